@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * smm: the numerical core of statsmodels_mixed. This header is the whole manual.
+ *
+ * Model. y = X beta + Z b + e with b = sigma Lambda(theta) u, u ~ N(0, I) and
+ * e ~ N(0, sigma^2 W^-1). Z is the concatenation of `nterms` terms; term t has
+ * `levels` levels of `cols` columns each and one lower-triangular factor T_t
+ * (cols x cols) repeated for every level. theta holds the free elements of
+ * T_0, T_1, ..., column by column.
+ *
+ * Use. smm_design_create analyses the structure once; a design is never written
+ * again, so threads may share it. smm_workspace_create allocates everything an
+ * evaluation needs; one thread at a time may use a workspace. Then
+ * smm_crossprod, smm_value, smm_gradient, smm_curvature, ... in the order each
+ * function documents, and the two destroy functions, which accept NULL.
+ *
+ * Conventions. Matrices are double. "row-major (n x p)" says storage in full.
+ * Arrays a design borrows (refs, z, X) must outlive it; all others are copied or
+ * only read during the call. Every function returns an smm_status: SMM_OK is 0,
+ * errors are negative. On an error output arrays are filled with NaN where the
+ * call could have produced numbers. Nothing here prints, aborts or keeps global
+ * state.
+ */
+#ifndef SMM_H
+#define SMM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cdef-begin: what stands between these marks is also read by cffi */
+
+typedef enum {
+    SMM_OK = 0,
+    SMM_ENOMEM = -1,     /* an allocation failed */
+    SMM_EINVAL = -2,     /* an argument is out of range */
+    SMM_EOVERFLOW = -3,  /* a size does not fit its integer type */
+    SMM_ENOTPD = -4,     /* a matrix that must be positive definite is not */
+    SMM_ENONFINITE = -5, /* NaN or infinity where a number is needed */
+    SMM_ESTATE = -6,     /* called before the call it depends on */
+    SMM_ENLOPT = -7      /* NLopt refused: unknown algorithm or bad arguments */
+} smm_status;
+
+/* Why a minimization ended. Codes up to SMM_STOP_ROUNDOFF can be good ends. */
+typedef enum {
+    SMM_STOP_NONE = 0,
+    SMM_STOP_GTOL = 1,     /* the quadratic model promises nothing more */
+    SMM_STOP_FTOL = 2,     /* the objective stopped changing */
+    SMM_STOP_XTOL = 3,     /* theta stopped changing */
+    SMM_STOP_ROUNDOFF = 4, /* no further decrease above rounding error */
+    SMM_STOP_MAXEVAL = 5,
+    SMM_STOP_MAXTIME = 6,
+    SMM_STOP_FAILED = 7,  /* the objective cannot be evaluated at the start */
+    SMM_STOP_FORCED = 8   /* interrupted by the caller */
+} smm_stop;
+
+/* BLAS and LAPACK routines with Fortran calling convention, 32-bit integers.
+ * `size` is sizeof(smm_blas), `int_bytes` the width of the routines' integers
+ * (4 required). Pointers are kept; none may be NULL. */
+typedef struct {
+    size_t size;
+    int int_bytes;
+    void (*dpotrf)(char *, int *, double *, int *, int *);
+    void (*dpotri)(char *, int *, double *, int *, int *);
+    void (*dsyev)(char *, char *, int *, double *, int *, double *, double *, int *, int *);
+    void (*dgemm)(char *, char *, int *, int *, int *, double *, double *, int *, double *,
+                  int *, double *, double *, int *);
+    void (*dsymm)(char *, char *, int *, int *, double *, double *, int *, double *, int *,
+                  double *, double *, int *);
+    void (*dsyrk)(char *, char *, int *, int *, double *, double *, int *, double *, double *,
+                  int *);
+    void (*dtrsm)(char *, char *, char *, char *, int *, int *, double *, double *, int *,
+                  double *, int *);
+} smm_blas;
+
+/* Where memory comes from. NULL for malloc and free. */
+typedef struct {
+    void *(*alloc)(void *ctx, size_t bytes);
+    void (*release)(void *ctx, void *block);
+    void *ctx;
+} smm_allocator;
+
+/* One random-effects term. */
+typedef struct {
+    int32_t levels;         /* number of levels, >= 1 */
+    int32_t cols;           /* columns per level, >= 1 */
+    const int32_t *refs;    /* (n) level of each row, in [0, levels); borrowed */
+    const double *z;        /* row-major (n x cols); borrowed */
+    const uint8_t *pattern; /* row-major (cols x cols), nonzero where T is free; lower
+                               triangle only, the whole diagonal; copied */
+} smm_term;
+
+/* Sizes of the analysed problem, for curiosity and tests. */
+typedef struct {
+    int64_t n, q, nblocks, head_values;
+    int32_t p, nterms, ntheta, nodes, head_nodes, tail_size;
+} smm_sizes;
+
+typedef struct smm_design smm_design;
+typedef struct smm_workspace smm_workspace;
+
+/* One sentence for a status. Never NULL. */
+const char *smm_status_text(int status);
+
+/* Analyse the structure of a model.
+ *   blas   copied.                     mem  copied; may be NULL.
+ *   n      rows, >= 1.                 nterms >= 1; terms[nterms].
+ *   p      fixed-effects columns, >= 0; X row-major (n x p), borrowed, NULL when p = 0.
+ *   out    receives the handle, NULL on failure.
+ * The term with the largest levels*cols should come first: it is eliminated in
+ * closed form. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+int smm_design_create(const smm_blas *blas, const smm_allocator *mem, int64_t n, int32_t nterms,
+                      const smm_term *terms, int32_t p, const double *X, smm_design **out);
+void smm_design_destroy(smm_design *design);
+int smm_design_sizes(const smm_design *design, smm_sizes *out);
+
+/* Allocate all that evaluations need. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+int smm_workspace_create(const smm_design *design, smm_workspace **out);
+void smm_workspace_destroy(smm_workspace *ws);
+
+/* Form the cross-products [Z X y]'W[Z X y].
+ *   y (n), weights (n) or NULL for ones; read only during the call.
+ * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
+int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
+
+/* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before. */
+int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
+
+/* Choose the criterion. reml: 0 for ML, 1 for REML. sigma: > 0 fixes the residual
+ * standard deviation, 0 profiles it out. Returns SMM_OK, SMM_EINVAL. */
+int smm_set_criterion(smm_workspace *ws, int reml, double sigma);
+
+/* The objective at theta (ntheta):
+ *   log|Omega| + [REML] log|X'V^-1 X| + N (1 + log(2 pi r2 / N))          sigma profiled
+ *   log|Omega| + [REML] log|X'V^-1 X| + N log(2 pi sigma^2) + r2/sigma^2  sigma fixed
+ * Returns SMM_OK, SMM_ENOTPD, SMM_ENONFINITE, SMM_ESTATE; *value is NaN on failure. */
+int smm_value(smm_workspace *ws, const double *theta, double *value);
+
+/* The exact gradient (ntheta) at the theta of the last smm_value. */
+int smm_gradient(smm_workspace *ws, double *gradient);
+
+/* An approximation of the Hessian, symmetric (ntheta x ntheta), at the theta of the
+ * last smm_gradient: the average information (Gilmour, Thompson and Cullis 1995) plus
+ * the exact second-order term of Sigma = T T'. */
+int smm_curvature(smm_workspace *ws, double *hessian);
+
+/* Typical size of the elements of theta: 1 / root mean square of the column of Z that
+ * each multiplies (ntheta). The identity T is scale[i] on the diagonal in these units. */
+int smm_theta_scale(const smm_workspace *ws, double *scale);
+
+/* The solution at the theta of the last smm_gradient. Any output may be NULL.
+ *   beta (p); u, b: (q) term by term, level by level, the term's cols fastest, spherical
+ *   and on the scale of y; rx_inverse_gram row-major (p x p): (X'V^-1 X)^-1;
+ *   scalars (4): r2, log|Omega|, log|X'V^-1 X|, N. */
+int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *xvx_inverse,
+                 double *scalars);
+
+/* Conditional variances over sigma^2 at the theta of the last smm_gradient: the
+ * diagonal blocks of Lambda Omega^-1 Lambda', per level row-major (cols x cols), term
+ * by term. Length sum over terms of levels*cols*cols. */
+int smm_condvar(smm_workspace *ws, double *out);
+
+/* Leverages (n): the diagonal of d(fitted)/dy at the theta of the last smm_gradient. */
+int smm_leverage(smm_workspace *ws, const double *weights, double *out);
+
+/* A minimization: what to do ... */
+typedef struct {
+    double ftol_rel, ftol_abs, xtol_rel, xtol_abs; /* 0 switches a test off */
+    int64_t max_eval;                              /* 0: no limit */
+    double max_time;                               /* seconds; 0: no limit */
+    int (*poll)(void *ctx); /* called once per evaluation; nonzero interrupts; may be NULL */
+    void *poll_ctx;
+} smm_options;
+
+/* ... and what happened. log_theta (log_capacity x ntheta) and log_value (log_capacity)
+ * are the caller's and keep the first log_capacity evaluations. */
+typedef struct {
+    int stop;                 /* smm_stop */
+    int64_t evaluations, gradients, failures;
+    double value;             /* the least objective found, at theta */
+    double decrement;         /* decrease the quadratic model still promises there */
+    double min_eigenvalue;    /* of the curvature in units of smm_theta_scale */
+    int64_t log_capacity;
+    double *log_theta, *log_value;
+} smm_report;
+
+/* Minimize the objective from theta (ntheta; in: start, out: end) by Newton steps on the
+ * exact gradient and smm_curvature, with line search, never ending on a saddle point.
+ * Afterwards the workspace holds the solution at theta with its gradient. */
+int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
+
+/* Function pointers of the NLopt C API (nlopt.h). */
+typedef struct {
+    size_t size;
+    void *(*create)(int algorithm, unsigned n);
+    void (*destroy)(void *opt);
+    int (*set_min_objective)(void *opt,
+                             double (*f)(unsigned n, const double *x, double *grad, void *data),
+                             void *data);
+    int (*set_ftol_rel)(void *opt, double tol);
+    int (*set_ftol_abs)(void *opt, double tol);
+    int (*set_xtol_rel)(void *opt, double tol);
+    int (*set_xtol_abs1)(void *opt, double tol);
+    int (*set_maxeval)(void *opt, int maxeval);
+    int (*set_maxtime)(void *opt, double maxtime);
+    int (*force_stop)(void *opt);
+    int (*optimize)(void *opt, double *x, double *minf);
+} smm_nlopt;
+
+/* The same by an NLopt algorithm, its number as in nlopt.h. */
+int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
+                       const smm_options *options, double *theta, smm_report *report);
+
+/* cdef-end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

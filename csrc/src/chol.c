@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Omega = L L' in place: head columns one by one, each subtracting its outer product
+ * from what comes later (right-looking), then the dense tail by LAPACK. And the two
+ * triangular solves.
+ */
+#include "smm_internal.h"
+
+/* P (rows x k) <- P D^-T for lower-triangular D (k x k), both with leading dimension ld. */
+static inline void panel_solve(int32_t rows, int32_t k, const double *D, double *P, int32_t ld)
+{
+    for (int32_t c = 0; c < k; c++) {
+        double *SMM_RESTRICT pc = P + (int64_t)c * ld;
+        for (int32_t e = 0; e < c; e++) {
+            double f = D[c + (int64_t)e * ld];
+            const double *SMM_RESTRICT pe = P + (int64_t)e * ld;
+            for (int32_t r = 0; r < rows; r++) pc[r] -= f * pe[r];
+        }
+        double inv = 1.0 / D[c + (int64_t)c * ld];
+        for (int32_t r = 0; r < rows; r++) pc[r] *= inv;
+    }
+}
+
+/* C (ki x kj, leading dimension ldc) -= Pi Pj' with Pi, Pj of k columns in one panel. */
+static inline void block_update(int32_t ki, int32_t kj, int32_t k, const double *Pi,
+                                const double *Pj, int32_t ld, double *SMM_RESTRICT C,
+                                int32_t ldc)
+{
+    for (int32_t e = 0; e < k; e++)
+        for (int32_t c = 0; c < kj; c++) {
+            double f = Pj[c + (int64_t)e * ld];
+            for (int32_t r = 0; r < ki; r++) C[r + (int64_t)c * ldc] -= Pi[r + (int64_t)e * ld] * f;
+        }
+}
+
+/* Updates of later head columns by head column j. */
+static void update_head(smm_workspace *ws, int32_t j)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    const double *panel = ws->L + d->valptr[j];
+    int64_t end = d->rowptr[j + 1];
+    for (int64_t bi = d->rowptr[j]; bi < end && d->row[bi] < d->nhead; bi++) {
+        int32_t b = d->row[bi], kb = d->node_cols[b], ldb = d->height[b];
+        double *target = ws->L + d->valptr[b];
+        const double *Pb = panel + d->rowoff[bi];
+        block_update(kb, kb, k, Pb, Pb, ld, target, ldb);
+        int64_t at = d->rowptr[b]; /* rows of j after b are among the rows of b */
+        for (int64_t ai = bi + 1; ai < end; ai++) {
+            int32_t a = d->row[ai];
+            while (d->row[at] != a) at++;
+            block_update(d->node_cols[a], kb, k, panel + d->rowoff[ai], Pb, ld,
+                         target + d->rowoff[at], ldb);
+        }
+    }
+}
+
+/* Tail -= P P' for the tail rows P of head column j, scattered row by row. */
+SMM_HOT
+static void scatter_tail(smm_workspace *ws, int32_t j)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j], rows = d->ntailrows[j];
+    const double *P = ws->L + d->valptr[j] + (ld - rows);
+    const int32_t *idx = d->tidx + d->tptr[j];
+    double *tail = ws->L + d->tail_at;
+    for (int32_t e = 0; e < k; e++, P += ld)
+        for (int32_t c = 0; c < rows; c++) {
+            double f = P[c];
+            double *SMM_RESTRICT column = tail + (int64_t)idx[c] * d->qt;
+            for (int32_t r = c; r < rows; r++) column[idx[r]] -= f * P[r];
+        }
+}
+
+/* The same for a whole group of columns with common rows, by one dsyrk. */
+static void group_tail(smm_workspace *ws, const smm_group *g)
+{
+    const smm_design *d = ws->design;
+    int32_t j = g->first;
+    int ld = d->height[j], rows = d->ntailrows[j], cols = g->cols, qt = d->qt;
+    double *P = ws->L + d->valptr[j] + (ld - rows), *tail = ws->L + d->tail_at;
+    const int32_t *idx = d->tidx + d->tptr[j];
+    double minus = -1, one = 1, zero = 0;
+    if (g->contiguous) {
+        double *C = tail + idx[0] + (int64_t)idx[0] * qt;
+        d->blas.dsyrk("L", "N", &rows, &cols, &minus, P, &ld, &one, C, &qt);
+        return;
+    }
+    double *C = ws->group_tmp;
+    d->blas.dsyrk("L", "N", &rows, &cols, &one, P, &ld, &zero, C, &rows);
+    for (int32_t c = 0; c < rows; c++)
+        for (int32_t r = c; r < rows; r++)
+            tail[idx[r] + (int64_t)idx[c] * qt] -= C[r + (int64_t)c * rows];
+}
+
+/* Diagonal block and panel of head column j. */
+SMM_HOT
+static int factor_column(smm_workspace *ws, int32_t j)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    double *panel = ws->L + d->valptr[j];
+    if (k == 1) {
+        double diag = panel[0];
+        if (!(diag > 0) || isinf(diag)) return SMM_ENOTPD;
+        diag = sqrt(diag);
+        panel[0] = diag;
+        double inv = 1.0 / diag;
+        for (int32_t r = 1; r < ld; r++) panel[r] *= inv;
+        return SMM_OK;
+    }
+    if (k == 2) {
+        double a = panel[0], b = panel[1], c = panel[ld + 1];
+        if (!(a > 0) || isinf(a)) return SMM_ENOTPD;
+        a = sqrt(a);
+        b /= a;
+        c -= b * b;
+        if (!(c > 0) || isinf(c)) return SMM_ENOTPD;
+        panel[0] = a;
+        panel[1] = b;
+        panel[ld + 1] = sqrt(c);
+    } else {
+        int status = smm_potrf(&d->blas, k, panel, ld);
+        if (status) return status;
+    }
+    panel_solve(ld - k, k, panel, panel + k, ld);
+    return SMM_OK;
+}
+
+/* L L' = Omega; afterwards logdet_omega = 2 sum log diag L. */
+int smm_factor(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    for (int32_t gi = 0; gi < d->ngroups; gi++) {
+        const smm_group *g = d->groups + gi;
+        for (int32_t j = g->first; j < g->last; j++) {
+            int status = factor_column(ws, j);
+            if (status) return status;
+            if (d->height[j] == d->node_cols[j]) continue;
+            update_head(ws, j);
+            if (!g->cols) scatter_tail(ws, j);
+        }
+        if (g->cols) group_tail(ws, g);
+    }
+    int status = smm_potrf(&d->blas, d->qt, ws->L + d->tail_at, d->qt);
+    if (status) return status;
+
+    /* the diagonal of L is at least 1, so products of many of them can only overflow */
+    double logdet = 0, product = 1;
+    for (int32_t j = 0; j < d->nhead; j++) {
+        int32_t k = d->node_cols[j], ld = d->height[j];
+        const double *panel = ws->L + d->valptr[j];
+        for (int32_t c = 0; c < k; c++) {
+            product *= panel[c + (int64_t)c * ld];
+            if (product > 1e100) {
+                logdet += log(product);
+                product = 1;
+            }
+        }
+    }
+    for (int32_t c = 0; c < d->qt; c++) {
+        product *= ws->L[d->tail_at + c + (int64_t)c * d->qt];
+        if (product > 1e100) {
+            logdet += log(product);
+            product = 1;
+        }
+    }
+    ws->logdet_omega = 2 * (logdet + log(product));
+    return isfinite(ws->logdet_omega) ? SMM_OK : SMM_ENONFINITE;
+}
+
+/* b (row-major q x m) <- L^-1 b. */
+SMM_HOT
+void smm_forward(smm_workspace *ws, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    for (int32_t j = 0; j < d->nhead; j++) {
+        int32_t k = d->node_cols[j], ld = d->height[j];
+        const double *panel = ws->L + d->valptr[j];
+        double *bj = b + d->node_at[j] * m;
+        for (int32_t c = 0; c < k; c++) {
+            double *SMM_RESTRICT bc = bj + c * m;
+            double inv = 1.0 / panel[c + (int64_t)c * ld];
+            for (int32_t v = 0; v < m; v++) bc[v] *= inv;
+            for (int32_t r = c + 1; r < k; r++) {
+                double f = panel[r + (int64_t)c * ld];
+                double *SMM_RESTRICT br = bj + r * m;
+                for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
+            }
+        }
+        for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
+            int32_t i = d->row[ri], ki = d->node_cols[i];
+            const double *P = panel + d->rowoff[ri];
+            double *bi = b + d->node_at[i] * m;
+            for (int32_t c = 0; c < k; c++)
+                for (int32_t r = 0; r < ki; r++) {
+                    double f = P[r + (int64_t)c * ld];
+                    double *SMM_RESTRICT br = bi + r * m;
+                    const double *SMM_RESTRICT bc = bj + c * m;
+                    for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
+                }
+        }
+    }
+    smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 0);
+}
+
+/* b (row-major q x m) <- L'^-1 b. */
+SMM_HOT
+void smm_backward(smm_workspace *ws, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 1);
+    for (int32_t j = d->nhead - 1; j >= 0; j--) {
+        int32_t k = d->node_cols[j], ld = d->height[j];
+        const double *panel = ws->L + d->valptr[j];
+        double *bj = b + d->node_at[j] * m;
+        for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
+            int32_t i = d->row[ri], ki = d->node_cols[i];
+            const double *P = panel + d->rowoff[ri];
+            const double *bi = b + d->node_at[i] * m;
+            for (int32_t c = 0; c < k; c++)
+                for (int32_t r = 0; r < ki; r++) {
+                    double f = P[r + (int64_t)c * ld];
+                    const double *SMM_RESTRICT br = bi + r * m;
+                    double *SMM_RESTRICT bc = bj + c * m;
+                    for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
+                }
+        }
+        for (int32_t c = k - 1; c >= 0; c--) {
+            double *SMM_RESTRICT bc = bj + c * m;
+            for (int32_t r = c + 1; r < k; r++) {
+                double f = panel[r + (int64_t)c * ld];
+                const double *SMM_RESTRICT br = bj + r * m;
+                for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
+            }
+            double inv = 1.0 / panel[c + (int64_t)c * ld];
+            for (int32_t v = 0; v < m; v++) bc[v] *= inv;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A = [Z X y]'W[Z X y], one pass over the rows. Everything an evaluation needs comes
+ * from here; nothing after it costs anything in n.
+ */
+#include "smm_internal.h"
+
+#define CHUNK 256
+
+/* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
+SMM_HOT
+static void accumulate_zz(smm_workspace *ws, const double *weights)
+{
+    const smm_design *d = ws->design;
+    double *A = ws->A;
+    memset(A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+        const double *z = d->z[t];
+        for (int64_t i = 0; i < d->n; i++) {
+            double w = weights ? weights[i] : 1.0;
+            const double *zi = z + i * k;
+            double *block = A + d->block_at[node_of[refs[i]]];
+            for (int32_t c = 0; c < k; c++) {
+                double f = w * zi[c];
+                for (int32_t r = 0; r < k; r++) block[r + c * k] += f * zi[r];
+            }
+        }
+    }
+    int32_t pair = 0;
+    for (int32_t s = 0; s < d->nterms; s++)
+        for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
+            int32_t ks = d->cols[s], kt = d->cols[t];
+            for (int64_t i = 0; i < d->n; i++) {
+                int64_t b = d->pair[i * d->npairs + pair];
+                double w = weights ? weights[i] : 1.0;
+                const double *zs = d->z[s] + i * ks, *zt = d->z[t] + i * kt;
+                double *block = A + d->block_at[b];
+                if (d->node_term[d->block_col[b]] == s)
+                    for (int32_t c = 0; c < ks; c++)
+                        for (int32_t r = 0; r < kt; r++) block[r + c * kt] += w * zs[c] * zt[r];
+                else
+                    for (int32_t c = 0; c < kt; c++)
+                        for (int32_t r = 0; r < ks; r++) block[r + c * ks] += w * zt[c] * zs[r];
+            }
+        }
+}
+
+/* Z'W[X y] into columns [first, m) of ZXy. */
+SMM_HOT
+static void accumulate_zxy(smm_workspace *ws, const double *y, const double *weights,
+                           int32_t first)
+{
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    for (int64_t i = 0; i < d->q; i++)
+        for (int32_t v = first; v < m; v++) ws->ZXy[i * m + v] = 0;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+        for (int64_t i = 0; i < d->n; i++) {
+            double w = weights ? weights[i] : 1.0;
+            const double *zi = d->z[t] + i * k, *x = d->X + i * p;
+            double *row = ws->ZXy + d->node_at[node_of[refs[i]]] * m;
+            for (int32_t c = 0; c < k; c++, row += m) {
+                double f = w * zi[c];
+                for (int32_t v = first; v < p; v++) row[v] += f * x[v];
+                row[p] += f * y[i];
+            }
+        }
+    }
+}
+
+/* [X y]'W[X y], lower triangle, chunk by chunk through BLAS. */
+static void accumulate_xxy(smm_workspace *ws, const double *y, const double *weights)
+{
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    double *chunk = ws->small_tmp;
+    memset(ws->XXy, 0, sizeof(double) * (size_t)m * m);
+    for (int64_t start = 0; start < d->n; start += CHUNK) {
+        int64_t rows = d->n - start < CHUNK ? d->n - start : CHUNK;
+        for (int64_t i = 0; i < rows; i++) {
+            double w = weights ? sqrt(weights[start + i]) : 1.0;
+            const double *x = d->X + (start + i) * p;
+            for (int32_t v = 0; v < p; v++) chunk[i * m + v] = w * x[v];
+            chunk[i * m + p] = w * y[start + i];
+        }
+        smm_gram(&d->blas, rows, m, chunk, 1.0, 1.0, ws->XXy);
+    }
+}
+
+/* Root mean square of each column of W^(1/2) Z, from the diagonal of A. */
+static void column_scale(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    double *rms = ws->zrms;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        for (int32_t c = 0; c < k; c++) {
+            double sum = 0;
+            for (int32_t l = 0; l < d->levels[t]; l++)
+                sum += ws->A[d->block_at[d->node_of[t][l]] + c + c * k];
+            rms[c] = sum > 0 ? sqrt(sum / (double)d->n) : 1.0;
+        }
+        rms += k;
+    }
+}
+
+static int check(const smm_design *d, const double *y, const double *weights, double *sum)
+{
+    double total = 0, bad = 0;
+    *sum = 0;
+    for (int64_t i = 0; i < d->n; i++) total += y[i];
+    if (weights)
+        for (int64_t i = 0; i < d->n; i++) {
+            bad += weights[i] < 0;
+            *sum += weights[i];
+        }
+    else *sum = (double)d->n;
+    if (bad > 0) return SMM_EINVAL;
+    return isfinite(total) && isfinite(*sum) && *sum > 0 ? SMM_OK : SMM_ENONFINITE;
+}
+
+int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
+{
+    if (!ws || !y) return SMM_EINVAL;
+    ws->state = SMM_EMPTY;
+    int status = check(ws->design, y, weights, &ws->sum_weights);
+    if (status) return status;
+    accumulate_zz(ws, weights);
+    accumulate_zxy(ws, y, weights, 0);
+    accumulate_xxy(ws, y, weights);
+    column_scale(ws);
+    ws->state = SMM_HAS_A;
+    return SMM_OK;
+}
+
+int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
+{
+    if (!ws || !y) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    double total;
+    int status = check(d, y, weights, &total);
+    if (status) return status;
+    accumulate_zxy(ws, y, weights, p);
+    double *last = ws->small_tmp;
+    for (int32_t v = 0; v < m; v++) last[v] = 0;
+    for (int64_t i = 0; i < d->n; i++) {
+        double f = (weights ? weights[i] : 1.0) * y[i];
+        for (int32_t v = 0; v < p; v++) last[v] += f * d->X[i * p + v];
+        last[p] += f * y[i];
+    }
+    for (int32_t v = 0; v < m; v++) ws->XXy[p + (size_t)v * m] = last[v];
+    ws->state = SMM_HAS_A;
+    return SMM_OK;
+}
+
+int smm_theta_scale(const smm_workspace *ws, double *scale)
+{
+    if (!ws || !scale) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    for (int32_t i = 0; i < d->ntheta; i++) {
+        int64_t at = d->theta_row[i];
+        for (int32_t t = 0; t < d->theta_term[i]; t++) at += d->cols[t];
+        scale[i] = 1.0 / ws->zrms[at];
+    }
+    return SMM_OK;
+}

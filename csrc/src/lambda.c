@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * theta -> T -> Lambda. Omega = Lambda'A Lambda + I block by block, and products of
+ * Lambda, Lambda' and A with row-major matrices in elimination order.
+ */
+#include "smm_internal.h"
+
+void smm_set_theta(smm_workspace *ws, const double *theta)
+{
+    const smm_design *d = ws->design;
+    memset(ws->T, 0, sizeof(double) * (size_t)ws->T_at[d->nterms]);
+    for (int32_t i = 0; i < d->ntheta; i++) {
+        int32_t t = d->theta_term[i];
+        ws->T[ws->T_at[t] + d->theta_row[i] + d->theta_col[i] * d->cols[t]] = theta[i];
+        ws->theta[i] = theta[i];
+    }
+}
+
+/* out (ki x kj, leading dimension ld) = Ti' A Tj with lower-triangular factors. */
+static inline void transform(int32_t ki, int32_t kj, const double *SMM_RESTRICT Ti,
+                             const double *SMM_RESTRICT A, const double *SMM_RESTRICT Tj,
+                             double *SMM_RESTRICT tmp, double *SMM_RESTRICT out, int32_t ld)
+{
+    for (int32_t c = 0; c < kj; c++) {
+        for (int32_t r = 0; r < ki; r++) tmp[r] = 0;
+        for (int32_t e = c; e < kj; e++) {
+            double f = Tj[e + c * kj];
+            for (int32_t r = 0; r < ki; r++) tmp[r] += A[r + e * ki] * f;
+        }
+        for (int32_t r = 0; r < ki; r++) {
+            double sum = 0;
+            for (int32_t e = r; e < ki; e++) sum += Ti[e + r * ki] * tmp[e];
+            out[r + (int64_t)c * ld] = sum;
+        }
+    }
+}
+
+SMM_HOT
+void smm_fill_omega(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    double *L = ws->L, *tmp = ws->small_tmp;
+    memset(L, 0, sizeof(double) * (size_t)d->nval);
+    for (int64_t b = 0; b < d->nblocks; b++) {
+        int32_t i = d->block_row[b], j = d->block_col[b];
+        int32_t ki = d->node_cols[i], kj = d->node_cols[j], ld = smm_ld(d, j);
+        const double *A = ws->A + d->block_at[b];
+        const double *Ti = ws->T + ws->T_at[d->node_term[i]];
+        const double *Tj = ws->T + ws->T_at[d->node_term[j]];
+        double *out = L + d->block_in_l[b];
+        /* constants let the compiler unroll the common sizes */
+        if (ki == 1 && kj == 1) *out = Ti[0] * A[0] * Tj[0];
+        else if (ki == 2 && kj == 2) transform(2, 2, Ti, A, Tj, tmp, out, ld);
+        else if (ki == 3 && kj == 3) transform(3, 3, Ti, A, Tj, tmp, out, ld);
+        else if (ki == 8 && kj == 8) transform(8, 8, Ti, A, Tj, tmp, out, ld);
+        else transform(ki, kj, Ti, A, Tj, tmp, out, ld);
+        if (i == j)
+            for (int32_t c = 0; c < kj; c++) out[c + (int64_t)c * ld] += 1.0;
+    }
+}
+
+SMM_HOT
+void smm_apply_lambda_t(const smm_workspace *ws, const double *in, double *out, int32_t m)
+{
+    const smm_design *d = ws->design;
+    for (int32_t j = 0; j < d->nodes; j++) {
+        int32_t k = d->node_cols[j];
+        const double *T = ws->T + ws->T_at[d->node_term[j]];
+        const double *a = in + d->node_at[j] * m;
+        double *o = out + d->node_at[j] * m;
+        /* row c needs rows >= c only, so in and out may be the same array */
+        for (int32_t c = 0; c < k; c++) {
+            double f = T[c + c * k];
+            for (int32_t v = 0; v < m; v++) o[c * m + v] = f * a[c * m + v];
+            for (int32_t r = c + 1; r < k; r++) {
+                f = T[r + c * k];
+                if (f != 0)
+                    for (int32_t v = 0; v < m; v++) o[c * m + v] += f * a[r * m + v];
+            }
+        }
+    }
+}
+
+SMM_HOT
+void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, int32_t m)
+{
+    const smm_design *d = ws->design;
+    for (int32_t j = 0; j < d->nodes; j++) {
+        int32_t k = d->node_cols[j];
+        const double *T = ws->T + ws->T_at[d->node_term[j]];
+        const double *a = in + d->node_at[j] * m;
+        double *o = out + d->node_at[j] * m;
+        /* row r needs rows <= r only: from the bottom up, in and out may be the same */
+        for (int32_t r = k - 1; r >= 0; r--) {
+            double f = T[r + r * k];
+            for (int32_t v = 0; v < m; v++) o[r * m + v] = f * a[r * m + v];
+            for (int32_t c = 0; c < r; c++) {
+                f = T[r + c * k];
+                if (f != 0)
+                    for (int32_t v = 0; v < m; v++) o[r * m + v] += f * a[c * m + v];
+            }
+        }
+    }
+}
+
+SMM_HOT
+void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m)
+{
+    const smm_design *d = ws->design;
+    memset(out, 0, sizeof(double) * (size_t)d->q * (size_t)m);
+    for (int64_t b = 0; b < d->nblocks; b++) {
+        int32_t i = d->block_row[b], j = d->block_col[b];
+        int32_t ki = d->node_cols[i], kj = d->node_cols[j];
+        const double *A = ws->A + d->block_at[b];
+        const double *ii = in + d->node_at[i] * m, *ij = in + d->node_at[j] * m;
+        double *SMM_RESTRICT oi = out + d->node_at[i] * m;
+        double *SMM_RESTRICT oj = out + d->node_at[j] * m;
+        for (int32_t c = 0; c < kj; c++)
+            for (int32_t r = 0; r < ki; r++) {
+                double f = A[r + c * ki];
+                if (f == 0) continue;
+                for (int32_t v = 0; v < m; v++) oi[r * m + v] += f * ij[c * m + v];
+                if (i != j)
+                    for (int32_t v = 0; v < m; v++) oj[c * m + v] += f * ii[r * m + v];
+            }
+    }
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What every minimizer of the objective shares: units, counting and logging, limits,
+ * the local quadratic model, and the end of a run.
+ *
+ * Units. Elements of theta multiply columns of Z, so they are measured in units of
+ * smm_theta_scale: x = theta / scale. That makes runs independent of the units of the
+ * covariates.
+ *
+ * Zero. The objective is even in every column of T, so a zero column is stationary
+ * whatever the data say. Runs therefore stay at least NEAR_ZERO away from zero on the
+ * diagonal, and only smm_run_finish tries exact zeros.
+ */
+#include <time.h>
+
+#include "smm_internal.h"
+
+#define NEAR_ZERO 1e-7
+/* A column of T this small, relative to the noise, is tried as exactly zero. */
+#define TRY_ZERO 1e-3
+/* Curvatures below this share of the largest count as flat. */
+#define FLAT 1e-6
+
+static double seconds(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+int smm_run_start(smm_run *run, smm_workspace *ws, const smm_options *options,
+                  smm_report *report, const double *theta)
+{
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    int32_t nt = ws->design->ntheta;
+    double *v = ws->run_vectors;
+    run->ws = ws;
+    run->options = options;
+    run->report = report;
+    run->started = seconds();
+    run->theta = v;
+    run->scale = v + nt;
+    run->x = v + 2 * nt;
+    run->g = v + 3 * nt;
+    run->step = v + 4 * nt;
+    run->eigenvalues = v + 5 * nt;
+    run->work = v + 6 * nt;
+    run->H = ws->run_matrices;
+    run->V = run->H + (size_t)nt * nt;
+    run->stop = SMM_STOP_NONE;
+    smm_theta_scale(ws, run->scale);
+    for (int32_t i = 0; i < nt; i++) {
+        if (!isfinite(theta[i])) return SMM_ENONFINITE;
+        run->x[i] = theta[i] / run->scale[i];
+    }
+    report->stop = SMM_STOP_NONE;
+    report->evaluations = report->gradients = report->failures = 0;
+    report->value = report->decrement = report->min_eigenvalue = NAN;
+    return SMM_OK;
+}
+
+/* The objective at x, logged. A failed evaluation gives NaN and SMM_OK. */
+int smm_run_value(smm_run *run, const double *x, double *value)
+{
+    smm_report *report = run->report;
+    const smm_options *o = run->options;
+    int32_t nt = run->ws->design->ntheta;
+    for (int32_t i = 0; i < nt; i++) run->theta[i] = x[i] * run->scale[i];
+    int status = smm_value(run->ws, run->theta, value);
+    if (status == SMM_ESTATE || status == SMM_EINVAL) return status;
+    if (report->evaluations < report->log_capacity) {
+        memcpy(report->log_theta + report->evaluations * nt, run->theta,
+               sizeof(double) * (size_t)nt);
+        report->log_value[report->evaluations] = *value;
+    }
+    report->evaluations++;
+    report->failures += status != SMM_OK;
+    if (o->max_eval > 0 && report->evaluations >= o->max_eval) run->stop = SMM_STOP_MAXEVAL;
+    if (o->max_time > 0 && seconds() - run->started >= o->max_time) run->stop = SMM_STOP_MAXTIME;
+    if (o->poll && o->poll(o->poll_ctx)) run->stop = SMM_STOP_FORCED;
+    return SMM_OK;
+}
+
+/* The gradient in x at the point of the last smm_run_value. */
+int smm_run_gradient(smm_run *run, double *g)
+{
+    int32_t nt = run->ws->design->ntheta;
+    run->report->gradients++;
+    int status = smm_gradient(run->ws, g);
+    for (int32_t i = 0; i < nt; i++) g[i] *= run->scale[i];
+    return status;
+}
+
+/* Newton step and the decrease it promises. Directions of negative curvature are
+ * reversed and flat ones held back (Gill, Murray and Wright 1981, section 4.4), so that
+ * the step always descends. Eigenvalues come back ascending, eigenvectors in V. */
+int smm_run_model(smm_run *run, const double *g)
+{
+    const smm_design *d = run->ws->design;
+    int nt = d->ntheta, lwork = SMM_EIGEN_WORK * nt, info = 0;
+    int status = smm_curvature(run->ws, run->H);
+    if (status) return status;
+    for (int j = 0; j < nt; j++)
+        for (int i = 0; i < nt; i++) run->H[i + j * nt] *= run->scale[i] * run->scale[j];
+    memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
+    if (nt == 1) {
+        run->eigenvalues[0] = run->V[0];
+        run->V[0] = 1;
+    } else {
+        d->blas.dsyev("V", "L", &nt, run->V, &nt, run->eigenvalues, run->work, &lwork, &info);
+        if (info) return SMM_ENONFINITE;
+    }
+    double largest = fmax(fabs(run->eigenvalues[0]), fabs(run->eigenvalues[nt - 1]));
+    double least = largest > 0 ? FLAT * largest : 1.0, promised = 0;
+    for (int i = 0; i < nt; i++) run->step[i] = 0;
+    for (int j = 0; j < nt; j++) {
+        double dot = 0, curvature = fmax(fabs(run->eigenvalues[j]), least);
+        for (int i = 0; i < nt; i++) dot += run->V[i + j * nt] * g[i];
+        promised += 0.5 * dot * dot / curvature;
+        for (int i = 0; i < nt; i++) run->step[i] -= dot / curvature * run->V[i + j * nt];
+    }
+    run->report->decrement = promised;
+    run->report->min_eigenvalue = run->eigenvalues[0];
+    return SMM_OK;
+}
+
+static int on_diagonal(const smm_design *d, int32_t i)
+{
+    return d->theta_row[i] == d->theta_col[i];
+}
+
+void smm_run_keep_off_zero(const smm_run *run, double *x)
+{
+    const smm_design *d = run->ws->design;
+    for (int32_t i = 0; i < d->ntheta; i++)
+        if (on_diagonal(d, i) && fabs(x[i]) < NEAR_ZERO) x[i] = x[i] < 0 ? -NEAR_ZERO : NEAR_ZERO;
+}
+
+/* Columns of T that are zero to within the noise, set to exactly zero. */
+static int32_t zero_columns(const smm_run *run, const double *x, double *out)
+{
+    const smm_design *d = run->ws->design;
+    int32_t zeroed = 0;
+    memcpy(out, x, sizeof(double) * (size_t)d->ntheta);
+    for (int32_t i = 0; i < d->ntheta; i++) {
+        if (!on_diagonal(d, i)) continue;
+        int32_t end = i;
+        int small = 1;
+        while (end < d->ntheta && d->theta_term[end] == d->theta_term[i] &&
+               d->theta_col[end] == d->theta_col[i]) {
+            small = small && fabs(x[end]) < TRY_ZERO;
+            end++;
+        }
+        /* a diagonal held off zero is zero even when the rest of its column is not */
+        if (fabs(x[i]) <= NEAR_ZERO) {
+            out[i] = 0;
+            zeroed++;
+        }
+        for (int32_t e = i; small && e < end; e++) {
+            zeroed += out[e] != 0;
+            out[e] = 0;
+        }
+    }
+    return zeroed;
+}
+
+/* Evaluate run->x unless the workspace already stands there. */
+static int stand_at_x(smm_run *run, double *value)
+{
+    const smm_workspace *ws = run->ws;
+    int32_t nt = ws->design->ntheta;
+    int same = ws->state >= SMM_HAS_VALUE;
+    for (int32_t i = 0; same && i < nt; i++) same = ws->theta[i] == run->x[i] * run->scale[i];
+    if (same) {
+        *value = ws->value;
+        memcpy(run->theta, ws->theta, sizeof(double) * (size_t)nt);
+        return SMM_OK;
+    }
+    int status = smm_run_value(run, run->x, value);
+    return status == SMM_OK && isnan(*value) ? SMM_ENONFINITE : status;
+}
+
+/* End at run->x, or at the point with zeros in place of its negligible columns when
+ * that is no worse; leave the workspace solved there. */
+int smm_run_finish(smm_run *run, double *theta)
+{
+    const smm_design *d = run->ws->design;
+    double *zeros = run->work, here, there;
+    int stop = run->stop;
+    int status = stand_at_x(run, &here);
+    if (status) return status;
+    if (zero_columns(run, run->x, zeros)) {
+        status = smm_run_value(run, zeros, &there);
+        if (status) return status;
+        if (there <= here + 1e-9 + 1e-14 * fabs(here))
+            memcpy(run->x, zeros, sizeof(double) * (size_t)d->ntheta);
+        status = stand_at_x(run, &here);
+        if (status) return status;
+    }
+    run->stop = stop; /* limits no longer matter */
+    if (run->ws->state < SMM_HAS_GRADIENT) {
+        status = smm_run_gradient(run, run->g);
+        if (status) return status;
+    }
+    run->report->value = here;
+    memcpy(theta, run->theta, sizeof(double) * (size_t)d->ntheta);
+    return SMM_OK;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The default minimizer: Newton steps on the exact gradient with the curvature of
+ * smm_curvature. The average information is a good Hessian where the covariance is
+ * well inside its cone, and the second-order term of Sigma = T T' takes over where a
+ * variance tends to zero and the information vanishes; together they need 4 to 20
+ * evaluations on models where quasi-Newton methods need 20 to 100.
+ */
+#include "smm_internal.h"
+
+#define ARMIJO 1e-4
+#define MAX_HALVINGS 40
+/* No element of x changes by more than this times 1 + |x| in one step. */
+#define STEP_LIMIT 2.0
+/* The run has converged when the model promises less than this share of ftol_abs. */
+#define PROMISE_SHARE 1e-3
+
+static double rounding(double f) { return 1e-15 * (1 + fabs(f)); }
+
+/* The model's promise below which nothing is left to gain. */
+static double enough(const smm_options *o, double f)
+{
+    return PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)) + rounding(f);
+}
+
+static int at_saddle(const smm_run *run, double f)
+{
+    int32_t nt = run->ws->design->ntheta;
+    double largest = fmax(fabs(run->eigenvalues[nt - 1]), 1e-6 * fabs(f));
+    return run->eigenvalues[0] < -1e-6 * largest;
+}
+
+/* From a stationary point with negative curvature, look along the worst direction both
+ * ways. Leaves the better point evaluated and in run->x when it finds one. */
+static int escape_saddle(smm_run *run, double *f, int *found)
+{
+    int32_t nt = run->ws->design->ntheta;
+    double *trial = run->work, *direction = run->step, value;
+    memcpy(direction, run->V, sizeof(double) * (size_t)nt); /* the least eigenvalue's */
+    *found = 0;
+    for (double size = 1; size > 1e-4 && !run->stop; size *= 0.25)
+        for (int sign = 1; sign >= -1 && !run->stop; sign -= 2) {
+            for (int32_t i = 0; i < nt; i++) trial[i] = run->x[i] + sign * size * direction[i];
+            smm_run_keep_off_zero(run, trial);
+            int status = smm_run_value(run, trial, &value);
+            if (status) return status;
+            if (value < *f - 1e-3 * fabs(run->eigenvalues[0]) * size * size - rounding(*f)) {
+                memcpy(run->x, trial, sizeof(double) * (size_t)nt);
+                *f = value;
+                *found = 1;
+                return SMM_OK;
+            }
+        }
+    return SMM_OK;
+}
+
+/* Backtrack along run->step until the decrease is sufficient. Leaves the new point
+ * evaluated and in run->x; `found` is 0 when rounding stops any further decrease. */
+static int line_search(smm_run *run, double *f, double *moved, int *found)
+{
+    int32_t nt = run->ws->design->ntheta;
+    double *trial = run->work, slope = 0, longest = 0, value;
+    for (int32_t i = 0; i < nt; i++) {
+        slope += run->g[i] * run->step[i];
+        longest = fmax(longest, fabs(run->step[i]) / (1 + fabs(run->x[i])));
+    }
+    double length = longest > STEP_LIMIT ? STEP_LIMIT / longest : 1;
+    *found = 0;
+    for (int halvings = 0; halvings < MAX_HALVINGS && !run->stop; halvings++) {
+        for (int32_t i = 0; i < nt; i++) trial[i] = run->x[i] + length * run->step[i];
+        smm_run_keep_off_zero(run, trial);
+        int status = smm_run_value(run, trial, &value);
+        if (status) return status;
+        if (value <= *f + ARMIJO * length * slope + rounding(*f)) {
+            *moved = 0;
+            for (int32_t i = 0; i < nt; i++) *moved = fmax(*moved, fabs(trial[i] - run->x[i]));
+            memcpy(run->x, trial, sizeof(double) * (size_t)nt);
+            *f = value;
+            *found = 1;
+            return SMM_OK;
+        }
+        /* minimum of the parabola through the values and the slope, within bounds */
+        double excess = value - *f - slope * length;
+        double best = isfinite(value) ? -0.5 * slope * length * length / excess : 0;
+        length = fmin(fmax(best, 0.1 * length), 0.5 * length);
+    }
+    return SMM_OK;
+}
+
+int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report)
+{
+    if (!ws || !options || !theta || !report) return SMM_EINVAL;
+    const smm_options *o = options;
+    smm_run run;
+    double f;
+    int found;
+    int status = smm_run_start(&run, ws, options, report, theta);
+    if (status) return status;
+    smm_run_keep_off_zero(&run, run.x);
+    status = smm_run_value(&run, run.x, &f);
+    if (status) return status;
+    if (isnan(f)) {
+        report->stop = SMM_STOP_FAILED;
+        return SMM_ENONFINITE;
+    }
+    int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
+    while (!run.stop) {
+        status = smm_run_gradient(&run, run.g);
+        if (status == SMM_OK) status = smm_run_model(&run, run.g);
+        if (status) return status;
+        if (report->decrement <= enough(o, f)) settled = SMM_STOP_GTOL;
+        if (settled) {
+            found = 0;
+            if (at_saddle(&run, f)) {
+                status = escape_saddle(&run, &f, &found);
+                if (status) return status;
+            }
+            if (!found && !run.stop) run.stop = settled;
+            settled = SMM_STOP_NONE;
+            continue;
+        }
+        double before = f, moved = 0;
+        status = line_search(&run, &f, &moved, &found);
+        if (status) return status;
+        if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
+        if (before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))
+            settled = SMM_STOP_FTOL;
+        else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
+    }
+    report->stop = run.stop;
+    status = smm_run_finish(&run, theta);
+    report->stop = run.stop;
+    return status;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What is read off a solved workspace: coefficients and conditional modes, conditional
+ * variances, leverages. Nothing here is denser than the factor.
+ */
+#include "smm_internal.h"
+
+int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *xvx_inverse,
+                 double *scalars)
+{
+    if (!ws) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    if (beta) memcpy(beta, ws->beta, sizeof(double) * (size_t)d->p);
+    if (xvx_inverse) memcpy(xvx_inverse, ws->Minv, sizeof(double) * (size_t)d->p * (size_t)d->p);
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        for (int32_t l = 0; l < d->levels[t]; l++) {
+            int64_t from = d->node_at[d->node_of[t][l]], to = d->term_at[t] + (int64_t)l * k;
+            if (u) memcpy(u + to, ws->u + from, sizeof(double) * (size_t)k);
+            if (b) memcpy(b + to, ws->b + from, sizeof(double) * (size_t)k);
+        }
+    }
+    if (scalars) {
+        scalars[0] = ws->r2;
+        scalars[1] = ws->logdet_omega;
+        scalars[2] = ws->logdet_xvx;
+        scalars[3] = smm_dof(ws);
+    }
+    return SMM_OK;
+}
+
+/* Element (r, c) of the selected inverse within the block of two nodes of one pair. */
+static double inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t c)
+{
+    const smm_design *d = ws->design;
+    int32_t col = d->block_col[block];
+    if (block < d->nodes && r < c) { /* lower triangle of a diagonal block */
+        int32_t swap = r;
+        r = c;
+        c = swap;
+    }
+    return ws->inverse[d->block_in_l[block] + r + (int64_t)c * smm_ld(d, col)];
+}
+
+int smm_condvar(smm_workspace *ws, double *out)
+{
+    if (!ws || !out) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    double *TZ = ws->small_tmp;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        const double *T = ws->T + ws->T_at[t];
+        for (int32_t l = 0; l < d->levels[t]; l++, out += (size_t)k * k) {
+            int64_t block = d->node_of[t][l];
+            for (int32_t r = 0; r < k; r++)
+                for (int32_t c = 0; c < k; c++) {
+                    double sum = 0;
+                    for (int32_t e = 0; e <= r; e++) sum += T[r + e * k] * inverse_at(ws, block, e, c);
+                    TZ[r + c * k] = sum;
+                }
+            for (int32_t r = 0; r < k; r++)
+                for (int32_t c = 0; c < k; c++) {
+                    double sum = 0;
+                    for (int32_t e = 0; e <= c; e++) sum += TZ[r + e * k] * T[c + e * k];
+                    out[r * k + c] = sum;
+                }
+        }
+    }
+    return SMM_OK;
+}
+
+/* With a = Lambda'z for a row z of Z and C = Omega^-1 Lambda'Z'WX,
+ *     h = w (a'Omega^-1 a + (x - C'a)'M (x - C'a)).
+ * a touches one level per term, and every pair of them is in the selected inverse. */
+int smm_leverage(smm_workspace *ws, const double *weights, double *out)
+{
+    if (!ws || !out) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    double *C = ws->C, *a = ws->small_tmp, *x;
+    int64_t columns = 0;
+    for (int32_t t = 0; t < d->nterms; t++) columns += d->cols[t];
+    x = a + columns;
+    for (int64_t i = 0; i < d->q; i++)
+        memcpy(C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
+    smm_backward(ws, C, p);
+    for (int64_t i = 0; i < d->n; i++) {
+        double *at = a, h = 0;
+        memcpy(x, d->X + i * p, sizeof(double) * (size_t)p);
+        for (int32_t t = 0; t < d->nterms; t++) {
+            int32_t k = d->cols[t], node = d->node_of[t][d->refs[t][i]];
+            const double *T = ws->T + ws->T_at[t], *z = d->z[t] + i * k;
+            for (int32_t c = 0; c < k; c++) {
+                double sum = 0;
+                for (int32_t r = c; r < k; r++) sum += T[r + c * k] * z[r];
+                at[c] = sum;
+                const double *Ci = C + (d->node_at[node] + c) * p;
+                for (int32_t v = 0; v < p; v++) x[v] -= sum * Ci[v];
+            }
+            for (int32_t r = 0; r < k; r++)
+                for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * inverse_at(ws, node, r, c);
+            at += k;
+        }
+        int32_t pair = 0;
+        const double *as = a;
+        for (int32_t s = 0; s < d->nterms; as += d->cols[s++]) {
+            const double *st = as + d->cols[s];
+            for (int32_t t = s + 1; t < d->nterms; st += d->cols[t++], pair++) {
+                int64_t block = d->pair[i * d->npairs + pair];
+                int s_is_col = d->node_term[d->block_col[block]] == s;
+                for (int32_t c = 0; c < d->cols[s]; c++)
+                    for (int32_t r = 0; r < d->cols[t]; r++)
+                        h += 2 * as[c] * st[r] *
+                             (s_is_col ? inverse_at(ws, block, r, c) : inverse_at(ws, block, c, r));
+            }
+        }
+        for (int32_t v = 0; v < p; v++) {
+            double sum = 0;
+            for (int32_t w = 0; w < p; w++) sum += ws->Minv[w + (size_t)v * p] * x[w];
+            h += sum * x[v];
+        }
+        out[i] = (weights ? weights[i] : 1.0) * h;
+    }
+    return SMM_OK;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Struct bodies and the few helpers that every file shares.
+ *
+ * Nodes. A node is one level of one term; it owns cols(term) consecutive scalars.
+ * Nodes are numbered in elimination order. Nodes below `nhead` form the head, whose
+ * columns of L are stored compressed; the rest form the tail, one dense matrix.
+ *
+ * Head column panels. Column node j has a column-major panel of leading dimension
+ * height[j]: its k x k diagonal block on top, below it one block for every node in
+ * row[rowptr[j] .. rowptr[j+1]), at panel row rowoff[...]. Tail rows come last.
+ *
+ * L and the selected inverse share this layout: head panels first, the column-major
+ * tail matrix (qt x qt, lower triangle) at offset tail_at.
+ */
+#ifndef SMM_INTERNAL_H
+#define SMM_INTERNAL_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smm.h"
+
+/* Small blocks are done by loops, larger ones by BLAS: a call costs about 0.2 us. */
+#define SMM_SMALL 24
+
+/* Doubles of workspace per row that dsyev may use. */
+#define SMM_EIGEN_WORK 34
+
+#if defined(__GNUC__)
+#define SMM_RESTRICT __restrict__
+#else
+#define SMM_RESTRICT
+#endif
+
+/* Hot loops are compiled for several instruction sets and picked at load time. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && \
+    !defined(__clang__) && !defined(SMM_NO_CLONES)
+#define SMM_HOT __attribute__((target_clones("default", "avx2,fma", "arch=skylake-avx512")))
+#else
+#define SMM_HOT
+#endif
+
+/* A run of head nodes with one common set of rows, all in the tail: one BLAS call
+ * updates the tail for all of them. */
+typedef struct {
+    int32_t first, last; /* nodes [first, last) */
+    int32_t cols;        /* scalars in all */
+    int32_t contiguous;  /* whether the tail rows are a contiguous range */
+} smm_group;
+
+struct smm_design {
+    smm_blas blas;
+    smm_allocator mem;
+    int64_t n, q;
+    int32_t p, nterms, ntheta;
+
+    int32_t *levels, *cols;    /* (nterms) */
+    const int32_t **refs;      /* (nterms) borrowed */
+    const double **z;          /* (nterms) borrowed */
+    const double *X;           /* borrowed */
+    int32_t **node_of;         /* (nterms)(levels): node of each level */
+    int64_t *term_at;          /* (nterms + 1): first scalar of each term in output order */
+    int32_t *theta_term, *theta_row, *theta_col; /* (ntheta) */
+    int32_t maxcols;
+
+    int32_t nodes, nhead, qh, qt;
+    int32_t *node_cols, *node_term, *node_level; /* (nodes) */
+    int64_t *node_at;                            /* (nodes + 1): first scalar */
+
+    int64_t *rowptr; /* (nhead + 1) */
+    int32_t *row;    /* row nodes of each head column, ascending */
+    int32_t *rowoff; /* panel row where each row block starts */
+    int64_t *valptr; /* (nhead + 1): start of each panel */
+    int32_t *height; /* (nhead): leading dimension of each panel */
+    int32_t *ntailrows; /* (nhead): scalar rows in the tail, at the bottom of the panel */
+    int64_t *tptr;      /* (nhead + 1) */
+    int32_t *tidx;      /* scalar tail row of each of them */
+    int64_t tail_at, nval;
+    int64_t max_panel; /* doubles in the largest panel */
+    int32_t ngroups;
+    smm_group *groups; /* every head node is in exactly one group */
+    int64_t group_scratch; /* doubles needed by the largest group's temporary */
+
+    /* Blocks of A = Z'WZ on and below the diagonal: block b < nodes is the diagonal
+     * block of node b, the others couple a row node and a column node. Values are
+     * column-major, k_row x k_col. */
+    int64_t nblocks;
+    int32_t *block_row, *block_col;
+    int64_t *block_at;  /* (nblocks + 1): offset of the values of A */
+    int64_t *block_in_l; /* offset in L of the block's first element */
+    int32_t npairs;
+    int32_t *pair; /* row-major (n x npairs): coupling block of terms s < t at a row */
+};
+
+struct smm_workspace {
+    const smm_design *design;
+    void *arena;
+    /* what was last done: each step needs the one before */
+    enum { SMM_EMPTY, SMM_HAS_A, SMM_HAS_VALUE, SMM_HAS_GRADIENT } state;
+    int reml;
+    double sigma; /* 0: profiled */
+    double sum_weights;
+
+    double *A;        /* blocks of Z'WZ */
+    double *ZXy;      /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
+    double *XXy;      /* column-major (m x m): [X y]'W[X y] */
+    double *zrms;     /* (total cols) root mean square of each column of Z */
+    double *T;        /* the factors, column-major, term after term */
+    int32_t *T_at;    /* (nterms + 1) */
+    double *theta;    /* (ntheta) */
+    double *L, *inverse;  /* head panels and tail; see above */
+    double *B;        /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
+    double *R;        /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
+    double *Minv;     /* column-major (p x p): (X'V^-1 X)^-1 */
+    double *beta;     /* (p) */
+    double *u, *b, *e; /* (q) elimination order: u, Lambda u, e_Z = Z'W residual */
+    double *C, *H;    /* row-major (q x p): Omega^-1 Lambda'Z'WX and Z'V^-1 X */
+    double *GT;       /* per term k x k column-major: Gamma_t T_t */
+    double *W, *AW;   /* row-major (q x ntheta): see curvature */
+    double *vtheta;   /* (ntheta) scratch of smm_curvature */
+    double *mtheta;   /* (2 ntheta^2 + 2 m ntheta) likewise */
+    double *run_vectors;  /* ((8 + SMM_EIGEN_WORK) ntheta + 1) scratch of the minimizers */
+    double *run_matrices; /* (2 ntheta^2) likewise */
+    double *group_tmp, *small_tmp;
+    double r2, logdet_omega, logdet_xvx, value;
+};
+
+static inline void *smm_alloc(const smm_allocator *mem, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size) return NULL;
+    size_t bytes = count * size;
+    return mem->alloc(mem->ctx, bytes ? bytes : 1);
+}
+
+static inline void smm_release(const smm_allocator *mem, void *block)
+{
+    if (block) mem->release(mem->ctx, block);
+}
+
+static inline int32_t smm_width(const smm_design *d) { return d->p + 1; }
+
+static inline double smm_dof(const smm_workspace *ws)
+{
+    return (double)(ws->reml ? ws->design->n - ws->design->p : ws->design->n);
+}
+
+/* N / r2, or 1 / sigma^2 when sigma is fixed: the weight of r2 in all derivatives. */
+static inline double smm_precision(const smm_workspace *ws)
+{
+    return ws->sigma > 0 ? 1.0 / (ws->sigma * ws->sigma) : smm_dof(ws) / ws->r2;
+}
+
+/* Leading dimension of the column that holds a block. */
+static inline int32_t smm_ld(const smm_design *d, int32_t col)
+{
+    return col < d->nhead ? d->height[col] : d->qt;
+}
+
+/* dense.c */
+int smm_potrf(const smm_blas *blas, int32_t n, double *a, int32_t lda);
+int smm_potri(const smm_blas *blas, int32_t n, double *a, int32_t lda);
+void smm_solve_rows(const smm_blas *blas, int32_t n, const double *l, int32_t ldl, int64_t m,
+                    double *b, int transpose);
+void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, double alpha,
+              double beta, double *c);
+void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
+
+/* order.c: eliminate the nodes of the first term, then the rest by minimum degree while
+ * their columns stay sparse. */
+typedef struct {
+    int32_t nhead;   /* nodes in the head */
+    int32_t *order;  /* (nodes) original node at each position */
+    int64_t *rowptr; /* (nhead + 1) */
+    int32_t *row;    /* positions, ascending, of the rows of each head column */
+} smm_order;
+int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const int32_t *weight,
+                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b,
+                    smm_order *out);
+void smm_order_free(const smm_allocator *mem, smm_order *order);
+
+/* lambda.c */
+void smm_set_theta(smm_workspace *ws, const double *theta);
+void smm_fill_omega(smm_workspace *ws);
+void smm_apply_lambda_t(const smm_workspace *ws, const double *in, double *out, int32_t m);
+void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, int32_t m);
+void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m);
+
+/* chol.c, selinv.c */
+int smm_factor(smm_workspace *ws);
+void smm_forward(smm_workspace *ws, double *b, int32_t m);
+void smm_backward(smm_workspace *ws, double *b, int32_t m);
+int smm_selected_inverse(smm_workspace *ws);
+
+/* minimize.c: what every minimizer shares. x = theta / scale has unit-size elements. */
+typedef struct {
+    smm_workspace *ws;
+    const smm_options *options;
+    smm_report *report;
+    double started;              /* seconds */
+    double *theta, *scale;       /* (ntheta) */
+    double *x, *g, *step, *eigenvalues, *work; /* (ntheta), work longer */
+    double *H, *V;               /* (ntheta x ntheta): Hessian, eigenvectors */
+    int stop;                    /* set when a limit or the caller ends the run */
+} smm_run;
+
+int smm_run_start(smm_run *run, smm_workspace *ws, const smm_options *options,
+                  smm_report *report, const double *theta);
+int smm_run_value(smm_run *run, const double *x, double *value);
+int smm_run_gradient(smm_run *run, double *g);
+int smm_run_model(smm_run *run, const double *g);
+void smm_run_keep_off_zero(const smm_run *run, double *x);
+int smm_run_finish(smm_run *run, double *theta);
+
+#endif

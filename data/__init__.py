@@ -1,0 +1,1 @@
+"""Shipped data sets as Arrow files; read them with ``statsmodels_mixed.datasets``."""

@@ -1,0 +1,133 @@
+"""Command line: ``python -m statsmodels_mixed fit "y ~ x + (x | g)" data.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from patsy import PatsyError
+
+from . import datasets
+from .errors import CoreError, DataError, MixedModelWarning, OptionError
+from .models import LinearMixedModel
+from .tables import Column, Table, plain
+
+__all__ = ["main", "read_table"]
+
+USAGE_ERROR = 2
+
+
+def read_table(name: str) -> pd.DataFrame:
+    """Read a shipped data set by its name, or a file by its path.
+
+    Parameters
+    ----------
+    name : str
+        Name of a shipped data set, or path to a ``.csv``, ``.parquet``, ``.arrow`` or
+        ``.feather`` file. A path wins where a file of that name exists.
+
+    Raises
+    ------
+    DataError, OptionError
+        If there is neither, or the file cannot be read.
+    """
+    path = Path(name)
+    if not path.is_file():
+        if path.suffix or len(path.parts) > 1:
+            raise DataError(f"there is no file {name}")
+        return datasets.load(name)
+    kind = path.suffix.lower()
+    try:
+        if kind == ".csv":
+            return pd.read_csv(path)
+        if kind == ".parquet":
+            return pd.read_parquet(path)
+        if kind in (".arrow", ".feather"):
+            return _read_arrow(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} cannot be read: {_one_line(error)}") from error
+    raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather")
+
+
+def _read_arrow(path: Path) -> pd.DataFrame:
+    """Read an Arrow file, in the file or in the stream format."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        try:
+            table = pa.ipc.open_file(source).read_all()
+        except pa.ArrowInvalid:
+            source.seek(0)
+            table = pa.ipc.open_stream(source).read_all()
+        frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m statsmodels_mixed", description="Fit linear mixed models."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    fit = commands.add_parser("fit", help="fit a model and print its summary")
+    fit.add_argument("formula", help='such as "reaction ~ days + (days | subj)"')
+    fit.add_argument("data", help="a shipped data set, or a CSV, Parquet or Arrow file")
+    fit.add_argument("--reml", action="store_true", help="minimize the REML criterion")
+    fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
+    fit.add_argument("--offset", metavar="COLUMN", help="column of the offset")
+    commands.add_parser("datasets", help="list the shipped data sets")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words of the command line; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 when the request cannot be carried out; the reason then is on
+        standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        text = _list_datasets() if options.command == "datasets" else _fit(options)
+    except (ValueError, OSError, PatsyError, CoreError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return USAGE_ERROR
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def _fit(options: argparse.Namespace) -> str:
+    table = read_table(options.data)
+    model = LinearMixedModel.from_formula(
+        options.formula, table, weights=options.weights, offset=options.offset
+    )
+    with warnings.catch_warnings():
+        # The summary says all that the package's own warnings do.
+        warnings.simplefilter("ignore", MixedModelWarning)
+        return model.fit(reml=options.reml).summary().as_text()
+
+
+def _list_datasets() -> str:
+    listed = datasets.describe()
+    columns = tuple(
+        Column(key, key, plain, "right" if key == "rows" else "left") for key in listed.columns
+    )
+    return Table(columns, tuple(listed.itertuples(index=False, name=None))).as_text(gap=2)
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""The only code that touches the C library.
+
+`CoreDesign` is the analysed structure of a model, shared and never written again;
+`CoreWorkspace` is where one thread evaluates, minimizes and solves.
+"""
+
+from .handles import CoreDesign, CoreWorkspace, Minimization, Solution, TermArrays
+from .nlopt_api import algorithm_number, algorithms
+
+__all__ = [
+    "CoreDesign",
+    "CoreWorkspace",
+    "Minimization",
+    "Solution",
+    "TermArrays",
+    "algorithm_number",
+    "algorithms",
+]

@@ -1,0 +1,395 @@
+"""Owners of the C handles: they keep every array lent to C alive and check it once.
+
+cffi releases the GIL during calls, so a workspace has a lock; a design is read-only
+after its creation and needs none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nlopt
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CoreError
+from ._smm import ffi, lib
+from .blas import blas_table
+from .nlopt_api import nlopt_table
+
+__all__ = ["CoreDesign", "CoreWorkspace", "Minimization", "Solution", "TermArrays"]
+
+Array = NDArray[np.float64]
+
+_STOPS = {
+    lib.SMM_STOP_GTOL: "GTOL_REACHED",
+    lib.SMM_STOP_FTOL: "FTOL_REACHED",
+    lib.SMM_STOP_XTOL: "XTOL_REACHED",
+    lib.SMM_STOP_ROUNDOFF: "ROUNDOFF_LIMITED",
+    lib.SMM_STOP_MAXEVAL: "MAXEVAL_REACHED",
+    lib.SMM_STOP_MAXTIME: "MAXTIME_REACHED",
+    lib.SMM_STOP_FAILED: "FAILURE",
+    lib.SMM_STOP_FORCED: "FORCED_STOP",
+}
+# Evaluations that fail at a trial point are an ordinary answer, not an error.
+_TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
+
+
+class _Interrupt:
+    """Holds the exception, usually Ctrl-C, that arrived during a C call."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+
+def _poll_raised(kind: Any, error: BaseException, traceback: Any) -> int:
+    """Keep an exception raised while polling: none may cross C."""
+    ffi.from_handle(traceback.tb_frame.f_locals["ctx"]).error = error
+    return 1
+
+
+@ffi.def_extern(onerror=_poll_raised)  # type: ignore[untyped-decorator]
+def smm_python_poll(ctx: Any) -> int:
+    """Take the GIL for a moment: Python then runs its pending signal handlers."""
+    return 0
+
+
+def _check(status: int, doing: str) -> None:
+    if status == lib.SMM_OK:
+        return
+    text = ffi.string(lib.smm_status_text(status)).decode()
+    if status == lib.SMM_ENOMEM:
+        raise MemoryError(f"Not enough memory to {doing}.")
+    raise CoreError(f"The numerical core could not {doing}: {text}.")
+
+
+def _floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
+    out = np.ascontiguousarray(array, dtype=np.float64)
+    if out.shape != shape:
+        raise CoreError(f"{name} has shape {out.shape} where {shape} is needed.")
+    return out
+
+
+def _doubles(array: Array) -> Any:
+    return ffi.cast("double *", array.ctypes.data)
+
+
+@dataclass(frozen=True)
+class TermArrays:
+    """One random-effects term as the core sees it.
+
+    Parameters
+    ----------
+    levels : int
+        Number of levels l.
+    refs : ndarray of int32, shape (n,)
+        Level of each row.
+    z : ndarray, shape (n, k)
+        Columns of the term, by row.
+    pattern : ndarray of bool, shape (k, k)
+        Free elements of T.
+    """
+
+    levels: int
+    refs: NDArray[np.int32]
+    z: Array
+    pattern: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solved workspace knows, in the units it was given.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (p,)
+    u, b : ndarray, shape (q,)
+        Term by term, level by level.
+    xvx_inverse : ndarray, shape (p, p)
+    pwrss, logdet_omega, logdet_xvx, dof : float
+    """
+
+    beta: Array
+    u: Array
+    b: Array
+    xvx_inverse: Array
+    pwrss: float
+    logdet_omega: float
+    logdet_xvx: float
+    dof: float
+
+
+@dataclass(frozen=True)
+class Minimization:
+    """What a minimization reports; see ``smm_report`` in the C header."""
+
+    theta: Array
+    status: str
+    evaluations: int
+    gradients: int
+    failures: int
+    value: float
+    decrement: float
+    min_eigenvalue: float
+    log_theta: Array
+    log_value: Array
+
+
+class CoreDesign:
+    """The analysed structure of a model.
+
+    Parameters
+    ----------
+    terms : sequence of TermArrays
+        The term with most random effects first.
+    X : ndarray, shape (n, p)
+        Fixed-effects columns.
+
+    Raises
+    ------
+    CoreError
+        If the arrays do not fit together or the model is too large.
+    """
+
+    def __init__(self, terms: Sequence[TermArrays], X: Array) -> None:
+        n, p = X.shape
+        self.n, self.p = n, p
+        self.X = _floats(X, (n, p), "X")
+        self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
+        self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
+        self.q = sum(levels * cols for levels, cols in self.shapes)
+        c_terms = ffi.new("smm_term[]", len(terms))
+        keep = []
+        for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
+            refs = np.ascontiguousarray(term.refs, dtype=np.int32)
+            z = _floats(term.z, (n, cols), "z")
+            pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
+            if refs.shape != (n,) or pattern.shape != (cols, cols):
+                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
+            keep.append((refs, z, pattern))
+            c_term.levels = levels
+            c_term.cols = cols
+            c_term.refs = ffi.cast("int32_t *", refs.ctypes.data)
+            c_term.z = _doubles(z)
+            c_term.pattern = ffi.cast("uint8_t *", pattern.ctypes.data)
+        self._keep = keep  # C borrows refs and z for the lifetime of the handle
+        out = ffi.new("smm_design **")
+        status = lib.smm_design_create(
+            blas_table(),
+            ffi.NULL,
+            n,
+            len(terms),
+            c_terms,
+            p,
+            _doubles(self.X) if p else ffi.NULL,
+            out,
+        )
+        _check(status, "analyse the structure of the model")
+        self.handle = ffi.gc(out[0], lib.smm_design_destroy)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the analysed problem: n, q, p, head nodes, tail size, ..."""
+        out = ffi.new("smm_sizes *")
+        _check(lib.smm_design_sizes(self.handle, out), "read its sizes")
+        return {name: int(getattr(out, name)) for name, _ in ffi.typeof("smm_sizes").fields}
+
+
+class CoreWorkspace:
+    """The place of one thread's evaluations of one design.
+
+    Parameters
+    ----------
+    design : CoreDesign
+    y : ndarray, shape (n,)
+        Response.
+    weights : ndarray, shape (n,), optional
+        Prior weights.
+    """
+
+    def __init__(self, design: CoreDesign, y: Array, weights: Array | None = None) -> None:
+        self.design = design
+        self._lock = threading.Lock()
+        self._weights = None if weights is None else _floats(weights, (design.n,), "weights")
+        out = ffi.new("smm_workspace **")
+        _check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
+        self.handle = ffi.gc(out[0], lib.smm_workspace_destroy)
+        self._call(lib.smm_crossprod, "form the cross-products", y)
+
+    def _call(self, function: Any, doing: str, y: Array) -> None:
+        y = _floats(y, (self.design.n,), "y")
+        with self._lock:
+            status = function(self.handle, _doubles(y), self._weight_pointer())
+        _check(status, doing)
+
+    def _weight_pointer(self) -> Any:
+        return ffi.NULL if self._weights is None else _doubles(self._weights)
+
+    def set_response(self, y: Array) -> None:
+        """Replace the response, keeping all else."""
+        self._call(lib.smm_crossprod_y, "form the cross-products", y)
+
+    def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
+        """Choose ML or REML, and a fixed sigma (0: profiled)."""
+        with self._lock:
+            _check(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
+
+    def theta_scale(self) -> Array:
+        """Typical size of each element of theta, shape (ntheta,)."""
+        out = np.empty(self.design.ntheta)
+        with self._lock:
+            _check(lib.smm_theta_scale(self.handle, _doubles(out)), "scale theta")
+        return out
+
+    def _value(self, theta: Array) -> float:
+        """Evaluate; NaN when the matrix is not positive definite. The lock is held."""
+        out = ffi.new("double *")
+        status = lib.smm_value(self.handle, _doubles(theta), out)
+        if status not in _TRIAL_FAILURES:
+            _check(status, "evaluate the objective")
+        return float(out[0])
+
+    def _gradient(self) -> Array:
+        out = np.empty(self.design.ntheta)
+        _check(lib.smm_gradient(self.handle, _doubles(out)), "evaluate the gradient")
+        return out
+
+    def value(self, theta: Array) -> float:
+        """Return the objective at theta; NaN where it cannot be evaluated."""
+        theta = _floats(theta, (self.design.ntheta,), "theta")
+        with self._lock:
+            return self._value(theta)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return the objective and its gradient, leaving the workspace solved at theta."""
+        theta = _floats(theta, (self.design.ntheta,), "theta")
+        with self._lock:
+            value = self._value(theta)
+            if np.isnan(value):
+                return value, np.full(self.design.ntheta, np.nan)
+            return value, self._gradient()
+
+    def curvature(self) -> Array:
+        """Return the approximate Hessian where the workspace is solved."""
+        nt = self.design.ntheta
+        out = np.empty((nt, nt))
+        with self._lock:
+            _check(lib.smm_curvature(self.handle, _doubles(out)), "evaluate the curvature")
+        return out
+
+    def gradient(self) -> Array:
+        """Return the gradient where the workspace was last evaluated."""
+        with self._lock:
+            return self._gradient()
+
+    def solution(self) -> Solution:
+        """Return coefficients, conditional modes and determinants where it is solved."""
+        p, q = self.design.p, self.design.q
+        beta, u, b = np.empty(p), np.empty(q), np.empty(q)
+        inverse, scalars = np.empty((p, p)), np.empty(4)
+        with self._lock:
+            status = lib.smm_solution(
+                self.handle,
+                _doubles(beta),
+                _doubles(u),
+                _doubles(b),
+                _doubles(inverse),
+                _doubles(scalars),
+            )
+        _check(status, "read the solution")
+        r2, logdet_omega, logdet_xvx, dof = (float(value) for value in scalars)
+        return Solution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
+
+    def condvar(self) -> tuple[Array, ...]:
+        """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""
+        shapes = self.design.shapes
+        out = np.empty(sum(levels * cols * cols for levels, cols in shapes))
+        with self._lock:
+            _check(lib.smm_condvar(self.handle, _doubles(out)), "read conditional variances")
+        ends = np.cumsum([levels * cols * cols for levels, cols in shapes])[:-1]
+        return tuple(
+            part.reshape(levels, cols, cols)
+            for part, (levels, cols) in zip(np.split(out, ends), shapes, strict=True)
+        )
+
+    def leverage(self) -> Array:
+        """Return the diagonal of d(fitted)/dy, shape (n,)."""
+        out = np.empty(self.design.n)
+        with self._lock:
+            status = lib.smm_leverage(self.handle, self._weight_pointer(), _doubles(out))
+        _check(status, "compute leverages")
+        return out
+
+    def minimize(
+        self,
+        theta: Array,
+        *,
+        algorithm: int | None = None,
+        ftol_rel: float = 0.0,
+        ftol_abs: float = 0.0,
+        xtol_rel: float = 0.0,
+        xtol_abs: float = 0.0,
+        max_eval: int = 0,
+        max_time: float = 0.0,
+        log_capacity: int = 1024,
+    ) -> Minimization:
+        """Minimize the objective from theta, leaving the workspace solved at the end.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (ntheta,)
+            Start.
+        algorithm : int, optional
+            NLopt's number of an algorithm; Newton steps when omitted.
+        log_capacity : int
+            How many evaluations are logged.
+
+        Raises
+        ------
+        CoreError
+            If the objective cannot be evaluated at the start.
+        KeyboardInterrupt
+            If the user interrupted.
+        """
+        nt = self.design.ntheta
+        end = np.array(_floats(theta, (nt,), "theta"))
+        log_theta, log_value = np.empty((log_capacity, nt)), np.empty(log_capacity)
+        report = ffi.new("smm_report *")
+        report.log_capacity = log_capacity
+        report.log_theta, report.log_value = _doubles(log_theta), _doubles(log_value)
+        interrupt = _Interrupt()
+        handle = ffi.new_handle(interrupt)
+        options = ffi.new("smm_options *")
+        options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
+        options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
+        options.max_eval, options.max_time = max_eval, max_time
+        options.poll, options.poll_ctx = lib.smm_python_poll, handle
+        with self._lock:
+            if algorithm is None:
+                status = lib.smm_newton(self.handle, options, _doubles(end), report)
+            else:
+                table = nlopt_table()
+                if table is None:
+                    raise CoreError("NLopt's C API is hidden on this platform.")
+                status = lib.smm_nlopt_minimize(
+                    self.handle, table, algorithm, options, _doubles(end), report
+                )
+        if interrupt.error is not None:
+            raise KeyboardInterrupt from interrupt.error
+        _check(status, f"minimize the objective with {nlopt.__name__ if algorithm else 'newton'}")
+        logged = min(int(report.evaluations), log_capacity)
+        return Minimization(
+            theta=end,
+            status=_STOPS[report.stop],
+            evaluations=int(report.evaluations),
+            gradients=int(report.gradients),
+            failures=int(report.failures),
+            value=float(report.value),
+            decrement=float(report.decrement),
+            min_eigenvalue=float(report.min_eigenvalue),
+            log_theta=log_theta[:logged].copy(),
+            log_value=log_value[:logged].copy(),
+        )

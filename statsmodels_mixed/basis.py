@@ -1,0 +1,166 @@
+"""An orthonormal basis of the fixed effects, and the response without them.
+
+Cross-products lose half the digits of badly scaled data: y = 1e9 + noise would lose the
+noise. So X is replaced by a basis Q with Q'WQ = I and y by its residual on Q, scaled to
+unit variance, before any cross-product is formed; estimates are carried back after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+from .errors import DataError
+
+__all__ = ["FixedBasis", "orthonormal_basis", "residual_response"]
+
+Array = NDArray[np.float64]
+
+# A column is dropped when less than this share of its length is new.
+ALIASED = 1e-9
+# Cholesky QR is accurate while the condition number stays far from 1e8.
+WELL_CONDITIONED = 1e-5
+
+
+@dataclass(frozen=True)
+class FixedBasis:
+    """X restricted to independent columns, factored.
+
+    Parameters
+    ----------
+    columns : ndarray of int, shape (rank,)
+        The columns of X that are kept, each independent of those before it.
+    Q : ndarray, shape (n, rank), C order
+        Basis with Q'WQ = I.
+    R : ndarray, shape (rank, rank)
+        Upper triangular, X[:, columns] = Q R.
+    """
+
+    columns: NDArray[np.intp]
+    Q: Array
+    R: Array
+
+    @property
+    def logdet(self) -> float:
+        """log|X'WX| of the kept columns."""
+        return 2.0 * float(np.log(np.abs(np.diag(self.R))).sum())
+
+    def coefficients(self, gamma: Array) -> Array:
+        """Return beta with X beta = Q gamma, shape (rank,)."""
+        if not len(gamma):
+            return gamma
+        beta: Array = lapack.dtrtrs(self.R, gamma)[0]
+        return beta
+
+    def covariance(self, inverse: Array) -> Array:
+        """Return R^-1 inverse R'^-1, symmetric, shape (rank, rank)."""
+        if not len(inverse):
+            return inverse
+        half = lapack.dtrtrs(self.R, inverse)[0]
+        full: Array = lapack.dtrtrs(self.R, half.T)[0]
+        return (full + full.T) / 2
+
+
+def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
+    """QR by Cholesky, twice (Yamamoto et al. 2015); None when X is too ill-conditioned."""
+    lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
+    if not np.all(lengths > 0) or not np.all(np.isfinite(lengths)):
+        return None
+    R = np.diag(lengths)
+    Qt = (X / lengths).T  # F order (p, n), so that BLAS sees no copies
+    for _ in range(2):
+        gram = blas.dsyrk(1.0, Qt)
+        factor, info = lapack.dpotrf(gram)
+        if info or np.min(np.diag(factor)) < WELL_CONDITIONED:
+            return None
+        Qt = blas.dtrsm(1.0, factor, Qt, trans_a=1, overwrite_b=1)
+        R = factor @ R
+    return np.ascontiguousarray(Qt.T), R
+
+
+def _independent_columns(R: Array) -> NDArray[np.intp]:
+    """Columns of R, p x p, that are not combinations of kept columns before them."""
+    kept: list[int] = []
+    basis = np.empty((len(R), 0))
+    lengths = np.linalg.norm(R, axis=0)
+    for j in range(R.shape[1]):
+        rest = R[:, j]
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length > ALIASED * lengths[j]:
+            kept.append(j)
+            basis = np.column_stack([basis, rest / length])
+    return np.array(kept, dtype=np.intp)
+
+
+def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
+    """Factor X, dropping columns that depend on earlier ones.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p)
+    weights : ndarray, shape (n,), or None
+
+    Returns
+    -------
+    FixedBasis
+    """
+    n, p = X.shape
+    if p == 0:
+        return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
+    root = None if weights is None else np.sqrt(weights)[:, None]
+    XW = X if root is None else X * root
+    columns = np.arange(p)
+    factored = _cholesky_qr(XW) if n >= p else None
+    if factored is None:
+        columns = _independent_columns(np.linalg.qr(XW, mode="r"))
+        Q, R = np.linalg.qr(XW[:, columns])
+    else:
+        Q, R = factored
+    if root is not None:
+        Q = Q / root
+    return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R))
+
+
+def residual_response(
+    y: Array, basis: FixedBasis, weights: Array | None
+) -> tuple[Array, Array, float]:
+    """Split y = Q gamma + scale * residual.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Response less offset.
+    basis : FixedBasis
+    weights : ndarray, shape (n,), or None
+
+    Returns
+    -------
+    gamma : ndarray, shape (rank,)
+    residual : ndarray, shape (n,)
+        With mean (weighted) square 1.
+    scale : float
+
+    Raises
+    ------
+    DataError
+        If the fixed effects leave nothing of y.
+    """
+    gamma = np.zeros(basis.Q.shape[1])
+    residual = y
+    for _ in range(2):
+        part = basis.Q.T @ (residual if weights is None else residual * weights)
+        gamma += part
+        residual = residual - basis.Q @ part
+    squares = residual * residual if weights is None else weights * residual * residual
+    scale = float(np.sqrt(np.mean(squares)))
+    if not scale > 1e-14 * float(np.max(np.abs(y), initial=0.0)):
+        raise DataError(
+            "The fixed effects reproduce the response exactly, so nothing is left for random "
+            "effects; remove fixed-effects terms."
+        )
+    return gamma, residual / scale, scale

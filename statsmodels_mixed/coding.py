@@ -1,0 +1,132 @@
+"""Coded matrices: how factors become columns of a model matrix.
+
+What a formula engine decided about a bar-free formula (categories, contrasts, the
+order and names of the columns, the memory of `center` or `bs`) is kept as plain
+data, and is all it takes to build the same matrix again from new rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .factors import CodedFactor, Rows
+
+__all__ = ["CodedMatrix", "CodedTerm", "Matrix", "Piece"]
+
+Array = NDArray[np.float64]
+
+
+class Matrix(Protocol):
+    """A block of model-matrix columns that can be built for any rows."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Columns of every term, by the name of the term."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of data that are needed."""
+
+    def fill(self, rows: Rows, out: Array) -> None:
+        """Write the matrix of these rows into `out`, shape (n, len(names))."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Columns that are all products of columns of the same factors.
+
+    Parameters
+    ----------
+    factors : tuple of CodedFactor
+        In order; the columns of the first vary fastest. None: the intercept.
+    contrasts : tuple of (ndarray, shape (levels, columns)) or None
+        For every factor its coding, None for numbers.
+    width : int
+        Number of columns.
+    """
+
+    factors: tuple[CodedFactor, ...]
+    contrasts: tuple[Array | None, ...]
+    width: int
+
+    def fill(self, rows: Rows, out: Array) -> None:
+        """Write the columns of these rows into `out`, shape (n, width)."""
+        block: Array | None = None
+        for factor, contrast in zip(self.factors, self.contrasts, strict=True):
+            values = rows.value_of(factor)
+            part = values if contrast is None else contrast.take(values, axis=0)
+            if block is None:
+                block = part
+            else:
+                block = (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
+        out[...] = 1.0 if block is None else block
+
+
+@dataclass(frozen=True, eq=False)
+class CodedTerm:
+    """A term of a formula and its columns.
+
+    Parameters
+    ----------
+    name : str
+        ``"days"``, ``"service:dept"``, ``"Intercept"``.
+    pieces : tuple of Piece
+        More than one when coding without redundancy needs it.
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CodedMatrix:
+    """All columns that one bar-free formula gives; see `Matrix`.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the columns.
+    terms : tuple of CodedTerm
+        In the order of the columns.
+    """
+
+    names: tuple[str, ...]
+    terms: tuple[CodedTerm, ...]
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Columns of every term, by the name of the term."""
+        found, start = {}, 0
+        for term in self.terms:
+            stop = start + sum(piece.width for piece in term.pieces)
+            found[term.name] = slice(start, stop)
+            start = stop
+        return found
+
+    @property
+    def factors(self) -> tuple[CodedFactor, ...]:
+        """Its factors, each once."""
+        pieces = (piece for term in self.terms for piece in term.pieces)
+        return tuple(dict.fromkeys(factor for piece in pieces for factor in piece.factors))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of data that are needed."""
+        names = (name for factor in self.factors for name in factor.source.columns)
+        return tuple(dict.fromkeys(names))
+
+    def fill(self, rows: Rows, out: Array) -> None:
+        """Write the matrix of these rows into `out`, shape (n, len(names))."""
+        start = 0
+        for term in self.terms:
+            for piece in term.pieces:
+                piece.fill(rows, out[:, start : start + piece.width])
+                start += piece.width

@@ -1,0 +1,305 @@
+"""Any table -> the few columns a model needs, tidy and row by row.
+
+A table is pandas, polars, pyarrow, a dict of arrays or a structured array. Only
+the columns asked for are read, and none is copied that need not be.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
+
+from .errors import DataError
+
+__all__ = [
+    "Table",
+    "Values",
+    "is_number",
+    "is_text",
+    "missing_rows",
+    "name_rows",
+    "open_table",
+    "read_columns",
+    "subset_rows",
+    "take",
+    "tidy",
+    "unknown_columns",
+]
+
+Values: TypeAlias = np.ndarray[Any, Any] | ExtensionArray
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.intp]
+
+_OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns are read on demand.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Its columns.
+    n_rows : int
+        Its rows.
+    index : pandas.Index
+        Their labels: the user's own for pandas, else 0, 1, ...
+    read : callable
+        Maps column names to pandas series, one for each name.
+    whole : callable
+        The whole table as a pandas frame, for a subset written as a query.
+    """
+
+    names: Sequence[str]
+    n_rows: int
+    index: pd.Index
+    read: Callable[[Sequence[str]], dict[str, pd.Series]]
+    whole: Callable[[], pd.DataFrame]
+
+
+def open_table(data: Any) -> Table:
+    """Look at a table without reading it.
+
+    Parameters
+    ----------
+    data : DataFrame, pyarrow.Table, mapping of str to array_like, or structured array
+        A data frame of any library narwhals knows, in memory.
+
+    Raises
+    ------
+    DataError
+        If `data` is none of these, or the arrays of a mapping differ in length.
+    """
+    if isinstance(data, pd.DataFrame):
+        return _open_pandas(data)
+    if isinstance(data, Mapping):
+        return _open_mapping(data)
+    if isinstance(data, np.ndarray) and data.dtype.names is not None:
+        return _open_mapping({name: data[name] for name in data.dtype.names})
+    return _open_native(data)
+
+
+def _open_pandas(data: pd.DataFrame) -> Table:
+    def read(names: Sequence[str]) -> dict[str, pd.Series]:
+        series = {name: data[name] for name in names}
+        twice = [name for name, column in series.items() if column.ndim != 1]
+        if twice:
+            raise DataError(f"more than one column is called {_quoted(twice)}: rename them")
+        return series
+
+    return Table(data.columns, len(data), data.index, read, lambda: data)
+
+
+def _open_mapping(data: Mapping[str, Any]) -> Table:
+    lengths = {str(name): 1 if np.isscalar(v) else len(v) for name, v in data.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise DataError(f"the columns of the data differ in length: {shown}")
+    n_rows = next(iter(lengths.values()), 0)
+    index = pd.RangeIndex(n_rows)
+
+    def read(names: Sequence[str]) -> dict[str, pd.Series]:
+        # Arrays are copied because, unlike pandas columns, they are not protected from
+        # a later change by their owner. An index that a value brings along is ignored.
+        series = {}
+        for name in names:
+            values = data[name]
+            if isinstance(values, pd.Series | pd.Index):
+                values = values.array
+            elif not isinstance(values, ExtensionArray):
+                values = np.atleast_1d(np.asarray(values))
+                if values.ndim != 1:
+                    raise DataError(f"column {name!r} has {values.ndim} dimensions, not one")
+            series[name] = pd.Series(values, index=index, copy=True)
+        return series
+
+    return Table(list(data), n_rows, index, read, lambda: pd.DataFrame(read(list(data))))
+
+
+def _open_native(data: Any) -> Table:
+    try:
+        frame = nw.from_native(data, eager_only=True)
+    except TypeError as error:
+        what = f"{type(data).__module__}.{type(data).__qualname__}"
+        raise DataError(
+            f"data must be a data frame or a dict of arrays, not {what}"
+            + (": call its collect() first" if hasattr(data, "collect") else "")
+        ) from error
+
+    def read(names: Sequence[str]) -> dict[str, pd.Series]:
+        part = frame.select(list(names))
+        converted = part.to_pandas()
+        series = {name: converted[name] for name in names}
+        if frame.implementation.is_polars():
+            # The categories of polars' Categorical come in the order of their first
+            # appearance anywhere in the process: sorting makes the coding reproducible.
+            for name in names:
+                if part.schema[name] == nw.Categorical:
+                    levels = sorted(series[name].cat.categories)
+                    series[name] = series[name].cat.reorder_categories(levels)
+        return series
+
+    index = pd.RangeIndex(len(frame))
+    return Table(frame.columns, len(frame), index, read, frame.to_pandas)
+
+
+def read_columns(table: Table, names: Sequence[str]) -> dict[str, pd.Series]:
+    """Read columns after making sure that all exist.
+
+    Raises
+    ------
+    DataError
+        For columns the table lacks; all are listed.
+    """
+    unknown = [name for name in dict.fromkeys(names) if name not in table.names]
+    if unknown:
+        raise unknown_columns(unknown, table.names)
+    return table.read(list(dict.fromkeys(names)))
+
+
+def is_number(values: Values) -> bool:
+    """Whether tidy values are numbers; truth values are not."""
+    return isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
+
+
+def is_text(values: Values | pd.Index) -> bool:
+    """Whether values are strings, or the categories of strings."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.dtype.categories
+    if values.dtype == object:
+        return bool(pd.api.types.infer_dtype(values, skipna=True) == "string")
+    return isinstance(values.dtype, pd.StringDtype)
+
+
+def tidy(series: pd.Series) -> Values:
+    """Reduce the many ways of storing a column to a few.
+
+    Numbers become NumPy arrays whatever held them (nullable and Arrow types, decimals,
+    Python objects), missing ones NaN; truth values become bool arrays unless some are
+    missing; text, categoricals and dates stay as they are.
+
+    Parameters
+    ----------
+    series : pandas.Series
+        The column.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iufb":
+            return series.to_numpy()
+        if dtype.kind == "O":
+            return _tidy_objects(series)
+        return series.array
+    if isinstance(dtype, pd.CategoricalDtype):
+        return series.array
+    if pd.api.types.is_bool_dtype(dtype):
+        return series.array if series.hasnans else series.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(dtype):
+        whole = pd.api.types.is_integer_dtype(dtype) and not series.hasnans
+        return series.to_numpy(dtype=np.int64 if whole else np.float64, na_value=math.nan)
+    return series.array
+
+
+def _tidy_objects(series: pd.Series) -> Values:
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in _OBJECT_NUMBERS:
+        if kind == "integer" and not series.hasnans:
+            return series.to_numpy(dtype=np.int64)
+        return series.to_numpy(dtype=np.float64, na_value=math.nan)
+    if kind == "boolean" and not series.hasnans:
+        return series.to_numpy(dtype=bool)
+    return series.to_numpy()
+
+
+def missing_rows(series: pd.Series) -> Mask | None:
+    """Which rows of a column are missing (NaN, None, NA, NaT); None when no row is."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iub":
+            return None
+        if dtype.kind == "f":
+            values = series.to_numpy()
+            with np.errstate(all="ignore"):
+                if math.isfinite(values.sum()):  # one pass without a temporary array
+                    return None
+            mask = np.isnan(values)
+            return mask if mask.any() else None
+    if isinstance(dtype, pd.CategoricalDtype):
+        mask = series.array.codes < 0
+    else:
+        mask = series.isna().to_numpy()
+    return mask if mask.any() else None
+
+
+def take(series: pd.Series, rows: Positions | Mask | None) -> pd.Series:
+    """Return some rows of a column, by position or mask; all of them for None."""
+    return series if rows is None else series.iloc[rows]
+
+
+def subset_rows(subset: Any, table: Table) -> Positions | None:
+    """Turn ``subset=`` into row positions.
+
+    Parameters
+    ----------
+    subset : None, str, callable or array_like
+        A query such as ``"age > 3"``, a function of the pandas frame, a boolean mask,
+        or labels of the index, as ``.loc`` understands them.
+    table : Table
+        The table whose rows are chosen.
+
+    Raises
+    ------
+    DataError
+        If it does not fit the table.
+    """
+    if subset is None:
+        return None
+    positions = pd.Series(np.arange(table.n_rows, dtype=np.intp), index=table.index, copy=False)
+    try:
+        if isinstance(subset, str):
+            subset = table.whole().eval(subset)
+        elif callable(subset):
+            subset = subset(table.whole())
+        if not isinstance(subset, pd.Series | pd.Index | slice | list):
+            subset = np.asarray(subset)
+        if isinstance(subset, np.ndarray) and subset.ndim != 1:
+            raise DataError("subset= must be one-dimensional: a mask or labels of rows")
+        chosen: Positions = positions.loc[subset].to_numpy()
+    except DataError:
+        raise
+    except Exception as error:  # a query may fail in any way its author can think of
+        raise DataError(f"subset= does not fit the data: {error}") from error
+    return chosen
+
+
+def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> DataError:
+    """One error that names every column the data lack, with the nearest existing ones."""
+    known = [name for name in names if isinstance(name, str)]
+    lower = {name.lower(): name for name in known}
+    shown = []
+    for name in missing:
+        near = difflib.get_close_matches(name.lower(), lower, n=1)
+        shown.append(f"{name!r}" + (f" (did you mean {lower[near[0]]!r}?)" if near else ""))
+    noun = "column" if len(shown) == 1 else "columns"
+    return DataError(f"the data have no {noun} {', '.join(shown)}")
+
+
+def name_rows(mask: Mask, index: pd.Index) -> str:
+    """Say which rows: ``"3 rows (first: 4, 7, 9)"``, by the labels of the user's index."""
+    hits = np.flatnonzero(mask)
+    first = ", ".join(str(label) for label in index[hits[:3]])
+    return f"{len(hits)} {'row' if len(hits) == 1 else 'rows'} (first: {first})"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

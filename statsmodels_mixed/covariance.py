@@ -1,0 +1,139 @@
+"""theta and the factors T: the parameter map, names, and the canonical form of a fit.
+
+Each random block has one lower-triangular factor T, with Cov(b_j) = sigma^2 T T'. theta
+lists the free elements of all factors, block by block, column by column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["canonical", "factors_of", "is_singular", "theta_names", "theta_of"]
+
+Array = NDArray[np.float64]
+Pattern = NDArray[np.bool_]
+
+# A column of T adds nothing visible to the response when its effect on an observation,
+# relative to the residual standard deviation, is below this.
+SINGULAR = 1e-4
+
+
+def _free(pattern: Pattern) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the free elements, column by column."""
+    columns, rows = np.nonzero(pattern.T)
+    return rows, columns
+
+
+def factors_of(theta: Array, patterns: Sequence[Pattern]) -> tuple[Array, ...]:
+    """Return T of every block.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (n_theta,)
+    patterns : sequence of ndarray of bool, shape (k, k)
+        Free elements of each T.
+
+    Returns
+    -------
+    tuple of ndarray, shape (k, k)
+    """
+    factors, at = [], 0
+    for pattern in patterns:
+        rows, columns = _free(pattern)
+        T = np.zeros(pattern.shape)
+        T[rows, columns] = theta[at : at + len(rows)]
+        at += len(rows)
+        factors.append(T)
+    return tuple(factors)
+
+
+def theta_of(factors: Sequence[Array], patterns: Sequence[Pattern]) -> Array:
+    """Return theta of given factors; the inverse of `factors_of`."""
+    parts = [T[_free(pattern)] for T, pattern in zip(factors, patterns, strict=True)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def theta_names(blocks: Sequence[tuple[str, Sequence[str], Pattern]]) -> tuple[str, ...]:
+    """Return a name for each theta, as lme4 has them: ``"subj.days.Intercept"``.
+
+    Parameters
+    ----------
+    blocks : sequence of (name, column names, pattern)
+    """
+    names = []
+    for block, columns, pattern in blocks:
+        for row, column in zip(*_free(pattern), strict=True):
+            parts = [block, columns[row]] if row == column else [block, columns[row], columns[column]]
+            names.append(".".join(parts))
+    return tuple(names)
+
+
+def _components(pattern: Pattern) -> list[NDArray[np.intp]]:
+    """Return the groups of columns that may be correlated with one another."""
+    k = len(pattern)
+    label = np.arange(k)
+    for row, column in zip(*_free(pattern), strict=True):
+        label[label == label[row]] = label[column]
+    return [np.flatnonzero(label == value) for value in dict.fromkeys(label.tolist())]
+
+
+def _semidefinite_cholesky(S: Array, tolerance: float) -> Array:
+    """Lower-triangular T with T T' = S and a zero column for every dependent row."""
+    S = S.copy()
+    T = np.zeros_like(S)
+    limit = tolerance * np.diag(S)
+    for c in range(len(S)):
+        if S[c, c] > limit[c]:
+            T[c:, c] = S[c:, c] / np.sqrt(S[c, c])
+            S[c:, c:] -= np.outer(T[c:, c], T[c:, c])
+    return T
+
+
+def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Array, ...]:
+    """Return factors with the same covariances in a unique form.
+
+    Diagonal elements are not negative, and where a diagonal element is zero so is the
+    rest of its column (moved to later columns by a rotation, which leaves T T' alone).
+
+    Parameters
+    ----------
+    factors : sequence of ndarray, shape (k, k)
+    patterns : sequence of ndarray of bool, shape (k, k)
+
+    Returns
+    -------
+    tuple of ndarray, shape (k, k)
+    """
+    out = []
+    for factor, pattern in zip(factors, patterns, strict=True):
+        T = factor * np.where(np.diag(factor) < 0, -1.0, 1.0)
+        for group in _components(pattern):
+            part = np.ix_(group, group)
+            full = pattern[part].sum() == len(group) * (len(group) + 1) // 2
+            lost = (np.diag(T)[group] == 0) & (np.abs(T[part]).sum(axis=0) > 0)
+            if full and lost.any():
+                T[part] = _semidefinite_cholesky(T[part] @ T[part].T, 1e-14)
+        out.append(T + 0.0)  # no negative zeros
+    return tuple(out)
+
+
+def is_singular(
+    factors: Sequence[Array], scales: Sequence[Array], tolerance: float = SINGULAR
+) -> bool:
+    """Tell whether some covariance matrix is rank deficient relative to the noise.
+
+    Parameters
+    ----------
+    factors : sequence of ndarray, shape (k, k)
+    scales : sequence of ndarray, shape (k,)
+        Root mean square of each column of Z, so that units do not matter.
+    tolerance : float
+        Smallest diagonal element of the scaled T that counts as positive.
+    """
+    return any(
+        bool(np.any(np.abs(np.diag(T)) * scale < tolerance))
+        for T, scale in zip(factors, scales, strict=True)
+    )

@@ -1,0 +1,93 @@
+"""Design -> a workspace that holds the cross-products, and the way back to user units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import CoreDesign, CoreWorkspace, TermArrays
+from .basis import FixedBasis, orthonormal_basis, residual_response
+from .design import Design
+from .errors import DataError
+
+__all__ = ["Crossproducts", "form_crossproducts"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crossproducts:
+    """[Z X y]'W[Z X y] in working units, inside a workspace.
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace
+        Works on the residual response of unit variance and an orthonormal X.
+    basis : FixedBasis
+        X = Q R of the independent columns.
+    gamma : ndarray, shape (rank,)
+        Coefficients of the response on Q before any mixed model.
+    y_scale : float
+        What the residual response was divided by.
+    log_weights : float
+        Sum of the logarithms of the prior weights.
+    """
+
+    workspace: CoreWorkspace
+    basis: FixedBasis
+    gamma: Array
+    y_scale: float
+    log_weights: float
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.workspace.design.n
+
+    @property
+    def rank(self) -> int:
+        """Rank of X."""
+        return self.workspace.design.p
+
+    def constant(self, reml: bool) -> float:
+        """Return the objective in user units less the objective in working units.
+
+        The Jacobians of the scaling of y, of the weights and, under REML, of the
+        change of basis.
+        """
+        dof = self.n - self.rank if reml else self.n
+        shift = 2.0 * dof * float(np.log(self.y_scale)) - self.log_weights
+        return shift + self.basis.logdet if reml else shift
+
+    def set_criterion(self, reml: bool, sigma: float | None) -> None:
+        """Choose ML or REML and a fixed sigma, given in user units."""
+        self.workspace.set_criterion(reml, 0.0 if sigma is None else sigma / self.y_scale)
+
+
+def form_crossproducts(design: Design) -> Crossproducts:
+    """Form everything that evaluations need, in one pass over the rows.
+
+    Raises
+    ------
+    DataError
+        If there are not more rows than independent fixed-effects columns, or the fixed
+        effects reproduce the response.
+    """
+    basis = orthonormal_basis(design.X, design.weights)
+    n, rank = basis.Q.shape
+    if n <= rank:
+        raise DataError(
+            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
+            "than coefficients."
+        )
+    y = design.y if design.offset is None else design.y - design.offset
+    gamma, residual, scale = residual_response(y, basis, design.weights)
+    terms = [
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern)
+        for block in design.blocks
+    ]
+    workspace = CoreWorkspace(CoreDesign(terms, basis.Q), residual, design.weights)
+    log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
+    return Crossproducts(workspace, basis, gamma, scale, log_weights)

@@ -1,0 +1,116 @@
+"""A summary of several tables, which statsmodels users can treat as its own.
+
+`Document` is statsmodels' `Summary`: what works on one works on the other, tables can
+be added, and there is `as_markdown` besides.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
+
+from .tables import Table, latex_escape
+
+__all__ = ["Document"]
+
+
+class _RenderedTable(SimpleTable):  # type: ignore[misc]
+    """A `SimpleTable` that keeps the cells for programs and the look of a `Table`."""
+
+    def __init__(self, table: Table) -> None:
+        cells = table.cells()
+        self.table = table
+        super().__init__(
+            [row[1:] for row in cells],
+            headers=table.header[1:] or None,
+            stubs=[row[0] for row in cells],
+            title=table.title,
+        )
+
+    def as_text(self, **fmt_dict: Any) -> str:
+        return self.table.as_text(rules=True, **fmt_dict)
+
+    def as_html(self, **fmt_dict: Any) -> str:
+        return self.table.as_html(**fmt_dict)
+
+    def as_csv(self, **fmt_dict: Any) -> str:
+        return self.table.as_csv(**fmt_dict)
+
+    def as_latex_tabular(self, center: bool = True, **fmt_dict: Any) -> str:
+        latex = self.table.as_latex(**fmt_dict)
+        return f"\\begin{{center}}\n{latex}\n\\end{{center}}" if center else latex
+
+    def as_markdown(self) -> str:
+        return self.table.as_markdown()
+
+
+class Document(Summary):  # type: ignore[misc]
+    """A summary made of tables: statsmodels' `Summary` that also knows Markdown.
+
+    Parameters
+    ----------
+    title : str
+        First line.
+    tables : sequence of Table
+        Rendered one below the other.
+    notes : sequence of str
+        Sentences printed last.
+    """
+
+    def __init__(self, title: str, tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.title = title
+        self.tables = [_RenderedTable(table) for table in tables]
+        if notes:
+            self.add_extra_txt(notes)
+
+    @property
+    def notes(self) -> list[str]:
+        """The sentences printed last."""
+        return self.extra_txt.split("\n") if self.extra_txt else []
+
+    def as_text(self) -> str:
+        """Render as text, all tables as wide as the widest."""
+        own = [table.table for table in self.tables if isinstance(table, _RenderedTable)]
+        width = max([len(self.title), *(table.text_width(2) for table in own)])
+        parts = [self.title.center(width).rstrip(), "=" * width]
+        for table in self.tables:
+            if isinstance(table, _RenderedTable):
+                parts.append(table.as_text(width=width, gap=2))
+            else:
+                parts.append(table.as_text())
+            parts.append("=" * width)
+        return "\n".join([*parts, *self.notes])
+
+    def as_html(self) -> str:
+        """Render as HTML."""
+        parts = [f"<h3>{html.escape(self.title)}</h3>", *(t.as_html() for t in self.tables)]
+        parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
+        return "\n".join(parts)
+
+    def as_latex(self) -> str:
+        """Render as LaTeX: one tabular per table (needs the booktabs package)."""
+        parts = [f"\\textbf{{{latex_escape(self.title)}}}\\\\"]
+        parts += [table.as_latex_tabular() for table in self.tables]
+        return "\n\n".join([*parts, *map(latex_escape, self.notes)])
+
+    def as_csv(self) -> str:
+        """Render as comma-separated text, tables separated by empty lines."""
+        return "\n\n".join([self.title, *(table.as_csv() for table in self.tables), *self.notes])
+
+    def as_markdown(self) -> str:
+        """Render as Markdown."""
+        parts = [f"### {self.title}"]
+        for table in self.tables:
+            if isinstance(table, _RenderedTable):
+                parts.append(table.as_markdown())
+            else:
+                parts.append(f"```\n{table.as_text()}\n```")
+        return "\n\n".join([*parts, *self.notes])
+
+    def __repr__(self) -> str:
+        return f"<Summary: {self.title}>"

@@ -1,0 +1,148 @@
+"""The other formula engine statsmodels offers: formulaic, for the right side of a formula.
+
+Formulaic codes and builds the matrices itself, through statsmodels' own switch between
+engines, so that terms and names come out as in the rest of statsmodels. Bars, the names
+of columns and the response are read by patsy whatever the engine. Two things formulaic
+cannot say are refused here: ``fulldummy`` and ``contrasts=``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from patsy.eval import EvalEnvironment
+
+from . import engine
+from .coding import Matrix
+from .errors import DataError, OptionError
+from .factors import Rows, freeze, thaw
+from .sides import Side, codes, terms
+
+__all__ = ["FormulaicMatrix", "learn"]
+
+_ADVICE = 'set statsmodels.formula.options.formula_engine = "patsy"'
+
+
+class FormulaicMatrix:
+    """A block of model-matrix columns that formulaic makes; see `coding.Matrix`.
+
+    Parameters
+    ----------
+    side : Side
+        The part of a formula.
+    rows : Rows
+        Complete rows to learn from.
+    context : mapping of str to object
+        What the names in its code stand for that are not columns.
+
+    Raises
+    ------
+    DataError
+        If formulaic cannot make the matrix.
+    """
+
+    def __init__(self, side: Side, rows: Rows, context: Mapping[str, Any]) -> None:
+        from statsmodels.formula._manager import FormulaManager
+
+        self.text = side.text
+        self.context = dict(context)
+        used = (name for code in codes(side) for name in (*code.names, *code.modules))
+        self.columns = tuple(name for name in dict.fromkeys(used) if name in rows.columns)
+        manager = FormulaManager("formulaic")
+        try:
+            manager.get_matrices(side.text, _table(rows), eval_env=self.context, pandas=False)
+        except Exception as error:  # formulaic passes on whatever the code raises
+            raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
+        self.spec = manager.spec
+        slices = manager.get_term_name_slices(self.spec)
+        named = {"Intercept" if str(term) == "1" else str(term): s for term, s in slices.items()}
+        # An implied intercept is the first column, and leaves with it.
+        self.first = int(side.implied)
+        if side.implied:
+            del named["Intercept"]
+        self.names = tuple(self.spec.column_names)[self.first :]
+        self.slices = {
+            name: slice(part.start - self.first, part.stop - self.first)
+            for name, part in named.items()
+        }
+
+    def fill(self, rows: Rows, out: NDArray[np.float64]) -> None:
+        """Write the matrix of these rows into `out`, shape (n, len(names)).
+
+        Raises
+        ------
+        DataError
+            If formulaic cannot make it, or a level is not among the model's.
+        """
+        from formulaic.errors import DataMismatchWarning
+
+        table = _table(rows)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", DataMismatchWarning)
+                made = self.spec.get_model_matrix(
+                    table, context=self.context, na_action="ignore", output="numpy"
+                )
+        except Exception as error:
+            raise DataError(f"formulaic cannot make {self.text!r}: {error}") from error
+        out[...] = np.asarray(made)[:, self.first :]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Replace modules and functions by what can be pickled."""
+        context = {name: freeze(value) for name, value in self.context.items()}
+        return {**vars(self), "context": context}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Find modules and functions again."""
+        vars(self).update(saved)
+        self.context = {name: thaw(name, frozen) for name, frozen in saved["context"].items()}
+
+
+def _table(rows: Rows) -> pd.DataFrame:
+    columns = {}
+    for name, values in rows.columns.items():
+        text = isinstance(values.dtype, pd.StringDtype)
+        columns[name] = values.astype(object) if text else values
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows.index)))
+
+
+def learn(
+    sides: Sequence[Side], rows: Rows, contrasts: Mapping[str, Any], env: EvalEnvironment
+) -> tuple[Matrix, ...]:
+    """Find out how each side becomes a matrix; takes the place of `engine.learn`.
+
+    Raises
+    ------
+    OptionError
+        For ``contrasts=`` or ``fulldummy``.
+    DataError
+        If a matrix cannot be made.
+    """
+    if contrasts:
+        raise OptionError(f"contrasts= is not available with formulaic: use C() or {_ADVICE}")
+    made: dict[Side, Matrix] = {}
+    for side in dict.fromkeys(sides):
+        if side.response:
+            made[side] = engine.learn([side], rows, contrasts, env)[0]
+            continue
+        if any(code.all_levels for code in codes(side)):
+            raise OptionError(f"fulldummy is not available with formulaic: {_ADVICE}")
+        made[side] = FormulaicMatrix(side, rows, _context(side, rows, env))
+    return tuple(made[side] for side in sides)
+
+
+def _context(side: Side, rows: Rows, env: EvalEnvironment) -> dict[str, Any]:
+    """Objects of the caller's environment that the code of a side names."""
+    namespace = env.namespace
+    names = {
+        name
+        for term in terms(side)
+        for factor in term.factors
+        for name in compile(factor.code, "<formula>", "eval").co_names
+    }
+    return {name: namespace[name] for name in names if name in namespace and name not in rows}

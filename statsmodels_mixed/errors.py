@@ -1,0 +1,85 @@
+"""Every exception and warning class of the package.
+
+Exceptions are for what the caller can mend: the formula, the data, an option.
+What happens during a fit (a singular covariance, an iteration limit, rows
+dropped) is recorded in the result instead and warned about at most once.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConvergenceWarning",
+    "CoreError",
+    "DataError",
+    "FormulaError",
+    "MixedModelError",
+    "MixedModelWarning",
+    "OptionError",
+    "RankWarning",
+    "SingularFitWarning",
+]
+
+
+class MixedModelError(ValueError):
+    """Base class: something the caller asked for cannot be done as asked."""
+
+
+class FormulaError(MixedModelError):
+    """A formula that cannot be read, or that names something impossible.
+
+    Parameters
+    ----------
+    message : str
+        One sentence that names the term and says what to do.
+    formula : str, optional
+        The whole formula, shown under the message.
+    start, end : int, optional
+        Half-open range of the offending characters, marked with carets.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        formula: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> None:
+        self.message = message
+        self.formula = formula
+        self.start = start
+        self.end = end
+        text = message
+        if formula is not None:
+            text += f"\n    {formula}"
+            if start is not None:
+                width = max(1, (end if end is not None else start + 1) - start)
+                text += f"\n    {' ' * start}{'^' * width}"
+        super().__init__(text)
+
+
+class DataError(MixedModelError):
+    """Data that the model cannot be fitted to; the message names the column."""
+
+
+class OptionError(MixedModelError):
+    """An option that does not exist or does not apply here."""
+
+
+class CoreError(RuntimeError):
+    """The numerical core refused: out of memory, or a broken installation."""
+
+
+class MixedModelWarning(UserWarning):
+    """Base class of the package's warnings."""
+
+
+class SingularFitWarning(MixedModelWarning):
+    """The estimated covariance of some random effects is singular."""
+
+
+class ConvergenceWarning(MixedModelWarning):
+    """The optimizer stopped before the gradient vanished."""
+
+
+class RankWarning(MixedModelWarning):
+    """Columns of the fixed-effects matrix were dropped as linearly dependent."""

@@ -1,0 +1,77 @@
+"""The numbers of a fitted linear mixed model, frozen, without any model behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .optimize import FitReport
+
+__all__ = ["LinearEstimates"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearEstimates:
+    """Everything a linear fit estimates.
+
+    Parameters
+    ----------
+    reml : bool
+        Whether the REML criterion was minimized, else the ML deviance.
+    theta : ndarray, shape (n_theta,)
+        Covariance parameters, rectified: no diagonal element of T is negative.
+    factors : tuple of ndarray, shape (k, k)
+        T of each random block, lower triangular: Cov(b_j) = sigma^2 T T'.
+    columns : ndarray of int, shape (rank,)
+        The columns of X whose coefficients are estimable, in their order in X.
+    beta : ndarray, shape (rank,)
+        Their coefficients.
+    cov_unscaled : ndarray, shape (rank, rank)
+        (X'V^-1 X)^-1; times sigma^2 it is the covariance of `beta` given theta.
+    sigma : float
+        Residual standard deviation.
+    sigma_fixed : bool
+        Whether `sigma` was given and not estimated.
+    pwrss : float
+        Penalized weighted residual sum of squares r2(theta).
+    logdet_omega : float
+        log|Lambda'Z'WZ Lambda + I|.
+    logdet_xvx : float
+        log|X'V^-1 X|.
+    objective : float
+        What was minimized: -2 log likelihood, or the REML criterion.
+    u, b : tuple of ndarray, shape (l, k)
+        Conditional modes of the random effects of each block, spherical and
+        on the scale of the response.
+    linear_predictor : ndarray, shape (n,)
+        X beta + offset, without random effects.
+    fitted : ndarray, shape (n,)
+        X beta + Z b + offset.
+    singular : bool
+        Whether some T is (numerically) rank deficient, judged relative to sigma.
+    report : FitReport
+        What happened during the fit.
+    """
+
+    reml: bool
+    theta: Array
+    factors: tuple[Array, ...]
+    columns: NDArray[np.intp]
+    beta: Array
+    cov_unscaled: Array
+    sigma: float
+    sigma_fixed: bool
+    pwrss: float
+    logdet_omega: float
+    logdet_xvx: float
+    objective: float
+    u: tuple[Array, ...]
+    b: tuple[Array, ...]
+    linear_predictor: Array
+    fitted: Array
+    singular: bool
+    report: FitReport

@@ -1,0 +1,263 @@
+"""The extractors of a fitted linear model: its numbers under the names used for mixed models.
+
+Everything is computed on demand from the frozen `LinearEstimates` and the names in
+`Layout`; only `condvar` and `leverage` need the data.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .layout import Dims, Layout
+from .varcorr import GroupCovariance, VarCorr
+
+if TYPE_CHECKING:
+    from .design import Design
+    from .estimates import LinearEstimates
+    from .optimize import FitReport
+
+__all__ = ["Extractors"]
+
+Array = NDArray[np.float64]
+
+
+class Extractors:
+    """Named views of a fit, for classes that have `estimates`, `layout` and `_design`."""
+
+    estimates: LinearEstimates
+    layout: Layout
+
+    def _design(self) -> Design:
+        """Return the design of the fit, unless the data have been removed."""
+        raise NotImplementedError
+
+    # The fit as a whole.
+
+    @property
+    def report(self) -> FitReport:
+        """What happened during the fit."""
+        return self.estimates.report
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit reached a stationary point."""
+        return self.estimates.report.converged
+
+    @property
+    def reml(self) -> bool:
+        """Whether the REML criterion was minimized."""
+        return self.estimates.reml
+
+    @property
+    def method(self) -> str:
+        """``"ML"`` or ``"REML"``."""
+        return "REML" if self.estimates.reml else "ML"
+
+    @property
+    def objective(self) -> float:
+        """What was minimized: -2 log-likelihood, or the REML criterion."""
+        return self.estimates.objective
+
+    @property
+    def deviance(self) -> float:
+        """Another name for `objective`: no saturated model is subtracted."""
+        return self.estimates.objective
+
+    @property
+    def dims(self) -> Dims:
+        """Sizes (n, p, q, k): rows, rank of X, random effects, grouping factors."""
+        blocks = self.layout.blocks
+        rank = len(self.estimates.beta)
+        return Dims(self.layout.nobs, rank, self.layout.n_random, len(blocks))
+
+    @property
+    def dof(self) -> int:
+        """Number of estimated parameters: coefficients, theta and sigma unless it was given."""
+        estimates = self.estimates
+        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows of the data left out because of missing values."""
+        return self.layout.n_dropped
+
+    @property
+    def columns_dropped(self) -> list[str]:
+        """Columns of X left out because they depend linearly on others."""
+        kept = set(self.estimates.columns.tolist())
+        return [name for i, name in enumerate(self.layout.columns) if i not in kept]
+
+    def issingular(self) -> bool:
+        """Return whether some covariance matrix of random effects is singular."""
+        return self.estimates.singular
+
+    @property
+    def fitlog(self) -> pd.DataFrame:
+        """Every theta tried and the objective there, in order."""
+        report = self.estimates.report
+        frame = pd.DataFrame(report.fitlog_theta, columns=self.theta_names)
+        frame["objective"] = report.fitlog_objective
+        return frame
+
+    # Fixed effects.
+
+    @property
+    def coefnames(self) -> list[str]:
+        """Names of all columns of X."""
+        return list(self.layout.columns)
+
+    @property
+    def fixefnames(self) -> list[str]:
+        """Names of the estimable columns of X."""
+        return [self.layout.columns[i] for i in self.estimates.columns]
+
+    @property
+    def coef(self) -> pd.Series:
+        """Coefficients of all columns of X, NaN for dropped ones."""
+        return pd.Series(self._spread(self.estimates.beta), index=self.coefnames)
+
+    @property
+    def fixef(self) -> pd.Series:
+        """Coefficients of the estimable columns of X."""
+        return pd.Series(self.estimates.beta, index=self.fixefnames)
+
+    @property
+    def stderror(self) -> pd.Series:
+        """Standard errors of all coefficients, NaN for dropped columns."""
+        variances = self.estimates.sigma**2 * np.diag(self.estimates.cov_unscaled)
+        return pd.Series(self._spread(np.sqrt(variances)), index=self.coefnames)
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of all coefficients given theta, NaN for dropped columns."""
+        names = self.coefnames
+        full = np.full((len(names), len(names)), np.nan)
+        columns = self.estimates.columns
+        full[np.ix_(columns, columns)] = self.estimates.sigma**2 * self.estimates.cov_unscaled
+        return pd.DataFrame(full, index=names, columns=names)
+
+    def coeftable(self) -> pd.DataFrame:
+        """Return the coefficients with standard errors, z and two-sided p-values.
+
+        The reference distribution is the normal one. Dropped columns have NaN.
+        """
+        from scipy.special import ndtr
+
+        coef, error = self.coef, self.stderror
+        z = coef / error
+        p = 2 * ndtr(-np.abs(z.to_numpy()))
+        return pd.DataFrame({"Coef.": coef, "Std. Error": error, "z": z, "Pr(>|z|)": p})
+
+    def _spread(self, values: Array) -> Array:
+        """Put values of the estimable columns in their places among all columns."""
+        full = np.full(len(self.layout.columns), np.nan)
+        full[self.estimates.columns] = values
+        return full
+
+    # Covariance parameters.
+
+    @property
+    def theta(self) -> Array:
+        """Covariance parameters: free elements of the factors T, column by column."""
+        return self.estimates.theta
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters."""
+        return self.layout.theta_names
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.estimates.sigma
+
+    @cached_property
+    def varcorr(self) -> VarCorr:
+        """Variances, standard deviations and correlations of the random effects."""
+        groups = tuple(
+            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, sigma)
+            for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
+            for sigma in [self.estimates.sigma]
+        )
+        return VarCorr(groups, self.estimates.sigma)
+
+    @property
+    def cov_re(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """Covariance matrix of the random effects of one level.
+
+        A frame when there is one grouping factor, as in statsmodels' `MixedLM`; with
+        several a dict of frames by grouping factor.
+        """
+        frames = {block.name: self.varcorr.covariance(block.name) for block in self.layout.blocks}
+        return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    # Random effects.
+
+    def ranef(self, uscale: bool = False) -> dict[str, pd.DataFrame]:
+        """Return the conditional modes of the random effects.
+
+        Parameters
+        ----------
+        uscale : bool
+            Give them on the spherical scale u; otherwise on that of the response, b = T u.
+
+        Returns
+        -------
+        dict of DataFrame
+            By grouping factor: one row per level, one column per random effect.
+        """
+        modes = self.estimates.u if uscale else self.estimates.b
+        return {
+            block.name: pd.DataFrame(values, index=block.levels, columns=list(block.columns))
+            for block, values in zip(self.layout.blocks, modes, strict=True)
+        }
+
+    @property
+    def random_effects(self) -> dict[object, pd.Series] | dict[str, dict[object, pd.Series]]:
+        """Conditional modes as statsmodels' `MixedLM` gives them: a Series by level.
+
+        With several grouping factors, such a dict for each of them. `ranef` gives
+        the same numbers as tables.
+        """
+        nested = {
+            name: {level: frame.iloc[i] for i, level in enumerate(frame.index)}
+            for name, frame in self.ranef().items()
+        }
+        return next(iter(nested.values())) if len(nested) == 1 else nested
+
+    def condvar(self) -> dict[str, Array]:
+        """Return the conditional covariance matrices of the random effects given the data.
+
+        Returns
+        -------
+        dict of ndarray, shape (l, k, k)
+            By grouping factor, one matrix per level; theta, sigma and the
+            coefficients are taken as known.
+        """
+        from .pls import conditional_variances
+
+        matrices = conditional_variances(self._design(), self.estimates)
+        return {
+            block.name: matrix for block, matrix in zip(self.layout.blocks, matrices, strict=True)
+        }
+
+    def leverage(self) -> Array:
+        """Return the derivative of each fitted value in its own response, shape (n,).
+
+        Their sum lies between the rank of X and that plus the number of random effects.
+        """
+        from .pls import leverage
+
+        return leverage(self._design(), self.estimates)
+
+    def _require(self, values: Array) -> Array:
+        """Return an array of length n unless `remove_data` has dropped it."""
+        if len(values) != self.layout.nobs:
+            raise DataError("the data of this result were removed; keep them to ask for this")
+        return values

@@ -1,0 +1,358 @@
+"""The factors of a formula: columns and expressions, and their values on rows of data."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
+from patsy import PatsyError
+from patsy.categorical import C
+from patsy.eval import EvalEnvironment, EvalFactor
+
+from .columns import Values, tidy
+from .errors import DataError
+from .grouping import Refs, factorize
+
+__all__ = [
+    "CodedFactor",
+    "Column",
+    "Expression",
+    "Labels",
+    "Numbers",
+    "Rows",
+    "freeze",
+    "read_value",
+    "thaw",
+]
+
+Numbers = NDArray[Any]
+
+_Box = type(C(()))  # what patsy's C() returns
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A categorical value: the level of every row.
+
+    Parameters
+    ----------
+    codes : ndarray of int32, shape (n,)
+        Positions in `levels`, -1 where missing.
+    levels : pandas.Index
+        The levels that occur, in order.
+    declared : tuple or None
+        All levels, where the user listed them (``C(x, levels=...)``) or the type
+        does (truth values).
+    contrast : object
+        The patsy contrast asked for by ``C(x, contrast)``, or None.
+    """
+
+    codes: Refs
+    levels: pd.Index
+    declared: tuple[Any, ...] | None = None
+    contrast: Any = None
+
+    @property
+    def categories(self) -> tuple[Any, ...]:
+        """The levels to code."""
+        return tuple(self.levels) if self.declared is None else self.declared
+
+
+def read_value(value: Any) -> Numbers | Labels:
+    """Tell numbers from labels in what a column or an expression holds.
+
+    Parameters
+    ----------
+    value : ndarray, ExtensionArray, Series, DataFrame, patsy categorical box, or sequence
+        One value per row.
+
+    Returns
+    -------
+    ndarray of numbers, shape (n, c), or Labels
+
+    Raises
+    ------
+    DataError
+        For values that can be neither; the message lacks the name of the factor.
+    """
+    contrast, declared = getattr(value, "contrast", None), None
+    boxed = isinstance(value, _Box)
+    if boxed:
+        declared = None if value.levels is None else tuple(value.levels)
+        value = value.data
+    if isinstance(value, pd.DataFrame):
+        value = value.to_numpy()
+    elif isinstance(value, pd.Series | ExtensionArray):
+        value = tidy(pd.Series(value))
+    elif not isinstance(value, np.ndarray):
+        value = np.asarray(value)
+    kind = value.dtype.kind
+    if kind in "iuf" and not boxed:
+        numbers: Numbers = value if value.ndim == 2 else value.reshape(-1, 1)
+        return numbers
+    if kind in "cmM" and not boxed:
+        what = "complex numbers" if kind == "c" else "dates or times"
+        raise DataError(f"holds {what}: turn them into numbers, or into categories with C()")
+    if value.ndim != 1:
+        raise DataError("holds labels in more than one dimension")
+    if kind == "b" and declared is None:
+        declared = (False, True)
+    codes, levels = factorize(value)
+    return Labels(codes, levels, declared, contrast)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A factor that is simply a column.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    """
+
+    name: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of data it needs."""
+        return (self.name,)
+
+    def evaluate(self, rows: Rows) -> Any:
+        """Return the values of the column."""
+        return rows.columns[self.name]
+
+
+class Expression:
+    """A factor that is computed by Python code, with the memory it acquired.
+
+    Parameters
+    ----------
+    factor : patsy.eval.EvalFactor
+        The code.
+    state : dict
+        What patsy memorized: the names the code uses and its stateful transforms.
+    columns : tuple of str
+        The columns of data it needs.
+
+    Notes
+    -----
+    Patsy's own objects refuse to be pickled. This one can be: modules are saved by
+    name, transforms by their attributes, and a function that cannot be saved is
+    replaced by a placeholder that says so when it is called.
+    """
+
+    def __init__(self, factor: EvalFactor, state: dict[str, Any], columns: tuple[str, ...]) -> None:
+        self.factor = factor
+        self.state = state
+        self.columns = columns
+
+    def evaluate(self, rows: Rows) -> Any:
+        """Run the code on some rows."""
+        try:
+            return self.factor.eval(self.state, rows)
+        except PatsyError as error:
+            raise DataError(f"cannot be computed: {error.message}") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take apart what patsy refuses to pickle."""
+        code = self.state["eval_code"]
+        namespace = self.state["eval_env"].namespace
+        names = set(compile(code, "<formula>", "eval").co_names)
+        return {
+            "code": self.factor.code,
+            "columns": self.columns,
+            "eval_code": code,
+            "flags": self.state["eval_env"].flags,
+            "names": {name: freeze(namespace[name]) for name in names if name in namespace},
+            "transforms": {
+                name: (type(transform), vars(transform))
+                for name, transform in self.state["transforms"].items()
+            },
+        }
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Put it together again."""
+        transforms = {}
+        for name, (kind, attributes) in saved["transforms"].items():
+            transforms[name] = kind.__new__(kind)
+            vars(transforms[name]).update(attributes)
+        names = {name: thaw(name, frozen) for name, frozen in saved["names"].items()}
+        self.factor = EvalFactor(saved["code"])
+        self.columns = saved["columns"]
+        self.state = {
+            "eval_code": saved["eval_code"],
+            "eval_env": EvalEnvironment([names], saved["flags"]),
+            "transforms": transforms,
+        }
+
+
+def freeze(value: Any) -> tuple[str, Any]:
+    """Turn an object that code refers to into something that can surely be pickled."""
+    if isinstance(value, ModuleType):
+        return "module", value.__name__
+    try:
+        return "pickle", pickle.dumps(value)
+    except Exception:  # pickle raises whatever the object's own code raises
+        return "lost", None
+
+
+def thaw(name: str, frozen: tuple[str, Any]) -> Any:
+    """Undo `freeze`; what was lost becomes a function that raises DataError."""
+    kind, content = frozen
+    if kind == "module":
+        return __import__(content, fromlist=["_"])
+    if kind == "pickle":
+        return pickle.loads(content)
+
+    def lost(*args: Any, **kwargs: Any) -> Any:
+        raise DataError(f"{name!r} could not be saved with the model: define it in a module")
+
+    return lost
+
+
+@dataclass(frozen=True, eq=False)
+class CodedFactor:
+    """A factor and what it was found to be.
+
+    Parameters
+    ----------
+    label : str
+        Its name in the formula.
+    source : Column or Expression
+        Where its values come from.
+    categories : pandas.Index or None
+        Its levels; None for numbers.
+    width : int
+        For numbers, how many columns (a spline basis has several).
+    """
+
+    label: str
+    source: Column | Expression
+    categories: pd.Index | None
+    width: int
+
+
+class Rows(Mapping[str, pd.Series]):
+    """Rows of data on which factors are evaluated, each once.
+
+    As a mapping it shows the columns to formula code as pandas series, which is what
+    a function written for data frames expects.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray or ExtensionArray, shape (n,)
+        Tidy columns.
+    index : pandas.Index, shape (n,)
+        The user's labels of the rows.
+    owners : tuple
+        Pandas objects whose memory `columns` are views of: as long as they live, pandas
+        copies before it lets the user change that memory.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, Values], index: pd.Index, owners: tuple[Any, ...] = ()
+    ) -> None:
+        self.columns = columns
+        self.index = index
+        self.owners = owners
+        self._series: dict[str, pd.Series] = {}
+        self._labels: dict[str, tuple[Refs, pd.Index]] = {}
+        self._values: dict[CodedFactor, Numbers] = {}
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """Return a column as a series."""
+        if name not in self._series:
+            values = self.columns[name]
+            self._series[name] = pd.Series(values, index=self.index, copy=False)
+        return self._series[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Run through the names of the columns."""
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self.columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be computed again."""
+        return {"columns": self.columns, "index": self.index}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Start with nothing computed."""
+        vars(self).update(vars(Rows(saved["columns"], saved["index"])))
+
+    def forget(self) -> None:
+        """Drop what has been computed; it is computed again when needed."""
+        self._series.clear()
+        self._labels.clear()
+        self._values.clear()
+
+    def factorized(self, name: str) -> tuple[Refs, pd.Index]:
+        """Codes and levels of a column; see `grouping.factorize`."""
+        if name not in self._labels:
+            self._labels[name] = factorize(self.columns[name])
+        return self._labels[name]
+
+    def value_of(self, factor: CodedFactor) -> Numbers:
+        """Numbers (n, width) of a numeric factor, codes (n,) of a categorical one.
+
+        Raises
+        ------
+        DataError
+            If the values are not what the factor was found to be when the model was
+            made, or a category is new.
+        """
+        if factor not in self._values:
+            source = factor.source
+            value: Numbers | Labels
+            if factor.categories is not None and isinstance(source, Column):
+                value = Labels(*self.factorized(source.name))
+            else:
+                try:
+                    value = read_value(source.evaluate(self))
+                except DataError as error:
+                    raise DataError(f"{factor.label!r} {error}") from error
+            self.remember(factor, value)
+        return self._values[factor]
+
+    def remember(self, factor: CodedFactor, value: Numbers | Labels) -> None:
+        """Check a value of a factor against what it was found to be, and keep it."""
+        label, n_rows = factor.label, len(self.index)
+        width = 1
+        if factor.categories is None:
+            if isinstance(value, Labels):
+                raise DataError(f"{label!r} must hold numbers, as in the data of the model")
+            values, width = value, value.shape[1]
+        else:
+            if not isinstance(value, Labels):
+                raise DataError(f"{label!r} must hold labels, as in the data of the model")
+            values = _recode(value, factor.categories, label)
+        if len(values) != n_rows:
+            raise DataError(f"{label!r} gives {len(values)} values for {n_rows} rows")
+        if width != factor.width:
+            raise DataError(f"{label!r} gives {width} columns instead of {factor.width}")
+        self._values[factor] = values
+
+
+def _recode(value: Labels, categories: pd.Index, label: str) -> Refs:
+    if value.codes.min(initial=0) < 0:
+        raise DataError(f"{label!r} has missing values")
+    if value.levels is categories:
+        return value.codes
+    place = categories.get_indexer(value.levels)
+    if (place < 0).any():
+        unseen = ", ".join(repr(level) for level in value.levels[place < 0][:3])
+        known = ", ".join(repr(level) for level in categories[:6])
+        more = ", ..." if len(categories) > 6 else ""
+        raise DataError(f"{label!r} has the level {unseen}, not among the model's ({known}{more})")
+    recoded: Refs = place.astype(np.int32)[value.codes]
+    return recoded

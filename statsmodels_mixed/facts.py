@@ -1,0 +1,56 @@
+"""What a reader must know about a fit besides its numbers, as sentences and as warnings."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from .errors import ConvergenceWarning, RankWarning, SingularFitWarning
+
+if TYPE_CHECKING:
+    from .results import LinearMixedModelResults
+
+__all__ = ["facts", "warn"]
+
+
+def facts(result: LinearMixedModelResults) -> list[str]:
+    """Return one sentence for each thing about the fit that a reader must know."""
+    sentences = []
+    if not result.converged:
+        sentences.append(f"Not converged: {result.report.message}")
+    if result.issingular():
+        sentences.append(
+            "Singular: an estimated covariance matrix of random effects is not of full rank."
+        )
+    if result.n_dropped:
+        sentences.append(
+            f"{_count(result.n_dropped, 'row')} with missing values left out, "
+            f"{result.layout.nobs} used."
+        )
+    if result.columns_dropped:
+        sentences.append(
+            "Dropped, because linearly dependent on the other columns: "
+            + ", ".join(result.columns_dropped)
+            + "."
+        )
+    if result.estimates.sigma_fixed:
+        sentences.append(f"The residual standard deviation was fixed at {result.sigma:g}.")
+    return sentences
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def warn(result: LinearMixedModelResults) -> None:
+    """Warn the caller of `fit`, at most once of each kind."""
+    if result.columns_dropped:
+        dropped = ", ".join(result.columns_dropped)
+        message = f"X is rank deficient: dropped {dropped}; coef has NaN there"
+        warnings.warn(message, RankWarning, stacklevel=3)
+    if not result.converged:
+        message = f"the fit did not converge: {result.report.message}"
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    if result.issingular():
+        message = "a covariance matrix of random effects is singular; see summary()"
+        warnings.warn(message, SingularFitWarning, stacklevel=3)

@@ -1,0 +1,125 @@
+"""Fitting a linear mixed model, in four steps: products, objective, minimum, estimates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .covariance import canonical, factors_of, is_singular, theta_of
+from .crossprod import form_crossproducts
+from .design import Design
+from .errors import OptionError
+from .estimates import LinearEstimates
+from .optimize import FitOptions, minimize
+from .pls import solve
+
+__all__ = ["default_start", "fit_linear"]
+
+Array = NDArray[np.float64]
+
+
+def default_start(design: Design, scale: Array) -> Array:
+    """Return the identity T in units where every column of Z has unit mean square.
+
+    Parameters
+    ----------
+    design : Design
+    scale : ndarray, shape (n_theta,)
+        Typical size of each element of theta.
+    """
+    identity = [np.eye(len(block.names)) for block in design.blocks]
+    return theta_of(identity, [block.pattern for block in design.blocks]) * scale
+
+
+def _check_start(start: Array, size: int) -> Array:
+    theta = np.array(start, dtype=float)
+    if theta.shape != (size,) or not np.all(np.isfinite(theta)):
+        raise OptionError(
+            f"start= must hold {size} finite numbers, one for each theta; it has shape "
+            f"{theta.shape}."
+        )
+    return theta
+
+
+def fit_linear(
+    design: Design,
+    *,
+    reml: bool = False,
+    sigma: float | None = None,
+    start: Array | None = None,
+    options: FitOptions | None = None,
+) -> LinearEstimates:
+    """Fit a linear mixed model by maximum likelihood or REML.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        Minimize the REML criterion rather than the ML deviance.
+    sigma : float, optional
+        Fixed residual standard deviation; estimated when omitted.
+    start : array_like, shape (n_theta,), optional
+        Where to start; see `default_start`.
+    options : FitOptions, optional
+
+    Returns
+    -------
+    LinearEstimates
+
+    Raises
+    ------
+    OptionError
+        If sigma, start or an optimizer option is not possible.
+    DataError
+        If the data leave nothing to estimate.
+    """
+    if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+        raise OptionError(f"sigma={sigma!r} is not possible; give a positive number.")
+    options = options or FitOptions()
+
+    products = form_crossproducts(design)
+    products.set_criterion(reml, sigma)
+    workspace = products.workspace
+
+    scale = workspace.theta_scale()
+    if start is None:
+        begin = default_start(design, scale)
+    else:
+        begin = _check_start(start, len(scale))
+    report = minimize(workspace, begin, options, constant=products.constant(reml))
+
+    solution = solve(products)
+    patterns = [block.pattern for block in design.blocks]
+    found = factors_of(report.end, patterns)
+    factors = canonical(found, patterns)
+    X = design.X if len(solution.beta) == design.X.shape[1] else design.X[:, products.basis.columns]
+    linear = X @ solution.beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    fitted = linear.copy()
+    for block, b in zip(design.blocks, solution.b, strict=True):
+        fitted += np.einsum("ij,ij->i", block.z, b[block.refs])
+    sigma_estimate = float(np.sqrt(solution.pwrss / solution.dof)) if sigma is None else sigma
+    column_scale = [
+        1.0 / np.array([scale[i] for i in _diagonal(patterns)[t]]) for t in range(len(patterns))
+    ]
+    return LinearEstimates(
+        reml=reml,
+        theta=theta_of(factors, patterns),
+        factors=factors,
+        columns=products.basis.columns,
+        beta=solution.beta,
+        cov_unscaled=solution.cov_unscaled,
+        sigma=sigma_estimate,
+        sigma_fixed=sigma is not None,
+        pwrss=solution.pwrss,
+        logdet_omega=solution.logdet_omega,
+        logdet_xvx=solution.logdet_xvx,
+        objective=report.objective,
+        u=tuple(_rotate(u, old, new) for u, old, new in zip(solution.u, found, factors, strict=True)),
+        b=solution.b,
+        linear_predictor=linear,
+        fitted=fitted,
+        singular=is_singular(factors, column_scale),
+        report=report,
+    )

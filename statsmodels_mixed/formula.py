@@ -1,0 +1,241 @@
+"""A formula's text to its terms: what belongs to the fixed part, what to which grouping.
+
+`parse` is the way in. It never sees data: that a column exists, or is categorical, is
+for a later stage to find out. The result holds the fixed part and the effects of each
+random-effects term as bar-free patsy code, and spells out all shorthands:
+
+    (x || g)              ->  (1 | g) + (0 + x | g)
+    (x | a/b)             ->  (x | a) + (x | a & b)
+    zerocorr(x | a/b)     ->  zerocorr(x | a) + zerocorr(x | a & b)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from .formula_tokens import atoms, fail, python_names
+from .formula_tree import RANDOM, Node, expand, flatten, read, show, walk
+from .terms import Grouping, Intercept, MixedFormula, RandomTerm
+
+__all__ = ["parse", "variables"]
+
+_INTERCEPT: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=512)
+def parse(text: str) -> MixedFormula:
+    """Read a mixed-model formula.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"y ~ 1 + x + (1 + x | g)"``. Either side of a bar is patsy's formula
+        language, in which ``a & b`` may be written for ``a:b`` and ``^`` for ``**``.
+        Random-effects terms are ``(effects | g)``; ``(effects || g)`` makes one
+        uncorrelated term of each effect and ``zerocorr(effects | g)`` a diagonal
+        covariance matrix. ``g`` is a column, an interaction ``a:b`` of columns, or
+        nested columns ``a/b``.
+
+    Returns
+    -------
+    MixedFormula
+        The fixed part always states its intercept. A random-effects term that says
+        nothing about its intercept has one, unless an earlier term with the same
+        grouping factor has it.
+
+    Raises
+    ------
+    FormulaError
+        When the text cannot be read, lacks a response or a random-effects term, or
+        names a variable on both sides of a bar or an effect twice for one grouping
+        factor. The error marks the place.
+    """
+    try:
+        return _formula(text)
+    except RecursionError:
+        raise fail("this formula is nested too deeply", text, 0, len(text)) from None
+
+
+def _formula(text: str) -> MixedFormula:
+    left, right = read(text)
+    bar_free, random = _split(right)
+    response, fixed = _response(left, text), _fixed(bar_free, text)
+    if not random:
+        raise fail(
+            "there is no random-effects term such as (1 | g); a model without one is "
+            "fitted by smf.ols, or by smf.wls if it has weights",
+            text,
+            right.start,
+            right.end,
+        )
+    seen: dict[frozenset[str], _Seen] = {}
+    terms = [term for node in random for term in _random_terms(node, text, seen)]
+    return MixedFormula(response, fixed, tuple(terms), text)
+
+
+@lru_cache(maxsize=512)
+def variables(part: MixedFormula | str, *, attributes: bool = False) -> tuple[str, ...]:
+    """Names of data columns that a formula may use, each once, in the order written.
+
+    Parameters
+    ----------
+    part : MixedFormula or str
+        A whole formula, or the bar-free code of one part of it: its `response`, its
+        `fixed`, the `effects` of a term.
+    attributes : bool
+        Return instead the names that only the data can tell from modules and patsy's
+        own objects: ``np`` in ``np.log(x)``, but also ``x`` in ``x.shift(1)``.
+
+    Returns
+    -------
+    tuple of str
+        Names of called functions are never among them. Names of the user's own Python
+        variables may be, as in ``I(x / scale)``.
+    """
+    if isinstance(part, str):
+        names = [python_names(atom)[attributes] for atom in atoms(part)]
+        return _unique(name for some in names for name in some)
+    codes = [part.response, part.fixed, *(term.effects for term in part.random)]
+    names = [variables(code, attributes=attributes) for code in codes]
+    if not attributes:
+        names += [term.grouping.factors for term in part.random]
+    return _unique(name for some in names for name in some)
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _split(node: Node) -> tuple[Node | None, list[Node]]:
+    """Separate a sum into its bar-free items and its random-effects terms."""
+    if node.kind in RANDOM:
+        return None, [node]
+    if node.kind != "sum":
+        return node, []
+    parts = [_split(item) for item in node.args]
+    kept = tuple(fixed for fixed, _ in parts if fixed is not None)
+    random = [term for _, terms in parts for term in terms]
+    return (node._replace(args=kept) if kept else None), random
+
+
+def _response(node: Node, text: str) -> str:
+    """Patsy code of the left side: one column, arithmetic on columns wrapped in ``I``."""
+    if node.kind == "atom":
+        return node.text
+    for part in walk(node):
+        if part.kind in RANDOM or part.kind == ":":
+            message = "left of the tilde stands the response alone, a column or an expression"
+            raise fail(message, text, part.start, part.end)
+    if all(part.kind != "atom" for part in walk(node)):
+        raise fail("the response has to name a column", text, node.start, node.end)
+    # Left of a tilde statsmodels takes y1 + y2 for two columns, so guess neither meaning.
+    if node.kind == "sum" and any(item.kind != "minus" for item in node.args[1:]):
+        message = "the response is one column; a sum of columns is written I(a + b)"
+        raise fail(message, text, node.start, node.end)
+    return atoms(f"I({show(node)})")[0]  # spaced as patsy does
+
+
+def _fixed(node: Node | None, text: str) -> str:
+    if node is None:
+        return "1"
+    for part in walk(node):
+        if part.text.startswith("fulldummy("):
+            message = "fulldummy belongs in a random-effects term; the fixed effects use contrasts"
+            raise fail(message, text, part.start, part.end)
+    lead = "0" if expand(node, text).intercept is False else "1"
+    return _sum_code(lead, flatten(node))
+
+
+def _sum_code(lead: str, items: list[Node]) -> str:
+    """Write items of a sum after `lead` (if any), which takes the place of an intercept."""
+    if lead:
+        items = [Node("number", lead, (), 0, 0), *items]
+    return show(Node("sum", "", tuple(items), 0, 0))
+
+
+class _Seen:
+    """What earlier terms said about a grouping factor, whose parts they wrote in this order."""
+
+    def __init__(self, factors: tuple[str, ...]) -> None:
+        self.grouping = Grouping(factors)
+        self.terms: set[frozenset[str]] = set()
+
+
+def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> Iterable[RandomTerm]:
+    """Spell out one random-effects term, in the light of the terms before it."""
+    correlated = node.kind != "zerocorr"
+    bar = node if correlated else node.args[0]
+    left, right = bar.args
+    for side in bar.args:
+        inner = next((part for part in walk(side) if part.kind in RANDOM), None)
+        if inner is not None:
+            message = "a random-effects term inside another one"
+            raise fail(message, text, inner.start, inner.end)
+    written = expand(left, text)
+    effects = _sum_code("", flatten(left)) if written.terms else ""
+    for factors in _groupings(right, text):
+        _check_sides(effects, factors, node, text)
+        earlier = seen.setdefault(frozenset(factors), _Seen(factors))
+        if written.intercept is not None:
+            intercept = Intercept.PRESENT if written.intercept else Intercept.OMITTED
+        elif _INTERCEPT in earlier.terms:
+            intercept = Intercept.ELSEWHERE
+        else:
+            intercept = Intercept.PRESENT
+        new = dict(written.terms)
+        if intercept is Intercept.PRESENT:
+            new = {_INTERCEPT: (), **new}
+        if not new:
+            message = "this random-effects term has no effects"
+            raise fail(message, text, node.start, node.end)
+        for key in new:
+            if key in earlier.terms:
+                what = f"the effect {':'.join(new[key])}" if key else "the intercept"
+                message = (
+                    f"{what} stands twice for the grouping factor {earlier.grouping.name}, and "
+                    "the two cannot be told apart; leave one out (an intercept with 0 + ...)"
+                )
+                raise fail(message, text, node.start, node.end)
+        earlier.terms.update(new)
+        if bar.kind == "|":
+            yield RandomTerm(effects, earlier.grouping, intercept, correlated)
+            continue
+        for key, term in new.items():
+            alone = Intercept.OMITTED if key else Intercept.PRESENT
+            yield RandomTerm(":".join(term), earlier.grouping, alone, correlated)
+
+
+def _check_sides(effects: str, factors: tuple[str, ...], node: Node, text: str) -> None:
+    both = [name for name in variables(effects) if name in factors]
+    if both:
+        message = f"the variable {both[0]} stands on both sides of a bar"
+        raise fail(message, text, node.start, node.end)
+
+
+def _groupings(node: Node, text: str) -> list[tuple[str, ...]]:
+    """List the grouping factors right of a bar, each as a tuple of columns."""
+    if node.kind == "atom":
+        names = python_names(node.text)[0]
+        if len(names) == 1 and (node.text.isidentifier() or node.text.startswith("Q(")):
+            return [names]
+        message = (
+            f"a grouping factor is a column and always categorical: write the name of a column "
+            f"in place of {node.text}"
+        )
+        raise fail(message, text, node.start, node.end)
+    if node.kind not in (":", "/"):
+        message = (
+            "a grouping factor is a column g, an interaction a:b or nested columns a/b; "
+            "several of them need several terms, as in (1 | g) + (1 | h)"
+        )
+        raise fail(message, text, node.start, node.end)
+    outer, inner = (_groupings(arg, text) for arg in node.args)
+    if node.kind == ":" and len(outer) + len(inner) > 2:
+        message = "nesting inside an interaction of grouping factors; write the terms out"
+        raise fail(message, text, node.start, node.end)
+    crossed = [outer[-1] + factors for factors in inner]
+    if any(len(set(factors)) < len(factors) for factors in crossed):
+        message = "the same column twice in one grouping factor"
+        raise fail(message, text, node.start, node.end)
+    return crossed if node.kind == ":" else outer + crossed

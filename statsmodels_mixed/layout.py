@@ -1,0 +1,118 @@
+"""What a result must know of a design once the data are gone: names, levels, sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .design import Design, RandomBlock
+
+__all__ = ["BlockLayout", "Dims", "Layout"]
+
+
+class Dims(NamedTuple):
+    """Sizes of a fitted model.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    p : int
+        Rank of the fixed-effects matrix.
+    q : int
+        Random effects in all.
+    k : int
+        Grouping factors.
+    """
+
+    n: int
+    p: int
+    q: int
+    k: int
+
+
+@dataclass(frozen=True)
+class BlockLayout:
+    """The names in one random block.
+
+    Parameters
+    ----------
+    name : str
+        Grouping factor.
+    columns : tuple of str
+        Names of the k random effects of a level.
+    levels : Index
+        Labels of the l levels; a MultiIndex for an interaction.
+    pattern : ndarray of bool, shape (k, k)
+        Free elements of T, lower triangular.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    levels: pd.Index
+    pattern: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, block: RandomBlock) -> BlockLayout:
+        """Take what is kept from a block of a design."""
+        return cls(block.name, block.names, block.levels, block.pattern)
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the free elements of T, column by column.
+
+        A diagonal element is ``"subj.days"``, another ``"subj.days.Intercept"``: its row
+        and its column.
+        """
+        names = []
+        for j, column in enumerate(self.columns):
+            for i in range(j, len(self.columns)):
+                if self.pattern[i, j]:
+                    row = self.columns[i]
+                    names.append(f"{self.name}.{row}" + ("" if i == j else f".{column}"))
+        return names
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names in a design, and its sizes.
+
+    Parameters
+    ----------
+    nobs : int
+        Rows used.
+    n_dropped : int
+        Rows dropped because of missing values.
+    response : str
+        Name of the response.
+    columns : tuple of str
+        Names of the fixed-effects columns, inestimable ones included.
+    blocks : tuple of BlockLayout
+        One per random block, in the order of all output.
+    """
+
+    nobs: int
+    n_dropped: int
+    response: str
+    columns: tuple[str, ...]
+    blocks: tuple[BlockLayout, ...]
+
+    @classmethod
+    def of(cls, design: Design, n_dropped: int = 0) -> Layout:
+        """Take what is kept from a design."""
+        blocks = tuple(BlockLayout.of(block) for block in design.blocks)
+        return cls(len(design.y), n_dropped, design.response_name, design.x_names, blocks)
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters, in the order of theta."""
+        return [name for block in self.blocks for name in block.theta_names]
+
+    @property
+    def n_random(self) -> int:
+        """Number of random effects, q."""
+        return sum(len(block.levels) * len(block.columns) for block in self.blocks)

@@ -1,0 +1,145 @@
+"""What a model knows of its data before they become matrices: plain values, no decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .coding import Matrix
+from .factors import Rows
+from .grouping import Refs
+from .terms import MixedFormula, RandomTerm
+
+__all__ = ["ModelFrame", "RandomPart"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RandomPart:
+    """All random-effects terms with one grouping factor.
+
+    Parameters
+    ----------
+    name : str
+        The grouping factor, ``"subj"`` or ``"batch & cask"``.
+    factors : tuple of str
+        Its columns.
+    terms : tuple of RandomTerm
+        The terms, in formula order.
+    matrices : tuple of Matrix
+        How the columns of each term are made.
+    refs : ndarray of int32, shape (n,)
+        Level of every row.
+    levels : pandas.Index, shape (l,)
+        Labels of the levels, sorted.
+    """
+
+    name: str
+    factors: tuple[str, ...]
+    terms: tuple[RandomTerm, ...]
+    matrices: tuple[Matrix, ...]
+    refs: Refs
+    levels: pd.Index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the k random effects of a level."""
+        return tuple(name for matrix in self.matrices for name in matrix.names)
+
+    @property
+    def pattern(self) -> NDArray[np.bool_]:
+        """Free elements of T, shape (k, k): a triangle or a diagonal for each term."""
+        widths = [len(matrix.names) for matrix in self.matrices]
+        pattern = np.zeros((sum(widths), sum(widths)), dtype=bool)
+        bounds = pairwise(np.cumsum([0, *widths]))
+        for term, (start, stop) in zip(self.terms, bounds, strict=True):
+            free = np.tri if term.correlated else np.eye
+            pattern[start:stop, start:stop] = free(stop - start, dtype=bool)
+        return pattern
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFrame:
+    """The data of a model, before they become matrices.
+
+    It can be pickled (functions that cannot are lost, with a clear error when they are
+    needed), and without its rows (`without_rows`) it still serves new data.
+
+    Parameters
+    ----------
+    formula : MixedFormula
+        The model.
+    engine : str
+        The formula engine that read the bar-free parts.
+    rows : Rows
+        The needed columns of the rows used.
+    n_dropped : int
+        Rows dropped because a needed column was missing there.
+    y : ndarray, shape (n,)
+        Response; for labels their codes, 0 being the first level. Shape (n, m) if the
+        left side of the formula makes m columns.
+    response_name : str
+        Its name.
+    response_levels : tuple or None
+        Levels of a response of labels or truth values.
+    fixed : Matrix
+        How the fixed-effects matrix is made; its `slices` are the columns of each term.
+    random : tuple of RandomPart
+        One per grouping factor, by decreasing number of random effects.
+    weights, offset : ndarray, shape (n,), or None
+        Prior weights and offset of the rows used.
+    missing : {"drop", "raise", "none"}
+        What was done about missing values.
+    """
+
+    formula: MixedFormula
+    engine: str
+    rows: Rows
+    n_dropped: int
+    y: Array
+    response_name: str
+    response_levels: tuple[Any, ...] | None
+    fixed: Matrix
+    random: tuple[RandomPart, ...]
+    weights: Array | None
+    offset: Array | None
+    missing: str
+
+    @property
+    def index(self) -> pd.Index:
+        """The user's labels of the rows used."""
+        return self.rows.index
+
+    @property
+    def x_names(self) -> tuple[str, ...]:
+        """Names of the fixed-effects columns."""
+        return self.fixed.names
+
+    @property
+    def term_slices(self) -> dict[str, slice]:
+        """Columns of the fixed-effects matrix that belong to each term."""
+        return self.fixed.slices
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The needed columns of the rows used, as one pandas frame."""
+        return pd.DataFrame(dict(self.rows.columns), index=self.index)
+
+    def without_rows(self) -> ModelFrame:
+        """Return a copy that holds no data, yet can make matrices from new data."""
+        nothing = np.empty(0, dtype=np.int32)
+        return replace(
+            self,
+            rows=Rows({}, self.index[:0]),
+            y=self.y[:0].copy(),
+            random=tuple(replace(part, refs=nothing) for part in self.random),
+            weights=None,
+            offset=None,
+        )

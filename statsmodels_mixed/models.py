@@ -1,0 +1,353 @@
+"""The face statsmodels users know: `LinearMixedModel`, also `smf.mixedlm2`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from patsy.eval import EvalEnvironment
+from statsmodels.base.model import LikelihoodModel
+
+from .arrays import design_from_arrays
+from .data import MixedData
+from .design import Design, build_design, check_groupings, check_linear_response
+from .errors import DataError, OptionError
+from .facts import warn
+from .fit import fit_linear
+from .formula import parse
+from .frame import ModelFrame, build_frame
+from .idiom import attach_groups, translate
+from .layout import Layout
+from .optimize import FitOptions
+from .results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .terms import MixedFormula
+
+__all__ = ["LinearMixedModel"]
+
+Array = NDArray[np.float64]
+
+
+class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
+    """Linear mixed model: y = X beta + Z b + e.
+
+    The random effects b of the levels of a grouping factor are independent and normal
+    with covariance sigma^2 T T', the errors e independent and normal with variance
+    sigma^2 / weight. `from_formula`, also `smf.mixedlm2`, is the usual way to make one.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Response.
+    exog : array_like, shape (n, p)
+        Fixed-effects matrix, with a column of ones if the model has an intercept.
+    groups : array_like, shape (n,), or mapping of str to array_like
+        Level of every row; several grouping factors as a mapping by name.
+    exog_re : array_like, shape (n, k), or mapping of str to array_like, optional
+        Random-effects matrix, with a mapping for several grouping factors one for each
+        of those that have more than a random intercept, the default.
+    weights : array_like, shape (n,), optional
+        Prior weights, positive.
+    offset : array_like, shape (n,), optional
+        Known part of the mean.
+    missing : {"none", "drop", "raise"}
+        What to do with rows that have missing values.
+
+    Raises
+    ------
+    DataError
+        If the arrays do not fit together or no model can be fitted to them.
+    """
+
+    def __init__(
+        self,
+        endog: ArrayLike,
+        exog: ArrayLike,
+        groups: Any,
+        exog_re: Any = None,
+        *,
+        weights: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        missing: str = "none",
+    ) -> None:
+        design, labels, n_dropped = design_from_arrays(
+            endog, exog, groups, exog_re, weights=weights, offset=offset, missing=missing
+        )
+        self._attach(design, MixedData(design, labels), n_dropped)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str | MixedFormula,
+        data: Any,
+        groups: Any = None,
+        re_formula: str | None = None,
+        vc_formula: Mapping[str, str] | None = None,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        subset: Any = None,
+        missing: str = "drop",
+        eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+    ) -> LinearMixedModel:
+        """Make a model from a formula and a table.
+
+        Parameters
+        ----------
+        formula : str or MixedFormula
+            Such as ``"reaction ~ days + (days | subj)"``; without bars together with
+            `groups`.
+        data : DataFrame, pyarrow.Table, or mapping of str to array_like
+            The table; only the columns the model needs are read.
+        groups, re_formula, vc_formula : optional
+            Random effects as statsmodels' `mixedlm` takes them: the column (or array) of
+            groups, the formula of the effects of a group (a random intercept by default),
+            and formulas of variance components by name.
+        weights : str or array_like, optional
+            Prior weights: a column, or one number per row of `data`.
+        offset : str or array_like, optional
+            Known part of the mean: a column, or one number per row of `data`.
+        contrasts : mapping, optional
+            How to code columns, such as ``{"days": Treatment()}``; they become categorical.
+        subset : str, callable or array_like, optional
+            The rows to use: a query, a function of the table, a mask or labels.
+        missing : {"drop", "raise", "none"}
+            What to do with rows where a needed column is missing.
+        eval_env : int, EvalEnvironment or mapping
+            Where functions in the formula are looked up: how many calls above this one
+            (0, the default: the caller), or the names themselves.
+
+        Returns
+        -------
+        LinearMixedModel
+            The model, to be fitted by `fit`.
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            One sentence that names the term, the column or the option.
+        """
+        if isinstance(eval_env, int):
+            eval_env = EvalEnvironment.capture(eval_env, reference=1)
+        if groups is not None:
+            data, column = attach_groups(data, groups)
+            terms = translate(formula, data, column, re_formula, vc_formula)
+        elif re_formula is not None or vc_formula is not None:
+            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups")
+        else:
+            terms = parse(formula) if isinstance(formula, str) else formula
+        frame = build_frame(
+            terms,
+            data,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            subset=subset,
+            missing=missing,
+            env=eval_env,
+        )
+        design = build_design(frame)
+        model = cls.__new__(cls)
+        model.formula = terms.fixed_formula
+        model.formula_full = str(terms)
+        model._attach(design, MixedData(design, frame.index, frame), frame.n_dropped)
+        model.offset_name = offset if isinstance(offset, str) else None
+        return model
+
+    def _attach(self, design: Design, data: MixedData, n_dropped: int) -> None:
+        """Check what any fit needs and set every attribute."""
+        check_linear_response(design)
+        # One level per row is in order when sigma is given, which only `fit` knows.
+        check_groupings(design, allow_observation_level=True)
+        self.design: Design | None = design
+        self.data = data
+        self.frame: ModelFrame | None = data.model_frame
+        self.endog: Array | None = design.y
+        self.exog: Array | None = design.X
+        self.weights, self.offset = design.weights, design.offset
+        self.offset_name: str | None = None
+        self.layout = Layout.of(design, n_dropped)
+        self._data_attr: list[str] = []
+        self._init_keys: list[str] = []
+
+    def __repr__(self) -> str:
+        formula = getattr(self, "formula_full", self.layout.response)
+        return f"<{type(self).__name__}: {formula}; {self.layout.nobs} rows>"
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return self.layout.nobs
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters."""
+        return self.layout.theta_names
+
+    @property
+    def k_constant(self) -> int:
+        """1 when the columns of X span a constant, else 0."""
+        return self.data.k_constant
+
+    def _kept_design(self) -> Design:
+        if self.design is None:
+            raise DataError("the data of this model were removed; keep them to ask for this")
+        return self.design
+
+    # Evaluation at a given theta.
+
+    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
+        """Return -2 log-likelihood, or the REML criterion, at covariance parameters theta."""
+        from .pls import objective
+
+        return float(objective(self._kept_design(), self._theta(theta), reml=reml, sigma=None))
+
+    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
+        """Return the gradient of `objective`, shape (n_theta,)."""
+        from .pls import objective_and_gradient
+
+        design = self._kept_design()
+        _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
+        return np.asarray(gradient)
+
+    def loglike(self, theta: ArrayLike, reml: bool = False) -> float:
+        """Return the (restricted) log-likelihood profiled over beta and sigma."""
+        return -self.objective(theta, reml) / 2
+
+    def score(self, theta: ArrayLike, reml: bool = False) -> Array:
+        """Return the gradient of `loglike`, shape (n_theta,)."""
+        return -self.gradient(theta, reml) / 2
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        values = np.array(theta, dtype=float, ndmin=1)
+        wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
+        if values.shape != (wanted,) or not np.isfinite(values).all():
+            raise OptionError(
+                f"theta must be {wanted} finite numbers, for {', '.join(self.theta_names)}"
+            )
+        return values
+
+    # Fit and prediction.
+
+    def fit(
+        self,
+        reml: bool = False,
+        *,
+        sigma: float | None = None,
+        start: ArrayLike | None = None,
+        optimizer: str = FitOptions.optimizer,
+        ftol_rel: float = FitOptions.ftol_rel,
+        ftol_abs: float = FitOptions.ftol_abs,
+        xtol_rel: float = FitOptions.xtol_rel,
+        xtol_abs: float = FitOptions.xtol_abs,
+        max_eval: int = FitOptions.max_eval,
+        max_time: float = FitOptions.max_time,
+    ) -> LinearMixedModelResults:
+        """Estimate the model.
+
+        Parameters
+        ----------
+        reml : bool
+            Minimize the REML criterion; by default the likelihood is maximized.
+        sigma : float, optional
+            Known residual standard deviation; estimated by default.
+        start : array_like, shape (n_theta,), optional
+            Covariance parameters to start from.
+        optimizer : str
+            ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``.
+        ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
+            Stop when a step changes the objective, or every element of theta, by less.
+        max_eval : int
+            Largest number of evaluations of the objective; 0 for no limit.
+        max_time : float
+            Largest time in seconds; 0 for no limit.
+
+        Returns
+        -------
+        LinearMixedModelResults
+            The estimates. They do not change when the model is fitted again.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The optimizer stopped before the gradient vanished.
+        SingularFitWarning
+            An estimated covariance matrix of random effects is not of full rank.
+        RankWarning
+            Columns of X were dropped because they depend linearly on others.
+        """
+        options = FitOptions(
+            optimizer=optimizer,
+            ftol_rel=ftol_rel,
+            ftol_abs=ftol_abs,
+            xtol_rel=xtol_rel,
+            xtol_abs=xtol_abs,
+            max_eval=max_eval,
+            max_time=max_time,
+        )
+        if not isinstance(reml, bool | np.bool_):
+            raise OptionError(f"reml must be True or False, not {reml!r}")
+        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+            raise OptionError(f"sigma must be a positive number, not {sigma!r}")
+        design = self._kept_design()
+        check_groupings(design, allow_observation_level=sigma is not None)
+        estimates = fit_linear(
+            design,
+            reml=bool(reml),
+            sigma=None if sigma is None else float(sigma),
+            start=None if start is None else self._theta(start),
+            options=options,
+        )
+        results = LinearMixedModelResults(self, estimates, self.layout)
+        if len(estimates.beta) < len(self.layout.columns):
+            self.data.name_params(results.fixefnames)
+        warn(results)
+        wrapped: LinearMixedModelResults = LinearMixedModelResultsWrapper(results)
+        return wrapped
+
+    def predict(
+        self, params: ArrayLike, exog: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Array:
+        """Return the fixed part of the mean, X beta + offset.
+
+        Parameters
+        ----------
+        params : array_like, shape (p,) or (rank,)
+            Coefficients of all columns of X, or of the estimable ones.
+        exog : array_like, shape (m, p), optional
+            Fixed-effects matrix; without it that of the model, with the model's offset.
+        offset : array_like, shape (m,), optional
+            Offset to add.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        beta = np.asarray(params, dtype=float)
+        if exog is None:
+            design = self._kept_design()
+            matrix, own = design.X, design.offset
+            offset = own if offset is None else offset
+        else:
+            matrix = np.asarray(exog, dtype=float)
+        names = self.data.param_names
+        if len(beta) != matrix.shape[1] and len(beta) == len(names):
+            matrix = matrix[:, [self.data.xnames.index(name) for name in names]]
+        if len(beta) != matrix.shape[1]:
+            raise DataError(
+                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
+            )
+        mean: Array = matrix @ beta
+        return mean if offset is None else mean + np.asarray(offset, dtype=float)
+
+    def without_data(self) -> LinearMixedModel:
+        """Return a copy without data, for results that are to be small."""
+        bare = copy.copy(self)
+        bare.design = bare.endog = bare.exog = bare.weights = None
+        bare.offset = None if self.offset is None else self.offset[:0]
+        bare.data = self.data.without_rows()
+        bare.frame = bare.data.model_frame
+        return bare

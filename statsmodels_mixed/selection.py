@@ -1,0 +1,163 @@
+"""Which rows and columns of a table a model uses: subset, missing values, weights, offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .columns import (
+    Mask,
+    Table,
+    Values,
+    is_number,
+    missing_rows,
+    name_rows,
+    subset_rows,
+    take,
+    tidy,
+)
+from .errors import DataError
+
+__all__ = ["Selection", "select"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The part of a table that a model uses.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray or ExtensionArray, shape (n,)
+        Tidy columns.
+    index : pandas.Index, shape (n,)
+        The user's labels of the rows.
+    n_dropped : int
+        Rows dropped because of missing values.
+    weights, offset : ndarray, shape (n,), or None
+        As given, for these rows.
+    owners : tuple of pandas.Series
+        What `columns` may be views of; see `factors.Rows`.
+    """
+
+    columns: dict[str, Values]
+    index: pd.Index
+    n_dropped: int
+    weights: Array | None
+    offset: Array | None
+    owners: tuple[pd.Series, ...]
+
+
+def select(
+    table: Table,
+    names: Sequence[str],
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    subset: Any = None,
+    missing: str = "drop",
+) -> Selection:
+    """Read the needed columns and settle which rows are used.
+
+    Parameters
+    ----------
+    table : Table
+        The user's table.
+    names : sequence of str
+        Needed columns, all of which exist.
+    weights, offset, subset, missing
+        As the user gave them; see `frame.build_frame`.
+
+    Raises
+    ------
+    DataError
+        If an option does not fit the table, a value is missing under ``"raise"``, a
+        weight is not positive and finite, or no row is left.
+    """
+    options = {"weights": weights, "offset": offset}
+    options = {option: given for option, given in options.items() if given is not None}
+    asked = [*names, *(name for name in options.values() if isinstance(name, str))]
+    columns = table.read(list(dict.fromkeys(asked)))
+    extra = {
+        option: columns[given] if isinstance(given, str) else _read_option(option, given, table)
+        for option, given in options.items()
+    }
+    index = table.index
+    rows = subset_rows(subset, table)
+    if rows is not None:
+        index = index[rows]
+        columns = {name: take(series, rows) for name, series in columns.items()}
+        extra = {option: take(series, rows) for option, series in extra.items()}
+    if not len(index):
+        raise DataError("subset= leaves no rows" if table.n_rows else "the data have no rows")
+    n_before = len(index)
+    keep = None if missing == "none" else _complete(columns | extra, index, missing)
+    if keep is not None:
+        index = index[keep]
+        columns = {name: take(series, keep) for name, series in columns.items()}
+        extra = {option: take(series, keep) for option, series in extra.items()}
+    numbers = {option: _numbers(option, options[option], extra[option]) for option in extra}
+    if "weights" in numbers:
+        _check_weights(numbers["weights"], index)
+    if "offset" in numbers and np.isinf(numbers["offset"]).any():
+        where = name_rows(np.isinf(numbers["offset"]), index)
+        raise DataError(f"the offset is infinite in {where}")
+    return Selection(
+        {name: tidy(series) for name, series in columns.items()},
+        index,
+        n_before - len(index),
+        numbers.get("weights"),
+        numbers.get("offset"),
+        tuple(columns.values()),
+    )
+
+
+def _read_option(option: str, given: Any, table: Table) -> pd.Series:
+    """Turn an array-like option into a column of the table, by position."""
+    values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(given)
+    if values.shape != (table.n_rows,):
+        raise DataError(
+            f"{option}= must have one value for each of the {table.n_rows} rows of the data, "
+            f"not shape {values.shape}"
+        )
+    return pd.Series(values, index=table.index)
+
+
+def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> Mask | None:
+    """Which rows have everything; None when all do."""
+    found = {name: missing_rows(series) for name, series in columns.items()}
+    masks = {name: mask for name, mask in found.items() if mask is not None}
+    if not masks:
+        return None
+    if missing == "raise":
+        shown = "; ".join(f"{name!r} in {name_rows(mask, index)}" for name, mask in masks.items())
+        raise DataError(f"values are missing: {shown}")
+    keep: Mask = ~np.logical_or.reduce(list(masks.values()))
+    if not keep.any():
+        shown = ", ".join(f"{name!r} in {mask.sum()}" for name, mask in masks.items())
+        raise DataError(f"no rows are left: of {len(index)} rows, values are missing of {shown}")
+    return keep
+
+
+def _numbers(option: str, given: Any, series: pd.Series) -> Array:
+    values = tidy(series)
+    if not is_number(values):
+        column = f" (column {given!r})" if isinstance(given, str) else ""
+        raise DataError(f"{option}={column} must be numbers, not {series.dtype}")
+    return np.array(values, dtype=np.float64)
+
+
+def _check_weights(weights: Array, index: pd.Index) -> None:
+    for mask, what in (
+        (np.isinf(weights), "are infinite"),
+        (weights < 0, "are negative"),
+        (weights == 0, "are zero: such rows say nothing, leave them out with subset="),
+    ):
+        if mask.any():
+            raise DataError(f"in {name_rows(mask, index)} the weights {what}")

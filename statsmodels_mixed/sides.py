@@ -1,0 +1,118 @@
+"""The bar-free parts of a formula, and what the code of their factors refers to."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+
+from patsy import ModelDesc, PatsyError
+from patsy.desc import Term
+
+from .errors import FormulaError
+from .formula_tokens import python_names
+
+__all__ = ["Code", "Side", "codes", "read_code", "terms"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One bar-free part of a formula, which makes one matrix.
+
+    Parameters
+    ----------
+    text : str
+        A patsy right-hand side that states its intercept, such as ``"1 + days"``; or
+        the response.
+    implied : bool
+        Code the part as it stands, then leave out the intercept column.
+    response : bool
+        Whether this is the left side of the tilde.
+    """
+
+    text: str
+    implied: bool = False
+    response: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a piece of Python in a formula refers to.
+
+    Parameters
+    ----------
+    column : str
+        The column, if the code is nothing but its name or ``Q("name")``, perhaps
+        inside ``fulldummy``; else empty.
+    all_levels : bool
+        Whether it is ``fulldummy(column)``.
+    names : tuple of str
+        Names that are data, unless the caller's environment has them.
+    modules : tuple of str
+        Names before a dot: modules, unless the data have them.
+    """
+
+    column: str
+    all_levels: bool
+    names: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def read_code(code: str) -> Code:
+    """Look at the code of one factor.
+
+    Raises
+    ------
+    FormulaError
+        If ``fulldummy`` is applied to anything but a column.
+    """
+    if code.isidentifier():
+        return Code(code, False, (code,), ())
+    names, modules = python_names(code)
+    tree = ast.parse(code, mode="eval").body
+    all_levels = _called(tree) == "fulldummy"
+    if all_levels:
+        assert isinstance(tree, ast.Call)
+        tree = tree.args[0] if len(tree.args) == 1 and not tree.keywords else tree
+    column = ""
+    if isinstance(tree, ast.Name) or _called(tree) == "Q":
+        column = names[0]
+    elif all_levels:
+        raise FormulaError(f"fulldummy takes the name of one column, unlike {code}")
+    return Code(column, all_levels, names, modules)
+
+
+def _called(tree: ast.expr) -> str:
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        return tree.func.id
+    return ""
+
+
+@lru_cache(maxsize=512)
+def terms(side: Side) -> tuple[Term, ...]:
+    """Parse one side; cached, since that takes patsy as long as all its other work.
+
+    Raises
+    ------
+    FormulaError
+        If patsy cannot read it.
+    """
+    try:
+        if side.response:
+            return tuple(ModelDesc.from_formula(f"{side.text} ~ 0").lhs_termlist)
+        return tuple(ModelDesc.from_formula(f"~ {side.text}").rhs_termlist)
+    except PatsyError as error:
+        raise FormulaError(error.message, side.text) from error
+
+
+def codes(side: Side) -> tuple[Code, ...]:
+    """Look at the factors of one side, each once.
+
+    Raises
+    ------
+    FormulaError
+        If patsy cannot read it.
+    """
+    found = (factor.code for term in terms(side) for factor in term.factors)
+    return tuple(read_code(code) for code in dict.fromkeys(found))

@@ -1,0 +1,270 @@
+"""A table is built once, of typed cells, and rendered as text, Markdown, HTML, LaTeX or CSV."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+__all__ = [
+    "Column",
+    "Table",
+    "common_decimals",
+    "fixed",
+    "latex_escape",
+    "p_value",
+    "plain",
+    "significant",
+]
+
+SIGNIFICANT_DIGITS = 6
+MOST_DECIMALS = 10
+
+
+def plain(value: Any) -> str:
+    """Format a cell as `str` does."""
+    return str(value)
+
+
+def significant(value: float) -> str:
+    """Format a number to six significant digits, trailing zeros dropped."""
+    return f"{value:.{SIGNIFICANT_DIGITS}g}"
+
+
+def fixed(decimals: int | None) -> Callable[[float], str]:
+    """Return a formatter for `decimals` decimals; None means scientific notation."""
+    return partial(_fixed, decimals=decimals)
+
+
+def _fixed(value: float, decimals: int | None) -> str:
+    if decimals is None:
+        return f"{value:.{SIGNIFICANT_DIGITS - 1}e}"
+    return f"{value:.{decimals}f}"
+
+
+def p_value(value: float) -> str:
+    """Format a p-value: four decimals, or the power of ten it lies below.
+
+    >>> p_value(0.03), p_value(3.2e-12), p_value(0.0)
+    ('0.0300', '<1e-11', '<1e-99')
+    """
+    if math.isnan(value) or value >= 1e-4:
+        return f"{value:.4f}"
+    power = -99 if value <= 0 else max(-99, math.ceil(math.log10(value)))
+    return f"<1e{power:03d}"
+
+
+def common_decimals(values: Sequence[float]) -> int | None:
+    """Return how many decimals give every value six significant digits.
+
+    Trailing zeros do not count. None means that fixed notation would be unreadable
+    because the values are very large or very small.
+
+    >>> common_decimals([565.51066, 5.7168299]), common_decimals([0.5, 0.0])
+    (5, 1)
+    """
+    decimals = 0
+    for value in values:
+        if value == 0 or not math.isfinite(value):
+            continue
+        if abs(value) >= 1e10:
+            return None
+        mantissa, _, exponent = f"{value:.{SIGNIFICANT_DIGITS}g}".partition("e")
+        places = len(mantissa.partition(".")[2]) - int(exponent or 0)
+        decimals = max(decimals, places)
+    return decimals if decimals <= MOST_DECIMALS else None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    key : str
+        Stable name, the column label of `Table.to_frame`.
+    label : str
+        What is printed above the column.
+    format : callable
+        Turns a cell that is neither text nor None into text.
+    align : {"left", "right", "point"}
+        ``"point"`` lines the decimal points up (in text; elsewhere as ``"right"``).
+    """
+
+    key: str
+    label: str
+    format: Callable[[Any], str] = plain
+    align: str = "right"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of typed cells under columns.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        The columns. When every label is empty the table has no header line.
+    rows : tuple of tuple
+        Cells: None (empty), text (printed as it is) or a value for the column's format.
+    title : str
+        Printed above the table.
+    stretch : int or None
+        The column that takes up spare width, if any does.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    title: str = ""
+    stretch: int | None = 0
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def _repr_html_(self) -> str:
+        return self.as_html()
+
+    @property
+    def header(self) -> list[str]:
+        """The column labels, empty when the table has no header line."""
+        labels = [column.label for column in self.columns]
+        return labels if any(labels) else []
+
+    def cells(self) -> list[list[str]]:
+        """Return every cell as text, unpadded."""
+        return [
+            [
+                "" if cell is None else cell if isinstance(cell, str) else column.format(cell)
+                for column, cell in zip(self.columns, row, strict=True)
+            ]
+            for row in self.rows
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the unformatted cells as a frame with the columns' keys."""
+        return pd.DataFrame(list(self.rows), columns=[column.key for column in self.columns])
+
+    def as_text(self, *, width: int = 0, rules: bool = False, gap: int = 1) -> str:
+        """Render as aligned text.
+
+        Parameters
+        ----------
+        width : int
+            Width to fill, by the `stretch` column and by the rule.
+        rules : bool
+            Whether to draw a line under the header.
+        gap : int
+            Spaces between columns.
+        """
+        padded = self._padded_columns()
+        total = sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
+        if padded and total < width and self.stretch is not None:
+            spare = " " * (width - total)
+            padded[self.stretch] = [cell + spare for cell in padded[self.stretch]]
+        lines = [(" " * gap).join(row).rstrip() for row in zip(*padded, strict=True)]
+        if self.header and rules:
+            lines.insert(1, "-" * max(total, width))
+        return "\n".join([self.title, *lines] if self.title else lines)
+
+    def text_width(self, gap: int = 1) -> int:
+        """Return the number of characters of the longest line of `as_text`."""
+        padded = self._padded_columns()
+        return sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
+
+    def _padded_columns(self) -> list[list[str]]:
+        """Return the columns, header first, every cell of a column of equal length."""
+        body = list(zip(*self.cells(), strict=True)) or [() for _ in self.columns]
+        result = []
+        for column, texts in zip(self.columns, body, strict=True):
+            cells = _align_points(texts) if column.align == "point" else list(texts)
+            if self.header:
+                cells.insert(0, column.label)
+            longest = max(map(len, cells), default=0)
+            pad = str.ljust if column.align == "left" else str.rjust
+            result.append([pad(cell, longest) for cell in cells])
+        return result
+
+    def as_markdown(self) -> str:
+        """Render as a Markdown pipe table."""
+        marks = [":---" if column.align == "left" else "---:" for column in self.columns]
+        lines = [self.header or ["" for _ in self.columns], marks, *self.cells()]
+        escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in escaped)
+        return f"**{self.title}**\n\n{table}" if self.title else table
+
+    def as_html(self) -> str:
+        """Render as an HTML table of statsmodels' class ``simpletable``."""
+        lines = ['<table class="simpletable">']
+        if self.title:
+            lines.append(f"<caption>{html.escape(self.title)}</caption>")
+        if self.header:
+            labels = "".join(f"<th>{html.escape(label)}</th>" for label in self.header)
+            lines.append(f"<tr>{labels}</tr>")
+        for row in self.cells():
+            cells = "".join(
+                f'<{tag} style="text-align: {"left" if column.align == "left" else "right"}">'
+                f"{html.escape(cell)}</{tag}>"
+                for column, cell, tag in zip(
+                    self.columns, row, ["th"] + ["td"] * (len(row) - 1), strict=True
+                )
+            )
+            lines.append(f"<tr>{cells}</tr>")
+        return "\n".join([*lines, "</table>"])
+
+    def as_latex(self) -> str:
+        """Render as a LaTeX tabular with booktabs rules."""
+        aligns = "".join("l" if column.align == "left" else "r" for column in self.columns)
+        lines = [f"\\begin{{tabular}}{{{aligns}}}", "\\toprule"]
+        if self.header:
+            lines += [_latex_row(self.header), "\\midrule"]
+        lines += [_latex_row(row) for row in self.cells()]
+        lines += ["\\bottomrule", "\\end{tabular}"]
+        if self.title:
+            lines.insert(0, f"\\textbf{{{latex_escape(self.title)}}}\\\\[0.5ex]")
+        return "\n".join(lines)
+
+    def as_csv(self) -> str:
+        """Render as comma-separated text, one line per row."""
+        lines = [*([self.header] if self.header else []), *self.cells()]
+        return "\n".join(",".join(_csv_cell(cell) for cell in line) for line in lines)
+
+
+def _align_points(texts: Sequence[str]) -> list[str]:
+    """Pad on the right so that the decimal points line up."""
+    tails = [len(text) - (text.find(".") if "." in text else len(text)) for text in texts]
+    longest = max(tails, default=0)
+    return [
+        text + " " * (longest - tail) if text else text
+        for text, tail in zip(texts, tails, strict=True)
+    ]
+
+
+_LATEX = {
+    **{character: "\\" + character for character in "&%$#_{}"},
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "|": "\\textbar{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Write characters that LaTeX would take as commands so that they print."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(latex_escape(cell) for cell in cells) + " \\\\"
+
+
+def _csv_cell(text: str) -> str:
+    if any(character in text for character in ',"\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,148 @@
+"""The vocabulary of a mixed-model formula: plain values that hold no data.
+
+A formula is read once into a `MixedFormula`; every later stage speaks of its
+fixed part as a patsy right-hand side and of each random-effects term as a
+`RandomTerm`. All classes are frozen, hashable and comparable, so that a formula
+can serve as a cache key and two ways of writing one model compare equal.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+__all__ = [
+    "Grouping",
+    "Intercept",
+    "MixedFormula",
+    "RandomTerm",
+    "plain_names",
+    "quote_column",
+]
+
+# Shown bare, these would read as Python code and not as a column.
+_SHOWN_QUOTED = {"True", "False", "None", "not"}
+_SHOWN_PLAIN = "|".join(word for word in keyword.kwlist if word not in _SHOWN_QUOTED)
+_QUOTED_KEYWORD = re.compile(rf"""\bQ\((["'])({_SHOWN_PLAIN})\1\)""")
+
+
+def quote_column(name: str) -> str:
+    """Patsy code for a column: the name itself, or ``Q("...")`` if Python cannot read it."""
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'Q("{escaped}")'
+
+
+def plain_names(text: str) -> str:
+    """Show columns named like Python keywords plainly: ``Q("yield")`` becomes ``yield``.
+
+    For labels (response, coefficients, formulas); the result is no longer patsy code.
+    """
+    return _QUOTED_KEYWORD.sub(r"\2", text) if "Q(" in text else text
+
+
+class Intercept(Enum):
+    """What a random-effects term says about its intercept column.
+
+    `PRESENT`: the term has an intercept column (written or implied).
+    `OMITTED`: the term says ``0``: a categorical effect gets all its indicators.
+    `ELSEWHERE`: an earlier term with the same grouping holds the intercept, so
+    this one gets none and its categorical effects keep their contrast columns.
+    """
+
+    PRESENT = "present"
+    OMITTED = "omitted"
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A grouping factor: one column, or the interaction of several.
+
+    Parameters
+    ----------
+    factors : tuple of str
+        Column names. More than one means that the levels are the observed
+        combinations.
+    """
+
+    factors: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The label used in all output, such as ``"batch & cask"``."""
+        return " & ".join(self.factors)
+
+    @property
+    def code(self) -> str:
+        """The name with odd column names quoted, as a formula can hold it."""
+        return " & ".join(plain_names(quote_column(factor)) for factor in self.factors)
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """One random-effects term, ``(effects | grouping)``.
+
+    Parameters
+    ----------
+    effects : str
+        Left side of the bar as a patsy right-hand side without its intercept
+        (``"days"``, ``"days + a:b"``), empty when there are no other effects.
+    grouping : Grouping
+        Right side of the bar.
+    intercept : Intercept
+        Whether there is an intercept column.
+    correlated : bool
+        False under ``zerocorr(...)``: the covariance matrix is diagonal.
+    """
+
+    effects: str
+    grouping: Grouping
+    intercept: Intercept = Intercept.PRESENT
+    correlated: bool = True
+
+    def __str__(self) -> str:
+        lead = {Intercept.PRESENT: "1", Intercept.OMITTED: "0", Intercept.ELSEWHERE: ""}
+        parts = [part for part in (lead[self.intercept], self.effects) if part]
+        inner = f"{plain_names(' + '.join(parts))} | {self.grouping.code}"
+        return f"({inner})" if self.correlated else f"zerocorr({inner})"
+
+
+@dataclass(frozen=True)
+class MixedFormula:
+    """A whole formula, read.
+
+    Parameters
+    ----------
+    response : str
+        Left of the tilde, as patsy code.
+    fixed : str
+        Fixed part of the right side as a patsy right-hand side, such as
+        ``"1 + days"``; ``"0"`` when there are no fixed effects.
+    random : tuple of RandomTerm
+        Random-effects terms in the order written, nesting and ``||`` expanded.
+    text : str
+        What the user typed; not part of the comparison.
+    """
+
+    response: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        right = " + ".join([plain_names(self.fixed), *map(str, self.random)])
+        return f"{self.response_name} ~ {right}"
+
+    @property
+    def response_name(self) -> str:
+        """The response as tables show it: ``yield`` although patsy needs ``Q("yield")``."""
+        return plain_names(self.response)
+
+    @property
+    def fixed_formula(self) -> str:
+        """The bar-free formula ``"y ~ 1 + x"`` that patsy can read by itself."""
+        return f"{self.response} ~ {self.fixed}"

@@ -1,0 +1,196 @@
+"""Estimated covariances of the random effects, as a value that prints as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import OptionError
+from .tables import Column, Table, common_decimals, fixed
+
+__all__ = ["GroupCovariance", "VarCorr"]
+
+Array = NDArray[np.float64]
+
+STRUCTURAL_ZERO = " . "
+
+
+@dataclass(frozen=True)
+class GroupCovariance:
+    """Covariance matrix of the random effects of one grouping factor.
+
+    Parameters
+    ----------
+    name : str
+        The grouping factor.
+    columns : tuple of str
+        Names of the k random effects of each level.
+    covariance : ndarray, shape (k, k)
+        Their covariance matrix, on the scale of the response.
+    estimated : ndarray of bool, shape (k, k)
+        False where the model fixes the covariance at zero.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    covariance: Array
+    estimated: NDArray[np.bool_]
+
+    @classmethod
+    def from_factor(
+        cls,
+        name: str,
+        columns: tuple[str, ...],
+        factor: Array,
+        pattern: NDArray[np.bool_],
+        sigma: float,
+    ) -> GroupCovariance:
+        """Build sigma^2 T T' from `factor` T, free where `pattern` says.
+
+        The covariance of two effects is fixed at zero when their rows of T have
+        no free column in common.
+        """
+        scaled = sigma * factor
+        shared = pattern.astype(np.intp) @ pattern.T.astype(np.intp)
+        return cls(name, columns, scaled @ scaled.T, shared > 0)
+
+    @cached_property
+    def std_dev(self) -> Array:
+        """Standard deviations, shape (k,)."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    @cached_property
+    def correlation(self) -> Array:
+        """Correlation matrix, shape (k, k): NaN where a standard deviation is zero.
+
+        Where the model fixes the covariance at zero it is 0, whatever the deviations.
+        """
+        outer = np.outer(self.std_dev, self.std_dev)
+        undefined = outer == 0
+        correlation = self.covariance / np.where(undefined, 1.0, outer)
+        correlation[undefined] = np.nan
+        correlation[~self.estimated] = 0.0
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
+
+
+@dataclass(frozen=True)
+class VarCorr:
+    """Variances, standard deviations and correlations of the random effects.
+
+    Printing gives a table with as many decimals as six significant digits of the
+    most demanding number need; a dot marks a correlation the model fixes at zero
+    and NaN one that is undefined because a standard deviation is zero.
+
+    Parameters
+    ----------
+    groups : tuple of GroupCovariance
+        One per grouping factor, in the order of all output.
+    sigma : float or None
+        Residual standard deviation; None for a model without one.
+    """
+
+    groups: tuple[GroupCovariance, ...]
+    sigma: float | None
+
+    def __getitem__(self, name: str) -> GroupCovariance:
+        for group in self.groups:
+            if group.name == name:
+                return group
+        names = ", ".join(group.name for group in self.groups)
+        raise OptionError(f"there is no grouping factor {name!r}; the model has {names}")
+
+    def __str__(self) -> str:
+        return self.table("Variance components:").as_text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.table().as_html()
+
+    def as_markdown(self) -> str:
+        """Render as a Markdown table."""
+        return self.table().as_markdown()
+
+    def std_dev(self, name: str) -> pd.Series:
+        """Return the standard deviations for grouping factor `name`."""
+        group = self[name]
+        return pd.Series(group.std_dev, index=list(group.columns), name=name)
+
+    def covariance(self, name: str) -> pd.DataFrame:
+        """Return the covariance matrix for grouping factor `name`."""
+        return _square(self[name].covariance, self[name].columns)
+
+    def correlation(self, name: str) -> pd.DataFrame:
+        """Return the correlation matrix for grouping factor `name`."""
+        return _square(self[name].correlation, self[name].columns)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per random effect, indexed by grouping factor and column.
+
+        Columns ``variance`` and ``std_dev``, then ``corr_1``, ``corr_2``, ...: the
+        correlations with the first, second, ... random effect of the same grouping
+        factor. The last row, indexed ``("Residual", "")``, is the residual one.
+        """
+        index: list[tuple[str, str]] = []
+        rows: list[list[float]] = []
+        for group in self.groups:
+            for i, column in enumerate(group.columns):
+                index.append((group.name, column))
+                sd = float(group.std_dev[i])
+                rows.append([sd * sd, sd, *map(float, group.correlation[i, :i])])
+        if self.sigma is not None:
+            index.append(("Residual", ""))
+            rows.append([self.sigma**2, self.sigma])
+        width = self._most_columns + 1
+        labels = ["variance", "std_dev", *(f"corr_{j}" for j in range(1, width - 1))]
+        filled = [row + [np.nan] * (width - len(row)) for row in rows]
+        levels = pd.MultiIndex.from_tuples(index, names=["group", "column"])
+        return pd.DataFrame(filled, index=levels, columns=labels)
+
+    @property
+    def _most_columns(self) -> int:
+        return max((len(group.columns) for group in self.groups), default=1)
+
+    def table(self, title: str = "") -> Table:
+        """Return the printed table, with the given title."""
+        deviations = [float(sd) for group in self.groups for sd in group.std_dev]
+        if self.sigma is not None:
+            deviations.append(self.sigma)
+        number = fixed(common_decimals([*deviations, *(sd * sd for sd in deviations)]))
+        n_corr = self._most_columns - 1
+        rows: list[tuple[Any, ...]] = []
+        for group in self.groups:
+            for i, column in enumerate(group.columns):
+                sd = float(group.std_dev[i])
+                cells: list[str | None] = [_correlation_cell(group, i, j) for j in range(i)]
+                cells += [None] * (n_corr - i)
+                rows.append((group.name if i == 0 else None, column, sd * sd, sd, *cells))
+        if self.sigma is not None:
+            rows.append(("Residual", None, self.sigma**2, self.sigma, *[None] * n_corr))
+        columns = [
+            Column("group", "", align="left"),
+            Column("column", "Column", align="left"),
+            Column("variance", "Variance", number),
+            Column("std_dev", "Std.Dev.", number),
+            *(Column(f"corr_{j}", "Corr." if j == 1 else "") for j in range(1, n_corr + 1)),
+        ]
+        return Table(tuple(columns), tuple(rows), title, stretch=None)
+
+
+def _correlation_cell(group: GroupCovariance, i: int, j: int) -> str:
+    """Return the printed correlation of effects i and j."""
+    if not group.estimated[i, j]:
+        return STRUCTURAL_ZERO
+    value = float(group.correlation[i, j])
+    return "+NaN" if np.isnan(value) else f"{value:+.2f}"
+
+
+def _square(matrix: Array, names: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(matrix, index=list(names), columns=list(names))

@@ -1,0 +1,109 @@
+"""The command line, run in this process; once also as a process of its own."""
+
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from statsmodels_mixed import datasets
+from statsmodels_mixed.__main__ import main
+
+SLEEP = "reaction ~ days + (days | subj)"
+
+
+def run(capsys, *words):
+    status = main(words)
+    output = capsys.readouterr()
+    return status, output.out, output.err
+
+
+def test_fit_prints_the_summary_of_a_shipped_data_set(capsys):
+    status, out, err = run(capsys, "fit", SLEEP, "sleepstudy")
+    assert (status, err) == (0, "")
+    # "Model constructors", fm2.
+    for number in ("-875.9697", "1751.9393", "1763.9393", "1764.4249", "1783.0971", "251.405"):
+        assert number in out
+
+
+def test_reml(capsys):
+    _, out, _ = run(capsys, "fit", "yield ~ 1 + (1 | batch)", "dyestuff", "--reml")
+    assert "319.6543" in out  # "Model constructors", fm1reml: 319.65427684225943
+    assert "fit by REML" in out
+
+
+def test_weights_and_offset_name_columns(capsys, tmp_path):
+    data = datasets.load("sleepstudy")
+    data["w"], data["shift"] = 4.0, 100.0
+    data.to_csv(tmp_path / "sleep.csv", index=False)
+    path = str(tmp_path / "sleep.csv")
+    _, plain, _ = run(capsys, "fit", SLEEP, "sleepstudy")
+    _, weighted, _ = run(capsys, "fit", SLEEP, path, "--weights", "w")
+    _, shifted, _ = run(capsys, "fit", SLEEP, path, "--offset", "shift")
+    assert "-875.9697" in weighted  # equal weights leave the likelihood as it is
+    assert "51.1836" in weighted  # twice the residual standard deviation 25.5918
+    assert "151.405" in shifted and "151.405" not in plain
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow", "stream.arrow"])
+def test_files(capsys, tmp_path, kind):
+    path = tmp_path / f"sleep.{kind}"
+    data = datasets.load("sleepstudy")
+    table = pa.Table.from_pandas(data)
+    if kind == "csv":
+        data.to_csv(path, index=False)
+    elif kind == "parquet":
+        data.to_parquet(path)
+    else:
+        new = pa.ipc.new_file if kind == "arrow" else pa.ipc.new_stream
+        with new(str(path), table.schema) as writer:
+            writer.write_table(table)
+    status, out, _ = run(capsys, "fit", SLEEP, str(path))
+    assert status == 0
+    assert "1751.9393" in out
+
+
+def test_datasets_are_listed_with_rows_and_columns(capsys):
+    status, out, _ = run(capsys, "datasets")
+    assert status == 0
+    line = next(line for line in out.splitlines() if line.startswith("sleepstudy"))
+    assert "180" in line and "subj, days, reaction" in line
+    assert len(out.splitlines()) == len(datasets.names()) + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["reaction ~ days + (days | subj", "sleepstudy"], "never closed"),
+        (["reaction ~ days", "sleepstudy"], "no random-effects term"),
+        (["reaction ~ dayz + (days | subj)", "sleepstudy"], "'dayz'"),
+        ([SLEEP, "sleepstudie"], "did you mean 'sleepstudy'"),
+        ([SLEEP, "nowhere.csv"], "no file nowhere.csv"),
+        ([SLEEP, "sleepstudy", "--weights", "w"], "'w'"),
+        (["subj ~ days + (1 | days)", "sleepstudy"], "labels"),
+    ],
+)
+def test_errors_are_one_message_and_status_two(capsys, words, message):
+    status, out, err = run(capsys, "fit", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and message in err
+
+
+def test_a_file_that_is_not_what_its_name_says(capsys, tmp_path):
+    for name in ("data.parquet", "data.arrow", "data.csv"):
+        path = tmp_path / name
+        path.write_bytes(b"\x00\xff\x00\xfe")
+        status, _, err = run(capsys, "fit", SLEEP, str(path))
+        assert status == 2
+        assert err.startswith("error: ") and len(err.splitlines()) == 1
+    path = tmp_path / "data.xlsx"
+    path.write_text("")
+    status, _, err = run(capsys, "fit", SLEEP, str(path))
+    assert status == 2 and "must end in" in err
+
+
+def test_as_a_module_without_a_traceback():
+    command = [sys.executable, "-m", "statsmodels_mixed", "fit", SLEEP, "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
