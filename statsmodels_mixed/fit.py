@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from .design import Design
 from .errors import OptionError
 from .estimates import LinearEstimates
 from .optimize import FitOptions, minimize
-from .pls import solve
+from .pls import PLSSolution, solve
 
 __all__ = ["default_start", "fit_linear"]
 
@@ -88,38 +90,47 @@ def fit_linear(
         begin = _check_start(start, len(scale))
     report = minimize(workspace, begin, options, constant=products.constant(reml))
 
-    solution = solve(products)
     patterns = [block.pattern for block in design.blocks]
-    found = factors_of(report.end, patterns)
-    factors = canonical(found, patterns)
-    X = design.X if len(solution.beta) == design.X.shape[1] else design.X[:, products.basis.columns]
+    factors = canonical(factors_of(report.end, patterns), patterns)
+    theta = theta_of(factors, patterns)
+    if not np.array_equal(theta, report.end):
+        # the same covariances, but u belongs to the factors: solve for these
+        _, gradient = workspace.value_and_gradient(theta)
+        report = replace(report, end=theta, gradient=gradient)
+
+    solution = solve(products)
+    linear, fitted = _predictions(design, products.basis.columns, solution)
+    return LinearEstimates(
+        reml=reml,
+        theta=theta,
+        factors=factors,
+        columns=products.basis.columns,
+        beta=solution.beta,
+        cov_unscaled=solution.cov_unscaled,
+        sigma=float(np.sqrt(solution.pwrss / solution.dof)) if sigma is None else sigma,
+        sigma_fixed=sigma is not None,
+        pwrss=solution.pwrss,
+        logdet_omega=solution.logdet_omega,
+        logdet_xvx=solution.logdet_xvx,
+        objective=report.objective,
+        u=solution.u,
+        b=solution.b,
+        linear_predictor=linear,
+        fitted=fitted,
+        singular=is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)]),
+        report=report,
+    )
+
+
+def _predictions(
+    design: Design, columns: NDArray[np.intp], solution: PLSSolution
+) -> tuple[Array, Array]:
+    """Return X beta + offset without and with the conditional modes, both shape (n,)."""
+    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
     linear = X @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
     fitted = linear.copy()
     for block, b in zip(design.blocks, solution.b, strict=True):
         fitted += np.einsum("ij,ij->i", block.z, b[block.refs])
-    sigma_estimate = float(np.sqrt(solution.pwrss / solution.dof)) if sigma is None else sigma
-    column_scale = [
-        1.0 / np.array([scale[i] for i in _diagonal(patterns)[t]]) for t in range(len(patterns))
-    ]
-    return LinearEstimates(
-        reml=reml,
-        theta=theta_of(factors, patterns),
-        factors=factors,
-        columns=products.basis.columns,
-        beta=solution.beta,
-        cov_unscaled=solution.cov_unscaled,
-        sigma=sigma_estimate,
-        sigma_fixed=sigma is not None,
-        pwrss=solution.pwrss,
-        logdet_omega=solution.logdet_omega,
-        logdet_xvx=solution.logdet_xvx,
-        objective=report.objective,
-        u=tuple(_rotate(u, old, new) for u, old, new in zip(solution.u, found, factors, strict=True)),
-        b=solution.b,
-        linear_predictor=linear,
-        fitted=fitted,
-        singular=is_singular(factors, column_scale),
-        report=report,
-    )
+    return linear, fitted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -169,7 +170,10 @@ class Table:
         lines = [(" " * gap).join(row).rstrip() for row in zip(*padded, strict=True)]
         if self.header and rules:
             lines.insert(1, "-" * max(total, width))
-        return "\n".join([self.title, *lines] if self.title else lines)
+        title = self.title
+        if width:
+            title = textwrap.fill(title, width, subsequent_indent="    ", break_long_words=False)
+        return "\n".join([title, *lines] if title else lines)
 
     def text_width(self, gap: int = 1) -> int:
         """Return the number of characters of the longest line of `as_text`."""
