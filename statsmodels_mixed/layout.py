@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .covariance import theta_names
 from .design import Design, RandomBlock
 
 __all__ = ["BlockLayout", "Dims", "Layout"]
@@ -61,21 +62,6 @@ class BlockLayout:
         """Take what is kept from a block of a design."""
         return cls(block.name, block.names, block.levels, block.pattern)
 
-    @property
-    def theta_names(self) -> list[str]:
-        """Names of the free elements of T, column by column.
-
-        A diagonal element is ``"subj.days"``, another ``"subj.days.Intercept"``: its row
-        and its column.
-        """
-        names = []
-        for j, column in enumerate(self.columns):
-            for i in range(j, len(self.columns)):
-                if self.pattern[i, j]:
-                    row = self.columns[i]
-                    names.append(f"{self.name}.{row}" + ("" if i == j else f".{column}"))
-        return names
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -110,7 +96,7 @@ class Layout:
     @property
     def theta_names(self) -> list[str]:
         """Names of the covariance parameters, in the order of theta."""
-        return [name for block in self.blocks for name in block.theta_names]
+        return list(theta_names([(b.name, b.columns, b.pattern) for b in self.blocks]))
 
     @property
     def n_random(self) -> int:

@@ -118,7 +118,7 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
             What to do with rows where a needed column is missing.
         eval_env : int, EvalEnvironment or mapping
             Where functions in the formula are looked up: how many calls above this one
-            (0, the default: the caller), or the names themselves.
+            (0: the caller, -1: nowhere), or the names themselves.
 
         Returns
         -------
@@ -131,7 +131,9 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
             One sentence that names the term, the column or the option.
         """
         if isinstance(eval_env, int):
-            eval_env = EvalEnvironment.capture(eval_env, reference=1)
+            eval_env = {} if eval_env < 0 else EvalEnvironment.capture(eval_env, reference=1)
+        if not isinstance(formula, str | MixedFormula):
+            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}")
         if groups is not None:
             data, column = attach_groups(data, groups)
             terms = translate(formula, data, column, re_formula, vc_formula)
@@ -290,15 +292,13 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
         )
         if not isinstance(reml, bool | np.bool_):
             raise OptionError(f"reml must be True or False, not {reml!r}")
-        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
-            raise OptionError(f"sigma must be a positive number, not {sigma!r}")
         design = self._kept_design()
         check_groupings(design, allow_observation_level=sigma is not None)
         estimates = fit_linear(
             design,
             reml=bool(reml),
             sigma=None if sigma is None else float(sigma),
-            start=None if start is None else self._theta(start),
+            start=None if start is None else np.asarray(start, dtype=float),
             options=options,
         )
         results = LinearMixedModelResults(self, estimates, self.layout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -83,27 +82,7 @@ class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: igno
     def _repr_html_(self) -> str:
         return self.summary().as_html()
 
-    # Likelihood and criteria.
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood; the restricted one when `reml` is true."""
-        return -self.estimates.objective / 2
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return self.layout.nobs
-
-    @property
-    def df_modelwc(self) -> int:
-        """Number of estimated parameters, as `dof`."""
-        return self.dof
-
-    @property
-    def df_resid(self) -> int:
-        """Rows minus estimated parameters."""
-        return self.layout.nobs - self.dof
+    # Degrees of freedom of the mean.
 
     @property
     def k_constant(self) -> int:
@@ -115,27 +94,6 @@ class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: igno
     def df_model(self) -> int:
         """Estimable coefficients not counting a constant."""
         return len(self.estimates.beta) - self.k_constant
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, -2 llf + 2 dof."""
-        return self.estimates.objective + 2 * self.dof
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion with the correction for small samples."""
-        k, room = self.dof, self.layout.nobs - self.dof - 1
-        return self.aic + 2 * k * (k + 1) / room if room > 0 else math.inf
-
-    @property
-    def bic(self) -> float:
-        """Schwarz' criterion, -2 llf + dof log(nobs)."""
-        return self.estimates.objective + self.dof * math.log(self.layout.nobs)
-
-    @property
-    def hqic(self) -> float:
-        """Hannan and Quinn's criterion, -2 llf + 2 dof log(log(nobs))."""
-        return self.estimates.objective + 2 * self.dof * math.log(math.log(self.layout.nobs))
 
     # Fitted values and prediction.
 

@@ -24,7 +24,7 @@ void smm_design_destroy(smm_design *d)
     if (d->node_of)
         for (int32_t t = 0; t < d->nterms; t++) smm_release(&mem, d->node_of[t]);
     void *all[] = {d->levels,    d->cols,       (void *)d->refs, (void *)d->z, d->node_of,
-                   d->term_at,   d->theta_term, d->theta_row,    d->theta_col, d->node_cols,
+                   d->term_at,   d->theta_term, d->theta_row,    d->theta_col, d->node_cols, d->theta_at,
                    d->node_term, d->node_level, d->node_at,      d->rowptr,    d->row,
                    d->rowoff,    d->valptr,     d->height,       d->ntailrows, d->tptr,
                    d->tidx,      d->groups,     d->block_row,    d->block_col, d->block_at,
@@ -45,8 +45,9 @@ static int take_terms(smm_design *d, const smm_term *terms)
     d->z = smm_alloc(mem, k, sizeof *d->z);
     d->node_of = smm_alloc(mem, k, sizeof *d->node_of);
     d->term_at = smm_alloc(mem, k + 1, sizeof(int64_t));
+    d->theta_at = smm_alloc(mem, k + 1, sizeof(int32_t));
     if (d->node_of) memset(d->node_of, 0, k * sizeof *d->node_of);
-    if (!d->levels || !d->cols || !d->refs || !d->z || !d->node_of || !d->term_at)
+    if (!d->levels || !d->cols || !d->refs || !d->z || !d->node_of || !d->term_at || !d->theta_at)
         return SMM_ENOMEM;
     for (int32_t t = 0; t < d->nterms; t++) {
         const smm_term *term = terms + t;
@@ -78,7 +79,8 @@ static int take_terms(smm_design *d, const smm_term *terms)
     d->theta_col = smm_alloc(mem, (size_t)ntheta, sizeof(int32_t));
     if (!d->theta_term || !d->theta_row || !d->theta_col) return SMM_ENOMEM;
     int32_t i = 0;
-    for (int32_t t = 0; t < d->nterms; t++)
+    for (int32_t t = 0; t < d->nterms; t++) {
+        d->theta_at[t] = i;
         for (int32_t c = 0; c < d->cols[t]; c++)
             for (int32_t r = c; r < d->cols[t]; r++)
                 if (terms[t].pattern[r * d->cols[t] + c]) {
@@ -86,6 +88,8 @@ static int take_terms(smm_design *d, const smm_term *terms)
                     d->theta_row[i] = r;
                     d->theta_col[i++] = c;
                 }
+    }
+    d->theta_at[d->nterms] = i;
     return SMM_OK;
 }
 

@@ -103,25 +103,54 @@ void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, in
     }
 }
 
+/* Columns handled at a time, so that sums stay in registers. */
+#define STRIP 8
+
+/* out[r][v] += sum_c a(r, c) in[c][v] for v in [lo, hi); a(r, c) = a[r * sr + c * sc]. */
+static inline void strip_multiply(int32_t rows, int32_t cols, const double *SMM_RESTRICT a,
+                                  int32_t sr, int32_t sc, const double *SMM_RESTRICT in,
+                                  double *SMM_RESTRICT out, int32_t m, int32_t lo, int32_t hi)
+{
+    int32_t v = lo;
+    for (; v + STRIP <= hi; v += STRIP)
+        for (int32_t r = 0; r < rows; r++) {
+            double sum[STRIP];
+            double *SMM_RESTRICT o = out + (int64_t)r * m + v;
+            for (int32_t s = 0; s < STRIP; s++) sum[s] = o[s];
+            for (int32_t c = 0; c < cols; c++) {
+                double f = a[r * sr + c * sc];
+                const double *SMM_RESTRICT x = in + (int64_t)c * m + v;
+                for (int32_t s = 0; s < STRIP; s++) sum[s] += f * x[s];
+            }
+            for (int32_t s = 0; s < STRIP; s++) o[s] = sum[s];
+        }
+    for (; v < hi; v++)
+        for (int32_t r = 0; r < rows; r++) {
+            double sum = 0;
+            for (int32_t c = 0; c < cols; c++)
+                sum += a[r * sr + c * sc] * in[(int64_t)c * m + v];
+            out[(int64_t)r * m + v] += sum;
+        }
+}
+
 SMM_HOT
-void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m)
+void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m,
+                    const int32_t *range)
 {
     const smm_design *d = ws->design;
     memset(out, 0, sizeof(double) * (size_t)d->q * (size_t)m);
     for (int64_t b = 0; b < d->nblocks; b++) {
         int32_t i = d->block_row[b], j = d->block_col[b];
-        int32_t ki = d->node_cols[i], kj = d->node_cols[j];
+        int32_t ti = d->node_term[i], tj = d->node_term[j], ki = d->cols[ti], kj = d->cols[tj];
         const double *A = ws->A + d->block_at[b];
-        const double *ii = in + d->node_at[i] * m, *ij = in + d->node_at[j] * m;
-        double *SMM_RESTRICT oi = out + d->node_at[i] * m;
-        double *SMM_RESTRICT oj = out + d->node_at[j] * m;
-        for (int32_t c = 0; c < kj; c++)
-            for (int32_t r = 0; r < ki; r++) {
-                double f = A[r + c * ki];
-                if (f == 0) continue;
-                for (int32_t v = 0; v < m; v++) oi[r * m + v] += f * ij[c * m + v];
-                if (i != j)
-                    for (int32_t v = 0; v < m; v++) oj[c * m + v] += f * ii[r * m + v];
-            }
+        int64_t at_i = d->node_at[i] * m, at_j = d->node_at[j] * m;
+        int32_t lo = range ? range[tj] : 0, hi = range ? range[tj + 1] : m;
+        strip_multiply(ki, kj, A, 1, ki, in + at_j, out + at_i, m, lo, hi);
+        if (i == j) continue;
+        if (range) {
+            lo = range[ti];
+            hi = range[ti + 1];
+        }
+        strip_multiply(kj, ki, A, ki, 1, in + at_i, out + at_j, m, lo, hi);
     }
 }

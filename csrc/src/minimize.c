@@ -91,17 +91,32 @@ int smm_run_gradient(smm_run *run, double *g)
     return status;
 }
 
-/* Newton step and the decrease it promises. Directions of negative curvature are
- * reversed and flat ones held back (Gill, Murray and Wright 1981, section 4.4), so that
- * the step always descends. Eigenvalues come back ascending, eigenvectors in V. */
-int smm_run_model(smm_run *run, const double *g)
+/* Step and promise from the Cholesky factor of H, when H is safely positive definite. */
+static int cholesky_step(smm_run *run, const double *g)
+{
+    const smm_design *d = run->ws->design;
+    int32_t nt = d->ntheta;
+    double largest = 0, promised = 0;
+    memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
+    if (smm_potrf(&d->blas, nt, run->V, nt)) return 0;
+    for (int32_t i = 0; i < nt; i++) largest = fmax(largest, run->H[i + (size_t)i * nt]);
+    for (int32_t i = 0; i < nt; i++) {
+        double pivot = run->V[i + (size_t)i * nt];
+        if (pivot * pivot < FLAT * largest) return 0;
+        run->step[i] = -g[i];
+    }
+    smm_solve_rows(&d->blas, nt, run->V, nt, 1, run->step, 0);
+    smm_solve_rows(&d->blas, nt, run->V, nt, 1, run->step, 1);
+    for (int32_t i = 0; i < nt; i++) promised -= 0.5 * g[i] * run->step[i];
+    run->report->decrement = promised;
+    return 1;
+}
+
+/* Eigenvalues of H, ascending, and its eigenvectors in V. */
+int smm_run_eigen(smm_run *run)
 {
     const smm_design *d = run->ws->design;
     int nt = d->ntheta, lwork = SMM_EIGEN_WORK * nt, info = 0;
-    int status = smm_curvature(run->ws, run->H);
-    if (status) return status;
-    for (int j = 0; j < nt; j++)
-        for (int i = 0; i < nt; i++) run->H[i + j * nt] *= run->scale[i] * run->scale[j];
     memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
     if (nt == 1) {
         run->eigenvalues[0] = run->V[0];
@@ -110,17 +125,35 @@ int smm_run_model(smm_run *run, const double *g)
         d->blas.dsyev("V", "L", &nt, run->V, &nt, run->eigenvalues, run->work, &lwork, &info);
         if (info) return SMM_ENONFINITE;
     }
+    run->report->min_eigenvalue = run->eigenvalues[0];
+    return SMM_OK;
+}
+
+/* Newton step and the decrease it promises. Directions of negative curvature are
+ * reversed and flat ones held back (Gill, Murray and Wright 1981, section 4.4), so that
+ * the step always descends. */
+int smm_run_model(smm_run *run, const double *g)
+{
+    int32_t nt = run->ws->design->ntheta;
+    int status = smm_curvature(run->ws, run->H);
+    if (status) return status;
+    for (int32_t j = 0; j < nt; j++)
+        for (int32_t i = 0; i < nt; i++)
+            run->H[i + (size_t)j * nt] *= run->scale[i] * run->scale[j];
+    if (cholesky_step(run, g)) return SMM_OK;
+    status = smm_run_eigen(run);
+    if (status) return status;
     double largest = fmax(fabs(run->eigenvalues[0]), fabs(run->eigenvalues[nt - 1]));
     double least = largest > 0 ? FLAT * largest : 1.0, promised = 0;
-    for (int i = 0; i < nt; i++) run->step[i] = 0;
-    for (int j = 0; j < nt; j++) {
+    for (int32_t i = 0; i < nt; i++) run->step[i] = 0;
+    for (int32_t j = 0; j < nt; j++) {
+        const double *v = run->V + (size_t)j * nt;
         double dot = 0, curvature = fmax(fabs(run->eigenvalues[j]), least);
-        for (int i = 0; i < nt; i++) dot += run->V[i + j * nt] * g[i];
+        for (int32_t i = 0; i < nt; i++) dot += v[i] * g[i];
         promised += 0.5 * dot * dot / curvature;
-        for (int i = 0; i < nt; i++) run->step[i] -= dot / curvature * run->V[i + j * nt];
+        for (int32_t i = 0; i < nt; i++) run->step[i] -= dot / curvature * v[i];
     }
     run->report->decrement = promised;
-    run->report->min_eigenvalue = run->eigenvalues[0];
     return SMM_OK;
 }
 

@@ -111,6 +111,8 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
         if (report->decrement <= enough(o, f)) settled = SMM_STOP_GTOL;
         if (settled) {
             found = 0;
+            status = smm_run_eigen(&run);
+            if (status) return status;
             if (at_saddle(&run, f)) {
                 status = escape_saddle(&run, &f, &found);
                 if (status) return status;

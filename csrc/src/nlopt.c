@@ -95,6 +95,7 @@ int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
     status = smm_run_value(&run, run.x, &f);
     if (status == SMM_OK) status = smm_run_gradient(&run, run.g);
     if (status == SMM_OK) status = smm_run_model(&run, run.g);
+    if (status == SMM_OK) status = smm_run_eigen(&run);
     if (status == SMM_OK) status = smm_run_finish(&run, theta);
     return status;
 }

@@ -104,7 +104,7 @@ static void solve_modes(smm_workspace *ws)
     }
     smm_backward(ws, ws->u, 1);
     smm_apply_lambda(ws, ws->u, ws->b, 1);
-    smm_multiply_a(ws, ws->b, ws->e, 1);
+    smm_multiply_a(ws, ws->b, ws->e, 1, NULL);
     for (int64_t i = 0; i < d->q; i++) {
         const double *z = ws->ZXy + i * m;
         double sum = z[p];
@@ -122,7 +122,7 @@ static void solve_fixed(smm_workspace *ws)
         memcpy(ws->C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
     smm_backward(ws, ws->C, p);
     smm_apply_lambda(ws, ws->C, ws->C, p);
-    smm_multiply_a(ws, ws->C, ws->H, p);
+    smm_multiply_a(ws, ws->C, ws->H, p, NULL);
     for (int64_t i = 0; i < d->q; i++)
         for (int32_t v = 0; v < p; v++)
             ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
@@ -328,6 +328,27 @@ static void cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t l
         }
 }
 
+/* Lower triangle of K = W'A W, from W and A W. Row i of W is zero outside its term's theta. */
+SMM_HOT
+static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
+{
+    const smm_design *d = ws->design;
+    int32_t nt = d->ntheta;
+    memset(K, 0, sizeof(double) * (size_t)nt * nt);
+    for (int32_t j = 0; j < d->nodes; j++) {
+        int32_t t = d->node_term[j], lo = d->theta_at[t], hi = d->theta_at[t + 1];
+        for (int64_t i = d->node_at[j]; i < d->node_at[j + 1]; i++) {
+            const double *w = ws->W + i * nt, *aw = ws->AW + i * nt;
+            for (int32_t c = lo; c < hi; c++) {
+                double f = w[c];
+                if (f == 0) continue;
+                double *SMM_RESTRICT column = K + (size_t)c * nt;
+                for (int32_t r = c; r < nt; r++) column[r] += f * aw[r];
+            }
+        }
+    }
+}
+
 int smm_curvature(smm_workspace *ws, double *hessian)
 {
     if (!ws || !hessian) return SMM_EINVAL;
@@ -344,8 +365,8 @@ int smm_curvature(smm_workspace *ws, double *hessian)
     double *BW = HW + (size_t)m * nt, *s = ws->vtheta;
     derivative_directions(ws);
     cross(d->q, nt, ws->W, 1, 1, ws->e, s);
-    smm_multiply_a(ws, ws->W, ws->AW, nt);
-    cross(d->q, nt, ws->W, nt, nt, ws->AW, K);
+    smm_multiply_a(ws, ws->W, ws->AW, nt, d->theta_at);
+    information(ws, K);
     cross(d->q, nt, ws->W, p, m, ws->ZXy, HW); /* (nt x p) */
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
     smm_forward(ws, ws->AW, nt);
@@ -360,7 +381,7 @@ int smm_curvature(smm_workspace *ws, double *hessian)
         }
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = j; i < nt; i++) {
-            double q = 0.5 * (K[i + (size_t)j * nt] + K[j + (size_t)i * nt]) - K2[i + (size_t)j * nt];
+            double q = K[i + (size_t)j * nt] - K2[i + (size_t)j * nt];
             for (int32_t v = 0; v < p; v++) q -= BW[i + (size_t)v * nt] * HW[j + (size_t)v * nt];
             q *= precision;
             if (ws->sigma == 0) q -= precision / ws->r2 * s[i] * s[j];

@@ -63,6 +63,7 @@ struct smm_design {
     int32_t **node_of;         /* (nterms)(levels): node of each level */
     int64_t *term_at;          /* (nterms + 1): first scalar of each term in output order */
     int32_t *theta_term, *theta_row, *theta_col; /* (ntheta) */
+    int32_t *theta_at;                           /* (nterms + 1): first theta of each term */
     int32_t maxcols;
 
     int32_t nodes, nhead, qh, qt;
@@ -185,7 +186,10 @@ void smm_set_theta(smm_workspace *ws, const double *theta);
 void smm_fill_omega(smm_workspace *ws);
 void smm_apply_lambda_t(const smm_workspace *ws, const double *in, double *out, int32_t m);
 void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, int32_t m);
-void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m);
+/* out = A in for row-major (q x m). With `range` (nterms + 1), rows of term t are known to
+ * be zero outside columns [range[t], range[t + 1]). */
+void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m,
+                    const int32_t *range);
 
 /* chol.c, selinv.c */
 int smm_factor(smm_workspace *ws);
@@ -210,6 +214,7 @@ int smm_run_start(smm_run *run, smm_workspace *ws, const smm_options *options,
 int smm_run_value(smm_run *run, const double *x, double *value);
 int smm_run_gradient(smm_run *run, double *g);
 int smm_run_model(smm_run *run, const double *g);
+int smm_run_eigen(smm_run *run);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
 int smm_run_finish(smm_run *run, double *theta);
 

@@ -116,7 +116,13 @@ def test_theta_must_fit_the_model(model, theta):
 
 @pytest.mark.parametrize(
     "options",
-    [{"method": "bfgs"}, {"REML": True}, {"start_params": [1]}, {"maxiter": 3}, {"cov_type": "HC0"}],
+    [
+        {"method": "bfgs"},
+        {"REML": True},
+        {"start_params": [1]},
+        {"maxiter": 3},
+        {"cov_type": "HC0"},
+    ],
 )
 def test_unknown_options_are_not_ignored(model, options):
     with pytest.raises(TypeError, match=next(iter(options))):
@@ -147,9 +153,13 @@ def test_known_sigma(model):
     assert given[0] > given[1] < given[2]
 
 
-@pytest.mark.parametrize("formula", [parse(SLEEP), term("reaction").follows(
-    term(1) + term("days") + (term(1) + term("days") | term("subj"))
-)])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        parse(SLEEP),
+        term("reaction").follows(term(1) + term("days") + (term(1) + term("days") | term("subj"))),
+    ],
+)
 def test_a_formula_need_not_be_text(data, fit, formula):
     assert smf.mixedlm2(formula, data).fit().objective == pytest.approx(fit.objective)
 
@@ -163,6 +173,13 @@ def test_functions_of_the_caller_are_found(data, fit):
     assert 2 * double.params.iloc[1] == pytest.approx(fit.params["days"], rel=1e-6)
     given = smf.mixedlm2("reaction ~ f(days) + (1 | subj)", data, eval_env={"f": slowed})
     assert given.exog_names == ["Intercept", "f(days)"]
+    with pytest.raises(DataError, match="slowed"):
+        smf.mixedlm2("reaction ~ slowed(days) + (1 | subj)", data, eval_env=-1)
+
+
+def test_other_things_are_not_formulas(data):
+    with pytest.raises(OptionError, match="not tuple"):
+        smf.mixedlm2(("y", "x"), data)
 
 
 def test_subset_missing_and_contrasts(data):

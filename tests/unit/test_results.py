@@ -38,9 +38,9 @@ def load(name):
 
 def same_table(printed, page):
     """Same words and decimals, numbers equal within `PAGE`."""
-    ours, theirs = ([line.split() for line in text.splitlines()] for text in (printed, page))
-    assert [len(line) for line in ours] == [len(line) for line in theirs]
-    for a, b in zip(sum(ours, []), sum(theirs, []), strict=True):
+    ours, theirs = printed.splitlines(), page.splitlines()
+    assert [len(line.split()) for line in ours] == [len(line.split()) for line in theirs]
+    for a, b in zip(printed.split(), page.split(), strict=True):
         if "." in b and b[-1].isdigit():
             assert float(a) == pytest.approx(float(b), rel=PAGE)
             assert len(a.partition(".")[2]) == len(b.partition(".")[2])
@@ -202,9 +202,7 @@ def test_variance_components_print_as_the_page_shows(sleep, penicillin):
 
 
 def test_variance_components_of_uncorrelated_effects():
-    fit = smf.mixedlm2(
-        "reaction ~ 1 + days + zerocorr(1 + days | subj)", load("sleepstudy")
-    ).fit()
+    fit = smf.mixedlm2("reaction ~ 1 + days + zerocorr(1 + days | subj)", load("sleepstudy")).fit()
     assert same_table(
         str(fit.varcorr),
         """Variance components:
@@ -549,9 +547,7 @@ def test_summary_renders_in_every_format(sleep):
 
 
 def test_short_and_long_representation(sleep):
-    assert repr(sleep) == (
-        f"<LinearMixedModelResults: {SLEEP}; ML, -2 log-likelihood 1751.9393>"
-    )
+    assert repr(sleep) == (f"<LinearMixedModelResults: {SLEEP}; ML, -2 log-likelihood 1751.9393>")
     assert str(sleep) == str(sleep.summary())
     assert sleep._repr_html_() == sleep.summary().as_html()
 
