@@ -37,7 +37,7 @@ class Solution:
     beta: np.ndarray
     xvx_inverse: np.ndarray
     u: np.ndarray
-    b: np.ndarray
+    b: np.ndarray  # Lambda u
     r2: float  # penalized weighted residual sum of squares
     logdet_v: float
     logdet_xvx: float
@@ -51,8 +51,8 @@ def solve(terms, X, y, theta, *, reml=False, sigma=None, weights=None, offset=0.
     """Everything at one theta."""
     n, p = X.shape
     w = np.ones(n) if weights is None else weights
-    Z = np.hstack([term.matrix() for term in terms])
-    starts = np.cumsum([0] + [term.levels * term.z.shape[1] for term in terms])
+    parts = [term.matrix() for term in terms]
+    Z, starts = np.hstack(parts), np.cumsum([0] + [part.shape[1] for part in parts])
     # D_i = d Lambda / d theta_i, so that Lambda = sum theta_i D_i
     D, free = [], []
     for t, term in enumerate(terms):

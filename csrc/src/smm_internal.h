@@ -37,7 +37,7 @@
 /* Hot loops are compiled for several instruction sets and picked at load time. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && \
     !defined(__clang__) && !defined(SMM_NO_CLONES)
-#define SMM_HOT __attribute__((target_clones("default", "avx2,fma", "arch=skylake-avx512")))
+#define SMM_HOT __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define SMM_HOT
 #endif
