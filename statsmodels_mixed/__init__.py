@@ -14,7 +14,6 @@ from __future__ import annotations
 import statsmodels.formula.api as _smf
 
 from . import datasets, errors
-from .build_formula import FormulaTerm, fulldummy, term, zerocorr
 from .errors import (
     ConvergenceWarning,
     DataError,
@@ -25,12 +24,13 @@ from .errors import (
     RankWarning,
     SingularFitWarning,
 )
-from .formula import parse
-from .models import LinearMixedModel
+from .formula.build import FormulaTerm, fulldummy, term, zerocorr
+from .formula.parse import parse
+from .models.linear import LinearMixedModel
 from .optimize import FitOptions, FitReport
-from .results import LinearMixedModelResults
+from .results.linear import LinearMixedModelResults
+from .results.varcorr import VarCorr
 from .terms import MixedFormula
-from .varcorr import VarCorr
 
 __all__ = [
     "ConvergenceWarning",

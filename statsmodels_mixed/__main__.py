@@ -13,8 +13,8 @@ from patsy import PatsyError
 
 from . import datasets
 from .errors import CoreError, DataError, MixedModelWarning, OptionError
-from .models import LinearMixedModel
-from .tables import Column, Table, plain
+from .models.linear import LinearMixedModel
+from .results.tables import Column, Table, plain
 
 __all__ = ["main", "read_table"]
 

@@ -66,7 +66,9 @@ def theta_names(blocks: Sequence[tuple[str, Sequence[str], Pattern]]) -> tuple[s
     names = []
     for block, columns, pattern in blocks:
         for row, column in zip(*_free(pattern), strict=True):
-            parts = [block, columns[row]] if row == column else [block, columns[row], columns[column]]
+            parts = (
+                [block, columns[row]] if row == column else [block, columns[row], columns[column]]
+            )
             names.append(".".join(parts))
     return tuple(names)
 

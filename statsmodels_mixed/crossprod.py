@@ -85,8 +85,7 @@ def form_crossproducts(design: Design) -> Crossproducts:
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, basis, design.weights)
     terms = [
-        TermArrays(len(block.levels), block.refs, block.z, block.pattern)
-        for block in design.blocks
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
     workspace = CoreWorkspace(CoreDesign(terms, basis.Q), residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .coding import Matrix
-from .columns import name_rows
 from .errors import DataError
-from .grouping import Refs
-from .model_frame import ModelFrame
+from .frame.coding import Matrix
+from .frame.columns import name_rows
+from .frame.grouping import Refs
+from .frame.model_frame import ModelFrame
 from .terms import RandomTerm
 
 __all__ = [

@@ -84,10 +84,7 @@ def fit_linear(
     workspace = products.workspace
 
     scale = workspace.theta_scale()
-    if start is None:
-        begin = default_start(design, scale)
-    else:
-        begin = _check_start(start, len(scale))
+    begin = default_start(design, scale) if start is None else _check_start(start, len(scale))
     report = minimize(workspace, begin, options, constant=products.constant(reml))
 
     patterns = [block.pattern for block in design.blocks]

@@ -77,7 +77,7 @@ def solve(terms, X, y, theta, *, reml=False, sigma=None, weights=None, offset=0.
     # d value = tr(Gamma dSigma), and dP = -P dV P gives the second derivatives
     e = Z.T @ Py
     Gamma = Z.T @ (P if reml else Vinv) @ Z - np.outer(e, e) / s2
-    dSigma = [Di @ Lambda.T + Lambda @ Di.T for Di in D]
+    dSigma = [half + half.T for half in (Di @ Lambda.T for Di in D)]
     gradient = np.array([np.sum(Gamma * dS) for dS in dSigma])
     dV_Py = Z @ np.column_stack([dS @ e for dS in dSigma])
     curvature = dV_Py.T @ P @ dV_Py / s2

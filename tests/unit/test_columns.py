@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from statsmodels_mixed.columns import (
+from statsmodels_mixed.errors import DataError
+from statsmodels_mixed.frame.columns import (
     is_number,
     is_text,
     missing_rows,
@@ -17,7 +18,6 @@ from statsmodels_mixed.columns import (
     tidy,
     unknown_columns,
 )
-from statsmodels_mixed.errors import DataError
 
 CONTENT = {"x": [1.5, 2.5, 3.5], "n": [3, 1, 2], "f": ["b", "a", "b"]}
 

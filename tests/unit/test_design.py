@@ -9,8 +9,8 @@ import pytest
 
 from statsmodels_mixed.design import build_design, check_groupings, check_linear_response
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.formula import parse
-from statsmodels_mixed.frame import build_frame, random_matrix
+from statsmodels_mixed.formula.parse import parse
+from statsmodels_mixed.frame.build import build_frame, random_matrix
 from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm
 
 # Two groups of three rows, small enough to write every matrix down.

@@ -8,11 +8,11 @@ import patsy
 import pytest
 from patsy.eval import EvalEnvironment
 
-from statsmodels_mixed import engine, engine_formulaic
-from statsmodels_mixed.columns import open_table, tidy
+from statsmodels_mixed.frame import engine, engine_formulaic
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
-from statsmodels_mixed.factors import Rows
-from statsmodels_mixed.sides import Side, read_code
+from statsmodels_mixed.frame.columns import open_table, tidy
+from statsmodels_mixed.frame.factors import Rows
+from statsmodels_mixed.frame.sides import Side, read_code
 
 RNG = np.random.default_rng(0)
 N = 24

@@ -10,9 +10,9 @@ import pandas as pd
 import patsy
 import pytest
 
-from statsmodels_mixed.build_formula import expression, fulldummy, term, zerocorr
 from statsmodels_mixed.errors import FormulaError
-from statsmodels_mixed.formula import parse, variables
+from statsmodels_mixed.formula.build import expression, fulldummy, term, zerocorr
+from statsmodels_mixed.formula.parse import parse, variables
 from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm, plain_names
 
 PRESENT, OMITTED, ELSEWHERE = Intercept.PRESENT, Intercept.OMITTED, Intercept.ELSEWHERE

@@ -9,7 +9,7 @@ import pytest
 import statsmodels.formula
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
-from statsmodels_mixed.frame import build_frame, fixed_matrix, random_matrix
+from statsmodels_mixed.frame.build import build_frame, fixed_matrix, random_matrix
 from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm
 
 N = 24

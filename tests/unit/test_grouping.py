@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from statsmodels_mixed.grouping import cross, factorize, find_levels
+from statsmodels_mixed.frame.grouping import cross, factorize, find_levels
 
 
 def by_hand(values):

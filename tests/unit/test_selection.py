@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from statsmodels_mixed.columns import open_table
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.selection import select
+from statsmodels_mixed.frame.columns import open_table
+from statsmodels_mixed.frame.selection import select
 
 DATA = pd.DataFrame(
     {

@@ -7,8 +7,8 @@ import pytest
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_mixed.document import Document
-from statsmodels_mixed.tables import (
+from statsmodels_mixed.results.document import Document
+from statsmodels_mixed.results.tables import (
     Column,
     Table,
     common_decimals,

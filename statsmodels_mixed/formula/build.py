@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import FormulaError
-from .formula import parse
-from .terms import MixedFormula, quote_column
+from ..errors import FormulaError
+from ..terms import MixedFormula, quote_column
+from .parse import parse
 
 __all__ = ["FormulaTerm", "expression", "fulldummy", "term", "zerocorr"]
 

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
+from ..errors import DataError, OptionError
 from . import engine
 from .coding import Matrix
-from .errors import DataError, OptionError
 from .factors import Rows, freeze, thaw
 from .sides import Side, codes, terms
 

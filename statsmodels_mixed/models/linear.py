@@ -11,19 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
+from ..design import Design, build_design, check_groupings, check_linear_response
+from ..errors import DataError, OptionError
+from ..fit import fit_linear
+from ..formula.parse import parse
+from ..frame.build import ModelFrame, build_frame
+from ..optimize import FitOptions
+from ..results.facts import warn
+from ..results.layout import Layout
+from ..results.linear import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from ..terms import MixedFormula
 from .arrays import design_from_arrays
 from .data import MixedData
-from .design import Design, build_design, check_groupings, check_linear_response
-from .errors import DataError, OptionError
-from .facts import warn
-from .fit import fit_linear
-from .formula import parse
-from .frame import ModelFrame, build_frame
 from .idiom import attach_groups, translate
-from .layout import Layout
-from .optimize import FitOptions
-from .results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .terms import MixedFormula
 
 __all__ = ["LinearMixedModel"]
 
@@ -203,13 +203,13 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at covariance parameters theta."""
-        from .pls import objective
+        from ..pls import objective
 
         return float(objective(self._kept_design(), self._theta(theta), reml=reml, sigma=None))
 
     def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
         """Return the gradient of `objective`, shape (n_theta,)."""
-        from .pls import objective_and_gradient
+        from ..pls import objective_and_gradient
 
         design = self._kept_design()
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)

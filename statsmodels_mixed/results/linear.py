@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
-from .errors import DataError
-from .estimates import LinearEstimates
+from ..errors import DataError
+from ..estimates import LinearEstimates
 from .extractors import Extractors
 from .layout import Layout
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
     from statsmodels.stats.contrast import WaldTestResults
 
+    from ..design import Design
+    from ..models.linear import LinearMixedModel
     from .comparison import LikelihoodRatio
-    from .design import Design
     from .document import Document
-    from .models import LinearMixedModel
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.data import PandasData
 
-from .design import Design
-from .frame import ModelFrame, fixed_matrix
+from ..design import Design
+from ..frame.build import ModelFrame, fixed_matrix
 
 __all__ = ["FixedDesign", "MixedData"]
 

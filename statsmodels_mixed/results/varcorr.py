@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import OptionError
+from ..errors import OptionError
 from .tables import Column, Table, common_decimals, fixed
 
 __all__ = ["GroupCovariance", "VarCorr"]

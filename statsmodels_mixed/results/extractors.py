@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import DataError
+from ..errors import DataError
 from .layout import Dims, Layout
 from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
-    from .design import Design
-    from .estimates import LinearEstimates
-    from .optimize import FitReport
+    from ..design import Design
+    from ..estimates import LinearEstimates
+    from ..optimize import FitReport
 
 __all__ = ["Extractors"]
 
@@ -284,7 +284,7 @@ class Extractors:
             By grouping factor, one matrix per level; theta, sigma and the
             coefficients are taken as known.
         """
-        from .pls import conditional_variances
+        from ..pls import conditional_variances
 
         matrices = conditional_variances(self._design(), self.estimates)
         return {
@@ -296,7 +296,7 @@ class Extractors:
 
         Their sum lies between the rank of X and that plus the number of random effects.
         """
-        from .pls import leverage
+        from ..pls import leverage
 
         return leverage(self._design(), self.estimates)
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from patsy import ModelDesc, PatsyError
 from patsy.desc import Term
 
-from .errors import FormulaError
-from .formula_tokens import python_names
+from ..errors import FormulaError
+from ..formula.tokens import python_names
 
 __all__ = ["Code", "Side", "codes", "read_code", "terms"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import OptionError
 from .document import Document
-from .errors import OptionError
 from .facts import facts
 from .tables import Column, Table, fixed, p_value, plain, significant
 
 if TYPE_CHECKING:
-    from .results import LinearMixedModelResults
+    from .linear import LinearMixedModelResults
 
 __all__ = ["coefficient_table", "header_table", "summarize", "title"]
 

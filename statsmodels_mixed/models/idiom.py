@@ -21,11 +21,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from .columns import is_number, open_table, tidy, unknown_columns
-from .errors import DataError, FormulaError, OptionError
-from .formula import parse
-from .formula_tokens import atoms
-from .terms import MixedFormula, quote_column
+from ..errors import DataError, FormulaError, OptionError
+from ..formula.parse import parse
+from ..formula.tokens import atoms
+from ..frame.columns import is_number, open_table, tidy, unknown_columns
+from ..terms import MixedFormula, quote_column
 
 __all__ = ["attach_groups", "translate"]
 

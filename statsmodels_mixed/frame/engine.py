@@ -21,11 +21,11 @@ from patsy.desc import INTERCEPT, Term
 from patsy.design_info import DesignInfo
 from patsy.eval import EvalEnvironment, EvalFactor
 
+from ..errors import DataError, OptionError
+from ..terms import plain_names
 from .coding import CodedMatrix, CodedTerm, Piece
-from .errors import DataError, OptionError
 from .factors import CodedFactor, Column, Expression, Labels, Numbers, Rows, read_value
 from .sides import Code, Side, read_code, terms
-from .terms import plain_names
 
 __all__ = ["learn", "read_contrasts"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from .errors import ConvergenceWarning, RankWarning, SingularFitWarning
+from ..errors import ConvergenceWarning, RankWarning, SingularFitWarning
 
 if TYPE_CHECKING:
-    from .results import LinearMixedModelResults
+    from .linear import LinearMixedModelResults
 
 __all__ = ["facts", "warn"]
 

@@ -12,17 +12,17 @@ import statsmodels.formula
 from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
+from ..errors import DataError, FormulaError, OptionError
+from ..terms import Intercept, MixedFormula, RandomTerm
 from .coding import CodedMatrix, Matrix
 from .columns import is_text, missing_rows, open_table, read_columns, take, tidy, unknown_columns
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
-from .errors import DataError, FormulaError, OptionError
 from .factors import Rows
 from .grouping import Refs, cross, find_levels
 from .model_frame import ModelFrame, RandomPart
 from .selection import select
 from .sides import Side, codes
-from .terms import Intercept, MixedFormula, RandomTerm
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame", "fixed_matrix", "random_matrix"]
 

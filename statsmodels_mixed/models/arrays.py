@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .columns import tidy
-from .design import Design, RandomBlock
-from .errors import DataError, OptionError
-from .grouping import factorize
-from .terms import Grouping, Intercept, RandomTerm
+from ..design import Design, RandomBlock
+from ..errors import DataError, OptionError
+from ..frame.columns import tidy
+from ..frame.grouping import factorize
+from ..terms import Grouping, Intercept, RandomTerm
 
 __all__ = ["design_from_arrays"]
 

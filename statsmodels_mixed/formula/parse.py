@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .formula_tokens import atoms, fail, python_names
-from .formula_tree import RANDOM, Node, expand, flatten, read, show, walk
-from .terms import Grouping, Intercept, MixedFormula, RandomTerm
+from ..terms import Grouping, Intercept, MixedFormula, RandomTerm
+from .tokens import atoms, fail, python_names
+from .tree import RANDOM, Node, expand, flatten, read, show, walk
 
 __all__ = ["parse", "variables"]
 

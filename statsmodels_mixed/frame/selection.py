@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .columns import (
     Mask,
     Table,
@@ -21,7 +22,6 @@ from .columns import (
     take,
     tidy,
 )
-from .errors import DataError
 
 __all__ = ["Selection", "select"]
 

@@ -17,12 +17,12 @@ from statsmodels.sandbox.stats.multicomp import contrast_allpairs
 from statsmodels.stats.contrast import WaldTestResults
 from statsmodels.stats.multitest import multipletests
 
-from .coding import CodedMatrix
-from .errors import OptionError
+from ..errors import OptionError
+from ..frame.coding import CodedMatrix
 
 if TYPE_CHECKING:
-    from .frame import ModelFrame
-    from .results import LinearMixedModelResults
+    from ..frame.build import ModelFrame
+    from .linear import LinearMixedModelResults
 
 __all__ = ["t_test_pairwise", "wald_test_terms"]
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from .errors import FormulaError
-from .formula_tokens import Token, fail, tokenize
+from ..errors import FormulaError
+from .tokens import Token, fail, tokenize
 
 __all__ = ["RANDOM", "Expansion", "Node", "expand", "flatten", "read", "show", "walk"]
 

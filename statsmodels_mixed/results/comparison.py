@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
-from .errors import OptionError
+from ..errors import OptionError
 
 if TYPE_CHECKING:
-    from .results import LinearMixedModelResults
+    from .linear import LinearMixedModelResults
 
 __all__ = ["LikelihoodRatio", "likelihood_ratio"]
 
@@ -85,7 +85,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
 
 def _results(fit: Any) -> LinearMixedModelResults:
     """Return the results behind statsmodels' wrapper."""
-    from .results import LinearMixedModelResults
+    from .linear import LinearMixedModelResults
 
     unwrapped = getattr(fit, "_results", fit)
     if not isinstance(unwrapped, LinearMixedModelResults):

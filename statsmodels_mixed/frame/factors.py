@@ -16,8 +16,8 @@ from patsy import PatsyError
 from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
+from ..errors import DataError
 from .columns import Values, tidy
-from .errors import DataError
 from .grouping import Refs, factorize
 
 __all__ = [

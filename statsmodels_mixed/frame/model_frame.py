@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..terms import MixedFormula, RandomTerm
 from .coding import Matrix
 from .factors import Rows
 from .grouping import Refs
-from .terms import MixedFormula, RandomTerm
 
 __all__ = ["ModelFrame", "RandomPart"]
 

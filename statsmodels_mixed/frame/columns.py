@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from .errors import DataError
+from ..errors import DataError
 
 __all__ = [
     "Table",

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .columns import open_table, unknown_columns
-from .errors import DataError, OptionError
+from ..errors import DataError, OptionError
+from ..frame.columns import open_table, unknown_columns
 
 if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
 
-    from .model_frame import ModelFrame
-    from .models import LinearMixedModel
-    from .results import LinearMixedModelResults
+    from ..frame.model_frame import ModelFrame
+    from ..models.linear import LinearMixedModel
+    from .linear import LinearMixedModelResults
 
 __all__ = ["fixed_part", "get_prediction", "predict"]
 
@@ -95,7 +95,7 @@ def fixed_part(
         exog = exog.to_frame() if one_column else exog.to_frame().T.infer_objects()
     labels = exog.index if isinstance(exog, pd.DataFrame) else None
     if transform and model.frame is not None:
-        from .frame import fixed_matrix
+        from ..frame.build import fixed_matrix
 
         return fixed_matrix(model.frame, exog), labels
     matrix = np.asarray(exog, dtype=float)
@@ -130,7 +130,7 @@ def _random_part(
     result: LinearMixedModelResults, frame: ModelFrame, exog: Any, new_levels: str
 ) -> Array:
     """Return Z b for new data, shape (m,)."""
-    from .frame import random_matrix
+    from ..frame.build import random_matrix
 
     total: Array | float = 0.0
     for i, (block, modes) in enumerate(zip(result.layout.blocks, result.estimates.b, strict=True)):
