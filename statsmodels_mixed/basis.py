@@ -117,7 +117,7 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     columns = np.arange(p)
     factored = _cholesky_qr(XW) if n >= p else None
     if factored is None:
-        columns = _independent_columns(np.linalg.qr(XW, mode="r"))
+        columns = _independent_columns(np.asarray(np.linalg.qr(XW, mode="r")))
         Q, R = np.linalg.qr(XW[:, columns])
     else:
         Q, R = factored

@@ -73,7 +73,6 @@ def solve(terms, X, y, theta, *, reml=False, sigma=None, weights=None, offset=0.
     logdet_v, logdet_xvx = -np.linalg.slogdet(Vinv)[1], -np.linalg.slogdet(M)[1]
     s2 = r2 / dof if sigma is None else sigma**2
     value = logdet_v + reml * logdet_xvx + dof * np.log(2 * np.pi * s2) + r2 / s2
-
     # d value = tr(Gamma dSigma), and dP = -P dV P gives the second derivatives
     e = Z.T @ Py
     Gamma = Z.T @ (P if reml else Vinv) @ Z - np.outer(e, e) / s2

@@ -214,6 +214,88 @@ typedef struct {
 int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
                        const smm_options *options, double *theta, smm_report *report);
 
+/* Generalized models. y given u has mean mu = g^-1(eta), eta = X beta + Z Lambda u + offset,
+ * u ~ N(0, I), and one of these distributions. Prior weights w: numbers of trials for the
+ * binomial (y is then a proportion), multipliers of the log-likelihood for Poisson and
+ * negative binomial, divisors of the dispersion for the others. */
+typedef enum {
+    SMM_GAUSSIAN = 0,         /* variance phi */
+    SMM_BINOMIAL = 1,         /* mu (1 - mu) / w */
+    SMM_POISSON = 2,          /* mu */
+    SMM_GAMMA = 3,            /* phi mu^2 */
+    SMM_INVERSE_GAUSSIAN = 4, /* phi mu^3 */
+    SMM_NEGATIVE_BINOMIAL = 5 /* mu + phi mu^2 */
+} smm_distribution;
+
+typedef enum {
+    SMM_IDENTITY = 0,
+    SMM_LOG = 1,
+    SMM_LOGIT = 2,
+    SMM_PROBIT = 3,
+    SMM_CLOGLOG = 4, /* eta = log(-log(1 - mu)) */
+    SMM_LOGLOG = 5,  /* eta = -log(-log(mu)) */
+    SMM_CAUCHIT = 6,
+    SMM_POWER = 7 /* eta = mu^power */
+} smm_link;
+
+typedef struct {
+    int distribution, link;
+    double power;
+    int observed; /* Omega of the Laplace approximation: 0 expected, 1 observed information */
+} smm_family;
+
+typedef struct smm_glmm smm_glmm;
+
+/* Whether the distribution has a dispersion parameter phi that is estimated. */
+int smm_has_dispersion(int distribution);
+
+/* Per-row quantities of a family, each (n); outputs may be NULL. At linear predictor eta
+ * and log dispersion zeta: log-likelihood, its derivatives l = d/d eta and d/d zeta, the
+ * weights of Omega (w), the observed information (wo), dw/d eta, dl/d zeta, dw/d zeta. */
+int smm_family_rows(const smm_family *family, int64_t n, const double *y, const double *weights,
+                    const double *eta, double zeta, double *loglik, double *l, double *w,
+                    double *wo, double *dw, double *loglik_zeta, double *l_zeta, double *w_zeta);
+
+/* Prepare a generalized model of a design.
+ *   y (n), weights (n) or NULL, offset (n) or NULL: borrowed.
+ * The caller keeps the design alive. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+int smm_glmm_create(const smm_design *design, const smm_family *family, const double *y,
+                    const double *weights, const double *offset, smm_glmm **out);
+void smm_glmm_destroy(smm_glmm *glmm);
+
+/* Choose the approximation.
+ *   fast     1: beta is profiled out inside PIRLS and is no parameter of the objective.
+ *   points   quadrature points per dimension; 1 is the Laplace approximation. More need a
+ *            single term, and points^cols <= 100000.
+ *   nodes, log_weights (points): Gauss-Hermite rule of the standard normal; copied.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
+int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const double *nodes,
+                           const double *log_weights);
+
+/* Parameters of the objective: theta, then beta unless fast, then log phi if any. */
+int32_t smm_glmm_parameters(const smm_glmm *glmm);
+
+/* Starting values: theta = identity in units of smm_theta_scale, beta and phi fitted to it. */
+int smm_glmm_start(smm_glmm *glmm, double *parameters);
+
+/* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
+ * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */
+int smm_glmm_value(smm_glmm *glmm, const double *parameters, double *value);
+int smm_glmm_gradient(smm_glmm *glmm, double *gradient);
+int smm_glmm_curvature(smm_glmm *glmm, double *hessian);
+
+int smm_glmm_newton(smm_glmm *glmm, const smm_options *options, double *parameters,
+                    smm_report *report);
+int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
+                   const smm_options *options, double *parameters, smm_report *report);
+
+/* After smm_glmm_gradient; any output may be NULL. beta (p); u, b (q); eta (n);
+ * xvx_inverse (p x p): (X'V^-1 X)^-1 with the expected weights at the modes; condvar as
+ * smm_condvar; scalars (5): log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps
+ * since creation. */
+int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
+                      double *xvx_inverse, double *condvar, double *scalars);
+
 /* cdef-end */
 
 #ifdef __cplusplus

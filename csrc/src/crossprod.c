@@ -9,7 +9,7 @@
 
 /* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
 SMM_HOT
-static void accumulate_zz(smm_workspace *ws, const double *weights)
+void smm_form_zz(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;
     double *A = ws->A;
@@ -49,8 +49,7 @@ static void accumulate_zz(smm_workspace *ws, const double *weights)
 
 /* Z'W[X y] into columns [first, m) of ZXy. */
 SMM_HOT
-static void accumulate_zxy(smm_workspace *ws, const double *y, const double *weights,
-                           int32_t first)
+void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
@@ -73,7 +72,7 @@ static void accumulate_zxy(smm_workspace *ws, const double *y, const double *wei
 }
 
 /* [X y]'W[X y], lower triangle, chunk by chunk through BLAS. */
-static void accumulate_xxy(smm_workspace *ws, const double *y, const double *weights)
+void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
@@ -92,7 +91,7 @@ static void accumulate_xxy(smm_workspace *ws, const double *y, const double *wei
 }
 
 /* Root mean square of each column of W^(1/2) Z, from the diagonal of A. */
-static void column_scale(smm_workspace *ws)
+void smm_column_scale(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     double *rms = ws->zrms;
@@ -129,10 +128,10 @@ int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
     ws->state = SMM_EMPTY;
     int status = check(ws->design, y, weights, &ws->sum_weights);
     if (status) return status;
-    accumulate_zz(ws, weights);
-    accumulate_zxy(ws, y, weights, 0);
-    accumulate_xxy(ws, y, weights);
-    column_scale(ws);
+    smm_form_zz(ws, weights);
+    smm_form_zx(ws, y, weights, 0);
+    smm_form_xx(ws, y, weights);
+    smm_column_scale(ws);
     ws->state = SMM_HAS_A;
     return SMM_OK;
 }
@@ -146,7 +145,7 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
     double total;
     int status = check(d, y, weights, &total);
     if (status) return status;
-    accumulate_zxy(ws, y, weights, p);
+    smm_form_zx(ws, y, weights, p);
     double *last = ws->small_tmp;
     for (int32_t v = 0; v < m; v++) last[v] = 0;
     for (int64_t i = 0; i < d->n; i++) {

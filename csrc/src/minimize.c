@@ -4,8 +4,8 @@
  * the local quadratic model, and the end of a run.
  *
  * Units. Elements of theta multiply columns of Z, so they are measured in units of
- * smm_theta_scale: x = theta / scale. That makes runs independent of the units of the
- * covariates.
+ * smm_theta_scale: x = parameters / scale. That makes runs independent of the units of
+ * the covariates.
  *
  * Zero. The objective is even in every column of T, so a zero column is stationary
  * whatever the data say. Runs therefore stay at least NEAR_ZERO away from zero on the
@@ -28,30 +28,29 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-int smm_run_start(smm_run *run, smm_workspace *ws, const smm_options *options,
-                  smm_report *report, const double *theta)
+int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *options,
+                  smm_report *report, const double *parameters)
 {
-    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
-    int32_t nt = ws->design->ntheta;
-    double *v = ws->run_vectors;
-    run->ws = ws;
+    int32_t n = problem->n;
+    double *v = problem->vectors;
+    run->problem = problem;
     run->options = options;
     run->report = report;
     run->started = seconds();
-    run->theta = v;
-    run->scale = v + nt;
-    run->x = v + 2 * nt;
-    run->g = v + 3 * nt;
-    run->step = v + 4 * nt;
-    run->eigenvalues = v + 5 * nt;
-    run->work = v + 6 * nt;
-    run->H = ws->run_matrices;
-    run->V = run->H + (size_t)nt * nt;
+    run->value = NAN;
+    run->solved = 0;
+    run->point = v;
+    run->x = v + n;
+    run->g = v + 2 * n;
+    run->step = v + 3 * n;
+    run->eigenvalues = v + 4 * n;
+    run->work = v + 5 * n;
+    run->H = problem->matrices;
+    run->V = run->H + (size_t)n * n;
     run->stop = SMM_STOP_NONE;
-    smm_theta_scale(ws, run->scale);
-    for (int32_t i = 0; i < nt; i++) {
-        if (!isfinite(theta[i])) return SMM_ENONFINITE;
-        run->x[i] = theta[i] / run->scale[i];
+    for (int32_t i = 0; i < n; i++) {
+        if (!isfinite(parameters[i])) return SMM_ENONFINITE;
+        run->x[i] = parameters[i] / problem->scale[i];
     }
     report->stop = SMM_STOP_NONE;
     report->evaluations = report->gradients = report->failures = 0;
@@ -64,13 +63,15 @@ int smm_run_value(smm_run *run, const double *x, double *value)
 {
     smm_report *report = run->report;
     const smm_options *o = run->options;
-    int32_t nt = run->ws->design->ntheta;
-    for (int32_t i = 0; i < nt; i++) run->theta[i] = x[i] * run->scale[i];
-    int status = smm_value(run->ws, run->theta, value);
+    int32_t n = run->problem->n;
+    for (int32_t i = 0; i < n; i++) run->point[i] = x[i] * run->problem->scale[i];
+    int status = run->problem->value(run->problem->ctx, run->point, value);
+    run->solved = status == SMM_OK;
+    run->value = *value;
     if (status == SMM_ESTATE || status == SMM_EINVAL) return status;
     if (report->evaluations < report->log_capacity) {
-        memcpy(report->log_theta + report->evaluations * nt, run->theta,
-               sizeof(double) * (size_t)nt);
+        memcpy(report->log_theta + report->evaluations * n, run->point,
+               sizeof(double) * (size_t)n);
         report->log_value[report->evaluations] = *value;
     }
     report->evaluations++;
@@ -84,18 +85,18 @@ int smm_run_value(smm_run *run, const double *x, double *value)
 /* The gradient in x at the point of the last smm_run_value. */
 int smm_run_gradient(smm_run *run, double *g)
 {
-    int32_t nt = run->ws->design->ntheta;
     run->report->gradients++;
-    int status = smm_gradient(run->ws, g);
-    for (int32_t i = 0; i < nt; i++) g[i] *= run->scale[i];
+    int status = run->problem->gradient(run->problem->ctx, g);
+    for (int32_t i = 0; i < run->problem->n; i++) g[i] *= run->problem->scale[i];
+    if (status == SMM_OK) run->solved = 2;
     return status;
 }
 
 /* Step and promise from the Cholesky factor of H, when H is safely positive definite. */
 static int cholesky_step(smm_run *run, const double *g)
 {
-    const smm_design *d = run->ws->design;
-    int32_t nt = d->ntheta;
+    const smm_design *d = run->problem->design;
+    int32_t nt = run->problem->n;
     double largest = 0, promised = 0;
     memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
     if (smm_potrf(&d->blas, nt, run->V, nt)) return 0;
@@ -115,8 +116,8 @@ static int cholesky_step(smm_run *run, const double *g)
 /* Eigenvalues of H, ascending, and its eigenvectors in V. */
 int smm_run_eigen(smm_run *run)
 {
-    const smm_design *d = run->ws->design;
-    int nt = d->ntheta, lwork = SMM_EIGEN_WORK * nt, info = 0;
+    const smm_design *d = run->problem->design;
+    int nt = run->problem->n, lwork = SMM_EIGEN_WORK * nt, info = 0;
     memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
     if (nt == 1) {
         run->eigenvalues[0] = run->V[0];
@@ -134,12 +135,12 @@ int smm_run_eigen(smm_run *run)
  * the step always descends. */
 int smm_run_model(smm_run *run, const double *g)
 {
-    int32_t nt = run->ws->design->ntheta;
-    int status = smm_curvature(run->ws, run->H);
+    int32_t nt = run->problem->n;
+    const double *scale = run->problem->scale;
+    int status = run->problem->curvature(run->problem->ctx, run->H);
     if (status) return status;
     for (int32_t j = 0; j < nt; j++)
-        for (int32_t i = 0; i < nt; i++)
-            run->H[i + (size_t)j * nt] *= run->scale[i] * run->scale[j];
+        for (int32_t i = 0; i < nt; i++) run->H[i + (size_t)j * nt] *= scale[i] * scale[j];
     if (cholesky_step(run, g)) return SMM_OK;
     status = smm_run_eigen(run);
     if (status) return status;
@@ -164,7 +165,7 @@ static int on_diagonal(const smm_design *d, int32_t i)
 
 void smm_run_keep_off_zero(const smm_run *run, double *x)
 {
-    const smm_design *d = run->ws->design;
+    const smm_design *d = run->problem->design;
     for (int32_t i = 0; i < d->ntheta; i++)
         if (on_diagonal(d, i) && fabs(x[i]) < NEAR_ZERO) x[i] = x[i] < 0 ? -NEAR_ZERO : NEAR_ZERO;
 }
@@ -172,9 +173,9 @@ void smm_run_keep_off_zero(const smm_run *run, double *x)
 /* Columns of T that are zero to within the noise, set to exactly zero. */
 static int32_t zero_columns(const smm_run *run, const double *x, double *out)
 {
-    const smm_design *d = run->ws->design;
+    const smm_design *d = run->problem->design;
     int32_t zeroed = 0;
-    memcpy(out, x, sizeof(double) * (size_t)d->ntheta);
+    memcpy(out, x, sizeof(double) * (size_t)run->problem->n);
     for (int32_t i = 0; i < d->ntheta; i++) {
         if (!on_diagonal(d, i)) continue;
         int32_t end = i;
@@ -197,16 +198,15 @@ static int32_t zero_columns(const smm_run *run, const double *x, double *out)
     return zeroed;
 }
 
-/* Evaluate run->x unless the workspace already stands there. */
+/* Evaluate run->x unless that is the last point evaluated. */
 static int stand_at_x(smm_run *run, double *value)
 {
-    const smm_workspace *ws = run->ws;
-    int32_t nt = ws->design->ntheta;
-    int same = ws->state >= SMM_HAS_VALUE;
-    for (int32_t i = 0; same && i < nt; i++) same = ws->theta[i] == run->x[i] * run->scale[i];
+    int32_t n = run->problem->n;
+    int same = run->solved > 0;
+    for (int32_t i = 0; same && i < n; i++)
+        same = run->point[i] == run->x[i] * run->problem->scale[i];
     if (same) {
-        *value = ws->value;
-        memcpy(run->theta, ws->theta, sizeof(double) * (size_t)nt);
+        *value = run->value;
         return SMM_OK;
     }
     int status = smm_run_value(run, run->x, value);
@@ -214,10 +214,10 @@ static int stand_at_x(smm_run *run, double *value)
 }
 
 /* End at run->x, or at the point with zeros in place of its negligible columns when
- * that is no worse; leave the workspace solved there. */
-int smm_run_finish(smm_run *run, double *theta)
+ * that is no worse; leave the problem solved there. */
+int smm_run_finish(smm_run *run, double *parameters)
 {
-    const smm_design *d = run->ws->design;
+    size_t bytes = sizeof(double) * (size_t)run->problem->n;
     double *zeros = run->work, here, there;
     int stop = run->stop;
     int status = stand_at_x(run, &here);
@@ -225,17 +225,16 @@ int smm_run_finish(smm_run *run, double *theta)
     if (zero_columns(run, run->x, zeros)) {
         status = smm_run_value(run, zeros, &there);
         if (status) return status;
-        if (there <= here + 1e-9 + 1e-14 * fabs(here))
-            memcpy(run->x, zeros, sizeof(double) * (size_t)d->ntheta);
+        if (there <= here + 1e-9 + 1e-14 * fabs(here)) memcpy(run->x, zeros, bytes);
         status = stand_at_x(run, &here);
         if (status) return status;
     }
     run->stop = stop; /* limits no longer matter */
-    if (run->ws->state < SMM_HAS_GRADIENT) {
+    if (run->solved < 2) {
         status = smm_run_gradient(run, run->g);
         if (status) return status;
     }
     run->report->value = here;
-    memcpy(theta, run->theta, sizeof(double) * (size_t)d->ntheta);
+    memcpy(parameters, run->point, bytes);
     return SMM_OK;
 }

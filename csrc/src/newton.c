@@ -25,7 +25,7 @@ static double enough(const smm_options *o, double f)
 
 static int at_saddle(const smm_run *run, double f)
 {
-    int32_t nt = run->ws->design->ntheta;
+    int32_t nt = run->problem->n;
     double largest = fmax(fabs(run->eigenvalues[nt - 1]), 1e-6 * fabs(f));
     return run->eigenvalues[0] < -1e-6 * largest;
 }
@@ -34,7 +34,7 @@ static int at_saddle(const smm_run *run, double f)
  * ways. Leaves the better point evaluated and in run->x when it finds one. */
 static int escape_saddle(smm_run *run, double *f, int *found)
 {
-    int32_t nt = run->ws->design->ntheta;
+    int32_t nt = run->problem->n;
     double *trial = run->work, *direction = run->step, value;
     memcpy(direction, run->V, sizeof(double) * (size_t)nt); /* the least eigenvalue's */
     *found = 0;
@@ -58,7 +58,7 @@ static int escape_saddle(smm_run *run, double *f, int *found)
  * evaluated and in run->x; `found` is 0 when rounding stops any further decrease. */
 static int line_search(smm_run *run, double *f, double *moved, int *found)
 {
-    int32_t nt = run->ws->design->ntheta;
+    int32_t nt = run->problem->n;
     double *trial = run->work, slope = 0, longest = 0, value;
     for (int32_t i = 0; i < nt; i++) {
         slope += run->g[i] * run->step[i];
@@ -87,14 +87,13 @@ static int line_search(smm_run *run, double *f, double *moved, int *found)
     return SMM_OK;
 }
 
-int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report)
+int smm_run_newton(const smm_problem *problem, const smm_options *o, double *parameters,
+                   smm_report *report)
 {
-    if (!ws || !options || !theta || !report) return SMM_EINVAL;
-    const smm_options *o = options;
     smm_run run;
     double f;
     int found;
-    int status = smm_run_start(&run, ws, options, report, theta);
+    int status = smm_run_start(&run, problem, o, report, parameters);
     if (status) return status;
     smm_run_keep_off_zero(&run, run.x);
     status = smm_run_value(&run, run.x, &f);
@@ -130,7 +129,43 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
         else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
     }
     report->stop = run.stop;
-    status = smm_run_finish(&run, theta);
+    status = smm_run_finish(&run, parameters);
     report->stop = run.stop;
     return status;
+}
+
+static int model_value(void *ctx, const double *theta, double *value)
+{
+    return smm_value(ctx, theta, value);
+}
+
+static int model_gradient(void *ctx, double *gradient) { return smm_gradient(ctx, gradient); }
+
+static int model_curvature(void *ctx, double *hessian) { return smm_curvature(ctx, hessian); }
+
+static int linear_problem(smm_workspace *ws, smm_problem *problem)
+{
+    int status = smm_theta_scale(ws, ws->scale);
+    *problem = (smm_problem){ws->design,      ws->design->ntheta, ws,
+                             model_value,     model_gradient,     model_curvature,
+                             ws->scale,       ws->run_vectors,    ws->run_matrices};
+    return status;
+}
+
+int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report)
+{
+    if (!ws || !options || !theta || !report) return SMM_EINVAL;
+    smm_problem problem;
+    int status = linear_problem(ws, &problem);
+    return status ? status : smm_run_newton(&problem, options, theta, report);
+}
+
+int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
+                       const smm_options *options, double *theta, smm_report *report)
+{
+    if (!ws || !nlopt || nlopt->size != sizeof *nlopt || !options || !theta || !report)
+        return SMM_EINVAL;
+    smm_problem problem;
+    int status = linear_problem(ws, &problem);
+    return status ? status : smm_run_nlopt(&problem, nlopt, algorithm, options, theta, report);
 }

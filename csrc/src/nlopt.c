@@ -55,15 +55,13 @@ static int stop_of(int code)
     }
 }
 
-int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
-                       const smm_options *o, double *theta, smm_report *report)
+int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algorithm,
+                  const smm_options *o, double *parameters, smm_report *report)
 {
-    if (!ws || !nlopt || nlopt->size != sizeof *nlopt || !o || !theta || !report)
-        return SMM_EINVAL;
     smm_run run;
-    int status = smm_run_start(&run, ws, o, report, theta);
+    int status = smm_run_start(&run, problem, o, report, parameters);
     if (status) return status;
-    unsigned n = (unsigned)ws->design->ntheta;
+    unsigned n = (unsigned)problem->n;
     double *x = run.step, last;
     memcpy(x, run.x, sizeof(double) * n);
     void *opt = nlopt->create(algorithm, n);
@@ -96,6 +94,6 @@ int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
     if (status == SMM_OK) status = smm_run_gradient(&run, run.g);
     if (status == SMM_OK) status = smm_run_model(&run, run.g);
     if (status == SMM_OK) status = smm_run_eigen(&run);
-    if (status == SMM_OK) status = smm_run_finish(&run, theta);
+    if (status == SMM_OK) status = smm_run_finish(&run, parameters);
     return status;
 }

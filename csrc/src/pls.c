@@ -30,7 +30,7 @@ int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
 }
 
 /* R R' = [X y]'W[X y] - B'B: p columns by Cholesky, r2 from the last row. */
-static int factor_xy(smm_workspace *ws)
+int smm_factor_xy(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
@@ -68,7 +68,7 @@ int smm_value(smm_workspace *ws, const double *theta, double *value)
     if (status) return status;
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, smm_width(d));
     smm_forward(ws, ws->B, smm_width(d));
-    status = factor_xy(ws);
+    status = smm_factor_xy(ws);
     if (status) return status;
     double n = smm_dof(ws), f = ws->logdet_omega + (ws->reml ? ws->logdet_xvx : 0);
     if (ws->sigma > 0) f += n * (LOG_2PI + 2 * log(ws->sigma)) + ws->r2 / (ws->sigma * ws->sigma);
@@ -77,6 +77,17 @@ int smm_value(smm_workspace *ws, const double *theta, double *value)
     *value = ws->value = f;
     ws->state = SMM_HAS_VALUE;
     return SMM_OK;
+}
+
+/* M = (X'V^-1 X)^-1 from R, full and symmetric. */
+void smm_invert_xvx(smm_workspace *ws)
+{
+    int32_t p = ws->design->p, m = p + 1;
+    for (int32_t c = 0; c < p; c++)
+        for (int32_t r = c; r < p; r++) ws->Minv[r + (size_t)c * p] = ws->R[r + (size_t)c * m];
+    smm_potri(&ws->design->blas, p, ws->Minv, p);
+    for (int32_t c = 0; c < p; c++)
+        for (int32_t r = c; r < p; r++) ws->Minv[c + (size_t)r * p] = ws->Minv[r + (size_t)c * p];
 }
 
 /* beta, M, u, b = Lambda u and e = Z'W(y - X beta) - A b. */
@@ -90,12 +101,7 @@ static void solve_modes(smm_workspace *ws)
         for (int32_t r = c + 1; r < p; r++) sum -= R[r + (size_t)c * m] * ws->beta[r];
         ws->beta[c] = sum / R[c + (size_t)c * m];
     }
-    for (int32_t c = 0; c < p; c++)
-        for (int32_t r = c; r < p; r++) ws->Minv[r + (size_t)c * p] = R[r + (size_t)c * m];
-    smm_potri(&d->blas, p, ws->Minv, p);
-    for (int32_t c = 0; c < p; c++)
-        for (int32_t r = c; r < p; r++) ws->Minv[c + (size_t)r * p] = ws->Minv[r + (size_t)c * p];
-
+    smm_invert_xvx(ws);
     for (int64_t i = 0; i < d->q; i++) {
         const double *Bi = ws->B + i * m;
         double sum = Bi[p];
@@ -162,7 +168,7 @@ static inline void add_diagonal(int32_t k, const double *SMM_RESTRICT A,
 
 /* GT_t = sum over levels of (S Lambda)_jj = (A Lambda Omega^-1)_jj. */
 SMM_HOT
-static void accumulate_trace(smm_workspace *ws)
+void smm_accumulate_trace(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t k2 = d->maxcols * d->maxcols;
@@ -263,7 +269,7 @@ int smm_gradient(smm_workspace *ws, double *gradient)
     solve_modes(ws);
     int status = smm_selected_inverse(ws);
     if (status) return status;
-    accumulate_trace(ws);
+    smm_accumulate_trace(ws);
     subtract_modes(ws);
     if (ws->reml) {
         solve_fixed(ws);
@@ -349,56 +355,67 @@ static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
     }
 }
 
-int smm_curvature(smm_workspace *ws, double *hessian)
+/* H (ntheta x ntheta) = precision * (W'S W - [projected] W'H M H'W) - [profiled]
+ * precision / r2 * s s', plus the second-order term 2 Gamma; HW (ntheta x p,
+ * column-major) = W'H. From u, e, the factor, B, M and GT. */
+int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
+                    double *HW)
 {
-    if (!ws || !hessian) return SMM_EINVAL;
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
-    for (int32_t i = 0; i < nt * nt; i++) hessian[i] = NAN;
-    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
     for (int32_t t = 0; t < d->nterms; t++)
         for (int32_t c = 0; c < d->cols[t]; c++)
             if (ws->T[ws->T_at[t] + c + c * d->cols[t]] == 0) return SMM_ENOTPD;
 
-    double precision = smm_precision(ws);
-    double *K = ws->mtheta, *K2 = K + (size_t)nt * nt, *HW = K2 + (size_t)nt * nt;
-    double *BW = HW + (size_t)m * nt, *s = ws->vtheta;
+    double *K = ws->mtheta, *K2 = K + (size_t)nt * nt, *HM = K2 + (size_t)nt * nt;
+    double *s = ws->vtheta;
     derivative_directions(ws);
     cross(d->q, nt, ws->W, 1, 1, ws->e, s);
     smm_multiply_a(ws, ws->W, ws->AW, nt, d->theta_at);
     information(ws, K);
-    cross(d->q, nt, ws->W, p, m, ws->ZXy, HW); /* (nt x p) */
+    cross(d->q, nt, ws->W, p, m, ws->ZXy, HW);
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
-    cross(d->q, nt, ws->AW, p, m, ws->B, BW);
-    for (int32_t v = 0; v < p * nt; v++) HW[v] -= BW[v];
-    for (int32_t v = 0; v < p; v++) /* BW = HW M */
+    cross(d->q, nt, ws->AW, p, m, ws->B, HM);
+    for (int32_t v = 0; v < p * nt; v++) HW[v] -= HM[v];
+    for (int32_t v = 0; v < p; v++) /* HM = HW M */
         for (int32_t i = 0; i < nt; i++) {
             double sum = 0;
-            for (int32_t w = 0; w < p; w++) sum += HW[i + (size_t)w * nt] * ws->Minv[w + (size_t)v * p];
-            BW[i + (size_t)v * nt] = sum;
+            for (int32_t w = 0; w < p; w++)
+                sum += HW[i + (size_t)w * nt] * ws->Minv[w + (size_t)v * p];
+            HM[i + (size_t)v * nt] = sum;
         }
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = j; i < nt; i++) {
             double q = K[i + (size_t)j * nt] - K2[i + (size_t)j * nt];
-            for (int32_t v = 0; v < p; v++) q -= BW[i + (size_t)v * nt] * HW[j + (size_t)v * nt];
+            for (int32_t v = 0; projected && v < p; v++)
+                q -= HM[i + (size_t)v * nt] * HW[j + (size_t)v * nt];
             q *= precision;
-            if (ws->sigma == 0) q -= precision / ws->r2 * s[i] * s[j];
-            hessian[i + (size_t)j * nt] = q;
+            if (profiled) q -= precision / ws->r2 * s[i] * s[j];
+            H[i + (size_t)j * nt] = q;
         }
     double *G = ws->small_tmp;
     for (int32_t j = 0, t = -1; j < nt; j++) {
         if (d->theta_term[j] != t) gamma_of_term(ws, t = d->theta_term[j], G);
         for (int32_t i = j; i < nt && d->theta_term[i] == t; i++)
             if (d->theta_col[i] == d->theta_col[j])
-                hessian[i + (size_t)j * nt] +=
-                    2 * G[d->theta_row[i] + d->theta_row[j] * d->cols[t]];
+                H[i + (size_t)j * nt] += 2 * G[d->theta_row[i] + d->theta_row[j] * d->cols[t]];
     }
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = j; i < nt; i++) {
-            if (!isfinite(hessian[i + (size_t)j * nt])) return SMM_ENONFINITE;
-            hessian[j + (size_t)i * nt] = hessian[i + (size_t)j * nt];
+            if (!isfinite(H[i + (size_t)j * nt])) return SMM_ENONFINITE;
+            H[j + (size_t)i * nt] = H[i + (size_t)j * nt];
         }
     return SMM_OK;
+}
+
+int smm_curvature(smm_workspace *ws, double *hessian)
+{
+    if (!ws || !hessian) return SMM_EINVAL;
+    const smm_design *d = ws->design;
+    for (int32_t i = 0; i < d->ntheta * d->ntheta; i++) hessian[i] = NAN;
+    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    double *HW = ws->mtheta + 2 * (size_t)d->ntheta * d->ntheta + (size_t)d->p * d->ntheta;
+    return smm_information(ws, smm_precision(ws), ws->sigma == 0, 1, hessian, HW);
 }

@@ -31,7 +31,7 @@ int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *
 }
 
 /* Element (r, c) of the selected inverse within the block of two nodes of one pair. */
-static double inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t c)
+double smm_inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t c)
 {
     const smm_design *d = ws->design;
     int32_t col = d->block_col[block];
@@ -57,7 +57,7 @@ int smm_condvar(smm_workspace *ws, double *out)
             for (int32_t r = 0; r < k; r++)
                 for (int32_t c = 0; c < k; c++) {
                     double sum = 0;
-                    for (int32_t e = 0; e <= r; e++) sum += T[r + e * k] * inverse_at(ws, block, e, c);
+                    for (int32_t e = 0; e <= r; e++) sum += T[r + e * k] * smm_inverse_at(ws, block, e, c);
                     TZ[r + c * k] = sum;
                 }
             for (int32_t r = 0; r < k; r++)
@@ -101,7 +101,7 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out)
                 for (int32_t v = 0; v < p; v++) x[v] -= sum * Ci[v];
             }
             for (int32_t r = 0; r < k; r++)
-                for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * inverse_at(ws, node, r, c);
+                for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * smm_inverse_at(ws, node, r, c);
             at += k;
         }
         int32_t pair = 0;
@@ -114,7 +114,7 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out)
                 for (int32_t c = 0; c < d->cols[s]; c++)
                     for (int32_t r = 0; r < d->cols[t]; r++)
                         h += 2 * as[c] * st[r] *
-                             (s_is_col ? inverse_at(ws, block, r, c) : inverse_at(ws, block, c, r));
+                             (s_is_col ? smm_inverse_at(ws, block, r, c) : smm_inverse_at(ws, block, c, r));
             }
         }
         for (int32_t v = 0; v < p; v++) {

@@ -122,8 +122,8 @@ struct smm_workspace {
     double *W, *AW;   /* row-major (q x ntheta): see curvature */
     double *vtheta;   /* (ntheta) scratch of smm_curvature */
     double *mtheta;   /* (2 ntheta^2 + 2 m ntheta) likewise */
-    double *run_vectors;  /* ((8 + SMM_EIGEN_WORK) ntheta + 1) scratch of the minimizers */
-    double *run_matrices; /* (2 ntheta^2) likewise */
+    double *scale;        /* (ntheta) see smm_theta_scale */
+    double *run_vectors, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
     double r2, logdet_omega, logdet_xvx, value;
 };
@@ -197,25 +197,59 @@ void smm_forward(smm_workspace *ws, double *b, int32_t m);
 void smm_backward(smm_workspace *ws, double *b, int32_t m);
 int smm_selected_inverse(smm_workspace *ws);
 
-/* minimize.c: what every minimizer shares. x = theta / scale has unit-size elements. */
+/* minimize.c: a problem to minimize, and what every minimizer shares. Of its parameters
+ * the first ntheta(design) are theta. */
 typedef struct {
-    smm_workspace *ws;
+    const smm_design *design;
+    int32_t n;
+    void *ctx;
+    int (*value)(void *ctx, const double *parameters, double *value);
+    int (*gradient)(void *ctx, double *gradient);   /* where value was last called */
+    int (*curvature)(void *ctx, double *hessian);   /* where gradient was last called */
+    const double *scale;  /* (n): x = parameters / scale has unit-size elements */
+    double *vectors;      /* SMM_RUN_VECTORS(n) doubles */
+    double *matrices;     /* SMM_RUN_MATRICES(n) doubles */
+} smm_problem;
+
+#define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1)
+#define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
+
+typedef struct {
+    const smm_problem *problem;
     const smm_options *options;
     smm_report *report;
     double started;              /* seconds */
-    double *theta, *scale;       /* (ntheta) */
-    double *x, *g, *step, *eigenvalues, *work; /* (ntheta), work longer */
-    double *H, *V;               /* (ntheta x ntheta): Hessian, eigenvectors */
+    double *point;               /* (n) parameters of the last evaluation */
+    double value;                /* and its value */
+    int solved;                  /* 0: no value yet, 1: value, 2: gradient too */
+    double *x, *g, *step, *eigenvalues, *work; /* (n), work longer */
+    double *H, *V;               /* (n x n): Hessian, eigenvectors */
     int stop;                    /* set when a limit or the caller ends the run */
 } smm_run;
 
-int smm_run_start(smm_run *run, smm_workspace *ws, const smm_options *options,
-                  smm_report *report, const double *theta);
+int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *options,
+                  smm_report *report, const double *parameters);
 int smm_run_value(smm_run *run, const double *x, double *value);
 int smm_run_gradient(smm_run *run, double *g);
 int smm_run_model(smm_run *run, const double *g);
 int smm_run_eigen(smm_run *run);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
-int smm_run_finish(smm_run *run, double *theta);
+int smm_run_finish(smm_run *run, double *parameters);
+int smm_run_newton(const smm_problem *problem, const smm_options *options, double *parameters,
+                   smm_report *report);
+int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algorithm,
+                  const smm_options *options, double *parameters, smm_report *report);
+
+/* crossprod.c, pls.c, postfit.c: pieces the generalized model shares */
+void smm_form_zz(smm_workspace *ws, const double *weights);
+void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first);
+void smm_form_xx(smm_workspace *ws, const double *y, const double *weights);
+void smm_column_scale(smm_workspace *ws);
+int smm_factor_xy(smm_workspace *ws);
+void smm_invert_xvx(smm_workspace *ws);
+void smm_accumulate_trace(smm_workspace *ws);
+int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
+                    double *HW);
+double smm_inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t c);
 
 #endif

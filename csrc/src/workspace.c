@@ -61,8 +61,9 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->GT = take(a, kk, f);
     ws->vtheta = take(a, nt, f);
     ws->mtheta = take(a, 2 * nt * nt + 2 * m * nt, f);
-    ws->run_vectors = take(a, (8 + SMM_EIGEN_WORK) * nt + 1, f);
-    ws->run_matrices = take(a, 2 * nt * nt, f);
+    ws->scale = take(a, nt, f);
+    ws->run_vectors = take(a, SMM_RUN_VECTORS(nt), f);
+    ws->run_matrices = take(a, SMM_RUN_MATRICES(nt), f);
     ws->group_tmp = take(a, d->group_scratch, f);
     /* the largest of: a chunk of rows (crossprod), a panel and a block (selinv), six
      * blocks (gradient), two rows of the design (leverage) */

@@ -156,7 +156,8 @@ class CoreDesign:
 
     def __init__(self, terms: Sequence[TermArrays], X: Array) -> None:
         n, p = X.shape
-        self.n, self.p = n, p
+        self.n: int = n
+        self.p: int = p
         self.X = _floats(X, (n, p), "X")
         self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
         self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))

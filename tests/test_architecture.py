@@ -1,0 +1,370 @@
+"""The shape of the source: imports run downhill, C keeps its promises, nothing is left out.
+
+These tests read the source tree, so they hold whether the package is installed from it
+or used in place.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cffi
+import pytest
+
+from statsmodels_mixed._core import _smm
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "statsmodels_mixed"
+C_SOURCES = sorted((ROOT / "csrc" / "src").glob("*.c"))
+C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src").glob("*.h"))]
+
+# A room imports only from the rooms named before it. Within a room imports form no circle.
+ROOMS = (
+    "errors",
+    "terms",
+    "formula",
+    "frame",
+    "design",
+    "covariance",
+    "_core",
+    "basis",
+    "crossprod",
+    "optimize",
+    "estimates",
+    "pls",
+    "fit",
+    "results",
+    "models",
+    "datasets",
+    "__init__",
+    "__main__",
+)
+
+LONGEST_PYTHON = 400
+LONGEST_C = 450
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a module of this package: by whom, where, of what."""
+
+    importer: str
+    line: int
+    target: str
+    lazy: bool
+    for_types_only: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}, line {self.line}, imports {self.target}"
+
+
+def room(module: str) -> str:
+    """The first part of a dotted name below the package."""
+    return module.partition(".")[0]
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Files of the package by dotted name below it: ``"frame.build"``, ``"frame.__init__"``."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+
+
+def _walk(node: ast.AST, lazy: bool, types: bool) -> Iterator[tuple[ast.AST, bool, bool]]:
+    for child in ast.iter_child_nodes(node):
+        inside = lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        guarded = types or (
+            isinstance(child, ast.If)
+            and isinstance(child.test, ast.Name)
+            and child.test.id == "TYPE_CHECKING"
+        )
+        yield child, lazy, types
+        yield from _walk(child, inside, guarded)
+
+
+def _targets(module: str, node: ast.AST) -> list[str]:
+    """Dotted names below the package that an import statement names."""
+    name = PACKAGE.name
+    if isinstance(node, ast.Import):
+        dotted = [alias.name for alias in node.names if room(alias.name) == name]
+        return [target.removeprefix(name).lstrip(".") or "__init__" for target in dotted]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    if node.level:
+        above = module.split(".")[: -node.level]
+        base = ".".join([*above, *(node.module or "").split(".")]).strip(".")
+    elif node.module and room(node.module) == name:
+        base = node.module.removeprefix(name).lstrip(".")
+    else:
+        return []
+    found = []
+    for alias in node.names:
+        inner = f"{base}.{alias.name}".lstrip(".")
+        # What is no module of its own is a name defined in, or compiled into, the base.
+        is_module = inner in modules() or f"{inner}.__init__" in modules()
+        found.append(inner if is_module else base or "__init__")
+    return list(dict.fromkeys(found))
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    found = []
+    for module in modules():
+        for node, lazy, types in _walk(tree_of(module), False, False):
+            for target in _targets(module, node):
+                found.append(Import(module, node.lineno, target, lazy, types))
+    return tuple(found)
+
+
+# Python.
+
+
+def test_every_module_is_in_a_room():
+    assert {room(module) for module in modules()} == set(ROOMS)
+
+
+def test_imports_run_downhill():
+    # A function may import late what it delegates to, but not from a room above its own;
+    # only annotations may name what lies above.
+    order = {name: at for at, name in enumerate(ROOMS)}
+    upward = [
+        str(one)
+        for one in imports()
+        if not one.for_types_only and order[room(one.target)] > order[room(one.importer)]
+    ]
+    assert upward == []
+
+
+def test_no_circle_of_imports_within_a_room():
+    needs: dict[str, set[str]] = {module: set() for module in modules()}
+    for one in imports():
+        target = one.target if one.target in needs else f"{one.target}.__init__"
+        if target in needs and not (one.lazy or one.for_types_only):
+            needs[one.importer].add(target)
+    while free := {module for module, others in needs.items() if not others & needs.keys()}:
+        needs = {module: others for module, others in needs.items() if module not in free}
+    assert needs == {}
+
+
+def test_imports_of_a_module_are_seen():
+    # Otherwise the tests above would pass on an empty list.
+    seen = {(one.importer, one.target): one for one in imports()}
+    assert ("fit", "crossprod") in seen
+    assert seen["results.linear", "models.linear"].for_types_only
+    assert seen["results.extractors", "pls"].lazy
+    assert ("_core.handles", "_core.blas") in seen
+    assert ("__main__", "datasets") in seen
+
+
+def test_only_the_core_touches_the_extension_module():
+    outside = []
+    for module in modules():
+        if room(module) == "_core":
+            continue
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None) or "", *(a.name for a in node.names)]
+                parts = {part for name in names for part in name.split(".")}
+                if parts & {"_smm", "ffi", "lib"}:
+                    outside.append(f"{module}, line {node.lineno}")
+    assert outside == []
+
+
+def test_nothing_is_printed():
+    calls = [
+        f"{module}, line {node.lineno}"
+        for module in modules()
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("print", "pprint")
+    ]
+    assert calls == []
+
+
+@pytest.mark.parametrize("module", modules())
+def test_public_names_of_a_module_exist(module):
+    tree = tree_of(module)
+    listed = next(
+        (
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == "__all__"
+        ),
+        None,
+    )
+    assert listed is not None, "every module says what it offers"
+    defined = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            defined |= {alias.asname or room(alias.name) for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            defined |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif hasattr(node, "name"):
+            defined.add(node.name)
+    assert set(listed) <= defined
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        *((path, LONGEST_PYTHON) for path in modules().values()),
+        *((path, LONGEST_C) for path in [*C_SOURCES, *C_HEADERS]),
+    ],
+    ids=lambda value: value.relative_to(ROOT).as_posix() if isinstance(value, Path) else "",
+)
+def test_no_file_is_long(path, limit):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+
+
+def test_every_package_is_installed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(settings["tool"]["setuptools"]["packages"])
+    folders = {path.parent.relative_to(ROOT) for path in modules().values()}
+    expected = {".".join(folder.parts) for folder in folders}
+    assert listed - {"statsmodels_mixed._data"} == expected
+
+
+# The boundary: what cffi was told is what the header says.
+
+
+@cache
+def header() -> str:
+    text = C_HEADERS[0].read_text(encoding="utf-8")
+    return re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+
+
+@cache
+def prototypes() -> dict[str, str]:
+    """C type, as a pointer, of every function the header declares."""
+    text = re.sub(r"^\s*#.*$", "", header(), flags=re.MULTILINE)
+    text = re.sub(r"\{[^{}]*\}", "{}", text)  # members of structs
+    found = {}
+    for match in re.finditer(r"([\w ][\w *]*?)\b(smm_\w+)\s*\(([^()]*)\)\s*;", text):
+        kind, name, arguments = (part.strip() for part in match.groups())
+        found[name] = f"{kind} (*)({arguments})"
+    return found
+
+
+@cache
+def declared() -> cffi.FFI:
+    """The declarations of the header, read again."""
+    build = runpy.run_path(str(ROOT / "csrc" / "build_core.py"))
+    ffi = cffi.FFI()
+    ffi.cdef(build["declarations"]())
+    return ffi
+
+
+def test_the_extension_has_every_function_of_the_header():
+    assert len(prototypes()) > 10
+    compiled = {name for name in dir(_smm.lib) if name.startswith("smm_")}
+    assert compiled - {"smm_python_poll"} == set(prototypes())
+
+
+@pytest.mark.parametrize("name", prototypes())
+def test_a_function_has_the_type_of_its_prototype(name):
+    expected = declared().typeof(prototypes()[name]).cname
+    assert _smm.ffi.typeof(getattr(_smm.lib, name)).cname == expected
+
+
+def test_types_are_those_of_the_header():
+    typedefs, structs, unions = declared().list_types()
+    assert (typedefs, structs, unions) == tuple(map(list, _smm.ffi.list_types()))
+    for name in typedefs:
+        ours, theirs = declared().typeof(name), _smm.ffi.typeof(name)
+        if ours.kind == "enum":
+            assert ours.elements == theirs.elements
+        if ours.kind == "struct":
+            mine, other = ours.fields or [], theirs.fields or []
+            assert [(field, value.type.cname) for field, value in mine] == [
+                (field, value.type.cname) for field, value in other
+            ]
+
+
+def test_everything_in_the_header_is_declared_to_cffi():
+    body = runpy.run_path(str(ROOT / "csrc" / "build_core.py"))["declarations"]()
+    assert [name for name in prototypes() if name not in body] == []
+
+
+# The C library: one prefix, no state of its own, no output.
+
+
+def _outermost(path: Path) -> Iterator[tuple[str, str]]:
+    """Each outermost piece of a C file, and what ends it: ``{`` or ``;``."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"', " ", text, flags=re.DOTALL)
+    text = re.sub(r"\\\n", " ", text)
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    depth, piece = 0, ""
+    for character in text:
+        if depth == 0 and character in "{;":
+            yield " ".join(piece.split()), character
+            piece = ""
+        elif depth == 0:
+            piece += character
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth == 0 and character == "}":
+            piece = ""
+
+
+def functions(path: Path) -> list[tuple[str, bool]]:
+    """Name and linkage (True: static) of every function defined in a C file."""
+    found = []
+    for piece, end in _outermost(path):
+        match = re.search(r"(\w+)\s*\([^=]*\)$", piece)
+        if end == "{" and match and "=" not in piece:
+            found.append((match[1], "static" in piece.split()))
+    return found
+
+
+def test_functions_of_c_files_are_seen():
+    names = {name for path in C_SOURCES for name, _ in functions(path)}
+    assert set(prototypes()) <= names
+
+
+@pytest.mark.parametrize("path", C_SOURCES, ids=lambda path: path.name)
+def test_external_functions_have_the_prefix(path):
+    names = [name for name, static in functions(path) if not static]
+    assert names
+    assert [name for name in names if not name.startswith("smm_")] == []
+
+
+@pytest.mark.parametrize("path", [*C_SOURCES, *C_HEADERS], ids=lambda path: path.name)
+def test_c_keeps_no_state(path):
+    # A variable outside all functions, or a static one inside, would be shared by threads.
+    for piece, _ in _outermost(path):
+        is_variable = piece and "(" not in piece.partition("=")[0] and piece != 'extern "C"'
+        if is_variable and not re.match(r"(typedef|struct|enum|union|extern)\b", piece):
+            assert re.search(r"\bconst\b", piece), piece
+    inside = re.findall(r"^\s+static\s+(?!const\b|inline\b)[^(\n]*[;=]", path.read_text(), re.M)
+    assert inside == []
+
+
+@pytest.mark.parametrize("path", [*C_SOURCES, *C_HEADERS], ids=lambda path: path.name)
+def test_c_prints_nothing_and_never_ends_the_process(path):
+    text = re.sub(r"/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert "<stdio.h>" not in text
+    forbidden = r"\b(printf|fprintf|puts|perror|abort|exit|assert|s?rand|signal|setjmp)\s*\("
+    assert re.findall(forbidden, text) == []
+
+
+@pytest.mark.parametrize("path", [*C_SOURCES, *C_HEADERS], ids=lambda path: path.name)
+def test_c_files_open_with_their_licence_and_their_idea(path):
+    first, second, third = path.read_text(encoding="utf-8").splitlines()[:3]
+    assert first == "/* SPDX-License-Identifier: BSD-3-Clause"
+    assert second == " *"
+    assert third.startswith(" * ")
