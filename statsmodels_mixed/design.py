@@ -22,6 +22,8 @@ __all__ = [
     "build_design",
     "check_groupings",
     "check_linear_response",
+    "check_numeric_response",
+    "check_varying_response",
 ]
 
 Array = NDArray[np.float64]
@@ -65,11 +67,12 @@ class Design:
     Parameters
     ----------
     y : ndarray, shape (n,)
-        Response. Labels are given by their codes; see `response_levels`.
+        Response. Labels are given by their codes; see `response_levels`. Shape (n, m) when
+        the left side of the formula makes m columns; no model is fitted to such a design.
     X : ndarray, shape (n, p), C order
         Fixed-effects matrix as the formula gives it, perhaps rank deficient.
     weights, offset : ndarray, shape (n,), or None
-        Prior weights, all positive, and offset.
+        Prior weights, all positive, and offset (log exposure included).
     blocks : tuple of RandomBlock
         By decreasing number of random effects; the order of theta and of all output.
     response_name : str
@@ -154,6 +157,45 @@ def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> N
             )
 
 
+def check_numeric_response(design: Design, needing: str) -> None:
+    """Make sure that the response is one column of numbers (truth values count as such).
+
+    Parameters
+    ----------
+    design : Design
+        The model.
+    needing : str
+        What needs numbers, for the message: ``"a linear model"``.
+
+    Raises
+    ------
+    DataError
+        If the response holds labels or has several columns.
+    """
+    name, levels = design.response_name, design.response_levels
+    if levels is not None and not all(isinstance(level, bool | np.bool_) for level in levels):
+        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
+        raise DataError(f"the response {name!r} holds labels ({shown}): {needing} needs numbers")
+    if design.y.ndim != 1:
+        raise DataError(
+            f"the response {name!r} has {design.y.shape[1]} columns, not one: "
+            "arithmetic on columns is written I(a + b)"
+        )
+
+
+def check_varying_response(design: Design) -> None:
+    """Make sure that the response is not constant.
+
+    Raises
+    ------
+    DataError
+        If it is.
+    """
+    name, y = design.response_name, design.y
+    if (y == y[0]).all():
+        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model")
+
+
 def check_linear_response(design: Design) -> None:
     """Make sure that a linear model can be fitted to the response.
 
@@ -162,22 +204,16 @@ def check_linear_response(design: Design) -> None:
     DataError
         If the response holds labels, has several columns, or is constant.
     """
-    name, y, levels = design.response_name, design.y, design.response_levels
-    if levels is not None and not all(isinstance(level, bool | np.bool_) for level in levels):
-        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
-        raise DataError(
-            f"the response {name!r} holds labels ({shown}): a linear model needs numbers"
-        )
-    if y.ndim != 1:
-        raise DataError(
-            f"the response {name!r} has {y.shape[1]} columns, not one: "
-            "arithmetic on columns is written I(a / b)"
-        )
-    if (y == y[0]).all():
-        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model")
+    check_numeric_response(design, "a linear model")
+    check_varying_response(design)
 
 
-def check_groupings(design: Design, *, allow_observation_level: bool = False) -> None:
+def check_groupings(
+    design: Design,
+    *,
+    allow_observation_level: bool = False,
+    confounded_with: str = "the residual variance",
+) -> None:
     """Make sure that the variances of the random effects can be told apart.
 
     Parameters
@@ -187,6 +223,8 @@ def check_groupings(design: Design, *, allow_observation_level: bool = False) ->
     allow_observation_level : bool
         Accept a grouping factor with one level for each row: it is identified when no
         residual variance is estimated beside it.
+    confounded_with : str
+        What else the variance of such a factor would be, for the message.
 
     Raises
     ------
@@ -204,5 +242,5 @@ def check_groupings(design: Design, *, allow_observation_level: bool = False) ->
         if size == n and not allow_observation_level:
             raise DataError(
                 f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
-                "with one row for each level its variance cannot be told from the residual variance"
+                f"with one row for each level its variance cannot be told from {confounded_with}"
             )

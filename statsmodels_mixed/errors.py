@@ -16,6 +16,7 @@ __all__ = [
     "MixedModelWarning",
     "OptionError",
     "RankWarning",
+    "SeparationWarning",
     "SingularFitWarning",
 ]
 
@@ -83,3 +84,7 @@ class ConvergenceWarning(MixedModelWarning):
 
 class RankWarning(MixedModelWarning):
     """Columns of the fixed-effects matrix were dropped as linearly dependent."""
+
+
+class SeparationWarning(MixedModelWarning):
+    """Coefficients have no finite estimate: the response separates along their columns."""

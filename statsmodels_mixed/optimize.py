@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreWorkspace, algorithm_number
+from ._core import CoreGeneralized, CoreWorkspace, algorithm_number
 from .errors import OptionError
 
 __all__ = ["FitOptions", "FitReport", "minimize"]
@@ -110,14 +110,18 @@ class FitReport:
 
 
 def minimize(
-    workspace: CoreWorkspace, start: Array, options: FitOptions, *, constant: float = 0.0
+    workspace: CoreWorkspace | CoreGeneralized,
+    start: Array,
+    options: FitOptions,
+    *,
+    constant: float = 0.0,
 ) -> FitReport:
     """Minimize the objective of a workspace and leave it solved at the minimum.
 
     Parameters
     ----------
-    workspace : CoreWorkspace
-        With its cross-products formed and its criterion chosen.
+    workspace : CoreWorkspace or CoreGeneralized
+        With its criterion or approximation chosen.
     start : ndarray, shape (n_theta,)
     options : FitOptions
     constant : float
@@ -162,7 +166,7 @@ def minimize(
         initial_objective=float(run.log_value[0]) + constant,
         objective=run.value + constant,
         evaluations=run.evaluations,
-        gradient=workspace.gradient(),
+        gradient=run.gradient,
         gradient_norm=run.decrement,
         hessian_min_eigenvalue=run.min_eigenvalue,
         failed_evaluations=run.failures,

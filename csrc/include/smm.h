@@ -185,6 +185,7 @@ typedef struct {
     double min_eigenvalue;    /* of the curvature in units of smm_theta_scale */
     int64_t log_capacity;
     double *log_theta, *log_value;
+    double *gradient;         /* (ntheta) at theta; may be NULL */
 } smm_report;
 
 /* Minimize the objective from theta (ntheta; in: start, out: end) by Newton steps on the
@@ -275,8 +276,8 @@ int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const doubl
 /* Parameters of the objective: theta, then beta unless fast, then log phi if any. */
 int32_t smm_glmm_parameters(const smm_glmm *glmm);
 
-/* Starting values: theta = identity in units of smm_theta_scale, beta and phi fitted to it. */
-int smm_glmm_start(smm_glmm *glmm, double *parameters);
+/* beta (p) from which PIRLS starts when beta is profiled out. */
+int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
  * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */

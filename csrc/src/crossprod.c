@@ -71,7 +71,8 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
     }
 }
 
-/* [X y]'W[X y], lower triangle, chunk by chunk through BLAS. */
+/* [X y]'W[X y], lower triangle, chunk by chunk through BLAS. Observed weights of a
+ * generalized model may be negative: their rows are subtracted. */
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
 {
     const smm_design *d = ws->design;
@@ -79,14 +80,18 @@ void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
     double *chunk = ws->small_tmp;
     memset(ws->XXy, 0, sizeof(double) * (size_t)m * m);
     for (int64_t start = 0; start < d->n; start += CHUNK) {
-        int64_t rows = d->n - start < CHUNK ? d->n - start : CHUNK;
-        for (int64_t i = 0; i < rows; i++) {
-            double w = weights ? sqrt(weights[start + i]) : 1.0;
-            const double *x = d->X + (start + i) * p;
-            for (int32_t v = 0; v < p; v++) chunk[i * m + v] = w * x[v];
-            chunk[i * m + p] = w * y[start + i];
+        int64_t rows = d->n - start < CHUNK ? d->n - start : CHUNK, negative = 0;
+        for (int sign = 1; sign == 1 || (sign == -1 && negative); sign -= 2) {
+            for (int64_t i = 0; i < rows; i++) {
+                double w = weights ? sign * weights[start + i] : 1.0;
+                negative += w < 0;
+                w = w > 0 ? sqrt(w) : 0;
+                const double *x = d->X + (start + i) * p;
+                for (int32_t v = 0; v < p; v++) chunk[i * m + v] = w * x[v];
+                chunk[i * m + p] = w * y[start + i];
+            }
+            smm_gram(&d->blas, rows, m, chunk, sign, 1.0, ws->XXy);
         }
-        smm_gram(&d->blas, rows, m, chunk, 1.0, 1.0, ws->XXy);
     }
 }
 

@@ -39,6 +39,7 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
     run->started = seconds();
     run->value = NAN;
     run->solved = 0;
+    run->pairs = 0;
     run->point = v;
     run->x = v + n;
     run->g = v + 2 * n;
@@ -130,6 +131,43 @@ int smm_run_eigen(smm_run *run)
     return SMM_OK;
 }
 
+/* Remember a step and the change of the gradient along it. */
+void smm_run_remember(smm_run *run, const double *step, const double *change)
+{
+    int32_t n = run->problem->n, memory = run->problem->memory;
+    double *pairs = run->problem->pairs;
+    size_t one = 2 * (size_t)n;
+    if (run->pairs == memory) {
+        memmove(pairs, pairs + one, sizeof(double) * one * (size_t)(memory - 1));
+        run->pairs--;
+    }
+    memcpy(pairs + one * (size_t)run->pairs, step, sizeof(double) * (size_t)n);
+    memcpy(pairs + one * (size_t)run->pairs + n, change, sizeof(double) * (size_t)n);
+    run->pairs++;
+}
+
+/* BFGS updates of a positive definite H by the steps remembered, oldest first: what the
+ * model of the curvature leaves out shows in the changes of the gradient. */
+static void correct_curvature(smm_run *run)
+{
+    int32_t n = run->problem->n;
+    double *H = run->H, *Hs = run->work;
+    for (int k = 0; k < run->pairs; k++) {
+        const double *s = run->problem->pairs + 2 * (size_t)k * n, *y = s + n;
+        double sy = 0, sHs = 0;
+        for (int32_t i = 0; i < n; i++) {
+            Hs[i] = 0;
+            for (int32_t j = 0; j < n; j++) Hs[i] += H[i + (size_t)j * n] * s[j];
+            sy += s[i] * y[i];
+            sHs += s[i] * Hs[i];
+        }
+        if (!(sy > 0.1 * sHs)) continue;
+        for (int32_t j = 0; j < n; j++)
+            for (int32_t i = 0; i < n; i++)
+                H[i + (size_t)j * n] += y[i] * y[j] / sy - Hs[i] * Hs[j] / sHs;
+    }
+}
+
 /* Newton step and the decrease it promises. Directions of negative curvature are
  * reversed and flat ones held back (Gill, Murray and Wright 1981, section 4.4), so that
  * the step always descends. */
@@ -141,7 +179,11 @@ int smm_run_model(smm_run *run, const double *g)
     if (status) return status;
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = 0; i < nt; i++) run->H[i + (size_t)j * nt] *= scale[i] * scale[j];
-    if (cholesky_step(run, g)) return SMM_OK;
+    if (cholesky_step(run, g)) {
+        if (!run->pairs) return SMM_OK;
+        correct_curvature(run);
+        if (cholesky_step(run, g)) return SMM_OK;
+    }
     status = smm_run_eigen(run);
     if (status) return status;
     double largest = fmax(fabs(run->eigenvalues[0]), fabs(run->eigenvalues[nt - 1]));
@@ -236,5 +278,7 @@ int smm_run_finish(smm_run *run, double *parameters)
     }
     run->report->value = here;
     memcpy(parameters, run->point, bytes);
+    for (int32_t i = 0; run->report->gradient && i < run->problem->n; i++)
+        run->report->gradient[i] = run->g[i] / run->problem->scale[i];
     return SMM_OK;
 }

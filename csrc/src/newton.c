@@ -103,8 +103,17 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         return SMM_ENONFINITE;
     }
     int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
+    int32_t n = problem->n, moved_from = 0;
+    double *old_x = run.eigenvalues + n + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
+        if (moved_from && problem->memory && status == SMM_OK) {
+            for (int32_t i = 0; i < n; i++) {
+                old_x[i] = run.x[i] - old_x[i];
+                old_g[i] = run.g[i] - old_g[i];
+            }
+            smm_run_remember(&run, old_x, old_g);
+        }
         if (status == SMM_OK) status = smm_run_model(&run, run.g);
         if (status) return status;
         if (report->decrement <= enough(o, f)) settled = SMM_STOP_GTOL;
@@ -121,6 +130,9 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             continue;
         }
         double before = f, moved = 0;
+        memcpy(old_x, run.x, sizeof(double) * (size_t)n);
+        memcpy(old_g, run.g, sizeof(double) * (size_t)n);
+        moved_from = 1;
         status = line_search(&run, &f, &moved, &found);
         if (status) return status;
         if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
@@ -148,7 +160,8 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
     int status = smm_theta_scale(ws, ws->scale);
     *problem = (smm_problem){ws->design,      ws->design->ntheta, ws,
                              model_value,     model_gradient,     model_curvature,
-                             ws->scale,       ws->run_vectors,    ws->run_matrices};
+                             ws->scale,       ws->run_vectors,    ws->run_matrices,
+                             0,               NULL};
     return status;
 }
 

@@ -29,15 +29,22 @@ int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
     return SMM_OK;
 }
 
-/* R R' = [X y]'W[X y] - B'B: p columns by Cholesky, r2 from the last row. */
-int smm_factor_xy(smm_workspace *ws)
+/* R R' = [X y]'W[X y] - B'B, its p columns of X. */
+int smm_factor_x(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
+    memcpy(ws->R, ws->XXy, sizeof(double) * (size_t)m * m);
+    smm_gram(&d->blas, d->q, m, ws->B, -1.0, 1.0, ws->R);
+    return smm_potrf(&d->blas, p, ws->R, m);
+}
+
+/* The last row of R, and r2 from it. */
+static int factor_xy(smm_workspace *ws)
+{
+    int32_t p = ws->design->p, m = p + 1;
     double *R = ws->R;
-    memcpy(R, ws->XXy, sizeof(double) * (size_t)m * m);
-    smm_gram(&d->blas, d->q, m, ws->B, -1.0, 1.0, R);
-    int status = smm_potrf(&d->blas, p, R, m);
+    int status = smm_factor_x(ws);
     if (status) return status;
     double r2 = R[p + (size_t)p * m], logdet = 0;
     for (int32_t c = 0; c < p; c++) {
@@ -68,7 +75,7 @@ int smm_value(smm_workspace *ws, const double *theta, double *value)
     if (status) return status;
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, smm_width(d));
     smm_forward(ws, ws->B, smm_width(d));
-    status = smm_factor_xy(ws);
+    status = factor_xy(ws);
     if (status) return status;
     double n = smm_dof(ws), f = ws->logdet_omega + (ws->reml ? ws->logdet_xvx : 0);
     if (ws->sigma > 0) f += n * (LOG_2PI + 2 * log(ws->sigma)) + ws->r2 / (ws->sigma * ws->sigma);

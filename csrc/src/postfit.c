@@ -71,9 +71,47 @@ int smm_condvar(smm_workspace *ws, double *out)
     return SMM_OK;
 }
 
+/* a'Omega^-1 a with a = Lambda'z for row i of Z; a (all columns) is left in `a`. It touches
+ * one level per term, and every pair of them is in the selected inverse. */
+static double row_variance(const smm_workspace *ws, int64_t i, double *a)
+{
+    const smm_design *d = ws->design;
+    double h = 0, *at = a;
+    for (int32_t t = 0; t < d->nterms; at += d->cols[t++]) {
+        int32_t k = d->cols[t], node = d->node_of[t][d->refs[t][i]];
+        const double *T = ws->T + ws->T_at[t], *z = d->z[t] + i * k;
+        for (int32_t c = 0; c < k; c++) {
+            at[c] = 0;
+            for (int32_t r = c; r < k; r++) at[c] += T[r + c * k] * z[r];
+        }
+        for (int32_t r = 0; r < k; r++)
+            for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * smm_inverse_at(ws, node, r, c);
+    }
+    int32_t pair = 0;
+    const double *as = a;
+    for (int32_t s = 0; s < d->nterms; as += d->cols[s++]) {
+        const double *st = as + d->cols[s];
+        for (int32_t t = s + 1; t < d->nterms; st += d->cols[t++], pair++) {
+            int64_t block = d->pair[i * d->npairs + pair];
+            int s_is_col = d->node_term[d->block_col[block]] == s;
+            for (int32_t c = 0; c < d->cols[s]; c++)
+                for (int32_t r = 0; r < d->cols[t]; r++)
+                    h += 2 * as[c] * st[r] *
+                         (s_is_col ? smm_inverse_at(ws, block, r, c)
+                                   : smm_inverse_at(ws, block, c, r));
+        }
+    }
+    return h;
+}
+
+/* All rows' variances z'Lambda Omega^-1 Lambda'z, shape (n). */
+void smm_row_variances(const smm_workspace *ws, double *out)
+{
+    for (int64_t i = 0; i < ws->design->n; i++) out[i] = row_variance(ws, i, ws->small_tmp);
+}
+
 /* With a = Lambda'z for a row z of Z and C = Omega^-1 Lambda'Z'WX,
- *     h = w (a'Omega^-1 a + (x - C'a)'M (x - C'a)).
- * a touches one level per term, and every pair of them is in the selected inverse. */
+ *     h = w (a'Omega^-1 a + (x - C'a)'M (x - C'a)). */
 int smm_leverage(smm_workspace *ws, const double *weights, double *out)
 {
     if (!ws || !out) return SMM_EINVAL;
@@ -88,34 +126,13 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out)
         memcpy(C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
     smm_backward(ws, C, p);
     for (int64_t i = 0; i < d->n; i++) {
-        double *at = a, h = 0;
-        memcpy(x, d->X + i * p, sizeof(double) * (size_t)p);
-        for (int32_t t = 0; t < d->nterms; t++) {
-            int32_t k = d->cols[t], node = d->node_of[t][d->refs[t][i]];
-            const double *T = ws->T + ws->T_at[t], *z = d->z[t] + i * k;
-            for (int32_t c = 0; c < k; c++) {
-                double sum = 0;
-                for (int32_t r = c; r < k; r++) sum += T[r + c * k] * z[r];
-                at[c] = sum;
-                const double *Ci = C + (d->node_at[node] + c) * p;
-                for (int32_t v = 0; v < p; v++) x[v] -= sum * Ci[v];
-            }
-            for (int32_t r = 0; r < k; r++)
-                for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * smm_inverse_at(ws, node, r, c);
-            at += k;
-        }
-        int32_t pair = 0;
-        const double *as = a;
-        for (int32_t s = 0; s < d->nterms; as += d->cols[s++]) {
-            const double *st = as + d->cols[s];
-            for (int32_t t = s + 1; t < d->nterms; st += d->cols[t++], pair++) {
-                int64_t block = d->pair[i * d->npairs + pair];
-                int s_is_col = d->node_term[d->block_col[block]] == s;
-                for (int32_t c = 0; c < d->cols[s]; c++)
-                    for (int32_t r = 0; r < d->cols[t]; r++)
-                        h += 2 * as[c] * st[r] *
-                             (s_is_col ? smm_inverse_at(ws, block, r, c) : smm_inverse_at(ws, block, c, r));
-            }
+        double h = row_variance(ws, i, a);
+        const double *at = a;
+        for (int32_t v = 0; v < p; v++) x[v] = d->X[i * p + v];
+        for (int32_t t = 0; t < d->nterms; at += d->cols[t++]) {
+            const double *Ci = C + d->node_at[d->node_of[t][d->refs[t][i]]] * p;
+            for (int32_t c = 0; c < d->cols[t]; c++, Ci += p)
+                for (int32_t v = 0; v < p; v++) x[v] -= at[c] * Ci[v];
         }
         for (int32_t v = 0; v < p; v++) {
             double sum = 0;

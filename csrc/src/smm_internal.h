@@ -209,9 +209,11 @@ typedef struct {
     const double *scale;  /* (n): x = parameters / scale has unit-size elements */
     double *vectors;      /* SMM_RUN_VECTORS(n) doubles */
     double *matrices;     /* SMM_RUN_MATRICES(n) doubles */
+    int memory;           /* steps to correct the curvature with; 0: it is good by itself */
+    double *pairs;        /* (2 memory n): steps and changes of the gradient */
 } smm_problem;
 
-#define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1)
+#define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1) /* see smm_run_start */
 #define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
 
 typedef struct {
@@ -224,6 +226,7 @@ typedef struct {
     int solved;                  /* 0: no value yet, 1: value, 2: gradient too */
     double *x, *g, *step, *eigenvalues, *work; /* (n), work longer */
     double *H, *V;               /* (n x n): Hessian, eigenvectors */
+    int pairs;                   /* steps remembered so far, the oldest first */
     int stop;                    /* set when a limit or the caller ends the run */
 } smm_run;
 
@@ -233,6 +236,7 @@ int smm_run_value(smm_run *run, const double *x, double *value);
 int smm_run_gradient(smm_run *run, double *g);
 int smm_run_model(smm_run *run, const double *g);
 int smm_run_eigen(smm_run *run);
+void smm_run_remember(smm_run *run, const double *step, const double *change);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
 int smm_run_finish(smm_run *run, double *parameters);
 int smm_run_newton(const smm_problem *problem, const smm_options *options, double *parameters,
@@ -245,11 +249,12 @@ void smm_form_zz(smm_workspace *ws, const double *weights);
 void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first);
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights);
 void smm_column_scale(smm_workspace *ws);
-int smm_factor_xy(smm_workspace *ws);
+int smm_factor_x(smm_workspace *ws);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);
 int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
                     double *HW);
+void smm_row_variances(const smm_workspace *ws, double *out);
 double smm_inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t c);
 
 #endif

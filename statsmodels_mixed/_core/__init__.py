@@ -4,15 +4,19 @@
 `CoreWorkspace` is where one thread evaluates, minimizes and solves.
 """
 
+from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .handles import CoreDesign, CoreWorkspace, Minimization, Solution, TermArrays
 from .nlopt_api import algorithm_number, algorithms
 
 __all__ = [
     "CoreDesign",
+    "CoreGeneralized",
     "CoreWorkspace",
+    "GeneralizedSolution",
     "Minimization",
     "Solution",
     "TermArrays",
     "algorithm_number",
     "algorithms",
+    "family_rows",
 ]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nlopt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +56,8 @@ def smm_python_poll(ctx: Any) -> int:
     return 0
 
 
-def _check(status: int, doing: str) -> None:
+def check(status: int, doing: str) -> None:
+    """Raise the exception that belongs to a status."""
     if status == lib.SMM_OK:
         return
     text = ffi.string(lib.smm_status_text(status)).decode()
@@ -66,14 +66,21 @@ def _check(status: int, doing: str) -> None:
     raise CoreError(f"The numerical core could not {doing}: {text}.")
 
 
-def _floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
+def is_trial_failure(status: int) -> bool:
+    """Tell whether a status is the ordinary answer of an impossible trial point."""
+    return status in _TRIAL_FAILURES
+
+
+def floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
+    """Return a C-ordered float array of the shape C expects."""
     out = np.ascontiguousarray(array, dtype=np.float64)
     if out.shape != shape:
         raise CoreError(f"{name} has shape {out.shape} where {shape} is needed.")
     return out
 
 
-def _doubles(array: Array) -> Any:
+def doubles(array: Array) -> Any:
+    """Return the ``double *`` of an array that the caller keeps alive."""
     return ffi.cast("double *", array.ctypes.data)
 
 
@@ -136,6 +143,92 @@ class Minimization:
     min_eigenvalue: float
     log_theta: Array
     log_value: Array
+    gradient: Array
+
+
+def run_minimizer(
+    handle: Any,
+    newton: Any,
+    nlopt_minimize: Any,
+    start: Array,
+    lock: threading.Lock,
+    *,
+    algorithm: int | None = None,
+    ftol_rel: float = 0.0,
+    ftol_abs: float = 0.0,
+    xtol_rel: float = 0.0,
+    xtol_abs: float = 0.0,
+    max_eval: int = 0,
+    max_time: float = 0.0,
+    log_capacity: int = 1024,
+) -> Minimization:
+    """Run one of the two minimizers of a handle.
+
+    Parameters
+    ----------
+    handle : cdata
+        A workspace or a generalized model.
+    newton, nlopt_minimize : cdata
+        Its minimizers in C.
+    start : ndarray
+        Starting parameters.
+    lock : Lock
+        Held during the run.
+    algorithm : int, optional
+        NLopt's number of an algorithm; Newton steps when omitted.
+    ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
+        Tolerances; 0 switches a test off.
+    max_eval, max_time : int, float
+        Limits; 0 for none.
+    log_capacity : int
+        How many evaluations are logged.
+
+    Raises
+    ------
+    CoreError
+        If the objective cannot be evaluated at the start.
+    KeyboardInterrupt
+        If the user interrupted.
+    """
+    end = np.array(start)
+    log_theta, log_value = np.empty((log_capacity, len(end))), np.empty(log_capacity)
+    report = ffi.new("smm_report *")
+    report.log_capacity = log_capacity
+    report.log_theta, report.log_value = doubles(log_theta), doubles(log_value)
+    gradient = np.full(len(end), np.nan)
+    report.gradient = doubles(gradient)
+    interrupt = _Interrupt()
+    ctx = ffi.new_handle(interrupt)
+    options = ffi.new("smm_options *")
+    options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
+    options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
+    options.max_eval, options.max_time = max_eval, max_time
+    options.poll, options.poll_ctx = lib.smm_python_poll, ctx
+    with lock:
+        if algorithm is None:
+            status = newton(handle, options, doubles(end), report)
+        else:
+            table = nlopt_table()
+            if table is None:
+                raise CoreError("NLopt's C API is hidden on this platform; use optimizer='newton'.")
+            status = nlopt_minimize(handle, table, algorithm, options, doubles(end), report)
+    if interrupt.error is not None:
+        raise KeyboardInterrupt from interrupt.error
+    check(status, "minimize the objective")
+    logged = min(int(report.evaluations), log_capacity)
+    return Minimization(
+        theta=end,
+        status=_STOPS[report.stop],
+        evaluations=int(report.evaluations),
+        gradients=int(report.gradients),
+        failures=int(report.failures),
+        value=float(report.value),
+        decrement=float(report.decrement),
+        min_eigenvalue=float(report.min_eigenvalue),
+        log_theta=log_theta[:logged].copy(),
+        log_value=log_value[:logged].copy(),
+        gradient=gradient,
+    )
 
 
 class CoreDesign:
@@ -158,7 +251,7 @@ class CoreDesign:
         n, p = X.shape
         self.n: int = n
         self.p: int = p
-        self.X = _floats(X, (n, p), "X")
+        self.X = floats(X, (n, p), "X")
         self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
         self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
         self.q = sum(levels * cols for levels, cols in self.shapes)
@@ -166,7 +259,7 @@ class CoreDesign:
         keep = []
         for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
             refs = np.ascontiguousarray(term.refs, dtype=np.int32)
-            z = _floats(term.z, (n, cols), "z")
+            z = floats(term.z, (n, cols), "z")
             pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
             if refs.shape != (n,) or pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
@@ -174,7 +267,7 @@ class CoreDesign:
             c_term.levels = levels
             c_term.cols = cols
             c_term.refs = ffi.cast("int32_t *", refs.ctypes.data)
-            c_term.z = _doubles(z)
+            c_term.z = doubles(z)
             c_term.pattern = ffi.cast("uint8_t *", pattern.ctypes.data)
         self._keep = keep  # C borrows refs and z for the lifetime of the handle
         out = ffi.new("smm_design **")
@@ -185,17 +278,17 @@ class CoreDesign:
             len(terms),
             c_terms,
             p,
-            _doubles(self.X) if p else ffi.NULL,
+            doubles(self.X) if p else ffi.NULL,
             out,
         )
-        _check(status, "analyse the structure of the model")
+        check(status, "analyse the structure of the model")
         self.handle = ffi.gc(out[0], lib.smm_design_destroy)
 
     @property
     def sizes(self) -> dict[str, int]:
         """Sizes of the analysed problem: n, q, p, head nodes, tail size, ..."""
         out = ffi.new("smm_sizes *")
-        _check(lib.smm_design_sizes(self.handle, out), "read its sizes")
+        check(lib.smm_design_sizes(self.handle, out), "read its sizes")
         return {name: int(getattr(out, name)) for name, _ in ffi.typeof("smm_sizes").fields}
 
 
@@ -214,20 +307,20 @@ class CoreWorkspace:
     def __init__(self, design: CoreDesign, y: Array, weights: Array | None = None) -> None:
         self.design = design
         self._lock = threading.Lock()
-        self._weights = None if weights is None else _floats(weights, (design.n,), "weights")
+        self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
-        _check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
+        check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
         self.handle = ffi.gc(out[0], lib.smm_workspace_destroy)
         self._call(lib.smm_crossprod, "form the cross-products", y)
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
-        y = _floats(y, (self.design.n,), "y")
+        y = floats(y, (self.design.n,), "y")
         with self._lock:
-            status = function(self.handle, _doubles(y), self._weight_pointer())
-        _check(status, doing)
+            status = function(self.handle, doubles(y), self._weight_pointer())
+        check(status, doing)
 
     def _weight_pointer(self) -> Any:
-        return ffi.NULL if self._weights is None else _doubles(self._weights)
+        return ffi.NULL if self._weights is None else doubles(self._weights)
 
     def set_response(self, y: Array) -> None:
         """Replace the response, keeping all else."""
@@ -236,37 +329,37 @@ class CoreWorkspace:
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
         with self._lock:
-            _check(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
+            check(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
     def theta_scale(self) -> Array:
         """Typical size of each element of theta, shape (ntheta,)."""
         out = np.empty(self.design.ntheta)
         with self._lock:
-            _check(lib.smm_theta_scale(self.handle, _doubles(out)), "scale theta")
+            check(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
         return out
 
     def _value(self, theta: Array) -> float:
         """Evaluate; NaN when the matrix is not positive definite. The lock is held."""
         out = ffi.new("double *")
-        status = lib.smm_value(self.handle, _doubles(theta), out)
+        status = lib.smm_value(self.handle, doubles(theta), out)
         if status not in _TRIAL_FAILURES:
-            _check(status, "evaluate the objective")
+            check(status, "evaluate the objective")
         return float(out[0])
 
     def _gradient(self) -> Array:
         out = np.empty(self.design.ntheta)
-        _check(lib.smm_gradient(self.handle, _doubles(out)), "evaluate the gradient")
+        check(lib.smm_gradient(self.handle, doubles(out)), "evaluate the gradient")
         return out
 
     def value(self, theta: Array) -> float:
         """Return the objective at theta; NaN where it cannot be evaluated."""
-        theta = _floats(theta, (self.design.ntheta,), "theta")
+        theta = floats(theta, (self.design.ntheta,), "theta")
         with self._lock:
             return self._value(theta)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the objective and its gradient, leaving the workspace solved at theta."""
-        theta = _floats(theta, (self.design.ntheta,), "theta")
+        theta = floats(theta, (self.design.ntheta,), "theta")
         with self._lock:
             value = self._value(theta)
             if np.isnan(value):
@@ -278,7 +371,7 @@ class CoreWorkspace:
         nt = self.design.ntheta
         out = np.empty((nt, nt))
         with self._lock:
-            _check(lib.smm_curvature(self.handle, _doubles(out)), "evaluate the curvature")
+            check(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
     def gradient(self) -> Array:
@@ -294,13 +387,13 @@ class CoreWorkspace:
         with self._lock:
             status = lib.smm_solution(
                 self.handle,
-                _doubles(beta),
-                _doubles(u),
-                _doubles(b),
-                _doubles(inverse),
-                _doubles(scalars),
+                doubles(beta),
+                doubles(u),
+                doubles(b),
+                doubles(inverse),
+                doubles(scalars),
             )
-        _check(status, "read the solution")
+        check(status, "read the solution")
         r2, logdet_omega, logdet_xvx, dof = (float(value) for value in scalars)
         return Solution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
 
@@ -309,7 +402,7 @@ class CoreWorkspace:
         shapes = self.design.shapes
         out = np.empty(sum(levels * cols * cols for levels, cols in shapes))
         with self._lock:
-            _check(lib.smm_condvar(self.handle, _doubles(out)), "read conditional variances")
+            check(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
         ends = np.cumsum([levels * cols * cols for levels, cols in shapes])[:-1]
         return tuple(
             part.reshape(levels, cols, cols)
@@ -320,22 +413,12 @@ class CoreWorkspace:
         """Return the diagonal of d(fitted)/dy, shape (n,)."""
         out = np.empty(self.design.n)
         with self._lock:
-            status = lib.smm_leverage(self.handle, self._weight_pointer(), _doubles(out))
-        _check(status, "compute leverages")
+            status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
+        check(status, "compute leverages")
         return out
 
     def minimize(
-        self,
-        theta: Array,
-        *,
-        algorithm: int | None = None,
-        ftol_rel: float = 0.0,
-        ftol_abs: float = 0.0,
-        xtol_rel: float = 0.0,
-        xtol_abs: float = 0.0,
-        max_eval: int = 0,
-        max_time: float = 0.0,
-        log_capacity: int = 1024,
+        self, theta: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:
         """Minimize the objective from theta, leaving the workspace solved at the end.
 
@@ -345,52 +428,15 @@ class CoreWorkspace:
             Start.
         algorithm : int, optional
             NLopt's number of an algorithm; Newton steps when omitted.
-        log_capacity : int
-            How many evaluations are logged.
-
-        Raises
-        ------
-        CoreError
-            If the objective cannot be evaluated at the start.
-        KeyboardInterrupt
-            If the user interrupted.
+        **options
+            See `run_minimizer`.
         """
-        nt = self.design.ntheta
-        end = np.array(_floats(theta, (nt,), "theta"))
-        log_theta, log_value = np.empty((log_capacity, nt)), np.empty(log_capacity)
-        report = ffi.new("smm_report *")
-        report.log_capacity = log_capacity
-        report.log_theta, report.log_value = _doubles(log_theta), _doubles(log_value)
-        interrupt = _Interrupt()
-        handle = ffi.new_handle(interrupt)
-        options = ffi.new("smm_options *")
-        options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
-        options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
-        options.max_eval, options.max_time = max_eval, max_time
-        options.poll, options.poll_ctx = lib.smm_python_poll, handle
-        with self._lock:
-            if algorithm is None:
-                status = lib.smm_newton(self.handle, options, _doubles(end), report)
-            else:
-                table = nlopt_table()
-                if table is None:
-                    raise CoreError("NLopt's C API is hidden on this platform.")
-                status = lib.smm_nlopt_minimize(
-                    self.handle, table, algorithm, options, _doubles(end), report
-                )
-        if interrupt.error is not None:
-            raise KeyboardInterrupt from interrupt.error
-        _check(status, f"minimize the objective with {nlopt.__name__ if algorithm else 'newton'}")
-        logged = min(int(report.evaluations), log_capacity)
-        return Minimization(
-            theta=end,
-            status=_STOPS[report.stop],
-            evaluations=int(report.evaluations),
-            gradients=int(report.gradients),
-            failures=int(report.failures),
-            value=float(report.value),
-            decrement=float(report.decrement),
-            min_eigenvalue=float(report.min_eigenvalue),
-            log_theta=log_theta[:logged].copy(),
-            log_value=log_value[:logged].copy(),
+        return run_minimizer(
+            self.handle,
+            lib.smm_newton,
+            lib.smm_nlopt_minimize,
+            floats(theta, (self.design.ntheta,), "theta"),
+            self._lock,
+            algorithm=algorithm,
+            **options,
         )

@@ -120,19 +120,30 @@ def _split(node: Node) -> tuple[Node | None, list[Node]]:
 
 
 def _response(node: Node, text: str) -> str:
-    """Patsy code of the left side: one column, arithmetic on columns wrapped in ``I``."""
-    if node.kind == "atom":
-        return node.text
+    """Patsy code of the left side: one column, or two, ``successes + failures``."""
     for part in walk(node):
         if part.kind in RANDOM or part.kind == ":":
             message = "left of the tilde stands the response alone, a column or an expression"
             raise fail(message, text, part.start, part.end)
+    if node.kind != "sum" or all(item.kind == "minus" for item in node.args[1:]):
+        return _response_column(node, text)
+    # As statsmodels has it: y1 + y2 are two columns, never the sum of one.
+    names_column = [any(part.kind == "atom" for part in walk(item)) for item in node.args]
+    if len(node.args) > 2 or not all(names_column):
+        message = (
+            "the response is one column, or the two columns successes + failures; a sum of "
+            "columns is written I(a + b)"
+        )
+        raise fail(message, text, node.start, node.end)
+    return " + ".join(_response_column(item, text) for item in node.args)
+
+
+def _response_column(node: Node, text: str) -> str:
+    """Patsy code of one column: arithmetic is wrapped in ``I``."""
+    if node.kind == "atom":
+        return node.text
     if all(part.kind != "atom" for part in walk(node)):
         raise fail("the response has to name a column", text, node.start, node.end)
-    # Left of a tilde statsmodels takes y1 + y2 for two columns, so guess neither meaning.
-    if node.kind == "sum" and any(item.kind != "minus" for item in node.args[1:]):
-        message = "the response is one column; a sum of columns is written I(a + b)"
-        raise fail(message, text, node.start, node.end)
     return atoms(f"I({show(node)})")[0]  # spaced as patsy does
 
 

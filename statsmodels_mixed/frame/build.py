@@ -38,6 +38,7 @@ def build_frame(
     *,
     weights: Any = None,
     offset: Any = None,
+    exposure: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     subset: Any = None,
     missing: str = "drop",
@@ -52,15 +53,16 @@ def build_frame(
         The model.
     data : DataFrame, pyarrow.Table, mapping of str to array_like, or structured array
         The table; only the columns the model needs are read.
-    weights, offset : str or array_like, optional
-        A column, or one number for each row of `data`.
+    weights, offset, exposure : str or array_like, optional
+        A column, or one number for each row of `data`. The logarithm of the exposure is
+        added to the offset.
     contrasts : mapping, optional
         Coding of columns in all effects; see `engine.read_contrasts`.
     subset : str, callable or array_like, optional
         The rows to use; see `columns.subset_rows`.
     missing : {"drop", "raise", "none"}
-        What to do with rows where a needed column, the weights or the offset are
-        missing. ``"none"`` does not look: NaN then reaches the matrices.
+        What to do with rows where a needed column, the weights, the offset or the
+        exposure are missing. ``"none"`` does not look: NaN then reaches the matrices.
     engine : {"patsy", "formulaic"}, optional
         Formula engine; by default the one statsmodels is set to.
     env : patsy.EvalEnvironment or mapping, optional
@@ -83,10 +85,18 @@ def build_frame(
     table = open_table(data)
     response, fixed, effects = _sides(formula)
     sides = (response, fixed, *effects)
-    extra = [name for name in (weights, offset) if isinstance(name, str)]
+    extra = [name for name in (weights, offset, exposure) if isinstance(name, str)]
     needed = _needed_columns(formula, sides, extra, table.names, env)
     coding = _read_contrasts(contrasts, sides, needed)
-    used = select(table, needed, weights=weights, offset=offset, subset=subset, missing=missing)
+    used = select(
+        table,
+        needed,
+        weights=weights,
+        offset=offset,
+        exposure=exposure,
+        subset=subset,
+        missing=missing,
+    )
     rows = Rows(used.columns, used.index, used.owners)
     left, right, *matrices = _ENGINES[engine](sides, rows, coding, env)
     y, levels = _response(left, rows)

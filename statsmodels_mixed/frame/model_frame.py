@@ -94,7 +94,7 @@ class ModelFrame:
     random : tuple of RandomPart
         One per grouping factor, by decreasing number of random effects.
     weights, offset : ndarray, shape (n,), or None
-        Prior weights and offset of the rows used.
+        Prior weights and offset (log exposure included) of the rows used.
     missing : {"drop", "raise", "none"}
         What was done about missing values.
     """

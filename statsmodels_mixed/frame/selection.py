@@ -23,7 +23,7 @@ from .columns import (
     tidy,
 )
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "select", "total_offset"]
 
 Array = NDArray[np.float64]
 
@@ -40,8 +40,10 @@ class Selection:
         The user's labels of the rows.
     n_dropped : int
         Rows dropped because of missing values.
-    weights, offset : ndarray, shape (n,), or None
+    weights : ndarray, shape (n,), or None
         As given, for these rows.
+    offset : ndarray, shape (n,), or None
+        The known part of the linear predictor, that from the exposure included.
     owners : tuple of pandas.Series
         What `columns` may be views of; see `factors.Rows`.
     """
@@ -60,6 +62,7 @@ def select(
     *,
     weights: Any = None,
     offset: Any = None,
+    exposure: Any = None,
     subset: Any = None,
     missing: str = "drop",
 ) -> Selection:
@@ -71,16 +74,16 @@ def select(
         The user's table.
     names : sequence of str
         Needed columns, all of which exist.
-    weights, offset, subset, missing
+    weights, offset, exposure, subset, missing
         As the user gave them; see `frame.build_frame`.
 
     Raises
     ------
     DataError
         If an option does not fit the table, a value is missing under ``"raise"``, a
-        weight is not positive and finite, or no row is left.
+        weight or an exposure is not positive and finite, or no row is left.
     """
-    options = {"weights": weights, "offset": offset}
+    options = {"weights": weights, "offset": offset, "exposure": exposure}
     options = {option: given for option, given in options.items() if given is not None}
     asked = [*names, *(name for name in options.values() if isinstance(name, str))]
     columns = table.read(list(dict.fromkeys(asked)))
@@ -108,14 +111,30 @@ def select(
     if "offset" in numbers and np.isinf(numbers["offset"]).any():
         where = name_rows(np.isinf(numbers["offset"]), index)
         raise DataError(f"the offset is infinite in {where}")
+    if "exposure" in numbers:
+        _check_exposure(numbers["exposure"], index)
     return Selection(
         {name: tidy(series) for name, series in columns.items()},
         index,
         n_before - len(index),
         numbers.get("weights"),
-        numbers.get("offset"),
+        total_offset(numbers.get("offset"), numbers.get("exposure")),
         tuple(columns.values()),
     )
+
+
+def total_offset(offset: Array | None, exposure: Array | None) -> Array | None:
+    """Return offset + log(exposure), where either may be absent.
+
+    Parameters
+    ----------
+    offset, exposure : ndarray, shape (n,), or None
+        Exposures are positive.
+    """
+    if exposure is None:
+        return offset
+    logarithm: Array = np.log(exposure)
+    return logarithm if offset is None else offset + logarithm
 
 
 def _read_option(option: str, given: Any, table: Table) -> pd.Series:
@@ -161,3 +180,12 @@ def _check_weights(weights: Array, index: pd.Index) -> None:
     ):
         if mask.any():
             raise DataError(f"in {name_rows(mask, index)} the weights {what}")
+
+
+def _check_exposure(exposure: Array, index: pd.Index) -> None:
+    bad = (exposure <= 0) | np.isinf(exposure)
+    if bad.any():
+        raise DataError(
+            f"in {name_rows(bad, index)} the exposure is not a positive number: leave such rows "
+            "out with subset="
+        )

@@ -184,6 +184,8 @@ FIXED_PARTS = [
     # and keywords that are Python
     ("y ~ I(x in z and not w)", "y", "1 + I(x in z and not w)"),
     ("y ~ f(lambda u: u + 1, x)", "y", "1 + f(lambda u: u + 1, x)"),
+    ("hits + misses ~ x", "hits + misses", "1 + x"),
+    ("yield + (n - yield) ~ x", 'Q("yield") + I(n - Q("yield"))', "1 + x"),
     ("y ~ f([i for i in x if i is not None])", "y", "1 + f([i for i in x if i is not None])"),
 ]
 
@@ -299,7 +301,9 @@ ERRORS = [
     ("y ~ <`>odd name` + (1 | g)", 'Q\\("the name"\\)'),
     ("y ~ x <;> z", "no meaning"),
     # the response
-    ("<y1 + y2> ~ x + (1 | g)", r"I\(a \+ b\)"),
+    ("<y1 + y2 + y3> ~ x + (1 | g)", r"I\(a \+ b\)"),
+    ("<y1 + 1500> ~ x + (1 | g)", r"I\(a \+ b\)"),
+    ("y1 + <a:b> ~ x + (1 | g)", "response alone"),
     ("<a:b> ~ x + (1 | g)", "response alone"),
     ("<1> ~ x + (1 | g)", "name a column"),
     # line breaks keep positions

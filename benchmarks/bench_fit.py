@@ -1,0 +1,35 @@
+"""Stage 4: the fit alone. From the default start in C, and with what Python adds to it."""
+
+from __future__ import annotations
+
+from numpy.testing import assert_allclose
+
+from statsmodels_mixed.crossprod import form_crossproducts
+from statsmodels_mixed.fit import default_start, fit_linear
+from statsmodels_mixed.optimize import FitOptions
+
+# No fit may end this far above the answer.
+ABOVE = 1e-6
+
+
+def check(objective, case):
+    assert objective <= case.objective + ABOVE
+    assert_allclose(objective, case.objective, rtol=1e-7)
+
+
+def test_fit_in_C(benchmark, case, report):
+    products = form_crossproducts(case.design())
+    products.set_criterion(False, None)
+    start = default_start(case.design(), products.workspace.theta_scale())
+    options = FitOptions()
+    tolerances = {"ftol_rel": options.ftol_rel, "ftol_abs": options.ftol_abs}
+
+    run = benchmark(products.workspace.minimize, start, **tolerances)
+    check(run.value + products.constant(reml=False), case)
+    report(run.evaluations)
+
+
+def test_fit_linear(benchmark, case, report):
+    estimates = benchmark(fit_linear, case.design())
+    check(estimates.objective, case)
+    report(estimates.report.evaluations)

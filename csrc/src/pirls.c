@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Penalized iteratively reweighted least squares: the conditional modes u (and beta, when
+ * it is profiled out) that maximize
+ *
+ *     h(u) = loglik(y | eta = X beta + Z Lambda u + offset) - |u|^2 / 2.
+ *
+ * Each step solves (Lambda'Z'WZ Lambda + I) delta = Lambda'Z'l - u with the observed
+ * weights where they are safely positive and the expected ones elsewhere, so that steps
+ * are Newton steps near the mode yet always ascend; steps that overshoot are halved. The
+ * iteration starts from the modes of the evaluation before.
+ */
+#include "smm_glmm.h"
+
+#define MAX_STEPS 100
+#define MAX_HALVINGS 30
+/* Observed weights below this share of the expected ones are not used. */
+#define SAFE_SHARE 0.1
+/* A Newton step this small, squared, is the error after it; a scoring step only shrinks. */
+#define NEWTON_TOLERANCE 1e-10
+#define SCORING_TOLERANCE 1e-15
+
+void smm_fixed_predictor(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    int32_t p = d->p;
+    for (int64_t i = 0; i < d->n; i++) {
+        double sum = g->offset ? g->offset[i] : 0;
+        const double *x = d->X + i * p;
+        for (int32_t v = 0; v < p; v++) sum += x[v] * g->beta[v];
+        g->xb[i] = sum;
+    }
+}
+
+/* out (n) += Z Lambda u; b (q) receives Lambda u. */
+SMM_HOT
+void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *SMM_RESTRICT out)
+{
+    const smm_design *d = g->ws->design;
+    smm_apply_lambda(g->ws, u, b, 1);
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+        const double *z = d->z[t];
+        if (k == 1)
+            for (int64_t i = 0; i < d->n; i++) out[i] += z[i] * b[d->node_at[node_of[refs[i]]]];
+        else
+            for (int64_t i = 0; i < d->n; i++) {
+                const double *bi = b + d->node_at[node_of[refs[i]]];
+                for (int32_t c = 0; c < k; c++) out[i] += z[i * k + c] * bi[c];
+            }
+    }
+}
+
+SMM_HOT
+void smm_z_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT out)
+{
+    const smm_design *d = g->ws->design;
+    memset(out, 0, sizeof(double) * (size_t)d->q);
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t];
+        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+        const double *z = d->z[t];
+        for (int64_t i = 0; i < d->n; i++) {
+            double *o = out + d->node_at[node_of[refs[i]]];
+            for (int32_t c = 0; c < k; c++) o[c] += z[i * k + c] * rows[i];
+        }
+    }
+}
+
+SMM_HOT
+void smm_x_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT out)
+{
+    const smm_design *d = g->ws->design;
+    int32_t p = d->p;
+    for (int32_t v = 0; v < p; v++) out[v] = 0;
+    for (int64_t i = 0; i < d->n; i++)
+        for (int32_t v = 0; v < p; v++) out[v] += d->X[i * p + v] * rows[i];
+}
+
+/* A = Z'WZ and L L' = Lambda'A Lambda + I for these weights. */
+int smm_form_omega(smm_glmm *g, const double *weights)
+{
+    smm_form_zz(g->ws, weights);
+    smm_fill_omega(g->ws);
+    g->formed = weights;
+    return smm_factor(g->ws);
+}
+
+/* And the fixed effects: B = L^-1 Lambda'Z'WX, R R' = X'WX - B'B. Weights >= 0. */
+int smm_form_joint(smm_glmm *g, const double *weights)
+{
+    smm_workspace *ws = g->ws;
+    int32_t m = smm_width(ws->design);
+    smm_form_zx(ws, g->y, weights, 0);
+    smm_form_xx(ws, g->y, weights);
+    smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);
+    smm_forward(ws, ws->B, m);
+    return smm_factor_x(ws);
+}
+
+/* (u, x) <- K^-1 (u, x) with K = [Omega G; G' X'WX], G = Lambda'Z'WX, after
+ * smm_form_joint; u <- Omega^-1 u alone when x is NULL. */
+void smm_solve_modes(smm_glmm *g, double *u_part, double *x_part)
+{
+    smm_workspace *ws = g->ws;
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
+    smm_forward(ws, u_part, 1);
+    if (x_part) {
+        for (int64_t i = 0; i < d->q; i++)
+            for (int32_t v = 0; v < p; v++) x_part[v] -= ws->B[i * m + v] * u_part[i];
+        smm_solve_rows(&d->blas, p, ws->R, m, 1, x_part, 0);
+        smm_solve_rows(&d->blas, p, ws->R, m, 1, x_part, 1);
+        for (int64_t i = 0; i < d->q; i++)
+            for (int32_t v = 0; v < p; v++) u_part[i] -= ws->B[i * m + v] * x_part[v];
+    }
+    smm_backward(ws, u_part, 1);
+}
+
+/* Rows at the present u and beta. Returns h, not finite when out of range. */
+static double evaluate(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    if (g->fast) smm_fixed_predictor(g);
+    memcpy(g->eta, g->xb, sizeof(double) * (size_t)d->n);
+    smm_random_predictor(g, g->u, g->ws->b, g->eta);
+    smm_rows(g);
+    g->usq = 0;
+    for (int64_t i = 0; i < d->q; i++) g->usq += g->u[i] * g->u[i];
+    return g->loglik - 0.5 * g->usq;
+}
+
+/* Weights of a step into g->work. Returns whether all are the observed ones. */
+static int step_weights(smm_glmm *g)
+{
+    int newton = 1;
+    for (int64_t i = 0; i < g->ws->design->n; i++) {
+        int safe = g->wo[i] > SAFE_SHARE * g->we[i];
+        newton &= safe;
+        g->work[i] = safe ? g->wo[i] : g->we[i];
+    }
+    return newton;
+}
+
+/* To the modes; SMM_ENOTPD when they cannot be reached. Leaves rows evaluated there. */
+int smm_pirls(smm_glmm *g)
+{
+    smm_workspace *ws = g->ws;
+    const smm_design *d = ws->design;
+    size_t q = (size_t)d->q, p = (size_t)d->p;
+    double *delta = g->v, *step = g->xr;
+    double h = evaluate(g);
+    if (!isfinite(h)) return SMM_ENONFINITE;
+    for (int iteration = 0; iteration < MAX_STEPS; iteration++) {
+        smm_z_transpose(g, g->l, g->zl);
+        smm_apply_lambda_t(ws, g->zl, delta, 1);
+        for (size_t i = 0; i < q; i++) delta[i] -= g->u[i];
+        if (g->fast) smm_x_transpose(g, g->l, step);
+        memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
+        memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
+
+        int newton = 1;
+        const double *weights = g->we;
+        if (g->wo != g->we) {
+            newton = step_weights(g);
+            weights = g->work;
+        }
+        int status = smm_form_omega(g, weights);
+        if (status == SMM_OK && g->fast) status = smm_form_joint(g, weights);
+        if (status) return status;
+        smm_solve_modes(g, delta, g->fast ? step : NULL);
+        g->pirls_steps++;
+        double decrement = 0;
+        for (size_t i = 0; i < q; i++) decrement += g->u_old[i] * delta[i];
+        for (size_t v = 0; g->fast && v < p; v++) decrement += g->beta_old[v] * step[v];
+        if (!isfinite(decrement)) return SMM_ENONFINITE;
+
+        memcpy(g->u_old, g->u, sizeof(double) * q);
+        memcpy(g->beta_old, g->beta, sizeof(double) * p);
+        double length = 1, before = h, slack = 1e-13 * (1 + fabs(h));
+        for (int halvings = 0;; halvings++, length *= 0.5) {
+            for (size_t i = 0; i < q; i++) g->u[i] = g->u_old[i] + length * delta[i];
+            for (size_t v = 0; g->fast && v < p; v++)
+                g->beta[v] = g->beta_old[v] + length * step[v];
+            h = evaluate(g);
+            if (h >= before - slack) break;
+            if (halvings == MAX_HALVINGS) return SMM_ENOTPD;
+        }
+        if (length == 1 && decrement <= (newton ? NEWTON_TOLERANCE : SCORING_TOLERANCE))
+            return SMM_OK;
+        if (decrement <= 1e-20) return SMM_OK;
+    }
+    return SMM_ENOTPD;
+}

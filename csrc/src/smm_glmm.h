@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the files of the generalized model share.
+ */
+#ifndef SMM_GLMM_H
+#define SMM_GLMM_H
+
+#include "smm_internal.h"
+
+/* Steps the minimizer remembers to correct the curvature with. */
+#define SMM_MEMORY 10
+
+/* mu and its derivatives in eta. */
+typedef struct {
+    double mu, d1, d2, d3;
+} smm_mean;
+
+void smm_inverse_link(int link, double power, double eta, smm_mean *out);
+
+struct smm_glmm {
+    smm_workspace *ws; /* its A, ZXy and XXy are reformed with working weights */
+    smm_family family;
+    const double *y, *weights, *offset; /* borrowed; weights and offset may be NULL */
+    void *arena;
+    int fast;
+    int32_t points, nodes_total;
+    double *nodes, *log_weights; /* (points) owned; nodes_total = points^cols combinations */
+
+    /* parameters now in force */
+    double *beta; /* (p) */
+    double zeta;  /* log dispersion */
+    int solved;   /* 0: nothing, 1: value, 2: gradient */
+    int64_t pirls_steps;
+
+    /* per row (n): linear predictor without and with random effects, dl/d eta, weights
+     * and their derivatives. Kernels whose weights coincide let the pointers coincide. */
+    double *xb, *eta, *l, *we, *wo, *w, *dw, *l_zeta, *w_zeta, *work, *lbar, *row;
+    double *trial, *trial_zeta; /* rows at quadrature nodes */
+    double *storage_wo;
+    const double *formed; /* the weights A and L were last formed with */
+    int kernel;           /* 0 general rows, 1 logit with one trial, 2 Poisson with log link */
+    double constant;      /* part of the log-likelihood the kernel leaves out */
+    /* per random effect (q), elimination order */
+    double *u, *u_old, *u_kept, *zl, *zc, *v;
+    double *beta_old, *beta_kept, *xr; /* (p) */
+    double *direct, *tk; /* per term k x k: sums of Z'l u'; A T Omega^-1, later Gamma T */
+    /* quadrature: log of the terms of each level's sum, (levels x nodes_total); owned */
+    double *node_log;
+    double *node_E; /* (levels x k x k): E_j of agq.c; owned with node_log */
+    double *scale, *run_vectors, *run_matrices, *run_pairs, *HW, *theta_block;
+    double loglik, loglik_zeta, score_zeta_sq, usq, logdet, value;
+};
+
+/* family.c */
+void smm_rows_prepare(smm_glmm *g);
+void smm_rows(smm_glmm *g);
+
+void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
+                 double *loglik_zeta);
+
+/* pirls.c */
+int smm_pirls(smm_glmm *g);
+int smm_form_omega(smm_glmm *g, const double *weights);
+int smm_form_joint(smm_glmm *g, const double *weights);
+void smm_solve_modes(smm_glmm *g, double *u_part, double *x_part);
+void smm_fixed_predictor(smm_glmm *g);
+void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *out);
+void smm_z_transpose(const smm_glmm *g, const double *rows, double *out);
+void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
+
+/* agq.c */
+int smm_quadrature_value(smm_glmm *g, double *value);
+void smm_quadrature_gradient(smm_glmm *g, double *zeta_part);
+
+#endif

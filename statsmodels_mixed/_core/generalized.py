@@ -1,0 +1,255 @@
+"""Owner of the C handle of a generalized model."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._smm import ffi, lib
+from .handles import (
+    CoreDesign,
+    Minimization,
+    check,
+    doubles,
+    floats,
+    is_trial_failure,
+    run_minimizer,
+)
+
+__all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
+
+Array = NDArray[np.float64]
+
+DISTRIBUTIONS = {
+    "gaussian": lib.SMM_GAUSSIAN,
+    "binomial": lib.SMM_BINOMIAL,
+    "poisson": lib.SMM_POISSON,
+    "gamma": lib.SMM_GAMMA,
+    "inverse_gaussian": lib.SMM_INVERSE_GAUSSIAN,
+    "negative_binomial": lib.SMM_NEGATIVE_BINOMIAL,
+}
+LINKS = {
+    "identity": lib.SMM_IDENTITY,
+    "log": lib.SMM_LOG,
+    "logit": lib.SMM_LOGIT,
+    "probit": lib.SMM_PROBIT,
+    "cloglog": lib.SMM_CLOGLOG,
+    "loglog": lib.SMM_LOGLOG,
+    "cauchit": lib.SMM_CAUCHIT,
+    "power": lib.SMM_POWER,
+}
+
+
+def _family(distribution: str, link: str, power: float, observed: bool) -> Any:
+    family = ffi.new("smm_family *")
+    family.distribution = DISTRIBUTIONS[distribution]
+    family.link = LINKS[link]
+    family.power = power
+    family.observed = int(observed)
+    return family
+
+
+def family_rows(
+    distribution: str,
+    link: str,
+    y: Array,
+    eta: Array,
+    *,
+    weights: Array | None = None,
+    zeta: float = 0.0,
+    power: float = 1.0,
+    observed: bool = False,
+) -> dict[str, Array]:
+    """Return the log-likelihood of every row and its derivatives.
+
+    Parameters
+    ----------
+    distribution, link : str
+    y, eta : ndarray, shape (n,)
+    weights : ndarray, shape (n,), optional
+    zeta : float
+        Log dispersion.
+    power : float
+        Exponent of the power link.
+    observed : bool
+        Whether ``w`` is the observed information rather than the expected one.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``loglik``, ``l``, ``w``, ``wo``, ``dw``, ``loglik_zeta``, ``l_zeta``, ``w_zeta``.
+    """
+    y = floats(y, y.shape, "y")
+    eta = floats(eta, y.shape, "eta")
+    given = None if weights is None else floats(weights, y.shape, "weights")
+    names = ("loglik", "l", "w", "wo", "dw", "loglik_zeta", "l_zeta", "w_zeta")
+    out = {name: np.empty(y.shape) for name in names}
+    status = lib.smm_family_rows(
+        _family(distribution, link, power, observed),
+        len(y),
+        doubles(y),
+        ffi.NULL if given is None else doubles(given),
+        doubles(eta),
+        zeta,
+        *(doubles(out[name]) for name in names),
+    )
+    check(status, "evaluate the family")
+    return out
+
+
+@dataclass(frozen=True)
+class GeneralizedSolution:
+    """What a solved generalized model knows, in the units it was given.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (p,)
+    u, b : ndarray, shape (q,)
+    eta : ndarray, shape (n,)
+    xvx_inverse : ndarray, shape (p, p)
+    condvar : tuple of ndarray, shape (l, k, k)
+    loglik, usq, logdet_omega, dispersion : float
+    pirls_steps : int
+    """
+
+    beta: Array
+    u: Array
+    b: Array
+    eta: Array
+    xvx_inverse: Array
+    condvar: tuple[Array, ...]
+    loglik: float
+    usq: float
+    logdet_omega: float
+    dispersion: float
+    pirls_steps: int
+
+
+class CoreGeneralized:
+    """A generalized model of one design: evaluate, minimize, solve; one thread at a time.
+
+    Parameters
+    ----------
+    design : CoreDesign
+    distribution, link : str
+        Keys of `DISTRIBUTIONS` and `LINKS`.
+    y : ndarray, shape (n,)
+    weights, offset : ndarray, shape (n,), optional
+    power : float
+        Exponent of the power link.
+    observed : bool
+        Whether the Laplace approximation uses the observed information.
+    """
+
+    def __init__(
+        self,
+        design: CoreDesign,
+        distribution: str,
+        link: str,
+        y: Array,
+        *,
+        weights: Array | None = None,
+        offset: Array | None = None,
+        power: float = 1.0,
+        observed: bool = False,
+    ) -> None:
+        shape = (design.n,)
+        self.design = design
+        self._lock = threading.Lock()
+        # C borrows these three for the lifetime of the handle
+        self._y = floats(y, shape, "y")
+        self._weights = None if weights is None else floats(weights, shape, "weights")
+        self._offset = None if offset is None else floats(offset, shape, "offset")
+        out = ffi.new("smm_glmm **")
+        status = lib.smm_glmm_create(
+            design.handle,
+            _family(distribution, link, power, observed),
+            doubles(self._y),
+            ffi.NULL if self._weights is None else doubles(self._weights),
+            ffi.NULL if self._offset is None else doubles(self._offset),
+            out,
+        )
+        check(status, "prepare the generalized model")
+        self.handle = ffi.gc(out[0], lib.smm_glmm_destroy)
+
+    def set_approximation(self, fast: bool, nodes: Array, log_weights: Array) -> None:
+        """Choose the approximation; one node is Laplace's."""
+        nodes = floats(nodes, (len(nodes),), "nodes")
+        log_weights = floats(log_weights, nodes.shape, "log_weights")
+        with self._lock:
+            status = lib.smm_glmm_approximation(
+                self.handle, int(fast), len(nodes), doubles(nodes), doubles(log_weights)
+            )
+        check(status, "set up the quadrature")
+
+    def set_beta(self, beta: Array) -> None:
+        """Give the coefficients PIRLS starts from when it profiles them out."""
+        beta = floats(beta, (self.design.p,), "beta")
+        with self._lock:
+            check(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
+
+    @property
+    def nparameters(self) -> int:
+        """Number of parameters of the objective."""
+        return int(lib.smm_glmm_parameters(self.handle))
+
+    def value_and_gradient(self, parameters: Array) -> tuple[float, Array]:
+        """Return the objective and its exact gradient; NaN where PIRLS does not settle."""
+        count = self.nparameters
+        parameters = floats(parameters, (count,), "parameters")
+        value, gradient = ffi.new("double *"), np.full(count, np.nan)
+        with self._lock:
+            status = lib.smm_glmm_value(self.handle, doubles(parameters), value)
+            if status == lib.SMM_OK:
+                status = lib.smm_glmm_gradient(self.handle, doubles(gradient))
+        if not is_trial_failure(status):
+            check(status, "evaluate the objective")
+        return float(value[0]), gradient
+
+    def curvature(self) -> Array:
+        """Return the approximate Hessian where the model is solved."""
+        count = self.nparameters
+        out = np.empty((count, count))
+        with self._lock:
+            check(lib.smm_glmm_curvature(self.handle, doubles(out)), "evaluate the curvature")
+        return out
+
+    def solution(self) -> GeneralizedSolution:
+        """Return coefficients, modes and variances where the model is solved."""
+        n, p, q, shapes = self.design.n, self.design.p, self.design.q, self.design.shapes
+        sizes = [levels * cols * cols for levels, cols in shapes]
+        beta, u, b, eta = np.empty(p), np.empty(q), np.empty(q), np.empty(n)
+        inverse, condvar, scalars = np.empty((p, p)), np.empty(sum(sizes)), np.empty(5)
+        with self._lock:
+            status = lib.smm_glmm_solution(
+                self.handle,
+                *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
+            )
+        check(status, "read the solution")
+        parts = np.split(condvar, np.cumsum(sizes)[:-1])
+        blocks = tuple(
+            part.reshape(levels, cols, cols)
+            for part, (levels, cols) in zip(parts, shapes, strict=True)
+        )
+        loglik, usq, logdet, dispersion, steps = (float(value) for value in scalars)
+        return GeneralizedSolution(
+            beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)
+        )
+
+    def minimize(
+        self, start: Array, *, algorithm: int | None = None, **options: Any
+    ) -> Minimization:
+        """Minimize from `start`; see `CoreWorkspace.minimize`."""
+        return run_minimizer(
+            self.handle,
+            lib.smm_glmm_newton,
+            lib.smm_glmm_nlopt,
+            floats(start, (self.nparameters,), "start"),
+            self._lock,
+            algorithm=algorithm,
+            **options,
+        )
