@@ -60,9 +60,9 @@ def test_days_as_levels_reach_the_closed_form(reml):
     S = np.cov(values, rowvar=False, ddof=m - divisor)
     logdet = np.linalg.slogdet(S)[1]
     optimum = divisor * (logdet + d * (1 + np.log(2 * np.pi)))
-    # log|X'V^-1 X| with X'V^-1 X = m C'S^-1 C, and |C| = 1 for treatment contrasts; of the
-    # m log|V| in the criterion the sum above has m - 1.
-    optimum += (logdet + d * np.log(m) - logdet) if reml else 0.0
+    # X'V^-1 X = m C'S^-1 C with |C| = 1 for treatment contrasts: its log determinant is
+    # d log m - log|S|, which leaves m - 1 of the m terms log|S| of log|V|.
+    optimum += d * np.log(m) if reml else 0.0
 
     result = days_as_levels(reml=reml)
     assert result.converged

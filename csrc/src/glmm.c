@@ -361,11 +361,14 @@ static int glmm_curvature(void *ctx, double *hessian) { return smm_glmm_curvatur
 
 static smm_problem generalized_problem(smm_glmm *g)
 {
-    /* without beta, what follows theta moves up, and all of it has unit scale */
+    /* Without beta, what follows theta moves up, and all of it has unit scale. Secant
+     * corrections are for the dispersion, whose curvature is crude; elsewhere they only
+     * disturb a model that is right to about a tenth. */
+    int memory = smm_has_dispersion(g->family.distribution) ? SMM_MEMORY : 0;
     return (smm_problem){g->ws->design, smm_glmm_parameters(g), g,
                          glmm_value,    glmm_gradient,          glmm_curvature,
                          g->scale,      g->run_vectors,         g->run_matrices,
-                         SMM_MEMORY,    g->run_pairs};
+                         memory,        g->run_pairs};
 }
 
 int smm_glmm_newton(smm_glmm *g, const smm_options *options, double *parameters,

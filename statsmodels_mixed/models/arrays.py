@@ -13,6 +13,7 @@ from ..design import Design, RandomBlock
 from ..errors import DataError, OptionError
 from ..frame.columns import tidy
 from ..frame.grouping import factorize
+from ..frame.selection import total_offset
 from ..terms import Grouping, Intercept, RandomTerm
 
 __all__ = ["design_from_arrays"]
@@ -30,9 +31,18 @@ def design_from_arrays(
     *,
     weights: ArrayLike | None = None,
     offset: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
     missing: str = "none",
+    labels: bool = False,
 ) -> tuple[Design, pd.Index | None, int]:
-    """Put arrays together as a design; see `LinearMixedModel` for the arguments.
+    """Put arrays together as a design.
+
+    Parameters
+    ----------
+    endog, exog, groups, exog_re, weights, offset, exposure, missing
+        As the models take them.
+    labels : bool
+        Whether `endog` may hold labels, to be given by their codes.
 
     Returns
     -------
@@ -52,24 +62,24 @@ def design_from_arrays(
     """
     if missing not in ("none", "drop", "raise"):
         raise OptionError(f"missing must be none, drop or raise, not {missing!r}")
-    y = _numbers(endog, "endog").squeeze()
+    y, response_levels = _endog(endog, labels)
     x = _matrix(exog, "exog")
     extra = {
         name: _numbers(values, name).squeeze()
-        for name, values in [("weights", weights), ("offset", offset)]
+        for name, values in [("weights", weights), ("offset", offset), ("exposure", exposure)]
         if values is not None
     }
     factors, effects = _groupings(groups, exog_re)
-    n = y.shape[0] if y.ndim == 1 else -1
-    vectors = {"endog": y, **extra, **{f"groups {k!r}": v for k, v in factors.items()}}
+    n = len(y)
+    vectors = {**extra, **{f"groups {k!r}": v for k, v in factors.items()}}
     for name, values in {**vectors, "exog": x, **_labelled(effects)}.items():
-        if n < 0 or len(values) != n or (name in vectors and values.ndim != 1):
+        if len(values) != n or (name in vectors and values.ndim != 1):
             raise DataError(f"{name} has shape {values.shape}; all arrays need {n} rows")
 
     absent = np.zeros(n, dtype=bool)
     for values in factors.values():
         absent |= np.asarray(pd.isna(values))
-    for values in [y[:, None], x, *effects.values(), *(v[:, None] for v in extra.values())]:
+    for values in [y.reshape(n, -1), x, *effects.values(), *(v[:, None] for v in extra.values())]:
         absent |= np.isnan(values).any(axis=1)
     if absent.any() and missing != "drop":
         raise DataError(f'{int(absent.sum())} rows have missing values; pass missing="drop"')
@@ -79,8 +89,10 @@ def design_from_arrays(
             raise DataError(f"{name} has infinite values")
     if not keep.any():
         raise DataError("no rows are left once those with missing values are dropped")
-    if "weights" in extra and (extra["weights"][keep] <= 0).any():
-        raise DataError("weights must be positive")
+    kept = {name: values[keep] for name, values in extra.items()}
+    for name in ("weights", "exposure"):
+        if name in kept and (kept[name] <= 0).any():
+            raise DataError(f"{name} must be positive")
 
     blocks = [_block(name, factors[name][keep], effects, keep, exog_re) for name in factors]
     # The order of all output: decreasing number of random effects, ties as given.
@@ -88,14 +100,27 @@ def design_from_arrays(
     design = Design(
         y=y[keep].copy(),
         X=np.ascontiguousarray(x[keep]),
-        weights=extra["weights"][keep] if "weights" in extra else None,
-        offset=extra["offset"][keep] if "offset" in extra else None,
+        weights=kept.get("weights"),
+        offset=total_offset(kept.get("offset"), kept.get("exposure")),
         blocks=tuple(blocks),
         response_name=str(_name(endog, "y")),
         x_names=_column_names(exog, x),
+        response_levels=response_levels,
     )
-    labels = next((v.index for v in (endog, exog) if isinstance(v, pd.Series | pd.DataFrame)), None)
-    return design, None if labels is None else labels[keep], int(absent.sum())
+    index = next((v.index for v in (endog, exog) if isinstance(v, pd.Series | pd.DataFrame)), None)
+    return design, None if index is None else index[keep], int(absent.sum())
+
+
+def _endog(values: Any, labels: bool) -> tuple[Array, tuple[Any, ...] | None]:
+    """Return the response, shape (n,) or (n, m), and the levels of labels."""
+    try:
+        y = _matrix(values, "endog")
+    except DataError:
+        if not labels or np.ndim(values) != 1:
+            raise
+        codes, levels = factorize(tidy(_series(values)))
+        return np.where(codes < 0, np.nan, codes), tuple(levels)
+    return (y[:, 0] if y.shape[1] == 1 else y), None
 
 
 def _groupings(groups: Any, exog_re: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -171,9 +196,9 @@ def _matrix(values: Any, name: str) -> Array:
 
 
 def _name(values: Any, default: str) -> object:
-    """Return the name of a Series, or of the only column of a frame."""
-    if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
-        return values.columns[0]
+    """Return the name of a Series, or of the columns of a frame."""
+    if isinstance(values, pd.DataFrame):
+        return " + ".join(map(str, values.columns))
     return getattr(values, "name", None) or default
 
 

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
-from statsmodels.base.model import LikelihoodModel
+from statsmodels.genmod.families.links import Identity
 
-from ..design import Design, build_design, check_groupings, check_linear_response
-from ..errors import DataError, OptionError
+from ..design import Design, check_groupings, check_linear_response
+from ..errors import OptionError
 from ..fit import fit_linear
-from ..formula.parse import parse
-from ..frame.build import ModelFrame, build_frame
 from ..optimize import FitOptions
 from ..results.facts import warn
-from ..results.layout import Layout
 from ..results.linear import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from ..terms import MixedFormula
-from .arrays import design_from_arrays
-from .data import MixedData
-from .idiom import attach_groups, translate
+from .base import MixedModel
 
 __all__ = ["LinearMixedModel"]
 
 Array = NDArray[np.float64]
 
 
-class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
+class LinearMixedModel(MixedModel):
     """Linear mixed model: y = X beta + Z b + e.
 
     The random effects b of the levels of a grouping factor are independent and normal
@@ -61,6 +56,8 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
         If the arrays do not fit together or no model can be fitted to them.
     """
 
+    link = Identity()
+
     def __init__(
         self,
         endog: ArrayLike,
@@ -72,10 +69,9 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
         offset: ArrayLike | None = None,
         missing: str = "none",
     ) -> None:
-        design, labels, n_dropped = design_from_arrays(
+        self._from_arrays(
             endog, exog, groups, exog_re, weights=weights, offset=offset, missing=missing
         )
-        self._attach(design, MixedData(design, labels), n_dropped)
 
     @classmethod
     def from_formula(
@@ -130,74 +126,26 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
         FormulaError, DataError, OptionError
             One sentence that names the term, the column or the option.
         """
-        if isinstance(eval_env, int):
-            eval_env = {} if eval_env < 0 else EvalEnvironment.capture(eval_env, reference=1)
-        if not isinstance(formula, str | MixedFormula):
-            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}")
-        if groups is not None:
-            data, column = attach_groups(data, groups)
-            terms = translate(formula, data, column, re_formula, vc_formula)
-        elif re_formula is not None or vc_formula is not None:
-            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups")
-        else:
-            terms = parse(formula) if isinstance(formula, str) else formula
-        frame = build_frame(
-            terms,
+        return cls.__new__(cls)._from_formula(
+            formula,
             data,
+            groups,
+            re_formula,
+            vc_formula,
             weights=weights,
             offset=offset,
             contrasts=contrasts,
             subset=subset,
             missing=missing,
-            env=eval_env,
+            eval_env=eval_env,
         )
-        design = build_design(frame)
-        model = cls.__new__(cls)
-        model.formula = terms.fixed_formula
-        model.formula_full = str(terms)
-        model._attach(design, MixedData(design, frame.index, frame), frame.n_dropped)
-        model.offset_name = offset if isinstance(offset, str) else None
-        return model
 
-    def _attach(self, design: Design, data: MixedData, n_dropped: int) -> None:
-        """Check what any fit needs and set every attribute."""
+    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
+        """Refuse responses and groups that no linear model can have."""
         check_linear_response(design)
         # One level per row is in order when sigma is given, which only `fit` knows.
         check_groupings(design, allow_observation_level=True)
-        self.design: Design | None = design
-        self.data = data
-        self.frame: ModelFrame | None = data.model_frame
-        self.endog: Array | None = design.y
-        self.exog: Array | None = design.X
-        self.weights, self.offset = design.weights, design.offset
-        self.offset_name: str | None = None
-        self.layout = Layout.of(design, n_dropped)
-        self._data_attr: list[str] = []
-        self._init_keys: list[str] = []
-
-    def __repr__(self) -> str:
-        formula = getattr(self, "formula_full", self.layout.response)
-        return f"<{type(self).__name__}: {formula}; {self.layout.nobs} rows>"
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return self.layout.nobs
-
-    @property
-    def theta_names(self) -> list[str]:
-        """Names of the covariance parameters."""
-        return self.layout.theta_names
-
-    @property
-    def k_constant(self) -> int:
-        """1 when the columns of X span a constant, else 0."""
-        return self.data.k_constant
-
-    def _kept_design(self) -> Design:
-        if self.design is None:
-            raise DataError("the data of this model were removed; keep them to ask for this")
-        return self.design
+        return design
 
     # Evaluation at a given theta.
 
@@ -222,15 +170,6 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
     def score(self, theta: ArrayLike, reml: bool = False) -> Array:
         """Return the gradient of `loglike`, shape (n_theta,)."""
         return -self.gradient(theta, reml) / 2
-
-    def _theta(self, theta: ArrayLike) -> Array:
-        values = np.array(theta, dtype=float, ndmin=1)
-        wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
-        if values.shape != (wanted,) or not np.isfinite(values).all():
-            raise OptionError(
-                f"theta must be {wanted} finite numbers, for {', '.join(self.theta_names)}"
-            )
-        return values
 
     # Fit and prediction.
 
@@ -326,28 +265,4 @@ class LinearMixedModel(LikelihoodModel):  # type: ignore[misc]
         -------
         ndarray, shape (m,)
         """
-        beta = np.asarray(params, dtype=float)
-        if exog is None:
-            design = self._kept_design()
-            matrix, own = design.X, design.offset
-            offset = own if offset is None else offset
-        else:
-            matrix = np.asarray(exog, dtype=float)
-        names = self.data.param_names
-        if len(beta) != matrix.shape[1] and len(beta) == len(names):
-            matrix = matrix[:, [self.data.xnames.index(name) for name in names]]
-        if len(beta) != matrix.shape[1]:
-            raise DataError(
-                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
-            )
-        mean: Array = matrix @ beta
-        return mean if offset is None else mean + np.asarray(offset, dtype=float)
-
-    def without_data(self) -> LinearMixedModel:
-        """Return a copy without data, for results that are to be small."""
-        bare = copy.copy(self)
-        bare.design = bare.endog = bare.exog = bare.weights = None
-        bare.offset = None if self.offset is None else self.offset[:0]
-        bare.data = self.data.without_rows()
-        bare.frame = bare.data.model_frame
-        return bare
+        return self._linear_predictor(params, exog, offset)

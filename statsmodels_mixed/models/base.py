@@ -1,0 +1,185 @@
+"""What linear and generalized mixed models have in common: how they are made and predict."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from patsy.eval import EvalEnvironment
+from statsmodels.base.model import LikelihoodModel
+
+from ..design import Design, build_design
+from ..errors import DataError, OptionError
+from ..formula.parse import parse
+from ..frame.build import ModelFrame, build_frame
+from ..frame.selection import total_offset
+from ..results.layout import Layout
+from ..terms import MixedFormula
+from .arrays import design_from_arrays
+from .data import MixedData
+from .idiom import attach_groups, translate
+
+__all__ = ["MixedModel"]
+
+Array = NDArray[np.float64]
+
+
+class MixedModel(LikelihoodModel):  # type: ignore[misc]
+    """A model with random effects, before it is fitted.
+
+    A class of models says in `_prepare` what it needs of the response and the groups, and
+    in `link` how the mean depends on the linear predictor.
+    """
+
+    # Families other than the linear model take labels for the response.
+    _labels = False
+
+    link: Any
+    design: Design | None
+    endog: Array | None
+    exog: Array | None
+
+    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
+        """Check what any fit needs and return the design to fit; `rows` are the labels."""
+        raise NotImplementedError
+
+    def _from_arrays(
+        self, endog: ArrayLike, exog: ArrayLike, groups: Any, exog_re: Any, **options: Any
+    ) -> None:
+        """Set every attribute of a model made from arrays."""
+        design, rows, n_dropped = design_from_arrays(
+            endog, exog, groups, exog_re, labels=self._labels, **options
+        )
+        self._attach(design, rows, None, n_dropped)
+        self._note_offsets(options.get("offset"), options.get("exposure"))
+
+    def _from_formula(
+        self,
+        formula: str | MixedFormula,
+        data: Any,
+        groups: Any,
+        re_formula: str | None,
+        vc_formula: Mapping[str, str] | None,
+        *,
+        eval_env: int | EvalEnvironment | Mapping[str, Any],
+        **options: Any,
+    ) -> Self:
+        """Set every attribute of a model made from a formula, for the caller's caller."""
+        if isinstance(eval_env, int):
+            eval_env = {} if eval_env < 0 else EvalEnvironment.capture(eval_env, reference=2)
+        if not isinstance(formula, str | MixedFormula):
+            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}")
+        if groups is not None:
+            data, column = attach_groups(data, groups)
+            terms = translate(formula, data, column, re_formula, vc_formula)
+        elif re_formula is not None or vc_formula is not None:
+            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups")
+        else:
+            terms = parse(formula) if isinstance(formula, str) else formula
+        frame = build_frame(terms, data, env=eval_env, **options)
+        self.formula = terms.fixed_formula
+        self.formula_full = str(terms)
+        self._attach(build_design(frame), frame.index, frame, frame.n_dropped)
+        self._note_offsets(options.get("offset"), options.get("exposure"))
+        return self
+
+    def _attach(
+        self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int
+    ) -> None:
+        design = self._prepare(design, rows)
+        self.design = design
+        self.data = MixedData(design, rows, frame)
+        self.frame = frame
+        self.endog, self.exog = design.y, design.X
+        self.weights, self.offset = design.weights, design.offset
+        self.layout = Layout.of(design, n_dropped)
+        self._data_attr: list[str] = []
+        self._init_keys: list[str] = []
+
+    def _note_offsets(self, offset: Any, exposure: Any) -> None:
+        """Remember where offset and exposure came from, to find them in new data."""
+        self.offset_name = offset if isinstance(offset, str) else None
+        self.exposure_name = exposure if isinstance(exposure, str) else None
+        self.has_offset, self.has_exposure = offset is not None, exposure is not None
+
+    def __repr__(self) -> str:
+        formula = getattr(self, "formula_full", self.layout.response)
+        return f"<{type(self).__name__}: {formula}; {self.layout.nobs} rows>"
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return self.layout.nobs
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters."""
+        return self.layout.theta_names
+
+    @property
+    def k_constant(self) -> int:
+        """1 when the columns of X span a constant, else 0."""
+        return self.data.k_constant
+
+    def _kept_design(self) -> Design:
+        if self.design is None:
+            raise DataError("the data of this model were removed; keep them to ask for this")
+        return self.design
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        """Return covariance parameters as an array, after checking them."""
+        values = np.array(theta, dtype=float, ndmin=1)
+        wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
+        if values.shape != (wanted,) or not np.isfinite(values).all():
+            raise OptionError(
+                f"theta must be {wanted} finite numbers, for {', '.join(self.theta_names)}"
+            )
+        return values
+
+    def _linear_predictor(
+        self, params: ArrayLike, exog: ArrayLike | None, offset: Any, exposure: Any = None
+    ) -> Array:
+        """Return X beta + offset + log(exposure), shape (m,).
+
+        Parameters
+        ----------
+        params : array_like, shape (p,) or (rank,)
+            Coefficients of all columns of X, or of the estimable ones.
+        exog : array_like, shape (m, p), optional
+            Fixed-effects matrix; without it that of the model, with the model's offset
+            unless another one is given.
+        offset, exposure : array_like, shape (m,), optional
+        """
+        beta = np.asarray(params, dtype=float)
+        if exog is None:
+            design = self._kept_design()
+            matrix = design.X
+            if offset is None and exposure is None:
+                offset = design.offset
+        else:
+            matrix = np.asarray(exog, dtype=float)
+        names = self.data.param_names
+        if len(beta) != matrix.shape[1] and len(beta) == len(names):
+            matrix = matrix[:, [self.data.xnames.index(name) for name in names]]
+        if len(beta) != matrix.shape[1]:
+            raise DataError(
+                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
+            )
+        offset = None if offset is None else np.asarray(offset, dtype=float)
+        exposure = None if exposure is None else np.asarray(exposure, dtype=float)
+        total = total_offset(offset, exposure)
+        fixed: Array = matrix @ beta
+        return fixed if total is None else fixed + total
+
+    def without_data(self) -> Self:
+        """Return a copy without data, for results that are to be small."""
+        bare = copy.copy(self)
+        bare.design = bare.endog = bare.exog = bare.weights = None
+        bare.offset = None if self.offset is None else self.offset[:0]
+        bare.data = self.data.without_rows()
+        bare.frame = bare.data.model_frame
+        return bare
