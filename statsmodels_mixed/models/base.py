@@ -17,6 +17,8 @@ from ..errors import DataError, OptionError
 from ..formula.parse import parse
 from ..frame.build import ModelFrame, build_frame
 from ..frame.selection import total_offset
+from ..results.base import MixedModelResults
+from ..results.facts import warn
 from ..results.layout import Layout
 from ..terms import MixedFormula
 from .arrays import design_from_arrays
@@ -174,6 +176,13 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         total = total_offset(offset, exposure)
         fixed: Array = matrix @ beta
         return fixed if total is None else fixed + total
+
+    def _finish(self, results: MixedModelResults, wrapper: type) -> Any:
+        """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
+        if len(results.estimates.beta) < len(self.layout.columns):
+            self.data.name_params(results.fixefnames)
+        warn(results)
+        return wrapper(results)
 
     def without_data(self) -> Self:
         """Return a copy without data, for results that are to be small."""

@@ -15,7 +15,6 @@ from ..design import Design, check_groupings, check_linear_response
 from ..errors import OptionError
 from ..fit import fit_linear
 from ..optimize import FitOptions
-from ..results.facts import warn
 from ..results.linear import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from ..terms import MixedFormula
 from .base import MixedModel
@@ -241,10 +240,7 @@ class LinearMixedModel(MixedModel):
             options=options,
         )
         results = LinearMixedModelResults(self, estimates, self.layout)
-        if len(estimates.beta) < len(self.layout.columns):
-            self.data.name_params(results.fixefnames)
-        warn(results)
-        wrapped: LinearMixedModelResults = LinearMixedModelResultsWrapper(results)
+        wrapped: LinearMixedModelResults = self._finish(results, LinearMixedModelResultsWrapper)
         return wrapped
 
     def predict(

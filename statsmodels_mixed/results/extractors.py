@@ -1,7 +1,7 @@
-"""The extractors of a fitted linear model: its numbers under the names used for mixed models.
+"""The extractors of a fitted model: its numbers under the names used for mixed models.
 
-Everything is computed on demand from the frozen `LinearEstimates` and the names in
-`Layout`; only `condvar` and `leverage` need the data.
+Everything is computed on demand from the frozen estimates and the names in `Layout`;
+only `condvar` needs the data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
     from ..design import Design
-    from ..estimates import LinearEstimates
+    from ..estimates import GeneralizedEstimates, LinearEstimates
     from ..optimize import FitReport
 
 __all__ = ["Extractors"]
@@ -29,13 +29,36 @@ Array = NDArray[np.float64]
 
 
 class Extractors:
-    """Named views of a fit, for classes that have `estimates`, `layout` and `_design`."""
+    """Named views of a fit, for classes that fill in what the first few methods say."""
 
-    estimates: LinearEstimates
+    estimates: LinearEstimates | GeneralizedEstimates
     layout: Layout
 
     def _design(self) -> Design:
         """Return the design of the fit, unless the data have been removed."""
+        raise NotImplementedError
+
+    def cov_params(self) -> Array:
+        """Return the covariance matrix of the estimable coefficients."""
+        raise NotImplementedError
+
+    @property
+    def dof(self) -> int:
+        """Number of estimated parameters."""
+        raise NotImplementedError
+
+    @property
+    def _effects_scale(self) -> float:
+        """The s in Cov(b_j) = s^2 T T'."""
+        raise NotImplementedError
+
+    @property
+    def _residual_sd(self) -> float | None:
+        """What stands beside the standard deviations of the random effects, if anything."""
+        raise NotImplementedError
+
+    def _conditional_variances(self) -> tuple[Array, ...]:
+        """Return Var(b_j | y) by block, each (l, k, k)."""
         raise NotImplementedError
 
     # The fit as a whole.
@@ -51,23 +74,8 @@ class Extractors:
         return self.estimates.report.converged
 
     @property
-    def reml(self) -> bool:
-        """Whether the REML criterion was minimized."""
-        return self.estimates.reml
-
-    @property
-    def method(self) -> str:
-        """``"ML"`` or ``"REML"``."""
-        return "REML" if self.estimates.reml else "ML"
-
-    @property
     def objective(self) -> float:
-        """What was minimized: -2 log-likelihood, or the REML criterion."""
-        return self.estimates.objective
-
-    @property
-    def deviance(self) -> float:
-        """Another name for `objective`: no saturated model is subtracted."""
+        """What was minimized: -2 log-likelihood, or the REML criterion of a linear model."""
         return self.estimates.objective
 
     @property
@@ -76,12 +84,6 @@ class Extractors:
         blocks = self.layout.blocks
         rank = len(self.estimates.beta)
         return Dims(self.layout.nobs, rank, self.layout.n_random, len(blocks))
-
-    @property
-    def dof(self) -> int:
-        """Number of estimated parameters: coefficients, theta and sigma unless it was given."""
-        estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
 
     @property
     def n_dropped(self) -> int:
@@ -100,17 +102,22 @@ class Extractors:
 
     @property
     def fitlog(self) -> pd.DataFrame:
-        """Every theta tried and the objective there, in order."""
+        """All parameters tried and the objective there, in order."""
         report = self.estimates.report
-        frame = pd.DataFrame(report.fitlog_theta, columns=self.theta_names)
+        frame = pd.DataFrame(report.fitlog_theta, columns=self._searched)
         frame["objective"] = report.fitlog_objective
         return frame
+
+    @property
+    def _searched(self) -> list[str]:
+        """Names of the parameters over which the objective was minimized."""
+        return self.theta_names
 
     # Likelihood and criteria.
 
     @property
     def llf(self) -> float:
-        """Log-likelihood; the restricted one when `reml` is true."""
+        """Log-likelihood; the restricted one after a fit by REML."""
         return -self.estimates.objective / 2
 
     @property
@@ -174,16 +181,16 @@ class Extractors:
     @property
     def stderror(self) -> pd.Series:
         """Standard errors of all coefficients, NaN for dropped columns."""
-        variances = self.estimates.sigma**2 * np.diag(self.estimates.cov_unscaled)
-        return pd.Series(self._spread(np.sqrt(variances)), index=self.coefnames)
+        errors = np.sqrt(np.diag(self.cov_params()))
+        return pd.Series(self._spread(errors), index=self.coefnames)
 
     @property
     def vcov(self) -> pd.DataFrame:
-        """Covariance matrix of all coefficients given theta, NaN for dropped columns."""
+        """Covariance matrix of all coefficients, NaN for dropped columns."""
         names = self.coefnames
         full = np.full((len(names), len(names)), np.nan)
         columns = self.estimates.columns
-        full[np.ix_(columns, columns)] = self.estimates.sigma**2 * self.estimates.cov_unscaled
+        full[np.ix_(columns, columns)] = self.cov_params()
         return pd.DataFrame(full, index=names, columns=names)
 
     def coeftable(self) -> pd.DataFrame:
@@ -216,20 +223,15 @@ class Extractors:
         """Names of the covariance parameters."""
         return self.layout.theta_names
 
-    @property
-    def sigma(self) -> float:
-        """Residual standard deviation."""
-        return self.estimates.sigma
-
     @cached_property
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects."""
+        scale = self._effects_scale
         groups = tuple(
-            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, sigma)
+            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
             for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
-            for sigma in [self.estimates.sigma]
         )
-        return VarCorr(groups, self.estimates.sigma)
+        return VarCorr(groups, self._residual_sd)
 
     @property
     def cov_re(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -249,7 +251,8 @@ class Extractors:
         Parameters
         ----------
         uscale : bool
-            Give them on the spherical scale u; otherwise on that of the response, b = T u.
+            Give them on the spherical scale u; otherwise b = T u, on that of the linear
+            predictor (for a linear model that of the response).
 
         Returns
         -------
@@ -281,24 +284,12 @@ class Extractors:
         Returns
         -------
         dict of ndarray, shape (l, k, k)
-            By grouping factor, one matrix per level; theta, sigma and the
-            coefficients are taken as known.
+            By grouping factor, one matrix per level; the parameters are taken as known.
         """
-        from ..pls import conditional_variances
-
-        matrices = conditional_variances(self._design(), self.estimates)
+        matrices = self._conditional_variances()
         return {
             block.name: matrix for block, matrix in zip(self.layout.blocks, matrices, strict=True)
         }
-
-    def leverage(self) -> Array:
-        """Return the derivative of each fitted value in its own response, shape (n,).
-
-        Their sum lies between the rank of X and that plus the number of random effects.
-        """
-        from ..pls import leverage
-
-        return leverage(self._design(), self.estimates)
 
     def _require(self, values: Array) -> Array:
         """Return an array of length n unless `remove_data` has dropped it."""

@@ -1,30 +1,24 @@
-"""A fitted linear mixed model as statsmodels users know results."""
+"""A fitted linear mixed model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
-from statsmodels.base.wrapper import populate_wrapper, union_dicts
+from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import DataError
+from ..errors import OptionError
 from ..estimates import LinearEstimates
-from .extractors import Extractors
+from .base import MixedModelResults, MixedModelResultsWrapper
 from .layout import Layout
 
 if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
-    from statsmodels.stats.contrast import WaldTestResults
 
-    from ..design import Design
     from ..models.linear import LinearMixedModel
-    from .comparison import LikelihoodRatio
     from .document import Document
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
@@ -32,14 +26,11 @@ __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 Array = NDArray[np.float64]
 
 
-class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[misc]
-    """The result of fitting a `LinearMixedModel`.
+class LinearMixedModelResults(MixedModelResults):
+    """The result of fitting a `LinearMixedModel`; see `MixedModelResults`.
 
-    It holds its own numbers (`estimates`, frozen): fitting the model again, or another
-    model to the same data, never changes it. `params`, `bse`, `tvalues`, `pvalues`,
-    `conf_int()` and `cov_params()` are about the estimable fixed effects, given the
-    estimated covariance parameters, with the normal distribution as reference;
-    covariance parameters are in `theta`, `varcorr`, `cov_re`, `sigma` and `scale`.
+    Standard errors are those given the estimated covariance parameters. The residual
+    standard deviation is `sigma`, its square `scale`.
 
     Parameters
     ----------
@@ -51,61 +42,63 @@ class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: igno
         The names that go with them.
     """
 
+    kind = "linear mixed model"
+    estimates: LinearEstimates
+
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        for value in vars(estimates).values():
-            for array in value if isinstance(value, tuple) else (value,):
-                if isinstance(array, np.ndarray):
-                    array.flags.writeable = False
-        self.estimates = estimates
-        self.layout = layout
-        super().__init__(model, estimates.beta, estimates.cov_unscaled, scale=estimates.sigma**2)
-
-    def initialize(self, model: LinearMixedModel, params: Array) -> None:
-        """Attach the model and the coefficients (called by statsmodels)."""
-        self.model = model
-        self.params = params
-
-    def _design(self) -> Design:
-        design = self.model.design
-        if design is None:
-            raise DataError("the data of this result were removed; keep them to ask for this")
-        return design
-
-    def __repr__(self) -> str:
-        what = "REML criterion" if self.reml else "-2 log-likelihood"
-        formula = getattr(self.model, "formula_full", self.layout.response)
-        return f"<{type(self).__name__}: {formula}; {self.method}, {what} {self.objective:.4f}>"
-
-    def __str__(self) -> str:
-        return self.summary().as_text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().as_html()
-
-    # Degrees of freedom of the mean.
+        super().__init__(model, estimates, layout, estimates.cov_unscaled, estimates.sigma**2)
 
     @property
-    def k_constant(self) -> int:
-        """1 when the columns of X span a constant, else 0."""
-        constant: int = self.model.k_constant
-        return constant
+    def reml(self) -> bool:
+        """Whether the REML criterion was minimized."""
+        return self.estimates.reml
 
     @property
-    def df_model(self) -> int:
-        """Estimable coefficients not counting a constant."""
-        return len(self.estimates.beta) - self.k_constant
-
-    # Fitted values and prediction.
+    def method(self) -> str:  # type: ignore[override]
+        """``"ML"`` or ``"REML"``."""
+        return "REML" if self.estimates.reml else "ML"
 
     @property
-    def fittedvalues(self) -> Array:
-        """X beta + Z b + offset, shape (n,): random effects at their conditional modes."""
-        return self._require(self.estimates.fitted)
+    def deviance(self) -> float:
+        """Another name for `objective`: no saturated model is subtracted."""
+        return self.estimates.objective
 
-    @cached_property
-    def resid(self) -> Array:
-        """Response minus fitted values, shape (n,)."""
-        return np.asarray(self._design().y - self.fittedvalues)
+    @property
+    def dof(self) -> int:
+        """Number of estimated parameters: coefficients, theta and sigma unless it was given."""
+        estimates = self.estimates
+        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.estimates.sigma
+
+    @property
+    def _effects_scale(self) -> float:
+        return self.estimates.sigma
+
+    @property
+    def _residual_sd(self) -> float:
+        return self.estimates.sigma
+
+    def _conditional_variances(self) -> tuple[Array, ...]:
+        from ..pls import conditional_variances
+
+        return conditional_variances(self._design(), self.estimates)
+
+    def leverage(self) -> Array:
+        """Return the derivative of each fitted value in its own response, shape (n,).
+
+        Their sum lies between the rank of X and that plus the number of random effects.
+        """
+        from ..pls import leverage
+
+        return leverage(self._design(), self.estimates)
+
+    @property
+    def _conditional_predictor(self) -> Array:
+        return self.fittedvalues
 
     def predict(
         self,
@@ -177,80 +170,6 @@ class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: igno
 
         return get_prediction(self, exog, transform, row_labels=row_labels, offset=offset)
 
-    def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
-        """Return the fixed-effects matrix for new data and its row labels."""
-        from .prediction import fixed_part
-
-        return (None, None) if exog is None else fixed_part(self.model, exog, transform)
-
-    # Tests. `t_test`, `f_test` and `wald_test` are statsmodels' own.
-
-    def wald_test_terms(
-        self,
-        skip_single: bool = False,
-        extra_constraints: Sequence[tuple[str, Any]] = (),
-        combine_terms: Sequence[str] = (),
-        scalar: bool = True,
-    ) -> WaldTestResults:
-        """Test of each term of the fixed part that all its estimable coefficients are zero.
-
-        Parameters
-        ----------
-        skip_single : bool
-            Leave terms with a single column out.
-        extra_constraints : sequence of (name, matrix)
-            Further tests.
-        combine_terms : sequence of str
-            Each gives one joint test of all terms whose name contains it.
-        scalar : bool
-            Whether statistics are floats and not arrays.
-
-        Returns
-        -------
-        WaldTestResults
-            Its `table` has one row per test.
-        """
-        from .contrasts import wald_test_terms
-
-        return wald_test_terms(self, skip_single, extra_constraints, combine_terms, scalar)
-
-    def t_test_pairwise(
-        self,
-        term_name: str,
-        method: str | Sequence[str] = "hs",
-        alpha: float = 0.05,
-        factor_labels: Sequence[str] | None = None,
-    ) -> Any:
-        """Compare all pairs of levels of a categorical term of the fixed part.
-
-        Parameters
-        ----------
-        term_name : str
-            The term, such as ``"machine"``.
-        method : str or sequence of str
-            Corrections for multiple testing.
-        alpha : float
-            Significance level.
-        factor_labels : sequence of str, optional
-            Names of the levels to show.
-
-        Returns
-        -------
-        MultiCompResult
-            Its `result_frame` has one row per pair.
-        """
-        from .contrasts import t_test_pairwise
-
-        return t_test_pairwise(self, term_name, method, alpha, factor_labels)
-
-    def compare_lr_test(self, restricted: Any) -> LikelihoodRatio:
-        """Test against a smaller model nested in this one; see `likelihood_ratio`."""
-        from .comparison import likelihood_ratio
-
-        return likelihood_ratio(self, restricted)
-
-    # Display and storage.
-
     def summary(
         self,
         yname: str | None = None,
@@ -281,43 +200,32 @@ class LinearMixedModelResults(Extractors, LikelihoodModelResults):  # type: igno
         return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha)
 
     @property
+    def _objective_name(self) -> str:
+        return "REML criterion" if self.reml else super()._objective_name
+
+    def _own_facts(self) -> list[str]:
+        if not self.estimates.sigma_fixed:
+            return []
+        return [f"The residual standard deviation was fixed at {self.sigma:g}."]
+
+    def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
+        if self.reml and not np.array_equal(self._design().X, restricted._design().X):
+            raise OptionError(
+                "REML criteria of models with different fixed effects are not comparable; "
+                "refit both with reml=False"
+            )
+
+    @property
     def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
         """The lines that statsmodels' `summary_col` adds below the coefficients."""
         return {
-            "Method": lambda result: result.method,
-            "Log-Likelihood": lambda result: f"{result.llf:.4f}",
+            **super().default_model_infos,
             "Residual sd": lambda result: f"{result.sigma:.4f}",
-            "No. Observations": lambda result: str(result.nobs),
         }
 
-    def remove_data(self) -> None:
-        """Forget everything that grows with the number of rows.
 
-        The model of this result is replaced by one without data, so other results of
-        the same model keep theirs. Coefficients, random effects, tests, the summary and
-        predictions for new data remain.
-        """
-        self.model = self.model.without_data()
-        empty = np.empty(0)
-        self.estimates = replace(self.estimates, linear_predictor=empty, fitted=empty)
-        self.__dict__.pop("resid", None)
-        self._cache: dict[str, Any] = {}
-
-
-class LinearMixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+class LinearMixedModelResultsWrapper(MixedModelResultsWrapper):
     """`LinearMixedModelResults` with pandas labels on its arrays."""
-
-    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs
-    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods)
-
-    def __repr__(self) -> str:
-        return repr(self._results)
-
-    def __str__(self) -> str:
-        return str(self._results)
-
-    def _repr_html_(self) -> str:
-        return str(self._results._repr_html_())
 
 
 populate_wrapper(LinearMixedModelResultsWrapper, LinearMixedModelResults)
