@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreDesign, CoreWorkspace, TermArrays
+from ._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
 from .basis import FixedBasis, orthonormal_basis, residual_response
 from .design import Design
 from .errors import DataError
@@ -75,7 +75,8 @@ def form_crossproducts(design: Design) -> Crossproducts:
         If there are not more rows than independent fixed-effects columns, or the fixed
         effects reproduce the response.
     """
-    basis = orthonormal_basis(design.X, design.weights)
+    with one_blas_thread():
+        basis = orthonormal_basis(design.X, design.weights)
     n, rank = basis.Q.shape
     if n <= rank:
         raise DataError(
@@ -87,6 +88,7 @@ def form_crossproducts(design: Design) -> Crossproducts:
     terms = [
         TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
-    workspace = CoreWorkspace(CoreDesign(terms, basis.Q), residual, design.weights)
+    with one_blas_thread():
+        workspace = CoreWorkspace(CoreDesign(terms, basis.Q), residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     return Crossproducts(workspace, basis, gamma, scale, log_weights)

@@ -103,9 +103,7 @@ def _check_options(design: Design, n_agq: int, kind: str) -> None:
         )
 
 
-def _prepare(
-    design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessian: str
-) -> _Problem:
+def _prepare(design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessian: str) -> _Problem:
     _check_options(design, n_agq, hessian)
     basis = orthonormal_basis(design.X, None)
     if design.X.shape[0] <= len(basis.columns):
@@ -114,8 +112,7 @@ def _prepare(
             "coefficients; a model needs more rows than coefficients."
         )
     terms = [
-        TermArrays(len(block.levels), block.refs, block.z, block.pattern)
-        for block in design.blocks
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
     core = CoreGeneralized(
         CoreDesign(terms, basis.Q),
@@ -135,9 +132,7 @@ def _prepare(
 def _default_start(problem: _Problem, design: Design, spec: FamilySpec) -> Array:
     """Identity T in units of Z, coefficients and dispersion without random effects."""
     family = family_object(spec)
-    gamma, mu = glm_coefficients(
-        problem.basis.Q, design.y, family, design.weights, design.offset
-    )
+    gamma, mu = glm_coefficients(problem.basis.Q, design.y, family, design.weights, design.offset)
     if problem.fast:
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
@@ -331,16 +326,16 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
         Symmetric, with respect to theta, beta and, if there is one, the log dispersion.
     """
     spec = estimates.spec
-    problem = _prepare(
-        design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian
-    )
+    problem = _prepare(design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian)
     zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
     gamma = problem.basis.R @ estimates.beta
     center = np.concatenate([estimates.theta, gamma, zeta])
     problem.core.value_and_gradient(center)
-    size = 1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12)) if np.all(
-        np.concatenate([np.diag(T) for T in estimates.factors]) != 0
-    ) else np.ones(len(center))
+    size = (
+        1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12))
+        if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0)
+        else np.ones(len(center))
+    )
     rows = []
     for i, step in enumerate(_DIFFERENCE * size):
         shift = np.zeros(len(center))

@@ -84,10 +84,10 @@ def glm_coefficients(
                 working = working * weights
             target = eta - shift + (y - mu) * slope
             usable = np.isfinite(working) & np.isfinite(target) & (working > 0)
-            root = np.sqrt(np.where(usable, working, 0.0))
-            step = np.linalg.lstsq(
-                Q * root[:, None], np.where(usable, target, 0.0) * root, rcond=None
-            )[0]
+            weighted = Q * np.where(usable, working, 0.0)[:, None]
+            normal = weighted.T @ Q
+            normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
+            step = np.linalg.solve(normal, weighted.T @ np.where(usable, target, 0.0))
             change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
             gamma = step
             eta = Q @ gamma + shift

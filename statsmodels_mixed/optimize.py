@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreGeneralized, CoreWorkspace, algorithm_number
+from ._core import CoreGeneralized, CoreWorkspace, algorithm_number, one_blas_thread
 from .errors import OptionError
 
 __all__ = ["FitOptions", "FitReport", "minimize"]
@@ -17,6 +18,9 @@ Array = NDArray[np.float64]
 # An objective within this of its local minimum has theta within a thousandth of its
 # standard error.
 CONVERGED_DECREMENT = 1e-6
+
+# Columns of the dense tail from which several BLAS threads pay for themselves.
+LARGE_TAIL = 2000
 
 _MESSAGES = {
     "GTOL_REACHED": "The gradient vanished.",
@@ -138,16 +142,18 @@ def minimize(
     """
     _check_options(options)
     algorithm = None if options.optimizer == "newton" else algorithm_number(options.optimizer)
-    run = workspace.minimize(
-        start,
-        algorithm=algorithm,
-        ftol_rel=options.ftol_rel,
-        ftol_abs=options.ftol_abs,
-        xtol_rel=options.xtol_rel,
-        xtol_abs=options.xtol_abs,
-        max_eval=options.max_eval,
-        max_time=options.max_time,
-    )
+    large = workspace.design.sizes["tail_size"] >= LARGE_TAIL
+    with nullcontext() if large else one_blas_thread():
+        run = workspace.minimize(
+            start,
+            algorithm=algorithm,
+            ftol_rel=options.ftol_rel,
+            ftol_abs=options.ftol_abs,
+            xtol_rel=options.xtol_rel,
+            xtol_abs=options.xtol_abs,
+            max_eval=options.max_eval,
+            max_time=options.max_time,
+        )
     negative = -1e-4 * max(1.0, abs(run.value) * 1e-4)
     converged = run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= negative
     message = _MESSAGES[run.status]

@@ -121,10 +121,13 @@ def test_sizes(name):
 @each_fit
 def test_coefficients(name):
     # All but insteval are balanced: there the coefficients are least squares' at any theta.
+    # Of insteval the page's own theta is off the optimum by about 1e-7 (ours has a gradient
+    # of 1e-6), which shows in one coefficient whose sixth digit lies next to a tie.
+    error = 1e-9 if name == "fm5" else 0.0
     table, page = fit(name).coeftable(), FITS[name]["coefficients"]
     assert list(table.index) == [patsy_name(row[0]) for row in page]
     for value, (_, printed, *_) in zip(table["Coef."], page, strict=True):
-        assert_printed(value, printed)
+        assert_printed(value, printed, error / abs(value))
 
 
 @pytest.mark.parametrize("name", [*COMPARED, ONLY_SUMS])

@@ -91,6 +91,7 @@ int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algori
     smm_run_keep_off_zero(&run, run.x);
     double f;
     status = smm_run_value(&run, run.x, &f);
+    report->evaluations--; /* a point already counted */
     if (status == SMM_OK) status = smm_run_gradient(&run, run.g);
     if (status == SMM_OK) status = smm_run_model(&run, run.g);
     if (status == SMM_OK) status = smm_run_eigen(&run);

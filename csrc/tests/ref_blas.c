@@ -47,7 +47,8 @@ static void dgemm(char *ta, char *tb, int *m, int *n, int *k, double *alpha, dou
     for (int j = 0; j < *n; j++)
         for (int i = 0; i < *m; i++) {
             double sum = 0;
-            for (int l = 0; l < *k; l++) sum += element(a, *lda, at, i, l) * element(b, *ldb, bt, l, j);
+            for (int l = 0; l < *k; l++)
+                sum += element(a, *lda, at, i, l) * element(b, *ldb, bt, l, j);
             store(&c[i + (size_t)j * (size_t)*ldc], *alpha, sum, *beta);
         }
 }
@@ -75,7 +76,8 @@ static void dsyrk(char *uplo, char *trans, int *n, int *k, double *alpha, double
     for (int j = 0; j < *n; j++)
         for (int i = lower ? j : 0; i < (lower ? *n : j + 1); i++) {
             double sum = 0;
-            for (int l = 0; l < *k; l++) sum += element(a, *lda, at, i, l) * element(a, *lda, at, j, l);
+            for (int l = 0; l < *k; l++)
+                sum += element(a, *lda, at, i, l) * element(a, *lda, at, j, l);
             store(&c[i + (size_t)j * (size_t)*ldc], *alpha, sum, *beta);
         }
 }

@@ -87,8 +87,8 @@ static void check_model(const problem *m, const double *weights)
  * for the first half, odd ones for the rest. */
 static problem scattered(void)
 {
-    const int32_t levels[] = {24, 40}, cols[] = {3, 1};
-    problem m = problem_make(3, COMPLETE, 24 * 40, 1, 2, levels, cols);
+    const int32_t levels[] = {40, 40}, cols[] = {3, 1};
+    problem m = problem_make(3, COMPLETE, 40 * 40, 1, 2, levels, cols);
     int32_t *second = (int32_t *)m.term[1].refs;
     for (int64_t i = 0; i < m.n; i++)
         second[i] = second[i] / 2 * 2 + (m.term[0].refs[i] >= levels[0] / 2);

@@ -211,7 +211,8 @@ int main(void)
     test_closed_form(1);
     test_closed_form(0.2);
     test_closed_form(0);
-    const int32_t crossed[] = {10, 6}, sizes[] = {2, 1}, chain[] = {16, 4}, one[] = {12}, three[] = {3};
+    const int32_t crossed[] = {10, 6}, chain[] = {16, 4}, one[] = {12};
+    const int32_t sizes[] = {2, 1}, three[] = {3};
     test_stationary(RANDOM, 120, 2, crossed, sizes);
     test_stationary(COMPLETE, 120, 2, crossed, sizes);
     test_stationary(NESTED, 96, 2, chain, sizes);

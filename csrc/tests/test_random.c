@@ -62,7 +62,8 @@ static void check_model(const problem *m, const double *weights, int reml, uint6
     double *theta = doubles(m->ntheta);
     memcpy(theta, m->theta, sizeof(double) * (size_t)m->ntheta);
     int status = smm_newton(ws, &options, theta, &report);
-    CHECK(status == SMM_OK || status == SMM_ENONFINITE); /* the latter where the likelihood has no bound */
+    /* a likelihood without bound, as with more random effects than rows, has no minimum */
+    CHECK(status == SMM_OK || status == SMM_ENONFINITE);
     if (status == SMM_OK) CHECK(report.value <= value + 1e-9 * fabs(value));
     free(theta);
     free(gradient);
@@ -83,7 +84,8 @@ int main(void)
             cols[t] = pick(&state, 1, 3);
         }
         int64_t n = pick(&state, p + 2, 30);
-        problem m = problem_make(1000 + (uint64_t)trial, (enum layout)pick(&state, 0, 2), n, p, nterms, levels, cols);
+        enum layout layout = (enum layout)pick(&state, RANDOM, COMPLETE);
+        problem m = problem_make(1000 + (uint64_t)trial, layout, n, p, nterms, levels, cols);
         if (trial % 3 == 0) problem_uncorrelate(&m);
         check_model(&m, trial % 2 ? m.weights : NULL, trial % 4 < 2, &state);
         problem_free(&m);

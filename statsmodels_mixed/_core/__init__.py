@@ -7,6 +7,7 @@
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .handles import CoreDesign, CoreWorkspace, Minimization, Solution, TermArrays
 from .nlopt_api import algorithm_number, algorithms
+from .threads import one_blas_thread
 
 __all__ = [
     "CoreDesign",
@@ -19,4 +20,5 @@ __all__ = [
     "algorithm_number",
     "algorithms",
     "family_rows",
+    "one_blas_thread",
 ]

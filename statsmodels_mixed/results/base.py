@@ -237,7 +237,8 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
         predictions for new data remain.
         """
         self.model = self.model.without_data()
-        self.estimates = replace(self.estimates, **dict.fromkeys(self._by_row, np.empty(0)))
+        nothing: dict[str, Any] = dict.fromkeys(self._by_row, np.empty(0))
+        self.estimates = replace(self.estimates, **nothing)
         self._cache: dict[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""Likelihood-ratio test of two fitted linear mixed models."""
+"""Likelihood-ratio test of two fitted mixed models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.special import chdtrc
 from ..errors import OptionError
 
 if TYPE_CHECKING:
-    from .linear import LinearMixedModelResults
+    from .base import MixedModelResults
 
 __all__ = ["LikelihoodRatio", "likelihood_ratio"]
 
@@ -39,9 +39,9 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
 
     Parameters
     ----------
-    full : LinearMixedModelResults
+    full : MixedModelResults
         The larger model.
-    restricted : LinearMixedModelResults
+    restricted : MixedModelResults
         A smaller model nested in it. That it is nested is not checked beyond the
         number of parameters.
 
@@ -53,13 +53,16 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     Raises
     ------
     OptionError
-        If the likelihoods are not comparable: one fit by ML and the other by REML,
-        REML fits with different fixed effects, different data, or no parameter to test.
+        If the likelihoods are not comparable (models of different kinds or families, fits
+        by different methods, REML fits with different fixed effects, different data), or
+        there is no parameter to test.
     """
-    full, restricted = _results(full), _results(restricted)
-    if full.reml != restricted.reml:
+    full = getattr(full, "_results", full)
+    restricted = _results(restricted, full)
+    if full.method != restricted.method:
         raise OptionError(
-            "one model was fitted by REML and the other by ML; refit both with reml=False"
+            f"one model was fitted by {full.method} and the other by {restricted.method}: "
+            "their likelihoods are not comparable, refit both in the same way"
         )
     a, b = full._design(), restricted._design()
     same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
@@ -68,11 +71,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
             "the models were fitted to different data: response, weights, offset and the rows "
             "used must be the same"
         )
-    if full.reml and not np.array_equal(a.X, b.X):
-        raise OptionError(
-            "REML criteria of models with different fixed effects are not comparable; "
-            "refit both with reml=False"
-        )
+    full._check_comparable(restricted)
     df_diff = full.dof - restricted.dof
     if df_diff <= 0:
         raise OptionError(
@@ -83,14 +82,12 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     return LikelihoodRatio(statistic, float(chdtrc(df_diff, max(statistic, 0.0))), df_diff)
 
 
-def _results(fit: Any) -> LinearMixedModelResults:
-    """Return the results behind statsmodels' wrapper."""
-    from .linear import LinearMixedModelResults
-
+def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
+    """Return the results behind statsmodels' wrapper, of the same kind as `like`."""
     unwrapped = getattr(fit, "_results", fit)
-    if not isinstance(unwrapped, LinearMixedModelResults):
+    if not isinstance(unwrapped, type(like)):
         raise OptionError(
-            f"a fitted linear mixed model is needed for the comparison, not {type(fit).__name__}"
+            f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}"
         )
     return unwrapped
 

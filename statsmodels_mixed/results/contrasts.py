@@ -22,14 +22,14 @@ from ..frame.coding import CodedMatrix
 
 if TYPE_CHECKING:
     from ..frame.build import ModelFrame
-    from .linear import LinearMixedModelResults
+    from .base import MixedModelResults
 
 __all__ = ["t_test_pairwise", "wald_test_terms"]
 
 Array = NDArray[np.float64]
 
 
-def term_constraints(result: LinearMixedModelResults) -> Iterator[tuple[str, Array]]:
+def term_constraints(result: MixedModelResults) -> Iterator[tuple[str, Array]]:
     """Yield each term of the fixed part with the rows of the identity it stands for.
 
     A term none of whose columns is estimable is left out. Without a formula every
@@ -48,7 +48,7 @@ def term_constraints(result: LinearMixedModelResults) -> Iterator[tuple[str, Arr
 
 
 def wald_test_terms(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
     skip_single: bool = False,
     extra_constraints: Sequence[tuple[str, Any]] = (),
     combine_terms: Sequence[str] = (),
@@ -75,7 +75,7 @@ def wald_test_terms(
 
 
 def t_test_pairwise(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
     term_name: str,
     method: str | Sequence[str] = "hs",
     alpha: float = 0.05,

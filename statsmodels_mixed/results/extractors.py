@@ -7,6 +7,7 @@ only `condvar` needs the data.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,10 @@ class Extractors:
 
     estimates: LinearEstimates | GeneralizedEstimates
     layout: Layout
+    cov_params: Callable[[], Array]  # statsmodels has it: covariance of the coefficients
 
     def _design(self) -> Design:
         """Return the design of the fit, unless the data have been removed."""
-        raise NotImplementedError
-
-    def cov_params(self) -> Array:
-        """Return the covariance matrix of the estimable coefficients."""
         raise NotImplementedError
 
     @property

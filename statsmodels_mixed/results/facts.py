@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ..errors import ConvergenceWarning, RankWarning, SingularFitWarning
 
 if TYPE_CHECKING:
-    from .linear import LinearMixedModelResults
+    from .base import MixedModelResults
 
 __all__ = ["facts", "warn"]
 
 
-def facts(result: LinearMixedModelResults) -> list[str]:
+def facts(result: MixedModelResults) -> list[str]:
     """Return one sentence for each thing about the fit that a reader must know."""
     sentences = []
     if not result.converged:
@@ -33,24 +33,25 @@ def facts(result: LinearMixedModelResults) -> list[str]:
             + ", ".join(result.columns_dropped)
             + "."
         )
-    if result.estimates.sigma_fixed:
-        sentences.append(f"The residual standard deviation was fixed at {result.sigma:g}.")
-    return sentences
+    return [*sentences, *result._own_facts()]
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def warn(result: LinearMixedModelResults) -> None:
-    """Warn the caller of `fit`, at most once of each kind."""
+def warn(result: MixedModelResults) -> None:
+    """Warn the caller of `fit`, at most once of each kind.
+
+    Called by `MixedModel._finish`, which `fit` calls.
+    """
     if result.columns_dropped:
         dropped = ", ".join(result.columns_dropped)
         message = f"X is rank deficient: dropped {dropped}; coef has NaN there"
-        warnings.warn(message, RankWarning, stacklevel=3)
+        warnings.warn(message, RankWarning, stacklevel=4)
     if not result.converged:
         message = f"the fit did not converge: {result.report.message}"
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
     if result.issingular():
         message = "a covariance matrix of random effects is singular; see summary()"
-        warnings.warn(message, SingularFitWarning, stacklevel=3)
+        warnings.warn(message, SingularFitWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""Predictions from a fitted linear mixed model, for its own rows and for new ones."""
+"""Predictions from a fitted mixed model, for its own rows and for new ones."""
 
 from __future__ import annotations
 
@@ -16,77 +16,128 @@ if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
 
     from ..frame.model_frame import ModelFrame
-    from ..models.linear import LinearMixedModel
-    from .linear import LinearMixedModelResults
+    from ..models.base import MixedModel
+    from .base import MixedModelResults
 
-__all__ = ["fixed_part", "get_prediction", "predict"]
+__all__ = ["fixed_part", "get_prediction", "mean_of", "predict"]
 
 Array = NDArray[np.float64]
 
 NEW_LEVELS = ("error", "population", "missing")
+WHICH = ("mean", "linear")
+
+
+def mean_of(model: MixedModel, linear: Array, which: str) -> Array:
+    """Return what is asked for of a linear predictor, shape (m,): itself or the mean."""
+    if which not in WHICH:
+        raise OptionError(f"which must be one of {', '.join(WHICH)}, not {which!r}")
+    if which == "linear":
+        return linear
+    with np.errstate(all="ignore"):
+        return np.asarray(model.link.inverse(linear), dtype=float)
 
 
 def predict(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
+    exog: Any,
+    transform: bool,
+    *,
+    which: str = "mean",
+    re: bool,
+    new_levels: str,
+    offset: Any,
+    exposure: Any = None,
+) -> Array | pd.Series:
+    """Predict the response; see the method of the result."""
+    linear, labels = _linear(
+        result, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
+    )
+    mean = mean_of(result.model, linear, which)
+    return mean if labels is None else pd.Series(mean, index=labels)
+
+
+def _linear(
+    result: MixedModelResults,
     exog: Any,
     transform: bool,
     *,
     re: bool,
     new_levels: str,
     offset: Any,
-) -> Array | pd.Series:
-    """Predict the mean of the response; see the method of the result."""
+    exposure: Any,
+) -> tuple[Array, pd.Index | None]:
+    """Return the linear predictor, shape (m,), and the labels of its rows."""
     if new_levels not in NEW_LEVELS:
         raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
     model = result.model
     if exog is None:
-        if offset is not None:
-            raise OptionError("offset= is for new data; the rows of the fit have theirs")
-        mean = result.fittedvalues if re else result._require(result.estimates.linear_predictor)
-        return pd.Series(mean, index=model.data.row_labels) if model.data.labelled else mean
+        if offset is not None or exposure is not None:
+            name = "exposure" if offset is None else "offset"
+            raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
+        fixed = result._require(result.estimates.linear_predictor)
+        labels = model.data.row_labels if model.data.labelled else None
+        return result._conditional_predictor if re else fixed, labels
     matrix, labels = fixed_part(model, exog, transform)
-    mean = model.predict(result.params, matrix, offset=_new_offset(model, exog, offset))
+    linear = model._linear_predictor(
+        result.params,
+        matrix,
+        _new_values(exog, "offset", offset, model.has_offset, model.offset_name),
+        _new_values(exog, "exposure", exposure, model.has_exposure, model.exposure_name),
+    )
     if re:
         if not transform or model.frame is None:
             raise OptionError(
                 "re=True needs a model made from a formula and new data with its columns"
             )
-        mean = mean + _random_part(result, model.frame, exog, new_levels)
-    return mean if labels is None else pd.Series(mean, index=labels)
+        linear = linear + _random_part(result, model.frame, exog, new_levels)
+    return linear, labels
 
 
 def get_prediction(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
     exog: Any,
     transform: bool,
     *,
+    which: str = "mean",
     row_labels: Sequence[Any] | None,
     offset: Any,
+    exposure: Any = None,
 ) -> PredictionResultsMean:
-    """Predict the fixed part with standard errors; see the method of the result."""
+    """Predict with standard errors; see the method of the result."""
     from statsmodels.base._prediction_inference import PredictionResultsMean
     from statsmodels.genmod.families.links import Identity
 
     model = result.model
-    mean = predict(result, exog, transform, re=False, new_levels="error", offset=offset)
+    linear, labels = _linear(
+        result, exog, transform, re=False, new_levels="error", offset=offset, exposure=exposure
+    )
     if exog is None:
         matrix, labels = result._design().X, model.data.row_labels
     else:
         matrix, labels = fixed_part(model, exog, transform)
     estimable = matrix[:, result.estimates.columns]
     variance = np.einsum("ij,jk,ik->i", estimable, result.cov_params(), estimable)
+    about = {
+        "df": result.df_resid,
+        "dist": "t" if result.use_t else "norm",
+        "row_labels": labels if row_labels is None else row_labels,
+    }
+    on_link_scale = PredictionResultsMean(linear, variance, link=Identity(), **about)
+    if which == "linear" or isinstance(model.link, Identity):
+        return on_link_scale
+    with np.errstate(all="ignore"):
+        slope = model.link.inverse_deriv(linear)
     return PredictionResultsMean(
-        np.asarray(mean),
-        variance,
-        df=result.df_resid,
-        dist="t" if result.use_t else "norm",
-        row_labels=labels if row_labels is None else row_labels,
-        link=Identity(),
+        mean_of(model, linear, which),
+        slope**2 * variance,
+        linpred=on_link_scale,
+        link=model.link,
+        **about,
     )
 
 
 def fixed_part(
-    model: LinearMixedModel, exog: Any, transform: bool = True
+    model: MixedModel, exog: Any, transform: bool = True
 ) -> tuple[Array, pd.Index | None]:
     """Return the fixed-effects matrix of new data, shape (m, p), and its row labels."""
     if isinstance(exog, pd.Series):
@@ -109,26 +160,44 @@ def fixed_part(
     return matrix, labels
 
 
-def _new_offset(model: LinearMixedModel, exog: Any, offset: Any) -> Array | float:
-    """Return the offset of new rows, given or found in the column the model took its own from."""
-    if model.offset is None and offset is None:
-        return 0.0
-    name = offset if isinstance(offset, str) else model.offset_name if offset is None else None
-    if offset is None and name is None:
-        raise DataError("the model has an offset: give offset= for the new rows, 0 for none")
+def _new_values(exog: Any, option: str, given: Any, needed: bool, name: str | None) -> Array | None:
+    """Return offset or exposure of new rows.
+
+    Parameters
+    ----------
+    exog : table
+        The new data.
+    option : str
+        ``"offset"`` or ``"exposure"``.
+    given : array_like, column name or None
+        What the caller says.
+    needed : bool
+        Whether the model has one.
+    name : str or None
+        The column the model took it from.
+    """
+    none = {"offset": 0, "exposure": 1}[option]
+    if given is None and not needed:
+        return None
+    if given is not None:
+        name = given if isinstance(given, str) else None
+    elif name is None:
+        raise DataError(
+            f"the model has an {option}: give {option}= for the new rows, {none} for none"
+        )
     if name is None:
-        return np.asarray(offset, dtype=float)
+        return np.asarray(given, dtype=float)
     if isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns"):
         table = open_table(exog)
         if name in table.names:
             return np.asarray(table.read([name])[name], dtype=float)
         raise unknown_columns([name], table.names)
-    raise DataError(f"the model has the offset {name!r}: give offset= for the new rows, 0 for none")
+    raise DataError(
+        f"the model has the {option} {name!r}: give {option}= for the new rows, {none} for none"
+    )
 
 
-def _random_part(
-    result: LinearMixedModelResults, frame: ModelFrame, exog: Any, new_levels: str
-) -> Array:
+def _random_part(result: MixedModelResults, frame: ModelFrame, exog: Any, new_levels: str) -> Array:
     """Return Z b for new data, shape (m,)."""
     from ..frame.build import random_matrix
 

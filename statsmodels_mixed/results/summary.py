@@ -13,24 +13,25 @@ from .facts import facts
 from .tables import Column, Table, fixed, p_value, plain, significant
 
 if TYPE_CHECKING:
-    from .linear import LinearMixedModelResults
+    from .base import MixedModelResults
 
 __all__ = ["coefficient_table", "header_table", "summarize", "title"]
 
 
 def summarize(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
     *,
     yname: str | None = None,
     xname: Sequence[str] | None = None,
     title_text: str | None = None,
     alpha: float = 0.05,
+    ratio: str | None = None,
 ) -> Document:
-    """Build the summary of a linear mixed model.
+    """Build the summary of a fit.
 
     Parameters
     ----------
-    result : LinearMixedModelResults
+    result : MixedModelResults
         The fit.
     yname : str, optional
         Name to show for the response.
@@ -40,6 +41,8 @@ def summarize(
         First line instead of the one that tells the kind of fit.
     alpha : float
         The confidence intervals have level 1 - alpha.
+    ratio : str, optional
+        Show exponentials of the coefficients, under this name.
 
     Returns
     -------
@@ -48,31 +51,35 @@ def summarize(
     """
     tables = [
         header_table(result, yname=yname),
-        coefficient_table(result, xname=xname, alpha=alpha),
+        coefficient_table(result, xname=xname, alpha=alpha, ratio=ratio),
         result.varcorr.table("Random effects"),
     ]
     return Document(title_text or title(result), tables, facts(result))
 
 
-def title(result: LinearMixedModelResults) -> str:
+def title(result: MixedModelResults) -> str:
     """Return the line that tells how the model was fitted."""
-    how = "REML" if result.reml else "maximum likelihood"
-    return f"Linear mixed model fit by {how}"
+    how = "REML" if result.method == "REML" else "maximum likelihood"
+    return f"{result.kind.capitalize()} fit by {how}"
 
 
-def header_table(result: LinearMixedModelResults, *, yname: str | None = None) -> Table:
+def header_table(result: MixedModelResults, *, yname: str | None = None) -> Table:
     """Return the table about the fit as a whole: names and sizes, criteria."""
-    reml = " (REML)" if result.reml else ""
+    reml = " (REML)" if result.method == "REML" else ""
     four = fixed(4)
+    objective = result._objective_name.replace("log-likelihood", "Log-Likelihood")
+    own_left, own_right = result._header()
     right = [
         (f"Log-Likelihood{reml}:", four(result.llf)),
-        ("REML criterion:" if result.reml else "-2 Log-Likelihood:", four(result.objective)),
+        (f"{objective}:", four(result.objective)),
+        *own_right,
         (f"AIC{reml}:", four(result.aic)),
         (f"AICc{reml}:", four(result.aicc)),
         (f"BIC{reml}:", four(result.bic)),
     ]
     left = [
         ("Dep. Variable:", yname or result.layout.response),
+        *own_left,
         ("Method:", result.method),
         ("No. Observations:", str(result.layout.nobs)),
         *((f"Levels of {block.name}:", str(len(block.levels))) for block in result.layout.blocks),
@@ -90,33 +97,43 @@ def header_table(result: LinearMixedModelResults, *, yname: str | None = None) -
     return Table(columns, rows, _formula(result), stretch=1)
 
 
-def _effort(result: LinearMixedModelResults) -> str:
+def _effort(result: MixedModelResults) -> str:
     count = result.report.evaluations
     return f"{count} evaluation{'' if count == 1 else 's'}"
 
 
-def _formula(result: LinearMixedModelResults) -> str:
+def _formula(result: MixedModelResults) -> str:
     return str(getattr(result.model, "formula_full", ""))
 
 
 def coefficient_table(
-    result: LinearMixedModelResults,
+    result: MixedModelResults,
     *,
     xname: Sequence[str] | None = None,
     alpha: float = 0.05,
+    ratio: str | None = None,
 ) -> Table:
-    """Return the table of the estimable coefficients with their intervals."""
+    """Return the table of the estimable coefficients with their intervals.
+
+    With `ratio`, the name of exp(coefficient), estimates and the ends of the intervals are
+    exponentials and standard errors follow by the delta method; tests are unchanged.
+    """
     names = result.fixefnames
     if xname is not None:
         if len(xname) != len(names):
             raise OptionError(f"xname must have {len(names)} names, one per coefficient")
         names = list(xname)
+    estimate, error = np.asarray(result.params), np.asarray(result.bse)
     interval = np.asarray(result.conf_int(alpha))
-    values = np.column_stack([result.params, result.bse, result.tvalues, result.pvalues, interval])
+    if ratio:
+        with np.errstate(over="ignore"):
+            estimate, interval = np.exp(estimate), np.exp(interval)
+            error = estimate * error
+    values = np.column_stack([estimate, error, result.tvalues, result.pvalues, interval])
     statistic = "t" if result.use_t else "z"
     columns = (
         Column("term", "", plain, "left"),
-        Column("coef", "coef", significant, "point"),
+        Column("coef", ratio or "coef", significant, "point"),
         Column("std_err", "std err", significant, "point"),
         Column("statistic", statistic, fixed(2), "point"),
         Column("p_value", f"P>|{statistic}|", p_value),

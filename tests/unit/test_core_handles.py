@@ -1,62 +1,19 @@
-"""The boundary to C: checks at the door, ownership, threads, interrupts, status codes."""
+"""The boundary to C: checks at the door, ownership, status codes, BLAS."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import signal
-import threading
-import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from core_models import GROUPS, ONE, REPEATS, balanced, crossed, one_way
 
-from statsmodels_mixed._core import (
-    CoreDesign,
-    CoreWorkspace,
-    TermArrays,
-    algorithm_number,
-    algorithms,
-    blas,
-    handles,
-)
-from statsmodels_mixed.errors import CoreError, OptionError
+from statsmodels_mixed._core import CoreDesign, CoreWorkspace, TermArrays, blas, handles
+from statsmodels_mixed.errors import CoreError
 
-GROUPS, REPEATS = 12, 5
-ONE = np.ones((1, 1), bool)
 FULL2 = np.tril(np.ones((2, 2), bool))
-
-
-def balanced(seed: int = 1, between: float = 1.5) -> np.ndarray:
-    """Response of a balanced one-way layout."""
-    rng = np.random.default_rng(seed)
-    effects = between * rng.normal(size=GROUPS).repeat(REPEATS)
-    return 10.0 + effects + rng.normal(size=GROUPS * REPEATS)
-
-
-def one_way() -> CoreDesign:
-    n = GROUPS * REPEATS
-    refs = np.arange(GROUPS, dtype=np.int32).repeat(REPEATS)
-    return CoreDesign([TermArrays(GROUPS, refs, np.ones((n, 1)), ONE)], np.ones((n, 1)))
-
-
-def crossed(n: int = 400, k: int = 2) -> tuple[CoreDesign, np.ndarray]:
-    """Two vector-valued factors, and a response."""
-    rng = np.random.default_rng(2)
-    full = np.tril(np.ones((k, k), bool))
-    terms = []
-    for levels in (30, 20):
-        refs = rng.integers(levels, size=n, dtype=np.int32)
-        z = np.column_stack([np.ones(n), rng.normal(size=(n, k - 1))])
-        terms.append(TermArrays(levels, refs, z, full))
-    X = np.column_stack([np.ones(n), rng.normal(size=n)])
-    y = rng.normal(size=n)
-    for term in terms:
-        y += np.sum(term.z * rng.normal(size=(term.levels, k))[term.refs], axis=1)
-    return CoreDesign(terms, X), y
-
 
 # --- at the door
 
@@ -205,127 +162,6 @@ def test_a_workspace_is_freed_before_its_design(monkeypatch):
     assert freed == ["workspace", "design"]
 
 
-# --- threads
-
-
-def test_workspaces_of_one_design_in_threads():
-    design, y = crossed()
-    rng = np.random.default_rng(4)
-    thetas = [np.array([1, 0, 1, 1, 0, 1]) + 0.3 * rng.normal(size=6) for _ in range(24)]
-
-    def evaluate(theta):
-        ws = CoreWorkspace(design, y)
-        ws.set_criterion(True)
-        value, gradient = ws.value_and_gradient(theta)
-        return value, gradient, ws.curvature(), ws.condvar()[0], ws.leverage()
-
-    alone = [evaluate(theta) for theta in thetas]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(evaluate, thetas))
-    for one, other in zip(alone, together, strict=True):
-        for left, right in zip(one, other, strict=True):
-            np.testing.assert_array_equal(left, right)
-
-
-def test_one_workspace_in_several_threads_stays_consistent():
-    """A value and its gradient belong together whoever else evaluates meanwhile."""
-    design, y = crossed()
-    ws = CoreWorkspace(design, y)
-    thetas = [np.array([1, 0, 1, 1, 0, 1]) * scale for scale in (0.3, 0.7, 1.0, 2.0)]
-    want = [ws.value_and_gradient(theta) for theta in thetas]
-
-    def evaluate(i):
-        return [ws.value_and_gradient(thetas[i]) for _ in range(100)]
-
-    with ThreadPoolExecutor(4) as pool:
-        for i, answers in enumerate(pool.map(evaluate, range(4))):
-            for value, gradient in answers:
-                assert value == want[i][0]
-                np.testing.assert_array_equal(gradient, want[i][1])
-
-
-def test_minimizations_of_one_workspace_in_threads():
-    ws = CoreWorkspace(one_way(), balanced())
-    with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda start: ws.minimize([start], ftol_abs=1e-10), [0.5, 1, 2, 4]))
-    for run in runs:
-        assert run.theta == pytest.approx(runs[0].theta, rel=1e-4)
-
-
-# --- interrupts
-
-ENDLESS = {"algorithm": algorithm_number("LN_NELDERMEAD")}  # no tolerance, so no end
-
-
-@pytest.fixture
-def interrupt():
-    """Return a function that raises SIGINT after some seconds, answered with an error."""
-    before = signal.getsignal(signal.SIGINT)
-    timers = []
-
-    def start(seconds, error):
-        def handler(number, frame):
-            raise error
-
-        signal.signal(signal.SIGINT, handler)
-        timers.append(threading.Timer(seconds, signal.raise_signal, [signal.SIGINT]))
-        timers[-1].start()
-        return timers[-1]
-
-    yield start
-    for timer in timers:
-        timer.cancel()
-        timer.join()
-    signal.signal(signal.SIGINT, before)
-
-
-def long_fit() -> CoreWorkspace:
-    design, y = crossed(k=4)
-    return CoreWorkspace(design, y)
-
-
-def test_ctrl_c_stops_a_minimization(interrupt):
-    ws = long_fit()
-    start = ws.theta_scale()
-    interrupt(0.15, KeyboardInterrupt())
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        ws.minimize(start, **ENDLESS)
-    assert time.monotonic() - began < 5.0
-    # the lock is free, the workspace in order
-    assert ws.minimize(start, ftol_abs=1e-8).status in ("GTOL_REACHED", "FTOL_REACHED")
-
-
-def test_another_exception_of_a_signal_handler_comes_through(interrupt):
-    """A time limit is not a Ctrl-C: the caller gets the very exception."""
-    ws = long_fit()
-    interrupt(0.15, TimeoutError("too long"))
-    with pytest.raises(BaseException) as caught:  # a KeyboardInterrupt would end pytest
-        ws.minimize(ws.theta_scale(), **ENDLESS)
-    assert caught.type is TimeoutError
-
-
-def test_interrupts_at_any_moment(interrupt, capfd):
-    """Whenever it comes, the fit ends normally or by KeyboardInterrupt."""
-    design, y = crossed()
-    ws = CoreWorkspace(design, y)
-    start = ws.theta_scale() * [1, 0.1, 1, 1, 0.1, 1]
-    want = ws.minimize(start, ftol_abs=1e-9).value
-    rng = np.random.default_rng(5)
-    interrupted = 0
-    for _ in range(60):
-        try:
-            timer = interrupt(rng.uniform(0, 3e-3), KeyboardInterrupt())
-            run = ws.minimize(start, ftol_abs=1e-9)
-            assert run.value == want
-            timer.join()
-        except KeyboardInterrupt:
-            interrupted += 1
-    assert interrupted > 0
-    assert ws.minimize(start, ftol_abs=1e-9).value == want
-    assert capfd.readouterr().err == ""  # cffi prints what a callback lets escape
-
-
 # --- status codes
 
 
@@ -402,94 +238,6 @@ def test_sizes():
     assert (sizes["n"], sizes["p"], sizes["q"]) == (400, 2, 100)
     assert (sizes["nterms"], sizes["ntheta"], sizes["nodes"]) == (2, 6, 50)
     assert sizes["head_nodes"] >= 30
-
-
-# --- minimization
-
-
-def closed_form(y: np.ndarray) -> tuple[float, float]:
-    """theta and the deviance of a balanced one-way layout (Searle et al. 1992, 3.7)."""
-    means = y.reshape(GROUPS, REPEATS).mean(axis=1)
-    between = REPEATS * np.sum((means - means.mean()) ** 2)
-    within = np.sum((y - means.repeat(REPEATS)) ** 2)
-    sigma2 = within / (GROUPS * (REPEATS - 1))
-    if between / GROUPS <= sigma2:  # no variance between the groups
-        sigma2 = (between + within) / len(y)
-        return 0.0, len(y) * (1 + np.log(2 * np.pi * sigma2))
-    theta2 = (between / GROUPS / sigma2 - 1) / REPEATS
-    logdet = GROUPS * np.log(1 + REPEATS * theta2)
-    return np.sqrt(theta2), logdet + len(y) * (1 + np.log(2 * np.pi * sigma2))
-
-
-@pytest.mark.parametrize("optimizer", [None, "LN_BOBYQA", "LN_COBYLA", "LD_LBFGS", "LD_SLSQP"])
-@pytest.mark.parametrize("between", [0.0, 1.5])
-def test_minimum_in_closed_form(optimizer, between):
-    y = balanced(between=between)
-    theta, deviance = closed_form(y)
-    assert (theta == 0) == (between == 0)
-    ws = CoreWorkspace(one_way(), y)
-    number = None if optimizer is None else algorithm_number(optimizer)
-    run = ws.minimize([1.0], algorithm=number, ftol_abs=1e-10, xtol_abs=1e-9)
-    assert run.value == pytest.approx(deviance, abs=1e-8)
-    assert np.abs(run.theta) == pytest.approx(theta, abs=1e-4)
-    assert run.failures == 0
-    assert len(run.log_value) == run.evaluations
-    assert run.log_theta.shape == (run.evaluations, 1)
-    assert run.log_theta[0] == 1.0
-    assert np.min(run.log_value) >= run.value - 1e-8
-    # the workspace is left solved at the end
-    assert ws.value(run.theta) == run.value
-    if theta > 0:
-        assert run.decrement < 1e-8
-        assert run.min_eigenvalue > 0
-
-
-def test_newton_converges_from_anywhere():
-    y = balanced()
-    theta, deviance = closed_form(y)
-    ws = CoreWorkspace(one_way(), y)
-    for start in (1e-12, 1e-3, 30.0, 1e4, -2.0, 0.0):
-        run = ws.minimize([start], ftol_abs=1e-9)
-        assert run.value == pytest.approx(deviance, abs=1e-8)
-        assert np.abs(run.theta) == pytest.approx(theta, rel=1e-4)
-
-
-@pytest.mark.parametrize("algorithm", [None, algorithm_number("LN_BOBYQA")])
-def test_limits(algorithm):
-    ws = long_fit()
-    start = ws.theta_scale()
-    run = ws.minimize(start, algorithm=algorithm, max_eval=2)
-    assert run.status == "MAXEVAL_REACHED"
-    assert run.evaluations <= 5  # and what it takes to solve at the end
-    assert np.isfinite(run.value)
-    run = ws.minimize(start, algorithm=algorithm, max_time=1e-9)
-    assert run.status == "MAXTIME_REACHED"
-
-
-def test_the_log_is_cut_at_its_capacity():
-    ws = CoreWorkspace(one_way(), balanced())
-    for capacity in (0, 3):
-        run = ws.minimize([1.0], ftol_abs=1e-9, log_capacity=capacity)
-        assert run.evaluations > 3
-        assert run.log_value.shape == (capacity,)
-        assert run.log_theta.shape == (capacity, 1)
-
-
-def test_the_start_is_not_changed():
-    start = np.array([1.0])
-    CoreWorkspace(one_way(), balanced()).minimize(start, ftol_abs=1e-9)
-    np.testing.assert_array_equal(start, [1.0])
-
-
-def test_algorithms():
-    names = algorithms()
-    assert {"LN_BOBYQA", "LD_LBFGS", "LD_SLSQP", "LN_NELDERMEAD"} <= set(names)
-    assert not any("MLSL" in name or "DIRECT" in name for name in names)
-    assert all(algorithm_number(name) >= 0 for name in names)
-    with pytest.raises(OptionError, match="'LN_BOBYKA' is not known"):
-        algorithm_number("LN_BOBYKA")
-    with pytest.raises(CoreError, match="NLopt refused"):
-        CoreWorkspace(one_way(), balanced()).minimize([1.0], algorithm=9999)
 
 
 # --- BLAS
