@@ -5,7 +5,8 @@
 """
 
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
-from .handles import CoreDesign, CoreWorkspace, Minimization, Solution, TermArrays
+from .handles import CoreDesign, CoreWorkspace, Solution, TermArrays
+from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .threads import one_blas_thread
 

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .handles import (
-    CoreDesign,
-    Minimization,
-    check,
-    doubles,
-    floats,
-    is_trial_failure,
-    run_minimizer,
-)
+from .boundary import check, doubles, floats, is_trial_failure
+from .handles import CoreDesign
+from .minimizer import Minimization, run_minimizer
 
 __all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
 
@@ -250,6 +244,9 @@ class CoreGeneralized:
             lib.smm_glmm_nlopt,
             floats(start, (self.nparameters,), "start"),
             self._lock,
+            evaluate=self.value_and_gradient,
+            curvature=self.curvature,
+            scale=lambda: np.ones(self.nparameters),
             algorithm=algorithm,
             **options,
         )

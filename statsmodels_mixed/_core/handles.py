@@ -17,71 +17,12 @@ from numpy.typing import NDArray
 from ..errors import CoreError
 from ._smm import ffi, lib
 from .blas import blas_table
-from .nlopt_api import nlopt_table
+from .boundary import check, doubles, floats, is_trial_failure
+from .minimizer import Minimization, run_minimizer
 
-__all__ = ["CoreDesign", "CoreWorkspace", "Minimization", "Solution", "TermArrays"]
+__all__ = ["CoreDesign", "CoreWorkspace", "Solution", "TermArrays"]
 
 Array = NDArray[np.float64]
-
-_STOPS = {
-    lib.SMM_STOP_GTOL: "GTOL_REACHED",
-    lib.SMM_STOP_FTOL: "FTOL_REACHED",
-    lib.SMM_STOP_XTOL: "XTOL_REACHED",
-    lib.SMM_STOP_ROUNDOFF: "ROUNDOFF_LIMITED",
-    lib.SMM_STOP_MAXEVAL: "MAXEVAL_REACHED",
-    lib.SMM_STOP_MAXTIME: "MAXTIME_REACHED",
-    lib.SMM_STOP_FAILED: "FAILURE",
-    lib.SMM_STOP_FORCED: "FORCED_STOP",
-}
-# Evaluations that fail at a trial point are an ordinary answer, not an error.
-_TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
-
-
-class _Interrupt:
-    """Holds the exception, usually Ctrl-C, that arrived during a C call."""
-
-    def __init__(self) -> None:
-        self.error: BaseException | None = None
-
-
-def _poll_raised(kind: Any, error: BaseException, traceback: Any) -> int:
-    """Keep an exception raised while polling: none may cross C."""
-    ffi.from_handle(traceback.tb_frame.f_locals["ctx"]).error = error
-    return 1
-
-
-@ffi.def_extern(onerror=_poll_raised)  # type: ignore[untyped-decorator]
-def smm_python_poll(ctx: Any) -> int:
-    """Take the GIL for a moment: Python then runs its pending signal handlers."""
-    return 0
-
-
-def check(status: int, doing: str) -> None:
-    """Raise the exception that belongs to a status."""
-    if status == lib.SMM_OK:
-        return
-    text = ffi.string(lib.smm_status_text(status)).decode()
-    if status == lib.SMM_ENOMEM:
-        raise MemoryError(f"Not enough memory to {doing}.")
-    raise CoreError(f"The numerical core could not {doing}: {text}.")
-
-
-def is_trial_failure(status: int) -> bool:
-    """Tell whether a status is the ordinary answer of an impossible trial point."""
-    return status in _TRIAL_FAILURES
-
-
-def floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
-    """Return a C-ordered float array of the shape C expects."""
-    out = np.ascontiguousarray(array, dtype=np.float64)
-    if out.shape != shape:
-        raise CoreError(f"{name} has shape {out.shape} where {shape} is needed.")
-    return out
-
-
-def doubles(array: Array) -> Any:
-    """Return the ``double *`` of an array that the caller keeps alive."""
-    return ffi.cast("double *", array.ctypes.data)
 
 
 @dataclass(frozen=True)
@@ -127,108 +68,6 @@ class Solution:
     logdet_omega: float
     logdet_xvx: float
     dof: float
-
-
-@dataclass(frozen=True)
-class Minimization:
-    """What a minimization reports; see ``smm_report`` in the C header."""
-
-    theta: Array
-    status: str
-    evaluations: int
-    gradients: int
-    failures: int
-    value: float
-    decrement: float
-    min_eigenvalue: float
-    log_theta: Array
-    log_value: Array
-    gradient: Array
-
-
-def run_minimizer(
-    handle: Any,
-    newton: Any,
-    nlopt_minimize: Any,
-    start: Array,
-    lock: threading.Lock,
-    *,
-    algorithm: int | None = None,
-    ftol_rel: float = 0.0,
-    ftol_abs: float = 0.0,
-    xtol_rel: float = 0.0,
-    xtol_abs: float = 0.0,
-    max_eval: int = 0,
-    max_time: float = 0.0,
-    log_capacity: int = 1024,
-) -> Minimization:
-    """Run one of the two minimizers of a handle.
-
-    Parameters
-    ----------
-    handle : cdata
-        A workspace or a generalized model.
-    newton, nlopt_minimize : cdata
-        Its minimizers in C.
-    start : ndarray
-        Starting parameters.
-    lock : Lock
-        Held during the run.
-    algorithm : int, optional
-        NLopt's number of an algorithm; Newton steps when omitted.
-    ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
-        Tolerances; 0 switches a test off.
-    max_eval, max_time : int, float
-        Limits; 0 for none.
-    log_capacity : int
-        How many evaluations are logged.
-
-    Raises
-    ------
-    CoreError
-        If the objective cannot be evaluated at the start.
-    KeyboardInterrupt
-        If the user interrupted.
-    """
-    end = np.array(start)
-    log_theta, log_value = np.empty((log_capacity, len(end))), np.empty(log_capacity)
-    report = ffi.new("smm_report *")
-    report.log_capacity = log_capacity
-    report.log_theta, report.log_value = doubles(log_theta), doubles(log_value)
-    gradient = np.full(len(end), np.nan)
-    report.gradient = doubles(gradient)
-    interrupt = _Interrupt()
-    ctx = ffi.new_handle(interrupt)
-    options = ffi.new("smm_options *")
-    options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
-    options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
-    options.max_eval, options.max_time = max_eval, max_time
-    options.poll, options.poll_ctx = lib.smm_python_poll, ctx
-    with lock:
-        if algorithm is None:
-            status = newton(handle, options, doubles(end), report)
-        else:
-            table = nlopt_table()
-            if table is None:
-                raise CoreError("NLopt's C API is hidden on this platform; use optimizer='newton'.")
-            status = nlopt_minimize(handle, table, algorithm, options, doubles(end), report)
-    if interrupt.error is not None:
-        raise KeyboardInterrupt from interrupt.error
-    check(status, "minimize the objective")
-    logged = min(int(report.evaluations), log_capacity)
-    return Minimization(
-        theta=end,
-        status=_STOPS[report.stop],
-        evaluations=int(report.evaluations),
-        gradients=int(report.gradients),
-        failures=int(report.failures),
-        value=float(report.value),
-        decrement=float(report.decrement),
-        min_eigenvalue=float(report.min_eigenvalue),
-        log_theta=log_theta[:logged].copy(),
-        log_value=log_value[:logged].copy(),
-        gradient=gradient,
-    )
 
 
 class CoreDesign:
@@ -342,7 +181,7 @@ class CoreWorkspace:
         """Evaluate; NaN when the matrix is not positive definite. The lock is held."""
         out = ffi.new("double *")
         status = lib.smm_value(self.handle, doubles(theta), out)
-        if status not in _TRIAL_FAILURES:
+        if not is_trial_failure(status):
             check(status, "evaluate the objective")
         return float(out[0])
 
@@ -437,6 +276,9 @@ class CoreWorkspace:
             lib.smm_nlopt_minimize,
             floats(theta, (self.design.ntheta,), "theta"),
             self._lock,
+            evaluate=self.value_and_gradient,
+            curvature=self.curvature,
+            scale=self.theta_scale,
             algorithm=algorithm,
             **options,
         )

@@ -176,25 +176,23 @@ def _new_values(exog: Any, option: str, given: Any, needed: bool, name: str | No
     name : str or None
         The column the model took it from.
     """
-    none = {"offset": 0, "exposure": 1}[option]
     if given is None and not needed:
         return None
-    if given is not None:
-        name = given if isinstance(given, str) else None
-    elif name is None:
-        raise DataError(
-            f"the model has an {option}: give {option}= for the new rows, {none} for none"
-        )
-    if name is None:
-        return np.asarray(given, dtype=float)
-    if isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns"):
-        table = open_table(exog)
-        if name in table.names:
-            return np.asarray(table.read([name])[name], dtype=float)
-        raise unknown_columns([name], table.names)
-    raise DataError(
-        f"the model has the {option} {name!r}: give {option}= for the new rows, {none} for none"
+    none = {"offset": 0, "exposure": 1}[option]
+    absent = DataError(
+        f"the model has an {option}: give {option}= for the new rows, {none} for none"
     )
+    if given is None and name is None:
+        raise absent
+    if given is not None and not isinstance(given, str):
+        return np.asarray(given, dtype=float)
+    if not (isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns")):
+        raise absent
+    column = given or name
+    table = open_table(exog)
+    if column not in table.names:
+        raise unknown_columns([column], table.names)
+    return np.asarray(table.read([column])[column], dtype=float)
 
 
 def _random_part(result: MixedModelResults, frame: ModelFrame, exog: Any, new_levels: str) -> Array:

@@ -1,0 +1,46 @@
+"""What every call across the boundary needs: arrays as C expects them, status to exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CoreError
+from ._smm import ffi, lib
+
+__all__ = ["check", "doubles", "floats", "is_trial_failure"]
+
+Array = NDArray[np.float64]
+
+# Evaluations that fail at a trial point are an ordinary answer, not an error.
+_TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
+
+
+def check(status: int, doing: str) -> None:
+    """Raise the exception that belongs to a status."""
+    if status == lib.SMM_OK:
+        return
+    text = ffi.string(lib.smm_status_text(status)).decode()
+    if status == lib.SMM_ENOMEM:
+        raise MemoryError(f"Not enough memory to {doing}.")
+    raise CoreError(f"The numerical core could not {doing}: {text}.")
+
+
+def is_trial_failure(status: int) -> bool:
+    """Tell whether a status is the ordinary answer of an impossible trial point."""
+    return status in _TRIAL_FAILURES
+
+
+def floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
+    """Return a C-ordered float array of the shape C expects."""
+    out = np.ascontiguousarray(array, dtype=np.float64)
+    if out.shape != shape:
+        raise CoreError(f"{name} has shape {out.shape} where {shape} is needed.")
+    return out
+
+
+def doubles(array: Array) -> Any:
+    """Return the ``double *`` of an array that the caller keeps alive."""
+    return ffi.cast("double *", array.ctypes.data)

@@ -1,0 +1,177 @@
+"""Running a minimizer of the C library: options, report, interruption."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._smm import ffi, lib
+from .boundary import check, doubles
+from .nlopt_api import nlopt_table
+from .nlopt_python import run_nlopt
+
+__all__ = ["Minimization", "run_minimizer"]
+
+Array = NDArray[np.float64]
+
+_STOPS = {
+    lib.SMM_STOP_GTOL: "GTOL_REACHED",
+    lib.SMM_STOP_FTOL: "FTOL_REACHED",
+    lib.SMM_STOP_XTOL: "XTOL_REACHED",
+    lib.SMM_STOP_ROUNDOFF: "ROUNDOFF_LIMITED",
+    lib.SMM_STOP_MAXEVAL: "MAXEVAL_REACHED",
+    lib.SMM_STOP_MAXTIME: "MAXTIME_REACHED",
+    lib.SMM_STOP_FAILED: "FAILURE",
+    lib.SMM_STOP_FORCED: "FORCED_STOP",
+}
+
+
+@dataclass(frozen=True)
+class Minimization:
+    """What a minimization reports; see ``smm_report`` in the C header."""
+
+    theta: Array
+    status: str
+    evaluations: int
+    gradients: int
+    failures: int
+    value: float
+    decrement: float
+    min_eigenvalue: float
+    log_theta: Array
+    log_value: Array
+    gradient: Array
+
+
+class _Interrupt:
+    """Holds the exception, usually Ctrl-C, that arrived during a C call."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+
+def _poll_raised(kind: Any, error: BaseException, traceback: Any) -> int:
+    """Keep an exception raised while polling: none may cross C."""
+    ffi.from_handle(traceback.tb_frame.f_locals["ctx"]).error = error
+    return 1
+
+
+@ffi.def_extern(onerror=_poll_raised)  # type: ignore[untyped-decorator]
+def smm_python_poll(ctx: Any) -> int:
+    """Take the GIL for a moment: Python then runs its pending signal handlers."""
+    return 0
+
+
+def run_minimizer(
+    handle: Any,
+    newton: Any,
+    nlopt_minimize: Any,
+    start: Array,
+    lock: threading.Lock,
+    *,
+    evaluate: Callable[[Array], tuple[float, Array]],
+    curvature: Callable[[], Array],
+    scale: Callable[[], Array],
+    algorithm: int | None = None,
+    ftol_rel: float = 0.0,
+    ftol_abs: float = 0.0,
+    xtol_rel: float = 0.0,
+    xtol_abs: float = 0.0,
+    max_eval: int = 0,
+    max_time: float = 0.0,
+    log_capacity: int = 1024,
+) -> Minimization:
+    """Run one of the two minimizers of a handle.
+
+    Parameters
+    ----------
+    handle : cdata
+        A workspace or a generalized model.
+    newton, nlopt_minimize : cdata
+        Its minimizers in C.
+    start : ndarray
+        Starting parameters.
+    lock : Lock
+        Held during a run in C.
+    evaluate, curvature, scale : callable
+        The same model through Python, for platforms where NLopt hides its C API: see
+        `run_nlopt`.
+    algorithm : int, optional
+        NLopt's number of an algorithm; Newton steps when omitted.
+    ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
+        Tolerances; 0 switches a test off.
+    max_eval, max_time : int, float
+        Limits; 0 for none.
+    log_capacity : int
+        How many evaluations are logged.
+
+    Raises
+    ------
+    CoreError
+        If the objective cannot be evaluated at the start.
+    KeyboardInterrupt
+        If the user interrupted.
+    """
+    if algorithm is not None and nlopt_table() is None:
+        limits = {"max_eval": max_eval, "max_time": max_time}
+        tolerances = {
+            "ftol_rel": ftol_rel,
+            "ftol_abs": ftol_abs,
+            "xtol_rel": xtol_rel,
+            "xtol_abs": xtol_abs,
+        }
+        run = run_nlopt(evaluate, curvature, start, scale(), algorithm, tolerances | limits)
+        return Minimization(
+            theta=run.end,
+            status=run.status,
+            evaluations=run.evaluations,
+            gradients=run.gradients,
+            failures=run.failures,
+            value=run.value,
+            decrement=run.decrement,
+            min_eigenvalue=run.min_eigenvalue,
+            log_theta=np.array(run.points[:log_capacity]),
+            log_value=np.array(run.values[:log_capacity]),
+            gradient=run.gradient,
+        )
+    end = np.array(start)
+    log_theta, log_value = np.empty((log_capacity, len(end))), np.empty(log_capacity)
+    report = ffi.new("smm_report *")
+    report.log_capacity = log_capacity
+    report.log_theta, report.log_value = doubles(log_theta), doubles(log_value)
+    gradient = np.full(len(end), np.nan)
+    report.gradient = doubles(gradient)
+    interrupt = _Interrupt()
+    ctx = ffi.new_handle(interrupt)
+    options = ffi.new("smm_options *")
+    options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
+    options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
+    options.max_eval, options.max_time = max_eval, max_time
+    options.poll, options.poll_ctx = lib.smm_python_poll, ctx
+    with lock:
+        if algorithm is None:
+            status = newton(handle, options, doubles(end), report)
+        else:
+            status = nlopt_minimize(handle, nlopt_table(), algorithm, options, doubles(end), report)
+    if interrupt.error is not None:
+        raise KeyboardInterrupt from interrupt.error
+    check(status, "minimize the objective")
+    logged = min(int(report.evaluations), log_capacity)
+    return Minimization(
+        theta=end,
+        status=_STOPS[report.stop],
+        evaluations=int(report.evaluations),
+        gradients=int(report.gradients),
+        failures=int(report.failures),
+        value=float(report.value),
+        decrement=float(report.decrement),
+        min_eigenvalue=float(report.min_eigenvalue),
+        log_theta=log_theta[:logged].copy(),
+        log_value=log_value[:logged].copy(),
+        gradient=gradient,
+    )

@@ -1,0 +1,140 @@
+"""NLopt through its Python interface, where its C API is hidden (Windows).
+
+Slower by the cost of a Python call for each evaluation, otherwise the same as the C
+bridge in ``csrc/src/nlopt.c``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import nlopt
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PythonRun", "run_nlopt"]
+
+Array = NDArray[np.float64]
+
+_STOPS = {
+    1: "FTOL_REACHED",
+    2: "FTOL_REACHED",
+    3: "FTOL_REACHED",
+    4: "XTOL_REACHED",
+    5: "MAXEVAL_REACHED",
+    6: "MAXTIME_REACHED",
+}
+# Curvatures below this share of the largest count as flat, as in csrc/src/minimize.c.
+_FLAT = 1e-6
+
+
+@dataclass
+class PythonRun:
+    """What a run found.
+
+    Parameters
+    ----------
+    end : ndarray
+        Parameters of the least objective.
+    status : str
+    evaluations, gradients, failures : int
+    value, decrement, min_eigenvalue : float
+    points, values : list
+        Every point tried and its objective.
+    gradient : ndarray
+        At `end`.
+    """
+
+    end: Array
+    status: str = "FAILURE"
+    evaluations: int = 0
+    gradients: int = 0
+    failures: int = 0
+    value: float = np.inf
+    decrement: float = np.nan
+    min_eigenvalue: float = np.nan
+    points: list[Array] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    gradient: Array = field(default_factory=lambda: np.empty(0))
+
+
+def run_nlopt(
+    evaluate: Callable[[Array], tuple[float, Array]],
+    curvature: Callable[[], Array],
+    start: Array,
+    scale: Array,
+    algorithm: int,
+    options: dict[str, Any],
+) -> PythonRun:
+    """Minimize from `start`, leaving the last evaluation at the end.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Parameters to objective and gradient; NaN for a point that cannot be evaluated.
+    curvature : callable
+        Approximate Hessian at the last point evaluated.
+    start, scale : ndarray, shape (n,)
+        Parameters and their typical sizes.
+    algorithm : int
+        NLopt's number.
+    options : dict
+        ``ftol_rel``, ``ftol_abs``, ``xtol_rel``, ``xtol_abs``, ``max_eval``, ``max_time``.
+    """
+    run = PythonRun(end=start.copy())
+    first = np.nan
+
+    def objective(x: Array, gradient: Array) -> float:
+        nonlocal first
+        point = x * scale
+        value, slope = evaluate(point)
+        run.evaluations += 1
+        run.points.append(point.copy())
+        run.values.append(value)
+        if np.isnan(first):
+            first = value
+        if np.isnan(value):  # as in the C bridge: an infinity would ruin quadratic models
+            run.failures += 1
+            gradient[:] = 0.0
+            return float(first)
+        if value < run.value:
+            run.value, run.end = value, point.copy()
+        if gradient.size:
+            run.gradients += 1
+            gradient[:] = slope * scale
+        return value
+
+    opt = nlopt.opt(algorithm, len(start))
+    opt.set_min_objective(objective)
+    opt.set_ftol_rel(options["ftol_rel"])
+    opt.set_ftol_abs(options["ftol_abs"])
+    opt.set_xtol_rel(options["xtol_rel"])
+    opt.set_xtol_abs(options["xtol_abs"])
+    opt.set_maxeval(options["max_eval"])
+    opt.set_maxtime(options["max_time"])
+    before = time.monotonic()
+    try:
+        opt.optimize(start / scale)
+        run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
+    except nlopt.RoundoffLimited:
+        run.status = "ROUNDOFF_LIMITED"
+    except RuntimeError:
+        # LD_LBFGS reports a line search stopped by a limit as a failure
+        late = options["max_time"] and time.monotonic() - before >= options["max_time"]
+        run.status = "MAXTIME_REACHED" if late else "ROUNDOFF_LIMITED"
+    run.value, run.gradient = evaluate(run.end)
+    _describe(run, curvature, scale)
+    return run
+
+
+def _describe(run: PythonRun, curvature: Callable[[], Array], scale: Array) -> None:
+    """Fill in the promise and the least eigenvalue of the quadratic model at the end."""
+    hessian = curvature() * np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(hessian)
+    steep = np.maximum(np.abs(values), _FLAT * np.max(np.abs(values)))
+    along = vectors.T @ (run.gradient * scale)
+    run.decrement = float(0.5 * np.sum(along**2 / steep))
+    run.min_eigenvalue = float(values[0])

@@ -1,0 +1,429 @@
+"""The face statsmodels users know: `GeneralizedLinearMixedModel`, also `smf.mixedglm2`."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from patsy.eval import EvalEnvironment
+
+from ..basis import orthonormal_basis
+from ..design import Design, check_groupings
+from ..errors import MixedModelWarning, OptionError
+from ..families import read_family
+from ..generalized import fit_generalized, objective_and_gradient
+from ..optimize import FitOptions
+from ..response import prepare_response
+from ..results.generalized import (
+    GeneralizedLinearMixedModelResults,
+    GeneralizedLinearMixedModelResultsWrapper,
+)
+from ..results.prediction import mean_of
+from ..terms import MixedFormula
+from .base import MixedModel
+
+__all__ = ["GeneralizedLinearMixedModel"]
+
+Array = NDArray[np.float64]
+
+
+class GeneralizedLinearMixedModel(MixedModel):
+    """Generalized linear mixed model: g(E[y | b]) = X beta + Z b + offset.
+
+    The random effects b of the levels of a grouping factor are independent and normal
+    with covariance T T'; given them the responses are independent and follow the family.
+    `from_formula`, also `smf.mixedglm2`, is the usual way to make one.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,) or (n, 2)
+        Response. With a binomial family 0 and 1, truth values, two labels (the second,
+        as they are sorted, is success), proportions with the numbers of trials as
+        `weights`, or two columns, successes and failures.
+    exog : array_like, shape (n, p)
+        Fixed-effects matrix, with a column of ones if the model has an intercept.
+    groups : array_like, shape (n,), or mapping of str to array_like
+        Level of every row; several grouping factors as a mapping by name.
+    exog_re : array_like, shape (n, k), or mapping of str to array_like, optional
+        Random-effects matrix, with a mapping for several grouping factors one for each
+        of those that have more than a random intercept, the default.
+    family : statsmodels family
+        Such as ``sm.families.Poisson()``, with its link inside: Binomial, Poisson, Gamma,
+        InverseGaussian, Gaussian or NegativeBinomial. Dispersions are estimated, alpha of
+        the negative binomial among them: the value its object carries is not used.
+    weights : array_like, shape (n,), optional
+        Positive. Binomial: numbers of trials. Poisson, negative binomial: how many rows
+        each row stands for. Others: divisors of the dispersion.
+    offset : array_like, shape (n,), optional
+        Known part of the linear predictor.
+    exposure : array_like, shape (n,), optional
+        With a log link, what the mean is proportional to: its logarithm is added to the
+        offset.
+    missing : {"none", "drop", "raise"}
+        What to do with rows that have missing values.
+
+    Raises
+    ------
+    OptionError
+        If the family cannot be modelled, or an option does not go with it.
+    DataError
+        If the arrays do not fit together or no model can be fitted to them.
+    """
+
+    _labels = True
+
+    def __init__(
+        self,
+        endog: ArrayLike,
+        exog: ArrayLike,
+        groups: Any,
+        exog_re: Any = None,
+        *,
+        family: Any = None,
+        weights: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+        missing: str = "none",
+    ) -> None:
+        self._set_family(family, exposure)
+        self._from_arrays(
+            endog,
+            exog,
+            groups,
+            exog_re,
+            weights=weights,
+            offset=offset,
+            exposure=exposure,
+            missing=missing,
+        )
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str | MixedFormula,
+        data: Any,
+        family: Any = None,
+        groups: Any = None,
+        re_formula: str | None = None,
+        vc_formula: Mapping[str, str] | None = None,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        subset: Any = None,
+        missing: str = "drop",
+        eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+    ) -> GeneralizedLinearMixedModel:
+        """Make a model from a formula and a table.
+
+        Parameters
+        ----------
+        formula : str or MixedFormula
+            Such as ``"use ~ age + urban + (1 | dist)"``; a binomial response may be two
+            columns, ``"hits + misses ~ ..."``. Without bars together with `groups`.
+        data : DataFrame, pyarrow.Table, or mapping of str to array_like
+            The table; only the columns the model needs are read.
+        family : statsmodels family
+            Such as ``sm.families.Binomial()``; see `GeneralizedLinearMixedModel`, also for
+            the responses it takes.
+        groups, re_formula, vc_formula : optional
+            Random effects as statsmodels' `mixedlm` takes them: the column (or array) of
+            groups, the formula of the effects of a group (a random intercept by default),
+            and formulas of variance components by name.
+        weights : str or array_like, optional
+            A column, or one number per row of `data`: numbers of trials if the family is
+            binomial and the response a proportion.
+        offset : str or array_like, optional
+            Known part of the linear predictor: a column, or one number per row of `data`.
+        exposure : str or array_like, optional
+            What the mean is proportional to, with a log link: a column, or one number per
+            row of `data`.
+        contrasts : mapping, optional
+            How to code columns, such as ``{"days": Treatment()}``; they become categorical.
+        subset : str, callable or array_like, optional
+            The rows to use: a query, a function of the table, a mask or labels.
+        missing : {"drop", "raise", "none"}
+            What to do with rows where a needed column is missing.
+        eval_env : int, EvalEnvironment or mapping
+            Where functions in the formula are looked up: how many calls above this one
+            (0: the caller, -1: nowhere), or the names themselves.
+
+        Returns
+        -------
+        GeneralizedLinearMixedModel
+            The model, to be fitted by `fit`.
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            One sentence that names the term, the column or the option.
+
+        Warns
+        -----
+        MixedModelWarning
+            Counts are not whole numbers.
+        """
+        model = cls.__new__(cls)
+        model._set_family(family, exposure)
+        return model._from_formula(
+            formula,
+            data,
+            groups,
+            re_formula,
+            vc_formula,
+            weights=weights,
+            offset=offset,
+            exposure=exposure,
+            contrasts=contrasts,
+            subset=subset,
+            missing=missing,
+            eval_env=eval_env,
+        )
+
+    def _set_family(self, family: Any, exposure: Any) -> None:
+        self.spec = read_family(family)
+        if exposure is not None and self.spec.link != "log":
+            raise OptionError(
+                f"exposure= needs a log link, not {type(family.link).__name__}: the mean is "
+                "proportional to it"
+            )
+        # A copy, because the objects of statsmodels change when other models use them.
+        self.family = copy.deepcopy(family)
+        self.link = self.family.link
+
+    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
+        """Bring the response into the form the numerics know, and check it and the groups."""
+        design, self.notes = prepare_response(design, self.spec, rows)
+        for note in self.notes:
+            # The callers above: _attach, _from_formula or _from_arrays, their callers, the user.
+            warnings.warn(note, MixedModelWarning, stacklevel=5)
+        binary = self.spec.family == "binomial" and design.weights is None
+        check_groupings(
+            design,
+            allow_observation_level=not (binary or self.spec.has_dispersion),
+            confounded_with="that of a single 0 or 1" if binary else "the dispersion",
+        )
+        return design
+
+    # Evaluation at given parameters.
+
+    def objective(
+        self,
+        theta: ArrayLike,
+        params: ArrayLike,
+        dispersion: float = 1.0,
+        *,
+        n_agq: int = 1,
+        hessian: str = "expected",
+    ) -> float:
+        """Return -2 log-likelihood as approximated.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_theta,)
+            Covariance parameters.
+        params : array_like, shape (rank,)
+            Coefficients of the estimable columns.
+        dispersion : float
+            phi or alpha, for families that have one.
+        n_agq, hessian
+            As in `fit`.
+
+        Returns
+        -------
+        float
+            NaN where it cannot be evaluated.
+        """
+        return self._evaluate(theta, params, dispersion, n_agq, hessian)[0]
+
+    def gradient(
+        self,
+        theta: ArrayLike,
+        params: ArrayLike,
+        dispersion: float = 1.0,
+        *,
+        n_agq: int = 1,
+        hessian: str = "expected",
+    ) -> Array:
+        """Return the gradient of `objective` in theta, params and log dispersion, if any."""
+        return self._evaluate(theta, params, dispersion, n_agq, hessian)[1]
+
+    def loglike(
+        self,
+        theta: ArrayLike,
+        params: ArrayLike,
+        dispersion: float = 1.0,
+        *,
+        n_agq: int = 1,
+        hessian: str = "expected",
+    ) -> float:
+        """Return the log-likelihood as approximated; see `objective`."""
+        return -self._evaluate(theta, params, dispersion, n_agq, hessian)[0] / 2
+
+    def score(
+        self,
+        theta: ArrayLike,
+        params: ArrayLike,
+        dispersion: float = 1.0,
+        *,
+        n_agq: int = 1,
+        hessian: str = "expected",
+    ) -> Array:
+        """Return the gradient of `loglike`; see `gradient`."""
+        return -self._evaluate(theta, params, dispersion, n_agq, hessian)[1] / 2
+
+    def _evaluate(
+        self,
+        theta: ArrayLike,
+        params: ArrayLike,
+        dispersion: float,
+        n_agq: int,
+        hessian: str,
+    ) -> tuple[float, Array]:
+        design = self._kept_design()
+        beta = np.array(params, dtype=float, ndmin=1)
+        rank = len(orthonormal_basis(design.X, None).columns)
+        if beta.shape != (rank,) or not np.isfinite(beta).all():
+            raise OptionError(f"params must be {rank} finite numbers, one per estimable column")
+        if not (np.isfinite(dispersion) and dispersion > 0):
+            raise OptionError(f"dispersion must be a positive number, not {dispersion!r}")
+        if dispersion != 1 and not self.spec.has_dispersion:
+            raise OptionError(f"the family {self.spec.family} has no dispersion")
+        value, gradient = objective_and_gradient(
+            design,
+            self.spec,
+            self._theta(theta),
+            beta,
+            float(dispersion),
+            n_agq=n_agq,
+            hessian=hessian,
+        )
+        return float(value), np.asarray(gradient)
+
+    # Fit and prediction.
+
+    def fit(
+        self,
+        *,
+        n_agq: int = 1,
+        fast: bool = False,
+        hessian: str = "expected",
+        cov_type: str = "conditional",
+        start: ArrayLike | None = None,
+        optimizer: str = FitOptions.optimizer,
+        ftol_rel: float = FitOptions.ftol_rel,
+        ftol_abs: float = FitOptions.ftol_abs,
+        xtol_rel: float = FitOptions.xtol_rel,
+        xtol_abs: float = FitOptions.xtol_abs,
+        max_eval: int = FitOptions.max_eval,
+        max_time: float = FitOptions.max_time,
+    ) -> GeneralizedLinearMixedModelResults:
+        """Estimate the model by maximum likelihood.
+
+        Parameters
+        ----------
+        n_agq : int
+            Points of adaptive Gauss-Hermite quadrature for each random effect of a level,
+            which needs a single grouping factor; 1 is the Laplace approximation.
+        fast : bool
+            Take the coefficients from the joint mode with the random effects instead of
+            maximizing the likelihood over them: faster and less accurate.
+        hessian : {"expected", "observed"}
+            Information in the Laplace approximation. They agree for canonical links; for
+            others the observed one is often nearer to quadrature.
+        cov_type : {"conditional", "hessian"}
+            Standard errors given theta (and the dispersion), or from the Hessian of the
+            objective in all parameters, which lets for their being estimated.
+        start : array_like, optional
+            Where to start: theta, or theta, coefficients of the estimable columns (not with
+            `fast`) and log dispersion if there is one.
+        optimizer : str
+            ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``.
+        ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
+            Stop when a step changes the objective, or every parameter, by less.
+        max_eval : int
+            Largest number of evaluations of the objective; 0 for no limit.
+        max_time : float
+            Largest time in seconds; 0 for no limit.
+
+        Returns
+        -------
+        GeneralizedLinearMixedModelResults
+            The estimates. They do not change when the model is fitted again.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The optimizer stopped before the gradient vanished.
+        SeparationWarning
+            Some coefficients have no finite estimate.
+        SingularFitWarning
+            An estimated covariance matrix of random effects is not of full rank.
+        RankWarning
+            Columns of X were dropped because they depend linearly on others.
+        """
+        options = FitOptions(
+            optimizer=optimizer,
+            ftol_rel=ftol_rel,
+            ftol_abs=ftol_abs,
+            xtol_rel=xtol_rel,
+            xtol_abs=xtol_abs,
+            max_eval=max_eval,
+            max_time=max_time,
+        )
+        if not isinstance(fast, bool | np.bool_):
+            raise OptionError(f"fast must be True or False, not {fast!r}")
+        if cov_type not in ("conditional", "hessian"):
+            raise OptionError(f"cov_type must be conditional or hessian, not {cov_type!r}")
+        if fast and cov_type == "hessian":
+            raise OptionError(
+                "fast=True does not maximize the likelihood over the coefficients, so its "
+                'Hessian says nothing about them: leave cov_type="hessian" or fast=True out'
+            )
+        estimates = fit_generalized(
+            self._kept_design(),
+            self.spec,
+            n_agq=n_agq,
+            fast=bool(fast),
+            hessian=hessian,
+            start=None if start is None else np.asarray(start, dtype=float),
+            options=options,
+        )
+        results = GeneralizedLinearMixedModelResults(self, estimates, self.layout, cov_type)
+        wrapped: GeneralizedLinearMixedModelResults = self._finish(
+            results, GeneralizedLinearMixedModelResultsWrapper
+        )
+        return wrapped
+
+    def predict(
+        self,
+        params: ArrayLike,
+        exog: ArrayLike | None = None,
+        which: str = "mean",
+        offset: ArrayLike | None = None,
+        exposure: ArrayLike | None = None,
+    ) -> Array:
+        """Return what the fixed part predicts, with all random effects zero.
+
+        Parameters
+        ----------
+        params : array_like, shape (p,) or (rank,)
+            Coefficients of all columns of X, or of the estimable ones.
+        exog : array_like, shape (m, p), optional
+            Fixed-effects matrix; without it that of the model, with the model's offset.
+        which : {"mean", "linear"}
+            The mean, or the linear predictor.
+        offset, exposure : array_like, shape (m,), optional
+            Offset to add, and exposure whose logarithm to add.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        return mean_of(self, self._linear_predictor(params, exog, offset, exposure), which)

@@ -1,0 +1,411 @@
+"""A fitted generalized linear mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.base.wrapper import populate_wrapper, union_dicts
+
+from ..errors import OptionError
+from ..estimates import GeneralizedEstimates
+from ..families import family_object
+from .base import MixedModelResults, MixedModelResultsWrapper
+from .layout import Layout
+from .separation import separated_columns
+from .tables import significant
+
+if TYPE_CHECKING:
+    from statsmodels.base._prediction_inference import PredictionResultsMean
+
+    from ..design import Design
+    from ..models.generalized import GeneralizedLinearMixedModel
+    from .document import Document
+
+__all__ = [
+    "GeneralizedLinearMixedModelResults",
+    "GeneralizedLinearMixedModelResultsWrapper",
+]
+
+Array = NDArray[np.float64]
+
+# What exp(coefficient) is, by link and family.
+_RATIOS = {
+    ("logit", "binomial"): "odds ratio",
+    ("log", "binomial"): "risk ratio",
+    ("cloglog", "binomial"): "hazard ratio",
+    ("log", "poisson"): "rate ratio",
+    ("log", "negative_binomial"): "rate ratio",
+    ("log", "gaussian"): "mean ratio",
+    ("log", "gamma"): "mean ratio",
+    ("log", "inverse_gaussian"): "mean ratio",
+}
+
+
+class GeneralizedLinearMixedModelResults(MixedModelResults):
+    """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
+
+    The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
+    quadrature, with all constants, and so are `aic`, `bic` and the tests built on it.
+    `deviance` is relative to a saturated model. `cov_type` says what the standard errors
+    are: ``"conditional"`` on theta and the dispersion, or from the whole ``"hessian"``.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        The model that was fitted.
+    estimates : GeneralizedEstimates
+        The numbers.
+    layout : Layout
+        The names that go with them.
+    cov_type : {"conditional", "hessian"}
+        The standard errors that are asked for.
+    """
+
+    kind = "generalized linear mixed model"
+    estimates: GeneralizedEstimates
+    _by_row = ("linear_predictor", "eta", "fitted")
+
+    def __init__(
+        self,
+        model: GeneralizedLinearMixedModel,
+        estimates: GeneralizedEstimates,
+        layout: Layout,
+        cov_type: str = "conditional",
+    ):
+        # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
+        scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
+        covariance = estimates.cov_conditional
+        self.hessian_failed = False
+        if cov_type == "hessian":
+            full = _hessian_covariance(model._kept_design(), estimates)
+            self.hessian_failed = full is None
+            covariance = covariance if full is None else full
+        self.cov_type = "conditional" if self.hessian_failed else cov_type
+        self.separated = separated_columns(model._kept_design(), estimates)
+        super().__init__(model, estimates, layout, covariance / scale, scale)
+
+    @property
+    def method(self) -> str:  # type: ignore[override]
+        """The approximation, such as ``"Laplace"`` or ``"AGQ, 9 points"``."""
+        estimates = self.estimates
+        name = "Laplace" if estimates.n_agq == 1 else f"AGQ, {estimates.n_agq} points"
+        if estimates.hessian == "observed":
+            name += ", observed information"
+        return f"{name}, fast" if estimates.fast else name
+
+    @property
+    def deviance(self) -> float:
+        """Deviance residuals squared and summed, + |u|^2 + log|Omega|.
+
+        For quadrature, likewise -2 log-likelihood relative to the saturated model.
+        """
+        return self.estimates.deviance
+
+    @property
+    def dof(self) -> int:
+        """Number of estimated parameters: coefficients, theta and the dispersion, if any."""
+        estimates = self.estimates
+        return len(estimates.beta) + len(estimates.theta) + estimates.spec.has_dispersion
+
+    @property
+    def dispersion(self) -> float:
+        """Phi in the variance phi V(mu), alpha of the negative binomial, else 1."""
+        return self.estimates.dispersion
+
+    @cached_property
+    def family(self) -> Any:
+        """The family, as statsmodels has it; a negative binomial with the estimated alpha."""
+        return family_object(self.estimates.spec, self.estimates.dispersion)
+
+    @property
+    def _effects_scale(self) -> float:
+        return 1.0
+
+    @property
+    def _residual_sd(self) -> float | None:
+        spec = self.estimates.spec
+        has_phi = spec.has_dispersion and spec.family != "negative_binomial"
+        return float(np.sqrt(self.estimates.dispersion)) if has_phi else None
+
+    @property
+    def _searched(self) -> list[str]:
+        names = self.theta_names + ([] if self.estimates.fast else self.fixefnames)
+        return names + (["log dispersion"] if self.estimates.spec.has_dispersion else [])
+
+    def _conditional_variances(self) -> tuple[Array, ...]:
+        from ..generalized import conditional_variances
+
+        return conditional_variances(self._design(), self.estimates)
+
+    @property
+    def _conditional_predictor(self) -> Array:
+        return self._require(self.estimates.eta)
+
+    # Residuals.
+
+    @property
+    def resid_response(self) -> Array:
+        """Response minus fitted mean, shape (n,); for a binomial family of proportions."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Residuals over the standard deviation of the family, shape (n,).
+
+        The dispersion is left out, as statsmodels does it.
+        """
+        spread = np.sqrt(self.family.variance(self.fittedvalues))
+        return np.asarray(np.sqrt(self._weights) * self.resid / spread)
+
+    @property
+    def resid_deviance(self) -> Array:
+        """Signed square roots of the contributions to the deviance given b, shape (n,)."""
+        y, mu = self._design().y, self.fittedvalues
+        return np.asarray(self.family.resid_dev(y, mu, var_weights=self._weights))
+
+    @property
+    def _weights(self) -> Array | float:
+        weights = self._design().weights
+        return 1.0 if weights is None else weights
+
+    # Prediction.
+
+    def predict(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *,
+        which: str = "mean",
+        re: bool = False,
+        new_levels: str = "error",
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Array | pd.Series:
+        """Predict the mean of the response, or the linear predictor.
+
+        Parameters
+        ----------
+        exog : frame, mapping or array, optional
+            New data; without it, the rows of the fit. With `transform` a table with the
+            columns of the formula; otherwise the fixed-effects matrix itself.
+        transform : bool
+            Whether `exog` goes through the formula.
+        which : {"mean", "linear"}
+            The mean, or the linear predictor.
+        re : bool
+            Add the conditional modes of the random effects; otherwise they are zero, and
+            the mean is that of a typical level, not the average over levels.
+        new_levels : {"error", "population", "missing"}
+            With `re`, what to do with levels the fit has not seen: refuse, take zero, or
+            predict NaN.
+        offset, exposure : array or column name, optional
+            Those of the new rows. When the model took its own from a column, the column of
+            that name in `exog` is taken.
+
+        Returns
+        -------
+        ndarray or Series, shape (m,)
+            A Series with the index of `exog` when that is a frame. Rows of new data with
+            missing values give NaN.
+
+        Raises
+        ------
+        DataError
+            If a column, an offset or an exposure is missing, or a level is new and may not be.
+        """
+        from .prediction import predict
+
+        return predict(
+            self,
+            exog,
+            transform,
+            which=which,
+            re=re,
+            new_levels=new_levels,
+            offset=offset,
+            exposure=exposure,
+        )
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *,
+        which: str = "mean",
+        row_labels: Sequence[Any] | None = None,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> PredictionResultsMean:
+        """Predict with standard errors, for random effects of zero.
+
+        Parameters
+        ----------
+        exog, transform, which, offset, exposure
+            As in `predict`.
+        row_labels : sequence, optional
+            Index of the table that `summary_frame()` returns.
+
+        Returns
+        -------
+        PredictionResultsMean
+            With `predicted_mean`, `se_mean`, `conf_int()` and `summary_frame()`. Standard
+            errors follow from `cov_params()`, those of means by the delta method; the
+            intervals of means are those of the linear predictor, transformed.
+        """
+        from .prediction import get_prediction
+
+        return get_prediction(
+            self,
+            exog,
+            transform,
+            which=which,
+            row_labels=row_labels,
+            offset=offset,
+            exposure=exposure,
+        )
+
+    # Display.
+
+    def coeftable(self, exponentiate: bool = False) -> pd.DataFrame:
+        """Return the coefficients with standard errors, z and two-sided p-values.
+
+        Parameters
+        ----------
+        exponentiate : bool
+            Give odds, rate or other ratios, exp(coefficient), in place of coefficients,
+            with standard errors by the delta method and z and p of the coefficients.
+        """
+        table = super().coeftable()
+        if exponentiate:
+            name = self._ratio()
+            table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
+            table["Std. Error"] *= table.iloc[:, 0]
+        return table
+
+    def _ratio(self) -> str:
+        """Return the name of exp(coefficient)."""
+        spec = self.estimates.spec
+        name = _RATIOS.get((spec.link, spec.family))
+        if name is None:
+            raise OptionError(
+                f"with the link {spec.link} the exponential of a coefficient is no ratio: leave "
+                "exponentiate=True out"
+            )
+        return name
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        *,
+        exponentiate: bool = False,
+    ) -> Document:
+        """Summarize the fit: criteria, sizes, coefficients, variance components, facts.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name to show for the response.
+        xname : sequence of str, optional
+            Names to show for the estimable coefficients.
+        title : str, optional
+            First line instead of the one that tells the kind of fit.
+        alpha : float
+            The confidence intervals have level 1 - alpha.
+        exponentiate : bool
+            Show odds, rate or other ratios, exp(coefficient), and their intervals.
+
+        Returns
+        -------
+        Document
+            Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+        """
+        from .summary import summarize
+
+        ratio = self._ratio() if exponentiate else None
+        return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha, ratio=ratio)
+
+    def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        spec = self.estimates.spec
+        left = [
+            ("Family:", type(self.model.family).__name__),
+            ("Link:", _link_name(self.model.link)),
+            ("Std. Errors:", self.cov_type),
+        ]
+        right = [("Deviance:", f"{self.deviance:.4f}")]
+        if spec.has_dispersion:
+            label = "Dispersion (alpha):" if spec.family == "negative_binomial" else "Dispersion:"
+            left.append((label, significant(self.dispersion)))
+        return left, right
+
+    def _own_facts(self) -> list[str]:
+        facts = list(self.model.notes)
+        if self.separated:
+            facts.append(
+                "Separation: no finite estimate exists for the coefficients of "
+                f"{', '.join(self.separated)}; they ran off until the fit stopped."
+            )
+        if self.hessian_failed:
+            facts.append(
+                "The Hessian of the objective is not positive definite: standard errors are "
+                "conditional on theta instead."
+            )
+        return facts
+
+    def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:
+        ours, theirs = self.estimates.spec, restricted.estimates.spec
+        if ours != theirs:
+            raise OptionError(
+                f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
+                f"with link {theirs.link}; only models of the same family and link are compared"
+            )
+
+    @property
+    def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
+        """The lines that statsmodels' `summary_col` adds below the coefficients."""
+        return {
+            "Family": lambda result: type(result.model.family).__name__,
+            "Link": lambda result: _link_name(result.model.link),
+            **super().default_model_infos,
+        }
+
+
+def _link_name(link: Any) -> str:
+    """Return the name of a link's class, with the power where it says nothing of it."""
+    name = type(link).__name__
+    return f"{name}({link.power:g})" if name == "Power" else name
+
+
+def _hessian_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
+    """Return the covariance of beta from the Hessian in all parameters; None if not positive."""
+    from ..generalized import hessian
+
+    matrix = hessian(design, estimates)
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
+        scaled = matrix / np.outer(size, size)
+    if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < 1e-10:
+        return None
+    inverse = 2.0 * np.linalg.inv(scaled) / np.outer(size, size)
+    start = len(estimates.theta)
+    beta = slice(start, start + len(estimates.beta))
+    return inverse[beta, beta]
+
+
+class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper):
+    """`GeneralizedLinearMixedModelResults` with pandas labels on its arrays."""
+
+    _wrap_attrs = union_dicts(
+        MixedModelResultsWrapper._wrap_attrs,
+        dict.fromkeys(("resid_response", "resid_pearson", "resid_deviance"), "rows"),
+    )
+
+
+populate_wrapper(GeneralizedLinearMixedModelResultsWrapper, GeneralizedLinearMixedModelResults)

@@ -1,0 +1,100 @@
+"""The documentation is true: its examples run, its links lead somewhere, CI does what it says."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from pages import blocks, examples, refreshed
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@each_page
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:`cat.get_categories:DeprecationWarning")
+def test_examples_print_what_the_page_shows(page):
+    variables = {"__name__": "__main__"}
+    checker = doctest.OutputChecker()
+    for example in examples(page.read_text(encoding="utf-8")):
+        printed = example.run(variables)
+        if not checker.check_output(example.want, printed, FLAGS):
+            shown = f"{name_of(page)}, line {example.first}: {example.source}"
+            pytest.fail(f"{shown}\nexpected\n{example.want}\nprinted\n{printed}")
+
+
+def test_examples_are_found_and_compared():
+    page = "Text.\n\n```python\n>>> 1 + 1\n3\n>>> 1 / 0\nTraceback\n```\n\n```\n>>> 5\n```\n"
+    first, second = examples(page)
+    assert (first.source, first.want, first.run({})) == ("1 + 1\n", "3\n", "2\n")
+    assert second.run({}).endswith("ZeroDivisionError: division by zero\n")
+    assert ">>> 1 + 1\n2\n>>> 1 / 0\nTraceback (most recent" in refreshed(page)
+    assert not doctest.OutputChecker().check_output(first.want, first.run({}), FLAGS)
+
+
+def test_commands_are_found_and_run():
+    page = "```console\n$ python -m statsmodels_mixed datasets\nold\n```\n"
+    (example,) = examples(page)
+    assert (example.source, example.want) == ("datasets", "old\n")
+    assert "sleepstudy" in example.run({})
+
+
+def test_the_documentation_has_examples():
+    counts = {name_of(page): len(examples(page.read_text(encoding="utf-8"))) for page in PAGES}
+    assert counts["README.md"] > 5
+    assert counts["docs/tutorial.md"] > 40
+    assert counts["docs/formulas.md"] > 15
+
+
+def anchors(page: Path) -> set[str]:
+    """Names that a link can give to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for _, _, lines in blocks(text):
+        text = text.replace("\n".join(lines), "")
+    for target in LINK.findall(text):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {path.name for path in PAGES if path.parent.name == "docs"} - {"index.md"}
+    assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_ci_runs_the_command_of_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [line for language, _, lines in blocks(text) if language == "sh" for line in lines]
+    assert commands[0].startswith("python3 -m venv .venv && ")
+    assert commands[1].endswith(" -m pytest")
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for command in commands[:2]:
+        assert command in steps
