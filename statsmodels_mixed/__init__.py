@@ -1,12 +1,17 @@
-"""Linear mixed models for statsmodels.
+"""Linear and generalized linear mixed models for statsmodels.
 
-Importing this package adds ``mixedlm2`` to ``statsmodels.formula.api``::
+Importing this package adds ``mixedlm2`` and ``mixedglm2`` to ``statsmodels.formula.api``::
 
+    import statsmodels.api as sm
     import statsmodels.formula.api as smf
     import statsmodels_mixed
 
     sleep = statsmodels_mixed.datasets.load("sleepstudy")
     print(smf.mixedlm2("reaction ~ days + (days | subj)", sleep).fit().summary())
+
+    contra = statsmodels_mixed.datasets.load("contra")
+    model = smf.mixedglm2("use ~ age + urban + (1 | dist)", contra, sm.families.Binomial())
+    print(model.fit().summary(exponentiate=True))
 """
 
 from __future__ import annotations
@@ -22,12 +27,15 @@ from .errors import (
     MixedModelWarning,
     OptionError,
     RankWarning,
+    SeparationWarning,
     SingularFitWarning,
 )
 from .formula.build import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
+from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
 from .optimize import FitOptions, FitReport
+from .results.generalized import GeneralizedLinearMixedModelResults
 from .results.linear import LinearMixedModelResults
 from .results.varcorr import VarCorr
 from .terms import MixedFormula
@@ -39,6 +47,8 @@ __all__ = [
     "FitReport",
     "FormulaError",
     "FormulaTerm",
+    "GeneralizedLinearMixedModel",
+    "GeneralizedLinearMixedModelResults",
     "LinearMixedModel",
     "LinearMixedModelResults",
     "MixedFormula",
@@ -46,6 +56,7 @@ __all__ = [
     "MixedModelWarning",
     "OptionError",
     "RankWarning",
+    "SeparationWarning",
     "SingularFitWarning",
     "VarCorr",
     "datasets",
@@ -59,9 +70,13 @@ __all__ = [
 
 def _register() -> None:
     """Add the constructors to statsmodels' formula interface, which has no hook for it."""
-    _smf.mixedlm2 = LinearMixedModel.from_formula
-    if "mixedlm2" not in _smf.__all__:
-        _smf.__all__.append("mixedlm2")
+    for name, model in (
+        ("mixedlm2", LinearMixedModel),
+        ("mixedglm2", GeneralizedLinearMixedModel),
+    ):
+        setattr(_smf, name, model.from_formula)
+        if name not in _smf.__all__:
+            _smf.__all__.append(name)
 
 
 _register()

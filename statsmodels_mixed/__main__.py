@@ -13,6 +13,8 @@ from patsy import PatsyError
 
 from . import datasets
 from .errors import CoreError, DataError, MixedModelWarning, OptionError
+from .families import make_family
+from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
 from .results.tables import Column, Table, plain
 
@@ -69,15 +71,30 @@ def _read_arrow(path: Path) -> pd.DataFrame:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m statsmodels_mixed", description="Fit linear mixed models."
+        prog="python -m statsmodels_mixed",
+        description="Fit linear and generalized linear mixed models.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="fit a model and print its summary")
     fit.add_argument("formula", help='such as "reaction ~ days + (days | subj)"')
     fit.add_argument("data", help="a shipped data set, or a CSV, Parquet or Arrow file")
     fit.add_argument("--reml", action="store_true", help="minimize the REML criterion")
-    fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
+    fit.add_argument(
+        "--weights", metavar="COLUMN", help="column of prior weights, or of numbers of trials"
+    )
     fit.add_argument("--offset", metavar="COLUMN", help="column of the offset")
+    general = fit.add_argument_group("generalized linear mixed models")
+    general.add_argument(
+        "--family", help="binomial, poisson, gamma, inverse_gaussian, negative_binomial, gaussian"
+    )
+    general.add_argument("--link", help="such as logit, probit, cloglog, log, sqrt, inverse")
+    general.add_argument("--exposure", metavar="COLUMN", help="column of the exposure of counts")
+    general.add_argument(
+        "--n-agq", type=int, metavar="POINTS", help="points of adaptive quadrature, not Laplace"
+    )
+    general.add_argument(
+        "--fast", action="store_true", help="take the coefficients from the joint mode"
+    )
     commands.add_parser("datasets", help="list the shipped data sets")
     return parser
 
@@ -107,14 +124,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> str:
-    table = read_table(options.data)
-    model = LinearMixedModel.from_formula(
-        options.formula, table, weights=options.weights, offset=options.offset
-    )
+    columns = {"weights": options.weights, "offset": options.offset}
     with warnings.catch_warnings():
         # The summary says all that the package's own warnings do.
         warnings.simplefilter("ignore", MixedModelWarning)
-        return model.fit(reml=options.reml).summary().as_text()
+        if options.family is None:
+            for name in ("link", "exposure", "n_agq", "fast"):
+                if getattr(options, name) not in (None, False):
+                    raise OptionError(f"--{name.replace('_', '-')} needs --family")
+            table = read_table(options.data)
+            linear = LinearMixedModel.from_formula(options.formula, table, **columns)
+            return linear.fit(reml=options.reml).summary().as_text()
+        if options.reml:
+            raise OptionError("--reml is for linear models, without --family")
+        family = make_family(options.family, options.link)
+        general = GeneralizedLinearMixedModel.from_formula(
+            options.formula,
+            read_table(options.data),
+            family,
+            exposure=options.exposure,
+            **columns,
+        )
+        points = 1 if options.n_agq is None else options.n_agq
+        return general.fit(n_agq=points, fast=options.fast).summary().as_text()
 
 
 def _list_datasets() -> str:

@@ -17,9 +17,9 @@
  * Conventions. Matrices are double. "row-major (n x p)" says storage in full.
  * Arrays a design borrows (refs, z, X) must outlive it; all others are copied or
  * only read during the call. Every function returns an smm_status: SMM_OK is 0,
- * errors are negative. On an error output arrays are filled with NaN where the
- * call could have produced numbers. Nothing here prints, aborts or keeps global
- * state.
+ * errors are negative. After an error the objective, gradient and curvature are NaN
+ * and other outputs are untouched. Workspaces and generalized models are destroyed
+ * before their design. Nothing here prints, aborts or keeps global state.
  */
 #ifndef SMM_H
 #define SMM_H
@@ -144,7 +144,8 @@ int smm_gradient(smm_workspace *ws, double *gradient);
 
 /* An approximation of the Hessian, symmetric (ntheta x ntheta), at the theta of the
  * last smm_gradient: the average information (Gilmour, Thompson and Cullis 1995) plus
- * the exact second-order term of Sigma = T T'. */
+ * the exact second-order term of Sigma = T T'. SMM_ENOTPD when a diagonal element of some
+ * T is exactly zero: the term is not defined there. */
 int smm_curvature(smm_workspace *ws, double *hessian);
 
 /* Typical size of the elements of theta: 1 / root mean square of the column of Z that

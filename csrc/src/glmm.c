@@ -292,7 +292,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     }
     if (dispersion) *next = zeta_gradient;
     for (int32_t i = 0; i < np; i++)
-        if (!isfinite(gradient[i])) return SMM_ENONFINITE;
+        if (!isfinite(gradient[i])) return smm_fail(SMM_ENONFINITE, np, gradient);
     g->solved = 2;
     return SMM_OK;
 }

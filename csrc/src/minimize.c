@@ -240,7 +240,7 @@ static int32_t zero_columns(const smm_run *run, const double *x, double *out)
     return zeroed;
 }
 
-/* Evaluate run->x unless that is the last point evaluated. */
+/* Evaluate run->x, which has been counted before, unless it is the last point evaluated. */
 static int stand_at_x(smm_run *run, double *value)
 {
     int32_t n = run->problem->n;
@@ -252,7 +252,22 @@ static int stand_at_x(smm_run *run, double *value)
         return SMM_OK;
     }
     int status = smm_run_value(run, run->x, value);
+    run->report->evaluations--;
     return status == SMM_OK && isnan(*value) ? SMM_ENONFINITE : status;
+}
+
+/* Promise and least eigenvalue of the quadratic model at run->x, for the report of a run
+ * that ended before it had formed them. */
+int smm_run_describe(smm_run *run)
+{
+    double value;
+    int stop = run->stop;
+    int status = stand_at_x(run, &value);
+    if (status == SMM_OK && run->solved < 2) status = smm_run_gradient(run, run->g);
+    if (status == SMM_OK) status = smm_run_model(run, run->g);
+    if (status == SMM_OK) status = smm_run_eigen(run);
+    run->stop = stop;
+    return status;
 }
 
 /* End at run->x, or at the point with zeros in place of its negligible columns when

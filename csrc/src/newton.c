@@ -137,7 +137,11 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             settled = SMM_STOP_FTOL;
         else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
     }
-    report->stop = run.stop;
+    int model_is_current = run.stop <= SMM_STOP_XTOL;
+    if (!model_is_current) {
+        status = smm_run_describe(&run);
+        if (status) return status;
+    }
     status = smm_run_finish(&run, parameters);
     report->stop = run.stop;
     return status;

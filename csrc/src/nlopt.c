@@ -33,7 +33,8 @@ static double objective(unsigned n, const double *x, double *grad, void *data)
         memcpy(b->best_x, x, sizeof(double) * n);
     }
     if (grad) {
-        b->status = smm_run_gradient(b->run, grad);
+        b->status = smm_run_gradient(b->run, b->run->g);
+        memcpy(grad, b->run->g, sizeof(double) * n);
         if (b->status != SMM_OK) b->nlopt->force_stop(b->opt);
     }
     return value;
@@ -89,12 +90,7 @@ int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algori
     if (report->stop == SMM_STOP_FAILED && code == -2) return SMM_ENLOPT;
     run.stop = report->stop;
     smm_run_keep_off_zero(&run, run.x);
-    double f;
-    status = smm_run_value(&run, run.x, &f);
-    report->evaluations--; /* a point already counted */
-    if (status == SMM_OK) status = smm_run_gradient(&run, run.g);
-    if (status == SMM_OK) status = smm_run_model(&run, run.g);
-    if (status == SMM_OK) status = smm_run_eigen(&run);
+    status = smm_run_describe(&run);
     if (status == SMM_OK) status = smm_run_finish(&run, parameters);
     return status;
 }

@@ -285,7 +285,7 @@ int smm_gradient(smm_workspace *ws, double *gradient)
     for (int32_t i = 0; i < d->ntheta; i++) {
         int32_t t = d->theta_term[i];
         gradient[i] = 2 * ws->GT[ws->T_at[t] + d->theta_row[i] + d->theta_col[i] * d->cols[t]];
-        if (!isfinite(gradient[i])) return SMM_ENONFINITE;
+        if (!isfinite(gradient[i])) return smm_fail(SMM_ENONFINITE, d->ntheta, gradient);
     }
     ws->state = SMM_HAS_GRADIENT;
     return SMM_OK;
@@ -411,7 +411,8 @@ int smm_information(smm_workspace *ws, double precision, int profiled, int proje
     }
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = j; i < nt; i++) {
-            if (!isfinite(H[i + (size_t)j * nt])) return SMM_ENONFINITE;
+            if (!isfinite(H[i + (size_t)j * nt]))
+                return smm_fail(SMM_ENONFINITE, (int64_t)nt * nt, H);
             H[j + (size_t)i * nt] = H[i + (size_t)j * nt];
         }
     return SMM_OK;

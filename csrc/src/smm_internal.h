@@ -140,6 +140,13 @@ static inline void smm_release(const smm_allocator *mem, void *block)
     if (block) mem->release(mem->ctx, block);
 }
 
+/* All n elements become NaN: an evaluation that failed leaves no stale numbers. */
+static inline int smm_fail(int status, int64_t n, double *out)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = NAN;
+    return status;
+}
+
 static inline int32_t smm_width(const smm_design *d) { return d->p + 1; }
 
 static inline double smm_dof(const smm_workspace *ws)
@@ -238,6 +245,7 @@ int smm_run_model(smm_run *run, const double *g);
 int smm_run_eigen(smm_run *run);
 void smm_run_remember(smm_run *run, const double *step, const double *change);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
+int smm_run_describe(smm_run *run);
 int smm_run_finish(smm_run *run, double *parameters);
 int smm_run_newton(const smm_problem *problem, const smm_options *options, double *parameters,
                    smm_report *report);

@@ -168,7 +168,10 @@ class CoreGeneralized:
             out,
         )
         check(status, "prepare the generalized model")
-        self.handle = ffi.gc(out[0], lib.smm_glmm_destroy)
+        # the closure keeps the design's handle until the model is destroyed
+        self.handle = ffi.gc(
+            out[0], lambda handle, _design=design.handle: lib.smm_glmm_destroy(handle)
+        )
 
     def set_approximation(self, fast: bool, nodes: Array, log_weights: Array) -> None:
         """Choose the approximation; one node is Laplace's."""

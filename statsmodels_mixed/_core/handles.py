@@ -70,6 +70,14 @@ class Solution:
     dof: float
 
 
+def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return refs as C-ordered 32-bit integers, never changing a value."""
+    out = np.ascontiguousarray(refs, dtype=np.int32)
+    if out is not refs and not np.array_equal(out, refs):
+        raise CoreError(f"refs of type {np.asarray(refs).dtype} do not fit 32-bit integers.")
+    return out
+
+
 class CoreDesign:
     """The analysed structure of a model.
 
@@ -87,6 +95,8 @@ class CoreDesign:
     """
 
     def __init__(self, terms: Sequence[TermArrays], X: Array) -> None:
+        if X.ndim != 2 or any(term.z.ndim != 2 for term in terms):
+            raise CoreError("X and the z of every random-effects term must have two dimensions.")
         n, p = X.shape
         self.n: int = n
         self.p: int = p
@@ -97,7 +107,7 @@ class CoreDesign:
         c_terms = ffi.new("smm_term[]", len(terms))
         keep = []
         for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
-            refs = np.ascontiguousarray(term.refs, dtype=np.int32)
+            refs = _refs(term.refs)
             z = floats(term.z, (n, cols), "z")
             pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
             if refs.shape != (n,) or pattern.shape != (cols, cols):
@@ -149,7 +159,10 @@ class CoreWorkspace:
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
         check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
-        self.handle = ffi.gc(out[0], lib.smm_workspace_destroy)
+        # the closure keeps the design's handle until the workspace is destroyed
+        self.handle = ffi.gc(
+            out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
+        )
         self._call(lib.smm_crossprod, "form the cross-products", y)
 
     def _call(self, function: Any, doing: str, y: Array) -> None:

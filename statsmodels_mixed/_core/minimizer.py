@@ -115,7 +115,7 @@ def run_minimizer(
     CoreError
         If the objective cannot be evaluated at the start.
     KeyboardInterrupt
-        If the user interrupted.
+        If the user interrupted; any other exception of a signal handler comes through too.
     """
     if algorithm is not None and nlopt_table() is None:
         limits = {"max_eval": max_eval, "max_time": max_time}
@@ -159,7 +159,7 @@ def run_minimizer(
         else:
             status = nlopt_minimize(handle, nlopt_table(), algorithm, options, doubles(end), report)
     if interrupt.error is not None:
-        raise KeyboardInterrupt from interrupt.error
+        raise interrupt.error
     check(status, "minimize the objective")
     logged = min(int(report.evaluations), log_capacity)
     return Minimization(

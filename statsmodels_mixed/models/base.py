@@ -142,6 +142,26 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             )
         return values
 
+    # Evaluation at given parameters.
+
+    def objective(self, *args: Any, **kwargs: Any) -> float:
+        """Return -2 log-likelihood, or what is minimized in its place."""
+        raise NotImplementedError
+
+    def gradient(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the gradient of `objective`."""
+        raise NotImplementedError
+
+    def loglike(self, *args: Any, **kwargs: Any) -> float:
+        """Return the log-likelihood; the arguments are those of `objective`."""
+        return -self.objective(*args, **kwargs) / 2
+
+    def score(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the gradient of `loglike`; the arguments are those of `objective`."""
+        return -self.gradient(*args, **kwargs) / 2
+
+    # Prediction and storage.
+
     def _linear_predictor(
         self, params: ArrayLike, exog: ArrayLike | None, offset: Any, exposure: Any = None
     ) -> Array:

@@ -132,10 +132,6 @@ class GeneralizedLinearMixedModel(MixedModel):
         family : statsmodels family
             Such as ``sm.families.Binomial()``; see `GeneralizedLinearMixedModel`, also for
             the responses it takes.
-        groups, re_formula, vc_formula : optional
-            Random effects as statsmodels' `mixedlm` takes them: the column (or array) of
-            groups, the formula of the effects of a group (a random intercept by default),
-            and formulas of variance components by name.
         weights : str or array_like, optional
             A column, or one number per row of `data`: numbers of trials if the family is
             binomial and the response a proportion.
@@ -144,15 +140,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         exposure : str or array_like, optional
             What the mean is proportional to, with a log link: a column, or one number per
             row of `data`.
-        contrasts : mapping, optional
-            How to code columns, such as ``{"days": Treatment()}``; they become categorical.
-        subset : str, callable or array_like, optional
-            The rows to use: a query, a function of the table, a mask or labels.
-        missing : {"drop", "raise", "none"}
-            What to do with rows where a needed column is missing.
-        eval_env : int, EvalEnvironment or mapping
-            Where functions in the formula are looked up: how many calls above this one
-            (0: the caller, -1: nowhere), or the names themselves.
+        groups, re_formula, vc_formula, contrasts, subset, missing, eval_env : optional
+            As in `LinearMixedModel.from_formula`.
 
         Returns
         -------
@@ -199,6 +188,9 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Bring the response into the form the numerics know, and check it and the groups."""
+        # The label that counts as success, if the response holds labels or truth values.
+        levels = design.response_levels
+        self.success = levels[1] if levels is not None and len(levels) == 2 else None
         design, self.notes = prepare_response(design, self.spec, rows)
         for note in self.notes:
             # The callers above: _attach, _from_formula or _from_arrays, their callers, the user.
@@ -253,30 +245,6 @@ class GeneralizedLinearMixedModel(MixedModel):
     ) -> Array:
         """Return the gradient of `objective` in theta, params and log dispersion, if any."""
         return self._evaluate(theta, params, dispersion, n_agq, hessian)[1]
-
-    def loglike(
-        self,
-        theta: ArrayLike,
-        params: ArrayLike,
-        dispersion: float = 1.0,
-        *,
-        n_agq: int = 1,
-        hessian: str = "expected",
-    ) -> float:
-        """Return the log-likelihood as approximated; see `objective`."""
-        return -self._evaluate(theta, params, dispersion, n_agq, hessian)[0] / 2
-
-    def score(
-        self,
-        theta: ArrayLike,
-        params: ArrayLike,
-        dispersion: float = 1.0,
-        *,
-        n_agq: int = 1,
-        hessian: str = "expected",
-    ) -> Array:
-        """Return the gradient of `loglike`; see `gradient`."""
-        return -self._evaluate(theta, params, dispersion, n_agq, hessian)[1] / 2
 
     def _evaluate(
         self,
@@ -343,14 +311,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         start : array_like, optional
             Where to start: theta, or theta, coefficients of the estimable columns (not with
             `fast`) and log dispersion if there is one.
-        optimizer : str
-            ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``.
-        ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
-            Stop when a step changes the objective, or every parameter, by less.
-        max_eval : int
-            Largest number of evaluations of the objective; 0 for no limit.
-        max_time : float
-            Largest time in seconds; 0 for no limit.
+        optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
+            As in `FitOptions`.
 
         Returns
         -------

@@ -162,14 +162,6 @@ class LinearMixedModel(MixedModel):
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
         return np.asarray(gradient)
 
-    def loglike(self, theta: ArrayLike, reml: bool = False) -> float:
-        """Return the (restricted) log-likelihood profiled over beta and sigma."""
-        return -self.objective(theta, reml) / 2
-
-    def score(self, theta: ArrayLike, reml: bool = False) -> Array:
-        """Return the gradient of `loglike`, shape (n_theta,)."""
-        return -self.gradient(theta, reml) / 2
-
     # Fit and prediction.
 
     def fit(

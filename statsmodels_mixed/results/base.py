@@ -53,6 +53,8 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
     # What the model is called, in titles and messages.
     kind = "mixed model"
     method: str
+    # Columns whose coefficients have no finite estimate; linear models have none.
+    separated: tuple[str, ...] = ()
 
     def __init__(
         self,

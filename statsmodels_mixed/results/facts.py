@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ..errors import ConvergenceWarning, RankWarning, SingularFitWarning
+from ..errors import ConvergenceWarning, RankWarning, SeparationWarning, SingularFitWarning
 
 if TYPE_CHECKING:
     from .base import MixedModelResults
@@ -49,6 +49,12 @@ def warn(result: MixedModelResults) -> None:
         dropped = ", ".join(result.columns_dropped)
         message = f"X is rank deficient: dropped {dropped}; coef has NaN there"
         warnings.warn(message, RankWarning, stacklevel=4)
+    if result.separated:
+        message = (
+            f"no finite estimate exists for the coefficients of {', '.join(result.separated)}: "
+            "the response separates along them"
+        )
+        warnings.warn(message, SeparationWarning, stacklevel=4)
     if not result.converged:
         message = f"the fit did not converge: {result.report.message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=4)

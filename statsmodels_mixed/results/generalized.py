@@ -15,14 +15,15 @@ from ..errors import OptionError
 from ..estimates import GeneralizedEstimates
 from ..families import family_object
 from .base import MixedModelResults, MixedModelResultsWrapper
+from .hessian import hessian_covariance
 from .layout import Layout
+from .residuals import Residuals
 from .separation import separated_columns
 from .tables import significant
 
 if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
 
-    from ..design import Design
     from ..models.generalized import GeneralizedLinearMixedModel
     from .document import Document
 
@@ -45,8 +46,10 @@ _RATIOS = {
     ("log", "inverse_gaussian"): "mean ratio",
 }
 
+_ERRORS = {"conditional": "given theta", "hessian": "from the Hessian"}
 
-class GeneralizedLinearMixedModelResults(MixedModelResults):
+
+class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
     """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
 
     The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
@@ -82,7 +85,7 @@ class GeneralizedLinearMixedModelResults(MixedModelResults):
         covariance = estimates.cov_conditional
         self.hessian_failed = False
         if cov_type == "hessian":
-            full = _hessian_covariance(model._kept_design(), estimates)
+            full = hessian_covariance(model._kept_design(), estimates)
             self.hessian_failed = full is None
             covariance = covariance if full is None else full
         self.cov_type = "conditional" if self.hessian_failed else cov_type
@@ -145,33 +148,6 @@ class GeneralizedLinearMixedModelResults(MixedModelResults):
     @property
     def _conditional_predictor(self) -> Array:
         return self._require(self.estimates.eta)
-
-    # Residuals.
-
-    @property
-    def resid_response(self) -> Array:
-        """Response minus fitted mean, shape (n,); for a binomial family of proportions."""
-        return self.resid
-
-    @property
-    def resid_pearson(self) -> Array:
-        """Residuals over the standard deviation of the family, shape (n,).
-
-        The dispersion is left out, as statsmodels does it.
-        """
-        spread = np.sqrt(self.family.variance(self.fittedvalues))
-        return np.asarray(np.sqrt(self._weights) * self.resid / spread)
-
-    @property
-    def resid_deviance(self) -> Array:
-        """Signed square roots of the contributions to the deviance given b, shape (n,)."""
-        y, mu = self._design().y, self.fittedvalues
-        return np.asarray(self.family.resid_dev(y, mu, var_weights=self._weights))
-
-    @property
-    def _weights(self) -> Array | float:
-        weights = self._design().weights
-        return 1.0 if weights is None else weights
 
     # Prediction.
 
@@ -334,10 +310,12 @@ class GeneralizedLinearMixedModelResults(MixedModelResults):
 
     def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         spec = self.estimates.spec
+        success = self.model.success
         left = [
+            *([] if success is None else [("Success:", str(success))]),
             ("Family:", type(self.model.family).__name__),
             ("Link:", _link_name(self.model.link)),
-            ("Std. Errors:", self.cov_type),
+            ("Std. Errors:", _ERRORS[self.cov_type]),
         ]
         right = [("Deviance:", f"{self.deviance:.4f}")]
         if spec.has_dispersion:
@@ -381,22 +359,6 @@ def _link_name(link: Any) -> str:
     """Return the name of a link's class, with the power where it says nothing of it."""
     name = type(link).__name__
     return f"{name}({link.power:g})" if name == "Power" else name
-
-
-def _hessian_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
-    """Return the covariance of beta from the Hessian in all parameters; None if not positive."""
-    from ..generalized import hessian
-
-    matrix = hessian(design, estimates)
-    with np.errstate(all="ignore"):
-        size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
-        scaled = matrix / np.outer(size, size)
-    if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < 1e-10:
-        return None
-    inverse = 2.0 * np.linalg.inv(scaled) / np.outer(size, size)
-    start = len(estimates.theta)
-    beta = slice(start, start + len(estimates.beta))
-    return inverse[beta, beta]
 
 
 class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper):

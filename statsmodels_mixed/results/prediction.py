@@ -188,7 +188,7 @@ def _new_values(exog: Any, option: str, given: Any, needed: bool, name: str | No
         return np.asarray(given, dtype=float)
     if not (isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns")):
         raise absent
-    column = given or name
+    column: Any = given or name
     table = open_table(exog)
     if column not in table.names:
         raise unknown_columns([column], table.names)

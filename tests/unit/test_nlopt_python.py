@@ -45,7 +45,8 @@ def test_limits_and_failures_are_reported():
 
     options = OPTIONS | {"max_eval": 4}
     number = algorithm_number("LN_BOBYQA")
-    run = run_nlopt(broken, lambda: HESSIAN, np.zeros(2), np.ones(2), number, options)
+    start = np.array([0.9, 0.0])
+    run = run_nlopt(broken, lambda: HESSIAN, start, np.ones(2), number, options)
     assert run.status == "MAXEVAL_REACHED"
     assert run.evaluations == 4
     assert run.failures >= 1
