@@ -166,6 +166,9 @@ static inline int32_t smm_ld(const smm_design *d, int32_t col)
     return col < d->nhead ? d->height[col] : d->qt;
 }
 
+/* analyse.c */
+int smm_analyse(smm_design *d);
+
 /* dense.c */
 int smm_potrf(const smm_blas *blas, int32_t n, double *a, int32_t lda);
 int smm_potri(const smm_blas *blas, int32_t n, double *a, int32_t lda);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Structure of a model: which levels occur together, in which order the nodes are
+ * eliminated, where every block of A and of L lives.
+ */
+#include "smm_internal.h"
+
+/* The pairs of levels that occur together, each once, and for every row and pair of
+ * terms which one it is. Edges name nodes in their original numbering (term by term). */
+typedef struct {
+    int64_t size, capacity;
+    int32_t *a, *b;
+} edge_list;
+
+static int edge_push(const smm_allocator *mem, edge_list *e, int32_t a, int32_t b)
+{
+    if (e->size == e->capacity) {
+        int64_t capacity = e->capacity ? 2 * e->capacity : 256;
+        int32_t *na = smm_alloc(mem, (size_t)capacity, sizeof(int32_t));
+        int32_t *nb = smm_alloc(mem, (size_t)capacity, sizeof(int32_t));
+        if (!na || !nb) {
+            smm_release(mem, na);
+            smm_release(mem, nb);
+            return SMM_ENOMEM;
+        }
+        if (e->size) {
+            memcpy(na, e->a, sizeof(int32_t) * (size_t)e->size);
+            memcpy(nb, e->b, sizeof(int32_t) * (size_t)e->size);
+        }
+        smm_release(mem, e->a);
+        smm_release(mem, e->b);
+        e->a = na;
+        e->b = nb;
+        e->capacity = capacity;
+    }
+    e->a[e->size] = a;
+    e->b[e->size++] = b;
+    return SMM_OK;
+}
+
+static int find_pairs(smm_design *d, const int32_t *first_node, edge_list *edges)
+{
+    const smm_allocator *mem = &d->mem;
+    int status = SMM_ENOMEM;
+    int32_t maxlevels = 1;
+    int64_t n = d->n;
+    d->npairs = d->nterms * (d->nterms - 1) / 2;
+    if (d->npairs == 0) return SMM_OK;
+    for (int32_t t = 0; t < d->nterms; t++)
+        if (d->levels[t] > maxlevels) maxlevels = d->levels[t];
+    int64_t *at = smm_alloc(mem, (size_t)maxlevels + 1, sizeof(int64_t));
+    int64_t *rows = smm_alloc(mem, (size_t)n, sizeof(int64_t));
+    int32_t *seen = smm_alloc(mem, (size_t)maxlevels, sizeof(int32_t));
+    int32_t *which = smm_alloc(mem, (size_t)maxlevels, sizeof(int32_t));
+    d->pair = smm_alloc(mem, (size_t)n * (size_t)d->npairs, sizeof(int32_t));
+    if (!at || !rows || !seen || !which || !d->pair) goto done;
+    int32_t pair = 0;
+    for (int32_t s = 0; s + 1 < d->nterms; s++) {
+        /* rows by level of s, in one counting sort */
+        const int32_t *rs = d->refs[s];
+        memset(at, 0, sizeof(int64_t) * ((size_t)d->levels[s] + 1));
+        for (int64_t i = 0; i < n; i++) at[rs[i] + 1]++;
+        for (int32_t a = 0; a < d->levels[s]; a++) at[a + 1] += at[a];
+        for (int64_t i = 0; i < n; i++) rows[at[rs[i]]++] = i;
+        for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
+            const int32_t *rt = d->refs[t];
+            for (int32_t b = 0; b < d->levels[t]; b++) seen[b] = -1;
+            for (int64_t k = 0; k < n; k++) {
+                int64_t i = rows[k];
+                int32_t a = rs[i], b = rt[i];
+                if (seen[b] != a) {
+                    seen[b] = a;
+                    if (edges->size + d->nodes >= INT32_MAX) {
+                        status = SMM_EOVERFLOW;
+                        goto done;
+                    }
+                    which[b] = (int32_t)edges->size;
+                    if (edge_push(mem, edges, first_node[s] + a, first_node[t] + b)) goto done;
+                }
+                d->pair[i * d->npairs + pair] = d->nodes + which[b];
+            }
+        }
+    }
+    status = SMM_OK;
+done:
+    smm_release(mem, at);
+    smm_release(mem, rows);
+    smm_release(mem, seen);
+    smm_release(mem, which);
+    return status;
+}
+
+/* Nodes in elimination order. */
+static int place_nodes(smm_design *d, const smm_order *order)
+{
+    const smm_allocator *mem = &d->mem;
+    size_t nodes = (size_t)d->nodes;
+    d->nhead = order->nhead;
+    d->node_cols = smm_alloc(mem, nodes, sizeof(int32_t));
+    d->node_term = smm_alloc(mem, nodes, sizeof(int32_t));
+    d->node_level = smm_alloc(mem, nodes, sizeof(int32_t));
+    d->node_at = smm_alloc(mem, nodes + 1, sizeof(int64_t));
+    if (!d->node_cols || !d->node_term || !d->node_level || !d->node_at) return SMM_ENOMEM;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        d->node_of[t] = smm_alloc(mem, (size_t)d->levels[t], sizeof(int32_t));
+        if (!d->node_of[t]) return SMM_ENOMEM;
+    }
+    /* term and level of each original node, left in node_term and node_level for a moment */
+    int32_t node = 0;
+    int32_t *term = d->node_cols;
+    for (int32_t t = 0; t < d->nterms; t++)
+        for (int32_t l = 0; l < d->levels[t]; l++, node++) {
+            term[node] = t;
+            d->node_level[node] = l;
+        }
+    for (int32_t j = 0; j < d->nodes; j++) {
+        int32_t o = order->order[j], t = term[o];
+        d->node_term[j] = t;
+        d->node_of[t][d->node_level[o]] = j;
+    }
+    d->node_at[0] = 0;
+    for (int32_t j = 0; j < d->nodes; j++) {
+        d->node_cols[j] = d->cols[d->node_term[j]];
+        d->node_at[j + 1] = d->node_at[j] + d->node_cols[j];
+    }
+    for (int32_t t = 0; t < d->nterms; t++)
+        for (int32_t l = 0; l < d->levels[t]; l++) d->node_level[d->node_of[t][l]] = l;
+    d->qh = (int32_t)d->node_at[d->nhead];
+    d->qt = (int32_t)(d->q - d->qh);
+    return SMM_OK;
+}
+
+/* Panels of the head columns. */
+static int place_panels(smm_design *d)
+{
+    const smm_allocator *mem = &d->mem;
+    size_t head = (size_t)d->nhead;
+    int64_t nnz = d->rowptr[d->nhead], value = 0, tails = 0;
+    d->rowoff = smm_alloc(mem, (size_t)nnz, sizeof(int32_t));
+    d->valptr = smm_alloc(mem, head + 1, sizeof(int64_t));
+    d->height = smm_alloc(mem, head, sizeof(int32_t));
+    d->ntailrows = smm_alloc(mem, head, sizeof(int32_t));
+    d->tptr = smm_alloc(mem, head + 1, sizeof(int64_t));
+    if (!d->rowoff || !d->valptr || !d->height || !d->ntailrows || !d->tptr) return SMM_ENOMEM;
+    for (int32_t j = 0; j < d->nhead; j++) {
+        int32_t off = d->node_cols[j], tail = 0;
+        for (int64_t r = d->rowptr[j]; r < d->rowptr[j + 1]; r++) {
+            int32_t i = d->row[r], k = d->node_cols[i];
+            d->rowoff[r] = off;
+            off += k;
+            if (i >= d->nhead) tail += k;
+        }
+        d->height[j] = off;
+        d->ntailrows[j] = tail;
+        d->valptr[j] = value;
+        d->tptr[j] = tails;
+        value += (int64_t)off * d->node_cols[j];
+        if ((int64_t)off * d->node_cols[j] > d->max_panel)
+            d->max_panel = (int64_t)off * d->node_cols[j];
+        tails += tail;
+    }
+    d->valptr[d->nhead] = d->tail_at = value;
+    d->tptr[d->nhead] = tails;
+    d->nval = value + (int64_t)d->qt * d->qt;
+    d->tidx = smm_alloc(mem, (size_t)tails, sizeof(int32_t));
+    if (!d->tidx) return SMM_ENOMEM;
+    for (int32_t j = 0; j < d->nhead; j++) {
+        int64_t at = d->tptr[j];
+        for (int64_t r = d->rowptr[j]; r < d->rowptr[j + 1]; r++) {
+            int32_t i = d->row[r];
+            if (i < d->nhead) continue;
+            for (int32_t c = 0; c < d->node_cols[i]; c++)
+                d->tidx[at++] = (int32_t)(d->node_at[i] - d->qh) + c;
+        }
+    }
+    return SMM_OK;
+}
+
+/* Runs of columns with the same rows. A run of one is a group too. */
+static int find_groups(smm_design *d)
+{
+    d->groups = smm_alloc(&d->mem, (size_t)d->nhead, sizeof(smm_group));
+    if (!d->groups) return SMM_ENOMEM;
+    d->ngroups = 0;
+    d->group_scratch = 0;
+    for (int32_t j = 0; j < d->nhead;) {
+        int32_t rows = d->ntailrows[j], k = d->node_cols[j], last = j + 1;
+        const int32_t *idx = d->tidx + d->tptr[j];
+        int pure = d->height[j] == k + rows && rows > 0;
+        while (pure && last < d->nhead && d->node_cols[last] == k && d->ntailrows[last] == rows &&
+               d->height[last] == d->height[j] &&
+               memcmp(idx, d->tidx + d->tptr[last], sizeof(int32_t) * (size_t)rows) == 0)
+            last++;
+        smm_group *g = d->groups + d->ngroups++;
+        g->first = j;
+        g->last = last;
+        g->cols = (last - j) * k;
+        g->contiguous = pure && idx[rows - 1] - idx[0] == rows - 1;
+        /* one call pays when it does at least a few thousand multiply-adds at once */
+        if (!pure || g->cols < 8 || (int64_t)rows * rows * g->cols < 20000) g->cols = 0;
+        if (g->cols) {
+            int64_t need = (int64_t)rows * (g->cols > rows ? g->cols : rows) * 2;
+            if (need > d->group_scratch) d->group_scratch = need;
+        }
+        j = last;
+    }
+    return SMM_OK;
+}
+
+/* Where each block of A is stored, and where its first element falls in L. */
+static int place_blocks(smm_design *d, const edge_list *edges, const smm_order *order)
+{
+    const smm_allocator *mem = &d->mem;
+    d->nblocks = d->nodes + edges->size;
+    size_t nb = (size_t)d->nblocks;
+    d->block_row = smm_alloc(mem, nb, sizeof(int32_t));
+    d->block_col = smm_alloc(mem, nb, sizeof(int32_t));
+    d->block_at = smm_alloc(mem, nb + 1, sizeof(int64_t));
+    d->block_in_l = smm_alloc(mem, nb, sizeof(int64_t));
+    int32_t *position = smm_alloc(mem, (size_t)d->nodes, sizeof(int32_t));
+    if (!d->block_row || !d->block_col || !d->block_at || !d->block_in_l || !position) {
+        smm_release(mem, position);
+        return SMM_ENOMEM;
+    }
+    for (int32_t j = 0; j < d->nodes; j++) position[order->order[j]] = j;
+    int64_t at = 0;
+    for (int64_t b = 0; b < d->nblocks; b++) {
+        int32_t row, col;
+        if (b < d->nodes) row = col = (int32_t)b;
+        else {
+            int32_t i = position[edges->a[b - d->nodes]], j = position[edges->b[b - d->nodes]];
+            row = i > j ? i : j;
+            col = i > j ? j : i;
+        }
+        d->block_row[b] = row;
+        d->block_col[b] = col;
+        d->block_at[b] = at;
+        at += (int64_t)d->node_cols[row] * d->node_cols[col];
+        if (col >= d->nhead) {
+            int64_t r = d->node_at[row] - d->qh, c = d->node_at[col] - d->qh;
+            d->block_in_l[b] = d->tail_at + r + c * d->qt;
+        } else if (row == col) {
+            d->block_in_l[b] = d->valptr[col];
+        } else {
+            int64_t lo = d->rowptr[col], hi = d->rowptr[col + 1];
+            while (hi - lo > 1) {
+                int64_t mid = (lo + hi) / 2;
+                if (d->row[mid] <= row) lo = mid;
+                else hi = mid;
+            }
+            d->block_in_l[b] = d->valptr[col] + d->rowoff[lo];
+        }
+    }
+    d->block_at[d->nblocks] = at;
+    smm_release(mem, position);
+    return SMM_OK;
+}
+
+int smm_analyse(smm_design *d)
+{
+    const smm_allocator *mem = &d->mem;
+    int64_t nodes = 0;
+    edge_list edges = {0, 0, NULL, NULL};
+    smm_order order;
+    memset(&order, 0, sizeof order);
+    for (int32_t t = 0; t < d->nterms; t++) nodes += d->levels[t];
+    d->nodes = (int32_t)nodes; /* at most q, which fits */
+    int32_t *first_node = smm_alloc(mem, (size_t)d->nterms, sizeof(int32_t));
+    int32_t *weight = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
+    int status = SMM_ENOMEM;
+    if (!first_node || !weight) goto done;
+    int32_t node = 0;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        first_node[t] = node;
+        for (int32_t l = 0; l < d->levels[t]; l++) weight[node++] = d->cols[t];
+    }
+    status = find_pairs(d, first_node, &edges);
+    if (status == SMM_OK)
+        status = smm_order_nodes(mem, d->nodes, d->levels[0], weight, edges.size, edges.a,
+                                 edges.b, &order);
+    if (status != SMM_OK) goto done;
+    d->rowptr = order.rowptr;
+    d->row = order.row;
+    order.rowptr = NULL;
+    order.row = NULL;
+    status = place_nodes(d, &order);
+    if (status == SMM_OK) status = place_panels(d);
+    if (status == SMM_OK) status = find_groups(d);
+    if (status == SMM_OK) status = place_blocks(d, &edges, &order);
+done:
+    smm_order_free(mem, &order);
+    smm_release(mem, edges.a);
+    smm_release(mem, edges.b);
+    smm_release(mem, first_node);
+    smm_release(mem, weight);
+    return status;
+}
