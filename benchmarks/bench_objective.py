@@ -49,7 +49,7 @@ def test_gradient(benchmark, case, at):
     at.workspace.value(at.beside)
     gradient = benchmark(at.workspace.gradient)
     slope = np.linalg.norm(gradient)
-    step = 1e-4 * at.workspace.theta_scale().min() * gradient / slope
+    step = 1e-3 * at.workspace.theta_scale().min() * gradient / slope
     ahead, behind = at.workspace.value(at.beside + step), at.workspace.value(at.beside - step)
     assert_allclose((ahead - behind) / (2 * np.linalg.norm(step)), slope, rtol=1e-4)
 

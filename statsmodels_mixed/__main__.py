@@ -130,7 +130,8 @@ def _fit(options: argparse.Namespace) -> str:
         warnings.simplefilter("ignore", MixedModelWarning)
         if options.family is None:
             for name in ("link", "exposure", "n_agq", "fast"):
-                if getattr(options, name) not in (None, False):
+                given = getattr(options, name)
+                if given is not None and given is not False:
                     raise OptionError(f"--{name.replace('_', '-')} needs --family")
             table = read_table(options.data)
             linear = LinearMixedModel.from_formula(options.formula, table, **columns)

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreDesign, CoreGeneralized, GeneralizedSolution, TermArrays
+from ._core import (
+    CoreDesign,
+    CoreGeneralized,
+    GeneralizedSolution,
+    TermArrays,
+    one_blas_thread,
+)
 from .basis import FixedBasis, orthonormal_basis
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .design import Design
@@ -44,7 +50,7 @@ class _Problem:
     ----------
     core : CoreGeneralized
     basis : FixedBasis
-        Q'Q = I; beta = R^-1 gamma.
+        Q'Q = n I; beta = R^-1 gamma.
     ntheta : int
     fast : bool
     """
@@ -105,7 +111,10 @@ def _check_options(design: Design, n_agq: int, kind: str) -> None:
 
 def _prepare(design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessian: str) -> _Problem:
     _check_options(design, n_agq, hessian)
-    basis = orthonormal_basis(design.X, None)
+    # columns of unit mean square, like those of Z in the minimizer's units
+    unit = orthonormal_basis(design.X, None)
+    root = np.sqrt(len(design.y))
+    basis = FixedBasis(unit.columns, unit.Q * root, unit.R / root)
     if design.X.shape[0] <= len(basis.columns):
         raise DataError(
             f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
@@ -188,8 +197,9 @@ def fit_generalized(
     DataError
         If there are too few rows.
     """
-    problem = _prepare(design, spec, n_agq=n_agq, fast=fast, hessian=hessian)
-    begin = _default_start(problem, design, spec)
+    with one_blas_thread():
+        problem = _prepare(design, spec, n_agq=n_agq, fast=fast, hessian=hessian)
+        begin = _default_start(problem, design, spec)
     if start is not None:
         given = np.array(start, dtype=float)
         if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):

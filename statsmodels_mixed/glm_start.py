@@ -76,7 +76,7 @@ def glm_coefficients(
         eta = link(mu)
         if not Q.shape[1]:
             return np.empty(0), link.inverse(shift)
-        gamma = np.zeros(Q.shape[1])
+        gamma: Array = np.zeros(Q.shape[1])
         for _ in range(_MAX_ITERATIONS):
             slope = link.deriv(mu)
             working = 1.0 / (slope * slope * family.variance(mu))
@@ -87,7 +87,7 @@ def glm_coefficients(
             weighted = Q * np.where(usable, working, 0.0)[:, None]
             normal = weighted.T @ Q
             normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
-            step = np.linalg.solve(normal, weighted.T @ np.where(usable, target, 0.0))
+            step: Array = np.linalg.solve(normal, weighted.T @ np.where(usable, target, 0.0))
             change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
             gamma = step
             eta = Q @ gamma + shift

@@ -95,6 +95,4 @@ def test_ci_runs_the_command_of_the_readme():
     commands = [line for language, _, lines in blocks(text) if language == "sh" for line in lines]
     assert commands[0].startswith("python3 -m venv .venv && ")
     assert commands[1].endswith(" -m pytest")
-    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    for command in commands[:2]:
-        assert command in steps
+    assert commands[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

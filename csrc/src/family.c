@@ -12,6 +12,9 @@
  */
 #include "smm_glmm.h"
 
+/* Rows summed before they are added to the total. */
+#define BLOCK 512
+
 #define LOG_2PI 1.8378770664093454836
 
 /* exp for loops the compiler can vectorize: |x| <= 708, error below 1 ulp or so. Cody and
@@ -132,10 +135,10 @@ static double rows_logit(int64_t n, const double *SMM_RESTRICT y, const double *
                          double *SMM_RESTRICT l, double *SMM_RESTRICT w, double *SMM_RESTRICT dw)
 {
     double total = 0;
-    for (int64_t start = 0; start < n; start += 512) {
-        int64_t end = start + 512 < n ? start + 512 : n;
+    for (int64_t start = 0; start < n; start += BLOCK) {
+        int64_t end = start + BLOCK < n ? start + BLOCK : n;
         double sum = 0, product[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-        double log1p_of[512];
+        double log1p_of[BLOCK];
         for (int64_t i = start; i < end; i++) {
             double a = fabs(eta[i]);
             a = a < 700 ? a : 700;
@@ -162,13 +165,18 @@ static double rows_poisson(int64_t n, const double *SMM_RESTRICT y,
                            double *SMM_RESTRICT l, double *SMM_RESTRICT w)
 {
     double total = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double m = weights ? weights[i] : 1, x = eta[i];
-        x = x > 700 ? 700 : x < -700 ? -700 : x;
-        double mu = loop_exp(x);
-        l[i] = m * (y[i] - mu);
-        w[i] = m * mu;
-        total += m * (y[i] * eta[i] - mu);
+    for (int64_t start = 0; start < n; start += BLOCK) { /* sums of sums round less */
+        int64_t end = start + BLOCK < n ? start + BLOCK : n;
+        double part = 0;
+        for (int64_t i = start; i < end; i++) {
+            double m = weights ? weights[i] : 1, x = eta[i];
+            x = x > 700 ? 700 : x < -700 ? -700 : x;
+            double mu = loop_exp(x);
+            l[i] = m * (y[i] - mu);
+            w[i] = m * mu;
+            part += m * (y[i] * eta[i] - mu);
+        }
+        total += part;
     }
     return total;
 }

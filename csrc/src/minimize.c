@@ -97,19 +97,19 @@ int smm_run_gradient(smm_run *run, double *g)
 static int cholesky_step(smm_run *run, const double *g)
 {
     const smm_design *d = run->problem->design;
-    int32_t nt = run->problem->n;
+    int32_t n = run->problem->n;
     double largest = 0, promised = 0;
-    memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
-    if (smm_potrf(&d->blas, nt, run->V, nt)) return 0;
-    for (int32_t i = 0; i < nt; i++) largest = fmax(largest, run->H[i + (size_t)i * nt]);
-    for (int32_t i = 0; i < nt; i++) {
-        double pivot = run->V[i + (size_t)i * nt];
+    memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
+    if (smm_potrf(&d->blas, n, run->V, n)) return 0;
+    for (int32_t i = 0; i < n; i++) largest = fmax(largest, run->H[i + (size_t)i * n]);
+    for (int32_t i = 0; i < n; i++) {
+        double pivot = run->V[i + (size_t)i * n];
         if (pivot * pivot < FLAT * largest) return 0;
         run->step[i] = -g[i];
     }
-    smm_solve_rows(&d->blas, nt, run->V, nt, 1, run->step, 0);
-    smm_solve_rows(&d->blas, nt, run->V, nt, 1, run->step, 1);
-    for (int32_t i = 0; i < nt; i++) promised -= 0.5 * g[i] * run->step[i];
+    smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 0);
+    smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 1);
+    for (int32_t i = 0; i < n; i++) promised -= 0.5 * g[i] * run->step[i];
     run->report->decrement = promised;
     return 1;
 }
@@ -118,13 +118,13 @@ static int cholesky_step(smm_run *run, const double *g)
 int smm_run_eigen(smm_run *run)
 {
     const smm_design *d = run->problem->design;
-    int nt = run->problem->n, lwork = SMM_EIGEN_WORK * nt, info = 0;
-    memcpy(run->V, run->H, sizeof(double) * (size_t)nt * (size_t)nt);
-    if (nt == 1) {
+    int n = run->problem->n, lwork = SMM_EIGEN_WORK * n, info = 0;
+    memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
+    if (n == 1) {
         run->eigenvalues[0] = run->V[0];
         run->V[0] = 1;
     } else {
-        d->blas.dsyev("V", "L", &nt, run->V, &nt, run->eigenvalues, run->work, &lwork, &info);
+        d->blas.dsyev("V", "L", &n, run->V, &n, run->eigenvalues, run->work, &lwork, &info);
         if (info) return SMM_ENONFINITE;
     }
     run->report->min_eigenvalue = run->eigenvalues[0];

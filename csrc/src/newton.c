@@ -17,14 +17,15 @@
  * 1e-12 theta is right to a millionth of its standard error. */
 #define PROMISE_SHARE 1e-4
 
-/* What a sum of rounding errors may do to the objective. */
+/* What rounding may do to the objective: of one evaluation, and at the worst. A step that
+ * promises less than the latter is taken on the word of the gradient. */
 static double rounding(double f) { return 1e-14 * (1 + fabs(f)); }
 
-static int at_saddle(const smm_run *run, double f)
+static double noise(double f) { return 1e-12 * (1 + fabs(f)); }
+
+static int at_saddle(const smm_run *run)
 {
-    int32_t nt = run->problem->n;
-    double largest = fmax(fabs(run->eigenvalues[nt - 1]), 1e-6 * fabs(f));
-    return run->eigenvalues[0] < -1e-6 * largest;
+    return run->eigenvalues[0] < -1e-6 * fabs(run->eigenvalues[run->problem->n - 1]);
 }
 
 /* From a stationary point with negative curvature, look along the worst direction both
@@ -41,7 +42,7 @@ static int escape_saddle(smm_run *run, double *f, int *found)
             smm_run_keep_off_zero(run, trial);
             int status = smm_run_value(run, trial, &value);
             if (status) return status;
-            if (value < *f - 1e-3 * fabs(run->eigenvalues[0]) * size * size - rounding(*f)) {
+            if (value < *f - rounding(*f)) {
                 memcpy(run->x, trial, sizeof(double) * (size_t)nt);
                 *f = value;
                 *found = 1;
@@ -68,7 +69,8 @@ static int line_search(smm_run *run, double *f, double *moved, int *found)
         smm_run_keep_off_zero(run, trial);
         int status = smm_run_value(run, trial, &value);
         if (status) return status;
-        if (value <= *f + ARMIJO * length * slope + rounding(*f)) {
+        double slack = -slope * length < noise(*f) ? noise(*f) : rounding(*f);
+        if (value <= *f + ARMIJO * length * slope + slack) {
             *moved = 0;
             for (int32_t i = 0; i < nt; i++) *moved = fmax(*moved, fabs(trial[i] - run->x[i]));
             memcpy(run->x, trial, sizeof(double) * (size_t)nt);
@@ -101,7 +103,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     }
     int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
     int32_t n = problem->n, moved_from = 0;
-    double *old_x = run.eigenvalues + n + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
+    double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
         if (moved_from && problem->memory && status == SMM_OK) {
@@ -118,7 +120,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             found = 0;
             status = smm_run_eigen(&run);
             if (status) return status;
-            if (at_saddle(&run, f)) {
+            if (at_saddle(&run)) {
                 status = escape_saddle(&run, &f, &found);
                 if (status) return status;
             }
@@ -133,7 +135,8 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         status = line_search(&run, &f, &moved, &found);
         if (status) return status;
         if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
-        if (before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))
+        if (report->decrement <= o->ftol_abs &&
+            before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))
             settled = SMM_STOP_FTOL;
         else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
     }

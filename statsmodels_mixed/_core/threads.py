@@ -1,8 +1,9 @@
 """How many threads BLAS may use: one, while small matrices are factored.
 
 OpenBLAS starts all its threads for matrices of a few hundred columns, where they gain
-nothing and, on a busy machine, wait for each other for seconds. Its thread count is global
-to the process, so it is changed when the first fit begins and restored when the last ends.
+nothing and, on a busy machine, wait for each other for seconds. NumPy and SciPy each bring
+an OpenBLAS of their own, whose thread counts are global to the process: they are changed
+when the first fit begins and restored when the last ends.
 """
 
 from __future__ import annotations
@@ -13,56 +14,64 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+import numpy.linalg._umath_linalg as numpy_lapack
 from scipy.linalg import cython_lapack
 
 __all__ = ["one_blas_thread"]
 
-_NAMES = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads")
+_NAMES = (
+    "scipy_openblas_{}_num_threads",
+    "scipy_openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
+)
 
 _lock = threading.Lock()
 _running = 0
-_before = 0
+_before: list[int] = []
 
 
 @cache
-def _controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """Return OpenBLAS's getter and setter, or None for another BLAS."""
-    try:
-        # a handle also finds symbols of the libraries its own library depends on
-        library = ctypes.CDLL(cython_lapack.__file__)
-    except OSError:
-        return None
-    for name in _NAMES:
+def _controls() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
+    """Return getter and setter of each OpenBLAS; none for another BLAS."""
+    found = []
+    for path in (numpy_lapack.__file__, cython_lapack.__file__):
         try:
-            get = getattr(library, name.format("get"))
-            set_ = getattr(library, name.format("set"))
-        except AttributeError:
+            # a handle also finds symbols of the libraries its own library depends on
+            library = ctypes.CDLL(path)
+        except OSError:
             continue
-        get.restype, get.argtypes = ctypes.c_int, []
-        set_.restype, set_.argtypes = None, [ctypes.c_int]
-        return get, set_
-    return None
+        for name in _NAMES:
+            try:
+                get = getattr(library, name.format("get"))
+                set_ = getattr(library, name.format("set"))
+            except AttributeError:
+                continue
+            get.restype, get.argtypes = ctypes.c_int, []
+            set_.restype, set_.argtypes = None, [ctypes.c_int]
+            found.append((get, set_))
+            break
+    return tuple(found)
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let SciPy's OpenBLAS use one thread inside the block; does nothing for other BLAS."""
+    """Let OpenBLAS use one thread inside the block; does nothing for another BLAS."""
     global _running, _before
     controls = _controls()
-    if controls is None:
-        yield
-        return
-    get, set_ = controls
     with _lock:
         if _running == 0:
-            _before = get()
-            if _before != 1:
-                set_(1)
+            _before = [get() for get, _ in controls]
+            for (_, set_), count in zip(controls, _before, strict=True):
+                if count != 1:
+                    set_(1)
         _running += 1
     try:
         yield
     finally:
         with _lock:
             _running -= 1
-            if _running == 0 and _before != 1:
-                set_(_before)
+            if _running == 0:
+                for (_, set_), count in zip(controls, _before, strict=True):
+                    if count != 1:
+                        set_(count)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,9 +119,10 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
         """Phi in the variance phi V(mu), alpha of the negative binomial, else 1."""
         return self.estimates.dispersion
 
-    @cached_property
+    @property
     def family(self) -> Any:
         """The family, as statsmodels has it; a negative binomial with the estimated alpha."""
+        # Made afresh each time, because statsmodels' models write into the object.
         return family_object(self.estimates.spec, self.estimates.dispersion)
 
     @property

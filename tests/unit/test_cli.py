@@ -45,6 +45,34 @@ def test_weights_and_offset_name_columns(capsys, tmp_path):
     assert "151.405" in shifted and "151.405" not in plain
 
 
+CONTRA = "use ~ 1 + age + I(age**2) + livch + urban + (1 | dist)"
+
+
+@pytest.mark.parametrize(
+    ("words", "deviance"),
+    [
+        ([], "2372.7286"),
+        (["--fast"], "2372.7844"),
+        (["--n-agq", "9"], "2372.4589"),
+        (["--n-agq", "9", "--fast"], "2372.5136"),
+        (["--link", "probit"], "2372.1645"),
+    ],
+)  # to two decimals on the page "Model constructors"; lme4 2.1 to four, but for fast quadrature
+def test_generalized_models(capsys, words, deviance):
+    status, out, err = run(capsys, "fit", CONTRA, "contra", "--family", "binomial", *words)
+    assert (status, err) == (0, "")
+    assert deviance in out and "Success:" in out
+
+
+def test_trials_and_exposure_name_columns(capsys):
+    herds = ["incid / hsz ~ period + (1 | herd)", "cbpp", "--family", "Binomial"]
+    _, out, _ = run(capsys, "fit", *herds, "--weights", "hsz")
+    assert "184.0526" in out  # lme4 2.1
+    deaths = ["deaths ~ uvb + (1 | region)", "mmec", "--family", "poisson", "--link", "log"]
+    _, out, _ = run(capsys, "fit", *deaths, "--exposure", "expected")
+    assert "2250.3999" in out  # lme4 2.1
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "arrow", "stream.arrow"])
 def test_files(capsys, tmp_path, kind):
     path = tmp_path / f"sleep.{kind}"
@@ -81,6 +109,14 @@ def test_datasets_are_listed_with_rows_and_columns(capsys):
         ([SLEEP, "nowhere.csv"], "no file nowhere.csv"),
         ([SLEEP, "sleepstudy", "--weights", "w"], "'w'"),
         (["subj ~ days + (1 | days)", "sleepstudy"], "labels"),
+        ([SLEEP, "sleepstudy", "--link", "log"], "--link needs --family"),
+        ([SLEEP, "sleepstudy", "--n-agq", "0"], "--n-agq needs --family"),
+        ([SLEEP, "sleepstudy", "--fast"], "--fast needs --family"),
+        ([SLEEP, "sleepstudy", "--exposure", "days"], "--exposure needs --family"),
+        ([SLEEP, "sleepstudy", "--family", "gamma", "--reml"], "--reml is for linear"),
+        ([SLEEP, "sleepstudy", "--family", "gamma", "--link", "probit"], "no link probit"),
+        ([SLEEP, "sleepstudy", "--family", "normal"], "no family 'normal'"),
+        ([CONTRA, "contra", "--family", "binomial", "--n-agq", "0"], "n_agq=0"),
     ],
 )
 def test_errors_are_one_message_and_status_two(capsys, words, message):

@@ -56,6 +56,16 @@ def test_rows_outside_of_the_subset_are_not_counted_as_dropped():
     assert used.n_dropped == 1
 
 
+def test_the_logarithm_of_the_exposure_joins_the_offset():
+    kept = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(pick(exposure="w").offset, np.log(kept))
+    both = pick(exposure="w", offset=np.arange(5.0))
+    np.testing.assert_allclose(both.offset, np.log(kept) + np.array([0, 1, 4]))
+    assert pick(offset="w").offset.tolist() == kept.tolist()
+    holes = pick(exposure=[1.0, np.nan, 1.0, 1.0, 3.0])
+    assert holes.index.tolist() == ["p", "t"]
+
+
 @pytest.mark.parametrize(
     "weights", ["w", DATA["w"].tolist(), DATA["w"].to_numpy(), DATA["w"].reset_index(drop=True)]
 )
@@ -79,6 +89,11 @@ def test_a_missing_weight_or_offset_drops_its_row():
         ({"weights": [1, -1, 1, 1, 1]}, r"in 1 row \(first: q\) the weights are negative"),
         ({"weights": [1, 0, 1, 1, 0]}, r"in 2 rows \(first: q, t\) .* zero.*subset="),
         ({"weights": [1, np.inf, 1, 1, 1]}, "the weights are infinite"),
+        (
+            {"exposure": [1, 0, -1, 1, np.inf]},
+            r"in 2 rows \(first: q, t\) the exposure is not a pos",
+        ),
+        ({"exposure": [1, 2]}, "exposure= must have one value for each of the 5 rows"),
         ({"weights": [1, 2]}, "one value for each of the 5 rows of the data, not shape"),
         ({"weights": 2.0}, "one value for each of the 5 rows"),
         ({"weights": "g"}, r"weights= \(column 'g'\) must be numbers"),

@@ -1,0 +1,345 @@
+"""The parametric bootstrap: responses drawn from a fit, the model refitted to each.
+
+The structure of the model is analysed once and shared by all threads; each has its own
+workspace, and the core releases the interpreter's lock while it works. Fits start at the
+parameters that responses were drawn from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from os import PathLike
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._core import one_blas_thread
+from ..design import Design
+from ..errors import OptionError
+from ..estimates import GeneralizedEstimates, LinearEstimates
+from .parameters import Components
+from .refit import Refitter, make_refitter
+from .replicate_file import ReplicateFile, read_file
+from .replicates import Bootstrap, Recipe, Rows
+from .simulate import Seed, Simulator, Truth, read_seed, simulator_of, stream, truth_of
+
+__all__ = ["bootstrap"]
+
+Array = NDArray[np.float64]
+
+# Seconds after which a wait is taken up anew: where signals cannot end one, Ctrl-C comes then.
+_PATIENCE = 0.2
+
+
+def bootstrap(
+    result: Any,
+    n: int,
+    *,
+    seed: Seed = None,
+    re: str = "new",
+    beta: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    sigma: float | None = None,
+    dispersion: float | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+    path: str | PathLike[str] | None = None,
+    resume: Bootstrap | None = None,
+) -> Bootstrap:
+    """Draw responses from a fitted model and refit it to each, as it was fitted.
+
+    Ctrl-C ends a run early and returns the replicates done so far.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data. Replicates have the same criterion (ML or REML), or the
+        same approximation; their standard errors are those given theta.
+    n : int
+        Number of replicates.
+    seed : int, sequence of int, SeedSequence or Generator, optional
+        The same seed gives the same replicates, whatever the number of threads; replicate
+        r is the fit to column r of `simulate` with that seed.
+    re : {"new", "conditional"}
+        Draw new random effects, or keep them at their conditional modes.
+    beta, theta, sigma, dispersion : optional
+        Hypothesized parameters to draw from; see `simulate`.
+    threads : int, optional
+        Number of threads; by default the number of processors this process may use.
+    progress : bool
+        Show a progress bar, which needs the package tqdm.
+    path : str or path, optional
+        An Arrow file to which replicates are appended as they are done. If it exists,
+        its replicates are taken over and the rest is computed: a run that was killed
+        goes on where it stopped, with the same random numbers.
+    resume : Bootstrap, optional
+        Replicates to take over, such as those of an interrupted run.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    OptionError
+        If an option does not go with the model, or replicates to take over were drawn
+        from another model, seed or parameters.
+    DataError
+        If the data of the result were removed, or the file is something else.
+    """
+    design, estimates = result._design(), result.estimates
+    if isinstance(n, bool) or int(n) != n or n < 1:
+        raise OptionError(f"n={n!r} is not possible; give a number of replicates >= 1")
+    if resume is not None and path is not None:
+        raise OptionError("give path= or resume=, not both: a file is resumed by its name")
+    if path is not None and Path(path).exists():
+        resume = read_file(path)[0]
+    truth = truth_of(estimates, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    root = read_seed(resume.seed if seed is None and resume is not None else seed)
+    simulator = simulator_of(design, estimates, truth, re)
+    recipe = _recipe(result, design, truth, simulator, root, re)
+    if resume is not None:
+        _check_same(recipe, resume.recipe)
+        # the same to the last digit, though the fit may have been repeated elsewhere
+        recipe = resume.recipe
+        truth = _read_truth(recipe)
+        simulator = simulator_of(design, estimates, truth, re)
+    done = [_kept(resume, int(n), len(recipe.truth))]
+    tasks = _tasks(int(n), recipe.stream_length, done[0][0])
+    workers = min(_threads(threads), max(1, len(tasks)))
+    refitter = make_refitter(design, estimates, truth, recipe.components)
+    run = _Run(refitter, simulator, root, tasks)
+    with ExitStack() as stack:
+        file = None
+        if path is not None:
+            file = stack.enter_context(ReplicateFile(path, recipe, int(n)))
+        bar = stack.enter_context(_bar(int(n), len(done[0][0]), progress))
+        stack.enter_context(one_blas_thread())
+        stack.enter_context(run.threads(workers))
+        while True:
+            try:
+                for rows in run:
+                    done.append(rows)
+                    bar.update(len(rows[0]))
+                    if file is not None:
+                        file.write(done[1:])
+                break
+            except KeyboardInterrupt:
+                run.stop.set()  # and once more round for what is done
+    number, values, converged = (np.concatenate(part) for part in zip(*done, strict=True))
+    order = np.argsort(number)
+    return Bootstrap(recipe, int(n), number[order], values[order], converged[order])
+
+
+class _Run:
+    """Threads at work on the pieces of a bootstrap; iterating gives what they have done.
+
+    Parameters
+    ----------
+    refitter : Refitter
+    simulator : Simulator
+    root : SeedSequence
+    tasks : list of (stream, first, last)
+        Ranges of replicates within streams.
+    """
+
+    def __init__(
+        self,
+        refitter: Refitter,
+        simulator: Simulator,
+        root: np.random.SeedSequence,
+        tasks: Sequence[tuple[int, int, int]],
+    ) -> None:
+        self.stop = Event()
+        self._refitter, self._simulator, self._root = refitter, simulator, root
+        self._tasks: queue.SimpleQueue[tuple[int, int, int]] = queue.SimpleQueue()
+        for task in tasks:
+            self._tasks.put(task)
+        # None: a thread has ended
+        self._done: queue.SimpleQueue[Rows | None] = queue.SimpleQueue()
+        self._futures: list[Future[None]] = []
+        self._working = 0
+
+    @contextmanager
+    def threads(self, number: int) -> Iterator[None]:
+        """Work with this many threads inside the block."""
+        with ThreadPoolExecutor(number, thread_name_prefix="bootstrap") as pool:
+            self._working = number
+            self._futures = [pool.submit(self._work) for _ in range(number)]
+            try:
+                yield
+            finally:
+                self.stop.set()
+
+    def _work(self) -> None:
+        try:
+            worker = self._refitter.worker()
+            while not self.stop.is_set():
+                try:
+                    number, first, last = self._tasks.get_nowait()
+                except queue.Empty:
+                    return
+                responses = self._simulator.draw(stream(self._root, number), last)[first:]
+                values, converged = worker(responses, self.stop)
+                start = number * self._simulator.stream_length + first
+                self._done.put((np.arange(start, start + len(values)), values, converged))
+        except BaseException:
+            self.stop.set()
+            raise
+        finally:
+            self._done.put(None)
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Wait for pieces of work until no thread is working any more."""
+        while self._working:
+            try:
+                rows = self._done.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
+            if rows is None:
+                self._working -= 1
+            else:
+                yield rows
+        for future in self._futures:
+            future.result()
+
+
+def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
+    """Return the first of n replicates that there are already."""
+    if resume is None:
+        return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
+    kept = resume.number < n
+    return resume.number[kept], resume.values[kept], resume.converged[kept]
+
+
+def _tasks(n: int, length: int, done: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Return the ranges of replicates that are missing, as (stream, first, last) within it."""
+    missing = np.ones(n, dtype=bool)
+    missing[done] = False
+    tasks = []
+    for number in range(-(-n // length)):
+        part = missing[number * length : (number + 1) * length]
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], part, [False]]).astype(int)))
+        tasks += [(number, int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+    return tasks
+
+
+def _threads(asked: int | None) -> int:
+    if asked is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if isinstance(asked, bool) or int(asked) != asked or asked < 1:
+        raise OptionError(f"threads={asked!r} is not possible; give a number >= 1")
+    return int(asked)
+
+
+def _bar(total: int, done: int, wanted: bool) -> Any:
+    """Return a progress bar, or what takes its place."""
+    if not wanted:
+        return nullcontext(_NoBar())
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise OptionError("progress=True needs the package tqdm: install it") from error
+    return tqdm(total=total, initial=done, unit="fit")
+
+
+class _NoBar:
+    """A progress bar that shows nothing."""
+
+    def update(self, count: int) -> None:
+        """Take note of nothing."""
+
+
+def _recipe(
+    result: Any,
+    design: Design,
+    truth: Truth,
+    simulator: Simulator,
+    root: np.random.SeedSequence,
+    re: str,
+) -> Recipe:
+    """Write down what the replicates will follow from."""
+    estimates = result.estimates
+    if isinstance(estimates, LinearEstimates):
+        scale_name, scale, weights = "sigma", estimates.sigma, design.weights
+    else:
+        scale_name = "dispersion" if estimates.spec.has_dispersion else ""
+        scale, weights = estimates.dispersion, None
+    units = [_column_sizes(block.z, weights) for block in design.blocks]
+    entropy: Any = root.entropy
+    unknown = np.full(len(truth.beta), np.nan)
+    se = np.sqrt(np.diag(result.cov_params()))
+    return Recipe(
+        model=_fingerprint(design, estimates),
+        formula=getattr(result.model, "formula_full", result.layout.response),
+        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
+        spawn_key=tuple(int(key) for key in root.spawn_key),
+        stream_length=simulator.stream_length,
+        re=re,
+        scale_name=scale_name,
+        fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
+        components=Components.of(result.layout),
+        units=np.concatenate(units),
+        truth=np.concatenate([[np.nan, truth.scale], truth.beta, unknown, truth.theta]),
+        estimate=np.concatenate(
+            [[estimates.objective, scale], estimates.beta, se, estimates.theta]
+        ),
+    )
+
+
+def _column_sizes(z: Array, weights: Array | None) -> Array:
+    """Return the root mean squares of columns, by which a fit is judged singular."""
+    squares = z**2 if weights is None else z**2 * weights[:, None]
+    size = np.sqrt(np.mean(squares, axis=0))
+    return np.where(size > 0, size, 1.0)
+
+
+def _read_truth(recipe: Recipe) -> Truth:
+    p = len(recipe.fixed_names)
+    return Truth(recipe.truth[2 : 2 + p], recipe.truth[2 + 2 * p :], float(recipe.truth[1]))
+
+
+def _fingerprint(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> str:
+    """Return a hash of the data and of how the model was fitted to them."""
+    digest = hashlib.blake2b(digest_size=16)
+    arrays = [design.y, design.X, design.weights, design.offset]
+    for block in design.blocks:
+        arrays += [block.z, block.refs, block.pattern]
+    for array in arrays:
+        part = b"none" if array is None else np.ascontiguousarray(array).tobytes()
+        digest.update(str(len(part)).encode() + part)
+    if isinstance(estimates, LinearEstimates):
+        how: tuple[Any, ...] = (estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
+    else:
+        how = (estimates.spec, estimates.n_agq, estimates.fast, estimates.hessian)
+    digest.update(repr(how).encode())
+    return digest.hexdigest()
+
+
+def _check_same(ours: Recipe, theirs: Recipe) -> None:
+    """Raise OptionError unless replicates can be added to those of another recipe."""
+    close = ours.truth.shape == theirs.truth.shape and np.allclose(
+        ours.truth, theirs.truth, rtol=1e-5, atol=1e-8, equal_nan=True
+    )
+    differences = {
+        "another model, other data or another criterion": ours.model != theirs.model,
+        "another seed": (ours.entropy, ours.spawn_key) != (theirs.entropy, theirs.spawn_key),
+        f're="{theirs.re}"': ours.re != theirs.re,
+        "streams of another length": ours.stream_length != theirs.stream_length,
+        "other parameters": not close,
+    }
+    found = [what for what, differs in differences.items() if differs]
+    if found:
+        raise OptionError(
+            f"the replicates to take over were drawn with {found[0]}; run this with another path="
+        )
