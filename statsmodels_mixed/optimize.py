@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 # standard error.
 CONVERGED_DECREMENT = 1e-6
 
+# Negative curvatures up to this share of the objective are rounding errors: like the
+# objective itself, curvatures grow with the number of rows.
+FLAT_CURVATURE = 1e-6
+
 # Columns of the dense tail from which several BLAS threads pay for themselves.
 LARGE_TAIL = 2000
 
@@ -154,8 +158,8 @@ def minimize(
             max_eval=options.max_eval,
             max_time=options.max_time,
         )
-    negative = -1e-4 * max(1.0, abs(run.value) * 1e-4)
-    converged = run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= negative
+    flat = FLAT_CURVATURE * (1.0 + abs(run.value))
+    converged = run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= -flat
     message = _MESSAGES[run.status]
     if not converged:
         message += (

@@ -1,14 +1,12 @@
 """Generalized linear mixed models by dense linear algebra: slow, short and easy to believe.
 
-y given u has mean g^-1(eta), eta = X beta + Z Lambda u + offset, u ~ N(0, I). Densities, links
-and variances are those of statsmodels.
+eta = X beta + Z Lambda u + offset with u ~ N(0, I); densities and links are those of statsmodels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from oracle import Term
@@ -23,30 +21,29 @@ class Model:
     terms: tuple[Term, ...]
     X: np.ndarray
     y: np.ndarray
-    family: Any
+    family: object
     phi: float = 1.0  # alpha of a negative binomial is in the family
     weights: np.ndarray | None = None
     offset: np.ndarray | float = 0.0
 
     def rows(self, eta):
         """Log-likelihood by row, its derivative in eta, expected and observed information."""
-        family, y, binomial = self.family, self.y, isinstance(self.family, Binomial)
+        family, link, y = self.family, self.family.link, self.y
         family.n = w = np.ones(len(y)) if self.weights is None else self.weights
-        link = family.link
         mu, d1, d2 = link.inverse(eta), link.inverse_deriv(eta), link.inverse_deriv2(eta)
-        loglik = family.loglike_obs(y, mu, var_weights=1.0 if binomial else w, scale=self.phi)
+        outside = 1.0 if isinstance(family, Binomial) else w
+        loglik = family.loglike_obs(y, mu, var_weights=outside, scale=self.phi)
         V, dV = family.variance(mu), family.variance.deriv(mu)
         scale, gamma, dgamma = w / self.phi, d1 / V, d2 / V - d1**2 * dV / V**2
         expected = scale * d1 * gamma
         return loglik, scale * (y - mu) * gamma, expected, expected - scale * (y - mu) * dgamma
 
     def z_lambda(self, theta):
-        parts, at = [], 0
+        parts, theta = [], list(theta[::-1])
         for term in self.terms:
-            T, free = np.zeros(term.pattern.shape), np.count_nonzero(term.pattern)
-            T.T[term.pattern.T] = theta[at : at + free]
+            T = np.zeros(term.pattern.shape)
+            T.T[term.pattern.T] = [theta.pop() for _ in range(np.count_nonzero(term.pattern))]
             parts.append(term.matrix() @ np.kron(np.eye(term.levels), T))
-            at += free
         return np.hstack(parts)
 
     def modes(self, theta, beta, free_beta=False):
@@ -79,26 +76,24 @@ class Model:
         Omega = (Z.T * information[observed]) @ Z + np.eye(len(u))
         if points == 1:
             return -2 * loglik.sum() + u @ u + np.linalg.slogdet(Omega)[1]
-        (term,), k, total = self.terms, len(self.terms[0].pattern), 0.0
         nodes, weights = np.polynomial.hermite_e.hermegauss(points)
-        for j in range(term.levels):
-            own, logs = slice(j * k, j * k + k), []
-            L = np.linalg.cholesky(Omega[own, own])
-            for at in map(list, product(range(points), repeat=k)):
-                x, moved = nodes[at], u[own] + np.linalg.solve(L.T, nodes[at])
-                loglik = self.rows(xb + Z[:, own] @ moved)[0][term.refs == j].sum()
-                logs.append(loglik + 0.5 * (x @ x - moved @ moved) + np.log(weights[at]).sum())
-            total += 2 * np.log(np.diag(L)).sum() - 2 * logsumexp(logs) + k * np.log(2 * np.pi)
+        k, total = len(self.terms[0].pattern), np.linalg.slogdet(Omega)[1]
+        x, w = (np.array(list(product(each, repeat=k))) for each in (nodes, weights))
+        w = w.prod(axis=1) * np.exp(0.5 * (x**2).sum(axis=1))
+        for j, own in enumerate(np.arange(len(u)).reshape(-1, k)):
+            L = np.linalg.cholesky(Omega[np.ix_(own, own)])
+            total -= 2 * self.level(j, u[own] + np.linalg.solve(L.T, x.T).T, w, xb, Z[:, own])
         return total
 
+    def level(self, j, effects, weights, xb, Z):  # log of a weighted sum of exp(h)
+        logs = [self.rows(xb + Z @ u)[0][self.terms[0].refs == j].sum() for u in effects]
+        logs -= 0.5 * (effects**2 + np.log(2 * np.pi)).sum(axis=1)
+        return logsumexp(logs, b=weights)
+
     def integral(self, theta, beta, points=91):
-        """-2 log-likelihood by the trapezoidal rule, exact for such smooth and brief integrands."""
-        (term,), k, total = self.terms, len(self.terms[0].pattern), 0.0
-        Z, xb, grid = self.z_lambda(theta), self.X @ beta + self.offset, np.linspace(-8, 8, points)
-        for j in range(term.levels):
-            logs = []
-            for u in map(np.array, product(grid, repeat=k)):
-                eta = xb + Z[:, j * k : j * k + k] @ u
-                logs.append(self.rows(eta)[0][term.refs == j].sum() - 0.5 * u @ u)
-            total -= 2 * logsumexp(logs) + 2 * k * np.log((grid[1] - grid[0]) / np.sqrt(2 * np.pi))
-        return total
+        """-2 log-likelihood by the trapezoidal rule, which is exact for such integrands."""
+        grid, k = np.linspace(-8, 8, points), len(self.terms[0].pattern)
+        effects, w = np.array(list(product(grid, repeat=k))), (grid[1] - grid[0]) ** k
+        Z, xb = self.z_lambda(theta), self.X @ beta + self.offset
+        levels = enumerate(np.arange(Z.shape[1]).reshape(-1, k))
+        return -2 * sum(self.level(j, effects, w, xb, Z[:, own]) for j, own in levels)

@@ -54,7 +54,8 @@ def separated_columns(design: Design, estimates: GeneralizedEstimates) -> tuple[
         return ()
     low, high = X.min(axis=0), X.max(axis=0)
     span = np.where(high > low, high - low, np.abs(high))
-    errors = np.sqrt(np.diag(estimates.cov_conditional)) * span
+    with np.errstate(invalid="ignore"):  # a NaN is suspicious too
+        errors = np.sqrt(np.diag(estimates.cov_conditional)) * span
     if estimates.report.converged and (errors < SUSPICIOUS).all():
         return ()
     direction = _separating_direction(X / span, signs)

@@ -1,0 +1,203 @@
+"""What a profile holds fixed: a function of the covariance parameters, with derivatives.
+
+The variables are x = (theta in units of its scale, log sigma), without log sigma when sigma
+is known. A constraint c(x) = value is kept to exactly by `retract`, which moves x to the
+nearest handy point where it holds, so that a search needs to work along it only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Angle", "Constraint", "Element", "Length"]
+
+Array = NDArray[np.float64]
+
+
+class Constraint(Protocol):
+    """A function c of x, from `lower` to `upper`."""
+
+    @property
+    def lower(self) -> float:
+        """The least value c can have."""
+
+    @property
+    def upper(self) -> float:
+        """The largest value c can have."""
+
+    def value(self, x: Array) -> float:
+        """Return c(x)."""
+
+    def derivatives(self, x: Array) -> tuple[Array, Array | None]:
+        """Return gradient and Hessian of c; None for a linear c."""
+
+    def retract(self, x: Array, value: float) -> Array:
+        """Return a point near x where c is `value`."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """c(x) = x_i.
+
+    Parameters
+    ----------
+    at : int
+        The i.
+    lower : float
+        0 for a diagonal element of T, else minus infinity.
+    """
+
+    at: int
+    lower: float
+    upper: float = math.inf
+
+    def value(self, x: Array) -> float:
+        """Return x_i."""
+        return float(x[self.at])
+
+    def derivatives(self, x: Array) -> tuple[Array, Array | None]:
+        """Return the unit vector."""
+        gradient = np.zeros(len(x))
+        gradient[self.at] = 1.0
+        return gradient, None
+
+    def retract(self, x: Array, value: float) -> Array:
+        """Put `value` in place of x_i."""
+        out = x.copy()
+        out[self.at] = value
+        return out
+
+
+@dataclass(frozen=True)
+class Length:
+    """c(x) = sigma |t|, for a row t of T: the standard deviation of a random effect.
+
+    Parameters
+    ----------
+    row : tuple of int
+        Where the free elements of the row stand in x.
+    sigma : float or None
+        None when log sigma is the last element of x.
+    """
+
+    row: tuple[int, ...]
+    sigma: float | None
+    lower: float = 0.0
+    upper: float = math.inf
+
+    def _parts(self, x: Array) -> tuple[float, float, Array]:
+        t = x[list(self.row)]
+        sigma = math.exp(x[-1]) if self.sigma is None else self.sigma
+        return sigma, math.sqrt(float(t @ t)), t
+
+    def value(self, x: Array) -> float:
+        """Return the standard deviation."""
+        sigma, length, _ = self._parts(x)
+        return sigma * length
+
+    def derivatives(self, x: Array) -> tuple[Array, Array | None]:
+        """Return gradient and Hessian."""
+        sigma, length, t = self._parts(x)
+        n, at = len(x), list(self.row)
+        unit = t / length
+        gradient, hessian = np.zeros(n), np.zeros((n, n))
+        gradient[at] = sigma * unit
+        hessian[np.ix_(at, at)] = sigma / length * (np.eye(len(at)) - np.outer(unit, unit))
+        if self.sigma is None:
+            gradient[-1] = hessian[-1, -1] = sigma * length
+            hessian[at, -1] = hessian[-1, at] = sigma * unit
+        return gradient, hessian
+
+    def retract(self, x: Array, value: float) -> Array:
+        """Stretch the row."""
+        sigma, length, t = self._parts(x)
+        out = x.copy()
+        if length > 0:
+            out[list(self.row)] = t * (value / (sigma * length))
+        else:
+            out[self.row[-1]] = value / sigma
+        return out
+
+
+@dataclass(frozen=True)
+class Angle:
+    """c(x) = the angle between two rows of T, whose cosine is the correlation.
+
+    Parameters
+    ----------
+    first, second : tuple of int
+        Where the elements of the two rows stand in x, the shorter row first; they begin
+        with the same columns.
+    """
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    lower: float = 0.0
+    upper: float = math.pi
+
+    def _rows(self, x: Array) -> tuple[Array, Array]:
+        q = x[list(self.second)]
+        p = np.zeros(len(q))
+        p[: len(self.first)] = x[list(self.first)]
+        return p, q
+
+    def value(self, x: Array) -> float:
+        """Return the angle, accurate also near 0 and pi."""
+        p, q = self._rows(x)
+        u, v = p / np.linalg.norm(p), q / np.linalg.norm(q)
+        return 2.0 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v)))
+
+    def derivatives(self, x: Array) -> tuple[Array, Array | None]:
+        """Return gradient and Hessian.
+
+        With t_p the unit vector at right angles to p, in the plane of both, pointing away
+        from q, and Q the projection off that plane: the gradient in p is t_p / |p|, the
+        Hessian (cot(c) Q - t_p u_p' - u_p t_p') / |p|^2, and the mixed one
+        -Q / (|p| |q| sin(c)).
+        """
+        p, q = self._rows(x)
+        a, b = float(np.linalg.norm(p)), float(np.linalg.norm(q))
+        angle = self.value(x)
+        sine, cosine = math.sin(angle), math.cos(angle)
+        u, v = p / a, q / b
+        away_p, away_q = _unit(cosine * u - v), _unit(cosine * v - u)
+        off = np.eye(len(p)) - np.outer(u, u) - np.outer(away_p, away_p)
+        k, n = len(p), len(x)
+        gradient, hessian = np.zeros(n), np.zeros((n, n))
+        joint = np.zeros((2 * k, 2 * k))
+        joint[:k, :k] = (cosine / sine * off - _symmetric(away_p, u)) / a**2
+        joint[k:, k:] = (cosine / sine * off - _symmetric(away_q, v)) / b**2
+        joint[:k, k:] = joint[k:, :k] = -off / (a * b * sine)
+        kept = [*range(len(self.first)), *range(k, 2 * k)]
+        at = [*self.first, *self.second]
+        gradient[at] = np.concatenate([away_p / a, away_q / b])[kept]
+        hessian[np.ix_(at, at)] = joint[np.ix_(kept, kept)]
+        return gradient, hessian
+
+    def retract(self, x: Array, value: float) -> Array:
+        """Turn the second row in the plane of both."""
+        p, q = self._rows(x)
+        u = p / np.linalg.norm(p)
+        across = q - (q @ u) * u
+        if np.linalg.norm(across) <= 1e-14 * np.linalg.norm(q):
+            across = np.zeros(len(q))
+            across[-1] = 1.0  # the last element of the first row is zero
+        out = x.copy()
+        out[list(self.second)] = np.linalg.norm(q) * (
+            math.cos(value) * u + math.sin(value) * _unit(across)
+        )
+        return out
+
+
+def _unit(vector: Array) -> Array:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def _symmetric(a: Array, b: Array) -> Array:
+    outer = np.outer(a, b)
+    return np.asarray(outer + outer.T)

@@ -1,0 +1,265 @@
+"""The deviance of a linear model as a function of theta and sigma, and minima on it.
+
+The deviance is d(theta, sigma) = L(theta) + n log(2 pi sigma^2) + r2(theta) / sigma^2. The
+core gives it, its gradient and its curvature in theta at a fixed sigma; two values of sigma
+tell L and r2 apart, and with them all derivatives in log sigma:
+
+    d/d tau = 2 n - 2 r2 / sigma^2,   d^2/d tau^2 = 4 r2 / sigma^2,
+    d^2/d theta d tau = -2 (dr2/d theta) / sigma^2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from .._core import CoreWorkspace
+from ..errors import CoreError
+from .constraints import Constraint
+
+__all__ = ["Minimum", "Surface", "constrained_minimum"]
+
+Array = NDArray[np.float64]
+
+# Elements of the diagonals of T are kept this far from zero, where every derivative
+# vanishes whatever the data say.
+NEAR_ZERO = 1e-7
+# A minimum is good enough when the quadratic model promises less than this; what it
+# promises is taken into account all the same.
+PROMISE = 1e-6
+# Curvatures below this share of the largest count as flat, and as negative likewise.
+FLAT = 1e-6
+STEP_LIMIT = 2.0
+MAX_STEPS = 100
+
+
+class Surface:
+    """The deviance at points x = (theta in units of its scale, log sigma).
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace
+        Its criterion is changed by every evaluation.
+    diagonal : ndarray of int
+        Positions in theta of the diagonal elements of T.
+    sigma : float or None
+        Known residual standard deviation, which is then no variable.
+    """
+
+    def __init__(
+        self, workspace: CoreWorkspace, diagonal: NDArray[np.intp], sigma: float | None
+    ) -> None:
+        self.workspace = workspace
+        self.scale = workspace.theta_scale()
+        self.sigma = sigma
+        self._diagonal = diagonal
+        self._n = workspace.design.n
+        self._nt = workspace.design.ntheta
+        self._outer = np.outer(self.scale, self.scale)
+
+    def point(self, theta: Array, sigma: float) -> Array:
+        """Return the x of theta and sigma."""
+        tau = [] if self.sigma is not None else [math.log(sigma)]
+        return np.concatenate([theta / self.scale, tau])
+
+    def parameters(self, x: Array) -> tuple[Array, float]:
+        """Return the theta and the sigma of x."""
+        sigma = math.exp(x[-1]) if self.sigma is None else self.sigma
+        return x[: self._nt] * self.scale, sigma
+
+    def keep_off_zero(self, x: Array) -> Array:
+        """Return x with no diagonal element of T at zero."""
+        part = x[self._diagonal]
+        near = np.abs(part) < NEAR_ZERO
+        if near.any():
+            x = x.copy()
+            x[self._diagonal[near]] = np.where(part[near] < 0, -NEAR_ZERO, NEAR_ZERO)
+        return x
+
+    def value(self, x: Array) -> float:
+        """Return the deviance; NaN where it cannot be evaluated."""
+        theta, sigma = self.parameters(x)
+        if not 1e-150 < sigma < 1e150:
+            return math.nan
+        self.workspace.set_criterion(False, sigma)
+        return self.workspace.value(theta)
+
+    def derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return gradient and approximate Hessian at the x of the last `value`."""
+        nt, workspace = self._nt, self.workspace
+        gradient = workspace.gradient()
+        curvature = workspace.curvature() * self._outer
+        if self.sigma is not None:
+            return gradient * self.scale, curvature
+        theta, sigma = self.parameters(x)
+        here = workspace.value(theta)
+        workspace.set_criterion(False, 100.0 * sigma)
+        there, other = workspace.value_and_gradient(theta)
+        apart = (1.0 - 1e-4) / sigma**2
+        r2 = (here - there + 2.0 * self._n * math.log(100.0)) / apart
+        slope = (gradient - other) * self.scale / apart
+        full, hessian = np.empty(nt + 1), np.empty((nt + 1, nt + 1))
+        full[:nt] = gradient * self.scale
+        full[nt] = 2.0 * self._n - 2.0 * r2 / sigma**2
+        hessian[:nt, :nt] = curvature
+        hessian[nt, :nt] = hessian[:nt, nt] = -2.0 / sigma**2 * slope
+        hessian[nt, nt] = 4.0 * r2 / sigma**2
+        return full, hessian
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """A constrained minimum of the deviance, with what is needed to go on from it.
+
+    Parameters
+    ----------
+    x : ndarray, shape (m,)
+    value : float
+        The deviance there.
+    slope, bend : float
+        First and second derivative of the minimum in the value of the constraint.
+    tangent : ndarray, shape (m,)
+        Derivative of x in the value of the constraint.
+    """
+
+    x: Array
+    value: float
+    slope: float
+    bend: float
+    tangent: Array
+
+
+def constrained_minimum(
+    surface: Surface, constraint: Constraint, value: float, start: Array
+) -> Minimum | None:
+    """Minimize the deviance where a constraint has a given value.
+
+    Newton steps along the constraint, each followed by a retraction onto it, with line
+    search; saddle points are left along the direction of negative curvature.
+
+    Parameters
+    ----------
+    surface : Surface
+    constraint : Constraint
+    value : float
+    start : ndarray, shape (m,)
+
+    Returns
+    -------
+    Minimum or None
+        None if no minimum was found.
+    """
+    x = surface.keep_off_zero(constraint.retract(start, value))
+    f = surface.value(x)
+    if math.isnan(f):
+        return None
+    for _ in range(MAX_STEPS):
+        try:
+            local = _Local(surface, constraint, x)
+        except CoreError:
+            return None
+        if local.promise <= PROMISE:
+            moved = _leave_saddle(surface, constraint, value, x, f, local)
+            if moved is None:
+                return local.minimum(f)
+        else:
+            moved = _line_search(surface, constraint, value, x, f, local)
+            if moved is None:
+                return local.minimum(f) if local.promise <= 1e3 * PROMISE else None
+        x, f = moved
+    return None
+
+
+class _Local:
+    """The quadratic model of the deviance along a constraint, at one point."""
+
+    def __init__(self, surface: Surface, constraint: Constraint, x: Array) -> None:
+        self.x = x
+        g, H = surface.derivatives(x)
+        a, bent = constraint.derivatives(x)
+        square = float(a @ a)
+        self._a, self._square, self._g = a, square, g
+        self._H = H if bent is None else H - float(a @ g) / square * bent
+        # columns orthogonal to a: a Householder reflection that takes a to the first axis
+        w = a / math.sqrt(square)
+        w[0] += 1.0 if w[0] >= 0 else -1.0
+        basis = np.eye(len(a))[:, 1:] - np.outer(w, w[1:]) * (2.0 / float(w @ w))
+        self._HN = self._H @ basis
+        reduced = basis.T @ self._HN
+        down = np.empty((len(a) - 1, 2), order="F")
+        down[:, 0] = -(g @ basis)
+        down[:, 1] = -(a @ self._HN) / square
+        self.negative = 0.0
+        self.worst = np.zeros(len(a))
+        solved = _solve_definite(reduced, down)
+        if solved is None:
+            values, vectors = np.linalg.eigh(reduced)
+            largest = float(np.abs(values).max())
+            least = FLAT * largest if largest > 0 else 1.0
+            if values[0] < -least:
+                self.negative, self.worst = float(-values[0]), basis @ vectors[:, 0]
+            solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
+        self.step = basis @ solved[:, 0]
+        self.decrease = float(down[:, 0] @ solved[:, 0])
+        self.promise = 0.5 * self.decrease
+        self._along = a / square + basis @ solved[:, 1]
+
+    def minimum(self, value: float) -> Minimum:
+        """Return the minimum of the model."""
+        slope = float(self._a @ (self._g + self._H @ self.step)) / self._square
+        bend = float(self._a @ (self._H @ self._along)) / self._square
+        return Minimum(self.x + self.step, value - self.promise, slope, bend, self._along)
+
+
+def _solve_definite(matrix: Array, right: Array) -> Array | None:
+    """Solve with a matrix that is safely positive definite, else return None."""
+    if not len(matrix):
+        return right
+    factor, info = lapack.dpotrf(matrix, lower=1)
+    pivots = np.diag(factor)
+    if info or float(np.min(pivots)) ** 2 < FLAT * float(np.max(np.diag(matrix))):
+        return None
+    solved: Array = lapack.dpotrs(factor, right, lower=1)[0]
+    return solved
+
+
+def _line_search(
+    surface: Surface, constraint: Constraint, value: float, x: Array, f: float, local: _Local
+) -> tuple[Array, float] | None:
+    """Return a better point along the step and the deviance there; None if there is none."""
+    longest = float(np.max(np.abs(local.step) / (1.0 + np.abs(x))))
+    length = min(1.0, STEP_LIMIT / longest)
+    rounding = 1e-14 * (1.0 + abs(f))
+    for _ in range(40):
+        trial = surface.keep_off_zero(constraint.retract(x + length * local.step, value))
+        there = surface.value(trial)
+        if there <= f - 1e-4 * length * local.decrease + rounding:
+            return trial, there
+        best = 0.0
+        if math.isfinite(there):
+            excess = there - f + local.decrease * length
+            best = 0.5 * local.decrease * length**2 / excess
+        length = min(max(best, 0.1 * length), 0.5 * length)
+    return None
+
+
+def _leave_saddle(
+    surface: Surface, constraint: Constraint, value: float, x: Array, f: float, local: _Local
+) -> tuple[Array, float] | None:
+    """Look both ways along the direction of negative curvature, if there is one."""
+    size = 1.0 if local.negative else 0.0
+    while size > 1e-4:
+        for sign in (1.0, -1.0):
+            trial = constraint.retract(x + sign * size * local.worst, value)
+            trial = surface.keep_off_zero(trial)
+            there = surface.value(trial)
+            if there < f - 1e-3 * local.negative * size**2 - 1e-14 * (1.0 + abs(f)):
+                return trial, there
+        size *= 0.25
+    if local.negative:
+        surface.value(x)
+    return None
