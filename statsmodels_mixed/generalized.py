@@ -24,8 +24,8 @@ from .covariance import canonical, factors_of, is_singular, theta_of
 from .design import Design
 from .errors import DataError, OptionError
 from .estimates import GeneralizedEstimates
-from .families import FamilySpec
-from .glm_start import family_object, glm_coefficients, start_dispersion
+from .families import FamilySpec, family_object
+from .glm_start import glm_coefficients, start_dispersion, usable_coefficients
 from .optimize import FitOptions, FitReport, minimize
 
 __all__ = [
@@ -40,6 +40,8 @@ Array = NDArray[np.float64]
 # Step of the central differences of the gradient, in units of each parameter's size.
 _DIFFERENCE = 1e-4
 _MAX_NODES = 100_000
+# How often theta is divided by ten when the start cannot be evaluated.
+_SHRINKAGES = 4
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class _Problem:
 def _check_options(design: Design, n_agq: int, kind: str) -> None:
     if kind not in ("expected", "observed"):
         raise OptionError(f"hessian={kind!r} is not possible; choose 'expected' or 'observed'.")
-    if isinstance(n_agq, bool) or int(n_agq) != n_agq or n_agq < 1:
+    if isinstance(n_agq, bool) or not isinstance(n_agq, (int, np.integer)) or n_agq < 1:
         raise OptionError(f"n_agq={n_agq!r} is not possible; give a number of points >= 1.")
     if n_agq == 1:
         return
@@ -138,23 +140,45 @@ def _prepare(design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessia
     return _Problem(core, basis, core.design.ntheta, fast)
 
 
-def _default_start(problem: _Problem, design: Design, spec: FamilySpec) -> Array:
-    """Identity T in units of Z, coefficients and dispersion without random effects."""
-    family = family_object(spec)
-    gamma, mu = glm_coefficients(problem.basis.Q, design.y, family, design.weights, design.offset)
-    if problem.fast:
-        problem.core.set_beta(gamma)
-        gamma = np.empty(0)
-    theta = []
-    for block in design.blocks:
-        size = np.sqrt(np.mean(block.z**2, axis=0))
-        theta.append(np.diag(1.0 / np.where(size > 0, size, 1.0)))
-    patterns = [block.pattern for block in design.blocks]
+def _default_start(problem: _Problem, design: Design, spec: FamilySpec) -> tuple[Array, float]:
+    """Parameters of the model without random effects, and T half as large as a row's error.
+
+    Returns
+    -------
+    start : ndarray
+    unit : float
+        Typical size of a change in the linear predictor.
+    """
+    family, Q = family_object(spec), problem.basis.Q
+    gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
     zeta = []
     if spec.has_dispersion:
         zeta = [np.log(start_dispersion(spec, design.y, mu, family))]
-    scale = np.exp(0.5 * zeta[0]) if zeta and spec.family == "gaussian" else 1.0
-    return np.concatenate([theta_of(theta, patterns) * scale, gamma, zeta])
+    with np.errstate(all="ignore"):
+        level = float(family.link(np.mean(family.starting_mu(design.y))))
+    gamma, unit = usable_coefficients(
+        spec,
+        Q,
+        design.y,
+        gamma,
+        level,
+        weights=design.weights,
+        offset=design.offset,
+        zeta=zeta[0] if zeta else 0.0,
+    )
+    if problem.fast:
+        problem.core.set_beta(gamma)
+        gamma = np.empty(0)
+    problem.core.set_unit(unit)
+    theta = [np.diag(0.5 * unit / size) for size in _column_sizes(design)]
+    patterns = [block.pattern for block in design.blocks]
+    return np.concatenate([theta_of(theta, patterns), gamma, zeta]), unit
+
+
+def _column_sizes(design: Design) -> list[Array]:
+    """Root mean square of every column of Z, by block; 1 for a column of zeros."""
+    sizes = [np.sqrt(np.mean(block.z**2, axis=0)) for block in design.blocks]
+    return [np.where(size > 0, size, 1.0) for size in sizes]
 
 
 def fit_generalized(
@@ -199,7 +223,7 @@ def fit_generalized(
     """
     with one_blas_thread():
         problem = _prepare(design, spec, n_agq=n_agq, fast=fast, hessian=hessian)
-        begin = _default_start(problem, design, spec)
+        begin, unit = _default_start(problem, design, spec)
     if start is not None:
         given = np.array(start, dtype=float)
         if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
@@ -210,6 +234,15 @@ def fit_generalized(
         if len(given) == len(begin):
             given = problem.to_working(given)
         begin[: len(given)] = given
+    for _ in range(_SHRINKAGES):
+        if not np.isnan(problem.core.value_and_gradient(begin)[0]):
+            break
+        begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
+    else:
+        raise OptionError(
+            f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
+            "evaluated at the start; give other values by start=, or use another link."
+        )
     report = minimize(problem.core, begin, options or FitOptions())
 
     patterns = [block.pattern for block in design.blocks]
@@ -220,7 +253,8 @@ def fit_generalized(
         end = np.concatenate([theta, report.end[problem.ntheta :]])
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)
-    return _estimates(problem, design, spec, factors, theta, report, n_agq, hessian)
+    singular = is_singular(factors, [size / unit for size in _column_sizes(design)])
+    return _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
 
 
 def _estimates(
@@ -232,6 +266,7 @@ def _estimates(
     report: FitReport,
     n_agq: int,
     hessian: str,
+    singular: bool,
 ) -> GeneralizedEstimates:
     """Carry a solution back to the units of the user's X."""
     solution: GeneralizedSolution = problem.core.solution()
@@ -246,13 +281,12 @@ def _estimates(
     if design.offset is not None:
         linear = linear + design.offset
     family = family_object(spec, solution.dispersion)
-    fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
     trials = 1.0 if design.weights is None else design.weights
     with np.errstate(all="ignore"):
+        fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
         unit = float(family.deviance(design.y, fitted, var_weights=trials))
     phi = 1.0 if spec.family == "negative_binomial" else solution.dispersion
     saturated = solution.loglik + 0.5 * unit / phi
-    sizes = [np.sqrt(np.mean(block.z**2, axis=0)) for block in design.blocks]
     return GeneralizedEstimates(
         spec=spec,
         n_agq=int(n_agq),
@@ -272,7 +306,7 @@ def _estimates(
         linear_predictor=linear,
         eta=solution.eta,
         fitted=fitted,
-        singular=is_singular(factors, sizes),
+        singular=singular,
         pirls_steps=solution.pirls_steps,
         report=replace(
             report,

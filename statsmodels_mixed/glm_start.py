@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.genmod import families as sm_families
-from statsmodels.genmod.families import links as sm_links
 
+from ._core import family_rows
 from .families import FamilySpec
 
-__all__ = ["family_object", "glm_coefficients", "start_dispersion"]
+__all__ = ["glm_coefficients", "start_dispersion", "usable_coefficients"]
 
 Array = NDArray[np.float64]
 
-_FAMILIES: dict[str, Any] = {
-    "gaussian": sm_families.Gaussian,
-    "binomial": sm_families.Binomial,
-    "poisson": sm_families.Poisson,
-    "gamma": sm_families.Gamma,
-    "inverse_gaussian": sm_families.InverseGaussian,
-    "negative_binomial": sm_families.NegativeBinomial,
-}
-_LINKS: dict[str, Any] = {
-    "identity": sm_links.Identity,
-    "log": sm_links.Log,
-    "logit": sm_links.Logit,
-    "probit": sm_links.Probit,
-    "cauchit": sm_links.Cauchy,
-    "cloglog": sm_links.CLogLog,
-    "loglog": sm_links.LogLog,
-}
 # Rough coefficients are enough for a start; separated data never settle.
 _MAX_ITERATIONS = 25
 _TOLERANCE = 1e-6
-
-
-def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
-    """Return statsmodels' family of a specification, with alpha = `dispersion`."""
-    link = sm_links.Power(spec.power) if spec.link == "power" else _LINKS[spec.link]()
-    kind = _FAMILIES[spec.family]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # unusual links have been checked by read_family
-        if spec.family == "negative_binomial":
-            return kind(link, alpha=dispersion, check_link=False)
-        return kind(link, check_link=False)
 
 
 def glm_coefficients(
@@ -85,9 +55,10 @@ def glm_coefficients(
             target = eta - shift + (y - mu) * slope
             usable = np.isfinite(working) & np.isfinite(target) & (working > 0)
             weighted = Q * np.where(usable, working, 0.0)[:, None]
-            normal = weighted.T @ Q
+            normal: Array = weighted.T @ Q
             normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
-            step: Array = np.linalg.solve(normal, weighted.T @ np.where(usable, target, 0.0))
+            right = weighted.T @ np.where(usable, target, 0.0)
+            step: Array = np.asarray(np.linalg.solve(normal, right))
             change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
             gamma = step
             eta = Q @ gamma + shift
@@ -105,3 +76,60 @@ def start_dispersion(spec: FamilySpec, y: Array, mu: Array, family: Any) -> floa
         else:
             moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
     return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) and moment > 0 else 1.0
+
+
+def usable_coefficients(
+    spec: FamilySpec,
+    Q: Array,
+    y: Array,
+    gamma: Array,
+    level: float,
+    *,
+    weights: Array | None,
+    offset: Array | None,
+    zeta: float,
+) -> tuple[Array, float]:
+    """Move coefficients towards a constant until every row has a likelihood.
+
+    Separated data drive coefficients to infinity, and links such as the identity admit
+    linear predictors that are no means.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    Q : ndarray, shape (n, p)
+        Q'Q = n I.
+    y : ndarray, shape (n,)
+    gamma : ndarray, shape (p,)
+    level : float
+        Linear predictor of the mean response.
+    weights, offset : ndarray, shape (n,), or None
+    zeta : float
+        Log dispersion.
+
+    Returns
+    -------
+    gamma : ndarray, shape (p,)
+    unit : float
+        The change in the linear predictor that one row can tell: the inverse root of its
+        mean information.
+    """
+    shift = 0.0 if offset is None else offset
+    constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
+    gamma = np.where(np.isfinite(gamma), gamma, constant)
+    for share in (1.0, 0.5, 0.2, 0.05, 0.0):
+        trial: Array = share * gamma + (1.0 - share) * constant
+        with np.errstate(all="ignore"):
+            rows = family_rows(
+                spec.family,
+                spec.link,
+                y,
+                Q @ trial + shift,
+                weights=weights,
+                zeta=zeta,
+                power=spec.power,
+            )
+            information = float(np.mean(rows["w"]))
+        if np.all(np.isfinite(rows["loglik"])) and 0 < information < np.inf:
+            return trial, 1.0 / float(np.sqrt(information))
+    return gamma, 1.0

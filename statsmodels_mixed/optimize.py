@@ -33,6 +33,7 @@ _MESSAGES = {
     "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
     "MAXEVAL_REACHED": "The limit max_eval was reached.",
     "MAXTIME_REACHED": "The limit max_time was reached.",
+    "FAILURE": "The objective could not be followed any further.",
 }
 
 
@@ -161,7 +162,7 @@ def minimize(
     flat = FLAT_CURVATURE * (1.0 + abs(run.value))
     converged = run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= -flat
     message = _MESSAGES[run.status]
-    if not converged:
+    if not converged and np.isfinite(run.decrement):
         message += (
             f" The local quadratic model still promises a decrease of {run.decrement:.2g} in the "
             "objective; try another optimizer= or start=."

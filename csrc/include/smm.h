@@ -277,6 +277,10 @@ int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const doubl
 /* Parameters of the objective: theta, then beta unless fast, then log phi if any. */
 int32_t smm_glmm_parameters(const smm_glmm *glmm);
 
+/* Typical size of a change in eta (> 0; 1 at first): the unit of beta, and of theta times
+ * the root mean square of its column of Z, in which minimizers measure their steps. */
+int smm_glmm_set_unit(smm_glmm *glmm, double unit);
+
 /* beta (p) from which PIRLS starts when beta is profiled out. */
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 

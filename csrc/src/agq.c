@@ -93,7 +93,7 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
     memset(g->lbar, 0, sizeof(double) * (size_t)d->n);
     *zeta_part = 0;
     for (int32_t node = 0; node < total; node++) {
-        move_to_node(g, node); /* leaves x in small_tmp */
+        move_to_node(g, node); /* leaves its x in small_tmp */
         smm_rows_at(g, g->row, loglik, l, loglik_zeta);
         smm_z_transpose(g, l, zl);
         for (int64_t i = 0; i < d->n; i++) {
@@ -101,7 +101,6 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
             g->lbar[i] += share * l[i];
             if (dispersion) *zeta_part += share * loglik_zeta[i];
         }
-        node_at(g, node, k, x);
         double *slope = x + k;
         for (int32_t j = 0; j < levels; j++) {
             double share = g->node_log[(size_t)j * total + node];

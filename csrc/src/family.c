@@ -38,23 +38,34 @@ static inline double loop_exp(double x)
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    int64_t bits;
+    uint64_t bits, value;
     memcpy(&bits, &t, sizeof bits);
-    bits = (int64_t)((uint64_t)bits << 52);
-    int64_t value;
     memcpy(&value, &p, sizeof value);
-    value += bits;
+    value += bits << 52;
     memcpy(&p, &value, sizeof p);
     return p;
 }
 
-static double digamma(double x)
+/* log x - digamma(x) for x > 0. What small dispersions need are differences of this and
+ * of stirling_rest: those of digamma and lgamma themselves would cancel. */
+static double digamma_gap(double x)
 {
-    double sum = 0;
-    while (x < 10) sum -= 1 / x, x += 1;
+    double sum = 0, start = x;
+    if (!(x > 0)) return NAN;
+    while (x < 10) sum += 1 / x, x += 1;
     double f = 1 / (x * x);
-    return sum + log(x) - 0.5 / x -
-           f * (1.0 / 12 - f * (1.0 / 120 - f * (1.0 / 252 - f * (1.0 / 240 - f / 132))));
+    double series = 1.0 / 240 - f * (1.0 / 132 - f * (691.0 / 32760));
+    double gap = 0.5 / x + f * (1.0 / 12 - f * (1.0 / 120 - f * (1.0 / 252 - f * series)));
+    return x == start ? gap : gap + sum - log(x / start);
+}
+
+/* lgamma(x) - (x - 1/2) log x + x - log(2 pi) / 2 for x > 0. */
+static double stirling_rest(double x)
+{
+    if (x < 10) return lgamma(x) - (x - 0.5) * log(x) + x - 0.5 * LOG_2PI;
+    double f = 1 / (x * x);
+    double series = 1.0 / 1680 - f * (1.0 / 1188 - f * (691.0 / 360360));
+    return (1.0 / 12 - f * (1.0 / 360 - f * (1.0 / 1260 - f * series))) / x;
 }
 
 int smm_has_dispersion(int distribution)
@@ -63,12 +74,13 @@ int smm_has_dispersion(int distribution)
 }
 
 /* V and its first two derivatives. */
-static inline void variance(int distribution, double phi, double mu, double *V)
+static inline void variance(int distribution, double phi, const smm_mean *x, double *V)
 {
+    double mu = x->mu;
     switch (distribution) {
     case SMM_BINOMIAL:
-        V[0] = fmax(mu * (1 - mu), 1e-300);
-        V[1] = 1 - 2 * mu;
+        V[0] = fmax(mu * x->rest, 1e-300);
+        V[1] = x->rest - mu;
         V[2] = -2;
         break;
     case SMM_POISSON:
@@ -81,7 +93,7 @@ static inline void variance(int distribution, double phi, double mu, double *V)
         V[0] = mu * mu * mu, V[1] = 3 * mu * mu, V[2] = 6 * mu;
         break;
     case SMM_NEGATIVE_BINOMIAL:
-        V[0] = mu + phi * mu * mu, V[1] = 1 + 2 * phi * mu, V[2] = 2 * phi;
+        V[0] = fmax(mu + phi * mu * mu, 1e-300), V[1] = 1 + 2 * phi * mu, V[2] = 2 * phi;
         break;
     default:
         V[0] = 1, V[1] = V[2] = 0;
@@ -91,35 +103,45 @@ static inline void variance(int distribution, double phi, double mu, double *V)
 /* x log(x / y) with 0 log 0 = 0. */
 static double xlog(double x, double y) { return x > 0 ? x * log(y) : 0; }
 
-/* Log-likelihood of one row with all constants, and its derivative in zeta = log phi. */
-static double row_loglik(int distribution, double phi, double y, double m, double mu,
+/* Log-likelihood of one row with all constants, and its derivative in zeta = log phi. NaN
+ * or -infinity where mu is no mean of the distribution; 0 for a row without weight. */
+static double row_loglik(int distribution, double phi, double y, double m, const smm_mean *x,
                          double *d_zeta)
 {
-    double r, k;
+    double mu = x->mu, r, k, t;
     *d_zeta = 0;
+    if (m == 0) return 0;
     switch (distribution) {
     case SMM_BINOMIAL: {
+        if (!(mu >= 0 && x->rest >= 0)) return NAN;
         double hits = m * y, constant = 0;
         if (m != 1) constant = lgamma(m + 1) - lgamma(hits + 1) - lgamma(m - hits + 1);
-        return constant + xlog(hits, mu) + xlog(m - hits, 1 - mu);
+        return constant + xlog(hits, mu) + xlog(m - hits, x->rest);
     }
     case SMM_POISSON:
+        if (!(mu >= 0)) return NAN;
         return m * (xlog(y, mu) - mu - lgamma(y + 1));
-    case SMM_GAMMA:
+    case SMM_GAMMA: {
         k = m / phi;
-        *d_zeta = -k * (log(k * y / mu) + 1 - y / mu - digamma(k));
-        return k * log(k * y / mu) - k * y / mu - log(y) - lgamma(k);
+        t = (y - mu) / mu;
+        double excess = (fabs(t) < 0.5 ? log1p(t) : log(y / mu)) - t;
+        *d_zeta = -k * (excess + digamma_gap(k));
+        return k * excess + 0.5 * (log(k) - LOG_2PI) - stirling_rest(k) - log(y);
+    }
     case SMM_INVERSE_GAUSSIAN:
+        if (!(mu > 0)) return NAN;
         r = m * (y - mu) * (y - mu) / (phi * y * mu * mu);
         *d_zeta = 0.5 * (r - 1);
         return -0.5 * (r + LOG_2PI + log(phi / m) + 3 * log(y));
     case SMM_NEGATIVE_BINOMIAL: {
+        if (!(mu >= 0)) return NAN;
         k = 1 / phi;
-        double s = k + mu;
-        double d_k = digamma(y + k) - digamma(k) + log(k / s) + 1 - (k + y) / s;
-        *d_zeta = -k * m * d_k;
-        return m * (lgamma(y + k) - lgamma(k) - lgamma(y + 1) + k * log(k / s) +
-                    xlog(y, mu / s));
+        r = log1p(phi * mu);
+        t = log1p(phi * y);
+        *d_zeta = -k * m *
+                  (t - r + digamma_gap(k) - digamma_gap(y + k) + phi * (mu - y) / (1 + phi * mu));
+        return m * ((y + k - 0.5) * t - y + stirling_rest(y + k) - stirling_rest(k) -
+                    lgamma(y + 1) + xlog(y, mu) - (y + k) * r);
     }
     default:
         r = m * (y - mu) * (y - mu) / phi;
@@ -193,9 +215,10 @@ static double general_row(const smm_family *f, double phi, double y, double m, d
     double V[3];
     int d = f->distribution, inside = d == SMM_NEGATIVE_BINOMIAL;
     smm_inverse_link(f->link, f->power, eta, &x);
-    variance(d, phi, x.mu, V);
+    variance(d, phi, &x, V);
     double scale = smm_has_dispersion(d) && !inside ? m / phi : m;
-    double r = y - x.mu, iv = 1 / V[0], v1 = V[1] * iv, v2 = V[2] * iv;
+    double r = d == SMM_BINOMIAL ? y * x.rest - (1 - y) * x.mu : y - x.mu;
+    double iv = 1 / V[0], v1 = V[1] * iv, v2 = V[2] * iv;
     double g = x.d1 * iv;
     double g1 = x.d2 * iv - g * x.d1 * v1;
     double g2 = x.d3 * iv - 3 * g * x.d2 * v1 - g * x.d1 * x.d1 * v2 +
@@ -217,17 +240,22 @@ static double general_row(const smm_family *f, double phi, double y, double m, d
         out->l_zeta = -out->l;
         out->w_zeta = f->observed ? -out->wo : -out->we;
     }
-    return row_loglik(d, phi, y, m, x.mu, &out->loglik_zeta);
+    return row_loglik(d, phi, y, m, &x, &out->loglik_zeta);
+}
+
+int smm_family_valid(const smm_family *f)
+{
+    return f->distribution >= SMM_GAUSSIAN && f->distribution <= SMM_NEGATIVE_BINOMIAL &&
+           f->link >= SMM_IDENTITY && f->link <= SMM_POWER &&
+           (f->link != SMM_POWER || (f->power != 0 && isfinite(f->power))) &&
+           (f->observed == 0 || f->observed == 1);
 }
 
 int smm_family_rows(const smm_family *f, int64_t n, const double *y, const double *weights,
                     const double *eta, double zeta, double *loglik, double *l, double *w,
                     double *wo, double *dw, double *loglik_zeta, double *l_zeta, double *w_zeta)
 {
-    if (!f || !y || !eta || n < 0) return SMM_EINVAL;
-    if (f->distribution < SMM_GAUSSIAN || f->distribution > SMM_NEGATIVE_BINOMIAL ||
-        f->link < SMM_IDENTITY || f->link > SMM_POWER)
-        return SMM_EINVAL;
+    if (!f || !y || !eta || n < 0 || !smm_family_valid(f)) return SMM_EINVAL;
     double phi = exp(zeta);
     for (int64_t i = 0; i < n; i++) {
         row_values row;
@@ -310,7 +338,8 @@ void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l
             loglik[i] = g->y[i] * eta[i] - (eta[i] > 0 ? eta[i] : 0) - log1p(e);
             l[i] = g->y[i] - mu;
         } else if (g->kernel == 2) {
-            double mu = exp(eta[i]);
+            /* bounded so that a node without likelihood keeps finite derivatives */
+            double mu = exp(fmin(eta[i], 600));
             loglik[i] = m * (g->y[i] * eta[i] - mu);
             l[i] = m * (g->y[i] - mu);
         } else {

@@ -37,9 +37,14 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->theta_block, nt * nt}, {&g->row, n}, {&g->trial, n}, {&g->trial_zeta, n},
         {&g->run_vectors, SMM_RUN_VECTORS(np)}, {&g->run_pairs, 2 * SMM_MEMORY * np}, {&g->run_matrices, SMM_RUN_MATRICES(np)},
     };
+    const int64_t zone = SMM_RED_ZONE / sizeof(double);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (base) *all[i].field = base + at;
-        at += (all[i].size + 7) / 8 * 8;
+        int64_t size = all[i].size, room = (size + 7) / 8 * 8 + zone;
+        if (base) {
+            *all[i].field = base + at;
+            smm_forbid(base + at + size, sizeof(double) * (size_t)(room - size));
+        }
+        at += room;
     }
     return at;
 }
@@ -61,12 +66,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
 {
     if (!out) return SMM_EINVAL;
     *out = NULL;
-    if (!d || !family || !y) return SMM_EINVAL;
-    if (family->distribution < SMM_GAUSSIAN || family->distribution > SMM_NEGATIVE_BINOMIAL ||
-        family->link < SMM_IDENTITY || family->link > SMM_POWER ||
-        (family->link == SMM_POWER && (family->power == 0 || !isfinite(family->power))) ||
-        (family->observed != 0 && family->observed != 1))
-        return SMM_EINVAL;
+    if (!d || !family || !y || !smm_family_valid(family)) return SMM_EINVAL;
     for (int64_t i = 0; i < d->n; i++) {
         if (!isfinite(y[i]) || (offset && !isfinite(offset[i]))) return SMM_ENONFINITE;
         if (weights && !(weights[i] >= 0)) return SMM_EINVAL;
@@ -97,8 +97,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     smm_form_zz(g->ws, NULL);
     smm_column_scale(g->ws);
     g->ws->state = SMM_HAS_A;
-    smm_theta_scale(g->ws, g->scale);
-    for (int32_t i = d->ntheta; i < d->ntheta + d->p + 1; i++) g->scale[i] = 1;
+    g->unit = 1;
     *out = g;
     return SMM_OK;
 }
@@ -150,6 +149,13 @@ int32_t smm_glmm_parameters(const smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
     return d->ntheta + (g->fast ? 0 : d->p) + smm_has_dispersion(g->family.distribution);
+}
+
+int smm_glmm_set_unit(smm_glmm *g, double unit)
+{
+    if (!g || !(unit > 0) || isinf(unit)) return SMM_EINVAL;
+    g->unit = unit;
+    return SMM_OK;
 }
 
 int smm_glmm_set_beta(smm_glmm *g, const double *beta)
@@ -235,7 +241,9 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (g->solved < 1) return SMM_ESTATE;
     double zeta_part, *c = g->work;
     smm_z_transpose(g, g->l, g->zl);
-    int status = node_averages(g, &zeta_part);
+    /* an earlier call may have left the factor of other weights */
+    int status = g->formed == g->w ? SMM_OK : smm_form_omega(g, g->w);
+    if (status == SMM_OK) status = node_averages(g, &zeta_part);
     if (status) return status;
     smm_accumulate_trace(ws);
     memcpy(g->tk, ws->GT, sizeof(double) * (size_t)ws->T_at[d->nterms]);
@@ -317,7 +325,8 @@ int smm_glmm_curvature(smm_glmm *g, double *hessian)
     smm_workspace *ws = g->ws;
     const smm_design *d = ws->design;
     int32_t np = smm_glmm_parameters(g), nt = d->ntheta, p = d->p, m = p + 1;
-    for (int32_t i = 0; i < np * np; i++) hessian[i] = NAN;
+    int64_t size = (int64_t)np * np;
+    for (int64_t i = 0; i < size; i++) hessian[i] = NAN;
     if (g->solved < 2) return SMM_ESTATE;
     int status = form_expected(g);
     if (status) return status;
@@ -327,7 +336,7 @@ int smm_glmm_curvature(smm_glmm *g, double *hessian)
     double *block = g->theta_block;
     status = smm_information(ws, 1.0, 0, g->fast, block, g->HW);
     if (status) return status;
-    for (int32_t i = 0; i < np * np; i++) hessian[i] = 0;
+    for (int64_t i = 0; i < size; i++) hessian[i] = 0;
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = 0; i < nt; i++) hessian[i + (size_t)j * np] = block[i + (size_t)j * nt];
     if (!g->fast)
@@ -361,8 +370,13 @@ static int glmm_curvature(void *ctx, double *hessian) { return smm_glmm_curvatur
 
 static smm_problem generalized_problem(smm_glmm *g)
 {
-    /* Without beta, what follows theta moves up, and all of it has unit scale. Secant
-     * corrections are for the dispersion, whose curvature is crude; elsewhere they only
+    int32_t n = smm_glmm_parameters(g), nt = g->ws->design->ntheta;
+    smm_theta_scale(g->ws, g->scale); /* Z does not change, nor does the state it asks for */
+    for (int32_t i = 0; i < n; i++) {
+        int is_zeta = smm_has_dispersion(g->family.distribution) && i == n - 1;
+        g->scale[i] = is_zeta ? 1 : i < nt ? g->scale[i] * g->unit : g->unit;
+    }
+    /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
      * disturb a model that is right to about a tenth. */
     int memory = smm_has_dispersion(g->family.distribution) ? SMM_MEMORY : 0;
     return (smm_problem){g->ws->design, smm_glmm_parameters(g), g,

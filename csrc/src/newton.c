@@ -113,8 +113,19 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             }
             smm_run_remember(&run, old_x, old_g);
         }
-        if (status == SMM_OK) status = smm_run_model(&run, run.g);
+        if (!status) status = smm_run_model(&run, run.g);
+        if (status == SMM_ENOTPD || status == SMM_ENONFINITE) {
+            /* no derivatives here: end at the last point that had them */
+            if (!moved_from) return status;
+            if (run.solved < 2) memcpy(run.x, old_x, sizeof(double) * (size_t)n);
+            report->decrement = NAN;
+            run.stop = SMM_STOP_FAILED;
+            break;
+        }
         if (status) return status;
+        memcpy(old_x, run.x, sizeof(double) * (size_t)n);
+        memcpy(old_g, run.g, sizeof(double) * (size_t)n);
+        moved_from = 1;
         if (report->decrement <= PROMISE_SHARE * o->ftol_abs) settled = SMM_STOP_GTOL;
         if (settled) {
             found = 0;
@@ -129,9 +140,6 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             continue;
         }
         double before = f, moved = 0;
-        memcpy(old_x, run.x, sizeof(double) * (size_t)n);
-        memcpy(old_g, run.g, sizeof(double) * (size_t)n);
-        moved_from = 1;
         status = line_search(&run, &f, &moved, &found);
         if (status) return status;
         if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
@@ -140,8 +148,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             settled = SMM_STOP_FTOL;
         else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
     }
-    int model_is_current = run.stop <= SMM_STOP_XTOL;
-    if (!model_is_current) {
+    if (run.stop > SMM_STOP_XTOL && run.stop != SMM_STOP_FAILED) {
         status = smm_run_describe(&run);
         if (status) return status;
     }

@@ -87,7 +87,7 @@ int smm_form_omega(smm_glmm *g, const double *weights)
     return smm_factor(g->ws);
 }
 
-/* And the fixed effects: B = L^-1 Lambda'Z'WX, R R' = X'WX - B'B. Weights >= 0. */
+/* And the fixed effects: B = L^-1 Lambda'Z'WX, R R' = X'WX - B'B. */
 int smm_form_joint(smm_glmm *g, const double *weights)
 {
     smm_workspace *ws = g->ws;
@@ -136,7 +136,7 @@ static int step_weights(smm_glmm *g)
 {
     int newton = 1;
     for (int64_t i = 0; i < g->ws->design->n; i++) {
-        int safe = g->wo[i] > SAFE_SHARE * g->we[i];
+        int safe = g->wo[i] >= SAFE_SHARE * g->we[i];
         newton &= safe;
         g->work[i] = safe ? g->wo[i] : g->we[i];
     }

@@ -10,9 +10,9 @@
 /* Steps the minimizer remembers to correct the curvature with. */
 #define SMM_MEMORY 10
 
-/* mu and its derivatives in eta. */
+/* mu, 1 - mu without cancellation, and the derivatives of mu in eta. */
 typedef struct {
-    double mu, d1, d2, d3;
+    double mu, rest, d1, d2, d3;
 } smm_mean;
 
 void smm_inverse_link(int link, double power, double eta, smm_mean *out);
@@ -28,6 +28,7 @@ struct smm_glmm {
 
     /* parameters now in force */
     double *beta; /* (p) */
+    double unit;  /* see smm_glmm_set_unit */
     double zeta;  /* log dispersion */
     int solved;   /* 0: nothing, 1: value, 2: gradient */
     int64_t pirls_steps;
@@ -52,6 +53,7 @@ struct smm_glmm {
 };
 
 /* family.c */
+int smm_family_valid(const smm_family *family);
 void smm_rows_prepare(smm_glmm *g);
 void smm_rows(smm_glmm *g);
 

@@ -42,6 +42,24 @@
 #define SMM_HOT
 #endif
 
+/* Under the address sanitizer the parts of an arena are kept apart by bytes that nobody may
+ * touch; otherwise a write beyond one part would go unnoticed into the next. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SMM_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SMM_ADDRESS_SANITIZER
+#endif
+#ifdef SMM_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#define SMM_RED_ZONE 64
+#define smm_forbid(at, bytes) ASAN_POISON_MEMORY_REGION(at, bytes)
+#else
+#define SMM_RED_ZONE 0
+#define smm_forbid(at, bytes) ((void)0)
+#endif
+
 /* A run of head nodes with one common set of rows, all in the tail: one BLAS call
  * updates the tail for all of them. */
 typedef struct {

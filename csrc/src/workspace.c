@@ -20,8 +20,10 @@ static void *take(arena *a, int64_t count, size_t size)
         a->overflow = 1;
         return NULL;
     }
-    bytes = ((size_t)count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *at = a->base ? a->base + a->used : NULL;
+    size_t needed = (size_t)count * size;
+    bytes = (needed + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + SMM_RED_ZONE;
+    char *at = a->base ? a->base + a->used : NULL;
+    if (at) smm_forbid(at + needed, bytes - needed);
     a->used += bytes;
     return at;
 }

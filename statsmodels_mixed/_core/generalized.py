@@ -183,6 +183,11 @@ class CoreGeneralized:
             )
         check(status, "set up the quadrature")
 
+    def set_unit(self, unit: float) -> None:
+        """Give the typical size of a change in eta, in which steps are measured."""
+        with self._lock:
+            check(lib.smm_glmm_set_unit(self.handle, unit), "set the unit")
+
     def set_beta(self, beta: Array) -> None:
         """Give the coefficients PIRLS starts from when it profiles them out."""
         beta = floats(beta, (self.design.p,), "beta")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..covariance import theta_names
+from ..covariance import canonical, factors_of, theta_names, theta_of
 from ..errors import OptionError
 from ..results.layout import Layout
 
@@ -90,6 +90,20 @@ class Components:
         """Positions in theta of the diagonal elements of the factors, by block and row."""
         at = {(t, row): n for n, (t, row, column) in enumerate(self.theta_at) if row == column}
         return np.array([at[one] for one in self.sd_at], dtype=np.intp)
+
+    @cached_property
+    def _owner(self) -> NDArray[np.intp]:
+        """Position in theta of the diagonal element above every element of theta."""
+        owner = {(t, row): n for n, (t, row, column) in enumerate(self.theta_at) if row == column}
+        return np.array([owner[t, column] for t, _, column in self.theta_at], dtype=np.intp)
+
+    def rectify(self, theta: Array) -> Array:
+        """Return theta, shape (m, n_theta), in the form of a fit: see `canonical`."""
+        out = theta * np.where(theta[:, self._owner] < 0, -1.0, 1.0) + 0.0
+        patterns = [pattern for _, _, pattern in self.blocks]
+        for row in np.flatnonzero((out[:, self.diagonal] == 0).any(axis=1)):
+            out[row] = theta_of(canonical(factors_of(out[row], patterns), patterns), patterns)
+        return out
 
     def factors(self, theta: Array) -> list[Array]:
         """Return T of every block, shape (m, k, k), for theta of shape (m, n_theta)."""

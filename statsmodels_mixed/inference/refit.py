@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreGeneralized, CoreWorkspace, Minimization, TermArrays
 from ..basis import FixedBasis, orthonormal_basis
-from ..covariance import canonical, factors_of, theta_of
 from ..crossprod import form_crossproducts
 from ..design import Design
 from ..errors import CoreError
@@ -46,25 +45,6 @@ def _converged(run: Minimization) -> bool:
     return run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= negative
 
 
-class _Rectifier:
-    """Brings theta of many fits to their canonical form, as a fit does."""
-
-    def __init__(self, components: Components) -> None:
-        at = components.theta_at
-        owner = {(t, row): n for n, (t, row, column) in enumerate(at) if row == column}
-        self.diagonal = components.diagonal
-        self.own = np.array([owner[t, column] for t, _, column in at], dtype=np.intp)
-        self.patterns = [pattern for _, _, pattern in components.blocks]
-
-    def __call__(self, theta: Array) -> Array:
-        """Return theta, shape (m, n_theta), without negative diagonal elements."""
-        out = theta * np.where(theta[:, self.own] < 0, -1.0, 1.0) + 0.0
-        for row in np.flatnonzero((out[:, self.diagonal] == 0).any(axis=1)):
-            factors = canonical(factors_of(out[row], self.patterns), self.patterns)
-            out[row] = theta_of(factors, self.patterns)
-        return out
-
-
 class LinearRefitter:
     """Refits a linear model to responses given without their fixed part.
 
@@ -85,7 +65,7 @@ class LinearRefitter:
         self._weights = design.weights
         self._estimates = estimates
         self._truth = truth
-        self._rectify = _Rectifier(components)
+        self._components = components
         self._constant = self._products.constant(estimates.reml)
         self._inverse_r = _inverse(self._products.basis)
 
@@ -134,7 +114,7 @@ class LinearRefitter:
         variance = np.einsum("rij,ij->ri", R @ inverse, R)
         se = sigma[:, None] * np.sqrt(variance)
         head = np.column_stack([value + self._constant, sigma])
-        return np.hstack([head, beta, se, self._rectify(theta)])
+        return np.hstack([head, beta, se, self._components.rectify(theta)])
 
 
 class GeneralizedRefitter:
@@ -161,7 +141,7 @@ class GeneralizedRefitter:
             for block in design.blocks
         ]
         self._core = CoreDesign(terms, self._basis.Q)
-        self._rectify = _Rectifier(components)
+        self._components = components
         nodes, weights = np.polynomial.hermite_e.hermegauss(estimates.n_agq)
         self._rule = nodes, np.log(weights / np.sqrt(2.0 * np.pi))
         self._gamma = self._basis.R @ truth.beta
@@ -207,7 +187,7 @@ class GeneralizedRefitter:
         solution = core.solution()
         R = self._inverse_r
         se = np.sqrt(np.einsum("ij,jk,ik->i", R, solution.xvx_inverse, R))
-        theta = self._rectify(run.theta[None, : self._core.ntheta])[0]
+        theta = self._components.rectify(run.theta[None, : self._core.ntheta])[0]
         head = [run.value, solution.dispersion]
         return np.concatenate([head, R @ solution.beta, se, theta]), _converged(run)
 

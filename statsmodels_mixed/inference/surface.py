@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 NEAR_ZERO = 1e-7
 # A minimum is good enough when the quadratic model promises less than this; what it
 # promises is taken into account all the same.
-PROMISE = 1e-6
+PROMISE = 1e-5
 # Curvatures below this share of the largest count as flat, and as negative likewise.
 FLAT = 1e-6
 STEP_LIMIT = 2.0
@@ -60,6 +60,7 @@ class Surface:
         self._n = workspace.design.n
         self._nt = workspace.design.ntheta
         self._outer = np.outer(self.scale, self.scale)
+        self._value = math.nan
 
     def point(self, theta: Array, sigma: float) -> Array:
         """Return the x of theta and sigma."""
@@ -86,7 +87,8 @@ class Surface:
         if not 1e-150 < sigma < 1e150:
             return math.nan
         self.workspace.set_criterion(False, sigma)
-        return self.workspace.value(theta)
+        self._value = self.workspace.value(theta)
+        return self._value
 
     def derivatives(self, x: Array) -> tuple[Array, Array]:
         """Return gradient and approximate Hessian at the x of the last `value`."""
@@ -96,11 +98,10 @@ class Surface:
         if self.sigma is not None:
             return gradient * self.scale, curvature
         theta, sigma = self.parameters(x)
-        here = workspace.value(theta)
         workspace.set_criterion(False, 100.0 * sigma)
         there, other = workspace.value_and_gradient(theta)
         apart = (1.0 - 1e-4) / sigma**2
-        r2 = (here - there + 2.0 * self._n * math.log(100.0)) / apart
+        r2 = (self._value - there + 2.0 * self._n * math.log(100.0)) / apart
         slope = (gradient - other) * self.scale / apart
         full, hessian = np.empty(nt + 1), np.empty((nt + 1, nt + 1))
         full[:nt] = gradient * self.scale
@@ -169,7 +170,7 @@ def constrained_minimum(
         else:
             moved = _line_search(surface, constraint, value, x, f, local)
             if moved is None:
-                return local.minimum(f) if local.promise <= 1e3 * PROMISE else None
+                return local.minimum(f) if local.promise <= 1e2 * PROMISE else None
         x, f = moved
     return None
 
@@ -220,8 +221,7 @@ def _solve_definite(matrix: Array, right: Array) -> Array | None:
     if not len(matrix):
         return right
     factor, info = lapack.dpotrf(matrix, lower=1)
-    pivots = np.diag(factor)
-    if info or float(np.min(pivots)) ** 2 < FLAT * float(np.max(np.diag(matrix))):
+    if info or factor.diagonal().min() ** 2 < FLAT * matrix.diagonal().max():
         return None
     solved: Array = lapack.dpotrs(factor, right, lower=1)[0]
     return solved

@@ -1,0 +1,116 @@
+"""The profile of one parameter: signed roots of the rise in deviance, interpolated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicHermiteSpline
+from scipy.stats import norm
+
+from ..errors import OptionError
+
+__all__ = ["Curve"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Zeta of one parameter: the root of the rise in deviance, negative below the estimate.
+
+    Between the points zeta is a monotone cubic in the parameter that has the exact slope
+    at each point (slopes are reduced where it would not be monotone otherwise).
+
+    Parameters
+    ----------
+    kind, name : str
+        Which parameter.
+    estimate : float
+        Its estimate by maximum likelihood; NaN for a correlation that is not defined.
+    value : ndarray, shape (m,)
+        Values of the parameter, ascending.
+    zeta : ndarray, shape (m,)
+    slope : ndarray, shape (m,)
+        Derivative of zeta in the parameter; NaN where it is not known.
+    lower, upper : float
+        The least and the largest value the parameter can have, infinite if there is none.
+    """
+
+    kind: str
+    name: str
+    estimate: float
+    value: Array
+    zeta: Array
+    slope: Array
+    lower: float
+    upper: float
+
+    @cached_property
+    def _spline(self) -> CubicHermiteSpline:
+        return CubicHermiteSpline(self.value, self.zeta, _monotone(self))
+
+    def zeta_at(self, value: ArrayLike) -> Array:
+        """Return zeta at values of the parameter; NaN outside the points."""
+        return np.asarray(self._spline(np.asarray(value, dtype=float), extrapolate=False))
+
+    def value_at(self, zeta: float) -> float:
+        """Return the value of the parameter at a zeta.
+
+        Where zeta is not reached before a bound of the parameter, that is the bound.
+
+        Raises
+        ------
+        OptionError
+            If the points do not go that far.
+        """
+        end = -1 if zeta > 0 else 0
+        if len(self.value) < 2 or abs(zeta) > abs(float(self.zeta[end])):
+            return self._beyond(zeta)
+        at = int(np.searchsorted(self.zeta, zeta))
+        if self.zeta[at] == zeta:
+            return float(self.value[at])
+        left, right = float(self.value[at - 1]), float(self.value[at])
+        for _ in range(60):
+            middle = 0.5 * (left + right)
+            if float(self._spline(middle)) < zeta:
+                left = middle
+            else:
+                right = middle
+        return 0.5 * (left + right)
+
+    def _beyond(self, zeta: float) -> float:
+        bound = self.upper if zeta > 0 else self.lower
+        end = self.value[-1 if zeta > 0 else 0]
+        if end == bound or (len(self.value) < 2 and math.isnan(self.estimate)):
+            return bound
+        reached = abs(float(self.zeta[-1 if zeta > 0 else 0]))
+        raise OptionError(
+            f"the profile of {self.kind} {self.name} reaches zeta = {reached:.3f} on this side, "
+            f"not {abs(zeta):.3f}: profile again with a higher level="
+        )
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of a level.
+
+        Raises
+        ------
+        OptionError
+            If the points do not go that far.
+        """
+        if not 0 < level < 1:
+            raise OptionError(f"level must be between 0 and 1, not {level!r}")
+        zeta = float(norm.isf((1 - level) / 2))
+        return self.value_at(-zeta), self.value_at(zeta)
+
+
+def _monotone(curve: Curve) -> Array:
+    """Return slopes with which the cubics are monotone (Fritsch and Carlson 1980)."""
+    secant = np.diff(curve.zeta) / np.diff(curve.value)
+    around = np.concatenate([secant[:1], secant, secant[-1:]])
+    slope = np.where(np.isnan(curve.slope), 0.5 * (around[:-1] + around[1:]), curve.slope)
+    limit = 3.0 * np.minimum(around[:-1], around[1:])
+    return np.asarray(np.clip(slope, 0.0, limit))

@@ -1,0 +1,196 @@
+"""Profile likelihood of a linear model: every parameter held fixed, the others optimized.
+
+zeta is the signed root of the rise in the deviance. Each parameter is moved away from its
+estimate in steps of about equal zeta; the optimum at one value, moved along its tangent,
+is where the search for the next begins. Deviances are those of maximum likelihood, also
+for a model fitted by REML, which has no likelihood of its coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from .._core import one_blas_thread
+from ..errors import OptionError
+from ..estimates import LinearEstimates
+from .curve import Curve
+from .parameters import Components, parameter_index, quantile_levels, select_kinds
+from .profile_path import LinearModel, trace
+
+__all__ = ["Profile", "profile"]
+
+Array = NDArray[np.float64]
+
+KINDS = ("beta", "sigma", "theta", "sd", "corr")
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Profiles of the parameters of a fit.
+
+    Parameters
+    ----------
+    formula : str
+        The model.
+    level : float
+        Largest level of confidence the points are meant for.
+    curves : tuple of Curve
+        One for each parameter.
+    others : tuple of ndarray, shape (m, 1 + rank + n_theta)
+        For each curve sigma, the coefficients and theta at every point.
+    fixed_names : tuple of str
+        Names of the estimable coefficients.
+    components : Components
+        Names of the covariance parameters.
+    """
+
+    formula: str
+    level: float
+    curves: tuple[Curve, ...]
+    others: tuple[Array, ...]
+    fixed_names: tuple[str, ...]
+    components: Components
+
+    def __repr__(self) -> str:
+        points = sum(len(curve.value) for curve in self.curves)
+        return f"<Profile: {self.formula}; {len(self.curves)} parameters, {points} points>"
+
+    def __getitem__(self, label: tuple[str, str]) -> Curve:
+        """Return the curve of a parameter, given by kind and name."""
+        for curve in self.curves:
+            if (curve.kind, curve.name) == label:
+                return curve
+        known = ", ".join(repr((curve.kind, curve.name)) for curve in self.curves)
+        raise OptionError(f"there is no profile of {label!r}; there are {known}")
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row for each point of each curve.
+
+        The index is kind and name of the parameter held fixed and the number of the point;
+        the columns, by kind and name, are ``zeta``, ``value`` (of that parameter) and all
+        parameters of the model at the optimum.
+        """
+        rows, index = [], []
+        components, p = self.components, len(self.fixed_names)
+        for curve, others in zip(self.curves, self.others, strict=True):
+            theta = others[:, 1 + p :]
+            deviations = components.deviations(theta, others[:, 0])
+            parts = [curve.zeta[:, None], curve.value[:, None], others, deviations]
+            rows.append(np.hstack([*parts, components.correlations(theta)]))
+            index += [(curve.kind, curve.name, i) for i in range(len(curve.value))]
+        labels = [
+            ("zeta", ""),
+            ("value", ""),
+            ("sigma", ""),
+            *(("beta", name) for name in self.fixed_names),
+            *(("theta", name) for name in components.theta_names),
+            *(("sd", name) for name in components.sd_names),
+            *(("corr", name) for name in components.corr_names),
+        ]
+        return pd.DataFrame(
+            np.vstack(rows),
+            index=pd.MultiIndex.from_tuples(index, names=["kind", "name", "point"]),
+            columns=parameter_index(labels),
+        )
+
+    def conf_int(self, alpha: float = 0.05, kinds: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Return confidence intervals.
+
+        Where a parameter reaches a bound before zeta is large enough, such as zero for a
+        standard deviation, that bound ends its interval.
+
+        Parameters
+        ----------
+        alpha : float
+            Intervals have level 1 - alpha.
+        kinds : str or sequence of str, optional
+            Some of ``"beta"``, ``"sigma"``, ``"theta"``, ``"sd"``, ``"corr"``.
+
+        Returns
+        -------
+        DataFrame
+            By kind and name: ``estimate`` (by maximum likelihood), ``lower``, ``upper``.
+
+        Raises
+        ------
+        OptionError
+            If the points do not go far enough for alpha.
+        """
+        quantile_levels(alpha)
+        present = [kind for kind in KINDS if any(curve.kind == kind for curve in self.curves)]
+        rows, labels = [], []
+        for kind in select_kinds(kinds, present):
+            for curve in self.curves:
+                if curve.kind == kind:
+                    labels.append((curve.kind, curve.name))
+                    rows.append((curve.estimate, *curve.interval(1 - alpha)))
+        columns = ["estimate", "lower", "upper"]
+        return pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
+
+
+def profile(
+    result: Any, kinds: str | Sequence[str] | None = None, *, level: float = 0.999
+) -> Profile:
+    """Profile the likelihood of a fitted linear model.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults
+        The fit, with its data. After a fit by REML the likelihood is profiled all the
+        same, about its own maximum.
+    kinds : str or sequence of str, optional
+        Which parameters: some of ``"beta"``, ``"sigma"``, ``"theta"``, ``"sd"`` (standard
+        deviations of the random effects), ``"corr"`` (their correlations); all by default.
+    level : float
+        Largest level of confidence of the intervals to be asked for.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    OptionError
+        If the model is not linear, or has no parameters of a kind.
+    MixedModelError
+        If a deviance below that of the fit is found: it was no maximum of the likelihood.
+    """
+    estimates = result.estimates
+    if not isinstance(estimates, LinearEstimates):
+        raise OptionError("profile() is for linear models; this one is generalized")
+    if not 0 < level < 1:
+        raise OptionError(f"level must be between 0 and 1, not {level!r}")
+    components = Components.of(result.layout)
+    known = [kind for kind in KINDS if kind != "sigma" or not estimates.sigma_fixed]
+    if not components.corr_names:
+        known.remove("corr")
+    fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
+    if not fixed_names:
+        known.remove("beta")
+    wanted = select_kinds(kinds, known)
+    cutoff = float(norm.isf((1 - level) / 2))
+    with one_blas_thread():
+        model = LinearModel(result._design(), estimates, components)
+        traced = [
+            trace(model, target, cutoff)
+            for kind in wanted
+            for target in model.targets(kind, fixed_names)
+        ]
+    return Profile(
+        formula=getattr(result.model, "formula_full", result.layout.response),
+        level=level,
+        curves=tuple(curve for curve, _ in traced),
+        others=tuple(others for _, others in traced),
+        fixed_names=fixed_names,
+        components=components,
+    )

@@ -1,0 +1,182 @@
+"""The terms of the fixed part, and their columns when no coding is chosen for factors.
+
+A model of factors can be written without a coding: with an effect for every level of every
+term, and so with many more columns F than coefficients. F spans what X spans, whatever the
+coding of X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.coding import CodedMatrix, CodedTerm, Piece
+from ..frame.factors import Rows
+
+if TYPE_CHECKING:
+    from ..frame.build import ModelFrame
+    from ..frame.engine_formulaic import FormulaicMatrix
+    from ..results.base import MixedModelResults
+
+__all__ = ["FixedTerm", "contained", "effect_columns", "fixed_terms", "scope", "terms_of"]
+
+Array = NDArray[np.float64]
+
+INTERCEPT = "Intercept"
+
+
+@dataclass(frozen=True)
+class FixedTerm:
+    """A term of a bar-free formula.
+
+    Parameters
+    ----------
+    name : str
+        ``"days"``, ``"service:dept"``, ``"Intercept"``.
+    factors, numbers : frozenset
+        Its categorical factors, and its other ones.
+    columns : slice
+        Its columns of the matrix.
+    """
+
+    name: str
+    factors: frozenset[Any]
+    numbers: frozenset[Any]
+    columns: slice
+
+
+def contained(inner: FixedTerm, outer: FixedTerm) -> bool:
+    """Tell whether a term is marginal to another: the same numbers, fewer factors."""
+    return inner.numbers == outer.numbers and inner.factors < outer.factors
+
+
+def scope(terms: list[FixedTerm]) -> list[FixedTerm]:
+    """Return the terms that can be left out while those marginal to others stay."""
+    kept = [term for term in terms if term.name != INTERCEPT]
+    return [term for term in kept if not any(_part_of(term, other) for other in kept)]
+
+
+def _part_of(inner: FixedTerm, outer: FixedTerm) -> bool:
+    return inner.factors | inner.numbers < outer.factors | outer.numbers
+
+
+def terms_of(matrix: Any) -> list[FixedTerm]:
+    """Return the terms of a matrix, in the order of its columns.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Made by either formula engine.
+    """
+    named = _patsy_factors if isinstance(matrix, CodedMatrix) else _formulaic_factors
+    slices = matrix.slices
+    return [
+        FixedTerm(name, frozenset(factors), frozenset(numbers), slices[name])
+        for name, factors, numbers in named(matrix)
+    ]
+
+
+def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:
+    """Return the terms of the fixed part; without a formula every column is one."""
+    frame = result.model.frame
+    if frame is not None:
+        return terms_of(frame.fixed)
+    return [
+        FixedTerm(name, frozenset(), frozenset() if name == INTERCEPT else frozenset([name]),
+                  slice(i, i + 1))
+        for i, name in enumerate(result.coefnames)
+    ]  # fmt: skip
+
+
+def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterator[Array]:
+    """Yield the columns F of every term, shape (n, effects), in the order of the terms.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+        The fit.
+    terms : list of FixedTerm
+        Its terms.
+    """
+    frame = result.model.frame
+    if frame is None:
+        X = result._design().X
+        return (X[:, term.columns] for term in terms)
+    if isinstance(frame.fixed, CodedMatrix):
+        return _patsy_effects(frame.fixed, frame.rows)
+    return _formulaic_effects(frame.fixed, frame)
+
+
+# Patsy.
+
+
+def _patsy_factors(matrix: CodedMatrix) -> Iterator[tuple[str, set[Any], set[Any]]]:
+    for term in matrix.terms:
+        coded = {
+            factor: contrast is not None
+            for piece in term.pieces
+            for factor, contrast in zip(piece.factors, piece.contrasts, strict=True)
+        }
+        categorical = {factor for factor, is_coded in coded.items() if is_coded}
+        yield term.name, categorical, set(coded) - categorical
+
+
+def _patsy_effects(matrix: CodedMatrix, rows: Rows) -> Iterator[Array]:
+    spans = _spans(matrix)
+    for term in matrix.terms:
+        factors = tuple(dict.fromkeys(f for piece in term.pieces for f in piece.factors))
+        contrasts = tuple(spans.get(factor) for factor in factors)
+        width = int(
+            np.prod([f.width if c is None else c.shape[1]
+                     for f, c in zip(factors, contrasts, strict=True)], dtype=int)
+        )  # fmt: skip
+        piece = Piece(factors, contrasts, width)
+        out = np.empty((len(rows.index), width))
+        CodedMatrix((), (CodedTerm(term.name, (piece,)),)).fill(rows, out)
+        yield out
+
+
+def _spans(matrix: CodedMatrix) -> dict[Any, Array]:
+    """Return for each categorical factor the effects of its levels that the model can tell.
+
+    The identity, unless contrasts are fewer than levels allow; then an orthonormal basis of
+    what they and a constant span.
+    """
+    found: dict[Any, list[Array]] = {}
+    for term in matrix.terms:
+        for piece in term.pieces:
+            for factor, contrast in zip(piece.factors, piece.contrasts, strict=True):
+                if contrast is not None:
+                    found.setdefault(factor, [np.ones((len(contrast), 1))]).append(contrast)
+    spans = {}
+    for factor, parts in found.items():
+        left, values, _ = np.linalg.svd(np.hstack(parts), full_matrices=False)
+        rank = int(np.sum(values > 1e-10 * values[0]))
+        spans[factor] = np.eye(len(left)) if rank == len(left) else left[:, :rank]
+    return spans
+
+
+# Formulaic.
+
+
+def _formulaic_factors(matrix: FormulaicMatrix) -> Iterator[tuple[str, set[Any], set[Any]]]:
+    state = matrix.spec.encoder_state
+    terms = [term for term in matrix.spec.terms if not (matrix.first and str(term) == "1")]
+    for name, term in zip(matrix.slices, terms, strict=True):
+        factors = {str(factor) for factor in term.factors} - {"1"}
+        coded = {f for f in factors if f in state and "categories" in state[f][1]}
+        yield name, coded, factors - coded
+
+
+def _formulaic_effects(matrix: FormulaicMatrix, frame: ModelFrame) -> Iterator[Array]:
+    spec = matrix.spec.update(ensure_full_rank=False, structure=None)
+    made = spec.get_model_matrix(
+        frame.table, context=matrix.context, na_action="ignore", output="numpy"
+    )
+    whole = np.asarray(made, dtype=float)
+    for place in made.model_spec.term_slices.values():
+        yield whole[:, place]
