@@ -235,7 +235,8 @@ def fit_generalized(
             given = problem.to_working(given)
         begin[: len(given)] = given
     for _ in range(_SHRINKAGES):
-        if not np.isnan(problem.core.value_and_gradient(begin)[0]):
+        value, gradient = problem.core.value_and_gradient(begin)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
             break
         begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
     else:

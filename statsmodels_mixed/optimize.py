@@ -31,7 +31,7 @@ _MESSAGES = {
     "FTOL_REACHED": "The objective stopped changing.",
     "XTOL_REACHED": "Theta stopped changing.",
     "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
-    "MAXEVAL_REACHED": "The limit max_eval was reached.",
+    "MAXEVAL_REACHED": "The limit of evaluations was reached.",
     "MAXTIME_REACHED": "The limit max_time was reached.",
     "FAILURE": "The objective could not be followed any further.",
 }

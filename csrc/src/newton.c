@@ -10,6 +10,8 @@
 
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
+/* Regular models need 5 to 20 steps; one that needs more than this is held up by a boundary. */
+#define MAX_STEPS 300
 /* No element of x changes by more than this times 1 + |x| in one step. */
 #define STEP_LIMIT 2.0
 /* The run has converged when the model promises less than this share of ftol_abs. The
@@ -102,7 +104,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         return SMM_ENONFINITE;
     }
     int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
-    int32_t n = problem->n, moved_from = 0;
+    int32_t n = problem->n, moved_from = 0, steps = 0;
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
@@ -143,6 +145,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         status = line_search(&run, &f, &moved, &found);
         if (status) return status;
         if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
+        if (++steps == MAX_STEPS && !run.stop) run.stop = SMM_STOP_MAXEVAL;
         if (report->decrement <= o->ftol_abs &&
             before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))
             settled = SMM_STOP_FTOL;

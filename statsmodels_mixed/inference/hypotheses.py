@@ -52,6 +52,8 @@ class TreatmentCoding:
         A.
     change : ndarray, shape (rank, rank)
         Coefficients in treatment coding = change @ beta.
+    combinations : ndarray, shape (rank, effects)
+        F = X @ combinations, with the estimable columns of X.
     """
 
     terms: list[FixedTerm]
@@ -60,6 +62,13 @@ class TreatmentCoding:
     factor: Array
     effects: Array
     change: Array
+    combinations: Array
+
+    def without(self, at: int) -> Array:
+        """Return combinations of the columns of X that span all terms but one."""
+        others = np.flatnonzero(self.owner != at).tolist()
+        kept = _independent(self.factor @ self.effects, others)
+        return self.combinations[:, kept]
 
 
 def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
@@ -80,9 +89,14 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     order = [i for a, b in zip(starts[:-1], starts[1:], strict=True) for i in reversed(range(a, b))]
     kept = np.sort(_independent(C, order))
     factor = C[:, kept]
-    effects = np.linalg.solve(factor, C)
     return TreatmentCoding(
-        terms, owner, owner[kept], factor, effects, np.linalg.solve(factor, basis.R)
+        terms=terms,
+        owner=owner,
+        kept_owner=owner[kept],
+        factor=factor,
+        effects=np.linalg.solve(factor, C),
+        change=np.linalg.solve(factor, basis.R),
+        combinations=np.linalg.solve(basis.R, C),
     )
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..crossprod import Crossproducts, form_crossproducts
@@ -25,7 +24,7 @@ from ..design import Design
 from ..estimates import LinearEstimates
 from .denominators import Denominators
 
-__all__ = ["Satterthwaite", "prepare", "pseudo_inverse", "varpar_covariance"]
+__all__ = ["Satterthwaite", "prepare", "pseudo_inverse"]
 
 Array = NDArray[np.float64]
 
@@ -156,9 +155,3 @@ def pseudo_inverse(matrix: Array) -> Array:
     kept = values > FLAT * values[-1]
     inverse: Array = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
     return inverse / np.outer(size, size)
-
-
-def varpar_covariance(prepared: Satterthwaite, theta_names: list[str]) -> pd.DataFrame:
-    """Return the asymptotic covariance of theta and sigma with their names."""
-    names = [*theta_names, "sigma"][: len(prepared.varpar)]
-    return pd.DataFrame(prepared.varpar, index=names, columns=names)

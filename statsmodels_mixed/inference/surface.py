@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 NEAR_ZERO = 1e-7
 # A minimum is good enough when the quadratic model promises less than this; what it
 # promises is taken into account all the same.
-PROMISE = 1e-5
+PROMISE = 1e-6
 # Curvatures below this share of the largest count as flat, and as negative likewise.
 FLAT = 1e-6
 STEP_LIMIT = 2.0
@@ -170,7 +170,7 @@ def constrained_minimum(
         else:
             moved = _line_search(surface, constraint, value, x, f, local)
             if moved is None:
-                return local.minimum(f) if local.promise <= 1e2 * PROMISE else None
+                return local.minimum(f) if local.promise <= 1e3 * PROMISE else None
         x, f = moved
     return None
 

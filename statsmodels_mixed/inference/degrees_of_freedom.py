@@ -1,0 +1,149 @@
+"""Tests of the coefficients with degrees of freedom for small samples.
+
+`denominators` prepares a method once for a fit; every contrast is cheap after that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import OptionError
+from ..estimates import LinearEstimates
+from . import kenward_roger, satterthwaite
+from .denominators import Denominators, FixedDenominators, FTest, two_sided
+
+__all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
+
+METHODS = ("satterthwaite", "kenward-roger", "residual", None)
+
+
+def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators:
+    """Prepare the t and F tests of a fit.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        Where denominator degrees of freedom come from. ``"residual"`` is `df_resid` of the
+        fit, None the normal and the chi-squared distribution; generalized models have no
+        other.
+
+    Returns
+    -------
+    Denominators
+        With `df(contrasts)`, `f_test(contrasts, value)` and the `covariance` they are about,
+        which Kenward and Roger's method adjusts.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method, or it does not apply to this fit.
+    DataError
+        If the data of the fit were removed.
+    """
+    if ddf not in METHODS:
+        known = ", ".join(map(repr, METHODS))
+        raise OptionError(f"ddf= is one of {known}, not {ddf!r}")
+    result = getattr(result, "_results", result)
+    estimates = result.estimates
+    if ddf is not None and not isinstance(estimates, LinearEstimates):
+        raise OptionError(f"ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None")
+    if ddf == "satterthwaite":
+        return satterthwaite.prepare(result._design(), estimates)
+    if ddf == "kenward-roger":
+        return kenward_roger.prepare(result._design(), estimates)
+    degrees = np.inf if ddf is None else float(result.df_resid)
+    return FixedDenominators(estimates.beta, np.asarray(result.cov_params()), degrees)
+
+
+def f_test(
+    result: Any,
+    contrasts: ArrayLike,
+    *,
+    value: ArrayLike = 0.0,
+    ddf: str | None = "satterthwaite",
+) -> FTest:
+    """Test that combinations of the coefficients have given values.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    contrasts : array_like, shape (m, rank) or (rank,)
+        A row for each combination of the estimable coefficients.
+    value : array_like, shape (m,) or scalar
+        Values under the hypothesis.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        See `denominators`.
+
+    Returns
+    -------
+    FTest
+        Statistic, degrees of freedom, p-value and Kenward and Roger's scaling of F.
+
+    Raises
+    ------
+    OptionError
+        If the contrasts do not fit the coefficients, or the method does not apply.
+    """
+    return denominators(result, ddf).f_test(contrasts, value)
+
+
+def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.DataFrame:
+    """Return the coefficients with standard errors, t tests and their degrees of freedom.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        See `denominators`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each column of X; dropped columns have NaN.
+    """
+    result = getattr(result, "_results", result)
+    prepared = denominators(result, ddf)
+    beta = prepared.beta
+    errors = np.sqrt(np.diag(prepared.covariance))
+    df = prepared.df(np.eye(len(beta))) if len(beta) else np.empty(0)
+    t = beta / errors
+    columns = {
+        "Coef.": beta,
+        "Std. Error": errors,
+        "df": df,
+        "t": t,
+        "Pr(>|t|)": two_sided(t, df),
+    }
+    spread = {label: result._spread(values) for label, values in columns.items()}
+    return pd.DataFrame(spread, index=result.coefnames)
+
+
+def varpar_cov(result: Any) -> pd.DataFrame:
+    """Return the asymptotic covariance of theta and sigma of a linear fit.
+
+    Twice the inverse Hessian of what was minimized, with sigma not profiled out. Parameters
+    that the data do not identify have variance zero.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults
+        The fit.
+
+    Returns
+    -------
+    DataFrame
+        Rows and columns are `theta_names`, then ``"sigma"`` unless it was given.
+    """
+    result = getattr(result, "_results", result)
+    prepared = denominators(result, "satterthwaite")
+    assert isinstance(prepared, satterthwaite.Satterthwaite)
+    names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
+    return pd.DataFrame(prepared.varpar, index=names, columns=names)
