@@ -73,9 +73,9 @@ def start_dispersion(spec: FamilySpec, y: Array, mu: Array, family: Any) -> floa
     with np.errstate(all="ignore"):
         if spec.family == "negative_binomial":
             moment = float(np.mean(((y - mu) ** 2 - mu) / mu**2))
-        else:
-            moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
-    return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) and moment > 0 else 1.0
+            return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
+        moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
+    return moment if np.isfinite(moment) and moment > 0 else 1.0
 
 
 def usable_coefficients(

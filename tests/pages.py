@@ -23,6 +23,8 @@ from typing import Any
 
 import pandas as pd
 
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+DECIMAL = re.compile(r"\d+\.(\d+)(?:e([+-]\d+))?")
 FENCE = re.compile(r"^```(\w*)\s*$")
 COMMAND = "$ python -m statsmodels_mixed "
 
@@ -93,6 +95,22 @@ def examples(text: str) -> list[Example]:
                 source = lines[i].removeprefix(COMMAND)
                 found.append(Example(source, want, start + i + 1, start + end, True))
     return found
+
+
+def agrees(want: str, printed: str) -> bool:
+    """Whether an output is the one expected.
+
+    The last digit of a decimal number may differ by one: it depends on where rounding
+    errors let an optimizer stop, and so on the processor. All else has to be equal.
+    """
+    numbers = [list(DECIMAL.finditer(text)) for text in (want, printed)]
+    if len(numbers[0]) == len(numbers[1]):
+        for ours, theirs in zip(*numbers, strict=True):
+            unit = 10.0 ** (int(ours[2] or 0) - len(ours[1]))
+            if abs(float(ours[0]) - float(theirs[0])) > 1.001 * unit:
+                return False
+        want, printed = (DECIMAL.sub("0.0", text) for text in (want, printed))
+    return doctest.OutputChecker().check_output(want, printed, FLAGS)
 
 
 def refreshed(text: str) -> str:

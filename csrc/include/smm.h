@@ -259,8 +259,10 @@ int smm_family_rows(const smm_family *family, int64_t n, const double *y, const 
                     double *wo, double *dw, double *loglik_zeta, double *l_zeta, double *w_zeta);
 
 /* Prepare a generalized model of a design.
- *   y (n), weights (n) or NULL, offset (n) or NULL: borrowed.
- * The caller keeps the design alive. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+ *   y (n), weights (n, >= 0; a row of weight 0 says nothing) or NULL, offset (n) or NULL:
+ *   borrowed.
+ * The caller keeps the design alive. Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ENOMEM,
+ * SMM_EOVERFLOW. */
 int smm_glmm_create(const smm_design *design, const smm_family *family, const double *y,
                     const double *weights, const double *offset, smm_glmm **out);
 void smm_glmm_destroy(smm_glmm *glmm);

@@ -69,7 +69,8 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     if (!d || !family || !y || !smm_family_valid(family)) return SMM_EINVAL;
     for (int64_t i = 0; i < d->n; i++) {
         if (!isfinite(y[i]) || (offset && !isfinite(offset[i]))) return SMM_ENONFINITE;
-        if (weights && !(weights[i] >= 0)) return SMM_EINVAL;
+        if (weights && !isfinite(weights[i])) return SMM_ENONFINITE;
+        if (weights && weights[i] < 0) return SMM_EINVAL;
     }
     smm_glmm *g = smm_alloc(&d->mem, 1, sizeof *g);
     if (!g) return SMM_ENOMEM;
@@ -80,6 +81,10 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
         return status;
     }
     int64_t size = lay_out(g, NULL);
+    if ((uint64_t)size > SIZE_MAX / sizeof(double)) {
+        smm_glmm_destroy(g);
+        return SMM_EOVERFLOW;
+    }
     g->arena = smm_alloc(&d->mem, (size_t)size, sizeof(double));
     if (!g->arena) {
         smm_glmm_destroy(g);

@@ -12,6 +12,8 @@
 #define MAX_HALVINGS 40
 /* Regular models need 5 to 20 steps; one that needs more than this is held up by a boundary. */
 #define MAX_STEPS 300
+/* So many steps without a decrease above rounding end the run. */
+#define MAX_IDLE 5
 /* No element of x changes by more than this times 1 + |x| in one step. */
 #define STEP_LIMIT 2.0
 /* The run has converged when the model promises less than this share of ftol_abs. The
@@ -104,7 +106,8 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         return SMM_ENONFINITE;
     }
     int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
-    int32_t n = problem->n, moved_from = 0, steps = 0;
+    int32_t n = problem->n, moved_from = 0, steps = 0, idle = 0;
+    double least = f;
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
@@ -144,7 +147,12 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         double before = f, moved = 0;
         status = line_search(&run, &f, &moved, &found);
         if (status) return status;
-        if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
+        /* steps taken on the word of the gradient may go to and fro within rounding */
+        if (f < least - rounding(f)) {
+            least = f;
+            idle = 0;
+        } else idle++;
+        if ((!found || idle == MAX_IDLE) && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
         if (++steps == MAX_STEPS && !run.stop) run.stop = SMM_STOP_MAXEVAL;
         if (report->decrement <= o->ftol_abs &&
             before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))

@@ -23,10 +23,11 @@ static double objective(unsigned n, const double *x, double *grad, void *data)
     if (b->status != SMM_OK) return b->first;
     if (isnan(b->first)) b->first = value;
     /* An evaluation that fails answers with the first value: an infinity would ruin the
-     * quadratic models of BOBYQA and NEWUOA. The report counts it. */
+     * quadratic models of BOBYQA and NEWUOA. A line search wants something worse, or it would
+     * take the point. The report counts it. */
     if (isnan(value)) {
         for (unsigned i = 0; grad && i < n; i++) grad[i] = 0;
-        return b->first;
+        return grad ? b->first + fabs(b->first) + 1 : b->first;
     }
     if (value < b->best) {
         b->best = value;

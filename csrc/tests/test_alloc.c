@@ -3,47 +3,13 @@
  * Memory: the k-th allocation fails, for every k. Each time the status is SMM_ENOMEM, the
  * handle is NULL and all that was allocated is released.
  */
-#include <stdlib.h>
-
-#include "check.h"
-#include "problem.h"
-
-typedef struct {
-    int64_t countdown; /* allocations until one fails */
-    int64_t allocated, live;
-} purse;
-
-static void *purse_alloc(void *ctx, size_t bytes)
-{
-    purse *p = ctx;
-    if (p->countdown-- == 0) return NULL;
-    void *block = malloc(bytes);
-    if (!block) abort();
-    p->allocated++;
-    p->live++;
-    return block;
-}
-
-static void purse_release(void *ctx, void *block)
-{
-    purse *p = ctx;
-    CHECK(block != NULL);
-    p->live--;
-    free(block);
-}
-
-static int create_design(const problem *m, purse *p, smm_design **d)
-{
-    smm_blas blas = ref_blas();
-    smm_allocator mem = {purse_alloc, purse_release, p};
-    return smm_design_create(&blas, &mem, m->n, m->nterms, m->term, m->p, m->p ? m->X : NULL, d);
-}
+#include "purse.h"
 
 static void check_model(const problem *m)
 {
     smm_design *d;
     purse plenty = {INT64_MAX, 0, 0};
-    CHECK(create_design(m, &plenty, &d) == SMM_OK);
+    CHECK(purse_design(m, &plenty, &d) == SMM_OK);
     int64_t needed = plenty.allocated;
     CHECK(needed > 10);
     smm_design_destroy(d);
@@ -52,14 +18,14 @@ static void check_model(const problem *m)
     for (int64_t k = 0; k < needed; k++) {
         purse p = {k, 0, 0};
         d = (smm_design *)&p;
-        CHECK(create_design(m, &p, &d) == SMM_ENOMEM);
+        CHECK(purse_design(m, &p, &d) == SMM_ENOMEM);
         CHECK(d == NULL);
         CHECK(p.live == 0);
     }
 
     /* the workspace uses its design's allocator, and nothing after it allocates */
     purse p = {INT64_MAX, 0, 0};
-    CHECK(create_design(m, &p, &d) == SMM_OK);
+    CHECK(purse_design(m, &p, &d) == SMM_OK);
     int64_t before = p.allocated, live = p.live;
     smm_workspace *ws;
     CHECK(smm_workspace_create(d, &ws) == SMM_OK);
@@ -113,7 +79,7 @@ int main(void)
     m.term[0].levels = 1;
     purse p = {INT64_MAX, 0, 0};
     smm_design *d;
-    CHECK(create_design(&m, &p, &d) == SMM_EINVAL);
+    CHECK(purse_design(&m, &p, &d) == SMM_EINVAL);
     CHECK(d == NULL && p.live == 0);
     problem_free(&m);
     return check_result();

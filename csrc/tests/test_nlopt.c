@@ -265,13 +265,14 @@ static void test_refusals(void)
     problem_free(&m);
 }
 
-/* An evaluation that fails is answered with the first value, and counted. */
+/* An evaluation that fails is counted, and answered with the first value, or with something
+ * worse where a line search would take that. */
 static int optimize_with_a_failure(void *opt, double *x, double *minf)
 {
     (void)opt;
     double gradient[16], far[16], first = call(x, gradient);
     for (unsigned i = 0; i < fake.n; i++) far[i] = 1e300;
-    CHECK(call(far, gradient) == first);
+    CHECK(call(far, gradient) > first);
     for (unsigned i = 0; i < fake.n; i++) CHECK(gradient[i] == 0);
     CHECK(call(far, NULL) == first);
     *minf = first;

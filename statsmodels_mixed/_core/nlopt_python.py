@@ -96,10 +96,10 @@ def run_nlopt(
         run.values.append(value)
         if np.isnan(first):
             first = value
-        if np.isnan(value):  # as in the C bridge: an infinity would ruin quadratic models
+        if np.isnan(value):  # see the C bridge
             run.failures += 1
             gradient[:] = 0.0
-            return float(first)
+            return float(first + abs(first) + 1.0 if gradient.size else first)
         if value < run.value:
             run.value, run.end = value, point.copy()
         if gradient.size:

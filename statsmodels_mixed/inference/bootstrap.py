@@ -13,9 +13,9 @@ import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,11 @@ from ..design import Design
 from ..errors import OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from .parameters import Components
-from .refit import Refitter, make_refitter
+from .refit import Flag, Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
-from .simulate import Seed, Simulator, Truth, read_seed, simulator_of, stream, truth_of
+from .simulate import Simulator, Truth, simulator_of, truth_of
+from .streams import Seed, read_seed, stream
 
 __all__ = ["bootstrap"]
 
@@ -133,7 +134,7 @@ def bootstrap(
                         file.write(done[1:])
                 break
             except KeyboardInterrupt:
-                run.stop.set()  # and once more round for what is done
+                run.stop[0] = 1  # and once more round for what is done
     number, values, converged = (np.concatenate(part) for part in zip(*done, strict=True))
     order = np.argsort(number)
     return Bootstrap(recipe, int(n), number[order], values[order], converged[order])
@@ -158,7 +159,7 @@ class _Run:
         root: np.random.SeedSequence,
         tasks: Sequence[tuple[int, int, int]],
     ) -> None:
-        self.stop = Event()
+        self.stop: Flag = np.zeros(1, dtype=np.int32)
         self._refitter, self._simulator, self._root = refitter, simulator, root
         self._tasks: queue.SimpleQueue[tuple[int, int, int]] = queue.SimpleQueue()
         for task in tasks:
@@ -177,12 +178,12 @@ class _Run:
             try:
                 yield
             finally:
-                self.stop.set()
+                self.stop[0] = 1
 
     def _work(self) -> None:
         try:
             worker = self._refitter.worker()
-            while not self.stop.is_set():
+            while not self.stop[0]:
                 try:
                     number, first, last = self._tasks.get_nowait()
                 except queue.Empty:
@@ -192,7 +193,7 @@ class _Run:
                 start = number * self._simulator.stream_length + first
                 self._done.put((np.arange(start, start + len(values)), values, converged))
         except BaseException:
-            self.stop.set()
+            self.stop[0] = 1
             raise
         finally:
             self._done.put(None)
@@ -247,7 +248,7 @@ def _bar(total: int, done: int, wanted: bool) -> Any:
     if not wanted:
         return nullcontext(_NoBar())
     try:
-        from tqdm.auto import tqdm
+        tqdm = import_module("tqdm.auto").tqdm
     except ImportError as error:
         raise OptionError("progress=True needs the package tqdm: install it") from error
     return tqdm(total=total, initial=done, unit="fit")
@@ -312,7 +313,7 @@ def _read_truth(recipe: Recipe) -> Truth:
 def _fingerprint(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> str:
     """Return a hash of the data and of how the model was fitted to them."""
     digest = hashlib.blake2b(digest_size=16)
-    arrays = [design.y, design.X, design.weights, design.offset]
+    arrays: list[NDArray[Any] | None] = [design.y, design.X, design.weights, design.offset]
     for block in design.blocks:
         arrays += [block.z, block.refs, block.pattern]
     for array in arrays:

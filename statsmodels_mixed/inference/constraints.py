@@ -18,6 +18,9 @@ __all__ = ["Angle", "Constraint", "Element", "Length"]
 
 Array = NDArray[np.float64]
 
+# Diagonal elements of T up to this are zero.
+ZERO = 1e-6
+
 
 class Constraint(Protocol):
     """A function c of x, from `lower` to `upper`."""
@@ -39,6 +42,9 @@ class Constraint(Protocol):
     def retract(self, x: Array, value: float) -> Array:
         """Return a point near x where c is `value`."""
 
+    def at_bound(self, x: Array, gradient: Array) -> int | None:
+        """Return an element of x that is at its bound and would leave it, if any."""
+
 
 @dataclass(frozen=True)
 class Element:
@@ -50,10 +56,14 @@ class Element:
         The i.
     lower : float
         0 for a diagonal element of T, else minus infinity.
+    diagonal : int or None
+        The diagonal element above x_i in T, never negative: changing the sign of both
+        changes no covariance, so that the sign of x_i means something only then.
     """
 
     at: int
     lower: float
+    diagonal: int | None = None
     upper: float = math.inf
 
     def value(self, x: Array) -> float:
@@ -69,8 +79,17 @@ class Element:
     def retract(self, x: Array, value: float) -> Array:
         """Put `value` in place of x_i."""
         out = x.copy()
+        if self.diagonal is not None:
+            out[self.diagonal] = max(out[self.diagonal], 0.0)
         out[self.at] = value
         return out
+
+    def at_bound(self, x: Array, gradient: Array) -> int | None:
+        """Return the diagonal element if it is zero and wants to be negative."""
+        at = self.diagonal
+        if at is None or at == self.at or x[at] > ZERO or gradient[at] < 0:
+            return None
+        return at
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,10 @@ class Length:
         else:
             out[self.row[-1]] = value / sigma
         return out
+
+    def at_bound(self, x: Array, gradient: Array) -> int | None:
+        """Return None: the sign of no element matters."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -192,6 +215,10 @@ class Angle:
             math.cos(value) * u + math.sin(value) * _unit(across)
         )
         return out
+
+    def at_bound(self, x: Array, gradient: Array) -> int | None:
+        """Return None: the sign of no element matters."""
+        return None
 
 
 def _unit(vector: Array) -> Array:

@@ -22,8 +22,10 @@ Array = NDArray[np.float64]
 class Curve:
     """Zeta of one parameter: the root of the rise in deviance, negative below the estimate.
 
-    Between the points zeta is a monotone cubic in the parameter that has the exact slope
-    at each point (slopes are reduced where it would not be monotone otherwise).
+    Between the points zeta is a monotone cubic that has the exact slope at each point
+    (slopes are reduced where it would not be monotone otherwise). It is a cubic in the
+    angle whose cosine is a correlation, and in the inverse hyperbolic sine of a standard
+    deviation, sigma or theta over its size: in these zeta is nearly a straight line.
 
     Parameters
     ----------
@@ -50,12 +52,39 @@ class Curve:
     upper: float
 
     @cached_property
+    def _size(self) -> float:
+        if self.estimate != 0 and math.isfinite(self.estimate):
+            return abs(self.estimate)
+        return float(np.median(np.abs(self.value))) or 1.0
+
+    def _coordinate(self, value: Array) -> Array:
+        """Return the coordinate in which zeta is interpolated."""
+        if self.kind == "beta":
+            return value
+        if self.kind == "corr":
+            return np.asarray(-np.arccos(np.clip(value, -1.0, 1.0)))
+        return np.asarray(np.arcsinh(value / self._size))
+
+    def _value(self, at: float) -> float:
+        """Return the parameter at a coordinate."""
+        if self.kind == "beta":
+            return at
+        return math.cos(at) if self.kind == "corr" else self._size * math.sinh(at)
+
+    @cached_property
     def _spline(self) -> CubicHermiteSpline:
-        return CubicHermiteSpline(self.value, self.zeta, _monotone(self))
+        at = self._coordinate(self.value)
+        stretch: Array | float = 1.0
+        if self.kind == "corr":
+            stretch = np.sqrt(np.maximum(0.0, 1.0 - self.value**2))
+        elif self.kind != "beta":
+            stretch = np.sqrt(self.value**2 + self._size**2)
+        return CubicHermiteSpline(at, self.zeta, _monotone(at, self.zeta, self.slope * stretch))
 
     def zeta_at(self, value: ArrayLike) -> Array:
         """Return zeta at values of the parameter; NaN outside the points."""
-        return np.asarray(self._spline(np.asarray(value, dtype=float), extrapolate=False))
+        at = self._coordinate(np.asarray(value, dtype=float))
+        return np.asarray(self._spline(at, extrapolate=False))
 
     def value_at(self, zeta: float) -> float:
         """Return the value of the parameter at a zeta.
@@ -73,14 +102,14 @@ class Curve:
         at = int(np.searchsorted(self.zeta, zeta))
         if self.zeta[at] == zeta:
             return float(self.value[at])
-        left, right = float(self.value[at - 1]), float(self.value[at])
+        spline = self._spline
+        cubic = [float(c) for c in spline.c[:, at - 1]]
+        left, right = 0.0, float(spline.x[at] - spline.x[at - 1])
         for _ in range(60):
             middle = 0.5 * (left + right)
-            if float(self._spline(middle)) < zeta:
-                left = middle
-            else:
-                right = middle
-        return 0.5 * (left + right)
+            below = ((cubic[0] * middle + cubic[1]) * middle + cubic[2]) * middle + cubic[3] < zeta
+            left, right = (middle, right) if below else (left, middle)
+        return self._value(float(spline.x[at - 1]) + left)
 
     def _beyond(self, zeta: float) -> float:
         bound = self.upper if zeta > 0 else self.lower
@@ -107,10 +136,9 @@ class Curve:
         return self.value_at(-zeta), self.value_at(zeta)
 
 
-def _monotone(curve: Curve) -> Array:
+def _monotone(at: Array, zeta: Array, slope: Array) -> Array:
     """Return slopes with which the cubics are monotone (Fritsch and Carlson 1980)."""
-    secant = np.diff(curve.zeta) / np.diff(curve.value)
+    secant = np.diff(zeta) / np.diff(at)
     around = np.concatenate([secant[:1], secant, secant[-1:]])
-    slope = np.where(np.isnan(curve.slope), 0.5 * (around[:-1] + around[1:]), curve.slope)
-    limit = 3.0 * np.minimum(around[:-1], around[1:])
-    return np.asarray(np.clip(slope, 0.0, limit))
+    known = np.where(np.isnan(slope), 0.5 * (around[:-1] + around[1:]), slope)
+    return np.asarray(np.clip(known, 0.0, 3.0 * np.minimum(around[:-1], around[1:])))

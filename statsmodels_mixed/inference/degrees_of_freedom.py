@@ -13,12 +13,27 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..estimates import LinearEstimates
+from ..results.base import MixedModelResults
 from . import kenward_roger, satterthwaite
 from .denominators import Denominators, FixedDenominators, FTest, two_sided
 
-__all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
+__all__ = ["coefficient_tests", "denominators", "f_test", "unwrap", "varpar_cov"]
 
 METHODS = ("satterthwaite", "kenward-roger", "residual", None)
+
+
+def unwrap(result: Any) -> Any:
+    """Return the results behind statsmodels' wrapper.
+
+    Raises
+    ------
+    OptionError
+        If they are not those of a mixed model.
+    """
+    results = getattr(result, "_results", result)
+    if not isinstance(results, MixedModelResults):
+        raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}")
+    return results
 
 
 def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators:
@@ -49,7 +64,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     if ddf not in METHODS:
         known = ", ".join(map(repr, METHODS))
         raise OptionError(f"ddf= is one of {known}, not {ddf!r}")
-    result = getattr(result, "_results", result)
+    result = unwrap(result)
     estimates = result.estimates
     if ddf is not None and not isinstance(estimates, LinearEstimates):
         raise OptionError(f"ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None")
@@ -109,7 +124,7 @@ def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.Data
     DataFrame
         A row for each column of X; dropped columns have NaN.
     """
-    result = getattr(result, "_results", result)
+    result = unwrap(result)
     prepared = denominators(result, ddf)
     beta = prepared.beta
     errors = np.sqrt(np.diag(prepared.covariance))
@@ -142,7 +157,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     DataFrame
         Rows and columns are `theta_names`, then ``"sigma"`` unless it was given.
     """
-    result = getattr(result, "_results", result)
+    result = unwrap(result)
     prepared = denominators(result, "satterthwaite")
     assert isinstance(prepared, satterthwaite.Satterthwaite)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]

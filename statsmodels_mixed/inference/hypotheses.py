@@ -12,7 +12,8 @@ the columns F of the effects phi of all levels, so that F = F_t A and its coeffi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from scipy.linalg import null_space
 
 from ..basis import orthonormal_basis
 from ..errors import OptionError
-from .terms import INTERCEPT, FixedTerm, contained, effect_columns, fixed_terms
+from .terms import FixedTerm, contained, effect_columns, fixed_terms
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -76,7 +77,8 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     terms = fixed_terms(result)
     columns = result.estimates.columns
     basis = orthonormal_basis(result._design().X[:, columns], None)
-    parts, unit = [], {}
+    parts: list[Array] = []
+    unit: dict[frozenset[Any], float] = {}
     for term, matrix in zip(terms, effect_columns(result, terms), strict=True):
         # Terms that contain one another share a unit, which leaves their hypotheses alone.
         size = unit.setdefault(term.numbers, float(np.max(np.abs(matrix), initial=0.0)) or 1.0)
@@ -86,7 +88,7 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     owner = np.repeat(np.arange(len(terms)), widths)
     # From the last level of a term to its first, which is the one to be left out.
     starts = np.cumsum([0, *widths])
-    order = [i for a, b in zip(starts[:-1], starts[1:], strict=True) for i in reversed(range(a, b))]
+    order = [i for start, stop in pairwise(starts) for i in range(stop - 1, start - 1, -1)]
     kept = np.sort(_independent(C, order))
     factor = C[:, kept]
     return TreatmentCoding(
@@ -94,9 +96,9 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
         owner=owner,
         kept_owner=owner[kept],
         factor=factor,
-        effects=np.linalg.solve(factor, C),
-        change=np.linalg.solve(factor, basis.R),
-        combinations=np.linalg.solve(basis.R, C),
+        effects=np.asarray(np.linalg.solve(factor, C)),
+        change=np.asarray(np.linalg.solve(factor, basis.R)),
+        combinations=np.asarray(np.linalg.solve(basis.R, C)),
     )
 
 
@@ -144,7 +146,7 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
     make = _type_three if typ == 3 else _adjusted
     found = []
     for at, term in enumerate(coding.terms):
-        if term.name == INTERCEPT:
+        if term.is_intercept:
             continue
         rows = make(coding, at, typ)
         if len(rows):
@@ -165,7 +167,7 @@ def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
         earlier = [i for i, t in enumerate(terms) if i != at and not contained(terms[at], t)]
     before, own = np.isin(owner, earlier), owner == at
     order = np.concatenate([np.flatnonzero(x) for x in (before, own, ~before & ~own)])
-    R = np.linalg.qr(coding.factor[:, order], mode="r")
+    R = np.asarray(np.linalg.qr(coding.factor[:, order], mode="r"))
     place = np.arange(before.sum(), before.sum() + own.sum())
     rows = np.zeros((len(place), len(owner)))
     rows[:, order] = R[place] / R[place, place][:, None]

@@ -106,12 +106,10 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
         )
     basis = orthonormal_basis(design.X, design.weights)
     sums = traces(design, basis.Q, estimates.factors)
-    M = np.linalg.inv(sums.xvx)
+    M = np.asarray(np.linalg.inv(sums.xvx))
     MP, MQ = M @ sums.first, M @ sums.second
     information = (
-        sums.double
-        - 2.0 * np.trace(MQ, axis1=2, axis2=3)
-        + np.einsum("eij,fji->ef", MP, MP)
+        sums.double - 2.0 * np.trace(MQ, axis1=2, axis2=3) + np.einsum("eij,fji->ef", MP, MP)
     )
     m = len(information)
     if not estimates.sigma_fixed:

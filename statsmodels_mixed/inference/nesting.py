@@ -8,13 +8,10 @@ tr(Z E_e Z' Z E_f Z') need sums over pairs of levels only.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..basis import orthonormal_basis
-from ..covariance import factors_of
 from ..design import Design, RandomBlock
 from .random_space import Element, elements_of
 
@@ -51,9 +48,7 @@ def foreign_column(restricted: Design, full: Design) -> str | None:
     return restricted.x_names[foreign[0]] if len(foreign) else None
 
 
-def zero_covariances(
-    restricted: Design, full: Design, *, residual: bool
-) -> tuple[int, ...] | None:
+def zero_covariances(restricted: Design, full: Design, *, residual: bool) -> tuple[int, ...] | None:
     """Find the random effects of a model that have variance zero in a smaller model.
 
     Parameters
@@ -75,27 +70,27 @@ def zero_covariances(
     ):
         return ()
     own, theirs = (elements_of([b.pattern for b in d.blocks]) for d in (restricted, full))
-    gram = _inner_products(full, full, theirs, theirs, residual)
-    cross = _inner_products(restricted, full, own, theirs, residual)
-    lengths = np.sqrt(np.diag(_inner_products(restricted, restricted, own, own, residual)))
+    gram = _inner_products(full, full)
+    cross = _inner_products(restricted, full)
+    lengths = np.sqrt(np.diag(_inner_products(restricted, restricted)))
+    if residual:
+        with_noise, noise = _with_residual(full)
+        gram = np.block([[gram, with_noise[:, None]], [with_noise, np.array([[noise]])]])
+        cross = np.column_stack([cross, _with_residual(restricted)[0]])
     unit = np.sqrt(np.diag(gram))
-    scaled = cross / lengths[:, None] / unit
+    scaled = cross / np.outer(lengths, unit)
     shares = np.linalg.lstsq(gram / np.outer(unit, unit), scaled.T, rcond=1e-12)[0].T
     if np.any(1.0 - np.einsum("ef,ef->e", shares, scaled) > COVARIANCE):
         return None
-    combinations = shares * lengths[:, None] / unit  # of the elements of `full`
-    # All covariance parameters of the smaller model are as a typical set of them.
-    inner = [
-        restricted.blocks[e.block].z[:, e.row].std() == 0 and e.row == e.column for e in own
-    ]
-    del inner
+    combinations = shares * lengths[:, None] / unit
     sizes = [_sizes(block) for block in restricted.blocks]
-    typical = [float(e.row == e.column) / sizes[e.block][e.row] ** 2 for e in own]
-    values = np.array([*typical, *([0.0] if residual else [])]) @ combinations
+    # The smaller model with independent random effects, all visible to the same degree.
+    inside = np.array([(e.row == e.column) / sizes[e.block][e.row] ** 2 for e in own])
+    values = inside @ combinations
     return tuple(
         lacking
         for number, block in enumerate(full.blocks)
-        for lacking in _nullities(block, number, theirs, values)
+        for lacking in _nullities(number, block, theirs, values)
     )
 
 
@@ -111,3 +106,62 @@ def _sizes(block: RandomBlock) -> Array:
     """Return the root mean square of each column of z, 1 where that is zero."""
     size = np.sqrt(np.mean(block.z**2, axis=0))
     return np.where(size > 0, size, 1.0)
+
+
+def _nullities(
+    number: int, block: RandomBlock, elements: list[Element], values: Array
+) -> list[int]:
+    """Return the dimension of the null space of each covariance matrix of a block, if any."""
+    k = len(block.names)
+    covariance, size = np.zeros((k, k)), _sizes(block)
+    linked = np.eye(k, dtype=bool)
+    for element, value in zip(elements, values, strict=False):
+        if element.block == number:
+            for place in element.places:
+                covariance[place] = value * size[element.row] * size[element.column]
+                linked[place] = True
+    found = []
+    for group in {tuple(np.flatnonzero(row).tolist()): None for row in linked}:
+        part = np.linalg.eigvalsh(covariance[np.ix_(group, group)])
+        lacking = int(np.sum(part < EIGENVALUE))
+        if lacking:
+            found.append(lacking)
+    return found
+
+
+def _inner_products(one: Design, other: Design) -> Array:
+    """Return tr(Z E_e Z' Z E_f Z') for the elements e of one design and f of another."""
+    elements, others = (elements_of([b.pattern for b in d.blocks]) for d in (one, other))
+    T = [[_pair_products(b, c) for c in other.blocks] for b in one.blocks]
+    return np.array(
+        [
+            [
+                sum(T[e.block][f.block][s, u, r, v] for r, s in e.places for u, v in f.places)
+                for f in others
+            ]
+            for e in elements
+        ]
+    ).reshape(len(elements), len(others))
+
+
+def _pair_products(b: RandomBlock, c: RandomBlock) -> Array:
+    """Return the sum of X[s, u] X[r, v] over pairs of levels, with X = Z_i'Z_j of a pair."""
+    k, w = b.z.shape[1], c.z.shape[1]
+    pair = b.refs.astype(np.int64) * len(c.levels) + c.refs
+    _, at = np.unique(pair, return_inverse=True)
+    X = np.empty((at.max(initial=-1) + 1, k * w))
+    for s in range(k):
+        for u in range(w):
+            X[:, s * w + u] = np.bincount(at, b.z[:, s] * c.z[:, u], len(X))
+    return np.asarray(X.T @ X).reshape(k, w, k, w)
+
+
+def _with_residual(design: Design) -> tuple[Array, float]:
+    """Return tr(Z E_e Z' W^-1) of every element, and tr(W^-2)."""
+    noise = np.ones(len(design.y)) if design.weights is None else 1.0 / design.weights
+    traces = [
+        len(e.places) * float(np.sum(noise * block.z[:, e.row] * block.z[:, e.column]))
+        for e in elements_of([b.pattern for b in design.blocks])
+        for block in [design.blocks[e.block]]
+    ]
+    return np.array(traces), float(noise @ noise)

@@ -92,14 +92,14 @@ class Components:
         return np.array([at[one] for one in self.sd_at], dtype=np.intp)
 
     @cached_property
-    def _owner(self) -> NDArray[np.intp]:
+    def owner(self) -> NDArray[np.intp]:
         """Position in theta of the diagonal element above every element of theta."""
         owner = {(t, row): n for n, (t, row, column) in enumerate(self.theta_at) if row == column}
         return np.array([owner[t, column] for t, _, column in self.theta_at], dtype=np.intp)
 
     def rectify(self, theta: Array) -> Array:
         """Return theta, shape (m, n_theta), in the form of a fit: see `canonical`."""
-        out = theta * np.where(theta[:, self._owner] < 0, -1.0, 1.0) + 0.0
+        out = theta * np.where(theta[:, self.owner] < 0, -1.0, 1.0) + 0.0
         patterns = [pattern for _, _, pattern in self.blocks]
         for row in np.flatnonzero((out[:, self.diagonal] == 0).any(axis=1)):
             out[row] = theta_of(canonical(factors_of(out[row], patterns), patterns), patterns)
@@ -126,7 +126,7 @@ class Components:
         ndarray, shape (m, n_sd)
         """
         lengths = [np.sqrt(np.einsum("mij,mij->mi", T, T)) for T in self.factors(theta)]
-        return np.hstack(lengths) * np.reshape(scale, (-1, 1))
+        return np.asarray(np.hstack(lengths) * np.reshape(scale, (-1, 1)))
 
     def correlations(self, theta: Array) -> Array:
         """Return the correlations, shape (m, n_corr): NaN where a deviation is zero."""

@@ -8,7 +8,6 @@ for a model fitted by REML, which has no likelihood of its coefficients.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +23,8 @@ from ..errors import OptionError
 from ..estimates import LinearEstimates
 from .curve import Curve
 from .parameters import Components, parameter_index, quantile_levels, select_kinds
-from .profile_path import LinearModel, trace
+from .profile_path import trace
+from .profile_targets import LinearModel
 
 __all__ = ["Profile", "profile"]
 
@@ -103,7 +103,9 @@ class Profile:
             columns=parameter_index(labels),
         )
 
-    def conf_int(self, alpha: float = 0.05, kinds: str | Sequence[str] | None = None) -> pd.DataFrame:
+    def conf_int(
+        self, alpha: float = 0.05, kinds: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Return confidence intervals.
 
         Where a parameter reaches a bound before zeta is large enough, such as zero for a

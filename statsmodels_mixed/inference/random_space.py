@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -191,7 +192,7 @@ def _bundles(design: Design) -> Iterator[tuple[Positions, Positions, list[int]]]
     members = np.argsort(bundle, kind="stable")
     ends = np.searchsorted(bundle[members], np.arange(bundle.max() + 2))
     column_at = np.cumsum(widths) - widths
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in pairwise(ends):
         nodes = members[start:stop]
         inside = nodes >= counts[0]
         cut = np.searchsorted(nodes[inside], starts[1:])
@@ -207,13 +208,13 @@ class _Head:
 
     def __init__(self, design: Design, X: Array, T: Array) -> None:
         block, k = design.blocks[0], len(design.blocks[0].names)
-        n, l = block.z.shape[0], len(block.levels)
+        n, count = len(block.z), len(block.levels)
         weights = np.ones(n) if design.weights is None else design.weights
         zw = block.z * weights[:, None]
-        A = np.empty((l, k, k))
+        A = np.empty((count, k, k))
         for r in range(k):
             for s in range(r + 1):
-                A[:, r, s] = A[:, s, r] = np.bincount(block.refs, zw[:, r] * block.z[:, s], l)
+                A[:, r, s] = A[:, s, r] = np.bincount(block.refs, zw[:, r] * block.z[:, s], count)
         half = np.linalg.solve(np.eye(k) + T.T @ A @ T, np.broadcast_to(T.T, A.shape))
         C = T @ half  # T Omega^-1 T'
         F = np.eye(k) - A @ C
@@ -222,7 +223,7 @@ class _Head:
         self.D = (self.D + self.D.transpose(0, 2, 1)) / 2
         WX = X * weights[:, None]
         Z0 = _columns(block)
-        X0 = (Z0.T @ WX).reshape(l, k, -1)
+        X0 = (Z0.T @ WX).reshape(count, k, -1)
         self.H0 = F @ X0
         CX0 = C @ X0
         self.xvx = X.T @ WX - np.einsum("lkr,lks->rs", X0, CX0)
@@ -232,9 +233,9 @@ class _Head:
             A02 = (Z0.T @ WZ2).tocsr()
             self.N0 = (_block_diagonal([F]) @ A02).tocsr()
             self.N = (Z2.T @ WZ2 - A02.T @ (_block_diagonal([C]) @ A02)).tocsr()
-            self.H2 = Z2.T @ WX - A02.T @ CX0.reshape(l * k, -1)
+            self.H2 = Z2.T @ WX - A02.T @ CX0.reshape(count * k, -1)
         else:
-            self.N0 = sparse.csr_array((l * k, 0))
+            self.N0 = sparse.csr_array((count * k, 0))
             self.N, self.H2 = sparse.csr_array((0, 0)), np.empty((0, X.shape[1]))
 
 
@@ -316,9 +317,7 @@ class _Bundle:
         for i, e in enumerate(elements):
             for j, f in enumerate(elements[i:], start=i):
                 T = products[e.block, f.block]
-                out[i, j] = out[j, i] = sum(
-                    T[s, u, r, v] for r, s in e.places for u, v in f.places
-                )
+                out[i, j] = out[j, i] = sum(T[s, u, r, v] for r, s in e.places for u, v in f.places)
         return out
 
     def _products(self, b: int, c: int) -> Array:

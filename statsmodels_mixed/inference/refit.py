@@ -8,12 +8,12 @@ dispersion), coefficients, their standard errors, theta.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreGeneralized, CoreWorkspace, Minimization, TermArrays
+from .._core import CoreDesign, CoreGeneralized, CoreWorkspace, TermArrays
 from ..basis import FixedBasis, orthonormal_basis
 from ..crossprod import form_crossproducts
 from ..design import Design
@@ -23,14 +23,17 @@ from ..optimize import CONVERGED_DECREMENT, FitOptions
 from .parameters import Components
 from .simulate import Truth
 
-__all__ = ["GeneralizedRefitter", "LinearRefitter", "Refitter", "make_refitter"]
+__all__ = ["Flag", "Refitter", "Worker", "make_refitter"]
 
 Array = NDArray[np.float64]
 
-# Rows that were fitted, shape (done, width), and whether each converged.
-Worker = Callable[[Array, Event], tuple[Array, NDArray[np.bool_]]]
+# One number that other threads set to 1 to end a run.
+Flag = NDArray[np.int32]
+# (responses, flag) -> rows of those that were fitted before the flag was set, and whether
+# each converged.
+Worker = Callable[[Array, Flag], tuple[Array, NDArray[np.bool_]]]
 
-_TOLERANCES = {
+_TOLERANCES: dict[str, Any] = {
     "ftol_rel": FitOptions.ftol_rel,
     "ftol_abs": FitOptions.ftol_abs,
     "xtol_rel": FitOptions.xtol_rel,
@@ -39,10 +42,54 @@ _TOLERANCES = {
 }
 
 
-def _converged(run: Minimization) -> bool:
-    """Tell what `minimize` of the fits would say of a run."""
-    negative = -1e-4 * max(1.0, abs(run.value) * 1e-4)
-    return run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= negative
+class _Fits(NamedTuple):
+    """Fits of a linear model in working units; NaN where one failed.
+
+    Attributes
+    ----------
+    facts : ndarray, shape (m, 5)
+        Objective, r2, its degrees of freedom, promised decrease, least eigenvalue.
+    theta : ndarray, shape (m, n_theta)
+    gamma : ndarray, shape (m, rank)
+    inverse : ndarray, shape (m, rank, rank)
+    """
+
+    facts: Array
+    theta: Array
+    gamma: Array
+    inverse: Array
+
+
+def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> _Fits:
+    """Fit a linear model to responses, shape (m, n), until the flag is set."""
+    p, ntheta, count = workspace.design.p, workspace.design.ntheta, len(responses)
+    shapes = ((count, 5), (count, ntheta), (count, p), (count, p, p))
+    fits = _Fits(*(np.full(shape, np.nan) for shape in shapes))
+    for r, y in enumerate(responses):
+        if stop[0]:
+            return _Fits(*(part[:r] for part in fits))
+        workspace.set_response(y)
+        try:
+            run = workspace.minimize(start, **_TOLERANCES)
+        except CoreError:
+            continue
+        solution = workspace.solution()
+        fits.facts[r] = run.value, solution.pwrss, solution.dof, run.decrement, run.min_eigenvalue
+        fits.theta[r], fits.gamma[r] = run.theta, solution.beta
+        fits.inverse[r] = solution.xvx_inverse
+    return fits
+
+
+def _converged(value: Array, decrement: Array, min_eigenvalue: Array) -> NDArray[np.bool_]:
+    """Tell what the report of a fit would say of each."""
+    negative = -1e-4 * np.maximum(1.0, np.abs(value) * 1e-4)
+    return np.asarray((decrement <= CONVERGED_DECREMENT) & (min_eigenvalue >= negative))
+
+
+def _inverse(basis: FixedBasis) -> Array:
+    """Return R^-1, shape (rank, rank)."""
+    rank = len(basis.columns)
+    return np.asarray(np.linalg.solve(basis.R, np.eye(rank)), dtype=float).reshape(rank, rank)
 
 
 class LinearRefitter:
@@ -63,58 +110,36 @@ class LinearRefitter:
     ) -> None:
         self._products = form_crossproducts(design)
         self._weights = design.weights
-        self._estimates = estimates
-        self._truth = truth
-        self._components = components
+        self._estimates, self._truth, self._components = estimates, truth, components
         self._constant = self._products.constant(estimates.reml)
         self._inverse_r = _inverse(self._products.basis)
 
     def worker(self) -> Worker:
         """Return a worker for one thread."""
         core, scale = self._products.workspace.design, self._products.y_scale
+        workspace = CoreWorkspace(core, np.zeros(core.n), self._weights)
         fixed = self._estimates.sigma / scale if self._estimates.sigma_fixed else 0.0
-        workspace: CoreWorkspace | None = None
+        workspace.set_criterion(self._estimates.reml, fixed)
 
-        def work(responses: Array, stop: Event) -> tuple[Array, NDArray[np.bool_]]:
-            nonlocal workspace
-            responses = responses / scale
-            if workspace is None:
-                workspace = CoreWorkspace(core, responses[0], self._weights)
-                workspace.set_criterion(self._estimates.reml, fixed)
-            count, p = len(responses), core.p
-            scalars, theta = np.full((count, 3), np.nan), np.full((count, core.ntheta), np.nan)
-            gamma, inverse = np.full((count, p), np.nan), np.full((count, p, p), np.nan)
-            converged = np.zeros(count, dtype=bool)
-            for r, y in enumerate(responses):
-                if stop.is_set():
-                    count = r
-                    break
-                workspace.set_response(y)
-                try:
-                    run = workspace.minimize(self._truth.theta, **_TOLERANCES)
-                except CoreError:
-                    continue
-                solution = workspace.solution()
-                converged[r] = _converged(run)
-                scalars[r] = run.value, solution.pwrss, solution.dof
-                theta[r], gamma[r], inverse[r] = run.theta, solution.beta, solution.xvx_inverse
-            rows = self._rows(scalars[:count], theta[:count], gamma[:count], inverse[:count])
-            return rows, converged[:count]
+        def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            fits = _fit_each(workspace, responses / scale, self._truth.theta, stop)
+            value, _, _, decrement, min_eigenvalue = fits.facts.T
+            return self._rows(fits), _converged(value, decrement, min_eigenvalue)
 
         return work
 
-    def _rows(self, scalars: Array, theta: Array, gamma: Array, inverse: Array) -> Array:
-        """Carry solutions back to the units of the data."""
+    def _rows(self, fits: _Fits) -> Array:
+        """Carry fits back to the units of the data."""
         y_scale, R = self._products.y_scale, self._inverse_r
-        value, pwrss, dof = scalars.T
+        value, pwrss, dof = fits.facts.T[:3]
         sigma = y_scale * np.sqrt(pwrss / dof)
         if self._estimates.sigma_fixed:
             sigma = np.where(np.isnan(value), np.nan, self._estimates.sigma)
-        beta = self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * gamma)
-        variance = np.einsum("rij,ij->ri", R @ inverse, R)
+        beta = self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.gamma)
+        variance = np.einsum("rij,ij->ri", R @ fits.inverse, R)
         se = sigma[:, None] * np.sqrt(variance)
         head = np.column_stack([value + self._constant, sigma])
-        return np.hstack([head, beta, se, self._components.rectify(theta)])
+        return np.hstack([head, beta, se, self._components.rectify(fits.theta)])
 
 
 class GeneralizedRefitter:
@@ -133,7 +158,7 @@ class GeneralizedRefitter:
     def __init__(
         self, design: Design, estimates: GeneralizedEstimates, truth: Truth, components: Components
     ) -> None:
-        self._design, self._estimates = design, estimates
+        self._design, self._estimates, self._components = design, estimates, components
         self._basis = orthonormal_basis(design.X, None)
         self._inverse_r = _inverse(self._basis)
         terms = [
@@ -141,33 +166,34 @@ class GeneralizedRefitter:
             for block in design.blocks
         ]
         self._core = CoreDesign(terms, self._basis.Q)
-        self._components = components
         nodes, weights = np.polynomial.hermite_e.hermegauss(estimates.n_agq)
         self._rule = nodes, np.log(weights / np.sqrt(2.0 * np.pi))
         self._gamma = self._basis.R @ truth.beta
         zeta = [np.log(truth.scale)] if estimates.spec.has_dispersion else []
-        middle = [] if estimates.fast else self._gamma
+        middle = self._gamma[: 0 if estimates.fast else None]
         self._start = np.concatenate([truth.theta, middle, zeta])
 
     def worker(self) -> Worker:
         """Return a worker for one thread."""
 
-        def work(responses: Array, stop: Event) -> tuple[Array, NDArray[np.bool_]]:
+        def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
             width = 2 + 2 * self._core.p + self._core.ntheta
             rows = np.full((len(responses), width), np.nan)
-            converged = np.zeros(len(responses), dtype=bool)
+            facts = np.full((len(responses), 3), np.nan)
+            done = len(responses)
             for r, y in enumerate(responses):
-                if stop.is_set():
-                    return rows[:r], converged[:r]
+                if stop[0]:
+                    done = r
+                    break
                 try:
-                    rows[r], converged[r] = self._fit(y)
+                    rows[r], facts[r] = self._fit(y)
                 except CoreError:
                     continue
-            return rows, converged
+            return rows[:done], _converged(*facts[:done].T)
 
         return work
 
-    def _fit(self, y: Array) -> tuple[Array, bool]:
+    def _fit(self, y: Array) -> tuple[Array, tuple[float, float, float]]:
         """Fit one response; a new handle, because PIRLS remembers where it was."""
         estimates, design, spec = self._estimates, self._design, self._estimates.spec
         core = CoreGeneralized(
@@ -188,17 +214,11 @@ class GeneralizedRefitter:
         R = self._inverse_r
         se = np.sqrt(np.einsum("ij,jk,ik->i", R, solution.xvx_inverse, R))
         theta = self._components.rectify(run.theta[None, : self._core.ntheta])[0]
-        head = [run.value, solution.dispersion]
-        return np.concatenate([head, R @ solution.beta, se, theta]), _converged(run)
+        row = np.concatenate([[run.value, solution.dispersion], R @ solution.beta, se, theta])
+        return row, (run.value, run.decrement, run.min_eigenvalue)
 
 
 Refitter = LinearRefitter | GeneralizedRefitter
-
-
-def _inverse(basis: FixedBasis) -> Array:
-    """Return R^-1, shape (rank, rank)."""
-    rank = len(basis.columns)
-    return np.linalg.solve(basis.R, np.eye(rank)) if rank else np.empty((0, 0))
 
 
 def make_refitter(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -111,6 +111,7 @@ class ReplicateFile:
         place = Path(path)
         self._schema = _schema(recipe, requested)
         self._written = 0
+        self._file: BinaryIO
         if place.exists():
             self._end = read_file(place)[1]
             self._file = place.open("r+b")

@@ -250,8 +250,10 @@ def _interval(values: Array, estimate: float, alpha: float, method: str) -> tupl
     if method == "shortest":
         return shortest_interval(values, 1 - alpha)
     levels = quantile_levels(alpha)
-    rule = "linear" if method == "equal-tail" else "weibull"
-    lower, upper = np.quantile(values, levels, method=rule)
+    if method == "equal-tail":
+        lower, upper = np.quantile(values, levels)
+    else:
+        lower, upper = np.quantile(values, levels, method="weibull")
     if method == "basic":
         lower, upper = 2 * estimate - upper, 2 * estimate - lower
     return float(lower), float(upper)

@@ -153,5 +153,5 @@ def pseudo_inverse(matrix: Array) -> Array:
     size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
     kept = values > FLAT * values[-1]
-    inverse: Array = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    return inverse / np.outer(size, size)
+    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    return np.asarray(inverse / np.outer(size, size))

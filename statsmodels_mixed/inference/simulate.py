@@ -2,13 +2,11 @@
 
 A linear model draws y = X beta + Z b + e with Var(e_i) = sigma^2 / w_i; a generalized one
 draws b, then every response from the family at the mean that X beta + Z b + offset gives.
-The random numbers come in streams, each for a fixed number of consecutive draws, so that
-draw r of a seed is the same whoever asks for it, alone or among others, in any thread.
+Draw r of a seed is the same whoever asks for it, alone or among others, in any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,25 +18,11 @@ from ..design import Design
 from ..errors import DataError, OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..families import FamilySpec, family_object
+from .streams import Seed, read_seed, stream, stream_length
 
-__all__ = [
-    "Seed",
-    "Simulator",
-    "Truth",
-    "read_seed",
-    "simulate",
-    "simulator_of",
-    "stream",
-    "truth_of",
-]
+__all__ = ["Simulator", "Truth", "simulate", "simulator_of", "truth_of"]
 
 Array = NDArray[np.float64]
-Seed = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
-
-# Setting up a stream costs as much as a thousand normal numbers, so that draws of small
-# models share one; draws of large models have one each and can go to different threads.
-_STREAM_DRAWS = 64
-_STREAM_NUMBERS = 32768
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +135,8 @@ class Simulator:
 
     @property
     def stream_length(self) -> int:
-        """Draws that share a stream: a power of 2 that depends on the design alone."""
-        room = _STREAM_NUMBERS // (len(self.design.y) + self.n_random)
-        return min(_STREAM_DRAWS, 1 << max(0, room.bit_length() - 1))
+        """Draws that share a stream."""
+        return stream_length(len(self.design.y) + self.n_random)
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
         """Draw the next `count` responses of a stream, shape (count, n)."""
@@ -260,47 +243,21 @@ def _draw_family(
                 return rng.normal(mu, np.sqrt(phi / w))
             case "binomial":
                 trials = np.rint(np.broadcast_to(w, mu.shape)).astype(np.int64)
-                return rng.binomial(trials, mu) / trials
+                return np.asarray(rng.binomial(trials, mu) / trials)
             case "poisson":
                 # the mean of w counts, which is sufficient for them
-                return rng.poisson(mu * w) / w
+                return np.asarray(rng.poisson(mu * w) / w)
             case "gamma":
                 return rng.gamma(w / phi, mu * phi / w)
             case "inverse_gaussian":
                 return rng.wald(mu, w / phi)
             case _:
-                return rng.poisson(rng.gamma(1.0 / phi, mu * phi)).astype(float)
+                return np.asarray(rng.poisson(rng.gamma(1.0 / phi, mu * phi)), dtype=float)
     except ValueError as error:
         raise DataError(
             f"a mean drawn from the model is impossible for the family {spec.family} ({error}): "
             f"the link {spec.link} does not keep means in its range"
         ) from error
-
-
-def read_seed(seed: Seed) -> np.random.SeedSequence:
-    """Return the root of all streams of a seed.
-
-    Parameters
-    ----------
-    seed : int, sequence of int, SeedSequence, Generator or None
-        A Generator moves on by a draw; None takes entropy from the system.
-    """
-    if isinstance(seed, np.random.SeedSequence):
-        return seed
-    if isinstance(seed, np.random.Generator):
-        return np.random.SeedSequence(seed.integers(0, 2**32, size=4).tolist())
-    try:
-        return np.random.SeedSequence(seed)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"seed={seed!r} is not possible; give an integer >= 0") from error
-
-
-def stream(root: np.random.SeedSequence, number: int) -> np.random.Generator:
-    """Return stream `number` of a seed, which is child `number` of a fresh spawn."""
-    child = np.random.SeedSequence(
-        root.entropy, spawn_key=(*root.spawn_key, number), pool_size=root.pool_size
-    )
-    return np.random.Generator(np.random.PCG64(child))
 
 
 def simulate(

@@ -34,6 +34,7 @@ PROMISE = 1e-6
 # Curvatures below this share of the largest count as flat, and as negative likewise.
 FLAT = 1e-6
 STEP_LIMIT = 2.0
+LARGEST_LOG = 300.0
 MAX_STEPS = 100
 
 
@@ -83,9 +84,9 @@ class Surface:
 
     def value(self, x: Array) -> float:
         """Return the deviance; NaN where it cannot be evaluated."""
-        theta, sigma = self.parameters(x)
-        if not 1e-150 < sigma < 1e150:
+        if self.sigma is None and not abs(x[-1]) < LARGEST_LOG:
             return math.nan
+        theta, sigma = self.parameters(x)
         self.workspace.set_criterion(False, sigma)
         self._value = self.workspace.value(theta)
         return self._value
@@ -189,9 +190,12 @@ class _Local:
         w = a / math.sqrt(square)
         w[0] += 1.0 if w[0] >= 0 else -1.0
         basis = np.eye(len(a))[:, 1:] - np.outer(w, w[1:]) * (2.0 / float(w @ w))
+        bound = constraint.at_bound(x, g)
+        if bound is not None:  # all columns are unit vectors then
+            basis = basis[:, np.abs(basis[bound]) < 0.5]
         self._HN = self._H @ basis
         reduced = basis.T @ self._HN
-        down = np.empty((len(a) - 1, 2), order="F")
+        down = np.empty((basis.shape[1], 2), order="F")
         down[:, 0] = -(g @ basis)
         down[:, 1] = -(a @ self._HN) / square
         self.negative = 0.0

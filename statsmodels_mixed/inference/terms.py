@@ -26,8 +26,6 @@ __all__ = ["FixedTerm", "contained", "effect_columns", "fixed_terms", "scope", "
 
 Array = NDArray[np.float64]
 
-INTERCEPT = "Intercept"
-
 
 @dataclass(frozen=True)
 class FixedTerm:
@@ -48,6 +46,11 @@ class FixedTerm:
     numbers: frozenset[Any]
     columns: slice
 
+    @property
+    def is_intercept(self) -> bool:
+        """Whether it is a constant."""
+        return not (self.factors or self.numbers)
+
 
 def contained(inner: FixedTerm, outer: FixedTerm) -> bool:
     """Tell whether a term is marginal to another: the same numbers, fewer factors."""
@@ -56,7 +59,7 @@ def contained(inner: FixedTerm, outer: FixedTerm) -> bool:
 
 def scope(terms: list[FixedTerm]) -> list[FixedTerm]:
     """Return the terms that can be left out while those marginal to others stay."""
-    kept = [term for term in terms if term.name != INTERCEPT]
+    kept = [term for term in terms if not term.is_intercept]
     return [term for term in kept if not any(_part_of(term, other) for other in kept)]
 
 
@@ -85,11 +88,16 @@ def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:
     frame = result.model.frame
     if frame is not None:
         return terms_of(frame.fixed)
+    X = result._design().X
     return [
-        FixedTerm(name, frozenset(), frozenset() if name == INTERCEPT else frozenset([name]),
-                  slice(i, i + 1))
+        FixedTerm(
+            name,
+            frozenset(),
+            frozenset() if np.ptp(X[:, i]) == 0 else frozenset([name]),
+            slice(i, i + 1),
+        )
         for i, name in enumerate(result.coefnames)
-    ]  # fmt: skip
+    ]
 
 
 def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterator[Array]:
@@ -103,12 +111,13 @@ def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterato
         Its terms.
     """
     frame = result.model.frame
+    design = result._design()
     if frame is None:
-        X = result._design().X
+        X = design.X
         return (X[:, term.columns] for term in terms)
     if isinstance(frame.fixed, CodedMatrix):
         return _patsy_effects(frame.fixed, frame.rows)
-    return _formulaic_effects(frame.fixed, frame)
+    return _formulaic_effects(frame)
 
 
 # Patsy.
@@ -138,6 +147,7 @@ def _patsy_effects(matrix: CodedMatrix, rows: Rows) -> Iterator[Array]:
         out = np.empty((len(rows.index), width))
         CodedMatrix((), (CodedTerm(term.name, (piece,)),)).fill(rows, out)
         yield out
+    rows.forget()
 
 
 def _spans(matrix: CodedMatrix) -> dict[Any, Array]:
@@ -172,7 +182,8 @@ def _formulaic_factors(matrix: FormulaicMatrix) -> Iterator[tuple[str, set[Any],
         yield name, coded, factors - coded
 
 
-def _formulaic_effects(matrix: FormulaicMatrix, frame: ModelFrame) -> Iterator[Array]:
+def _formulaic_effects(frame: ModelFrame) -> Iterator[Array]:
+    matrix: Any = frame.fixed
     spec = matrix.spec.update(ensure_full_rank=False, structure=None)
     made = spec.get_model_matrix(
         frame.table, context=matrix.context, na_action="ignore", output="numpy"

@@ -26,9 +26,10 @@ SANITIZED = [
     "-DSMM_NO_CLONES",
 ]
 RELEASE = [*STRICT, "-O3"]
-SHARED = ("ref_blas", "problem")  # what every test program is linked with
+SHARED = ("ref_blas", "problem", "glmm_dense")  # what every test program is linked with
 TESTS = sorted(path.stem for path in (CSRC / "tests").glob("test_*.c"))
 BROKEN = {
+    "broken_arena": "use-after-poison",
     "broken_heap": "heap-buffer-overflow",
     "broken_leak": "LeakSanitizer",
     "broken_overflow": "signed integer overflow",
@@ -61,7 +62,7 @@ def compile_all(folder: Path, flags: list[str]) -> Path:
     common += [str(folder / f"{name}.o") for name in SHARED]
 
     def link_one(name: str) -> str:
-        objects = [str(folder / f"{name}.o"), *(common if name in TESTS else [])]
+        objects = [str(folder / f"{name}.o"), *common]
         return run([COMPILER, *flags, *objects, "-lm", "-o", str(folder / name)]).stderr
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 
 from statsmodels_mixed import datasets
 from statsmodels_mixed.design import Design, build_design
@@ -94,6 +96,20 @@ def make_design(formula: str, data: pd.DataFrame, **options: Any) -> Design:
 # One model, given to R as successes and failures and as proportions of trials.
 MODELS["cbpp_prop"] = MODELS["cbpp"]
 
+# What the formula interface takes, where it differs.
+_CALLS = {
+    "cbpp": ("incid + I(hsz - incid) ~ 1 + period + (1 | herd)", {}),
+    "mmmec": (MODELS["mmmec"].formula, {"exposure": "expected"}),
+}
+_FAMILIES = {
+    ("binomial", "logit"): sm.families.Binomial,
+    ("binomial", "probit"): lambda: sm.families.Binomial(sm.families.links.Probit()),
+    ("poisson", "log"): sm.families.Poisson,
+    ("negative_binomial", "log"): lambda: sm.families.NegativeBinomial(alpha=1.0),
+    ("gamma", "log"): lambda: sm.families.Gamma(sm.families.links.Log()),
+    ("gaussian", "identity"): sm.families.Gaussian,
+}
+
 
 @cache
 def design_of(name: str) -> Design:
@@ -106,6 +122,15 @@ def design_of(name: str) -> Design:
 def fit(name: str, **how: Any) -> GeneralizedEstimates:
     """Fit a model of `MODELS`."""
     return fit_generalized(design_of(name), MODELS[name].family, **how)
+
+
+@cache
+def result(name: str, **how: Any) -> Any:
+    """Fit a model of `MODELS` by its formula."""
+    model = MODELS[name]
+    formula, options = _CALLS.get(name, (model.formula, model.options))
+    family = _FAMILIES[model.family.family, model.family.link]()
+    return smf.mixedglm2(formula, model.data(), family, **options).fit(**how)
 
 
 _GROUPS = {"district": "dist", "id": "subj", "Subject": "subj"}

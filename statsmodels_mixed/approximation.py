@@ -1,0 +1,232 @@
+"""The objective of a generalized model: an approximation to -2 log-likelihood.
+
+The arithmetic is in C (``csrc/src/glmm.c``, which opens with its mathematics). The
+objective is a function of theta, then beta unless it is profiled out (`fast`), then the
+logarithm of the dispersion if there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import CoreDesign, CoreGeneralized, TermArrays
+from .basis import FixedBasis, orthonormal_basis
+from .design import Design
+from .errors import DataError, OptionError
+from .estimates import GeneralizedEstimates
+from .families import FamilySpec
+
+__all__ = [
+    "Approximation",
+    "conditional_variances",
+    "hessian",
+    "objective_and_gradient",
+    "prepare",
+]
+
+Array = NDArray[np.float64]
+
+# Step of the central differences of the gradient, in units of each parameter's size.
+_DIFFERENCE = 1e-4
+_MAX_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """A generalized model ready to be evaluated, in the basis Q of its fixed effects.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    basis : FixedBasis
+        Q'Q = n I; beta = R^-1 gamma.
+    ntheta : int
+    fast : bool
+    """
+
+    core: CoreGeneralized
+    basis: FixedBasis
+    ntheta: int
+    fast: bool
+
+    def to_working(self, parameters: Array) -> Array:
+        """Return parameters with gamma = R beta in place of beta."""
+        out = parameters.copy()
+        if not self.fast:
+            out[self._beta] = self.basis.R @ parameters[self._beta]
+        return out
+
+    def to_user(self, parameters: Array) -> Array:
+        """Return parameters, one set or a row for each, with beta in place of gamma."""
+        out = parameters.copy()
+        gamma = parameters[..., self._beta]
+        if gamma.size:
+            out[..., self._beta] = np.linalg.solve(self.basis.R, gamma.T).T
+        return out
+
+    def gradient_to_user(self, gradient: Array) -> Array:
+        """Return the gradient in beta for the gradient in gamma."""
+        out = gradient.copy()
+        if not self.fast:
+            out[self._beta] = self.basis.R.T @ gradient[self._beta]
+        return out
+
+    @property
+    def _beta(self) -> slice:
+        """Where the coefficients stand; nowhere when they are profiled out."""
+        return slice(self.ntheta, self.ntheta + (0 if self.fast else self.core.design.p))
+
+
+def _check_options(design: Design, n_agq: int, kind: str) -> None:
+    if kind not in ("expected", "observed"):
+        raise OptionError(f"hessian={kind!r} is not possible; choose 'expected' or 'observed'.")
+    if isinstance(n_agq, bool) or not isinstance(n_agq, (int, np.integer)) or n_agq < 1:
+        raise OptionError(f"n_agq={n_agq!r} is not possible; give a number of points >= 1.")
+    if n_agq == 1:
+        return
+    if len(design.blocks) > 1:
+        names = ", ".join(block.name for block in design.blocks)
+        raise OptionError(
+            f"n_agq={n_agq} needs a single grouping factor, and there are {len(design.blocks)} "
+            f"({names}); use n_agq=1, the Laplace approximation."
+        )
+    total = n_agq ** len(design.blocks[0].names)
+    if total > _MAX_NODES:
+        raise OptionError(
+            f"n_agq={n_agq} in {len(design.blocks[0].names)} dimensions makes {total} nodes; "
+            f"use fewer points, so that there are at most {_MAX_NODES}."
+        )
+
+
+def prepare(
+    design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessian: str
+) -> Approximation:
+    """Set up the objective of a generalized model.
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If there are too few rows.
+    """
+    _check_options(design, n_agq, hessian)
+    # columns of unit mean square, like those of Z in the minimizer's units
+    unit = orthonormal_basis(design.X, None)
+    root = np.sqrt(len(design.y))
+    basis = FixedBasis(unit.columns, unit.Q * root, unit.R / root)
+    if design.X.shape[0] <= len(basis.columns):
+        raise DataError(
+            f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
+            "coefficients; a model needs more rows than coefficients."
+        )
+    terms = [
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
+    ]
+    core = CoreGeneralized(
+        CoreDesign(terms, basis.Q),
+        spec.family,
+        spec.link,
+        design.y,
+        weights=design.weights,
+        offset=design.offset,
+        power=spec.power,
+        observed=hessian == "observed",
+    )
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n_agq)
+    core.set_approximation(fast, nodes, np.log(weights / np.sqrt(2.0 * np.pi)))
+    return Approximation(core, basis, core.design.ntheta, fast)
+
+
+def objective_and_gradient(
+    design: Design,
+    spec: FamilySpec,
+    theta: Array,
+    beta: Array,
+    dispersion: float = 1.0,
+    *,
+    n_agq: int = 1,
+    hessian: str = "expected",
+) -> tuple[float, Array]:
+    """Return -2 log-likelihood and its exact gradient.
+
+    Parameters
+    ----------
+    design : Design
+    spec : FamilySpec
+    theta : array_like, shape (n_theta,)
+    beta : array_like, shape (rank,)
+        Coefficients of the estimable columns.
+    dispersion : float
+        phi or alpha; ignored by no family that has it, unused by those without.
+    n_agq, hessian
+        As for `fit_generalized`.
+
+    Returns
+    -------
+    value : float
+        NaN where PIRLS does not settle.
+    gradient : ndarray
+        With respect to theta, beta and, if there is one, the log dispersion.
+    """
+    problem = prepare(design, spec, n_agq=n_agq, fast=False, hessian=hessian)
+    zeta = [np.log(dispersion)] if spec.has_dispersion else []
+    parameters = np.concatenate([np.asarray(theta, float), np.asarray(beta, float), zeta])
+    value, gradient = problem.core.value_and_gradient(problem.to_working(parameters))
+    return value, problem.gradient_to_user(gradient)
+
+
+def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
+    """Return the Hessian of the objective at the estimates, by differencing its gradient.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+
+    Returns
+    -------
+    ndarray
+        Symmetric, with respect to theta, beta and, if there is one, the log dispersion.
+    """
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian)
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    gamma = problem.basis.R @ estimates.beta
+    center = np.concatenate([estimates.theta, gamma, zeta])
+    problem.core.value_and_gradient(center)
+    size = (
+        1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12))
+        if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0)
+        else np.ones(len(center))
+    )
+    rows = []
+    for i, step in enumerate(_DIFFERENCE * size):
+        shift = np.zeros(len(center))
+        shift[i] = step
+        _, above = problem.core.value_and_gradient(center + shift)
+        _, below = problem.core.value_and_gradient(center - shift)
+        rows.append((above - below) / (2.0 * step))
+    working = np.array(rows)
+    working = (working + working.T) / 2.0
+    change = np.eye(len(center))
+    beta = slice(problem.ntheta, problem.ntheta + len(gamma))
+    change[beta, beta] = problem.basis.R
+    full: Array = change.T @ working @ change
+    return full
+
+
+def conditional_variances(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, ...]:
+    """Return Var(b_j | y) of every level of every block, given all parameters.
+
+    The curvature at the modes with the expected information, of shape (l, k, k) by block.
+    """
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    gamma = problem.basis.R @ estimates.beta
+    problem.core.value_and_gradient(np.concatenate([estimates.theta, gamma, zeta]))
+    return problem.core.solution().condvar
