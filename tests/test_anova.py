@@ -64,7 +64,7 @@ def sleep(random: str, **how: Any) -> Any:
 def test_ranova(record):
     ours, theirs = ranova(fitted(record["id"], record["method"] == "REML")), columns_of(record)
     # lme4 names `batch:cask` and `(Days | Subject)` what is `batch & cask` and `1 + days` here.
-    assert list(ours.index)[0] == record["rownames"][0] == "<none>"
+    assert ours.index[0] == record["rownames"][0] == "<none>"
     assert list(ours["npar"]) == list(theirs["npar"])
     assert_allclose(ours["llf"], theirs["logLik"], rtol=1e-8)
     assert_allclose(ours["aic"], theirs["AIC"], rtol=1e-8)

@@ -314,6 +314,25 @@ def test_units_of_the_response_do_not_matter():
         assert_allclose([a.statistic, a.df_denom], [b.statistic, b.df_denom], rtol=1e-5)
 
 
+@pytest.mark.slow
+def test_level_of_the_tests_in_a_small_sample():
+    # Seven groups of unequal size and a covariate of the groups: at a nominal 5 % the normal
+    # distribution rejects a true hypothesis far too often.
+    random, replicates = np.random.default_rng(11), 2000
+    groups = np.repeat(np.arange(7), [3, 4, 5, 6, 8, 10, 12])
+    data = pd.DataFrame({"g": groups, "x": np.arange(7.0)[groups], "y": 0.0})
+    rejected = dict.fromkeys(("satterthwaite", "kenward-roger", None), 0)
+    for _ in range(replicates):
+        data["y"] = random.standard_normal(7)[groups] + random.standard_normal(len(groups))
+        result = fit("y ~ x + (1 | g)", data, reml=True)
+        for ddf in rejected:
+            rejected[ddf] += f_test(result, [0.0, 1.0], ddf=ddf).pvalue < 0.05
+    error = np.sqrt(0.05 * 0.95 / replicates)
+    assert rejected[None] / replicates > 0.08
+    for ddf in ("satterthwaite", "kenward-roger"):
+        assert abs(rejected[ddf] / replicates - 0.05) < 3 * error
+
+
 # What a test is.
 
 
@@ -396,7 +415,7 @@ def test_generalized_models_have_only_asymptotic_tests():
 def test_too_many_dependent_effects(monkeypatch):
     monkeypatch.setattr(random_space, "LARGEST_TAIL", 5)
     result = fit_shipped("penicillin", reml=True)
-    with pytest.raises(OptionError, match="6 random effects of 'sample' .* use ddf='satterth"):
+    with pytest.raises(OptionError, match=r"6 random effects of 'sample' .* use ddf='satterth"):
         denominators(result, "kenward-roger")
 
 

@@ -258,9 +258,11 @@ static int build(const mixed *x, const smm_design *d, int32_t points, smm_glmm *
     if (status) return status;
     status = smm_glmm_approximation(*g, x->fast, points, nodes, weights);
     if (status) {
-        /* as before: Laplace's, usable */
+        /* as before: Laplace's, beta not profiled out, and usable */
         double at[16], value;
-        mixed_parameters(x, at);
+        mixed before = *x;
+        before.fast = 0;
+        mixed_parameters(&before, at);
         CHECK(smm_glmm_value(*g, at, &value) == SMM_OK);
         smm_glmm_destroy(*g);
         *g = NULL;

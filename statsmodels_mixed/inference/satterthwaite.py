@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 # Step of the differences: in units of the standard error of each theta, and in units of its
 # size where there is none.
-DIFFERENCE = 1e-3
+DIFFERENCE = 3e-4
 DIFFERENCE_OF_SIZE = 1e-4
 # Directions of (theta, sigma) of less than this share of the curvature are not identified.
 FLAT = 1e-7

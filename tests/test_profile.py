@@ -1,0 +1,369 @@
+"""Profile likelihood against lme4, against dense normal theory and against closed forms."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from numpy.testing import assert_allclose
+from reference import load
+from reference.lme4_names import MODELS, column, group
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from statsmodels_mixed import SingularFitWarning, datasets
+from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.inference import Profile, profile
+
+SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
+
+# lme4 interpolates between points that are this far from exact, as a share of the width of
+# the interval; what it does by default is a little less exact.
+OF_WIDTH = 1e-3
+
+
+def fit(formula: str, data: pd.DataFrame, options: dict[str, Any] | None = None, **how: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        return smf.mixedlm2(formula, data, **(options or {})).fit(**how)
+
+
+@cache
+def fitted(name: str) -> Any:
+    model = MODELS[name]
+    return fit(model.formula, model.data(), model.options)
+
+
+@cache
+def profiled(name: str) -> Profile:
+    return profile(fitted(name))
+
+
+def label(record: dict[str, Any], name: str) -> tuple[str, str]:
+    """Kind and name of a parameter that lme4 calls `name`."""
+    if name == "sigma":
+        return "sigma", ""
+    if "|" not in name:
+        return "beta", column(name)
+    kind, rest = name.split("_", 1)
+    effects, factor = rest.split("|")
+    parts = [group(record, factor), *(column(effect) for effect in effects.split("."))]
+    return {"sd": "sd", "cor": "corr"}[kind], ".".join(parts)
+
+
+@pytest.mark.parametrize("record", load("inference_profile"), ids=lambda r: r["id"])
+def test_intervals_are_those_of_lme4(record):
+    for one in record["levels"]:
+        table = profiled(record["id"]).conf_int(1 - one["level"])
+        for name, lower, upper in zip(record["names"], one["lower"], one["upper"], strict=True):
+            ours = table.loc[label(record, name)]
+            atol = OF_WIDTH * (upper - lower)
+            assert_allclose([ours.lower, ours.upper], [lower, upper], rtol=0, atol=atol)
+
+
+def test_the_sd_of_days_has_a_lower_limit():
+    table = profiled("sleep_slope").conf_int()
+    assert_allclose(table.loc[("sd", "subj.days"), ["lower", "upper"]], [3.80, 8.75], atol=0.005)
+
+
+# What a point of a curve says, checked with n x n matrices.
+
+
+def deviance(result: Any, sigma: float, beta: np.ndarray, theta: np.ndarray) -> float:
+    """Return -2 log likelihood of a model at any of its parameters."""
+    design = result.model.design
+    n = len(design.y)
+    weights = np.ones(n) if design.weights is None else design.weights
+    V = np.diag(1 / weights)
+    at = 0
+    for block in design.blocks:
+        columns, rows = np.nonzero(block.pattern.T)
+        T = np.zeros(block.pattern.shape)
+        T[rows, columns] = theta[at : at + len(rows)]
+        at += len(rows)
+        same = block.refs[:, None] == block.refs
+        V = V + same * (block.z @ T @ T.T @ block.z.T)
+    residual = design.y - design.X[:, result.estimates.columns] @ beta
+    if design.offset is not None:
+        residual = residual - design.offset
+    r2 = residual @ np.linalg.solve(V, residual)
+    return np.linalg.slogdet(V)[1] + n * math.log(2 * math.pi * sigma**2) + r2 / sigma**2
+
+
+POINTWISE = (
+    "dyestuff2",
+    "sleep_slope",
+    "sleep_zerocorr",
+    "sleep_weighted",
+    "sleep_offset",
+    "penicillin",
+    "pastes",
+    "machines_slope",
+    "orthodont",
+)
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_zeta_is_the_root_of_the_rise_in_deviance(name):
+    result, table = fitted(name), profiled(name).frame
+    lowest = deviance(result, result.sigma, result.estimates.beta, result.theta)
+    for (kind, held, _), row in table.iterrows():
+        parameters = (row[("sigma", "")], row["beta"].to_numpy(), row["theta"].to_numpy())
+        rise = deviance(result, *parameters) - lowest
+        assert_allclose(row[("zeta", "")] ** 2, rise, rtol=0, atol=1e-5, err_msg=f"{kind} {held}")
+        if not np.isnan(row[(kind, held)]):
+            assert_allclose(
+                row[(kind, held)], row[("value", "")], rtol=1e-5, atol=1e-4 * result.sigma
+            )
+
+
+@pytest.mark.parametrize("name", ["sleep_slope", "penicillin", "machines_slope"])
+def test_no_other_values_of_the_other_parameters_are_better(name):
+    # Moves of everything else along random directions raise the deviance, or lower it by
+    # no more than what the search left undone.
+    result = fitted(name)
+    table = profiled(name).frame
+    rng = np.random.default_rng(5)
+    size = np.abs(result.theta) + 0.1
+    errors = np.sqrt(np.diag(result.cov_params()))
+    for (kind, held, point), row in table.iloc[::3].iterrows():
+        if kind not in ("theta", "beta", "sigma"):
+            continue
+        here = deviance(result, row[("sigma", "")], row["beta"], row["theta"])
+        for _ in range(4):
+            step = 10.0 ** rng.uniform(-3, -1)
+            sigma = row[("sigma", "")] * math.exp(step * rng.standard_normal())
+            beta = row["beta"] + step * errors * rng.standard_normal(len(errors))
+            theta = row["theta"] + step * size * rng.standard_normal(len(size))
+            if kind == "sigma":
+                sigma = row[("sigma", "")]
+            else:
+                moved = beta if kind == "beta" else theta
+                moved[held] = row[(kind, held)]
+            assert deviance(result, sigma, beta, theta) > here - 5e-6, (kind, held, point)
+
+
+def test_zeta_of_sigma_is_that_of_fits_with_sigma_given():
+    result = fitted("sleep_slope")
+    curve = profiled("sleep_slope")["sigma", ""]
+    for sigma in (21.0, 24.0, 27.0, 31.0):
+        rise = result.model.fit(sigma=sigma).objective - result.objective
+        sign = np.sign(sigma - result.sigma)
+        assert_allclose(curve.zeta_at(sigma), sign * math.sqrt(rise), atol=2e-5)
+
+
+def test_zeta_of_a_coefficient_is_that_of_fits_with_an_offset():
+    result = fitted("sleep_slope")
+    curve = profiled("sleep_slope")["beta", "days"]
+    for slope in (6.0, 9.0, 12.0, 15.0):
+        sleep = datasets.load("sleepstudy").assign(off=lambda d, b=slope: b * d["days"])
+        other = fit("reaction ~ 1 + (1 + days | subj)", sleep, {"offset": "off"})
+        rise = other.objective - result.objective
+        sign = np.sign(slope - result.params["days"])
+        assert_allclose(curve.zeta_at(slope), sign * math.sqrt(rise), atol=2e-4)
+
+
+@pytest.mark.parametrize("corr", [-0.6, -0.2, 0.4, 0.8, 0.95])
+def test_zeta_of_a_correlation_is_that_of_another_search(corr):
+    result = fitted("sleep_slope")
+
+    def objective(logs: np.ndarray) -> float:
+        first, second = np.exp(logs)
+        theta = [first, second * corr, second * math.sqrt(1 - corr**2)]
+        return float(result.model.objective(theta))
+
+    found = minimize(objective, np.log([0.9, 0.2]), method="Nelder-Mead", options={"fatol": 1e-10})
+    rise = found.fun - result.objective
+    expected = math.copysign(math.sqrt(rise), corr - 0.0813)
+    curve = profiled("sleep_slope")["corr", "subj.days.Intercept"]
+    assert_allclose(curve.zeta_at(corr), expected, atol=3e-4)
+
+
+def test_a_balanced_one_way_layout_has_closed_forms():
+    # Yield of 6 batches of 5: with lambda = sigma^2 + 5 sd^2 the deviance is
+    # 24 log sigma^2 + 6 log lambda + SSW / sigma^2 + (SSB + 30 (mean - mu)^2) / lambda + const.
+    data = datasets.load("dyestuff")
+    means = data.groupby("batch", observed=True)["yield"].mean()
+    between = 5 * float(((means - means.mean()) ** 2).sum())
+    within = float(((data["yield"] - data["batch"].map(means).astype(float)) ** 2).sum())
+
+    def rise(sigma2: float, lam: float, mu: float) -> float:
+        distance = between + 30 * (means.mean() - mu) ** 2
+        return 24 * math.log(sigma2) + 6 * math.log(lam) + within / sigma2 + distance / lam
+
+    least = rise(within / 24, between / 6, means.mean())
+    curves = profiled("dyestuff")
+    # The mean: lambda is (SSB + 30 (mean - mu)^2) / 6 while that exceeds sigma^2.
+    for mu in (1480.0, 1510.0, 1550.0):
+        lam = (between + 30 * (means.mean() - mu) ** 2) / 6
+        root = math.sqrt(rise(within / 24, lam, mu) - least)
+        assert_allclose(abs(curves["beta", "Intercept"].zeta_at(mu)), root, atol=1e-4)
+    # The ratio theta = sd / sigma: sigma^2 = (SSW + SSB / (1 + 5 theta^2)) / 30.
+    for theta in (0.0, 0.3, 1.2, 2.0):
+        share = 1 + 5 * theta**2
+        sigma2 = (within + between / share) / 30
+        root = math.sqrt(rise(sigma2, share * sigma2, means.mean()) - least)
+        ours = float(curves["theta", "batch.Intercept"].zeta_at(theta))
+        assert_allclose(abs(ours), root, atol=3e-4)
+
+
+# Bounds.
+
+
+def test_a_bound_that_is_not_significant_ends_the_interval():
+    table = profiled("pastes").conf_int()
+    assert table.loc[("sd", "batch.Intercept"), "lower"] == 0
+    assert table.loc[("theta", "batch.Intercept"), "lower"] == 0
+    assert profiled("dyestuff").conf_int(0.01).loc[("sd", "batch.Intercept"), "lower"] == 0
+    assert profiled("dyestuff").conf_int(0.05).loc[("sd", "batch.Intercept"), "lower"] > 12
+    orthodont = profiled("orthodont").conf_int()
+    assert orthodont.loc[("corr", "subject.age.Intercept"), "upper"] == 1
+
+
+def test_an_estimate_of_zero_has_an_upper_limit_only():
+    curves = profiled("dyestuff2")
+    curve = curves["sd", "batch.Intercept"]
+    assert curve.estimate == 0
+    assert curve.value[0] == 0
+    assert curve.zeta[0] == 0
+    lower, upper = curve.interval(0.95)
+    assert lower == 0
+    # by fits at a given ratio of standard deviations
+    result = fitted("dyestuff2")
+    objective = result.model.objective
+
+    def at(sd: float) -> float:
+        """Least deviance with this sd: theta = sd / sigma, sigma at will."""
+
+        def given(log_sigma: np.ndarray) -> float:
+            sigma = math.exp(log_sigma[0])
+            return deviance(result, sigma, result.estimates.beta, np.array([sd / sigma]))
+
+        return float(minimize(given, [math.log(result.sigma)], method="Nelder-Mead").fun)
+
+    assert_allclose(at(upper) - objective([0.0]), norm.isf(0.025) ** 2, atol=1e-3)
+
+
+def test_a_correlation_with_an_effect_that_does_not_vary_can_be_anything():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 8), "x": np.tile(np.arange(8.0), 12)})
+    data["y"] = data["x"] + rng.standard_normal(96)
+    data["y"] -= data.groupby("g")["y"].transform("mean") - data["y"].mean()
+    result = fit("y ~ x + (x | g)", data)
+    table = profile(result, "corr").conf_int()
+    assert_allclose(table[["lower", "upper"]].to_numpy(), [[-1, 1]])
+
+
+def test_a_ridge_of_equal_deviance_is_crossed():
+    # The data tell the variances under either source, but not this matrix itself.
+    table = profile(fitted("oxide_source"), ("sd", "corr")).conf_int()
+    assert np.isfinite(table[["lower", "upper"]].to_numpy()).all()
+    assert table.loc[("corr", "lot.source[T.2].Intercept"), "lower"] == -1
+    assert table.loc[("corr", "lot.source[T.2].Intercept"), "upper"] == 1
+
+
+# The model around it.
+
+
+def test_units_do_not_matter():
+    sleep = datasets.load("sleepstudy")
+    sleep["reaction"] *= 1e-3
+    sleep["days"] *= 24.0
+    ours = profile(fit(SLEEP, sleep)).conf_int()
+    plain = profiled("sleep_slope").conf_int()
+    factors = pd.Series(1e-3, index=plain.index)
+    factors[("beta", "days")] = factors[("sd", "subj.days")] = 1e-3 / 24
+    factors["corr"] = 1.0
+    factors[("theta", "subj.Intercept")] = 1.0
+    factors[("theta", "subj.days.Intercept")] = factors[("theta", "subj.days")] = 1 / 24
+    assert_allclose(ours, plain.mul(factors, axis=0), rtol=1e-4, atol=1e-9)
+
+
+def test_after_reml_the_likelihood_is_profiled_about_its_own_maximum():
+    reml = profile(fit(SLEEP, datasets.load("sleepstudy"), reml=True), ("sigma", "sd"))
+    assert_allclose(reml.conf_int(), profiled("sleep_slope").conf_int(kinds=("sigma", "sd")), 1e-5)
+
+
+def test_a_given_sigma_stays():
+    curves = profile(fit(SLEEP, datasets.load("sleepstudy"), sigma=25.0))
+    assert "sigma" not in curves.conf_int().index.get_level_values("kind")
+    assert (curves.frame["sigma"] == 25.0).all()
+
+
+def test_a_model_without_fixed_effects_has_a_profile():
+    sleep = datasets.load("sleepstudy")
+    curves = profile(fit("reaction ~ 0 + (1 | subj)", sleep))
+    assert set(curves.conf_int().index.get_level_values("kind")) == {"sigma", "theta", "sd"}
+
+
+def test_dropped_columns_are_left_out():
+    sleep = datasets.load("sleepstudy").assign(hours=lambda d: 24 * d["days"])
+    with pytest.warns(match="rank deficient"):
+        result = fit("reaction ~ days + hours + (1 | subj)", sleep)
+    table = profile(result, "beta").conf_int()
+    assert list(table.loc["beta"].index) == ["Intercept", "days"]
+
+
+# The value that is returned.
+
+
+def test_values_and_zetas_are_inverse():
+    for curve in profiled("sleep_slope").curves:
+        assert (np.diff(curve.value) > 0).all()
+        assert (np.diff(curve.zeta) >= 0).all()
+        assert_allclose(curve.zeta_at(curve.value), curve.zeta, atol=1e-12)
+        for zeta in (-2.5, -1.0, 0.0, 0.5, 1.5):
+            assert_allclose(curve.zeta_at(curve.value_at(zeta)), zeta, atol=1e-9)
+        assert np.isnan(curve.zeta_at(curve.value[-1] + 1e3))
+
+
+def test_an_interval_beyond_the_points_is_refused():
+    curves = profile(fitted("sleep_slope"), "sigma", level=0.95)
+    curves.conf_int(0.05)
+    with pytest.raises(OptionError, match="profile again with a higher level"):
+        curves.conf_int(1e-5)
+
+
+def test_kinds_can_be_chosen():
+    curves = profile(fitted("sleep_slope"), ["sd", "sigma"])
+    assert [curve.kind for curve in curves.curves] == ["sd", "sd", "sigma"]
+    assert list(curves.conf_int(kinds="sigma").index) == [("sigma", "")]
+    assert repr(curves).startswith(f"<Profile: {SLEEP}; 3 parameters, ")
+    with pytest.raises(OptionError, match=r"no profile of \('beta', 'days'\)"):
+        curves["beta", "days"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kinds": "rho"}, "there is no 'rho' here; choose from beta, sigma, theta, sd, corr"),
+        ({"level": 1.0}, "level must be between 0 and 1"),
+    ],
+)
+def test_impossible_options_are_refused(arguments, message):
+    with pytest.raises(OptionError, match=message):
+        profile(fitted("sleep_slope"), **arguments)
+
+
+def test_a_model_without_correlations_has_none_to_profile():
+    with pytest.raises(OptionError, match="no 'corr' here"):
+        profile(fitted("dyestuff"), "corr")
+
+
+def test_other_models_and_results_without_data_are_refused():
+    cbpp = datasets.load("cbpp")
+    glmm = smf.mixedglm2("incid / hsz ~ period + (1 | herd)", cbpp, sm.families.Binomial(),
+                         weights="hsz").fit()  # fmt: skip
+    with pytest.raises(OptionError, match="for linear models"):
+        profile(glmm)
+    result = fit(SLEEP, datasets.load("sleepstudy"))
+    result.remove_data()
+    with pytest.raises(DataError, match="the data of this result were removed"):
+        profile(result)
