@@ -17,7 +17,7 @@ from .approximation import (
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .design import Design
-from .errors import OptionError
+from .errors import CoreError, DataError, OptionError
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .glm_start import glm_coefficients, start_dispersion, usable_coefficients
@@ -115,7 +115,7 @@ def fit_generalized(
     OptionError
         If an option is not possible.
     DataError
-        If there are too few rows.
+        If there are too few rows, or no maximum can be reached.
     """
     with one_blas_thread():
         problem = prepare(design, spec, n_agq=n_agq, fast=fast, hessian=hessian)
@@ -140,8 +140,30 @@ def fit_generalized(
             f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
             "evaluated at the start; give other values by start=, or use another link."
         )
-    report = minimize(problem.core, begin, options or FitOptions())
+    try:
+        return _maximize(
+            problem, design, spec, begin, unit, options or FitOptions(), n_agq, hessian
+        )
+    except CoreError as error:
+        raise DataError(
+            f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
+            "could be reached; look for a response that separates, or try another link or start= "
+            f"({error})"
+        ) from error
 
+
+def _maximize(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    begin: Array,
+    unit: float,
+    options: FitOptions,
+    n_agq: int,
+    hessian: str,
+) -> GeneralizedEstimates:
+    """Minimize from `begin` and read the estimates off the solved model."""
+    report = minimize(problem.core, begin, options)
     patterns = [block.pattern for block in design.blocks]
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)

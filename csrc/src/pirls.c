@@ -6,8 +6,9 @@
  *     h(u) = loglik(y | eta = X beta + Z Lambda u + offset) - |u|^2 / 2.
  *
  * Each step solves (Lambda'Z'WZ Lambda + I) delta = Lambda'Z'l - u with the observed
- * weights where they are safely positive and the expected ones elsewhere, so that steps
- * are Newton steps near the mode yet always ascend; steps that overshoot are halved. The
+ * weights, a Newton step. Where that matrix is not positive definite, rows whose observed
+ * weight is not safely positive take the expected one. So steps always ascend; those that
+ * overshoot are halved. The
  * iteration starts from the modes of the evaluation before.
  */
 #include "smm_glmm.h"
@@ -161,13 +162,13 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
 
         int newton = 1;
-        const double *weights = g->we;
-        if (g->wo != g->we) {
+        int status = smm_form_omega(g, g->wo);
+        if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->wo);
+        if (status && g->wo != g->we) { /* not a maximum of the Newton model: score */
             newton = step_weights(g);
-            weights = g->work;
+            status = smm_form_omega(g, g->work);
+            if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
         }
-        int status = smm_form_omega(g, weights);
-        if (status == SMM_OK && g->fast) status = smm_form_joint(g, weights);
         if (status) return status;
         smm_solve_modes(g, delta, g->fast ? step : NULL);
         g->pirls_steps++;

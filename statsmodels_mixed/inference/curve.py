@@ -62,7 +62,8 @@ class Curve:
         if self.kind == "beta":
             return value
         if self.kind == "corr":
-            return np.asarray(-np.arccos(np.clip(value, -1.0, 1.0)))
+            with np.errstate(invalid="ignore"):
+                return np.asarray(-np.arccos(value))
         return np.asarray(np.arcsinh(value / self._size))
 
     def _value(self, at: float) -> float:

@@ -18,12 +18,14 @@ __all__ = ["trace"]
 Array = NDArray[np.float64]
 
 # Points are this far apart in zeta, about.
-STEP = 0.7
+STEP = 0.6
 # A bound is approached no nearer than this, in working units: closer the deviance is flat.
 NEAR_BOUND = 1e-6
 MOST_POINTS = 60
-# No step is longer than this times the one before.
+# No step is longer than this times the one before,
 GROWTH = 2.5
+# nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
+LONGEST = {"corr": 0.25, "beta": math.inf}
 # Deviances lower than that of the fit by more than this are no rounding.
 BELOW = 1e-5
 
@@ -32,13 +34,15 @@ BELOW = 1e-5
 class _Point:
     """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
 
-    One that stands for a bound lies a little inside of it.
+    `turn` is the change of the tangent on the way to it, for each unit of the value. A point
+    that stands for a bound lies a little inside of it.
     """
 
     value: float
     root: float
     rate: float
     minimum: Minimum
+    turn: Array | float = 0.0
     bound: float | None = None
 
 
@@ -115,7 +119,8 @@ def _side(
     bound = target.lower if sign < 0 else target.upper
     points: list[_Point] = []
     here, last = origin, None
-    longest = math.inf if target.kind == "beta" else max(1.0, abs(origin.value))
+    most = LONGEST.get(target.kind, max(1.0, abs(origin.value)))
+    longest = most
     while here.root < cutoff and len(points) < MOST_POINTS:
         room = sign * (bound - here.value)
         if room <= 2.0 * NEAR_BOUND:
@@ -136,7 +141,7 @@ def _side(
         if there is None:
             break
         points.append(there)
-        longest = GROWTH * abs(there.value - here.value)
+        longest = min(most, GROWTH * abs(there.value - here.value))
         here = there
     return points
 
@@ -152,7 +157,8 @@ def _step(here: _Point) -> float:
 
 def _point(model: LinearModel, target: Target, here: _Point, value: float) -> _Point | None:
     """Find the optimum at a value, beginning from that at another."""
-    start, ahead = here.minimum.x, here.minimum.tangent * (value - here.value)
+    way = value - here.value
+    start, ahead = here.minimum.x, (here.minimum.tangent + 0.5 * way * here.turn) * way
     if np.all(np.abs(ahead) <= 1.0 + np.abs(start)):
         start = start + ahead
     minimum = target.solve(value, start)
@@ -167,4 +173,5 @@ def _point(model: LinearModel, target: Target, here: _Point, value: float) -> _P
         )
     root = math.sqrt(max(rise, 0.0))
     rate = abs(minimum.slope) / (2.0 * root) if root > 0 else math.nan
-    return _Point(value, root, rate, minimum)
+    turn = (minimum.tangent - here.minimum.tangent) / way
+    return _Point(value, root, rate, minimum, turn)
