@@ -245,7 +245,7 @@ def test_the_shortest_interval_is_the_leftmost_of_equals():
 
 
 def test_correlations_that_are_not_defined_are_left_out():
-    boot = bootstrap(fitted("slope"), 60, seed=2, theta=[0.0, 0.0, 0.1])
+    boot = bootstrap(fitted("slope"), 60, seed=2, theta=[0.0, 0.0, 0.0])
     undefined = boot.frame["sd"].eq(0).any(axis=1)
     assert undefined.any()
     assert_array_equal(boot.frame["corr"].isna().to_numpy()[:, 0], undefined)
@@ -399,7 +399,7 @@ class Slow:
         monkeypatch.setattr(CoreWorkspace, "set_response", set_response)
 
 
-@pytest.mark.parametrize("after", [1, 40, 150])
+@pytest.mark.parametrize("after", [1, 40, 150, 151, 152, 153, 154, 155])
 def test_ctrl_c_returns_what_is_done(after, monkeypatch, tmp_path):
     whole = bootstrap(fitted("slope"), 300, seed=9)
     path = tmp_path / "boot.arrow"

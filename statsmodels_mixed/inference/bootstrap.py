@@ -11,11 +11,11 @@ import hashlib
 import os
 import queue
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -113,8 +113,8 @@ def bootstrap(
         recipe = resume.recipe
         truth = _read_truth(recipe)
         simulator = simulator_of(design, estimates, truth, re)
-    done = [_kept(resume, int(n), len(recipe.truth))]
-    tasks = _tasks(int(n), recipe.stream_length, done[0][0])
+    kept = _kept(resume, int(n), len(recipe.truth))
+    tasks = _tasks(int(n), recipe.stream_length, kept[0])
     workers = min(_threads(threads), max(1, len(tasks)))
     refitter = make_refitter(design, estimates, truth, recipe.components)
     run = _Run(refitter, simulator, root, tasks)
@@ -122,26 +122,30 @@ def bootstrap(
         file = None
         if path is not None:
             file = stack.enter_context(ReplicateFile(path, recipe, int(n)))
-        bar = stack.enter_context(_bar(int(n), len(done[0][0]), progress))
+        bar = stack.enter_context(_bar(int(n), len(kept[0]), progress))
         stack.enter_context(one_blas_thread())
-        stack.enter_context(run.threads(workers))
+        stack.enter_context(run)
         while True:
             try:
-                for rows in run:
-                    done.append(rows)
-                    bar.update(len(rows[0]))
+                run.start(workers)
+                for fitted in run.wait():
+                    bar.update(fitted)
                     if file is not None:
-                        file.write(done[1:])
+                        file.write(run.done)
                 break
             except KeyboardInterrupt:
                 run.stop[0] = 1  # and once more round for what is done
-    number, values, converged = (np.concatenate(part) for part in zip(*done, strict=True))
+    rows = zip(kept, *run.done, strict=True)
+    number, values, converged = (np.concatenate(part) for part in rows)
     order = np.argsort(number)
     return Bootstrap(recipe, int(n), number[order], values[order], converged[order])
 
 
 class _Run:
-    """Threads at work on the pieces of a bootstrap; iterating gives what they have done.
+    """Threads at work on the pieces of a bootstrap.
+
+    What they have done is in `done`, which only they write: Ctrl-C may come between any two
+    steps of the thread that waits for them, and nothing is lost.
 
     Parameters
     ----------
@@ -164,21 +168,27 @@ class _Run:
         self._tasks: queue.SimpleQueue[tuple[int, int, int]] = queue.SimpleQueue()
         for task in tasks:
             self._tasks.put(task)
-        # None: a thread has ended
-        self._done: queue.SimpleQueue[Rows | None] = queue.SimpleQueue()
-        self._futures: list[Future[None]] = []
-        self._working = 0
+        self.done: list[Rows] = []
+        # Numbers of replicates done, to wait for; None when a thread ends.
+        self._news: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._threads: list[Thread] = []
+        self._ended = 0
+        self._error: BaseException | None = None
 
-    @contextmanager
-    def threads(self, number: int) -> Iterator[None]:
-        """Work with this many threads inside the block."""
-        with ThreadPoolExecutor(number, thread_name_prefix="bootstrap") as pool:
-            self._working = number
-            self._futures = [pool.submit(self._work) for _ in range(number)]
-            try:
-                yield
-            finally:
-                self.stop[0] = 1
+    def start(self, number: int) -> None:
+        """Start so many threads, unless there are some already or the run is to stop."""
+        while len(self._threads) < number and not self.stop[0]:
+            self._threads.append(Thread(target=self._work, name="bootstrap"))
+            self._threads[-1].start()
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop[0] = 1
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
 
     def _work(self) -> None:
         try:
@@ -191,26 +201,30 @@ class _Run:
                 responses = self._simulator.draw(stream(self._root, number), last)[first:]
                 values, converged = worker(responses, self.stop)
                 start = number * self._simulator.stream_length + first
-                self._done.put((np.arange(start, start + len(values)), values, converged))
-        except BaseException:
+                self.done.append((np.arange(start, start + len(values)), values, converged))
+                self._news.put(len(values))
+        except BaseException as error:
             self.stop[0] = 1
-            raise
+            self._error = error
         finally:
-            self._done.put(None)
+            self._news.put(None)
 
-    def __iter__(self) -> Iterator[Rows]:
-        """Wait for pieces of work until no thread is working any more."""
-        while self._working:
+    def wait(self) -> Iterator[int]:
+        """Give the number of replicates of each piece as it is done, until all threads end."""
+        while self._ended < len(self._threads):
             try:
-                rows = self._done.get(timeout=_PATIENCE)
+                news = self._news.get(timeout=_PATIENCE)
             except queue.Empty:
+                # Ctrl-C may have come before a thread had started, or have eaten some news
+                if not any(thread.is_alive() for thread in self._threads):
+                    break
                 continue
-            if rows is None:
-                self._working -= 1
+            if news is None:
+                self._ended += 1
             else:
-                yield rows
-        for future in self._futures:
-            future.result()
+                yield news
+        if self._error is not None:
+            raise self._error
 
 
 def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:

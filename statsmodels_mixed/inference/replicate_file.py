@@ -110,35 +110,35 @@ class ReplicateFile:
     def __init__(self, path: str | PathLike[str], recipe: Recipe, requested: int) -> None:
         place = Path(path)
         self._schema = _schema(recipe, requested)
-        self._written = 0
         self._file: BinaryIO
+        # Where the file ends, and how many pieces have been written: changed together.
+        self._state = 0, 0
         if place.exists():
-            self._end = read_file(place)[1]
+            self._state = read_file(place)[1], 0
             self._file = place.open("r+b")
         else:
-            self._end = 0
             self._file = place.open("xb")
-            self._append(bytes(self._schema.serialize()))
+            self._append(bytes(self._schema.serialize()), 0)
 
     def __enter__(self) -> ReplicateFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.truncate(self._end)
+        self._file.truncate(self._state[0])
         self._file.close()
 
     def write(self, done: Sequence[Rows]) -> None:
         """Append the pieces of a growing sequence that are not in the file yet."""
-        while self._written < len(done):
-            self._append(_message(self._schema, done[self._written]))
-            self._written += 1
+        while self._state[1] < len(done):
+            self._append(_message(self._schema, done[self._state[1]]), 1)
 
-    def _append(self, message: bytes) -> None:
+    def _append(self, message: bytes, pieces: int) -> None:
         # what an interrupted call has written lies beyond the end, and is written over
-        self._file.seek(self._end)
+        end, written = self._state
+        self._file.seek(end)
         self._file.write(message)
         self._file.flush()
-        self._end += len(message)
+        self._state = end + len(message), written + pieces
 
 
 def write_file(path: str | PathLike[str], boot: Bootstrap) -> None:
