@@ -69,7 +69,8 @@ def assert_moments(draws: np.ndarray, mean: np.ndarray, V: np.ndarray) -> None:
 @pytest.mark.parametrize("options", [{}, {"weights": "w"}, {"offset": "off"}], ids=str)
 def test_new_responses_have_the_moments_of_the_model(options):
     result = linear(**options)
-    assert_moments(drawn("new", **options), result.estimates.linear_predictor, covariance_of(result))
+    mean = result.estimates.linear_predictor
+    assert_moments(drawn("new", **options), mean, covariance_of(result))
 
 
 def test_conditional_responses_keep_the_random_effects():
