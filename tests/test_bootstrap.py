@@ -399,7 +399,7 @@ class Slow:
         monkeypatch.setattr(CoreWorkspace, "set_response", set_response)
 
 
-@pytest.mark.parametrize("after", [1, 40, 150, 151, 152, 153, 154, 155])
+@pytest.mark.parametrize("after", [1, 40, 150])
 def test_ctrl_c_returns_what_is_done(after, monkeypatch, tmp_path):
     whole = bootstrap(fitted("slope"), 300, seed=9)
     path = tmp_path / "boot.arrow"

@@ -132,6 +132,8 @@ def bootstrap(
                     bar.update(fitted)
                     if file is not None:
                         file.write(run.done)
+                if file is not None:
+                    file.write(run.done)
                 break
             except KeyboardInterrupt:
                 run.stop[0] = 1  # and once more round for what is done
