@@ -26,8 +26,10 @@ from statsmodels.genmod.families import links
 
 from statsmodels_mixed import MixedModelWarning, datasets
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
+from statsmodels_mixed.inference import Bootstrap, bootstrap, refit, simulate
+from statsmodels_mixed.inference.parameters import Components
 from statsmodels_mixed.inference.replicates import shortest_interval
+from statsmodels_mixed.inference.simulate import truth_of
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 PROPORTION = "incid / hsz ~ period + (1 | herd)"
@@ -377,36 +379,36 @@ def test_other_files_are_refused(tmp_path):
 # Interruptions.
 
 
-class Slow:
-    """Interrupts the main thread when so many responses have been fitted."""
+def interrupt_in(patch: Any, piece: int) -> None:
+    """Let Ctrl-C come in the middle of the work on a piece, which then ends early."""
+    original = refit._fit_each
+    lock, count = threading.Lock(), 0
 
-    def __init__(self, monkeypatch: Any, after: int) -> None:
-        from statsmodels_mixed._core import CoreWorkspace
+    def fit_each(workspace: Any, responses: np.ndarray, start: np.ndarray, stop: Any) -> Any:
+        nonlocal count
+        with lock:
+            count += 1
+            here = count == piece
+        if not here:
+            return original(workspace, responses, start, stop)
+        some = original(workspace, responses[:20], start, stop)
+        _thread.interrupt_main()
+        while not stop[0]:
+            time.sleep(1e-3)
+        return some
 
-        original = CoreWorkspace.set_response
-        lock, count = threading.Lock(), 0
-
-        def set_response(workspace: Any, y: np.ndarray) -> None:
-            nonlocal count
-            with lock:
-                count += 1
-                if count == after:
-                    _thread.interrupt_main()
-            if count > after - 5:
-                time.sleep(0.01)
-            original(workspace, y)
-
-        monkeypatch.setattr(CoreWorkspace, "set_response", set_response)
+    patch.setattr(refit, "_fit_each", fit_each)
 
 
-@pytest.mark.parametrize("after", [1, 40, 150])
-def test_ctrl_c_returns_what_is_done(after, monkeypatch, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("piece", [1, 2, 4])
+def test_ctrl_c_returns_what_is_done(piece, threads, monkeypatch, tmp_path):
     whole = bootstrap(fitted("slope"), 300, seed=9)
     path = tmp_path / "boot.arrow"
     with monkeypatch.context() as patch:
-        Slow(patch, after)
-        some = bootstrap(fitted("slope"), 300, seed=9, path=path, threads=2)
-    assert after - 2 <= len(some) < 300
+        interrupt_in(patch, piece)
+        some = bootstrap(fitted("slope"), 300, seed=9, path=path, threads=threads)
+    assert 20 <= len(some) < 300
     assert some.requested == 300
     assert_array_equal(some.values, whole.values[some.number])
     assert "of 300 replicates" in repr(some)
@@ -416,13 +418,21 @@ def test_ctrl_c_returns_what_is_done(after, monkeypatch, tmp_path):
     assert_same(bootstrap(fitted("slope"), 300, path=path), whole)
 
 
-def test_an_error_in_a_thread_comes_through(monkeypatch):
-    from statsmodels_mixed._core import CoreWorkspace
+def test_a_flag_ends_the_work_on_a_piece():
+    result = fitted("slope")
+    design, estimates = result.model.design, result.estimates
+    truth = truth_of(estimates)
+    refitter = refit.make_refitter(design, estimates, truth, Components.of(result.layout))
+    rows, converged = refitter.worker()(np.ones((3, 180)), np.ones(1, dtype=np.int32))
+    assert rows.shape == (0, 9)
+    assert converged.shape == (0,)
 
+
+def test_an_error_in_a_thread_comes_through(monkeypatch):
     def fail(*_: Any) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(CoreWorkspace, "set_response", fail)
+    monkeypatch.setattr(refit, "_fit_each", fail)
     with pytest.raises(MemoryError, match="no room"):
         bootstrap(fitted("slope"), 300, seed=9, threads=2)
 

@@ -360,13 +360,115 @@ def test_a_model_without_correlations_has_none_to_profile():
         profile(fitted("dyestuff"), "corr")
 
 
-def test_other_models_and_results_without_data_are_refused():
-    cbpp = datasets.load("cbpp")
-    glmm = smf.mixedglm2("incid / hsz ~ period + (1 | herd)", cbpp, sm.families.Binomial(),
-                         weights="hsz").fit()  # fmt: skip
-    with pytest.raises(OptionError, match="for linear models"):
-        profile(glmm)
+def test_a_result_without_data_is_refused():
     result = fit(SLEEP, datasets.load("sleepstudy"))
     result.remove_data()
     with pytest.raises(DataError, match="the data of this result were removed"):
         profile(result)
+
+
+# Generalized models.
+
+GENERALIZED: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "binomial": (
+        "cbpp",
+        "incid / hsz ~ period + (1 | herd)",
+        {"family": sm.families.Binomial(), "weights": "hsz"},
+        {},
+    ),
+    "quadrature": (
+        "cbpp",
+        "incid / hsz ~ period + (1 | herd)",
+        {"family": sm.families.Binomial(), "weights": "hsz"},
+        {"n_agq": 5},
+    ),
+    "slopes": (
+        "contra",
+        "use ~ age + urban + (1 + urban | dist)",
+        {"family": sm.families.Binomial()},
+        {},
+    ),
+    "poisson": (
+        "grouseticks",
+        "ticks ~ year + cheight + (1 | brood) + (1 | location)",
+        {"family": sm.families.Poisson()},
+        {},
+    ),
+    "gamma": (
+        "sleepstudy",
+        "reaction ~ days + (1 | subj)",
+        {"family": sm.families.Gamma(sm.families.links.Log())},
+        {},
+    ),
+}
+
+
+@cache
+def generalized(name: str) -> Any:
+    source, formula, options, how = GENERALIZED[name]
+    return smf.mixedglm2(formula, datasets.load(source), **options).fit(**how)
+
+
+@cache
+def profiled_generalized(name: str) -> Profile:
+    return profile(generalized(name))
+
+
+@pytest.mark.parametrize("name", GENERALIZED)
+def test_zeta_of_a_generalized_model_is_the_root_of_the_rise(name):
+    result, table = generalized(name), profiled_generalized(name).frame
+    how = {"n_agq": result.estimates.n_agq}
+    for (kind, held, point), row in table.iloc[::4].iterrows():
+        dispersion = row[("dispersion", "")] if "dispersion" in table else 1.0
+        there = result.model.objective(row["theta"], row["beta"], dispersion, **how)
+        rise = there - result.objective
+        assert_allclose(row[("zeta", "")] ** 2, rise, rtol=0, atol=2e-5, err_msg=f"{kind} {point}")
+        assert_allclose(row[(kind, held)], row[("value", "")], rtol=1e-4, atol=1e-5)
+
+
+def test_zeta_of_a_coefficient_of_a_generalized_model_is_that_of_fits_with_an_offset():
+    result, curves = generalized("slopes"), profiled_generalized("slopes")
+    data = datasets.load("contra")
+    for value in (-0.004, 0.004, 0.015, 0.022):
+        offset = value * data["age"].to_numpy()
+        other = smf.mixedglm2(
+            "use ~ urban + (1 + urban | dist)", data, sm.families.Binomial(), offset=offset
+        ).fit()
+        root = math.sqrt(other.objective - result.objective)
+        expected = math.copysign(root, value - result.params["age"])
+        assert_allclose(curves["beta", "age"].zeta_at(value), expected, atol=ZETA)
+
+
+@pytest.mark.parametrize("sd", [0.3, 0.5, 0.9, 1.2])
+@pytest.mark.parametrize("name", ["binomial", "quadrature"])
+def test_zeta_of_a_deviation_of_a_generalized_model_is_that_of_another_search(name, sd):
+    result = generalized(name)
+    how = {"n_agq": result.estimates.n_agq}
+    found = minimize(
+        lambda beta: result.model.objective([sd], beta, **how),
+        np.asarray(result.params),
+        jac=lambda beta: result.model.gradient([sd], beta, **how)[1:],
+        method="BFGS",
+    )
+    expected = math.copysign(math.sqrt(found.fun - result.objective), sd - result.theta[0])
+    curve = profiled_generalized(name)["sd", "herd.Intercept"]
+    assert_allclose(curve.zeta_at(sd), expected, atol=ZETA)
+
+
+def test_the_bound_of_a_deviation_of_a_generalized_model_is_the_model_without_it():
+    result = generalized("poisson")
+    data = datasets.load("grouseticks")
+    less = smf.mixedglm2("ticks ~ year + cheight + (1 | brood)", data, sm.families.Poisson()).fit()
+    curve = profiled_generalized("poisson")["sd", "location.Intercept"]
+    assert curve.value[0] == 0
+    assert_allclose(curve.zeta[0] ** 2, less.objective - result.objective, atol=1e-5)
+    assert curve.interval(0.95)[0] == 0
+
+
+def test_a_fast_fit_is_no_maximum_of_the_likelihood():
+    _, formula, options, _ = GENERALIZED["binomial"]
+    fast = smf.mixedglm2(formula, datasets.load("cbpp"), **options).fit(fast=True)
+    with pytest.raises(OptionError, match="fit without fast=True"):
+        profile(fast)
+    with pytest.raises(OptionError, match="no 'sigma' here; choose from beta, theta, sd"):
+        profile(generalized("binomial"), "sigma")

@@ -127,7 +127,8 @@ def test_a_seed_may_be_many_things():
 
 
 def test_streams_are_short_when_the_model_is_large():
-    assert [stream_length(n) for n in (36, 512, 513, 4000, 40_000)] == [64, 64, 32, 8, 1]
+    assert [stream_length(n) for n in (36, 216, 256, 257, 4000, 40_000)] == [128, 32, 32, 16, 2, 1]
+    assert [stream_length(n, "generalized") for n in (36, 4000, 40_000)] == [4, 2, 1]
 
 
 # Generalized models.

@@ -1,8 +1,9 @@
-"""What a profile holds fixed: a function of the covariance parameters, with derivatives.
+"""What a profile holds fixed: a function of the parameters of a model, with derivatives.
 
-The variables are x = (theta in units of its scale, log sigma), without log sigma when sigma
-is known. A constraint c(x) = value is kept to exactly by `retract`, which moves x to the
-nearest handy point where it holds, so that a search needs to work along it only.
+The variables x begin with theta in units of its scale; for a linear model log sigma follows
+unless sigma is known, for a generalized one coefficients and the log dispersion. A
+constraint c(x) = value is kept to exactly by `retract`, which moves x to the nearest handy
+point where it holds, so that a search needs to work along it only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Angle", "Constraint", "Element", "Length"]
+__all__ = ["Angle", "Combination", "Constraint", "Element", "Length"]
 
 Array = NDArray[np.float64]
 
@@ -90,6 +91,38 @@ class Element:
         if at is None or at == self.at or x[at] > ZERO or gradient[at] < 0:
             return None
         return at
+
+
+@dataclass(frozen=True, eq=False)
+class Combination:
+    """c(x) = a'x.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (m,)
+        The a.
+    """
+
+    gradient: Array
+    lower: float = -math.inf
+    upper: float = math.inf
+
+    def value(self, x: Array) -> float:
+        """Return a'x."""
+        return float(self.gradient @ x)
+
+    def derivatives(self, x: Array) -> tuple[Array, Array | None]:
+        """Return a."""
+        return self.gradient, None
+
+    def retract(self, x: Array, value: float) -> Array:
+        """Move along a."""
+        a = self.gradient
+        return np.asarray(x + a * ((value - float(a @ x)) / float(a @ a)))
+
+    def at_bound(self, x: Array, gradient: Array) -> int | None:
+        """Return None: the sign of no element matters."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,11 @@ class Components:
 
     def rectify(self, theta: Array) -> Array:
         """Return theta, shape (m, n_theta), in the form of a fit: see `canonical`."""
-        out = theta * np.where(theta[:, self.owner] < 0, -1.0, 1.0) + 0.0
+        above = theta[:, self.owner]
+        out = theta * np.where(above < 0, -1.0, 1.0) + 0.0
         patterns = [pattern for _, _, pattern in self.blocks]
-        for row in np.flatnonzero((out[:, self.diagonal] == 0).any(axis=1)):
+        # columns below a zero are rotated away
+        for row in np.flatnonzero(((above == 0) & (theta != 0)).any(axis=1)):
             out[row] = theta_of(canonical(factors_of(out[row], patterns), patterns), patterns)
         return out
 

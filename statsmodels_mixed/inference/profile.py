@@ -1,4 +1,4 @@
-"""Profile likelihood of a linear model: every parameter held fixed, the others optimized.
+"""Profile likelihood: every parameter held fixed in turn, the others optimized.
 
 zeta is the signed root of the rise in the deviance. Each parameter is moved away from its
 estimate in steps of about equal zeta; the optimum at one value, moved along its tangent,
@@ -22,15 +22,15 @@ from .._core import one_blas_thread
 from ..errors import OptionError
 from ..estimates import LinearEstimates
 from .curve import Curve
-from .parameters import Components, parameter_index, quantile_levels, select_kinds
+from .parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
+from .profile_generalized import GeneralizedModel
+from .profile_linear import LinearModel
 from .profile_path import trace
-from .profile_targets import LinearModel
+from .profile_targets import Model
 
 __all__ = ["Profile", "profile"]
 
 Array = NDArray[np.float64]
-
-KINDS = ("beta", "sigma", "theta", "sd", "corr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,9 @@ class Profile:
     curves : tuple of Curve
         One for each parameter.
     others : tuple of ndarray, shape (m, 1 + rank + n_theta)
-        For each curve sigma, the coefficients and theta at every point.
+        For each curve sigma (or the dispersion), the coefficients and theta at every point.
+    scale_name : str
+        ``"sigma"`` or ``"dispersion"``; empty for a family without one.
     fixed_names : tuple of str
         Names of the estimable coefficients.
     components : Components
@@ -57,6 +59,7 @@ class Profile:
     level: float
     curves: tuple[Curve, ...]
     others: tuple[Array, ...]
+    scale_name: str
     fixed_names: tuple[str, ...]
     components: Components
 
@@ -84,24 +87,26 @@ class Profile:
         components, p = self.components, len(self.fixed_names)
         for curve, others in zip(self.curves, self.others, strict=True):
             theta = others[:, 1 + p :]
-            deviations = components.deviations(theta, others[:, 0])
+            scale = others[:, 0] if self.scale_name == "sigma" else 1.0
+            deviations = components.deviations(theta, scale)
             parts = [curve.zeta[:, None], curve.value[:, None], others, deviations]
             rows.append(np.hstack([*parts, components.correlations(theta)]))
             index += [(curve.kind, curve.name, i) for i in range(len(curve.value))]
         labels = [
             ("zeta", ""),
             ("value", ""),
-            ("sigma", ""),
+            (self.scale_name or "none", ""),
             *(("beta", name) for name in self.fixed_names),
             *(("theta", name) for name in components.theta_names),
             *(("sd", name) for name in components.sd_names),
             *(("corr", name) for name in components.corr_names),
         ]
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             np.vstack(rows),
             index=pd.MultiIndex.from_tuples(index, names=["kind", "name", "point"]),
             columns=parameter_index(labels),
         )
+        return frame if self.scale_name else frame.drop(columns="none", level="kind")
 
     def conf_int(
         self, alpha: float = 0.05, kinds: str | Sequence[str] | None = None
@@ -116,7 +121,7 @@ class Profile:
         alpha : float
             Intervals have level 1 - alpha.
         kinds : str or sequence of str, optional
-            Some of ``"beta"``, ``"sigma"``, ``"theta"``, ``"sd"``, ``"corr"``.
+            Some of ``"beta"``, ``"sigma"``, ``"dispersion"``, ``"theta"``, ``"sd"``, ``"corr"``.
 
         Returns
         -------
@@ -143,16 +148,18 @@ class Profile:
 def profile(
     result: Any, kinds: str | Sequence[str] | None = None, *, level: float = 0.999
 ) -> Profile:
-    """Profile the likelihood of a fitted linear model.
+    """Profile the likelihood of a fitted model.
 
     Parameters
     ----------
-    result : LinearMixedModelResults
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data. After a fit by REML the likelihood is profiled all the
-        same, about its own maximum.
+        same, about its own maximum; for a generalized model it is what was maximized, by
+        Laplace's approximation or quadrature.
     kinds : str or sequence of str, optional
-        Which parameters: some of ``"beta"``, ``"sigma"``, ``"theta"``, ``"sd"`` (standard
-        deviations of the random effects), ``"corr"`` (their correlations); all by default.
+        Which parameters: some of ``"beta"``, ``"sigma"`` or ``"dispersion"``, ``"theta"``,
+        ``"sd"`` (standard deviations of the random effects), ``"corr"`` (their
+        correlations); all by default.
     level : float
         Largest level of confidence of the intervals to be asked for.
 
@@ -163,26 +170,37 @@ def profile(
     Raises
     ------
     OptionError
-        If the model is not linear, or has no parameters of a kind.
+        If the model has no parameters of a kind, or was fitted with ``fast=True``.
     MixedModelError
         If a deviance below that of the fit is found: it was no maximum of the likelihood.
     """
-    estimates = result.estimates
-    if not isinstance(estimates, LinearEstimates):
-        raise OptionError("profile() is for linear models; this one is generalized")
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}")
+    design, estimates = result._design(), result.estimates
     components = Components.of(result.layout)
-    known = [kind for kind in KINDS if kind != "sigma" or not estimates.sigma_fixed]
-    if not components.corr_names:
-        known.remove("corr")
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
-    if not fixed_names:
-        known.remove("beta")
-    wanted = select_kinds(kinds, known)
+    if isinstance(estimates, LinearEstimates):
+        scale_name, estimated = "sigma", not estimates.sigma_fixed
+    else:
+        estimated = estimates.spec.has_dispersion
+        scale_name = "dispersion" if estimated else ""
+        if estimates.fast:
+            raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True")
+    present = {
+        "beta": fixed_names,
+        scale_name: estimated,
+        "theta": True,
+        "sd": True,
+        "corr": components.corr_names,
+    }
+    wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
     cutoff = float(norm.isf((1 - level) / 2))
     with one_blas_thread():
-        model = LinearModel(result._design(), estimates, components)
+        model: Model
+        if isinstance(estimates, LinearEstimates):
+            model = LinearModel(design, estimates, components)
+        else:
+            model = GeneralizedModel(design, estimates, components)
         traced = [
             trace(model, target, cutoff)
             for kind in wanted
@@ -193,6 +211,7 @@ def profile(
         level=level,
         curves=tuple(curve for curve, _ in traced),
         others=tuple(others for _, others in traced),
+        scale_name=scale_name,
         fixed_names=fixed_names,
         components=components,
     )

@@ -1,4 +1,4 @@
-"""Following the optimum of a linear model while one of its parameters is moved."""
+"""Following the optimum of a model while one of its parameters is moved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import MixedModelError
 from .curve import Curve
-from .profile_targets import LinearModel, Target
+from .profile_targets import Model, Target
 from .surface import Minimum
 
 __all__ = ["trace"]
@@ -46,12 +46,12 @@ class _Point:
     bound: float | None = None
 
 
-def trace(model: LinearModel, target: Target, cutoff: float) -> tuple[Curve, Array]:
+def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     """Follow the optimum of a model along a target until zeta has reached a cutoff.
 
     Parameters
     ----------
-    model : LinearModel
+    model : Model
     target : Target
     cutoff : float
         Positive.
@@ -60,7 +60,7 @@ def trace(model: LinearModel, target: Target, cutoff: float) -> tuple[Curve, Arr
     -------
     curve : Curve
     others : ndarray, shape (m, 1 + rank + n_theta)
-        sigma, coefficients and theta at each point.
+        sigma (or the dispersion), coefficients and theta at each point.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def trace(model: LinearModel, target: Target, cutoff: float) -> tuple[Curve, Arr
     return curve, others
 
 
-def _flat(model: LinearModel, target: Target) -> tuple[Curve, Array]:
+def _flat(model: Model, target: Target) -> tuple[Curve, Array]:
     """Return the curve of a parameter on which the deviance does not depend."""
     value = np.sort([target.show(bound)[0] for bound in (target.lower, target.upper)])
     nothing = np.zeros(2)
@@ -112,9 +112,7 @@ def _flat(model: LinearModel, target: Target) -> tuple[Curve, Array]:
     return curve, model.parameters([target.state(target.start, math.nan)] * 2)
 
 
-def _side(
-    model: LinearModel, target: Target, origin: _Point, sign: int, cutoff: float
-) -> list[_Point]:
+def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float) -> list[_Point]:
     """Return the points on one side of the optimum, going outward."""
     bound = target.lower if sign < 0 else target.upper
     points: list[_Point] = []
@@ -155,7 +153,7 @@ def _step(here: _Point) -> float:
     return rise / slope if slope > 0 else 0.1
 
 
-def _point(model: LinearModel, target: Target, here: _Point, value: float) -> _Point | None:
+def _point(model: Model, target: Target, here: _Point, value: float) -> _Point | None:
     """Find the optimum at a value, beginning from that at another."""
     way = value - here.value
     start, ahead = here.minimum.x, (here.minimum.tangent + 0.5 * way * here.turn) * way

@@ -1,28 +1,27 @@
-"""The parameters of a linear model as things to hold fixed while all else is optimized."""
+"""The parameters of a model as things to hold fixed while all else is optimized."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreWorkspace, Minimization, TermArrays
-from ..basis import residual_response
-from ..crossprod import form_crossproducts
-from ..design import Design
-from ..errors import CoreError
-from ..estimates import LinearEstimates
-from ..optimize import FitOptions
 from .constraints import Angle, Constraint, Element, Length
 from .parameters import Components
-from .surface import Minimum, Surface, constrained_minimum
+from .surface import Landscape, Minimum, constrained_minimum
 
-__all__ = ["LinearModel", "Target"]
+__all__ = ["Model", "Show", "State", "Target", "constrained", "covariance_targets", "linear"]
 
 Array = NDArray[np.float64]
+
+# theta, sigma or the dispersion, and coefficients, in working units
+State = tuple[Array, float, Array]
+# value -> (value, derivative) in the units of the data
+Show = Callable[[float], tuple[float, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Target:
     show : callable
         value -> (value, derivative) in the units of the data.
     state : callable
-        (x of a minimum, value) -> theta, sigma and coefficients in working units.
+        (x of a minimum, value) -> the parameters of the model there.
     """
 
     kind: str
@@ -53,175 +52,112 @@ class Target:
     upper: float
     start: Array
     solve: Callable[[float, Array], Minimum | None]
-    show: Callable[[float], tuple[float, float]]
-    state: Callable[[Array, float], tuple[Array, float, Array]]
+    show: Show
+    state: Callable[[Array, float], State]
 
 
-class LinearModel:
-    """A linear model at the maximum of its likelihood, in working units.
+class Model(Protocol):
+    """A model at its optimum, whose parameters can be profiled."""
 
-    Parameters
-    ----------
-    design : Design
-    estimates : LinearEstimates
-        Where the maximum is looked for; a fixed sigma stays fixed.
-    components : Components
-    """
-
-    def __init__(self, design: Design, estimates: LinearEstimates, components: Components) -> None:
-        products = form_crossproducts(design)
-        self._design, self._products, self._components = design, products, components
-        self._workspace = products.workspace
-        self._sigma = estimates.sigma / products.y_scale if estimates.sigma_fixed else None
-        run = self._minimize(self._workspace, estimates.theta)
-        theta = components.rectify(run.theta[None, :])[0]
-        self.deviance = run.value
-        self._theta = theta
-        self._workspace.value_and_gradient(theta)
-        self._solution = self._workspace.solution()
-        sigma = self._sigma or math.sqrt(self._solution.pwrss / self._solution.dof)
-        self._surface = Surface(self._workspace, components.diagonal, self._sigma)
-        self._x = self._surface.point(theta, sigma)
-        rank = products.rank
-        identity = np.eye(rank)
-        self._inverse_r = np.linalg.solve(products.basis.R, identity) if rank else identity
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood at the optimum, but for a constant."""
 
     @property
     def n_theta(self) -> int:
         """Number of elements of theta."""
-        return len(self._theta)
 
-    def _minimize(self, workspace: CoreWorkspace, start: Array) -> Minimization:
-        workspace.set_criterion(False, self._sigma or 0.0)
-        return workspace.minimize(
-            start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
-        )
-
-    def parameters(self, states: Sequence[tuple[Array, float, Array]]) -> Array:
-        """Return sigma, coefficients and theta in the units of the data, a row for each state."""
-        products = self._products
-        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
-        sigma = np.array([sigma for _, sigma, _ in states])
-        gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
-        return np.column_stack([products.y_scale * sigma, gamma @ self._inverse_r.T, theta])
+    def parameters(self, states: Sequence[State]) -> Array:
+        """Return scale, coefficients and theta in the units of the data, a row for each."""
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
         """Return the parameters of a kind."""
-        components, y_scale = self._components, self._products.y_scale
-        if kind == "beta":
-            return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
-        if kind == "sigma":
-            last = Element(len(self._theta), -math.inf)
-            return [self._covariance(kind, "", last, lambda tau: (y_scale * math.exp(tau),) * 2)]
-        size = self._surface.scale
-        if kind == "theta":
-            elements = [
-                Element(i, 0.0 if i == above else -math.inf, int(above))
-                for i, above in enumerate(components.owner)
-            ]
-            return [
-                self._covariance(kind, name, element, _times(size[element.at]))
-                for name, element in zip(components.theta_names, elements, strict=True)
-            ]
-        rows: dict[tuple[int, int], tuple[int, ...]] = {at: () for at in components.sd_at}
-        for i, (t, row, _) in enumerate(components.theta_at):
-            rows[t, row] += (i,)
-        if kind == "sd":
-            return [
-                self._covariance(
-                    kind, name, Length(rows[at], self._sigma), _times(y_scale * size[rows[at][-1]])
-                )
-                for name, at in zip(components.sd_names, components.sd_at, strict=True)
-            ]
-        return [
-            self._covariance(kind, name, Angle(rows[t, j], rows[t, i]), _cosine)
-            for name, (t, i, j) in zip(components.corr_names, components.corr_at, strict=True)
+
+
+def constrained(
+    landscape: Landscape,
+    kind: str,
+    name: str,
+    constraint: Constraint,
+    x: Array,
+    show: Show,
+    read: Callable[[Array], State],
+) -> Target:
+    """Return the target that a constraint on the variables of a landscape is.
+
+    Parameters
+    ----------
+    landscape : Landscape
+    kind, name : str
+    constraint : Constraint
+    x : ndarray, shape (m,)
+        The optimum.
+    show : callable
+        As for `Target`.
+    read : callable
+        x -> the parameters of the model there.
+    """
+
+    def solve(value: float, start: Array) -> Minimum | None:
+        return constrained_minimum(landscape, constraint, value, start)
+
+    def state(x: Array, value: float) -> State:
+        return read(x if math.isnan(value) else constraint.retract(x, value))
+
+    with np.errstate(all="ignore"):
+        center = constraint.value(x)
+    return Target(kind, name, center, constraint.lower, constraint.upper, x, solve, show, state)
+
+
+def covariance_targets(
+    kind: str,
+    components: Components,
+    size: Array,
+    unit: float,
+    sigma: float | None,
+    make: Callable[[str, str, Constraint, Show], Target],
+) -> list[Target]:
+    """Return the targets among theta, standard deviations or correlations.
+
+    Parameters
+    ----------
+    kind : {"theta", "sd", "corr"}
+    components : Components
+    size : ndarray, shape (n_theta,)
+        What the first variables are to be multiplied by to give theta.
+    unit : float
+        What standard deviations are to be multiplied by.
+    sigma : float or None
+        Scale of the random effects, None when its logarithm is the last variable.
+    make : callable
+        (kind, name, constraint, show) -> the target.
+    """
+    if kind == "theta":
+        elements = [
+            Element(i, 0.0 if i == above else -math.inf, int(above))
+            for i, above in enumerate(components.owner)
         ]
-
-    def _covariance(
-        self,
-        kind: str,
-        name: str,
-        constraint: Constraint,
-        show: Callable[[float], tuple[float, float]],
-    ) -> Target:
-        """Return a target among the covariance parameters and sigma."""
-
-        def solve(value: float, start: Array) -> Minimum | None:
-            return constrained_minimum(self._surface, constraint, value, start)
-
-        def state(x: Array, value: float) -> tuple[Array, float, Array]:
-            theta, sigma = self._surface.parameters(constraint.retract(x, value))
-            self._workspace.value_and_gradient(theta)
-            return theta, sigma, self._workspace.solution().beta
-
-        with np.errstate(all="ignore"):
-            center = constraint.value(self._x)
-        return Target(
-            kind, name, center, constraint.lower, constraint.upper, self._x, solve, show, state
-        )
-
-    def _coefficient(self, j: int, name: str) -> Target:
-        """Return a coefficient as a target: its column leaves X and moves into the response.
-
-        In the orthonormal basis a coefficient is a'gamma. With one value of it, c, gamma is
-        a c / a'a plus a part orthogonal to a, which is that of a model with one column less.
-        """
-        products, design = self._products, self._design
-        a = self._inverse_r[j]
-        square = float(a @ a)
-        across = np.linalg.svd(a[None, :])[2][1:].T
-        terms = [TermArrays(len(b.levels), b.refs, b.z, b.pattern) for b in design.blocks]
-        y = design.y if design.offset is None else design.y - design.offset
-        response = residual_response(y, products.basis, design.weights)[1]
-        core = CoreDesign(terms, np.ascontiguousarray(products.basis.Q @ across))
-        workspace = CoreWorkspace(core, response, design.weights)
-        column = products.basis.Q @ a / square
-        n = products.n
-
-        def at(theta: Array, value: float) -> tuple[float, float, float, Array]:
-            """Return sigma^2, distance, variance / sigma^2 and coefficients at theta."""
-            self._workspace.set_criterion(False, 0.0)
-            self._workspace.value_and_gradient(theta)
-            solution = self._workspace.solution()
-            along = solution.xvx_inverse @ a
-            variance, distance = float(a @ along), value - float(a @ solution.beta)
-            gamma = solution.beta + along * (distance / variance)
-            r2 = solution.pwrss + distance**2 / variance
-            return self._sigma**2 if self._sigma else r2 / n, distance, variance, gamma
-
-        def solve(value: float, start: Array) -> Minimum | None:
-            workspace.set_response(response - value * column)
-            try:
-                run = self._minimize(workspace, start)
-            except CoreError:
-                return None
-            sigma2, distance, variance, _ = at(run.theta, value)
-            slope = 2.0 * distance / (variance * sigma2)
-            bend = 2.0 / (variance * sigma2) - (0.0 if self._sigma else slope**2 / n)
-            return Minimum(run.theta, run.value, slope, bend, np.zeros(len(run.theta)))
-
-        def state(x: Array, value: float) -> tuple[Array, float, Array]:
-            sigma2, _, _, gamma = at(x, value)
-            return x, math.sqrt(sigma2), gamma
-
-        zero, unit = float(a @ products.gamma), products.y_scale
-        center = float(a @ self._solution.beta)
-        return Target(
-            "beta",
-            name,
-            center,
-            -math.inf,
-            math.inf,
-            self._theta,
-            solve,
-            lambda value: (zero + unit * value, unit),
-            state,
-        )
+        return [
+            make(kind, name, element, linear(size[element.at]))
+            for name, element in zip(components.theta_names, elements, strict=True)
+        ]
+    rows: dict[tuple[int, int], tuple[int, ...]] = {at: () for at in components.sd_at}
+    for i, (t, row, _) in enumerate(components.theta_at):
+        rows[t, row] += (i,)
+    if kind == "sd":
+        return [
+            make(kind, name, Length(rows[at], sigma), linear(unit * size[rows[at][-1]]))
+            for name, at in zip(components.sd_names, components.sd_at, strict=True)
+        ]
+    return [
+        make(kind, name, Angle(rows[t, j], rows[t, i]), _cosine)
+        for name, (t, i, j) in zip(components.corr_names, components.corr_at, strict=True)
+    ]
 
 
-def _times(unit: float) -> Callable[[float], tuple[float, float]]:
-    return lambda value: (unit * value, unit)
+def linear(unit: float, zero: float = 0.0) -> Show:
+    """Return the change of units zero + unit * value."""
+    return lambda value: (zero + unit * value, unit)
 
 
 def _cosine(angle: float) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Streams of random numbers: children of a seed, each for a fixed number of draws.
 
 Setting up a stream costs as much as drawing a thousand normal numbers. So draws of small
-models share one, in blocks that depend on the size of the model alone; draws of large
-models have one each, and can be made in different threads.
+models share one, in blocks that depend on the model alone; draws of large models have one
+each, and can be made in different threads.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ __all__ = ["Seed", "read_seed", "stream", "stream_length"]
 
 Seed = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
-MOST_DRAWS = 64
-MOST_NUMBERS = 32768
+# Fits of generalized models take so much longer that fewer can wait for one thread.
+MOST_DRAWS = {"linear": 128, "generalized": 4}
+MOST_NUMBERS = 8192
 
 
-def stream_length(numbers: int) -> int:
+def stream_length(numbers: int, model: str = "linear") -> int:
     """Return how many draws share a stream, a power of 2.
 
     Parameters
     ----------
     numbers : int
         Random numbers in one draw.
+    model : {"linear", "generalized"}
     """
     room = MOST_NUMBERS // numbers
-    return min(MOST_DRAWS, 1 << max(0, room.bit_length() - 1))
+    return min(MOST_DRAWS[model], 1 << max(0, room.bit_length() - 1))
 
 
 def read_seed(seed: Seed) -> np.random.SeedSequence:

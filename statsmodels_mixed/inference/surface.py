@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from .._core import CoreWorkspace
 from ..errors import CoreError
 from .constraints import Constraint
 
-__all__ = ["Minimum", "Surface", "constrained_minimum"]
+__all__ = ["Landscape", "Minimum", "Surface", "constrained_minimum", "keep_off_zero"]
 
 Array = NDArray[np.float64]
 
@@ -38,8 +39,21 @@ LARGEST_LOG = 300.0
 MAX_STEPS = 100
 
 
+class Landscape(Protocol):
+    """A deviance as a function of some variables x, evaluated one point at a time."""
+
+    def keep_off_zero(self, x: Array) -> Array:
+        """Return x, moved off zero where every derivative vanishes whatever the data say."""
+
+    def value(self, x: Array) -> float:
+        """Return the deviance; NaN where it cannot be evaluated."""
+
+    def derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return gradient and approximate Hessian at the x of the last `value`."""
+
+
 class Surface:
-    """The deviance at points x = (theta in units of its scale, log sigma).
+    """The deviance of a linear model at points x = (theta in units of its scale, log sigma).
 
     Parameters
     ----------
@@ -75,12 +89,7 @@ class Surface:
 
     def keep_off_zero(self, x: Array) -> Array:
         """Return x with no diagonal element of T at zero."""
-        part = x[self._diagonal]
-        near = np.abs(part) < NEAR_ZERO
-        if near.any():
-            x = x.copy()
-            x[self._diagonal[near]] = np.where(part[near] < 0, -NEAR_ZERO, NEAR_ZERO)
-        return x
+        return keep_off_zero(x, self._diagonal)
 
     def value(self, x: Array) -> float:
         """Return the deviance; NaN where it cannot be evaluated."""
@@ -113,6 +122,16 @@ class Surface:
         return full, hessian
 
 
+def keep_off_zero(x: Array, diagonal: NDArray[np.intp]) -> Array:
+    """Return x with none of the elements at `diagonal` at zero."""
+    part = x[diagonal]
+    near = np.abs(part) < NEAR_ZERO
+    if near.any():
+        x = x.copy()
+        x[diagonal[near]] = np.where(part[near] < 0, -NEAR_ZERO, NEAR_ZERO)
+    return x
+
+
 @dataclass(frozen=True, eq=False)
 class Minimum:
     """A constrained minimum of the deviance, with what is needed to go on from it.
@@ -136,7 +155,7 @@ class Minimum:
 
 
 def constrained_minimum(
-    surface: Surface, constraint: Constraint, value: float, start: Array
+    surface: Landscape, constraint: Constraint, value: float, start: Array
 ) -> Minimum | None:
     """Minimize the deviance where a constraint has a given value.
 
@@ -145,7 +164,7 @@ def constrained_minimum(
 
     Parameters
     ----------
-    surface : Surface
+    surface : Landscape
     constraint : Constraint
     value : float
     start : ndarray, shape (m,)
@@ -179,7 +198,7 @@ def constrained_minimum(
 class _Local:
     """The quadratic model of the deviance along a constraint, at one point."""
 
-    def __init__(self, surface: Surface, constraint: Constraint, x: Array) -> None:
+    def __init__(self, surface: Landscape, constraint: Constraint, x: Array) -> None:
         self.x = x
         g, H = surface.derivatives(x)
         a, bent = constraint.derivatives(x)
@@ -232,7 +251,7 @@ def _solve_definite(matrix: Array, right: Array) -> Array | None:
 
 
 def _line_search(
-    surface: Surface, constraint: Constraint, value: float, x: Array, f: float, local: _Local
+    surface: Landscape, constraint: Constraint, value: float, x: Array, f: float, local: _Local
 ) -> tuple[Array, float] | None:
     """Return a better point along the step and the deviance there; None if there is none."""
     longest = float(np.max(np.abs(local.step) / (1.0 + np.abs(x))))
@@ -252,7 +271,7 @@ def _line_search(
 
 
 def _leave_saddle(
-    surface: Surface, constraint: Constraint, value: float, x: Array, f: float, local: _Local
+    surface: Landscape, constraint: Constraint, value: float, x: Array, f: float, local: _Local
 ) -> tuple[Array, float] | None:
     """Look both ways along the direction of negative curvature, if there is one."""
     size = 1.0 if local.negative else 0.0

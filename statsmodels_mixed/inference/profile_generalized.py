@@ -1,0 +1,136 @@
+"""A generalized model to be profiled: theta, coefficients and dispersion are all searched.
+
+The deviance is -2 log-likelihood as it was approximated in the fit, by Laplace or quadrature.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreDesign, CoreGeneralized, TermArrays
+from ..basis import orthonormal_basis
+from ..design import Design
+from ..estimates import GeneralizedEstimates
+from ..optimize import FitOptions
+from .constraints import Combination, Constraint, Element
+from .parameters import Components
+from .profile_targets import Show, State, Target, constrained, covariance_targets, linear
+from .surface import keep_off_zero
+
+__all__ = ["GeneralizedModel"]
+
+Array = NDArray[np.float64]
+
+
+class _Surface:
+    """The deviance at points x = (theta in units of its scale, gamma, log dispersion).
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    units : ndarray, shape (m,)
+        What x is to be multiplied by to give the parameters of the core.
+    diagonal : ndarray of int
+        Positions in theta of the diagonal elements of T.
+    """
+
+    def __init__(self, core: CoreGeneralized, units: Array, diagonal: NDArray[np.intp]) -> None:
+        self._core, self.units, self._diagonal = core, units, diagonal
+        self._outer = np.outer(units, units)
+        self._gradient = np.empty(0)
+
+    def keep_off_zero(self, x: Array) -> Array:
+        """Return x with no diagonal element of T at zero."""
+        return keep_off_zero(x, self._diagonal)
+
+    def value(self, x: Array) -> float:
+        """Return the deviance; NaN where PIRLS does not settle."""
+        value, self._gradient = self._core.value_and_gradient(x * self.units)
+        return value
+
+    def derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return gradient and approximate Hessian at the x of the last `value`."""
+        return self._gradient * self.units, self._core.curvature() * self._outer
+
+
+class GeneralizedModel:
+    """A generalized model at the maximum of its likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+        Not those of a fast fit.
+    components : Components
+    """
+
+    def __init__(
+        self, design: Design, estimates: GeneralizedEstimates, components: Components
+    ) -> None:
+        spec = estimates.spec
+        basis = orthonormal_basis(design.X, None)
+        terms = [TermArrays(len(b.levels), b.refs, b.z, b.pattern) for b in design.blocks]
+        core = CoreGeneralized(
+            CoreDesign(terms, basis.Q),
+            spec.family,
+            spec.link,
+            design.y,
+            weights=design.weights,
+            offset=design.offset,
+            power=spec.power,
+            observed=estimates.hessian == "observed",
+        )
+        nodes, weights = np.polynomial.hermite_e.hermegauss(estimates.n_agq)
+        core.set_approximation(False, nodes, np.log(weights / np.sqrt(2.0 * np.pi)))
+        rank, ntheta = len(basis.columns), core.design.ntheta
+        zeta = [math.log(estimates.dispersion)] if spec.has_dispersion else []
+        start = np.concatenate([estimates.theta, basis.R @ estimates.beta, zeta])
+        run = core.minimize(
+            start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
+        )
+        theta = components.rectify(run.theta[None, :ntheta])[0]
+        sizes = np.concatenate([np.sqrt(np.mean(b.z**2, axis=0)) for b in design.blocks])
+        rows = {at: size for at, size in zip(components.sd_at, sizes, strict=True)}
+        units = np.ones(len(start))
+        units[:ntheta] = [1.0 / (rows[t, row] or 1.0) for t, row, _ in components.theta_at]
+        self.deviance = run.value
+        self.n_theta = ntheta
+        self._rank, self._has_dispersion = rank, spec.has_dispersion
+        self._components = components
+        self._surface = _Surface(core, units, components.diagonal)
+        self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
+        self._inverse_r = np.linalg.solve(basis.R, np.eye(rank)) if rank else np.empty((0, 0))
+
+    def parameters(self, states: Sequence[State]) -> Array:
+        """Return dispersion, coefficients and theta in the units of the data, row by row."""
+        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
+        beta = np.array([gamma for _, _, gamma in states]) @ self._inverse_r.T
+        return np.column_stack([[scale for _, scale, _ in states], beta, theta])
+
+    def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
+        """Return the parameters of a kind."""
+        if kind == "beta":
+            return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
+        if kind == "dispersion":
+            last = Element(len(self._x) - 1, -math.inf)
+            return [self._target(kind, "", last, lambda zeta: (math.exp(zeta),) * 2)]
+        size = self._surface.units[: self.n_theta]
+        return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target)
+
+    def _coefficient(self, j: int, name: str) -> Target:
+        gradient = np.zeros(len(self._x))
+        gradient[self.n_theta : self.n_theta + self._rank] = self._inverse_r[j]
+        return self._target("beta", name, Combination(gradient), linear(1.0))
+
+    def _target(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
+        return constrained(self._surface, kind, name, constraint, self._x, show, self._read)
+
+    def _read(self, x: Array) -> State:
+        parameters = x * self._surface.units
+        end = self.n_theta + self._rank
+        scale = math.exp(parameters[-1]) if self._has_dispersion else 1.0
+        return parameters[: self.n_theta], scale, parameters[self.n_theta : end]
