@@ -20,8 +20,13 @@ static double objective(unsigned n, const double *x, double *grad, void *data)
     double value;
     if (b->status == SMM_OK) b->status = smm_run_value(b->run, x, &value);
     if (b->status != SMM_OK || b->run->stop) b->nlopt->force_stop(b->opt);
-    if (b->status != SMM_OK) return b->first;
+    if (b->status != SMM_OK) return 0;
     if (isnan(b->first)) b->first = value;
+    if (isnan(b->first)) { /* nowhere to start from, and NaN would keep COBYLA in a loop */
+        b->nlopt->force_stop(b->opt);
+        for (unsigned i = 0; grad && i < n; i++) grad[i] = 0;
+        return 0;
+    }
     /* An evaluation that fails answers with the first value: an infinity would ruin the
      * quadratic models of BOBYQA and NEWUOA. A line search wants something worse, or it would
      * take the point. The report counts it. */
@@ -35,8 +40,8 @@ static double objective(unsigned n, const double *x, double *grad, void *data)
     }
     if (grad) {
         b->status = smm_run_gradient(b->run, b->run->g);
-        memcpy(grad, b->run->g, sizeof(double) * n);
         if (b->status != SMM_OK) b->nlopt->force_stop(b->opt);
+        for (unsigned i = 0; i < n; i++) grad[i] = b->status == SMM_OK ? b->run->g[i] : 0;
     }
     return value;
 }

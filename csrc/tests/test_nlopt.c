@@ -259,6 +259,7 @@ static void test_refusals(void)
     for (int i = 0; i < 4; i++) theta[i] = 1e300;
     CHECK(smm_nlopt_minimize(ws, &table, 0, &options, theta, &report) == SMM_ENONFINITE);
     CHECK(report.stop == SMM_STOP_FAILED);
+    CHECK(report.evaluations == 1 && fake.stopped); /* NaN is not for NLopt to see */
     CHECK(fake.created == 1 && fake.destroyed == 1);
     smm_workspace_destroy(ws);
     smm_design_destroy(d);
