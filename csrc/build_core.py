@@ -32,7 +32,7 @@ ffibuilder.set_source(
     '#include "smm.h"',
     sources=[relative(path) for path in SOURCES],
     include_dirs=[relative(HERE / "include"), relative(HERE / "src")],
-    depends=[relative(HEADER), relative(HERE / "src" / "smm_internal.h")],
+    depends=[relative(path) for path in (HEADER, *sorted((HERE / "src").glob("*.h")))],
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra"],
     py_limited_api=True,
 )
