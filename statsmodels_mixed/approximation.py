@@ -8,12 +8,14 @@ logarithm of the dispersion if there is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreDesign, CoreGeneralized, TermArrays
+from ._core import CoreDesign, CoreGeneralized
 from .basis import FixedBasis, orthonormal_basis
+from .crossprod import core_design
 from .design import Design
 from .errors import DataError, OptionError
 from .estimates import GeneralizedEstimates
@@ -22,9 +24,11 @@ from .families import FamilySpec
 __all__ = [
     "Approximation",
     "conditional_variances",
+    "core_model",
     "hessian",
     "objective_and_gradient",
     "prepare",
+    "working_basis",
 ]
 
 Array = NDArray[np.float64]
@@ -52,30 +56,36 @@ class Approximation:
     ntheta: int
     fast: bool
 
+    def join(self, spec: FamilySpec, theta: Array, beta: Array, dispersion: float) -> Array:
+        """Return the working parameters of theta, beta (not with `fast`) and a dispersion."""
+        zeta = [np.log(dispersion)] if spec.has_dispersion else []
+        parts = [np.asarray(theta, float), np.asarray(beta, float), np.asarray(zeta, float)]
+        return self.to_working(np.concatenate(parts))
+
     def to_working(self, parameters: Array) -> Array:
         """Return parameters with gamma = R beta in place of beta."""
         out = parameters.copy()
         if not self.fast:
-            out[self._beta] = self.basis.R @ parameters[self._beta]
+            out[self.beta] = self.basis.R @ parameters[self.beta]
         return out
 
     def to_user(self, parameters: Array) -> Array:
         """Return parameters, one set or a row for each, with beta in place of gamma."""
         out = parameters.copy()
-        gamma = parameters[..., self._beta]
+        gamma = parameters[..., self.beta]
         if gamma.size:
-            out[..., self._beta] = np.linalg.solve(self.basis.R, gamma.T).T
+            out[..., self.beta] = np.linalg.solve(self.basis.R, gamma.T).T
         return out
 
     def gradient_to_user(self, gradient: Array) -> Array:
         """Return the gradient in beta for the gradient in gamma."""
         out = gradient.copy()
         if not self.fast:
-            out[self._beta] = self.basis.R.T @ gradient[self._beta]
+            out[self.beta] = self.basis.R.T @ gradient[self.beta]
         return out
 
     @property
-    def _beta(self) -> slice:
+    def beta(self) -> slice:
         """Where the coefficients stand; nowhere when they are profiled out."""
         return slice(self.ntheta, self.ntheta + (0 if self.fast else self.core.design.p))
 
@@ -114,31 +124,61 @@ def prepare(
         If there are too few rows.
     """
     _check_options(design, n_agq, hessian)
-    # columns of unit mean square, like those of Z in the minimizer's units
-    unit = orthonormal_basis(design.X, None)
-    root = np.sqrt(len(design.y))
-    basis = FixedBasis(unit.columns, unit.Q * root, unit.R / root)
+    basis = working_basis(design)
     if design.X.shape[0] <= len(basis.columns):
         raise DataError(
             f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
             "coefficients; a model needs more rows than coefficients."
         )
-    terms = [
-        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
-    ]
-    core = CoreGeneralized(
-        CoreDesign(terms, basis.Q),
+    core = core_model(
+        core_design(design, basis.Q),
+        design,
+        spec,
+        design.y,
+        n_agq=n_agq,
+        fast=fast,
+        hessian=hessian,
+    )
+    return Approximation(core, basis, core.design.ntheta, fast)
+
+
+def working_basis(design: Design) -> FixedBasis:
+    """Factor X into columns of unit mean square, like those of Z in the minimizer's units."""
+    unit = orthonormal_basis(design.X, None)
+    root = np.sqrt(len(design.y))
+    return FixedBasis(unit.columns, unit.Q * root, unit.R / root)
+
+
+def core_model(
+    core: CoreDesign,
+    design: Design,
+    spec: FamilySpec,
+    y: Array,
+    *,
+    n_agq: int,
+    fast: bool,
+    hessian: str,
+) -> CoreGeneralized:
+    """Make the core's model of a response, with the weights and offset of the design."""
+    model = CoreGeneralized(
+        core,
         spec.family,
         spec.link,
-        design.y,
+        y,
         weights=design.weights,
         offset=design.offset,
         power=spec.power,
         observed=hessian == "observed",
     )
-    nodes, weights = np.polynomial.hermite_e.hermegauss(n_agq)
-    core.set_approximation(fast, nodes, np.log(weights / np.sqrt(2.0 * np.pi)))
-    return Approximation(core, basis, core.design.ntheta, fast)
+    model.set_approximation(fast, *_quadrature_rule(int(n_agq)))
+    return model
+
+
+@cache
+def _quadrature_rule(points: int) -> tuple[Array, Array]:
+    """Nodes and log weights of Gauss-Hermite quadrature for the standard normal."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(points)
+    return nodes, np.log(weights / np.sqrt(2.0 * np.pi))
 
 
 def objective_and_gradient(
@@ -173,9 +213,7 @@ def objective_and_gradient(
         With respect to theta, beta and, if there is one, the log dispersion.
     """
     problem = prepare(design, spec, n_agq=n_agq, fast=False, hessian=hessian)
-    zeta = [np.log(dispersion)] if spec.has_dispersion else []
-    parameters = np.concatenate([np.asarray(theta, float), np.asarray(beta, float), zeta])
-    value, gradient = problem.core.value_and_gradient(problem.to_working(parameters))
+    value, gradient = problem.core.value_and_gradient(problem.join(spec, theta, beta, dispersion))
     return value, problem.gradient_to_user(gradient)
 
 
@@ -194,9 +232,7 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
     """
     spec = estimates.spec
     problem = prepare(design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian)
-    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
-    gamma = problem.basis.R @ estimates.beta
-    center = np.concatenate([estimates.theta, gamma, zeta])
+    center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
     problem.core.value_and_gradient(center)
     size = (
         1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12))
@@ -213,8 +249,7 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
     working = np.array(rows)
     working = (working + working.T) / 2.0
     change = np.eye(len(center))
-    beta = slice(problem.ntheta, problem.ntheta + len(gamma))
-    change[beta, beta] = problem.basis.R
+    change[problem.beta, problem.beta] = problem.basis.R
     full: Array = change.T @ working @ change
     return full
 
@@ -226,7 +261,6 @@ def conditional_variances(design: Design, estimates: GeneralizedEstimates) -> tu
     """
     spec = estimates.spec
     problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
-    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
-    gamma = problem.basis.R @ estimates.beta
-    problem.core.value_and_gradient(np.concatenate([estimates.theta, gamma, zeta]))
+    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+    problem.core.value_and_gradient(at)
     return problem.core.solution().condvar

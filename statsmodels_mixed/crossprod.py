@@ -12,7 +12,7 @@ from .basis import FixedBasis, orthonormal_basis, residual_response
 from .design import Design
 from .errors import DataError
 
-__all__ = ["Crossproducts", "form_crossproducts"]
+__all__ = ["Crossproducts", "core_design", "form_crossproducts"]
 
 Array = NDArray[np.float64]
 
@@ -66,6 +66,14 @@ class Crossproducts:
         self.workspace.set_criterion(reml, 0.0 if sigma is None else sigma / self.y_scale)
 
 
+def core_design(design: Design, X: Array) -> CoreDesign:
+    """Analyse the random effects of a design beside these fixed-effects columns, (n, p)."""
+    terms = [
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
+    ]
+    return CoreDesign(terms, X)
+
+
 def form_crossproducts(design: Design) -> Crossproducts:
     """Form everything that evaluations need, in one pass over the rows.
 
@@ -85,10 +93,7 @@ def form_crossproducts(design: Design) -> Crossproducts:
         )
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, basis, design.weights)
-    terms = [
-        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
-    ]
     with one_blas_thread():
-        workspace = CoreWorkspace(CoreDesign(terms, basis.Q), residual, design.weights)
+        workspace = CoreWorkspace(core_design(design, basis.Q), residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     return Crossproducts(workspace, basis, gamma, scale, log_weights)

@@ -189,13 +189,7 @@ def _estimates(
 ) -> GeneralizedEstimates:
     """Carry a solution back to the units of the user's X."""
     solution: GeneralizedSolution = problem.core.solution()
-    basis, shapes = problem.basis, problem.core.design.shapes
-    ends = np.cumsum([levels * cols for levels, cols in shapes])[:-1]
-
-    def by_block(values: Array) -> tuple[Array, ...]:
-        parts = np.split(values, ends)
-        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-
+    basis, by_term = problem.basis, problem.core.design.by_term
     linear = basis.Q @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
@@ -220,8 +214,8 @@ def _estimates(
         objective=report.objective,
         deviance=report.objective + 2.0 * saturated,
         logdet_omega=solution.logdet_omega,
-        u=by_block(solution.u),
-        b=by_block(solution.b),
+        u=by_term(solution.u),
+        b=by_term(solution.b),
         linear_predictor=linear,
         eta=solution.eta,
         fitted=fitted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ._core import CoreGeneralized, CoreWorkspace, algorithm_number, one_blas_thread
 from .errors import OptionError
 
-__all__ = ["FitOptions", "FitReport", "minimize"]
+__all__ = ["FitOptions", "FitReport", "minimize", "settled"]
 
 Array = NDArray[np.float64]
 
@@ -159,8 +160,7 @@ def minimize(
             max_eval=options.max_eval,
             max_time=options.max_time,
         )
-    flat = FLAT_CURVATURE * (1.0 + abs(run.value))
-    converged = run.decrement <= CONVERGED_DECREMENT and run.min_eigenvalue >= -flat
+    converged = bool(settled(run.value, run.decrement, run.min_eigenvalue))
     message = _MESSAGES[run.status]
     if not converged and np.isfinite(run.decrement):
         message += (
@@ -184,6 +184,26 @@ def minimize(
         fitlog_theta=run.log_theta,
         fitlog_objective=run.log_value + constant,
     )
+
+
+def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
+    """Tell whether minimizations converged, one or an array of them.
+
+    Parameters
+    ----------
+    value : float or ndarray
+        Objective at the end.
+    decrement : float or ndarray
+        The decrease that the local quadratic model still promises.
+    min_eigenvalue : float or ndarray
+        Least curvature there.
+
+    Returns
+    -------
+    bool or ndarray of bool
+    """
+    flat = FLAT_CURVATURE * (1.0 + np.abs(value))
+    return (decrement <= CONVERGED_DECREMENT) & (min_eigenvalue >= -flat)
 
 
 def _check_options(options: FitOptions) -> None:

@@ -67,18 +67,12 @@ def solve(products: Crossproducts) -> PLSSolution:
     """
     raw = products.workspace.solution()
     scale, basis = products.y_scale, products.basis
-    shapes = products.workspace.design.shapes
-    ends = np.cumsum([levels * cols for levels, cols in shapes])[:-1]
-
-    def by_block(values: Array) -> tuple[Array, ...]:
-        parts = np.split(values * scale, ends)
-        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-
+    by_term = products.workspace.design.by_term
     return PLSSolution(
         beta=basis.coefficients(products.gamma + scale * raw.beta),
         cov_unscaled=basis.covariance(raw.xvx_inverse),
-        u=by_block(raw.u),
-        b=by_block(raw.b),
+        u=by_term(raw.u * scale),
+        b=by_term(raw.b * scale),
         pwrss=raw.pwrss * scale**2,
         logdet_omega=raw.logdet_omega,
         logdet_xvx=raw.logdet_xvx + basis.logdet,

@@ -222,21 +222,20 @@ class CoreGeneralized:
 
     def solution(self) -> GeneralizedSolution:
         """Return coefficients, modes and variances where the model is solved."""
-        n, p, q, shapes = self.design.n, self.design.p, self.design.q, self.design.shapes
-        sizes = [levels * cols * cols for levels, cols in shapes]
+        n, p, q = self.design.n, self.design.p, self.design.q
         beta, u, b, eta = np.empty(p), np.empty(q), np.empty(q), np.empty(n)
-        inverse, condvar, scalars = np.empty((p, p)), np.empty(sum(sizes)), np.empty(5)
+        inverse, condvar, scalars = (
+            np.empty((p, p)),
+            np.empty(self.design.condvar_size),
+            np.empty(5),
+        )
         with self._lock:
             status = lib.smm_glmm_solution(
                 self.handle,
                 *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
             )
         check(status, "read the solution")
-        parts = np.split(condvar, np.cumsum(sizes)[:-1])
-        blocks = tuple(
-            part.reshape(levels, cols, cols)
-            for part, (levels, cols) in zip(parts, shapes, strict=True)
-        )
+        blocks = self.design.squares_by_term(condvar)
         loglik, usq, logdet, dispersion, steps = (float(value) for value in scalars)
         return GeneralizedSolution(
             beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)

@@ -6,6 +6,7 @@ after its creation and needs none.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ class CoreDesign:
         self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
         self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
         self.q = sum(levels * cols for levels, cols in self.shapes)
+        self.condvar_size = sum(levels * cols * cols for levels, cols in self.shapes)
         c_terms = ffi.new("smm_term[]", len(terms))
         keep = []
         for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
@@ -132,6 +134,19 @@ class CoreDesign:
         )
         check(status, "analyse the structure of the model")
         self.handle = ffi.gc(out[0], lib.smm_design_destroy)
+
+    def by_term(self, values: Array) -> tuple[Array, ...]:
+        """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
+        return self._cut(values, [(levels, cols) for levels, cols in self.shapes])
+
+    def squares_by_term(self, values: Array) -> tuple[Array, ...]:
+        """Cut a k x k matrix of every level into one (l, k, k) array per term."""
+        return self._cut(values, [(levels, cols, cols) for levels, cols in self.shapes])
+
+    @staticmethod
+    def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
+        parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -251,15 +266,10 @@ class CoreWorkspace:
 
     def condvar(self) -> tuple[Array, ...]:
         """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""
-        shapes = self.design.shapes
-        out = np.empty(sum(levels * cols * cols for levels, cols in shapes))
+        out = np.empty(self.design.condvar_size)
         with self._lock:
             check(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
-        ends = np.cumsum([levels * cols * cols for levels, cols in shapes])[:-1]
-        return tuple(
-            part.reshape(levels, cols, cols)
-            for part, (levels, cols) in zip(np.split(out, ends), shapes, strict=True)
-        )
+        return self.design.squares_by_term(out)
 
     def leverage(self) -> Array:
         """Return the diagonal of d(fitted)/dy, shape (n,)."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreGeneralized, TermArrays
-from ..basis import orthonormal_basis
+from .._core import CoreGeneralized
+from ..approximation import prepare
 from ..design import Design
 from ..estimates import GeneralizedEstimates
 from ..optimize import FitOptions
@@ -72,23 +72,12 @@ class GeneralizedModel:
         self, design: Design, estimates: GeneralizedEstimates, components: Components
     ) -> None:
         spec = estimates.spec
-        basis = orthonormal_basis(design.X, None)
-        terms = [TermArrays(len(b.levels), b.refs, b.z, b.pattern) for b in design.blocks]
-        core = CoreGeneralized(
-            CoreDesign(terms, basis.Q),
-            spec.family,
-            spec.link,
-            design.y,
-            weights=design.weights,
-            offset=design.offset,
-            power=spec.power,
-            observed=estimates.hessian == "observed",
+        problem = prepare(
+            design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian
         )
-        nodes, weights = np.polynomial.hermite_e.hermegauss(estimates.n_agq)
-        core.set_approximation(False, nodes, np.log(weights / np.sqrt(2.0 * np.pi)))
-        rank, ntheta = len(basis.columns), core.design.ntheta
-        zeta = [math.log(estimates.dispersion)] if spec.has_dispersion else []
-        start = np.concatenate([estimates.theta, basis.R @ estimates.beta, zeta])
+        core, basis, ntheta = problem.core, problem.basis, problem.ntheta
+        rank = len(basis.columns)
+        start = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
         run = core.minimize(
             start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
         )

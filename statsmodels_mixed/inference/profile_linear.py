@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreWorkspace, Minimization, TermArrays
+from .._core import CoreWorkspace, Minimization
 from ..basis import residual_response
-from ..crossprod import form_crossproducts
+from ..crossprod import core_design, form_crossproducts
 from ..design import Design
 from ..errors import CoreError
 from ..estimates import LinearEstimates
@@ -105,10 +105,9 @@ class LinearModel:
         a = self._inverse_r[j]
         square = float(a @ a)
         across = np.linalg.svd(a[None, :])[2][1:].T
-        terms = [TermArrays(len(b.levels), b.refs, b.z, b.pattern) for b in design.blocks]
         y = design.y if design.offset is None else design.y - design.offset
         response = residual_response(y, products.basis, design.weights)[1]
-        core = CoreDesign(terms, np.ascontiguousarray(products.basis.Q @ across))
+        core = core_design(design, np.ascontiguousarray(products.basis.Q @ across))
         workspace = CoreWorkspace(core, response, design.weights)
         column = products.basis.Q @ a / square
         n = products.n

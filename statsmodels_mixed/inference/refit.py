@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreGeneralized, CoreWorkspace, TermArrays
-from ..basis import FixedBasis, orthonormal_basis
-from ..crossprod import form_crossproducts
+from .._core import CoreWorkspace
+from ..approximation import core_model, working_basis
+from ..basis import FixedBasis
+from ..crossprod import core_design, form_crossproducts
 from ..design import Design
 from ..errors import CoreError
 from ..estimates import GeneralizedEstimates, LinearEstimates
-from ..optimize import CONVERGED_DECREMENT, FitOptions
+from ..optimize import FitOptions, settled
 from .parameters import Components
 from .simulate import Truth
 
@@ -80,12 +81,6 @@ def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Fl
     return fits
 
 
-def _converged(value: Array, decrement: Array, min_eigenvalue: Array) -> NDArray[np.bool_]:
-    """Tell what the report of a fit would say of each."""
-    negative = -1e-4 * np.maximum(1.0, np.abs(value) * 1e-4)
-    return np.asarray((decrement <= CONVERGED_DECREMENT) & (min_eigenvalue >= negative))
-
-
 def _inverse(basis: FixedBasis) -> Array:
     """Return R^-1, shape (rank, rank)."""
     rank = len(basis.columns)
@@ -124,7 +119,7 @@ class LinearRefitter:
         def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
             fits = _fit_each(workspace, responses / scale, self._truth.theta, stop)
             value, _, _, decrement, min_eigenvalue = fits.facts.T
-            return self._rows(fits), _converged(value, decrement, min_eigenvalue)
+            return self._rows(fits), np.asarray(settled(value, decrement, min_eigenvalue))
 
         return work
 
@@ -159,15 +154,9 @@ class GeneralizedRefitter:
         self, design: Design, estimates: GeneralizedEstimates, truth: Truth, components: Components
     ) -> None:
         self._design, self._estimates, self._components = design, estimates, components
-        self._basis = orthonormal_basis(design.X, None)
+        self._basis = working_basis(design)
         self._inverse_r = _inverse(self._basis)
-        terms = [
-            TermArrays(len(block.levels), block.refs, block.z, block.pattern)
-            for block in design.blocks
-        ]
-        self._core = CoreDesign(terms, self._basis.Q)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(estimates.n_agq)
-        self._rule = nodes, np.log(weights / np.sqrt(2.0 * np.pi))
+        self._core = core_design(design, self._basis.Q)
         self._gamma = self._basis.R @ truth.beta
         zeta = [np.log(truth.scale)] if estimates.spec.has_dispersion else []
         middle = self._gamma[: 0 if estimates.fast else None]
@@ -189,24 +178,22 @@ class GeneralizedRefitter:
                     rows[r], facts[r] = self._fit(y)
                 except CoreError:
                     continue
-            return rows[:done], _converged(*facts[:done].T)
+            return rows[:done], np.asarray(settled(*facts[:done].T))
 
         return work
 
     def _fit(self, y: Array) -> tuple[Array, tuple[float, float, float]]:
         """Fit one response; a new handle, because PIRLS remembers where it was."""
         estimates, design, spec = self._estimates, self._design, self._estimates.spec
-        core = CoreGeneralized(
+        core = core_model(
             self._core,
-            spec.family,
-            spec.link,
+            design,
+            spec,
             y,
-            weights=design.weights,
-            offset=design.offset,
-            power=spec.power,
-            observed=estimates.hessian == "observed",
+            n_agq=estimates.n_agq,
+            fast=estimates.fast,
+            hessian=estimates.hessian,
         )
-        core.set_approximation(estimates.fast, *self._rule)
         if estimates.fast:
             core.set_beta(self._gamma)
         run = core.minimize(self._start, **_TOLERANCES)
