@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import statsmodels.formula.api as _smf
 
-from . import datasets, errors
+from . import datasets, errors, inference
 from .errors import (
     ConvergenceWarning,
     DataError,
@@ -62,6 +62,7 @@ __all__ = [
     "datasets",
     "errors",
     "fulldummy",
+    "inference",
     "parse",
     "term",
     "zerocorr",

@@ -15,9 +15,10 @@ import pandas as pd
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import LinearEstimates
+from ..results.base import unwrap
 from ..results.comparison import likelihood_ratio
 from .chi_bar import chi_bar_squared_sf
-from .degrees_of_freedom import denominators, unwrap
+from .degrees_of_freedom import denominators
 from .hypotheses import term_hypotheses
 from .nesting import foreign_column, zero_covariances
 
@@ -40,9 +41,9 @@ def anova(
         those before it in X, type 2 for all that do not contain it, type 3 tests contrasts of
         unweighted means. None depends on the coding of factors.
     ddf : {"auto", "satterthwaite", "kenward-roger", "residual", None}
-        For a single fit, the denominator degrees of freedom. ``"auto"`` is
-        ``"satterthwaite"`` for linear models and None for others: chi-squared tests, as F
-        with infinitely many.
+        For a single fit, the denominator degrees of freedom. ``"auto"`` is what the fit was
+        asked for by `dof`; if nothing, ``"satterthwaite"`` for linear models and None for
+        others: chi-squared tests, as F with infinitely many.
 
     Returns
     -------
@@ -69,7 +70,8 @@ def anova(
     result = unwrap(result)
     linear = isinstance(result.estimates, LinearEstimates)
     if ddf == "auto":
-        ddf = "satterthwaite" if linear else None
+        plain = linear and result.dof_method is None and result.cov_type == "nonrobust"
+        ddf = "satterthwaite" if plain else result.dof_method
     prepared = denominators(result, ddf)
     rows, names = [], []
     for name, contrasts in term_hypotheses(result, 3 if typ is None else typ):

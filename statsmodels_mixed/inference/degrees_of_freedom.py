@@ -13,27 +13,12 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..estimates import LinearEstimates
-from ..results.base import MixedModelResults
+from ..results.base import unwrap
+from ..results.denominators import Denominators, FixedDenominators, FTest, two_sided
+from ..results.reference import DOF_METHODS
 from . import kenward_roger, satterthwaite
-from .denominators import Denominators, FixedDenominators, FTest, two_sided
 
-__all__ = ["coefficient_tests", "denominators", "f_test", "unwrap", "varpar_cov"]
-
-METHODS = ("satterthwaite", "kenward-roger", "residual", None)
-
-
-def unwrap(result: Any) -> Any:
-    """Return the results behind statsmodels' wrapper.
-
-    Raises
-    ------
-    OptionError
-        If they are not those of a mixed model.
-    """
-    results = getattr(result, "_results", result)
-    if not isinstance(results, MixedModelResults):
-        raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}")
-    return results
+__all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
 
 
 def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators:
@@ -45,8 +30,8 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
         The fit.
     ddf : {"satterthwaite", "kenward-roger", "residual", None}
         Where denominator degrees of freedom come from. ``"residual"`` is `df_resid` of the
-        fit, None the normal and the chi-squared distribution; generalized models have no
-        other.
+        fit, None the normal and the chi-squared distribution; generalized models have only
+        these.
 
     Returns
     -------
@@ -61,19 +46,31 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     DataError
         If the data of the fit were removed.
     """
-    if ddf not in METHODS:
-        known = ", ".join(map(repr, METHODS))
+    if ddf not in DOF_METHODS:
+        known = ", ".join(map(repr, DOF_METHODS))
         raise OptionError(f"ddf= is one of {known}, not {ddf!r}")
     result = unwrap(result)
+    if ddf == result.dof_method:
+        kept: Denominators = result.reference.tests
+        return kept
+    if result.cov_type == "cluster":
+        raise OptionError(
+            f"the cluster-robust standard errors of this fit go with dof={result.dof_method!r}: "
+            f"for {ddf!r} make them anew by with_inference()"
+        )
     estimates = result.estimates
-    if ddf is not None and not isinstance(estimates, LinearEstimates):
-        raise OptionError(f"ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None")
-    if ddf == "satterthwaite":
-        return satterthwaite.prepare(result._design(), estimates)
-    if ddf == "kenward-roger":
-        return kenward_roger.prepare(result._design(), estimates)
-    degrees = np.inf if ddf is None else float(result.df_resid)
-    return FixedDenominators(estimates.beta, np.asarray(result.cov_params()), degrees)
+    if ddf is None or ddf == "residual":
+        degrees = np.inf if ddf is None else float(result.df_resid)
+        covariance = np.asarray(result.cov_params())
+        if isinstance(estimates, LinearEstimates):  # Kenward and Roger's may be adjusted
+            covariance = estimates.sigma**2 * estimates.cov_unscaled
+        return FixedDenominators(estimates.beta, covariance, degrees)
+    if not isinstance(estimates, LinearEstimates):
+        raise OptionError(
+            f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
+        )
+    prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
+    return prepare(result._design(), estimates)
 
 
 def f_test(

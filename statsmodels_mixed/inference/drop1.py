@@ -21,8 +21,8 @@ from ..families import family_object
 from ..fit import fit_linear
 from ..generalized import fit_generalized, objective_and_gradient
 from ..glm_start import glm_coefficients
+from ..results.base import unwrap
 from .anova import boundary_pvalue
-from .degrees_of_freedom import unwrap
 from .hypotheses import treatment_coding
 from .terms import scope, terms_of
 

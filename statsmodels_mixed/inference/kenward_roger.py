@@ -21,7 +21,7 @@ from ..basis import orthonormal_basis
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import LinearEstimates
-from .denominators import Denominators
+from ..results.denominators import Denominators
 from .random_space import traces
 from .satterthwaite import pseudo_inverse
 

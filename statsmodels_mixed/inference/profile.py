@@ -28,7 +28,7 @@ from .profile_linear import LinearModel
 from .profile_path import trace
 from .profile_targets import Model
 
-__all__ = ["Profile", "profile"]
+__all__ = ["Profile", "coefficient_intervals", "profile"]
 
 Array = NDArray[np.float64]
 
@@ -215,3 +215,11 @@ def profile(
         fixed_names=fixed_names,
         components=components,
     )
+
+
+def coefficient_intervals(result: Any, alpha: float) -> Array:
+    """Return profile intervals of the estimable coefficients at level 1 - alpha, (rank, 2)."""
+    if not len(result.estimates.beta):
+        return np.empty((0, 2))
+    profiled = profile(result, "beta", level=max(0.999, 1 - alpha))
+    return np.asarray(profiled.conf_int(alpha)[["lower", "upper"]], dtype=float)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..crossprod import Crossproducts, form_crossproducts
 from ..design import Design
 from ..estimates import LinearEstimates
-from .denominators import Denominators
+from ..results.denominators import Denominators
 
 __all__ = ["Satterthwaite", "prepare", "pseudo_inverse"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import DataError, OptionError
 from ..formula.parse import parse
 from ..frame.build import ModelFrame, build_frame
 from ..frame.selection import total_offset
+from ..inference.references import Choice, refer
 from ..results.base import MixedModelResults
 from ..results.facts import warn
 from ..results.layout import Layout
@@ -197,12 +199,23 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         fixed: Array = matrix @ beta
         return fixed if total is None else fixed + total
 
-    def _finish(self, results: MixedModelResults, wrapper: type) -> Any:
+    def _finish(self, results: MixedModelResults, choice: Choice) -> Any:
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
         if len(results.estimates.beta) < len(self.layout.columns):
             self.data.name_params(results.fixefnames)
         warn(results)
-        return wrapper(results)
+        if not choice.is_default:
+            results = results._referring_to(refer(results, choice))
+        return results.wrapper(results)
+
+    def with_response(self, y: Array) -> Self:
+        """Return this model of another response, shape (n,), in the form of `endog`."""
+        other = copy.copy(self)
+        design = replace(self._kept_design(), y=y, response_levels=None)
+        rows, frame = self.data.row_labels, self.frame
+        frame = None if frame is None else replace(frame, y=y, response_levels=None)
+        other._attach(design, rows if self.data.labelled else None, frame, self.layout.n_dropped)
+        return other
 
     def without_data(self) -> Self:
         """Return a copy without data, for results that are to be small."""

@@ -17,12 +17,10 @@ from ..design import Design, check_groupings
 from ..errors import MixedModelWarning, OptionError
 from ..families import read_family
 from ..generalized import fit_generalized, objective_and_gradient
+from ..inference.references import choose
 from ..optimize import FitOptions
 from ..response import prepare_response
-from ..results.generalized import (
-    GeneralizedLinearMixedModelResults,
-    GeneralizedLinearMixedModelResultsWrapper,
-)
+from ..results.generalized import GeneralizedLinearMixedModelResults
 from ..results.prediction import mean_of
 from ..terms import MixedFormula
 from .base import MixedModel
@@ -282,7 +280,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         n_agq: int = 1,
         fast: bool = False,
         hessian: str = "expected",
+        dof: str | None = None,
         cov_type: str = "conditional",
+        cov_kwds: Mapping[str, Any] | None = None,
         start: ArrayLike | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
@@ -305,9 +305,18 @@ class GeneralizedLinearMixedModel(MixedModel):
         hessian : {"expected", "observed"}
             Information in the Laplace approximation. They agree for canonical links; for
             others the observed one is often nearer to quadrature.
-        cov_type : {"conditional", "hessian"}
-            Standard errors given theta (and the dispersion), or from the Hessian of the
-            objective in all parameters, which lets for their being estimated.
+        dof : {None, "residual"}
+            Degrees of freedom of t and F tests, of intervals and of the summary: none, so that
+            tests are normal and chi-squared, or `df_resid`, with clusters their number less
+            one.
+        cov_type : {"conditional", "hessian", "cluster"}
+            Standard errors given theta (and the dispersion), from the Hessian of the
+            objective in all parameters, which lets for their being estimated, or robust to any
+            dependence within clusters.
+        cov_kwds : dict, optional
+            For clusters: ``groups``, a column of the model or one label per row, such that
+            every level of a grouping factor lies in one cluster, and ``kind``, the correction
+            for few clusters: ``"CR0"`` (none), ``"CR1"`` (the default), ``"CR1S"``.
         start : array_like, optional
             Where to start: theta, or theta, coefficients of the estimable columns (not with
             `fast`) and log dispersion if there is one.
@@ -341,13 +350,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         if not isinstance(fast, bool | np.bool_):
             raise OptionError(f"fast must be True or False, not {fast!r}")
-        if cov_type not in ("conditional", "hessian"):
-            raise OptionError(f"cov_type must be conditional or hessian, not {cov_type!r}")
-        if fast and cov_type == "hessian":
-            raise OptionError(
-                "fast=True does not maximize the likelihood over the coefficients, so its "
-                'Hessian says nothing about them: leave cov_type="hessian" or fast=True out'
-            )
+        choice = choose(self, dof, cov_type, cov_kwds, linear=False, fast=bool(fast))
         estimates = fit_generalized(
             self._kept_design(),
             self.spec,
@@ -357,10 +360,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             start=None if start is None else np.asarray(start, dtype=float),
             options=options,
         )
-        results = GeneralizedLinearMixedModelResults(self, estimates, self.layout, cov_type)
-        wrapped: GeneralizedLinearMixedModelResults = self._finish(
-            results, GeneralizedLinearMixedModelResultsWrapper
-        )
+        results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
+        wrapped: GeneralizedLinearMixedModelResults = self._finish(results, choice)
         return wrapped
 
     def predict(

@@ -14,8 +14,9 @@ from statsmodels.genmod.families.links import Identity
 from ..design import Design, check_groupings, check_linear_response
 from ..errors import OptionError
 from ..fit import fit_linear
+from ..inference.references import choose
 from ..optimize import FitOptions
-from ..results.linear import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from ..results.linear import LinearMixedModelResults
 from ..terms import MixedFormula
 from .base import MixedModel
 
@@ -169,6 +170,9 @@ class LinearMixedModel(MixedModel):
         reml: bool = False,
         *,
         sigma: float | None = None,
+        dof: str | None = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
         start: ArrayLike | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
@@ -186,6 +190,19 @@ class LinearMixedModel(MixedModel):
             Minimize the REML criterion; by default the likelihood is maximized.
         sigma : float, optional
             Known residual standard deviation; estimated by default.
+        dof : {None, "residual", "satterthwaite", "kenward-roger"}
+            Degrees of freedom of t and F tests, of intervals and of the summary: none, so that
+            tests are normal and chi-squared; `df_resid`, with clusters their number less one;
+            Satterthwaite's, computed for every contrast; or Kenward and Roger's, who also
+            adjust the standard errors.
+        cov_type : {"nonrobust", "cluster"}
+            Standard errors as the model implies them, or robust to any dependence within
+            clusters.
+        cov_kwds : dict, optional
+            For clusters: ``groups``, a column of the model or one label per row, such that
+            every level of a grouping factor lies in one cluster, and ``kind``, the correction
+            for few clusters: ``"CR0"`` (none), ``"CR1"`` (the default), ``"CR1S"`` or
+            ``"CR2"``.
         start : array_like, shape (n_theta,), optional
             Covariance parameters to start from.
         optimizer : str
@@ -222,6 +239,7 @@ class LinearMixedModel(MixedModel):
         )
         if not isinstance(reml, bool | np.bool_):
             raise OptionError(f"reml must be True or False, not {reml!r}")
+        choice = choose(self, dof, cov_type, cov_kwds, linear=True, reml=bool(reml))
         design = self._kept_design()
         check_groupings(design, allow_observation_level=sigma is not None)
         estimates = fit_linear(
@@ -232,7 +250,7 @@ class LinearMixedModel(MixedModel):
             options=options,
         )
         results = LinearMixedModelResults(self, estimates, self.layout)
-        wrapped: LinearMixedModelResults = self._finish(results, LinearMixedModelResultsWrapper)
+        wrapped: LinearMixedModelResults = self._finish(results, choice)
         return wrapped
 
     def predict(

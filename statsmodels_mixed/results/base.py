@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
+from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import union_dicts
 
-from ..errors import DataError
-from .extractors import Extractors
+from ..errors import DataError, OptionError
+from .afterwards import Afterwards
 from .layout import Layout
+from .reference import Reference
+from .testing import Testing
 
 if TYPE_CHECKING:
-    from statsmodels.stats.contrast import WaldTestResults
-
     from ..design import Design
     from ..estimates import GeneralizedEstimates, LinearEstimates
     from ..models.base import MixedModel
-    from .comparison import LikelihoodRatio
 
-__all__ = ["MixedModelResults", "MixedModelResultsWrapper"]
+__all__ = ["MixedModelResults", "MixedModelResultsWrapper", "unwrap"]
 
 Array = NDArray[np.float64]
 
 
-class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[misc]
+class MixedModelResults(Afterwards, Testing):
     """The result of fitting a mixed model.
 
     It holds its own numbers (`estimates`, frozen): fitting the model again, or another
     model to the same data, never changes it. `params`, `bse`, `tvalues`, `pvalues`,
-    `conf_int()` and `cov_params()` are about the estimable fixed effects, with the normal
-    distribution as reference; covariance parameters are in `theta`, `varcorr`, `cov_re`.
+    `conf_int()` and `cov_params()` are about the estimable fixed effects. Their tests refer to
+    the normal distribution, unless `fit` or `with_inference` was asked for degrees of freedom;
+    covariance parameters are in `theta`, `varcorr`, `cov_re`.
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
         The numbers.
     layout : Layout
         The names that go with them.
-    covariance : ndarray, shape (rank, rank)
-        Covariance of the coefficients, divided by `scale`.
+    reference : Reference
+        Covariance of the coefficients and the distributions their tests refer to.
     scale : float
         The dispersion; 1 for models without one.
     """
@@ -53,6 +54,8 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
     # What the model is called, in titles and messages.
     kind = "mixed model"
     method: str
+    # What puts pandas labels on its arrays.
+    wrapper: ClassVar[type]
     # Columns whose coefficients have no finite estimate; linear models have none.
     separated: tuple[str, ...] = ()
 
@@ -61,7 +64,7 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
         model: MixedModel,
         estimates: LinearEstimates | GeneralizedEstimates,
         layout: Layout,
-        covariance: Array,
+        reference: Reference,
         scale: float,
     ):
         for value in vars(estimates).values():
@@ -70,7 +73,21 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
                     array.flags.writeable = False
         self.estimates = estimates
         self.layout = layout
-        super().__init__(model, estimates.beta, covariance, scale=scale)
+        super().__init__(model, estimates.beta, scale=scale)
+        self._refer(reference)
+
+    def _refer(self, reference: Reference) -> None:
+        self.reference = reference
+        self.normalized_cov_params = reference.tests.covariance / self.scale
+        self.use_t = reference.dof is not None
+
+    def _referring_to(self, reference: Reference) -> Self:
+        """Return this fit with other standard errors or reference distributions."""
+        other = copy.copy(self)
+        other._cache = {}
+        other.__dict__.pop("_coefficient_df", None)
+        other._refer(reference)
+        return other
 
     def initialize(self, model: MixedModel, params: Array) -> None:
         """Attach the model and the coefficients (called by statsmodels)."""
@@ -112,6 +129,10 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
         """Return sentences that only this kind of model needs."""
         return []
 
+    def _fit_options(self) -> dict[str, Any]:
+        """Return the options with which `fit` comes back to this fit."""
+        raise NotImplementedError
+
     def _check_comparable(self, restricted: Any) -> None:
         """Raise OptionError if the likelihood of another fit of this kind is another thing."""
 
@@ -150,72 +171,6 @@ class MixedModelResults(Extractors, LikelihoodModelResults):  # type: ignore[mis
         from .prediction import fixed_part
 
         return (None, None) if exog is None else fixed_part(self.model, exog, transform)
-
-    # Tests. `t_test`, `f_test` and `wald_test` are statsmodels' own.
-
-    def wald_test_terms(
-        self,
-        skip_single: bool = False,
-        extra_constraints: Sequence[tuple[str, Any]] = (),
-        combine_terms: Sequence[str] = (),
-        scalar: bool = True,
-    ) -> WaldTestResults:
-        """Test of each term of the fixed part that all its estimable coefficients are zero.
-
-        Parameters
-        ----------
-        skip_single : bool
-            Leave terms with a single column out.
-        extra_constraints : sequence of (name, matrix)
-            Further tests.
-        combine_terms : sequence of str
-            Each gives one joint test of all terms whose name contains it.
-        scalar : bool
-            Whether statistics are floats and not arrays.
-
-        Returns
-        -------
-        WaldTestResults
-            Its `table` has one row per test.
-        """
-        from .contrasts import wald_test_terms
-
-        return wald_test_terms(self, skip_single, extra_constraints, combine_terms, scalar)
-
-    def t_test_pairwise(
-        self,
-        term_name: str,
-        method: str | Sequence[str] = "hs",
-        alpha: float = 0.05,
-        factor_labels: Sequence[str] | None = None,
-    ) -> Any:
-        """Compare all pairs of levels of a categorical term of the fixed part.
-
-        Parameters
-        ----------
-        term_name : str
-            The term, such as ``"machine"``.
-        method : str or sequence of str
-            Corrections for multiple testing.
-        alpha : float
-            Significance level.
-        factor_labels : sequence of str, optional
-            Names of the levels to show.
-
-        Returns
-        -------
-        MultiCompResult
-            Its `result_frame` has one row per pair.
-        """
-        from .contrasts import t_test_pairwise
-
-        return t_test_pairwise(self, term_name, method, alpha, factor_labels)
-
-    def compare_lr_test(self, restricted: Any) -> LikelihoodRatio:
-        """Test against a smaller model nested in this one; see `likelihood_ratio`."""
-        from .comparison import likelihood_ratio
-
-        return likelihood_ratio(self, restricted)
 
     # Display and storage.
 
@@ -258,3 +213,17 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
 
     def _repr_html_(self) -> str:
         return str(self._results._repr_html_())
+
+
+def unwrap(result: Any) -> Any:
+    """Return the results behind statsmodels' wrapper.
+
+    Raises
+    ------
+    OptionError
+        If they are not those of a mixed model.
+    """
+    results = getattr(result, "_results", result)
+    if not isinstance(results, MixedModelResults):
+        raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}")
+    return results

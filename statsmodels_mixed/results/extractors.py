@@ -191,18 +191,6 @@ class Extractors:
         full[np.ix_(columns, columns)] = self.cov_params()
         return pd.DataFrame(full, index=names, columns=names)
 
-    def coeftable(self) -> pd.DataFrame:
-        """Return the coefficients with standard errors, z and two-sided p-values.
-
-        The reference distribution is the normal one. Dropped columns have NaN.
-        """
-        from scipy.special import ndtr
-
-        coef, error = self.coef, self.stderror
-        z = coef / error
-        p = 2 * ndtr(-np.abs(z.to_numpy()))
-        return pd.DataFrame({"Coef.": coef, "Std. Error": error, "z": z, "Pr(>|z|)": p})
-
     def _spread(self, values: Array) -> Array:
         """Put values of the estimable columns in their places among all columns."""
         full = np.full(len(self.layout.columns), np.nan)

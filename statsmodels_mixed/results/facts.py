@@ -33,7 +33,8 @@ def facts(result: MixedModelResults) -> list[str]:
             + ", ".join(result.columns_dropped)
             + "."
         )
-    return [*sentences, *result._own_facts()]
+    own = result._own_facts()
+    return [*sentences, *own, *filter(None, [result.reference.fact])]
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,8 +14,9 @@ from ..errors import OptionError
 from ..estimates import GeneralizedEstimates
 from ..families import family_object
 from .base import MixedModelResults, MixedModelResultsWrapper
-from .hessian import hessian_covariance
+from .denominators import FixedDenominators
 from .layout import Layout
+from .reference import MODEL_BASED, Reference
 from .residuals import Residuals
 from .separation import separated_columns
 from .tables import significant
@@ -45,8 +46,6 @@ _RATIOS = {
     ("log", "inverse_gaussian"): "mean ratio",
 }
 
-_ERRORS = {"conditional": "given theta", "hessian": "from the Hessian"}
-
 
 class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
     """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
@@ -54,7 +53,8 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
     The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
     quadrature, with all constants, and so are `aic`, `bic` and the tests built on it.
     `deviance` is relative to a saturated model. `cov_type` says what the standard errors
-    are: ``"conditional"`` on theta and the dispersion, or from the whole ``"hessian"``.
+    are: ``"conditional"`` on theta and the dispersion, from the whole ``"hessian"``, or robust
+    to dependence within a ``"cluster"``.
 
     Parameters
     ----------
@@ -64,8 +64,6 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
         The numbers.
     layout : Layout
         The names that go with them.
-    cov_type : {"conditional", "hessian"}
-        The standard errors that are asked for.
     """
 
     kind = "generalized linear mixed model"
@@ -77,19 +75,13 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
         model: GeneralizedLinearMixedModel,
         estimates: GeneralizedEstimates,
         layout: Layout,
-        cov_type: str = "conditional",
     ):
         # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
         scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
-        covariance = estimates.cov_conditional
-        self.hessian_failed = False
-        if cov_type == "hessian":
-            full = hessian_covariance(model._kept_design(), estimates)
-            self.hessian_failed = full is None
-            covariance = covariance if full is None else full
-        self.cov_type = "conditional" if self.hessian_failed else cov_type
+        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
+        reference = Reference(tests, None, "conditional", MODEL_BASED)
         self.separated = separated_columns(model._kept_design(), estimates)
-        super().__init__(model, estimates, layout, covariance / scale, scale)
+        super().__init__(model, estimates, layout, reference, scale)
 
     @property
     def method(self) -> str:  # type: ignore[override]
@@ -308,6 +300,18 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
         ratio = self._ratio() if exponentiate else None
         return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha, ratio=ratio)
 
+    def _fit_options(self) -> dict[str, Any]:
+        estimates = self.estimates
+        zeta = [np.log(estimates.dispersion)] if estimates.spec.has_dispersion else []
+        beta = estimates.beta[: 0 if estimates.fast else None]
+        start = np.concatenate([estimates.theta, beta, zeta])
+        return {
+            "n_agq": estimates.n_agq,
+            "fast": estimates.fast,
+            "hessian": estimates.hessian,
+            "start": None if estimates.singular else start,
+        }
+
     def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         spec = self.estimates.spec
         success = self.model.success
@@ -315,7 +319,7 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
             *([] if success is None else [("Success:", str(success))]),
             ("Family:", type(self.model.family).__name__),
             ("Link:", _link_name(self.model.link)),
-            ("Std. Errors:", _ERRORS[self.cov_type]),
+            ("Std. Errors:", self.reference.errors),
         ]
         right = [("Deviance:", f"{self.deviance:.4f}")]
         if spec.has_dispersion:
@@ -329,11 +333,6 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
             facts.append(
                 "Separation: no finite estimate exists for the coefficients of "
                 f"{', '.join(self.separated)}; they ran off until the fit stopped."
-            )
-        if self.hessian_failed:
-            facts.append(
-                "The Hessian of the objective is not positive definite: standard errors are "
-                "conditional on theta instead."
             )
         return facts
 
@@ -371,3 +370,4 @@ class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper):
 
 
 populate_wrapper(GeneralizedLinearMixedModelResultsWrapper, GeneralizedLinearMixedModelResults)
+GeneralizedLinearMixedModelResults.wrapper = GeneralizedLinearMixedModelResultsWrapper

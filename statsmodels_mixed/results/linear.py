@@ -13,7 +13,9 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..errors import OptionError
 from ..estimates import LinearEstimates
 from .base import MixedModelResults, MixedModelResultsWrapper
+from .denominators import FixedDenominators
 from .layout import Layout
+from .reference import MODEL_BASED, Reference
 
 if TYPE_CHECKING:
     from statsmodels.base._prediction_inference import PredictionResultsMean
@@ -46,7 +48,10 @@ class LinearMixedModelResults(MixedModelResults):
     estimates: LinearEstimates
 
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        super().__init__(model, estimates, layout, estimates.cov_unscaled, estimates.sigma**2)
+        scale = estimates.sigma**2
+        tests = FixedDenominators(estimates.beta, scale * estimates.cov_unscaled, np.inf)
+        reference = Reference(tests, None, "nonrobust", MODEL_BASED)
+        super().__init__(model, estimates, layout, reference, scale)
 
     @property
     def reml(self) -> bool:
@@ -203,6 +208,18 @@ class LinearMixedModelResults(MixedModelResults):
     def _objective_name(self) -> str:
         return "REML criterion" if self.reml else super()._objective_name
 
+    def _fit_options(self) -> dict[str, Any]:
+        estimates = self.estimates
+        return {
+            "reml": estimates.reml,
+            "sigma": estimates.sigma if estimates.sigma_fixed else None,
+            "start": None if estimates.singular else estimates.theta,
+        }
+
+    def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        errors = self.reference.errors
+        return ([] if errors == MODEL_BASED else [("Std. Errors:", errors)]), []
+
     def _own_facts(self) -> list[str]:
         if not self.estimates.sigma_fixed:
             return []
@@ -229,3 +246,4 @@ class LinearMixedModelResultsWrapper(MixedModelResultsWrapper):
 
 
 populate_wrapper(LinearMixedModelResultsWrapper, LinearMixedModelResults)
+LinearMixedModelResults.wrapper = LinearMixedModelResultsWrapper

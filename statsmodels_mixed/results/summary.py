@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import OptionError
 from .document import Document
 from .facts import facts
+from .reference import DOF_METHODS
 from .tables import Column, Table, fixed, p_value, plain, significant
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
     four = fixed(4)
     objective = result._objective_name.replace("log-likelihood", "Log-Likelihood")
     own_left, own_right = result._header()
+    dof = result.dof_method
     right = [
         (f"Log-Likelihood{reml}:", four(result.llf)),
         (f"{objective}:", four(result.objective)),
@@ -81,6 +83,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         ("Dep. Variable:", yname or result.layout.response),
         *own_left,
         ("Method:", result.method),
+        *([("Deg. of Freedom:", DOF_METHODS[dof])] if dof else []),
         ("No. Observations:", str(result.layout.nobs)),
         *((f"Levels of {block.name}:", str(len(block.levels))) for block in result.layout.blocks),
         ("Converged:", f"{'yes' if result.converged else 'no'}, {_effort(result)}"),
@@ -129,13 +132,15 @@ def coefficient_table(
         with np.errstate(over="ignore"):
             estimate, interval = np.exp(estimate), np.exp(interval)
             error = estimate * error
-    values = np.column_stack([estimate, error, result.tvalues, result.pvalues, interval])
+    df = [result._coefficient_df] if result.use_t else []
+    values = np.column_stack([estimate, error, result.tvalues, *df, result.pvalues, interval])
     statistic = "t" if result.use_t else "z"
     columns = (
         Column("term", "", plain, "left"),
         Column("coef", ratio or "coef", significant, "point"),
         Column("std_err", "std err", significant, "point"),
         Column("statistic", statistic, fixed(2), "point"),
+        *([Column("df", "df", fixed(1), "point")] if df else []),
         Column("p_value", f"P>|{statistic}|", p_value),
         Column("lower", f"[{alpha / 2:g}", significant, "point"),
         Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
@@ -143,5 +148,5 @@ def coefficient_table(
     rows: list[tuple[Any, ...]] = [
         (name, *map(float, row)) for name, row in zip(names, values, strict=True)
     ]
-    rows += [(name, "dropped", *[None] * 5) for name in result.columns_dropped]
+    rows += [(name, "dropped", *[None] * (len(columns) - 2)) for name in result.columns_dropped]
     return Table(columns, tuple(rows), "Fixed effects")

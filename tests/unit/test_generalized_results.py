@@ -21,7 +21,7 @@ import statsmodels.formula.api as smf
 from statsmodels.genmod.generalized_linear_model import GLMResults
 from statsmodels.iolib.summary2 import summary_col
 
-import statsmodels_mixed.results.hessian
+import statsmodels_mixed.inference.hessian
 from statsmodels_mixed import (
     DataError,
     GeneralizedLinearMixedModelResults,
@@ -242,7 +242,7 @@ def test_hessian_by_differences_of_the_objective(gamma):
 
 def test_a_hessian_that_is_not_positive_is_not_used(cbpp, monkeypatch):
     monkeypatch.setattr(
-        statsmodels_mixed.results.hessian, "hessian", lambda design, estimates: -np.eye(5)
+        statsmodels_mixed.inference.hessian, "hessian", lambda design, estimates: -np.eye(5)
     )
     fit = cbpp.model.fit(cov_type="hessian")
     assert fit.cov_type == "conditional"

@@ -121,7 +121,7 @@ def test_theta_must_fit_the_model(model, theta):
         {"REML": True},
         {"start_params": [1]},
         {"maxiter": 3},
-        {"cov_type": "HC0"},
+        {"robust": True},
     ],
 )
 def test_unknown_options_are_not_ignored(model, options):

@@ -1,4 +1,4 @@
-"""Standard errors of a generalized fit that let for theta and the dispersion being estimated."""
+"""Covariance of all parameters of a generalized fit, from the Hessian of its objective."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..design import Design
 from ..estimates import GeneralizedEstimates
 from ..generalized import hessian
 
-__all__ = ["hessian_covariance"]
+__all__ = ["parameter_covariance"]
 
 Array = NDArray[np.float64]
 
@@ -17,10 +17,8 @@ Array = NDArray[np.float64]
 POSITIVE = 1e-8
 
 
-def hessian_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
-    """Return the covariance of beta from the Hessian of the objective in all parameters.
-
-    The inverse of half the Hessian of -2 log-likelihood, its block for beta.
+def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
+    """Return the inverse of half the Hessian of -2 log-likelihood in all parameters.
 
     Parameters
     ----------
@@ -31,8 +29,9 @@ def hessian_covariance(design: Design, estimates: GeneralizedEstimates) -> Array
 
     Returns
     -------
-    ndarray, shape (rank, rank), or None
-        None if the Hessian is not positive definite.
+    ndarray or None
+        In the order theta, beta, log dispersion if there is one; None if the Hessian is not
+        positive definite.
     """
     matrix = hessian(design, estimates)
     with np.errstate(all="ignore"):
@@ -40,7 +39,4 @@ def hessian_covariance(design: Design, estimates: GeneralizedEstimates) -> Array
         scaled = matrix / np.outer(size, size)
     if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < POSITIVE:
         return None
-    inverse = 2.0 * np.linalg.inv(scaled) / np.outer(size, size)
-    start = len(estimates.theta)
-    beta = slice(start, start + len(estimates.beta))
-    return np.asarray(inverse[beta, beta])
+    return np.asarray(2.0 * np.linalg.inv(scaled) / np.outer(size, size))

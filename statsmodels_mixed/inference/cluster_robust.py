@@ -1,0 +1,168 @@
+"""Cluster-robust ("sandwich") covariance of the coefficients of a linear mixed model.
+
+With M = (X'V^-1 X)^-1, residuals e = y - X beta and clusters g whose rows are independent,
+
+    Cov(beta) = M (sum_g s_g s_g') M,    s_g = X_g'V_g^-1 A_g e_g.
+
+A_g = 1 gives CR0, and CR1 and CR1S multiply CR0 by G/(G-1) and by G(n-1)/((G-1)(n-rank)).
+CR2 makes the estimator unbiased when the model is right (Bell and McCaffrey 2002; Pustejovsky
+and Tipton 2018): with V_g = D'D, D the upper Cholesky factor,
+
+    A_g = D'(D (V_g - X_g M X_g') D')^(+1/2) D.
+
+Degrees of freedom are those of a chi-squared or Wishart variable with the variance that the
+estimator has under the model (Bell and McCaffrey; Tipton and Pustejovsky 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky
+
+from ..basis import orthonormal_basis
+from ..design import Design
+from ..estimates import LinearEstimates
+from ..results.denominators import Denominators
+from .clusters import Clusters
+
+__all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+KINDS = ("CR0", "CR1", "CR1S", "CR2")
+# Eigenvalues of the matrix whose root CR2 takes that are told from zero, relative to the largest.
+FLAT = 1e-10
+
+
+def correction(kind: str, clusters: int, n: int, rank: int) -> float:
+    """Return what the covariance of a kind is multiplied with."""
+    if kind == "CR1":
+        return clusters / (clusters - 1)
+    if kind == "CR1S":
+        return clusters * (n - 1) / ((clusters - 1) * (n - rank))
+    return 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterRobust(Denominators):
+    """Cluster-robust tests with degrees of freedom for few clusters.
+
+    Parameters
+    ----------
+    bread : ndarray, shape (rank, rank)
+        M.
+    cross : ndarray, shape (G, rank, rank)
+        F_g = X_g'E_g, with E_g = A_g V_g^-1 X_g.
+    within : ndarray, shape (G, rank, rank)
+        E_g'V_g E_g.
+    """
+
+    bread: Array
+    cross: Array
+    within: Array
+
+    def _df(self, rows: Array) -> Array:
+        return np.array([self._wishart(row[None, :]) for row in rows])
+
+    def _joint(self, rows: Array) -> tuple[float, float]:
+        # Hotelling's T^2 with the degrees of freedom of the Wishart matrix.
+        q, wishart = len(rows), self._wishart(rows)
+        return max(wishart - q + 1, 0.0), max((wishart - q + 1) / wishart, 0.0)
+
+    def _wishart(self, rows: Array) -> float:
+        """Return degrees of freedom of a Wishart matrix like the covariance of contrasts.
+
+        With p_sg the vector whose product with e is the part of contrast s that cluster g
+        adds, element (s, t) of the covariance is a quadratic form of variance
+        sum_gh (p_sg'V p_sh)(p_tg'V p_th) + (p_sg'V p_th)(p_tg'V p_sh), in which
+        p_sg'V p_th = [g = h] own_g,st - f_sg'f_th.
+        """
+        half = np.linalg.cholesky(self.bread).T @ (self.cross @ (self.bread @ rows.T))
+        middle = self.within @ (self.bread @ rows.T)
+        own = np.einsum("sj,gjt->gst", rows @ self.bread, middle)
+        expected = own.sum(axis=0) - np.einsum("gis,git->st", half, half)
+        whiten = np.linalg.inv(np.linalg.cholesky(expected))
+        half = half @ whiten.T
+        own = whiten @ own @ whiten.T
+        both = np.einsum("gis,git->gst", half, half)
+        between = np.einsum("gis,gjt->stij", half, half)
+        diagonal = np.einsum("gss->gs", own)
+        diagonal_f = np.einsum("gss->gs", both)
+        q = len(rows)
+        variance = 0.0
+        for s in range(q):
+            for t in range(q):
+                variance += float(
+                    diagonal[:, s] @ diagonal[:, t]
+                    - diagonal[:, s] @ diagonal_f[:, t]
+                    - diagonal[:, t] @ diagonal_f[:, s]
+                    + np.sum(between[s, t] ** 2)
+                    + own[:, s, t] @ own[:, s, t]
+                    - 2.0 * own[:, s, t] @ both[:, s, t]
+                    + np.sum(between[s, t] * between[s, t].T)
+                )
+        return q * (q + 1) / variance
+
+
+def prepare(
+    design: Design, estimates: LinearEstimates, clusters: Clusters, kind: str
+) -> ClusterRobust:
+    """Compute the covariance of a kind and what its degrees of freedom need.
+
+    For each cluster matrices of its number of rows squared are formed.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : LinearEstimates
+        The fit.
+    clusters : Clusters
+        No two of them share a random effect.
+    kind : {"CR0", "CR1", "CR1S", "CR2"}
+    """
+    basis = orthonormal_basis(design.X, design.weights)
+    bread = basis.R @ estimates.cov_unscaled @ basis.R.T
+    residual = design.y - estimates.linear_predictor
+    rank, count = len(estimates.beta), len(clusters)
+    scores = np.empty((count, rank))
+    cross, within = np.empty((2, count, rank, rank))
+    for g, rows in enumerate(clusters.rows()):
+        V, Q = _covariance(design, estimates.factors, rows), basis.Q[rows]
+        weighted = np.asarray(cho_solve(cho_factor(V), Q))
+        if kind == "CR2":
+            weighted = _adjustment(V, Q @ bread @ Q.T) @ weighted
+        scores[g] = weighted.T @ residual[rows]
+        cross[g] = Q.T @ weighted
+        within[g] = weighted.T @ V @ weighted
+    meat = scores.T @ scores * correction(kind, count, len(design.y), rank)
+    return ClusterRobust(
+        beta=estimates.beta,
+        covariance=basis.covariance(bread @ meat @ bread),
+        bread=estimates.cov_unscaled,
+        cross=basis.R.T @ cross @ basis.R,
+        within=basis.R.T @ within @ basis.R,
+    )
+
+
+def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> Array:
+    """Return V of some rows, shape (m, m): their covariance divided by sigma^2."""
+    weights = None if design.weights is None else design.weights[rows]
+    V = np.diag(np.ones(len(rows)) if weights is None else 1.0 / weights)
+    for block, T in zip(design.blocks, factors, strict=True):
+        scaled, refs = block.z[rows] @ T, block.refs[rows]
+        V += np.where(refs[:, None] == refs, scaled @ scaled.T, 0.0)
+    return V
+
+
+def _adjustment(V: Array, fitted: Array) -> Array:
+    """Return A of a cluster, shape (m, m)."""
+    D = np.asarray(cholesky(V))
+    values, vectors = np.linalg.eigh(D @ (V - fitted) @ D.T)
+    kept = values > FLAT * values[-1]
+    half = D.T @ vectors[:, kept]
+    return np.asarray(half / np.sqrt(values[kept]) @ half.T)

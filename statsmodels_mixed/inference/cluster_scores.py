@@ -1,0 +1,62 @@
+"""Cluster-robust covariance of all parameters of a generalized mixed model.
+
+The log-likelihood is a sum over clusters that share no random effect, and so is its gradient;
+with s_g the gradient of cluster g and H the Hessian of minus the log-likelihood,
+
+    Cov = H^-1 (sum_g s_g s_g') H^-1
+
+in theta, beta and the log dispersion together (White 1982).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..approximation import core_model, working_basis
+from ..crossprod import core_design
+from ..design import Design
+from ..estimates import GeneralizedEstimates
+from .clusters import Clusters, rows_of
+
+__all__ = ["scores"]
+
+Array = NDArray[np.float64]
+
+
+def scores(design: Design, estimates: GeneralizedEstimates, clusters: Clusters) -> Array:
+    """Return the gradient of the log-likelihood of each cluster at the estimates.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : GeneralizedEstimates
+        The fit.
+    clusters : Clusters
+
+    Returns
+    -------
+    ndarray, shape (G, m)
+        In theta, beta and, if there is one, the log dispersion.
+    """
+    spec, basis = estimates.spec, working_basis(design)
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    at = np.concatenate([estimates.theta, basis.R @ estimates.beta, zeta])
+    beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
+    out = np.empty((len(clusters), len(at)))
+    for g, rows in enumerate(clusters.rows()):
+        part = rows_of(design, rows)
+        # the basis of all rows, because a cluster's own columns may depend on one another
+        model = core_model(
+            core_design(part, np.ascontiguousarray(basis.Q[rows])),
+            part,
+            spec,
+            part.y,
+            n_agq=estimates.n_agq,
+            fast=False,
+            hessian=estimates.hessian,
+        )
+        out[g] = -0.5 * model.value_and_gradient(at)[1]
+    out[:, beta] = out[:, beta] @ basis.R
+    return out

@@ -1,0 +1,54 @@
+"""The same model fitted to another response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import OptionError
+from ..results.base import unwrap
+
+__all__ = ["refit"]
+
+
+def refit(result: Any, y: ArrayLike) -> Any:
+    """Fit the model of a result to another response, as it was fitted.
+
+    The criterion or approximation, standard errors and degrees of freedom are those of the
+    result; the fit starts at its parameters, unless it is singular.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data. It does not change.
+    y : array_like, shape (nobs,)
+        A response for each row used, as `simulate` gives it: for a binomial family
+        proportions of the trials. A Series of another length is taken by its index.
+
+    Returns
+    -------
+    LinearMixedModelResults or GeneralizedLinearMixedModelResults
+
+    Raises
+    ------
+    OptionError
+        If y has not one finite number for each row.
+    DataError
+        If the data of the result were removed, or no such model can be fitted to y.
+    """
+    results = unwrap(result)
+    n, index = len(results._design().y), results.model.data.row_labels
+    if isinstance(y, pd.Series) and len(y) != n and index is not None and y.index.is_unique:
+        y = y.reindex(index)
+    values = np.array(y, dtype=float)
+    if values.shape != (n,) or not np.isfinite(values).all():
+        raise OptionError(f"y must hold a finite number for each of the {n} rows used")
+    model = results.model.with_response(values)
+    reference = results.reference
+    options = {"dof": reference.dof, "cov_type": reference.cov_type}
+    if reference.cov_kwds:
+        options["cov_kwds"] = dict(reference.cov_kwds)
+    return model.fit(**results._fit_options(), **options)

@@ -1,0 +1,278 @@
+"""Tests and intervals of the coefficients, as statsmodels' results have them.
+
+Statsmodels refers every contrast of a fit to the same distribution. Here each contrast has
+degrees of freedom of its own, when they were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, stdtrit
+from statsmodels.base.model import LikelihoodModelResults
+from statsmodels.formula._manager import FormulaManager
+from statsmodels.stats.contrast import ContrastResults
+
+from ..errors import OptionError
+from .denominators import Denominators, two_sided
+from .extractors import Extractors
+from .reference import Reference
+
+if TYPE_CHECKING:
+    from statsmodels.stats.contrast import WaldTestResults
+
+__all__ = ["Testing"]
+
+Array = NDArray[np.float64]
+
+
+class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
+    """Tests of the coefficients, for a class of results that has a `Reference`."""
+
+    reference: Reference
+
+    @property
+    def _tests(self) -> Denominators:
+        return self.reference.tests
+
+    @property
+    def cov_type(self) -> str:
+        """What the covariance of the coefficients is: model-based, or cluster-robust."""
+        return self.reference.cov_type
+
+    @property
+    def cov_kwds(self) -> Mapping[str, Any]:
+        """The options of `cov_type`: with clusters their labels and the correction."""
+        return self.reference.cov_kwds
+
+    @property
+    def dof_method(self) -> str | None:
+        """Where the degrees of freedom of tests come from; None for normal tests."""
+        return self.reference.dof
+
+    @property
+    def df_coef(self) -> pd.Series:
+        """Degrees of freedom of the t test of each estimable coefficient."""
+        return pd.Series(self._coefficient_df, index=self.model.data.param_names)
+
+    @cached_property
+    def _coefficient_df(self) -> Array:
+        rank = len(self._tests.beta)
+        return self._tests.df(np.eye(rank)) if rank else np.empty(0)
+
+    @property
+    def pvalues(self) -> Array:
+        """Two-sided p-values of the hypotheses that coefficients are zero, shape (rank,)."""
+        return two_sided(self.tvalues, self._coefficient_df)
+
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Array:
+        """Return confidence intervals of the coefficients.
+
+        Parameters
+        ----------
+        alpha : float
+            Intervals have level 1 - alpha.
+        method : {"wald", "profile"}
+            Estimate plus and minus a multiple of the standard error, with the quantile of
+            Student's t when degrees of freedom were asked for; or those values that a
+            likelihood-ratio test does not reject (see `profile`).
+
+        Returns
+        -------
+        ndarray, shape (rank, 2)
+
+        Raises
+        ------
+        OptionError
+            If the method or alpha is not possible.
+        """
+        if not 0 < alpha < 1:
+            raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
+        if method == "profile":
+            return self._profile_intervals(alpha)
+        if method != "wald":
+            raise OptionError(f"method must be wald or profile, not {method!r}")
+        half = _quantiles(self._coefficient_df, alpha) * self.bse
+        return np.column_stack([self.params - half, self.params + half])
+
+    def _profile_intervals(self, alpha: float) -> Array:
+        from ..inference.profile import coefficient_intervals
+
+        return coefficient_intervals(self, alpha)
+
+    def coeftable(self) -> pd.DataFrame:
+        """Return the coefficients with standard errors, tests that they are zero and p-values.
+
+        Returns
+        -------
+        DataFrame
+            A row for each column of X, NaN for dropped ones: ``Coef.``, ``Std. Error``, then
+            ``z`` and ``Pr(>|z|)``, or ``df``, ``t`` and ``Pr(>|t|)`` when degrees of freedom
+            were asked for.
+        """
+        statistic = "t" if self.use_t else "z"
+        columns = {
+            "Coef.": self.params,
+            "Std. Error": self.bse,
+            **({"df": self._coefficient_df} if self.use_t else {}),
+            statistic: self.tvalues,
+            f"Pr(>|{statistic}|)": self.pvalues,
+        }
+        spread = {label: self._spread(values) for label, values in columns.items()}
+        return pd.DataFrame(spread, index=self.coefnames)
+
+    def t_test(
+        self, r_matrix: Any, cov_p: ArrayLike | None = None, use_t: bool | None = None
+    ) -> ContrastResults:
+        """Test each of several linear hypotheses on the coefficients.
+
+        Parameters
+        ----------
+        r_matrix : array_like, str or tuple
+            A row for each hypothesis over the estimable coefficients, or text such as
+            ``"days = 10"``.
+        cov_p : array_like, shape (rank, rank), optional
+            Covariance of the coefficients to use in place of that of the fit. Degrees of
+            freedom are then `df_resid`.
+        use_t : bool, optional
+            Student's t rather than the normal distribution; by default when degrees of
+            freedom were asked for in the fit.
+
+        Returns
+        -------
+        ContrastResults
+            With `statistic`, `pvalue`, `conf_int()`, `summary_frame()`; `df_denom` has the
+            degrees of freedom of each hypothesis.
+        """
+        plain = super().t_test(r_matrix, cov_p=cov_p, use_t=use_t)
+        if plain.distribution != "t" or cov_p is not None or self.dof_method is None:
+            return plain
+        rows, _ = self._constraints(r_matrix)
+        df = self._tests.df(rows).reshape(np.shape(plain.tvalue))
+        return ContrastResults(effect=plain.effect, t=plain.tvalue, sd=plain.sd, df_denom=df)
+
+    def wald_test(
+        self,
+        r_matrix: Any,
+        cov_p: ArrayLike | None = None,
+        invcov: ArrayLike | None = None,
+        use_f: bool | None = None,
+        df_constraints: int | None = None,
+        scalar: bool = True,
+    ) -> ContrastResults:
+        """Test several linear hypotheses on the coefficients together.
+
+        Parameters
+        ----------
+        r_matrix : array_like, str or tuple
+            As for `t_test`.
+        cov_p, invcov : array_like, optional
+            Covariance of the coefficients, or inverse covariance of the contrasts, to use in
+            place of those of the fit. Degrees of freedom are then `df_resid`.
+        use_f : bool, optional
+            F rather than chi-squared; by default when degrees of freedom were asked for in
+            the fit.
+        df_constraints : int, optional
+            Number of constraints, if not the rank of their covariance.
+        scalar : bool
+            Return the statistic as a float and not an array.
+
+        Returns
+        -------
+        ContrastResults
+            With `statistic`, `pvalue`, `df_num` and `df_denom`.
+        """
+        use_f = self.use_t if use_f is None else use_f
+        given = cov_p is not None or invcov is not None or df_constraints is not None
+        if given or not use_f or self.dof_method is None:
+            return super().wald_test(
+                r_matrix,
+                cov_p=cov_p,
+                invcov=invcov,
+                use_f=use_f,
+                df_constraints=df_constraints,
+                scalar=scalar,
+            )
+        test = self._tests.f_test(*self._constraints(r_matrix))
+        statistic: Any = test.statistic if scalar else np.array([[test.statistic]])
+        return ContrastResults(F=statistic, df_denom=test.df_denom, df_num=test.df_num)
+
+    def _constraints(self, r_matrix: Any) -> tuple[Array, Array]:
+        """Return rows, shape (m, rank), and values, shape (m,), of linear hypotheses."""
+        names = self.model.data.cov_names
+        constraints = FormulaManager().get_linear_constraints(r_matrix, names)
+        rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))
+        values = constraints.constraint_values
+        if values is None:
+            return rows, np.zeros(len(rows))
+        return rows, np.broadcast_to(np.asarray(values, dtype=float).ravel(), len(rows))
+
+    def wald_test_terms(
+        self,
+        skip_single: bool = False,
+        extra_constraints: Sequence[tuple[str, Any]] = (),
+        combine_terms: Sequence[str] = (),
+        scalar: bool = True,
+    ) -> WaldTestResults:
+        """Test of each term of the fixed part that all its estimable coefficients are zero.
+
+        Parameters
+        ----------
+        skip_single : bool
+            Leave terms with a single column out.
+        extra_constraints : sequence of (name, matrix)
+            Further tests.
+        combine_terms : sequence of str
+            Each gives one joint test of all terms whose name contains it.
+        scalar : bool
+            Whether statistics are floats and not arrays.
+
+        Returns
+        -------
+        WaldTestResults
+            Its `table` has one row per test.
+        """
+        from .contrasts import wald_test_terms
+
+        return wald_test_terms(self, skip_single, extra_constraints, combine_terms, scalar)
+
+    def t_test_pairwise(
+        self,
+        term_name: str,
+        method: str | Sequence[str] = "hs",
+        alpha: float = 0.05,
+        factor_labels: Sequence[str] | None = None,
+    ) -> Any:
+        """Compare all pairs of levels of a categorical term of the fixed part.
+
+        Parameters
+        ----------
+        term_name : str
+            The term, such as ``"machine"``.
+        method : str or sequence of str
+            Corrections for multiple testing.
+        alpha : float
+            Significance level.
+        factor_labels : sequence of str, optional
+            Names of the levels to show.
+
+        Returns
+        -------
+        MultiCompResult
+            Its `result_frame` has one row per pair.
+        """
+        from .contrasts import t_test_pairwise
+
+        return t_test_pairwise(self, term_name, method, alpha, factor_labels)
+
+
+def _quantiles(df: Array, alpha: float) -> Array:
+    """Return upper alpha/2 quantiles of Student's t; infinite degrees of freedom are normal."""
+    finite = np.isfinite(df)
+    t = stdtrit(np.where(finite, df, 1.0), 1 - alpha / 2)
+    return np.asarray(np.where(finite, t, ndtri(1 - alpha / 2)))
