@@ -16,6 +16,7 @@ from .errors import CoreError, DataError, MixedModelWarning, OptionError
 from .families import make_family
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
+from .results.reference import DOF_METHODS
 from .results.tables import Column, Table, plain
 
 __all__ = ["main", "read_table"]
@@ -80,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("data", help="a shipped data set, or a CSV, Parquet or Arrow file")
     fit.add_argument("--reml", action="store_true", help="minimize the REML criterion")
     fit.add_argument(
+        "--dof",
+        metavar="METHOD",
+        choices=[method for method in DOF_METHODS if method],
+        help="degrees of freedom of tests: satterthwaite, kenward-roger or residual",
+    )
+    fit.add_argument(
         "--weights", metavar="COLUMN", help="column of prior weights, or of numbers of trials"
     )
     fit.add_argument("--offset", metavar="COLUMN", help="column of the offset")
@@ -135,7 +142,7 @@ def _fit(options: argparse.Namespace) -> str:
                     raise OptionError(f"--{name.replace('_', '-')} needs --family")
             table = read_table(options.data)
             linear = LinearMixedModel.from_formula(options.formula, table, **columns)
-            return linear.fit(reml=options.reml).summary().as_text()
+            return linear.fit(reml=options.reml, dof=options.dof).summary().as_text()
         if options.reml:
             raise OptionError("--reml is for linear models, without --family")
         family = make_family(options.family, options.link)
@@ -147,7 +154,7 @@ def _fit(options: argparse.Namespace) -> str:
             **columns,
         )
         points = 1 if options.n_agq is None else options.n_agq
-        return general.fit(n_agq=points, fast=options.fast).summary().as_text()
+        return general.fit(n_agq=points, fast=options.fast, dof=options.dof).summary().as_text()
 
 
 def _list_datasets() -> str:

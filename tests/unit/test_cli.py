@@ -32,6 +32,13 @@ def test_reml(capsys):
     assert "fit by REML" in out
 
 
+def test_degrees_of_freedom(capsys):
+    _, out, _ = run(capsys, "fit", SLEEP, "sleepstudy", "--reml", "--dof", "satterthwaite")
+    # lmerTest: 17 degrees of freedom, p of days 3.26e-06
+    days = next(line for line in out.splitlines() if line.startswith("days "))
+    assert days.split()[4:6] == ["17.0", "<1e-05"]
+
+
 def test_weights_and_offset_name_columns(capsys, tmp_path):
     data = datasets.load("sleepstudy")
     data["w"], data["shift"] = 4.0, 100.0
