@@ -95,7 +95,8 @@ void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
     }
 }
 
-/* Root mean square of each column of W^(1/2) Z, from the diagonal of A. */
+/* Root mean square of each column of W^(1/2) Z over the rows that count, from the diagonal
+ * of A. */
 void smm_column_scale(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -106,32 +107,33 @@ void smm_column_scale(smm_workspace *ws)
             double sum = 0;
             for (int32_t l = 0; l < d->levels[t]; l++)
                 sum += ws->A[d->block_at[d->node_of[t][l]] + c + c * k];
-            rms[c] = sum > 0 ? sqrt(sum / (double)d->n) : 1.0;
+            rms[c] = sum > 0 ? sqrt(sum / (double)ws->rows) : 1.0;
         }
         rms += k;
     }
 }
 
-static int check(const smm_design *d, const double *y, const double *weights, double *sum)
+static int check(const smm_design *d, const double *y, const double *weights, int64_t *rows)
 {
-    double total = 0, bad = 0;
-    *sum = 0;
+    double total = 0, sum = 0;
+    int64_t bad = 0;
+    *rows = weights ? 0 : d->n;
     for (int64_t i = 0; i < d->n; i++) total += y[i];
     if (weights)
         for (int64_t i = 0; i < d->n; i++) {
             bad += weights[i] < 0;
-            *sum += weights[i];
+            *rows += weights[i] > 0;
+            sum += weights[i];
         }
-    else *sum = (double)d->n;
     if (bad > 0) return SMM_EINVAL;
-    return isfinite(total) && isfinite(*sum) && *sum > 0 ? SMM_OK : SMM_ENONFINITE;
+    return isfinite(total) && isfinite(sum) && *rows > 0 ? SMM_OK : SMM_ENONFINITE;
 }
 
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
 {
     if (!ws || !y) return SMM_EINVAL;
     ws->state = SMM_EMPTY;
-    int status = check(ws->design, y, weights, &ws->sum_weights);
+    int status = check(ws->design, y, weights, &ws->rows);
     if (status) return status;
     smm_form_zz(ws, weights);
     smm_form_zx(ws, y, weights, 0);
@@ -147,8 +149,8 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
     if (ws->state < SMM_HAS_A) return SMM_ESTATE;
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
-    double total;
-    int status = check(d, y, weights, &total);
+    int64_t rows;
+    int status = check(d, y, weights, &rows);
     if (status) return status;
     smm_form_zx(ws, y, weights, p);
     double *last = ws->small_tmp;

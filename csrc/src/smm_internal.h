@@ -120,7 +120,7 @@ struct smm_workspace {
     enum { SMM_EMPTY, SMM_HAS_A, SMM_HAS_VALUE, SMM_HAS_GRADIENT } state;
     int reml;
     double sigma; /* 0: profiled */
-    double sum_weights;
+    int64_t rows; /* those of positive weight, which count */
 
     double *A;        /* blocks of Z'WZ */
     double *ZXy;      /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
@@ -169,7 +169,7 @@ static inline int32_t smm_width(const smm_design *d) { return d->p + 1; }
 
 static inline double smm_dof(const smm_workspace *ws)
 {
-    return (double)(ws->reml ? ws->design->n - ws->design->p : ws->design->n);
+    return (double)(ws->reml ? ws->rows - ws->design->p : ws->rows);
 }
 
 /* N / r2, or 1 / sigma^2 when sigma is fixed: the weight of r2 in all derivatives. */

@@ -100,6 +100,7 @@ int smm_workspace_create(const smm_design *d, smm_workspace **out)
     ws->T_at[0] = 0;
     for (int32_t t = 0; t < d->nterms; t++)
         ws->T_at[t + 1] = ws->T_at[t] + d->cols[t] * d->cols[t];
+    ws->rows = d->n;
     ws->state = SMM_EMPTY;
     *out = ws;
     return SMM_OK;

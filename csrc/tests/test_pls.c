@@ -126,6 +126,56 @@ static void test_zero_theta(void)
     problem_free(&m);
 }
 
+/* Leave out every fourth row. */
+static void drop_rows(problem *m)
+{
+    int64_t to = 0;
+    for (int64_t i = 0; i < m->n; i++) {
+        if (i % 4 == 0) continue;
+        memcpy(m->X + to * m->p, m->X + i * m->p, sizeof(double) * (size_t)m->p);
+        m->y[to] = m->y[i];
+        m->weights[to] = m->weights[i];
+        for (int32_t t = 0; t < m->nterms; t++) {
+            int32_t k = m->term[t].cols;
+            double *z = (double *)m->term[t].z;
+            ((int32_t *)m->term[t].refs)[to] = m->term[t].refs[i];
+            memmove(z + to * k, z + i * k, sizeof(double) * (size_t)k);
+        }
+        to++;
+    }
+    m->n = to;
+}
+
+/* A row of weight zero is a row that is not there. */
+static void test_rows_of_no_weight(void)
+{
+    const int32_t levels[] = {6, 4}, cols[] = {2, 1};
+    for (int reml = 0; reml < 2; reml++) {
+        problem m = problem_make(12, RANDOM, 40, 2, 2, levels, cols);
+        double gradient[2][MAX_THETA], scale[2][MAX_THETA], value[2], scalars[2][4], old[40];
+        memcpy(old, m.weights, sizeof old);
+        for (int without = 0; without < 2; without++) {
+            for (int64_t i = 0; i < 40; i++) m.weights[i] = i % 4 ? old[i] : 0;
+            if (without) drop_rows(&m);
+            smm_design *d = problem_design(&m);
+            smm_workspace *ws = problem_workspace(d, &m, m.weights, reml, 0);
+            CHECK(smm_value(ws, m.theta, &value[without]) == SMM_OK);
+            CHECK(smm_gradient(ws, gradient[without]) == SMM_OK);
+            CHECK(smm_theta_scale(ws, scale[without]) == SMM_OK);
+            CHECK(smm_solution(ws, NULL, NULL, NULL, NULL, scalars[without]) == SMM_OK);
+            smm_workspace_destroy(ws);
+            smm_design_destroy(d);
+        }
+        CHECK(m.n == 30 && scalars[0][3] == 30 - 2 * reml);
+        CHECK_NEAR(value[0], value[1], 1e-13);
+        for (int32_t i = 0; i < m.ntheta; i++) {
+            CHECK_NEAR(gradient[0][i], gradient[1][i], 1e-12);
+            CHECK_NEAR(scale[0][i], scale[1][i], 1e-13);
+        }
+        problem_free(&m);
+    }
+}
+
 static void test_curvature_is_symmetric(void)
 {
     const int32_t levels[] = {6, 4}, cols[] = {3, 2};
@@ -290,6 +340,7 @@ int main(void)
     test_shapes();
     test_one_row();
     test_zero_theta();
+    test_rows_of_no_weight();
     test_curvature_is_symmetric();
     test_order_of_calls();
     test_arguments();
