@@ -26,6 +26,7 @@ __all__ = [
     "conditional_variances",
     "core_model",
     "hessian",
+    "leverage",
     "objective_and_gradient",
     "prepare",
     "working_basis",
@@ -254,13 +255,26 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
     return full
 
 
+def _solved(design: Design, estimates: GeneralizedEstimates) -> CoreGeneralized:
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
+    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+    problem.core.value_and_gradient(at)
+    return problem.core
+
+
 def conditional_variances(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, ...]:
     """Return Var(b_j | y) of every level of every block, given all parameters.
 
     The curvature at the modes with the expected information, of shape (l, k, k) by block.
     """
-    spec = estimates.spec
-    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
-    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    problem.core.value_and_gradient(at)
-    return problem.core.solution().condvar
+    return _solved(design, estimates).solution().condvar
+
+
+def leverage(design: Design, estimates: GeneralizedEstimates) -> Array:
+    """Return the leverages of the last weighted least squares problem of PIRLS, shape (n,).
+
+    The diagonal of W^(1/2) F (F'WF + P)^-1 F' W^(1/2), with F = [Z Lambda, X], W the expected
+    information of the rows and P the identity for u, zero for beta.
+    """
+    return _solved(design, estimates).leverage()

@@ -122,7 +122,8 @@ int smm_workspace_create(const smm_design *design, smm_workspace **out);
 void smm_workspace_destroy(smm_workspace *ws);
 
 /* Form the cross-products [Z X y]'W[Z X y].
- *   y (n), weights (n) or NULL for ones; read only during the call.
+ *   y (n), weights (n) or NULL for ones; read only during the call. Rows of weight 0 do not
+ *   count: the model is that of the others.
  * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
 
@@ -303,6 +304,10 @@ int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
  * since creation. */
 int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars);
+
+/* Leverages (n) after smm_glmm_gradient: the diagonal of d(fitted)/dy of the weighted least
+ * squares problem that PIRLS ends with, with the expected weights. */
+int smm_glmm_leverage(smm_glmm *glmm, double *out);
 
 /* cdef-end */
 

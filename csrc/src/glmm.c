@@ -407,6 +407,23 @@ int smm_glmm_nlopt(smm_glmm *g, const smm_nlopt *nlopt, int algorithm,
     return smm_run_nlopt(&problem, nlopt, algorithm, options, parameters, report);
 }
 
+/* The workspace as a linear model with the expected weights, solved at the modes. */
+static int solve_expected(smm_glmm *g)
+{
+    int status = form_expected(g);
+    if (status == SMM_OK) status = smm_selected_inverse(g->ws);
+    if (status == SMM_OK) g->ws->state = SMM_HAS_GRADIENT;
+    return status;
+}
+
+int smm_glmm_leverage(smm_glmm *g, double *out)
+{
+    if (!g || !out) return SMM_EINVAL;
+    if (g->solved < 2) return SMM_ESTATE;
+    int status = solve_expected(g);
+    return status ? status : smm_leverage(g->ws, g->we, out);
+}
+
 int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars)
 {
@@ -414,13 +431,11 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
     if (g->solved < 2) return SMM_ESTATE;
     smm_workspace *ws = g->ws;
     const smm_design *d = ws->design;
-    int status = form_expected(g);
-    if (status == SMM_OK) status = smm_selected_inverse(ws);
+    int status = solve_expected(g);
     if (status) return status;
     memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);
     memcpy(ws->beta, g->beta, sizeof(double) * (size_t)d->p);
     smm_apply_lambda(ws, g->u, ws->b, 1);
-    ws->state = SMM_HAS_GRADIENT;
     status = smm_solution(ws, beta, u, b, xvx_inverse, NULL);
     if (status == SMM_OK && condvar) status = smm_condvar(ws, condvar);
     if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)d->n);

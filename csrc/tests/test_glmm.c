@@ -233,6 +233,16 @@ static void check_solution(const mixed *x, smm_glmm *g, const double *at)
             for (int64_t e = 0; e < p; e++) sum += inverse[v + e * p] * XVX[e + w * p];
             CHECK_NEAR(sum, v == w, 1e-6);
         }
+    double leverage[64];
+    CHECK(smm_glmm_leverage(g, leverage) == SMM_OK);
+    for (int64_t i = 0; i < n; i++) { /* 1 - P_ii / w_i, P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1 */
+        double projected = Vinv[i + i * n], x_row[4] = {0};
+        for (int64_t v = 0; v < p; v++)
+            for (int64_t j = 0; j < n; j++) x_row[v] += Vinv[i + j * n] * m->X[j * p + v];
+        for (int64_t v = 0; v < p; v++)
+            for (int64_t w = 0; w < p; w++) projected -= x_row[v] * inverse[v + w * p] * x_row[w];
+        CHECK_NEAR(leverage[i], 1 - projected / a.weights[i], 1e-6);
+    }
     CHECK_NEAR(scalars[0], a.loglik, 1e-9);
     CHECK_NEAR(scalars[1], a.usq, 1e-7);
     CHECK_NEAR(scalars[2], a.logdet, 1e-8);
@@ -247,13 +257,14 @@ static void check_solution(const mixed *x, smm_glmm *g, const double *at)
 static void check_repeated(smm_glmm *g, const double *at, int32_t np, double other)
 {
     double first[MAX_PARAMETERS], again[MAX_PARAMETERS], H[MAX_PARAMETERS * MAX_PARAMETERS];
-    double value, moved[MAX_PARAMETERS], back;
+    double value, moved[MAX_PARAMETERS], back, leverage[64];
     CHECK(smm_glmm_value(g, at, &value) == SMM_OK);
     CHECK(smm_glmm_gradient(g, first) == SMM_OK);
-    for (int turn = 0; turn < 3; turn++) {
+    for (int turn = 0; turn < 4; turn++) {
         if (turn == 1) CHECK(smm_glmm_curvature(g, H) == SMM_OK);
         if (turn == 2)
             CHECK(smm_glmm_solution(g, NULL, NULL, NULL, NULL, NULL, NULL, NULL) == SMM_OK);
+        if (turn == 3) CHECK(smm_glmm_leverage(g, leverage) == SMM_OK);
         CHECK(smm_glmm_gradient(g, again) == SMM_OK);
         for (int32_t i = 0; i < np; i++) CHECK_NEAR(again[i], first[i], 1e-12);
     }

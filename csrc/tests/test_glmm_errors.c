@@ -135,6 +135,7 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_set_unit(g, 0) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, NAN) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, INFINITY) == SMM_EINVAL);
+    CHECK(smm_glmm_leverage(NULL, out) == SMM_EINVAL);
     CHECK(smm_glmm_solution(NULL, out, NULL, NULL, NULL, NULL, NULL, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_newton(NULL, &options, at, &report) == SMM_EINVAL);
     CHECK(smm_glmm_newton(g, NULL, at, &report) == SMM_EINVAL);
@@ -147,6 +148,7 @@ static void test_arguments_and_order(void)
     for (int i = 0; i < 4; i++) CHECK(isnan(gradient[i]));
     CHECK(smm_glmm_curvature(g, H) == SMM_ESTATE);
     CHECK(isnan(H[0]) && isnan(H[15]));
+    CHECK(smm_glmm_leverage(g, out) == SMM_ESTATE);
     CHECK(smm_glmm_solution(g, out, NULL, NULL, NULL, NULL, NULL, NULL) == SMM_ESTATE);
     CHECK(smm_glmm_value(g, at, &value) == SMM_OK);
     CHECK(smm_glmm_curvature(g, H) == SMM_ESTATE);
@@ -154,6 +156,8 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
     CHECK(smm_glmm_curvature(g, H) == SMM_OK);
     CHECK(smm_glmm_solution(g, NULL, NULL, NULL, out, NULL, NULL, NULL) == SMM_OK);
+    CHECK(smm_glmm_leverage(g, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_leverage(g, out) == SMM_OK);
     /* what changes the problem takes the solution away */
     CHECK(smm_glmm_set_beta(g, x.beta) == SMM_OK);
     CHECK(smm_glmm_gradient(g, gradient) == SMM_ESTATE);

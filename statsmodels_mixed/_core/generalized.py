@@ -241,6 +241,13 @@ class CoreGeneralized:
             beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)
         )
 
+    def leverage(self) -> Array:
+        """Return the diagonal of d(fitted)/dy of the last weighted least squares, shape (n,)."""
+        out = np.empty(self.design.n)
+        with self._lock:
+            check(lib.smm_glmm_leverage(self.handle, doubles(out)), "compute leverages")
+        return out
+
     def minimize(
         self, start: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:
