@@ -193,6 +193,11 @@ class CoreWorkspace:
         """Replace the response, keeping all else."""
         self._call(lib.smm_crossprod_y, "form the cross-products", y)
 
+    def reweight(self, y: Array, weights: Array) -> None:
+        """Take other weights and a response; rows of weight zero do not count."""
+        self._weights = floats(weights, (self.design.n,), "weights")
+        self._call(lib.smm_crossprod, "form the cross-products", y)
+
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
         with self._lock:
