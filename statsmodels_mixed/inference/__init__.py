@@ -5,29 +5,52 @@ from __future__ import annotations
 from ..results.denominators import Denominators, FTest
 from .anova import anova
 from .bootstrap import bootstrap
+from .cooks_distance import cooks_distance
 from .degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_cov
 from .drop1 import drop1, ranova
+from .influence import Influence, influence
+from .leverage import leverage
 from .new_response import refit
 from .profile import Profile, profile
+from .re_pca import PrincipalComponents, re_pca
 from .references import with_inference
 from .replicates import Bootstrap
+from .residuals import residuals
 from .simulate import simulate
+from .simulated_residuals import SimulatedResiduals, SimulationTest, simulated_residuals
+from .variance_explained import ICC, R2, icc, r2
+from .vif import vif
 
 __all__ = [
+    "ICC",
+    "R2",
     "Bootstrap",
     "Denominators",
     "FTest",
+    "Influence",
+    "PrincipalComponents",
     "Profile",
+    "SimulatedResiduals",
+    "SimulationTest",
     "anova",
     "bootstrap",
     "coefficient_tests",
+    "cooks_distance",
     "denominators",
     "drop1",
     "f_test",
+    "icc",
+    "influence",
+    "leverage",
     "profile",
+    "r2",
     "ranova",
+    "re_pca",
     "refit",
+    "residuals",
     "simulate",
+    "simulated_residuals",
     "varpar_cov",
+    "vif",
     "with_inference",
 ]
