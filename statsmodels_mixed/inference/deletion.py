@@ -101,9 +101,13 @@ class _LinearDeleter:
     def without(self, rows: RowNumbers) -> _Fit:
         """Fit the model with weight zero for some rows."""
         estimates, basis, scale = self.estimates, self.basis, self._scale
+        # what the remaining rows leave of the response: an outlier may have bent all residuals
+        gone = basis.Q[rows] * self._weights[rows, None]
+        share = np.eye(len(basis.columns)) - gone.T @ basis.Q[rows]
+        shift = -np.linalg.solve(share, gone.T @ self._residual[rows])
         weights = self._weights.copy()
         weights[rows] = 0.0
-        self._workspace.reweight(self._residual, weights)
+        self._workspace.reweight(self._residual - basis.Q @ shift, weights)
         report = minimize(self._workspace, estimates.theta, FitOptions())
         raw = self._workspace.solution()
         # as in `Crossproducts.constant`, of the rows that remain
@@ -114,7 +118,7 @@ class _LinearDeleter:
         if not estimates.sigma_fixed:
             sigma = scale * float(np.sqrt(raw.pwrss / raw.dof))
         return _Fit(
-            basis.coefficients(self._gamma + scale * raw.beta),
+            basis.coefficients(self._gamma + scale * (shift + raw.beta)),
             sigma**2 * basis.covariance(raw.xvx_inverse),
             report.end,
             sigma,

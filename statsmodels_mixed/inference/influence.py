@@ -129,7 +129,8 @@ class Influence:
         Series, shape (m,)
         """
         full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
-        ratios = np.exp(np.linalg.slogdet(self.covariance)[1] - full)
+        with np.errstate(invalid="ignore"):
+            ratios = np.exp(np.linalg.slogdet(self.covariance)[1] - full)
         return self._by_case(ratios, "covratio")
 
     def covtrace(self) -> pd.Series:
