@@ -176,20 +176,35 @@ def test_new_response_is_a_new_workspace():
 
 
 def test_rows_of_weight_zero_do_not_count():
-    """Except in n, which is the number of rows."""
     one = made("partially crossed, vectors")
     kept = np.arange(len(one.y)) % 5 != 0
     terms = tuple(Term(t.levels, t.refs[kept], t.z[kept], t.pattern) for t in one.terms)
     less = Case(terms, one.X[kept], one.y[kept], one.theta)
     more = Case(one.terms, one.X, one.y, one.theta, kept.astype(float))
-    got, want = more.workspace(sigma=1.0), less.workspace(sigma=1.0)
-    value, gradient = got.value_and_gradient(one.theta)
-    wanted, slope = want.value_and_gradient(one.theta)
-    ignored = np.count_nonzero(~kept) * np.log(2 * np.pi)
-    assert value - ignored == pytest.approx(wanted, rel=VALUE)
-    close(gradient, slope, EXACT)
-    close(got.solution().b, want.solution().b, EXACT)
-    np.testing.assert_array_equal(got.leverage()[~kept], 0.0)
+    for how in ({"sigma": 1.0}, {"reml": False}, {"reml": True}):
+        got, want = more.workspace(**how), less.workspace(**how)
+        value, gradient = got.value_and_gradient(one.theta)
+        wanted, slope = want.value_and_gradient(one.theta)
+        assert value == pytest.approx(wanted, rel=VALUE)
+        close(gradient, slope, EXACT)
+        close(got.solution().b, want.solution().b, EXACT)
+        assert got.solution().dof == want.solution().dof
+        np.testing.assert_array_equal(got.leverage()[~kept], 0.0)
+
+
+def test_other_weights_make_a_new_workspace():
+    one = made("partially crossed, vectors")
+    weights = 1.0 + np.arange(len(one.y)) % 3 * (np.arange(len(one.y)) % 5 > 0)
+    weights[::7] = 0.0
+    reused = one.workspace(reml=True)
+    reused.value_and_gradient(one.theta)
+    reused.reweight(one.y[::-1], weights)
+    fresh = CoreWorkspace(one.design(), one.y[::-1], weights)
+    fresh.set_criterion(True)
+    got, want = (ws.value_and_gradient(one.theta) for ws in (reused, fresh))
+    assert got[0] == want[0]
+    np.testing.assert_array_equal(got[1], want[1])
+    np.testing.assert_array_equal(reused.leverage(), fresh.leverage())
 
 
 def test_theta_scale():
