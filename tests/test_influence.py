@@ -26,7 +26,7 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
-from statsmodels_mixed.inference import influence
+from statsmodels_mixed.inference import deletion, influence
 
 # Both minimize to the same tolerance: objectives agree much better than estimates.
 OBJECTIVE = 1e-9
@@ -318,6 +318,29 @@ def test_order_of_rows_does_not_matter():
     found = influence(refit(REACTION, shuffled))
     same = influence(refit(REACTION, data))
     assert_allclose(found.cooks_distance()[data.index], same.cooks_distance(), rtol=1e-5)
+
+
+def test_threads_do_not_matter(monkeypatch):
+    for result in (
+        fit_shipped("sleepstudy"),
+        refit(CBPP, datasets.load("cbpp"), sm.families.Binomial()),
+    ):
+        monkeypatch.setattr(deletion, "_threads", lambda design: 1)
+        alone = influence(result)
+        monkeypatch.setattr(deletion, "_threads", lambda design: 3)
+        together = influence(result)
+        for name in ("params", "bse", "theta", "sd", "scale", "objective", "converged"):
+            assert getattr(together, name).equals(getattr(alone, name)), name
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    def broken(deleter: Any, rows: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deletion, "_threads", lambda design: 2)
+    monkeypatch.setattr(deletion, "fit_without", broken)
+    with pytest.raises(KeyboardInterrupt):
+        influence(fit_shipped("sleepstudy"))
 
 
 def test_summary_frame():

@@ -218,12 +218,14 @@ def simulated_residuals(
     spec = getattr(result.estimates, "spec", None)
     discrete = spec is not None and spec.family in DISCRETE
     columns = np.column_stack([y, drawn])
+    uniform = stream(root, TIES).random(columns.shape)
     if discrete:
         columns = np.round(columns, 10)  # proportions are equal but for rounding
-    least = rankdata(columns, method="min", axis=1)
-    ties = rankdata(columns, method="max", axis=1) - least
-    uniform = stream(root, TIES).random(columns.shape)
-    quantiles = (least - 1.0 + uniform * (ties + 1.0)) / columns.shape[1]
+        below = rankdata(columns, method="min", axis=1) - 1.0
+        ties = rankdata(columns, method="max", axis=1) - 1.0 - below
+    else:
+        below, ties = rankdata(columns, method="ordinal", axis=1) - 1.0, 0.0
+    quantiles = (below + uniform * (ties + 1.0)) / columns.shape[1]
     return SimulatedResiduals(
         residuals=by_row(result, quantiles[:, 0], "residual"),
         observed=by_row(result, y, result.layout.response),
