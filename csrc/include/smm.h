@@ -195,6 +195,22 @@ typedef struct {
  * Afterwards the workspace holds the solution at theta with its gradient. */
 int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
+/* Fit the model to many responses by smm_newton, each from the same start.
+ *   count      responses, >= 0; responses row-major (count x n), only read.
+ *   weights    (n), the same as before, or NULL.
+ *   start      (ntheta).
+ *   flag       looked at before every evaluation: another thread sets it to nonzero to end
+ *              the run early. NULL: never.
+ *   theta (count x ntheta), beta (count x p), xvx_inverse (count x p x p), row-major; the
+ *   latter two may be NULL when p = 0.
+ *   scalars    row-major (count x 6): objective, r2, N, decrement, least eigenvalue of the
+ *              curvature, smm_stop. A row of outputs is NaN where the fit failed.
+ *   done       number of rows finished, counted from the first; rows beyond are undefined.
+ * Returns SMM_OK, also when the flag or options->poll ended the run; SMM_EINVAL, SMM_ESTATE. */
+int smm_refit(smm_workspace *ws, int64_t count, const double *responses, const double *weights,
+              const smm_options *options, const double *start, const int32_t *flag,
+              double *theta, double *beta, double *xvx_inverse, double *scalars, int64_t *done);
+
 /* Function pointers of the NLopt C API (nlopt.h). */
 typedef struct {
     size_t size;

@@ -5,7 +5,7 @@
 """
 
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
-from .handles import CoreDesign, CoreWorkspace, Solution, TermArrays
+from .handles import CoreDesign, CoreWorkspace, Refits, Solution, TermArrays
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .threads import one_blas_thread
@@ -16,6 +16,7 @@ __all__ = [
     "CoreWorkspace",
     "GeneralizedSolution",
     "Minimization",
+    "Refits",
     "Solution",
     "TermArrays",
     "algorithm_number",

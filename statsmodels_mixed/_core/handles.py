@@ -21,7 +21,7 @@ from .blas import blas_table
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
 
-__all__ = ["CoreDesign", "CoreWorkspace", "Solution", "TermArrays"]
+__all__ = ["CoreDesign", "CoreWorkspace", "Refits", "Solution", "TermArrays"]
 
 Array = NDArray[np.float64]
 
@@ -69,6 +69,26 @@ class Solution:
     logdet_omega: float
     logdet_xvx: float
     dof: float
+
+
+@dataclass(frozen=True)
+class Refits:
+    """Fits of one model to m responses; NaN where a fit failed.
+
+    Parameters
+    ----------
+    facts : ndarray, shape (m, 6)
+        Objective, pwrss, its degrees of freedom, promised decrease, least eigenvalue of the
+        curvature, why it ended (``smm_stop``).
+    theta : ndarray, shape (m, ntheta)
+    beta : ndarray, shape (m, p)
+    xvx_inverse : ndarray, shape (m, p, p)
+    """
+
+    facts: Array
+    theta: Array
+    beta: Array
+    xvx_inverse: Array
 
 
 def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -310,3 +330,54 @@ class CoreWorkspace:
             algorithm=algorithm,
             **options,
         )
+
+    def refit(
+        self,
+        responses: Array,
+        theta: Array,
+        stop: NDArray[np.int32],
+        *,
+        ftol_rel: float,
+        ftol_abs: float,
+        xtol_rel: float,
+        xtol_abs: float,
+    ) -> Refits:
+        """Fit the model to many responses by Newton steps, each from theta.
+
+        Parameters
+        ----------
+        responses : ndarray, shape (m, n)
+        theta : ndarray, shape (ntheta,)
+            Start.
+        stop : ndarray of int32, shape (1,)
+            Another thread sets it to end the run; the fits done by then are returned.
+        ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
+            Tolerances; 0 switches a test off.
+        """
+        count, p, nt = len(responses), self.design.p, self.design.ntheta
+        responses = floats(responses, (count, self.design.n), "responses")
+        start = floats(theta, (nt,), "theta")
+        facts, ends = np.empty((count, 6)), np.empty((count, nt))
+        beta, inverse = np.empty((count, p)), np.empty((count, p, p))
+        options = ffi.new("smm_options *")
+        options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
+        options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
+        done = ffi.new("int64_t *")
+        with self._lock:
+            status = lib.smm_refit(
+                self.handle,
+                count,
+                doubles(responses),
+                self._weight_pointer(),
+                options,
+                doubles(start),
+                ffi.cast("int32_t *", stop.ctypes.data),
+                doubles(ends),
+                doubles(beta),
+                doubles(inverse),
+                doubles(facts),
+                done,
+            )
+        check(status, "fit the model to responses")
+        rows = slice(int(done[0]))
+        return Refits(facts[rows], ends[rows], beta[rows], inverse[rows])

@@ -8,12 +8,12 @@ dispersion), coefficients, their standard errors, theta.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
+from .._core import CoreWorkspace, Refits
 from ..approximation import core_model, working_basis
 from ..basis import FixedBasis
 from ..crossprod import core_design, form_crossproducts
@@ -39,46 +39,12 @@ _TOLERANCES: dict[str, Any] = {
     "ftol_abs": FitOptions.ftol_abs,
     "xtol_rel": FitOptions.xtol_rel,
     "xtol_abs": FitOptions.xtol_abs,
-    "log_capacity": 0,
 }
 
 
-class _Fits(NamedTuple):
-    """Fits of a linear model in working units; NaN where one failed.
-
-    Attributes
-    ----------
-    facts : ndarray, shape (m, 5)
-        Objective, r2, its degrees of freedom, promised decrease, least eigenvalue.
-    theta : ndarray, shape (m, n_theta)
-    gamma : ndarray, shape (m, rank)
-    inverse : ndarray, shape (m, rank, rank)
-    """
-
-    facts: Array
-    theta: Array
-    gamma: Array
-    inverse: Array
-
-
-def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> _Fits:
+def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> Refits:
     """Fit a linear model to responses, shape (m, n), until the flag is set."""
-    p, ntheta, count = workspace.design.p, workspace.design.ntheta, len(responses)
-    shapes = ((count, 5), (count, ntheta), (count, p), (count, p, p))
-    fits = _Fits(*(np.full(shape, np.nan) for shape in shapes))
-    for r, y in enumerate(responses):
-        if stop[0]:
-            return _Fits(*(part[:r] for part in fits))
-        workspace.set_response(y)
-        try:
-            run = workspace.minimize(start, **_TOLERANCES)
-        except CoreError:
-            continue
-        solution = workspace.solution()
-        fits.facts[r] = run.value, solution.pwrss, solution.dof, run.decrement, run.min_eigenvalue
-        fits.theta[r], fits.gamma[r] = run.theta, solution.beta
-        fits.inverse[r] = solution.xvx_inverse
-    return fits
+    return workspace.refit(responses, start, stop, **_TOLERANCES)
 
 
 def _inverse(basis: FixedBasis) -> Array:
@@ -118,20 +84,20 @@ class LinearRefitter:
 
         def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
             fits = _fit_each(workspace, responses / scale, self._truth.theta, stop)
-            value, _, _, decrement, min_eigenvalue = fits.facts.T
+            value, _, _, decrement, min_eigenvalue, _ = fits.facts.T
             return self._rows(fits), np.asarray(settled(value, decrement, min_eigenvalue))
 
         return work
 
-    def _rows(self, fits: _Fits) -> Array:
+    def _rows(self, fits: Refits) -> Array:
         """Carry fits back to the units of the data."""
         y_scale, R = self._products.y_scale, self._inverse_r
         value, pwrss, dof = fits.facts.T[:3]
         sigma = y_scale * np.sqrt(pwrss / dof)
         if self._estimates.sigma_fixed:
             sigma = np.where(np.isnan(value), np.nan, self._estimates.sigma)
-        beta = self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.gamma)
-        variance = np.einsum("rij,ij->ri", R @ fits.inverse, R)
+        beta = self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.beta)
+        variance = np.einsum("rij,ij->ri", R @ fits.xvx_inverse, R)
         se = sigma[:, None] * np.sqrt(variance)
         head = np.column_stack([value + self._constant, sigma])
         return np.hstack([head, beta, se, self._components.rectify(fits.theta)])
@@ -196,7 +162,7 @@ class GeneralizedRefitter:
         )
         if estimates.fast:
             core.set_beta(self._gamma)
-        run = core.minimize(self._start, **_TOLERANCES)
+        run = core.minimize(self._start, log_capacity=0, **_TOLERANCES)
         solution = core.solution()
         R = self._inverse_r
         se = np.sqrt(np.einsum("ij,jk,ik->i", R, solution.xvx_inverse, R))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core_models import GROUPS, REPEATS, balanced, long_fit, one_way
+from core_models import GROUPS, REPEATS, balanced, crossed, long_fit, one_way
 
 from statsmodels_mixed._core import CoreWorkspace, algorithm_number, algorithms
 from statsmodels_mixed.errors import CoreError, OptionError
@@ -82,6 +82,61 @@ def test_the_start_is_not_changed():
     start = np.array([1.0])
     CoreWorkspace(one_way(), balanced()).minimize(start, ftol_abs=1e-9)
     np.testing.assert_array_equal(start, [1.0])
+
+
+# --- many responses
+
+TOLERANCES = {"ftol_rel": 1e-12, "ftol_abs": 1e-8, "xtol_rel": 0.0, "xtol_abs": 1e-10}
+GO_ON = np.zeros(1, dtype=np.int32)
+
+
+def test_fits_to_many_responses_in_closed_form():
+    responses = np.array([balanced(seed, 1.5 * (seed % 3)) for seed in range(1, 9)])
+    ws = CoreWorkspace(one_way(), np.zeros(GROUPS * REPEATS))
+    fits = ws.refit(responses, [1.0], GO_ON, **TOLERANCES)
+    for r, y in enumerate(responses):
+        theta, deviance = closed_form(y)
+        assert fits.facts[r, 0] == pytest.approx(deviance, rel=1e-12)
+        assert abs(fits.theta[r]) == pytest.approx(theta, abs=1e-6)
+        assert fits.beta[r] == pytest.approx(y.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reml", [False, True])
+def test_fits_to_many_responses_are_minimizations(weighted, reml):
+    design, y = crossed()
+    rng = np.random.default_rng(8)
+    weights = rng.uniform(0.5, 2.0, len(y)) if weighted else None
+    responses = y + rng.normal(size=(4, len(y)))
+    start = np.array([1.0, 0, 1, 1, 0, 1])
+    ws = CoreWorkspace(design, y, weights)
+    ws.set_criterion(reml)
+    fits = ws.refit(responses, start, GO_ON, **TOLERANCES)
+    for r, response in enumerate(responses):
+        ws.set_response(response)
+        run, solution = ws.minimize(start, **TOLERANCES), ws.solution()
+        facts = run.value, solution.pwrss, solution.dof, run.decrement, run.min_eigenvalue
+        np.testing.assert_array_equal(fits.facts[r, :5], facts)
+        np.testing.assert_array_equal(fits.theta[r], run.theta)
+        np.testing.assert_array_equal(fits.beta[r], solution.beta)
+        np.testing.assert_array_equal(fits.xvx_inverse[r], solution.xvx_inverse)
+
+
+def test_a_response_that_cannot_be_fitted_is_nan():
+    responses = np.array([balanced(1), balanced(2), balanced(3)])
+    responses[1, 4] = np.nan
+    ws = CoreWorkspace(one_way(), balanced())
+    fits = ws.refit(responses, [1.0], GO_ON, **TOLERANCES)
+    for values in (fits.facts, fits.theta, fits.beta, fits.xvx_inverse):
+        assert np.isnan(values[1]).all()
+        assert np.isfinite(values[[0, 2]]).all()
+    with pytest.raises(CoreError, match="responses has shape"):
+        ws.refit(responses[:, 1:], [1.0], GO_ON, **TOLERANCES)
+    with pytest.raises(CoreError, match="theta has shape"):
+        ws.refit(responses, [1.0, 2.0], GO_ON, **TOLERANCES)
+
+
+# --- algorithms
 
 
 def test_algorithms():

@@ -60,6 +60,19 @@ def test_minimizations_of_one_workspace_in_threads():
         assert run.theta == pytest.approx(runs[0].theta, rel=1e-4)
 
 
+def test_another_thread_ends_fits_to_many_responses():
+    ws, stop = long_fit(), np.zeros(1, dtype=np.int32)
+    start = np.eye(4)[np.triu_indices(4)].tolist() * 2
+    responses = np.random.default_rng(5).normal(size=(3000, ws.design.n))
+    options = {"ftol_rel": 0.0, "ftol_abs": 1e-8, "xtol_rel": 0.0, "xtol_abs": 1e-10}
+    timer = threading.Timer(0.05, lambda: stop.fill(1))
+    timer.start()
+    fits = ws.refit(responses, start, stop, **options)
+    timer.join()
+    assert len(fits.facts) == len(fits.theta) < 3000
+    assert np.isfinite(fits.facts).all()
+
+
 # --- interrupts
 
 ENDLESS = {"algorithm": algorithm_number("LN_NELDERMEAD")}  # no tolerance, so no end
