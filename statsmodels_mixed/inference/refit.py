@@ -2,13 +2,16 @@
 
 A refitter is made once and shared; each thread asks it for a worker of its own. A row of
 what a worker returns holds, in the units of the data: objective, scale (sigma, or the
-dispersion), coefficients, their standard errors, theta.
+dispersion), coefficients, their standard errors, theta. `fitter` gives the same with whole
+covariance matrices, for tests of several coefficients.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +27,15 @@ from ..optimize import FitOptions, settled
 from .parameters import Components
 from .simulate import Truth
 
-__all__ = ["Flag", "Refitter", "Worker", "make_refitter"]
+__all__ = ["Fits", "Fitter", "Flag", "Refitter", "Worker", "make_refitter"]
 
 Array = NDArray[np.float64]
 
 # One number that other threads set to 1 to end a run.
 Flag = NDArray[np.int32]
-# (responses, flag) -> rows of those that were fitted before the flag was set, and whether
-# each converged.
-Worker = Callable[[Array, Flag], tuple[Array, NDArray[np.bool_]]]
+# (draws, flag) -> rows of those that were fitted before the flag was set, and whether each
+# converged. Draws are responses, or whatever else data are made from, one in a row.
+Worker = Callable[[NDArray[Any], Flag], tuple[Array, NDArray[np.bool_]]]
 
 _TOLERANCES: dict[str, Any] = {
     "ftol_rel": FitOptions.ftol_rel,
@@ -40,6 +43,67 @@ _TOLERANCES: dict[str, Any] = {
     "xtol_rel": FitOptions.xtol_rel,
     "xtol_abs": FitOptions.xtol_abs,
 }
+
+
+class Fits(NamedTuple):
+    """Fits of one model to m responses, in the units of the data; NaN where one failed.
+
+    Attributes
+    ----------
+    objective, scale : ndarray, shape (m,)
+    beta : ndarray, shape (m, rank)
+    covariance : ndarray, shape (m, rank, rank)
+        Of the coefficients, given theta.
+    theta : ndarray, shape (m, n_theta)
+    converged : ndarray of bool, shape (m,)
+    """
+
+    objective: Array
+    scale: Array
+    beta: Array
+    covariance: Array
+    theta: Array
+    converged: NDArray[np.bool_]
+
+    @classmethod
+    def unknown(cls, count: int, rank: int, ntheta: int) -> Fits:
+        """Return fits yet to be filled in."""
+        shapes = (count,), (count,), (count, rank), (count, rank, rank), (count, ntheta)
+        a, b, c, d, e = (np.full(shape, np.nan) for shape in shapes)
+        return cls(a, b, c, d, e, np.zeros(count, dtype=bool))
+
+    def first(self, count: int) -> Fits:
+        """Return the first few."""
+        a, b, c, d, e = (part[:count] for part in self[:-1])
+        return Fits(a, b, c, d, e, self.converged[:count])
+
+    def rows(self) -> Array:
+        """Return the numbers of every fit in a row."""
+        se = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+        head = np.column_stack([self.objective, self.scale])
+        return np.hstack([head, self.beta, se, self.theta])
+
+
+# (responses, flag) -> fits of those that were fitted before the flag was set.
+Fitter = Callable[[Array, Flag], Fits]
+
+
+class Refitter(ABC):
+    """Fits one model to many responses."""
+
+    @abstractmethod
+    def fitter(self) -> Fitter:
+        """Return what fits in one thread."""
+
+    def worker(self) -> Worker:
+        """Return what fits in one thread, and returns rows."""
+        fit = self.fitter()
+
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            fits = fit(responses, stop)
+            return fits.rows(), fits.converged
+
+        return work
 
 
 def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> Refits:
@@ -53,7 +117,7 @@ def _inverse(basis: FixedBasis) -> Array:
     return np.asarray(np.linalg.solve(basis.R, np.eye(rank)), dtype=float).reshape(rank, rank)
 
 
-class LinearRefitter:
+class LinearRefitter(Refitter):
     """Refits a linear model to responses given without their fixed part.
 
     Parameters
@@ -75,35 +139,36 @@ class LinearRefitter:
         self._constant = self._products.constant(estimates.reml)
         self._inverse_r = _inverse(self._products.basis)
 
-    def worker(self) -> Worker:
-        """Return a worker for one thread."""
+    def fitter(self) -> Fitter:
+        """Return what fits in one thread."""
         core, scale = self._products.workspace.design, self._products.y_scale
         workspace = CoreWorkspace(core, np.zeros(core.n), self._weights)
         fixed = self._estimates.sigma / scale if self._estimates.sigma_fixed else 0.0
         workspace.set_criterion(self._estimates.reml, fixed)
 
-        def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
-            fits = _fit_each(workspace, responses / scale, self._truth.theta, stop)
-            value, _, _, decrement, min_eigenvalue, _ = fits.facts.T
-            return self._rows(fits), np.asarray(settled(value, decrement, min_eigenvalue))
+        def fit(responses: Array, stop: Flag) -> Fits:
+            return self._fits(_fit_each(workspace, responses / scale, self._truth.theta, stop))
 
-        return work
+        return fit
 
-    def _rows(self, fits: Refits) -> Array:
+    def _fits(self, fits: Refits) -> Fits:
         """Carry fits back to the units of the data."""
         y_scale, R = self._products.y_scale, self._inverse_r
-        value, pwrss, dof = fits.facts.T[:3]
+        value, pwrss, dof, decrement, min_eigenvalue, _ = fits.facts.T
         sigma = y_scale * np.sqrt(pwrss / dof)
         if self._estimates.sigma_fixed:
             sigma = np.where(np.isnan(value), np.nan, self._estimates.sigma)
-        beta = self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.beta)
-        variance = np.einsum("rij,ij->ri", R @ fits.xvx_inverse, R)
-        se = sigma[:, None] * np.sqrt(variance)
-        head = np.column_stack([value + self._constant, sigma])
-        return np.hstack([head, beta, se, self._components.rectify(fits.theta)])
+        return Fits(
+            objective=value + self._constant,
+            scale=sigma,
+            beta=self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.beta),
+            covariance=sigma[:, None, None] ** 2 * (R @ fits.xvx_inverse @ R.T),
+            theta=self._components.rectify(fits.theta),
+            converged=np.asarray(settled(value, decrement, min_eigenvalue)),
+        )
 
 
-class GeneralizedRefitter:
+class GeneralizedRefitter(Refitter):
     """Refits a generalized model by the approximation it was fitted by.
 
     Parameters
@@ -128,28 +193,23 @@ class GeneralizedRefitter:
         middle = self._gamma[: 0 if estimates.fast else None]
         self._start = np.concatenate([truth.theta, middle, zeta])
 
-    def worker(self) -> Worker:
-        """Return a worker for one thread."""
+    def fitter(self) -> Fitter:
+        """Return what fits in one thread."""
 
-        def work(responses: Array, stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
-            width = 2 + 2 * self._core.p + self._core.ntheta
-            rows = np.full((len(responses), width), np.nan)
-            facts = np.full((len(responses), 3), np.nan)
-            done = len(responses)
+        def fit(responses: Array, stop: Flag) -> Fits:
+            fits = Fits.unknown(len(responses), self._core.p, self._core.ntheta)
             for r, y in enumerate(responses):
                 if stop[0]:
-                    done = r
+                    fits = fits.first(r)
                     break
-                try:
-                    rows[r], facts[r] = self._fit(y)
-                except CoreError:
-                    continue
-            return rows[:done], np.asarray(settled(*facts[:done].T))
+                with suppress(CoreError):
+                    self._fit(y, fits, r)
+            return fits._replace(theta=self._components.rectify(fits.theta))
 
-        return work
+        return fit
 
-    def _fit(self, y: Array) -> tuple[Array, tuple[float, float, float]]:
-        """Fit one response; a new handle, because PIRLS remembers where it was."""
+    def _fit(self, y: Array, out: Fits, r: int) -> None:
+        """Fit response r; a new handle, because PIRLS remembers where it was."""
         estimates, design, spec = self._estimates, self._design, self._estimates.spec
         core = core_model(
             self._core,
@@ -165,13 +225,10 @@ class GeneralizedRefitter:
         run = core.minimize(self._start, log_capacity=0, **_TOLERANCES)
         solution = core.solution()
         R = self._inverse_r
-        se = np.sqrt(np.einsum("ij,jk,ik->i", R, solution.xvx_inverse, R))
-        theta = self._components.rectify(run.theta[None, : self._core.ntheta])[0]
-        row = np.concatenate([[run.value, solution.dispersion], R @ solution.beta, se, theta])
-        return row, (run.value, run.decrement, run.min_eigenvalue)
-
-
-Refitter = LinearRefitter | GeneralizedRefitter
+        out.objective[r], out.scale[r] = run.value, solution.dispersion
+        out.beta[r], out.covariance[r] = R @ solution.beta, R @ solution.xvx_inverse @ R.T
+        out.theta[r] = run.theta[: self._core.ntheta]
+        out.converged[r] = settled(run.value, run.decrement, run.min_eigenvalue)
 
 
 def make_refitter(
