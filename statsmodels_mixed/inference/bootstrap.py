@@ -1,16 +1,15 @@
-"""The parametric bootstrap: responses drawn from a fit, the model refitted to each.
+"""The bootstrap: responses drawn from a fit, or samples of the data, and the model refitted.
 
-The structure of the model is analysed once and shared by all threads; each has its own
-workspace, and the core releases the interpreter's lock while it works. Fits start at the
-parameters that responses were drawn from.
+For responses the structure of the model is analysed once and shared by all threads; each has
+its own workspace, and the core releases the interpreter's lock while it works. Every sample
+of the data is a model of its own. Fits start at the parameters that responses were drawn
+from, or at the estimates.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import ExitStack, nullcontext
-from importlib import import_module
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,13 @@ from .._core import one_blas_thread
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
+from .cases import CaseRefitter, cases_of
 from .parameters import Components
-from .refit import make_refitter
+from .refit import Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
-from .runner import Run, missing_tasks
-from .simulate import Simulator, Truth, simulator_of, truth_of
+from .runner import Draws, Run, missing_tasks, number_of_threads, progress_bar
+from .simulate import Truth, simulator_of, truth_of
 from .streams import Seed, read_seed
 
 __all__ = ["bootstrap"]
@@ -39,8 +39,10 @@ def bootstrap(
     result: Any,
     n: int,
     *,
+    kind: str = "parametric",
+    by: str | None = None,
     seed: Seed = None,
-    re: str = "new",
+    re: str | None = None,
     beta: ArrayLike | None = None,
     theta: ArrayLike | None = None,
     sigma: float | None = None,
@@ -50,7 +52,7 @@ def bootstrap(
     path: str | PathLike[str] | None = None,
     resume: Bootstrap | None = None,
 ) -> Bootstrap:
-    """Draw responses from a fitted model and refit it to each, as it was fitted.
+    """Refit a model to responses drawn from it, or to samples of its data.
 
     Ctrl-C ends a run early and returns the replicates done so far.
 
@@ -61,11 +63,23 @@ def bootstrap(
         same approximation; their standard errors are those given theta.
     n : int
         Number of replicates.
+    kind : {"parametric", "cases"}
+        ``"parametric"``: responses are drawn from the model. ``"cases"``: levels of a
+        grouping factor are drawn with replacement, as many as there are, with their rows,
+        weights and offset. Each drawn is a level of its own, and so are the levels of other
+        factors within it. Levels of a crossed factor are shared by copies as by others:
+        replicates then vary as for other levels of `by` and the same levels of that factor.
+        A coefficient that a sample cannot tell, as when a column of X is constant or zero
+        there, is NaN in its replicate; a sample the model cannot be fitted to is all NaN.
+    by : str, optional
+        The grouping factor for ``"cases"``, by default the one that contains all others.
+        Where it lies within another, levels are drawn from within each of the other's.
     seed : int, sequence of int, SeedSequence or Generator, optional
         The same seed gives the same replicates, whatever the number of threads; replicate
         r is the fit to column r of `simulate` with that seed.
-    re : {"new", "conditional"}
-        Draw new random effects, or keep them at their conditional modes.
+    re : {"new", "conditional"}, optional
+        Draw new random effects, the default, or keep them at their conditional modes. This
+        and the next are for ``"parametric"`` only.
     beta, theta, sigma, dispersion : optional
         Hypothesized parameters to draw from; see `simulate`.
     threads : int, optional
@@ -98,44 +112,60 @@ def bootstrap(
         raise OptionError("give path= or resume=, not both: a file is resumed by its name")
     if path is not None and Path(path).exists():
         resume = read_file(path)[0]
+    given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
+    _check_kind(kind, by, [name for name, value in given.items() if value is not None])
     truth = truth_of(estimates, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    cases = cases_of(design, by) if kind == "cases" else None
+    how = "" if cases is not None else "new" if re is None else re
+    components = Components.of(result.layout)
+
+    def parts(truth: Truth) -> tuple[Draws, Refitter]:
+        if cases is not None:
+            return cases, CaseRefitter(cases, estimates, truth)
+        simulator = simulator_of(design, estimates, truth, how)
+        return simulator, make_refitter(design, estimates, truth, components)
+
+    draws, refitter = parts(truth)
     root = read_seed(resume.seed if seed is None and resume is not None else seed)
-    simulator = simulator_of(design, estimates, truth, re)
-    recipe = _recipe(result, design, truth, simulator, root, re)
+    recipe = _recipe(result, truth, draws.stream_length, root, how, cases.by if cases else "")
     if resume is not None:
         _check_same(recipe, resume.recipe)
         # the same to the last digit, though the fit may have been repeated elsewhere
         recipe = resume.recipe
-        truth = _read_truth(recipe)
-        simulator = simulator_of(design, estimates, truth, re)
+        draws, refitter = parts(_read_truth(recipe))
     kept = _kept(resume, int(n), len(recipe.truth))
     tasks = missing_tasks(int(n), recipe.stream_length, kept[0])
-    workers = min(_threads(threads), max(1, len(tasks)))
-    refitter = make_refitter(design, estimates, truth, recipe.components)
-    run = Run(refitter, simulator, root, tasks)
+    workers = min(number_of_threads(threads), max(1, len(tasks)))
+    run = Run(refitter.worker, draws, root, tasks)
     with ExitStack() as stack:
         file = None
         if path is not None:
             file = stack.enter_context(ReplicateFile(path, recipe, int(n)))
-        bar = stack.enter_context(_bar(int(n), len(kept[0]), progress))
+        bar = stack.enter_context(progress_bar(int(n), len(kept[0]), progress))
         stack.enter_context(one_blas_thread())
-        stack.enter_context(run)
-        while True:
-            try:
-                run.start(workers)
-                for fitted in run.wait():
-                    bar.update(fitted)
-                    if file is not None:
-                        file.write(run.done)
-                if file is not None:
-                    file.write(run.done)
-                break
-            except KeyboardInterrupt:
-                run.stop[0] = 1  # and once more round for what is done
+
+        def note(fitted: int) -> None:
+            bar.update(fitted)
+            if file is not None:
+                file.write(run.done)
+
+        run.finish(workers, note)
     rows = zip(kept, *run.done, strict=True)
     number, values, converged = (np.concatenate(part) for part in rows)
     order = np.argsort(number)
     return Bootstrap(recipe, int(n), number[order], values[order], converged[order])
+
+
+def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
+    """Raise OptionError for options that have no part in a kind of bootstrap."""
+    if kind not in ("parametric", "cases"):
+        raise OptionError(f'kind must be "parametric" or "cases", not {kind!r}')
+    if kind == "cases" and given:
+        raise OptionError(
+            f'{given[0]}= has no part in kind="cases": nothing is drawn from the model'
+        )
+    if kind == "parametric" and by is not None:
+        raise OptionError('by= is for kind="cases", whose levels are drawn')
 
 
 def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
@@ -146,44 +176,16 @@ def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
     return resume.number[kept], resume.values[kept], resume.converged[kept]
 
 
-def _threads(asked: int | None) -> int:
-    if asked is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if isinstance(asked, bool) or int(asked) != asked or asked < 1:
-        raise OptionError(f"threads={asked!r} is not possible; give a number >= 1")
-    return int(asked)
-
-
-def _bar(total: int, done: int, wanted: bool) -> Any:
-    """Return a progress bar, or what takes its place."""
-    if not wanted:
-        return nullcontext(_NoBar())
-    try:
-        tqdm = import_module("tqdm.auto").tqdm
-    except ImportError as error:
-        raise OptionError("progress=True needs the package tqdm: install it") from error
-    return tqdm(total=total, initial=done, unit="fit")
-
-
-class _NoBar:
-    """A progress bar that shows nothing."""
-
-    def update(self, count: int) -> None:
-        """Take note of nothing."""
-
-
 def _recipe(
     result: Any,
-    design: Design,
     truth: Truth,
-    simulator: Simulator,
+    stream_length: int,
     root: np.random.SeedSequence,
     re: str,
+    by: str,
 ) -> Recipe:
     """Write down what the replicates will follow from."""
-    estimates = result.estimates
+    design, estimates = result._design(), result.estimates
     if isinstance(estimates, LinearEstimates):
         scale_name, scale, weights = "sigma", estimates.sigma, design.weights
     else:
@@ -198,8 +200,9 @@ def _recipe(
         formula=getattr(result.model, "formula_full", result.layout.response),
         entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
         spawn_key=tuple(int(key) for key in root.spawn_key),
-        stream_length=simulator.stream_length,
+        stream_length=stream_length,
         re=re,
+        by=by,
         scale_name=scale_name,
         fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
         components=Components.of(result.layout),
@@ -248,6 +251,8 @@ def _check_same(ours: Recipe, theirs: Recipe) -> None:
     differences = {
         "another model, other data or another criterion": ours.model != theirs.model,
         "another seed": (ours.entropy, ours.spawn_key) != (theirs.entropy, theirs.spawn_key),
+        f'kind="{theirs.kind}"': ours.kind != theirs.kind,
+        f'by="{theirs.by}"': ours.by != theirs.by,
         f're="{theirs.re}"': ours.re != theirs.re,
         "streams of another length": ours.stream_length != theirs.stream_length,
         "other parameters": not close,

@@ -26,7 +26,7 @@ __all__ = ["ReplicateFile", "read_file", "write_file"]
 Array = NDArray[np.float64]
 
 _KEY = b"statsmodels_mixed.bootstrap"
-_VERSION = 1
+_VERSION = 2
 
 
 def _schema(recipe: Recipe, requested: int) -> pa.Schema:
@@ -40,6 +40,7 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
         "spawn_key": list(recipe.spawn_key),
         "stream_length": recipe.stream_length,
         "re": recipe.re,
+        "by": recipe.by,
         "scale_name": recipe.scale_name,
         "fixed_names": list(recipe.fixed_names),
         "blocks": [
@@ -77,6 +78,7 @@ def _content(schema: pa.Schema, path: str | PathLike[str]) -> tuple[Recipe, int]
         spawn_key=tuple(content["spawn_key"]),
         stream_length=content["stream_length"],
         re=content["re"],
+        by=content["by"],
         scale_name=content["scale_name"],
         fixed_names=tuple(content["fixed_names"]),
         components=Components(blocks),

@@ -43,7 +43,10 @@ class Recipe:
     stream_length : int
         Consecutive replicates that share a stream of random numbers.
     re : str
-        ``"new"`` or ``"conditional"`` random effects.
+        ``"new"`` or ``"conditional"`` random effects; empty for cases.
+    by : str
+        Grouping factor whose levels are drawn with replacement; empty for responses drawn
+        from the model.
     scale_name : str
         ``"sigma"`` or ``"dispersion"``; empty for a family without one.
     fixed_names : tuple of str
@@ -64,12 +67,18 @@ class Recipe:
     spawn_key: tuple[int, ...]
     stream_length: int
     re: str
+    by: str
     scale_name: str
     fixed_names: tuple[str, ...]
     components: Components
     units: Array
     truth: Array
     estimate: Array
+
+    @property
+    def kind(self) -> str:
+        """What is drawn: ``"parametric"`` or ``"cases"``."""
+        return "cases" if self.by else "parametric"
 
     @property
     def labels(self) -> list[tuple[str, str]]:
@@ -131,6 +140,8 @@ class Bootstrap:
         if len(self) < self.requested:
             count = f"{len(self)} of {self.requested} replicates"
         singular = f"{100 * self.share_singular:.1f} % singular"
+        if self.recipe.by:
+            count += f" of cases by {self.recipe.by}"
         return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
 
     @property

@@ -1,23 +1,38 @@
-"""Threads that draw and fit the replicates of a bootstrap, piece by piece."""
+"""Threads that draw and fit replicates, piece by piece, and what is shown of it."""
 
 from __future__ import annotations
 
+import os
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from importlib import import_module
 from threading import Thread
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .refit import Flag, Refitter
+from ..errors import OptionError
+from .refit import Flag, Worker
 from .replicates import Rows
-from .simulate import Simulator
 from .streams import stream
 
-__all__ = ["Run", "missing_tasks"]
+__all__ = ["Draws", "Run", "missing_tasks", "number_of_threads", "progress_bar"]
 
 # Seconds after which a wait is taken up anew: where signals cannot end one, Ctrl-C comes then.
 PATIENCE = 0.2
+
+
+class Draws(Protocol):
+    """What replicates are made from, drawn at random."""
+
+    @property
+    def stream_length(self) -> int:
+        """Draws that share a stream."""
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
+        """Draw the next `count` of a stream, one in a row."""
 
 
 class Run:
@@ -28,8 +43,9 @@ class Run:
 
     Parameters
     ----------
-    refitter : Refitter
-    simulator : Simulator
+    worker : callable
+        Makes a worker for one thread.
+    draws : Draws
     root : SeedSequence
     tasks : list of (stream, first, last)
         Ranges of replicates within streams.
@@ -37,13 +53,13 @@ class Run:
 
     def __init__(
         self,
-        refitter: Refitter,
-        simulator: Simulator,
+        worker: Callable[[], Worker],
+        draws: Draws,
         root: np.random.SeedSequence,
         tasks: Sequence[tuple[int, int, int]],
     ) -> None:
         self.stop: Flag = np.zeros(1, dtype=np.int32)
-        self._refitter, self._simulator, self._root = refitter, simulator, root
+        self._worker, self._draws, self._root = worker, draws, root
         self._tasks: queue.SimpleQueue[tuple[int, int, int]] = queue.SimpleQueue()
         for task in tasks:
             self._tasks.put(task)
@@ -60,6 +76,26 @@ class Run:
             self._threads.append(Thread(target=self._work, name="bootstrap"))
             self._threads[-1].start()
 
+    def finish(self, workers: int, note: Callable[[int], None]) -> None:
+        """Let so many threads work until all is done, or until Ctrl-C ends the run.
+
+        Parameters
+        ----------
+        workers : int
+        note : callable
+            Called with the number of replicates of each piece, and once with 0 at the end.
+        """
+        with self:
+            while True:
+                try:
+                    self.start(workers)
+                    for fitted in self.wait():
+                        note(fitted)
+                    note(0)
+                    return
+                except KeyboardInterrupt:
+                    self.stop[0] = 1  # and once more round for what is done
+
     def __enter__(self) -> Run:
         return self
 
@@ -71,15 +107,15 @@ class Run:
 
     def _work(self) -> None:
         try:
-            worker = self._refitter.worker()
+            work = self._worker()
             while not self.stop[0]:
                 try:
                     number, first, last = self._tasks.get_nowait()
                 except queue.Empty:
                     return
-                responses = self._simulator.draw(stream(self._root, number), last)[first:]
-                values, converged = worker(responses, self.stop)
-                start = number * self._simulator.stream_length + first
+                drawn = self._draws.draw(stream(self._root, number), last)[first:]
+                values, converged = work(drawn, self.stop)
+                start = number * self._draws.stream_length + first
                 self.done.append((np.arange(start, start + len(values)), values, converged))
                 self._news.put(len(values))
         except BaseException as error:
@@ -116,3 +152,44 @@ def missing_tasks(n: int, length: int, done: NDArray[np.int64]) -> list[tuple[in
         edges = np.flatnonzero(np.diff(np.concatenate([[False], part, [False]]).astype(int)))
         tasks += [(number, int(a), int(b)) for a, b in edges.reshape(-1, 2)]
     return tasks
+
+
+def number_of_threads(asked: int | None) -> int:
+    """Return how many threads to use: by default as many as this process has processors.
+
+    Raises
+    ------
+    OptionError
+        If the number is not possible.
+    """
+    if asked is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if isinstance(asked, bool) or int(asked) != asked or asked < 1:
+        raise OptionError(f"threads={asked!r} is not possible; give a number >= 1")
+    return int(asked)
+
+
+def progress_bar(total: int, done: int, wanted: bool) -> Any:
+    """Return a progress bar, or what takes its place.
+
+    Raises
+    ------
+    OptionError
+        If one is wanted and tqdm is not installed.
+    """
+    if not wanted:
+        return nullcontext(_NoBar())
+    try:
+        tqdm = import_module("tqdm.auto").tqdm
+    except ImportError as error:
+        raise OptionError("progress=True needs the package tqdm: install it") from error
+    return tqdm(total=total, initial=done, unit="fit")
+
+
+class _NoBar:
+    """A progress bar that shows nothing."""
+
+    def update(self, count: int) -> None:
+        """Take note of nothing."""

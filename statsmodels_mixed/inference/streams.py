@@ -17,8 +17,9 @@ __all__ = ["Seed", "read_seed", "stream", "stream_length"]
 
 Seed = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
-# Fits of generalized models take so much longer that fewer can wait for one thread.
-MOST_DRAWS = {"linear": 128, "generalized": 4}
+# Fits of generalized models, and of new structures, take so much longer that fewer can wait
+# for one thread.
+MOST_DRAWS = {"linear": 128, "generalized": 4, "cases": 4}
 MOST_NUMBERS = 8192
 
 
@@ -29,7 +30,7 @@ def stream_length(numbers: int, model: str = "linear") -> int:
     ----------
     numbers : int
         Random numbers in one draw.
-    model : {"linear", "generalized"}
+    model : {"linear", "generalized", "cases"}
     """
     room = MOST_NUMBERS // numbers
     return min(MOST_DRAWS[model], 1 << max(0, room.bit_length() - 1))
