@@ -190,7 +190,10 @@ def _estimates(
     """Carry a solution back to the units of the user's X."""
     solution: GeneralizedSolution = problem.core.solution()
     basis, by_term = problem.basis, problem.core.design.by_term
-    linear = basis.Q @ solution.beta
+    with one_blas_thread():
+        linear = basis.Q @ solution.beta
+        beta = basis.coefficients(solution.beta)
+        cov_conditional = basis.covariance(solution.xvx_inverse)
     if design.offset is not None:
         linear = linear + design.offset
     family = family_object(spec, solution.dispersion)
@@ -208,8 +211,8 @@ def _estimates(
         theta=theta,
         factors=factors,
         columns=basis.columns,
-        beta=basis.coefficients(solution.beta),
-        cov_conditional=basis.covariance(solution.xvx_inverse),
+        beta=beta,
+        cov_conditional=cov_conditional,
         dispersion=solution.dispersion,
         objective=report.objective,
         deviance=report.objective + 2.0 * saturated,
