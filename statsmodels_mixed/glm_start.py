@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ._core import family_rows
 from .families import FamilySpec
 
-__all__ = ["glm_coefficients", "start_dispersion", "usable_coefficients"]
+__all__ = ["glm_coefficients", "row_unit", "start_dispersion", "usable_coefficients"]
 
 Array = NDArray[np.float64]
 
@@ -133,3 +133,25 @@ def usable_coefficients(
         if np.all(np.isfinite(rows["loglik"])) and 0 < information < np.inf:
             return trial, 1.0 / float(np.sqrt(information))
     return gamma, 1.0
+
+
+def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta: float) -> float:
+    """Return the change in the linear predictor that one row can tell.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    y, eta : ndarray, shape (n,)
+        Responses, and linear predictors at which they have a likelihood.
+    weights : ndarray, shape (n,), or None
+    zeta : float
+        Log dispersion.
+
+    Returns
+    -------
+    float
+        The inverse root of its mean information; 1 where rows tell nothing.
+    """
+    rows = family_rows(spec.family, spec.link, y, eta, weights=weights, zeta=zeta, power=spec.power)
+    information = float(np.mean(rows["w"]))
+    return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0

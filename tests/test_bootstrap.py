@@ -195,6 +195,24 @@ def test_random_effects_can_be_kept():
     assert boot.frame["beta"]["days"].std() < 0.6 * free.frame["beta"]["days"].std()
 
 
+@pytest.mark.parametrize(
+    "family",
+    [sm.families.Gaussian(), sm.families.Gamma(links.Identity())],
+    ids=lambda family: type(family).__name__,
+)
+def test_units_of_the_response_do_not_matter(family):
+    data = datasets.load("sleepstudy")
+    boots = []
+    for scale in (1.0, 1e-4, 1e4):
+        scaled = data.assign(reaction=scale * data["reaction"])
+        model = smf.mixedglm2("reaction ~ days + (1 | subj)", scaled, family=family)
+        boots.append(bootstrap(model.fit(), 40, seed=8))
+        assert boots[-1].converged.all()
+        mine, first = boots[-1].frame, boots[0].frame
+        assert_allclose(mine["beta"], scale * first["beta"], rtol=1e-3)
+        assert_allclose(mine["sd"], scale * first["sd"], rtol=1e-2)
+
+
 # Streams and threads.
 
 

@@ -23,6 +23,7 @@ from ..crossprod import core_design, form_crossproducts
 from ..design import Design
 from ..errors import CoreError
 from ..estimates import GeneralizedEstimates, LinearEstimates
+from ..glm_start import row_unit
 from ..optimize import FitOptions, settled
 from .parameters import Components
 from .simulate import Truth
@@ -192,6 +193,9 @@ class GeneralizedRefitter(Refitter):
         zeta = [np.log(truth.scale)] if estimates.spec.has_dispersion else []
         middle = self._gamma[: 0 if estimates.fast else None]
         self._start = np.concatenate([truth.theta, middle, zeta])
+        self._unit = row_unit(
+            estimates.spec, design.y, estimates.eta, design.weights, float(np.log(truth.scale))
+        )
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread."""
@@ -220,6 +224,7 @@ class GeneralizedRefitter(Refitter):
             fast=estimates.fast,
             hessian=estimates.hessian,
         )
+        core.set_unit(self._unit)
         if estimates.fast:
             core.set_beta(self._gamma)
         run = core.minimize(self._start, log_capacity=0, **_TOLERANCES)
