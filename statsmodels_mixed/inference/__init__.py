@@ -11,6 +11,7 @@ from .drop1 import drop1, ranova
 from .influence import Influence, influence
 from .leverage import leverage
 from .new_response import refit
+from .power import Power, power
 from .profile import Profile, profile
 from .re_pca import PrincipalComponents, re_pca
 from .references import with_inference
@@ -28,6 +29,7 @@ __all__ = [
     "Denominators",
     "FTest",
     "Influence",
+    "Power",
     "PrincipalComponents",
     "Profile",
     "SimulatedResiduals",
@@ -42,6 +44,7 @@ __all__ = [
     "icc",
     "influence",
     "leverage",
+    "power",
     "profile",
     "r2",
     "ranova",

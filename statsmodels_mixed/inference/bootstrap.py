@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .._core import one_blas_thread
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from .cases import CaseRefitter, cases_of
-from .parameters import Components
+from .parameters import Components, check_count
 from .refit import Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
 from .runner import Draws, Run, missing_tasks, number_of_threads, progress_bar
-from .simulate import Truth, simulator_of, truth_of
+from .simulate import Truth, Values, hypothesized, simulator_of
 from .streams import Seed, read_seed
 
 __all__ = ["bootstrap"]
@@ -43,8 +43,8 @@ def bootstrap(
     by: str | None = None,
     seed: Seed = None,
     re: str | None = None,
-    beta: ArrayLike | None = None,
-    theta: ArrayLike | None = None,
+    beta: Values = None,
+    theta: Values = None,
     sigma: float | None = None,
     dispersion: float | None = None,
     threads: int | None = None,
@@ -106,15 +106,14 @@ def bootstrap(
         If the data of the result were removed, or the file is something else.
     """
     design, estimates = result._design(), result.estimates
-    if isinstance(n, bool) or int(n) != n or n < 1:
-        raise OptionError(f"n={n!r} is not possible; give a number of replicates >= 1")
+    n = check_count(n, "replicates")
     if resume is not None and path is not None:
         raise OptionError("give path= or resume=, not both: a file is resumed by its name")
     if path is not None and Path(path).exists():
         resume = read_file(path)[0]
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
     _check_kind(kind, by, [name for name, value in given.items() if value is not None])
-    truth = truth_of(estimates, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     cases = cases_of(design, by) if kind == "cases" else None
     how = "" if cases is not None else "new" if re is None else re
     components = Components.of(result.layout)
@@ -133,15 +132,15 @@ def bootstrap(
         # the same to the last digit, though the fit may have been repeated elsewhere
         recipe = resume.recipe
         draws, refitter = parts(_read_truth(recipe))
-    kept = _kept(resume, int(n), len(recipe.truth))
-    tasks = missing_tasks(int(n), recipe.stream_length, kept[0])
+    kept = _kept(resume, n, len(recipe.truth))
+    tasks = missing_tasks(n, recipe.stream_length, kept[0])
     workers = min(number_of_threads(threads), max(1, len(tasks)))
     run = Run(refitter.worker, draws, root, tasks)
     with ExitStack() as stack:
         file = None
         if path is not None:
-            file = stack.enter_context(ReplicateFile(path, recipe, int(n)))
-        bar = stack.enter_context(progress_bar(int(n), len(kept[0]), progress))
+            file = stack.enter_context(ReplicateFile(path, recipe, n))
+        bar = stack.enter_context(progress_bar(n, len(kept[0]), progress))
         stack.enter_context(one_blas_thread())
 
         def note(fitted: int) -> None:
@@ -153,7 +152,7 @@ def bootstrap(
     rows = zip(kept, *run.done, strict=True)
     number, values, converged = (np.concatenate(part) for part in rows)
     order = np.argsort(number)
-    return Bootstrap(recipe, int(n), number[order], values[order], converged[order])
+    return Bootstrap(recipe, n, number[order], values[order], converged[order])
 
 
 def _check_kind(kind: str, by: str | None, given: list[str]) -> None:

@@ -7,9 +7,10 @@ effects). Names within a kind are those of the results: ``"days"``, ``"subj.days
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,15 @@ from ..covariance import canonical, factors_of, theta_names, theta_of
 from ..errors import OptionError
 from ..results.layout import Layout
 
-__all__ = ["KINDS", "Components", "parameter_index", "quantile_levels", "select_kinds"]
+__all__ = [
+    "KINDS",
+    "Components",
+    "check_count",
+    "parameter_index",
+    "quantile_levels",
+    "select_kinds",
+    "values_by_name",
+]
 
 Array = NDArray[np.float64]
 Block = tuple[str, tuple[str, ...], NDArray[np.bool_]]
@@ -175,3 +184,46 @@ def quantile_levels(alpha: float) -> tuple[float, float]:
     if not 0 < alpha < 1:
         raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
     return alpha / 2, 1 - alpha / 2
+
+
+def check_count(n: Any, what: str) -> int:
+    """Return a number of draws or replicates.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number >= 1.
+    """
+    if isinstance(n, bool) or int(n) != n or n < 1:
+        raise OptionError(f"n={n!r} is not possible; give a number of {what} >= 1")
+    return int(n)
+
+
+def values_by_name(option: str, given: Any, names: Sequence[str], estimates: Array) -> Any:
+    """Return values in the order of the model, if they are given by name.
+
+    Parameters
+    ----------
+    option : str
+        What they are given as, for messages.
+    given : mapping or Series of names to values, or anything else
+        Anything else is returned as it is.
+    names : sequence of str
+    estimates : ndarray
+        Values of the names that are left out.
+
+    Raises
+    ------
+    OptionError
+        If the model has no such name.
+    """
+    if isinstance(given, pd.Series) and not pd.api.types.is_integer_dtype(given.index):
+        given = given.to_dict()
+    if not isinstance(given, Mapping):
+        return given
+    values = dict(zip(names, estimates, strict=True))
+    for name in given:
+        if name not in values:
+            known = ", ".join(map(repr, names))
+            raise OptionError(f"{option}= names {name!r}; the model has estimates of {known}")
+    return [given.get(name, value) for name, value in values.items()]

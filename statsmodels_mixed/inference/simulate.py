@@ -7,6 +7,7 @@ Draw r of a seed is the same whoever asks for it, alone or among others, in any 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,15 @@ from ..design import Design
 from ..errors import DataError, OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..families import FamilySpec, family_object
+from .parameters import check_count, values_by_name
 from .streams import Seed, read_seed, stream, stream_length
 
-__all__ = ["Simulator", "Truth", "simulate", "simulator_of", "truth_of"]
+__all__ = ["Simulator", "Truth", "Values", "hypothesized", "simulate", "simulator_of", "truth_of"]
 
 Array = NDArray[np.float64]
+
+# Parameters in the order of the model, or by name.
+Values = ArrayLike | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +91,21 @@ def truth_of(
         _replaced("beta", beta, estimates.beta),
         _replaced("theta", theta, estimates.theta),
         float(scale),
+    )
+
+
+def hypothesized(
+    result: Any, *, beta: Values, theta: Values, sigma: float | None, dispersion: float | None
+) -> Truth:
+    """Return what `truth_of` does for a fit, beta and theta perhaps by name."""
+    estimates, layout = result.estimates, result.layout
+    names = [layout.columns[i] for i in estimates.columns]
+    return truth_of(
+        estimates,
+        beta=values_by_name("beta", beta, names, estimates.beta),
+        theta=values_by_name("theta", theta, layout.theta_names, estimates.theta),
+        sigma=sigma,
+        dispersion=dispersion,
     )
 
 
@@ -267,8 +287,8 @@ def simulate(
     *,
     seed: Seed = None,
     re: str = "new",
-    beta: ArrayLike | None = None,
-    theta: ArrayLike | None = None,
+    beta: Values = None,
+    theta: Values = None,
     sigma: float | None = None,
     dispersion: float | None = None,
 ) -> Array:
@@ -285,8 +305,9 @@ def simulate(
     re : {"new", "conditional"}
         Draw new random effects, or keep them at their conditional modes.
     beta, theta, sigma, dispersion : optional
-        Hypothesized parameters in place of the estimates: `beta` of the estimable
-        columns, `sigma` for linear models, `dispersion` for families that have one.
+        Hypothesized parameters in place of the estimates: `beta` of the estimable columns
+        and `theta` in the order of the model, or some of them by name as in
+        ``{"days": 5.0}``; `sigma` for linear models, `dispersion` for families that have one.
 
     Returns
     -------
@@ -302,15 +323,14 @@ def simulate(
         If the data of the result were removed, or a mean is impossible for the family.
     """
     design, estimates = result._design(), result.estimates
-    if isinstance(n, bool) or int(n) != n or n < 1:
-        raise OptionError(f"n={n!r} is not possible; give a number of draws >= 1")
-    truth = truth_of(estimates, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    n = check_count(n, "draws")
+    truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, re)
     root, length = read_seed(seed), simulator.stream_length
-    out = np.empty((int(n), len(design.y)))
-    for first in range(0, int(n), length):
+    out = np.empty((n, len(design.y)))
+    for first in range(0, n, length):
         rng = stream(root, first // length)
-        count = min(length, int(n) - first)
+        count = min(length, n - first)
         out[first : first + count] = simulator.draw(rng, count)
     if simulator.spec is None:
         X = design.X[:, estimates.columns]
