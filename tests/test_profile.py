@@ -17,6 +17,7 @@ from reference import load
 from reference.lme4_names import MODELS, column, group
 from scipy.optimize import minimize
 from scipy.stats import norm
+from statsmodels.genmod.families import links
 
 from statsmodels_mixed import SingularFitWarning, datasets
 from statsmodels_mixed.errors import DataError, OptionError
@@ -424,6 +425,20 @@ def test_zeta_of_a_generalized_model_is_the_root_of_the_rise(name):
         rise = there - result.objective
         assert_allclose(row[("zeta", "")] ** 2, rise, rtol=0, atol=2e-5, err_msg=f"{kind} {point}")
         assert_allclose(row[(kind, held)], row[("value", "")], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e4])
+def test_units_of_the_response_of_a_generalized_model_do_not_matter(unit):
+    data = datasets.load("sleepstudy")
+    tables = []
+    for scale in (1.0, unit):
+        scaled = data.assign(reaction=scale * data["reaction"])
+        family = sm.families.Gamma(links.Identity())
+        result = smf.mixedglm2("reaction ~ days + (1 | subj)", scaled, family=family).fit()
+        tables.append(profile(result).conf_int())
+    assert_allclose(tables[1].loc["beta"], unit * tables[0].loc["beta"], rtol=1e-4)
+    assert_allclose(tables[1].loc["sd"], unit * tables[0].loc["sd"], rtol=1e-4)
+    assert_allclose(tables[1].loc["dispersion"], tables[0].loc["dispersion"], rtol=1e-4)
 
 
 def test_zeta_of_a_coefficient_of_a_generalized_model_is_that_of_fits_with_an_offset():

@@ -15,6 +15,7 @@ from .._core import CoreGeneralized
 from ..approximation import prepare
 from ..design import Design
 from ..estimates import GeneralizedEstimates
+from ..glm_start import row_unit
 from ..optimize import FitOptions
 from .constraints import Combination, Constraint, Element
 from .parameters import Components
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 
 
 class _Surface:
-    """The deviance at points x = (theta in units of its scale, gamma, log dispersion).
+    """The deviance at points x = (theta and gamma in units of theirs, log dispersion).
 
     Parameters
     ----------
@@ -78,6 +79,9 @@ class GeneralizedModel:
         core, basis, ntheta = problem.core, problem.basis, problem.ntheta
         rank = len(basis.columns)
         start = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+        zeta = float(np.log(estimates.dispersion))
+        unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
+        core.set_unit(unit)
         run = core.minimize(
             start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
         )
@@ -85,7 +89,8 @@ class GeneralizedModel:
         sizes = np.concatenate([np.sqrt(np.mean(b.z**2, axis=0)) for b in design.blocks])
         rows = {at: size for at, size in zip(components.sd_at, sizes, strict=True)}
         units = np.ones(len(start))
-        units[:ntheta] = [1.0 / (rows[t, row] or 1.0) for t, row, _ in components.theta_at]
+        units[:ntheta] = [unit / (rows[t, row] or 1.0) for t, row, _ in components.theta_at]
+        units[ntheta : ntheta + rank] = unit
         self.deviance = run.value
         self.n_theta = ntheta
         self._rank, self._has_dispersion = rank, spec.has_dispersion
@@ -111,8 +116,8 @@ class GeneralizedModel:
         return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target)
 
     def _coefficient(self, j: int, name: str) -> Target:
-        gradient = np.zeros(len(self._x))
-        gradient[self.n_theta : self.n_theta + self._rank] = self._inverse_r[j]
+        gradient, middle = np.zeros(len(self._x)), slice(self.n_theta, self.n_theta + self._rank)
+        gradient[middle] = self._inverse_r[j] * self._surface.units[middle]
         return self._target("beta", name, Combination(gradient), linear(1.0))
 
     def _target(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
