@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+import time
 import warnings
 from functools import cache
 from typing import Any
@@ -297,6 +300,31 @@ def test_a_run_is_saved_and_goes_on(tmp_path):
     inner = bootstrap(fitted("nested"), 5, kind="cases", by="batch & cask")
     with pytest.raises(OptionError, match='drawn with by="batch & cask"'):
         bootstrap(fitted("nested"), 30, kind="cases", resume=inner)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_returns_what_is_done(threads, monkeypatch):
+    whole = bootstrap(fitted("slope"), 40, kind="cases", seed=9)
+    original, lock, count = CaseRefitter._fit, threading.Lock(), 0
+
+    def interrupted(self: CaseRefitter, *arguments: Any) -> None:
+        nonlocal count
+        original(self, *arguments)
+        with lock:
+            count += 1
+            here = count == 10
+        if here:
+            _thread.interrupt_main()
+        if count >= 10:
+            time.sleep(0.1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CaseRefitter, "_fit", interrupted)
+        some = bootstrap(fitted("slope"), 40, kind="cases", seed=9, threads=threads)
+    assert 8 <= len(some) < 40
+    assert_array_equal(some.values, whole.values[some.number])
+    again = bootstrap(fitted("slope"), 40, kind="cases", resume=some)
+    assert_array_equal(again.values, whole.values)
 
 
 def test_the_factor_is_named_when_none_contains_all_others():

@@ -339,6 +339,8 @@ def test_tests_that_do_not_apply_are_refused():
         power(herds(), 10, test="satterthwaite")
     with pytest.raises(OptionError, match="a fitted mixed model is needed"):
         power(sm.OLS([1.0, 2.0, 4.0], [1.0, 1.0, 1.0]).fit(), 10)
+    with pytest.raises(OptionError, match="the model has no coefficients"):
+        power(smf.mixedlm2("reaction ~ 0 + (1 | subj)", sleepstudy()).fit(), 10)
     result = smf.mixedlm2(SLEEP, sleepstudy()).fit()
     result.remove_data()
     with pytest.raises(DataError, match="the data of this result were removed"):
