@@ -24,7 +24,7 @@ from statsmodels_mixed.inference import (
     coefficient_tests,
     f_test,
     power,
-    refit,
+    refitters,
     replicate_tests,
     simulate,
 )
@@ -244,7 +244,7 @@ def test_intervals_are_exact():
 
 
 def test_replicates_that_fail_are_not_counted(monkeypatch):
-    original = refit.LinearRefitter._fits
+    original = refitters.LinearRefitter._fits
 
     def fits(self: Any, raw: Any) -> Any:
         out = original(self, raw)
@@ -252,7 +252,7 @@ def test_replicates_that_fail_are_not_counted(monkeypatch):
             part[::2] = np.nan
         return out
 
-    monkeypatch.setattr(refit.LinearRefitter, "_fits", fits)
+    monkeypatch.setattr(refitters.LinearRefitter, "_fits", fits)
     for test in ("wald", "satterthwaite", "lrt"):
         found = power(sleep(), 20, test=test, seed=1)
         assert (found.table()["replicates"] == 10).all()

@@ -10,11 +10,11 @@ from .degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_
 from .drop1 import drop1, ranova
 from .influence import Influence, influence
 from .leverage import leverage
-from .new_response import refit
 from .power import Power, power
 from .profile import Profile, profile
 from .re_pca import PrincipalComponents, re_pca
 from .references import with_inference
+from .refit import refit
 from .replicates import Bootstrap
 from .residuals import residuals
 from .simulate import simulate

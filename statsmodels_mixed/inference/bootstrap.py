@@ -23,7 +23,7 @@ from ..errors import OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from .cases import CaseRefitter, cases_of
 from .parameters import Components, check_count
-from .refit import Refitter, make_refitter
+from .refitters import Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
 from .runner import Draws, Run, missing_tasks, number_of_threads, progress_bar

@@ -24,7 +24,7 @@ from ..errors import CoreError, MixedModelError, OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..fit import fit_linear
 from ..generalized import fit_generalized
-from .refit import Fits, Fitter, Flag, Refitter
+from .refitters import Fits, Fitter, Flag, Refitter
 from .simulate import Truth
 from .streams import stream_length
 

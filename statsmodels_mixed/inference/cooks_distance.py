@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .leverage import leverage
 from .residuals import raw_residuals
 from .rows import by_row

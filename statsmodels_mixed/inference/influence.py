@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
 from ..estimates import LinearEstimates
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .deletion import fits_without
 from .parameters import Components
 from .rows import row_labels

@@ -9,7 +9,7 @@ import pandas as pd
 from ..approximation import leverage as generalized_leverage
 from ..estimates import LinearEstimates
 from ..pls import leverage as linear_leverage
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .rows import by_row
 
 __all__ = ["leverage"]

@@ -22,10 +22,11 @@ from scipy.special import betaincinv
 from .._core import one_blas_thread
 from ..errors import OptionError
 from ..estimates import LinearEstimates
-from .degrees_of_freedom import denominators, unwrap
+from ..results.base import unwrap
+from .degrees_of_freedom import denominators
 from .hypotheses import term_hypotheses
 from .parameters import Components, check_count, quantile_levels
-from .refit import make_refitter
+from .refitters import make_refitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Run, missing_tasks, number_of_threads, progress_bar
 from .simulate import Values, hypothesized, simulator_of

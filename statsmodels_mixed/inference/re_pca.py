@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 
 __all__ = ["PrincipalComponents", "re_pca"]
 

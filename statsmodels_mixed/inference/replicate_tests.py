@@ -17,7 +17,7 @@ from ..errors import CoreError, DataError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from . import kenward_roger, satterthwaite
 from .parameters import Components
-from .refit import Fits, Flag, Refitter, Worker, make_refitter
+from .refitters import Fits, Flag, Refitter, Worker, make_refitter
 from .simulate import Truth
 
 __all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..estimates import LinearEstimates
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .leverage import leverage
 from .rows import by_row
 

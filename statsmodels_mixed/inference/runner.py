@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .refit import Flag, Worker
+from .refitters import Flag, Worker
 from .replicates import Rows
 from .streams import stream
 

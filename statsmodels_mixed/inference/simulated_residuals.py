@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..errors import OptionError
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .rows import by_row
 from .simulate import simulate
 from .streams import Seed, read_seed, stream

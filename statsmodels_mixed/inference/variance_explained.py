@@ -21,7 +21,7 @@ from ..design import Design
 from ..errors import DataError, OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..generalized import fit_generalized
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 
 __all__ = ["ICC", "R2", "icc", "r2"]
 

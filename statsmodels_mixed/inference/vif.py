@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .degrees_of_freedom import unwrap
+from ..results.base import unwrap
 from .terms import fixed_terms
 
 __all__ = ["vif"]

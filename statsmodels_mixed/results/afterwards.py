@@ -85,7 +85,7 @@ class Afterwards:
 
     def refit(self, y: ArrayLike) -> Any:
         """Fit the same model to another response; see `inference.refit`."""
-        from ..inference.new_response import refit
+        from ..inference.refit import refit
 
         return refit(self, y)
 
