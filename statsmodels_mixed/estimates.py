@@ -77,6 +77,11 @@ class LinearEstimates:
     singular: bool
     report: FitReport
 
+    @property
+    def cov_conditional(self) -> Array:
+        """Covariance of `beta` given the covariance parameters, shape (rank, rank)."""
+        return self.sigma**2 * self.cov_unscaled
+
 
 @dataclass(frozen=True)
 class GeneralizedEstimates:

@@ -193,7 +193,7 @@ def _recipe(
     units = [_column_sizes(block.z, weights) for block in design.blocks]
     entropy: Any = root.entropy
     unknown = np.full(len(truth.beta), np.nan)
-    se = np.sqrt(np.diag(result.cov_params()))
+    se = np.sqrt(np.diag(estimates.cov_conditional))
     return Recipe(
         model=_fingerprint(design, estimates),
         formula=getattr(result.model, "formula_full", result.layout.response),

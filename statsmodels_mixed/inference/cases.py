@@ -25,6 +25,7 @@ from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..fit import fit_linear
 from ..generalized import fit_generalized
 from .refitters import Fits, Fitter, Flag, Refitter
+from .rows import lies_within
 from .simulate import Truth
 from .streams import stream_length
 
@@ -37,13 +38,6 @@ Positions = NDArray[np.intp]
 UNTOUCHED = 1e-8
 
 
-def _lies_within(inner: RandomBlock, outer: RandomBlock) -> bool:
-    """Tell whether each level of one block has rows of a single level of another."""
-    owner = np.zeros(len(inner.levels), dtype=outer.refs.dtype)
-    owner[inner.refs] = outer.refs
-    return bool(np.array_equal(owner[inner.refs], outer.refs))
-
-
 def _factor(design: Design, by: str | None) -> int:
     """Return the position of the block whose levels are to be drawn."""
     blocks = design.blocks
@@ -54,7 +48,7 @@ def _factor(design: Design, by: str | None) -> int:
                 return at
         raise OptionError(f"by={by!r} is no grouping factor of the model; it has {names}")
     for at, block in enumerate(blocks):
-        if all(_lies_within(other, block) for other in blocks):
+        if all(lies_within(other.refs, block.refs) for other in blocks):
             return at
     raise OptionError(
         f"no grouping factor contains all others ({names}): name the one whose levels are to be "
@@ -79,7 +73,7 @@ class _Inside(NamedTuple):
 
 def _inside(block: RandomBlock, of: RandomBlock) -> _Inside | None:
     """Return how the levels of a block lie within others; None if they do not."""
-    if not _lies_within(block, of):
+    if not lies_within(block.refs, of.refs):
         return None
     owner = np.empty(len(block.levels), dtype=np.intp)
     owner[block.refs] = of.refs
@@ -179,7 +173,11 @@ def cases_of(design: Design, by: str | None) -> Cases:
     """
     of = design.blocks[_factor(design, by)]
     count = np.bincount(of.refs, minlength=len(of.levels))
-    around = [block.refs for block in design.blocks if block is not of and _lies_within(of, block)]
+    around = [
+        block.refs
+        for block in design.blocks
+        if block is not of and lies_within(of.refs, block.refs)
+    ]
     stratum = np.zeros(len(count), dtype=np.intp)
     if around:
         owners = np.zeros((len(count), len(around)), dtype=np.intp)

@@ -26,7 +26,7 @@ from ..basis import orthonormal_basis
 from ..design import Design
 from ..estimates import LinearEstimates
 from ..results.denominators import Denominators
-from .clusters import Clusters
+from .rows import RowGroups
 
 __all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
 
@@ -109,7 +109,7 @@ class ClusterRobust(Denominators):
 
 
 def prepare(
-    design: Design, estimates: LinearEstimates, clusters: Clusters, kind: str
+    design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
 ) -> ClusterRobust:
     """Compute the covariance of a kind and what its degrees of freedom need.
 
@@ -121,7 +121,7 @@ def prepare(
         Of the fit.
     estimates : LinearEstimates
         The fit.
-    clusters : Clusters
+    clusters : RowGroups
         No two of them share a random effect.
     kind : {"CR0", "CR1", "CR1S", "CR2"}
     """

@@ -10,6 +10,8 @@ in theta, beta and the log dispersion together (White 1982).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +19,14 @@ from ..approximation import core_model, working_basis
 from ..crossprod import core_design
 from ..design import Design
 from ..estimates import GeneralizedEstimates
-from .clusters import Clusters, rows_of
+from .rows import RowGroups, design_of_rows, without_empty_levels
 
 __all__ = ["scores"]
 
 Array = NDArray[np.float64]
 
 
-def scores(design: Design, estimates: GeneralizedEstimates, clusters: Clusters) -> Array:
+def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups) -> Array:
     """Return the gradient of the log-likelihood of each cluster at the estimates.
 
     Parameters
@@ -33,7 +35,7 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: Clusters) 
         Of the fit.
     estimates : GeneralizedEstimates
         The fit.
-    clusters : Clusters
+    clusters : RowGroups
 
     Returns
     -------
@@ -46,7 +48,8 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: Clusters) 
     beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
     out = np.empty((len(clusters), len(at)))
     for g, rows in enumerate(clusters.rows()):
-        part = rows_of(design, rows)
+        part = design_of_rows(design, rows)
+        part = replace(part, blocks=without_empty_levels(part.blocks))
         # the basis of all rows, because a cluster's own columns may depend on one another
         model = core_model(
             core_design(part, np.ascontiguousarray(basis.Q[rows])),

@@ -63,7 +63,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
         degrees = np.inf if ddf is None else float(result.df_resid)
         covariance = np.asarray(result.cov_params())
         if isinstance(estimates, LinearEstimates):  # Kenward and Roger's may be adjusted
-            covariance = estimates.sigma**2 * estimates.cov_unscaled
+            covariance = estimates.cov_conditional
         return FixedDenominators(estimates.beta, covariance, degrees)
     if not isinstance(estimates, LinearEstimates):
         raise OptionError(

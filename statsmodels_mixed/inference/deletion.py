@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..optimize import LARGE_TAIL
 from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
 from .parameters import Components
+from .runner import number_of_threads
 
 __all__ = ["Deletions", "fits_without"]
 
@@ -110,11 +110,7 @@ def fits_without(
 
 def _threads(design: Design) -> int:
     """Return how many threads this process may use, if they pay for themselves."""
-    if len(design.y) < WORTH_THREADS:
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return 1 if len(design.y) < WORTH_THREADS else number_of_threads(None)
 
 
 def _fit_all(

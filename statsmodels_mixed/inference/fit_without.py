@@ -25,6 +25,7 @@ from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..fit import fit_linear
 from ..generalized import fit_generalized
 from ..optimize import FitOptions, minimize
+from .rows import design_of_rows
 
 __all__ = ["DeletedFit", "Deleter", "fit_without", "make_deleter", "null_columns"]
 
@@ -123,9 +124,8 @@ class LinearDeleter:
         """Fit the model to a design of its own; return the columns that are estimable too."""
         own, given = self.estimates, self.estimates.sigma if self.estimates.sigma_fixed else None
         fit = fit_linear(design, reml=own.reml, sigma=given, start=own.theta)
-        covariance = fit.sigma**2 * fit.cov_unscaled
         found = DeletedFit(
-            fit.beta, covariance, fit.theta, fit.sigma, fit.objective, fit.report.converged
+            fit.beta, fit.cov_conditional, fit.theta, fit.sigma, fit.objective, fit.report.converged
         )
         return fit.columns, found
 
@@ -226,7 +226,9 @@ def fit_without(deleter: Deleter, rows: RowNumbers) -> DeletedFit | None:
 def _fit_alone(deleter: Deleter, rows: RowNumbers) -> DeletedFit:
     """Fit the model of the other rows; NaN for coefficients that they do not determine."""
     rank = len(deleter.basis.columns)
-    part = _without_rows(deleter.design, rows)
+    keep = np.ones(len(deleter.design.y), dtype=bool)
+    keep[rows] = False
+    part = design_of_rows(deleter.design, keep)
     columns, fit = deleter.alone(part)
     lost = null_columns(part.X[:, deleter.basis.columns])
     kept = np.isin(deleter.basis.columns, columns)
@@ -243,24 +245,3 @@ def null_columns(matrix: Array) -> NDArray[np.bool_]:
     _, values, right = np.linalg.svd(R)
     rank = int(np.sum(values > ALIASED * max(values, default=0.0)))
     return np.asarray(np.abs(right[rank:]).max(axis=0, initial=0.0) > INESTIMABLE)
-
-
-def _without_rows(design: Design, rows: RowNumbers) -> Design:
-    """Return the design of the other rows; all levels stay."""
-    keep = np.ones(len(design.y), dtype=bool)
-    keep[rows] = False
-
-    def part(values: Array | None) -> Array | None:
-        return None if values is None else values[keep]
-
-    blocks = tuple(
-        replace(block, z=block.z[keep], refs=block.refs[keep]) for block in design.blocks
-    )
-    return replace(
-        design,
-        y=design.y[keep],
-        X=design.X[keep],
-        weights=part(design.weights),
-        offset=part(design.offset),
-        blocks=blocks,
-    )

@@ -14,7 +14,7 @@ from ..estimates import LinearEstimates
 from ..results.base import unwrap
 from .deletion import fits_without
 from .parameters import Components
-from .rows import row_labels
+from .rows import RowGroups, group_rows, row_labels
 
 __all__ = ["Influence", "influence"]
 
@@ -170,7 +170,7 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     by : "obs", str or array_like, shape (n,)
         ``"obs"`` leaves out one row at a time; the name of a grouping factor of the model
         (``"subj"``) or of another column of its formula leaves out the rows of one level at a
-        time, and so do labels of the n rows of the fit.
+        time, and so do labels of the n rows of the fit, or a Series by the index of the data.
 
     Returns
     -------
@@ -191,13 +191,16 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     """
     result = unwrap(result)
     design, estimates, layout = result._design(), result.estimates, result.layout
-    name, labels, codes = _cases_of(result, by)
+    if isinstance(by, str) and by == "obs":
+        groups = RowGroups(by, np.arange(layout.nobs), row_labels(result))
+    else:
+        groups = group_rows(result.model, by, "by")
+    name, labels = groups.name, groups.levels
     if len(labels) < 2:
         raise OptionError(f"by={name!r} has one case of all rows: nothing is left to be fitted")
     if not len(estimates.beta):
         raise OptionError("influence on coefficients is asked for, and this model has none")
-    order = np.argsort(codes, kind="stable")
-    cases = np.split(order, np.cumsum(np.bincount(codes, minlength=len(labels)))[:-1])
+    cases = groups.rows()
     components = Components.of(layout)
     fits = fits_without(design, estimates, cases, components)
     linear = isinstance(estimates, LinearEstimates)
@@ -222,33 +225,5 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
         converged=pd.Series(fits.converged, labels, name="converged"),
         rows_deleted=pd.Series([len(rows) for rows in cases], labels, name="rows_deleted"),
         full_params=pd.Series(estimates.beta, names),
-        full_covariance=pd.DataFrame(np.asarray(result.cov_params()), names, names),
+        full_covariance=pd.DataFrame(estimates.cov_conditional, names, names),
     )
-
-
-def _cases_of(result: Any, by: str | ArrayLike) -> tuple[str, pd.Index, NDArray[np.intp]]:
-    """Return the name of the cases, their labels, and the case of every row."""
-    design = result._design()
-    n = len(design.y)
-    if isinstance(by, str):
-        if by == "obs":
-            return by, row_labels(result), np.arange(n)
-        for block in design.blocks:
-            if block.name == by:
-                return by, block.levels, block.refs.astype(np.intp)
-        frame = result.model.frame
-        if frame is None or by not in frame.table.columns:
-            known = ", ".join(["'obs'", *(repr(block.name) for block in design.blocks)])
-            raise OptionError(
-                f"by={by!r} is no grouping factor of the model: choose one of {known}, or give "
-                "the labels of the rows"
-            )
-        name, labels = by, frame.table[by]
-    else:
-        name, labels = str(getattr(by, "name", None) or "groups"), by
-    if np.ndim(labels) != 1 or len(labels) != n:
-        raise OptionError(f"by= has to hold one label for each of the {n} rows of the fit")
-    codes, levels = pd.factorize(pd.Series(labels), sort=True)
-    if np.any(codes < 0):
-        raise OptionError(f"by= has missing labels in {int(np.sum(codes < 0))} rows: give all rows")
-    return name, pd.Index(levels, name=name), codes

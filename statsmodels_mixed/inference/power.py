@@ -243,7 +243,7 @@ def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> list[Hypot
         )
     if not pairs:
         raise OptionError("there is nothing to test: the model has no coefficients for it")
-    sizes = np.sqrt(np.diag(np.asarray(result.cov_params())))
+    sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
     return [Hypothesis.of(name, rows, sizes) for name, rows in pairs]
 
 

@@ -16,8 +16,9 @@ from ..results.denominators import FixedDenominators
 from ..results.reference import DOF_METHODS, MODEL_BASED, Reference
 from . import cluster_robust, kenward_roger, satterthwaite
 from .cluster_scores import scores
-from .clusters import Clusters, find_clusters
+from .clusters import find_clusters
 from .hessian import parameter_covariance
+from .rows import RowGroups
 
 if TYPE_CHECKING:
     from ..models.base import MixedModel
@@ -38,14 +39,14 @@ class Choice:
     ----------
     dof : {None, "residual", "satterthwaite", "kenward-roger"}
     cov_type : str
-    clusters : Clusters or None
+    clusters : RowGroups or None
     kind : str
         The correction for few clusters.
     """
 
     dof: str | None
     cov_type: str
-    clusters: Clusters | None = None
+    clusters: RowGroups | None = None
     kind: str = "CR1"
 
     @property
@@ -212,8 +213,7 @@ def _linear(result: MixedModelResults, estimates: LinearEstimates, choice: Choic
     if choice.dof == "kenward-roger":
         adjusted = kenward_roger.prepare(result._design(), estimates)
         return Reference(adjusted, choice.dof, choice.cov_type, "Kenward-Roger")
-    covariance = estimates.sigma**2 * estimates.cov_unscaled
-    return _fixed(result, choice, covariance, MODEL_BASED)
+    return _fixed(result, choice, estimates.cov_conditional, MODEL_BASED)
 
 
 def _generalized(

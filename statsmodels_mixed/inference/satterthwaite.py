@@ -113,7 +113,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
     units = np.append(np.ones(size), unit)[kept]
     return Satterthwaite(
         beta=estimates.beta,
-        covariance=estimates.sigma**2 * estimates.cov_unscaled,
+        covariance=estimates.cov_conditional,
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
     )

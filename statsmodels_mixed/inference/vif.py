@@ -58,7 +58,7 @@ def vif(result: Any) -> pd.DataFrame:
     if len(places) < 2:
         raise OptionError("variance inflation needs two terms or more beside the intercept")
     others = np.concatenate(list(places.values()))
-    V = np.asarray(result.cov_params())
+    V = result.estimates.cov_conditional
     spread = np.sqrt(np.diag(V))
     R = V / np.outer(spread, spread)
     whole = _log_determinant(R, others)

@@ -10,8 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
+    from ..inference.influence import Influence
+    from ..inference.power import Power
     from ..inference.profile import Profile
+    from ..inference.re_pca import PrincipalComponents
     from ..inference.replicates import Bootstrap
+    from ..inference.simulated_residuals import SimulatedResiduals
+    from ..inference.variance_explained import ICC, R2
     from .comparison import LikelihoodRatio
 
 __all__ = ["Afterwards"]
@@ -94,3 +99,69 @@ class Afterwards:
         from ..inference.bootstrap import bootstrap
 
         return bootstrap(self, n, **options)
+
+    def power(self, n: int = 1000, **options: Any) -> Power:
+        """Estimate the power of tests by simulation; options as in `inference.power`."""
+        from ..inference.power import power
+
+        return power(self, n, **options)
+
+    # Diagnostics.
+
+    def residuals(
+        self, kind: str = "response", *, scaled: bool = False, standardized: bool = False
+    ) -> pd.Series:
+        """Return residuals of any kind; see `inference.residuals`."""
+        from ..inference.residuals import residuals
+
+        return residuals(self, kind, scaled=scaled, standardized=standardized)
+
+    def simulated_residuals(self, n: int = 250, **options: Any) -> SimulatedResiduals:
+        """Rank responses among simulated ones; options as in `inference.simulated_residuals`."""
+        from ..inference.simulated_residuals import simulated_residuals
+
+        return simulated_residuals(self, n, **options)
+
+    def leverage(self) -> pd.Series:
+        """Return the diagonal of the hat matrix; see `inference.leverage`."""
+        from ..inference.leverage import leverage
+
+        return leverage(self)
+
+    def cooks_distance(self) -> pd.Series:
+        """Return Cook's distances without any refit; see `inference.cooks_distance`."""
+        from ..inference.cooks_distance import cooks_distance
+
+        return cooks_distance(self)
+
+    def influence(self, by: str | ArrayLike = "obs") -> Influence:
+        """Fit again without each row or each group of rows; see `inference.influence`."""
+        from ..inference.influence import influence
+
+        return influence(self, by)
+
+    # What a fit explains.
+
+    def r2(self, **options: Any) -> R2:
+        """Return Nakagawa's marginal and conditional R2; see `inference.r2`."""
+        from ..inference.variance_explained import r2
+
+        return r2(self, **options)
+
+    def icc(self, **options: Any) -> ICC:
+        """Return intraclass correlations; see `inference.icc`."""
+        from ..inference.variance_explained import icc
+
+        return icc(self, **options)
+
+    def re_pca(self, corr: bool = False) -> dict[str, PrincipalComponents]:
+        """Return principal components of the random effects; see `inference.re_pca`."""
+        from ..inference.re_pca import re_pca
+
+        return re_pca(self, corr)
+
+    def vif(self) -> pd.DataFrame:
+        """Return variance inflation factors of the terms of the fixed part; see `inference.vif`."""
+        from ..inference.vif import vif
+
+        return vif(self)

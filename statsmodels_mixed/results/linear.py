@@ -48,10 +48,9 @@ class LinearMixedModelResults(MixedModelResults):
     estimates: LinearEstimates
 
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        scale = estimates.sigma**2
-        tests = FixedDenominators(estimates.beta, scale * estimates.cov_unscaled, np.inf)
+        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "nonrobust", MODEL_BASED)
-        super().__init__(model, estimates, layout, reference, scale)
+        super().__init__(model, estimates, layout, reference, estimates.sigma**2)
 
     @property
     def reml(self) -> bool:
@@ -91,15 +90,6 @@ class LinearMixedModelResults(MixedModelResults):
         from ..pls import conditional_variances
 
         return conditional_variances(self._design(), self.estimates)
-
-    def leverage(self) -> Array:
-        """Return the derivative of each fitted value in its own response, shape (n,).
-
-        Their sum lies between the rank of X and that plus the number of random effects.
-        """
-        from ..pls import leverage
-
-        return leverage(self._design(), self.estimates)
 
     @property
     def _conditional_predictor(self) -> Array:
