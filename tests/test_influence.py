@@ -282,6 +282,18 @@ def test_a_factor_with_one_level_left():
     assert "2 not converged" in repr(found)
 
 
+def test_levels_of_one_row_each():
+    # without the second row of level 0 there is one row for each level
+    rng = np.random.default_rng(9)
+    data = pd.DataFrame({"g": [0, *range(20)], "y": rng.standard_normal(21)})
+    data["n"] = rng.poisson(np.exp(2 + data["y"]))
+    found = influence(refit("y ~ 1 + (1 | g)", data))
+    assert found.converged.tolist() == [False, False] + [True] * 19
+    counted = influence(refit("n ~ 1 + (1 | g)", data, sm.families.Poisson()))
+    assert counted.converged.all()
+    assert_deleted(counted, 0, refit("n ~ 1 + (1 | g)", data.drop(index=0), sm.families.Poisson()))
+
+
 # Cases.
 
 

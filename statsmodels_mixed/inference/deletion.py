@@ -85,7 +85,8 @@ def fits_without(
     """
     deleter = make_deleter(design, estimates)
     sizes = [np.bincount(block.refs, minlength=len(block.levels)) for block in design.blocks]
-    possible = [m for m, rows in enumerate(cases) if _groups_remain(design, sizes, rows)]
+    alone = _rows_may_be_levels(design, estimates)
+    possible = [m for m, rows in enumerate(cases) if _groups_remain(design, sizes, rows, alone)]
     count, rank = len(cases), len(estimates.beta)
     beta, covariance = np.full((count, rank), np.nan), np.full((count, rank, rank), np.nan)
     theta = np.full((count, len(estimates.theta)), np.nan)
@@ -141,14 +142,23 @@ def _fit_all(
             stop.set()  # Ctrl-C: the others end with the fit they are at
 
 
-def _groups_remain(design: Design, sizes: list[NDArray[np.intp]], rows: RowNumbers) -> bool:
-    """Tell whether the variances among levels can still be told from everything else."""
-    n = len(design.y)
+def _rows_may_be_levels(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> bool:
+    """Tell whether the variance among levels of one row each can be told from everything else."""
+    if isinstance(estimates, LinearEstimates):
+        return estimates.sigma_fixed
+    binary = estimates.spec.family == "binomial" and design.weights is None
+    return not (binary or estimates.spec.has_dispersion)
+
+
+def _groups_remain(
+    design: Design, sizes: list[NDArray[np.intp]], rows: RowNumbers, alone: bool
+) -> bool:
+    """Tell whether every grouping factor has levels left whose variance can be estimated."""
+    rest = len(design.y) - len(rows)
     for block, size in zip(design.blocks, sizes, strict=True):
         touched, counts = np.unique(block.refs[rows], return_counts=True)
         left = len(size) - int(np.sum(counts == size[touched]))
-        # a level for each row is refused unless the model had them from the beginning
-        if left < 2 or (left == n - len(rows) and len(size) < n):
+        if left < 2 or (left == rest and not alone):
             return False
     return True
 
