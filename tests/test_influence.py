@@ -192,6 +192,27 @@ def test_without_variance_among_groups_it_is_that_of_a_regression():
     assert_allclose(found.covtrace()[5], abs(np.trace(V) - 2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("family", [None, sm.families.Poisson()], ids=["linear", "Poisson"])
+def test_variance_may_come_up_without_a_case(family):
+    """The fit to all rows is singular; a start there must not keep others at zero."""
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        g, x = np.repeat(np.arange(8), 5), np.tile(np.arange(5.0), 8)
+        eta = 0.5 + 0.2 * x + 0.2 * rng.standard_normal(8)[g]
+        y = rng.poisson(np.exp(eta)) if family else eta + rng.standard_normal(40)
+        data = pd.DataFrame({"y": y, "x": x, "g": g})
+        result = refit("y ~ 1 + x + (1 | g)", data, family)
+        if not result.issingular():
+            continue
+        without = influence(result, "g")
+        for case in range(8):
+            other = refit("y ~ 1 + x + (1 | g)", data[g != case], family)
+            assert_allclose(without.objective[case], other.objective, rtol=OBJECTIVE)
+            found.append(without.sd.iloc[case, 0] > 0.01)
+    assert any(found) and not all(found)
+
+
 def test_a_fixed_sigma_stays():
     data = datasets.load("sleepstudy")
     how = {"fitting": {"sigma": 20.0}}

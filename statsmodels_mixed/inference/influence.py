@@ -53,7 +53,7 @@ class Influence:
     full_params : Series, shape (rank,)
         Estimable coefficients of the fit to all rows.
     full_covariance : DataFrame, shape (rank, rank)
-        Their covariance.
+        Their covariance, given the covariance parameters whatever the `cov_type` of the fit.
     """
 
     by: str

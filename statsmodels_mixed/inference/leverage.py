@@ -43,8 +43,8 @@ def leverage(result: Any) -> pd.Series:
 
     References
     ----------
-    Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1),
-    section 3.6; lme4's `hatvalues`.
+    Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1); lme4's
+    `hatvalues`.
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates

@@ -83,7 +83,7 @@ def residuals(
 
     References
     ----------
-    Williams (1987), Applied Statistics 36, 181-191, equation 7.
+    Williams (1987), Applied Statistics 36, 181-191.
     """
     if kind not in KINDS:
         raise OptionError(f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}")

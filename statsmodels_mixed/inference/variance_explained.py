@@ -4,7 +4,7 @@ On the scale of the linear predictor the variance of a response is taken apart i
 fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
 mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is sigma^2 for linear models.
 For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
-Schielzeth 2017, tables 1 and 2), and the variance of a grouping factor that has a level for each
+Schielzeth 2017), and the variance of a grouping factor that has a level for each
 row, which stands for overdispersion.
 """
 
@@ -101,8 +101,8 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
         log(1 + 1/lambda + alpha) (alpha is 0 for Poisson): lambda is the mean count of the
         model without fixed effects but the intercept b0, which is fitted here.
         ``"marginal"`` averages over its random effects, exp(b0 + variance / 2), as the paper
-        has it; ``"conditional"`` is exp(b0), as the R package performance had it before
-        version 0.12. With an offset both are multiplied by the mean of its exponential.
+        has it; ``"conditional"`` is exp(b0), as the R package performance had it in
+        version 0.10. With an offset both are multiplied by the mean of its exponential.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
 
     References
     ----------
-    Nakagawa, Johnson and Schielzeth (2017), as for `r2`, section 2.
+    Nakagawa, Johnson and Schielzeth (2017), as for `r2`.
     """
     parts = _take_apart(unwrap(result), null_mean)
     left = parts.total - parts.fixed
@@ -222,7 +222,6 @@ def _null_mean(design: Design, estimates: GeneralizedEstimates, null_mean: str) 
         n_agq=estimates.n_agq,
         fast=estimates.fast,
         hessian=estimates.hessian,
-        start=estimates.theta,
     )
     if not null.report.converged:
         raise DataError(

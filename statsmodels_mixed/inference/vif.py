@@ -45,8 +45,8 @@ def vif(result: Any) -> pd.DataFrame:
 
     References
     ----------
-    Fox and Monette (1992), Journal of the American Statistical Association 87, 178-183,
-    equation 10; `vif` of the R package car.
+    Fox and Monette (1992), Journal of the American Statistical Association 87, 178-183;
+    `vif` of the R package car.
     """
     result = unwrap(result)
     column = result.estimates.columns
