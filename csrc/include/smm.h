@@ -167,6 +167,20 @@ int smm_condvar(smm_workspace *ws, double *out);
 /* Leverages (n): the diagonal of d(fitted)/dy at the theta of the last smm_gradient. */
 int smm_leverage(smm_workspace *ws, const double *weights, double *out);
 
+/* Joint covariances over sigma^2 of the random effects of one level of each term, at the theta
+ * of the last smm_gradient: the blocks of Lambda Omega^-1 Lambda'.
+ *   levels  row-major (m x nterms): a level of each term, or -1 for none. They need not occur
+ *           together in the data; then rows sorted by the level of the last term, then the one
+ *           before it, are cheapest.
+ *   out     for every row, row-major (K x K) with K the columns of all terms; zero where a term
+ *           has no level. */
+int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, double *out);
+
+/* Lambda Omega^-1 Lambda'Z'WX, row-major (q x p) in the order of smm_solution: what is subtracted
+ * from b for a unit of beta. The covariance over sigma^2 of b and beta is its product with
+ * -(X'V^-1 X)^-1. At the theta of the last smm_gradient. */
+int smm_mode_slopes(smm_workspace *ws, double *out);
+
 /* A minimization: what to do ... */
 typedef struct {
     double ftol_rel, ftol_abs, xtol_rel, xtol_abs; /* 0 switches a test off */
@@ -303,6 +317,11 @@ int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
  * since creation. */
 int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars);
+
+/* smm_level_covariances and smm_mode_slopes with the expected weights at the modes and sigma = 1,
+ * after smm_glmm_gradient. */
+int smm_glmm_level_covariances(smm_glmm *glmm, int64_t m, const int32_t *levels, double *out);
+int smm_glmm_mode_slopes(smm_glmm *glmm, double *out);
 
 /* cdef-end */
 

@@ -311,7 +311,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
 }
 
 /* Everything with the expected weights: A, L, B, R, M, for curvature and covariances. */
-static int form_expected(smm_glmm *g)
+int smm_form_expected(smm_glmm *g)
 {
     int status = SMM_OK;
     if (g->formed != g->we) status = smm_form_omega(g, g->we);
@@ -333,7 +333,7 @@ int smm_glmm_curvature(smm_glmm *g, double *hessian)
     int64_t size = (int64_t)np * np;
     for (int64_t i = 0; i < size; i++) hessian[i] = NAN;
     if (g->solved < 2) return SMM_ESTATE;
-    int status = form_expected(g);
+    int status = smm_form_expected(g);
     if (status) return status;
     memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);
     memcpy(ws->e, g->zl, sizeof(double) * (size_t)d->q);
@@ -414,7 +414,7 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
     if (g->solved < 2) return SMM_ESTATE;
     smm_workspace *ws = g->ws;
     const smm_design *d = ws->design;
-    int status = form_expected(g);
+    int status = smm_form_expected(g);
     if (status == SMM_OK) status = smm_selected_inverse(ws);
     if (status) return status;
     memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);

@@ -60,6 +60,9 @@ void smm_rows(smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
+/* glmm.c: A, L, B, R, M with the expected weights */
+int smm_form_expected(smm_glmm *g);
+
 /* pirls.c */
 int smm_pirls(smm_glmm *g);
 int smm_form_omega(smm_glmm *g, const double *weights);

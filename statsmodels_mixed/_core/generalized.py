@@ -241,6 +241,21 @@ class CoreGeneralized:
             beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)
         )
 
+    def level_covariances(self, levels: NDArray[np.int32]) -> Array:
+        """Return joint covariances with the expected weights; see `CoreWorkspace`."""
+        pointer, out = self.design.joint_blocks(levels)
+        with self._lock:
+            status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
+        check(status, "read joint covariances")
+        return out
+
+    def mode_slopes(self) -> tuple[Array, ...]:
+        """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
+        out = np.empty((self.design.q, self.design.p))
+        with self._lock:
+            check(lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+        return self.design.rows_by_term(out)
+
     def minimize(
         self, start: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:

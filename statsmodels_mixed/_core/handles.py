@@ -143,10 +143,27 @@ class CoreDesign:
         """Cut a k x k matrix of every level into one (l, k, k) array per term."""
         return self._cut(values, [(levels, cols, cols) for levels, cols in self.shapes])
 
+    def rows_by_term(self, values: Array) -> tuple[Array, ...]:
+        """Cut a row for every random effect, shape (q, p), into one (l, k, p) array per term."""
+        width = values.shape[1]
+        return self._cut(
+            values.reshape(-1), [(levels, cols, width) for levels, cols in self.shapes]
+        )
+
     @staticmethod
     def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
         parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+    def joint_blocks(self, levels: NDArray[np.int32]) -> tuple[Any, Array]:
+        """Return a pointer to levels, shape (m, terms), and room for a K x K matrix of each."""
+        if levels.dtype != np.int32 or levels.shape[1:] != (len(self.shapes),):
+            raise CoreError("levels need a column of 32-bit integers for every term.")
+        if not levels.flags.c_contiguous:
+            raise CoreError("levels must be in C order.")
+        width = sum(cols for _, cols in self.shapes)
+        out = np.empty((len(levels), width, width))
+        return ffi.cast("int32_t *", levels.ctypes.data), out
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -278,6 +295,32 @@ class CoreWorkspace:
             status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
         check(status, "compute leverages")
         return out
+
+    def level_covariances(self, levels: NDArray[np.int32]) -> Array:
+        """Return joint covariances over sigma^2 of the random effects of given levels.
+
+        Parameters
+        ----------
+        levels : ndarray of int32, shape (m, terms), C order
+            A level of every term, -1 for none.
+
+        Returns
+        -------
+        ndarray, shape (m, K, K)
+            With the columns of all terms; zero where a term has no level.
+        """
+        pointer, out = self.design.joint_blocks(levels)
+        with self._lock:
+            status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
+        check(status, "read joint covariances")
+        return out
+
+    def mode_slopes(self) -> tuple[Array, ...]:
+        """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
+        out = np.empty((self.design.q, self.design.p))
+        with self._lock:
+            check(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+        return self.design.rows_by_term(out)
 
     def minimize(
         self, theta: Array, *, algorithm: int | None = None, **options: Any
