@@ -170,8 +170,7 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out);
 /* Joint covariances over sigma^2 of the random effects of one level of each term, at the theta
  * of the last smm_gradient: the blocks of Lambda Omega^-1 Lambda'.
  *   levels  row-major (m x nterms): a level of each term, or -1 for none. They need not occur
- *           together in the data; then rows sorted by the level of the last term, then the one
- *           before it, are cheapest.
+ *           together in the data; rows sorted by term 1, then 2, ... and term 0 last are cheapest.
  *   out     for every row, row-major (K x K) with K the columns of all terms; zero where a term
  *           has no level. */
 int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, double *out);

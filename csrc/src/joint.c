@@ -6,10 +6,18 @@
  *     z'(Lambda Omega^-1 Lambda') z + (x - (Lambda C)'z)' M (x - (Lambda C)'z).
  *
  * A row has one level of each term, and the levels of a new one need not occur together in the
- * data. Blocks of Omega^-1 on the pattern of L are in the selected inverse; others are read from
- * columns of Omega^-1, solved for once as long as the rows keep a level.
+ * data. Blocks of Omega^-1 on the pattern of L are in the selected inverse. Others follow from
+ * them by the recursion of selinv.c,
+ *
+ *     (Omega^-1)_ij = -(Omega^-1)_iR P D^-1   for i > j outside of the rows R of head column j,
+ *
+ * which is short because most of R is in the tail, where all is stored; where it is not, they are
+ * read from columns of Omega^-1, solved for once as long as the rows keep a level.
  */
 #include "smm_glmm.h"
+
+/* Steps of the recursion: each multiplies the work by the rows of a column. */
+#define MAX_STEPS 2
 
 /* Where block (i, j) of the inverse is, for nodes i >= j; -1 outside of the pattern of L. */
 static int64_t stored_block(const smm_design *d, int32_t i, int32_t j)
@@ -25,6 +33,42 @@ static int64_t stored_block(const smm_design *d, int32_t i, int32_t j)
     }
     int found = low < d->rowptr[j + 1] && d->row[low] == i;
     return found ? d->valptr[j] + d->rowoff[low] : -1;
+}
+
+/* out (column-major, ki x kj): block (i, j) of the inverse for nodes i >= j, by at most `steps` of
+ * the recursion; each uses one more block behind `out`. Returns 0 if these are not enough. */
+static int recursive_block(const smm_workspace *ws, int32_t i, int32_t j, int steps, double *out)
+{
+    const smm_design *d = ws->design;
+    int32_t ki = d->node_cols[i], kj = d->node_cols[j];
+    int64_t stored = stored_block(d, i, j), ld = smm_ld(d, j);
+    if (stored >= 0) {
+        const double *Z = ws->inverse + stored;
+        for (int32_t c = 0; c < kj; c++)
+            for (int32_t r = 0; r < ki; r++) /* of a diagonal block the lower triangle is there */
+                out[r + c * ki] = i == j && r < c ? Z[c + r * ld] : Z[r + c * ld];
+        return 1;
+    }
+    if (steps == 0) return 0;
+    const double *D = ws->L + d->valptr[j];
+    double *part = out + (int64_t)d->maxcols * d->maxcols;
+    for (int32_t e = 0; e < ki * kj; e++) out[e] = 0;
+    for (int64_t at = d->rowptr[j]; at < d->rowptr[j + 1]; at++) {
+        int32_t r = d->row[at], kr = d->node_cols[r];
+        const double *P = D + d->rowoff[at];
+        if (!recursive_block(ws, i > r ? i : r, i > r ? r : i, steps - 1, part)) return 0;
+        for (int32_t e = 0; e < kr; e++)
+            for (int32_t a = 0; a < ki; a++) {
+                double value = i > r ? part[a + e * ki] : part[e + a * kr];
+                for (int32_t c = 0; c < kj; c++) out[a + c * ki] -= value * P[e + c * ld];
+            }
+    }
+    for (int32_t c = kj - 1; c >= 0; c--) /* out <- out D^-1 */
+        for (int32_t a = 0; a < ki; a++) {
+            for (int32_t e = c + 1; e < kj; e++) out[a + c * ki] -= out[a + e * ki] * D[e + c * ld];
+            out[a + c * ki] /= D[c + c * ld];
+        }
+    return 1;
 }
 
 /* Columns of Omega^-1 that belong to a node of term t, row-major (q x cols). Every term has a
@@ -46,30 +90,20 @@ static const double *inverse_columns(smm_workspace *ws, int32_t t, int32_t node,
     return E;
 }
 
-/* out (ks x kt, column-major): the block of Omega^-1 of a node of term s and one of term t. */
+/* out (ks x kt, column-major): the block of Omega^-1 of a node of term s and one of term t.
+ * `tmp` has room for 1 + MAX_STEPS blocks. */
 static void inverse_block(smm_workspace *ws, int32_t s, int32_t t, int32_t node_s, int32_t node_t,
-                          double *kept, double *out)
+                          double *kept, double *tmp, double *out)
 {
     const smm_design *d = ws->design;
     int32_t ks = d->cols[s], kt = d->cols[t];
-    int s_is_col = node_s < node_t;
-    int32_t col = s_is_col ? node_s : node_t, row = s_is_col ? node_t : node_s;
-    int64_t at = stored_block(d, row, col), ld = smm_ld(d, col);
-    if (at < 0) {
-        const double *E = inverse_columns(ws, t, node_t, kept) + d->node_at[node_s] * kt;
-        for (int32_t c = 0; c < kt; c++)
-            for (int32_t r = 0; r < ks; r++) out[r + c * ks] = E[r * kt + c];
-        return;
-    }
+    int later = node_s >= node_t;
+    const double *E = NULL;
+    if (!recursive_block(ws, later ? node_s : node_t, later ? node_t : node_s, MAX_STEPS, tmp))
+        E = inverse_columns(ws, t, node_t, kept) + d->node_at[node_s] * kt;
     for (int32_t c = 0; c < kt; c++)
-        for (int32_t r = 0; r < ks; r++) {
-            int32_t below = s_is_col ? c : r, right = s_is_col ? r : c;
-            if (row == col && below < right) { /* lower triangle of a diagonal block */
-                below = r < c ? c : r;
-                right = r < c ? r : c;
-            }
-            out[r + c * ks] = ws->inverse[at + below + right * ld];
-        }
+        for (int32_t r = 0; r < ks; r++)
+            out[r + c * ks] = E ? E[r * kt + c] : later ? tmp[r + c * ks] : tmp[c + r * kt];
 }
 
 /* out (row-major, ldo) = Ts B Tt' for B (ks x kt, column-major) and lower-triangular factors. */
@@ -114,7 +148,8 @@ int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, d
             if (levels[s] < 0) continue;
             for (int32_t t = s; t < nterms; at_t += d->cols[t++]) {
                 if (levels[t] < 0) continue;
-                inverse_block(ws, s, t, d->node_of[s][levels[s]], d->node_of[t][levels[t]], kept, B);
+                inverse_block(ws, s, t, d->node_of[s][levels[s]], d->node_of[t][levels[t]], kept, tmp,
+                              B);
                 scale_block(d->cols[s], d->cols[t], ws->T + ws->T_at[s], B, ws->T + ws->T_at[t],
                             tmp, out + at_s * K + at_t, K);
                 if (s == t) continue;
