@@ -39,6 +39,7 @@ __all__ = [
     "RandomPart",
     "build_frame",
     "fixed_matrix",
+    "known_levels",
     "own_levels",
     "random_columns",
     "random_matrix",
@@ -274,8 +275,13 @@ def random_matrix(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Ar
     table = open_table(newdata)
     effects = (name for matrix in part.matrices for name in matrix.columns)
     read_columns(table, [*effects, *part.factors])  # so that one error lists all it lacks
-    z = random_columns(frame, block_index, newdata)
-    return z, find_levels(_grouping_values(part, table), part.levels)
+    return random_columns(frame, block_index, newdata), known_levels(frame, block_index, newdata)
+
+
+def known_levels(frame: ModelFrame, block_index: int, newdata: Any) -> Refs:
+    """Look up the levels of one grouping factor; see `random_matrix`."""
+    part = frame.random[block_index]
+    return find_levels(_grouping_values(part, open_table(newdata)), part.levels)
 
 
 def random_columns(
