@@ -169,7 +169,7 @@ class _Mixture:
         if self.spec.family in _DISCRETE:
             units = np.ones_like(w) if self.spec.family == "negative_binomial" else w
             most = np.rint(w) if self.spec.family == "binomial" else None
-            return _least_whole(self.cdf, probability, center * units, most) / units
+            return np.asarray(_least_whole(self.cdf, probability, center * units, most) / units)
         if self.spec.family == "gaussian":
             wide = np.sqrt(self.dispersion / w)
             t = _root(lambda t: self.cdf(center + wide * t) - probability, len(w))
