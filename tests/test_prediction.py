@@ -67,6 +67,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], bool]] = {
     ),
     "tangled": ("y ~ x + (1 + x | a) + (1 | b) + (1 | c)", tangled, {}, False),
     "diagonal": ("y ~ x + (1 + x || a) + (1 | b)", tangled, {}, True),
+    "no mean": ("reaction ~ 0 + (0 + days | subj)", sleepstudy, {"offset": "off"}, False),
     "singular": ("yield ~ 1 + (1 | batch)", lambda: datasets.load("dyestuff2"), {}, False),
 }
 
@@ -565,6 +566,12 @@ GENERALIZED: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
         sm.families.Poisson(),
         {},
     ),
+    "negative": (
+        "ticks ~ year + (1 | brood)",
+        "grouseticks",
+        sm.families.NegativeBinomial(alpha=1.0),
+        {},
+    ),
     "gamma": ("reaction ~ days + (1 | subj)", "sleepstudy", sm.families.Gamma(links.Log()), {}),
     "inverse": ("reaction ~ days + (1 | subj)", "sleepstudy", sm.families.Gamma(), {}),
 }
@@ -593,9 +600,8 @@ def test_errors_of_conditional_means_of_generalized_models(name):
     design, estimates = result.model.design, result.estimates
     terms = tuple(Term(len(b.levels), b.refs, b.z, b.pattern) for b in design.blocks)
     offset = 0.0 if design.offset is None else design.offset
-    model = Model(
-        terms, design.X, design.y, result.family, result.dispersion, design.weights, offset
-    )
+    phi = 1.0 if name == "negative" else result.dispersion
+    model = Model(terms, design.X, design.y, result.family, phi, design.weights, offset)
     ZL = model.z_lambda(estimates.theta)
     u = np.concatenate([part.reshape(-1) for part in estimates.u])
     _, _, expected, observed = model.rows(design.X @ estimates.beta + ZL @ u + offset)
@@ -632,6 +638,24 @@ def test_new_levels_of_a_generalized_model():
         result.get_prediction(new, re=True, new_levels="population").conf_int(obs=True),
         result.get_prediction(new).conf_int(obs=True),
     )
+
+
+@pytest.mark.parametrize("how", [{"n_agq": 9}, {"fast": True}, {"hessian": "observed"}], ids=str)
+def test_errors_after_other_approximations(how):
+    """Those of the joint curvature at whatever theta and beta were found."""
+    formula, _, family, _ = GENERALIZED["probit"]
+    result = smf.mixedglm2(formula, table("probit"), family).fit(**how)
+    design, estimates = result.model.design, result.estimates
+    block = design.blocks[0]
+    model = Model(
+        (Term(18, block.refs, block.z, block.pattern),), design.X, design.y, result.family
+    )
+    u, _, ZL = model.modes(estimates.theta, estimates.beta)
+    expected = model.rows(design.X @ estimates.beta + ZL @ u)[2]
+    A = np.hstack([design.X, ZL])
+    inverse = np.linalg.inv((A.T * expected) @ A + np.diag(np.r_[0.0, 0.0, np.ones(18)]))
+    se = result.get_prediction(re=True, which="linear").se_mean
+    assert_allclose(se**2, np.einsum("ij,jk,ik->i", A, inverse, A), rtol=1e-6)
 
 
 def test_limits_outside_of_the_range_of_a_link():
@@ -766,6 +790,20 @@ def test_an_identity_link_has_normal_responses():
         ours = result.get_prediction(data.head(), re=re).summary_frame()
         theirs = same.get_prediction(data.head(), re=re).summary_frame()
         assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_new_counts_with_an_identity_link():
+    data = datasets.load("sleepstudy").assign(count=lambda d: np.rint(d["reaction"] / 10))
+    family = sm.families.Poisson(links.Identity())
+    result = smf.mixedglm2("count ~ days + (1 | subj)", data, family).fit()
+    linear = result.get_prediction(re=True, which="linear")
+    found = result.get_prediction(re=True).conf_int(obs=True, alpha=0.2)
+    spec = FamilySpec("poisson", "identity")
+    mean, se = linear.predicted_mean, linear.se_mean
+    expected = predictive_quantiles(spec, 1.0, mean, se, np.ones(180), (0.1, 0.9))
+    assert_array_equal(found, expected)
+    assert_array_equal(linear.conf_int(obs=True, alpha=0.2), expected)
+    assert np.mean((data["count"] >= found[:, 0]) & (data["count"] <= found[:, 1])) > 0.8
 
 
 def test_offset_and_exposure_of_new_rows():

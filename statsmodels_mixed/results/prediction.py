@@ -111,10 +111,10 @@ def get_prediction(
     linear = rows.linear(result.estimates.b)
     mean = mean_of(model, linear, which)
     variance = _variance(result, rows, chosen, of_fit=exog is None)
-    new = _new_responses(result, exog, transform, chosen, variance, weights)
+    new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
-    dist, df = _reference(result, rows)
+    dist, df = _reference(result)
     about: dict[str, Any] = {
         "df": df,
         "dist": dist,
@@ -145,7 +145,7 @@ def get_prediction(
     )
 
 
-def _reference(result: MixedModelResults, rows: PredictionRows) -> tuple[str, Any]:
+def _reference(result: MixedModelResults) -> tuple[str, Any]:
     """Return the distribution of (estimate - truth) / standard error, and degrees of freedom."""
     return "t" if result.use_t else "norm", result.df_resid
 
@@ -184,6 +184,7 @@ def _new_responses(
     exog: Any,
     transform: bool,
     chosen: Chosen,
+    linear: Array,
     variance: Array,
     weights: Any,
 ) -> NewResponses | str:
@@ -210,10 +211,10 @@ def _new_responses(
     except (DataError, OptionError) as error:
         return str(error)
     if isinstance(estimates, LinearEstimates):
-        return NewResponses(variance + left_out, estimates.sigma**2, w, None)
+        return NewResponses(linear, variance + left_out, estimates.sigma**2, w, None)
     spec, known = estimates.spec, w[np.isfinite(w)]
     if spec.family == "binomial" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
         return "numbers of trials that are not whole have no distribution"
     if spec.family == "negative_binomial" and np.any(known != 1):
         return "weights of a negative binomial multiply its likelihood, not its responses"
-    return NewResponses(variance + left_out, estimates.dispersion, w, spec)
+    return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)

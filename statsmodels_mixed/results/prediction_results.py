@@ -26,6 +26,8 @@ class NewResponses:
 
     Parameters
     ----------
+    linear : ndarray, shape (m,)
+        Predictions of the linear predictor.
     variance : ndarray, shape (m,)
         Of the linear predictor: that of its prediction, and z'Sigma z of random effects that
         the prediction leaves out.
@@ -37,6 +39,7 @@ class NewResponses:
         None for a linear model.
     """
 
+    linear: Array
     variance: Array
     dispersion: float
     weights: Array
@@ -199,7 +202,7 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         return predictive_quantiles(
             new.spec,
             new.dispersion,
-            self.linpred.predicted_mean,
+            new.linear,
             np.sqrt(new.variance),
             new.weights,
             (alpha / 2, 1 - alpha / 2),

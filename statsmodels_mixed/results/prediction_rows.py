@@ -100,7 +100,7 @@ def rows_of_fit(result: MixedModelResults, chosen: Chosen) -> PredictionRows:
     return PredictionRows(
         design.X,
         fixed,
-        tuple(np.where(mask, block.z, 0.0) for block, mask in pairs),
+        tuple(block.z if mask.all() else np.where(mask, block.z, 0.0) for block, mask in pairs),
         tuple(block.refs if mask.any() else nowhere for block, mask in pairs),
         np.zeros(len(fixed), dtype=bool),
         model.data.row_labels if model.data.labelled else None,
