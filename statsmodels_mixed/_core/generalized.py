@@ -241,9 +241,10 @@ class CoreGeneralized:
             beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)
         )
 
-    def level_covariances(self, levels: NDArray[np.int32]) -> Array:
+    def level_covariances(self, levels: NDArray[np.integer]) -> Array:
         """Return joint covariances with the expected weights; see `CoreWorkspace`."""
-        pointer, out = self.design.joint_blocks(levels)
+        levels, out = self.design.joint_blocks(levels)
+        pointer = ffi.cast("int32_t *", levels.ctypes.data)
         with self._lock:
             status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")

@@ -155,15 +155,15 @@ class CoreDesign:
         parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
 
-    def joint_blocks(self, levels: NDArray[np.int32]) -> tuple[Any, Array]:
-        """Return a pointer to levels, shape (m, terms), and room for a K x K matrix of each."""
-        if levels.dtype != np.int32 or levels.shape[1:] != (len(self.shapes),):
-            raise CoreError("levels need a column of 32-bit integers for every term.")
-        if not levels.flags.c_contiguous:
-            raise CoreError("levels must be in C order.")
+    def joint_blocks(self, levels: NDArray[np.integer]) -> tuple[NDArray[np.int32], Array]:
+        """Return levels, shape (m, terms), as C takes them, and room for a K x K matrix of each."""
+        if levels.ndim != 2 or levels.shape[1] != len(self.shapes):
+            raise CoreError(
+                f"levels has shape {levels.shape}, not a column for each of the "
+                f"{len(self.shapes)} terms."
+            )
         width = sum(cols for _, cols in self.shapes)
-        out = np.empty((len(levels), width, width))
-        return ffi.cast("int32_t *", levels.ctypes.data), out
+        return _refs(levels), np.empty((len(levels), width, width))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -296,12 +296,12 @@ class CoreWorkspace:
         check(status, "compute leverages")
         return out
 
-    def level_covariances(self, levels: NDArray[np.int32]) -> Array:
+    def level_covariances(self, levels: NDArray[np.integer]) -> Array:
         """Return joint covariances over sigma^2 of the random effects of given levels.
 
         Parameters
         ----------
-        levels : ndarray of int32, shape (m, terms), C order
+        levels : ndarray of int, shape (m, terms)
             A level of every term, -1 for none.
 
         Returns
@@ -309,7 +309,8 @@ class CoreWorkspace:
         ndarray, shape (m, K, K)
             With the columns of all terms; zero where a term has no level.
         """
-        pointer, out = self.design.joint_blocks(levels)
+        levels, out = self.design.joint_blocks(levels)
+        pointer = ffi.cast("int32_t *", levels.ctypes.data)
         with self._lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")
