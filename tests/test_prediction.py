@@ -315,6 +315,9 @@ def test_one_row_and_other_tables():
     assert_allclose(result.predict(dict(data.iloc[4:5]), re=True), expected)
     se = result.get_prediction(re=True).se_mean[4]
     assert_allclose(result.get_prediction(data.iloc[4], re=True).se_mean, se)
+    weighted, row = fitted("sleep"), sleepstudy().iloc[2]
+    expected = weighted.get_prediction(re=True).summary_frame().loc[2]
+    assert_allclose(weighted.get_prediction(row, re=True).summary_frame().iloc[0], expected)
 
 
 # Standard errors.

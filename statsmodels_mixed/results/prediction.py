@@ -14,6 +14,7 @@ from ..estimates import LinearEstimates
 from .prediction_rows import (
     NEW_LEVELS,
     PredictionRows,
+    as_table,
     fixed_part,
     left_out_variance,
     new_rows,
@@ -106,6 +107,7 @@ def get_prediction(
     from .prediction_results import MixedPrediction
 
     model = result.model
+    exog = None if exog is None else as_table(model, exog)
     chosen = choose_random(re, result.layout, model.frame)
     rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
     linear = rows.linear(result.estimates.b)
