@@ -77,10 +77,14 @@ class Henderson:
         joined = np.hstack(z)
         rank, widths = len(self.M), [part.shape[1] for part in z]
         K = joined.shape[1]
-        # Rows with common levels share a block; sorted as is cheapest for C.
-        levels = np.roll(np.column_stack([ref.astype(np.int32) for ref in refs]), -1, axis=1)
-        distinct, which = np.unique(levels, axis=0, return_inverse=True)
-        distinct, which = np.roll(distinct, 1, axis=1), which.reshape(-1)
+        # Rows with common levels share a block; sorted by the first block last, as C has it
+        # cheapest. Ranks in place of levels keep the keys far from overflow.
+        levels = np.column_stack([ref.astype(np.int32) for ref in refs])
+        which = np.zeros(len(levels), dtype=np.int64)
+        for i in (*range(1, len(refs)), 0):
+            key = which * (len(self.slopes[i]) + 1) + levels[:, i] + 1
+            _, first_row, which = np.unique(key, return_index=True, return_inverse=True)
+        distinct = levels[first_row]
         order = np.argsort(which, kind="stable")
         fixed = solve_triangular(self.R, X.T, trans="T").T if rank else X
         out = np.empty(len(X))

@@ -379,6 +379,21 @@ def test_errors_when_random_effects_are_left_out(written, kept):
     assert_allclose(result.get_prediction(re=written).se_mean, again, rtol=EXACT)
 
 
+def test_many_rows_are_done_in_parts(monkeypatch):
+    new = shuffled("tangled")
+    new.loc[::4, "a"] = 77
+
+    def frame() -> pd.DataFrame:
+        prediction = fitted("tangled").get_prediction(new, re=True, new_levels="population")
+        return prediction.summary_frame()
+
+    whole, counts = frame(), generalized("counts").get_prediction(re=True).conf_int(obs=True)
+    monkeypatch.setattr("statsmodels_mixed.henderson._ROOM", 100)
+    monkeypatch.setattr("statsmodels_mixed.results.predictive._ROOM", 500)
+    assert_allclose(frame(), whole, rtol=EXACT)
+    assert_array_equal(generalized("counts").get_prediction(re=True).conf_int(obs=True), counts)
+
+
 def test_a_balanced_one_way_layout():
     # k groups of n rows with known means: everything has a closed form.
     result = fit_shipped("dyestuff", reml=True)
