@@ -45,6 +45,7 @@ ROOMS = (
     "glm_start",
     "approximation",
     "generalized",
+    "henderson",
     "results",
     "inference",
     "models",

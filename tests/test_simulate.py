@@ -14,7 +14,7 @@ import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose, assert_array_equal
 from statsmodels.genmod.families import links
 
-from statsmodels_mixed import datasets
+from statsmodels_mixed import LinearMixedModel, datasets
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import simulate
 from statsmodels_mixed.inference.streams import stream_length
@@ -278,3 +278,172 @@ def test_a_result_without_data_is_refused():
     result.remove_data()
     with pytest.raises(DataError, match="the data of this result were removed"):
         simulate(result)
+
+
+# New data.
+
+
+def new_rows() -> pd.DataFrame:
+    """Two subjects of the fit and two strangers, rows of one subject apart."""
+    return pd.DataFrame(
+        {
+            "days": [0.0, 3.0, 9.0, 1.0, 5.0, 2.0, 7.0],
+            "subj": ["S308", "new", "S308", "other", "new", "S335", "S335"],
+        },
+        index=list("abcdefg"),
+    )
+
+
+def test_new_rows_with_new_random_effects():
+    result, new = linear(), new_rows()
+    draws = simulate(result, DRAWS, seed=5, exog=new)
+    z = np.column_stack([np.ones(7), new["days"]])
+    same = new["subj"].to_numpy()[:, None] == new["subj"].to_numpy()
+    V = result.scale * np.eye(7) + same * (z @ result.cov_re.to_numpy() @ z.T)
+    assert_moments(draws, result.predict(new).to_numpy(), V)
+    assert_array_equal(simulate(result, 90, seed=5, exog=new), draws[:, :90])
+
+
+def test_new_rows_keep_the_effects_of_levels_that_are_known():
+    result, new = linear(), new_rows()
+    draws = simulate(result, DRAWS, seed=5, re="conditional", exog=new)
+    unseen = ~new["subj"].str.startswith("S").to_numpy()
+    z = np.column_stack([np.ones(7), new["days"]]) * unseen[:, None]
+    same = new["subj"].to_numpy()[:, None] == new["subj"].to_numpy()
+    V = result.scale * np.eye(7) + same * (z @ result.cov_re.to_numpy() @ z.T)
+    mean = result.predict(new, re=True, new_levels="population")
+    assert_moments(draws, mean.to_numpy(), V)
+    at_zero = simulate(result, DRAWS, seed=6, re="conditional", exog=new, new_levels="population")
+    assert_moments(at_zero, mean.to_numpy(), result.scale * np.eye(7))
+    absent = simulate(result, 3, seed=6, re="conditional", exog=new, new_levels="missing")
+    assert_array_equal(np.isnan(absent), np.repeat(unseen[:, None], 3, axis=1))
+    with pytest.raises(DataError, match="3 rows of the new data have levels of subj"):
+        simulate(result, re="conditional", exog=new, new_levels="error")
+
+
+def test_new_rows_of_crossed_factors():
+    data = datasets.load("penicillin")
+    result = smf.mixedlm2("diameter ~ 1 + (1 | plate) + (1 | sample)", data).fit()
+    new = pd.DataFrame({"plate": ["a", "a", "zz", "zz"], "sample": ["A", "Q", "A", "Q"]})
+    plate, sample = (float(result.cov_re[name].iloc[0, 0]) for name in ("plate", "sample"))
+    same = {name: np.equal.outer(new[name].to_numpy(), new[name].to_numpy()) for name in new}
+    V = result.scale * np.eye(4) + plate * same["plate"] + sample * same["sample"]
+    draws = simulate(result, DRAWS, seed=1, exog=new)
+    assert_moments(draws, result.predict(new).to_numpy(), V)
+    known = simulate(result, DRAWS, seed=1, re="conditional", exog=new)
+    V = result.scale * np.eye(4)
+    V[2:, 2:] += plate
+    V[np.ix_([1, 3], [1, 3])] += sample
+    mean = result.predict(new, re=True, new_levels="population").to_numpy()
+    assert_moments(known, mean, V)
+
+
+def test_new_rows_that_are_the_old_ones():
+    data = sleepstudy()
+    for options in ({}, {"weights": "w"}, {"offset": "off"}):
+        result = linear(**options)
+        for re in ("new", "conditional"):
+            ours = simulate(result, 70, seed=3, re=re, exog=data.drop(columns="reaction"))
+            assert_allclose(ours, simulate(result, 70, seed=3, re=re), rtol=1e-12)
+    for family, formula, options in [
+        (sm.families.Poisson(), "count ~ days + (1 | subj)", {}),
+        (sm.families.Gamma(links.Log()), "reaction ~ days + (1 | subj)", {"weights": "w"}),
+    ]:
+        fit = glmm(formula, family, **options)
+        for re in ("new", "conditional"):
+            ours = simulate(fit, 9, seed=3, re=re, exog=data)
+            assert_allclose(ours, simulate(fit, 9, seed=3, re=re), rtol=1e-9)
+
+
+def test_missing_values_in_new_rows():
+    new = new_rows()
+    new.loc["a", "days"] = np.nan
+    new.loc["d", "subj"] = None
+    for re in ("new", "conditional"):
+        draws = simulate(linear(), 4, seed=5, re=re, exog=new)
+        assert draws.shape == (7, 4)
+        assert "".join(new.index[np.isnan(draws).any(axis=1)]) == "ad"
+        complete = simulate(linear(), 4, seed=5, re=re, exog=new.drop(index=["a", "d"]))
+        assert_array_equal(draws[~np.isnan(draws).any(axis=1)], complete)
+    assert np.isnan(simulate(linear(), 2, exog=new.iloc[:1])).all()
+
+
+def test_weights_offset_and_parameters_of_new_rows():
+    new = new_rows()
+    weighted = linear(weights="w")
+    with pytest.raises(DataError, match="no column 'w'"):
+        simulate(weighted, exog=new)
+    w = np.array([1.0, 4.0, 1.0, 0.25, 1.0, 1.0, 9.0])
+    for given in (w, "v"):
+        draws = simulate(
+            weighted, DRAWS, seed=2, re="conditional", exog=new.assign(v=w), weights=given,
+            new_levels="population", sigma=2.0,
+        )  # fmt: skip
+        mean = weighted.predict(new, re=True, new_levels="population").to_numpy()
+        assert_moments(draws, mean, np.diag(4.0 / w))
+    with pytest.raises(DataError, match="weights= of new rows must be positive"):
+        simulate(weighted, exog=new, weights=-w)
+    shifted = linear(offset="off")
+    draws = simulate(shifted, DRAWS, seed=2, exog=new, offset=w, theta=[0.0, 0.0, 0.0], sigma=1.0)
+    assert_moments(draws, shifted.predict(new, offset=w).to_numpy(), np.eye(7))
+    moved = simulate(linear(), 3, seed=2, exog=new, beta=[1.0, 2.0])
+    plain = simulate(linear(), 3, seed=2, exog=new)
+    expected = 1.0 + 2.0 * new["days"] - linear().predict(new)
+    assert_allclose(moved - plain, np.repeat(expected.to_numpy()[:, None], 3, axis=1))
+
+
+def test_new_rows_of_proportions():
+    data = datasets.load("cbpp")
+    result = smf.mixedglm2(
+        "incid / hsz ~ period + (1 | herd)", data, sm.families.Binomial(), weights="hsz"
+    ).fit()
+    new = data.head(3).drop(columns="incid").assign(hsz=[10, 20, 40])
+    draws = simulate(result, 4000, seed=2, re="conditional", exog=new)
+    counts = draws * np.array([10, 20, 40])[:, None]
+    assert_allclose(counts, np.rint(counts), atol=1e-9)
+    mu = result.predict(new, re=True).to_numpy()
+    error = np.sqrt(mu * (1 - mu) / np.array([10, 20, 40]) / 4000)
+    assert np.all(np.abs(draws.mean(axis=1) - mu) < ERRORS * error)
+    with pytest.raises(DataError, match="no column 'hsz'"):
+        simulate(result, exog=new.drop(columns="hsz"))
+    single = simulate(result, 50, seed=1, exog=new.drop(columns="hsz"), weights=1)
+    assert set(np.unique(single)) == {0.0, 1.0}
+    with pytest.raises(OptionError, match="not whole"):
+        simulate(result, exog=new, weights=2.5)
+
+
+def test_new_rows_without_the_data_of_the_fit():
+    result = smf.mixedlm2(SLEEP, sleepstudy()).fit()
+    expected = simulate(result, 5, seed=1, re="conditional", exog=new_rows())
+    result.remove_data()
+    again = simulate(result, 5, seed=1, re="conditional", exog=new_rows())
+    assert_array_equal(again, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"exog": new_rows(), "re": "old"}, 're must be "new" or "conditional"'),
+        ({"exog": new_rows(), "new_levels": "draw"}, r"new_levels= is for re="),
+        (
+            {"exog": new_rows(), "re": "conditional", "new_levels": "guess"},
+            "new_levels must be one of draw, error, population, missing",
+        ),
+        ({"new_levels": "draw"}, "new_levels= is for new data"),
+        ({"offset": 1.0}, "offset= is for new data"),
+        ({"exposure": 1.0}, "exposure= is for new data"),
+        ({"weights": 1.0}, "weights= is for new data"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_impossible_options_for_new_rows(arguments, message):
+    with pytest.raises(OptionError, match=message):
+        simulate(linear(), **arguments)
+
+
+def test_new_rows_need_a_formula():
+    data = sleepstudy()
+    X = np.column_stack([np.ones(180), data["days"]])
+    result = LinearMixedModel(data["reaction"], X, data["subj"]).fit()
+    with pytest.raises(OptionError, match="exog= needs a model made from a formula"):
+        simulate(result, exog=new_rows())

@@ -168,6 +168,19 @@ int smm_condvar(smm_workspace *ws, double *out);
 /* Leverages (n): the diagonal of d(fitted)/dy at the theta of the last smm_gradient. */
 int smm_leverage(smm_workspace *ws, const double *weights, double *out);
 
+/* Joint covariances over sigma^2 of the random effects of one level of each term, at the theta
+ * of the last smm_gradient: the blocks of Lambda Omega^-1 Lambda'.
+ *   levels  row-major (m x nterms): a level of each term, or -1 for none. They need not occur
+ *           together in the data; rows sorted by term 1, then 2, ... and term 0 last are cheapest.
+ *   out     for every row, row-major (K x K) with K the columns of all terms; zero where a term
+ *           has no level. */
+int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, double *out);
+
+/* Lambda Omega^-1 Lambda'Z'WX, row-major (q x p) in the order of smm_solution: what is subtracted
+ * from b for a unit of beta. The covariance over sigma^2 of b and beta is its product with
+ * -(X'V^-1 X)^-1. At the theta of the last smm_gradient. */
+int smm_mode_slopes(smm_workspace *ws, double *out);
+
 /* A minimization: what to do ... */
 typedef struct {
     double ftol_rel, ftol_abs, xtol_rel, xtol_abs; /* 0 switches a test off */
@@ -324,6 +337,11 @@ int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double
 /* Leverages (n) after smm_glmm_gradient: the diagonal of d(fitted)/dy of the weighted least
  * squares problem that PIRLS ends with, with the expected weights. */
 int smm_glmm_leverage(smm_glmm *glmm, double *out);
+
+/* smm_level_covariances and smm_mode_slopes with the expected weights at the modes and sigma = 1,
+ * after smm_glmm_gradient. */
+int smm_glmm_level_covariances(smm_glmm *glmm, int64_t m, const int32_t *levels, double *out);
+int smm_glmm_mode_slopes(smm_glmm *glmm, double *out);
 
 /* cdef-end */
 

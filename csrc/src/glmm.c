@@ -407,9 +407,10 @@ int smm_glmm_nlopt(smm_glmm *g, const smm_nlopt *nlopt, int algorithm,
     return smm_run_nlopt(&problem, nlopt, algorithm, options, parameters, report);
 }
 
-/* The workspace as a linear model with the expected weights, solved at the modes. */
-static int solve_expected(smm_glmm *g)
+/* The working linear model at the modes, with the expected weights and sigma = 1. */
+int smm_solve_expected(smm_glmm *g)
 {
+    if (g->solved < 2) return SMM_ESTATE;
     int status = form_expected(g);
     if (status == SMM_OK) status = smm_selected_inverse(g->ws);
     if (status == SMM_OK) g->ws->state = SMM_HAS_GRADIENT;
@@ -419,8 +420,7 @@ static int solve_expected(smm_glmm *g)
 int smm_glmm_leverage(smm_glmm *g, double *out)
 {
     if (!g || !out) return SMM_EINVAL;
-    if (g->solved < 2) return SMM_ESTATE;
-    int status = solve_expected(g);
+    int status = smm_solve_expected(g);
     return status ? status : smm_leverage(g->ws, g->we, out);
 }
 
@@ -428,10 +428,9 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
                       double *xvx_inverse, double *condvar, double *scalars)
 {
     if (!g) return SMM_EINVAL;
-    if (g->solved < 2) return SMM_ESTATE;
     smm_workspace *ws = g->ws;
     const smm_design *d = ws->design;
-    int status = solve_expected(g);
+    int status = smm_solve_expected(g);
     if (status) return status;
     memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);
     memcpy(ws->beta, g->beta, sizeof(double) * (size_t)d->p);

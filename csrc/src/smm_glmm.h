@@ -60,6 +60,9 @@ void smm_rows(smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
+/* glmm.c: the working linear model at the modes, with the expected weights and sigma = 1 */
+int smm_solve_expected(smm_glmm *g);
+
 /* pirls.c */
 int smm_pirls(smm_glmm *g);
 int smm_form_omega(smm_glmm *g, const double *weights);

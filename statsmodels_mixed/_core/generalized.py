@@ -248,6 +248,22 @@ class CoreGeneralized:
             check(lib.smm_glmm_leverage(self.handle, doubles(out)), "compute leverages")
         return out
 
+    def level_covariances(self, levels: NDArray[np.integer]) -> Array:
+        """Return joint covariances with the expected weights; see `CoreWorkspace`."""
+        levels, out = self.design.joint_blocks(levels)
+        pointer = ffi.cast("int32_t *", levels.ctypes.data)
+        with self._lock:
+            status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
+        check(status, "read joint covariances")
+        return out
+
+    def mode_slopes(self) -> tuple[Array, ...]:
+        """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
+        out = np.empty((self.design.q, self.design.p))
+        with self._lock:
+            check(lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+        return self.design.rows_by_term(out)
+
     def minimize(
         self, start: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:

@@ -163,10 +163,27 @@ class CoreDesign:
         """Cut a k x k matrix of every level into one (l, k, k) array per term."""
         return self._cut(values, [(levels, cols, cols) for levels, cols in self.shapes])
 
+    def rows_by_term(self, values: Array) -> tuple[Array, ...]:
+        """Cut a row for every random effect, shape (q, p), into one (l, k, p) array per term."""
+        width = values.shape[1]
+        return self._cut(
+            values.reshape(-1), [(levels, cols, width) for levels, cols in self.shapes]
+        )
+
     @staticmethod
     def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
         parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+    def joint_blocks(self, levels: NDArray[np.integer]) -> tuple[NDArray[np.int32], Array]:
+        """Return levels, shape (m, terms), as C takes them, and room for a K x K matrix of each."""
+        if levels.ndim != 2 or levels.shape[1] != len(self.shapes):
+            raise CoreError(
+                f"levels has shape {levels.shape}, not a column for each of the "
+                f"{len(self.shapes)} terms."
+            )
+        width = sum(cols for _, cols in self.shapes)
+        return _refs(levels), np.empty((len(levels), width, width))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -303,6 +320,33 @@ class CoreWorkspace:
             status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
         check(status, "compute leverages")
         return out
+
+    def level_covariances(self, levels: NDArray[np.integer]) -> Array:
+        """Return joint covariances over sigma^2 of the random effects of given levels.
+
+        Parameters
+        ----------
+        levels : ndarray of int, shape (m, terms)
+            A level of every term, -1 for none.
+
+        Returns
+        -------
+        ndarray, shape (m, K, K)
+            With the columns of all terms; zero where a term has no level.
+        """
+        levels, out = self.design.joint_blocks(levels)
+        pointer = ffi.cast("int32_t *", levels.ctypes.data)
+        with self._lock:
+            status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
+        check(status, "read joint covariances")
+        return out
+
+    def mode_slopes(self) -> tuple[Array, ...]:
+        """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
+        out = np.empty((self.design.q, self.design.p))
+        with self._lock:
+            check(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+        return self.design.rows_by_term(out)
 
     def minimize(
         self, theta: Array, *, algorithm: int | None = None, **options: Any

@@ -15,16 +15,35 @@ from patsy.eval import EvalEnvironment
 from ..errors import DataError, FormulaError, OptionError
 from ..terms import Intercept, MixedFormula, RandomTerm
 from .coding import CodedMatrix, Matrix
-from .columns import is_text, missing_rows, open_table, read_columns, take, tidy, unknown_columns
+from .columns import (
+    Table,
+    Values,
+    is_text,
+    missing_rows,
+    open_table,
+    read_columns,
+    take,
+    tidy,
+    unknown_columns,
+)
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
 from .factors import Rows
-from .grouping import Refs, cross, find_levels
+from .grouping import Refs, cross, factorize, find_levels
 from .model_frame import ModelFrame, RandomPart
 from .selection import select
 from .sides import Side, codes
 
-__all__ = ["ModelFrame", "RandomPart", "build_frame", "fixed_matrix", "random_matrix"]
+__all__ = [
+    "ModelFrame",
+    "RandomPart",
+    "build_frame",
+    "fixed_matrix",
+    "known_levels",
+    "own_levels",
+    "random_columns",
+    "random_matrix",
+]
 
 Array = NDArray[np.float64]
 Learner = Callable[[Sequence[Side], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]]
@@ -254,9 +273,85 @@ def random_matrix(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Ar
     """
     part = frame.random[block_index]
     table = open_table(newdata)
-    effects = dict.fromkeys(name for matrix in part.matrices for name in matrix.columns)
-    columns = read_columns(table, [*effects, *part.factors])
-    z = _build(part.matrices, {name: columns[name] for name in effects}, table.index)
+    effects = (name for matrix in part.matrices for name in matrix.columns)
+    read_columns(table, [*effects, *part.factors])  # so that one error lists all it lacks
+    return random_columns(frame, block_index, newdata), known_levels(frame, block_index, newdata)
+
+
+def known_levels(frame: ModelFrame, block_index: int, newdata: Any) -> Refs:
+    """Look up the levels of one grouping factor; see `random_matrix`."""
+    part = frame.random[block_index]
+    return find_levels(_grouping_values(part, open_table(newdata)), part.levels)
+
+
+def random_columns(
+    frame: ModelFrame,
+    block_index: int,
+    newdata: Any,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Array:
+    """Build the columns of the effects of one grouping factor for new data.
+
+    Parameters
+    ----------
+    frame, block_index, newdata
+        As for `random_matrix`; the columns of the grouping factor are not needed.
+    wanted : ndarray of bool, shape (k,), optional
+        Columns to build; the others are zero and their data are not needed.
+
+    Returns
+    -------
+    ndarray, shape (m, k)
+        Wanted columns are NaN in rows in which a column of the data is missing.
+    """
+    part = frame.random[block_index]
+    table = open_table(newdata)
+    wanted = np.ones(len(part.names), dtype=bool) if wanted is None else wanted
+    matrices: list[Matrix] = []
+    positions, start = [np.empty(0, dtype=np.intp)], 0
+    for matrix in part.matrices:
+        stop = start + len(matrix.names)
+        where = np.arange(start, stop)
+        if wanted[start:stop].any():
+            if isinstance(matrix, CodedMatrix):
+                matrix, inner = matrix.keeping(wanted[start:stop])
+                where = where[inner]
+            matrices.append(matrix)
+            positions.append(where)
+        start = stop
+    names = dict.fromkeys(name for matrix in matrices for name in matrix.columns)
+    z = np.zeros((table.n_rows, len(part.names)))
+    z[:, np.concatenate(positions)] = _build(
+        matrices, read_columns(table, list(names)), table.index
+    )
+    z[:, ~wanted] = 0.0
+    return z
+
+
+def own_levels(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Refs, pd.Index]:
+    """Find the levels that one grouping factor has in new data, whether the model has them.
+
+    Returns
+    -------
+    codes : ndarray of int32, shape (m,)
+        Level of every row, -1 where the grouping factor is missing.
+    levels : pandas.Index
+    """
+    part = frame.random[block_index]
+    values = _grouping_values(part, open_table(newdata))
+    found = [factorize(each) for each in values]
+    if len(found) == 1:
+        return found[0]
+    complete = np.logical_and.reduce([codes >= 0 for codes, _ in found])
+    codes = np.full(len(complete), -1, dtype=np.int32)
+    named = [index.rename(name) for (_, index), name in zip(found, part.factors, strict=True)]
+    codes[complete], levels = cross([each[complete] for each, _ in found], named)
+    return codes, levels
+
+
+def _grouping_values(part: RandomPart, table: Table) -> list[Values]:
+    """Columns of a grouping factor, of the type they have in the data of the model."""
+    columns = read_columns(table, part.factors)
     values = [tidy(columns[name]) for name in part.factors]
     labels = part.levels.levels if isinstance(part.levels, pd.MultiIndex) else [part.levels]
     for name, new, known in zip(part.factors, values, labels, strict=True):
@@ -265,7 +360,7 @@ def random_matrix(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Ar
                 f"the grouping factor {name!r} holds {'text' if is_text(new) else 'no text'}, "
                 "unlike in the data of the model: no level would be found again"
             )
-    return z, find_levels(values, part.levels)
+    return values
 
 
 def _build(matrices: Sequence[Matrix], columns: Mapping[str, pd.Series], index: pd.Index) -> Array:

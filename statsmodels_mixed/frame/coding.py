@@ -123,6 +123,15 @@ class CodedMatrix:
         names = (name for factor in self.factors for name in factor.source.columns)
         return tuple(dict.fromkeys(names))
 
+    def keeping(self, wanted: NDArray[np.bool_]) -> tuple[CodedMatrix, NDArray[np.intp]]:
+        """Return the terms that have wanted columns, and where their columns are here."""
+        parts = self.slices.values()
+        kept = [bool(wanted[part].any()) for part in parts]
+        columns = [np.arange(p.start, p.stop) for p, keep in zip(parts, kept, strict=True) if keep]
+        terms = tuple(term for term, keep in zip(self.terms, kept, strict=True) if keep)
+        positions = np.concatenate(columns) if columns else np.empty(0, dtype=np.intp)
+        return CodedMatrix(tuple(self.names[i] for i in positions), terms), positions
+
     def fill(self, rows: Rows, out: Array) -> None:
         """Write the matrix of these rows into `out`, shape (n, len(names))."""
         start = 0

@@ -27,7 +27,7 @@ from .refitters import Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
 from .runner import Draws, Run, missing_tasks, number_of_threads, progress_bar
-from .simulate import Truth, Values, hypothesized, simulator_of
+from .simulator import Truth, Values, hypothesized, simulator_of
 from .streams import Seed, read_seed
 
 __all__ = ["bootstrap"]

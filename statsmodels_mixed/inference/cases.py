@@ -26,7 +26,7 @@ from ..fit import fit_linear
 from ..generalized import fit_generalized
 from .refitters import Fits, Fitter, Flag, Refitter
 from .rows import lies_within
-from .simulate import Truth
+from .simulator import Truth
 from .streams import stream_length
 
 __all__ = ["CaseRefitter", "Cases", "cases_of"]

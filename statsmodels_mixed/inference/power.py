@@ -29,7 +29,7 @@ from .parameters import Components, check_count, quantile_levels
 from .refitters import make_refitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Run, missing_tasks, number_of_threads, progress_bar
-from .simulate import Values, hypothesized, simulator_of
+from .simulator import Values, hypothesized, simulator_of
 from .streams import Seed, read_seed
 
 __all__ = ["Power", "power"]

@@ -26,7 +26,7 @@ from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..glm_start import row_unit
 from ..optimize import FitOptions, settled
 from .parameters import Components
-from .simulate import Truth
+from .simulator import Truth
 
 __all__ = ["Fits", "Fitter", "Flag", "Refitter", "Worker", "make_refitter"]
 

@@ -18,7 +18,7 @@ from ..estimates import GeneralizedEstimates, LinearEstimates
 from . import kenward_roger, satterthwaite
 from .parameters import Components
 from .refitters import Fits, Flag, Refitter, Worker, make_refitter
-from .simulate import Truth
+from .simulator import Truth
 
 __all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
 

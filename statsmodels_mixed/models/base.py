@@ -59,7 +59,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             endog, exog, groups, exog_re, labels=self._labels, **options
         )
         self._attach(design, rows, None, n_dropped)
-        self._note_offsets(options.get("offset"), options.get("exposure"))
+        self._note_sources(**options)
 
     def _from_formula(
         self,
@@ -88,7 +88,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         self.formula = terms.fixed_formula
         self.formula_full = str(terms)
         self._attach(build_design(frame), frame.index, frame, frame.n_dropped)
-        self._note_offsets(options.get("offset"), options.get("exposure"))
+        self._note_sources(**options)
         return self
 
     def _attach(
@@ -104,11 +104,15 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         self._data_attr: list[str] = []
         self._init_keys: list[str] = []
 
-    def _note_offsets(self, offset: Any, exposure: Any) -> None:
-        """Remember where offset and exposure came from, to find them in new data."""
+    def _note_sources(
+        self, *, offset: Any = None, exposure: Any = None, weights: Any = None, **_: Any
+    ) -> None:
+        """Remember where offset, exposure and weights came from, to find them in new data."""
         self.offset_name = offset if isinstance(offset, str) else None
         self.exposure_name = exposure if isinstance(exposure, str) else None
+        self.weights_name = weights if isinstance(weights, str) else None
         self.has_offset, self.has_exposure = offset is not None, exposure is not None
+        self.has_weights = self.weights is not None
 
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)

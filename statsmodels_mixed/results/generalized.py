@@ -15,6 +15,7 @@ from ..estimates import GeneralizedEstimates
 from ..families import family_object
 from .base import MixedModelResults, MixedModelResultsWrapper
 from .denominators import FixedDenominators
+from .generalized_predictions import GeneralizedPredictions
 from .layout import Layout
 from .reference import MODEL_BASED, Reference
 from .residuals import Residuals
@@ -22,8 +23,6 @@ from .separation import separated_columns
 from .tables import significant
 
 if TYPE_CHECKING:
-    from statsmodels.base._prediction_inference import PredictionResultsMean
-
     from ..models.generalized import GeneralizedLinearMixedModel
     from .document import Document
 
@@ -47,7 +46,7 @@ _RATIOS = {
 }
 
 
-class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
+class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, MixedModelResults):
     """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
 
     The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
@@ -140,102 +139,6 @@ class GeneralizedLinearMixedModelResults(Residuals, MixedModelResults):
     @property
     def _conditional_predictor(self) -> Array:
         return self._require(self.estimates.eta)
-
-    # Prediction.
-
-    def predict(
-        self,
-        exog: Any = None,
-        transform: bool = True,
-        *,
-        which: str = "mean",
-        re: bool = False,
-        new_levels: str = "error",
-        offset: Any = None,
-        exposure: Any = None,
-    ) -> Array | pd.Series:
-        """Predict the mean of the response, or the linear predictor.
-
-        Parameters
-        ----------
-        exog : frame, mapping or array, optional
-            New data; without it, the rows of the fit. With `transform` a table with the
-            columns of the formula; otherwise the fixed-effects matrix itself.
-        transform : bool
-            Whether `exog` goes through the formula.
-        which : {"mean", "linear"}
-            The mean, or the linear predictor.
-        re : bool
-            Add the conditional modes of the random effects; otherwise they are zero, and
-            the mean is that of a typical level, not the average over levels.
-        new_levels : {"error", "population", "missing"}
-            With `re`, what to do with levels the fit has not seen: refuse, take zero, or
-            predict NaN.
-        offset, exposure : array or column name, optional
-            Those of the new rows. When the model took its own from a column, the column of
-            that name in `exog` is taken.
-
-        Returns
-        -------
-        ndarray or Series, shape (m,)
-            A Series with the index of `exog` when that is a frame. Rows of new data with
-            missing values give NaN.
-
-        Raises
-        ------
-        DataError
-            If a column, an offset or an exposure is missing, or a level is new and may not be.
-        """
-        from .prediction import predict
-
-        return predict(
-            self,
-            exog,
-            transform,
-            which=which,
-            re=re,
-            new_levels=new_levels,
-            offset=offset,
-            exposure=exposure,
-        )
-
-    def get_prediction(
-        self,
-        exog: Any = None,
-        transform: bool = True,
-        *,
-        which: str = "mean",
-        row_labels: Sequence[Any] | None = None,
-        offset: Any = None,
-        exposure: Any = None,
-    ) -> PredictionResultsMean:
-        """Predict with standard errors, for random effects of zero.
-
-        Parameters
-        ----------
-        exog, transform, which, offset, exposure
-            As in `predict`.
-        row_labels : sequence, optional
-            Index of the table that `summary_frame()` returns.
-
-        Returns
-        -------
-        PredictionResultsMean
-            With `predicted_mean`, `se_mean`, `conf_int()` and `summary_frame()`. Standard
-            errors follow from `cov_params()`, those of means by the delta method; the
-            intervals of means are those of the linear predictor, transformed.
-        """
-        from .prediction import get_prediction
-
-        return get_prediction(
-            self,
-            exog,
-            transform,
-            which=which,
-            row_labels=row_labels,
-            offset=offset,
-            exposure=exposure,
-        )
 
     # Display.
 

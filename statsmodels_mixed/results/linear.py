@@ -18,10 +18,9 @@ from .layout import Layout
 from .reference import MODEL_BASED, Reference
 
 if TYPE_CHECKING:
-    from statsmodels.base._prediction_inference import PredictionResultsMean
-
     from ..models.linear import LinearMixedModel
     from .document import Document
+    from .prediction_results import MixedPrediction
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 
@@ -100,7 +99,7 @@ class LinearMixedModelResults(MixedModelResults):
         exog: Any = None,
         transform: bool = True,
         *,
-        re: bool = False,
+        re: bool | str | Sequence[str] = False,
         new_levels: str = "error",
         offset: Any = None,
     ) -> Array | pd.Series:
@@ -110,15 +109,18 @@ class LinearMixedModelResults(MixedModelResults):
         ----------
         exog : frame, mapping or array, optional
             New data; without it, the rows of the fit. With `transform` a table with the
-            columns of the formula; otherwise the fixed-effects matrix itself.
+            columns of the formula; otherwise the fixed-effects matrix itself. Columns of the
+            response and of random effects that are not added are not needed.
         transform : bool
             Whether `exog` goes through the formula.
-        re : bool
-            Add the conditional modes of the random effects; otherwise the prediction
-            is the fixed part only, that of a typical level.
+        re : bool, str or list of str
+            The random effects to add, at their conditional modes: none (the default: the
+            prediction is the fixed part, that of a typical level), all, those of a grouping
+            factor or of a list of them, or terms as in a formula, ``"(0 + days | subj)"``.
+            Terms may name some of the effects of a term of the model.
         new_levels : {"error", "population", "missing"}
-            With `re`, what to do with levels the fit has not seen: refuse, take the
-            fixed part only, or predict NaN.
+            With `re`, what to do with levels the fit has not seen: refuse, take zero for their
+            random effects, or predict NaN.
         offset : array or column name, optional
             Offset of the new rows. When the model's own offset is a column, the column
             of that name in `exog` is taken.
@@ -133,6 +135,8 @@ class LinearMixedModelResults(MixedModelResults):
         ------
         DataError
             If a column or an offset is missing, or a level is new and may not be.
+        OptionError
+            If `re` names what is not in the model.
         """
         from .prediction import predict
 
@@ -143,27 +147,54 @@ class LinearMixedModelResults(MixedModelResults):
         exog: Any = None,
         transform: bool = True,
         *,
+        re: bool | str | Sequence[str] = False,
+        new_levels: str = "error",
         row_labels: Sequence[Any] | None = None,
         offset: Any = None,
-    ) -> PredictionResultsMean:
-        """Predict the fixed part with standard errors.
+        weights: Any = None,
+    ) -> MixedPrediction:
+        """Predict with standard errors, and with intervals for means and new responses.
 
         Parameters
         ----------
-        exog, transform, offset
+        exog, transform, re, new_levels, offset
             As in `predict`.
         row_labels : sequence, optional
             Index of the table that `summary_frame()` returns.
+        weights : array or column name, optional
+            Prior weights of new rows, for intervals of new responses. When the model's own
+            weights are a column, the column of that name in `exog` is taken.
 
         Returns
         -------
-        PredictionResultsMean
-            With `predicted_mean`, `se_mean`, `conf_int()` and `summary_frame()`. The
-            standard errors are those of X beta, given the covariance parameters.
+        MixedPrediction
+            With `predicted_mean`, `se_mean`, `conf_int()`, `conf_int(obs=True)` and
+            `summary_frame()`.
+
+        Notes
+        -----
+        Without `re` the standard errors are those of X beta, from `cov_params()`. With `re`
+        they are those of X beta + Z b, the uncertainty of beta and of b together, given theta
+        (lme4's ``se.fit``), from Henderson's mixed-model equations. A level the fit has not
+        seen is predicted by zero (``new_levels="population"``); what its random effects may
+        be, z'Sigma z, is part of its standard error.
+
+        A new response adds the residual variance sigma^2 / weight, and for random effects left
+        out of the prediction z'Sigma z: without `re` it is one at new levels. That takes the
+        columns of these random effects, though not those of their grouping factors.
         """
         from .prediction import get_prediction
 
-        return get_prediction(self, exog, transform, row_labels=row_labels, offset=offset)
+        return get_prediction(
+            self,
+            exog,
+            transform,
+            re=re,
+            new_levels=new_levels,
+            row_labels=row_labels,
+            offset=offset,
+            weights=weights,
+        )
 
     def summary(
         self,

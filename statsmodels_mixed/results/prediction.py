@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +10,31 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..frame.columns import open_table, unknown_columns
+from ..estimates import LinearEstimates
+from .prediction_rows import (
+    NEW_LEVELS,
+    PredictionRows,
+    as_table,
+    fixed_part,
+    left_out_variance,
+    new_rows,
+    new_values,
+    rows_of_fit,
+)
+from .random_part import Chosen, choose_random
 
 if TYPE_CHECKING:
-    from statsmodels.base._prediction_inference import PredictionResultsMean
-
-    from ..frame.model_frame import ModelFrame
     from ..models.base import MixedModel
     from .base import MixedModelResults
+    from .prediction_results import MixedPrediction, NewResponses
 
 __all__ = ["fixed_part", "get_prediction", "mean_of", "predict"]
 
 Array = NDArray[np.float64]
 
-NEW_LEVELS = ("error", "population", "missing")
 WHICH = ("mean", "linear")
+# A number of trials this far from a whole number cannot be drawn.
+_WHOLE = 1e-6
 
 
 def mean_of(model: MixedModel, linear: Array, which: str) -> Array:
@@ -43,54 +53,39 @@ def predict(
     transform: bool,
     *,
     which: str = "mean",
-    re: bool,
+    re: bool | str | Sequence[str],
     new_levels: str,
     offset: Any,
     exposure: Any = None,
 ) -> Array | pd.Series:
     """Predict the response; see the method of the result."""
-    linear, labels = _linear(
-        result, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
-    )
+    chosen = choose_random(re, result.layout, result.model.frame)
+    rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
+    if exog is None and all(mask.all() for mask in chosen):
+        linear = result._conditional_predictor
+    else:
+        linear = rows.linear(result.estimates.b)
     mean = mean_of(result.model, linear, which)
-    return mean if labels is None else pd.Series(mean, index=labels)
+    return mean if rows.labels is None else pd.Series(mean, index=rows.labels)
 
 
-def _linear(
+def _rows(
     result: MixedModelResults,
     exog: Any,
     transform: bool,
-    *,
-    re: bool,
+    chosen: Chosen,
     new_levels: str,
     offset: Any,
     exposure: Any,
-) -> tuple[Array, pd.Index | None]:
-    """Return the linear predictor, shape (m,), and the labels of its rows."""
+) -> PredictionRows:
     if new_levels not in NEW_LEVELS:
         raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
-    model = result.model
-    if exog is None:
-        if offset is not None or exposure is not None:
-            name = "exposure" if offset is None else "offset"
-            raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
-        fixed = result._require(result.estimates.linear_predictor)
-        labels = model.data.row_labels if model.data.labelled else None
-        return result._conditional_predictor if re else fixed, labels
-    matrix, labels = fixed_part(model, exog, transform)
-    linear = model._linear_predictor(
-        result.params,
-        matrix,
-        _new_values(exog, "offset", offset, model.has_offset, model.offset_name),
-        _new_values(exog, "exposure", exposure, model.has_exposure, model.exposure_name),
-    )
-    if re:
-        if not transform or model.frame is None:
-            raise OptionError(
-                "re=True needs a model made from a formula and new data with its columns"
-            )
-        linear = linear + _random_part(result, model.frame, exog, new_levels)
-    return linear, labels
+    if exog is not None:
+        return new_rows(result, exog, transform, chosen, new_levels, offset, exposure)
+    if offset is not None or exposure is not None:
+        name = "exposure" if offset is None else "offset"
+        raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
+    return rows_of_fit(result, chosen)
 
 
 def get_prediction(
@@ -99,116 +94,129 @@ def get_prediction(
     transform: bool,
     *,
     which: str = "mean",
+    re: bool | str | Sequence[str],
+    new_levels: str,
     row_labels: Sequence[Any] | None,
     offset: Any,
     exposure: Any = None,
-) -> PredictionResultsMean:
+    weights: Any = None,
+) -> MixedPrediction:
     """Predict with standard errors; see the method of the result."""
-    from statsmodels.base._prediction_inference import PredictionResultsMean
-    from statsmodels.genmod.families.links import Identity
+    from statsmodels.genmod.families.links import Identity, Power
+
+    from .prediction_results import MixedPrediction
 
     model = result.model
-    linear, labels = _linear(
-        result, exog, transform, re=False, new_levels="error", offset=offset, exposure=exposure
-    )
-    if exog is None:
-        matrix, labels = result._design().X, model.data.row_labels
-    else:
-        matrix, labels = fixed_part(model, exog, transform)
-    estimable = matrix[:, result.estimates.columns]
-    variance = np.einsum("ij,jk,ik->i", estimable, result.cov_params(), estimable)
-    about = {
-        "df": result.df_resid,
-        "dist": "t" if result.use_t else "norm",
-        "row_labels": labels if row_labels is None else row_labels,
+    exog = None if exog is None else as_table(model, exog)
+    chosen = choose_random(re, result.layout, model.frame)
+    rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
+    linear = rows.linear(result.estimates.b)
+    mean = mean_of(model, linear, which)
+    variance = _variance(result, rows, chosen, of_fit=exog is None)
+    new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
+    power = model.link.power if isinstance(model.link, Power) else None
+    same = power == 1  # the identity is a power too
+    dist, df = _reference(result)
+    about: dict[str, Any] = {
+        "df": df,
+        "dist": dist,
+        "row_labels": _row_labels(result, exog, rows) if row_labels is None else row_labels,
     }
-    on_link_scale = PredictionResultsMean(linear, variance, link=Identity(), **about)
-    if which == "linear" or isinstance(model.link, Identity):
+    scale_of_eta = "a new response is not on the scale of the linear predictor: take which='mean'"
+    on_link_scale = MixedPrediction(
+        linear,
+        variance,
+        linear=None,
+        link=Identity(),
+        one_signed=False,
+        new=new if same else scale_of_eta,
+        **about,
+    )
+    if which == "linear" or same:
         return on_link_scale
     with np.errstate(all="ignore"):
         slope = model.link.inverse_deriv(linear)
-    return PredictionResultsMean(
-        mean_of(model, linear, which),
+    return MixedPrediction(
+        mean,
         slope**2 * variance,
-        linpred=on_link_scale,
+        linear=on_link_scale,
         link=model.link,
+        one_signed=power is not None,
+        new=new,
         **about,
     )
 
 
-def fixed_part(
-    model: MixedModel, exog: Any, transform: bool = True
-) -> tuple[Array, pd.Index | None]:
-    """Return the fixed-effects matrix of new data, shape (m, p), and its row labels."""
-    if isinstance(exog, pd.Series):
-        # One row, unless it is the one column of a matrix.
-        one_column = model.frame is None and len(model.layout.columns) == 1
-        exog = exog.to_frame() if one_column else exog.to_frame().T.infer_objects()
-    labels = exog.index if isinstance(exog, pd.DataFrame) else None
-    if transform and model.frame is not None:
-        from ..frame.build import fixed_matrix
+def _reference(result: MixedModelResults) -> tuple[str, Any]:
+    """Return the distribution of (estimate - truth) / standard error, and degrees of freedom."""
+    return "t" if result.use_t else "norm", result.df_resid
 
-        return fixed_matrix(model.frame, exog), labels
-    matrix = np.asarray(exog, dtype=float)
-    width = len(model.layout.columns)
-    if matrix.ndim == 1:
-        matrix = matrix[:, None] if width == 1 else matrix[None, :]
-    if matrix.ndim != 2 or matrix.shape[1] != width:
-        raise DataError(
-            f"new data must have {width} columns, one per coefficient, not shape {matrix.shape}"
+
+def _row_labels(result: MixedModelResults, exog: Any, rows: PredictionRows) -> Any:
+    return result.model.data.row_labels if exog is None else rows.labels
+
+
+def _variance(
+    result: MixedModelResults, rows: PredictionRows, chosen: Chosen, *, of_fit: bool
+) -> Array:
+    """Return the variances of the linear predictors, shape (m,); NaN where there is none."""
+    estimates = result.estimates
+    X = rows.X[:, estimates.columns]
+    if not any(mask.any() for mask in chosen):
+        return np.asarray(np.einsum("ij,jk,ik->i", X, result.cov_params(), X))
+    design = result._design()
+    if of_fit and isinstance(estimates, LinearEstimates) and all(mask.all() for mask in chosen):
+        from ..pls import leverage
+
+        weights = 1.0 if design.weights is None else design.weights
+        return np.asarray(estimates.sigma**2 * leverage(design, estimates) / weights)
+    from ..henderson import henderson
+
+    keep = rows.complete
+    variance = np.full(len(X), np.nan)
+    if keep.any():
+        variance[keep] = henderson(design, estimates).variances(
+            X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs]
         )
-    return matrix, labels
+    return variance
 
 
-def _new_values(exog: Any, option: str, given: Any, needed: bool, name: str | None) -> Array | None:
-    """Return offset or exposure of new rows.
+def _new_responses(
+    result: MixedModelResults,
+    exog: Any,
+    transform: bool,
+    chosen: Chosen,
+    linear: Array,
+    variance: Array,
+    weights: Any,
+) -> NewResponses | str:
+    """Return what intervals of new responses need, or why there are none."""
+    from .prediction_results import NewResponses
 
-    Parameters
-    ----------
-    exog : table
-        The new data.
-    option : str
-        ``"offset"`` or ``"exposure"``.
-    given : array_like, column name or None
-        What the caller says.
-    needed : bool
-        Whether the model has one.
-    name : str or None
-        The column the model took it from.
-    """
-    if given is None and not needed:
-        return None
-    none = {"offset": 0, "exposure": 1}[option]
-    absent = DataError(
-        f"the model has an {option}: give {option}= for the new rows, {none} for none"
-    )
-    if given is None and name is None:
-        raise absent
-    if given is not None and not isinstance(given, str):
-        return np.asarray(given, dtype=float)
-    if not (isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns")):
-        raise absent
-    column: Any = given or name
-    table = open_table(exog)
-    if column not in table.names:
-        raise unknown_columns([column], table.names)
-    return np.asarray(table.read([column])[column], dtype=float)
-
-
-def _random_part(result: MixedModelResults, frame: ModelFrame, exog: Any, new_levels: str) -> Array:
-    """Return Z b for new data, shape (m,)."""
-    from ..frame.build import random_matrix
-
-    total: Array | float = 0.0
-    for i, (block, modes) in enumerate(zip(result.layout.blocks, result.estimates.b, strict=True)):
-        z, refs = random_matrix(frame, i, exog)
-        unseen = refs < 0
-        if unseen.any() and new_levels == "error":
-            raise DataError(
-                f"{int(unseen.sum())} rows of the new data have levels of {block.name} that the "
-                'fit has not seen; pass new_levels="population" or "missing"'
-            )
-        part = np.einsum("ij,ij->i", z, modes[refs])
-        part[unseen] = np.nan if new_levels == "missing" else 0.0
-        total = total + part
-    return np.asarray(total)
+    model, estimates, m = result.model, result.estimates, len(variance)
+    if exog is None:
+        if weights is not None:
+            raise OptionError("weights= is for new data; the rows of the fit have theirs")
+        w = result._design().weights
+    elif weights is not None:
+        w = new_values(exog, m, "weights", weights, model.has_weights, None)
+        if w is not None and np.any(w <= 0):
+            raise DataError("weights= of new rows must be positive")
+    else:
+        try:
+            w = new_values(exog, m, "weights", None, model.has_weights, model.weights_name)
+        except DataError as error:
+            return str(error)
+    w = np.ones(m) if w is None else np.asarray(w, dtype=float)
+    try:
+        left_out = left_out_variance(result, exog, transform, chosen)
+    except (DataError, OptionError) as error:
+        return str(error)
+    if isinstance(estimates, LinearEstimates):
+        return NewResponses(linear, variance + left_out, estimates.sigma**2, w, None)
+    spec, known = estimates.spec, w[np.isfinite(w)]
+    if spec.family == "binomial" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
+        return "numbers of trials that are not whole have no distribution"
+    if spec.family == "negative_binomial" and np.any(known != 1):
+        return "weights of a negative binomial multiply its likelihood, not its responses"
+    return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)

@@ -78,6 +78,33 @@ def test_wrong_shapes_of_a_workspace():
                 method(theta)
 
 
+def test_levels_for_joint_covariances():
+    design, y = crossed()
+    ws = CoreWorkspace(design, y)
+    levels = np.array([[3, -1], [29, 19], [0, 0]])
+    with pytest.raises(CoreError, match="before"):
+        ws.level_covariances(levels)
+    ws.value_and_gradient(np.ones(6))
+    joint = ws.level_covariances(levels)
+    first, second = ws.condvar()
+    np.testing.assert_allclose(joint[:, :2, :2], first[levels[:, 0]], rtol=1e-12)
+    np.testing.assert_allclose(joint[1:, 2:, 2:], second[levels[1:, 1]], rtol=1e-12)
+    np.testing.assert_array_equal(joint[0, 2:], 0.0)
+    assert ws.level_covariances(levels[:0]).shape == (0, 4, 4)
+    swapped = np.asfortranarray(levels.astype(np.int16))
+    np.testing.assert_array_equal(ws.level_covariances(swapped), joint)
+    for bad in (levels[:, :1], levels[0], levels[None]):
+        with pytest.raises(CoreError, match="levels has shape"):
+            ws.level_covariances(bad)
+    for level in (-2, 30):
+        with pytest.raises(CoreError, match="out of range"):
+            ws.level_covariances(np.array([[level, 0]]))
+    with pytest.raises(CoreError, match="do not fit 32-bit"):
+        ws.level_covariances(levels + 2**40)
+    slopes = ws.mode_slopes()
+    assert [part.shape for part in slopes] == [(30, 2, 2), (20, 2, 2)]
+
+
 def test_any_dtype_and_layout_is_taken():
     design, y = crossed()
     want = CoreWorkspace(design, y).value_and_gradient(np.ones(6))

@@ -9,7 +9,14 @@ import pytest
 import statsmodels.formula
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
-from statsmodels_mixed.frame.build import build_frame, fixed_matrix, random_matrix
+from statsmodels_mixed.frame.build import (
+    build_frame,
+    fixed_matrix,
+    known_levels,
+    own_levels,
+    random_columns,
+    random_matrix,
+)
 from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm
 
 N = 24
@@ -217,6 +224,37 @@ def test_levels_of_grouping_factors_are_found_in_new_data():
     z, refs = random_matrix(frame, 1, new)
     assert refs.tolist() == [10, 1, -1, -1]
     assert z.tolist() == [[1.0]] * 4
+
+
+def test_some_columns_of_random_effects():
+    frame = build_frame(formula("1", term("x + f")), DATA)
+    assert frame.random[0].names == ("Intercept", "f[T.v]", "f[T.w]", "x")
+    whole = random_columns(frame, 0, DATA)
+    np.testing.assert_array_equal(whole, random_matrix(frame, 0, DATA)[0])
+    for wanted in ([1, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]):
+        mask = np.array(wanted, dtype=bool)
+        names = ["y", *["f"] * wanted[1], *["x"] * wanted[3]]
+        np.testing.assert_array_equal(random_columns(frame, 0, DATA[names], mask), whole * mask)
+    absent = DATA.assign(x=np.where(np.arange(N) < 2, np.nan, DATA["x"]))
+    z = random_columns(frame, 0, absent, np.array([True, False, False, True]))
+    assert np.isnan(z[:2, [0, 3]]).all()
+    np.testing.assert_array_equal(z[2:], whole[2:] * [1, 0, 0, 1])
+
+
+def test_levels_of_new_data_are_told_apart():
+    frame = build_frame(formula("1", term(), term("", "g&h")), DATA)
+    assert [part.name for part in frame.random] == ["g & h", "g"]
+    new = {"g": [99, 10, 99, np.nan, 7, 7], "h": ["t", "s", "t", "s", None, "zz"]}
+    codes, levels = own_levels(frame, 1, new)
+    assert codes.tolist() == [2, 1, 2, -1, 0, 0]
+    assert levels.tolist() == [7, 10, 99]
+    assert known_levels(frame, 1, new).tolist() == [-1, 0, -1, -1, -1, -1]
+    codes, levels = own_levels(frame, 0, new)
+    assert codes.tolist() == [2, 1, 2, -1, -1, 0]
+    assert levels.tolist() == [(7, "zz"), (10, "s"), (99, "t")]
+    none, levels = own_levels(frame, 0, {"g": [np.nan], "h": ["s"]})
+    assert none.tolist() == [-1]
+    assert len(levels) == 0
 
 
 def test_a_grouping_factor_that_changed_its_type():
