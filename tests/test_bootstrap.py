@@ -29,7 +29,7 @@ from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import Bootstrap, bootstrap, refitters, simulate
 from statsmodels_mixed.inference.parameters import Components
 from statsmodels_mixed.inference.replicates import shortest_interval
-from statsmodels_mixed.inference.simulate import truth_of
+from statsmodels_mixed.inference.simulator import truth_of
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 PROPORTION = "incid / hsz ~ period + (1 | herd)"

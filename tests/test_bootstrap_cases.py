@@ -21,7 +21,7 @@ from statsmodels_mixed import MixedModelWarning, datasets
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import Bootstrap, bootstrap
 from statsmodels_mixed.inference.cases import CaseRefitter, cases_of
-from statsmodels_mixed.inference.simulate import truth_of
+from statsmodels_mixed.inference.simulator import truth_of
 from statsmodels_mixed.inference.streams import read_seed, stream
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"

@@ -543,8 +543,7 @@ def test_impossible_options_of_intervals(options, message):
 
 def test_student_t_as_reference():
     data = datasets.load("sleepstudy")
-    result = smf.mixedlm2(SLEEP, data).fit()
-    result._results.use_t = True
+    result = smf.mixedlm2(SLEEP, data).fit(dof="residual")
     frame = result.get_prediction(data.head(2), re=True).summary_frame()
     q = stats.t.ppf(0.975, result.df_resid)
     assert_allclose(frame["mean_ci_upper"], frame["mean"] + q * frame["mean_se"])

@@ -274,3 +274,32 @@ def test_refit_takes_a_series_by_its_index():
     assert_allclose(result.refit(whole).params, result.params, rtol=1e-6)
     with pytest.raises(OptionError, match="each of the 179 rows"):
         result.refit(whole.to_numpy())
+
+
+def test_predictions_have_degrees_of_freedom():
+    data = datasets.load("machines").assign(score=lambda frame: frame["score"] + 0.0)
+    new = pd.DataFrame({"machine": ["A", "B", "C"], "worker": ["1", "2", "3"]})
+    rows = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1]], dtype=float)
+    result = smf.mixedlm2("score ~ machine + (machine | worker)", data).fit(
+        reml=True, dof="kenward-roger"
+    )
+    # emmeans: marginal means of a balanced design, with Kenward and Roger's method
+    record = next(r for r in MEANS if r["id"] == "machines_slope")
+    theirs = pd.DataFrame(record["rows"], columns=record["columns"])
+    assert record["df_method"] == "kenward-roger"
+    frame = result.get_prediction(new).summary_frame()
+    assert_allclose(frame["mean"], theirs["emmean"], rtol=1e-6)
+    assert_allclose(frame["mean_se"], theirs["SE"], rtol=TEST)
+    assert_allclose(frame["mean_ci_lower"], theirs["lower.CL"], rtol=TEST)
+    assert_allclose(frame["mean_ci_upper"], theirs["upper.CL"], rtol=TEST)
+    test = result.t_test(rows)
+    assert_allclose(result.get_prediction(new).df, test.df_denom)
+    # conditional means and new responses have normal intervals
+    conditional = result.get_prediction(new, re=True)
+    half = stats.norm.ppf(0.975) * conditional.se_mean
+    assert_allclose(np.diff(conditional.conf_int(), axis=1)[:, 0], 2 * half)
+    width = np.diff(conditional.conf_int(obs=True), axis=1)[:, 0]
+    assert_allclose(width, 2 * stats.norm.ppf(0.975) * conditional.se_obs)
+    residual = fitted("machines_slope", True, "residual").get_prediction(re=True)
+    t = stats.t.ppf(0.975, 54 - 10)
+    assert_allclose(np.diff(residual.conf_int(), axis=1)[:, 0], 2 * t * residual.se_mean)

@@ -5,10 +5,11 @@
 """
 
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
-from .handles import CoreDesign, CoreWorkspace, Refits, Solution, TermArrays
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
+from .structure import CoreDesign, TermArrays
 from .threads import one_blas_thread
+from .workspace import CoreWorkspace, Refits, Solution
 
 __all__ = [
     "CoreDesign",

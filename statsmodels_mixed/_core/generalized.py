@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
-from .handles import CoreDesign
 from .minimizer import Minimization, run_minimizer
+from .structure import CoreDesign
 
 __all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
 

@@ -79,7 +79,6 @@ class MixedModelResults(Afterwards, Testing):
     def _refer(self, reference: Reference) -> None:
         self.reference = reference
         self.normalized_cov_params = reference.tests.covariance / self.scale
-        self.use_t = reference.dof is not None
 
     def _referring_to(self, reference: Reference) -> Self:
         """Return this fit with other standard errors or reference distributions."""

@@ -116,10 +116,10 @@ def get_prediction(
     new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
-    dist, df = _reference(result)
     about: dict[str, Any] = {
-        "df": df,
-        "dist": dist,
+        "df": _degrees(result, rows, chosen),
+        "df_new": float(result.df_resid) if result.dof_method == "residual" else np.inf,
+        "dist": "t" if result.use_t else "norm",
         "row_labels": _row_labels(result, exog, rows) if row_labels is None else row_labels,
     }
     scale_of_eta = "a new response is not on the scale of the linear predictor: take which='mean'"
@@ -147,9 +147,15 @@ def get_prediction(
     )
 
 
-def _reference(result: MixedModelResults) -> tuple[str, Any]:
-    """Return the distribution of (estimate - truth) / standard error, and degrees of freedom."""
-    return "t" if result.use_t else "norm", result.df_resid
+def _degrees(result: MixedModelResults, rows: PredictionRows, chosen: Chosen) -> Array | float:
+    """Return degrees of freedom of (estimate - truth) / standard error; inf where normal."""
+    if result.dof_method in (None, "residual"):
+        return float(result._tests.df(np.zeros((1, len(result.estimates.beta))))[0])
+    if any(mask.any() for mask in chosen):
+        return np.inf  # no method is about coefficients and random effects together
+    df = np.full(len(rows.X), np.nan)
+    df[rows.complete] = result._tests.df(rows.X[rows.complete][:, result.estimates.columns])
+    return df
 
 
 def _row_labels(result: MixedModelResults, exog: Any, rows: PredictionRows) -> Any:

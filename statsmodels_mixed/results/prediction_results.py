@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 from statsmodels.base._prediction_inference import PredictionResultsMean
 
 from ..errors import OptionError
@@ -70,7 +71,9 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
     new : NewResponses or str
         What prediction intervals need, or why there are none.
     df : ndarray or float
-        Degrees of freedom of a t distribution.
+        Degrees of freedom of a t distribution, for means.
+    df_new : float
+        The same for new responses.
     dist : {"norm", "t"}
     row_labels : sequence or None
         Labels of the rows.
@@ -86,6 +89,7 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         one_signed: bool,
         new: NewResponses | str,
         df: ArrayLike,
+        df_new: float,
         dist: str,
         row_labels: Sequence[Any] | None,
     ) -> None:
@@ -94,6 +98,7 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         )
         self.one_signed = one_signed
         self.new = new
+        self.df_new = df_new
 
     @property
     def se_obs(self) -> Array:
@@ -157,7 +162,8 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
             decreasing = means[:, 0] > means[:, 1]
             means[decreasing] = means[decreasing][:, ::-1]
             return means
-        return self._about(self.predicted_mean, self.se_mean, alpha)
+        half = self.dist.ppf(1 - alpha / 2, *self.dist_args) * self.se_mean
+        return np.column_stack([self.predicted_mean - half, self.predicted_mean + half])
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return predictions, standard errors and intervals as a table.
@@ -186,10 +192,6 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         self.table = table
         return pd.DataFrame(table, index=self.row_labels)
 
-    def _about(self, center: Array, se: Array, alpha: float) -> Array:
-        half = self.dist.ppf(1 - alpha / 2, *self.dist_args) * se
-        return np.column_stack([center - half, center + half])
-
     def _new(self) -> NewResponses:
         if isinstance(self.new, str):
             raise OptionError(f"there are no intervals for new responses: {self.new}")
@@ -198,7 +200,8 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
     def _new_interval(self, alpha: float) -> Array:
         new = self._new()
         if new.spec is None or new.normal:
-            return self._about(self.predicted_mean, self.se_obs, alpha)
+            half = stdtrit(self.df_new, 1 - alpha / 2) * self.se_obs
+            return np.column_stack([self.predicted_mean - half, self.predicted_mean + half])
         return predictive_quantiles(
             new.spec,
             new.dispersion,

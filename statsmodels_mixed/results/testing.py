@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import ContrastResults
@@ -54,6 +54,11 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     def dof_method(self) -> str | None:
         """Where the degrees of freedom of tests come from; None for normal tests."""
         return self.reference.dof
+
+    @property
+    def use_t(self) -> bool:
+        """Whether tests are t and F tests: when degrees of freedom were asked for."""
+        return self.reference.dof is not None
 
     @property
     def df_coef(self) -> pd.Series:
@@ -97,7 +102,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             return self._profile_intervals(alpha)
         if method != "wald":
             raise OptionError(f"method must be wald or profile, not {method!r}")
-        half = _quantiles(self._coefficient_df, alpha) * self.bse
+        half = stdtrit(self._coefficient_df, 1 - alpha / 2) * self.bse
         return np.column_stack([self.params - half, self.params + half])
 
     def _profile_intervals(self, alpha: float) -> Array:
@@ -269,10 +274,3 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         from .contrasts import t_test_pairwise
 
         return t_test_pairwise(self, term_name, method, alpha, factor_labels)
-
-
-def _quantiles(df: Array, alpha: float) -> Array:
-    """Return upper alpha/2 quantiles of Student's t; infinite degrees of freedom are normal."""
-    finite = np.isfinite(df)
-    t = stdtrit(np.where(finite, df, 1.0), 1 - alpha / 2)
-    return np.asarray(np.where(finite, t, ndtri(1 - alpha / 2)))

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from core_models import GROUPS, ONE, REPEATS, balanced, crossed, one_way
 
-from statsmodels_mixed._core import CoreDesign, CoreWorkspace, TermArrays, blas, handles
+from statsmodels_mixed._core import (
+    CoreDesign,
+    CoreWorkspace,
+    TermArrays,
+    blas,
+    structure,
+    workspace,
+)
 from statsmodels_mixed.errors import CoreError
 
 FULL2 = np.tril(np.ones((2, 2), bool))
@@ -171,18 +178,19 @@ def test_a_workspace_is_freed_before_its_design(monkeypatch):
 
     class Watched:
         def __getattr__(self, name):
-            return getattr(handles_lib, name)
+            return getattr(real, name)
 
         def smm_design_destroy(self, handle):
             freed.append("design")
-            handles_lib.smm_design_destroy(handle)
+            real.smm_design_destroy(handle)
 
         def smm_workspace_destroy(self, handle):
             freed.append("workspace")
-            handles_lib.smm_workspace_destroy(handle)
+            real.smm_workspace_destroy(handle)
 
-    handles_lib = handles.lib
-    monkeypatch.setattr(handles, "lib", Watched())
+    watched, real = Watched(), workspace.lib
+    monkeypatch.setattr(structure, "lib", watched)
+    monkeypatch.setattr(workspace, "lib", watched)
     ws = CoreWorkspace(one_way(), balanced())  # the only reference to the design
     del ws
     gc.collect()

@@ -1,51 +1,26 @@
-"""Owners of the C handles: they keep every array lent to C alive and check it once.
+"""The owner of the handle of a workspace, the place of one thread's evaluations.
 
-cffi releases the GIL during calls, so a workspace has a lock; a design is read-only
-after its creation and needs none.
+It keeps every array lent to C alive and checks it once. cffi releases the GIL during calls, so
+a workspace has a lock.
 """
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CoreError
 from ._smm import ffi, lib
-from .blas import blas_table
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
+from .structure import CoreDesign
 
-__all__ = ["CoreDesign", "CoreWorkspace", "Refits", "Solution", "TermArrays"]
+__all__ = ["CoreWorkspace", "Refits", "Solution"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TermArrays:
-    """One random-effects term as the core sees it.
-
-    Parameters
-    ----------
-    levels : int
-        Number of levels l.
-    refs : ndarray of int32, shape (n,)
-        Level of each row.
-    z : ndarray, shape (n, k)
-        Columns of the term, by row.
-    pattern : ndarray of bool, shape (k, k)
-        Free elements of T.
-    """
-
-    levels: int
-    refs: NDArray[np.int32]
-    z: Array
-    pattern: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -89,108 +64,6 @@ class Refits:
     theta: Array
     beta: Array
     xvx_inverse: Array
-
-
-def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Return refs as C-ordered 32-bit integers, never changing a value."""
-    out = np.ascontiguousarray(refs, dtype=np.int32)
-    if out is not refs and not np.array_equal(out, refs):
-        raise CoreError(f"refs of type {np.asarray(refs).dtype} do not fit 32-bit integers.")
-    return out
-
-
-class CoreDesign:
-    """The analysed structure of a model.
-
-    Parameters
-    ----------
-    terms : sequence of TermArrays
-        The term with most random effects first.
-    X : ndarray, shape (n, p)
-        Fixed-effects columns.
-
-    Raises
-    ------
-    CoreError
-        If the arrays do not fit together or the model is too large.
-    """
-
-    def __init__(self, terms: Sequence[TermArrays], X: Array) -> None:
-        if X.ndim != 2 or any(term.z.ndim != 2 for term in terms):
-            raise CoreError("X and the z of every random-effects term must have two dimensions.")
-        n, p = X.shape
-        self.n: int = n
-        self.p: int = p
-        self.X = floats(X, (n, p), "X")
-        self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
-        self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
-        self.q = sum(levels * cols for levels, cols in self.shapes)
-        self.condvar_size = sum(levels * cols * cols for levels, cols in self.shapes)
-        c_terms = ffi.new("smm_term[]", len(terms))
-        keep = []
-        for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
-            refs = _refs(term.refs)
-            z = floats(term.z, (n, cols), "z")
-            pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
-            if refs.shape != (n,) or pattern.shape != (cols, cols):
-                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
-            keep.append((refs, z, pattern))
-            c_term.levels = levels
-            c_term.cols = cols
-            c_term.refs = ffi.cast("int32_t *", refs.ctypes.data)
-            c_term.z = doubles(z)
-            c_term.pattern = ffi.cast("uint8_t *", pattern.ctypes.data)
-        self._keep = keep  # C borrows refs and z for the lifetime of the handle
-        out = ffi.new("smm_design **")
-        status = lib.smm_design_create(
-            blas_table(),
-            ffi.NULL,
-            n,
-            len(terms),
-            c_terms,
-            p,
-            doubles(self.X) if p else ffi.NULL,
-            out,
-        )
-        check(status, "analyse the structure of the model")
-        self.handle = ffi.gc(out[0], lib.smm_design_destroy)
-
-    def by_term(self, values: Array) -> tuple[Array, ...]:
-        """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
-        return self._cut(values, [(levels, cols) for levels, cols in self.shapes])
-
-    def squares_by_term(self, values: Array) -> tuple[Array, ...]:
-        """Cut a k x k matrix of every level into one (l, k, k) array per term."""
-        return self._cut(values, [(levels, cols, cols) for levels, cols in self.shapes])
-
-    def rows_by_term(self, values: Array) -> tuple[Array, ...]:
-        """Cut a row for every random effect, shape (q, p), into one (l, k, p) array per term."""
-        width = values.shape[1]
-        return self._cut(
-            values.reshape(-1), [(levels, cols, width) for levels, cols in self.shapes]
-        )
-
-    @staticmethod
-    def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
-        parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
-        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-
-    def joint_blocks(self, levels: NDArray[np.integer]) -> tuple[NDArray[np.int32], Array]:
-        """Return levels, shape (m, terms), as C takes them, and room for a K x K matrix of each."""
-        if levels.ndim != 2 or levels.shape[1] != len(self.shapes):
-            raise CoreError(
-                f"levels has shape {levels.shape}, not a column for each of the "
-                f"{len(self.shapes)} terms."
-            )
-        width = sum(cols for _, cols in self.shapes)
-        return _refs(levels), np.empty((len(levels), width, width))
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Sizes of the analysed problem: n, q, p, head nodes, tail size, ..."""
-        out = ffi.new("smm_sizes *")
-        check(lib.smm_design_sizes(self.handle, out), "read its sizes")
-        return {name: int(getattr(out, name)) for name, _ in ffi.typeof("smm_sizes").fields}
 
 
 class CoreWorkspace:
