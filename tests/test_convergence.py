@@ -47,6 +47,33 @@ def test_evaluations(name, most, reml):
 
 
 @ML_OR_REML
+def test_evaluations_where_the_mean_is_badly_wrong(reml):
+    # Without an intercept the random ones take over the mean: the average information is many
+    # times the Hessian there.
+    model = smf.mixedlm2("reaction ~ 0 + days + (1 + days | subj)", datasets.load("sleepstudy"))
+    result = model.fit(reml=reml)
+    assert result.report.evaluations <= 40
+    other = model.fit(reml=reml, optimizer="LD_LBFGS", ftol_rel=1e-14)
+    assert_same_optimum(result, other.objective)
+
+
+def test_random_models_without_an_intercept_converge():
+    rng = np.random.default_rng(3)
+    evaluations = []
+    for _ in range(60):
+        n = int(rng.integers(40, 200))
+        frame = pd.DataFrame({"g": rng.integers(0, 12, n), "h": rng.integers(0, 8, n)})
+        x = rng.normal(size=n) * 10 ** rng.uniform(-1, 1) + 3 * rng.normal()
+        y = 10 * rng.normal() + x * rng.normal(size=12)[frame["g"]]
+        y += rng.normal(size=12)[frame["g"]] + rng.normal(size=8)[frame["h"]]
+        frame = frame.assign(x=x, y=y + rng.normal(size=n))
+        result = fit("y ~ 0 + x + (1 + x | g) + (1 | h)", frame)
+        assert result.converged
+        evaluations.append(result.report.evaluations)
+    assert np.median(evaluations) <= 30
+
+
+@ML_OR_REML
 def test_days_as_levels_reach_the_closed_form(reml):
     """With as many random effects as rows the covariance S of a subject's ten values is free.
 

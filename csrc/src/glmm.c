@@ -387,7 +387,7 @@ static smm_problem generalized_problem(smm_glmm *g)
     return (smm_problem){g->ws->design, smm_glmm_parameters(g), g,
                          glmm_value,    glmm_gradient,          glmm_curvature,
                          g->scale,      g->run_vectors,         g->run_matrices,
-                         memory,        g->run_pairs};
+                         memory,        0,                      g->run_pairs};
 }
 
 int smm_glmm_newton(smm_glmm *g, const smm_options *options, double *parameters,

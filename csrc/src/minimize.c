@@ -20,6 +20,8 @@
 #define TRY_ZERO 1e-3
 /* Curvatures below this share of the largest count as flat. */
 #define FLAT 1e-6
+/* See correct_curvature. */
+#define DAMPED 0.1
 
 static double seconds(void)
 {
@@ -147,7 +149,9 @@ void smm_run_remember(smm_run *run, const double *step, const double *change)
 }
 
 /* BFGS updates of a positive definite H by the steps remembered, oldest first: what the
- * model of the curvature leaves out shows in the changes of the gradient. */
+ * model of the curvature leaves out shows in the changes of the gradient. Where a change says
+ * less than the share DAMPED of the curvature, or that it is negative, it is mixed with what the
+ * model says so that the share is DAMPED (Powell 1978): H stays positive definite. */
 static void correct_curvature(smm_run *run)
 {
     int32_t n = run->problem->n;
@@ -161,10 +165,15 @@ static void correct_curvature(smm_run *run)
             sy += s[i] * y[i];
             sHs += s[i] * Hs[i];
         }
-        if (!(sy > 0.1 * sHs)) continue;
-        for (int32_t j = 0; j < n; j++)
+        if (!(sHs > 0 && isfinite(sy))) continue;
+        double share = sy < DAMPED * sHs ? (1 - DAMPED) * sHs / (sHs - sy) : 1, rest = 1 - share;
+        double sr = share * sy + rest * sHs;
+        for (int32_t j = 0; j < n; j++) {
+            double rj = share * y[j] + rest * Hs[j];
             for (int32_t i = 0; i < n; i++)
-                H[i + (size_t)j * n] += y[i] * y[j] / sy - Hs[i] * Hs[j] / sHs;
+                H[i + (size_t)j * n] +=
+                    (share * y[i] + rest * Hs[i]) * rj / sr - Hs[i] * Hs[j] / sHs;
+        }
     }
 }
 

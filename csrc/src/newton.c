@@ -12,6 +12,9 @@
 #define MAX_HALVINGS 40
 /* Regular models need 5 to 20 steps; one that needs more than this is held up by a boundary. */
 #define MAX_STEPS 300
+/* The average information is far from the Hessian when the mean is badly wrong: where it has not
+ * done after so many steps, changes of the gradient correct it. */
+#define TRUSTED_STEPS 15
 /* So many steps without a decrease above rounding end the run. */
 #define MAX_IDLE 5
 /* No element of x changes by more than this times 1 + |x| in one step. */
@@ -111,7 +114,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
-        if (moved_from && problem->memory && status == SMM_OK) {
+        if (moved_from && problem->memory && steps > problem->trusted && status == SMM_OK) {
             for (int32_t i = 0; i < n; i++) {
                 old_x[i] = run.x[i] - old_x[i];
                 old_g[i] = run.g[i] - old_g[i];
@@ -183,7 +186,7 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
     *problem = (smm_problem){ws->design,      ws->design->ntheta, ws,
                              model_value,     model_gradient,     model_curvature,
                              ws->scale,       ws->run_vectors,    ws->run_matrices,
-                             0,               NULL};
+                             SMM_MEMORY,      TRUSTED_STEPS,      ws->run_pairs};
     return status;
 }
 

@@ -7,9 +7,6 @@
 
 #include "smm_internal.h"
 
-/* Steps the minimizer remembers to correct the curvature with. */
-#define SMM_MEMORY 10
-
 /* mu, 1 - mu without cancellation, and the derivatives of mu in eta. */
 typedef struct {
     double mu, rest, d1, d2, d3;

@@ -141,7 +141,7 @@ struct smm_workspace {
     double *vtheta;   /* (ntheta) scratch of smm_curvature */
     double *mtheta;   /* (2 ntheta^2 + 2 m ntheta) likewise */
     double *scale;        /* (ntheta) see smm_theta_scale */
-    double *run_vectors, *run_matrices; /* scratch of the minimizers */
+    double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
     double r2, logdet_omega, logdet_xvx, value;
 };
@@ -238,9 +238,11 @@ typedef struct {
     double *vectors;      /* SMM_RUN_VECTORS(n) doubles */
     double *matrices;     /* SMM_RUN_MATRICES(n) doubles */
     int memory;           /* steps to correct the curvature with; 0: it is good by itself */
+    int trusted;          /* steps before that: regular problems end before */
     double *pairs;        /* (2 memory n): steps and changes of the gradient */
 } smm_problem;
 
+#define SMM_MEMORY 10
 #define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1) /* see smm_run_start */
 #define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
 

@@ -65,6 +65,7 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->mtheta = take(a, 2 * nt * nt + 2 * m * nt, f);
     ws->scale = take(a, nt, f);
     ws->run_vectors = take(a, SMM_RUN_VECTORS(nt), f);
+    ws->run_pairs = take(a, 2 * SMM_MEMORY * nt, f);
     ws->run_matrices = take(a, SMM_RUN_MATRICES(nt), f);
     ws->group_tmp = take(a, d->group_scratch, f);
     /* the largest of: a chunk of rows (crossprod), a panel and a block (selinv), six
