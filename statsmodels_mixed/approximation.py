@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ._core import CoreDesign, CoreGeneralized
 from .basis import FixedBasis, orthonormal_basis
-from .crossprod import core_design
+from .crossprod import Structure, core_design
 from .design import Design
 from .errors import DataError, OptionError
 from .estimates import GeneralizedEstimates
@@ -25,6 +25,7 @@ __all__ = [
     "Approximation",
     "conditional_variances",
     "core_model",
+    "generalized_structure",
     "hessian",
     "leverage",
     "objective_and_gradient",
@@ -113,9 +114,15 @@ def _check_options(design: Design, n_agq: int, kind: str) -> None:
 
 
 def prepare(
-    design: Design, spec: FamilySpec, *, n_agq: int, fast: bool, hessian: str
+    design: Design,
+    spec: FamilySpec,
+    *,
+    n_agq: int,
+    fast: bool,
+    hessian: str,
+    structure: Structure | None = None,
 ) -> Approximation:
-    """Set up the objective of a generalized model.
+    """Set up the objective of a generalized model, with its structure if that is known.
 
     Raises
     ------
@@ -125,14 +132,15 @@ def prepare(
         If there are too few rows.
     """
     _check_options(design, n_agq, hessian)
-    basis = working_basis(design)
+    structure = structure or generalized_structure(design)
+    basis = structure.basis
     if design.X.shape[0] <= len(basis.columns):
         raise DataError(
             f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
             "coefficients; a model needs more rows than coefficients."
         )
     core = core_model(
-        core_design(design, basis.Q),
+        structure.core,
         design,
         spec,
         design.y,
@@ -141,6 +149,12 @@ def prepare(
         hessian=hessian,
     )
     return Approximation(core, basis, core.design.ntheta, fast)
+
+
+def generalized_structure(design: Design) -> Structure:
+    """Analyse the structure of a generalized model."""
+    basis = working_basis(design)
+    return Structure(basis, core_design(design, basis.Q))
 
 
 def working_basis(design: Design) -> FixedBasis:

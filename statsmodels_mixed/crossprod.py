@@ -12,9 +12,28 @@ from .basis import FixedBasis, orthonormal_basis, residual_response
 from .design import Design
 from .errors import DataError
 
-__all__ = ["Crossproducts", "core_design", "form_crossproducts"]
+__all__ = ["Crossproducts", "Structure", "core_design", "form_crossproducts", "linear_structure"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What fits to different responses have in common; copied or saved it becomes None.
+
+    Parameters
+    ----------
+    basis : FixedBasis
+        X = Q R of the independent columns.
+    core : CoreDesign
+        The random effects beside Q, analysed.
+    """
+
+    basis: FixedBasis
+    core: CoreDesign
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +93,21 @@ def core_design(design: Design, X: Array) -> CoreDesign:
     return CoreDesign(terms, X)
 
 
-def form_crossproducts(design: Design) -> Crossproducts:
+def linear_structure(design: Design) -> Structure:
+    """Analyse the structure of a linear model."""
+    with one_blas_thread():
+        basis = orthonormal_basis(design.X, design.weights)
+        return Structure(basis, core_design(design, basis.Q))
+
+
+def form_crossproducts(design: Design, structure: Structure | None = None) -> Crossproducts:
     """Form everything that evaluations need, in one pass over the rows.
+
+    Parameters
+    ----------
+    design : Design
+    structure : Structure, optional
+        That of the design, if it is known.
 
     Raises
     ------
@@ -83,8 +115,8 @@ def form_crossproducts(design: Design) -> Crossproducts:
         If there are not more rows than independent fixed-effects columns, or the fixed
         effects reproduce the response.
     """
-    with one_blas_thread():
-        basis = orthonormal_basis(design.X, design.weights)
+    structure = structure or linear_structure(design)
+    basis = structure.basis
     n, rank = basis.Q.shape
     if n <= rank:
         raise DataError(
@@ -94,6 +126,6 @@ def form_crossproducts(design: Design) -> Crossproducts:
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, basis, design.weights)
     with one_blas_thread():
-        workspace = CoreWorkspace(core_design(design, basis.Q), residual, design.weights)
+        workspace = CoreWorkspace(structure.core, residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     return Crossproducts(workspace, basis, gamma, scale, log_weights)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .crossprod import form_crossproducts
+from .crossprod import Structure, form_crossproducts
 from .design import Design
 from .errors import OptionError
 from .estimates import LinearEstimates
@@ -50,6 +50,7 @@ def fit_linear(
     sigma: float | None = None,
     start: Array | None = None,
     options: FitOptions | None = None,
+    structure: Structure | None = None,
 ) -> LinearEstimates:
     """Fit a linear mixed model by maximum likelihood or REML.
 
@@ -63,6 +64,8 @@ def fit_linear(
     start : array_like, shape (n_theta,), optional
         Where to start; see `default_start`.
     options : FitOptions, optional
+    structure : Structure, optional
+        That of the design, if it is known from a fit to another response.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def fit_linear(
         raise OptionError(f"sigma={sigma!r} is not possible; give a positive number.")
     options = options or FitOptions()
 
-    products = form_crossproducts(design)
+    products = form_crossproducts(design, structure)
     products.set_criterion(reml, sigma)
     workspace = products.workspace
 

@@ -16,6 +16,7 @@ from .approximation import (
     prepare,
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
+from .crossprod import Structure
 from .design import Design
 from .errors import CoreError, DataError, OptionError
 from .estimates import GeneralizedEstimates
@@ -86,6 +87,7 @@ def fit_generalized(
     hessian: str = "expected",
     start: Array | None = None,
     options: FitOptions | None = None,
+    structure: Structure | None = None,
 ) -> GeneralizedEstimates:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -105,6 +107,8 @@ def fit_generalized(
         theta alone, or all parameters: theta, beta of the estimable columns unless `fast`,
         log dispersion if there is one.
     options : FitOptions, optional
+    structure : Structure, optional
+        That of the design, if it is known from a fit to another response.
 
     Returns
     -------
@@ -118,7 +122,9 @@ def fit_generalized(
         If there are too few rows, or no maximum can be reached.
     """
     with one_blas_thread():
-        problem = prepare(design, spec, n_agq=n_agq, fast=fast, hessian=hessian)
+        problem = prepare(
+            design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
+        )
         begin, unit = _default_start(problem, design, spec)
     if start is not None:
         given = np.array(start, dtype=float)

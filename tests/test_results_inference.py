@@ -23,6 +23,7 @@ from scipy import stats
 from small_models import fit, fit_shipped
 
 from statsmodels_mixed import DataError, OptionError, datasets
+from statsmodels_mixed._core import CoreDesign
 from statsmodels_mixed.inference import anova, denominators, profile, refit, simulate
 from statsmodels_mixed.results.summary import coefficient_table
 
@@ -237,6 +238,30 @@ def test_refit_is_a_fit_to_the_other_response(how):
     assert_allclose(found.resid, y - found.fittedvalues)
     assert_allclose(result.refit(result.model.endog).params, result.params, rtol=1e-6)
     assert result.model.endog is not found.model.endog
+
+
+def test_refits_share_the_analysis_of_their_structure(monkeypatch):
+    made = []
+    original = CoreDesign.__init__
+
+    def counted(self, *arguments):
+        made.append(1)
+        original(self, *arguments)
+
+    monkeypatch.setattr(CoreDesign, "__init__", counted)
+    data = datasets.load("cbpp")
+    generalized = smf.mixedglm2(
+        "incid / hsz ~ period + (1 | herd)", data, sm.families.Binomial(), weights="hsz"
+    ).fit()
+    for result in (fit_shipped("penicillin"), generalized):
+        y = simulate(result, 3, seed=2)
+        made.clear()
+        refits = [result.refit(y[:, 0]), result.refit(y[:, 1])]
+        refits.append(refits[0].refit(y[:, 2]))
+        assert len(made) == 1
+        again = pickle.loads(pickle.dumps(refits[2]))
+        assert_allclose(again.refit(y[:, 0]).params, refits[0].params, rtol=1e-4)
+        assert_allclose(again.refit(y[:, 0]).objective, refits[0].objective, rtol=1e-8)
 
 
 def test_refit_of_a_singular_fit_leaves_the_boundary():

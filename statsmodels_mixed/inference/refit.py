@@ -18,7 +18,8 @@ def refit(result: Any, y: ArrayLike) -> Any:
     """Fit the model of a result to another response, as it was fitted.
 
     The criterion or approximation, standard errors and degrees of freedom are those of the
-    result; the fit starts at its parameters, unless it is singular.
+    result; the fit starts at its parameters, unless it is singular. The structure of the model is
+    analysed with the first such fit and kept for others, by this result and by the new ones.
 
     Parameters
     ----------

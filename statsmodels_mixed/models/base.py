@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
+from ..crossprod import Structure
 from ..design import Design, build_design
 from ..errors import DataError, OptionError
 from ..formula.parse import parse
@@ -44,11 +45,17 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
 
     link: Any
     design: Design | None
+    # Kept for fits to other responses, once there was one.
+    _structure: Structure | None = None
     endog: Array | None
     exog: Array | None
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Check what any fit needs and return the design to fit; `rows` are the labels."""
+        raise NotImplementedError
+
+    def _analyse(self) -> Structure:
+        """Analyse what fits to other responses will have in common with this one."""
         raise NotImplementedError
 
     def _from_arrays(
@@ -213,7 +220,12 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         return results.wrapper(results)
 
     def with_response(self, y: Array) -> Self:
-        """Return this model of another response, shape (n,), in the form of `endog`."""
+        """Return this model of another response, shape (n,), in the form of `endog`.
+
+        Both keep the analysis of their common structure.
+        """
+        if self._structure is None:
+            self._structure = self._analyse()
         other = copy.copy(self)
         design = replace(self._kept_design(), y=y, response_levels=None)
         rows, frame = self.data.row_labels, self.frame
@@ -224,6 +236,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
     def without_data(self) -> Self:
         """Return a copy without data, for results that are to be small."""
         bare = copy.copy(self)
+        bare._structure = None
         bare.design = bare.endog = bare.exog = bare.weights = None
         bare.offset = None if self.offset is None else self.offset[:0]
         bare.data = self.data.without_rows()

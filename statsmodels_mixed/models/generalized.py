@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 
+from ..approximation import generalized_structure
 from ..basis import orthonormal_basis
+from ..crossprod import Structure
 from ..design import Design, check_groupings
 from ..errors import MixedModelWarning, OptionError
 from ..families import read_family
@@ -201,6 +203,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         return design
 
+    def _analyse(self) -> Structure:
+        return generalized_structure(self._kept_design())
+
     # Evaluation at given parameters.
 
     def objective(
@@ -359,6 +364,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             hessian=hessian,
             start=None if start is None else np.asarray(start, dtype=float),
             options=options,
+            structure=self._structure,
         )
         results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
         wrapped: GeneralizedLinearMixedModelResults = self._finish(results, choice)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
+from ..crossprod import Structure, linear_structure
 from ..design import Design, check_groupings, check_linear_response
 from ..errors import OptionError
 from ..fit import fit_linear
@@ -147,6 +148,9 @@ class LinearMixedModel(MixedModel):
         check_groupings(design, allow_observation_level=True)
         return design
 
+    def _analyse(self) -> Structure:
+        return linear_structure(self._kept_design())
+
     # Evaluation at a given theta.
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:
@@ -248,6 +252,7 @@ class LinearMixedModel(MixedModel):
             sigma=None if sigma is None else float(sigma),
             start=None if start is None else np.asarray(start, dtype=float),
             options=options,
+            structure=self._structure,
         )
         results = LinearMixedModelResults(self, estimates, self.layout)
         wrapped: LinearMixedModelResults = self._finish(results, choice)
