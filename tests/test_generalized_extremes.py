@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 import simulated
 import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from generalized_checks import assert_stationary, fitted
 from numpy.testing import assert_allclose
 from reference.glmm_names import BINOMIAL, POISSON, make_design
 from scipy.special import expit, ndtr
 from scipy.stats import poisson
 
+from statsmodels_mixed.approximation import prepare
 from statsmodels_mixed.design import Design
 from statsmodels_mixed.families import FamilySpec
 from statsmodels_mixed.generalized import fit_generalized
@@ -214,3 +216,24 @@ def test_large_crossed_counts(size):
     # A full Hessian would take long here; standard errors given theta will do.
     gradient = estimates.report.gradient[2:] * errors
     assert_allclose(gradient, 0, atol=1e-4)
+
+
+def test_large_random_effects_have_one_objective():
+    # Whatever was evaluated before: PIRLS starts from its modes, and ends where eta, not u,
+    # is settled.
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n, k = int(rng.integers(30, 200)), int(rng.integers(3, 12))
+        frame = pd.DataFrame({"g": rng.integers(0, k, n), "x": rng.normal(size=n)})
+        eta = frame["x"] + rng.normal(size=k)[frame["g"]]
+        frame["y"] = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float)
+        model = smf.mixedglm2("y ~ x + (x | g)", frame, sm.families.Binomial())
+        at = [10 ** rng.uniform(0, 2.5), rng.normal(), 10 ** rng.uniform(0, 2), *rng.normal(size=2)]
+        values = []
+        for before in (None, [0.5, 0, 0.5, 0, 0], [50, 0, 80, 3, -3]):
+            problem = prepare(model.design, model.spec, n_agq=1, fast=False, hessian="expected")
+            for point in (before, at):
+                if point is not None:
+                    value, _ = problem.core.value_and_gradient(problem.to_working(np.array(point)))
+            values.append(value)
+        assert_allclose(values, values[0], rtol=0, atol=1e-9)

@@ -31,8 +31,9 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->beta, p},      {&g->xb, n},       {&g->eta, n},       {&g->l, n},
         {&g->we, n},        {&g->storage_wo, n}, {&g->dw, n},      {&g->l_zeta, n},
         {&g->w_zeta, n},    {&g->work, n},     {&g->lbar, n},      {&g->u, q},
-        {&g->u_old, q},     {&g->u_kept, q},   {&g->zl, q},        {&g->zc, q},
-        {&g->v, q},         {&g->beta_old, p}, {&g->beta_kept, p}, {&g->xr, p},
+        {&g->u_old, q},     {&g->u_kept, q},   {&g->u_good, q},    {&g->zl, q},
+        {&g->zc, q},        {&g->v, q},        {&g->xr, p},        {&g->beta_old, p},
+        {&g->beta_kept, p}, {&g->beta_good, p},
         {&g->direct, kk},   {&g->tk, kk},      {&g->scale, np},    {&g->HW, nt * p},
         {&g->theta_block, nt * nt}, {&g->row, n}, {&g->trial, n}, {&g->trial_zeta, n},
         {&g->run_vectors, SMM_RUN_VECTORS(np)}, {&g->run_pairs, 2 * SMM_MEMORY * np}, {&g->run_matrices, SMM_RUN_MATRICES(np)},
@@ -166,7 +167,8 @@ int smm_glmm_set_unit(smm_glmm *g, double unit)
 int smm_glmm_set_beta(smm_glmm *g, const double *beta)
 {
     if (!g || (!beta && g->ws->design->p)) return SMM_EINVAL;
-    for (int32_t v = 0; v < g->ws->design->p; v++) g->beta[v] = g->beta_kept[v] = beta[v];
+    for (int32_t v = 0; v < g->ws->design->p; v++)
+        g->beta[v] = g->beta_kept[v] = g->beta_good[v] = beta[v];
     g->solved = 0;
     return SMM_OK;
 }
@@ -184,6 +186,21 @@ static void take_parameters(smm_glmm *g, const double *parameters)
     g->zeta = smm_has_dispersion(g->family.distribution) ? *parameters : 0;
 }
 
+/* PIRLS from the modes of the evaluation before; failing that, because that was a trial of a
+ * minimizer far away, from those where the gradient was last wanted. */
+static int find_modes(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    size_t q = sizeof(double) * (size_t)d->q, p = sizeof(double) * (size_t)d->p;
+    int status = SMM_ENOTPD;
+    for (int start = 0; status && start < 2; start++) {
+        memcpy(g->u, start == 0 ? g->u_kept : g->u_good, q);
+        if (g->fast) memcpy(g->beta, start == 0 ? g->beta_kept : g->beta_good, p);
+        status = smm_pirls(g);
+    }
+    return status;
+}
+
 int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
 {
     if (!g || !parameters || !value) return SMM_EINVAL;
@@ -194,9 +211,7 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     for (int32_t i = 0; i < smm_glmm_parameters(g); i++)
         if (!isfinite(parameters[i])) return SMM_ENONFINITE;
     take_parameters(g, parameters);
-    memcpy(g->u, g->u_kept, q);
-    if (g->fast) memcpy(g->beta, g->beta_kept, p);
-    int status = smm_pirls(g);
+    int status = find_modes(g);
     if (status == SMM_OK) status = smm_form_omega(g, g->w);
     if (status) return status;
     g->logdet = g->ws->logdet_omega;
@@ -306,6 +321,8 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (dispersion) *next = zeta_gradient;
     for (int32_t i = 0; i < np; i++)
         if (!isfinite(gradient[i])) return smm_fail(SMM_ENONFINITE, np, gradient);
+    memcpy(g->u_good, g->u, sizeof(double) * (size_t)d->q);
+    memcpy(g->beta_good, g->beta, sizeof(double) * (size_t)p);
     g->solved = 2;
     return SMM_OK;
 }
@@ -414,36 +431,5 @@ int smm_solve_expected(smm_glmm *g)
     int status = form_expected(g);
     if (status == SMM_OK) status = smm_selected_inverse(g->ws);
     if (status == SMM_OK) g->ws->state = SMM_HAS_GRADIENT;
-    return status;
-}
-
-int smm_glmm_leverage(smm_glmm *g, double *out)
-{
-    if (!g || !out) return SMM_EINVAL;
-    int status = smm_solve_expected(g);
-    return status ? status : smm_leverage(g->ws, g->we, out);
-}
-
-int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *eta,
-                      double *xvx_inverse, double *condvar, double *scalars)
-{
-    if (!g) return SMM_EINVAL;
-    smm_workspace *ws = g->ws;
-    const smm_design *d = ws->design;
-    int status = smm_solve_expected(g);
-    if (status) return status;
-    memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);
-    memcpy(ws->beta, g->beta, sizeof(double) * (size_t)d->p);
-    smm_apply_lambda(ws, g->u, ws->b, 1);
-    status = smm_solution(ws, beta, u, b, xvx_inverse, NULL);
-    if (status == SMM_OK && condvar) status = smm_condvar(ws, condvar);
-    if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)d->n);
-    if (scalars) {
-        scalars[0] = g->loglik;
-        scalars[1] = g->usq;
-        scalars[2] = g->logdet;
-        scalars[3] = exp(g->zeta);
-        scalars[4] = (double)g->pirls_steps;
-    }
     return status;
 }

@@ -14,7 +14,7 @@
  * which is short because most of R is in the tail, where all is stored; where it is not, they are
  * read from columns of Omega^-1, solved for once as long as the rows keep a level.
  */
-#include "smm_glmm.h"
+#include "smm_internal.h"
 
 /* Steps of the recursion: each multiplies the work by the rows of a column. */
 #define MAX_STEPS 2
@@ -180,18 +180,4 @@ int smm_mode_slopes(smm_workspace *ws, double *out)
         }
     }
     return SMM_OK;
-}
-
-int smm_glmm_level_covariances(smm_glmm *g, int64_t m, const int32_t *levels, double *out)
-{
-    if (!g) return SMM_EINVAL;
-    int status = smm_solve_expected(g);
-    return status ? status : smm_level_covariances(g->ws, m, levels, out);
-}
-
-int smm_glmm_mode_slopes(smm_glmm *g, double *out)
-{
-    if (!g) return SMM_EINVAL;
-    int status = smm_solve_expected(g);
-    return status ? status : smm_mode_slopes(g->ws, out);
 }

@@ -17,9 +17,11 @@
 #define MAX_HALVINGS 30
 /* Observed weights below this share of the expected ones are not used. */
 #define SAFE_SHARE 0.1
-/* A Newton step this small, squared, is the error after it; a scoring step only shrinks. */
+/* A Newton step this small in eta, squared, is the error after it; a scoring step only
+ * shrinks. Decrements below SETTLED are rounding. */
 #define NEWTON_TOLERANCE 1e-10
 #define SCORING_TOLERANCE 1e-15
+#define SETTLED 1e-20
 
 void smm_fixed_predictor(smm_glmm *g)
 {
@@ -144,6 +146,22 @@ static int step_weights(smm_glmm *g)
     return newton;
 }
 
+/* A step of u has at least its squared length as decrement; this is the decrement of the
+ * longest one that changes eta by no more than the tolerance allows. */
+static double newton_tolerance(const smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    const double *rms = g->ws->zrms;
+    double gain = 0;
+    for (int32_t t = 0; t < d->nterms; rms += d->cols[t++])
+        for (int32_t c = 0; c < d->cols[t]; c++)
+            for (int32_t r = c; r < d->cols[t]; r++) {
+                double f = g->ws->T[g->ws->T_at[t] + r + c * d->cols[t]] * rms[r] / g->unit;
+                gain += f * f;
+            }
+    return fmax(NEWTON_TOLERANCE / fmax(1, gain), SETTLED);
+}
+
 /* To the modes; SMM_ENOTPD when they cannot be reached. Leaves rows evaluated there. */
 int smm_pirls(smm_glmm *g)
 {
@@ -151,7 +169,7 @@ int smm_pirls(smm_glmm *g)
     const smm_design *d = ws->design;
     size_t q = (size_t)d->q, p = (size_t)d->p;
     double *delta = g->v, *step = g->xr;
-    double h = evaluate(g);
+    double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
     if (!isfinite(h)) return SMM_ENONFINITE;
     for (int iteration = 0; iteration < MAX_STEPS; iteration++) {
         smm_z_transpose(g, g->l, g->zl);
@@ -188,9 +206,11 @@ int smm_pirls(smm_glmm *g)
             if (h >= before - slack) break;
             if (halvings == MAX_HALVINGS) return SMM_ENOTPD;
         }
-        if (length == 1 && decrement <= (newton ? NEWTON_TOLERANCE : SCORING_TOLERANCE))
-            return SMM_OK;
-        if (decrement <= 1e-20) return SMM_OK;
+        if (length == 1 && decrement <= (newton ? tolerance : SCORING_TOLERANCE)) return SMM_OK;
+        if (decrement <= SETTLED) return SMM_OK;
+        /* as small as rounding lets it become */
+        if (newton && decrement <= SCORING_TOLERANCE && decrement > 0.1 * last) return SMM_OK;
+        last = decrement;
     }
     return SMM_ENOTPD;
 }

@@ -39,8 +39,8 @@ struct smm_glmm {
     int kernel;           /* 0 general rows, 1 logit with one trial, 2 Poisson with log link */
     double constant;      /* part of the log-likelihood the kernel leaves out */
     /* per random effect (q), elimination order */
-    double *u, *u_old, *u_kept, *zl, *zc, *v;
-    double *beta_old, *beta_kept, *xr; /* (p) */
+    double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;
+    double *beta_old, *beta_kept, *beta_good, *xr; /* (p) */
     double *direct, *tk; /* per term k x k: sums of Z'l u'; A T Omega^-1, later Gamma T */
     /* quadrature: log of the terms of each level's sum, (levels x nodes_total); owned */
     double *node_log;
