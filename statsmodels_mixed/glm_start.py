@@ -35,9 +35,10 @@ def glm_coefficients(
     Returns
     -------
     gamma : ndarray, shape (p,)
-        Coefficients of Q.
+        Coefficients of Q; NaN where the steps went astray, as they may for other links than
+        the canonical one.
     mu : ndarray, shape (n,)
-        Fitted means.
+        Fitted means; the mean response where there are no coefficients.
     """
     link = family.link
     shift = np.zeros(len(y)) if offset is None else offset
@@ -58,7 +59,11 @@ def glm_coefficients(
             normal: Array = weighted.T @ Q
             normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
             right = weighted.T @ np.where(usable, target, 0.0)
-            step: Array = np.asarray(np.linalg.solve(normal, right))
+            try:
+                step: Array = np.asarray(np.linalg.solve(normal, right))
+            except np.linalg.LinAlgError:
+                # steps too long have led to means at which no row tells anything
+                return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
             change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
             gamma = step
             eta = Q @ gamma + shift

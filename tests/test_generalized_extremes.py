@@ -190,6 +190,27 @@ def test_pairs(groups):
     assert estimates.theta[0] < better.theta[0]
 
 
+@pytest.mark.parametrize("seed", [3, 18])
+@pytest.mark.parametrize("how", [{}, {"fast": True}], ids=["laplace", "fast"])
+def test_a_start_that_goes_astray(seed, how):
+    """Scoring for the coefficients without groups leads to means that overflow."""
+    stream, g = simulated.Stream(seed), np.repeat(np.arange(10), 8)
+    x = stream.normal(80)
+    eta = 1.3 * stream.normal(10)[g] + 0.7 * x + 0.5
+    data = pd.DataFrame({"y": np.exp(eta + 0.5 * stream.normal(80)), "x": x, "g": g})
+    family = FamilySpec("inverse_gaussian", "log", 1.0, True)
+    estimates = fitted("y ~ x + (1 | g)", data, family, **how)
+    assert estimates.report.converged
+    if not how:
+        assert_stationary(make_design("y ~ x + (1 | g)", data), family, estimates)
+    # in another unit, y / c, the family has the mean mu / c and the dispersion c phi
+    larger = fitted("y ~ x + (1 | g)", data.assign(y=8 * data["y"]), family, **how)
+    assert_allclose(larger.beta - estimates.beta, [np.log(8), 0], atol=1e-6)
+    assert_allclose(larger.theta, estimates.theta, rtol=1e-5)
+    assert_allclose(larger.dispersion, estimates.dispersion / 8, rtol=1e-5)
+    assert_allclose(larger.objective - estimates.objective, 2 * 80 * np.log(8), rtol=1e-8)
+
+
 def crossed_counts(n: int, first: int, second: int) -> Design:
     stream = simulated.Stream(12)
     g = np.floor(stream.uniform(n) * first).astype(int)

@@ -286,6 +286,8 @@ def _draw_family(
         mu = np.asarray(family_object(spec, phi).link.inverse(eta), dtype=float)
     w = 1.0 if weights is None else weights
     try:
+        if not np.isfinite(mu).all():
+            raise ValueError("mu is not finite")  # some of NumPy's distributions draw NaN
         match spec.family:
             case "gaussian":
                 return rng.normal(mu, np.sqrt(phi / w))
