@@ -20,7 +20,7 @@ from scipy.stats import norm
 from statsmodels.genmod.families import links
 
 from statsmodels_mixed import SingularFitWarning, datasets
-from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.errors import DataError, MixedModelWarning, OptionError
 from statsmodels_mixed.inference import Profile, profile
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
@@ -265,6 +265,41 @@ def test_a_correlation_with_an_effect_that_does_not_vary_can_be_anything():
     assert_allclose(table[["lower", "upper"]].to_numpy(), [[-1, 1]])
 
 
+@pytest.mark.parametrize("seed", [4, 5, 9, 18, 23, 47])
+def test_a_correlation_is_free_where_an_effect_need_not_vary(seed):
+    """Its deviance is never above that of the model without the effect."""
+    rng, g = np.random.default_rng(seed), np.repeat(np.arange(8), 8)
+    x = rng.normal(size=64)
+    slopes = rng.normal(size=(2, 8))[:, g] * [[0.6], [0.2]]
+    data = pd.DataFrame({"y": 1 + x + slopes[0] + slopes[1] * x + rng.normal(size=64)})
+    data["x"], data["g"] = x, g
+    full = fit("y ~ x + (x | g)", data)
+    smaller = [fit(f"y ~ x + {bars}", data) for bars in ("(1 | g)", "(0 + x | g)")]
+    most = math.sqrt(min(other.objective for other in smaller) - full.objective)
+    curves = profile(full, "corr")
+    (curve,) = curves.curves
+    assert max(abs(curve.zeta)) <= most + 1e-4
+    lower, upper = curves.conf_int().loc[("corr", "g.x.Intercept"), ["lower", "upper"]]
+    assert most < norm.isf(0.025)
+    assert (lower, upper) == (-1, 1)
+    # the least deviance at a correlation, over the deviations relative to sigma
+    for corr, zeta in zip(curve.value[1:-1], curve.zeta[1:-1], strict=True):
+        root = math.sqrt(1 - corr**2)
+        least = min(
+            minimize(
+                lambda s, corr=corr, root=root: full.model.objective(
+                    [s[0] ** 2, s[1] ** 2 * corr, s[1] ** 2 * root]
+                ),
+                start,
+                method="Nelder-Mead",
+                options={"xatol": 1e-6, "fatol": 1e-9, "maxfev": 2000},
+            ).fun
+            for start in ([0.8, 0.5], [0.8, 0.1], [0.1, 0.5])
+        )
+        # a curve this near to its ceiling has reached it
+        assert_allclose(zeta**2, least - full.objective, atol=2e-3 * most + 1e-5)
+
+
 def test_a_ridge_of_equal_deviance_is_crossed():
     # The data tell the variances under either source, but not this matrix itself.
     table = profile(fitted("oxide_source"), ("sd", "corr")).conf_int()
@@ -333,6 +368,16 @@ def test_an_interval_beyond_the_points_is_refused():
     curves.conf_int(0.05)
     with pytest.raises(OptionError, match="profile again with a higher level"):
         curves.conf_int(1e-5)
+
+
+def test_limits_that_cannot_be_found_are_nan(monkeypatch):
+    monkeypatch.setattr("statsmodels_mixed.inference.profile_path.MOST_POINTS", 3)
+    short, whole = profile(fitted("sleep_slope"), "sd"), profiled("sleep_slope")
+    with pytest.warns(MixedModelWarning, match="from sd subj.Intercept, sd subj.days: limits"):
+        assert np.isnan(short.conf_int(0.05)[["lower", "upper"]].to_numpy()).all()
+    assert_allclose(short.conf_int(0.2), whole.conf_int(0.2, "sd"), rtol=1e-6)
+    with pytest.raises(OptionError, match="farther on the deviance could not be minimized"):
+        short["sd", "subj.days"].interval(0.95)
 
 
 def test_kinds_can_be_chosen():

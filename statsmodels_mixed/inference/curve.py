@@ -40,6 +40,9 @@ class Curve:
         Derivative of zeta in the parameter; NaN where it is not known.
     lower, upper : float
         The least and the largest value the parameter can have, infinite if there is none.
+    cutoff : float
+        The zeta the points were to reach. They end before where the deviance could not be
+        minimized farther on.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Curve:
     slope: Array
     lower: float
     upper: float
+    cutoff: float
 
     @cached_property
     def _size(self) -> float:
@@ -97,8 +101,7 @@ class Curve:
         OptionError
             If the points do not go that far.
         """
-        end = -1 if zeta > 0 else 0
-        if len(self.value) < 2 or abs(zeta) > abs(float(self.zeta[end])):
+        if not self._within(zeta):
             return self._beyond(zeta)
         at = int(np.searchsorted(self.zeta, zeta))
         if self.zeta[at] == zeta:
@@ -112,15 +115,29 @@ class Curve:
             left, right = (middle, right) if below else (left, middle)
         return self._value(float(spline.x[at - 1]) + left)
 
-    def _beyond(self, zeta: float) -> float:
+    def is_short_of(self, zeta: float) -> bool:
+        """Tell whether the points were to reach this zeta, and do not, nor a bound."""
+        return abs(zeta) <= self.cutoff and not (self._within(zeta) or self._ends_at_bound(zeta))
+
+    def _within(self, zeta: float) -> bool:
+        return len(self.value) >= 2 and abs(zeta) <= abs(float(self.zeta[_side(zeta)]))
+
+    def _ends_at_bound(self, zeta: float) -> bool:
         bound = self.upper if zeta > 0 else self.lower
-        end = self.value[-1 if zeta > 0 else 0]
-        if end == bound or (len(self.value) < 2 and math.isnan(self.estimate)):
-            return bound
-        reached = abs(float(self.zeta[-1 if zeta > 0 else 0]))
+        return bool(self.value[_side(zeta)] == bound) or (
+            len(self.value) < 2 and math.isnan(self.estimate)
+        )
+
+    def _beyond(self, zeta: float) -> float:
+        if self._ends_at_bound(zeta):
+            return self.upper if zeta > 0 else self.lower
+        reached = abs(float(self.zeta[_side(zeta)]))
+        advice = "profile again with a higher level="
+        if self.is_short_of(zeta):
+            advice = "farther on the deviance could not be minimized"
         raise OptionError(
             f"the profile of {self.kind} {self.name} reaches zeta = {reached:.3f} on this side, "
-            f"not {abs(zeta):.3f}: profile again with a higher level="
+            f"not {abs(zeta):.3f}: {advice}"
         )
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -135,6 +152,10 @@ class Curve:
             raise OptionError(f"level must be between 0 and 1, not {level!r}")
         zeta = float(norm.isf((1 - level) / 2))
         return self.value_at(-zeta), self.value_at(zeta)
+
+
+def _side(zeta: float) -> int:
+    return -1 if zeta > 0 else 0
 
 
 def _monotone(at: Array, zeta: Array, slope: Array) -> Array:

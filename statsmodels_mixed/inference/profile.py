@@ -8,6 +8,8 @@ for a model fitted by REML, which has no likelihood of its coefficients.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from .._core import one_blas_thread
-from ..errors import OptionError
+from ..errors import MixedModelWarning, OptionError
 from ..estimates import LinearEstimates
 from .curve import Curve
 from .parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
@@ -114,7 +116,8 @@ class Profile:
         """Return confidence intervals.
 
         Where a parameter reaches a bound before zeta is large enough, such as zero for a
-        standard deviation, that bound ends its interval.
+        standard deviation, that bound ends its interval. A limit is NaN where the deviance
+        could not be minimized far enough away from the estimate.
 
         Parameters
         ----------
@@ -131,16 +134,36 @@ class Profile:
         Raises
         ------
         OptionError
-            If the points do not go far enough for alpha.
+            If the profile is not of so high a level.
+
+        Warns
+        -----
+        MixedModelWarning
+            Some limits are NaN.
         """
         quantile_levels(alpha)
+        zeta = float(norm.isf(alpha / 2))
         present = [kind for kind in KINDS if any(curve.kind == kind for curve in self.curves)]
-        rows, labels = [], []
+        rows, labels, unknown = [], [], []
         for kind in select_kinds(kinds, present):
             for curve in self.curves:
                 if curve.kind == kind:
                     labels.append((curve.kind, curve.name))
-                    rows.append((curve.estimate, *curve.interval(1 - alpha)))
+                    short = [curve.is_short_of(side) for side in (-zeta, zeta)]
+                    if any(short):
+                        unknown.append(f"{curve.kind} {curve.name}")
+                    limits = [
+                        math.nan if missing else curve.value_at(side)
+                        for missing, side in zip(short, (-zeta, zeta), strict=True)
+                    ]
+                    rows.append((curve.estimate, *limits))
+        if unknown:
+            warnings.warn(
+                f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
+                "limits there are NaN; bootstrap intervals may do",
+                MixedModelWarning,
+                stacklevel=2,
+            )
         columns = ["estimate", "lower", "upper"]
         return pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
 

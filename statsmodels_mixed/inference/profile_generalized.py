@@ -20,7 +20,7 @@ from ..optimize import FitOptions
 from .constraints import Combination, Constraint, Element
 from .parameters import Components
 from .profile_targets import Show, State, Target, constrained, covariance_targets, linear
-from .surface import keep_off_zero
+from .surface import Minimum, constrained_minimum, keep_off_zero
 
 __all__ = ["GeneralizedModel"]
 
@@ -113,15 +113,26 @@ class GeneralizedModel:
             last = Element(len(self._x) - 1, -math.inf)
             return [self._target(kind, "", last, lambda zeta: (math.exp(zeta),) * 2)]
         size = self._surface.units[: self.n_theta]
-        return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target)
+        return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target, self._least)
+
+    def _least(self, constraint: Constraint, value: float) -> Minimum | None:
+        return constrained_minimum(self._surface, constraint, value, self._x)
 
     def _coefficient(self, j: int, name: str) -> Target:
         gradient, middle = np.zeros(len(self._x)), slice(self.n_theta, self.n_theta + self._rank)
         gradient[middle] = self._inverse_r[j] * self._surface.units[middle]
         return self._target("beta", name, Combination(gradient), linear(1.0))
 
-    def _target(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
-        return constrained(self._surface, kind, name, constraint, self._x, show, self._read)
+    def _target(
+        self,
+        kind: str,
+        name: str,
+        constraint: Constraint,
+        show: Show,
+        ceiling: Minimum | None = None,
+    ) -> Target:
+        surface, x = self._surface, self._x
+        return constrained(surface, kind, name, constraint, x, show, self._read, ceiling)
 
     def _read(self, x: Array) -> State:
         parameters = x * self._surface.units

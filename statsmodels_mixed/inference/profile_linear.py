@@ -18,7 +18,7 @@ from ..optimize import FitOptions
 from .constraints import Constraint, Element
 from .parameters import Components
 from .profile_targets import Show, State, Target, constrained, covariance_targets, linear
-from .surface import Minimum, Surface
+from .surface import Minimum, Surface, constrained_minimum
 
 __all__ = ["LinearModel"]
 
@@ -82,10 +82,20 @@ class LinearModel:
             last = Element(len(self._theta), -math.inf)
             return [self._covariance(kind, "", last, lambda tau: (y_scale * math.exp(tau),) * 2)]
         return covariance_targets(
-            kind, self._components, size, y_scale, self._sigma, self._covariance
+            kind, self._components, size, y_scale, self._sigma, self._covariance, self._least
         )
 
-    def _covariance(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
+    def _least(self, constraint: Constraint, value: float) -> Minimum | None:
+        return constrained_minimum(self._surface, constraint, value, self._x)
+
+    def _covariance(
+        self,
+        kind: str,
+        name: str,
+        constraint: Constraint,
+        show: Show,
+        ceiling: Minimum | None = None,
+    ) -> Target:
         """Return a target among the covariance parameters and sigma."""
 
         def read(x: Array) -> State:
@@ -93,7 +103,7 @@ class LinearModel:
             self._workspace.value_and_gradient(theta)
             return theta, sigma, self._workspace.solution().beta
 
-        return constrained(self._surface, kind, name, constraint, self._x, show, read)
+        return constrained(self._surface, kind, name, constraint, self._x, show, read, ceiling)
 
     def _coefficient(self, j: int, name: str) -> Target:
         """Return a coefficient as a target: its column leaves X and moves into the response.

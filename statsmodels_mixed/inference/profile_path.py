@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import MixedModelError
 from .curve import Curve
-from .profile_targets import Model, Target
+from .profile_targets import NEAR_BOUND, Model, Target
 from .surface import Minimum
 
 __all__ = ["trace"]
@@ -19,8 +19,6 @@ Array = NDArray[np.float64]
 
 # Points are this far apart in zeta, about.
 STEP = 0.6
-# A bound is approached no nearer than this, in working units: closer the deviance is flat.
-NEAR_BOUND = 1e-6
 MOST_POINTS = 60
 # No step is longer than this times the one before,
 GROWTH = 2.5
@@ -28,6 +26,8 @@ GROWTH = 2.5
 LONGEST = {"corr": 0.25, "beta": math.inf}
 # Deviances lower than that of the fit by more than this are no rounding.
 BELOW = 1e-5
+# As near to the ceiling as this, in zeta, a curve has reached it.
+AT_CEILING = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
         If a deviance is found that is below the one of the model.
     """
     if math.isnan(target.center):
-        return _flat(model, target)
+        return _flat(model, target, cutoff)
     center = min(max(target.center, target.lower + NEAR_BOUND), target.upper - NEAR_BOUND)
     minimum = target.solve(center, target.start)
     if minimum is None:
@@ -100,15 +100,17 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
         slope=slope,
         lower=min(bounds),
         upper=max(bounds),
+        cutoff=cutoff,
     )
     return curve, others
 
 
-def _flat(model: Model, target: Target) -> tuple[Curve, Array]:
+def _flat(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     """Return the curve of a parameter on which the deviance does not depend."""
     value = np.sort([target.show(bound)[0] for bound in (target.lower, target.upper)])
     nothing = np.zeros(2)
-    curve = Curve(target.kind, target.name, math.nan, value, nothing, nothing, value[0], value[1])
+    about = target.kind, target.name, math.nan
+    curve = Curve(*about, value, nothing, nothing, value[0], value[1], cutoff)
     return curve, model.parameters([target.state(target.start, math.nan)] * 2)
 
 
@@ -117,11 +119,18 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
     bound = target.lower if sign < 0 else target.upper
     points: list[_Point] = []
     here, last = origin, None
+    ceiling = math.inf
+    if target.ceiling is not None:
+        ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
     most = LONGEST.get(target.kind, max(1.0, abs(origin.value)))
     longest = most
     while here.root < cutoff and len(points) < MOST_POINTS:
         room = sign * (bound - here.value)
         if room <= 2.0 * NEAR_BOUND:
+            break
+        if target.ceiling is not None and here.root > ceiling - AT_CEILING:
+            end = bound - sign * NEAR_BOUND
+            points.append(_Point(end, ceiling, 0.0, target.ceiling, bound=bound))
             break
         step = min(_step(here), longest)
         if step > 0.5 * room:
@@ -138,6 +147,8 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             step *= 0.5
         if there is None:
             break
+        if target.ceiling is not None and there.root > ceiling:
+            there = _Point(there.value, ceiling, 0.0, target.ceiling)
         points.append(there)
         longest = min(most, GROWTH * abs(there.value - here.value))
         here = there

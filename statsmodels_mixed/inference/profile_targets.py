@@ -14,9 +14,21 @@ from .constraints import Angle, Constraint, Element, Length
 from .parameters import Components
 from .surface import Landscape, Minimum, constrained_minimum
 
-__all__ = ["Model", "Show", "State", "Target", "constrained", "covariance_targets", "linear"]
+__all__ = [
+    "NEAR_BOUND",
+    "Model",
+    "Show",
+    "State",
+    "Target",
+    "constrained",
+    "covariance_targets",
+    "linear",
+]
 
 Array = NDArray[np.float64]
+
+# A bound is approached no nearer than this, in working units: closer the deviance is flat.
+NEAR_BOUND = 1e-6
 
 # theta, sigma or the dispersion, and coefficients, in working units
 State = tuple[Array, float, Array]
@@ -43,6 +55,9 @@ class Target:
         value -> (value, derivative) in the units of the data.
     state : callable
         (x of a minimum, value) -> the parameters of the model there.
+    ceiling : Minimum or None
+        A minimum that holds at any value, so that none is above it: for a correlation that
+        where one of its effects does not vary.
     """
 
     kind: str
@@ -54,6 +69,7 @@ class Target:
     solve: Callable[[float, Array], Minimum | None]
     show: Show
     state: Callable[[Array, float], State]
+    ceiling: Minimum | None = None
 
 
 class Model(Protocol):
@@ -82,6 +98,7 @@ def constrained(
     x: Array,
     show: Show,
     read: Callable[[Array], State],
+    ceiling: Minimum | None = None,
 ) -> Target:
     """Return the target that a constraint on the variables of a landscape is.
 
@@ -96,6 +113,8 @@ def constrained(
         As for `Target`.
     read : callable
         x -> the parameters of the model there.
+    ceiling : Minimum, optional
+        As for `Target`.
     """
 
     def solve(value: float, start: Array) -> Minimum | None:
@@ -106,7 +125,8 @@ def constrained(
 
     with np.errstate(all="ignore"):
         center = constraint.value(x)
-    return Target(kind, name, center, constraint.lower, constraint.upper, x, solve, show, state)
+    bounds = constraint.lower, constraint.upper
+    return Target(kind, name, center, *bounds, x, solve, show, state, ceiling)
 
 
 def covariance_targets(
@@ -115,7 +135,8 @@ def covariance_targets(
     size: Array,
     unit: float,
     sigma: float | None,
-    make: Callable[[str, str, Constraint, Show], Target],
+    make: Callable[[str, str, Constraint, Show, Minimum | None], Target],
+    minimum: Callable[[Constraint, float], Minimum | None],
 ) -> list[Target]:
     """Return the targets among theta, standard deviations or correlations.
 
@@ -130,7 +151,9 @@ def covariance_targets(
     sigma : float or None
         Scale of the random effects, None when its logarithm is the last variable.
     make : callable
-        (kind, name, constraint, show) -> the target.
+        (kind, name, constraint, show, ceiling) -> the target.
+    minimum : callable
+        (constraint, value) -> the optimum where it has that value; None if it is not found.
     """
     if kind == "theta":
         elements = [
@@ -138,19 +161,26 @@ def covariance_targets(
             for i, above in enumerate(components.owner)
         ]
         return [
-            make(kind, name, element, linear(size[element.at]))
+            make(kind, name, element, linear(size[element.at]), None)
             for name, element in zip(components.theta_names, elements, strict=True)
         ]
     rows: dict[tuple[int, int], tuple[int, ...]] = {at: () for at in components.sd_at}
     for i, (t, row, _) in enumerate(components.theta_at):
         rows[t, row] += (i,)
+    lengths = {at: Length(row, sigma) for at, row in rows.items()}
     if kind == "sd":
         return [
-            make(kind, name, Length(rows[at], sigma), linear(unit * size[rows[at][-1]]))
+            make(kind, name, lengths[at], linear(unit * size[rows[at][-1]]), None)
             for name, at in zip(components.sd_names, components.sd_at, strict=True)
         ]
+    without = {
+        at: minimum(lengths[at], NEAR_BOUND)
+        for at in {(t, row) for t, i, j in components.corr_at for row in (i, j)}
+    }
     return [
-        make(kind, name, Angle(rows[t, j], rows[t, i]), _cosine)
+        make(
+            kind, name, Angle(rows[t, j], rows[t, i]), _cosine, _lower(without[t, i], without[t, j])
+        )
         for name, (t, i, j) in zip(components.corr_names, components.corr_at, strict=True)
     ]
 
@@ -158,6 +188,11 @@ def covariance_targets(
 def linear(unit: float, zero: float = 0.0) -> Show:
     """Return the change of units zero + unit * value."""
     return lambda value: (zero + unit * value, unit)
+
+
+def _lower(one: Minimum | None, other: Minimum | None) -> Minimum | None:
+    found = [minimum for minimum in (one, other) if minimum is not None]
+    return min(found, key=lambda minimum: minimum.value, default=None)
 
 
 def _cosine(angle: float) -> tuple[float, float]:
