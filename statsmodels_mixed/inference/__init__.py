@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..results.afterwards import Afterwards
 from ..results.denominators import Denominators, FTest
 from .anova import anova
 from .bootstrap import bootstrap
@@ -10,6 +11,7 @@ from .degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_
 from .drop1 import drop1, ranova
 from .influence import Influence, influence
 from .leverage import leverage
+from .methods import document
 from .power import Power, power
 from .profile import Profile, profile
 from .re_pca import PrincipalComponents, re_pca
@@ -57,3 +59,25 @@ __all__ = [
     "vif",
     "with_inference",
 ]
+
+for _function in (
+    anova,
+    bootstrap,
+    cooks_distance,
+    drop1,
+    icc,
+    influence,
+    leverage,
+    power,
+    profile,
+    r2,
+    ranova,
+    re_pca,
+    refit,
+    residuals,
+    simulate,
+    simulated_residuals,
+    vif,
+    with_inference,
+):
+    document(Afterwards, _function)
