@@ -21,6 +21,7 @@ from .._core import one_blas_thread
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
+from ..results.base import unwrap
 from .cases import CaseRefitter, cases_of
 from .parameters import Components, check_count
 from .refitters import Refitter, make_refitter
@@ -105,6 +106,7 @@ def bootstrap(
     DataError
         If the data of the result were removed, or the file is something else.
     """
+    result = unwrap(result)
     design, estimates = result._design(), result.estimates
     n = check_count(n, "replicates")
     if resume is not None and path is not None:

@@ -23,6 +23,7 @@ from scipy.stats import norm
 from .._core import one_blas_thread
 from ..errors import MixedModelWarning, OptionError
 from ..estimates import LinearEstimates
+from ..results.base import unwrap
 from .curve import Curve
 from .parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
 from .profile_generalized import GeneralizedModel
@@ -199,6 +200,7 @@ def profile(
     """
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}")
+    result = unwrap(result)
     design, estimates = result._design(), result.estimates
     components = Components.of(result.layout)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)

@@ -35,6 +35,10 @@ class PrincipalComponents:
     rotation: pd.DataFrame
     corr: bool
 
+    def __repr__(self) -> str:
+        what = "of correlations, " if self.corr else ""
+        return f"<PrincipalComponents: {self.name}; {what}sdev {self.sdev.round(4).tolist()}>"
+
     @property
     def proportion(self) -> pd.Series:
         """Share of each component in the total variance, shape (k,); NaN if that is zero."""

@@ -44,7 +44,12 @@ def refit(result: Any, y: ArrayLike) -> Any:
     n, index = len(results._design().y), results.model.data.row_labels
     if isinstance(y, pd.Series) and len(y) != n and index is not None and y.index.is_unique:
         y = y.reindex(index)
-    values = np.array(y, dtype=float)
+    try:
+        values = np.array(y, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            "y must hold numbers, as simulate gives them: for two labels 0 and 1"
+        ) from error
     if values.shape != (n,) or not np.isfinite(values).all():
         raise OptionError(f"y must hold a finite number for each of the {n} rows used")
     model = results.model.with_response(values)

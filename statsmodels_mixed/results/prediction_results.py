@@ -100,6 +100,9 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         self.new = new
         self.df_new = df_new
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.predicted_mean)} rows>"
+
     @property
     def se_obs(self) -> Array:
         """Standard deviation of a new response about its prediction, shape (m,).

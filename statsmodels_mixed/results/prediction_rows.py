@@ -34,7 +34,11 @@ Array = NDArray[np.float64]
 Refs = NDArray[np.int32]
 
 NEW_LEVELS = ("error", "population", "missing")
-_NONE = {"offset": 0, "exposure": 1, "weights": 1}
+_NONE = {
+    "offset": "0 for none",
+    "exposure": "1 for none",
+    "weights": "numbers of trials if the family is binomial, else 1 for none",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,8 +262,7 @@ def new_values(
         return None
     article = "an " if option[0] in "aeiou" else "" if option[-1] == "s" else "a "
     absent = DataError(
-        f"the model has {article}{option}: give {option}= for the new rows, {_NONE[option]} for "
-        "none"
+        f"the model has {article}{option}: give {option}= for the new rows, {_NONE[option]}"
     )
     if given is None and name is None:
         raise absent
