@@ -777,6 +777,36 @@ def test_means_that_are_not_possible_have_no_quantiles():
     assert 1.0 < found[0, 0] < 2.0 < found[0, 1] < 4.0
 
 
+@pytest.mark.parametrize("link", ["identity", "inverse", "sqrt"])
+@pytest.mark.parametrize(("linear", "sd"), [(3.4, 1.7), (0.5, 0.4), (2.0, 0.55)])
+def test_quantiles_where_the_distribution_of_the_mean_is_cut_off(link, linear, sd):
+    """No mean belongs to a linear predictor below zero: the normal distribution ends there."""
+    spec = {
+        "identity": FamilySpec("gamma", "identity", 1.0, True),
+        "inverse": FamilySpec("gamma", "power", -1.0, True),
+        "sqrt": FamilySpec("gamma", "power", 0.5, True),
+    }[link]
+    power = {"identity": 1.0, "inverse": -1.0, "sqrt": 2.0}[link]
+
+    def integral(function: Any) -> float:
+        breaks = np.concatenate([[-linear / sd], np.arange(np.ceil(-linear / sd + 0.01), 9)])
+        parts = [integrate.quad(function, a, b, epsabs=1e-9)[0] for a, b in pairwise(breaks)]
+        return float(sum(parts))
+
+    whole = stats.norm.sf(-linear / sd)
+    found = predictive_quantiles(
+        spec, 0.22, np.array([linear]), np.array([sd]), np.ones(1), (0.05, 0.95)
+    )[0]
+    for y, p in zip(found, (0.05, 0.95), strict=True):
+        cdf = integral(
+            lambda x, y=y: (
+                stats.norm.pdf(x)
+                * stats.gamma.cdf(y, 1 / 0.22, scale=(linear + sd * x) ** power * 0.22)
+            )
+        )
+        assert_allclose(cdf / whole, p, atol=3e-4)
+
+
 def test_intervals_of_new_responses_of_a_fit():
     result, data = generalized("cbpp"), table("cbpp")
     frame = result.get_prediction(data, re=True).summary_frame()

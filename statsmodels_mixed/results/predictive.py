@@ -26,6 +26,9 @@ _REACH = 8.3
 # Step of the rule, in units of the narrower of the two distributions.
 _STEP = 0.5
 _MOST_DOUBLINGS = 12  # 4097 nodes
+# Where the density of eta is cut off within so many standard deviations the rule takes all its
+# nodes, because the error at a cut falls like h only.
+_CUT = 4.5
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
 
@@ -73,6 +76,8 @@ def predictive_quantiles(
     steps = 2 * _REACH * np.hypot(1.0, narrow) / _STEP
     # Cases of about the same number of nodes are done together.
     doublings = np.minimum(np.ceil(np.log2(steps)), _MOST_DOUBLINGS).astype(int)
+    reached = cases[:, :1] + cases[:, 1:2] * np.array([-_CUT, _CUT])
+    doublings[~np.isfinite(_mean(spec, reached)).all(axis=1)] = _MOST_DOUBLINGS
     found = np.empty((len(cases), len(probabilities)))
     for doubling in np.unique(doublings):
         nodes = np.linspace(-_REACH, _REACH, 2**doubling + 1)
