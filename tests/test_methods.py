@@ -47,7 +47,7 @@ FURTHER = {
 def test_what_is_no_mixed_model_is_refused(name):
     ols = smf.ols("reaction ~ days", datasets.load("sleepstudy")).fit()
     with pytest.raises(
-        OptionError, match="a fitted mixed model is needed, not RegressionResultsWrapper"
+        OptionError, match="needed, not RegressionResultsWrapper"
     ):
         getattr(inference, name)(ols, *FURTHER.get(name, ()))
 
