@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from patsy import Helmert, Poly, Sum
 from reference import load
 from reference.lme4_names import MODELS
 from scipy import stats
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from simulated import Stream
 from small_models import fit, fit_shipped
 
-from statsmodels_mixed import LinearMixedModel, OptionError, datasets
+from statsmodels_mixed import DataError, LinearMixedModel, OptionError, datasets
 from statsmodels_mixed.inference import anova, drop1, ranova
 from statsmodels_mixed.inference.chi_bar import _simulated, chi_bar_squared_sf
 from statsmodels_mixed.inference.hypotheses import term_hypotheses
@@ -428,6 +430,39 @@ def test_ranova_of_a_gamma_model_without_random_effects():
 
     best = minimize_scalar(minus, bracket=(10, 50)).fun
     assert_allclose(table.loc["(1 | subj)", "llf"], -best, rtol=1e-7)
+
+
+@pytest.mark.parametrize("seed", [3, 18])
+def test_ranova_where_scoring_without_random_effects_goes_astray(seed):
+    stream, g = Stream(seed), np.repeat(np.arange(10), 8)
+    x = stream.normal(80)
+    eta = 1.3 * stream.normal(10)[g] + 0.7 * x + 0.5
+    data = pd.DataFrame({"y": np.exp(eta + 0.5 * stream.normal(80)), "x": x, "g": g})
+    family = sm.families.InverseGaussian(sm.families.links.Log())
+    table = ranova(smf.mixedglm2("y ~ x + (1 | g)", data, family=family).fit())
+
+    def minus_loglik(parameters: np.ndarray) -> float:
+        mu, phi = np.exp(parameters[0] + parameters[1] * x), np.exp(parameters[2])
+        return float(-stats.invgauss.logpdf(data["y"], mu * phi, scale=1 / phi).sum())
+
+    least = minimize(
+        minus_loglik,
+        [np.log(data["y"].mean()), 0.0, 0.0],
+        method="Nelder-Mead",
+        options={"maxfev": 5000, "xatol": 1e-8, "fatol": 1e-9},
+    ).fun
+    assert_allclose(table.loc["(1 | g)", "llf"], -least, rtol=1e-9)
+
+
+def test_a_smaller_model_that_cannot_be_fitted_is_named(monkeypatch):
+    def fails(*_: Any, **__: Any) -> None:
+        raise DataError("no maximum")
+
+    result = fit("reaction ~ days + (1 + days | subj)", datasets.load("sleepstudy"))
+    module = import_module("statsmodels_mixed.inference.drop1")
+    monkeypatch.setattr(module, "fit_linear", fails)
+    with pytest.raises(DataError, match=r"without days in \(1 \+ days \| subj\): no maximum"):
+        ranova(result)
 
 
 def test_ranova_with_weights_offset_and_known_sigma():

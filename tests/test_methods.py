@@ -46,9 +46,7 @@ FURTHER = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_is_no_mixed_model_is_refused(name):
     ols = smf.ols("reaction ~ days", datasets.load("sleepstudy")).fit()
-    with pytest.raises(
-        OptionError, match="needed, not RegressionResultsWrapper"
-    ):
+    with pytest.raises(OptionError, match="needed, not RegressionResultsWrapper"):
         getattr(inference, name)(ols, *FURTHER.get(name, ()))
 
 

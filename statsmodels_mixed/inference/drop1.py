@@ -15,7 +15,7 @@ from scipy.special import chdtrc
 
 from ..basis import orthonormal_basis, residual_response
 from ..design import Design, RandomBlock
-from ..errors import ConvergenceWarning, OptionError
+from ..errors import ConvergenceWarning, DataError, OptionError
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from ..families import family_object
 from ..fit import fit_linear
@@ -184,6 +184,13 @@ def _without(design: Design, at: int, dropped: list[int]) -> Design:
 
 def _objective(reduced: Design, full: Design, estimates: Any, name: str) -> float:
     """Return the least objective of a design, fitted as the given fit of `full` was."""
+    try:
+        return _least(reduced, full, estimates, name)
+    except DataError as error:
+        raise DataError(f"there is no fit without {name}: {error}") from error
+
+
+def _least(reduced: Design, full: Design, estimates: Any, name: str) -> float:
     if isinstance(estimates, LinearEstimates):
         sigma = estimates.sigma if estimates.sigma_fixed else None
         if not reduced.blocks:
@@ -201,7 +208,7 @@ def _objective(reduced: Design, full: Design, estimates: Any, name: str) -> floa
         ).report
     if not report.converged:
         message = f"the fit without {name} did not converge: {report.message}"
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return report.objective
 
 
@@ -234,5 +241,11 @@ def _without_random_generalized(design: Design, estimates: GeneralizedEstimates)
         value, gradient = objective_and_gradient(design, spec, theta, parameters[:rank], dispersion)
         return value, gradient[len(theta) :]
 
-    start = [*gamma, *([np.log(estimates.dispersion)] if spec.has_dispersion else [])]
-    return float(minimize(evaluate, np.array(start), jac=True, method="BFGS").fun)
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    # scoring may go astray; the coefficients of the mixed model have a likelihood at least
+    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta)]
+    start = min(
+        (each for each in starts if np.isfinite(each).all()),
+        key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
+    )
+    return float(minimize(evaluate, start, jac=True, method="BFGS").fun)
