@@ -432,6 +432,20 @@ def test_ranova_of_a_gamma_model_without_random_effects():
     assert_allclose(table.loc["(1 | subj)", "llf"], -best, rtol=1e-7)
 
 
+def test_tables_of_models_without_fixed_effects():
+    data = datasets.load("grouseticks")
+    counts = smf.mixedglm2("ticks ~ 0 + (1 | brood)", data, family=sm.families.Poisson()).fit()
+    linear = smf.mixedlm2("ticks ~ 0 + (1 | brood)", data).fit()
+    loglik = [
+        stats.poisson.logpmf(data["ticks"], 1).sum(),
+        stats.norm.logpdf(data["ticks"], 0, np.sqrt(np.mean(data["ticks"] ** 2))).sum(),
+    ]
+    for result, expected in zip((counts, linear), loglik, strict=True):
+        assert_allclose(ranova(result).loc["(1 | brood)", "llf"], expected, rtol=1e-10)
+        assert list(drop1(result).index) == ["<none>"]
+        assert len(anova(result)) == 0
+
+
 @pytest.mark.parametrize("seed", [3, 18])
 def test_ranova_where_scoring_without_random_effects_goes_astray(seed):
     stream, g = Stream(seed), np.repeat(np.arange(10), 8)

@@ -525,6 +525,33 @@ def test_the_bound_of_a_deviation_of_a_generalized_model_is_the_model_without_it
     assert curve.interval(0.95)[0] == 0
 
 
+@pytest.mark.parametrize(("seed", "overdispersed"), [(2, True), (5, False)])
+def test_the_bound_of_alpha_is_the_poisson_model(seed, overdispersed):
+    rng, g = np.random.default_rng(seed), np.repeat(np.arange(10), 10)
+    mu = np.exp(0.5 + rng.normal(size=10)[g] * 0.5)
+    p = 1 / (1 + mu / 6)
+    y = rng.negative_binomial(6, p) if overdispersed else rng.binomial(20, mu / 20)
+    data = pd.DataFrame({"y": y, "g": g})
+    result, poisson = (
+        smf.mixedglm2("y ~ 1 + (1 | g)", data, family=family).fit()
+        for family in (sm.families.NegativeBinomial(alpha=1.0), sm.families.Poisson())
+    )
+    curve = profile(result, "dispersion")["dispersion", ""]
+    assert curve.value[0] == 0
+    rise = poisson.objective - result.objective
+    assert (rise > 0.5) == overdispersed
+    assert_allclose(curve.zeta[0] ** 2, rise, atol=1e-5)
+    lower, upper = profile(result).conf_int(0.01).loc[("dispersion", ""), ["lower", "upper"]]
+    assert lower == 0
+    least = minimize(
+        lambda x: result.model.objective([abs(x[0])], [x[1]], upper),
+        [result.theta[0], result.params["Intercept"]],
+        method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-8},
+    ).fun
+    assert_allclose(math.sqrt(least - result.objective), norm.isf(0.005), atol=ZETA)
+
+
 def test_a_fast_fit_is_no_maximum_of_the_likelihood():
     _, formula, options, _ = GENERALIZED["binomial"]
     fast = smf.mixedglm2(formula, datasets.load("cbpp"), **options).fit(fast=True)

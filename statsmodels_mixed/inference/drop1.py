@@ -248,4 +248,6 @@ def _without_random_generalized(design: Design, estimates: GeneralizedEstimates)
         (each for each in starts if np.isfinite(each).all()),
         key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
     )
+    if not len(start):
+        return evaluate(start)[0]
     return float(minimize(evaluate, start, jac=True, method="BFGS").fun)

@@ -89,7 +89,7 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     # From the last level of a term to its first, which is the one to be left out.
     starts = np.cumsum([0, *widths])
     order = [i for start, stop in pairwise(starts) for i in range(stop - 1, start - 1, -1)]
-    kept = np.sort(_independent(C, order))
+    kept = np.sort(np.array(_independent(C, order), dtype=np.intp))
     factor = C[:, kept]
     return TreatmentCoding(
         terms=terms,

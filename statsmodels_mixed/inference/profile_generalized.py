@@ -26,6 +26,10 @@ __all__ = ["GeneralizedModel"]
 
 Array = NDArray[np.float64]
 
+# A negative binomial with alpha times the largest mean as small as this is a Poisson
+# distribution, as alpha = 0 is: the profile of alpha is flat from here to its bound.
+POISSON = 1e-12
+
 
 class _Surface:
     """The deviance at points x = (theta and gamma in units of theirs, log dispersion).
@@ -94,6 +98,9 @@ class GeneralizedModel:
         self.deviance = run.value
         self.n_theta = ntheta
         self._rank, self._has_dispersion = rank, spec.has_dispersion
+        self._least_log_dispersion = -math.inf
+        if spec.family == "negative_binomial":
+            self._least_log_dispersion = math.log(POISSON / max(1.0, np.max(estimates.fitted)))
         self._components = components
         self._surface = _Surface(core, units, components.diagonal)
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
@@ -110,8 +117,14 @@ class GeneralizedModel:
         if kind == "beta":
             return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
         if kind == "dispersion":
-            last = Element(len(self._x) - 1, -math.inf)
-            return [self._target(kind, "", last, lambda zeta: (math.exp(zeta),) * 2)]
+            least = self._least_log_dispersion
+            last = Element(len(self._x) - 1, least)
+
+            def show(zeta: float) -> tuple[float, float]:
+                size = math.exp(zeta)
+                return (size if zeta > least else 0.0), size
+
+            return [self._target(kind, "", last, show)]
         size = self._surface.units[: self.n_theta]
         return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target, self._least)
 
