@@ -345,3 +345,25 @@ def test_tests_that_do_not_apply_are_refused():
     result.remove_data()
     with pytest.raises(DataError, match="the data of this result were removed"):
         power(result, 10)
+
+
+@pytest.mark.parametrize("test", ["satterthwaite", "kenward-roger"])
+def test_the_tests_of_the_fit_are_the_default(test):
+    result = sleep(True).with_inference(dof=test)
+    ours, named = power(result, 3, seed=2), power(sleep(True), 3, test=test, seed=2)
+    assert ours.test == test
+    assert_allclose(ours.pvalues, named.pvalues, rtol=1e-12)
+    assert power(sleep(), 1, seed=2).test == "wald"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"dof": "residual"}, {"cov_type": "cluster", "cov_kwds": {"groups": "subj"}}],
+)
+def test_tests_that_are_not_simulated_are_refused(options):
+    result = sleep(True).with_inference(**options)
+    with pytest.raises(OptionError, match="are not simulated: choose others by test="):
+        power(result, 3)
+    assert_allclose(
+        power(result, 2, test="wald", seed=1).pvalues, power(sleep(True), 2, seed=1).pvalues
+    )

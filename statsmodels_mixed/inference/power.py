@@ -23,6 +23,7 @@ from .._core import one_blas_thread
 from ..errors import OptionError
 from ..estimates import LinearEstimates
 from ..results.base import unwrap
+from ..results.reference import MODEL_BASED
 from .degrees_of_freedom import denominators
 from .hypotheses import term_hypotheses
 from .parameters import Components, check_count, quantile_levels
@@ -122,7 +123,7 @@ def power(
     sigma: float | None = None,
     dispersion: float | None = None,
     hypotheses: str | Mapping[str, ArrayLike] = "coefficients",
-    test: str = "wald",
+    test: str | None = None,
     alpha: float = 0.05,
     seed: Seed = None,
     threads: int | None = None,
@@ -145,12 +146,13 @@ def power(
         What is tested: that each coefficient is zero; that the type III contrasts of each
         term are; or that combinations of the estimable coefficients are, by name: arrays of
         shape (rank,) or (m, rank).
-    test : {"wald", "satterthwaite", "kenward-roger", "lrt"}
-        ``"wald"``: by the normal and chi-squared distributions, with standard errors given
-        the covariance parameters. ``"satterthwaite"`` and ``"kenward-roger"``: t and F tests
-        of linear models (the latter by REML), with degrees of freedom computed anew for each
-        response, which takes one to several milliseconds. ``"lrt"``: likelihood-ratio tests,
-        not for REML; each hypothesis takes another fit of every response.
+    test : {"wald", "satterthwaite", "kenward-roger", "lrt"}, optional
+        By default that of the fit, by its `dof`. ``"wald"``: by the normal and chi-squared
+        distributions, with standard errors given the covariance parameters.
+        ``"satterthwaite"`` and ``"kenward-roger"``: t and F tests of linear models (the latter
+        by REML), with degrees of freedom computed anew for each response, which takes one to
+        several milliseconds. ``"lrt"``: likelihood-ratio tests, not for REML; each hypothesis
+        takes another fit of every response.
     alpha : float
         Level of the tests.
     seed : int, sequence of int, SeedSequence or Generator, optional
@@ -177,6 +179,7 @@ def power(
     design, estimates = result._design(), result.estimates
     n = check_count(n, "replicates")
     quantile_levels(alpha)
+    test = _own_test(result) if test is None else test
     _check_test(test, result)
     tested = _hypotheses(result, hypotheses)
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
@@ -206,6 +209,17 @@ def power(
         columns=pd.Index([one.name for one in tested], dtype=object),
     )
     return Power(test, alpha, n, frame, converged[order], root)
+
+
+def _own_test(result: Any) -> str:
+    """Return what the tests of a fit are called here."""
+    reference = result.reference
+    if reference.dof == "residual" or reference.errors not in (MODEL_BASED, "Kenward-Roger"):
+        asked = f"dof={reference.dof!r}, cov_type={reference.cov_type!r}"
+        raise OptionError(
+            f"tests as of this fit ({asked}) are not simulated: choose others by test="
+        )
+    return reference.dof or "wald"
 
 
 def _check_test(test: str, result: Any) -> None:
