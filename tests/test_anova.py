@@ -137,9 +137,15 @@ def test_type_three_of_insteval():
     assert_allclose(table["df_denom"], [48973.47, 1323.30, 33018.27], rtol=1e-4)
 
 
-@records("satterthwaite_anova_typeIII")
-def test_sums_of_squares(record):
-    ours, theirs = anova(fitted(record["id"], True)), columns_of(record)
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_sums_of_squares(ddf):
+    for record in load("inference"):
+        if record["type"] == f"{ddf.replace('-', '_')}_anova_typeIII":
+            check_sums_of_squares(record, ddf)
+
+
+def check_sums_of_squares(record, ddf):
+    ours, theirs = anova(fitted(record["id"], True), ddf=ddf), columns_of(record)
     assert_allclose(ours["sum_sq"], theirs["Sum Sq"], rtol=1e-4)
     assert_allclose(ours["mean_sq"], theirs["Mean Sq"], rtol=1e-4)
 

@@ -352,6 +352,17 @@ def test_single_contrast_is_the_square_of_t(machines, ddf):
 
 
 @pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual", None])
+def test_values_must_go_with_dependent_rows(machines, ddf):
+    rows = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 2.0]])
+    possible = f_test(machines, rows, value=[1.0, 4.0, 6.0], ddf=ddf)
+    assert_allclose(possible.pvalue, f_test(machines, rows[:2], value=[1, 4], ddf=ddf).pvalue)
+    with pytest.raises(OptionError, match="contradict"):
+        f_test(machines, rows, value=[1.0, 4.0, 5.0], ddf=ddf)
+    with pytest.raises(OptionError, match="contradict"):
+        f_test(machines, [[0, 1, 0], [0, 0, 0]], value=[1.0, 1.0], ddf=ddf)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
 def test_dependent_rows_are_not_counted(machines, ddf):
     method = denominators(machines, ddf)
     once = method.f_test(np.eye(3)[1:])
@@ -388,6 +399,12 @@ def test_dropped_columns_have_no_test():
     assert_allclose(table.loc["days", "df"], 161, rtol=INVARIANCE)
 
 
+def test_covariance_of_theta_and_sigma_whatever_the_standard_errors(machines):
+    clusters = {"groups": "worker", "kind": "CR2"}
+    robust = machines.with_inference(dof="satterthwaite", cov_type="cluster", cov_kwds=clusters)
+    assert_allclose(varpar_cov(robust), varpar_cov(machines), rtol=1e-10)
+
+
 # Refusals.
 
 
@@ -398,6 +415,8 @@ def test_refusals(machines):
         f_test(machines, [1.0, 0.0])
     with pytest.raises(OptionError, match="zero"):
         f_test(machines, np.zeros((2, 3)))
+    with pytest.raises(OptionError, match="each of the 2 contrasts"):
+        f_test(machines, np.eye(3)[1:], value=[1.0, 2.0, 3.0])
     with pytest.raises(OptionError, match="reml=True"):
         denominators(fit_shipped("machines"), "kenward-roger")
     with pytest.raises(OptionError, match="RegressionResults"):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import statsmodels.formula
 import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose
 from patsy import Sum
@@ -155,6 +156,39 @@ def test_normal_tests_are_the_default():
     assert_allclose(result.pvalues, 2 * stats.norm.sf(np.abs(z)))
     assert_allclose(result.conf_int(0.1)[1], result.params + 1.6448536269514722 * result.bse)
     assert list(result.coeftable().columns) == ["Coef.", "Std. Error", "z", "Pr(>|z|)"]
+
+
+@pytest.mark.parametrize("dof", [None, "residual", "kenward-roger"])
+def test_units_of_a_column_do_not_matter_to_joint_tests(dof):
+    data = datasets.load("sleepstudy")
+    scaled = data.assign(days=1e8 * data["days"])
+    formula = "reaction ~ days + (1 | subj)"
+    plain, other = (fit(formula, d, reml=True, dof=dof) for d in (data, scaled))
+    for use_f in (False, True):
+        ours, same = (r.wald_test(np.eye(2), use_f=use_f) for r in (other, plain))
+        assert_allclose(ours.statistic, same.statistic, rtol=1e-6)
+        assert_allclose([ours.df_denom, ours.pvalue], [same.df_denom, same.pvalue], rtol=1e-6)
+    if dof is None:
+        beta, V = plain.params.to_numpy(), plain.cov_params().to_numpy()
+        statistic = beta @ np.linalg.solve(V, beta)
+        chi2, f = (plain.wald_test(np.eye(2), use_f=use_f) for use_f in (False, True))
+        assert_allclose(chi2.statistic, statistic)
+        assert chi2.df_denom == 2 and chi2.distribution == "chi2"
+        assert_allclose(chi2.pvalue, stats.chi2.sf(statistic, 2))
+        assert_allclose(f.pvalue, stats.f.sf(statistic / 2, 2, plain.df_resid))
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_hypotheses_that_cannot_be_read(engine, monkeypatch):
+    monkeypatch.setattr(statsmodels.formula.options, "formula_engine", engine)
+    result = fitted("sleep_slope", True, None)
+    for test in (result.t_test, result.f_test, result.wald_test):
+        for hypotheses in ("hours = 0", [1.0, 2.0, 3.0], np.empty((0, 2)), {"days": "x"}):
+            with pytest.raises(OptionError, match="Intercept, days"):
+                test(hypotheses)
+    empty = fit("reaction ~ 0 + (1 | subj)", datasets.load("sleepstudy"))
+    with pytest.raises(OptionError, match="no coefficients"):
+        empty.t_test(np.eye(0))
 
 
 def test_residual_degrees_of_freedom():

@@ -49,8 +49,8 @@ def anova(
     -------
     DataFrame
         For a single fit, a row for each term of the fixed part: `sum_sq` and `mean_sq`
-        (linear models only; F times the residual variance), `df_num`, `df_denom`, `F` and
-        `PR(>F)`, for Kenward and Roger's method also `scaling`.
+        (linear models only; F, before any scaling, times the residual variance), `df_num`,
+        `df_denom`, `F` and `PR(>F)`, for Kenward and Roger's method also `scaling`.
 
         For several fits, a row for each by number of parameters: `npar`, `aic`, `bic`,
         `llf`, `objective`, and of the test against the row above `statistic`, `df_diff`,
@@ -76,7 +76,8 @@ def anova(
     rows, names = [], []
     for name, contrasts in term_hypotheses(result, 3 if typ is None else typ):
         test = prepared.f_test(contrasts)
-        mean_square = test.statistic * result.scale
+        # as lmerTest has it, without Kenward and Roger's factor, which is about F
+        mean_square = test.wald / test.df_num * result.scale
         names.append(name)
         rows.append(
             {

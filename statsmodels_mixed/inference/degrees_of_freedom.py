@@ -153,9 +153,19 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     -------
     DataFrame
         Rows and columns are `theta_names`, then ``"sigma"`` unless it was given.
+
+    Raises
+    ------
+    OptionError
+        If the model is not linear.
+    DataError
+        If the data of the fit were removed.
     """
     result = unwrap(result)
-    prepared = denominators(result, "satterthwaite")
-    assert isinstance(prepared, satterthwaite.Satterthwaite)
+    if not isinstance(result.estimates, LinearEstimates):
+        raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}")
+    prepared = result.reference.tests
+    if not isinstance(prepared, satterthwaite.Satterthwaite):
+        prepared = satterthwaite.prepare(result._design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
     return pd.DataFrame(prepared.varpar, index=names, columns=names)

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 # A contrast is a combination of others when less than this share of its variance is its own.
 DEPENDENT = 1e-10
+# Dependent contrasts have values that depend in the same way, up to this share of their size.
+CONTRADICTION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,17 @@ class FTest:
         Upper tail of the F distribution.
     scaling : float
         What the Wald statistic divided by `df_num` was multiplied with: 1 unless the method
-        is Kenward and Roger's.
+        is Kenward and Roger's or that of clusters.
+    wald : float
+        Wald's chi-squared statistic.
     """
 
     statistic: float
     df_num: int
     df_denom: float
     pvalue: float
-    scaling: float = 1.0
+    scaling: float
+    wald: float
 
 
 def two_sided(t: Array, df: Array) -> Array:
@@ -113,27 +118,46 @@ class Denominators(ABC):
         Raises
         ------
         OptionError
-            If the contrasts have not one column for each estimable coefficient or are zero.
+            If the contrasts have not one column for each estimable coefficient or are zero,
+            or no coefficients have all the values.
         """
+        wald, basis = self._wald(contrasts, value)
+        df, scaling = self._joint(basis)
+        statistic = scaling * wald / len(basis)
+        pvalue = _upper_tail(statistic, len(basis), df)
+        return FTest(statistic, len(basis), df, pvalue, scaling, wald)
+
+    def _wald(self, contrasts: ArrayLike, value: ArrayLike) -> tuple[float, Array]:
+        """Return the statistic, and independent rows (q, rank) that say the same."""
         rows = self._rows(contrasts)
-        distance = rows @ self.beta - np.broadcast_to(np.asarray(value, dtype=float), len(rows))
+        values = np.asarray(value, dtype=float)
+        if values.shape not in ((), (len(rows),)) or not np.isfinite(values).all():
+            raise OptionError(
+                f"value must be a finite number for each of the {len(rows)} contrasts, not "
+                f"{value!r}"
+            )
+        values = np.broadcast_to(values, len(rows))
         variance = rows @ self.covariance @ rows.T
         size = np.sqrt(np.diag(variance))
-        if not np.all(size > 0):
-            rows, distance = rows[size > 0], distance[size > 0]
-            variance, size = variance[np.ix_(size > 0, size > 0)], size[size > 0]
-        if not len(rows):
+        some = size > 0
+        impossible = bool(np.any(values[~some]))
+        rows, values, size = rows[some], values[some], size[some]
+        variance = variance[np.ix_(some, some)]
+        if not len(rows) and not impossible:
             raise OptionError("the contrasts are zero: there is nothing to test")
         # In units of their standard errors, so that units of columns do not matter.
-        values, vectors = np.linalg.eigh(variance / np.outer(size, size))
-        kept = values > DEPENDENT * values[-1]
-        rank = int(kept.sum())
-        wald = float(np.sum((vectors[:, kept].T @ (distance / size)) ** 2 / values[kept]))
+        estimates = rows @ self.beta / size
+        distance = estimates - values / size
+        roots, vectors = np.linalg.eigh(variance / np.outer(size, size))
+        kept = roots > DEPENDENT * np.max(roots, initial=0.0)
+        rest = vectors[:, ~kept].T @ distance
+        reach = np.max(np.abs(estimates) + np.abs(values / size), initial=0.0)
+        if impossible or np.any(np.abs(rest) > CONTRADICTION * reach):
+            raise OptionError("the hypotheses contradict one another: no coefficients satisfy all")
+        statistic = float(np.sum((vectors[:, kept].T @ distance) ** 2 / roots[kept]))
         # The basis in which Fai and Cornelius take the hypothesis apart.
-        basis = np.linalg.eigh(variance)[1][:, ::-1][:, :rank]
-        df, scaling = self._joint(basis.T @ rows)
-        statistic = scaling * wald / rank
-        return FTest(statistic, rank, df, _upper_tail(statistic, rank, df), scaling)
+        basis = np.linalg.eigh(variance)[1][:, ::-1][:, : int(kept.sum())]
+        return statistic, basis.T @ rows
 
     def _rows(self, contrasts: ArrayLike) -> Array:
         rows = np.atleast_2d(np.asarray(contrasts, dtype=float))

@@ -19,7 +19,7 @@ from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import ContrastResults
 
 from ..errors import OptionError
-from .denominators import Denominators, two_sided
+from .denominators import Denominators, FixedDenominators, two_sided
 from .extractors import Extractors
 from .reference import Reference
 
@@ -154,10 +154,10 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             With `statistic`, `pvalue`, `conf_int()`, `summary_frame()`; `df_denom` has the
             degrees of freedom of each hypothesis.
         """
+        rows, _ = self._constraints(r_matrix)
         plain = super().t_test(r_matrix, cov_p=cov_p, use_t=use_t)
         if plain.distribution != "t" or cov_p is not None or self.dof_method is None:
             return plain
-        rows, _ = self._constraints(r_matrix)
         df = self._tests.df(rows).reshape(np.shape(plain.tvalue))
         return ContrastResults(effect=plain.effect, t=plain.tvalue, sd=plain.sd, df_denom=df)
 
@@ -192,9 +192,9 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         ContrastResults
             With `statistic`, `pvalue`, `df_num` and `df_denom`.
         """
+        rows, values = self._constraints(r_matrix)
         use_f = self.use_t if use_f is None else use_f
-        given = cov_p is not None or invcov is not None or df_constraints is not None
-        if given or not use_f or self.dof_method is None:
+        if cov_p is not None or invcov is not None or df_constraints is not None:
             return super().wald_test(
                 r_matrix,
                 cov_p=cov_p,
@@ -203,19 +203,36 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
                 df_constraints=df_constraints,
                 scalar=scalar,
             )
-        test = self._tests.f_test(*self._constraints(r_matrix))
-        statistic: Any = test.statistic if scalar else np.array([[test.statistic]])
-        return ContrastResults(F=statistic, df_denom=test.df_denom, df_num=test.df_num)
+        tests = self._tests
+        if use_f and self.dof_method is None:
+            tests = FixedDenominators(tests.beta, tests.covariance, float(self.df_resid))
+        test = tests.f_test(rows, values)
+        value = test.statistic if use_f else test.wald
+        statistic: Any = value if scalar else np.array([[value]])
+        if use_f:
+            return ContrastResults(F=statistic, df_denom=test.df_denom, df_num=test.df_num)
+        return ContrastResults(
+            statistic=statistic, df_denom=test.df_num, distribution="chi2", distargs=(test.df_num,)
+        )
 
     def _constraints(self, r_matrix: Any) -> tuple[Array, Array]:
         """Return rows, shape (m, rank), and values, shape (m,), of linear hypotheses."""
         names = self.model.data.cov_names
-        constraints = FormulaManager().get_linear_constraints(r_matrix, names)
-        rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))
-        values = constraints.constraint_values
-        if values is None:
-            return rows, np.zeros(len(rows))
-        return rows, np.broadcast_to(np.asarray(values, dtype=float).ravel(), len(rows))
+        if not names:
+            raise OptionError("there is nothing to test: the model has no coefficients")
+        advice = f"give text about {', '.join(names)}, or rows of {len(names)} numbers"
+        try:
+            constraints = FormulaManager().get_linear_constraints(r_matrix, names)
+            rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))
+            given = constraints.constraint_values
+            values = np.asarray(0.0 if given is None else given, dtype=float).ravel()
+            values = np.broadcast_to(values, len(rows))
+        except Exception as error:  # what patsy and formulaic raise has no class in common
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}") from error
+        if not len(rows) or rows.shape[1] != len(names) or not np.isfinite(rows).all():
+            raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}")
+        return rows, values
 
     def wald_test_terms(
         self,
