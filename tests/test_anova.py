@@ -509,6 +509,14 @@ def test_drop1_fits_the_model_that_a_formula_without_the_term_would(unbalanced):
             assert_allclose(table.loc[name, "llf"], llf, rtol=1e-9)
 
 
+def test_a_model_without_columns_has_no_terms():
+    result = fit("reaction ~ 0 + (1 | subj)", datasets.load("sleepstudy"))
+    for typ in (1, 2, 3):
+        table = anova(result, typ=typ)
+        assert len(table) == 0 and list(table.columns[-2:]) == ["F", "PR(>F)"]
+    assert list(drop1(result).index) == ["<none>"]
+
+
 def test_drop1_refuses_reml():
     with pytest.raises(OptionError, match="reml=False"):
         drop1(sleep("(1 | subj)", reml=True))

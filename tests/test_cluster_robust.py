@@ -7,6 +7,8 @@ models: gradients by differences of the likelihood of the rows of one cluster.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,6 +196,26 @@ def test_labels_may_come_in_many_forms(fit, data):
     )
 
 
+def test_an_interaction_may_be_the_clusters(data):
+    part = data.assign(half=np.arange(len(data)) % 2, both=lambda d: 2 * d["school"] + d["half"])
+    model = smf.mixedlm2("y ~ x + (1 | school & half)", part)
+    fit = model.fit(**cluster("school & half", "CR2"), dof="satterthwaite")
+    expected = model.fit(**cluster(part["both"], "CR2"), dof="satterthwaite")
+    assert_allclose(fit.cov_params(), expected.cov_params(), rtol=1e-12)
+    assert_allclose(fit.df_coef, expected.df_coef, rtol=1e-12)
+    assert list(fit.cov_kwds["groups"]) == list(zip(part["school"], part["half"], strict=True))
+    again = fit.refit(part["y"] + part["x"])
+    assert_allclose(again.bse, fit.bse, rtol=1e-4)
+
+
+def test_labels_go_with_the_data(fit):
+    robust = copy.deepcopy(fit.with_inference(**cluster("school"), dof="satterthwaite"))
+    before = robust.t_test([0, 1, 0]).pvalue
+    robust.remove_data()
+    assert dict(robust.cov_kwds) == {"kind": "CR1"}
+    assert_allclose(robust.t_test([0, 1, 0]).pvalue, before)
+
+
 def test_results_are_otherwise_the_same(fit):
     robust = fit.with_inference(**cluster("school"))
     assert robust.llf == fit.llf and robust.estimates is fit.estimates
@@ -208,6 +230,7 @@ def test_results_are_otherwise_the_same(fit):
 REFUSED = [
     ({"cov_type": "HC3"}, "nonrobust or cluster"),
     ({"cov_type": "cluster"}, "groups"),
+    ({"cov_type": "cluster", "cov_kwds": "school"}, "dict"),
     ({"cov_kwds": {"groups": "school"}}, 'cov_type="cluster"'),
     (cluster("school", "CR9"), "CR0, CR1, CR1S, CR2"),
     (cluster("nothing"), "no column of the model"),

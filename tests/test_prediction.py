@@ -431,6 +431,12 @@ def test_units_of_the_response_and_of_a_covariate(factor):
 # Intervals of linear models.
 
 
+def test_labels_must_go_with_the_rows():
+    result = fit_shipped("sleepstudy")
+    with pytest.raises(OptionError, match="1 labels for 2 predicted rows"):
+        result.get_prediction(pd.DataFrame({"days": [1, 2]}), row_labels=["a"])
+
+
 def test_names_and_numbers_of_the_table():
     result = fitted("tangled")
     new = shuffled("tangled").set_index(pd.Index([f"row {i}" for i in range(40)]))

@@ -262,6 +262,25 @@ def test_without_variance_among_groups_they_are_those_of_a_regression():
 # Labels and refusals.
 
 
+def test_rows_that_are_fitted_exactly():
+    """One with a column of its own, in many positions: 1 - h is a rounding error."""
+    data = datasets.load("sleepstudy").astype({"reaction": float})
+    for at in range(0, 180, 13):
+        data["alone"] = 1.0 * (np.arange(180) == at)
+        result = smf.mixedlm2("reaction ~ days + alone + (days | subj)", data).fit()
+        assert leverage(result).iloc[at] == 1.0
+        values = pd.concat(
+            [
+                cooks_distance(result),
+                residuals(result, "pearson", standardized=True),
+                residuals(result, "likelihood"),
+            ],
+            axis=1,
+        )
+        assert values.iloc[at].isna().all()
+        assert values.drop(index=at).notna().all(axis=None)
+
+
 def test_values_carry_the_labels_of_the_rows():
     data = sleepstudy().set_index(np.arange(1000, 1180))
     result = fit("reaction ~ 1 + days + (1 | subj)", data, {"subset": data["days"] > 1})

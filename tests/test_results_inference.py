@@ -325,6 +325,12 @@ def test_refit_of_a_generalized_model():
         refit(result, y + 1)
 
 
+def test_a_response_is_numbers():
+    for y in (["a"] * 180, [[1.0]] * 180, np.ones(3)):
+        with pytest.raises(OptionError, match="finite number for each of the 180 rows"):
+            refit(fitted("sleep_slope", True, None), y)
+
+
 def test_refit_takes_a_series_by_its_index():
     data = datasets.load("sleepstudy").astype({"reaction": float})
     data.loc[5, "reaction"] = np.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..approximation import leverage as generalized_leverage
@@ -13,6 +14,8 @@ from ..results.base import unwrap
 from .rows import by_row
 
 __all__ = ["leverage"]
+
+ROUNDING = 1e-11
 
 
 def leverage(result: Any) -> pd.Series:
@@ -52,4 +55,5 @@ def leverage(result: Any) -> pd.Series:
         values = linear_leverage(design, estimates)
     else:
         values = generalized_leverage(design, estimates)
-    return by_row(result, values, "leverage")
+    # A row that is fitted exactly whatever its response leaves 1 - h = 0 but for rounding.
+    return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")

@@ -116,6 +116,8 @@ def choose(
         if cov_kwds:
             raise OptionError(f'cov_kwds= goes with cov_type="cluster", not {cov_type!r}')
         return Choice(dof, cov_type)
+    if not isinstance(cov_kwds, Mapping | None):
+        raise OptionError(f'cov_kwds= is a dict such as {{"groups": ...}}, not {cov_kwds!r}')
     if dof == "kenward-roger":
         raise OptionError(
             'dof="kenward-roger" adjusts model-based standard errors: with cov_type="cluster" '

@@ -64,8 +64,11 @@ class RowGroups:
 
     @property
     def labels(self) -> pd.Series:
-        """Label of each row."""
-        return pd.Series(self.levels.take(self.codes), name=self.name)
+        """Label of each row; of an interaction a tuple."""
+        labels = self.levels.take(self.codes)
+        if isinstance(labels, pd.MultiIndex):
+            labels = labels.to_flat_index()
+        return pd.Series(labels, name=self.name)
 
     def rows(self) -> list[Positions]:
         """Return the rows of each group."""

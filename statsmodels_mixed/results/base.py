@@ -195,6 +195,8 @@ class MixedModelResults(Afterwards, Testing):
         self.model = self.model.without_data()
         nothing: dict[str, Any] = dict.fromkeys(self._by_row, np.empty(0))
         self.estimates = replace(self.estimates, **nothing)
+        options = {k: v for k, v in self.cov_kwds.items() if k != "groups"}
+        self.reference = replace(self.reference, cov_kwds=options)
         self._cache: dict[str, Any] = {}
 
 

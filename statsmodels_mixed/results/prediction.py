@@ -116,6 +116,10 @@ def get_prediction(
     new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
+    if row_labels is not None and len(row_labels) != len(linear):
+        raise OptionError(
+            f"row_labels= has {len(row_labels)} labels for {len(linear)} predicted rows"
+        )
     about: dict[str, Any] = {
         "df": _degrees(result, rows, chosen),
         "df_new": float(result.df_resid) if result.dof_method == "residual" else np.inf,
