@@ -18,6 +18,7 @@ from numpy.testing import assert_allclose
 from scipy import linalg, stats
 
 from statsmodels_mixed import DataError, OptionError, datasets
+from statsmodels_mixed.inference import cluster_robust
 from statsmodels_mixed.inference.cluster_scores import scores
 from statsmodels_mixed.inference.clusters import find_clusters
 
@@ -206,6 +207,39 @@ def test_an_interaction_may_be_the_clusters(data):
     assert list(fit.cov_kwds["groups"]) == list(zip(part["school"], part["half"], strict=True))
     again = fit.refit(part["y"] + part["x"])
     assert_allclose(again.bse, fit.bse, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1"])
+def test_coefficients_of_one_cluster_each_have_no_test(data, kind):
+    """Residuals of a cluster with a coefficient of its own do not know its variance."""
+    model = smf.mixedlm2("y ~ 0 + C(school) + (1 | pupil)", data)
+    fit = model.fit(**cluster("school", kind), dof="satterthwaite")
+    assert fit.coeftable()[["df", "Pr(>|t|)"]].isna().all(axis=None)
+    assert np.isnan(fit.conf_int()).all(axis=None)
+    assert np.isnan(fit.f_test(np.eye(9)[:2]).pvalue)
+
+
+def test_contrasts_with_a_singular_covariance_have_no_joint_test(data):
+    """The scores of a cluster with a coefficient of its own sum to zero."""
+    part = data.assign(first=1.0 * (data["school"] == 0))
+    fit = smf.mixedlm2("y ~ x + first + (1 | school)", part).fit(**cluster("school"))
+    for use_f in (False, True):
+        test = fit.wald_test(np.eye(3), use_f=use_f)
+        assert np.isnan(test.statistic) and np.isnan(test.pvalue)
+    possible = fit.wald_test(np.eye(3)[:2])
+    beta, V = fit.params.to_numpy()[:2], fit.cov_params().to_numpy()[:2, :2]
+    assert_allclose(possible.statistic, beta @ np.linalg.solve(V, beta))
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR2"])
+def test_many_contrasts_are_done_in_parts(fit, monkeypatch, kind):
+    robust = fit.with_inference(**cluster("school", kind), dof="satterthwaite")
+    rows = np.random.default_rng(3).normal(size=(20, 3))
+    tests = robust.reference.tests
+    one_by_one = [tests._wishart(row[None]) for row in rows]
+    for room in (1, 200, 10**6):
+        monkeypatch.setattr(cluster_robust, "_ROOM", room)
+        assert_allclose(tests.df(rows), one_by_one, rtol=1e-9)
 
 
 def test_labels_go_with_the_data(fit):

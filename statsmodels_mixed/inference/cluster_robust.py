@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky
 
-from ..basis import orthonormal_basis
+from .._core import one_blas_thread
+from ..crossprod import Crossproducts, form_crossproducts
 from ..design import Design
 from ..estimates import LinearEstimates
 from ..results.denominators import Denominators
@@ -36,6 +37,8 @@ Positions = NDArray[np.intp]
 KINDS = ("CR0", "CR1", "CR1S", "CR2")
 # Eigenvalues of the matrix whose root CR2 takes that are told from zero, relative to the largest.
 FLAT = 1e-10
+# Numbers in the largest temporary array.
+_ROOM = 2_000_000
 
 
 def correction(kind: str, clusters: int, n: int, rank: int) -> float:
@@ -66,11 +69,30 @@ class ClusterRobust(Denominators):
     within: Array
 
     def _df(self, rows: Array) -> Array:
-        return np.array([self._wishart(row[None, :]) for row in rows])
+        """Return `_wishart` of each row by itself, many rows at a time."""
+        count, rank = self.cross.shape[:2]
+        root = np.linalg.cholesky(self.bread).T @ self.cross
+        out = np.empty(len(rows))
+        step = max(1, _ROOM // (count * rank))
+        for at in range(0, len(rows), step):
+            part = rows[at : at + step]
+            v = part @ self.bread
+            half = (root.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+            middle = (self.within.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+            own, both = np.einsum("gir,ri->gr", middle, v), np.einsum("gir,gir->gr", half, half)
+            by_row = half.transpose(2, 1, 0)
+            between = by_row @ by_row.transpose(0, 2, 1)
+            expected = np.sum(own - both, axis=0)
+            variance = np.sum(own**2 - 2.0 * own * both, axis=0) + np.sum(between**2, axis=(1, 2))
+            known = expected > FLAT * np.einsum("ri,ri->r", part, v)
+            out[at : at + step] = np.where(known, expected, np.nan) ** 2 / variance
+        return out
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         # Hotelling's T^2 with the degrees of freedom of the Wishart matrix.
         q, wishart = len(rows), self._wishart(rows)
+        if np.isnan(wishart):
+            return np.nan, np.nan
         return max(wishart - q + 1, 0.0), max((wishart - q + 1) / wishart, 0.0)
 
     def _wishart(self, rows: Array) -> float:
@@ -85,14 +107,18 @@ class ClusterRobust(Denominators):
         middle = self.within @ (self.bread @ rows.T)
         own = np.einsum("sj,gjt->gst", rows @ self.bread, middle)
         expected = own.sum(axis=0) - np.einsum("gis,git->st", half, half)
+        size = np.sqrt(np.einsum("si,ij,sj->s", rows, self.bread, rows))
+        if np.linalg.eigvalsh(expected / np.outer(size, size))[0] <= FLAT:
+            return np.nan  # the clusters leave nothing to tell the variance of some contrast from
         whiten = np.linalg.inv(np.linalg.cholesky(expected))
         half = half @ whiten.T
         own = whiten @ own @ whiten.T
         both = np.einsum("gis,git->gst", half, half)
-        between = np.einsum("gis,gjt->stij", half, half)
+        columns = half.transpose(2, 1, 0).reshape(-1, len(half))
+        q, rank = len(rows), half.shape[1]
+        between = (columns @ columns.T).reshape(q, rank, q, rank).transpose(0, 2, 1, 3)
         diagonal = np.einsum("gss->gs", own)
         diagonal_f = np.einsum("gss->gs", both)
-        q = len(rows)
         variance = 0.0
         for s in range(q):
             for t in range(q):
@@ -113,7 +139,8 @@ def prepare(
 ) -> ClusterRobust:
     """Compute the covariance of a kind and what its degrees of freedom need.
 
-    For each cluster matrices of its number of rows squared are formed.
+    CR2 forms for each cluster matrices of its number of rows squared; the other kinds take
+    V^-1 X for all rows from one solution of the mixed-model equations.
 
     Parameters
     ----------
@@ -125,20 +152,33 @@ def prepare(
         No two of them share a random effect.
     kind : {"CR0", "CR1", "CR1S", "CR2"}
     """
-    basis = orthonormal_basis(design.X, design.weights)
+    with one_blas_thread():
+        return _prepare(design, estimates, clusters, kind)
+
+
+def _prepare(
+    design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
+) -> ClusterRobust:
+    products = form_crossproducts(design)
+    basis = products.basis
     bread = basis.R @ estimates.cov_unscaled @ basis.R.T
     residual = design.y - estimates.linear_predictor
     rank, count = len(estimates.beta), len(clusters)
     scores = np.empty((count, rank))
     cross, within = np.empty((2, count, rank, rank))
+    solved = np.empty((0, rank)) if kind == "CR2" else _solved(design, estimates, products)
     for g, rows in enumerate(clusters.rows()):
-        V, Q = _covariance(design, estimates.factors, rows), basis.Q[rows]
-        weighted = np.asarray(cho_solve(cho_factor(V), Q))
+        Q = basis.Q[rows]
         if kind == "CR2":
+            V = _covariance(design, estimates.factors, rows)
+            weighted = np.asarray(cho_solve(cho_factor(V), Q))
             weighted = _adjustment(V, Q @ bread @ Q.T) @ weighted
+            within[g] = weighted.T @ V @ weighted
+        else:
+            weighted = solved[rows]
+            within[g] = Q.T @ weighted
         scores[g] = weighted.T @ residual[rows]
         cross[g] = Q.T @ weighted
-        within[g] = weighted.T @ V @ weighted
     meat = scores.T @ scores * correction(kind, count, len(design.y), rank)
     return ClusterRobust(
         beta=estimates.beta,
@@ -147,6 +187,15 @@ def prepare(
         cross=basis.R.T @ cross @ basis.R,
         within=basis.R.T @ within @ basis.R,
     )
+
+
+def _solved(design: Design, estimates: LinearEstimates, products: Crossproducts) -> Array:
+    """Return V^-1 Q = W (Q - Z Lambda Omega^-1 Lambda'Z'W Q), shape (n, rank)."""
+    products.workspace.value_and_gradient(estimates.theta)
+    rest = products.basis.Q.copy()
+    for block, slopes in zip(design.blocks, products.workspace.mode_slopes(), strict=True):
+        rest -= np.einsum("rk,rkp->rp", block.z, slopes[block.refs])
+    return rest if design.weights is None else design.weights[:, None] * rest
 
 
 def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> Array:

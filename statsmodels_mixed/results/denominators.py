@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import qr, solve_triangular
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
 from ..errors import OptionError
@@ -14,11 +15,14 @@ from ..errors import OptionError
 __all__ = ["Denominators", "FTest", "FixedDenominators", "two_sided"]
 
 Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
 
-# A contrast is a combination of others when less than this share of its variance is its own.
+# A contrast is a combination of others when less than this share of its length is its own.
 DEPENDENT = 1e-10
+# A correlation matrix with eigenvalues of less than this ratio is singular.
+SINGULAR = 1e-14
 # Dependent contrasts have values that depend in the same way, up to this share of their size.
-CONTRADICTION = 1e-4
+CONTRADICTION = 1e-6
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class FTest:
 
 def two_sided(t: Array, df: Array) -> Array:
     """Return two-sided p-values of t statistics; infinite degrees of freedom are normal."""
-    finite = np.isfinite(df)
-    tail = np.where(finite, stdtr(np.where(finite, df, 1.0), -np.abs(t)), ndtr(-np.abs(t)))
+    normal = np.isinf(df)
+    tail = np.where(normal, ndtr(-np.abs(t)), stdtr(np.where(normal, 1.0, df), -np.abs(t)))
     return np.asarray(2.0 * tail)
 
 
@@ -62,6 +66,26 @@ def _upper_tail(statistic: float, df_num: int, df_denom: float) -> float:
     if np.isinf(df_denom):
         return float(chdtrc(df_num, df_num * statistic))
     return float(fdtrc(df_num, df_denom, statistic))
+
+
+def _independent(rows: Array, values: Array, beta: Array) -> Positions:
+    """Return which rows, (m, rank), do not depend on the others, after checking their values."""
+    columns = np.max(np.abs(rows), axis=0, initial=0.0)
+    scaled = rows / np.where(columns > 0, columns, 1.0)
+    lengths = np.linalg.norm(scaled, axis=1)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    R, order = qr((scaled / lengths[:, None]).T, mode="r", pivoting=True)
+    steps = np.abs(np.diag(R))
+    rank = int(np.sum(steps > DEPENDENT * np.max(steps, initial=0.0)))
+    kept, rest = order[:rank], order[rank:]
+    given = values / lengths
+    implied = solve_triangular(R[:rank, :rank], R[:rank, rank:]).T @ given[kept] if rank else 0.0
+    reach = np.max((np.abs(rows) @ np.abs(beta) + np.abs(values)) / lengths, initial=0.0)
+    if np.any(np.abs(given[rest] - implied) > CONTRADICTION * reach):
+        raise OptionError("the hypotheses contradict one another: no coefficients satisfy all")
+    if not rank:
+        raise OptionError("the contrasts are zero: there is nothing to test")
+    return np.sort(kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +138,8 @@ class Denominators(ABC):
         Returns
         -------
         FTest
+            All but `df_num` is NaN where the covariance of independent contrasts is singular,
+            as a robust one of too few clusters is.
 
         Raises
         ------
@@ -121,14 +147,6 @@ class Denominators(ABC):
             If the contrasts have not one column for each estimable coefficient or are zero,
             or no coefficients have all the values.
         """
-        wald, basis = self._wald(contrasts, value)
-        df, scaling = self._joint(basis)
-        statistic = scaling * wald / len(basis)
-        pvalue = _upper_tail(statistic, len(basis), df)
-        return FTest(statistic, len(basis), df, pvalue, scaling, wald)
-
-    def _wald(self, contrasts: ArrayLike, value: ArrayLike) -> tuple[float, Array]:
-        """Return the statistic, and independent rows (q, rank) that say the same."""
         rows = self._rows(contrasts)
         values = np.asarray(value, dtype=float)
         if values.shape not in ((), (len(rows),)) or not np.isfinite(values).all():
@@ -137,27 +155,29 @@ class Denominators(ABC):
                 f"{value!r}"
             )
         values = np.broadcast_to(values, len(rows))
+        kept = _independent(rows, values, self.beta)
+        rank = len(kept)
+        wald = self._wald(rows[kept], values[kept])
+        if np.isnan(wald):
+            return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)
+        # The basis in which Fai and Cornelius take the hypothesis apart.
+        basis = np.linalg.eigh(rows @ self.covariance @ rows.T)[1][:, ::-1][:, :rank]
+        df, scaling = self._joint(basis.T @ rows)
+        statistic = scaling * wald / rank
+        return FTest(statistic, rank, df, _upper_tail(statistic, rank, df), scaling, wald)
+
+    def _wald(self, rows: Array, values: Array) -> float:
+        """Return Wald's statistic of independent rows; NaN if their covariance is singular."""
         variance = rows @ self.covariance @ rows.T
         size = np.sqrt(np.diag(variance))
-        some = size > 0
-        impossible = bool(np.any(values[~some]))
-        rows, values, size = rows[some], values[some], size[some]
-        variance = variance[np.ix_(some, some)]
-        if not len(rows) and not impossible:
-            raise OptionError("the contrasts are zero: there is nothing to test")
+        if not np.all(size > 0):
+            return np.nan
         # In units of their standard errors, so that units of columns do not matter.
-        estimates = rows @ self.beta / size
-        distance = estimates - values / size
+        distance = (rows @ self.beta - values) / size
         roots, vectors = np.linalg.eigh(variance / np.outer(size, size))
-        kept = roots > DEPENDENT * np.max(roots, initial=0.0)
-        rest = vectors[:, ~kept].T @ distance
-        reach = np.max(np.abs(estimates) + np.abs(values / size), initial=0.0)
-        if impossible or np.any(np.abs(rest) > CONTRADICTION * reach):
-            raise OptionError("the hypotheses contradict one another: no coefficients satisfy all")
-        statistic = float(np.sum((vectors[:, kept].T @ distance) ** 2 / roots[kept]))
-        # The basis in which Fai and Cornelius take the hypothesis apart.
-        basis = np.linalg.eigh(variance)[1][:, ::-1][:, : int(kept.sum())]
-        return statistic, basis.T @ rows
+        if not roots[0] > SINGULAR * roots[-1]:
+            return np.nan
+        return float(np.sum((vectors.T @ distance) ** 2 / roots))
 
     def _rows(self, contrasts: ArrayLike) -> Array:
         rows = np.atleast_2d(np.asarray(contrasts, dtype=float))
