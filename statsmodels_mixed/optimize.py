@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreGeneralized, CoreWorkspace, algorithm_number, one_blas_thread
+from ._core import LARGE_TAIL, CoreGeneralized, CoreWorkspace, algorithm_number, one_blas_thread
 from .errors import OptionError
 
 __all__ = ["FitOptions", "FitReport", "minimize", "settled"]
@@ -23,9 +23,6 @@ CONVERGED_DECREMENT = 1e-6
 # Negative curvatures up to this share of the objective are rounding errors: like the
 # objective itself, curvatures grow with the number of rows.
 FLAT_CURVATURE = 1e-6
-
-# Columns of the dense tail from which several BLAS threads pay for themselves.
-LARGE_TAIL = 2000
 
 _MESSAGES = {
     "GTOL_REACHED": "The gradient vanished.",

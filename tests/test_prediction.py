@@ -431,6 +431,16 @@ def test_units_of_the_response_and_of_a_covariate(factor):
 # Intervals of linear models.
 
 
+@pytest.mark.parametrize("dof", [None, "residual", "satterthwaite", "kenward-roger"])
+def test_a_mean_that_is_known(dof):
+    """Without intercept the mean at zero is zero, whatever the coefficients."""
+    data = datasets.load("sleepstudy")
+    result = fit("reaction ~ 0 + days + (1 | subj)", data, reml=True, dof=dof)
+    frame = result.get_prediction(pd.DataFrame({"days": [0, 2]})).summary_frame()
+    assert_array_equal(frame.iloc[0, :4], 0.0)
+    assert_allclose(frame.iloc[1, 2:4], 2 * result.conf_int().iloc[0], rtol=1e-12)
+
+
 def test_labels_must_go_with_the_rows():
     result = fit_shipped("sleepstudy")
     with pytest.raises(OptionError, match="1 labels for 2 predicted rows"):

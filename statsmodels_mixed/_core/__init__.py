@@ -8,10 +8,11 @@ from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .structure import CoreDesign, TermArrays
-from .threads import one_blas_thread
+from .threads import LARGE_TAIL, one_blas_thread
 from .workspace import CoreWorkspace, Refits, Solution
 
 __all__ = [
+    "LARGE_TAIL",
     "CoreDesign",
     "CoreGeneralized",
     "CoreWorkspace",

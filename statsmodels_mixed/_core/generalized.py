@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
 from .structure import CoreDesign
+from .threads import Turn
 
 __all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
 
@@ -153,7 +153,7 @@ class CoreGeneralized:
     ) -> None:
         shape = (design.n,)
         self.design = design
-        self._lock = threading.Lock()
+        self._lock = Turn(design.sizes["tail_size"])
         # C borrows these three for the lifetime of the handle
         self._y = floats(y, shape, "y")
         self._weights = None if weights is None else floats(weights, shape, "weights")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def run_minimizer(
     newton: Any,
     nlopt_minimize: Any,
     start: Array,
-    lock: threading.Lock,
+    lock: AbstractContextManager[None],
     *,
     evaluate: Callable[[Array], tuple[float, Array]],
     curvature: Callable[[], Array],
@@ -96,7 +96,7 @@ def run_minimizer(
         Its minimizers in C.
     start : ndarray
         Starting parameters.
-    lock : Lock
+    lock : context manager
         Held during a run in C.
     evaluate, curvature, scale : callable
         The same model through Python, for platforms where NLopt hides its C API: see

@@ -11,13 +11,17 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from typing import Any
 
 import numpy.linalg._umath_linalg as numpy_lapack
 from scipy.linalg import cython_lapack
 
-__all__ = ["one_blas_thread"]
+__all__ = ["LARGE_TAIL", "Turn", "one_blas_thread"]
+
+# Columns of the dense tail from which several BLAS threads pay for themselves.
+LARGE_TAIL = 2000
 
 _NAMES = (
     "scipy_openblas_{}_num_threads",
@@ -75,3 +79,27 @@ def one_blas_thread() -> Iterator[None]:
                 for (_, set_), count in zip(controls, _before, strict=True):
                     if count != 1:
                         set_(count)
+
+
+class Turn:
+    """The lock of a handle; while it is held BLAS has one thread, unless matrices are large.
+
+    Parameters
+    ----------
+    tail : int
+        Columns of the dense tail.
+    """
+
+    def __init__(self, tail: int) -> None:
+        self._lock = threading.Lock()
+        self._large = tail >= LARGE_TAIL
+        self._threads: AbstractContextManager[None] = nullcontext()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._threads = nullcontext() if self._large else one_blas_thread()
+        self._threads.__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._threads.__exit__(None, None, None)
+        self._lock.release()

@@ -6,7 +6,6 @@ a workspace has a lock.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
 from .structure import CoreDesign
+from .threads import Turn
 
 __all__ = ["CoreWorkspace", "Refits", "Solution"]
 
@@ -80,7 +80,7 @@ class CoreWorkspace:
 
     def __init__(self, design: CoreDesign, y: Array, weights: Array | None = None) -> None:
         self.design = design
-        self._lock = threading.Lock()
+        self._lock = Turn(design.sizes["tail_size"])
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
         check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")

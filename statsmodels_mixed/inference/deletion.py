@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from .._core import one_blas_thread
+from .._core import LARGE_TAIL, one_blas_thread
 from ..design import Design
 from ..estimates import GeneralizedEstimates, LinearEstimates
-from ..optimize import LARGE_TAIL
 from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
 from .parameters import Components
 from .runner import number_of_threads

@@ -11,12 +11,14 @@ Q_ef = X'V^-1 G_e V^-1 G_f V^-1 X, M = (X'V^-1 X)^-1 and the expected informatio
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from .._core import LARGE_TAIL, one_blas_thread
 from ..basis import orthonormal_basis
 from ..design import Design
 from ..errors import OptionError
@@ -49,7 +51,11 @@ class KenwardRoger(Denominators):
     slopes: Array
 
     def _df(self, rows: Array) -> Array:
-        return np.array([self._joint(row[None, :])[0] for row in rows])
+        variance = np.einsum("ri,ij,rj->r", rows, self.unadjusted, rows)
+        changes = np.einsum("ri,mij,rj->rm", rows, self.slopes, rows, optimize=True)
+        shares = changes / variance[:, None]
+        a1 = np.einsum("rm,mn,rn->r", shares, self.varpar, shares)  # and a2 is the same
+        return np.array([_moments(float(a), float(a), 1)[0] for a in a1])
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         factor = np.linalg.cholesky(rows @ self.unadjusted @ rows.T)
@@ -104,8 +110,10 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
             "ddf='satterthwaite'"
         )
-    basis = orthonormal_basis(design.X, design.weights)
-    sums = traces(design, basis.Q, estimates.factors)
+    effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
+    with nullcontext() if effects >= LARGE_TAIL else one_blas_thread():
+        basis = orthonormal_basis(design.X, design.weights)
+        sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
     MP, MQ = M @ sums.first, M @ sums.second
     information = (

@@ -122,8 +122,13 @@ class Denominators(ABC):
         Returns
         -------
         ndarray, shape (m,)
+            inf for rows of zeros, whose contrasts are known.
         """
-        return self._df(self._rows(contrasts))
+        rows = self._rows(contrasts)
+        some = np.any(rows != 0, axis=1)
+        out = np.full(len(rows), np.inf)
+        out[some] = self._df(rows[some])
+        return out
 
     def f_test(self, contrasts: ArrayLike, value: ArrayLike = 0.0) -> FTest:
         """Test that all contrasts have given values.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 from ..estimates import LinearEstimates
+from .denominators import FixedDenominators
 from .prediction_rows import (
     NEW_LEVELS,
     PredictionRows,
@@ -153,8 +154,8 @@ def get_prediction(
 
 def _degrees(result: MixedModelResults, rows: PredictionRows, chosen: Chosen) -> Array | float:
     """Return degrees of freedom of (estimate - truth) / standard error; inf where normal."""
-    if result.dof_method in (None, "residual"):
-        return float(result._tests.df(np.zeros((1, len(result.estimates.beta))))[0])
+    if isinstance(result._tests, FixedDenominators):
+        return result._tests.degrees
     if any(mask.any() for mask in chosen):
         return np.inf  # no method is about coefficients and random effects together
     df = np.full(len(rows.X), np.nan)
