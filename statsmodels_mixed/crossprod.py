@@ -125,7 +125,6 @@ def form_crossproducts(design: Design, structure: Structure | None = None) -> Cr
         )
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, basis, design.weights)
-    with one_blas_thread():
-        workspace = CoreWorkspace(structure.core, residual, design.weights)
+    workspace = CoreWorkspace(structure.core, residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     return Crossproducts(workspace, basis, gamma, scale, log_weights)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .crossprod import Structure, form_crossproducts
+from .crossprod import Crossproducts, Structure, form_crossproducts
 from .design import Design
 from .errors import OptionError
 from .estimates import LinearEstimates
@@ -83,6 +83,19 @@ def fit_linear(
     options = options or FitOptions()
 
     products = form_crossproducts(design, structure)
+    with products.workspace.threads:
+        return _minimize(products, design, reml, sigma, start, options)
+
+
+def _minimize(
+    products: Crossproducts,
+    design: Design,
+    reml: bool,
+    sigma: float | None,
+    start: Array | None,
+    options: FitOptions,
+) -> LinearEstimates:
+    """Minimize the criterion and read the estimates off the solved workspace."""
     products.set_criterion(reml, sigma)
     workspace = products.workspace
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import LARGE_TAIL, CoreGeneralized, CoreWorkspace, algorithm_number, one_blas_thread
+from ._core import CoreGeneralized, CoreWorkspace, algorithm_number
 from .errors import OptionError
 
 __all__ = ["FitOptions", "FitReport", "minimize", "settled"]
@@ -145,8 +144,7 @@ def minimize(
     """
     _check_options(options)
     algorithm = None if options.optimizer == "newton" else algorithm_number(options.optimizer)
-    large = workspace.design.sizes["tail_size"] >= LARGE_TAIL
-    with nullcontext() if large else one_blas_thread():
+    with workspace.threads:
         run = workspace.minimize(
             start,
             algorithm=algorithm,

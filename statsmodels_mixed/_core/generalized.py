@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
 from .structure import CoreDesign
-from .threads import Turn
+from .threads import blas_threads
 
 __all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
 
@@ -153,7 +154,9 @@ class CoreGeneralized:
     ) -> None:
         shape = (design.n,)
         self.design = design
-        self._lock = Turn(design.sizes["tail_size"])
+        self._lock = threading.Lock()
+        # As many as any call here can use; to be entered for several of them, too.
+        self.threads = blas_threads(design.sizes["tail_size"])
         # C borrows these three for the lifetime of the handle
         self._y = floats(y, shape, "y")
         self._weights = None if weights is None else floats(weights, shape, "weights")
@@ -177,7 +180,7 @@ class CoreGeneralized:
         """Choose the approximation; one node is Laplace's."""
         nodes = floats(nodes, (len(nodes),), "nodes")
         log_weights = floats(log_weights, nodes.shape, "log_weights")
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_glmm_approximation(
                 self.handle, int(fast), len(nodes), doubles(nodes), doubles(log_weights)
             )
@@ -185,13 +188,13 @@ class CoreGeneralized:
 
     def set_unit(self, unit: float) -> None:
         """Give the typical size of a change in eta, in which steps are measured."""
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_glmm_set_unit(self.handle, unit), "set the unit")
 
     def set_beta(self, beta: Array) -> None:
         """Give the coefficients PIRLS starts from when it profiles them out."""
         beta = floats(beta, (self.design.p,), "beta")
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
 
     @property
@@ -204,7 +207,7 @@ class CoreGeneralized:
         count = self.nparameters
         parameters = floats(parameters, (count,), "parameters")
         value, gradient = ffi.new("double *"), np.full(count, np.nan)
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_glmm_value(self.handle, doubles(parameters), value)
             if status == lib.SMM_OK:
                 status = lib.smm_glmm_gradient(self.handle, doubles(gradient))
@@ -216,7 +219,7 @@ class CoreGeneralized:
         """Return the approximate Hessian where the model is solved."""
         count = self.nparameters
         out = np.empty((count, count))
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_glmm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
@@ -229,7 +232,7 @@ class CoreGeneralized:
             np.empty(self.design.condvar_size),
             np.empty(5),
         )
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_glmm_solution(
                 self.handle,
                 *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
@@ -244,7 +247,7 @@ class CoreGeneralized:
     def leverage(self) -> Array:
         """Return the diagonal of d(fitted)/dy of the last weighted least squares, shape (n,)."""
         out = np.empty(self.design.n)
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_glmm_leverage(self.handle, doubles(out)), "compute leverages")
         return out
 
@@ -252,7 +255,7 @@ class CoreGeneralized:
         """Return joint covariances with the expected weights; see `CoreWorkspace`."""
         levels, out = self.design.joint_blocks(levels)
         pointer = ffi.cast("int32_t *", levels.ctypes.data)
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")
         return out
@@ -260,7 +263,7 @@ class CoreGeneralized:
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
         return self.design.rows_by_term(out)
 

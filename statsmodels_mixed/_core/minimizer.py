@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def run_minimizer(
     newton: Any,
     nlopt_minimize: Any,
     start: Array,
-    lock: AbstractContextManager[None],
+    lock: threading.Lock,
     *,
     evaluate: Callable[[Array], tuple[float, Array]],
     curvature: Callable[[], Array],
@@ -96,7 +96,7 @@ def run_minimizer(
         Its minimizers in C.
     start : ndarray
         Starting parameters.
-    lock : context manager
+    lock : Lock
         Held during a run in C.
     evaluate, curvature, scale : callable
         The same model through Python, for platforms where NLopt hides its C API: see

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
 
 import numpy.linalg._umath_linalg as numpy_lapack
 from scipy.linalg import cython_lapack
 
-__all__ = ["LARGE_TAIL", "Turn", "one_blas_thread"]
+__all__ = ["LARGE_TAIL", "blas_threads", "one_blas_thread"]
 
 # Columns of the dense tail from which several BLAS threads pay for themselves.
 LARGE_TAIL = 2000
@@ -58,48 +57,45 @@ def _controls() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
     return tuple(found)
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let OpenBLAS use one thread inside the block; does nothing for another BLAS."""
-    global _running, _before
-    controls = _controls()
-    with _lock:
-        if _running == 0:
-            _before = [get() for get, _ in controls]
-            for (_, set_), count in zip(controls, _before, strict=True):
-                if count != 1:
-                    set_(1)
-        _running += 1
-    try:
-        yield
-    finally:
+class _OneThread:
+    """Lets OpenBLAS use one thread while any thread of Python is inside; has no state itself."""
+
+    def __enter__(self) -> None:
+        global _running, _before
+        with _lock:
+            if _running == 0:
+                controls = _controls()
+                _before = [get() for get, _ in controls]
+                for (_, set_), count in zip(controls, _before, strict=True):
+                    if count != 1:
+                        set_(1)
+            _running += 1
+
+    def __exit__(self, *raised: object) -> None:
+        global _running
         with _lock:
             _running -= 1
             if _running == 0:
-                for (_, set_), count in zip(controls, _before, strict=True):
+                for (_, set_), count in zip(_controls(), _before, strict=True):
                     if count != 1:
                         set_(count)
 
 
-class Turn:
-    """The lock of a handle; while it is held BLAS has one thread, unless matrices are large.
+_ONE = _OneThread()
+_ANY: AbstractContextManager[None] = nullcontext()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    """Return a context in which OpenBLAS uses one thread; it does nothing for another BLAS."""
+    return _ONE
+
+
+def blas_threads(tail: int) -> AbstractContextManager[None]:
+    """Return a context in which OpenBLAS has as many threads as a model can use.
 
     Parameters
     ----------
     tail : int
-        Columns of the dense tail.
+        Columns of its dense tail.
     """
-
-    def __init__(self, tail: int) -> None:
-        self._lock = threading.Lock()
-        self._large = tail >= LARGE_TAIL
-        self._threads: AbstractContextManager[None] = nullcontext()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._threads = nullcontext() if self._large else one_blas_thread()
-        self._threads.__enter__()
-
-    def __exit__(self, *raised: Any) -> None:
-        self._threads.__exit__(None, None, None)
-        self._lock.release()
+    return _ANY if tail >= LARGE_TAIL else _ONE

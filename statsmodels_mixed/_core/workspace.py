@@ -6,6 +6,7 @@ a workspace has a lock.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
 from .minimizer import Minimization, run_minimizer
 from .structure import CoreDesign
-from .threads import Turn
+from .threads import blas_threads
 
 __all__ = ["CoreWorkspace", "Refits", "Solution"]
 
@@ -80,7 +81,9 @@ class CoreWorkspace:
 
     def __init__(self, design: CoreDesign, y: Array, weights: Array | None = None) -> None:
         self.design = design
-        self._lock = Turn(design.sizes["tail_size"])
+        self._lock = threading.Lock()
+        # As many as any call here can use; to be entered for several of them, too.
+        self.threads = blas_threads(design.sizes["tail_size"])
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
         check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
@@ -92,7 +95,7 @@ class CoreWorkspace:
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
         y = floats(y, (self.design.n,), "y")
-        with self._lock:
+        with self.threads, self._lock:
             status = function(self.handle, doubles(y), self._weight_pointer())
         check(status, doing)
 
@@ -110,13 +113,13 @@ class CoreWorkspace:
 
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
     def theta_scale(self) -> Array:
         """Typical size of each element of theta, shape (ntheta,)."""
         out = np.empty(self.design.ntheta)
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
         return out
 
@@ -136,13 +139,13 @@ class CoreWorkspace:
     def value(self, theta: Array) -> float:
         """Return the objective at theta; NaN where it cannot be evaluated."""
         theta = floats(theta, (self.design.ntheta,), "theta")
-        with self._lock:
+        with self.threads, self._lock:
             return self._value(theta)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the objective and its gradient, leaving the workspace solved at theta."""
         theta = floats(theta, (self.design.ntheta,), "theta")
-        with self._lock:
+        with self.threads, self._lock:
             value = self._value(theta)
             if np.isnan(value):
                 return value, np.full(self.design.ntheta, np.nan)
@@ -152,13 +155,13 @@ class CoreWorkspace:
         """Return the approximate Hessian where the workspace is solved."""
         nt = self.design.ntheta
         out = np.empty((nt, nt))
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
     def gradient(self) -> Array:
         """Return the gradient where the workspace was last evaluated."""
-        with self._lock:
+        with self.threads, self._lock:
             return self._gradient()
 
     def solution(self) -> Solution:
@@ -166,7 +169,7 @@ class CoreWorkspace:
         p, q = self.design.p, self.design.q
         beta, u, b = np.empty(p), np.empty(q), np.empty(q)
         inverse, scalars = np.empty((p, p)), np.empty(4)
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_solution(
                 self.handle,
                 doubles(beta),
@@ -182,14 +185,14 @@ class CoreWorkspace:
     def condvar(self) -> tuple[Array, ...]:
         """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""
         out = np.empty(self.design.condvar_size)
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
         return self.design.squares_by_term(out)
 
     def leverage(self) -> Array:
         """Return the diagonal of d(fitted)/dy, shape (n,)."""
         out = np.empty(self.design.n)
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
         check(status, "compute leverages")
         return out
@@ -209,7 +212,7 @@ class CoreWorkspace:
         """
         levels, out = self.design.joint_blocks(levels)
         pointer = ffi.cast("int32_t *", levels.ctypes.data)
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")
         return out
@@ -217,7 +220,7 @@ class CoreWorkspace:
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
-        with self._lock:
+        with self.threads, self._lock:
             check(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
         return self.design.rows_by_term(out)
 
@@ -280,7 +283,7 @@ class CoreWorkspace:
         options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
         options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
         done = ffi.new("int64_t *")
-        with self._lock:
+        with self.threads, self._lock:
             status = lib.smm_refit(
                 self.handle,
                 count,
