@@ -16,6 +16,7 @@ estimator has under the model (Bell and McCaffrey; Tipton and Pustejovsky 2015).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,24 +70,54 @@ class ClusterRobust(Denominators):
     within: Array
 
     def _df(self, rows: Array) -> Array:
-        """Return `_wishart` of each row by itself, many rows at a time."""
+        """Return `_wishart` of each row by itself, many rows at a time.
+
+        With v = M l, mean and variance are polynomials in the elements of v v', whose
+        coefficients are sums over clusters; fewer clusters than elements are summed by row.
+        """
         count, rank = self.cross.shape[:2]
-        root = np.linalg.cholesky(self.bread).T @ self.cross
+        few = rank**2 > count or rank**4 > _ROOM
+        moments = self._few_clusters if few else self._many_clusters()
         out = np.empty(len(rows))
-        step = max(1, _ROOM // (count * rank))
+        step = max(1, _ROOM // (count * rank if few else rank**2))
         for at in range(0, len(rows), step):
             part = rows[at : at + step]
             v = part @ self.bread
-            half = (root.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
-            middle = (self.within.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
-            own, both = np.einsum("gir,ri->gr", middle, v), np.einsum("gir,gir->gr", half, half)
-            by_row = half.transpose(2, 1, 0)
-            between = by_row @ by_row.transpose(0, 2, 1)
-            expected = np.sum(own - both, axis=0)
-            variance = np.sum(own**2 - 2.0 * own * both, axis=0) + np.sum(between**2, axis=(1, 2))
+            expected, variance = moments(v)
             known = expected > FLAT * np.einsum("ri,ri->r", part, v)
             out[at : at + step] = np.where(known, expected, np.nan) ** 2 / variance
         return out
+
+    def _few_clusters(self, v: Array) -> tuple[Array, Array]:
+        """Return mean and half the variance of the estimator for each row of v, (m, rank)."""
+        count, rank = self.cross.shape[:2]
+        root = np.linalg.cholesky(self.bread).T @ self.cross
+        half = (root.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+        middle = (self.within.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+        own, both = np.einsum("gir,ri->gr", middle, v), np.einsum("gir,gir->gr", half, half)
+        by_row = half.transpose(2, 1, 0)
+        between = by_row @ by_row.transpose(0, 2, 1)
+        variance = np.sum(own**2 - 2.0 * own * both, axis=0) + np.sum(between**2, axis=(1, 2))
+        return np.sum(own - both, axis=0), variance
+
+    def _many_clusters(self) -> Callable[[Array], tuple[Array, Array]]:
+        """Return a function that does what `_few_clusters` does, clusters being summed before."""
+        count, rank = self.cross.shape[:2]
+        root = np.linalg.cholesky(self.bread).T @ self.cross
+        own = self.within.reshape(count, -1)
+        both = (root.transpose(0, 2, 1) @ root).reshape(count, -1)
+        square = own.T @ (own - 2.0 * both)
+        flat = root.reshape(count, -1)
+        between = (flat.T @ flat).reshape(4 * (rank,)).transpose(0, 2, 1, 3)
+        between = between.reshape(rank**2, rank**2)
+        total = np.sum(own - both, axis=0)
+
+        def moments(v: Array) -> tuple[Array, Array]:
+            vv = (v[:, :, None] * v[:, None, :]).reshape(len(v), -1)
+            variance = np.einsum("ri,ri->r", vv @ square, vv)
+            return vv @ total, variance + np.sum((vv @ between.T) ** 2, axis=1)
+
+        return moments
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         # Hotelling's T^2 with the degrees of freedom of the Wishart matrix.
