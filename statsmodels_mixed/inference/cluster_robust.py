@@ -108,8 +108,8 @@ class ClusterRobust(Denominators):
         both = (root.transpose(0, 2, 1) @ root).reshape(count, -1)
         square = own.T @ (own - 2.0 * both)
         flat = root.reshape(count, -1)
-        between = (flat.T @ flat).reshape(4 * (rank,)).transpose(0, 2, 1, 3)
-        between = between.reshape(rank**2, rank**2)
+        pairs = (flat.T @ flat).reshape(rank, rank, rank, rank).transpose(0, 2, 1, 3)
+        between = pairs.reshape(rank**2, rank**2)
         total = np.sum(own - both, axis=0)
 
         def moments(v: Array) -> tuple[Array, Array]:
