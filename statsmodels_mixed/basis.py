@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from ._core import one_blas_thread
 from .errors import DataError
 
 __all__ = ["FixedBasis", "orthonormal_basis", "residual_response"]
@@ -52,15 +53,17 @@ class FixedBasis:
         """Return beta with X beta = Q gamma, shape (rank,)."""
         if not len(gamma):
             return gamma
-        beta: Array = lapack.dtrtrs(self.R, gamma)[0]
+        with one_blas_thread():  # OpenBLAS starts its threads for a triangle of any size
+            beta: Array = lapack.dtrtrs(self.R, gamma)[0]
         return beta
 
     def covariance(self, inverse: Array) -> Array:
         """Return R^-1 inverse R'^-1, symmetric, shape (rank, rank)."""
         if not len(inverse):
             return inverse
-        half = lapack.dtrtrs(self.R, inverse)[0]
-        full: Array = lapack.dtrtrs(self.R, half.T)[0]
+        with one_blas_thread():
+            half = lapack.dtrtrs(self.R, inverse)[0]
+            full: Array = lapack.dtrtrs(self.R, half.T)[0]
         return (full + full.T) / 2
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from ._core import one_blas_thread
 from .approximation import prepare
 from .crossprod import form_crossproducts
 from .design import Design
@@ -86,7 +87,8 @@ class Henderson:
             _, first_row, which = np.unique(key, return_index=True, return_inverse=True)
         distinct = levels[first_row]
         order = np.argsort(which, kind="stable")
-        fixed = solve_triangular(self.R, X.T, trans="T").T if rank else X
+        with one_blas_thread():
+            fixed = solve_triangular(self.R, X.T, trans="T").T if rank else X
         out = np.empty(len(X))
         step = max(1, _ROOM // max(K * K, K * rank))
         for at in range(0, len(order), step):
