@@ -339,6 +339,14 @@ def test_refit_takes_a_series_by_its_index():
     assert_allclose(result.refit(whole).params, result.params, rtol=1e-6)
     with pytest.raises(OptionError, match="each of the 179 rows"):
         result.refit(whole.to_numpy())
+    # as many as there are rows, in another order; with an index of its own by position
+    used = whole.drop(5)
+    backwards = used[::-1]
+    assert_allclose(result.refit(backwards).params, result.params, rtol=1e-6)
+    assert_allclose(result.refit(used.reset_index(drop=True)).params, result.params, rtol=1e-6)
+    subjects = data["subj"].drop(5)
+    by = [result.influence(labels).params for labels in (subjects, subjects[::-1])]
+    assert_allclose(by[0], by[1])
 
 
 def test_predictions_have_degrees_of_freedom():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..results.base import unwrap
+from .rows import in_order
 
 __all__ = ["refit"]
 
@@ -27,7 +27,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
         The fit, with its data. It does not change.
     y : array_like, shape (nobs,)
         A response for each row used, as `simulate` gives it: for a binomial family
-        proportions of the trials. A Series of another length is taken by its index.
+        proportions of the trials. A Series whose index names the rows is taken by that.
 
     Returns
     -------
@@ -42,8 +42,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
     """
     results = unwrap(result)
     n, index = len(results._design().y), results.model.data.row_labels
-    if isinstance(y, pd.Series) and len(y) != n and index is not None and y.index.is_unique:
-        y = y.reindex(index)
+    y = in_order(y, n, index, "y")
     try:
         values = np.array(y, dtype=float)
     except (TypeError, ValueError) as error:

@@ -22,6 +22,7 @@ __all__ = [
     "by_row",
     "design_of_rows",
     "group_rows",
+    "in_order",
     "lies_within",
     "row_labels",
     "without_empty_levels",
@@ -85,7 +86,7 @@ def group_rows(model: MixedModel, given: str | ArrayLike, option: str) -> RowGro
         With its data.
     given : str, Series or array_like, shape (n,)
         A grouping factor, a column of the formula, or one label for each row that the model
-        uses; a Series of another length is taken by the index of the data.
+        uses; a Series whose index names these rows is taken by that.
     option : str
         For messages.
 
@@ -118,12 +119,30 @@ def group_rows(model: MixedModel, given: str | ArrayLike, option: str) -> RowGro
     return RowGroups(name, codes, pd.Index(levels, name=name))
 
 
+def in_order(given: Any, n: int, index: pd.Index | None, option: str) -> Any:
+    """Return a Series in the order of the n rows that a model uses, anything else as it is.
+
+    A Series is taken by its index if that names every row, and by position if it does not
+    and there is one element for each row.
+
+    Raises
+    ------
+    OptionError
+        If it must be taken by an index that has labels twice.
+    """
+    if not isinstance(given, pd.Series) or index is None:
+        return given
+    if len(given) == n:
+        same = given.index.is_unique and index.is_unique and index.isin(given.index).all()
+        return given.reindex(index) if same else given
+    if not given.index.is_unique:
+        raise OptionError(f"the index of {option}= has labels twice: rows cannot be told")
+    return given.reindex(index)
+
+
 def _labels(given: Any, n: int, index: pd.Index | None, option: str) -> pd.Series:
     """Return labels of n rows, shape (n,)."""
-    if isinstance(given, pd.Series) and index is not None and len(given) != n:
-        if not given.index.is_unique:
-            raise OptionError(f"the index of {option}= has labels twice: rows cannot be told")
-        given = given.reindex(index)
+    given = in_order(given, n, index, option)
     if np.ndim(given) != 1 or len(given) != n:
         shape = np.shape(given)
         raise OptionError(
