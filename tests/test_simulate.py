@@ -273,6 +273,16 @@ def test_means_outside_the_range_of_the_family_are_an_error():
         simulate(result, beta=[-100.0, 0.0])
 
 
+def test_means_that_are_no_numbers_are_an_error():
+    """The root of a negative linear predictor: NumPy draws NaN from NaN."""
+    rng, g = np.random.default_rng(1), np.repeat(np.arange(10), 10)
+    mu = np.exp(rng.normal(size=10) * 0.3)[g]
+    data = pd.DataFrame({"y": rng.wald(mu, 5.0), "g": g})
+    result = smf.mixedglm2("y ~ 1 + (1 | g)", data, sm.families.InverseGaussian()).fit()
+    with pytest.raises(DataError, match="impossible for the family inverse_gaussian"):
+        simulate(result, 3, seed=1, theta=[5.0])
+
+
 def test_a_result_without_data_is_refused():
     result = smf.mixedlm2(SLEEP, sleepstudy()).fit()
     result.remove_data()
