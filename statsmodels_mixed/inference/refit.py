@@ -45,12 +45,13 @@ def refit(result: Any, y: ArrayLike) -> Any:
     y = in_order(y, n, index, "y")
     try:
         values = np.array(y, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise OptionError(
-            "y must hold numbers, as simulate gives them: for two labels 0 and 1"
-        ) from error
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.shape != (n,) or not np.isfinite(values).all():
-        raise OptionError(f"y must hold a finite number for each of the {n} rows used")
+        raise OptionError(
+            f"y must hold a finite number for each of the {n} rows used, as simulate gives them: "
+            "0 and 1 for two labels"
+        )
     model = results.model.with_response(values)
     reference = results.reference
     options = {"dof": reference.dof, "cov_type": reference.cov_type}

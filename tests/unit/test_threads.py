@@ -16,25 +16,23 @@ def counts(monkeypatch):
     return counts
 
 
-def test_one_thread_while_the_lock_is_held(counts):
-    turn = threads.Turn(LARGE_TAIL - 1)
-    with pytest.raises(ZeroDivisionError), turn:
+def test_one_thread_for_small_matrices(counts):
+    small = threads.blas_threads(LARGE_TAIL - 1)
+    with pytest.raises(ZeroDivisionError), small:
         assert [c[-1] for c in counts] == [1, 1]
         1 / 0  # noqa: B018
     assert counts == [[4, 1, 4], [2, 1, 2]]
-    with turn:  # the lock was released
-        pass
 
 
 def test_all_threads_for_large_matrices(counts):
-    with threads.Turn(LARGE_TAIL):
+    with threads.blas_threads(LARGE_TAIL):
         assert counts == [[4], [2]]
 
 
 def test_nested_blocks_change_nothing(counts):
     with one_blas_thread():
         for _ in range(3):
-            with threads.Turn(1):
+            with threads.blas_threads(1):
                 pass
         assert counts == [[4, 1], [2, 1]]
     assert counts == [[4, 1, 4], [2, 1, 2]]
