@@ -507,6 +507,8 @@ def test_weights_of_new_responses():
     for bad, message in [([1.0], "has shape"), (0.0, "must be positive"), ("v", "no column 'v'")]:
         with pytest.raises(DataError, match=message):
             result.get_prediction(bare, weights=bad)
+    with pytest.raises(DataError, match="weights of new rows must be positive"):
+        result.get_prediction(new.assign(w=[1.0, 0.0, 1.0, 1.0]))
     with pytest.raises(OptionError, match="weights= is for new data"):
         result.get_prediction(weights=1)
     by_array = smf.mixedlm2(SLEEP, sleepstudy(), weights=sleepstudy()["w"].to_numpy()).fit()

@@ -391,7 +391,7 @@ def test_weights_offset_and_parameters_of_new_rows():
         )  # fmt: skip
         mean = weighted.predict(new, re=True, new_levels="population").to_numpy()
         assert_moments(draws, mean, np.diag(4.0 / w))
-    with pytest.raises(DataError, match="weights= of new rows must be positive"):
+    with pytest.raises(DataError, match="weights of new rows must be positive"):
         simulate(weighted, exog=new, weights=-w)
     shifted = linear(offset="off")
     draws = simulate(shifted, DRAWS, seed=2, exog=new, offset=w, theta=[0.0, 0.0, 0.0], sigma=1.0)

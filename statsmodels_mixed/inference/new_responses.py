@@ -83,7 +83,7 @@ def new_simulator(
     m = len(rows.fixed)
     w = new_values(exog, m, "weights", weights, model.has_weights, model.weights_name)
     if w is not None and np.any(w <= 0):
-        raise DataError("weights= of new rows must be positive")
+        raise DataError("weights of new rows must be positive")
     complete = rows.complete if w is None else rows.complete & np.isfinite(w)
     kept, parts = np.zeros(m), []
     for i, modes in enumerate(estimates.b):

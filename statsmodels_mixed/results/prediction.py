@@ -211,13 +211,13 @@ def _new_responses(
         w = result._design().weights
     elif weights is not None:
         w = new_values(exog, m, "weights", weights, model.has_weights, None)
-        if w is not None and np.any(w <= 0):
-            raise DataError("weights= of new rows must be positive")
     else:
         try:
             w = new_values(exog, m, "weights", None, model.has_weights, model.weights_name)
         except DataError as error:
             return str(error)
+    if w is not None and np.any(w <= 0):
+        raise DataError("weights of new rows must be positive")
     w = np.ones(m) if w is None else np.asarray(w, dtype=float)
     try:
         left_out = left_out_variance(result, exog, transform, chosen)
