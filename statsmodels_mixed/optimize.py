@@ -144,17 +144,16 @@ def minimize(
     """
     _check_options(options)
     algorithm = None if options.optimizer == "newton" else algorithm_number(options.optimizer)
-    with workspace.threads:
-        run = workspace.minimize(
-            start,
-            algorithm=algorithm,
-            ftol_rel=options.ftol_rel,
-            ftol_abs=options.ftol_abs,
-            xtol_rel=options.xtol_rel,
-            xtol_abs=options.xtol_abs,
-            max_eval=options.max_eval,
-            max_time=options.max_time,
-        )
+    run = workspace.minimize(
+        start,
+        algorithm=algorithm,
+        ftol_rel=options.ftol_rel,
+        ftol_abs=options.ftol_abs,
+        xtol_rel=options.xtol_rel,
+        xtol_abs=options.xtol_abs,
+        max_eval=options.max_eval,
+        max_time=options.max_time,
+    )
     converged = bool(settled(run.value, run.decrement, run.min_eigenvalue))
     message = _MESSAGES[run.status]
     if not converged and np.isfinite(run.decrement):

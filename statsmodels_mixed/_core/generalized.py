@@ -271,15 +271,16 @@ class CoreGeneralized:
         self, start: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:
         """Minimize from `start`; see `CoreWorkspace.minimize`."""
-        return run_minimizer(
-            self.handle,
-            lib.smm_glmm_newton,
-            lib.smm_glmm_nlopt,
-            floats(start, (self.nparameters,), "start"),
-            self._lock,
-            evaluate=self.value_and_gradient,
-            curvature=self.curvature,
-            scale=lambda: np.ones(self.nparameters),
-            algorithm=algorithm,
-            **options,
-        )
+        with self.threads:
+            return run_minimizer(
+                self.handle,
+                lib.smm_glmm_newton,
+                lib.smm_glmm_nlopt,
+                floats(start, (self.nparameters,), "start"),
+                self._lock,
+                evaluate=self.value_and_gradient,
+                curvature=self.curvature,
+                scale=lambda: np.ones(self.nparameters),
+                algorithm=algorithm,
+                **options,
+            )

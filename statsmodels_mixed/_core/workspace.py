@@ -238,18 +238,19 @@ class CoreWorkspace:
         **options
             See `run_minimizer`.
         """
-        return run_minimizer(
-            self.handle,
-            lib.smm_newton,
-            lib.smm_nlopt_minimize,
-            floats(theta, (self.design.ntheta,), "theta"),
-            self._lock,
-            evaluate=self.value_and_gradient,
-            curvature=self.curvature,
-            scale=self.theta_scale,
-            algorithm=algorithm,
-            **options,
-        )
+        with self.threads:
+            return run_minimizer(
+                self.handle,
+                lib.smm_newton,
+                lib.smm_nlopt_minimize,
+                floats(theta, (self.design.ntheta,), "theta"),
+                self._lock,
+                evaluate=self.value_and_gradient,
+                curvature=self.curvature,
+                scale=self.theta_scale,
+                algorithm=algorithm,
+                **options,
+            )
 
     def refit(
         self,
