@@ -27,6 +27,7 @@ __all__ = [
     "core_model",
     "generalized_structure",
     "hessian",
+    "join_parameters",
     "leverage",
     "objective_and_gradient",
     "prepare",
@@ -38,6 +39,15 @@ Array = NDArray[np.float64]
 # Step of the central differences of the gradient, in units of each parameter's size.
 _DIFFERENCE = 1e-4
 _MAX_NODES = 100_000
+
+
+def join_parameters(
+    spec: FamilySpec, theta: Array, beta: Array, dispersion: float, *, fast: bool = False
+) -> Array:
+    """Return what the objective is a function of: theta, beta unless `fast`, log dispersion."""
+    zeta = [np.log(dispersion)] if spec.has_dispersion else []
+    middle = np.asarray(beta, float)[: 0 if fast else None]
+    return np.concatenate([np.asarray(theta, float), middle, np.asarray(zeta, float)])
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,7 @@ class Approximation:
 
     def join(self, spec: FamilySpec, theta: Array, beta: Array, dispersion: float) -> Array:
         """Return the working parameters of theta, beta (not with `fast`) and a dispersion."""
-        zeta = [np.log(dispersion)] if spec.has_dispersion else []
-        parts = [np.asarray(theta, float), np.asarray(beta, float), np.asarray(zeta, float)]
-        return self.to_working(np.concatenate(parts))
+        return self.to_working(join_parameters(spec, theta, beta, dispersion))
 
     def to_working(self, parameters: Array) -> Array:
         """Return parameters with gamma = R beta in place of beta."""

@@ -59,6 +59,12 @@ class RandomBlock:
     pattern: NDArray[np.bool_]
     terms: tuple[RandomTerm, ...]
 
+    def column_sizes(self, weights: Array | None = None) -> Array:
+        """Return the root mean square of every column of z, shape (k,); 1 for one of zeros."""
+        squares = self.z**2 if weights is None else self.z**2 * weights[:, None]
+        size = np.sqrt(np.mean(squares, axis=0))
+        return np.where(size > 0, size, 1.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Design:

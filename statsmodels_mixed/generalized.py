@@ -67,15 +67,9 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
     problem.core.set_unit(unit)
-    theta = [np.diag(0.5 * unit / size) for size in _column_sizes(design)]
+    theta = [np.diag(0.5 * unit / block.column_sizes()) for block in design.blocks]
     patterns = [block.pattern for block in design.blocks]
     return np.concatenate([theta_of(theta, patterns), gamma, zeta]), unit
-
-
-def _column_sizes(design: Design) -> list[Array]:
-    """Root mean square of every column of Z, by block; 1 for a column of zeros."""
-    sizes = [np.sqrt(np.mean(block.z**2, axis=0)) for block in design.blocks]
-    return [np.where(size > 0, size, 1.0) for size in sizes]
 
 
 def fit_generalized(
@@ -178,7 +172,7 @@ def _maximize(
         end = np.concatenate([theta, report.end[problem.ntheta :]])
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)
-    singular = is_singular(factors, [size / unit for size in _column_sizes(design)])
+    singular = is_singular(factors, [block.column_sizes() / unit for block in design.blocks])
     return _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
 
 
@@ -198,8 +192,6 @@ def _estimates(
     basis, by_term = problem.basis, problem.core.design.by_term
     with one_blas_thread():
         linear = basis.Q @ solution.beta
-        beta = basis.coefficients(solution.beta)
-        cov_conditional = basis.covariance(solution.xvx_inverse)
     if design.offset is not None:
         linear = linear + design.offset
     family = family_object(spec, solution.dispersion)
@@ -217,8 +209,8 @@ def _estimates(
         theta=theta,
         factors=factors,
         columns=basis.columns,
-        beta=beta,
-        cov_conditional=cov_conditional,
+        beta=basis.coefficients(solution.beta),
+        cov_conditional=basis.covariance(solution.xvx_inverse),
         dispersion=solution.dispersion,
         objective=report.objective,
         deviance=report.objective + 2.0 * saturated,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreWorkspace, one_blas_thread
+from ._core import CoreWorkspace
 from .crossprod import Crossproducts, form_crossproducts
 from .design import Design
 from .estimates import LinearEstimates
@@ -68,12 +68,9 @@ def solve(products: Crossproducts) -> PLSSolution:
     raw = products.workspace.solution()
     scale, basis = products.y_scale, products.basis
     by_term = products.workspace.design.by_term
-    with one_blas_thread():
-        beta = basis.coefficients(products.gamma + scale * raw.beta)
-        cov_unscaled = basis.covariance(raw.xvx_inverse)
     return PLSSolution(
-        beta=beta,
-        cov_unscaled=cov_unscaled,
+        beta=basis.coefficients(products.gamma + scale * raw.beta),
+        cov_unscaled=basis.covariance(raw.xvx_inverse),
         u=by_term(raw.u * scale),
         b=by_term(raw.b * scale),
         pwrss=raw.pwrss * scale**2,

@@ -8,7 +8,7 @@ from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .structure import CoreDesign, TermArrays
-from .threads import LARGE_TAIL, one_blas_thread
+from .threads import LARGE_TAIL, blas_threads, one_blas_thread
 from .workspace import CoreWorkspace, Refits, Solution
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "TermArrays",
     "algorithm_number",
     "algorithms",
+    "blas_threads",
     "family_rows",
     "one_blas_thread",
 ]

@@ -27,7 +27,7 @@ from .parameters import Components, check_count
 from .refitters import Refitter, make_refitter
 from .replicate_file import ReplicateFile, read_file
 from .replicates import Bootstrap, Recipe, Rows
-from .runner import Draws, Run, missing_tasks, number_of_threads, progress_bar
+from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads, progress_bar
 from .simulator import Truth, Values, hypothesized, simulator_of
 from .streams import Seed, read_seed
 
@@ -151,10 +151,7 @@ def bootstrap(
                 file.write(run.done)
 
         run.finish(workers, note)
-    rows = zip(kept, *run.done, strict=True)
-    number, values, converged = (np.concatenate(part) for part in rows)
-    order = np.argsort(number)
-    return Bootstrap(recipe, n, number[order], values[order], converged[order])
+    return Bootstrap(recipe, n, *run.rows(kept))
 
 
 def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
@@ -172,7 +169,7 @@ def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
 def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
     """Return the first of n replicates that there are already."""
     if resume is None:
-        return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
+        return no_rows(width)
     kept = resume.number < n
     return resume.number[kept], resume.values[kept], resume.converged[kept]
 
@@ -192,7 +189,7 @@ def _recipe(
     else:
         scale_name = "dispersion" if estimates.spec.has_dispersion else ""
         scale, weights = estimates.dispersion, None
-    units = [_column_sizes(block.z, weights) for block in design.blocks]
+    units = [block.column_sizes(weights) for block in design.blocks]
     entropy: Any = root.entropy
     unknown = np.full(len(truth.beta), np.nan)
     se = np.sqrt(np.diag(estimates.cov_conditional))
@@ -213,13 +210,6 @@ def _recipe(
             [[estimates.objective, scale], estimates.beta, se, estimates.theta]
         ),
     )
-
-
-def _column_sizes(z: Array, weights: Array | None) -> Array:
-    """Return the root mean squares of columns, by which a fit is judged singular."""
-    squares = z**2 if weights is None else z**2 * weights[:, None]
-    size = np.sqrt(np.mean(squares, axis=0))
-    return np.where(size > 0, size, 1.0)
 
 
 def _read_truth(recipe: Recipe) -> Truth:

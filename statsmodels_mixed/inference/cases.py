@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..approximation import join_parameters
 from ..basis import orthonormal_basis
 from ..design import Design, RandomBlock
 from ..errors import CoreError, MixedModelError, OptionError
@@ -256,15 +257,16 @@ class CaseRefitter(Refitter):
         if isinstance(estimates, LinearEstimates):
             sigma = estimates.sigma if estimates.sigma_fixed else None
             return fit_linear(design, reml=estimates.reml, sigma=sigma, start=start.theta)
-        zeta = [np.log(start.scale)] if estimates.spec.has_dispersion else []
-        beta = np.empty(0) if estimates.fast else start.beta[kept]
+        begin = join_parameters(
+            estimates.spec, start.theta, start.beta[kept], start.scale, fast=estimates.fast
+        )
         return fit_generalized(
             design,
             estimates.spec,
             n_agq=estimates.n_agq,
             fast=estimates.fast,
             hessian=estimates.hessian,
-            start=np.concatenate([start.theta, beta, zeta]),
+            start=begin,
         )
 
 

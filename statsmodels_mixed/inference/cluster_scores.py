@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..approximation import core_model, working_basis
+from ..approximation import core_model, join_parameters, working_basis
 from ..crossprod import core_design
 from ..design import Design
 from ..estimates import GeneralizedEstimates
@@ -43,8 +43,8 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups)
         In theta, beta and, if there is one, the log dispersion.
     """
     spec, basis = estimates.spec, working_basis(design)
-    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
-    at = np.concatenate([estimates.theta, basis.R @ estimates.beta, zeta])
+    gamma = basis.R @ estimates.beta
+    at = join_parameters(spec, estimates.theta, gamma, estimates.dispersion)
     beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
     out = np.empty((len(clusters), len(at)))
     for g, rows in enumerate(clusters.rows()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Event
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from .._core import LARGE_TAIL, one_blas_thread
+from .._core import LARGE_TAIL, blas_threads
 from ..design import Design
 from ..estimates import GeneralizedEstimates, LinearEstimates
 from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
@@ -91,8 +90,9 @@ def fits_without(
     theta = np.full((count, len(estimates.theta)), np.nan)
     scale, objective = np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
-    large = deleter.core.sizes["tail_size"] >= LARGE_TAIL
-    with nullcontext() if large else one_blas_thread():
+    tail = deleter.core.sizes["tail_size"]
+    large = tail >= LARGE_TAIL
+    with blas_threads(tail):
         for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design)):
             beta[m], covariance[m], theta[m] = fit.beta, fit.covariance, fit.theta
             scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace, one_blas_thread
-from ..approximation import core_model, working_basis
+from ..approximation import core_model, join_parameters, working_basis
 from ..basis import ALIASED, FixedBasis, orthonormal_basis, residual_response
 from ..crossprod import core_design
 from ..design import Design
@@ -145,9 +145,13 @@ class GeneralizedDeleter:
         self.core = core_design(design, unit.Q)
         self._weights = np.ones(n) if design.weights is None else design.weights
         self._gamma = unit.R @ estimates.beta
-        middle = self._gamma[: 0 if estimates.fast else None]
-        zeta = [np.log(estimates.dispersion)] if estimates.spec.has_dispersion else []
-        self._start = np.concatenate([estimates.theta, middle, zeta])
+        self._start = join_parameters(
+            estimates.spec,
+            estimates.theta,
+            self._gamma,
+            estimates.dispersion,
+            fast=estimates.fast,
+        )
 
     def for_thread(self) -> Self:
         """Return a deleter that may work beside this one."""

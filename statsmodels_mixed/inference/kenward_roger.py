@@ -11,14 +11,13 @@ Q_ef = X'V^-1 G_e V^-1 G_f V^-1 X, M = (X'V^-1 X)^-1 and the expected informatio
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from .._core import LARGE_TAIL, one_blas_thread
+from .._core import blas_threads
 from ..basis import orthonormal_basis
 from ..design import Design
 from ..errors import OptionError
@@ -111,7 +110,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
             "ddf='satterthwaite'"
         )
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
-    with nullcontext() if effects >= LARGE_TAIL else one_blas_thread():
+    with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))

@@ -29,7 +29,7 @@ from .hypotheses import term_hypotheses
 from .parameters import Components, check_count, quantile_levels
 from .refitters import make_refitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
-from .runner import Run, missing_tasks, number_of_threads, progress_bar
+from .runner import Run, missing_tasks, no_rows, number_of_threads, progress_bar
 from .simulator import Values, hypothesized, simulator_of
 from .streams import Seed, read_seed
 
@@ -199,16 +199,13 @@ def power(
         bar = stack.enter_context(progress_bar(n, 0, progress))
         stack.enter_context(one_blas_thread())
         run.finish(min(number_of_threads(threads), len(tasks)), bar.update)
-    pvalues = np.concatenate([np.empty((0, len(tested))), *(values for _, values, _ in run.done)])
-    converged = np.concatenate([np.empty(0, dtype=bool), *(good for _, _, good in run.done)])
-    number = np.concatenate([np.empty(0, dtype=np.int64), *(first for first, _, _ in run.done)])
-    order = np.argsort(number)
+    number, pvalues, converged = run.rows(no_rows(len(tested)))
     frame = pd.DataFrame(
-        pvalues[order],
-        index=pd.Index(number[order], name="replicate"),
+        pvalues,
+        index=pd.Index(number, name="replicate"),
         columns=pd.Index([one.name for one in tested], dtype=object),
     )
-    return Power(test, alpha, n, frame, converged[order], root)
+    return Power(test, alpha, n, frame, converged, root)
 
 
 def _own_test(result: Any) -> str:

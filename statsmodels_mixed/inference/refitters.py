@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace, Refits
-from ..approximation import core_model, working_basis
+from ..approximation import core_model, join_parameters, working_basis
 from ..basis import FixedBasis
 from ..crossprod import core_design, form_crossproducts
 from ..design import Design
@@ -190,9 +190,9 @@ class GeneralizedRefitter(Refitter):
         self._inverse_r = _inverse(self._basis)
         self._core = core_design(design, self._basis.Q)
         self._gamma = self._basis.R @ truth.beta
-        zeta = [np.log(truth.scale)] if estimates.spec.has_dispersion else []
-        middle = self._gamma[: 0 if estimates.fast else None]
-        self._start = np.concatenate([truth.theta, middle, zeta])
+        self._start = join_parameters(
+            estimates.spec, truth.theta, self._gamma, truth.scale, fast=estimates.fast
+        )
         self._unit = row_unit(
             estimates.spec, design.y, estimates.eta, design.weights, float(np.log(truth.scale))
         )

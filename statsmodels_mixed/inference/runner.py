@@ -18,7 +18,7 @@ from .refitters import Flag, Worker
 from .replicates import Rows
 from .streams import stream
 
-__all__ = ["Draws", "Run", "missing_tasks", "number_of_threads", "progress_bar"]
+__all__ = ["Draws", "Run", "missing_tasks", "no_rows", "number_of_threads", "progress_bar"]
 
 # Seconds after which a wait is taken up anew: where signals cannot end one, Ctrl-C comes then.
 PATIENCE = 0.2
@@ -69,6 +69,13 @@ class Run:
         self._threads: list[Thread] = []
         self._ended = 0
         self._error: BaseException | None = None
+
+    def rows(self, before: Rows) -> Rows:
+        """Return what is done, and what there was before, by number."""
+        parts = zip(before, *self.done, strict=True)
+        number, values, converged = (np.concatenate(part) for part in parts)
+        order = np.argsort(number)
+        return number[order], values[order], converged[order]
 
     def start(self, number: int) -> None:
         """Start so many threads, unless there are some already or the run is to stop."""
@@ -140,6 +147,11 @@ class Run:
                 yield news
         if self._error is not None:
             raise self._error
+
+
+def no_rows(width: int) -> Rows:
+    """Return no replicates of so many numbers each."""
+    return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
 
 
 def missing_tasks(n: int, length: int, done: NDArray[np.int64]) -> list[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from ..approximation import join_parameters
 from ..errors import OptionError
 from ..estimates import GeneralizedEstimates
 from ..families import family_object
@@ -205,9 +206,13 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Mixe
 
     def _fit_options(self) -> dict[str, Any]:
         estimates = self.estimates
-        zeta = [np.log(estimates.dispersion)] if estimates.spec.has_dispersion else []
-        beta = estimates.beta[: 0 if estimates.fast else None]
-        start = np.concatenate([estimates.theta, beta, zeta])
+        start = join_parameters(
+            estimates.spec,
+            estimates.theta,
+            estimates.beta,
+            estimates.dispersion,
+            fast=estimates.fast,
+        )
         return {
             "n_agq": estimates.n_agq,
             "fast": estimates.fast,
