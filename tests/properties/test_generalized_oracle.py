@@ -34,7 +34,7 @@ def case(name: str, shape: str, seed: int = 0) -> Case:
 
 
 def approximations(one: Case) -> list[dict[str, int]]:
-    """Laplace, and quadrature where there is a single term; each by both informations."""
+    """Laplace, and quadrature where there is a single term; each by both information."""
     points = (1, 5) if len(one.model.terms) == 1 else (1,)
     return [{"points": k, "observed": which} for k in points for which in (False, True)]
 

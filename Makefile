@@ -1,0 +1,52 @@
+# One command for each thing a developer does; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup test slow lint format sanitize bench bench-answers docs dist check clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+setup: $(BIN)/python  ## environment with everything tests and checks need, package in place
+	$(BIN)/python -m pip install -e '.[dev]'
+
+test:  ## the tests that run on every change
+	$(BIN)/python -m pytest
+
+slow:  ## the tests that take minutes: coverage studies, large and random models
+	$(BIN)/python -m pytest -m slow
+
+lint:  ## ruff, mypy, clang-format, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	$(BIN)/typos
+
+format:  ## rewrite Python and C in the project's layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $$(git ls-files '*.c' '*.h')
+
+sanitize:  ## the C tests under the address, undefined behaviour and thread sanitizers
+	$(BIN)/python -m pytest tests/native
+
+bench:  ## time every benchmark
+	$(BIN)/python -m pytest benchmarks
+
+bench-answers:  ## check the answers of the benchmarks, without timing
+	$(BIN)/python -m pytest benchmarks --benchmark-disable
+
+docs:  ## run every example of the documentation
+	$(BIN)/python -m pytest tests/test_docs.py
+
+dist:  ## source distribution and wheel, into dist/
+	$(BIN)/python -m build
+
+check: lint test bench-answers  ## what must hold before a change is kept
+
+clean:  ## remove what was built
+	rm -rf build dist *.egg-info statsmodels_mixed/_core/*.so .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,22 @@
+"""What the tests of all folders share: an option, and fits that many of them look at."""
+
+from __future__ import annotations
+
+import pytest
+
+import statsmodels_mixed._core.minimizer as minimizer
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--nlopt",
+        choices=("c", "python"),
+        default="c",
+        help="through which interface NLopt runs: its C API, or Python as on Windows",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nlopt_interface(request, monkeypatch):
+    if request.config.getoption("--nlopt") == "python":
+        monkeypatch.setattr(minimizer, "nlopt_table", lambda: None)
