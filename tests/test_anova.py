@@ -25,7 +25,7 @@ from small_models import fit, fit_shipped
 
 from statsmodels_mixed import DataError, LinearMixedModel, OptionError, datasets
 from statsmodels_mixed.inference import anova, drop1, ranova
-from statsmodels_mixed.inference.chi_bar import _simulated, chi_bar_squared_sf
+from statsmodels_mixed.inference.chi_bar import Cone, _simulated, chi_bar_squared_sf
 from statsmodels_mixed.inference.hypotheses import term_hypotheses
 from statsmodels_mixed.pls import objective
 
@@ -199,8 +199,9 @@ def test_two_effects_more():
         for random in ("(1 | worker)", "(machine | worker)")
     )
     row = boundary_row(small, large)
-    edge, x = 0.5 - np.sqrt(0.125), row["statistic"]
-    weights = [edge, np.sqrt(0.125), np.sqrt(0.125), edge]
+    # Nine rows for each worker, of which the intercept takes one: a circular cone.
+    angle, x = np.arctan(1 / np.sqrt(1 - 2 / 8)), row["statistic"]
+    weights = np.array([1 - np.sin(angle), np.cos(angle), np.sin(angle), 1 - np.cos(angle)]) / 2
     expected = sum(w * chi2(2 + i, x) for i, w in enumerate(weights))
     assert_allclose(row["pvalue_boundary"], expected)
 
@@ -217,18 +218,21 @@ def test_compound_symmetry_is_inside_the_unstructured_matrices():
 
 
 def test_mixtures():
-    assert chi_bar_squared_sf(0.0, 2, [1]) == 1.0
+    assert chi_bar_squared_sf(0.0, 2, [Cone(1)]) == 1.0
     assert_allclose(chi_bar_squared_sf(3.0, 2, []), chi2(2, 3.0))
     # Two independent variances: a quarter of no, half of one, a quarter of two.
-    assert_allclose(chi_bar_squared_sf(3.0, 0, [1, 1]), chi2(1, 3.0) / 2 + chi2(2, 3.0) / 4)
+    assert_allclose(
+        chi_bar_squared_sf(3.0, 0, [Cone(1), Cone(1)]), chi2(1, 3.0) / 2 + chi2(2, 3.0) / 4
+    )
 
 
 @pytest.mark.parametrize("free", [0, 2])
 @pytest.mark.parametrize("cones", [[1], [2], [1, 2]])
 def test_simulated_mixtures_agree_with_exact_ones(free, cones):
+    pieces = [Cone(k) for k in cones]
     for statistic in (1.0, 5.0, 10.0):
-        exact = chi_bar_squared_sf(statistic, free, cones)
-        assert_allclose(_simulated(statistic, free, cones), exact, rtol=0.05)
+        exact = chi_bar_squared_sf(statistic, free, pieces)
+        assert_allclose(_simulated(statistic, free, pieces), exact, rtol=0.05)
 
 
 def test_mixture_of_three_effects():
@@ -239,7 +243,7 @@ def test_mixture_of_three_effects():
     drawn = np.sum(np.maximum(values, 0) ** 2, axis=1)
     for statistic in (2.0, 6.0):
         share = np.mean(drawn > statistic)
-        assert_allclose(chi_bar_squared_sf(statistic, 0, [3]), share, rtol=0.05)
+        assert_allclose(chi_bar_squared_sf(statistic, 0, [Cone(3)]), share, rtol=0.05)
 
 
 # Nesting.

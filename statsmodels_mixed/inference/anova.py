@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..design import Design
@@ -23,6 +22,10 @@ from .hypotheses import term_hypotheses
 from .nesting import foreign_column, zero_covariances
 
 __all__ = ["anova", "boundary_pvalue"]
+
+# Differences of minima up to this, and this share of an objective, are taken for zero.
+SETTLED = 1e-6
+ROUNDING = 1e-11
 
 
 def anova(
@@ -161,10 +164,14 @@ def boundary_pvalue(
     df_diff : int
         Difference of the numbers of parameters.
     """
-    cones = zero_covariances(restricted, full, residual=isinstance(estimates, LinearEstimates))
+    linear = isinstance(estimates, LinearEstimates)
+    sigma = linear and not estimates.sigma_fixed
+    cones = zero_covariances(restricted, full, residual=linear, sigma=sigma)
     if cones is None:
         return None
-    free = df_diff - int(np.sum([k * (k + 1) // 2 for k in cones]))
+    free = df_diff - sum(cone.size * (cone.size + 1) // 2 for cone in cones)
     if free < 0:  # the data do not identify the parameters of the larger model
         free, cones = df_diff, ()
-    return chi_bar_squared_sf(statistic, free, cones)
+    # Where the larger model is singular the statistic is zero but for the end of two searches.
+    rounding = SETTLED + ROUNDING * abs(estimates.objective)
+    return chi_bar_squared_sf(statistic if statistic > rounding else 0.0, free, cones)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..basis import orthonormal_basis
 from ..design import Design, RandomBlock
+from .chi_bar import Cone
 from .random_space import Element, elements_of
 
 __all__ = ["foreign_column", "zero_covariances"]
@@ -48,7 +49,9 @@ def foreign_column(restricted: Design, full: Design) -> str | None:
     return restricted.x_names[foreign[0]] if len(foreign) else None
 
 
-def zero_covariances(restricted: Design, full: Design, *, residual: bool) -> tuple[int, ...] | None:
+def zero_covariances(
+    restricted: Design, full: Design, *, residual: bool, sigma: bool
+) -> tuple[Cone, ...] | None:
     """Find the random effects of a model that have variance zero in a smaller model.
 
     Parameters
@@ -57,12 +60,14 @@ def zero_covariances(restricted: Design, full: Design, *, residual: bool) -> tup
         Two models of the same rows.
     residual : bool
         Whether they have independent residuals besides.
+    sigma : bool
+        Whether the variance of these is estimated.
 
     Returns
     -------
-    tuple of int, or None
-        For each covariance matrix of `full` that is singular for all covariance parameters of
-        `restricted`, how many dimensions it lacks. None when `restricted` has covariance
+    tuple of Cone, or None
+        One for each covariance matrix of `full` that is singular for all covariance parameters
+        of `restricted`, of the size of its null space. None when `restricted` has covariance
         matrices of the response that `full` cannot have.
     """
     if len(restricted.blocks) == len(full.blocks) and all(
@@ -87,11 +92,30 @@ def zero_covariances(restricted: Design, full: Design, *, residual: bool) -> tup
     # The smaller model with independent random effects, all visible to the same degree.
     inside = np.array([(e.row == e.column) / sizes[e.block][e.row] ** 2 for e in own])
     values = inside @ combinations
-    return tuple(
-        lacking
-        for number, block in enumerate(full.blocks)
-        for lacking in _nullities(number, block, theirs, values)
-    )
+    cones = []
+    for number, block in enumerate(full.blocks):
+        for lacking in _nullities(number, block, theirs, values):
+            rows = np.inf
+            if sigma:  # as far as these are not taken by effects of the block that stay
+                rows = _rows_of_level(block, full.weights) - (len(block.names) - lacking)
+            cones.append(Cone(lacking, max(rows, lacking * (1.0 + COVARIANCE))))
+    return tuple(cones)
+
+
+def _rows_of_level(block: RandomBlock, weights: Array | None) -> float:
+    """Return rows for each level of a balanced block to which the residuals are as similar.
+
+    For l levels of m rows with Z_j'Z_j all alike, the matrix V = ZZ' in orthonormal columns has
+    a squared correlation (tr V)^2 / (n tr V^2) = k / m with the unit matrix.
+    """
+    z = block.z if weights is None else block.z * np.sqrt(weights)[:, None]
+    Q = orthonormal_basis(z, None).Q
+    k = Q.shape[1]
+    inner = np.zeros(len(block.levels))
+    for r in range(k):
+        for s in range(k):
+            inner += np.bincount(block.refs, Q[:, r] * Q[:, s], len(inner)) ** 2
+    return len(z) * float(inner.sum()) / k if k else np.inf
 
 
 def _same_block(one: RandomBlock, other: RandomBlock) -> bool:

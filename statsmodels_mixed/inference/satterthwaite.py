@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 # size where there is none.
 DIFFERENCE = 3e-4
 DIFFERENCE_OF_SIZE = 1e-4
+# Degrees of freedom are alike when they differ by less than this share, as differences have it.
+EQUAL = 1e-5
 # Directions of (theta, sigma) of less than this share of the curvature are not identified.
 FLAT = 1e-7
 
@@ -60,14 +62,12 @@ class Satterthwaite(Denominators):
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         df = self._df(rows)
-        if len(df) == 1:
-            return float(df[0]), 1.0
+        if np.max(df) <= (1.0 + EQUAL) * np.min(df):
+            return float(np.mean(df)), 1.0
         if np.any(df <= 2):
             return 2.0, 1.0
         # F has the mean E / q of the uncorrelated squared t divided by their number q, where
         # E = sum df / (df - 2), and so 2 E / (E - q) degrees of freedom.
-        if np.isinf(df).all():
-            return np.inf, 1.0
         excess = 1.0 / (df - 2.0)  # E - q = 2 sum(excess), without the cancellation
         return float(np.sum(1.0 + 2.0 * excess) / np.sum(excess)), 1.0
 
