@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Elimination order. The nodes of the first term are mutually unconnected, so they go
- * first and cause no fill among themselves. The rest follow by approximate minimum
- * degree on the quotient graph (Amestoy, Davis and Duff 1996), where an eliminated
- * node stands as an *element*: the clique of its remaining neighbours. When even the
- * cheapest node is connected to a fair share of what is left, sparse bookkeeping costs
- * more than dense arithmetic, and everything that is left becomes the dense tail.
+ * first and cause no fill among themselves, but for hubs: nodes with so many neighbours
+ * that eliminating them would connect the better part of the graph. The rest follow by
+ * approximate minimum degree on the quotient graph (Amestoy, Davis and Duff 1996), where
+ * an eliminated node becomes an *element*: the clique of its remaining neighbours. When
+ * even the cheapest node is connected to a fair share of what is left, sparse bookkeeping
+ * costs more than dense arithmetic, and everything that is left becomes the dense tail.
  */
 #include "smm_internal.h"
 
 /* Sparse updates run about five times slower per column than a dense factorization
  * once a column reaches this share of the remaining matrix. */
 #define DENSE_SHARE 5
+
+/* A leading node is a hub when it has this many times as many neighbours as there are hubs. As
+ * many columns are added to the tail; what it would have connected is that much larger. Hubs are
+ * set apart only if their cliques have more edges than the graph has nodes and edges. */
+#define HUB_RATIO 16
+/* Rows that are looked at to count the neighbours of a node: so many, and so many for each of
+ * its edges. What is beyond is bounded from above by the sizes of its elements. */
+#define SCAN 1024
+#define SCAN_SHARE 64
+
+/* Lists longer than this are not updated at every step, or a node that takes part in most of them
+ * would make the analysis quadratic. Its degree stays the first one, so that it is eliminated
+ * late (the dense rows of Amestoy, Davis and Duff). */
+#define LONG_LIST 4096
 
 typedef struct {
     const smm_allocator *mem;
@@ -34,7 +49,7 @@ static int grow_push(growing *g, int32_t value)
     return SMM_OK;
 }
 
-/* The quotient graph of the nodes after the leading term. */
+/* The quotient graph of the nodes after the leading ones. */
 typedef struct {
     int32_t nodes;
     int64_t *elem_at, *adj_at;      /* (nodes + 1) list starts, with room to add an element */
@@ -46,7 +61,8 @@ typedef struct {
     int32_t *stamp;                 /* per element: front in which weight_left is valid */
     int32_t *mark;                  /* per node: front it was last seen in */
     int32_t *degree, *next, *prev, *bucket;
-    uint8_t *dead;                  /* per node: eliminated; per element: absorbed */
+    int32_t least;                  /* no degree is below */
+    uint8_t *dead;                  /* per node: eliminated */
 } quotient;
 
 static void bucket_remove(quotient *g, int32_t i)
@@ -63,9 +79,11 @@ static void bucket_insert(quotient *g, int32_t i, int32_t degree)
     g->next[i] = g->bucket[degree];
     if (g->next[i] >= 0) g->prev[g->next[i]] = i;
     g->bucket[degree] = i;
+    if (degree < g->least) g->least = degree;
 }
 
-/* Weight of the distinct neighbours of node i, or `cap` as soon as it is reached. */
+/* Weight of the distinct neighbours of node i, or `cap` as soon as it is reached. An upper bound
+ * where i is in large elements, as the degrees of later steps are. */
 static int32_t initial_degree(quotient *g, int32_t i, const int32_t *weight,
                               const int64_t *rowptr, const int32_t *row, int32_t cap)
 {
@@ -78,8 +96,14 @@ static int32_t initial_degree(quotient *g, int32_t i, const int32_t *weight,
             degree += weight[v];
         }
     }
+    int64_t scan = SCAN + SCAN_SHARE * ((int64_t)g->nelem[i] + g->nadj[i]);
     for (int64_t a = g->elem_at[i]; a < g->elem_at[i] + g->nelem[i] && degree < cap; a++) {
         int32_t e = g->elem[a];
+        scan -= rowptr[e + 1] - rowptr[e];
+        if (scan < 0) {
+            degree += g->elem_weight[e] - weight[i];
+            continue;
+        }
         for (int64_t r = rowptr[e]; r < rowptr[e + 1]; r++) {
             int32_t v = row[r];
             if (g->mark[v] != i) {
@@ -89,6 +113,24 @@ static int32_t initial_degree(quotient *g, int32_t i, const int32_t *weight,
         }
     }
     return degree < cap ? (int32_t)degree : cap;
+}
+
+static int has_long_list(const quotient *g, int32_t i)
+{
+    return g->elem_at[i + 1] - g->elem_at[i] > LONG_LIST;
+}
+
+/* Add an element to a long list. It has room for twice the elements that can live, so elements
+ * that were absorbed are removed rarely. */
+static void append_to_long_list(quotient *g, int32_t i, int32_t id)
+{
+    int32_t *list = g->elem + g->elem_at[i], kept = 0;
+    if (g->nelem[i] == g->elem_at[i + 1] - g->elem_at[i]) {
+        for (int32_t a = 0; a < g->nelem[i]; a++)
+            if (g->stamp[list[a]] != -2) list[kept++] = list[a];
+        g->nelem[i] = kept;
+    }
+    list[g->nelem[i]++] = id;
 }
 
 /* Eliminate node p as the element numbered `id`; its neighbours are appended to rows. */
@@ -122,6 +164,7 @@ static int eliminate(quotient *g, int32_t p, int32_t id, const int32_t *weight,
     /* weight of every other element outside this front */
     for (int64_t r = start; r < rows->size; r++) {
         int32_t i = rows->data[r];
+        if (has_long_list(g, i)) continue;
         for (int32_t a = 0; a < g->nelem[i]; a++) {
             int32_t e = g->elem[g->elem_at[i] + a];
             if (g->stamp[e] == -2) continue;
@@ -134,6 +177,10 @@ static int eliminate(quotient *g, int32_t p, int32_t id, const int32_t *weight,
     }
     for (int64_t r = start; r < rows->size; r++) {
         int32_t i = rows->data[r];
+        if (has_long_list(g, i)) {
+            append_to_long_list(g, i, id);
+            continue;
+        }
         int64_t degree = front - weight[i];
         int32_t kept = 0, *list = g->elem + g->elem_at[i];
         for (int32_t a = 0; a < g->nelem[i]; a++) {
@@ -197,13 +244,15 @@ static void quotient_free(const smm_allocator *mem, quotient *g)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(mem, all[i]);
 }
 
-static int quotient_create(const smm_allocator *mem, quotient *g, int32_t nodes, int32_t lead,
-                           const int32_t *weight, int64_t total, int64_t nedges,
-                           const int32_t *edge_a, const int32_t *edge_b)
+/* `element` is the number of each node that is an element from the beginning, or -1. */
+static int quotient_create(const smm_allocator *mem, quotient *g, int32_t nodes,
+                           const int32_t *element, const int32_t *weight, int64_t total,
+                           int64_t nedges, const int32_t *edge_a, const int32_t *edge_b)
 {
     size_t n = (size_t)nodes + 1;
     memset(g, 0, sizeof *g);
     g->nodes = nodes;
+    g->least = 0;
     g->elem_at = smm_alloc(mem, n, sizeof(int64_t));
     g->adj_at = smm_alloc(mem, n, sizeof(int64_t));
     int32_t **lists[] = {&g->nelem, &g->nadj,   &g->elem_weight, &g->weight_left, &g->stamp,
@@ -222,9 +271,10 @@ static int quotient_create(const smm_allocator *mem, quotient *g, int32_t nodes,
     for (size_t i = 0; i < n; i++) g->stamp[i] = g->mark[i] = -1;
     for (int64_t i = 0; i <= total; i++) g->bucket[i] = -1;
     for (int64_t e = 0; e < nedges; e++) {
-        if (edge_a[e] < lead) {
+        int32_t id = element[edge_a[e]];
+        if (id >= 0) {
             g->nelem[edge_b[e]]++;
-            g->elem_weight[edge_a[e]] += weight[edge_b[e]];
+            g->elem_weight[id] += weight[edge_b[e]];
         } else {
             g->nadj[edge_a[e]]++;
             g->nadj[edge_b[e]]++;
@@ -232,7 +282,8 @@ static int quotient_create(const smm_allocator *mem, quotient *g, int32_t nodes,
     }
     g->elem_at[0] = g->adj_at[0] = 0;
     for (int32_t i = 0; i < nodes; i++) {
-        g->elem_at[i + 1] = g->elem_at[i] + g->nelem[i] + g->nadj[i];
+        int64_t length = (int64_t)g->nelem[i] + g->nadj[i];
+        g->elem_at[i + 1] = g->elem_at[i] + (length > LONG_LIST ? 2 * length : length);
         g->adj_at[i + 1] = g->adj_at[i] + g->nadj[i];
         g->nelem[i] = g->nadj[i] = 0;
     }
@@ -241,12 +292,48 @@ static int quotient_create(const smm_allocator *mem, quotient *g, int32_t nodes,
     if (!g->elem || !g->adj) return SMM_ENOMEM;
     for (int64_t e = 0; e < nedges; e++) {
         int32_t a = edge_a[e], b = edge_b[e];
-        if (a < lead) g->elem[g->elem_at[b] + g->nelem[b]++] = a;
+        if (element[a] >= 0) g->elem[g->elem_at[b] + g->nelem[b]++] = element[a];
         else {
             g->adj[g->adj_at[a] + g->nadj[a]++] = b;
             g->adj[g->adj_at[b] + g->nadj[b]++] = a;
         }
     }
+    return SMM_OK;
+}
+
+/* Number the leading nodes that are no hubs, in their order; -1 for hubs and all other nodes.
+ * The hubs are the most nodes, by decreasing number of neighbours, of which each has HUB_RATIO
+ * times as many neighbours as there are hubs. */
+static int number_leading(const smm_allocator *mem, int32_t nodes, int32_t lead, int64_t nedges,
+                          const int32_t *edge_a, int32_t *element, int32_t *count)
+{
+    int32_t *degree = smm_alloc(mem, (size_t)lead, sizeof(int32_t));
+    int32_t *having = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
+    if (!degree || !having) {
+        smm_release(mem, degree);
+        smm_release(mem, having);
+        return SMM_ENOMEM;
+    }
+    memset(degree, 0, sizeof(int32_t) * (size_t)lead);
+    memset(having, 0, sizeof(int32_t) * (size_t)nodes);
+    for (int64_t e = 0; e < nedges; e++)
+        if (edge_a[e] < lead) degree[edge_a[e]]++;
+    for (int32_t i = 0; i < lead; i++) having[degree[i]]++;
+    int32_t least = nodes;
+    int64_t hubs = 0;
+    double fill = 0;
+    for (int32_t k = nodes - 1; k > 0 && HUB_RATIO * (hubs + having[k]) <= k; k--) {
+        if (!having[k]) continue;
+        hubs += having[k];
+        fill += 0.5 * having[k] * k * k;
+        least = k;
+    }
+    if (fill < (double)nedges + nodes) least = nodes;
+    *count = 0;
+    for (int32_t i = 0; i < nodes; i++)
+        element[i] = i < lead && degree[i] < least ? (*count)++ : -1;
+    smm_release(mem, degree);
+    smm_release(mem, having);
     return SMM_OK;
 }
 
@@ -258,6 +345,28 @@ void smm_order_free(const smm_allocator *mem, smm_order *order)
     memset(order, 0, sizeof *order);
 }
 
+/* The leading nodes: their rows are their edges. */
+static int lead_rows(smm_order *out, growing *rows, int32_t nodes, const int32_t *element,
+                     int64_t nedges, const int32_t *edge_a, const int32_t *edge_b)
+{
+    int64_t *rowptr = out->rowptr;
+    memset(rowptr, 0, sizeof(int64_t) * ((size_t)nodes + 1));
+    for (int64_t e = 0; e < nedges; e++)
+        if (element[edge_a[e]] >= 0) rowptr[element[edge_a[e]] + 1]++;
+    for (int32_t i = 0; i < nodes; i++)
+        if (element[i] >= 0) out->order[element[i]] = i;
+    for (int32_t j = 0; j < out->nhead; j++) rowptr[j + 1] += rowptr[j];
+    rows->capacity = rowptr[out->nhead] + 64;
+    rows->data = smm_alloc(rows->mem, (size_t)rows->capacity, sizeof(int32_t));
+    if (!rows->data) return SMM_ENOMEM;
+    for (int64_t e = 0; e < nedges; e++)
+        if (element[edge_a[e]] >= 0) rows->data[rowptr[element[edge_a[e]]]++] = edge_b[e];
+    for (int32_t j = out->nhead; j > 0; j--) rowptr[j] = rowptr[j - 1];
+    rowptr[0] = 0;
+    rows->size = rowptr[out->nhead];
+    return SMM_OK;
+}
+
 int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const int32_t *weight,
                     int64_t nedges, const int32_t *edge_a, const int32_t *edge_b, smm_order *out)
 {
@@ -265,63 +374,49 @@ int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const
     quotient g;
     growing rows = {mem, 0, 0, NULL};
     int32_t *position = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
+    int32_t *element = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
     int64_t total = 0;
     memset(&g, 0, sizeof g);
     memset(out, 0, sizeof *out);
     out->order = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
     out->rowptr = smm_alloc(mem, (size_t)nodes + 1, sizeof(int64_t));
-    if (!position || !out->order || !out->rowptr) goto done;
+    if (!position || !element || !out->order || !out->rowptr) goto done;
+    status = number_leading(mem, nodes, lead, nedges, edge_a, element, &out->nhead);
+    if (!status) status = lead_rows(out, &rows, nodes, element, nedges, edge_a, edge_b);
+    if (status) goto done;
 
-    /* the leading term: its rows are its edges, which come sorted by leading node */
-    memset(out->rowptr, 0, sizeof(int64_t) * ((size_t)nodes + 1));
-    for (int64_t e = 0; e < nedges; e++)
-        if (edge_a[e] < lead) out->rowptr[edge_a[e] + 1]++;
-    for (int32_t i = 0; i < lead; i++) {
-        out->order[i] = i;
-        out->rowptr[i + 1] += out->rowptr[i];
+    for (int32_t i = 0; i < nodes; i++)
+        if (element[i] < 0) total += weight[i];
+    if (total > INT32_MAX) {
+        status = SMM_EOVERFLOW;
+        goto done;
     }
-    rows.capacity = out->rowptr[lead] + 64;
-    rows.data = smm_alloc(mem, (size_t)rows.capacity, sizeof(int32_t));
-    if (!rows.data) goto done;
-    for (int64_t e = 0; e < nedges; e++)
-        if (edge_a[e] < lead) rows.data[out->rowptr[edge_a[e]]++] = edge_b[e];
-    for (int32_t i = lead; i > 0; i--) out->rowptr[i] = out->rowptr[i - 1];
-    out->rowptr[0] = 0;
-    rows.size = out->rowptr[lead];
-    out->nhead = lead;
-
-    for (int32_t i = lead; i < nodes; i++) total += weight[i];
-    if (lead < nodes) {
-        if (total > INT32_MAX) {
-            status = SMM_EOVERFLOW;
-            goto done;
-        }
-        status = quotient_create(mem, &g, nodes, lead, weight, total, nedges, edge_a,
-                                 edge_b);
+    if (total > 0) {
+        status = quotient_create(mem, &g, nodes, element, weight, total, nedges, edge_a, edge_b);
         if (status) goto done;
         int32_t cap = (int32_t)(total / DENSE_SHARE) + 1;
-        for (int32_t i = nodes - 1; i >= lead; i--)
-            bucket_insert(&g, i, initial_degree(&g, i, weight, out->rowptr, rows.data, cap));
+        for (int32_t i = nodes - 1; i >= 0; i--)
+            if (element[i] < 0)
+                bucket_insert(&g, i,
+                              initial_degree(&g, i, weight, out->rowptr, rows.data, cap));
         int64_t left = total;
-        int32_t least = 0;
         /* An element is known by the number of the step that made it: a leading node is
          * its own, later ones count on from there, which is also their place in the head. */
         while (left > 0) {
-            while (g.bucket[least] < 0) least++;
-            if ((int64_t)least * DENSE_SHARE > left) break;
-            int32_t p = g.bucket[least], id = out->nhead;
+            while (g.bucket[g.least] < 0) g.least++;
+            if ((int64_t)g.least * DENSE_SHARE > left) break;
+            int32_t p = g.bucket[g.least], id = out->nhead;
             bucket_remove(&g, p);
             left -= weight[p];
             status = eliminate(&g, p, id, weight, out->rowptr, &rows, left);
             if (status) goto done;
             out->order[out->nhead++] = p;
             out->rowptr[out->nhead] = rows.size;
-            least = 0;
         }
     }
     int32_t at = out->nhead;
-    for (int32_t i = lead; i < nodes; i++)
-        if (lead == nodes || !g.dead[i]) out->order[at++] = i;
+    for (int32_t i = 0; i < nodes; i++)
+        if (element[i] < 0 && !g.dead[i]) out->order[at++] = i;
     for (int32_t i = 0; i < nodes; i++) position[out->order[i]] = i;
     out->row = rows.data;
     rows.data = NULL;
@@ -330,6 +425,7 @@ done:
     quotient_free(mem, &g);
     smm_release(mem, rows.data);
     smm_release(mem, position);
+    smm_release(mem, element);
     if (status) smm_order_free(mem, out);
     return status;
 }

@@ -196,7 +196,7 @@ void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, do
               double beta, double *c);
 void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
 
-/* order.c: eliminate the nodes of the first term, then the rest by minimum degree while
+/* order.c: eliminate the nodes of the first term but hubs, then the rest by minimum degree while
  * their columns stay sparse. */
 typedef struct {
     int32_t nhead;   /* nodes in the head */

@@ -65,6 +65,21 @@ static double *dense_factor(const graph *g, const int32_t *position)
     return A;
 }
 
+/* A permutation in which nodes of the first term that are no hubs come first. */
+static int check_permutation(const graph *g, const smm_order *order, int32_t hubs,
+                             int32_t *position)
+{
+    int32_t n = g->nodes;
+    for (int32_t i = 0; i < n; i++) position[i] = -1;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t node = order->order[i];
+        if (!CHECK(node >= 0 && node < n) || !CHECK(position[node] == -1)) return 0;
+        position[node] = i;
+        CHECK((i < g->lead - hubs) == (node >= hubs && node < g->lead));
+    }
+    return 1;
+}
+
 static void check_order(const graph *g, int *filled)
 {
     smm_order order;
@@ -72,16 +87,9 @@ static void check_order(const graph *g, int *filled)
     int status = smm_order_nodes(&standard, n, g->lead, g->weight, g->nedges, g->a, g->b, &order);
     if (!CHECK(status == SMM_OK)) return;
     CHECK(order.nhead >= g->lead && order.nhead <= n);
-
     int32_t *position = malloc((size_t)n * sizeof *position);
     if (!position) abort();
-    for (int32_t i = 0; i < n; i++) position[i] = -1;
-    for (int32_t i = 0; i < n; i++) {
-        int32_t node = order.order[i];
-        if (!CHECK(node >= 0 && node < n) || !CHECK(position[node] == -1)) return;
-        position[node] = i;
-        CHECK((i < g->lead) == (node < g->lead));
-    }
+    if (!check_permutation(g, &order, 0, position)) return;
 
     double *L = dense_factor(g, position);
     CHECK(order.rowptr[0] == 0);
@@ -109,6 +117,59 @@ static void check_order(const graph *g, int *filled)
     smm_order_free(&standard, &order);
 }
 
+/* Hubs: the first `hubs` of the leading nodes are neighbours of all that follow the leading
+ * nodes, and the last node, if asked for, of all leading ones; the other leading nodes have two
+ * neighbours each. Numbered by level, so edges come as a design makes them. */
+static graph hub_graph(int32_t lead, int32_t rest, int32_t hubs, int second)
+{
+    int32_t nodes = lead + rest;
+    size_t most = (size_t)hubs * (size_t)rest + 3 * (size_t)lead;
+    graph g = {nodes, lead, 0, malloc(most * sizeof(int32_t)), malloc(most * sizeof(int32_t)),
+               malloc((size_t)nodes * sizeof(int32_t))};
+    if (!g.a || !g.b || !g.weight) abort();
+    for (int32_t i = 0; i < nodes; i++) g.weight[i] = 1;
+    for (int32_t i = 0; i < lead; i++)
+        for (int32_t j = 0; j < rest; j++)
+            if (i < hubs || j == i % rest || j == (i + 1) % rest || (second && j == rest - 1)) {
+                g.a[g.nedges] = i;
+                g.b[g.nedges++] = lead + j;
+            }
+    return g;
+}
+
+/* Fill of the head columns by elimination one after the other, on a table of all pairs. */
+static void check_hubs(const graph *g, int32_t hubs, int32_t largest_tail)
+{
+    smm_order order;
+    size_t n = (size_t)g->nodes;
+    int status = smm_order_nodes(&standard, g->nodes, g->lead, g->weight, g->nedges, g->a, g->b,
+                                 &order);
+    if (!CHECK(status == SMM_OK)) return;
+    CHECK(g->nodes - order.nhead <= largest_tail);
+    int32_t *position = malloc(n * sizeof *position), *rows = malloc(n * sizeof *rows);
+    char *filled = calloc(n * n, 1);
+    if (!position || !rows || !filled) abort();
+    if (check_permutation(g, &order, hubs, position))
+        for (int64_t e = 0; e < g->nedges; e++) {
+            size_t i = (size_t)position[g->a[e]], j = (size_t)position[g->b[e]];
+            filled[i > j ? i + j * n : j + i * n] = 1;
+        }
+    for (size_t j = 0; j < (size_t)order.nhead; j++) {
+        int64_t r = order.rowptr[j], count = 0;
+        for (size_t i = j + 1; i < n; i++)
+            if (filled[i + j * n]) rows[count++] = (int32_t)i;
+        if (!CHECK(order.rowptr[j + 1] - r == count)) break;
+        CHECK(memcmp(rows, order.row + r, sizeof *rows * (size_t)count) == 0);
+        for (int64_t a = 0; a < count; a++)
+            for (int64_t b = a + 1; b < count; b++)
+                filled[(size_t)rows[b] + (size_t)rows[a] * n] = 1;
+    }
+    free(filled);
+    free(rows);
+    free(position);
+    smm_order_free(&standard, &order);
+}
+
 int main(void)
 {
     const struct {
@@ -127,6 +188,21 @@ int main(void)
             free(g.weight);
         }
     CHECK(filled > 20); /* the interesting case did occur */
+
+    /* the tail is as large as the number of hubs asks for, not as the hubs' neighbours; in the
+     * last ones lists are so long that they are not updated at every step */
+    const struct {
+        int32_t lead, rest, hubs;
+        int second;
+    } stars[] = {{120, 100, 1, 0}, {120, 100, 1, 1}, {450, 400, 5, 1},
+                 {4300, 4200, 1, 0}, {4300, 4200, 3, 1}};
+    for (size_t s = 0; s < sizeof stars / sizeof *stars; s++) {
+        graph g = hub_graph(stars[s].lead, stars[s].rest, stars[s].hubs, stars[s].second);
+        check_hubs(&g, stars[s].hubs, 10 * (stars[s].hubs + stars[s].second + 1));
+        free(g.a);
+        free(g.b);
+        free(g.weight);
+    }
 
     /* freeing an empty order is allowed */
     smm_order empty = {0, NULL, NULL, NULL};
