@@ -24,6 +24,23 @@ Array = NDArray[np.float64]
 ALIASED = 1e-9
 # Cholesky QR is accurate while the condition number stays far from 1e8.
 WELL_CONDITIONED = 1e-5
+# Sums of squares of numbers up to 2 to this power, and above its inverse, are far from the ends
+# of the range of doubles.
+ORDINARY = 300
+# The response is reproduced when less than this share of its root mean square is left.
+REPRODUCED = 1e-14
+
+
+def binary_exponents(values: Array) -> NDArray[np.intc]:
+    """Return for each column e such that 2^-e times it may be squared; 0 for ordinary columns.
+
+    Powers of two, so that nothing is rounded.
+    """
+    if not values.size:
+        return np.zeros(values.shape[1:], dtype=np.intc)
+    largest = np.maximum(values.max(axis=0), -values.min(axis=0))
+    exponents = np.frexp(largest)[1]
+    return np.where(np.abs(exponents) > ORDINARY, exponents, 0).astype(np.intc)
 
 
 @dataclass(frozen=True)
@@ -50,21 +67,50 @@ class FixedBasis:
         return 2.0 * float(np.log(np.abs(np.diag(self.R))).sum())
 
     def coefficients(self, gamma: Array) -> Array:
-        """Return beta with X beta = Q gamma, shape (rank,)."""
+        """Return beta with X beta = Q gamma, shape (rank,); infinite where it overflows."""
         if not len(gamma):
             return gamma
+        R, exponents = self._ordinary_factor()
         with one_blas_thread():  # OpenBLAS starts its threads for a triangle of any size
-            beta: Array = lapack.dtrtrs(self.R, gamma)[0]
-        return beta
+            beta: Array = lapack.dtrtrs(R, gamma)[0]
+        if not exponents.any():
+            return beta
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(beta, -exponents))
 
     def covariance(self, inverse: Array) -> Array:
-        """Return R^-1 inverse R'^-1, symmetric, shape (rank, rank)."""
+        """Return R^-1 inverse R'^-1, symmetric, shape (rank, rank).
+
+        Elements beyond the range of doubles are infinite or zero.
+        """
         if not len(inverse):
             return inverse
+        full, exponents = self._ordinary_covariance(inverse)
+        if not exponents.any():
+            return full
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(full, -exponents[:, None] - exponents))
+
+    def standard_errors(self, inverse: Array) -> Array:
+        """Return square roots of the diagonal of `covariance`, even where that overflows."""
+        if not len(inverse):
+            return np.empty(0)
+        full, exponents = self._ordinary_covariance(inverse)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(np.sqrt(np.diag(full)), -exponents)
+
+    def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc]]:
+        """Return R 2^-e and e, by column, with columns of ordinary size."""
+        exponents = binary_exponents(self.R)
+        return (np.ldexp(self.R, -exponents) if exponents.any() else self.R), exponents
+
+    def _ordinary_covariance(self, inverse: Array) -> tuple[Array, NDArray[np.intc]]:
+        """Return C and e such that C_ij / 2^(e_i + e_j) is the covariance."""
+        R, exponents = self._ordinary_factor()
         with one_blas_thread():
-            half = lapack.dtrtrs(self.R, inverse)[0]
-            full: Array = lapack.dtrtrs(self.R, half.T)[0]
-        return (full + full.T) / 2
+            half = lapack.dtrtrs(R, inverse)[0]
+            full: Array = lapack.dtrtrs(R, half.T)[0]
+        return (full + full.T) / 2, exponents
 
 
 def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
@@ -115,6 +161,9 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     n, p = X.shape
     if p == 0:
         return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
+    exponents = binary_exponents(X)
+    if exponents.any():
+        X = np.ldexp(X, -exponents)
     root = None if weights is None else np.sqrt(weights)[:, None]
     XW = X if root is None else X * root
     columns = np.arange(p)
@@ -126,6 +175,8 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
         Q, R = factored
     if root is not None:
         Q = Q / root
+    if exponents.any():
+        R = np.ldexp(R, exponents[columns])
     return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R))
 
 
@@ -153,17 +204,23 @@ def residual_response(
     DataError
         If the fixed effects leave nothing of y.
     """
+    unit = 2.0 ** int(binary_exponents(y[:, None])[0])
+    y = y / unit
     gamma = np.zeros(basis.Q.shape[1])
     residual = y
     for _ in range(2):
         part = basis.Q.T @ (residual if weights is None else residual * weights)
         gamma += part
         residual = residual - basis.Q @ part
-    squares = residual * residual if weights is None else weights * residual * residual
-    scale = float(np.sqrt(np.mean(squares)))
-    if not scale > 1e-14 * float(np.max(np.abs(y), initial=0.0)):
+    scale = _root_mean_square(residual, weights)
+    if not scale > REPRODUCED * _root_mean_square(y, weights):
         raise DataError(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
             "effects; remove fixed-effects terms."
         )
-    return gamma, residual / scale, scale
+    return gamma * unit, residual / scale, scale * unit
+
+
+def _root_mean_square(values: Array, weights: Array | None) -> float:
+    squares = values * values if weights is None else weights * values * values
+    return float(np.sqrt(np.mean(squares)))

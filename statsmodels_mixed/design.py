@@ -28,6 +28,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# Squares of responses between these, and sums of such squares, are ordinary doubles.
+SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153
+
 
 @dataclass(frozen=True, eq=False)
 class RandomBlock:
@@ -208,10 +211,19 @@ def check_linear_response(design: Design) -> None:
     Raises
     ------
     DataError
-        If the response holds labels, has several columns, or is constant.
+        If the response holds labels, has several columns, is constant, or is so large or small
+        that its variance is no double.
     """
     check_numeric_response(design, "a linear model")
     check_varying_response(design)
+    y, name = design.y, design.response_name
+    largest = max(float(y.max()), -float(y.min()))
+    if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
+        size, change = ("small", "multiply") if largest < 1 else ("large", "divide")
+        raise DataError(
+            f"the response {name!r} is so {size} (up to {largest:.3g} in absolute value) that its "
+            f"variance is beyond the range of numbers: {change} it by a power of ten"
+        )
 
 
 def check_groupings(

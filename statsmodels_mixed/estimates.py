@@ -33,6 +33,8 @@ class LinearEstimates:
         Their coefficients.
     cov_unscaled : ndarray, shape (rank, rank)
         (X'V^-1 X)^-1; times sigma^2 it is the covariance of `beta` given theta.
+    errors_unscaled : ndarray, shape (rank,)
+        Square roots of its diagonal, even where that is beyond the range of doubles.
     sigma : float
         Residual standard deviation.
     sigma_fixed : bool
@@ -64,6 +66,7 @@ class LinearEstimates:
     columns: NDArray[np.intp]
     beta: Array
     cov_unscaled: Array
+    errors_unscaled: Array
     sigma: float
     sigma_fixed: bool
     pwrss: float
@@ -80,7 +83,8 @@ class LinearEstimates:
     @property
     def cov_conditional(self) -> Array:
         """Covariance of `beta` given the covariance parameters, shape (rank, rank)."""
-        return self.sigma**2 * self.cov_unscaled
+        with np.errstate(over="ignore", under="ignore"):
+            return self.sigma**2 * self.cov_unscaled
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import Crossproducts, Structure, form_crossproducts
 from .design import Design
-from .errors import OptionError
+from .errors import DataError, OptionError
 from .estimates import LinearEstimates
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
@@ -112,6 +112,7 @@ def _minimize(
         report = replace(report, end=theta, gradient=gradient)
 
     solution = solve(products)
+    _check_range(design, products.basis.columns, solution)
     linear, fitted = _predictions(design, products.basis.columns, solution)
     return LinearEstimates(
         reml=reml,
@@ -120,7 +121,8 @@ def _minimize(
         columns=products.basis.columns,
         beta=solution.beta,
         cov_unscaled=solution.cov_unscaled,
-        sigma=float(np.sqrt(solution.pwrss / solution.dof)) if sigma is None else sigma,
+        errors_unscaled=solution.errors_unscaled,
+        sigma=solution.sigma if sigma is None else sigma,
         sigma_fixed=sigma is not None,
         pwrss=solution.pwrss,
         logdet_omega=solution.logdet_omega,
@@ -133,6 +135,20 @@ def _minimize(
         singular=is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)]),
         report=report,
     )
+
+
+def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:
+    """Refuse coefficients that are no doubles."""
+    with np.errstate(over="ignore"):
+        errors = solution.sigma * solution.errors_unscaled
+    infinite = ~(np.isfinite(solution.beta) & np.isfinite(errors))
+    for column, lost in zip(columns, infinite, strict=True):
+        if lost:
+            name = design.x_names[column]
+            raise DataError(
+                f"the coefficient of {name!r} is beyond the range of numbers: multiply {name!r}, "
+                f"or divide the response {design.response_name!r}, by a power of ten"
+            )
 
 
 def _predictions(

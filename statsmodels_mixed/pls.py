@@ -38,6 +38,10 @@ class PLSSolution:
         Coefficients of the independent columns of X.
     cov_unscaled : ndarray, shape (rank, rank)
         (X'V^-1 X)^-1.
+    errors_unscaled : ndarray, shape (rank,)
+        Square roots of its diagonal, even where that is beyond the range of doubles.
+    sigma : float
+        Square root of pwrss / dof.
     u, b : tuple of ndarray, shape (l, k)
         Conditional modes by block, spherical and on the scale of y.
     pwrss : float
@@ -49,6 +53,8 @@ class PLSSolution:
 
     beta: Array
     cov_unscaled: Array
+    errors_unscaled: Array
+    sigma: float
     u: tuple[Array, ...]
     b: tuple[Array, ...]
     pwrss: float
@@ -71,6 +77,8 @@ def solve(products: Crossproducts) -> PLSSolution:
     return PLSSolution(
         beta=basis.coefficients(products.gamma + scale * raw.beta),
         cov_unscaled=basis.covariance(raw.xvx_inverse),
+        errors_unscaled=basis.standard_errors(raw.xvx_inverse),
+        sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
         u=by_term(raw.u * scale),
         b=by_term(raw.b * scale),
         pwrss=raw.pwrss * scale**2,

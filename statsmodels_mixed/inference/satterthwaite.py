@@ -56,9 +56,10 @@ class Satterthwaite(Denominators):
     def _df(self, rows: Array) -> Array:
         variance = np.einsum("ij,jk,ik->i", rows, self.covariance, rows)
         slopes = np.einsum("ij,mjk,ik->im", rows, self.jacobian, rows)
+        slopes = slopes / np.where(variance > 0, variance, 1.0)[:, None]  # squares overflow
         spread = np.einsum("im,mn,in->i", slopes, self.varpar, slopes)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(spread > 0, 2.0 * variance**2 / spread, np.inf))
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.where(variance > 0, 2.0 / spread, np.inf))
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         df = self._df(rows)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..estimates import LinearEstimates
 from .base import MixedModelResults, MixedModelResultsWrapper
 from .denominators import FixedDenominators
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 
 Array = NDArray[np.float64]
+
+# Doubles below this have lost digits.
+SMALLEST_VARIANCE = float(np.finfo(float).tiny)
 
 
 class LinearMixedModelResults(MixedModelResults):
@@ -84,6 +87,30 @@ class LinearMixedModelResults(MixedModelResults):
     @property
     def _residual_sd(self) -> float:
         return self.estimates.sigma
+
+    @property
+    def _lost_variances(self) -> NDArray[np.bool_]:
+        """Which coefficients have a variance beyond the range of doubles, shape (rank,)."""
+        variances = np.diag(self.reference.tests.covariance)
+        return np.isinf(variances) | (variances < SMALLEST_VARIANCE) & (self.estimates.sigma > 0)
+
+    @property
+    def bse(self) -> Array:
+        """Standard errors of the coefficients, shape (rank,)."""
+        errors = np.sqrt(np.diag(self.reference.tests.covariance))
+        lost = self._lost_variances
+        if lost.any() and self.reference.errors == MODEL_BASED:
+            errors[lost] = (self.estimates.sigma * self.estimates.errors_unscaled)[lost]
+        return errors
+
+    def _check_covariance(self) -> None:
+        lost = self._lost_variances
+        if lost.any():
+            name = self.fixefnames[int(np.argmax(lost))]
+            raise DataError(
+                f"the variance of the coefficient of {name!r} is beyond the range of numbers: "
+                f"multiply {name!r}, or the response, by a power of ten"
+            )
 
     def _conditional_variances(self) -> tuple[Array, ...]:
         from ..pls import conditional_variances

@@ -40,6 +40,21 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     def _tests(self) -> Denominators:
         return self.reference.tests
 
+    def _check_covariance(self) -> None:
+        """Raise DataError if elements of the covariance of the coefficients are no doubles."""
+
+    def cov_params(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the covariance of the coefficients, or of contrasts; see statsmodels.
+
+        Raises
+        ------
+        DataError
+            If a variance is beyond the range of doubles.
+        """
+        self._check_covariance()
+        covariance: Array = super().cov_params(*args, **kwargs)
+        return covariance
+
     @property
     def cov_type(self) -> str:
         """What the covariance of the coefficients is: model-based, or cluster-robust."""
@@ -217,6 +232,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
 
     def _constraints(self, r_matrix: Any) -> tuple[Array, Array]:
         """Return rows, shape (m, rank), and values, shape (m,), of linear hypotheses."""
+        self._check_covariance()
         names = self.model.data.cov_names
         if not names:
             raise OptionError("there is nothing to test: the model has no coefficients")
