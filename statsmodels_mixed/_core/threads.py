@@ -4,11 +4,15 @@ OpenBLAS starts all its threads for matrices of a few hundred columns, where the
 nothing and, on a busy machine, wait for each other for seconds. NumPy and SciPy each bring
 an OpenBLAS of their own, whose thread counts are global to the process: they are changed
 when the first fit begins and restored when the last ends.
+
+A forked child has one thread. It waits for no fit of its parent's other threads, and has as many
+BLAS threads as if they had never begun.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -29,9 +33,24 @@ _NAMES = (
     "openblas_{}_num_threads64_",
 )
 
-_lock = threading.Lock()
-_running = 0
-_before: list[int] = []
+
+class _Own(threading.local):
+    """How many blocks the running thread is inside."""
+
+    depth = 0
+
+
+class _Shared:
+    """What the threads of a process share: a change is made with the lock held."""
+
+    def __init__(self, running: int, before: list[int]) -> None:
+        self.lock = threading.RLock()
+        self.running = running
+        self.before = before
+
+
+_own = _Own()
+_shared = _Shared(0, [])
 
 
 @cache
@@ -57,29 +76,65 @@ def _controls() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
     return tuple(found)
 
 
+def _limit() -> list[int]:
+    """Let each OpenBLAS use one thread; return the numbers before."""
+    controls = _controls()
+    before = [get() for get, _ in controls]
+    _set_where_several(before, 1)
+    return before
+
+
+def _set_where_several(before: list[int], count: int | None = None) -> None:
+    """Set numbers of threads, by default back to `before`, where there were several."""
+    for (_, set_), several in zip(_controls(), before, strict=True):
+        if several != 1:
+            set_(count or several)
+
+
 class _OneThread:
     """Lets OpenBLAS use one thread while any thread of Python is inside; has no state itself."""
 
     def __enter__(self) -> None:
-        global _running, _before
-        with _lock:
-            if _running == 0:
-                controls = _controls()
-                _before = [get() for get, _ in controls]
-                for (_, set_), count in zip(controls, _before, strict=True):
-                    if count != 1:
-                        set_(1)
-            _running += 1
+        shared = _shared
+        with shared.lock:
+            if shared.running == 0:
+                shared.before = _limit()
+            shared.running += 1
+            _own.depth += 1
 
     def __exit__(self, *raised: object) -> None:
-        global _running
-        with _lock:
-            _running -= 1
-            if _running == 0:
-                for (_, set_), count in zip(_controls(), _before, strict=True):
-                    if count != 1:
-                        set_(count)
+        shared = _shared
+        with shared.lock:
+            _own.depth -= 1
+            shared.running -= 1
+            if shared.running == 0:
+                _set_where_several(shared.before)
 
+
+def _before_fork() -> None:
+    """Wait until no other thread is changing a number of threads; a moment at most."""
+    _shared.lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _shared.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    """Forget the blocks of threads that do not exist here."""
+    global _shared
+    parent = _shared
+    _shared = _Shared(_own.depth, parent.before)
+    if parent.running > 0 and _shared.running == 0:
+        _set_where_several(parent.before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 _ONE = _OneThread()
 _ANY: AbstractContextManager[None] = nullcontext()
