@@ -1,0 +1,1 @@
+"""Random models against independent answers; see README.md for how to run it."""

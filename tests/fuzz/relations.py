@@ -1,0 +1,307 @@
+"""Equivalent inputs: what is asked in another form has the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula
+from patsy import Helmert, Sum, Treatment
+
+from . import generalized_models, linear_models
+from .outcome import Outcome, watch
+
+__all__ = ["RELATIONS", "check"]
+
+SAME = 1e-6
+Case = Any
+
+
+@dataclass
+class Equivalent:
+    """A case in another form, and how its answers follow from those of the case.
+
+    Parameters
+    ----------
+    case : LinearCase or GeneralizedCase
+    base : LinearCase or GeneralizedCase
+        What it is equivalent to.
+    objective : float
+        Difference of the objectives.
+    factors : dict of str to float
+        What coefficients are multiplied by, 1 for others.
+    moved : set of str
+        Coefficients that have another meaning.
+    rows : ndarray, optional
+        The row of the case that is row i here.
+    unit : float
+        What fitted values are multiplied by.
+    shift : float
+        What is then added to them.
+    engine : str, optional
+        Formula engine.
+    """
+
+    case: Case
+    base: Case
+    objective: float = 0.0
+    factors: dict[str, float] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+    rows: np.ndarray | None = None
+    unit: float = 1.0
+    shift: float = 0.0
+    engine: str | None = None
+
+    def fit(self) -> Any:
+        with _engine(self.engine or "patsy"):
+            return self.case.fit()
+
+
+@contextmanager
+def _engine(name: str):
+    options = statsmodels.formula.options
+    before, options.formula_engine = options.formula_engine, name
+    try:
+        yield
+    finally:
+        options.formula_engine = before
+
+
+Relation = Callable[[Case, np.random.Generator], Equivalent | None]
+
+
+def _is_linear(case: Case) -> bool:
+    return isinstance(case, linear_models.LinearCase)
+
+
+def _on_grid(case: Case, *names: str) -> Case:
+    """The case with columns rounded to multiples of 2^-20, which shifts leave exact."""
+    data = case.data.copy()
+    for name in names:
+        data[name] = np.round(data[name] * 2.0**20) / 2.0**20
+    return replace(case, data=data)
+
+
+def _intercept(case: Case) -> bool:
+    return "0 + " not in case.formula.partition("+ (")[0]
+
+
+def permuted_rows(case: Case, rng: np.random.Generator) -> Equivalent:
+    order = rng.permutation(len(case.data))
+    data = case.data.iloc[order].reset_index(drop=True)
+    return Equivalent(replace(case, data=data), case, rows=order)
+
+
+def other_labels(case: Case, rng: np.random.Generator) -> Equivalent:
+    data = case.data.copy()
+    for name in ("g", "h"):
+        levels = np.unique(data[name])
+        new = rng.permutation(len(levels)) * 7 - 3
+        shown: Any = new if rng.random() < 0.5 else np.char.add("level ", new.astype(str))
+        data[name] = pd.Series(dict(zip(levels, shown, strict=True))).loc[data[name]].to_numpy()
+        if rng.random() < 0.3:
+            data[name] = data[name].astype("category")
+    return Equivalent(replace(case, data=data), case)
+
+
+def reordered_terms(case: Case, rng: np.random.Generator) -> Equivalent:
+    left, _, right = case.formula.partition(" ~ ")
+    parts = right.replace(" + (", "\n(").split("\n")
+    parts[:1] = parts[0].split(" + ") if "0" not in parts[0] else parts[:1]
+    order = rng.permutation(len(parts))
+    # (1 | g / h) and slopes keep their insides.
+    return Equivalent(
+        replace(case, formula=f"{left} ~ " + " + ".join(parts[i] for i in order)), case
+    )
+
+
+def other_contrasts(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    if " f" not in case.formula or "(f" in case.formula or "* f2" in case.formula:
+        return None
+    last = case.data["f"].max()
+    coding = (Sum(), Helmert(), Treatment(reference=last))[rng.integers(3)]
+    new = replace(case, options={**case.options, "contrasts": {"f": coding}})
+    names = set(case.model().exog_names) | set(new.model().exog_names)
+    keep = {"x"} & names if "x * f" not in case.formula else set()
+    return Equivalent(new, case, objective=_change_of_basis(case, new), moved=names - keep)
+
+
+def _change_of_basis(case: Case, new: Case) -> float:
+    """What another basis of the columns of X adds to a REML criterion."""
+    if not case.how.get("reml"):
+        return 0.0
+    sizes = []
+    for one in (case, new):
+        X = one.model().design.X
+        values = np.linalg.svd(X, compute_uv=False)
+        if values[-1] < 1e-9 * values[0]:
+            return np.nan
+        sizes.append(2 * np.log(values).sum())
+    return float(sizes[1] - sizes[0])
+
+
+def scaled_x(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    if "twice" in case.formula or "x * f" in case.formula:
+        return None
+    c = float(10.0 ** rng.uniform(-8, 8))
+    data = case.data.copy()
+    data["x"] *= c
+    there = "x" in case.model().exog_names
+    reml = 2 * np.log(c) * there if case.how.get("reml") else 0.0
+    return Equivalent(replace(case, data=data), case, objective=reml, factors={"x": 1 / c})
+
+
+def shifted_x(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    right = case.formula.partition(" ~ ")[2].partition(" + (")
+    if right[0] not in ("x", "x + f", "x + x2") or "||" in right[2] or "0 + x" in right[2]:
+        return None
+    base, data = _on_grid(case, "x"), case.data.copy()
+    sd = float(base.data["x"].std()) or 1.0
+    c = float(np.round(sd * 10.0 ** rng.uniform(0, 7) * 1024) / 1024)
+    data["x"] = base.data["x"] + c
+    return Equivalent(replace(case, data=data), base, moved={"Intercept"})
+
+
+def scaled_y(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    if not _is_linear(case) or "offset" in case.options:
+        return None
+    c = float(10.0 ** (rng.uniform(-8, 8) if rng.random() < 0.8 else rng.uniform(-150, 150)))
+    data, how = case.data.copy(), dict(case.how)
+    data["y"] *= c
+    model = case.model()
+    n, rank = len(data), np.linalg.matrix_rank(model.design.X)
+    objective = 2 * np.log(c) * (n - rank * how["reml"])
+    if "sigma" in how:
+        how["sigma"] *= c
+    new = replace(case, data=data, how=how)
+    factors = {name: c for name in model.exog_names}
+    return Equivalent(new, case, objective=objective, factors=factors, unit=c)
+
+
+def shifted_y(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    if not _is_linear(case) or not _intercept(case):
+        return None
+    base, data = _on_grid(case, "y"), case.data.copy()
+    c = float(2.0 ** rng.integers(0, 30))
+    data["y"] = base.data["y"] + c
+    return Equivalent(replace(case, data=data), base, moved={"Intercept"}, shift=c)
+
+
+def halved_weights(case: Case, rng: np.random.Generator) -> Equivalent | None:
+    """Every row twice with half its weight: the same products when sigma is known."""
+    if _is_linear(case):
+        if "sigma" not in case.how or case.how["reml"]:
+            return None
+    elif case.kind.family not in ("poisson", "negative_binomial"):
+        return None
+    data = case.data.copy()
+    data["w"] = data["w"] if "weights" in case.options else 1.0
+    base = replace(case, data=data, options={**case.options, "weights": "w"})
+    twice = pd.concat([data.assign(w=data["w"] / 2)] * 2, ignore_index=True)
+    rows = np.tile(np.arange(len(data)), 2)
+    objective = 0.0
+    if _is_linear(case):
+        w, s2 = data["w"].to_numpy(), case.how["sigma"] ** 2
+        objective = float(np.sum(np.log(2 * np.pi * s2) - np.log(w / 4)))
+    return Equivalent(replace(base, data=twice), base, objective=objective, rows=rows)
+
+
+def polars_frame(case: Case, rng: np.random.Generator) -> Equivalent:
+    import polars
+
+    return Equivalent(replace(case, data=polars.from_pandas(case.data)), case)
+
+
+def arrow_table(case: Case, rng: np.random.Generator) -> Equivalent:
+    import pyarrow
+
+    return Equivalent(replace(case, data=pyarrow.Table.from_pandas(case.data)), case)
+
+
+def dictionary(case: Case, rng: np.random.Generator) -> Equivalent:
+    columns = {name: case.data[name].to_numpy() for name in case.data}
+    return Equivalent(replace(case, data=columns), case)
+
+
+def formulaic_engine(case: Case, rng: np.random.Generator) -> Equivalent:
+    return Equivalent(case, case, engine="formulaic")
+
+
+RELATIONS: tuple[Relation, ...] = (
+    permuted_rows, other_labels, reordered_terms, other_contrasts, scaled_x, shifted_x,
+    scaled_y, shifted_y, halved_weights, polars_frame, arrow_table, dictionary, formulaic_engine,
+)  # fmt: skip
+
+
+def check(seed: int) -> Outcome:
+    """Fit a model in two forms."""
+    outcome, rng = Outcome(seed), np.random.default_rng([6, seed])
+    case = (linear_models if seed % 2 else generalized_models).draw(seed)
+    try:
+        case.model()
+    except ValueError:
+        outcome.counts.append("not a model")
+        return outcome
+    equivalent = None
+    while equivalent is None:
+        relation = RELATIONS[rng.integers(len(RELATIONS))]
+        equivalent = relation(case, rng)
+    name = relation.__name__
+    outcome.counts.append(name)
+    first = watch(outcome, f"{name}: fit", equivalent.base.fit)
+    second = watch(outcome, f"{name}: fit", equivalent.fit)
+    if first.value is None or second.value is None:
+        same = type(first.refusal) is type(second.refusal)
+        outcome.require(same, f"{name}: one is refused", first.refusal or second.refusal)
+        return outcome
+    one, two = first.value, second.value
+    if one.converged and two.converged and not len(one.separated):
+        with np.errstate(all="ignore"):
+            _compare(outcome, name, equivalent, one, two)
+    elif one.converged != two.converged:
+        outcome.fail(f"{name}: one converges, the other does not", equivalent.case)
+    return outcome
+
+
+def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
+    """Objectives, coefficients and their errors, fitted values, parts of the covariance."""
+    wanted = one.objective + by.objective
+    off = abs(two.objective - wanted)
+    if off > SAME * max(1.0, abs(wanted) / 1000):
+        kind = "another optimum" if off > 1e-4 else "objective differs"
+        outcome.fail(f"{name}: {kind}", f"{two.objective - wanted:.3g}; {by.case}")
+        return
+    _coefficients(outcome, name, by, one, two)
+    fitted, again = one.estimates.fitted, two.estimates.fitted
+    rows = np.arange(len(fitted)) if by.rows is None else by.rows
+    expected = fitted[rows] * by.unit + by.shift
+    size = np.abs(fitted - fitted.mean()).max() * by.unit + 1e-9 * np.abs(expected).max()
+    gap = float(np.abs(again - expected).max() / size) if size > 0 else 0.0
+    outcome.require(gap <= 10 * SAME, f"{name}: fitted values differ", f"{gap:.3g}; {by.case}")
+
+
+def _coefficients(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
+    if set(one.fixefnames) != set(two.fixefnames) and not by.moved:
+        same_rank = len(one.fixefnames) == len(two.fixefnames)
+        outcome.require(same_rank, f"{name}: other columns are dropped", by.case)
+        return
+    common = [each for each in one.fixefnames if each in two.fixefnames and each not in by.moved]
+    at = [[r.fixefnames.index(each) for each in common] for r in (one, two)]
+    factors = np.array([by.factors.get(each, 1.0) for each in common])
+    beta, again = one.estimates.beta[at[0]] * factors, two.estimates.beta[at[1]]
+    errors, errors_again = _errors(one)[at[0]] * factors, _errors(two)[at[1]]
+    gap = float(np.max(np.abs(beta - again) / errors, initial=0))
+    outcome.require(gap <= SAME, f"{name}: coefficients differ", f"{gap:.3g}; {by.case}")
+    gap = float(np.max(np.abs(errors_again / errors - 1), initial=0))
+    outcome.require(gap <= SAME, f"{name}: standard errors differ", f"{gap:.3g}; {by.case}")
+
+
+def _errors(result: Any) -> np.ndarray:
+    kept = result.estimates
+    if hasattr(kept, "cov_conditional"):
+        return np.sqrt(np.diag(kept.cov_conditional))
+    return kept.sigma * np.sqrt(np.diag(kept.cov_unscaled))

@@ -1,0 +1,58 @@
+"""Random models of every part: a few in the ordinary suite, thousands when slow tests run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fuzz.__main__ import run, summary
+
+# Likelihoods of tiny models have several maxima: the share of fits that may end in another one.
+OTHER_BASINS = 0.005
+
+FEW = {"linear": range(20), "generalized": range(10), "afterwards": range(12),
+       "relations": range(200, 220)}  # fmt: skip
+MANY = {"linear": 4000, "generalized": 1000, "afterwards": 2000, "relations": 4000}
+
+
+def _accepted(kind: str) -> bool:
+    """Whether a share of such failures is accepted; lme4's start may never do better."""
+    return "optimum" in kind and "theta = 1" not in kind
+
+
+def check(part: str, seeds: range) -> None:
+    outcomes = run(part, seeds, 1)
+    failures = [kind for one in outcomes for kind, _ in one.failures]
+    basins = [kind for kind in failures if _accepted(kind)]
+    assert len(failures) == len(basins), summary(part, outcomes)
+    assert len(basins) <= OTHER_BASINS * len(seeds), summary(part, outcomes)
+
+
+@pytest.mark.parametrize("part", FEW)
+def test_a_few_random_models(part):
+    check(part, FEW[part])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", MANY)
+def test_many_random_models(part):
+    check(part, range(1000, 1000 + int(os.environ.get("FUZZ_MODELS", MANY[part]))))
+
+
+def test_an_error_of_a_check_is_a_failure():
+    from fuzz.__main__ import checked
+
+    def broken(seed):
+        raise ZeroDivisionError(seed)
+
+    assert "ZeroDivisionError" in summary("linear", [checked(broken, 3)])
+
+
+def test_summary_names_the_seed():
+    from fuzz.outcome import Outcome, watch
+
+    outcome = Outcome(17)
+    watch(outcome, "call", lambda: [].pop())
+    assert "seed 17" in summary("linear", [outcome])
+    assert "IndexError" in summary("linear", [outcome])
