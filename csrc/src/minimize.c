@@ -30,6 +30,9 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Since the run began. */
+double smm_run_seconds(const smm_run *run) { return seconds() - run->started; }
+
 int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *options,
                   smm_report *report, const double *parameters)
 {
@@ -80,7 +83,7 @@ int smm_run_value(smm_run *run, const double *x, double *value)
     report->evaluations++;
     report->failures += status != SMM_OK;
     if (o->max_eval > 0 && report->evaluations >= o->max_eval) run->stop = SMM_STOP_MAXEVAL;
-    if (o->max_time > 0 && seconds() - run->started >= o->max_time) run->stop = SMM_STOP_MAXTIME;
+    if (o->max_time > 0 && smm_run_seconds(run) >= o->max_time) run->stop = SMM_STOP_MAXTIME;
     if (o->poll && o->poll(o->poll_ctx)) run->stop = SMM_STOP_FORCED;
     return SMM_OK;
 }

@@ -5,6 +5,13 @@
  */
 #include "smm_internal.h"
 
+/* An algorithm without derivatives stops when its own model of the objective finds no better
+ * point, which may be short of the minimum: while the exact curvature promises more than the
+ * tolerances and SETTLED, and the last round gained something, it is started again where it
+ * stopped, at most MAX_ROUNDS times in all. */
+#define SETTLED 1e-7
+#define MAX_ROUNDS 10
+
 typedef struct {
     smm_run *run;
     const smm_nlopt *nlopt;
@@ -62,41 +69,69 @@ static int stop_of(int code)
     }
 }
 
+/* One round of the algorithm from b->best_x, or from x at first, within what is left of the limits.
+ * `code` is NLopt's. */
+static int one_round(bridge *b, int algorithm, const smm_options *o, double *x, int *code)
+{
+    const smm_nlopt *nlopt = b->nlopt;
+    const smm_report *report = b->run->report;
+    unsigned n = (unsigned)b->run->problem->n;
+    double last;
+    int64_t left = o->max_eval > 0 ? o->max_eval - report->evaluations : 0;
+    double spent = smm_run_seconds(b->run); /* NLopt takes 0 for no limit */
+    double time_left = o->max_time > 0 ? fmax(o->max_time - spent, 1e-9) : 0;
+    b->opt = nlopt->create(algorithm, n);
+    if (!b->opt) return SMM_ENLOPT;
+    int done = nlopt->set_min_objective(b->opt, objective, b);
+    if (done > 0) done = nlopt->set_ftol_rel(b->opt, o->ftol_rel);
+    if (done > 0) done = nlopt->set_ftol_abs(b->opt, o->ftol_abs);
+    if (done > 0) done = nlopt->set_xtol_rel(b->opt, o->xtol_rel);
+    if (done > 0) done = nlopt->set_xtol_abs1(b->opt, o->xtol_abs);
+    if (done > 0) done = nlopt->set_maxeval(b->opt, left > INT32_MAX ? INT32_MAX : (int)left);
+    if (done > 0) done = nlopt->set_maxtime(b->opt, time_left);
+    if (done > 0) *code = nlopt->optimize(b->opt, x, &last);
+    nlopt->destroy(b->opt);
+    return done > 0 ? b->status : SMM_ENLOPT;
+}
+
+/* Whether a run that stopped of itself at run->x should go on from there. */
+static int unfinished(const smm_run *run, const smm_options *o, double gained)
+{
+    const smm_report *report = run->report;
+    double tolerance = fmax(o->ftol_abs, o->ftol_rel * fabs(run->value));
+    int by_itself = report->stop == SMM_STOP_FTOL || report->stop == SMM_STOP_XTOL ||
+                    report->stop == SMM_STOP_ROUNDOFF;
+    return by_itself && report->decrement > fmax(SETTLED, tolerance) && gained > tolerance &&
+           (o->max_eval <= 0 || report->evaluations < o->max_eval) &&
+           (o->max_time <= 0 || smm_run_seconds(run) < o->max_time);
+}
+
 int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algorithm,
                   const smm_options *o, double *parameters, smm_report *report)
 {
     smm_run run;
-    int status = smm_run_start(&run, problem, o, report, parameters);
+    int status = smm_run_start(&run, problem, o, report, parameters), code = 0;
     if (status) return status;
-    unsigned n = (unsigned)problem->n;
-    double *x = run.step, last;
-    memcpy(x, run.x, sizeof(double) * n);
-    void *opt = nlopt->create(algorithm, n);
-    if (!opt) return SMM_ENLOPT;
-    bridge b = {&run, nlopt, opt, NAN, INFINITY, run.x, SMM_OK};
-    int maxeval = o->max_eval > INT32_MAX ? INT32_MAX : (int)o->max_eval;
-    int code = nlopt->set_min_objective(opt, objective, &b);
-    if (code > 0) code = nlopt->set_ftol_rel(opt, o->ftol_rel);
-    if (code > 0) code = nlopt->set_ftol_abs(opt, o->ftol_abs);
-    if (code > 0) code = nlopt->set_xtol_rel(opt, o->xtol_rel);
-    if (code > 0) code = nlopt->set_xtol_abs1(opt, o->xtol_abs);
-    if (code > 0) code = nlopt->set_maxeval(opt, maxeval);
-    if (code > 0) code = nlopt->set_maxtime(opt, o->max_time);
-    int configured = code > 0;
-    if (configured) code = nlopt->optimize(opt, x, &last);
-    nlopt->destroy(opt);
-    if (!configured) return SMM_ENLOPT;
-    if (b.status) return b.status;
-    if (!isfinite(b.best)) {
-        report->stop = report->evaluations ? SMM_STOP_FAILED : SMM_STOP_NONE;
-        return report->evaluations ? SMM_ENONFINITE : SMM_ENLOPT;
+    size_t bytes = sizeof(double) * (size_t)problem->n;
+    bridge b = {&run, nlopt, NULL, NAN, INFINITY, run.x, SMM_OK};
+    for (int round = 1; round <= MAX_ROUNDS; round++) {
+        double before = b.best;
+        memcpy(run.step, run.x, bytes);
+        status = one_round(&b, algorithm, o, run.step, &code);
+        if (status) return status;
+        if (!isfinite(b.best)) {
+            report->stop = report->evaluations ? SMM_STOP_FAILED : SMM_STOP_NONE;
+            return report->evaluations ? SMM_ENONFINITE : SMM_ENLOPT;
+        }
+        /* the caller's reason goes before NLopt's word for it */
+        report->stop = run.stop ? run.stop : stop_of(code);
+        if (report->stop == SMM_STOP_FAILED && code == -2) return SMM_ENLOPT;
+        smm_run_keep_off_zero(&run, run.x);
+        run.stop = report->stop;
+        status = smm_run_describe(&run);
+        if (status) return status;
+        if (!unfinished(&run, o, (isfinite(before) ? before : b.first) - b.best)) break;
+        run.stop = SMM_STOP_NONE;
     }
-    /* the caller's reason goes before NLopt's word for it */
-    report->stop = run.stop ? run.stop : stop_of(code);
-    if (report->stop == SMM_STOP_FAILED && code == -2) return SMM_ENLOPT;
-    run.stop = report->stop;
-    smm_run_keep_off_zero(&run, run.x);
-    status = smm_run_describe(&run);
-    if (status == SMM_OK) status = smm_run_finish(&run, parameters);
-    return status;
+    return smm_run_finish(&run, parameters);
 }

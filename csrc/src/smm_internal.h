@@ -262,6 +262,7 @@ typedef struct {
 
 int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *options,
                   smm_report *report, const double *parameters);
+double smm_run_seconds(const smm_run *run);
 int smm_run_value(smm_run *run, const double *x, double *value);
 int smm_run_gradient(smm_run *run, double *g);
 int smm_run_model(smm_run *run, const double *g);

@@ -29,6 +29,9 @@ _STOPS = {
 }
 # Curvatures below this share of the largest count as flat, as in csrc/src/minimize.c.
 _FLAT = 1e-6
+# When an algorithm that stopped of itself is started again, as in csrc/src/nlopt.c.
+_SETTLED = 1e-7
+_MAX_ROUNDS = 10
 
 
 @dataclass
@@ -107,27 +110,40 @@ def run_nlopt(
             gradient[:] = slope * scale
         return value
 
-    opt = nlopt.opt(algorithm, len(start))
-    opt.set_min_objective(objective)
-    opt.set_ftol_rel(options["ftol_rel"])
-    opt.set_ftol_abs(options["ftol_abs"])
-    opt.set_xtol_rel(options["xtol_rel"])
-    opt.set_xtol_abs(options["xtol_abs"])
-    opt.set_maxeval(options["max_eval"])
-    opt.set_maxtime(options["max_time"])
-    before = time.monotonic()
-    try:
-        opt.optimize(start / scale)
-        run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
-    except nlopt.RoundoffLimited:
-        run.status = "ROUNDOFF_LIMITED"
-    except RuntimeError:
-        # LD_LBFGS reports a line search stopped by a limit as a failure
-        late = options["max_time"] and time.monotonic() - before >= options["max_time"]
-        run.status = "MAXTIME_REACHED" if late else "ROUNDOFF_LIMITED"
-    run.value, run.gradient = evaluate(run.end)
-    _describe(run, curvature, scale)
+    before, finish = time.monotonic(), options["max_time"]
+    for _ in range(_MAX_ROUNDS):
+        least, left = run.value, options["max_eval"] - run.evaluations
+        opt = nlopt.opt(algorithm, len(start))
+        opt.set_min_objective(objective)
+        opt.set_ftol_rel(options["ftol_rel"])
+        opt.set_ftol_abs(options["ftol_abs"])
+        opt.set_xtol_rel(options["xtol_rel"])
+        opt.set_xtol_abs(options["xtol_abs"])
+        opt.set_maxeval(left if options["max_eval"] else 0)
+        opt.set_maxtime(max(finish - (time.monotonic() - before), 1e-9) if finish else 0.0)
+        try:
+            opt.optimize(run.end / scale)
+            run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
+        except nlopt.RoundoffLimited:
+            run.status = "ROUNDOFF_LIMITED"
+        except RuntimeError:
+            # LD_LBFGS reports a line search stopped by a limit as a failure
+            late = finish and time.monotonic() - before >= finish
+            run.status = "MAXTIME_REACHED" if late else "ROUNDOFF_LIMITED"
+        run.value, run.gradient = evaluate(run.end)
+        _describe(run, curvature, scale)
+        late = finish and time.monotonic() - before >= finish
+        spent = options["max_eval"] and run.evaluations >= options["max_eval"]
+        if late or spent or not _unfinished(run, min(least, run.values[0]) - run.value, options):
+            break
     return run
+
+
+def _unfinished(run: PythonRun, gained: float, options: dict[str, Any]) -> bool:
+    """Tell whether a run that stopped of itself should go on from where it is."""
+    tolerance = max(options["ftol_abs"], options["ftol_rel"] * abs(run.value))
+    by_itself = run.status in ("FTOL_REACHED", "XTOL_REACHED", "ROUNDOFF_LIMITED")
+    return by_itself and run.decrement > max(_SETTLED, tolerance) and gained > tolerance
 
 
 def _describe(run: PythonRun, curvature: Callable[[], Array], scale: Array) -> None:
