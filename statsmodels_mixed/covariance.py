@@ -7,11 +7,21 @@ lists the free elements of all factors, block by block, column by column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["canonical", "factors_of", "is_singular", "theta_names", "theta_of"]
+__all__ = [
+    "Element",
+    "canonical",
+    "components",
+    "elements_of",
+    "factors_of",
+    "is_singular",
+    "theta_names",
+    "theta_of",
+]
 
 Array = NDArray[np.float64]
 Pattern = NDArray[np.bool_]
@@ -73,7 +83,32 @@ def theta_names(blocks: Sequence[tuple[str, Sequence[str], Pattern]]) -> tuple[s
     return tuple(names)
 
 
-def _components(pattern: Pattern) -> list[NDArray[np.intp]]:
+@dataclass(frozen=True)
+class Element:
+    """A free element of the covariance matrix of one block: Sigma[row, column], row >= column."""
+
+    block: int
+    row: int
+    column: int
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Where E_e has ones."""
+        both = ((self.row, self.column), (self.column, self.row))
+        return both[:1] if self.row == self.column else both
+
+
+def elements_of(patterns: Sequence[Pattern]) -> list[Element]:
+    """Return the free elements of all covariance matrices, from the patterns of the T."""
+    found = []
+    for block, pattern in enumerate(patterns):
+        shared = pattern.astype(int) @ pattern.T.astype(int)
+        columns, rows = np.nonzero(np.tril(shared).T)
+        found += [Element(block, int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
+    return found
+
+
+def components(pattern: Pattern) -> list[NDArray[np.intp]]:
     """Return the groups of columns that may be correlated with one another."""
     k = len(pattern)
     label = np.arange(k)
@@ -112,7 +147,7 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     out = []
     for factor, pattern in zip(factors, patterns, strict=True):
         T = factor * np.where(np.diag(factor) < 0, -1.0, 1.0)
-        for group in _components(pattern):
+        for group in components(pattern):
             part = np.ix_(group, group)
             full = pattern[part].sum() == len(group) * (len(group) + 1) // 2
             lost = (np.diag(T)[group] == 0) & (np.abs(T[part]).sum(axis=0) > 0)

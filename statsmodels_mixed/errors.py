@@ -12,6 +12,7 @@ __all__ = [
     "CoreError",
     "DataError",
     "FormulaError",
+    "IdentificationWarning",
     "MixedModelError",
     "MixedModelWarning",
     "OptionError",
@@ -80,6 +81,10 @@ class SingularFitWarning(MixedModelWarning):
 
 class ConvergenceWarning(MixedModelWarning):
     """The optimizer stopped before the gradient vanished."""
+
+
+class IdentificationWarning(MixedModelWarning):
+    """The data do not determine some covariance parameters, whatever the response is."""
 
 
 class RankWarning(MixedModelWarning):

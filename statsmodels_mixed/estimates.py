@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import FamilySpec
+from .identification import ALL_IDENTIFIED, Identification
 from .optimize import FitReport
 
 __all__ = ["GeneralizedEstimates", "LinearEstimates"]
@@ -58,6 +59,8 @@ class LinearEstimates:
         Whether some T is (numerically) rank deficient, judged relative to sigma.
     report : FitReport
         What happened during the fit.
+    identification : Identification
+        The directions of the covariance parameters that the data do not determine.
     """
 
     reml: bool
@@ -79,6 +82,7 @@ class LinearEstimates:
     fitted: Array
     singular: bool
     report: FitReport
+    identification: Identification = ALL_IDENTIFIED
 
     @property
     def cov_conditional(self) -> Array:
@@ -137,6 +141,8 @@ class GeneralizedEstimates:
         Penalized least squares problems solved in all.
     report : FitReport
         What happened during the fit.
+    identification : Identification
+        The directions of the covariance parameters that the data do not determine.
     """
 
     spec: FamilySpec
@@ -160,3 +166,4 @@ class GeneralizedEstimates:
     singular: bool
     pirls_steps: int
     report: FitReport
+    identification: Identification = ALL_IDENTIFIED

@@ -48,6 +48,11 @@ class FamilySpec:
     power: float = 1.0
     has_dispersion: bool = False
 
+    @property
+    def normal(self) -> bool:
+        """Whether responses have a normal distribution about the linear predictor."""
+        return (self.family, self.link) == ("gaussian", "identity")
+
 
 _FAMILIES: dict[type, str] = {
     sm_families.Gaussian: "gaussian",

@@ -12,6 +12,7 @@ from .crossprod import Crossproducts, Structure, form_crossproducts
 from .design import Design
 from .errors import DataError, OptionError
 from .estimates import LinearEstimates
+from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 
@@ -111,6 +112,12 @@ def _minimize(
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)
 
+    singular = is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)])
+    identification = ALL_IDENTIFIED
+    if suspicious(report.hessian_min_eigenvalue, singular):
+        identification = identify(design, residual=sigma is None, normal=True)
+        report = replace(report, not_identified=identification.reasons)
+
     solution = solve(products)
     _check_range(design, products.basis.columns, solution)
     linear, fitted = _predictions(design, products.basis.columns, solution)
@@ -132,8 +139,9 @@ def _minimize(
         b=solution.b,
         linear_predictor=linear,
         fitted=fitted,
-        singular=is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)]),
+        singular=singular,
         report=report,
+        identification=identification,
     )
 
 

@@ -22,6 +22,7 @@ from .errors import CoreError, DataError, OptionError
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .glm_start import glm_coefficients, start_dispersion, usable_coefficients
+from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 
 __all__ = [
@@ -173,7 +174,12 @@ def _maximize(
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)
     singular = is_singular(factors, [block.column_sizes() / unit for block in design.blocks])
-    return _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    if not suspicious(report.hessian_min_eigenvalue, singular):
+        return estimates
+    identification = identify(design, residual=spec.normal, normal=spec.normal)
+    report = replace(estimates.report, not_identified=identification.reasons)
+    return replace(estimates, report=report, identification=identification)
 
 
 def _estimates(

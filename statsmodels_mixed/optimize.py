@@ -96,6 +96,8 @@ class FitReport:
         Every theta tried, in order.
     fitlog_objective : ndarray, shape (evaluations,)
         The objective at each.
+    not_identified : tuple of str
+        A sentence for each group of covariance parameters that the data do not determine.
     """
 
     optimizer: str
@@ -113,6 +115,7 @@ class FitReport:
     failed_evaluations: int
     fitlog_theta: NDArray[np.float64] = field(repr=False)
     fitlog_objective: NDArray[np.float64] = field(repr=False)
+    not_identified: tuple[str, ...] = ()
 
 
 def minimize(

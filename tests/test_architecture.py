@@ -37,6 +37,8 @@ ROOMS = (
     "response",
     "_core",
     "basis",
+    "inner_products",
+    "identification",
     "crossprod",
     "optimize",
     "estimates",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..design import Design
@@ -170,8 +171,10 @@ def boundary_pvalue(
     if cones is None:
         return None
     free = df_diff - sum(cone.size * (cone.size + 1) // 2 for cone in cones)
-    if free < 0:  # the data do not identify the parameters of the larger model
-        free, cones = df_diff, ()
+    if df_diff <= 0:
+        return np.nan
+    if free < 0 or estimates.identification.dimension:
+        free, cones = df_diff, ()  # not all parameters of the larger model are identified
     # Where the larger model is singular the statistic is zero but for the end of two searches.
     rounding = SETTLED + ROUNDING * abs(estimates.objective)
     return chi_bar_squared_sf(statistic if statistic > rounding else 0.0, free, cones)

@@ -61,16 +61,19 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     estimates = result.estimates
     if ddf is None or ddf == "residual":
         degrees = np.inf if ddf is None else float(result.df_resid)
-        covariance = np.asarray(result.cov_params())
+        result._check_covariance()
+        covariance = result._tests.covariance
         if isinstance(estimates, LinearEstimates):  # Kenward and Roger's may be adjusted
             covariance = estimates.cov_conditional
-        return FixedDenominators(estimates.beta, covariance, degrees)
+        fixed: Denominators = result._aware(FixedDenominators(estimates.beta, covariance, degrees))
+        return fixed
     if not isinstance(estimates, LinearEstimates):
         raise OptionError(
             f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
         )
     prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
-    return prepare(result._design(), estimates)
+    prepared: Denominators = result._aware(prepare(result._design(), estimates))
+    return prepared
 
 
 def f_test(
@@ -124,7 +127,7 @@ def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.Data
     result = unwrap(result)
     prepared = denominators(result, ddf)
     beta = prepared.beta
-    errors = np.sqrt(np.diag(prepared.covariance))
+    errors = prepared.errors(np.eye(len(beta))) if len(beta) else np.empty(0)
     df = prepared.df(np.eye(len(beta))) if len(beta) else np.empty(0)
     t = beta / errors
     columns = {
@@ -141,8 +144,8 @@ def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.Data
 def varpar_cov(result: Any) -> pd.DataFrame:
     """Return the asymptotic covariance of theta and sigma of a linear fit.
 
-    Twice the inverse Hessian of what was minimized, with sigma not profiled out. Parameters
-    that the data do not identify have variance zero.
+    Twice the inverse Hessian of what was minimized, with sigma not profiled out. It is NaN for
+    parameters that the data do not determine.
 
     Parameters
     ----------
@@ -168,4 +171,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     if not isinstance(prepared, satterthwaite.Satterthwaite):
         prepared = satterthwaite.prepare(result._design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
-    return pd.DataFrame(prepared.varpar, index=names, columns=names)
+    varpar = prepared.varpar.copy()
+    lost = ~result._parameters_known()[: len(varpar)]
+    varpar[lost] = varpar[:, lost] = np.nan
+    return pd.DataFrame(varpar, index=names, columns=names)

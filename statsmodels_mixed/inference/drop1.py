@@ -24,6 +24,7 @@ from ..glm_start import glm_coefficients
 from ..results.base import unwrap
 from .anova import boundary_pvalue
 from .hypotheses import treatment_coding
+from .identified import identified_as
 from .terms import scope, terms_of
 
 __all__ = ["drop1", "ranova"]
@@ -71,10 +72,10 @@ def drop1(result: Any) -> pd.DataFrame:
         names = tuple(f"column {i}" for i in range(combinations.shape[1]))
         reduced = replace(design, X=np.ascontiguousarray(X @ combinations), x_names=names)
         objective = _objective(reduced, design, estimates, term.name)
+        lost += _flat(design, estimates) - _flat(reduced, estimates)
         row = _row(term.name, objective, result.dof - lost)
         statistic = objective - result.objective
-        row |= {"statistic": statistic, "df_diff": lost}
-        row["pvalue"] = float(chdtrc(lost, max(statistic, 0.0)))
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
         rows.append(row)
     return _table(rows, ["statistic", "df_diff", "pvalue"])
 
@@ -98,7 +99,8 @@ def ranova(result: Any) -> pd.DataFrame:
         A row for the fit itself, ``"<none>"``, and for each effect: `npar`, `llf`, `aic`, and
         of the likelihood-ratio test `statistic`, `df_diff`, `pvalue` by the chi-squared
         distribution, which is too large, and `pvalue_boundary` by the mixture that lets for
-        variances not being negative.
+        variances not being negative. Only parameters that the data determine count; p-values
+        are NaN where there are none.
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates
@@ -106,14 +108,28 @@ def ranova(result: Any) -> pd.DataFrame:
     for label, at, dropped in _random_effects(result):
         reduced = _without(design, at, dropped)
         lost = len(estimates.theta) - sum(int(b.pattern.sum()) for b in reduced.blocks)
+        lost -= _flat(design, estimates) - _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
         row = _row(label, objective, result.dof - lost)
         statistic = objective - result.objective
-        row |= {"statistic": statistic, "df_diff": lost}
-        row["pvalue"] = float(chdtrc(lost, max(statistic, 0.0)))
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
         row["pvalue_boundary"] = boundary_pvalue(reduced, design, estimates, statistic, lost)
         rows.append(row)
     return _table(rows, ["statistic", "df_diff", "pvalue", "pvalue_boundary"])
+
+
+def _flat(design: Design, estimates: Any) -> int:
+    """Return how many parameters of a design the data do not determine.
+
+    A model in which they determine all has no part in which they do not.
+    """
+    if not (estimates.identification.dimension and design.blocks):
+        return 0
+    return identified_as(design, estimates).dimension
+
+
+def _tail(df: int, statistic: float) -> float:
+    return float(chdtrc(df, max(statistic, 0.0))) if df > 0 else np.nan
 
 
 def _row(name: str, objective: float, npar: int) -> dict[str, Any]:

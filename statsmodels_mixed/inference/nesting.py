@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..basis import orthonormal_basis
+from ..covariance import Element, elements_of
 from ..design import Design, RandomBlock
+from ..inner_products import inner_products, with_residual
 from .chi_bar import Cone
-from .random_space import Element, elements_of
 
 __all__ = ["foreign_column", "zero_covariances"]
 
@@ -75,13 +76,13 @@ def zero_covariances(
     ):
         return ()
     own, theirs = (elements_of([b.pattern for b in d.blocks]) for d in (restricted, full))
-    gram = _inner_products(full, full)
-    cross = _inner_products(restricted, full)
-    lengths = np.sqrt(np.diag(_inner_products(restricted, restricted)))
+    gram = inner_products(full, full)
+    cross = inner_products(restricted, full)
+    lengths = np.sqrt(np.diag(inner_products(restricted, restricted)))
     if residual:
-        with_noise, noise = _with_residual(full)
+        with_noise, noise = with_residual(full)
         gram = np.block([[gram, with_noise[:, None]], [with_noise, np.array([[noise]])]])
-        cross = np.column_stack([cross, _with_residual(restricted)[0]])
+        cross = np.column_stack([cross, with_residual(restricted)[0]])
     unit = np.sqrt(np.diag(gram))
     scaled = cross / np.outer(lengths, unit)
     shares = np.linalg.lstsq(gram / np.outer(unit, unit), scaled.T, rcond=1e-12)[0].T
@@ -151,41 +152,3 @@ def _nullities(
         if lacking:
             found.append(lacking)
     return found
-
-
-def _inner_products(one: Design, other: Design) -> Array:
-    """Return tr(Z E_e Z' Z E_f Z') for the elements e of one design and f of another."""
-    elements, others = (elements_of([b.pattern for b in d.blocks]) for d in (one, other))
-    T = [[_pair_products(b, c) for c in other.blocks] for b in one.blocks]
-    return np.array(
-        [
-            [
-                sum(T[e.block][f.block][s, u, r, v] for r, s in e.places for u, v in f.places)
-                for f in others
-            ]
-            for e in elements
-        ]
-    ).reshape(len(elements), len(others))
-
-
-def _pair_products(b: RandomBlock, c: RandomBlock) -> Array:
-    """Return the sum of X[s, u] X[r, v] over pairs of levels, with X = Z_i'Z_j of a pair."""
-    k, w = b.z.shape[1], c.z.shape[1]
-    pair = b.refs.astype(np.int64) * len(c.levels) + c.refs
-    _, at = np.unique(pair, return_inverse=True)
-    X = np.empty((at.max(initial=-1) + 1, k * w))
-    for s in range(k):
-        for u in range(w):
-            X[:, s * w + u] = np.bincount(at, b.z[:, s] * c.z[:, u], len(X))
-    return np.asarray(X.T @ X).reshape(k, w, k, w)
-
-
-def _with_residual(design: Design) -> tuple[Array, float]:
-    """Return tr(Z E_e Z' W^-1) of every element, and tr(W^-2)."""
-    noise = np.ones(len(design.y)) if design.weights is None else 1.0 / design.weights
-    traces = [
-        len(e.places) * float(np.sum(noise * block.z[:, e.row] * block.z[:, e.column]))
-        for e in elements_of([b.pattern for b in design.blocks])
-        for block in [design.blocks[e.block]]
-    ]
-    return np.array(traces), float(noise @ noise)

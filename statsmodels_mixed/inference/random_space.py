@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..design import Design, RandomBlock
+from ..covariance import Element, elements_of
+from ..design import Design
 from ..errors import OptionError
+from ..inner_products import sparse_columns
 
-__all__ = ["Element", "Traces", "elements_of", "traces"]
+__all__ = ["Traces", "traces"]
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -46,31 +48,6 @@ BUNDLE_TAIL = 128
 BUNDLE_HEAD = 20_000
 # Elements of a temporary array.
 CHUNK = 4_000_000
-
-
-@dataclass(frozen=True)
-class Element:
-    """A free element of the covariance matrix of one block: Sigma[row, column], row >= column."""
-
-    block: int
-    row: int
-    column: int
-
-    @property
-    def places(self) -> tuple[tuple[int, int], ...]:
-        """Where E_e has ones."""
-        both = ((self.row, self.column), (self.column, self.row))
-        return both[:1] if self.row == self.column else both
-
-
-def elements_of(patterns: list[NDArray[np.bool_]]) -> list[Element]:
-    """Return the free elements of all covariance matrices, from the patterns of the T."""
-    found = []
-    for block, pattern in enumerate(patterns):
-        shared = pattern.astype(int) @ pattern.T.astype(int)
-        columns, rows = np.nonzero(np.tril(shared).T)
-        found += [Element(block, int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
-    return found
 
 
 @dataclass(frozen=True)
@@ -156,14 +133,6 @@ def _block_diagonal(blocks: list[Array]) -> sparse.csr_array:
     return sparse.block_diag(parts, format="csr")
 
 
-def _columns(block: RandomBlock) -> sparse.csr_array:
-    """Return Z of a block, shape (n, l k)."""
-    n, k = block.z.shape
-    indices = block.refs.astype(np.intp)[:, None] * k + np.arange(k)
-    shape = (n, len(block.levels) * k)
-    return sparse.csr_array((block.z.ravel(), indices.ravel(), np.arange(0, n * k + 1, k)), shape)
-
-
 def _bundles(design: Design) -> Iterator[tuple[Positions, Positions, list[int]]]:
     """Yield head levels, tail columns and the number of levels of each tail block."""
     head, tail = design.blocks[0], design.blocks[1:]
@@ -222,13 +191,13 @@ class _Head:
         self.D = F @ A
         self.D = (self.D + self.D.transpose(0, 2, 1)) / 2
         WX = X * weights[:, None]
-        Z0 = _columns(block)
+        Z0 = sparse_columns(block)
         X0 = (Z0.T @ WX).reshape(count, k, -1)
         self.H0 = F @ X0
         CX0 = C @ X0
         self.xvx = X.T @ WX - np.einsum("lkr,lks->rs", X0, CX0)
         if design.blocks[1:]:
-            Z2 = sparse.hstack([_columns(other) for other in design.blocks[1:]], format="csr")
+            Z2 = sparse.hstack([sparse_columns(other) for other in design.blocks[1:]], format="csr")
             WZ2 = (sparse.diags_array(weights) @ Z2).tocsr()
             A02 = (Z0.T @ WZ2).tocsr()
             self.N0 = (_block_diagonal([F]) @ A02).tocsr()

@@ -74,17 +74,16 @@ class _Parts:
     fixed : float
     random : Series
         By grouping factor, without one that has a level for each row.
-    rest : float
+    explained : float
+        The sum of these.
+    total : float
+        All together. Each is NaN if the data do not determine it.
     """
 
     fixed: float
     random: pd.Series
-    rest: float
-
-    @property
-    def total(self) -> float:
-        """All together."""
-        return self.fixed + float(self.random.sum()) + self.rest
+    explained: float
+    total: float
 
 
 def r2(result: Any, *, null_mean: str = "marginal") -> R2:
@@ -123,8 +122,7 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     20170213. Johnson (2014), Methods in Ecology and Evolution 5, 944-946.
     """
     parts = _take_apart(unwrap(result), null_mean)
-    explained = parts.fixed + float(parts.random.sum())
-    return R2(parts.fixed / parts.total, explained / parts.total)
+    return R2(parts.fixed / parts.total, (parts.fixed + parts.explained) / parts.total)
 
 
 def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
@@ -156,8 +154,7 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
     table = pd.DataFrame(
         {"adjusted": parts.random / left, "unadjusted": parts.random / parts.total}
     )
-    both = table.sum()
-    return ICC(float(both["adjusted"]), float(both["unadjusted"]), table)
+    return ICC(parts.explained / left, parts.explained / parts.total, table)
 
 
 def _take_apart(result: Any, null_mean: str) -> _Parts:
@@ -173,7 +170,39 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
         by_row = [block.name for block in design.blocks if len(block.levels) == len(design.y)]
         rest += float(random[by_row].sum())
         random = random.drop(by_row)
-    return _Parts(float(np.var(fixed, ddof=1)), random, rest)
+    parts = _Parts(
+        float(np.var(fixed, ddof=1)),
+        random,
+        float(random.sum()),
+        float(np.var(fixed, ddof=1)) + float(random.sum()) + rest,
+    )
+    return parts if result.undetermined is None else _known_parts(parts, result, design)
+
+
+def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
+    """Return NaN for what depends on covariance parameters that are not identified."""
+    identification = result.estimates.identification
+    by_element = [
+        len(e.places) * float(np.mean(z[:, e.row] * z[:, e.column]))
+        for e in identification.elements
+        for z in [design.blocks[e.block].z]
+    ]
+    rows = np.zeros((len(design.blocks), len(identification.size)))
+    for at, (e, value) in enumerate(zip(identification.elements, by_element, strict=True)):
+        rows[e.block, at] = value
+    names = [block.name for block in design.blocks]
+    kept = np.isin(names, parts.random.index)
+    everything = rows.sum(axis=0)
+    everything[len(identification.elements) :] = 1.0  # sigma^2
+    known = dict(zip(names, identification.known(rows).tolist(), strict=True))
+    explained, total = identification.known(np.array([rows[kept].sum(axis=0), everything]))
+    fixed = not result.undetermined.estimates(np.eye(len(result.params))).any()
+    return _Parts(
+        parts.fixed if fixed else np.nan,
+        parts.random.where([known[name] for name in parts.random.index]),
+        parts.explained if explained else np.nan,
+        parts.total if total and fixed else np.nan,
+    )
 
 
 def _random_variances(design: Design, factors: tuple[Array, ...], scale: float) -> pd.Series:

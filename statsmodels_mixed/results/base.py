@@ -17,6 +17,7 @@ from .afterwards import Afterwards
 from .layout import Layout
 from .reference import Reference
 from .testing import Testing
+from .undetermined import undetermined
 
 if TYPE_CHECKING:
     from ..design import Design
@@ -73,10 +74,12 @@ class MixedModelResults(Afterwards, Testing):
                     array.flags.writeable = False
         self.estimates = estimates
         self.layout = layout
+        self.undetermined = undetermined(model._kept_design(), estimates)
         super().__init__(model, estimates.beta, scale=scale)
         self._refer(reference)
 
     def _refer(self, reference: Reference) -> None:
+        reference = replace(reference, tests=self._aware(reference.tests))
         self.reference = reference
         self.normalized_cov_params = reference.tests.covariance / self.scale
 

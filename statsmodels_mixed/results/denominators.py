@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from scipy.linalg import qr, solve_triangular
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
 from ..errors import OptionError
+from .undetermined import Undetermined
 
 __all__ = ["Denominators", "FTest", "FixedDenominators", "two_sided"]
 
@@ -98,10 +99,14 @@ class Denominators(ABC):
         Estimable coefficients.
     covariance : ndarray, shape (rank, rank)
         Their covariance, with the method's correction if it makes one.
+    undetermined : Undetermined or None
+        What depends on covariance parameters that the data do not determine: there are no
+        tests of that.
     """
 
     beta: Array
     covariance: Array
+    undetermined: Undetermined | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def _df(self, rows: Array) -> Array:
@@ -122,13 +127,27 @@ class Denominators(ABC):
         Returns
         -------
         ndarray, shape (m,)
-            inf for rows of zeros, whose contrasts are known.
+            inf for rows of zeros, whose contrasts are known; NaN where a covariance parameter
+            that the data do not determine has a part.
         """
         rows = self._rows(contrasts)
-        some = np.any(rows != 0, axis=1)
-        out = np.full(len(rows), np.inf)
+        out = np.where(self.known(rows), np.inf, np.nan)
+        some = np.any(rows != 0, axis=1) & ~np.isnan(out)
         out[some] = self._df(rows[some])
         return out
+
+    def errors(self, contrasts: ArrayLike) -> Array:
+        """Return the standard error of each contrast, shape (m,); NaN as for `df`."""
+        rows = self._rows(contrasts)
+        known, out = self.known(rows), np.full(len(rows), np.nan)
+        out[known] = np.sqrt(np.einsum("mi,ij,mj->m", rows[known], self.covariance, rows[known]))
+        return out
+
+    def known(self, rows: Array) -> NDArray[np.bool_]:
+        """Tell which contrasts, (m, rank), depend on what the data determine alone, shape (m,)."""
+        if self.undetermined is None:
+            return np.ones(len(rows), dtype=bool)
+        return ~self.undetermined.tests(rows)
 
     def f_test(self, contrasts: ArrayLike, value: ArrayLike = 0.0) -> FTest:
         """Test that all contrasts have given values.
@@ -144,7 +163,8 @@ class Denominators(ABC):
         -------
         FTest
             All but `df_num` is NaN where the covariance of independent contrasts is singular,
-            as a robust one of too few clusters is.
+            as a robust one of too few clusters is, or depends on a covariance parameter that
+            the data do not determine.
 
         Raises
         ------
@@ -162,7 +182,8 @@ class Denominators(ABC):
         values = np.broadcast_to(values, len(rows))
         kept = _independent(rows, values, self.beta)
         rank = len(kept)
-        wald = self._wald(rows[kept], values[kept])
+        known = self.undetermined is None or not self.undetermined.joint(rows)
+        wald = self._wald(rows[kept], values[kept]) if known else np.nan
         if np.isnan(wald):
             return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)
         # The basis in which Fai and Cornelius take the hypothesis apart.

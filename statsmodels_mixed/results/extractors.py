@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .layout import Dims, Layout
+from .undetermined import Undetermined
 from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Extractors:
 
     estimates: LinearEstimates | GeneralizedEstimates
     layout: Layout
+    undetermined: Undetermined | None
     cov_params: Callable[[], Array]  # statsmodels has it: covariance of the coefficients
 
     def _design(self) -> Design:
@@ -212,12 +214,65 @@ class Extractors:
     @cached_property
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects."""
-        scale = self._effects_scale
+        scale, residual = self._effects_scale, self._residual_sd
+        known = [self._elements_known(i) for i in range(len(self.layout.blocks))]
         groups = tuple(
-            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
-            for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
+            GroupCovariance.from_factor(b.name, b.columns, factor, b.pattern, scale, part)
+            for b, factor, part in zip(
+                self.layout.blocks, self.estimates.factors, known, strict=True
+            )
         )
-        return VarCorr(groups, self._residual_sd)
+        if residual is not None and not self.estimates.identification.sigma_known:
+            residual = math.nan
+        return VarCorr(groups, residual)
+
+    def _elements_known(self, block: int) -> NDArray[np.bool_]:
+        """Tell which covariances of a block the data determine, shape (k, k)."""
+        k = len(self.layout.blocks[block].columns)
+        known = np.ones((k, k), dtype=bool)
+        for element, is_known in self.estimates.identification.elements_known.items():
+            if element.block == block:
+                for place in element.places:
+                    known[place] = is_known
+        return known
+
+    def _parameters_known(self) -> NDArray[np.bool_]:
+        """Tell which theta, and last sigma, depend on what the data determine alone."""
+        sigma = self.estimates.identification.sigma_known
+        known = []
+        for i, block in enumerate(self.layout.blocks):
+            elements = self._elements_known(i)
+            for column in range(len(block.columns)):
+                before = list(range(column + 1))  # what a Cholesky factor is made of so far
+                for row in np.flatnonzero(block.pattern[:, column]).tolist():
+                    part = elements[np.ix_([*before, row], before)]
+                    known.append(bool(sigma and part.all()))
+        return np.array([*known, sigma])
+
+    @property
+    def identified(self) -> pd.Series:
+        """Whether the data determine each covariance parameter, whatever the response is.
+
+        Indexed by kind and name: ``("sd", "subj.days")``, ``("corr", "subj.days.Intercept")``
+        and, for models with a residual variance, ``("sigma", "sigma")``. Parameters that are
+        not identified are NaN in `varcorr`, and do not count in `dof`; `report` says in words
+        what they cannot be told from.
+        """
+        values: dict[tuple[str, str], bool] = {}
+        for i, block in enumerate(self.layout.blocks):
+            known, names = self._elements_known(i), block.columns
+            shared = block.pattern.astype(np.intp) @ block.pattern.T.astype(np.intp)
+            for r, name in enumerate(names):
+                values["sd", f"{block.name}.{name}"] = bool(known[r, r])
+            for s in range(len(names)):
+                for r in range(s + 1, len(names)):
+                    if shared[r, s]:
+                        both = bool(known[r, s] and known[r, r] and known[s, s])
+                        values["corr", f"{block.name}.{names[r]}.{names[s]}"] = both
+        if self._residual_sd is not None:
+            values["sigma", "sigma"] = self.estimates.identification.sigma_known
+        index = pd.MultiIndex.from_tuples(list(values), names=["kind", "name"])
+        return pd.Series(list(values.values()), index=index, name="identified")
 
     @property
     def cov_re(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -243,9 +298,17 @@ class Extractors:
         Returns
         -------
         dict of DataFrame
-            By grouping factor: one row per level, one column per random effect.
+            By grouping factor: one row per level, one column per random effect. NaN where
+            the data do not determine the covariance parameters that a mode depends on; on the
+            spherical scale all are NaN then.
         """
         modes = self.estimates.u if uscale else self.estimates.b
+        if self.undetermined is not None:
+            lost = self.undetermined.modes(self._effects_scale)
+            modes = tuple(
+                np.where(mask | (uscale & mask.any()), np.nan, b)
+                for b, mask in zip(modes, lost, strict=True)
+            )
         return {
             block.name: pd.DataFrame(values, index=block.levels, columns=list(block.columns))
             for block, values in zip(self.layout.blocks, modes, strict=True)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ..errors import ConvergenceWarning, RankWarning, SeparationWarning, SingularFitWarning
+from ..errors import (
+    ConvergenceWarning,
+    IdentificationWarning,
+    RankWarning,
+    SeparationWarning,
+    SingularFitWarning,
+)
 
 if TYPE_CHECKING:
     from .base import MixedModelResults
@@ -18,6 +24,8 @@ def facts(result: MixedModelResults) -> list[str]:
     sentences = []
     if not result.converged:
         sentences.append(f"Not converged: {result.report.message}")
+    if result.report.not_identified:
+        sentences.append(f"Not identified: {'; '.join(result.report.not_identified)}.")
     if result.issingular():
         sentences.append(
             "Singular: an estimated covariance matrix of random effects is not of full rank."
@@ -59,6 +67,13 @@ def warn(result: MixedModelResults) -> None:
     if not result.converged:
         message = f"the fit did not converge: {result.report.message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
-    if result.issingular():
+    if result.report.not_identified:
+        message = (
+            f"the data do not determine all covariance parameters: "
+            f"{'; '.join(result.report.not_identified)}. What depends on them is NaN; see "
+            "identified"
+        )
+        warnings.warn(message, IdentificationWarning, stacklevel=4)
+    elif result.issingular():  # which, if not all is identified, may be chance
         message = "a covariance matrix of random effects is singular; see summary()"
         warnings.warn(message, SingularFitWarning, stacklevel=4)

@@ -102,9 +102,14 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Mixe
 
     @property
     def dof(self) -> int:
-        """Number of estimated parameters: coefficients, theta and the dispersion, if any."""
+        """Number of parameters that the data determine.
+
+        Coefficients, theta, and the dispersion, if any, less the dimension of what is not
+        identified.
+        """
         estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + estimates.spec.has_dispersion
+        covariances = len(estimates.theta) + estimates.spec.has_dispersion
+        return len(estimates.beta) + covariances - estimates.identification.dimension
 
     @property
     def dispersion(self) -> float:

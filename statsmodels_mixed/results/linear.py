@@ -71,9 +71,14 @@ class LinearMixedModelResults(MixedModelResults):
 
     @property
     def dof(self) -> int:
-        """Number of estimated parameters: coefficients, theta and sigma unless it was given."""
+        """Number of parameters that the data determine.
+
+        Coefficients, theta, and sigma unless it was given, less the dimension of what is not
+        identified.
+        """
         estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
+        covariances = len(estimates.theta) + (not estimates.sigma_fixed)
+        return len(estimates.beta) + covariances - estimates.identification.dimension
 
     @property
     def sigma(self) -> float:
@@ -101,6 +106,7 @@ class LinearMixedModelResults(MixedModelResults):
         lost = self._lost_variances
         if lost.any() and self.reference.errors == MODEL_BASED:
             errors[lost] = (self.estimates.sigma * self.estimates.errors_unscaled)[lost]
+        errors[~self._tests.known(np.eye(len(errors)))] = np.nan
         return errors
 
     def _check_covariance(self) -> None:

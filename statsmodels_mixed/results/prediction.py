@@ -23,8 +23,10 @@ from .prediction_rows import (
     rows_of_fit,
 )
 from .random_part import Chosen, choose_random
+from .undetermined import DIFFERENT
 
 if TYPE_CHECKING:
+    from ..design import Design
     from ..models.base import MixedModel
     from .base import MixedModelResults
     from .prediction_results import MixedPrediction, NewResponses
@@ -66,6 +68,7 @@ def predict(
         linear = result._conditional_predictor
     else:
         linear = rows.linear(result.estimates.b)
+    linear = np.where(_unknown_means(result, rows), np.nan, linear)
     mean = mean_of(result.model, linear, which)
     return mean if rows.labels is None else pd.Series(mean, index=rows.labels)
 
@@ -112,8 +115,11 @@ def get_prediction(
     chosen = choose_random(re, result.layout, model.frame)
     rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
     linear = rows.linear(result.estimates.b)
+    unknown = _unknown_means(result, rows)
+    linear = np.where(unknown, np.nan, linear)
     mean = mean_of(model, linear, which)
     variance = _variance(result, rows, chosen, of_fit=exog is None)
+    variance = np.where(unknown, np.nan, variance)
     new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
@@ -152,6 +158,21 @@ def get_prediction(
     )
 
 
+def _unknown_means(result: MixedModelResults, rows: PredictionRows) -> NDArray[np.bool_]:
+    """Tell which linear predictors change along flat directions, shape (m,)."""
+    unknown = np.zeros(len(rows.X), dtype=bool)
+    if result.undetermined is None:
+        return unknown
+    X = rows.X[:, result.estimates.columns]
+    for pair in result.undetermined.pairs:
+        here, there = (
+            rows.linear(each.b) - rows.fixed + X @ each.beta for each in (pair.here, pair.there)
+        )
+        sizes = [np.abs(b).max(initial=0.0) for b in (*pair.here.b, *pair.there.b)]
+        unknown |= np.abs(there - here) > DIFFERENT * (result._effects_scale + max(sizes))
+    return unknown
+
+
 def _degrees(result: MixedModelResults, rows: PredictionRows, chosen: Chosen) -> Array | float:
     """Return degrees of freedom of (estimate - truth) / standard error; inf where normal."""
     if isinstance(result._tests, FixedDenominators):
@@ -174,13 +195,25 @@ def _variance(
     estimates = result.estimates
     X = rows.X[:, estimates.columns]
     if not any(mask.any() for mask in chosen):
-        return np.asarray(np.einsum("ij,jk,ik->i", X, result.cov_params(), X))
+        result._check_covariance()
+        variance = np.einsum("ij,jk,ik->i", X, result._tests.covariance, X)
+        if result.undetermined is not None:
+            known = np.isfinite(X).all(axis=1)
+            variance[known] = np.where(result.undetermined.tests(X[known]), np.nan, variance[known])
+        return np.asarray(variance)
     design = result._design()
+    if result.undetermined is not None:
+        return _compared_variances(result, rows, X)
     if of_fit and isinstance(estimates, LinearEstimates) and all(mask.all() for mask in chosen):
         from ..pls import leverage
 
         weights = 1.0 if design.weights is None else design.weights
         return np.asarray(estimates.sigma**2 * leverage(design, estimates) / weights)
+    return _joint_variances(design, estimates, rows, X)
+
+
+def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Array) -> Array:
+    """Return variances of X beta + Z b, coefficients and modes together."""
     from ..henderson import henderson
 
     keep = rows.complete
@@ -189,6 +222,18 @@ def _variance(
         variance[keep] = henderson(design, estimates).variances(
             X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs]
         )
+    return variance
+
+
+def _compared_variances(result: MixedModelResults, rows: PredictionRows, X: Array) -> Array:
+    """Return the same, NaN where they change along flat directions."""
+    assert result.undetermined is not None
+    design = result._design()
+    variance = _joint_variances(design, result.estimates, rows, X)
+    for pair in result.undetermined.pairs:
+        here, there = (_joint_variances(design, each, rows, X) for each in (pair.here, pair.there))
+        with np.errstate(invalid="ignore"):
+            variance[np.abs(there - here) > DIFFERENT * here] = np.nan
     return variance
 
 

@@ -49,8 +49,7 @@ class NewResponses:
     @property
     def normal(self) -> bool:
         """Whether responses have a normal distribution about the linear predictor."""
-        spec = self.spec
-        return spec is None or (spec.family, spec.link) == ("gaussian", "identity")
+        return self.spec is None or self.spec.normal
 
 
 class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]

@@ -7,6 +7,7 @@ degrees of freedom of its own, when they were asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ..errors import OptionError
 from .denominators import Denominators, FixedDenominators, two_sided
 from .extractors import Extractors
 from .reference import Reference
+from .undetermined import Undetermined
 
 if TYPE_CHECKING:
     from statsmodels.stats.contrast import WaldTestResults
@@ -35,6 +37,13 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     """Tests of the coefficients, for a class of results that has a `Reference`."""
 
     reference: Reference
+    undetermined: Undetermined | None
+
+    def _aware(self, tests: Denominators) -> Denominators:
+        """Return tests that know what the data do not determine."""
+        return (
+            tests if self.undetermined is None else replace(tests, undetermined=self.undetermined)
+        )
 
     @property
     def _tests(self) -> Denominators:
@@ -42,18 +51,6 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
 
     def _check_covariance(self) -> None:
         """Raise DataError if elements of the covariance of the coefficients are no doubles."""
-
-    def cov_params(self, *args: Any, **kwargs: Any) -> Array:
-        """Return the covariance of the coefficients, or of contrasts; see statsmodels.
-
-        Raises
-        ------
-        DataError
-            If a variance is beyond the range of doubles.
-        """
-        self._check_covariance()
-        covariance: Array = super().cov_params(*args, **kwargs)
-        return covariance
 
     @property
     def cov_type(self) -> str:
@@ -84,6 +81,46 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     def _coefficient_df(self) -> Array:
         rank = len(self._tests.beta)
         return self._tests.df(np.eye(rank)) if rank else np.empty(0)
+
+    def cov_params(
+        self,
+        r_matrix: Any = None,
+        column: Any = None,
+        scale: float | None = None,
+        cov_p: ArrayLike | None = None,
+        other: Any = None,
+    ) -> Any:
+        """Return the covariance of the coefficients, or of combinations of them.
+
+        Parameters
+        ----------
+        r_matrix, column, scale, cov_p, other
+            As in statsmodels: rows of combinations, or positions of coefficients, in place of
+            all coefficients.
+
+        Returns
+        -------
+        ndarray
+            NaN where a covariance parameter that the data do not determine has a part.
+
+        Raises
+        ------
+        DataError
+            If a variance is beyond the range of doubles.
+        """
+        self._check_covariance()
+        covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
+        if self.undetermined is None or cov_p is not None:
+            return covariance
+        identity = np.eye(len(self._tests.beta))
+        rows = identity[np.atleast_1d(column)] if column is not None else identity
+        rows = rows if r_matrix is None else np.atleast_2d(np.asarray(r_matrix, dtype=float))
+        others = rows if other is None else np.atleast_2d(np.asarray(other, dtype=float))
+        changes = self.undetermined.covariances(rows, others)
+        changes |= np.outer(self.undetermined.estimates(rows), np.ones(len(others), dtype=bool))
+        changes |= self.undetermined.estimates(others)
+        shape = np.shape(covariance)
+        return np.where(changes, np.nan, np.reshape(covariance, changes.shape)).reshape(shape)
 
     @property
     def pvalues(self) -> Array:

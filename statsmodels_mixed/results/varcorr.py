@@ -34,6 +34,8 @@ class GroupCovariance:
         Their covariance matrix, on the scale of the response.
     estimated : ndarray of bool, shape (k, k)
         False where the model fixes the covariance at zero.
+
+    A covariance that the data do not determine is NaN.
     """
 
     name: str
@@ -49,15 +51,19 @@ class GroupCovariance:
         factor: Array,
         pattern: NDArray[np.bool_],
         sigma: float,
+        known: NDArray[np.bool_] | None = None,
     ) -> GroupCovariance:
-        """Build sigma^2 T T' from `factor` T, free where `pattern` says.
+        """Build sigma^2 T T' from `factor` T, free where `pattern` says and NaN if not `known`.
 
         The covariance of two effects is fixed at zero when their rows of T have
         no free column in common.
         """
         scaled = sigma * factor
         shared = pattern.astype(np.intp) @ pattern.T.astype(np.intp)
-        return cls(name, columns, scaled @ scaled.T, shared > 0)
+        covariance = scaled @ scaled.T
+        if known is not None:
+            covariance[~known] = np.nan
+        return cls(name, columns, covariance, shared > 0)
 
     @cached_property
     def std_dev(self) -> Array:
@@ -85,7 +91,8 @@ class VarCorr:
 
     Printing gives a table with as many decimals as six significant digits of the
     most demanding number need; a dot marks a correlation the model fixes at zero
-    and NaN one that is undefined because a standard deviation is zero.
+    and NaN one that is undefined because a standard deviation is zero. What the data do not
+    determine is NaN.
 
     Parameters
     ----------
