@@ -1,11 +1,17 @@
 """Replicates in an Arrow file: the stream format, which can be cut and continued anywhere.
 
-A bootstrap appends one record batch for each piece of work as it is done. A run that was
-killed leaves at worst half a batch at the end, which is cut off when it is continued.
+A bootstrap appends one record batch for each piece of work as it is done, and Arrow's mark of the
+end when it is closed. A run that was killed leaves no mark, and at worst half a batch, which is
+cut off when it is continued; anything else that is no batch is damage.
+
+The header and every batch carry the SHA-256 of what they say: of the text of the header, and of
+the header's checksum with the numbers of the batch. Nothing that is read is run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -26,7 +32,14 @@ __all__ = ["ReplicateFile", "read_file", "write_file"]
 Array = NDArray[np.float64]
 
 _KEY = b"statsmodels_mixed.bootstrap"
-_VERSION = 2
+_CHECKSUM = b"statsmodels_mixed.sha256"
+_VERSION = 3
+
+_CONTINUATION = b"\xff\xff\xff\xff"
+_END = _CONTINUATION + bytes(4)
+
+# What reading damaged bytes as Arrow or JSON can raise.
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError)
 
 
 def _schema(recipe: Recipe, requested: int) -> pa.Schema:
@@ -53,19 +66,38 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
     }
     fields = [pa.field("replicate", pa.int64()), pa.field("converged", pa.bool_())]
     fields += [pa.field(".".join(filter(None, label)), pa.float64()) for label in recipe.labels]
-    return pa.schema(fields, metadata={_KEY: json.dumps(content)})
+    text = json.dumps(content)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return pa.schema(fields, metadata={_KEY: text, _CHECKSUM: checksum})
+
+
+def _damaged(path: str | PathLike[str], why: str) -> DataError:
+    return DataError(f"the file of replicates {os.fspath(path)!r} is damaged: {why}")
 
 
 def _content(schema: pa.Schema, path: str | PathLike[str]) -> tuple[Recipe, int]:
-    text = (schema.metadata or {}).get(_KEY)
-    if text is None:
+    metadata = schema.metadata or {}
+    if _KEY not in metadata:
         raise DataError(f"{os.fspath(path)!r} holds no bootstrap replicates of this package")
-    content: dict[str, Any] = json.loads(text)
-    if content["version"] != _VERSION:
+    try:
+        content: dict[str, Any] = json.loads(metadata[_KEY])
+        version = int(content["version"])
+        if version == _VERSION:
+            recipe, requested = _recipe(content)
+            same = _schema(recipe, requested).equals(schema, check_metadata=True)
+    except _UNREADABLE as error:
+        raise _damaged(path, "its header cannot be read") from error
+    if version != _VERSION:
         raise DataError(
-            f"{os.fspath(path)!r} has version {content['version']} of the format of replicates; "
+            f"{os.fspath(path)!r} has version {version} of the format of replicates; "
             f"this package reads version {_VERSION}"
         )
+    if not same:
+        raise _damaged(path, "its header does not have its checksum")
+    return recipe, requested
+
+
+def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
     blocks = tuple(
         (block["name"], tuple(block["columns"]), np.array(block["pattern"], dtype=bool))
         for block in content["blocks"]
@@ -89,12 +121,24 @@ def _content(schema: pa.Schema, path: str | PathLike[str]) -> tuple[Recipe, int]
     return recipe, int(content["requested"])
 
 
+def _checksum(schema: pa.Schema, rows: Rows) -> str:
+    number, values, converged = rows
+    total = hashlib.sha256(schema.metadata[_CHECKSUM])
+    total.update(number.astype("<i8").tobytes())
+    total.update(converged.astype(np.uint8).tobytes())
+    total.update(values.astype("<f8").tobytes())
+    return total.hexdigest()
+
+
 def _message(schema: pa.Schema, rows: Rows) -> bytes:
     number, values, converged = rows
     columns = [pa.array(number), pa.array(converged)]
     columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-    return bytes(batch.serialize())
+    whole = io.BytesIO()
+    with pa.ipc.new_stream(whole, schema) as stream:
+        stream.write_batch(batch, custom_metadata={_CHECKSUM: _checksum(schema, rows)})
+    return whole.getvalue()[len(schema.serialize()) : -len(_END)]
 
 
 class ReplicateFile:
@@ -117,6 +161,8 @@ class ReplicateFile:
         self._state = 0, 0
         if place.exists():
             self._state = read_file(place)[1], 0
+            # its checksum is part of those of all batches, also of a longer run's
+            self._schema = pa.ipc.open_stream(place.read_bytes()).schema
             self._file = place.open("r+b")
         else:
             self._file = place.open("xb")
@@ -126,7 +172,10 @@ class ReplicateFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.truncate(self._state[0])
+        end = self._state[0]
+        self._file.seek(end)
+        self._file.write(_END)
+        self._file.truncate(end + len(_END))
         self._file.close()
 
     def write(self, done: Sequence[Rows]) -> None:
@@ -151,6 +200,7 @@ def write_file(path: str | PathLike[str], boot: Bootstrap) -> None:
     with half.open("wb") as file:
         file.write(bytes(schema.serialize()))
         file.write(_message(schema, (boot.number, boot.values, boot.converged)))
+        file.write(_END)
     half.replace(place)
 
 
@@ -166,28 +216,74 @@ def read_file(path: str | PathLike[str]) -> tuple[Bootstrap, int]:
     Raises
     ------
     DataError
-        If the file holds something else.
+        If the file holds something else, or is damaged.
     """
-    source = pa.BufferReader(Path(path).read_bytes())
-    batches = []
+    content = Path(path).read_bytes()
+    source = pa.BufferReader(content)
     try:
         stream = pa.ipc.open_stream(source)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{os.fspath(path)!r} is no Arrow stream: {error}") from error
+    except _UNREADABLE as error:
+        raise DataError(f"{os.fspath(path)!r} is no Arrow stream of replicates") from error
     recipe, requested = _content(stream.schema, path)
     end = source.tell()
+    pieces = [_no_rows(len(recipe.truth))]
     while True:
         try:
-            batches.append(stream.read_next_batch())
-        except (StopIteration, pa.ArrowInvalid, OSError):
-            break  # the end, or a batch that was being written when the run was killed
+            batch, metadata = stream.read_next_batch_with_custom_metadata()
+        except StopIteration:
+            break
+        except _UNREADABLE:
+            break  # perhaps a batch that was being written when the run was killed
+        pieces.append(_rows(stream.schema, batch, metadata, path))
         end = source.tell()
-    table = pa.Table.from_batches(batches, stream.schema)
-    number = table.column("replicate").to_numpy()
-    # a batch of no columns cannot be: objective and scale are always there
-    values = np.column_stack([column.to_numpy() for column in table.columns[2:]])
-    converged = np.asarray(table.column("converged").to_numpy(), dtype=bool)
+    if not _is_good_end(content[end:]):
+        raise _damaged(path, "what follows its complete batches is neither the end nor a batch")
+    number, values, converged = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    if len(np.unique(number)) < len(number):
+        raise _damaged(path, "it holds a replicate twice")
     requested = max(requested, int(number.max(initial=-1)) + 1)
     order = np.argsort(number)
     boot = Bootstrap(recipe, requested, number[order], values[order], converged[order])
     return boot, end
+
+
+def _no_rows(width: int) -> Rows:
+    return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
+
+
+def _rows(schema: pa.Schema, batch: Any, metadata: Any, path: str | PathLike[str]) -> Rows:
+    """Return what a batch holds, after comparing it with its checksum."""
+    try:
+        batch.validate(full=True)
+        number, converged, *columns = (
+            column.to_numpy(zero_copy_only=False) for column in batch.columns
+        )
+        # a batch of no columns cannot be: objective and scale are always there
+        rows = number, np.column_stack(columns), np.asarray(converged, dtype=bool)
+        same = (metadata or {})[_CHECKSUM].decode() == _checksum(schema, rows)
+    except _UNREADABLE as error:
+        raise _damaged(path, "a batch cannot be read") from error
+    if not same:
+        raise _damaged(path, "a batch does not have its checksum")
+    return rows
+
+
+def _is_good_end(rest: bytes) -> bool:
+    """Whether a run could have left this after its last complete batch.
+
+    That is nothing, the mark of the end, or the beginning of a batch: the file ends before the
+    batch does, so there is neither a mark nor a batch in it.
+    """
+    if rest.startswith(_END):
+        return rest == _END
+    if rest[:4] != _CONTINUATION[: len(rest)] or rest.endswith(_END):
+        return False
+    at = rest.find(_CONTINUATION, 1)
+    while at >= 0:
+        try:
+            if pa.ipc.read_message(pa.BufferReader(rest[at:])).type == "record batch":
+                return False
+        except (*_UNREADABLE, EOFError):
+            pass  # these four bytes are numbers within the batch
+        at = rest.find(_CONTINUATION, at + 1)
+    return True
