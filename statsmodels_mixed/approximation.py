@@ -1,6 +1,6 @@
 """The objective of a generalized model: an approximation to -2 log-likelihood.
 
-The arithmetic is in C (``csrc/src/glmm.c``, which opens with its mathematics). The
+The arithmetic is in C (``csrc/src/glmm.c`` and ``glmm_gradient.c``, which open with their mathematics). The
 objective is a function of theta, then beta unless it is profiled out (`fast`), then the
 logarithm of the dispersion if there is one.
 """

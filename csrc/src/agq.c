@@ -11,7 +11,7 @@
  *
  *     K_j = L_j'^-1 (I + F + F') L_j^-1,      G0_j = sum_k pi_k g_k,
  *
- * take the places of Omega_jj^-1 and 0 in the Laplace gradient (glmm.c).
+ * take the places of Omega_jj^-1 and 0 in the Laplace gradient (glmm_gradient.c).
  */
 #include "smm_glmm.h"
 

@@ -57,7 +57,7 @@ void smm_rows(smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
-/* glmm.c: the working linear model at the modes, with the expected weights and sigma = 1 */
+/* glmm_curvature.c: the working linear model at the modes, with the expected weights and sigma = 1 */
 int smm_solve_expected(smm_glmm *g);
 
 /* pirls.c */
