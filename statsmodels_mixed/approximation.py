@@ -1,14 +1,13 @@
 """The objective of a generalized model: an approximation to -2 log-likelihood.
 
-The arithmetic is in C (``csrc/src/glmm.c`` and ``glmm_gradient.c``, which open with their mathematics). The
-objective is a function of theta, then beta unless it is profiled out (`fast`), then the
-logarithm of the dispersion if there is one.
+The arithmetic is in C (``csrc/src/glmm.c`` and ``glmm_gradient.c``, which open with their
+mathematics). The objective is a function of theta, then beta unless it is profiled out
+(`fast`), then the logarithm of the dispersion if there is one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from .design import Design
 from .errors import DataError, OptionError
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec
+from .quadrature import MOST_POINTS, gauss_hermite
 
 __all__ = [
     "Approximation",
@@ -105,6 +105,8 @@ def _check_options(design: Design, n_agq: int, kind: str) -> None:
         raise OptionError(f"hessian={kind!r} is not possible; choose 'expected' or 'observed'.")
     if isinstance(n_agq, bool) or not isinstance(n_agq, (int, np.integer)) or n_agq < 1:
         raise OptionError(f"n_agq={n_agq!r} is not possible; give a number of points >= 1.")
+    if n_agq > MOST_POINTS:
+        raise OptionError(f"n_agq={n_agq} is not possible; the limit is {MOST_POINTS} points.")
     if n_agq == 1:
         return
     if len(design.blocks) > 1:
@@ -193,15 +195,8 @@ def core_model(
         power=spec.power,
         observed=hessian == "observed",
     )
-    model.set_approximation(fast, *_quadrature_rule(int(n_agq)))
+    model.set_approximation(fast, *gauss_hermite(int(n_agq)))
     return model
-
-
-@cache
-def _quadrature_rule(points: int) -> tuple[Array, Array]:
-    """Nodes and log weights of Gauss-Hermite quadrature for the standard normal."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(points)
-    return nodes, np.log(weights / np.sqrt(2.0 * np.pi))
 
 
 def objective_and_gradient(

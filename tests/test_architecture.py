@@ -45,6 +45,7 @@ ROOMS = (
     "pls",
     "fit",
     "glm_start",
+    "quadrature",
     "approximation",
     "generalized",
     "henderson",

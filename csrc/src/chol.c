@@ -145,27 +145,15 @@ int smm_factor(smm_workspace *ws)
     int status = smm_potrf(&d->blas, d->qt, ws->L + d->tail_at, d->qt);
     if (status) return status;
 
-    /* the diagonal of L is at least 1, so products of many of them can only overflow */
-    double logdet = 0, product = 1;
+    smm_log_product product = {0, 1};
     for (int32_t j = 0; j < d->nhead; j++) {
-        int32_t k = d->node_cols[j], ld = d->height[j];
         const double *panel = ws->L + d->valptr[j];
-        for (int32_t c = 0; c < k; c++) {
-            product *= panel[c + (int64_t)c * ld];
-            if (product > 1e100) {
-                logdet += log(product);
-                product = 1;
-            }
-        }
+        for (int64_t c = 0; c < d->node_cols[j]; c++)
+            smm_multiply(&product, panel[c + c * d->height[j]]);
     }
-    for (int32_t c = 0; c < d->qt; c++) {
-        product *= ws->L[d->tail_at + c + (int64_t)c * d->qt];
-        if (product > 1e100) {
-            logdet += log(product);
-            product = 1;
-        }
-    }
-    ws->logdet_omega = 2 * (logdet + log(product));
+    for (int64_t c = 0; c < d->qt; c++)
+        smm_multiply(&product, ws->L[d->tail_at + c + c * d->qt]);
+    ws->logdet_omega = 2 * (product.log + log(product.rest));
     return isfinite(ws->logdet_omega) ? SMM_OK : SMM_ENONFINITE;
 }
 

@@ -165,6 +165,21 @@ static inline int smm_fail(int status, int64_t n, double *out)
     return status;
 }
 
+/* The logarithm of a product of many positive factors, few of them taken by themselves: the
+ * product is exp(log) times rest, and rest stays far from overflow and underflow. */
+typedef struct {
+    double log, rest;
+} smm_log_product;
+
+static inline void smm_multiply(smm_log_product *product, double factor)
+{
+    product->rest *= factor;
+    if (product->rest > 1e100 || product->rest < 1e-100) {
+        product->log += log(product->rest);
+        product->rest = 1;
+    }
+}
+
 static inline int32_t smm_width(const smm_design *d) { return d->p + 1; }
 
 static inline double smm_dof(const smm_workspace *ws)
