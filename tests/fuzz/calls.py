@@ -44,16 +44,25 @@ def _contrasts(result: Any, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(-1, 2, size=(int(rng.integers(1, 3)), columns)).astype(float)
 
 
+def _new_levels(rng: np.random.Generator) -> dict[str, Any]:
+    return _options(rng, re=(False, True), new_levels=("population", "missing", "error"))
+
+
 def _predict(result: Any, rng: np.random.Generator) -> Any:
-    how = _options(rng, re=(False, True), new_levels=("population", "missing", "error"))
-    rows = None if rng.random() < 0.3 else _new_data(result, rng)
-    return result.predict(rows, **how)
+    how, rows = _new_levels(rng), None if rng.random() < 0.3 else _new_data(result, rng)
+    return _present(result.predict(rows, **how), how)
 
 
 def _get_prediction(result: Any, rng: np.random.Generator) -> Any:
-    how = _options(rng, re=(False, True), new_levels=("population", "missing", "error"))
-    rows = None if rng.random() < 0.3 else _new_data(result, rng)
-    return result.get_prediction(rows, **how).summary_frame()
+    how, rows = _new_levels(rng), None if rng.random() < 0.3 else _new_data(result, rng)
+    found = result.get_prediction(rows, **how).summary_frame()
+    # Limits of means may lie outside of the range of a link, and are NaN then.
+    return _present(found if "mean_ci_lower" not in found else found[["mean", "mean_se"]], how)
+
+
+def _present(found: Any, how: dict[str, Any]) -> Any:
+    """The answer without rows of levels never seen, where NaN is asked for."""
+    return pd.DataFrame(found).dropna(how="all") if how["new_levels"] == "missing" else found
 
 
 def _simulate(result: Any, rng: np.random.Generator) -> Any:
@@ -63,9 +72,9 @@ def _simulate(result: Any, rng: np.random.Generator) -> Any:
 
 
 def _simulate_rows(result: Any, rng: np.random.Generator) -> Any:
-    how = _options(rng, new_levels=("draw", "population", "missing", "error"))
-    how = {"re": "conditional", **how} if rng.random() < 0.5 else {}
-    return result.simulate(2, seed=1, exog=_new_data(result, rng), **how)
+    how = _options(rng, re=("conditional",), new_levels=("draw", "population", "missing", "error"))
+    how = how if rng.random() < 0.5 else {"new_levels": None}
+    return _present(result.simulate(2, seed=1, exog=_new_data(result, rng), **how), how)
 
 
 def _refit(result: Any, rng: np.random.Generator) -> Any:

@@ -91,6 +91,9 @@ def brute_force_model(case: GeneralizedCase, result: Any, dispersion: float) -> 
 def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
     """Modes, Laplace's approximation or quadrature by dense algebra, at the estimates."""
     kept, how = result.estimates, case.how
+    if case.kind.family == "negative_binomial" and kept.dispersion < 1e-6:
+        outcome.counts.append("alpha too near 0 for brute force")
+        return
     model = brute_force_model(case, result, kept.dispersion)
     fast = bool(how.get("fast"))
     try:
