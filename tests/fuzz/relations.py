@@ -269,6 +269,11 @@ def check(seed: int) -> Outcome:
 
 def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
     """Objectives, coefficients and their errors, fitted values, parts of the covariance."""
+    if set(one.fixefnames) != set(two.fixefnames) and not by.moved:
+        # Of dependent columns others may be dropped, on which a REML criterion depends.
+        same_rank = len(one.fixefnames) == len(two.fixefnames)
+        outcome.require(same_rank, f"{name}: other columns are dropped", by.case)
+        return
     wanted = one.objective + by.objective
     off = abs(two.objective - wanted)
     if off > SAME * max(1.0, abs(wanted) / 1000):
@@ -285,10 +290,6 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
 
 
 def _coefficients(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
-    if set(one.fixefnames) != set(two.fixefnames) and not by.moved:
-        same_rank = len(one.fixefnames) == len(two.fixefnames)
-        outcome.require(same_rank, f"{name}: other columns are dropped", by.case)
-        return
     common = [each for each in one.fixefnames if each in two.fixefnames and each not in by.moved]
     at = [[r.fixefnames.index(each) for each in common] for r in (one, two)]
     factors = np.array([by.factors.get(each, 1.0) for each in common])
