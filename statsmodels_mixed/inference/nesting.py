@@ -78,17 +78,19 @@ def zero_covariances(
     own, theirs = (elements_of([b.pattern for b in d.blocks]) for d in (restricted, full))
     gram = inner_products(full, full)
     cross = inner_products(restricted, full)
-    lengths = np.sqrt(np.diag(inner_products(restricted, restricted)))
+    # Elements that no two rows of a level meet add nothing: they are in every model.
+    lengths = _lengths(inner_products(restricted, restricted))
     if residual:
         with_noise, noise = with_residual(full)
         gram = np.block([[gram, with_noise[:, None]], [with_noise, np.array([[noise]])]])
         cross = np.column_stack([cross, with_residual(restricted)[0]])
-    unit = np.sqrt(np.diag(gram))
+    unit = _lengths(gram)
     scaled = cross / np.outer(lengths, unit)
     shares = np.linalg.lstsq(gram / np.outer(unit, unit), scaled.T, rcond=1e-12)[0].T
-    if np.any(1.0 - np.einsum("ef,ef->e", shares, scaled) > COVARIANCE):
+    outside = 1.0 - np.einsum("ef,ef->e", shares, scaled)
+    if np.any(np.isfinite(lengths) & (outside > COVARIANCE)):
         return None
-    combinations = shares * lengths[:, None] / unit
+    combinations = shares * np.where(np.isfinite(lengths), lengths, 0.0)[:, None] / unit
     sizes = [_sizes(block) for block in restricted.blocks]
     # The smaller model with independent random effects, all visible to the same degree.
     inside = np.array([(e.row == e.column) / sizes[e.block][e.row] ** 2 for e in own])
@@ -117,6 +119,12 @@ def _rows_of_level(block: RandomBlock, weights: Array | None) -> float:
         for s in range(k):
             inner += np.bincount(block.refs, Q[:, r] * Q[:, s], len(inner)) ** 2
     return len(z) * float(inner.sum()) / k if k else np.inf
+
+
+def _lengths(products: Array) -> Array:
+    """Return the lengths of vectors with these inner products, infinite for one of zeros."""
+    squares = np.diag(products)
+    return np.sqrt(np.where(squares > 0, squares, np.inf))
 
 
 def _same_block(one: RandomBlock, other: RandomBlock) -> bool:
