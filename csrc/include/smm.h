@@ -122,8 +122,8 @@ int smm_workspace_create(const smm_design *design, smm_workspace **out);
 void smm_workspace_destroy(smm_workspace *ws);
 
 /* Form the cross-products [Z X y]'W[Z X y].
- *   y (n), weights (n) or NULL for ones; read only during the call. Rows of weight 0 do not
- *   count: the model is that of the others.
+ *   y (n), weights (n) or NULL for ones; copied. Rows of weight 0 do not count: the model is
+ *   that of the others.
  * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
 
@@ -137,7 +137,10 @@ int smm_set_criterion(smm_workspace *ws, int reml, double sigma);
 /* The objective at theta (ntheta):
  *   log|Omega| + [REML] log|X'V^-1 X| + N (1 + log(2 pi r2 / N))          sigma profiled
  *   log|Omega| + [REML] log|X'V^-1 X| + N log(2 pi sigma^2) + r2/sigma^2  sigma fixed
- * Returns SMM_OK, SMM_ENOTPD, SMM_ENONFINITE, SMM_ESTATE; *value is NaN on failure. */
+ * Where the residual variance is a small share of that of y, it is computed with twice the
+ * digits of a double; the first time needs further memory, which stays with the workspace.
+ * Returns SMM_OK, SMM_ENOTPD, SMM_ENONFINITE, SMM_ESTATE, SMM_ENOMEM; *value is NaN on
+ * failure. */
 int smm_value(smm_workspace *ws, const double *theta, double *value);
 
 /* The exact gradient (ntheta) at the theta of the last smm_value. */

@@ -129,6 +129,16 @@ static int check(const smm_design *d, const double *y, const double *weights, in
     return isfinite(total) && isfinite(sum) && *rows > 0 ? SMM_OK : SMM_ENONFINITE;
 }
 
+/* Keep what precise.c may need. */
+static void keep(smm_workspace *ws, const double *y, const double *weights)
+{
+    size_t bytes = sizeof(double) * (size_t)ws->design->n;
+    memcpy(ws->y, y, bytes);
+    ws->weighted = weights != NULL;
+    if (weights) memcpy(ws->weights, weights, bytes);
+    smm_precise_forget(ws);
+}
+
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
 {
     if (!ws || !y) return SMM_EINVAL;
@@ -139,6 +149,7 @@ int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
     smm_form_zx(ws, y, weights, 0);
     smm_form_xx(ws, y, weights);
     smm_column_scale(ws);
+    keep(ws, y, weights);
     ws->state = SMM_HAS_A;
     return SMM_OK;
 }
@@ -161,6 +172,7 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
         last[p] += f * y[i];
     }
     for (int32_t v = 0; v < m; v++) ws->XXy[p + (size_t)v * m] = last[v];
+    keep(ws, y, weights);
     ws->state = SMM_HAS_A;
     return SMM_OK;
 }

@@ -83,21 +83,25 @@ static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
     }
 }
 
-/* H (ntheta x ntheta) = precision * (W'S W - [projected] W'H M H'W) - [profiled]
- * precision / r2 * s s', plus the second-order term 2 Gamma; HW (ntheta x p,
- * column-major) = W'H. From u, e, the factor, B, M and GT. */
-int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
-                    double *HW)
+/* What follows in products that lose no digits however large T is: with v_i = Lambda^-1 w_i,
+ *     W'S W = v'v - |L^-1 v|^2,   W'H = (L^-1 v)'B,   W'e = v'u. */
+static void products_of_large(smm_workspace *ws, double *K, double *K2, double *HW, double *s)
 {
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
-    for (int32_t t = 0; t < d->nterms; t++)
-        for (int32_t c = 0; c < d->cols[t]; c++)
-            if (ws->T[ws->T_at[t] + c + c * d->cols[t]] == 0) return SMM_ENOTPD;
+    for (int32_t t = 0; t < d->nterms; t++) smm_divide_lambda(ws, t, 0, ws->W, ws->AW, nt);
+    cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
+    smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K);
+    smm_forward(ws, ws->AW, nt);
+    smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
+    cross(d->q, nt, ws->AW, p, m, ws->B, HW);
+}
 
-    double *K = ws->mtheta, *K2 = K + (size_t)nt * nt, *HM = K2 + (size_t)nt * nt;
-    double *s = ws->vtheta;
-    derivative_directions(ws);
+/* The same from A. */
+static void products(smm_workspace *ws, double *K, double *K2, double *HW, double *s, double *tmp)
+{
+    const smm_design *d = ws->design;
+    int32_t nt = d->ntheta, p = d->p, m = p + 1;
     cross(d->q, nt, ws->W, 1, 1, ws->e, s);
     smm_multiply_a(ws, ws->W, ws->AW, nt, d->theta_at);
     information(ws, K);
@@ -105,8 +109,27 @@ int smm_information(smm_workspace *ws, double precision, int profiled, int proje
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
-    cross(d->q, nt, ws->AW, p, m, ws->B, HM);
-    for (int32_t v = 0; v < p * nt; v++) HW[v] -= HM[v];
+    cross(d->q, nt, ws->AW, p, m, ws->B, tmp);
+    for (int32_t v = 0; v < p * nt; v++) HW[v] -= tmp[v];
+}
+
+/* H (ntheta x ntheta) = precision * (W'S W - [projected] W'H M H'W) - [profiled]
+ * precision / r2 * s s', plus the second-order term 2 Gamma; HW (ntheta x p,
+ * column-major) = W'H. From u, e, the factor, B, M and GT. */
+int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
+                    double *HW)
+{
+    const smm_design *d = ws->design;
+    int32_t nt = d->ntheta, p = d->p;
+    for (int32_t t = 0; t < d->nterms; t++)
+        for (int32_t c = 0; c < d->cols[t]; c++)
+            if (ws->T[ws->T_at[t] + c + c * d->cols[t]] == 0) return SMM_ENOTPD;
+
+    double *K = ws->mtheta, *K2 = K + (size_t)nt * nt, *HM = K2 + (size_t)nt * nt;
+    double *s = ws->vtheta;
+    derivative_directions(ws);
+    if (ws->exact) products_of_large(ws, K, K2, HW, s);
+    else products(ws, K, K2, HW, s, HM);
     for (int32_t v = 0; v < p; v++) /* HM = HW M */
         for (int32_t i = 0; i < nt; i++) {
             double sum = 0;

@@ -12,6 +12,20 @@
  */
 #include "smm_internal.h"
 
+/* Where T_t is at least as large as the noise in every direction, e = T^-T u, H = T^-T C and
+ * S_jj T = T^-T (I - (Omega^-1)_jj) lose no digits however large it is, as differences of terms
+ * of order T do. */
+static int is_large(const smm_workspace *ws, int32_t t)
+{
+    const smm_design *d = ws->design;
+    const double *T = ws->T + ws->T_at[t], *rms = ws->zrms;
+    int32_t k = d->cols[t];
+    for (int32_t s = 0; s < t; s++) rms += d->cols[s];
+    for (int32_t c = 0; c < k; c++)
+        if (!(fabs(T[c + c * k]) * rms[c] >= 1)) return 0;
+    return 1;
+}
+
 /* M = (X'V^-1 X)^-1 from R, full and symmetric. */
 void smm_invert_xvx(smm_workspace *ws)
 {
@@ -50,6 +64,8 @@ static void solve_modes(smm_workspace *ws)
         for (int32_t v = 0; v < p; v++) sum -= z[v] * ws->beta[v];
         ws->e[i] = sum - ws->e[i];
     }
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
+        if (is_large(ws, t)) smm_divide_lambda(ws, t, 1, ws->u, ws->e, 1);
 }
 
 /* C = Omega^-1 Lambda'Z'WX and H = Z'V^-1 X = Z'WX - A Lambda C, row-major (q x p). */
@@ -65,6 +81,11 @@ static void solve_fixed(smm_workspace *ws)
     for (int64_t i = 0; i < d->q; i++)
         for (int32_t v = 0; v < p; v++)
             ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
+        if (is_large(ws, t)) {
+            smm_divide_lambda(ws, t, 0, ws->C, ws->H, p);
+            smm_divide_lambda(ws, t, 1, ws->H, ws->H, p);
+        }
 }
 
 /* F (ka x ka) += A1 T Z1 for a coupling seen from one side: with A (kr x kc) and Z of the
@@ -143,6 +164,23 @@ void smm_accumulate_trace(smm_workspace *ws)
     }
 }
 
+/* The same for a large T_t: T^-T sum over levels of (I - (Omega^-1)_jj). */
+static void trace_of_large(smm_workspace *ws, int32_t t)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->cols[t];
+    const double *T = ws->T + ws->T_at[t];
+    double *F = ws->GT + ws->T_at[t];
+    for (int32_t c = 0; c < k; c++)
+        for (int32_t r = k - 1; r >= 0; r--) {
+            double sum = 0;
+            for (int32_t l = 0; l < d->levels[t]; l++)
+                sum += (r == c) - smm_inverse_at(ws, d->node_of[t][l], r, c);
+            for (int32_t e = r + 1; e < k; e++) sum -= T[e + r * k] * F[e + c * k];
+            F[r + c * k] = sum / T[r + r * k];
+        }
+}
+
 /* GT_t -= sum over levels of (N / r2) e_j u_j'. */
 SMM_HOT
 static void subtract_modes(smm_workspace *ws)
@@ -203,6 +241,8 @@ int smm_gradient(smm_workspace *ws, double *gradient)
     int status = smm_selected_inverse(ws);
     if (status) return status;
     smm_accumulate_trace(ws);
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
+        if (is_large(ws, t)) trace_of_large(ws, t);
     subtract_modes(ws);
     if (ws->reml) {
         solve_fixed(ws);

@@ -103,6 +103,28 @@ void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, in
     }
 }
 
+void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const double *in,
+                       double *out, int32_t m)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->cols[t];
+    const double *T = ws->T + ws->T_at[t];
+    for (int32_t l = 0; l < d->levels[t]; l++) {
+        int64_t at = d->node_at[d->node_of[t][l]] * m;
+        for (int32_t i = 0; i < k; i++) {
+            int32_t r = transposed ? k - 1 - i : i;
+            int32_t from = transposed ? r + 1 : 0, to = transposed ? k : r;
+            double *o = out + at + (int64_t)r * m;
+            for (int32_t v = 0; v < m; v++) {
+                double sum = in[at + (int64_t)r * m + v];
+                for (int32_t e = from; e < to; e++)
+                    sum -= (transposed ? T[e + r * k] : T[r + e * k]) * out[at + (int64_t)e * m + v];
+                o[v] = sum / T[r + r * k];
+            }
+        }
+    }
+}
+
 /* Columns handled at a time, so that sums stay in registers. */
 #define STRIP 8
 

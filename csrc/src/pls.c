@@ -5,10 +5,15 @@
  *
  *     [X y]'V^-1[X y] = [X y]'W[X y] - B'B = R R',      r2 = R_last^2,
  *     objective = log|Omega| + [REML] 2 sum log R_jj + N (1 + log(2 pi r2 / N)).
+ *
+ * Where the differences lose too many digits, precise.c computes them again.
  */
 #include "smm_internal.h"
 
 #define LOG_2PI 1.8378770664093454836
+/* Doubles do when more than this share of y'Wy is left, and of every column of X. */
+#define SMALL_R2 1e-6
+#define SMALL_PIVOT 1e-9
 
 int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
 {
@@ -51,6 +56,29 @@ static int factor_xy(smm_workspace *ws)
     return r2 > 0 && isfinite(r2) && isfinite(logdet) ? SMM_OK : SMM_ENONFINITE;
 }
 
+/* L, B, R with log|Omega|, log|X'V^-1 X| and r2. */
+static int factor_all(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    smm_fill_omega(ws);
+    int status = smm_factor(ws);
+    if (status) return status;
+    smm_apply_lambda_t(ws, ws->ZXy, ws->B, smm_width(d));
+    smm_forward(ws, ws->B, smm_width(d));
+    return factor_xy(ws);
+}
+
+static int digits_lost(const smm_workspace *ws)
+{
+    int32_t p = ws->design->p, m = p + 1;
+    int lost = ws->r2 < SMALL_R2 * ws->XXy[p + (size_t)p * m];
+    for (int32_t c = 0; c < p; c++) {
+        size_t at = c + (size_t)c * m;
+        lost = lost || ws->R[at] * ws->R[at] < SMALL_PIVOT * ws->XXy[at];
+    }
+    return lost;
+}
+
 int smm_value(smm_workspace *ws, const double *theta, double *value)
 {
     if (!ws || !theta || !value) return SMM_EINVAL;
@@ -61,12 +89,9 @@ int smm_value(smm_workspace *ws, const double *theta, double *value)
     for (int32_t i = 0; i < d->ntheta; i++)
         if (!isfinite(theta[i])) return SMM_ENONFINITE;
     smm_set_theta(ws, theta);
-    smm_fill_omega(ws);
-    int status = smm_factor(ws);
-    if (status) return status;
-    smm_apply_lambda_t(ws, ws->ZXy, ws->B, smm_width(d));
-    smm_forward(ws, ws->B, smm_width(d));
-    status = factor_xy(ws);
+    int status = factor_all(ws);
+    ws->exact = status != SMM_OK || digits_lost(ws);
+    if (ws->exact) status = smm_precise_factor(ws);
     if (status) return status;
     double n = smm_dof(ws), f = ws->logdet_omega + (ws->reml ? ws->logdet_xvx : 0);
     if (ws->sigma > 0) f += n * (LOG_2PI + 2 * log(ws->sigma)) + ws->r2 / (ws->sigma * ws->sigma);

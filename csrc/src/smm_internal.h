@@ -113,6 +113,8 @@ struct smm_design {
     int32_t *pair; /* row-major (n x npairs): coupling block of terms s < t at a row */
 };
 
+typedef struct smm_precise smm_precise;
+
 struct smm_workspace {
     const smm_design *design;
     void *arena;
@@ -121,6 +123,10 @@ struct smm_workspace {
     int reml;
     double sigma; /* 0: profiled */
     int64_t rows; /* those of positive weight, which count */
+    double *y, *weights;  /* (n) copies of what the cross-products are of; */
+    int weighted;         /* 0: weights are ones and not kept */
+    smm_precise *precise; /* NULL until it is needed; see precise.c */
+    int exact;            /* whether the last value came from there */
 
     double *A;        /* blocks of Z'WZ */
     double *ZXy;      /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
@@ -229,10 +235,19 @@ void smm_set_theta(smm_workspace *ws, const double *theta);
 void smm_fill_omega(smm_workspace *ws);
 void smm_apply_lambda_t(const smm_workspace *ws, const double *in, double *out, int32_t m);
 void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, int32_t m);
+/* The rows of term t of `out`: Lambda^-1 in, or Lambda'^-1 in when transposed; row-major with
+ * m columns; in and out may be the same. T_t is nonsingular. */
+void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const double *in,
+                       double *out, int32_t m);
 /* out = A in for row-major (q x m). With `range` (nterms + 1), rows of term t are known to
  * be zero outside columns [range[t], range[t + 1]). */
 void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m,
                     const int32_t *range);
+
+/* precise.c: L, B, R, their determinants and r2 in twice the precision, then rounded. */
+int smm_precise_factor(smm_workspace *ws);
+void smm_precise_forget(smm_workspace *ws); /* the cross-products are others */
+void smm_precise_destroy(smm_workspace *ws);
 
 /* chol.c, selinv.c */
 int smm_factor(smm_workspace *ws);

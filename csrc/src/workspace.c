@@ -39,6 +39,8 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
         kk += (int64_t)d->cols[t] * d->cols[t];
         columns += d->cols[t];
     }
+    ws->y = take(a, d->n, f);
+    ws->weights = take(a, d->n, f);
     ws->A = take(a, d->block_at[d->nblocks], f);
     ws->ZXy = take(a, q * m, f);
     ws->XXy = take(a, m * m, f);
@@ -111,6 +113,7 @@ void smm_workspace_destroy(smm_workspace *ws)
 {
     if (!ws) return;
     smm_allocator mem = ws->design->mem;
+    smm_precise_destroy(ws);
     smm_release(&mem, ws->arena);
     smm_release(&mem, ws);
 }

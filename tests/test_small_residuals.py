@@ -1,0 +1,127 @@
+"""Residual variances that are a tiny share of the variance of the response, by closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+SHARES = (1e-2, 1e-5, 1e-7, 1e-9)
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def fit(formula, data, reml=True, **options):
+    result = smf.mixedlm2(formula, pd.DataFrame(data), **options).fit(reml=reml)
+    assert result.converged
+    return result
+
+
+def sd(result, name):
+    return result.varcorr.std_dev(name).iloc[0]
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("share", (*SHARES, 1e-10))
+def test_one_way(share, reml):
+    r = np.random.default_rng(5)
+    J, k = 10, 4
+    g = np.repeat(np.arange(J), k)
+    y = 100 + r.normal(size=J)[g] + share * r.normal(size=J * k)
+    Y = y.reshape(J, k)
+    within = np.sum((Y - Y.mean(axis=1, keepdims=True)) ** 2) / (J * (k - 1))
+    between = k * np.sum((Y.mean(axis=1) - Y.mean()) ** 2) / (J - reml)
+    m = fit("y ~ 1 + (1 | g)", {"y": y, "g": g}, reml)
+    assert m.sigma == pytest.approx(np.sqrt(within), rel=1e-6)
+    assert sd(m, "g") == pytest.approx(np.sqrt((between - within) / k), rel=1e-6)
+    assert m.bse.iloc[0] == pytest.approx(np.sqrt(between / (J * k)), rel=1e-6)
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_weights_over_twelve_orders(share):
+    """Two rows a level, whose weights are w and 1 - w: within and between by hand."""
+    r = np.random.default_rng(6)
+    J = 14
+    g = np.repeat(np.arange(J), 2)
+    w = np.column_stack([w := 10.0 ** r.uniform(-12, -0.1, J), 1 - w])
+    u, noise = r.normal(size=J), r.normal(size=J)
+    # the weighted mean of a level is its u, the weighted square around it noise^2
+    ratio = np.sqrt(w[:, ::-1] / w)
+    Y = u[:, None] + share * noise[:, None] * ratio * [1, -1]
+    m = fit("y ~ 1 + (1 | g)", {"y": Y.ravel(), "g": g, "w": w.ravel()}, weights="w")
+    square = np.sum(w * (Y - np.sum(w * Y, axis=1, keepdims=True)) ** 2) / J
+    means = np.sum(w * Y, axis=1)
+    assert m.sigma == pytest.approx(np.sqrt(square), rel=1e-6)
+    assert sd(m, "g") == pytest.approx(np.sqrt(means.var(ddof=1) - square), rel=1e-6)
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_crossed(share):
+    """Balanced and complete: analysis of variance."""
+    r = np.random.default_rng(5)
+    I, K = 9, 7  # noqa: E741
+    a, b = np.repeat(np.arange(I), K), np.tile(np.arange(K), I)
+    y = 10 + r.normal(size=I)[a] + 0.7 * r.normal(size=K)[b] + share * r.normal(size=I * K)
+    Y = y.reshape(I, K)
+    rest = Y - Y.mean(axis=1, keepdims=True)
+    rest = rest - rest.mean(axis=0, keepdims=True)
+    error = np.sum(rest**2) / ((I - 1) * (K - 1))
+    rows, columns = K * Y.mean(axis=1).var(ddof=1), I * Y.mean(axis=0).var(ddof=1)
+    m = fit("y ~ 1 + (1 | a) + (1 | b)", {"y": y, "a": a, "b": b})
+    got = [m.sigma, sd(m, "a"), sd(m, "b"), m.bse.iloc[0]]
+    wanted = [error, (rows - error) / K, (columns - error) / I, (rows + columns - error) / (I * K)]
+    np.testing.assert_allclose(got, np.sqrt(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_random_slopes(share):
+    """The same x in every group: least squares by group, and the covariance of its coefficients."""
+    r = np.random.default_rng(7)
+    J, n = 12, 6
+    g, x = np.repeat(np.arange(J), n), np.tile(np.arange(n) - 1.0, J)
+    B = r.normal(size=(J, 2)) @ [[1, 0.5], [0, 0.8]]
+    y = 3 + x + B[g, 0] + B[g, 1] * x + share * r.normal(size=J * n)
+    Z, Y = np.column_stack([np.ones(n), x[:n]]), y.reshape(J, n).T
+    C = np.linalg.lstsq(Z, Y, rcond=None)[0]
+    C += np.linalg.lstsq(Z, rest := Y - Z @ C, rcond=None)[0]
+    rest = rest - Z @ np.linalg.lstsq(Z, rest, rcond=None)[0]
+    variance = np.sum(rest**2) / (J * (n - 2))
+    m = fit("y ~ x + (x | g)", {"y": y, "x": x, "g": g})
+    assert m.sigma == pytest.approx(np.sqrt(variance), rel=1e-6)
+    S = np.cov(C)
+    T = m.estimates.factors[0] * m.sigma
+    np.testing.assert_allclose(T @ T.T, S - variance * np.linalg.inv(Z.T @ Z), rtol=1e-6)
+    np.testing.assert_allclose(m.bse, np.sqrt(np.diag(S) / J), rtol=1e-6)
+
+
+def territories(share):
+    """A value of a territory on both of its rows, with a little noise."""
+    r = np.random.default_rng(5)
+    site, ter = np.repeat(np.arange(8), 6), np.arange(48) // 2
+    d = pd.DataFrame({"site": site, "ter": ter, "spm": r.normal(size=24)[ter]})
+    y = r.normal(size=8)[site] + 0.3 * d.spm + r.normal(size=24)[ter]
+    return d.assign(y=y + share * r.normal(size=48))
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_nested_with_a_covariate_of_the_inner_level(share):
+    """The exact split into differences within territories and a model of their means."""
+    d = territories(share)
+    means = d.groupby("ter")[["y", "spm", "site"]].mean()
+    error = np.sum((d.y - means.y.to_numpy()[d.ter]) ** 2) / 24
+    inner = fit("y ~ spm + (1 | site)", means)
+    m = fit("y ~ spm + (1 | site / ter)", d)
+    assert m.sigma == pytest.approx(np.sqrt(error), rel=1e-6)
+    # the model of the means is an ordinary fit, right to the tolerance of the optimizer
+    between = np.sqrt(inner.sigma**2 - error / 2)
+    assert sd(m, "site & ter") == pytest.approx(between, rel=2e-6)
+    assert sd(m, "site") == pytest.approx(sd(inner, "site"), rel=2e-6)
+    np.testing.assert_allclose(m.params, inner.params, rtol=1e-6)
+    np.testing.assert_allclose(m.bse, inner.bse, rtol=1e-6)
+
+
+def test_likelihood_that_nlme_reports():
+    """nlme 3.1, lme(y ~ spm, random = ~ 1 | site/ter, method = "ML"): -2 log-likelihood."""
+    m = fit("y ~ spm + (1 | site / ter)", territories(1e-7), reml=False)
+    assert m.objective == pytest.approx(-639.142680967, abs=1e-6)
