@@ -215,8 +215,9 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
  *   count      responses, >= 0; responses row-major (count x n), only read.
  *   weights    (n), the same as before, or NULL.
  *   start      (ntheta).
- *   flag       looked at once per evaluation: another thread sets it to nonzero to end the
- *              run early, the fit it comes in uncounted. NULL: never.
+ *   flag       looked at once per evaluation, by an atomic load of 4 aligned bytes: another
+ *              thread stores a nonzero value, in one piece, to end the run early, the fit it
+ *              comes in uncounted. Nothing else is ordered by it. NULL: never.
  *   theta (count x ntheta), beta (count x p), xvx_inverse (count x p x p), row-major; the
  *   latter two may be NULL when p = 0.
  *   scalars    row-major (count x 6): objective, r2, N, decrement, least eigenvalue of the

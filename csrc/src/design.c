@@ -93,6 +93,9 @@ static int take_terms(smm_design *d, const smm_term *terms)
     return SMM_OK;
 }
 
+/* Where the rows of an X without columns are. */
+static const double no_columns = 0;
+
 int smm_design_create(const smm_blas *blas, const smm_allocator *mem, int64_t n, int32_t nterms,
                       const smm_term *terms, int32_t p, const double *X, smm_design **out)
 {
@@ -114,7 +117,7 @@ int smm_design_create(const smm_blas *blas, const smm_allocator *mem, int64_t n,
     d->n = n;
     d->nterms = nterms;
     d->p = p;
-    d->X = X;
+    d->X = p > 0 ? X : &no_columns; /* a row of no columns still has an address */
     int status = take_terms(d, terms);
     if (status == SMM_OK) status = smm_analyse(d);
     if (status == SMM_OK) *out = d;

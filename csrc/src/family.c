@@ -62,7 +62,7 @@ static double digamma_gap(double x)
 /* lgamma(x) - (x - 1/2) log x + x - log(2 pi) / 2 for x > 0. */
 static double stirling_rest(double x)
 {
-    if (x < 10) return lgamma(x) - (x - 0.5) * log(x) + x - 0.5 * LOG_2PI;
+    if (x < 10) return smm_log_gamma(x) - (x - 0.5) * log(x) + x - 0.5 * LOG_2PI;
     double f = 1 / (x * x);
     double series = 1.0 / 1680 - f * (1.0 / 1188 - f * (691.0 / 360360));
     return (1.0 / 12 - f * (1.0 / 360 - f * (1.0 / 1260 - f * series))) / x;
@@ -115,12 +115,13 @@ static double row_loglik(int distribution, double phi, double y, double m, const
     case SMM_BINOMIAL: {
         if (!(mu >= 0 && x->rest >= 0)) return NAN;
         double hits = m * y, constant = 0;
-        if (m != 1) constant = lgamma(m + 1) - lgamma(hits + 1) - lgamma(m - hits + 1);
+        if (m != 1)
+            constant = smm_log_gamma(m + 1) - smm_log_gamma(hits + 1) - smm_log_gamma(m - hits + 1);
         return constant + xlog(hits, mu) + xlog(m - hits, x->rest);
     }
     case SMM_POISSON:
         if (!(mu >= 0)) return NAN;
-        return m * (xlog(y, mu) - mu - lgamma(y + 1));
+        return m * (xlog(y, mu) - mu - smm_log_gamma(y + 1));
     case SMM_GAMMA: {
         k = m / phi;
         t = (y - mu) / mu;
@@ -141,7 +142,7 @@ static double row_loglik(int distribution, double phi, double y, double m, const
         *d_zeta = -k * m *
                   (t - r + digamma_gap(k) - digamma_gap(y + k) + phi * (mu - y) / (1 + phi * mu));
         return m * ((y + k - 0.5) * t - y + stirling_rest(y + k) - stirling_rest(k) -
-                    lgamma(y + 1) + xlog(y, mu) - (y + k) * r);
+                    smm_log_gamma(y + 1) + xlog(y, mu) - (y + k) * r);
     }
     default:
         r = m * (y - mu) * (y - mu) / phi;
@@ -277,7 +278,7 @@ static double poisson_constant(const smm_glmm *g)
 {
     double total = 0;
     for (int64_t i = 0; i < g->ws->design->n; i++)
-        total -= (g->weights ? g->weights[i] : 1) * lgamma(g->y[i] + 1);
+        total -= (g->weights ? g->weights[i] : 1) * smm_log_gamma(g->y[i] + 1);
     return total;
 }
 

@@ -3,6 +3,10 @@
  * One model fitted to many responses, as simulations need it: between two fits only Z'Wy,
  * X'Wy and y'Wy change, so nothing is analysed, allocated or asked of the caller.
  */
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
+
 #include "smm_internal.h"
 
 /* Scalars of a fit: objective, r2, N, decrement, least eigenvalue, stop. */
@@ -13,10 +17,16 @@ typedef struct {
     const int32_t *flag;
 } refit_poll;
 
+/* Another thread sets the flag. It orders nothing else, so a relaxed load is enough: builtins of
+ * gcc and clang; MSVC, whose C has no atomics by default, has a load of its own for it. */
 static int flag_set(const int32_t *flag)
 {
-    /* another thread sets it */
-    return flag && *(const volatile int32_t *)flag != 0;
+    if (!flag) return 0;
+#if defined(_MSC_VER) && !defined(__clang__)
+    return __iso_volatile_load32((const volatile __int32 *)flag) != 0;
+#else
+    return __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
+#endif
 }
 
 static int poll_flag(void *ctx)

@@ -7,6 +7,19 @@
 
 #include "smm_internal.h"
 
+/* log|Gamma(x)|. C's lgamma may leave the sign in a global variable, which threads share; POSIX
+ * has one that does not, which C11's math.h hides. */
+#if defined(__unix__) || defined(__APPLE__)
+extern double lgamma_r(double x, int *sign);
+static inline double smm_log_gamma(double x)
+{
+    int sign;
+    return lgamma_r(x, &sign);
+}
+#else
+static inline double smm_log_gamma(double x) { return lgamma(x); }
+#endif
+
 /* mu, 1 - mu without cancellation, and the derivatives of mu in eta. */
 typedef struct {
     double mu, rest, d1, d2, d3;
