@@ -39,6 +39,7 @@ ROOMS = (
     "basis",
     "inner_products",
     "identification",
+    "estimability",
     "crossprod",
     "optimize",
     "estimates",

@@ -90,6 +90,8 @@ def shuffled(name: str, size: int = 40) -> pd.DataFrame:
         # a nested factor keeps the observed pairs, which are all there is of it
         rows = data.sample(size, replace=True, random_state=rng)
         new[list(part.factors)] = rows[list(part.factors)].to_numpy()
+    if "twice" in new:  # nothing is known of rows in which it is not
+        new["twice"] = 2 * new["days"]
     return new
 
 

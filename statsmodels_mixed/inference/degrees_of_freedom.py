@@ -15,6 +15,7 @@ from ..errors import OptionError
 from ..estimates import LinearEstimates
 from ..results.base import unwrap
 from ..results.denominators import Denominators, FixedDenominators, FTest, two_sided
+from ..results.facts import warn_not_estimable
 from ..results.reference import DOF_METHODS
 from . import kenward_roger, satterthwaite
 
@@ -90,7 +91,8 @@ def f_test(
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit.
     contrasts : array_like, shape (m, rank) or (rank,)
-        A row for each combination of the estimable coefficients.
+        A row for each combination of the estimable coefficients; or of those of all columns
+        of X, shape (m, p) or (p,).
     value : array_like, shape (m,) or scalar
         Values under the hypothesis.
     ddf : {"satterthwaite", "kenward-roger", "residual", None}
@@ -99,14 +101,20 @@ def f_test(
     Returns
     -------
     FTest
-        Statistic, degrees of freedom, p-value and Kenward and Roger's scaling of F.
+        Statistic, degrees of freedom, p-value and Kenward and Roger's scaling of F. NaN, with
+        a RankWarning, if a combination is not estimable.
 
     Raises
     ------
     OptionError
         If the contrasts do not fit the coefficients, or the method does not apply.
     """
-    return denominators(result, ddf).f_test(contrasts, value)
+    prepared = denominators(result, ddf)
+    rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
+    if known.all():
+        return prepared.f_test(rows, value)
+    warn_not_estimable(int(np.sum(~known)), "hypothesis")
+    return FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
 
 
 def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.DataFrame:

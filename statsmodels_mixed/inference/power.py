@@ -23,6 +23,7 @@ from .._core import one_blas_thread
 from ..errors import OptionError
 from ..estimates import LinearEstimates
 from ..results.base import unwrap
+from ..results.facts import warn_not_estimable
 from ..results.reference import MODEL_BASED
 from .degrees_of_freedom import denominators
 from .hypotheses import term_hypotheses
@@ -145,7 +146,8 @@ def power(
     hypotheses : {"coefficients", "terms"} or mapping
         What is tested: that each coefficient is zero; that the type III contrasts of each
         term are; or that combinations of the estimable coefficients are, by name: arrays of
-        shape (rank,) or (m, rank).
+        shape (rank,) or (m, rank). Of combinations of the coefficients of all columns of X,
+        shape (p,) or (m, p), those that are not estimable are NaN.
     test : {"wald", "satterthwaite", "kenward-roger", "lrt"}, optional
         By default that of the fit, by its `dof`. ``"wald"``: by the normal and chi-squared
         distributions, with standard errors given the covariance parameters.
@@ -181,7 +183,8 @@ def power(
     quantile_levels(alpha)
     test = _own_test(result) if test is None else test
     _check_test(test, result)
-    tested = _hypotheses(result, hypotheses)
+    named = _hypotheses(result, hypotheses)
+    tested = [one for one in named.values() if one is not None]
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, "new")
     components = Components.of(result.layout)
@@ -204,7 +207,7 @@ def power(
         pvalues,
         index=pd.Index(number, name="replicate"),
         columns=pd.Index([one.name for one in tested], dtype=object),
-    )
+    ).reindex(columns=pd.Index(list(named), dtype=object))
     return Power(test, alpha, n, frame, converged, root)
 
 
@@ -238,11 +241,11 @@ def _check_test(test: str, result: Any) -> None:
         )
 
 
-def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> list[Hypothesis]:
-    """Return the hypotheses that are asked for."""
+def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, Hypothesis | None]:
+    """Return the hypotheses that are asked for by name; None if it is not estimable."""
     rank = len(result.estimates.beta)
     if isinstance(asked, Mapping):
-        pairs = [(str(name), _rows(name, rows, rank)) for name, rows in asked.items()]
+        pairs = _known_rows(result, asked)
     elif asked == "coefficients":
         names = [result.layout.columns[i] for i in result.estimates.columns]
         pairs = [(name, row[None, :]) for name, row in zip(names, np.eye(rank), strict=True)]
@@ -255,11 +258,25 @@ def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> list[Hypot
     if not pairs:
         raise OptionError("there is nothing to test: the model has no coefficients for it")
     sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
-    return [Hypothesis.of(name, rows, sizes) for name, rows in pairs]
+    return {name: Hypothesis.of(name, rows, sizes) if len(rows) else None for name, rows in pairs}
 
 
-def _rows(name: str, given: ArrayLike, rank: int) -> Array:
-    rows = np.atleast_2d(np.asarray(given, dtype=float))
+def _known_rows(result: Any, asked: Mapping[str, ArrayLike]) -> list[tuple[str, Array]]:
+    """Return the rows of hypotheses by name, none for those that are not estimable."""
+    pairs, lost = [], 0
+    for name, given in asked.items():
+        rows, known = result._of_estimable(np.atleast_2d(np.asarray(given, dtype=float)))
+        lost += not known.all()
+        checked = _rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
+        pairs.append((str(name), checked))
+    if lost and lost == len(pairs):
+        raise OptionError("the data do not determine any of the combinations in hypotheses=")
+    if lost:
+        warn_not_estimable(lost, "hypothesis")
+    return pairs
+
+
+def _rows(name: str, rows: Array, rank: int) -> Array:
     if rows.ndim != 2 or rows.shape[1] != rank or not np.isfinite(rows).all() or not rows.any():
         raise OptionError(
             f"hypotheses[{name!r}] must hold finite numbers, not all zero, one for each of the "

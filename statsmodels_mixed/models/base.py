@@ -21,7 +21,7 @@ from ..frame.build import ModelFrame, build_frame
 from ..frame.selection import total_offset
 from ..inference.references import Choice, refer
 from ..results.base import MixedModelResults
-from ..results.facts import warn
+from ..results.facts import warn, warn_not_estimable
 from ..results.layout import Layout
 from ..terms import MixedFormula
 from .arrays import design_from_arrays
@@ -180,6 +180,9 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
     ) -> Array:
         """Return X beta + offset + log(exposure), shape (m,).
 
+        Rows of which the data do not determine the mean, because X of the fit is rank
+        deficient, are NaN with a RankWarning.
+
         Parameters
         ----------
         params : array_like, shape (p,) or (rank,)
@@ -197,9 +200,14 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
                 offset = design.offset
         else:
             matrix = np.asarray(exog, dtype=float)
-        names = self.data.param_names
-        if len(beta) != matrix.shape[1] and len(beta) == len(names):
-            matrix = matrix[:, [self.data.xnames.index(name) for name in names]]
+        estimability, known = self.data.estimability, None
+        if (
+            estimability is not None
+            and matrix.shape[1] == len(self.data.xnames)
+            and len(beta) == len(estimability.kept)
+        ):
+            known = estimability.holds(matrix)
+            matrix = matrix[:, estimability.kept]
         if len(beta) != matrix.shape[1]:
             raise DataError(
                 f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
@@ -208,12 +216,15 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         exposure = None if exposure is None else np.asarray(exposure, dtype=float)
         total = total_offset(offset, exposure)
         fixed: Array = matrix @ beta
+        if known is not None and not known.all():
+            fixed[~known] = np.nan
+            warn_not_estimable(int(np.sum(~known)), "row")
         return fixed if total is None else fixed + total
 
     def _finish(self, results: MixedModelResults, choice: Choice) -> Any:
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
         if len(results.estimates.beta) < len(self.layout.columns):
-            self.data.name_params(results.fixefnames)
+            self.data.keep_columns(results.estimates.columns)
         warn(results)
         if not choice.is_default:
             results = results._referring_to(refer(results, choice))

@@ -7,7 +7,6 @@ whatever place it guesses, and patsy's description of a design refuses to be sav
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from statsmodels.base.data import PandasData
 
 from ..design import Design
+from ..estimability import Estimability
 from ..frame.build import ModelFrame, fixed_matrix
 
 __all__ = ["FixedDesign", "MixedData"]
@@ -123,9 +123,14 @@ class MixedData(PandasData):  # type: ignore[misc]
             return self.exog
         return pd.DataFrame(self.exog, index=self.row_labels, columns=self.xnames)
 
-    def name_params(self, names: Sequence[str]) -> None:
-        """Name the coefficients that results have: those of the estimable columns."""
-        self.param_names = list(names)
+    # How columns that were dropped depend on the others; None if none were.
+    estimability: Estimability | None = None
+
+    def keep_columns(self, columns: NDArray[np.intp]) -> None:
+        """Note that results have coefficients of some columns of X only, (rank,) positions."""
+        assert self.exog is not None
+        self.param_names = [self.xnames[i] for i in columns]
+        self.estimability = Estimability.of(self.exog, columns)
 
     def without_rows(self) -> MixedData:
         """Return a copy that holds no data."""

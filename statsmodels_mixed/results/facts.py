@@ -16,7 +16,7 @@ from ..errors import (
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
-__all__ = ["facts", "warn"]
+__all__ = ["facts", "warn", "warn_not_estimable"]
 
 
 def facts(result: MixedModelResults) -> list[str]:
@@ -43,6 +43,15 @@ def facts(result: MixedModelResults) -> list[str]:
         )
     own = result._own_facts()
     return [*sentences, *own, *filter(None, [result.reference.fact])]
+
+
+def warn_not_estimable(number: int, noun: str) -> None:
+    """Warn that something asked of a fit is not estimable."""
+    message = (
+        f"{_count(number, noun)} of what is asked for cannot be estimated: X is rank deficient and "
+        "the data do not determine this combination of the coefficients; the answer is NaN there"
+    )
+    warnings.warn(message, RankWarning, stacklevel=5)
 
 
 def _count(number: int, noun: str) -> str:

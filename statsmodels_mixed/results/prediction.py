@@ -119,7 +119,7 @@ def get_prediction(
     linear = np.where(unknown, np.nan, linear)
     mean = mean_of(model, linear, which)
     variance = _variance(result, rows, chosen, of_fit=exog is None)
-    variance = np.where(unknown, np.nan, variance)
+    variance = np.where(np.isnan(linear), np.nan, variance)
     new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too

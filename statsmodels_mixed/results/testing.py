@@ -16,12 +16,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 from statsmodels.base.model import LikelihoodModelResults
-from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import ContrastResults
 
 from ..errors import OptionError
-from .denominators import Denominators, FixedDenominators, two_sided
+from .denominators import Denominators, FixedDenominators, FTest, two_sided
 from .extractors import Extractors
+from .facts import warn_not_estimable
+from .linear_hypotheses import known_only, read_hypotheses
 from .reference import Reference
 from .undetermined import Undetermined
 
@@ -206,12 +207,19 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             With `statistic`, `pvalue`, `conf_int()`, `summary_frame()`; `df_denom` has the
             degrees of freedom of each hypothesis.
         """
-        rows, _ = self._constraints(r_matrix)
-        plain = super().t_test(r_matrix, cov_p=cov_p, use_t=use_t)
-        if plain.distribution != "t" or cov_p is not None or self.dof_method is None:
-            return plain
-        df = self._tests.df(rows).reshape(np.shape(plain.tvalue))
-        return ContrastResults(effect=plain.effect, t=plain.tvalue, sd=plain.sd, df_denom=df)
+        rows, values, known = self._constraints(r_matrix)
+        plain = super().t_test((rows, values), cov_p=cov_p, use_t=use_t)
+        effect, statistic, error = (
+            known_only(known, part) for part in (plain.effect, plain.statistic, plain.sd)
+        )
+        if plain.distribution != "t":
+            return ContrastResults(
+                effect=effect, statistic=statistic, sd=error, distribution="norm"
+            )
+        df = plain.df_denom
+        if cov_p is None and self.dof_method is not None:
+            df = self._tests.df(rows).reshape(np.shape(plain.tvalue))
+        return ContrastResults(effect=effect, t=statistic, sd=error, df_denom=df)
 
     def wald_test(
         self,
@@ -244,11 +252,11 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         ContrastResults
             With `statistic`, `pvalue`, `df_num` and `df_denom`.
         """
-        rows, values = self._constraints(r_matrix)
+        rows, values, known = self._constraints(r_matrix)
         use_f = self.use_t if use_f is None else use_f
         if cov_p is not None or invcov is not None or df_constraints is not None:
             return super().wald_test(
-                r_matrix,
+                (rows, values),
                 cov_p=cov_p,
                 invcov=invcov,
                 use_f=use_f,
@@ -257,8 +265,11 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             )
         tests = self._tests
         if use_f and self.dof_method is None:
-            tests = FixedDenominators(tests.beta, tests.covariance, float(self.df_resid))
-        test = tests.f_test(rows, values)
+            plain = FixedDenominators(tests.beta, tests.covariance, float(self.df_resid))
+            tests = self._aware(plain)
+        test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
+        if known.all():
+            test = tests.f_test(rows, values)
         value = test.statistic if use_f else test.wald
         statistic: Any = value if scalar else np.array([[value]])
         if use_f:
@@ -267,25 +278,43 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             statistic=statistic, df_denom=test.df_num, distribution="chi2", distargs=(test.df_num,)
         )
 
-    def _constraints(self, r_matrix: Any) -> tuple[Array, Array]:
-        """Return rows, shape (m, rank), and values, shape (m,), of linear hypotheses."""
+    def _constraints(self, r_matrix: Any) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Read linear hypotheses.
+
+        Returns
+        -------
+        rows : ndarray, shape (m, rank)
+        values : ndarray, shape (m,)
+        known : ndarray of bool, shape (m,)
+            False for combinations of the coefficients of all columns of X that are not
+            estimable, of which the user is warned.
+        """
         self._check_covariance()
         names = self.model.data.cov_names
         if not names:
             raise OptionError("there is nothing to test: the model has no coefficients")
         advice = f"give text about {', '.join(names)}, or rows of {len(names)} numbers"
         try:
-            constraints = FormulaManager().get_linear_constraints(r_matrix, names)
-            rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))
-            given = constraints.constraint_values
-            values = np.asarray(0.0 if given is None else given, dtype=float).ravel()
-            values = np.broadcast_to(values, len(rows))
+            rows, values = read_hypotheses(r_matrix, [names, self.coefnames])
         except Exception as error:  # what patsy and formulaic raise has no class in common
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}") from error
-        if not len(rows) or rows.shape[1] != len(names) or not np.isfinite(rows).all():
+        kept, known = self._of_estimable(rows)
+        if not len(rows) or kept.shape[1] != len(names) or not np.isfinite(rows).all():
             raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}")
-        return rows, values
+        if not known.all():
+            warn_not_estimable(int(np.sum(~known)), "hypothesis")
+        return kept, values, known
+
+    def _of_estimable(self, rows: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Return combinations of estimable coefficients, and which of the given ones they are.
+
+        Rows over the coefficients of all columns of X are told by their length.
+        """
+        estimability = self.model.data.estimability
+        if estimability is None or rows.shape[1] != len(self.coefnames):
+            return rows, np.ones(len(rows), dtype=bool)
+        return rows[:, estimability.kept], estimability.holds(rows)
 
     def wald_test_terms(
         self,
@@ -325,6 +354,9 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     ) -> Any:
         """Compare all pairs of levels of a categorical term of the fixed part.
 
+        The means of the levels are averaged over the levels of factors that interact with the
+        term, each with the same weight, at the means of covariates that do.
+
         Parameters
         ----------
         term_name : str
@@ -339,8 +371,16 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         Returns
         -------
         MultiCompResult
-            Its `result_frame` has one row per pair.
+            Its `result_frame` has one row per pair; NaN for differences that are not
+            estimable.
+
+        Raises
+        ------
+        OptionError
+            If the term is not a single factor.
+        DataError
+            If it is part of an interaction and the data of the fit were removed.
         """
-        from .contrasts import t_test_pairwise
+        from ..inference.pairwise import t_test_pairwise
 
         return t_test_pairwise(self, term_name, method, alpha, factor_labels)

@@ -1,0 +1,36 @@
+"""Linear hypotheses on the coefficients, as users write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from statsmodels.formula._manager import FormulaManager
+
+__all__ = ["known_only", "read_hypotheses"]
+
+Array = NDArray[np.float64]
+
+
+def read_hypotheses(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array]:
+    """Return rows and values of hypotheses that are about the first names or, if not, others."""
+    for known in names:
+        try:
+            constraints = FormulaManager().get_linear_constraints(given, known)
+            break
+        except Exception:  # what patsy and formulaic raise has no class in common
+            if known is names[-1]:
+                raise
+    rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))
+    value = constraints.constraint_values
+    values = np.asarray(0.0 if value is None else value, dtype=float).ravel()
+    return rows, np.broadcast_to(values, len(rows))
+
+
+def known_only(known: NDArray[np.bool_], values: ArrayLike) -> Array:
+    """Return one value for each hypothesis, in the shape they have, NaN where not known."""
+    out = np.array(values, dtype=float)
+    out.reshape(-1)[~known] = np.nan
+    return out
