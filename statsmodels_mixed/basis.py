@@ -16,7 +16,7 @@ from scipy.linalg import blas, lapack
 from ._core import one_blas_thread
 from .errors import DataError
 
-__all__ = ["FixedBasis", "orthonormal_basis", "residual_response"]
+__all__ = ["FixedBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
 
 Array = NDArray[np.float64]
 
@@ -212,8 +212,8 @@ def residual_response(
         part = basis.Q.T @ (residual if weights is None else residual * weights)
         gamma += part
         residual = residual - basis.Q @ part
-    scale = _root_mean_square(residual, weights)
-    if not scale > REPRODUCED * _root_mean_square(y, weights):
+    scale = root_mean_square(residual, weights)
+    if not scale > REPRODUCED * root_mean_square(y, weights):
         raise DataError(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
             "effects; remove fixed-effects terms."
@@ -221,6 +221,9 @@ def residual_response(
     return gamma * unit, residual / scale, scale * unit
 
 
-def _root_mean_square(values: Array, weights: Array | None) -> float:
+def root_mean_square(values: Array, weights: Array | None) -> float:
+    """Return the root of the mean (weighted) square of values, shape (n,)."""
+    unit = 2.0 ** int(binary_exponents(values[:, None])[0])
+    values = values / unit
     squares = values * values if weights is None else weights * values * values
-    return float(np.sqrt(np.mean(squares)))
+    return unit * float(np.sqrt(np.mean(squares)))

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
-from .basis import FixedBasis, orthonormal_basis, residual_response
+from .basis import FixedBasis, orthonormal_basis, residual_response, root_mean_square
 from .design import Design
 from .errors import DataError
 
 __all__ = ["Crossproducts", "Structure", "core_design", "form_crossproducts", "linear_structure"]
 
 Array = NDArray[np.float64]
+
+# Rounding errors of what is computed from a number, as a share of it.
+ROUNDING = 16.0 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,8 @@ class Crossproducts:
         What the residual response was divided by.
     log_weights : float
         Sum of the logarithms of the prior weights.
+    rounding : float
+        A residual standard deviation that rounding errors of the response can make.
     """
 
     workspace: CoreWorkspace
@@ -59,6 +64,7 @@ class Crossproducts:
     gamma: Array
     y_scale: float
     log_weights: float
+    rounding: float
 
     @property
     def n(self) -> int:
@@ -127,4 +133,7 @@ def form_crossproducts(design: Design, structure: Structure | None = None) -> Cr
     gamma, residual, scale = residual_response(y, basis, design.weights)
     workspace = CoreWorkspace(structure.core, residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
-    return Crossproducts(workspace, basis, gamma, scale, log_weights)
+    rounding = ROUNDING * root_mean_square(design.y, design.weights)
+    if design.offset is not None:
+        rounding += ROUNDING * root_mean_square(design.offset, design.weights)
+    return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding)

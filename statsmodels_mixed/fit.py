@@ -15,6 +15,7 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
+from .unbounded import refuse_unbounded, refuse_vanished, with_rounding
 
 __all__ = ["default_start", "fit_linear"]
 
@@ -101,7 +102,10 @@ def _minimize(
     workspace = products.workspace
 
     scale = workspace.theta_scale()
-    begin = default_start(design, scale) if start is None else _check_start(start, len(scale))
+    identity = default_start(design, scale)
+    if sigma is None:
+        refuse_unbounded(products, design, identity)
+    begin = identity if start is None else _check_start(start, len(scale))
     report = minimize(workspace, begin, options, constant=products.constant(reml))
 
     patterns = [block.pattern for block in design.blocks]
@@ -119,6 +123,9 @@ def _minimize(
         report = replace(report, not_identified=identification.reasons)
 
     solution = solve(products)
+    if sigma is None:
+        refuse_vanished(products, design, theta, solution.sigma)
+        report = with_rounding(report, products, solution.sigma)
     _check_range(design, products.basis.columns, solution)
     linear, fitted = _predictions(design, products.basis.columns, solution)
     return LinearEstimates(

@@ -44,6 +44,7 @@ ROOMS = (
     "optimize",
     "estimates",
     "pls",
+    "unbounded",
     "fit",
     "glm_start",
     "quadrature",

@@ -1,0 +1,102 @@
+"""Likelihoods without a maximum, because the residual variance tends to zero."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from statsmodels_mixed import ConvergenceWarning, DataError
+
+NO_MAXIMUM = "the residual variance tends to zero and the likelihood has no maximum"
+both = pytest.mark.parametrize("reml", [False, True])
+seeds = pytest.mark.parametrize("seed", range(8))
+
+
+def refused(formula, data, match, reml, **options):
+    model = smf.mixedlm2(formula, data, **options)
+    with pytest.raises(DataError, match=f"{match}.*{NO_MAXIMUM}"):
+        model.fit(reml=reml)
+
+
+def quiet(formula, data, **how):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return smf.mixedlm2(formula, data).fit(**how)
+
+
+@both
+@seeds
+def test_response_that_is_constant_within_levels(seed, reml):
+    r = np.random.default_rng(seed)
+    g = np.repeat(np.arange(12), 5)
+    d = pd.DataFrame({"g": g, "y": r.integers(0, 100, 12)[g].astype(float)})
+    refused("y ~ 1 + (1 | g)", d, "'y' does not vary within the levels of 'g'", reml)
+
+
+@both
+@seeds
+def test_one_row_per_level_and_copies(seed, reml):
+    r = np.random.default_rng(seed)
+    d = pd.DataFrame({"id": np.arange(80), "x": r.normal(size=80)})
+    d["y"] = d.x + 1.4 * r.normal(size=80)
+    d = pd.concat([d, d.iloc[:6]], ignore_index=True)
+    refused("y ~ x + (1 | id)", d, "'y' does not vary within the levels of 'id'", reml)
+    fixed = quiet("y ~ x + (1 | id)", d, reml=reml, sigma=0.5)
+    assert fixed.converged
+    # rows that do differ are what the residual variance is estimated from
+    d.loc[80:, "y"] += 0.1 * r.normal(size=6)
+    assert quiet("y ~ x + (1 | id)", d, reml=reml).converged
+
+
+@seeds
+def test_fixed_effects_that_explain_all_within_levels(seed):
+    """Two pairs and two slopes: ML has no bound. REML has no degrees of freedom left for sigma."""
+    r = np.random.default_rng(seed)
+    g = np.r_[np.arange(10), 0, 1]
+    d = pd.DataFrame({"y": r.normal(size=12), "x": r.normal(size=12), "z": r.normal(size=12)})
+    d["g"] = g
+    both_reproduce = "the fixed effects and the random effects of 'g' reproduce the response 'y'"
+    refused("y ~ x + z + (1 | g)", d, both_reproduce, False)
+    fixed = quiet("y ~ x + z + (1 | g)", d, sigma=0.7)
+    assert fixed.converged
+    permuted = quiet("y ~ x + z + (1 | g)", d.iloc[r.permutation(12)], sigma=0.7)
+    assert permuted.objective == pytest.approx(fixed.objective, abs=1e-6)
+    assert quiet("y ~ x + (1 | g)", d).converged  # one pair is left
+
+
+@both
+def test_crossed_nested_and_sloped(reml):
+    r = np.random.default_rng(3)
+    a, b = np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)
+    d = pd.DataFrame({"a": a, "b": b, "x": r.normal(size=30), "w": 10.0 ** r.uniform(-6, 6, 30)})
+    d["y"] = r.normal(size=6)[a] + r.normal(size=5)[b]
+    refused("y ~ 1 + (1 | a) + (1 | b)", d, "random effects of 'a' and 'b' reproduce", reml)
+    d["y"] = 100 + r.normal(size=6)[a] + r.normal(size=6)[a] * d.x
+    refused("y ~ x + (x | a)", d, "random effects of 'a' reproduce", reml)
+    refused("y ~ x + (x | a)", d, "random effects of 'a' reproduce", reml, weights="w")
+    d["c"] = np.arange(30) // 3
+    d["y"] = r.normal(size=6)[a] + r.normal(size=10)[d.c]
+    refused("y ~ 1 + (1 | a / c)", d, "does not vary within the levels of 'a & c'", reml)
+
+
+def test_saturated_models_with_bounded_likelihoods_are_fitted():
+    """As many random effects as rows: sigma cannot tend to zero for nothing."""
+    r = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(15), 2), np.tile([0.0, 1.0], 15)
+    d = pd.DataFrame({"g": g, "x": x, "y": r.normal(size=15)[g] + r.normal(size=30)})
+    assert np.isfinite(quiet("y ~ x + (x | g)", d).llf)
+
+
+@both
+def test_residuals_near_rounding_are_not_said_to_be_estimates(reml):
+    r = np.random.default_rng(5)
+    g = np.repeat(np.arange(10), 4)
+    d = pd.DataFrame({"g": g, "y": 100 + r.normal(size=10)[g] + 2e-12 * r.normal(size=40)})
+    with pytest.warns(ConvergenceWarning, match="rounding errors of the response"):
+        m = smf.mixedlm2("y ~ 1 + (1 | g)", d).fit(reml=reml)
+    assert not m.converged
+    assert "rounding errors" in str(m.summary())
