@@ -24,6 +24,7 @@ from .families import FamilySpec, family_object
 from .glm_start import glm_coefficients, start_dispersion, usable_coefficients
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
+from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = [
     "conditional_variances",
@@ -68,9 +69,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
     problem.core.set_unit(unit)
-    theta = [np.diag(0.5 * unit / block.column_sizes()) for block in design.blocks]
-    patterns = [block.pattern for block in design.blocks]
-    return np.concatenate([theta_of(theta, patterns), gamma, zeta]), unit
+    return np.concatenate([generalized_theta(design, unit), gamma, zeta]), unit
 
 
 def fit_generalized(
@@ -100,7 +99,7 @@ def fit_generalized(
         Information in the approximation: ``"expected"`` or ``"observed"``.
     start : array_like, optional
         theta alone, or all parameters: theta, beta of the estimable columns unless `fast`,
-        log dispersion if there is one.
+        log dispersion if there is one. See `warm_start` for an alpha of zero.
     options : FitOptions, optional
     structure : Structure, optional
         That of the design, if it is known from a fit to another response.
@@ -131,6 +130,7 @@ def fit_generalized(
         if len(given) == len(begin):
             given = problem.to_working(given)
         begin[: len(given)] = given
+        begin = inside_dispersion(spec, design.y, begin)
     for _ in range(_SHRINKAGES):
         value, gradient = problem.core.value_and_gradient(begin)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):

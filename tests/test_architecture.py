@@ -45,6 +45,7 @@ ROOMS = (
     "estimates",
     "pls",
     "unbounded",
+    "warm_start",
     "fit",
     "glm_start",
     "quadrature",

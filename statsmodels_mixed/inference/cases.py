@@ -210,7 +210,7 @@ class CaseRefitter(Refitter):
     estimates : LinearEstimates or GeneralizedEstimates
         Say how the model was fitted.
     start : Truth
-        Where fits start.
+        Where fits start, unless theta is at a bound.
     """
 
     def __init__(
@@ -256,7 +256,8 @@ class CaseRefitter(Refitter):
         estimates, start = self._estimates, self._start
         if isinstance(estimates, LinearEstimates):
             sigma = estimates.sigma if estimates.sigma_fixed else None
-            return fit_linear(design, reml=estimates.reml, sigma=sigma, start=start.theta)
+            theta = None if estimates.singular else start.theta
+            return fit_linear(design, reml=estimates.reml, sigma=sigma, start=theta)
         begin = join_parameters(
             estimates.spec, start.theta, start.beta[kept], start.scale, fast=estimates.fast
         )
@@ -266,7 +267,7 @@ class CaseRefitter(Refitter):
             n_agq=estimates.n_agq,
             fast=estimates.fast,
             hessian=estimates.hessian,
-            start=begin,
+            start=None if estimates.singular else begin,
         )
 
 

@@ -22,9 +22,11 @@ from ..crossprod import core_design
 from ..design import Design
 from ..errors import CoreError, DataError
 from ..estimates import GeneralizedEstimates, LinearEstimates
-from ..fit import fit_linear
+from ..fit import default_start, fit_linear
 from ..generalized import fit_generalized
+from ..glm_start import row_unit
 from ..optimize import FitOptions, minimize
+from ..warm_start import generalized_theta, inside, inside_theta
 from .rows import design_of_rows
 
 __all__ = ["DeletedFit", "Deleter", "fit_without", "make_deleter", "null_columns"]
@@ -78,6 +80,8 @@ class LinearDeleter:
         self.root = np.sqrt(self._weights)
         self.core = core_design(design, self.basis.Q)
         self._workspace = self._make_workspace()
+        usual = default_start(design, self._workspace.theta_scale())
+        self._start = inside_theta(estimates.theta, usual)
 
     def for_thread(self) -> Self:
         """Return a deleter that may work beside this one."""
@@ -101,7 +105,7 @@ class LinearDeleter:
         weights = self._weights.copy()
         weights[rows] = 0.0
         self._workspace.reweight(self._residual - basis.Q @ shift, weights)
-        report = minimize(self._workspace, estimates.theta, FitOptions())
+        report = minimize(self._workspace, self._start, FitOptions())
         raw = self._workspace.solution()
         # as in `Crossproducts.constant`, of the rows that remain
         log_weights = self._log_weights - np.log(self._weights[rows]).sum()
@@ -123,7 +127,7 @@ class LinearDeleter:
     def alone(self, design: Design) -> tuple[NDArray[np.intp], DeletedFit]:
         """Fit the model to a design of its own; return the columns that are estimable too."""
         own, given = self.estimates, self.estimates.sigma if self.estimates.sigma_fixed else None
-        fit = fit_linear(design, reml=own.reml, sigma=given, start=own.theta)
+        fit = fit_linear(design, reml=own.reml, sigma=given, start=_own_start(own))
         found = DeletedFit(
             fit.beta, fit.cov_conditional, fit.theta, fit.sigma, fit.objective, fit.report.converged
         )
@@ -145,13 +149,10 @@ class GeneralizedDeleter:
         self.core = core_design(design, unit.Q)
         self._weights = np.ones(n) if design.weights is None else design.weights
         self._gamma = unit.R @ estimates.beta
-        self._start = join_parameters(
-            estimates.spec,
-            estimates.theta,
-            self._gamma,
-            estimates.dispersion,
-            fast=estimates.fast,
-        )
+        spec, alpha = estimates.spec, estimates.dispersion
+        at = join_parameters(spec, estimates.theta, self._gamma, alpha, fast=estimates.fast)
+        unit_eta = row_unit(spec, design.y, estimates.eta, design.weights, float(np.log(alpha)))
+        self._start = inside(spec, design.y, at, generalized_theta(design, unit_eta))
 
     def for_thread(self) -> Self:
         """Return a deleter that may work beside this one."""
@@ -193,7 +194,7 @@ class GeneralizedDeleter:
             n_agq=own.n_agq,
             fast=own.fast,
             hessian=own.hessian,
-            start=own.theta,
+            start=_own_start(own),
         )
         found = DeletedFit(
             fit.beta,
@@ -204,6 +205,11 @@ class GeneralizedDeleter:
             fit.report.converged,
         )
         return fit.columns, found
+
+
+def _own_start(own: LinearEstimates | GeneralizedEstimates) -> Array | None:
+    """Return theta, unless it is at a bound."""
+    return None if own.singular else own.theta
 
 
 Deleter = LinearDeleter | GeneralizedDeleter

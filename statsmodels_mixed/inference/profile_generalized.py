@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from ..design import Design
 from ..estimates import GeneralizedEstimates
 from ..glm_start import row_unit
 from ..optimize import FitOptions
+from ..warm_start import least_log_alpha
 from .constraints import Combination, Constraint, Element
 from .parameters import Components
 from .profile_targets import Show, State, Target, constrained, covariance_targets, linear
@@ -29,6 +31,8 @@ Array = NDArray[np.float64]
 # A negative binomial with alpha times the largest mean as small as this is a Poisson
 # distribution, as alpha = 0 is: the profile of alpha is flat from here to its bound.
 POISSON = 1e-12
+# Share of the usual least alpha of a start from which a profile, with smaller steps, sees alpha.
+VISIBLE = 0.01
 
 
 class _Surface:
@@ -98,9 +102,10 @@ class GeneralizedModel:
         self.deviance = run.value
         self.n_theta = ntheta
         self._rank, self._has_dispersion = rank, spec.has_dispersion
-        self._least_log_dispersion = -math.inf
+        self._least_log_dispersion = self._visible_log_dispersion = -math.inf
         if spec.family == "negative_binomial":
             self._least_log_dispersion = math.log(POISSON / max(1.0, np.max(estimates.fitted)))
+            self._visible_log_dispersion = least_log_alpha(design.y) + math.log(VISIBLE)
         self._components = components
         self._surface = _Surface(core, units, components.diagonal)
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
@@ -129,7 +134,13 @@ class GeneralizedModel:
         return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> Minimum | None:
-        return constrained_minimum(self._surface, constraint, value, self._x)
+        return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))
+
+    def _seeing(self, x: Array) -> Array:
+        """Return x with alpha large enough for the deviance to tell it from zero."""
+        if not self._has_dispersion or x[-1] >= self._visible_log_dispersion:
+            return x
+        return np.append(x[:-1], self._visible_log_dispersion)
 
     def _coefficient(self, j: int, name: str) -> Target:
         gradient, middle = np.zeros(len(self._x)), slice(self.n_theta, self.n_theta + self._rank)
@@ -145,7 +156,12 @@ class GeneralizedModel:
         ceiling: Minimum | None = None,
     ) -> Target:
         surface, x = self._surface, self._x
-        return constrained(surface, kind, name, constraint, x, show, self._read, ceiling)
+        target = constrained(surface, kind, name, constraint, x, show, self._read, ceiling)
+
+        def solve(value: float, start: Array) -> Minimum | None:
+            return target.solve(value, self._seeing(start))
+
+        return replace(target, solve=solve)
 
     def _read(self, x: Array) -> State:
         parameters = x * self._surface.units

@@ -23,8 +23,10 @@ from ..crossprod import core_design, form_crossproducts
 from ..design import Design
 from ..errors import CoreError
 from ..estimates import GeneralizedEstimates, LinearEstimates
+from ..fit import default_start
 from ..glm_start import row_unit
 from ..optimize import FitOptions, settled
+from ..warm_start import generalized_theta, inside, inside_theta
 from .parameters import Components
 from .simulator import Truth
 
@@ -127,7 +129,7 @@ class LinearRefitter(Refitter):
     estimates : LinearEstimates
         Say the criterion and a fixed sigma.
     truth : Truth
-        Its theta is where fits start, its beta what the fixed part was.
+        Its theta is where fits start, moved inside its range; its beta what the fixed part was.
     components : Components
     """
 
@@ -139,6 +141,8 @@ class LinearRefitter(Refitter):
         self._estimates, self._truth, self._components = estimates, truth, components
         self._constant = self._products.constant(estimates.reml)
         self._inverse_r = _inverse(self._products.basis)
+        usual = default_start(design, self._products.workspace.theta_scale())
+        self._start = inside_theta(truth.theta, usual)
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread."""
@@ -148,7 +152,7 @@ class LinearRefitter(Refitter):
         workspace.set_criterion(self._estimates.reml, fixed)
 
         def fit(responses: Array, stop: Flag) -> Fits:
-            return self._fits(_fit_each(workspace, responses / scale, self._truth.theta, stop))
+            return self._fits(_fit_each(workspace, responses / scale, self._start, stop))
 
         return fit
 
@@ -178,7 +182,7 @@ class GeneralizedRefitter(Refitter):
     estimates : GeneralizedEstimates
         Say family, approximation and weights of its information.
     truth : Truth
-        Where fits start.
+        Where fits start, moved inside its range.
     components : Components
     """
 
@@ -190,12 +194,11 @@ class GeneralizedRefitter(Refitter):
         self._inverse_r = _inverse(self._basis)
         self._core = core_design(design, self._basis.Q)
         self._gamma = self._basis.R @ truth.beta
-        self._start = join_parameters(
-            estimates.spec, truth.theta, self._gamma, truth.scale, fast=estimates.fast
-        )
-        self._unit = row_unit(
-            estimates.spec, design.y, estimates.eta, design.weights, float(np.log(truth.scale))
-        )
+        spec = estimates.spec
+        at = join_parameters(spec, truth.theta, self._gamma, truth.scale, fast=estimates.fast)
+        zeta = float(np.log(truth.scale))
+        self._unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
+        self._start = inside(spec, design.y, at, generalized_theta(design, self._unit))
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread."""

@@ -324,7 +324,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             for few clusters: ``"CR0"`` (none), ``"CR1"`` (the default), ``"CR1S"``.
         start : array_like, optional
             Where to start: theta, or theta, coefficients of the estimable columns (not with
-            `fast`) and log dispersion if there is one.
+            `fast`) and log dispersion if there is one. An alpha of almost zero is
+            moved up, to where the gradient tells it from zero.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`.
 
