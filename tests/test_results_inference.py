@@ -339,11 +339,12 @@ def test_refit_takes_a_series_by_its_index():
     assert_allclose(result.refit(whole).params, result.params, rtol=1e-6)
     with pytest.raises(OptionError, match="each of the 179 rows"):
         result.refit(whole.to_numpy())
-    # as many as there are rows, in another order; with an index of its own by position
+    # as many as there are rows, in another order; not with an index of its own
     used = whole.drop(5)
     backwards = used[::-1]
     assert_allclose(result.refit(backwards).params, result.params, rtol=1e-6)
-    assert_allclose(result.refit(used.reset_index(drop=True)).params, result.params, rtol=1e-6)
+    with pytest.raises(DataError, match="lacks labels of the rows"):
+        result.refit(used.reset_index(drop=True))
     subjects = data["subj"].drop(5)
     by = [result.influence(labels).params for labels in (subjects, subjects[::-1])]
     assert_allclose(by[0], by[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
 from ..errors import DataError
+from .alignment import align, common_index
 
 __all__ = [
     "Table",
     "Values",
+    "as_array",
     "is_number",
     "is_text",
     "missing_rows",
@@ -101,29 +103,67 @@ def _open_pandas(data: pd.DataFrame) -> Table:
 
 
 def _open_mapping(data: Mapping[str, Any]) -> Table:
-    lengths = {str(name): 1 if np.isscalar(v) else len(v) for name, v in data.items()}
+    data = {name: _sized(name, values) for name, values in data.items()}
+    lengths = {str(name): len(values) for name, values in data.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
         raise DataError(f"the columns of the data differ in length: {shown}")
     n_rows = next(iter(lengths.values()), 0)
-    index = pd.RangeIndex(n_rows)
+    # Series are put in the order of the first one, as arrays are.
+    labels = common_index(data.values())
+    index = pd.RangeIndex(n_rows) if labels is None else labels
 
     def read(names: Sequence[str]) -> dict[str, pd.Series]:
         # Arrays are copied because, unlike pandas columns, they are not protected from
-        # a later change by their owner. An index that a value brings along is ignored.
+        # a later change by their owner.
         series = {}
         for name in names:
-            values = data[name]
+            values = align(data[name], index, f"column {name!r}")
             if isinstance(values, pd.Series | pd.Index):
                 values = values.array
             elif not isinstance(values, ExtensionArray):
-                values = np.atleast_1d(np.asarray(values))
-                if values.ndim != 1:
-                    raise DataError(f"column {name!r} has {values.ndim} dimensions, not one")
+                values = _one_dimension(name, values)
             series[name] = pd.Series(values, index=index, copy=True)
         return series
 
     return Table(list(data), n_rows, index, read, lambda: pd.DataFrame(read(list(data))))
+
+
+def _sized(name: Any, values: Any) -> Any:
+    """Return a value of a mapping with its length: a generator as a list, a scalar as one row."""
+    array = isinstance(values, np.ndarray)
+    if isinstance(values, str | bytes) or (array and values.ndim == 0):
+        return [values]
+    if not hasattr(values, "__iter__"):
+        return [values]
+    if isinstance(values, pd.DataFrame):
+        raise DataError(f"column {name!r} is a data frame: give one of its columns")
+    return values if hasattr(values, "__len__") else list(values)
+
+
+def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return an array, or of a generator the array of its items.
+
+    Raises
+    ------
+    DataError
+        If rows differ in length; `what` names the values.
+    """
+    if isinstance(values, Iterator):
+        values = list(values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(
+            f"{what} holds sequences of different length: give one value for each row"
+        ) from error
+
+
+def _one_dimension(name: Any, values: Any) -> np.ndarray[Any, Any]:
+    array = as_array(values, f"column {name!r}")
+    if array.ndim != 1:
+        raise DataError(f"column {name!r} has {array.ndim} dimensions, not one")
+    return array
 
 
 def _open_native(data: Any) -> Table:

@@ -11,10 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from .alignment import align
 from .columns import (
     Mask,
     Table,
     Values,
+    as_array,
     is_number,
     missing_rows,
     name_rows,
@@ -138,14 +140,15 @@ def total_offset(offset: Array | None, exposure: Array | None) -> Array | None:
 
 
 def _read_option(option: str, given: Any, table: Table) -> pd.Series:
-    """Turn an array-like option into a column of the table, by position."""
-    values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(given)
+    """Turn an array-like option into a column of the table; a Series is taken by its index."""
+    given = align(given, table.index, f"{option}=")
+    values = given.to_numpy() if hasattr(given, "to_numpy") else as_array(given, f"{option}=")
     if values.shape != (table.n_rows,):
         raise DataError(
             f"{option}= must have one value for each of the {table.n_rows} rows of the data, "
             f"not shape {values.shape}"
         )
-    return pd.Series(values, index=table.index)
+    return pd.Series(values, index=table.index, copy=True)
 
 
 def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> Mask | None:

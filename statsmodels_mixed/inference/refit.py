@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from ..frame.alignment import align
 from ..results.base import unwrap
-from .rows import in_order
 
 __all__ = ["refit"]
 
@@ -27,7 +27,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
         The fit, with its data. It does not change.
     y : array_like, shape (nobs,)
         A response for each row used, as `simulate` gives it: for a binomial family
-        proportions of the trials. A Series whose index names the rows is taken by that.
+        proportions of the trials. A Series is taken by its index.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
     """
     results = unwrap(result)
     n, index = len(results._design().y), results.model.data.row_labels
-    y = in_order(y, n, index, "y")
+    y = align(y, index, "y", within=True)
     try:
         values = np.array(y, dtype=float)
     except (TypeError, ValueError):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..design import Design, RandomBlock
 from ..errors import OptionError
+from ..frame.alignment import align
 
 if TYPE_CHECKING:
     from ..models.base import MixedModel
@@ -22,7 +23,6 @@ __all__ = [
     "by_row",
     "design_of_rows",
     "group_rows",
-    "in_order",
     "lies_within",
     "row_labels",
     "without_empty_levels",
@@ -86,7 +86,7 @@ def group_rows(model: MixedModel, given: str | ArrayLike, option: str) -> RowGro
         With its data.
     given : str, Series or array_like, shape (n,)
         A grouping factor, a column of the formula, or one label for each row that the model
-        uses; a Series whose index names these rows is taken by that.
+        uses; a Series is taken by its index.
     option : str
         For messages.
 
@@ -119,30 +119,9 @@ def group_rows(model: MixedModel, given: str | ArrayLike, option: str) -> RowGro
     return RowGroups(name, codes, pd.Index(levels, name=name))
 
 
-def in_order(given: Any, n: int, index: pd.Index | None, option: str) -> Any:
-    """Return a Series in the order of the n rows that a model uses, anything else as it is.
-
-    A Series is taken by its index if that names every row, and by position if it does not
-    and there is one element for each row.
-
-    Raises
-    ------
-    OptionError
-        If it must be taken by an index that has labels twice.
-    """
-    if not isinstance(given, pd.Series) or index is None:
-        return given
-    if len(given) == n:
-        same = given.index.is_unique and index.is_unique and index.isin(given.index).all()
-        return given.reindex(index) if same else given
-    if not given.index.is_unique:
-        raise OptionError(f"the index of {option}= has labels twice: rows cannot be told")
-    return given.reindex(index)
-
-
 def _labels(given: Any, n: int, index: pd.Index | None, option: str) -> pd.Series:
     """Return labels of n rows, shape (n,)."""
-    given = in_order(given, n, index, option)
+    given = align(given, index, f"{option}=", within=True)
     if np.ndim(given) != 1 or len(given) != n:
         shape = np.shape(given)
         raise OptionError(

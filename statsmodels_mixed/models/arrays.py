@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..design import Design, RandomBlock
 from ..errors import DataError, OptionError
+from ..frame.alignment import align, common_index
 from ..frame.columns import tidy
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
@@ -62,11 +63,15 @@ def design_from_arrays(
     """
     if missing not in ("none", "drop", "raise"):
         raise OptionError(f"missing must be none, drop or raise, not {missing!r}")
+    given = {"weights": weights, "offset": offset, "exposure": exposure}
+    index = common_index([endog, exog, *_parts(groups), *_parts(exog_re), *given.values()])
+    endog, exog = align(endog, index, "endog"), align(exog, index, "exog")
+    groups, exog_re = _align_parts(groups, index, "groups"), _align_parts(exog_re, index, "exog_re")
     y, response_levels = _endog(endog, labels)
     x = _matrix(exog, "exog")
     extra = {
-        name: _numbers(values, name).squeeze()
-        for name, values in [("weights", weights), ("offset", offset), ("exposure", exposure)]
+        name: _numbers(align(values, index, f"{name}="), name).squeeze()
+        for name, values in given.items()
         if values is not None
     }
     factors, effects = _groupings(groups, exog_re)
@@ -107,8 +112,19 @@ def design_from_arrays(
         x_names=_column_names(exog, x),
         response_levels=response_levels,
     )
-    index = next((v.index for v in (endog, exog) if isinstance(v, pd.Series | pd.DataFrame)), None)
+    index = common_index([endog, exog])
     return design, None if index is None else index[keep], int(absent.sum())
+
+
+def _parts(values: Any) -> list[Any]:
+    return list(values.values()) if isinstance(values, Mapping) else [values]
+
+
+def _align_parts(values: Any, index: pd.Index | None, what: str) -> Any:
+    """Put a Series or frame, or those of a mapping, in the order of an index."""
+    if not isinstance(values, Mapping):
+        return align(values, index, what)
+    return {name: align(part, index, f"{what} {name!r}") for name, part in values.items()}
 
 
 def _endog(values: Any, labels: bool) -> tuple[Array, tuple[Any, ...] | None]:

@@ -17,6 +17,7 @@ from ..crossprod import Structure
 from ..design import Design, build_design
 from ..errors import DataError, OptionError
 from ..formula.parse import parse
+from ..frame.alignment import align, common_index
 from ..frame.build import ModelFrame, build_frame
 from ..frame.selection import total_offset
 from ..inference.references import Choice, refer
@@ -193,6 +194,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         offset, exposure : array_like, shape (m,), optional
         """
         beta = np.asarray(params, dtype=float)
+        labels = self.data.row_labels if exog is None else common_index([exog])
         if exog is None:
             design = self._kept_design()
             matrix = design.X
@@ -212,8 +214,10 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             raise DataError(
                 f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
             )
-        offset = None if offset is None else np.asarray(offset, dtype=float)
-        exposure = None if exposure is None else np.asarray(exposure, dtype=float)
+        if offset is not None:
+            offset = np.asarray(align(offset, labels, "offset="), dtype=float)
+        if exposure is not None:
+            exposure = np.asarray(align(exposure, labels, "exposure="), dtype=float)
         total = total_offset(offset, exposure)
         fixed: Array = matrix @ beta
         if known is not None and not known.all():

@@ -24,7 +24,8 @@ import pandas as pd
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.tokens import atoms
-from ..frame.columns import is_number, open_table, tidy, unknown_columns
+from ..frame.alignment import align
+from ..frame.columns import as_array, is_number, open_table, tidy, unknown_columns
 from ..terms import MixedFormula, quote_column
 
 __all__ = ["attach_groups", "translate"]
@@ -110,8 +111,8 @@ def attach_groups(data: Any, groups: Any) -> tuple[Any, str]:
         raise OptionError(
             f"the data already have a column {name!r}: give groups= the name of a column"
         )
-    # By position, as MixedLM does: the index of a Series plays no part.
-    values = groups.array if isinstance(groups, pd.Series) else np.asarray(groups)
+    groups = align(groups, table.index, "groups=")
+    values = groups.array if isinstance(groups, pd.Series) else as_array(groups, "groups=")
     if values.ndim != 1 or len(values) != table.n_rows:
         raise DataError(
             f"groups= must have one label for each of the {table.n_rows} rows, "

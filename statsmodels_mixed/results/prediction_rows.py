@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
+from ..frame.alignment import align
 from ..frame.columns import open_table, unknown_columns
 from .random_part import Chosen
 
@@ -267,7 +268,10 @@ def new_values(
     if given is None and name is None:
         raise absent
     if given is not None and not isinstance(given, str):
-        values = np.asarray(given, dtype=float)
+        labels = exog.index if isinstance(exog, pd.DataFrame) else None
+        if isinstance(exog, Mapping):
+            labels = open_table(exog).index
+        values = np.asarray(align(given, labels, f"{option}="), dtype=float)
         if values.shape not in ((), (m,)):
             raise DataError(f"{option}= has shape {values.shape} for {m} new rows")
         return np.broadcast_to(values, (m,))

@@ -38,7 +38,7 @@ def as_structured() -> np.ndarray:
         lambda: pa.table(CONTENT),
         lambda: CONTENT,
         lambda: {name: np.array(values) for name, values in CONTENT.items()},
-        lambda: {name: pd.Series(values, index=[7, 8, 9]) for name, values in CONTENT.items()},
+        lambda: {name: pd.Series(values) for name, values in CONTENT.items()},
         as_structured,
         as_polars,
     ],

@@ -89,9 +89,9 @@ def test_groups_given_as_an_array_become_a_column(make):
     assert "groups" not in open_table(table).names
 
 
-def test_groups_given_as_a_series_keep_its_name_and_go_by_position():
+def test_groups_given_as_a_series_keep_its_name_and_go_by_label():
     table = pd.DataFrame({"y": [1.0, 2.0]}, index=[7, 8])
-    extended, name = attach_groups(table, pd.Series(["a", "b"], name="team"))
+    extended, name = attach_groups(table, pd.Series(["b", "a"], index=[8, 7], name="team"))
     assert name == "team"
     assert extended["team"].tolist() == ["a", "b"]
 

@@ -67,7 +67,7 @@ def test_the_logarithm_of_the_exposure_joins_the_offset():
 
 
 @pytest.mark.parametrize(
-    "weights", ["w", DATA["w"].tolist(), DATA["w"].to_numpy(), DATA["w"].reset_index(drop=True)]
+    "weights", ["w", DATA["w"].tolist(), DATA["w"].to_numpy(), DATA["w"][::-1]]
 )
 def test_weights_follow_the_rows(weights):
     used = pick(weights=weights, offset=np.arange(5.0), subset=["p", "t", "q", "r"])
