@@ -12,7 +12,14 @@ from .basis import FixedBasis, orthonormal_basis, residual_response, root_mean_s
 from .design import Design
 from .errors import DataError
 
-__all__ = ["Crossproducts", "Structure", "core_design", "form_crossproducts", "linear_structure"]
+__all__ = [
+    "Crossproducts",
+    "Structure",
+    "core_design",
+    "form_crossproducts",
+    "linear_structure",
+    "require_digits",
+]
 
 Array = NDArray[np.float64]
 
@@ -137,3 +144,29 @@ def form_crossproducts(design: Design, structure: Structure | None = None) -> Cr
     if design.offset is not None:
         rounding += ROUNDING * root_mean_square(design.offset, design.weights)
     return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding)
+
+
+def require_digits(sigma: float, y_scale: float, share: float, what: str) -> None:
+    """Refuse what is a difference of rows, where nothing but rounding errors is left of it.
+
+    Parameters
+    ----------
+    sigma : float
+        Residual standard deviation.
+    y_scale : float
+        Standard deviation of the response less its fixed effects; see `Crossproducts`.
+    share : float
+        The least share of it that sigma may be.
+    what : str
+        What is asked for, for the message.
+
+    Raises
+    ------
+    DataError
+        If sigma is less than that.
+    """
+    if sigma < share * y_scale:
+        raise DataError(
+            f"{what} cannot be computed in double precision here: the residual standard "
+            f"deviation is {sigma / y_scale:.1e} of that of the response"
+        )

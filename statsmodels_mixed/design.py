@@ -23,6 +23,7 @@ __all__ = [
     "check_groupings",
     "check_linear_response",
     "check_numeric_response",
+    "check_random_columns",
     "check_varying_response",
 ]
 
@@ -30,6 +31,8 @@ Array = NDArray[np.float64]
 
 # Squares of responses between these, and sums of such squares, are ordinary doubles.
 SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153
+# The same of columns of random effects.
+SMALLEST_COLUMN, LARGEST_COLUMN = 1e-140, 1e140
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +227,27 @@ def check_linear_response(design: Design) -> None:
             f"the response {name!r} is so {size} (up to {largest:.3g} in absolute value) that its "
             f"variance is beyond the range of numbers: {change} it by a power of ten"
         )
+
+
+def check_random_columns(design: Design) -> None:
+    """Make sure that variances of the random effects can be doubles.
+
+    Raises
+    ------
+    DataError
+        If the squares of a column of random effects are not.
+    """
+    for block in design.blocks:
+        largest = np.maximum(block.z.max(axis=0), -block.z.min(axis=0))
+        lost = (largest > 0) & ((largest < SMALLEST_COLUMN) | (largest > LARGEST_COLUMN))
+        if lost.any():
+            at = int(np.argmax(lost))
+            size, change = ("small", "multiply") if largest[at] < 1 else ("large", "divide")
+            raise DataError(
+                f"{block.names[at]!r} is so {size} (up to {largest[at]:.3g} in size) that "
+                f"the variance of its random effects for {block.name!r} is beyond the range of "
+                f"numbers: {change} it by a power of ten"
+            )
 
 
 def check_groupings(

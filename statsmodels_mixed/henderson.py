@@ -17,13 +17,16 @@ from scipy.linalg import solve_triangular
 
 from ._core import one_blas_thread
 from .approximation import prepare
-from .crossprod import form_crossproducts
+from .crossprod import form_crossproducts, require_digits
 from .design import Design
 from .estimates import GeneralizedEstimates, LinearEstimates
 
 __all__ = ["Henderson", "henderson"]
 
 Array = NDArray[np.float64]
+
+# Variances of rows lose all digits where sigma is a smaller share of the response's.
+FEWEST_DIGITS = 3e-8
 Levels = NDArray[np.int32]
 
 # Numbers in the largest temporary array.
@@ -124,6 +127,9 @@ def henderson(design: Design, estimates: LinearEstimates | GeneralizedEstimates)
     """
     if isinstance(estimates, LinearEstimates):
         products = form_crossproducts(design)
+        require_digits(
+            estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
+        )
         workspace = products.workspace
         workspace.value_and_gradient(estimates.theta)
         return Henderson(

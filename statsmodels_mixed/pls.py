@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import CoreWorkspace
-from .crossprod import Crossproducts, form_crossproducts
+from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .design import Design
 from .estimates import LinearEstimates
 
@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+# Leverages lose all digits where sigma is a smaller share of the response's standard deviation.
+FEWEST_DIGITS = 3e-8
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,10 @@ def objective_and_gradient(
 
 
 def _solved(design: Design, estimates: LinearEstimates) -> CoreWorkspace:
-    products = form_crossproducts(design)
+    return _solve_again(form_crossproducts(design), estimates)
+
+
+def _solve_again(products: Crossproducts, estimates: LinearEstimates) -> CoreWorkspace:
     products.set_criterion(estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
     products.workspace.value_and_gradient(estimates.theta)
     return products.workspace
@@ -155,4 +161,6 @@ def leverage(design: Design, estimates: LinearEstimates) -> Array:
     With prior weights the derivative is with respect to y itself, as for weighted least
     squares; its sum lies between rank(X) and rank(X) + q.
     """
-    return _solved(design, estimates).leverage()
+    products = form_crossproducts(design)
+    require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the leverage of a row")
+    return _solve_again(products, estimates).leverage()

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
+from statsmodels_mixed import DataError
+
 SHARES = (1e-2, 1e-5, 1e-7, 1e-9)
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -125,3 +127,23 @@ def test_likelihood_that_nlme_reports():
     """nlme 3.1, lme(y ~ spm, random = ~ 1 | site/ter, method = "ML"): -2 log-likelihood."""
     m = fit("y ~ spm + (1 | site / ter)", territories(1e-7), reml=False)
     assert m.objective == pytest.approx(-639.142680967, abs=1e-6)
+
+
+def test_what_follows_a_fit():
+    """Degrees of freedom and intervals have limits; what has no digits left says so."""
+    ordinary, tiny = (fit("y ~ spm + (1 | site / ter)", territories(s)) for s in (1e-4, 1e-7))
+    df = [np.asarray(m.with_inference(dof="satterthwaite").df_coef) for m in (ordinary, tiny)]
+    np.testing.assert_allclose(df[1], df[0], rtol=1e-3)
+    np.testing.assert_allclose(tiny.bse, ordinary.bse, rtol=1e-3)
+    errors = np.asarray(tiny.get_prediction(re=True).se_mean)  # of the mean of two rows
+    np.testing.assert_allclose(errors, tiny.sigma / np.sqrt(2), rtol=1e-6)
+    np.testing.assert_allclose(tiny.leverage(), 0.5, rtol=1e-6)
+    clusters = {"cov_type": "cluster", "cov_kwds": {"groups": "site"}}
+    for options in ({"dof": "kenward-roger"}, clusters):
+        assert np.isfinite(ordinary.with_inference(**options).bse).all()
+        with pytest.raises(DataError, match="cannot be computed in double precision here"):
+            tiny.with_inference(**options)
+    tinier = fit("y ~ spm + (1 | site / ter)", territories(1e-9))
+    for ask in (tinier.leverage, lambda: tinier.get_prediction(re=True).se_mean):
+        with pytest.raises(DataError, match="cannot be computed in double precision here"):
+            ask()

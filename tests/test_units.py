@@ -120,3 +120,17 @@ def test_columns_beyond_the_range_of_squares_keep_their_rank():
     np.testing.assert_array_equal(basis.columns, [0, 1, 2])
     lengths = np.abs(X[:, :3]).max(axis=0)
     np.testing.assert_allclose((basis.Q @ basis.R) / lengths, X[:, :3] / lengths, atol=1e-14)
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1e160])
+def test_variances_of_random_slopes_must_be_numbers(data, unit):
+    with pytest.raises(DataError, match=r"'x' is so .* random effects for 'g' is beyond"):
+        smf.mixedlm2("y ~ 1 + (x || g)", data.assign(x=data.x * unit))
+
+
+@pytest.mark.parametrize("unit", [1e-130, 1e130])
+def test_units_of_random_slopes(data, unit):
+    plain = smf.mixedlm2("y ~ 1 + (x || g)", data).fit()
+    fit = smf.mixedlm2("y ~ 1 + (x || g)", data.assign(x=data.x * unit)).fit()
+    assert fit.llf == pytest.approx(plain.llf, abs=1e-7)
+    np.testing.assert_allclose(fit.theta * [1.0, unit], plain.theta, rtol=1e-5)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky
 
 from .._core import one_blas_thread
-from ..crossprod import Crossproducts, form_crossproducts
+from ..crossprod import Crossproducts, form_crossproducts, require_digits
 from ..design import Design
 from ..estimates import LinearEstimates
 from ..results.denominators import Denominators
@@ -33,6 +33,9 @@ from .rows import RowGroups
 __all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
 
 Array = NDArray[np.float64]
+
+# V^-1 X has rounding errors of 1e-5 where sigma is this share of the response's deviation.
+FEWEST_DIGITS = 3e-6
 Positions = NDArray[np.intp]
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2")
@@ -191,6 +194,7 @@ def _prepare(
     design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
 ) -> ClusterRobust:
     products = form_crossproducts(design)
+    require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the covariance by clusters")
     basis = products.basis
     bread = basis.R @ estimates.cov_unscaled @ basis.R.T
     residual = design.y - estimates.linear_predictor

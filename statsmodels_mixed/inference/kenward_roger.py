@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from .._core import blas_threads
-from ..basis import orthonormal_basis
+from ..basis import orthonormal_basis, residual_response
+from ..crossprod import require_digits
 from ..design import Design
 from ..errors import OptionError
 from ..estimates import LinearEstimates
@@ -29,6 +30,9 @@ from .satterthwaite import pseudo_inverse
 __all__ = ["KenwardRoger", "prepare"]
 
 Array = NDArray[np.float64]
+
+# Traces of V^-1 have rounding errors of 1e-5 where sigma is this share of the response's deviation.
+FEWEST_DIGITS = 3e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +116,9 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)
+        y = design.y if design.offset is None else design.y - design.offset
+        scale = residual_response(y, basis, design.weights)[2]
+        require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
     MP, MQ = M @ sums.first, M @ sums.second

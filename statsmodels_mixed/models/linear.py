@@ -12,7 +12,7 @@ from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
 from ..crossprod import Structure, linear_structure
-from ..design import Design, check_groupings, check_linear_response
+from ..design import Design, check_groupings, check_linear_response, check_random_columns
 from ..errors import OptionError
 from ..fit import fit_linear
 from ..inference.references import choose
@@ -144,6 +144,7 @@ class LinearMixedModel(MixedModel):
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Refuse responses and groups that no linear model can have."""
         check_linear_response(design)
+        check_random_columns(design)
         # One level per row is in order when sigma is given, which only `fit` knows.
         check_groupings(design, allow_observation_level=True)
         return design
