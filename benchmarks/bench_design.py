@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from statsmodels_mixed import parse
-from statsmodels_mixed.design import build_design
 from statsmodels_mixed.frame import build_frame
+from statsmodels_mixed.frame.design import build_design
 
 # Rows, columns of X, and of every grouping factor the levels and the effects.
 SHAPES = {

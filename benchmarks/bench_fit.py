@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from numpy.testing import assert_allclose
 
-from statsmodels_mixed.crossprod import form_crossproducts
-from statsmodels_mixed.fit import default_start, fit_linear
-from statsmodels_mixed.optimize import FitOptions
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.linear import default_start, fit_linear
+from statsmodels_mixed.fitting.optimize import FitOptions
 
 # No fit may end this far above the answer.
 ABOVE = 1e-6

@@ -20,7 +20,7 @@ from patsy import Treatment
 from reference import load
 
 from statsmodels_mixed import LinearMixedModel, datasets
-from statsmodels_mixed.design import Design
+from statsmodels_mixed.frame.design import Design
 
 LME4 = {record["id"]: record for record in load("lmm") if record["method"] == "ML"}
 

@@ -31,15 +31,15 @@ from .errors import (
     SeparationWarning,
     SingularFitWarning,
 )
-from .formula.build import FormulaTerm, fulldummy, term, zerocorr
+from .fitting.optimize import FitOptions, FitReport
+from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
+from .formula.terms import MixedFormula
 from .models.generalized import GeneralizedLinearMixedModel
+from .models.generalized_results import GeneralizedLinearMixedModelResults
 from .models.linear import LinearMixedModel
-from .optimize import FitOptions, FitReport
-from .results.generalized import GeneralizedLinearMixedModelResults
-from .results.linear import LinearMixedModelResults
+from .models.linear_results import LinearMixedModelResults
 from .results.varcorr import VarCorr
-from .terms import MixedFormula
 
 __all__ = [
     "ConvergenceWarning",

@@ -13,11 +13,11 @@ from patsy import PatsyError
 
 from . import datasets
 from .errors import CoreError, DataError, MixedModelWarning, OptionError
-from .families import make_family
+from .fitting.families import make_family
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
-from .results.reference import DOF_METHODS
 from .results.tables import Column, Table, plain
+from .standard_errors.reference import DOF_METHODS
 
 __all__ = ["main", "read_table"]
 
@@ -58,7 +58,7 @@ def read_table(name: str) -> pd.DataFrame:
 
 def _read_arrow(path: Path) -> pd.DataFrame:
     """Read an Arrow file, in the file or in the stream format."""
-    import pyarrow as pa
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     with pa.memory_map(str(path)) as source:
         try:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from statsmodels_mixed.errors import CoreError, OptionError
+from .errors import CoreError, OptionError
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.testing import assert_allclose
 from reference.glmm_names import make_design
 
-from statsmodels_mixed.design import Design
-from statsmodels_mixed.estimates import GeneralizedEstimates
-from statsmodels_mixed.families import FamilySpec
-from statsmodels_mixed.generalized import fit_generalized, hessian, objective_and_gradient
+from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.generalized import fit_generalized, hessian, objective_and_gradient
+from statsmodels_mixed.frame.design import Design
 
 
 def assert_stationary(

@@ -24,10 +24,10 @@ from simulated import Stream
 from small_models import fit, fit_shipped
 
 from statsmodels_mixed import DataError, LinearMixedModel, OptionError, datasets
+from statsmodels_mixed.comparison.boundary import Cone, _simulated, chi_bar_squared_sf
+from statsmodels_mixed.comparison.hypotheses import term_hypotheses
+from statsmodels_mixed.fitting.pls import objective
 from statsmodels_mixed.inference import anova, drop1, ranova
-from statsmodels_mixed.inference.chi_bar import Cone, _simulated, chi_bar_squared_sf
-from statsmodels_mixed.inference.hypotheses import term_hypotheses
-from statsmodels_mixed.pls import objective
 
 RATIO = 1e-5  # likelihood ratios, relative
 # lme4's fit of the second model of Contraception stops 1.2e-4 above the minimum (glmm.json).
@@ -483,7 +483,7 @@ def test_a_smaller_model_that_cannot_be_fitted_is_named(monkeypatch):
         raise DataError("no maximum")
 
     result = fit("reaction ~ days + (1 + days | subj)", datasets.load("sleepstudy"))
-    module = import_module("statsmodels_mixed.inference.drop1")
+    module = import_module("statsmodels_mixed.comparison.drop1")
     monkeypatch.setattr(module, "fit_linear", fails)
     with pytest.raises(DataError, match=r"without days in \(1 \+ days \| subj\): no maximum"):
         ranova(result)

@@ -25,11 +25,12 @@ from scipy.stats import kstest
 from statsmodels.genmod.families import links
 
 from statsmodels_mixed import MixedModelWarning, datasets
+from statsmodels_mixed.bootstrap import refitters
+from statsmodels_mixed.bootstrap.replicates import shortest_interval
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.inference import Bootstrap, bootstrap, refitters, simulate
-from statsmodels_mixed.inference.parameters import Components
-from statsmodels_mixed.inference.replicates import shortest_interval
-from statsmodels_mixed.inference.simulator import truth_of
+from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
+from statsmodels_mixed.results.parameters import Components
+from statsmodels_mixed.simulation.simulator import truth_of
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 PROPORTION = "incid / hsz ~ period + (1 | herd)"

@@ -18,11 +18,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from statsmodels.genmod.families import links
 
 from statsmodels_mixed import MixedModelWarning, datasets
+from statsmodels_mixed.bootstrap.cases import CaseRefitter, cases_of
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import Bootstrap, bootstrap
-from statsmodels_mixed.inference.cases import CaseRefitter, cases_of
-from statsmodels_mixed.inference.simulator import truth_of
-from statsmodels_mixed.inference.streams import read_seed, stream
+from statsmodels_mixed.simulation.simulator import truth_of
+from statsmodels_mixed.simulation.streams import read_seed, stream
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 PROPORTION = "incid / hsz ~ period + (1 | herd)"

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 from small_models import fit
 
-from statsmodels_mixed.inference.chi_bar import Cone, _simulated, chi_bar_squared_sf
-from statsmodels_mixed.inference.satterthwaite import Satterthwaite
+from statsmodels_mixed.comparison.boundary import Cone, _simulated, chi_bar_squared_sf
+from statsmodels_mixed.standard_errors.satterthwaite import Satterthwaite
 
 
 def balanced(k: int, rows: int, levels: int, seed: int) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from numpy.testing import assert_allclose
 from scipy import linalg, stats
 
 from statsmodels_mixed import DataError, OptionError, datasets
-from statsmodels_mixed.inference import cluster_robust
-from statsmodels_mixed.inference.cluster_scores import scores
-from statsmodels_mixed.inference.clusters import find_clusters
+from statsmodels_mixed.results.row_labels import find_clusters
+from statsmodels_mixed.standard_errors import cluster_robust
+from statsmodels_mixed.standard_errors.cluster_scores import scores
 
 EXACT = {"rtol": 1e-8, "atol": 1e-12}
 

@@ -16,10 +16,10 @@ from reference.glmm_names import BINOMIAL, POISSON, make_design
 from scipy.special import expit, ndtr
 from scipy.stats import poisson
 
-from statsmodels_mixed.approximation import prepare
-from statsmodels_mixed.design import Design
-from statsmodels_mixed.families import FamilySpec
-from statsmodels_mixed.generalized import fit_generalized
+from statsmodels_mixed.fitting.approximation import prepare
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.generalized import fit_generalized
+from statsmodels_mixed.frame.design import Design
 
 NEGATIVE_BINOMIAL = FamilySpec("negative_binomial", "log", 1.0, True)
 

@@ -16,10 +16,10 @@ from reference.glmm_names import BINOMIAL, MODELS, POISSON, fit, make_design
 from scipy.special import gammaln
 
 from statsmodels_mixed import datasets
-from statsmodels_mixed.estimates import GeneralizedEstimates
-from statsmodels_mixed.families import FamilySpec
-from statsmodels_mixed.fit import fit_linear
-from statsmodels_mixed.generalized import fit_generalized
+from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.generalized import fit_generalized
+from statsmodels_mixed.fitting.linear import fit_linear
 
 CONTRA = MODELS["contra"].formula
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from statsmodels_mixed import LinearMixedModel, datasets
 from statsmodels_mixed._core import CoreDesign, CoreWorkspace, TermArrays
-from statsmodels_mixed.crossprod import linear_structure
+from statsmodels_mixed.fitting.crossprod import linear_structure
 
 Codes = NDArray[np.integer]
 

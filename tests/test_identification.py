@@ -15,9 +15,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from statsmodels_mixed import IdentificationWarning, datasets
-from statsmodels_mixed.covariance import elements_of
-from statsmodels_mixed.identification import identify
-from statsmodels_mixed.pls import objective
+from statsmodels_mixed.fitting.covariance import elements_of
+from statsmodels_mixed.fitting.identification import identify
+from statsmodels_mixed.fitting.pls import objective
 
 
 @cache

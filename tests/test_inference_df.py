@@ -21,15 +21,9 @@ from small_models import fit, fit_shipped
 from tolerances import INVARIANCE
 
 from statsmodels_mixed import DataError, OptionError, datasets
-from statsmodels_mixed.inference import (
-    FTest,
-    coefficient_tests,
-    denominators,
-    f_test,
-    random_space,
-    varpar_cov,
-)
-from statsmodels_mixed.inference.hypotheses import term_hypotheses
+from statsmodels_mixed.comparison.hypotheses import term_hypotheses
+from statsmodels_mixed.inference import FTest, coefficient_tests, denominators, f_test, varpar_cov
+from statsmodels_mixed.standard_errors import kenward_roger_traces
 
 # Degrees of freedom, F and p, relative to the published ones.
 TEST = 1e-4
@@ -248,9 +242,9 @@ DENSE = {
 @pytest.mark.parametrize("small", [False, True], ids=["one bundle", "small bundles"])
 def test_kenward_roger_as_by_dense_matrices(name, small, monkeypatch):
     if small:
-        monkeypatch.setattr(random_space, "BUNDLE_TAIL", 3)
-        monkeypatch.setattr(random_space, "BUNDLE_HEAD", 4)
-        monkeypatch.setattr(random_space, "CHUNK", 20)
+        monkeypatch.setattr(kenward_roger_traces, "BUNDLE_TAIL", 3)
+        monkeypatch.setattr(kenward_roger_traces, "BUNDLE_HEAD", 4)
+        monkeypatch.setattr(kenward_roger_traces, "CHUNK", 20)
     formula, data, options, how = DENSE[name]
     result = fit(formula, data(), options, reml=True, **how)
     rows = np.eye(len(result.params))[1:]
@@ -432,7 +426,7 @@ def test_generalized_models_have_only_asymptotic_tests():
 
 
 def test_too_many_dependent_effects(monkeypatch):
-    monkeypatch.setattr(random_space, "LARGEST_TAIL", 5)
+    monkeypatch.setattr(kenward_roger_traces, "LARGEST_TAIL", 5)
     result = fit_shipped("penicillin", reml=True)
     with pytest.raises(OptionError, match=r"6 random effects of 'sample' .* use ddf='satterth"):
         denominators(result, "kenward-roger")

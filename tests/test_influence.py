@@ -26,7 +26,8 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
-from statsmodels_mixed.inference import deletion, influence
+from statsmodels_mixed.diagnostics import deletion
+from statsmodels_mixed.inference import influence
 
 # Both minimize to the same tolerance: objectives agree much better than estimates.
 OBJECTIVE = 1e-9

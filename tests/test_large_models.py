@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 from small_models import fit
 
-from statsmodels_mixed.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
 
 MAXIMAL = "rt ~ a*b*d + (1 + a*b*d | subj) + (1 + a*b*d | item)"
 ZEROCORR = "rt ~ a*b*d + zerocorr(1 + a*b*d | subj) + zerocorr(1 + a*b*d | item)"

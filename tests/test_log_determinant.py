@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 from reference.glmm_names import make_design
 from scipy.special import gammaln
 
-from statsmodels_mixed.families import FamilySpec
-from statsmodels_mixed.generalized import objective_and_gradient
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.generalized import objective_and_gradient
 
 
 def inverse_gaussian_log(y, eta, phi):

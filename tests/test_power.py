@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binomtest, nct
 
 from statsmodels_mixed import MixedModelWarning, datasets
+from statsmodels_mixed.bootstrap import refitters, replicate_tests
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import (
     anova,
@@ -24,8 +25,6 @@ from statsmodels_mixed.inference import (
     coefficient_tests,
     f_test,
     power,
-    refitters,
-    replicate_tests,
     simulate,
 )
 

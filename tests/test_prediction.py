@@ -29,8 +29,8 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
-from statsmodels_mixed.families import FamilySpec
-from statsmodels_mixed.results.predictive import predictive_quantiles
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.prediction.new_response_quantiles import predictive_quantiles
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 Z95 = 1.959963984540054
@@ -390,8 +390,8 @@ def test_many_rows_are_done_in_parts(monkeypatch):
         return prediction.summary_frame()
 
     whole, counts = frame(), generalized("counts").get_prediction(re=True).conf_int(obs=True)
-    monkeypatch.setattr("statsmodels_mixed.henderson._ROOM", 100)
-    monkeypatch.setattr("statsmodels_mixed.results.predictive._ROOM", 500)
+    monkeypatch.setattr("statsmodels_mixed.fitting.mixed_model_equations._ROOM", 100)
+    monkeypatch.setattr("statsmodels_mixed.prediction.new_response_quantiles._ROOM", 500)
     assert_allclose(frame(), whole, rtol=EXACT)
     assert_array_equal(generalized("counts").get_prediction(re=True).conf_int(obs=True), counts)
 

@@ -371,7 +371,7 @@ def test_an_interval_beyond_the_points_is_refused():
 
 
 def test_limits_that_cannot_be_found_are_nan(monkeypatch):
-    monkeypatch.setattr("statsmodels_mixed.inference.profile_path.MOST_POINTS", 3)
+    monkeypatch.setattr("statsmodels_mixed.profile.path.MOST_POINTS", 3)
     short, whole = profile(fitted("sleep_slope"), "sd"), profiled("sleep_slope")
     with pytest.warns(MixedModelWarning, match="from sd subj.Intercept, sd subj.days: limits"):
         assert np.isnan(short.conf_int(0.05)[["lower", "upper"]].to_numpy()).all()

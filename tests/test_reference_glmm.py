@@ -14,8 +14,12 @@ from reference import load
 from reference.glmm_names import MODELS, column, design_of, fit, group, level, result
 from statsmodels.genmod import families
 
-from statsmodels_mixed.estimates import GeneralizedEstimates
-from statsmodels_mixed.generalized import conditional_variances, hessian, objective_and_gradient
+from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
+from statsmodels_mixed.fitting.generalized import (
+    conditional_variances,
+    hessian,
+    objective_and_gradient,
+)
 
 RECORDS = load("glmm")
 LME4 = [record for record in RECORDS if record["source"].startswith("lme4")]

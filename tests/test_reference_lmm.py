@@ -15,8 +15,8 @@ from reference import load
 from reference.lme4_names import MODELS, column, group, level
 
 from statsmodels_mixed import LinearMixedModel, SingularFitWarning
-from statsmodels_mixed.crossprod import form_crossproducts
-from statsmodels_mixed.pls import solve
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.pls import solve
 
 RECORDS = load("lmm")
 # Where as many random effects as rows leave only the objective identified, no more is given.

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from statsmodels_mixed import DataError, LinearMixedModel, datasets
-from statsmodels_mixed.inference import Bootstrap, bootstrap, replicate_file
+from statsmodels_mixed.bootstrap import replicate_file
+from statsmodels_mixed.inference import Bootstrap, bootstrap
 
 COUNT = 70
 

@@ -27,9 +27,9 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
-from statsmodels_mixed.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.pls import solve
 from statsmodels_mixed.inference import cooks_distance, leverage, residuals
-from statsmodels_mixed.pls import solve
 
 # Of the largest value: lme4's theta is good to about 1e-7.
 PUBLISHED = 1e-6

@@ -17,7 +17,7 @@ from statsmodels.genmod.families import links
 from statsmodels_mixed import LinearMixedModel, datasets
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.inference import simulate
-from statsmodels_mixed.inference.streams import stream_length
+from statsmodels_mixed.simulation.streams import stream_length
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 DRAWS = 20_000

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ..terms import Grouping, Intercept, MixedFormula, RandomTerm
+from .terms import Grouping, Intercept, MixedFormula, RandomTerm
 from .tokens import atoms, fail, python_names
 from .tree import RANDOM, Node, expand, flatten, read, show, walk
 

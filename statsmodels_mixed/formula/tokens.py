@@ -24,7 +24,7 @@ import patsy.builtins
 from patsy.tokens import pretty_untokenize
 
 from ..errors import FormulaError
-from ..terms import quote_column
+from .terms import quote_column
 
 __all__ = ["Token", "atoms", "fail", "python_names", "tokenize"]
 

@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
-from ..terms import Intercept, MixedFormula, RandomTerm
+from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from .coding import CodedMatrix, Matrix
-from .columns import (
+from .engine import learn, read_contrasts
+from .engine_formulaic import learn as learn_formulaic
+from .factors import Rows
+from .grouping import Refs, cross, factorize, find_levels
+from .model_frame import ModelFrame, RandomPart
+from .parts import Side, codes
+from .selection import select
+from .table import (
     Table,
     Values,
     is_text,
@@ -26,13 +33,6 @@ from .columns import (
     tidy,
     unknown_columns,
 )
-from .engine import learn, read_contrasts
-from .engine_formulaic import learn as learn_formulaic
-from .factors import Rows
-from .grouping import Refs, cross, factorize, find_levels
-from .model_frame import ModelFrame, RandomPart
-from .selection import select
-from .sides import Side, codes
 
 __all__ = [
     "ModelFrame",

@@ -22,10 +22,10 @@ from patsy.design_info import DesignInfo
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, OptionError
-from ..terms import plain_names
+from ..formula.terms import plain_names
 from .coding import CodedMatrix, CodedTerm, Piece
 from .factors import CodedFactor, Column, Expression, Labels, Numbers, Rows, read_value
-from .sides import Code, Side, read_code, terms
+from .parts import Code, Side, read_code, terms
 
 __all__ = ["learn", "read_contrasts"]
 

@@ -21,7 +21,7 @@ from ..errors import DataError, OptionError
 from . import engine
 from .coding import Matrix
 from .factors import Rows, freeze, thaw
-from .sides import Side, codes, terms
+from .parts import Side, codes, terms
 
 __all__ = ["FormulaicMatrix", "learn"]
 
@@ -47,7 +47,7 @@ class FormulaicMatrix:
     """
 
     def __init__(self, side: Side, rows: Rows, context: Mapping[str, Any]) -> None:
-        from statsmodels.formula._manager import FormulaManager
+        from statsmodels.formula._manager import FormulaManager  # noqa: PLC0415 - optional
 
         self.text = side.text
         self.context = dict(context)
@@ -79,7 +79,7 @@ class FormulaicMatrix:
         DataError
             If formulaic cannot make it, or a level is not among the model's.
         """
-        from formulaic.errors import DataMismatchWarning
+        from formulaic.errors import DataMismatchWarning  # noqa: PLC0415 - optional
 
         table = _table(rows)
         try:

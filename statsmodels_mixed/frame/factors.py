@@ -17,8 +17,8 @@ from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError
-from .columns import Values, tidy
 from .grouping import Refs, factorize
+from .table import Values, tidy
 
 __all__ = [
     "CodedFactor",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .columns import Values
+from .table import Values
 
 __all__ = ["Refs", "cross", "factorize", "find_levels"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..terms import MixedFormula, RandomTerm
+from ..formula.terms import MixedFormula, RandomTerm
 from .coding import Matrix
 from .factors import Rows
 from .grouping import Refs

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .alignment import align
-from .columns import (
+from .table import (
     Mask,
     Table,
     Values,

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from ..results.afterwards import Afterwards
-from ..results.denominators import Denominators, FTest
-from .anova import anova
-from .bootstrap import bootstrap
-from .cooks_distance import cooks_distance
-from .degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_cov
-from .drop1 import drop1, ranova
-from .influence import Influence, influence
-from .leverage import leverage
-from .methods import document
-from .power import Power, power
-from .profile import Profile, profile
-from .re_pca import PrincipalComponents, re_pca
-from .references import with_inference
-from .refit import refit
-from .replicates import Bootstrap
-from .residuals import residuals
-from .simulate import simulate
-from .simulated_residuals import SimulatedResiduals, SimulationTest, simulated_residuals
-from .variance_explained import ICC, R2, icc, r2
-from .vif import vif
+from ..bootstrap.bootstrap import bootstrap
+from ..bootstrap.power import Power, power
+from ..bootstrap.refit import refit
+from ..bootstrap.replicates import Bootstrap
+from ..comparison.anova import anova
+from ..comparison.drop1 import drop1, ranova
+from ..diagnostics.cooks_distance import cooks_distance
+from ..diagnostics.influence import Influence, influence
+from ..diagnostics.leverage import leverage
+from ..diagnostics.re_pca import PrincipalComponents, re_pca
+from ..diagnostics.residuals import residuals
+from ..diagnostics.simulated_residuals import (
+    SimulatedResiduals,
+    SimulationTest,
+    simulated_residuals,
+)
+from ..diagnostics.variance_explained import ICC, R2, icc, r2
+from ..diagnostics.vif import vif
+from ..profile.profile import Profile, profile
+from ..results.degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_cov
+from ..results.with_inference import with_inference
+from ..simulation.simulate import simulate
+from ..standard_errors.contrast_tests import Denominators, FTest
 
 __all__ = [
     "ICC",
@@ -59,25 +61,3 @@ __all__ = [
     "vif",
     "with_inference",
 ]
-
-for _function in (
-    anova,
-    bootstrap,
-    cooks_distance,
-    drop1,
-    icc,
-    influence,
-    leverage,
-    power,
-    profile,
-    r2,
-    ranova,
-    re_pca,
-    refit,
-    residuals,
-    simulate,
-    simulated_residuals,
-    vif,
-    with_inference,
-):
-    document(Afterwards, _function)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..design import Design, RandomBlock
 from ..errors import DataError, OptionError
+from ..formula.terms import Grouping, Intercept, RandomTerm
 from ..frame.alignment import align, common_index
-from ..frame.columns import tidy
+from ..frame.design import Design, RandomBlock
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
-from ..terms import Grouping, Intercept, RandomTerm
+from ..frame.table import tidy
 
 __all__ = ["design_from_arrays"]
 

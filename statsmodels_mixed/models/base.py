@@ -13,21 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from ..crossprod import Structure
-from ..design import Design, build_design
 from ..errors import DataError, OptionError
+from ..fitting.crossprod import Structure
 from ..formula.parse import parse
+from ..formula.terms import MixedFormula
 from ..frame.alignment import align, common_index
 from ..frame.build import ModelFrame, build_frame
+from ..frame.design import Design, build_design
 from ..frame.selection import total_offset
-from ..inference.references import Choice, refer
 from ..results.base import MixedModelResults
-from ..results.facts import warn, warn_not_estimable
 from ..results.layout import Layout
-from ..terms import MixedFormula
+from ..results.notes import warn, warn_not_estimable
+from ..results.with_inference import referring_to
+from ..standard_errors.choice import Choice
 from .arrays import design_from_arrays
-from .data import MixedData
-from .idiom import attach_groups, translate
+from .mixedlm_arguments import attach_groups, translate
+from .statsmodels_data import MixedData
 
 __all__ = ["MixedModel"]
 
@@ -231,7 +232,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             self.data.keep_columns(results.estimates.columns)
         warn(results)
         if not choice.is_default:
-            results = results._referring_to(refer(results, choice))
+            results = referring_to(results, choice)
         return results.wrapper(results)
 
     def with_response(self, y: Array) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,21 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 
-from ..approximation import generalized_structure
-from ..basis import orthonormal_basis
-from ..crossprod import Structure
-from ..design import Design, check_groupings
 from ..errors import MixedModelWarning, OptionError
-from ..families import read_family
-from ..generalized import fit_generalized, objective_and_gradient
-from ..inference.references import choose
-from ..optimize import FitOptions
-from ..response import prepare_response
-from ..results.generalized import GeneralizedLinearMixedModelResults
-from ..results.prediction import mean_of
-from ..terms import MixedFormula
+from ..fitting.approximation import generalized_structure
+from ..fitting.crossprod import Structure
+from ..fitting.families import read_family
+from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.generalized import fit_generalized, objective_and_gradient
+from ..fitting.optimize import FitOptions
+from ..fitting.response import prepare_response
+from ..formula.terms import MixedFormula
+from ..frame.design import Design, check_groupings
+from ..prediction.predict import mean_of
+from ..results.row_labels import find_clusters
+from ..standard_errors.choice import choose
 from .base import MixedModel
+from .generalized_results import GeneralizedLinearMixedModelResults
 
 __all__ = ["GeneralizedLinearMixedModel"]
 
@@ -356,7 +358,14 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         if not isinstance(fast, bool | np.bool_):
             raise OptionError(f"fast must be True or False, not {fast!r}")
-        choice = choose(self, dof, cov_type, cov_kwds, linear=False, fast=bool(fast))
+        choice = choose(
+            dof,
+            cov_type,
+            cov_kwds,
+            read_clusters=partial(find_clusters, self),
+            linear=False,
+            fast=bool(fast),
+        )
         estimates = fit_generalized(
             self._kept_design(),
             self.spec,

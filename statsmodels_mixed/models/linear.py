@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
-from ..crossprod import Structure, linear_structure
-from ..design import Design, check_groupings, check_linear_response, check_random_columns
 from ..errors import OptionError
-from ..fit import fit_linear
-from ..inference.references import choose
-from ..optimize import FitOptions
-from ..results.linear import LinearMixedModelResults
-from ..terms import MixedFormula
+from ..fitting.crossprod import Structure, linear_structure
+from ..fitting.linear import fit_linear
+from ..fitting.optimize import FitOptions
+from ..fitting.pls import objective, objective_and_gradient
+from ..formula.terms import MixedFormula
+from ..frame.design import Design, check_groupings, check_linear_response, check_random_columns
+from ..results.row_labels import find_clusters
+from ..standard_errors.choice import choose
 from .base import MixedModel
+from .linear_results import LinearMixedModelResults
 
 __all__ = ["LinearMixedModel"]
 
@@ -156,14 +159,10 @@ class LinearMixedModel(MixedModel):
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at covariance parameters theta."""
-        from ..pls import objective
-
         return float(objective(self._kept_design(), self._theta(theta), reml=reml, sigma=None))
 
     def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
         """Return the gradient of `objective`, shape (n_theta,)."""
-        from ..pls import objective_and_gradient
-
         design = self._kept_design()
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
         return np.asarray(gradient)
@@ -244,7 +243,14 @@ class LinearMixedModel(MixedModel):
         )
         if not isinstance(reml, bool | np.bool_):
             raise OptionError(f"reml must be True or False, not {reml!r}")
-        choice = choose(self, dof, cov_type, cov_kwds, linear=True, reml=bool(reml))
+        choice = choose(
+            dof,
+            cov_type,
+            cov_kwds,
+            read_clusters=partial(find_clusters, self),
+            linear=True,
+            reml=bool(reml),
+        )
         design = self._kept_design()
         check_groupings(design, allow_observation_level=sigma is not None)
         estimates = fit_linear(

@@ -13,23 +13,22 @@ from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import union_dicts
 
 from ..errors import DataError, OptionError
-from .afterwards import Afterwards
+from ..standard_errors.reference import Reference
+from ..standard_errors.undetermined import undetermined
 from .layout import Layout
-from .reference import Reference
 from .testing import Testing
-from .undetermined import undetermined
 
 if TYPE_CHECKING:
-    from ..design import Design
-    from ..estimates import GeneralizedEstimates, LinearEstimates
-    from ..models.base import MixedModel
+    from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+    from ..frame.design import Design
+    from .fitted_model import FittedModel
 
 __all__ = ["MixedModelResults", "MixedModelResultsWrapper", "unwrap"]
 
 Array = NDArray[np.float64]
 
 
-class MixedModelResults(Afterwards, Testing):
+class MixedModelResults(Testing):
     """The result of fitting a mixed model.
 
     It holds its own numbers (`estimates`, frozen): fitting the model again, or another
@@ -40,7 +39,7 @@ class MixedModelResults(Afterwards, Testing):
 
     Parameters
     ----------
-    model : MixedModel
+    model : FittedModel
         The model that was fitted.
     estimates : LinearEstimates or GeneralizedEstimates
         The numbers.
@@ -62,7 +61,7 @@ class MixedModelResults(Afterwards, Testing):
 
     def __init__(
         self,
-        model: MixedModel,
+        model: FittedModel,
         estimates: LinearEstimates | GeneralizedEstimates,
         layout: Layout,
         reference: Reference,
@@ -91,7 +90,7 @@ class MixedModelResults(Afterwards, Testing):
         other._refer(reference)
         return other
 
-    def initialize(self, model: MixedModel, params: Array) -> None:
+    def initialize(self, model: FittedModel, params: Array) -> None:
         """Attach the model and the coefficients (called by statsmodels)."""
         self.model = model
         self.params = params
@@ -167,12 +166,6 @@ class MixedModelResults(Afterwards, Testing):
     def _conditional_predictor(self) -> Array:
         """X beta + Z b + offset, shape (n,)."""
         raise NotImplementedError
-
-    def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
-        """Return the fixed-effects matrix for new data and its row labels."""
-        from .prediction import fixed_part
-
-        return (None, None) if exog is None else fixed_part(self.model, exog, transform)
 
     # Display and storage.
 

@@ -16,14 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..standard_errors.undetermined import Undetermined
 from .layout import Dims, Layout
-from .undetermined import Undetermined
 from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
-    from ..design import Design
-    from ..estimates import GeneralizedEstimates, LinearEstimates
-    from ..optimize import FitReport
+    from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+    from ..fitting.optimize import FitReport
+    from ..frame.design import Design
 
 __all__ = ["Extractors"]
 

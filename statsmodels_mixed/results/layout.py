@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..covariance import theta_names
-from ..design import Design, RandomBlock
+from ..fitting.covariance import theta_names
+from ..frame.design import Design, RandomBlock
 
 __all__ = ["BlockLayout", "Dims", "Layout"]
 

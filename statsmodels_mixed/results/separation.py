@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from ..design import Design
-from ..estimates import GeneralizedEstimates
-from ..families import FamilySpec
+from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.families import FamilySpec
+from ..frame.design import Design
 
 __all__ = ["separated_columns"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError
+from ..standard_errors.reference import DOF_METHODS
 from .document import Document
-from .facts import facts
-from .reference import DOF_METHODS
+from .notes import facts
 from .tables import Column, Table, fixed, p_value, plain, significant
 
 if TYPE_CHECKING:

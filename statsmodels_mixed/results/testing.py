@@ -19,12 +19,13 @@ from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.stats.contrast import ContrastResults
 
 from ..errors import OptionError
-from .denominators import Denominators, FixedDenominators, FTest, two_sided
+from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
+from ..standard_errors.reference import Reference
+from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
-from .facts import warn_not_estimable
 from .linear_hypotheses import known_only, read_hypotheses
-from .reference import Reference
-from .undetermined import Undetermined
+from .notes import warn_not_estimable
+from .term_tests import wald_test_terms
 
 if TYPE_CHECKING:
     from statsmodels.stats.contrast import WaldTestResults
@@ -159,9 +160,8 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         return np.column_stack([self.params - half, self.params + half])
 
     def _profile_intervals(self, alpha: float) -> Array:
-        from ..inference.profile import coefficient_intervals
-
-        return coefficient_intervals(self, alpha)
+        """Return the intervals of likelihood-ratio tests, shape (rank, 2)."""
+        raise NotImplementedError
 
     def coeftable(self) -> pd.DataFrame:
         """Return the coefficients with standard errors, tests that they are zero and p-values.
@@ -341,46 +341,4 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         WaldTestResults
             Its `table` has one row per test.
         """
-        from .contrasts import wald_test_terms
-
         return wald_test_terms(self, skip_single, extra_constraints, combine_terms, scalar)
-
-    def t_test_pairwise(
-        self,
-        term_name: str,
-        method: str | Sequence[str] = "hs",
-        alpha: float = 0.05,
-        factor_labels: Sequence[str] | None = None,
-    ) -> Any:
-        """Compare all pairs of levels of a categorical term of the fixed part.
-
-        The means of the levels are averaged over the levels of factors that interact with the
-        term, each with the same weight, at the means of covariates that do.
-
-        Parameters
-        ----------
-        term_name : str
-            The term, such as ``"machine"``.
-        method : str or sequence of str
-            Corrections for multiple testing.
-        alpha : float
-            Significance level.
-        factor_labels : sequence of str, optional
-            Names of the levels to show.
-
-        Returns
-        -------
-        MultiCompResult
-            Its `result_frame` has one row per pair; NaN for differences that are not
-            estimable.
-
-        Raises
-        ------
-        OptionError
-            If the term is not a single factor.
-        DataError
-            If it is part of an interaction and the data of the fit were removed.
-        """
-        from ..inference.pairwise import t_test_pairwise
-
-        return t_test_pairwise(self, term_name, method, alpha, factor_labels)

@@ -14,12 +14,12 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from statsmodels_mixed import datasets
-from statsmodels_mixed.design import Design, build_design
-from statsmodels_mixed.estimates import GeneralizedEstimates
-from statsmodels_mixed.families import FamilySpec
+from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.generalized import fit_generalized
 from statsmodels_mixed.formula import parse
 from statsmodels_mixed.frame import build_frame
-from statsmodels_mixed.generalized import fit_generalized
+from statsmodels_mixed.frame.design import Design, build_design
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.frame.columns import (
+from statsmodels_mixed.frame.table import (
     is_number,
     is_text,
     missing_rows,

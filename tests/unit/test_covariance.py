@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from statsmodels_mixed.covariance import (
+from statsmodels_mixed.fitting.covariance import (
     canonical,
     factors_of,
     is_singular,

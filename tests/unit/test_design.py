@@ -7,11 +7,11 @@ import pandas as pd
 import patsy
 import pytest
 
-from statsmodels_mixed.design import build_design, check_groupings, check_linear_response
 from statsmodels_mixed.errors import DataError
 from statsmodels_mixed.formula.parse import parse
+from statsmodels_mixed.formula.terms import Grouping, Intercept, MixedFormula, RandomTerm
 from statsmodels_mixed.frame.build import build_frame, random_matrix
-from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm
+from statsmodels_mixed.frame.design import build_design, check_groupings, check_linear_response
 
 # Two groups of three rows, small enough to write every matrix down.
 SMALL = pd.DataFrame(

@@ -10,9 +10,9 @@ from patsy.eval import EvalEnvironment
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.frame import engine, engine_formulaic
-from statsmodels_mixed.frame.columns import open_table, tidy
 from statsmodels_mixed.frame.factors import Rows
-from statsmodels_mixed.frame.sides import Side, read_code
+from statsmodels_mixed.frame.parts import Side, read_code
+from statsmodels_mixed.frame.table import open_table, tidy
 
 RNG = np.random.default_rng(0)
 N = 24

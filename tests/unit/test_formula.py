@@ -11,9 +11,15 @@ import patsy
 import pytest
 
 from statsmodels_mixed.errors import FormulaError
-from statsmodels_mixed.formula.build import expression, fulldummy, term, zerocorr
+from statsmodels_mixed.formula.compose import expression, fulldummy, term, zerocorr
 from statsmodels_mixed.formula.parse import parse, variables
-from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm, plain_names
+from statsmodels_mixed.formula.terms import (
+    Grouping,
+    Intercept,
+    MixedFormula,
+    RandomTerm,
+    plain_names,
+)
 
 PRESENT, OMITTED, ELSEWHERE = Intercept.PRESENT, Intercept.OMITTED, Intercept.ELSEWHERE
 

@@ -9,6 +9,7 @@ import pytest
 import statsmodels.formula
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
+from statsmodels_mixed.formula.terms import Grouping, Intercept, MixedFormula, RandomTerm
 from statsmodels_mixed.frame.build import (
     build_frame,
     fixed_matrix,
@@ -17,7 +18,6 @@ from statsmodels_mixed.frame.build import (
     random_columns,
     random_matrix,
 )
-from statsmodels_mixed.terms import Grouping, Intercept, MixedFormula, RandomTerm
 
 N = 24
 RNG = np.random.default_rng(4)

@@ -21,7 +21,6 @@ import statsmodels.formula.api as smf
 from statsmodels.genmod.generalized_linear_model import GLMResults
 from statsmodels.iolib.summary2 import summary_col
 
-import statsmodels_mixed.inference.hessian
 from statsmodels_mixed import (
     DataError,
     GeneralizedLinearMixedModelResults,
@@ -29,6 +28,7 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
+from statsmodels_mixed.standard_errors import generalized_covariance
 
 families, links = sm.families, sm.families.links
 VERBAGG = "r2 ~ 1 + anger + gender + btype + situ + mode + (1 | subj) + (1 | item)"
@@ -241,9 +241,7 @@ def test_hessian_by_differences_of_the_objective(gamma):
 
 
 def test_a_hessian_that_is_not_positive_is_not_used(cbpp, monkeypatch):
-    monkeypatch.setattr(
-        statsmodels_mixed.inference.hessian, "hessian", lambda design, estimates: -np.eye(5)
-    )
+    monkeypatch.setattr(generalized_covariance, "hessian", lambda design, estimates: -np.eye(5))
     fit = cbpp.model.fit(cov_type="hessian")
     assert fit.cov_type == "conditional"
     np.testing.assert_allclose(fit.bse, cbpp.bse)

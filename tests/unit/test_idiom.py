@@ -8,8 +8,8 @@ import statsmodels.formula.api as smf
 
 import statsmodels_mixed
 from statsmodels_mixed import DataError, FormulaError, OptionError, parse
-from statsmodels_mixed.frame.columns import open_table
-from statsmodels_mixed.models.idiom import attach_groups, translate
+from statsmodels_mixed.frame.table import open_table
+from statsmodels_mixed.models.mixedlm_arguments import attach_groups, translate
 
 TABLE = {
     "y": [1.0, 2.0],

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed import DataError, parse
-from statsmodels_mixed.design import build_design
-from statsmodels_mixed.families import FamilySpec
+from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.response import prepare_response
 from statsmodels_mixed.frame.build import build_frame
-from statsmodels_mixed.response import prepare_response
+from statsmodels_mixed.frame.design import build_design
 
 BINOMIAL = FamilySpec("binomial", "logit")
 POISSON = FamilySpec("poisson", "log")

@@ -1,0 +1,255 @@
+"""The bootstrap: responses drawn from a fit, or samples of the data, and the model refitted.
+
+For responses the structure of the model is analysed once and shared by all threads; each has
+its own workspace, and the core releases the interpreter's lock while it works. Every sample
+of the data is a model of its own. Fits start at the parameters that responses were drawn
+from, or at the estimates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import one_blas_thread
+from ..errors import OptionError
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..frame.design import Design
+from ..results.base import unwrap
+from ..results.parameters import Components, check_count
+from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
+from ..simulation.streams import Seed, read_seed
+from .cases import CaseRefitter, cases_of
+from .refitters import Refitter, make_refitter
+from .replicate_file import ReplicateFile, read_file
+from .replicates import Bootstrap, Recipe, Rows
+from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads, progress_bar
+
+__all__ = ["bootstrap"]
+
+Array = NDArray[np.float64]
+
+
+def bootstrap(
+    result: Any,
+    n: int,
+    *,
+    kind: str = "parametric",
+    by: str | None = None,
+    seed: Seed = None,
+    re: str | None = None,
+    beta: Values = None,
+    theta: Values = None,
+    sigma: float | None = None,
+    dispersion: float | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+    path: str | PathLike[str] | None = None,
+    resume: Bootstrap | None = None,
+) -> Bootstrap:
+    """Refit a model to responses drawn from it, or to samples of its data.
+
+    Ctrl-C ends a run early and returns the replicates done so far.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data. Replicates have the same criterion (ML or REML), or the
+        same approximation; their standard errors are those given theta.
+    n : int
+        Number of replicates.
+    kind : {"parametric", "cases"}
+        ``"parametric"``: responses are drawn from the model. ``"cases"``: levels of a
+        grouping factor are drawn with replacement, as many as there are, with their rows,
+        weights and offset. Each drawn is a level of its own, and so are the levels of other
+        factors within it. Levels of a crossed factor are shared by copies as by others:
+        replicates then vary as for other levels of `by` and the same levels of that factor.
+        A coefficient that a sample cannot tell, as when a column of X is constant or zero
+        there, is NaN in its replicate; a sample the model cannot be fitted to is all NaN.
+    by : str, optional
+        The grouping factor for ``"cases"``, by default the one that contains all others.
+        Where it lies within another, levels are drawn from within each of the other's.
+    seed : int, sequence of int, SeedSequence or Generator, optional
+        The same seed gives the same replicates, whatever the number of threads; replicate
+        r is the fit to column r of `simulate` with that seed.
+    re : {"new", "conditional"}, optional
+        Draw new random effects, the default, or keep them at their conditional modes. This
+        and the next are for ``"parametric"`` only.
+    beta, theta, sigma, dispersion : optional
+        Hypothesized parameters to draw from; see `simulate`.
+    threads : int, optional
+        Number of threads; by default the number of processors this process may use.
+    progress : bool
+        Show a progress bar, which needs the package tqdm.
+    path : str or path, optional
+        An Arrow file to which replicates are appended as they are done. If it exists,
+        its replicates are taken over and the rest is computed: a run that was killed
+        goes on where it stopped, with the same random numbers.
+    resume : Bootstrap, optional
+        Replicates to take over, such as those of an interrupted run.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    OptionError
+        If an option does not go with the model, or replicates to take over were drawn
+        from another model, seed or parameters.
+    DataError
+        If the data of the result were removed, or the file is something else.
+    """
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    n = check_count(n, "replicates")
+    if resume is not None and path is not None:
+        raise OptionError("give path= or resume=, not both: a file is resumed by its name")
+    if path is not None and Path(path).exists():
+        resume = read_file(path)[0]
+    given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
+    _check_kind(kind, by, [name for name, value in given.items() if value is not None])
+    truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    cases = cases_of(design, by) if kind == "cases" else None
+    how = "" if cases is not None else "new" if re is None else re
+    components = Components.of(result.layout)
+
+    def parts(truth: Truth) -> tuple[Draws, Refitter]:
+        if cases is not None:
+            return cases, CaseRefitter(cases, estimates, truth)
+        simulator = simulator_of(design, estimates, truth, how)
+        return simulator, make_refitter(design, estimates, truth, components)
+
+    draws, refitter = parts(truth)
+    root = read_seed(resume.seed if seed is None and resume is not None else seed)
+    recipe = _recipe(result, truth, draws.stream_length, root, how, cases.by if cases else "")
+    if resume is not None:
+        _check_same(recipe, resume.recipe)
+        # the same to the last digit, though the fit may have been repeated elsewhere
+        recipe = resume.recipe
+        draws, refitter = parts(_read_truth(recipe))
+    kept = _kept(resume, n, len(recipe.truth))
+    tasks = missing_tasks(n, recipe.stream_length, kept[0])
+    workers = min(number_of_threads(threads), max(1, len(tasks)))
+    run = Run(refitter.worker, draws, root, tasks)
+    with ExitStack() as stack:
+        file = None
+        if path is not None:
+            file = stack.enter_context(ReplicateFile(path, recipe, n))
+        bar = stack.enter_context(progress_bar(n, len(kept[0]), progress))
+        stack.enter_context(one_blas_thread())
+
+        def note(fitted: int) -> None:
+            bar.update(fitted)
+            if file is not None:
+                file.write(run.done)
+
+        run.finish(workers, note)
+    return Bootstrap(recipe, n, *run.rows(kept))
+
+
+def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
+    """Raise OptionError for options that have no part in a kind of bootstrap."""
+    if kind not in ("parametric", "cases"):
+        raise OptionError(f'kind must be "parametric" or "cases", not {kind!r}')
+    if kind == "cases" and given:
+        raise OptionError(
+            f'{given[0]}= has no part in kind="cases": nothing is drawn from the model'
+        )
+    if kind == "parametric" and by is not None:
+        raise OptionError('by= is for kind="cases", whose levels are drawn')
+
+
+def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
+    """Return the first of n replicates that there are already."""
+    if resume is None:
+        return no_rows(width)
+    kept = resume.number < n
+    return resume.number[kept], resume.values[kept], resume.converged[kept]
+
+
+def _recipe(
+    result: Any,
+    truth: Truth,
+    stream_length: int,
+    root: np.random.SeedSequence,
+    re: str,
+    by: str,
+) -> Recipe:
+    """Write down what the replicates will follow from."""
+    design, estimates = result._design(), result.estimates
+    if isinstance(estimates, LinearEstimates):
+        scale_name, scale, weights = "sigma", estimates.sigma, design.weights
+    else:
+        scale_name = "dispersion" if estimates.spec.has_dispersion else ""
+        scale, weights = estimates.dispersion, None
+    units = [block.column_sizes(weights) for block in design.blocks]
+    entropy: Any = root.entropy
+    unknown = np.full(len(truth.beta), np.nan)
+    se = np.sqrt(np.diag(estimates.cov_conditional))
+    return Recipe(
+        model=_fingerprint(design, estimates),
+        formula=getattr(result.model, "formula_full", result.layout.response),
+        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
+        spawn_key=tuple(int(key) for key in root.spawn_key),
+        stream_length=stream_length,
+        re=re,
+        by=by,
+        scale_name=scale_name,
+        fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
+        components=Components.of(result.layout),
+        units=np.concatenate(units),
+        truth=np.concatenate([[np.nan, truth.scale], truth.beta, unknown, truth.theta]),
+        estimate=np.concatenate(
+            [[estimates.objective, scale], estimates.beta, se, estimates.theta]
+        ),
+    )
+
+
+def _read_truth(recipe: Recipe) -> Truth:
+    p = len(recipe.fixed_names)
+    return Truth(recipe.truth[2 : 2 + p], recipe.truth[2 + 2 * p :], float(recipe.truth[1]))
+
+
+def _fingerprint(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> str:
+    """Return a hash of the data and of how the model was fitted to them."""
+    digest = hashlib.blake2b(digest_size=16)
+    arrays: list[NDArray[Any] | None] = [design.y, design.X, design.weights, design.offset]
+    for block in design.blocks:
+        arrays += [block.z, block.refs, block.pattern]
+    for array in arrays:
+        part = b"none" if array is None else np.ascontiguousarray(array).tobytes()
+        digest.update(str(len(part)).encode() + part)
+    if isinstance(estimates, LinearEstimates):
+        how: tuple[Any, ...] = (estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
+    else:
+        how = (estimates.spec, estimates.n_agq, estimates.fast, estimates.hessian)
+    digest.update(repr(how).encode())
+    return digest.hexdigest()
+
+
+def _check_same(ours: Recipe, theirs: Recipe) -> None:
+    """Raise OptionError unless replicates can be added to those of another recipe."""
+    close = ours.truth.shape == theirs.truth.shape and np.allclose(
+        ours.truth, theirs.truth, rtol=1e-5, atol=1e-8, equal_nan=True
+    )
+    differences = {
+        "another model, other data or another criterion": ours.model != theirs.model,
+        "another seed": (ours.entropy, ours.spawn_key) != (theirs.entropy, theirs.spawn_key),
+        f'kind="{theirs.kind}"': ours.kind != theirs.kind,
+        f'by="{theirs.by}"': ours.by != theirs.by,
+        f're="{theirs.re}"': ours.re != theirs.re,
+        "streams of another length": ours.stream_length != theirs.stream_length,
+        "other parameters": not close,
+    }
+    found = [what for what, differs in differences.items() if differs]
+    if found:
+        raise OptionError(
+            f"the replicates to take over were drawn with {found[0]}; run this with another path="
+        )

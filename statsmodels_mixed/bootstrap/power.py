@@ -1,0 +1,285 @@
+"""Power of tests of the coefficients, by simulation.
+
+Responses are drawn from the model with hypothesized parameters, the model is refitted to each,
+and hypotheses L beta = 0 are tested in each fit. The share of rejections is the power of the
+test, or where the hypothesis is true its size. Nothing is borrowed from the fit that the
+responses were drawn from: every test has its own estimates, standard errors and denominator
+degrees of freedom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv
+
+from .._core import one_blas_thread
+from ..comparison.hypotheses import term_hypotheses
+from ..errors import OptionError
+from ..fitting.estimates import LinearEstimates
+from ..results.base import unwrap
+from ..results.degrees_of_freedom import denominators
+from ..results.notes import warn_not_estimable
+from ..results.parameters import Components, check_count, quantile_levels
+from ..simulation.simulator import Values, hypothesized, simulator_of
+from ..simulation.streams import Seed, read_seed
+from ..standard_errors.reference import MODEL_BASED
+from .refitters import make_refitter
+from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
+from .runner import Run, missing_tasks, no_rows, number_of_threads, progress_bar
+
+__all__ = ["Power", "power"]
+
+Array = NDArray[np.float64]
+
+TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
+
+
+@dataclass(frozen=True, eq=False)
+class Power:
+    """Tests of hypotheses in simulated responses.
+
+    Parameters
+    ----------
+    test : str
+        Which test.
+    alpha : float
+        Level of the tests.
+    requested : int
+        Number of responses that were asked for; fewer are there after an interruption.
+    pvalues : DataFrame
+        p-value of each hypothesis, a column, in each replicate, a row; NaN where a model
+        could not be fitted.
+    converged : ndarray of bool, shape (m,)
+        Whether the fits of each replicate reached a stationary point.
+    seed : SeedSequence
+        With which the run can be repeated.
+    """
+
+    test: str
+    alpha: float
+    requested: int
+    pvalues: pd.DataFrame
+    converged: NDArray[np.bool_]
+    seed: np.random.SeedSequence
+
+    def __repr__(self) -> str:
+        head = f"Power of {self.test} tests at level {self.alpha:g}, {len(self.pvalues)} replicates"
+        return f"{head}\n{self.table().to_string()}"
+
+    def table(self, alpha: float | None = None, level: float = 0.95) -> pd.DataFrame:
+        """Return how often the hypotheses were rejected.
+
+        Parameters
+        ----------
+        alpha : float, optional
+            Another level of the tests.
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            For each hypothesis `power`, the share of the replicates in which it was rejected;
+            `se`, its standard error; `lower` and `upper`, the exact interval of Clopper and
+            Pearson (1934); `replicates`, the number of those that could be tested.
+
+        Raises
+        ------
+        OptionError
+            If a level is not between 0 and 1.
+        """
+        alpha = self.alpha if alpha is None else alpha
+        quantile_levels(alpha)
+        tail = quantile_levels(1.0 - level)[0]
+        count = self.pvalues.notna().sum()
+        rejected = (self.pvalues <= alpha).sum()
+        share = rejected / count
+        with np.errstate(invalid="ignore"):
+            lower = betaincinv(rejected, count - rejected + 1, tail)
+            upper = betaincinv(rejected + 1, count - rejected, 1.0 - tail)
+        return pd.DataFrame(
+            {
+                "power": share,
+                "se": np.sqrt(share * (1.0 - share) / count),
+                "lower": np.where(rejected == 0, 0.0, lower),
+                "upper": np.where(rejected == count, 1.0, upper),
+                "replicates": count,
+            }
+        )
+
+
+def power(
+    result: Any,
+    n: int = 1000,
+    *,
+    beta: Values = None,
+    theta: Values = None,
+    sigma: float | None = None,
+    dispersion: float | None = None,
+    hypotheses: str | Mapping[str, ArrayLike] = "coefficients",
+    test: str | None = None,
+    alpha: float = 0.05,
+    seed: Seed = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Power:
+    """Estimate the power of tests of the coefficients by simulation.
+
+    Ctrl-C ends a run early and returns what is done so far.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        A fit, with its data: it gives the design, and the parameters that are not
+        hypothesized. Models are refitted as it was.
+    n : int
+        Number of responses to draw.
+    beta, theta, sigma, dispersion : optional
+        Parameters to draw from, as for `simulate`: ``beta={"days": 5.0}``.
+    hypotheses : {"coefficients", "terms"} or mapping
+        What is tested: that each coefficient is zero; that the type III contrasts of each
+        term are; or that combinations of the estimable coefficients are, by name: arrays of
+        shape (rank,) or (m, rank). Of combinations of the coefficients of all columns of X,
+        shape (p,) or (m, p), those that are not estimable are NaN.
+    test : {"wald", "satterthwaite", "kenward-roger", "lrt"}, optional
+        By default that of the fit, by its `dof`. ``"wald"``: by the normal and chi-squared
+        distributions, with standard errors given the covariance parameters.
+        ``"satterthwaite"`` and ``"kenward-roger"``: t and F tests of linear models (the latter
+        by REML), with degrees of freedom computed anew for each response, which takes one to
+        several milliseconds. ``"lrt"``: likelihood-ratio tests, not for REML; each hypothesis
+        takes another fit of every response.
+    alpha : float
+        Level of the tests.
+    seed : int, sequence of int, SeedSequence or Generator, optional
+        The same seed gives the same result, whatever the number of threads; the responses
+        are those of `simulate` with that seed.
+    threads : int, optional
+        Number of threads; by default the number of processors this process may use.
+    progress : bool
+        Show a progress bar, which needs the package tqdm.
+
+    Returns
+    -------
+    Power
+        Its `table()` has the rates of rejection with Monte Carlo errors.
+
+    Raises
+    ------
+    OptionError
+        If an option does not go with the model.
+    DataError
+        If the data of the result were removed.
+    """
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    n = check_count(n, "replicates")
+    quantile_levels(alpha)
+    test = _own_test(result) if test is None else test
+    _check_test(test, result)
+    named = _hypotheses(result, hypotheses)
+    tested = [one for one in named.values() if one is not None]
+    truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
+    simulator = simulator_of(design, estimates, truth, "new")
+    components = Components.of(result.layout)
+    if test == "wald":
+        worker = wald_tests(make_refitter(design, estimates, truth, components), tested)
+    elif test == "lrt":
+        worker = likelihood_ratio_tests(design, estimates, truth, components, tested)
+    else:
+        denominators(result, test)  # whatever is wrong with the method would be with each
+        worker = small_sample_tests(design, estimates, truth, components, tested, test)
+    root = read_seed(seed)
+    tasks = missing_tasks(n, simulator.stream_length, np.empty(0, dtype=np.int64))
+    run = Run(worker, simulator, root, tasks)
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(n, 0, progress))
+        stack.enter_context(one_blas_thread())
+        run.finish(min(number_of_threads(threads), len(tasks)), bar.update)
+    number, pvalues, converged = run.rows(no_rows(len(tested)))
+    frame = pd.DataFrame(
+        pvalues,
+        index=pd.Index(number, name="replicate"),
+        columns=pd.Index([one.name for one in tested], dtype=object),
+    ).reindex(columns=pd.Index(list(named), dtype=object))
+    return Power(test, alpha, n, frame, converged, root)
+
+
+def _own_test(result: Any) -> str:
+    """Return what the tests of a fit are called here."""
+    reference = result.reference
+    if reference.dof == "residual" or reference.errors not in (MODEL_BASED, "Kenward-Roger"):
+        asked = f"dof={reference.dof!r}, cov_type={reference.cov_type!r}"
+        raise OptionError(
+            f"tests as of this fit ({asked}) are not simulated: choose others by test="
+        )
+    return reference.dof or "wald"
+
+
+def _check_test(test: str, result: Any) -> None:
+    """Raise OptionError unless a test is possible after fits like the given one."""
+    if test not in TESTS:
+        raise OptionError(f"test= is one of {', '.join(map(repr, TESTS))}, not {test!r}")
+    linear = isinstance(result.estimates, LinearEstimates)
+    if test in ("satterthwaite", "kenward-roger") and not linear:
+        raise OptionError(
+            f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'"
+        )
+    reml = getattr(result.estimates, "reml", False)
+    if test == "kenward-roger" and not reml:
+        raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True")
+    if test == "lrt" and reml:
+        raise OptionError(
+            "test='lrt' is for maximum likelihood: REML criteria of models with different fixed "
+            "effects are not comparable; refit with reml=False"
+        )
+
+
+def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, Hypothesis | None]:
+    """Return the hypotheses that are asked for by name; None if it is not estimable."""
+    rank = len(result.estimates.beta)
+    if isinstance(asked, Mapping):
+        pairs = _known_rows(result, asked)
+    elif asked == "coefficients":
+        names = [result.layout.columns[i] for i in result.estimates.columns]
+        pairs = [(name, row[None, :]) for name, row in zip(names, np.eye(rank), strict=True)]
+    elif asked == "terms":
+        pairs = term_hypotheses(result)
+    else:
+        raise OptionError(
+            f'hypotheses= is "coefficients", "terms" or contrasts by name, not {asked!r}'
+        )
+    if not pairs:
+        raise OptionError("there is nothing to test: the model has no coefficients for it")
+    sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
+    return {name: Hypothesis.of(name, rows, sizes) if len(rows) else None for name, rows in pairs}
+
+
+def _known_rows(result: Any, asked: Mapping[str, ArrayLike]) -> list[tuple[str, Array]]:
+    """Return the rows of hypotheses by name, none for those that are not estimable."""
+    pairs, lost = [], 0
+    for name, given in asked.items():
+        rows, known = result._of_estimable(np.atleast_2d(np.asarray(given, dtype=float)))
+        lost += not known.all()
+        checked = _rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
+        pairs.append((str(name), checked))
+    if lost and lost == len(pairs):
+        raise OptionError("the data do not determine any of the combinations in hypotheses=")
+    if lost:
+        warn_not_estimable(lost, "hypothesis")
+    return pairs
+
+
+def _rows(name: str, rows: Array, rank: int) -> Array:
+    if rows.ndim != 2 or rows.shape[1] != rank or not np.isfinite(rows).all() or not rows.any():
+        raise OptionError(
+            f"hypotheses[{name!r}] must hold finite numbers, not all zero, one for each of the "
+            f"{rank} estimable coefficients in every row; its shape is {rows.shape}"
+        )
+    return rows

@@ -1,0 +1,214 @@
+"""Hypotheses on the coefficients, tested in the fits to many responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from ..errors import CoreError, DataError
+from ..fitting.covariance import factors_of
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..frame.design import Design
+from ..results.parameters import Components
+from ..simulation.simulator import Truth
+from ..standard_errors import kenward_roger, satterthwaite
+from .refitters import Fits, Flag, Refitter, Worker, make_refitter
+
+__all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
+
+Array = NDArray[np.float64]
+
+# Singular values of contrasts below this share of the largest are zero.
+DEPENDENT = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """L beta = 0.
+
+    Parameters
+    ----------
+    name : str
+    contrasts : ndarray, shape (m, rank)
+        Independent rows that span those of L.
+    free : ndarray, shape (rank, rank - m)
+        Columns that span the coefficients for which it holds.
+    """
+
+    name: str
+    contrasts: Array
+    free: Array
+
+    @classmethod
+    def of(cls, name: str, rows: Array, sizes: Array) -> Hypothesis:
+        """Make a hypothesis of rows, perhaps dependent, in units of sizes (rank,) of beta."""
+        _, values, right = np.linalg.svd(rows * sizes)
+        m = int(np.sum(values > DEPENDENT * values[0]))
+        return cls(name, right[:m] / sizes, sizes[:, None] * right[m:].T)
+
+
+def wald_tests(refitter: Refitter, hypotheses: list[Hypothesis]) -> Callable[[], Worker]:
+    """Return what makes a worker that gives p-values of Wald tests.
+
+    Parameters
+    ----------
+    refitter : Refitter
+    hypotheses : list of Hypothesis
+
+    Returns
+    -------
+    callable
+        Rows of what its workers return hold a p-value for each hypothesis.
+    """
+
+    def worker() -> Worker:
+        fit = refitter.fitter()
+
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            fits = fit(responses, stop)
+            pvalues = [_wald_pvalues(fits, one.contrasts) for one in hypotheses]
+            return np.column_stack(pvalues), fits.converged
+
+        return work
+
+    return worker
+
+
+def _wald_pvalues(fits: Fits, contrasts: Array) -> Array:
+    """Return the upper tail of d'V^-1 d, d = L beta and V its covariance, shape (m,)."""
+    distance = fits.beta @ contrasts.T
+    variance = contrasts @ fits.covariance @ contrasts.T
+    out = np.full(len(distance), np.nan)
+    known = np.isfinite(variance).all(axis=(1, 2))
+    solved = np.linalg.solve(variance[known], distance[known][:, :, None])[:, :, 0]
+    out[known] = chdtrc(len(contrasts), np.einsum("mi,mi->m", distance[known], solved))
+    return out
+
+
+def likelihood_ratio_tests(
+    design: Design,
+    estimates: LinearEstimates | GeneralizedEstimates,
+    truth: Truth,
+    components: Components,
+    hypotheses: list[Hypothesis],
+) -> Callable[[], Worker]:
+    """Return what makes a worker that gives p-values of likelihood-ratio tests.
+
+    Parameters
+    ----------
+    design, estimates
+        Of the fit that is repeated.
+    truth : Truth
+        What responses are drawn from, and where fits start.
+    components : Components
+    hypotheses : list of Hypothesis
+
+    Returns
+    -------
+    callable
+        See `wald_tests`.
+    """
+    full = make_refitter(design, estimates, truth, components)
+    linear = isinstance(estimates, LinearEstimates)
+    X = design.X[:, estimates.columns]
+    mean = X @ truth.beta
+    smaller = []
+    for one in hypotheses:
+        reduced = np.ascontiguousarray(X @ one.free)
+        nearest: Array = np.linalg.lstsq(reduced, mean, rcond=None)[0].astype(float)
+        names = tuple(f"column {i}" for i in range(reduced.shape[1]))
+        refitter = make_refitter(
+            replace(design, X=reduced, x_names=names),
+            estimates,
+            replace(truth, beta=nearest),
+            components,
+        )
+        # responses of linear models come without the fixed part
+        smaller.append((refitter, mean - reduced @ nearest if linear else np.zeros(len(mean))))
+
+    def worker() -> Worker:
+        fit = full.fitter()
+        fit_smaller = [(refitter.fitter(), rest) for refitter, rest in smaller]
+
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            fits = fit(responses, stop)
+            restricted = [one(responses + rest, stop) for one, rest in fit_smaller]
+            # an interruption leaves more of some than of others
+            done = min(len(some.objective) for some in (fits, *restricted))
+            converged, pvalues = fits.converged[:done], []
+            for one, some in zip(hypotheses, restricted, strict=True):
+                ratio = some.objective[:done] - fits.objective[:done]
+                pvalues.append(chdtrc(len(one.contrasts), np.maximum(ratio, 0.0)))
+                converged = converged & some.converged[:done]
+            return np.column_stack(pvalues), converged
+
+        return work
+
+    return worker
+
+
+def small_sample_tests(
+    design: Design,
+    estimates: LinearEstimates,
+    truth: Truth,
+    components: Components,
+    hypotheses: list[Hypothesis],
+    method: str,
+) -> Callable[[], Worker]:
+    """Return what makes a worker that gives p-values of t and F tests of a linear model.
+
+    Parameters
+    ----------
+    design, estimates, truth, components, hypotheses
+        See `likelihood_ratio_tests`.
+    method : {"satterthwaite", "kenward-roger"}
+
+    Returns
+    -------
+    callable
+        See `wald_tests`.
+    """
+    refitter = make_refitter(design, estimates, truth, components)
+    mean = design.X[:, estimates.columns] @ truth.beta
+    if design.offset is not None:
+        mean = mean + design.offset
+    patterns = [block.pattern for block in design.blocks]
+    dof = len(mean) - (len(truth.beta) if estimates.reml else 0)
+    prepare = satterthwaite.prepare if method == "satterthwaite" else kenward_roger.prepare
+
+    def test(response: Array, fits: Fits, r: int) -> list[float]:
+        sigma, theta = float(fits.scale[r]), fits.theta[r]
+        fitted = replace(
+            estimates,
+            theta=theta,
+            factors=factors_of(theta, patterns),
+            beta=fits.beta[r],
+            sigma=sigma,
+            cov_unscaled=fits.covariance[r] / sigma**2,
+            pwrss=sigma**2 * dof,
+        )
+        prepared = prepare(replace(design, y=response + mean), fitted)
+        return [prepared.f_test(one.contrasts).pvalue for one in hypotheses]
+
+    def worker() -> Worker:
+        fit = refitter.fitter()
+
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            fits = fit(responses, stop)
+            pvalues = np.full((len(fits.objective), len(hypotheses)), np.nan)
+            for r in np.flatnonzero(np.isfinite(fits.objective)).tolist():
+                if stop[0]:
+                    return pvalues[:r], fits.converged[:r]
+                with suppress(CoreError, DataError, np.linalg.LinAlgError):
+                    pvalues[r] = test(responses[r], fits, r)
+            return pvalues, fits.converged
+
+        return work
+
+    return worker

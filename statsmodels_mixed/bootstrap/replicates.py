@@ -1,0 +1,287 @@
+"""Bootstrap replicates as a value: tables, intervals, and what they were made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..fitting.covariance import SINGULAR
+from ..results.parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
+
+__all__ = ["Bootstrap", "Recipe", "Rows", "shortest_interval"]
+
+Array = NDArray[np.float64]
+
+# Number, values and convergence of some replicates; see `Bootstrap`.
+Rows = tuple[NDArray[np.int64], Array, NDArray[np.bool_]]
+
+METHODS = ("percentile", "basic", "equal-tail", "shortest")
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Everything that the replicates follow from, and the names of their parameters.
+
+    Parameters
+    ----------
+    model : str
+        Fingerprint of the design and of how it was fitted.
+    formula : str
+        What the model is called when replicates are shown.
+    entropy : int or tuple of int
+        Of the seed.
+    spawn_key : tuple of int
+        Of the seed.
+    stream_length : int
+        Consecutive replicates that share a stream of random numbers.
+    re : str
+        ``"new"`` or ``"conditional"`` random effects; empty for cases.
+    by : str
+        Grouping factor whose levels are drawn with replacement; empty for responses drawn
+        from the model.
+    scale_name : str
+        ``"sigma"`` or ``"dispersion"``; empty for a family without one.
+    fixed_names : tuple of str
+        Names of the estimable coefficients.
+    components : Components
+        Names of the covariance parameters.
+    units : ndarray, shape (n_sd,)
+        Root mean square of the column of Z of each random effect.
+    truth, estimate : ndarray, shape (width,)
+        Parameters that responses were drawn from, and those of the fit, as a row of
+        replicates: objective, scale, coefficients, standard errors, theta. Objective and
+        standard errors of `truth` are NaN.
+    """
+
+    model: str
+    formula: str
+    entropy: int | tuple[int, ...]
+    spawn_key: tuple[int, ...]
+    stream_length: int
+    re: str
+    by: str
+    scale_name: str
+    fixed_names: tuple[str, ...]
+    components: Components
+    units: Array
+    truth: Array
+    estimate: Array
+
+    @property
+    def kind(self) -> str:
+        """What is drawn: ``"parametric"`` or ``"cases"``."""
+        return "cases" if self.by else "parametric"
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """Kind and name of each number of a row."""
+        fixed = self.fixed_names
+        return [
+            ("objective", ""),
+            (self.scale_name or "dispersion", ""),
+            *(("beta", name) for name in fixed),
+            *(("se", name) for name in fixed),
+            *(("theta", name) for name in self.components.theta_names),
+        ]
+
+    def table(self, rows: Array) -> pd.DataFrame:
+        """Return rows with the standard deviations and correlations they imply."""
+        components, width = self.components, 2 + 2 * len(self.fixed_names)
+        theta = rows[:, width:]
+        scale = rows[:, 1] if self.scale_name == "sigma" else 1.0
+        values = [rows, components.deviations(theta, scale), components.correlations(theta)]
+        labels = [
+            *self.labels,
+            *(("sd", name) for name in components.sd_names),
+            *(("corr", name) for name in components.corr_names),
+        ]
+        frame = pd.DataFrame(np.hstack(values), columns=parameter_index(labels))
+        return frame if self.scale_name else frame.drop(columns="dispersion", level="kind")
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Replicates of a bootstrap.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What they follow from.
+    requested : int
+        Number of replicates that were asked for; fewer are there after an interruption.
+    number : ndarray of int, shape (m,)
+        Number of each replicate, counted from 0, ascending. The number and the seed fix it.
+    values : ndarray, shape (m, width)
+        Objective, scale, coefficients, standard errors and theta of each; NaN where the
+        model could not be fitted.
+    converged : ndarray of bool, shape (m,)
+        Whether the fit of each reached a stationary point.
+    """
+
+    recipe: Recipe
+    requested: int
+    number: NDArray[np.int64]
+    values: Array
+    converged: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __repr__(self) -> str:
+        count = f"{len(self)} replicates"
+        if len(self) < self.requested:
+            count = f"{len(self)} of {self.requested} replicates"
+        singular = f"{100 * self.share_singular:.1f} % singular"
+        if self.recipe.by:
+            count += f" of cases by {self.recipe.by}"
+        return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
+
+    @property
+    def seed(self) -> np.random.SeedSequence:
+        """The seed, with which a run can be repeated."""
+        return np.random.SeedSequence(self.recipe.entropy, spawn_key=self.recipe.spawn_key)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per replicate, its columns by kind and name.
+
+        The kinds are ``objective``, ``beta``, ``se``, ``sigma`` or ``dispersion``, ``theta``,
+        ``sd`` and ``corr``; ``frame["beta"]`` has the coefficients. A correlation is NaN
+        where a standard deviation is zero.
+        """
+        frame = self.recipe.table(self.values)
+        frame.index = pd.Index(self.number, name="replicate")
+        return frame
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of parameters there are."""
+        present = set(self.frame.columns.get_level_values("kind"))
+        return tuple(kind for kind in KINDS if kind in present)
+
+    @property
+    def singular(self) -> NDArray[np.bool_]:
+        """Whether some covariance matrix of each replicate is singular, shape (m,)."""
+        at = 2 + 2 * len(self.recipe.fixed_names) + self.recipe.components.diagonal
+        return np.asarray((np.abs(self.values[:, at]) * self.recipe.units < SINGULAR).any(axis=1))
+
+    @property
+    def share_singular(self) -> float:
+        """Share of the replicates with a singular covariance matrix."""
+        return float(self.singular.mean()) if len(self) else math.nan
+
+    def conf_int(
+        self,
+        alpha: float = 0.05,
+        method: str = "percentile",
+        kinds: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            Intervals have level 1 - alpha.
+        method : {"percentile", "basic", "equal-tail", "shortest"}
+            ``"percentile"``: order statistics (m + 1) alpha/2 and (m + 1) (1 - alpha/2),
+            interpolated; ``"basic"``: those reflected in the estimate (Davison and Hinkley
+            1997), which may leave the range of a parameter; ``"equal-tail"``: sample
+            quantiles; ``"shortest"``: the shortest interval that holds a share 1 - alpha.
+        kinds : str or sequence of str, optional
+            Some of ``"beta"``, ``"sigma"``, ``"dispersion"``, ``"theta"``, ``"sd"``, ``"corr"``.
+
+        Returns
+        -------
+        DataFrame
+            By kind and name: ``estimate``, ``lower``, ``upper``, and ``replicates``, the
+            number of replicates in which the parameter is defined.
+
+        Raises
+        ------
+        OptionError
+            If the method, a kind or alpha is not possible.
+        """
+        if method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+        quantile_levels(alpha)
+        wanted = select_kinds(kinds, self.kinds)
+        estimates = self.recipe.table(self.recipe.estimate[None, :]).iloc[0]
+        rows, labels = [], []
+        for label in self.frame.columns:
+            if label[0] not in wanted:
+                continue
+            values = np.sort(self.frame[label].to_numpy(dtype=float))
+            values = values[~np.isnan(values)]
+            estimate = float(estimates[label])
+            lower, upper = _interval(values, estimate, alpha, method)
+            labels.append(label)
+            rows.append((estimate, lower, upper, len(values)))
+        columns = ["estimate", "lower", "upper", "replicates"]
+        frame = pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
+        order = [i for kind in wanted for i, label in enumerate(labels) if label[0] == kind]
+        return frame.iloc[order]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the replicates to an Arrow file (stream format), replacing what is there."""
+        from .replicate_file import write_file  # noqa: PLC0415 - it needs this module
+
+        write_file(path, self)
+
+    @staticmethod
+    def restore(path: str | PathLike[str]) -> Bootstrap:
+        """Read replicates back; neither model nor data are needed.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that `save` wrote or `bootstrap` was writing when it was stopped.
+
+        Raises
+        ------
+        DataError
+            If the file is something else.
+        """
+        from .replicate_file import read_file  # noqa: PLC0415 - it needs this module
+
+        return read_file(path)[0]
+
+
+def _interval(values: Array, estimate: float, alpha: float, method: str) -> tuple[float, float]:
+    """Return an interval from sorted replicates; NaN when there are none."""
+    if not len(values):
+        return math.nan, math.nan
+    if method == "shortest":
+        return shortest_interval(values, 1 - alpha)
+    levels = quantile_levels(alpha)
+    if method == "equal-tail":
+        lower, upper = np.quantile(values, levels)
+    else:
+        lower, upper = np.quantile(values, levels, method="weibull")
+    if method == "basic":
+        lower, upper = 2 * estimate - upper, 2 * estimate - lower
+    return float(lower), float(upper)
+
+
+def shortest_interval(values: Array, level: float) -> tuple[float, float]:
+    """Return the shortest interval between order statistics that holds a share of a sample.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m,)
+        The sample, sorted.
+    level : float
+        Share to hold; the leftmost of equally short intervals is returned.
+    """
+    # 0.95 * 20 is a little above 19
+    inside = min(len(values), math.ceil(len(values) * level - 1e-9))
+    lengths = values[inside - 1 :] - values[: len(values) - inside + 1]
+    first = int(np.argmin(lengths))
+    return float(values[first]), float(values[first + inside - 1])

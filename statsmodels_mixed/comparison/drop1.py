@@ -1,0 +1,269 @@
+"""What each term of a model contributes: fits without it, and likelihood-ratio tests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import chdtrc
+
+from ..errors import ConvergenceWarning, DataError, OptionError
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.families import family_object
+from ..fitting.fixed_basis import orthonormal_basis, residual_response
+from ..fitting.generalized import fit_generalized, objective_and_gradient
+from ..fitting.generalized_start import glm_coefficients
+from ..fitting.linear import fit_linear
+from ..frame.design import Design, RandomBlock
+from ..results.base import unwrap
+from .anova import boundary_pvalue
+from .fixed_terms import scope, terms_of
+from .hypotheses import treatment_coding
+from .identified import identified_as
+
+__all__ = ["drop1", "ranova"]
+
+Array = NDArray[np.float64]
+
+
+def drop1(result: Any) -> pd.DataFrame:
+    """Test each term of the fixed part by leaving it out.
+
+    Terms that are part of an interaction stay. Every test is a fit of the model without the
+    term.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        A fit by maximum likelihood.
+
+    Returns
+    -------
+    DataFrame
+        A row for the fit itself, ``"<none>"``, and for each term that can be left out:
+        `npar`, `llf`, `aic`, and `statistic`, `df_diff` and `pvalue` of the test.
+
+    Raises
+    ------
+    OptionError
+        After a fit by REML, whose criterion depends on the fixed effects.
+    """
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    if getattr(estimates, "reml", False):
+        raise OptionError(
+            "REML criteria of models with different fixed effects are not comparable: refit "
+            "with reml=False, or test the terms with anova()"
+        )
+    coding = treatment_coding(result)
+    X = design.X[:, estimates.columns]
+    rows = [_row("<none>", result.objective, result.dof)]
+    for term in scope(coding.terms):
+        combinations = coding.without(coding.terms.index(term))
+        lost = X.shape[1] - combinations.shape[1]
+        if not lost:
+            continue
+        names = tuple(f"column {i}" for i in range(combinations.shape[1]))
+        reduced = replace(design, X=np.ascontiguousarray(X @ combinations), x_names=names)
+        objective = _objective(reduced, design, estimates, term.name)
+        lost += _flat(design, estimates) - _flat(reduced, estimates)
+        row = _row(term.name, objective, result.dof - lost)
+        statistic = objective - result.objective
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
+        rows.append(row)
+    return _table(rows, ["statistic", "df_diff", "pvalue"])
+
+
+def ranova(result: Any) -> pd.DataFrame:
+    """Test each random-effects term by leaving it out.
+
+    Of a term with several effects each but the intercept is left out, with its variance and
+    covariances; one that is part of an interaction stays. Of a term without correlations, and
+    of one with a single effect, all of it. Every test is a fit without the effect, by the
+    method of the given fit, REML included.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+
+    Returns
+    -------
+    DataFrame
+        A row for the fit itself, ``"<none>"``, and for each effect: `npar`, `llf`, `aic`, and
+        of the likelihood-ratio test `statistic`, `df_diff`, `pvalue` by the chi-squared
+        distribution, which is too large, and `pvalue_boundary` by the mixture that lets for
+        variances not being negative. Only parameters that the data determine count; p-values
+        are NaN where there are none.
+    """
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    rows = [_row("<none>", result.objective, result.dof)]
+    for label, at, dropped in _random_effects(result):
+        reduced = _without(design, at, dropped)
+        lost = len(estimates.theta) - sum(int(b.pattern.sum()) for b in reduced.blocks)
+        lost -= _flat(design, estimates) - _flat(reduced, estimates)
+        objective = _objective(reduced, design, estimates, label)
+        row = _row(label, objective, result.dof - lost)
+        statistic = objective - result.objective
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
+        row["pvalue_boundary"] = boundary_pvalue(reduced, design, estimates, statistic, lost)
+        rows.append(row)
+    return _table(rows, ["statistic", "df_diff", "pvalue", "pvalue_boundary"])
+
+
+def _flat(design: Design, estimates: Any) -> int:
+    """Return how many parameters of a design the data do not determine.
+
+    A model in which they determine all has no part in which they do not.
+    """
+    if not (estimates.identification.dimension and design.blocks):
+        return 0
+    return identified_as(design, estimates).dimension
+
+
+def _tail(df: int, statistic: float) -> float:
+    return float(chdtrc(df, max(statistic, 0.0))) if df > 0 else np.nan
+
+
+def _row(name: str, objective: float, npar: int) -> dict[str, Any]:
+    return {"name": name, "npar": npar, "llf": -objective / 2, "aic": objective + 2 * npar}
+
+
+def _table(rows: list[dict[str, Any]], tests: list[str]) -> pd.DataFrame:
+    index = pd.Index([row["name"] for row in rows], dtype=object)
+    table = pd.DataFrame(rows, columns=["npar", "llf", "aic", *tests])
+    return table.set_axis(index).astype({"df_diff": "Int64"})
+
+
+# Which random effects can be left out.
+
+
+def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
+    """Yield label, block and columns of the block for everything that can be left out."""
+    frame = result.model.frame
+    if frame is None:
+        for at, block in enumerate(result._design().blocks):
+            yield from _effects_of_arrays(at, block)
+        return
+    for at, part in enumerate(frame.random):
+        start = 0
+        for term, matrix in zip(part.terms, part.matrices, strict=True):
+            width = len(matrix.names)
+            effects = terms_of(matrix)
+            if term.correlated:
+                effects = scope(effects) or effects
+            for effect in effects:
+                columns = list(range(start, start + width))[effect.columns]
+                name = "1" if effect.is_intercept else effect.name
+                label = str(term) if len(columns) == width else f"{name} in {term}"
+                yield label, at, columns
+            start += width
+
+
+def _effects_of_arrays(at: int, block: RandomBlock) -> Iterator[tuple[str, int, list[int]]]:
+    """Yield the same for a block of a model made from arrays: every column is an effect."""
+    varying = [i for i in range(len(block.names)) if np.ptp(block.z[:, i]) > 0]
+    for i in varying or range(len(block.names)):
+        name = block.names[i] if varying else "1"
+        label = f"({name} | {block.name})"
+        yield (label if len(block.names) == 1 else f"{name} in {block.name}"), at, [i]
+
+
+def _without(design: Design, at: int, dropped: list[int]) -> Design:
+    """Return a design without some columns of a block, or without the block."""
+    blocks = list(design.blocks)
+    block = blocks.pop(at)
+    kept = [i for i in range(len(block.names)) if i not in dropped]
+    if kept:
+        blocks.insert(
+            at,
+            replace(
+                block,
+                z=np.ascontiguousarray(block.z[:, kept]),
+                names=tuple(block.names[i] for i in kept),
+                pattern=block.pattern[np.ix_(kept, kept)],
+            ),
+        )
+    blocks.sort(key=lambda one: -len(one.names) * len(one.levels))
+    return replace(design, blocks=tuple(blocks))
+
+
+# Fits of the smaller models.
+
+
+def _objective(reduced: Design, full: Design, estimates: Any, name: str) -> float:
+    """Return the least objective of a design, fitted as the given fit of `full` was."""
+    try:
+        return _least(reduced, full, estimates, name)
+    except DataError as error:
+        raise DataError(f"there is no fit without {name}: {error}") from error
+
+
+def _least(reduced: Design, full: Design, estimates: Any, name: str) -> float:
+    if isinstance(estimates, LinearEstimates):
+        sigma = estimates.sigma if estimates.sigma_fixed else None
+        if not reduced.blocks:
+            return _without_random_linear(reduced, estimates.reml, sigma)
+        report = fit_linear(reduced, reml=estimates.reml, sigma=sigma).report
+    elif not reduced.blocks:
+        return _without_random_generalized(replace(reduced, blocks=full.blocks), estimates)
+    else:
+        report = fit_generalized(
+            reduced,
+            estimates.spec,
+            n_agq=estimates.n_agq,
+            fast=estimates.fast,
+            hessian=estimates.hessian,
+        ).report
+    if not report.converged:
+        message = f"the fit without {name} did not converge: {report.message}"
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    return report.objective
+
+
+def _without_random_linear(design: Design, reml: bool, sigma: float | None) -> float:
+    """Return -2 log-likelihood or the REML criterion of a linear model."""
+    y = design.y if design.offset is None else design.y - design.offset
+    basis = orthonormal_basis(design.X, design.weights)
+    _, _, scale = residual_response(y, basis, design.weights)
+    n, rank = basis.Q.shape
+    dof, squares = (n - rank if reml else n), n * scale**2
+    variance = squares / dof if sigma is None else sigma**2
+    value = dof * np.log(2 * np.pi * variance) + squares / variance
+    if design.weights is not None:
+        value -= np.log(design.weights).sum()
+    return float(value + basis.logdet if reml else value)
+
+
+def _without_random_generalized(design: Design, estimates: GeneralizedEstimates) -> float:
+    """Return -2 log-likelihood of a generalized linear model: the mixed one at theta = 0."""
+    spec = estimates.spec
+    basis = orthonormal_basis(design.X, None)
+    design = replace(design, X=basis.Q)
+    rank = len(basis.columns)
+    theta = np.zeros(len(estimates.theta))
+    family = family_object(spec, estimates.dispersion)
+    gamma, _ = glm_coefficients(basis.Q, design.y, family, design.weights, design.offset)
+
+    def evaluate(parameters: Array) -> tuple[float, Array]:
+        dispersion = float(np.exp(parameters[rank])) if spec.has_dispersion else 1.0
+        value, gradient = objective_and_gradient(design, spec, theta, parameters[:rank], dispersion)
+        return value, gradient[len(theta) :]
+
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    # scoring may go astray; the coefficients of the mixed model have a likelihood at least
+    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta)]
+    start = min(
+        (each for each in starts if np.isfinite(each).all()),
+        key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
+    )
+    if not len(start):
+        return evaluate(start)[0]
+    return float(minimize(evaluate, start, jac=True, method="BFGS").fun)

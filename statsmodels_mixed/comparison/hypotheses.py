@@ -1,0 +1,211 @@
+"""What a test of a term is about: hypotheses L beta = 0 of types I, II and III.
+
+They are SAS's estimable functions. Type I adjusts a term for those before it, type II for all
+that do not contain it. Type III is about the functions of the effects of the term and of those
+that contain it, and is orthogonal to all functions of the latter alone; where every combination
+of levels has rows these are contrasts of unweighted means.
+
+Whatever the coding of X, everything is worked out for treatment coding. Its columns are among
+the columns F of the effects phi of all levels, so that F = F_t A and its coefficients are A phi.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import null_space
+
+from ..errors import OptionError
+from ..fitting.fixed_basis import orthonormal_basis
+from .fixed_terms import FixedTerm, contained, effect_columns, fixed_terms
+
+if TYPE_CHECKING:
+    from ..results.base import MixedModelResults
+
+__all__ = ["TreatmentCoding", "term_hypotheses", "treatment_coding"]
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+# Share of its length that a column must add to those before it, and relative size of what is
+# taken for zero in A, whose elements are of order 1.
+DEPENDENT = 1e-9
+ZERO = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class TreatmentCoding:
+    """The fixed part of a fit in treatment coding.
+
+    Parameters
+    ----------
+    terms : list of FixedTerm
+        In the order of the columns of X.
+    owner, kept_owner : ndarray of int, shapes (effects,) and (rank,)
+        Term of every column of F, and of every column of F_t.
+    factor : ndarray, shape (rank, rank)
+        F_t = Q factor, with Q an orthonormal basis of X.
+    effects : ndarray, shape (rank, effects)
+        A.
+    change : ndarray, shape (rank, rank)
+        Coefficients in treatment coding = change @ beta.
+    combinations : ndarray, shape (rank, effects)
+        F = X @ combinations, with the estimable columns of X.
+    """
+
+    terms: list[FixedTerm]
+    owner: Positions
+    kept_owner: Positions
+    factor: Array
+    effects: Array
+    change: Array
+    combinations: Array
+
+    def without(self, at: int) -> Array:
+        """Return combinations of the columns of X that span all terms but one."""
+        others = np.flatnonzero(self.owner != at).tolist()
+        kept = _independent(self.factor @ self.effects, others)
+        return self.combinations[:, kept]
+
+
+def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
+    """Recode the fixed part of a fit."""
+    terms = fixed_terms(result)
+    columns = result.estimates.columns
+    basis = orthonormal_basis(result._design().X[:, columns], None)
+    parts: list[Array] = []
+    unit: dict[frozenset[Any], float] = {}
+    for term, matrix in zip(terms, effect_columns(result, terms), strict=True):
+        # Terms that contain one another share a unit, which leaves their hypotheses alone.
+        size = unit.setdefault(term.numbers, float(np.max(np.abs(matrix), initial=0.0)) or 1.0)
+        parts.append(basis.Q.T @ matrix / size)
+    C = np.hstack(parts) if parts else np.empty((0, 0))
+    widths = [part.shape[1] for part in parts]
+    owner = np.repeat(np.arange(len(terms)), widths)
+    # From the last level of a term to its first, which is the one to be left out.
+    starts = np.cumsum([0, *widths])
+    order = [i for start, stop in pairwise(starts) for i in range(stop - 1, start - 1, -1)]
+    kept = np.sort(np.array(_independent(C, order), dtype=np.intp))
+    factor = C[:, kept]
+    return TreatmentCoding(
+        terms=terms,
+        owner=owner,
+        kept_owner=owner[kept],
+        factor=factor,
+        effects=np.asarray(np.linalg.solve(factor, C)),
+        change=np.asarray(np.linalg.solve(factor, basis.R)),
+        combinations=np.asarray(np.linalg.solve(basis.R, C)),
+    )
+
+
+def _independent(matrix: Array, order: list[int]) -> list[int]:
+    """Return the columns, taken in a given order, that do not depend on those before."""
+    kept: list[int] = []
+    found = np.empty((len(matrix), len(matrix)))
+    for at in order:
+        if len(kept) == len(matrix):
+            break
+        basis, rest = found[:, : len(kept)], matrix[:, at]
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        length = np.linalg.norm(rest)
+        if length > DEPENDENT * np.linalg.norm(matrix[:, at]):
+            found[:, len(kept)] = rest / length
+            kept.append(at)
+    return kept
+
+
+def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, Array]]:
+    """Return the hypothesis of every term of the fixed part but the intercept.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+        The fit.
+    typ : {1, 2, 3}
+        Type of the hypotheses. For type I the order of the terms is that of their columns.
+
+    Returns
+    -------
+    list of (name, ndarray of shape (m, rank))
+        Rows for combinations of the estimable coefficients. Terms of which nothing can be
+        tested are left out.
+
+    Raises
+    ------
+    OptionError
+        If there is no such type.
+    """
+    if isinstance(typ, bool) or typ not in (1, 2, 3):
+        raise OptionError(f"typ= is 1, 2 or 3, not {typ!r}")
+    coding = treatment_coding(result)
+    make = _type_three if typ == 3 else _adjusted
+    found = []
+    for at, term in enumerate(coding.terms):
+        if term.is_intercept:
+            continue
+        rows = make(coding, at, typ)
+        if len(rows):
+            found.append((term.name, rows @ coding.change))
+    return found
+
+
+def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
+    """Return the rows of the triangular factor of F_t that belong to a term.
+
+    With the columns first that the term is adjusted for, its rows are zero there: they are
+    what remains of the term, and of the columns after it, after adjustment.
+    """
+    terms, owner = coding.terms, coding.kept_owner
+    if typ == 1:
+        earlier = list(range(at))
+    else:
+        earlier = [i for i, t in enumerate(terms) if i != at and not contained(terms[at], t)]
+    before, own = np.isin(owner, earlier), owner == at
+    order = np.concatenate([np.flatnonzero(x) for x in (before, own, ~before & ~own)])
+    R = np.asarray(np.linalg.qr(coding.factor[:, order], mode="r"))
+    place = np.arange(before.sum(), before.sum() + own.sum())
+    rows = np.zeros((len(place), len(owner)))
+    rows[:, order] = R[place] / R[place, place][:, None]
+    return rows
+
+
+def _type_three(coding: TreatmentCoding, at: int, typ: int) -> Array:
+    """Return the functions of a term's effects that no containing term has a part in."""
+    A, terms = coding.effects, coding.terms
+    outer = [i for i, other in enumerate(terms) if contained(terms[at], other)]
+    above = np.isin(coding.owner, outer)
+    functions = _functions(A, above | (coding.owner == at))
+    if outer and functions.shape[1]:
+        removed = _functions(A, above)
+        meeting = (A.T @ removed).T @ (A.T @ functions)
+        functions = functions @ null_space(meeting, rcond=ZERO) if len(meeting) else functions
+    return _natural(functions, np.flatnonzero(coding.kept_owner == at), A)
+
+
+def _functions(A: Array, inside: NDArray[np.bool_]) -> Array:
+    """Return the l, shape (rank, m), whose function l'A phi has support inside."""
+    outside = A[:, ~inside]
+    if not outside.shape[1]:
+        return np.eye(len(A))
+    return np.asarray(null_space(outside.T, rcond=ZERO))
+
+
+def _natural(functions: Array, own: Positions, A: Array) -> Array:
+    """Return a basis of a space of l, by row: the term's own coefficients projected on it.
+
+    These are differences of means from that of the first level. Where cells are empty they
+    may not span the space, and any basis serves.
+    """
+    if not functions.shape[1]:
+        return functions.T
+    Q, R = np.linalg.qr(A.T @ functions)
+    orthonormal = np.linalg.solve(R.T, functions.T)  # l'A has orthonormal rows
+    weights = Q.T @ A.T[:, own]
+    if weights.shape[0] != weights.shape[1] or np.linalg.cond(weights) > 1 / ZERO:
+        return np.asarray(orthonormal)
+    return np.asarray(weights.T @ orthonormal)

@@ -1,0 +1,98 @@
+"""Likelihood-ratio test of two fitted mixed models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import chdtrc
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from ..results.base import MixedModelResults
+
+__all__ = ["LikelihoodRatio", "likelihood_ratio"]
+
+
+class LikelihoodRatio(NamedTuple):
+    """A likelihood-ratio test.
+
+    Attributes
+    ----------
+    statistic : float
+        Difference of the objectives.
+    pvalue : float
+        Upper tail of the chi-squared distribution with `df_diff` degrees of freedom. It is
+        too large when the smaller model puts a variance at zero, the edge of its range.
+    df_diff : int
+        Difference of the numbers of parameters.
+    """
+
+    statistic: float
+    pvalue: float
+    df_diff: int
+
+
+def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
+    """Compare two fits to the same data by their likelihoods.
+
+    Parameters
+    ----------
+    full : MixedModelResults
+        The larger model.
+    restricted : MixedModelResults
+        A smaller model nested in it. That it is nested is not checked beyond the
+        number of parameters.
+
+    Returns
+    -------
+    LikelihoodRatio
+        The test.
+
+    Raises
+    ------
+    OptionError
+        If the likelihoods are not comparable (models of different kinds or families, fits
+        by different methods, REML fits with different fixed effects, different data), or
+        there is no parameter to test.
+    """
+    full = getattr(full, "_results", full)
+    restricted = _results(restricted, full)
+    if full.method != restricted.method:
+        raise OptionError(
+            f"one model was fitted by {full.method} and the other by {restricted.method}: "
+            "their likelihoods are not comparable, refit both in the same way"
+        )
+    a, b = full._design(), restricted._design()
+    same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
+    if not same_rows or not _equal(a.offset, b.offset):
+        raise OptionError(
+            "the models were fitted to different data: response, weights, offset and the rows "
+            "used must be the same"
+        )
+    full._check_comparable(restricted)
+    df_diff = full.dof - restricted.dof
+    if df_diff <= 0:
+        raise OptionError(
+            f"the restricted model has {restricted.dof} parameters and the full one {full.dof}; "
+            "give the model with fewer parameters as the argument"
+        )
+    statistic = restricted.objective - full.objective
+    return LikelihoodRatio(statistic, float(chdtrc(df_diff, max(statistic, 0.0))), df_diff)
+
+
+def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
+    """Return the results behind statsmodels' wrapper, of the same kind as `like`."""
+    unwrapped = getattr(fit, "_results", fit)
+    if not isinstance(unwrapped, type(like)):
+        raise OptionError(
+            f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}"
+        )
+    return unwrapped
+
+
+def _equal(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a, b)

@@ -1,0 +1,55 @@
+"""Cook's distances from residuals and leverages, without any refit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import OptionError
+from ..results.base import unwrap
+from ..results.row_labels import by_row
+from .leverage import leverage
+from .residuals import raw_residuals
+
+__all__ = ["cooks_distance"]
+
+
+def cooks_distance(result: Any) -> pd.Series:
+    """Return Cook's distance of every row by the formula of the linear model.
+
+    With Pearson residuals r, leverages h, p coefficients and the dispersion phi (sigma^2 for a
+    linear model): (r / (1 - h))^2 h / (phi p). Theta is kept and a change of the conditional
+    modes counts like one of the coefficients; `influence` has the exact change of the
+    coefficients alone.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+
+    Returns
+    -------
+    Series, shape (n,)
+        NaN where the leverage is 1.
+
+    Raises
+    ------
+    OptionError
+        If the model has no coefficients.
+    DataError
+        If the data of the fit were removed.
+
+    References
+    ----------
+    Cook (1977), Technometrics 19, 15-18; lme4's `cooks.distance`.
+    """
+    result = unwrap(result)
+    rank = len(result.estimates.beta)
+    if rank == 0:
+        raise OptionError("Cook's distance is about coefficients, and this model has none")
+    h = leverage(result).to_numpy()
+    rest = np.where(h < 1, 1 - h, np.nan)
+    values = (raw_residuals(result, "pearson") / rest) ** 2 * h / (result.scale * rank)
+    return by_row(result, values, "cooks_distance")

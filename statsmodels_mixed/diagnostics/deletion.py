@@ -1,0 +1,185 @@
+"""Fits of a model without each of several cases: rows, or groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from .._core import LARGE_TAIL, blas_threads
+from ..bootstrap.runner import number_of_threads
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..frame.design import Design
+from ..results.parameters import Components
+from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
+
+__all__ = ["Deletions", "fits_without"]
+
+Array = NDArray[np.float64]
+RowNumbers = NDArray[np.intp]
+
+# Least eigenvalue of Z'Z, of columns of unit length, for them to be surely independent.
+DEPENDENT = 1e-10
+# Rows from which a fit takes longer than what Python does around it.
+WORTH_THREADS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Deletions:
+    """Fits without each of m cases; NaN where there is no estimate.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (m, rank)
+        Of the coefficients that are estimable from all rows.
+    covariance : ndarray, shape (m, rank, rank)
+        Theirs, given the covariance parameters.
+    theta : ndarray, shape (m, n_theta)
+        NaN for all of a block whose random effects the rows that remain cannot all tell.
+    sd : ndarray, shape (m, n_sd)
+        Standard deviations of the random effects.
+    scale : ndarray, shape (m,)
+        sigma, or the dispersion of a generalized model.
+    objective : ndarray, shape (m,)
+    converged : ndarray of bool, shape (m,)
+    """
+
+    beta: Array
+    covariance: Array
+    theta: Array
+    sd: Array
+    scale: Array
+    objective: Array
+    converged: NDArray[np.bool_]
+
+
+def fits_without(
+    design: Design,
+    estimates: LinearEstimates | GeneralizedEstimates,
+    cases: Sequence[RowNumbers],
+    components: Components,
+) -> Deletions:
+    """Fit a model without each of several cases, in threads if it is large.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : LinearEstimates or GeneralizedEstimates
+    cases : sequence of ndarray of int
+        Numbers of the rows of each case.
+    components : Components
+
+    Returns
+    -------
+    Deletions
+        A fit that fails leaves NaN, and so does one in which a grouping factor is left with a
+        single level or with a level for each row.
+    """
+    deleter = make_deleter(design, estimates)
+    sizes = [np.bincount(block.refs, minlength=len(block.levels)) for block in design.blocks]
+    alone = _rows_may_be_levels(design, estimates)
+    possible = [m for m, rows in enumerate(cases) if _groups_remain(design, sizes, rows, alone)]
+    count, rank = len(cases), len(estimates.beta)
+    beta, covariance = np.full((count, rank), np.nan), np.full((count, rank, rank), np.nan)
+    theta = np.full((count, len(estimates.theta)), np.nan)
+    scale, objective = np.full(count, np.nan), np.full(count, np.nan)
+    converged = np.zeros(count, dtype=bool)
+    tail = deleter.core.sizes["tail_size"]
+    large = tail >= LARGE_TAIL
+    with blas_threads(tail):
+        for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design)):
+            beta[m], covariance[m], theta[m] = fit.beta, fit.covariance, fit.theta
+            scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged
+        lost = _lost_effects(design, cases)
+    theta = components.rectify(theta)
+    linear = isinstance(estimates, LinearEstimates)
+    sd = components.deviations(theta, scale if linear else 1.0)
+    at = np.array([t for t, _ in components.sd_at])
+    block_of = [t for t, _, _ in components.theta_at]
+    for t in range(len(design.blocks)):
+        theta[np.ix_(lost[:, at == t].any(axis=1), np.equal(block_of, t))] = np.nan
+    sd[lost] = np.nan
+    return Deletions(beta, covariance, theta, sd, scale, objective, converged)
+
+
+def _threads(design: Design) -> int:
+    """Return how many threads this process may use, if they pay for themselves."""
+    return 1 if len(design.y) < WORTH_THREADS else number_of_threads(None)
+
+
+def _fit_all(
+    deleter: Deleter, cases: Sequence[RowNumbers], numbers: Sequence[int], threads: int
+) -> list[tuple[int, DeletedFit]]:
+    """Fit without the cases of these numbers; give the fits that there are, in any order."""
+    stop = Event()
+
+    def work(own: Deleter, part: Iterable[int]) -> list[tuple[int, DeletedFit]]:
+        fits = []
+        for m in part:
+            if stop.is_set():
+                break
+            fit = fit_without(own, cases[m])
+            if fit is not None:
+                fits.append((m, fit))
+        return fits
+
+    if threads == 1:
+        return work(deleter, numbers)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [
+            pool.submit(work, deleter.for_thread(), numbers[t::threads]) for t in range(threads)
+        ]
+        try:
+            return [fit for part in parts for fit in part.result()]
+        finally:
+            stop.set()  # Ctrl-C: the others end with the fit they are at
+
+
+def _rows_may_be_levels(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> bool:
+    """Tell whether the variance among levels of one row each can be told from everything else."""
+    if isinstance(estimates, LinearEstimates):
+        return estimates.sigma_fixed
+    binary = estimates.spec.family == "binomial" and design.weights is None
+    return not (binary or estimates.spec.has_dispersion)
+
+
+def _groups_remain(
+    design: Design, sizes: list[NDArray[np.intp]], rows: RowNumbers, alone: bool
+) -> bool:
+    """Tell whether every grouping factor has levels left whose variance can be estimated."""
+    rest = len(design.y) - len(rows)
+    for block, size in zip(design.blocks, sizes, strict=True):
+        touched, counts = np.unique(block.refs[rows], return_counts=True)
+        left = len(size) - int(np.sum(counts == size[touched]))
+        if left < 2 or (left == rest and not alone):
+            return False
+    return True
+
+
+def _lost_effects(design: Design, cases: Sequence[RowNumbers]) -> NDArray[np.bool_]:
+    """Tell which random effects the rows without each case say nothing about, (m, n_sd)."""
+    parts = []
+    for block in design.blocks:
+        lost = np.zeros((len(cases), len(block.names)), dtype=bool)
+        count, label = connected_components(block.pattern, directed=False)
+        # effects that no covariance ties together are told apart one by one
+        for columns in (np.flatnonzero(label == c) for c in range(count)):
+            z = block.z[:, columns]
+            gram = z.T @ z
+            for m, rows in enumerate(cases):
+                if _least_eigenvalue(gram - z[rows].T @ z[rows], np.diag(gram)) < DEPENDENT:
+                    lost[m, columns] = null_columns(np.delete(z, rows, axis=0))
+        parts.append(lost)
+    return np.hstack(parts)
+
+
+def _least_eigenvalue(gram: Array, squares: Array) -> float:
+    """Return the least eigenvalue of a Gram matrix of columns divided by the roots of squares."""
+    root = np.sqrt(np.where(squares > 0, squares, 1.0))
+    return float(np.linalg.eigvalsh(gram / np.outer(root, root))[0])

@@ -1,0 +1,230 @@
+"""What single rows or groups do to a fit: each is left out and the model fitted again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import OptionError
+from ..fitting.estimates import LinearEstimates
+from ..frame.row_groups import RowGroups
+from ..results.base import unwrap
+from ..results.parameters import Components
+from ..results.row_labels import group_rows, row_labels
+from .deletion import fits_without
+
+__all__ = ["Influence", "influence"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """Fits without each of m cases, beside the fit to all rows.
+
+    Everything is labelled by case: a row, or a level of what the rows were grouped by. NaN
+    stands where a case leaves something that cannot be estimated.
+
+    Parameters
+    ----------
+    by : str
+        What a case is: ``"obs"`` or the name of the groups.
+    params : DataFrame, shape (m, p)
+        Coefficients of the columns of X without the case.
+    bse : DataFrame, shape (m, p)
+        Their standard errors, given the covariance parameters without the case.
+    covariance : ndarray, shape (m, rank, rank)
+        Covariances of the coefficients that are estimable from all rows.
+    theta : DataFrame, shape (m, n_theta)
+        Covariance parameters.
+    sd : DataFrame
+        Standard deviations of the random effects.
+    scale : Series, shape (m,)
+        sigma of a linear model, the dispersion of a generalized one (1 if it has none).
+    objective : Series, shape (m,)
+        -2 log-likelihood or REML criterion of the rows that remain.
+    converged : Series of bool, shape (m,)
+        Whether the fit reached a stationary point; False where there is none.
+    rows_deleted : Series of int, shape (m,)
+        Rows of the case.
+    full_params : Series, shape (rank,)
+        Estimable coefficients of the fit to all rows.
+    full_covariance : DataFrame, shape (rank, rank)
+        Their covariance, given the covariance parameters whatever the `cov_type` of the fit.
+    """
+
+    by: str
+    params: pd.DataFrame
+    bse: pd.DataFrame
+    covariance: Array
+    theta: pd.DataFrame
+    sd: pd.DataFrame
+    scale: pd.Series
+    objective: pd.Series
+    converged: pd.Series
+    rows_deleted: pd.Series
+    full_params: pd.Series
+    full_covariance: pd.DataFrame
+
+    def __repr__(self) -> str:
+        failed = int((~self.converged).sum())
+        return f"<Influence: {len(self.params)} cases by {self.by}, {failed} not converged>"
+
+    @property
+    def _difference(self) -> Array:
+        """Estimates from all rows less those without the case, shape (m, rank)."""
+        names = self.full_params.index
+        without = self.params[names].to_numpy()
+        return np.asarray(self.full_params.to_numpy() - without)
+
+    def _table(self, values: Array) -> pd.DataFrame:
+        """Label values of the estimable coefficients, adding NaN for the other columns."""
+        table = pd.DataFrame(values, index=self.params.index, columns=self.full_params.index)
+        return table.reindex(columns=self.params.columns)
+
+    def _by_case(self, values: Array, name: str) -> pd.Series:
+        return pd.Series(values, index=self.params.index, name=name)
+
+    def dfbeta(self) -> pd.DataFrame:
+        """Return the coefficients from all rows less those without the case.
+
+        As in the influence classes of statsmodels and R's `dfbeta` of a linear model; lme4's
+        has the other sign.
+
+        Returns
+        -------
+        DataFrame, shape (m, p)
+        """
+        return self._table(self._difference)
+
+    def dfbetas(self) -> pd.DataFrame:
+        """Return `dfbeta` over the standard errors without the case.
+
+        Returns
+        -------
+        DataFrame, shape (m, p)
+        """
+        return self.dfbeta() / self.bse
+
+    def cooks_distance(self) -> pd.Series:
+        """Return d' V^-1 d / rank, with d the rows of `dfbeta` and V the covariance from all.
+
+        Returns
+        -------
+        Series, shape (m,)
+            NaN where a coefficient cannot be estimated without the case.
+        """
+        d = self._difference
+        solved = np.linalg.solve(self.full_covariance.to_numpy(), d.T).T
+        return self._by_case(np.einsum("mi,mi->m", d, solved) / d.shape[1], "cooks_distance")
+
+    def covratio(self) -> pd.Series:
+        """Return |V_(i)| / |V|: above 1 where the case adds precision (Belsley et al. 1980).
+
+        Returns
+        -------
+        Series, shape (m,)
+        """
+        full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
+        with np.errstate(invalid="ignore"):
+            ratios = np.exp(np.linalg.slogdet(self.covariance)[1] - full)
+        return self._by_case(ratios, "covratio")
+
+    def covtrace(self) -> pd.Series:
+        """Return |tr(V^-1 V_(i)) - rank| (Christensen, Pearson and Johnson 1992).
+
+        Returns
+        -------
+        Series, shape (m,)
+        """
+        V = self.full_covariance.to_numpy()
+        traces = np.trace(np.linalg.solve(V, self.covariance), axis1=1, axis2=2)
+        return self._by_case(np.abs(traces - len(V)), "covtrace")
+
+    def summary_frame(self) -> pd.DataFrame:
+        """Return a row for each case: dfbetas, Cook's distance, covratio, covtrace.
+
+        Returns
+        -------
+        DataFrame, shape (m, p + 3)
+            The columns of `dfbetas` begin with ``dfb_``, as statsmodels has it.
+        """
+        rest = [self.cooks_distance(), self.covratio(), self.covtrace()]
+        return pd.concat([self.dfbetas().add_prefix("dfb_"), *rest], axis=1)
+
+
+def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
+    """Fit the model again without each row, or without each group of rows.
+
+    The refits are exact: coefficients and covariance parameters are estimated anew, by the
+    criterion or the approximation of the fit, from the estimates of all rows on. A level that
+    vanishes with a case does no harm. Bases of splines and centered columns stay as they are.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+    by : "obs", str or array_like, shape (n,)
+        ``"obs"`` leaves out one row at a time; the name of a grouping factor of the model
+        (``"subj"``) or of another column of its formula leaves out the rows of one level at a
+        time, and so do labels of the n rows of the fit, or a Series by the index of the data.
+
+    Returns
+    -------
+    Influence
+        Estimates without each case, and Cook's distances and dfbetas from them.
+
+    Raises
+    ------
+    OptionError
+        If there is nothing of that name, labels do not go with the rows, or all rows belong
+        to one case.
+    DataError
+        If the data of the fit were removed.
+
+    References
+    ----------
+    Demidenko and Stukel (2005), Statistics in Medicine 24, 893-909; lme4's `influence`.
+    """
+    result = unwrap(result)
+    design, estimates, layout = result._design(), result.estimates, result.layout
+    if isinstance(by, str) and by == "obs":
+        groups = RowGroups(by, np.arange(layout.nobs), row_labels(result))
+    else:
+        groups = group_rows(result.model, by, "by")
+    name, labels = groups.name, groups.levels
+    if len(labels) < 2:
+        raise OptionError(f"by={name!r} has one case of all rows: nothing is left to be fitted")
+    if not len(estimates.beta):
+        raise OptionError("influence on coefficients is asked for, and this model has none")
+    cases = groups.rows()
+    components = Components.of(layout)
+    fits = fits_without(design, estimates, cases, components)
+    linear = isinstance(estimates, LinearEstimates)
+
+    def table(values: Array, columns: list[str]) -> pd.DataFrame:
+        return pd.DataFrame(values, index=labels, columns=columns)
+
+    def spread(values: Array) -> pd.DataFrame:
+        return table(values, result.fixefnames).reindex(columns=result.coefnames)
+
+    variances = np.einsum("mii->mi", fits.covariance)
+    names = result.fixefnames
+    return Influence(
+        by=name,
+        params=spread(fits.beta),
+        bse=spread(np.sqrt(variances)),
+        covariance=fits.covariance,
+        theta=table(fits.theta, list(components.theta_names)),
+        sd=table(fits.sd, list(components.sd_names)),
+        scale=pd.Series(fits.scale, labels, name="sigma" if linear else "dispersion"),
+        objective=pd.Series(fits.objective, labels, name="objective"),
+        converged=pd.Series(fits.converged, labels, name="converged"),
+        rows_deleted=pd.Series([len(rows) for rows in cases], labels, name="rows_deleted"),
+        full_params=pd.Series(estimates.beta, names),
+        full_covariance=pd.DataFrame(estimates.cov_conditional, names, names),
+    )

@@ -1,0 +1,59 @@
+"""Leverages: how much a fitted value follows its own response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..fitting.approximation import leverage as generalized_leverage
+from ..fitting.estimates import LinearEstimates
+from ..fitting.pls import leverage as linear_leverage
+from ..results.base import unwrap
+from ..results.row_labels import by_row
+
+__all__ = ["leverage"]
+
+ROUNDING = 1e-11
+
+
+def leverage(result: Any) -> pd.Series:
+    """Return the diagonal of the hat matrix.
+
+    With F = [Z Lambda, X] and P the identity for the random effects, zero for the
+    coefficients, it is the diagonal of W^(1/2) F (F'WF + P)^-1 F'W^(1/2). W are the prior
+    weights of a linear model, and the derivatives of its fitted values in their own responses
+    are these leverages exactly, theta being given. For a generalized model W is the expected
+    information of the rows at the conditional modes, the working weights of the last weighted
+    least squares problem.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+
+    Returns
+    -------
+    Series, shape (n,)
+        Between 0 and 1; the sum lies between the rank of X and that plus the number of random
+        effects.
+
+    Raises
+    ------
+    DataError
+        If the data of the fit were removed.
+
+    References
+    ----------
+    Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1); lme4's
+    `hatvalues`.
+    """
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    if isinstance(estimates, LinearEstimates):
+        values = linear_leverage(design, estimates)
+    else:
+        values = generalized_leverage(design, estimates)
+    # A row that is fitted exactly whatever its response leaves 1 - h = 0 but for rounding.
+    return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")

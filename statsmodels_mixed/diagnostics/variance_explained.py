@@ -1,0 +1,264 @@
+"""Shares of variance: Nakagawa's R2 and intraclass correlations.
+
+On the scale of the linear predictor the variance of a response is taken apart into that of the
+fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
+mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is sigma^2 for linear models.
+For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
+Schielzeth 2017), and the variance of a grouping factor that has a level for each
+row, which stands for overdispersion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.generalized import fit_generalized
+from ..frame.design import Design
+from ..results.base import unwrap
+
+__all__ = ["ICC", "R2", "icc", "r2"]
+
+Array = NDArray[np.float64]
+
+# Variances of the standard distributions behind the links of a binary response.
+LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
+NULL_MEANS = ("marginal", "conditional")
+
+
+class R2(NamedTuple):
+    """Shares of explained variance.
+
+    Attributes
+    ----------
+    marginal : float
+        Of the fixed effects.
+    conditional : float
+        Of fixed and random effects.
+    """
+
+    marginal: float
+    conditional: float
+
+
+class ICC(NamedTuple):
+    """Intraclass correlations.
+
+    Attributes
+    ----------
+    adjusted : float
+        Share of the random effects in the variance that the fixed effects leave.
+    unadjusted : float
+        Their share in the whole variance.
+    by_group : DataFrame
+        Both for each grouping factor by itself.
+    """
+
+    adjusted: float
+    unadjusted: float
+    by_group: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The variance on the scale of the linear predictor, taken apart.
+
+    Parameters
+    ----------
+    fixed : float
+    random : Series
+        By grouping factor, without one that has a level for each row.
+    explained : float
+        The sum of these.
+    total : float
+        All together. Each is NaN if the data do not determine it.
+    """
+
+    fixed: float
+    random: pd.Series
+    explained: float
+    total: float
+
+
+def r2(result: Any, *, null_mean: str = "marginal") -> R2:
+    """Return the marginal and the conditional R2 of Nakagawa and Schielzeth.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data: a linear model, or one of the families gaussian with the
+        identity link; binomial with logit, probit or cloglog; Poisson with log or square root;
+        negative binomial with log; gamma with log.
+    null_mean : {"marginal", "conditional"}
+        For Poisson and negative binomial with the log link, whose added variance is
+        log(1 + 1/lambda + alpha) (alpha is 0 for Poisson): lambda is the mean count of the
+        model without fixed effects but the intercept b0, which is fitted here.
+        ``"marginal"`` averages over its random effects, exp(b0 + variance / 2), as the paper
+        has it; ``"conditional"`` is exp(b0), as the R package performance had it in
+        version 0.10. With an offset both are multiplied by the mean of its exponential.
+
+    Returns
+    -------
+    R2
+        ``marginal`` and ``conditional``.
+
+    Raises
+    ------
+    OptionError
+        If the variance of the family and link is not known, or an option is not possible.
+    DataError
+        If the data of the fit were removed, or the model without fixed effects does not
+        converge.
+
+    References
+    ----------
+    Nakagawa, Johnson and Schielzeth (2017), Journal of the Royal Society Interface 14,
+    20170213. Johnson (2014), Methods in Ecology and Evolution 5, 944-946.
+    """
+    parts = _take_apart(unwrap(result), null_mean)
+    return R2(parts.fixed / parts.total, (parts.fixed + parts.explained) / parts.total)
+
+
+def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
+    """Return intraclass correlations, of all random effects and by grouping factor.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data; see `r2` for the families.
+    null_mean : {"marginal", "conditional"}
+        As in `r2`.
+
+    Returns
+    -------
+    ICC
+        ``adjusted``, ``unadjusted`` and a table ``by_group``.
+
+    Raises
+    ------
+    OptionError, DataError
+        As `r2`.
+
+    References
+    ----------
+    Nakagawa, Johnson and Schielzeth (2017), as for `r2`.
+    """
+    parts = _take_apart(unwrap(result), null_mean)
+    left = parts.total - parts.fixed
+    table = pd.DataFrame(
+        {"adjusted": parts.random / left, "unadjusted": parts.random / parts.total}
+    )
+    return ICC(parts.explained / left, parts.explained / parts.total, table)
+
+
+def _take_apart(result: Any, null_mean: str) -> _Parts:
+    if null_mean not in NULL_MEANS:
+        raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}")
+    design, estimates = result._design(), result.estimates
+    fixed = design.X[:, estimates.columns] @ estimates.beta
+    random = _random_variances(design, estimates.factors, result._effects_scale)
+    if isinstance(estimates, LinearEstimates):
+        rest = estimates.sigma**2
+    else:
+        rest = _distribution_variance(design, estimates, null_mean)
+        by_row = [block.name for block in design.blocks if len(block.levels) == len(design.y)]
+        rest += float(random[by_row].sum())
+        random = random.drop(by_row)
+    parts = _Parts(
+        float(np.var(fixed, ddof=1)),
+        random,
+        float(random.sum()),
+        float(np.var(fixed, ddof=1)) + float(random.sum()) + rest,
+    )
+    return parts if result.undetermined is None else _known_parts(parts, result, design)
+
+
+def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
+    """Return NaN for what depends on covariance parameters that are not identified."""
+    identification = result.estimates.identification
+    by_element = [
+        len(e.places) * float(np.mean(z[:, e.row] * z[:, e.column]))
+        for e in identification.elements
+        for z in [design.blocks[e.block].z]
+    ]
+    rows = np.zeros((len(design.blocks), len(identification.size)))
+    for at, (e, value) in enumerate(zip(identification.elements, by_element, strict=True)):
+        rows[e.block, at] = value
+    names = [block.name for block in design.blocks]
+    kept = np.isin(names, parts.random.index)
+    everything = rows.sum(axis=0)
+    everything[len(identification.elements) :] = 1.0  # sigma^2
+    known = dict(zip(names, identification.known(rows).tolist(), strict=True))
+    explained, total = identification.known(np.array([rows[kept].sum(axis=0), everything]))
+    fixed = not result.undetermined.estimates(np.eye(len(result.params))).any()
+    return _Parts(
+        parts.fixed if fixed else np.nan,
+        parts.random.where([known[name] for name in parts.random.index]),
+        parts.explained if explained else np.nan,
+        parts.total if total and fixed else np.nan,
+    )
+
+
+def _random_variances(design: Design, factors: tuple[Array, ...], scale: float) -> pd.Series:
+    """Return the mean of z'Sigma z over the rows, by grouping factor."""
+    variances = {
+        block.name: scale**2 * float(np.mean(np.sum((block.z @ T) ** 2, axis=1)))
+        for block, T in zip(design.blocks, factors, strict=True)
+    }
+    return pd.Series(variances, dtype=float)
+
+
+def _distribution_variance(
+    design: Design, estimates: GeneralizedEstimates, null_mean: str
+) -> float:
+    """Return what the distribution adds on the scale of the linear predictor.
+
+    Means of positive responses are taken to be lognormal, which gives log(1 + v) for a squared
+    coefficient of variation v.
+    """
+    spec, phi = estimates.spec, estimates.dispersion
+    match spec.family, spec.link:
+        case "gaussian", "identity":
+            return phi
+        case "binomial", ("logit" | "probit" | "cloglog"):
+            return float(LATENT[spec.link])
+        case "poisson", "power" if spec.power == 0.5:
+            return 0.25
+        case "poisson", "log":
+            return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean)))
+        case "negative_binomial", "log":
+            return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean) + phi))
+        case "gamma", "log":
+            return float(np.log1p(phi))
+    raise OptionError(
+        f"the variance that the family {spec.family} with the link {spec.link} adds to the linear "
+        "predictor is not known; R2 and ICC are for gaussian (identity), binomial (logit, probit, "
+        "cloglog), poisson (log, sqrt), negative binomial (log) and gamma (log)"
+    )
+
+
+def _null_mean(design: Design, estimates: GeneralizedEstimates, null_mean: str) -> float:
+    """Return the mean count of the model with the same random effects and an intercept only."""
+    null = fit_generalized(
+        replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",)),
+        estimates.spec,
+        n_agq=estimates.n_agq,
+        fast=estimates.fast,
+        hessian=estimates.hessian,
+    )
+    if not null.report.converged:
+        raise DataError(
+            "the model without fixed effects, which R2 and ICC of counts need, did not converge: "
+            + null.report.message
+        )
+    log_mean = float(null.beta[0])
+    if null_mean == "marginal":
+        log_mean += 0.5 * float(_random_variances(design, null.factors, 1.0).sum())
+    exposure = 1.0 if design.offset is None else float(np.mean(np.exp(design.offset)))
+    return exposure * float(np.exp(log_mean))

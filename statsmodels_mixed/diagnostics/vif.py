@@ -1,0 +1,76 @@
+"""Variance inflation factors of the fixed effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..comparison.fixed_terms import fixed_terms
+from ..errors import OptionError
+from ..results.base import unwrap
+
+__all__ = ["vif"]
+
+
+def vif(result: Any) -> pd.DataFrame:
+    """Return how much collinearity inflates the variances of the coefficients, by term.
+
+    With R the correlation matrix of the estimated coefficients without the intercept, R_11 the
+    block of a term and R_22 that of all others, the generalized factor is
+    |R_11| |R_22| / |R|. For a term with one column that is the diagonal element of R^-1, the
+    usual factor. GVIF^(1/(2 df)) is comparable between terms: the factor by which standard
+    errors, or the size of a confidence region per dimension, are inflated.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``"GVIF"``, ``"df"`` and ``"GVIF^(1/(2 df))"``, a row for each term with
+        estimable columns, without the intercept. A model without a formula has a term for each
+        column.
+
+    Raises
+    ------
+    OptionError
+        If there are fewer than two terms: nothing can be collinear.
+    DataError
+        If the model has no formula and the data of the fit were removed.
+
+    References
+    ----------
+    Fox and Monette (1992), Journal of the American Statistical Association 87, 178-183;
+    `vif` of the R package car.
+    """
+    result = unwrap(result)
+    column = result.estimates.columns
+    places = {}
+    for term in fixed_terms(result):
+        inside = (column >= term.columns.start) & (column < term.columns.stop)
+        if not term.is_intercept and inside.any():
+            places[term.name] = np.flatnonzero(inside)
+    if len(places) < 2:
+        raise OptionError("variance inflation needs two terms or more beside the intercept")
+    others = np.concatenate(list(places.values()))
+    V = result.estimates.cov_conditional
+    spread = np.sqrt(np.diag(V))
+    R = V / np.outer(spread, spread)
+    whole = _log_determinant(R, others)
+    rows = {}
+    for name, own in places.items():
+        rest = np.setdiff1d(others, own)
+        gvif = float(np.exp(_log_determinant(R, own) + _log_determinant(R, rest) - whole))
+        rows[name] = (gvif, len(own), gvif ** (0.5 / len(own)))
+    columns = ["GVIF", "df", "GVIF^(1/(2 df))"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.astype({"df": int})
+
+
+def _log_determinant(R: NDArray[np.float64], places: NDArray[np.intp]) -> float:
+    return float(np.linalg.slogdet(R[np.ix_(places, places)])[1])

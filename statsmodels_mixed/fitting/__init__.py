@@ -1,0 +1,3 @@
+"""From a design to estimates: cross-products, penalized least squares, PIRLS, the minimum."""
+
+__all__: list[str] = []

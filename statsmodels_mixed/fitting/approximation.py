@@ -1,0 +1,297 @@
+"""The objective of a generalized model: an approximation to -2 log-likelihood.
+
+The arithmetic is in C (``csrc/src/glmm.c`` and ``glmm_gradient.c``, which open with their
+mathematics). The objective is a function of theta, then beta unless it is profiled out
+(`fast`), then the logarithm of the dispersion if there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreDesign, CoreGeneralized
+from ..errors import DataError, OptionError
+from ..frame.design import Design
+from .crossprod import Structure, core_design
+from .estimates import GeneralizedEstimates
+from .families import FamilySpec
+from .fixed_basis import FixedBasis, orthonormal_basis
+from .quadrature import MOST_POINTS, gauss_hermite
+
+__all__ = [
+    "Approximation",
+    "conditional_variances",
+    "core_model",
+    "generalized_structure",
+    "hessian",
+    "join_parameters",
+    "leverage",
+    "objective_and_gradient",
+    "prepare",
+    "working_basis",
+]
+
+Array = NDArray[np.float64]
+
+# Step of the central differences of the gradient, in units of each parameter's size.
+_DIFFERENCE = 1e-4
+_MAX_NODES = 100_000
+
+
+def join_parameters(
+    spec: FamilySpec, theta: Array, beta: Array, dispersion: float, *, fast: bool = False
+) -> Array:
+    """Return what the objective is a function of: theta, beta unless `fast`, log dispersion."""
+    zeta = [np.log(dispersion)] if spec.has_dispersion else []
+    middle = np.asarray(beta, float)[: 0 if fast else None]
+    return np.concatenate([np.asarray(theta, float), middle, np.asarray(zeta, float)])
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """A generalized model ready to be evaluated, in the basis Q of its fixed effects.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    basis : FixedBasis
+        Q'Q = n I; beta = R^-1 gamma.
+    ntheta : int
+    fast : bool
+    """
+
+    core: CoreGeneralized
+    basis: FixedBasis
+    ntheta: int
+    fast: bool
+
+    def join(self, spec: FamilySpec, theta: Array, beta: Array, dispersion: float) -> Array:
+        """Return the working parameters of theta, beta (not with `fast`) and a dispersion."""
+        return self.to_working(join_parameters(spec, theta, beta, dispersion))
+
+    def to_working(self, parameters: Array) -> Array:
+        """Return parameters with gamma = R beta in place of beta."""
+        out = parameters.copy()
+        if not self.fast:
+            out[self.beta] = self.basis.R @ parameters[self.beta]
+        return out
+
+    def to_user(self, parameters: Array) -> Array:
+        """Return parameters, one set or a row for each, with beta in place of gamma."""
+        out = parameters.copy()
+        gamma = parameters[..., self.beta]
+        if gamma.size:
+            out[..., self.beta] = np.linalg.solve(self.basis.R, gamma.T).T
+        return out
+
+    def gradient_to_user(self, gradient: Array) -> Array:
+        """Return the gradient in beta for the gradient in gamma."""
+        out = gradient.copy()
+        if not self.fast:
+            out[self.beta] = self.basis.R.T @ gradient[self.beta]
+        return out
+
+    @property
+    def beta(self) -> slice:
+        """Where the coefficients stand; nowhere when they are profiled out."""
+        return slice(self.ntheta, self.ntheta + (0 if self.fast else self.core.design.p))
+
+
+def _check_options(design: Design, n_agq: int, kind: str) -> None:
+    if kind not in ("expected", "observed"):
+        raise OptionError(f"hessian={kind!r} is not possible; choose 'expected' or 'observed'.")
+    if isinstance(n_agq, bool) or not isinstance(n_agq, (int, np.integer)) or n_agq < 1:
+        raise OptionError(f"n_agq={n_agq!r} is not possible; give a number of points >= 1.")
+    if n_agq > MOST_POINTS:
+        raise OptionError(f"n_agq={n_agq} is not possible; the limit is {MOST_POINTS} points.")
+    if n_agq == 1:
+        return
+    if len(design.blocks) > 1:
+        names = ", ".join(block.name for block in design.blocks)
+        raise OptionError(
+            f"n_agq={n_agq} needs a single grouping factor, and there are {len(design.blocks)} "
+            f"({names}); use n_agq=1, the Laplace approximation."
+        )
+    total = n_agq ** len(design.blocks[0].names)
+    if total > _MAX_NODES:
+        raise OptionError(
+            f"n_agq={n_agq} in {len(design.blocks[0].names)} dimensions makes {total} nodes; "
+            f"use fewer points, so that there are at most {_MAX_NODES}."
+        )
+
+
+def prepare(
+    design: Design,
+    spec: FamilySpec,
+    *,
+    n_agq: int,
+    fast: bool,
+    hessian: str,
+    structure: Structure | None = None,
+) -> Approximation:
+    """Set up the objective of a generalized model, with its structure if that is known.
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If there are too few rows.
+    """
+    _check_options(design, n_agq, hessian)
+    structure = structure or generalized_structure(design)
+    basis = structure.basis
+    if design.X.shape[0] <= len(basis.columns):
+        raise DataError(
+            f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
+            "coefficients; a model needs more rows than coefficients."
+        )
+    core = core_model(
+        structure.core,
+        design,
+        spec,
+        design.y,
+        n_agq=n_agq,
+        fast=fast,
+        hessian=hessian,
+    )
+    return Approximation(core, basis, core.design.ntheta, fast)
+
+
+def generalized_structure(design: Design) -> Structure:
+    """Analyse the structure of a generalized model."""
+    basis = working_basis(design)
+    return Structure(basis, core_design(design, basis.Q))
+
+
+def working_basis(design: Design) -> FixedBasis:
+    """Factor X into columns of unit mean square, like those of Z in the minimizer's units."""
+    unit = orthonormal_basis(design.X, None)
+    root = np.sqrt(len(design.y))
+    return FixedBasis(unit.columns, unit.Q * root, unit.R / root)
+
+
+def core_model(
+    core: CoreDesign,
+    design: Design,
+    spec: FamilySpec,
+    y: Array,
+    *,
+    n_agq: int,
+    fast: bool,
+    hessian: str,
+) -> CoreGeneralized:
+    """Make the core's model of a response, with the weights and offset of the design."""
+    model = CoreGeneralized(
+        core,
+        spec.family,
+        spec.link,
+        y,
+        weights=design.weights,
+        offset=design.offset,
+        power=spec.power,
+        observed=hessian == "observed",
+    )
+    model.set_approximation(fast, *gauss_hermite(int(n_agq)))
+    return model
+
+
+def objective_and_gradient(
+    design: Design,
+    spec: FamilySpec,
+    theta: Array,
+    beta: Array,
+    dispersion: float = 1.0,
+    *,
+    n_agq: int = 1,
+    hessian: str = "expected",
+) -> tuple[float, Array]:
+    """Return -2 log-likelihood and its exact gradient.
+
+    Parameters
+    ----------
+    design : Design
+    spec : FamilySpec
+    theta : array_like, shape (n_theta,)
+    beta : array_like, shape (rank,)
+        Coefficients of the estimable columns.
+    dispersion : float
+        phi or alpha; ignored by no family that has it, unused by those without.
+    n_agq, hessian
+        As for `fit_generalized`.
+
+    Returns
+    -------
+    value : float
+        NaN where PIRLS does not settle.
+    gradient : ndarray
+        With respect to theta, beta and, if there is one, the log dispersion.
+    """
+    problem = prepare(design, spec, n_agq=n_agq, fast=False, hessian=hessian)
+    value, gradient = problem.core.value_and_gradient(problem.join(spec, theta, beta, dispersion))
+    return value, problem.gradient_to_user(gradient)
+
+
+def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
+    """Return the Hessian of the objective at the estimates, by differencing its gradient.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+
+    Returns
+    -------
+    ndarray
+        Symmetric, with respect to theta, beta and, if there is one, the log dispersion.
+    """
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian)
+    center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+    problem.core.value_and_gradient(center)
+    size = (
+        1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12))
+        if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0)
+        else np.ones(len(center))
+    )
+    rows = []
+    for i, step in enumerate(_DIFFERENCE * size):
+        shift = np.zeros(len(center))
+        shift[i] = step
+        _, above = problem.core.value_and_gradient(center + shift)
+        _, below = problem.core.value_and_gradient(center - shift)
+        rows.append((above - below) / (2.0 * step))
+    working = np.array(rows)
+    working = (working + working.T) / 2.0
+    change = np.eye(len(center))
+    change[problem.beta, problem.beta] = problem.basis.R
+    full: Array = change.T @ working @ change
+    return full
+
+
+def _solved(design: Design, estimates: GeneralizedEstimates) -> CoreGeneralized:
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
+    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+    problem.core.value_and_gradient(at)
+    return problem.core
+
+
+def conditional_variances(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, ...]:
+    """Return Var(b_j | y) of every level of every block, given all parameters.
+
+    The curvature at the modes with the expected information, of shape (l, k, k) by block.
+    """
+    return _solved(design, estimates).solution().condvar
+
+
+def leverage(design: Design, estimates: GeneralizedEstimates) -> Array:
+    """Return the leverages of the last weighted least squares problem of PIRLS, shape (n,).
+
+    The diagonal of W^(1/2) F (F'WF + P)^-1 F' W^(1/2), with F = [Z Lambda, X], W the expected
+    information of the rows and P the identity for u, zero for beta.
+    """
+    return _solved(design, estimates).leverage()

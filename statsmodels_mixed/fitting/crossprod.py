@@ -1,0 +1,172 @@
+"""Design -> a workspace that holds the cross-products, and the way back to user units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
+from ..errors import DataError
+from ..frame.design import Design
+from .fixed_basis import FixedBasis, orthonormal_basis, residual_response, root_mean_square
+
+__all__ = [
+    "Crossproducts",
+    "Structure",
+    "core_design",
+    "form_crossproducts",
+    "linear_structure",
+    "require_digits",
+]
+
+Array = NDArray[np.float64]
+
+# Rounding errors of what is computed from a number, as a share of it.
+ROUNDING = 16.0 * float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What fits to different responses have in common; copied or saved it becomes None.
+
+    Parameters
+    ----------
+    basis : FixedBasis
+        X = Q R of the independent columns.
+    core : CoreDesign
+        The random effects beside Q, analysed.
+    """
+
+    basis: FixedBasis
+    core: CoreDesign
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
+
+
+@dataclass(frozen=True)
+class Crossproducts:
+    """[Z X y]'W[Z X y] in working units, inside a workspace.
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace
+        Works on the residual response of unit variance and an orthonormal X.
+    basis : FixedBasis
+        X = Q R of the independent columns.
+    gamma : ndarray, shape (rank,)
+        Coefficients of the response on Q before any mixed model.
+    y_scale : float
+        What the residual response was divided by.
+    log_weights : float
+        Sum of the logarithms of the prior weights.
+    rounding : float
+        A residual standard deviation that rounding errors of the response can make.
+    """
+
+    workspace: CoreWorkspace
+    basis: FixedBasis
+    gamma: Array
+    y_scale: float
+    log_weights: float
+    rounding: float
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.workspace.design.n
+
+    @property
+    def rank(self) -> int:
+        """Rank of X."""
+        return self.workspace.design.p
+
+    def constant(self, reml: bool) -> float:
+        """Return the objective in user units less the objective in working units.
+
+        The Jacobians of the scaling of y, of the weights and, under REML, of the
+        change of basis.
+        """
+        dof = self.n - self.rank if reml else self.n
+        shift = 2.0 * dof * float(np.log(self.y_scale)) - self.log_weights
+        return shift + self.basis.logdet if reml else shift
+
+    def set_criterion(self, reml: bool, sigma: float | None) -> None:
+        """Choose ML or REML and a fixed sigma, given in user units."""
+        self.workspace.set_criterion(reml, 0.0 if sigma is None else sigma / self.y_scale)
+
+
+def core_design(design: Design, X: Array) -> CoreDesign:
+    """Analyse the random effects of a design beside these fixed-effects columns, (n, p)."""
+    terms = [
+        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
+    ]
+    return CoreDesign(terms, X)
+
+
+def linear_structure(design: Design) -> Structure:
+    """Analyse the structure of a linear model."""
+    with one_blas_thread():
+        basis = orthonormal_basis(design.X, design.weights)
+        return Structure(basis, core_design(design, basis.Q))
+
+
+def form_crossproducts(design: Design, structure: Structure | None = None) -> Crossproducts:
+    """Form everything that evaluations need, in one pass over the rows.
+
+    Parameters
+    ----------
+    design : Design
+    structure : Structure, optional
+        That of the design, if it is known.
+
+    Raises
+    ------
+    DataError
+        If there are not more rows than independent fixed-effects columns, or the fixed
+        effects reproduce the response.
+    """
+    structure = structure or linear_structure(design)
+    basis = structure.basis
+    n, rank = basis.Q.shape
+    if n <= rank:
+        raise DataError(
+            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
+            "than coefficients."
+        )
+    y = design.y if design.offset is None else design.y - design.offset
+    gamma, residual, scale = residual_response(y, basis, design.weights)
+    workspace = CoreWorkspace(structure.core, residual, design.weights)
+    log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
+    rounding = ROUNDING * root_mean_square(design.y, design.weights)
+    if design.offset is not None:
+        rounding += ROUNDING * root_mean_square(design.offset, design.weights)
+    return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding)
+
+
+def require_digits(sigma: float, y_scale: float, share: float, what: str) -> None:
+    """Refuse what is a difference of rows, where nothing but rounding errors is left of it.
+
+    Parameters
+    ----------
+    sigma : float
+        Residual standard deviation.
+    y_scale : float
+        Standard deviation of the response less its fixed effects; see `Crossproducts`.
+    share : float
+        The least share of it that sigma may be.
+    what : str
+        What is asked for, for the message.
+
+    Raises
+    ------
+    DataError
+        If sigma is less than that.
+    """
+    if sigma < share * y_scale:
+        raise DataError(
+            f"{what} cannot be computed in double precision here: the residual standard "
+            f"deviation is {sigma / y_scale:.1e} of that of the response"
+        )

@@ -1,0 +1,208 @@
+"""Families and links: statsmodels' objects, read once into plain values for the numerics.
+
+A distribution is named by `FamilySpec.family`, a link by `FamilySpec.link`::
+
+    identity  eta = mu               probit   eta = Phi^-1(mu)
+    log       eta = log(mu)          cauchit  eta = tan(pi (mu - 1/2))
+    logit     eta = log(mu/(1-mu))   cloglog  eta = log(-log(1 - mu))
+    power     eta = mu**power        loglog   eta = -log(-log(mu))
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from statsmodels.genmod import families as sm_families
+from statsmodels.genmod.families import links as sm_links
+
+from ..errors import OptionError
+
+__all__ = ["FamilySpec", "family_object", "make_family", "read_family"]
+
+
+@dataclass(frozen=True)
+class FamilySpec:
+    """A distribution and a link, as the numerics know them.
+
+    Parameters
+    ----------
+    family : str
+        ``"gaussian"``, ``"binomial"``, ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``
+        or ``"negative_binomial"`` (type 2, variance mu + alpha mu^2).
+    link : str
+        ``"identity"``, ``"log"``, ``"logit"``, ``"probit"``, ``"cloglog"``, ``"loglog"``,
+        ``"cauchit"`` or ``"power"``.
+    power : float
+        For the link ``"power"``: -1 is the inverse, 0.5 the square root.
+    has_dispersion : bool
+        Whether a dispersion is estimated: phi in the variance phi V(mu), or alpha of the
+        negative binomial.
+    """
+
+    family: str
+    link: str
+    power: float = 1.0
+    has_dispersion: bool = False
+
+    @property
+    def normal(self) -> bool:
+        """Whether responses have a normal distribution about the linear predictor."""
+        return (self.family, self.link) == ("gaussian", "identity")
+
+
+_FAMILIES: dict[type, str] = {
+    sm_families.Gaussian: "gaussian",
+    sm_families.Binomial: "binomial",
+    sm_families.Poisson: "poisson",
+    sm_families.Gamma: "gamma",
+    sm_families.InverseGaussian: "inverse_gaussian",
+    sm_families.NegativeBinomial: "negative_binomial",
+}
+_KINDS: dict[str, Any] = {name: kind for kind, name in _FAMILIES.items()}
+_WITHOUT_DISPERSION = ("binomial", "poisson")
+
+# In this order: Probit and Cauchy are CDFLinks, and those and the log-logs are Logits.
+_LINKS: tuple[tuple[type, str], ...] = (
+    (sm_links.Log, "log"),
+    (sm_links.Probit, "probit"),
+    (sm_links.Cauchy, "cauchit"),
+    (sm_links.CLogLog, "cloglog"),
+    (sm_links.LogLog, "loglog"),
+    (sm_links.CDFLink, "cdf"),
+    (sm_links.Logit, "logit"),
+    (sm_links.Power, "power"),
+)
+_DISTRIBUTIONS = {"norm": "probit", "cauchy": "cauchit", "logistic": "logit"}
+_MEAN_BELOW_ONE = ("logit", "probit", "cauchit", "cloglog", "loglog")
+
+_LINK_MAKERS: dict[str, Callable[[], Any]] = {
+    "identity": sm_links.Identity,
+    "log": sm_links.Log,
+    "logit": sm_links.Logit,
+    "probit": sm_links.Probit,
+    "cauchit": sm_links.Cauchy,
+    "cloglog": sm_links.CLogLog,
+    "loglog": sm_links.LogLog,
+    "inverse": sm_links.InversePower,
+    "inverse-squared": sm_links.InverseSquared,
+    "sqrt": sm_links.Sqrt,
+}
+
+
+def read_family(family: Any) -> FamilySpec:
+    """Find out what a family object of statsmodels stands for.
+
+    Parameters
+    ----------
+    family : statsmodels.genmod.families.Family
+        Such as ``sm.families.Poisson()``, with its link inside. The dispersion is always
+        estimated: the `alpha` a `NegativeBinomial` carries plays no part.
+
+    Returns
+    -------
+    FamilySpec
+
+    Raises
+    ------
+    OptionError
+        If it is no family of statsmodels, one that has no likelihood, or has a link that
+        is not statsmodels' own or can give means that the family cannot have.
+    """
+    if family is None:
+        raise OptionError("family= is needed: for example family=sm.families.Binomial()")
+    if inspect.isclass(family) and issubclass(family, sm_families.Family):
+        raise OptionError(f"family= is an object, not a class: write {family.__name__}()")
+    name = _FAMILIES.get(type(family))
+    if name is None:
+        known = ", ".join(kind.__name__ for kind in _FAMILIES)
+        raise OptionError(
+            f"family= is a family of statsmodels, one of {known}, not {_shown(family)}"
+        )
+    link, power = _read_link(family.link)
+    if link in _MEAN_BELOW_ONE and name not in ("binomial", "gaussian"):
+        raise OptionError(
+            f"the link {link} keeps the mean below 1, which the mean of a "
+            f"{type(family).__name__} is not: choose another link, such as log"
+        )
+    return FamilySpec(name, link, power, name not in _WITHOUT_DISPERSION)
+
+
+def _read_link(link: Any) -> tuple[str, float]:
+    """Return name and power of a link."""
+    # A class derived from one of statsmodels' may compute something else.
+    own = type(link).__module__ == sm_links.__name__
+    name = next((name for kind, name in _LINKS if own and isinstance(link, kind)), None)
+    if name == "cdf":
+        name = _DISTRIBUTIONS.get(getattr(link.dbn, "name", ""))
+    if name is None:
+        raise OptionError(
+            f"the link {_shown(link)} is not supported; those that are: {', '.join(_LINK_MAKERS)} "
+            "and other powers"
+        )
+    if name != "power":
+        return name, 1.0
+    power = float(link.power)
+    if not power:
+        raise OptionError("the link Power(0) is constant; the limit of powers is the link Log()")
+    return ("identity", 1.0) if power == 1 else ("power", power)
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else type(value).__name__
+
+
+def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
+    """Make the family object of statsmodels that a specification stands for.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+        Distribution and link.
+    dispersion : float
+        alpha of a negative binomial; the objects of other families hold no dispersion.
+    """
+    link = sm_links.Power(spec.power) if spec.link == "power" else _LINK_MAKERS[spec.link]()
+    kind = _KINDS[spec.family]
+    with warnings.catch_warnings():
+        # statsmodels would warn of links that need care; `read_family` has accepted them.
+        warnings.simplefilter("ignore")
+        if spec.family == "negative_binomial":
+            return kind(link, alpha=dispersion, check_link=False)
+        return kind(link, check_link=False)
+
+
+def make_family(name: str, link: str | None = None) -> Any:
+    """Make a family object from names, as the command line has them.
+
+    Parameters
+    ----------
+    name : str
+        As `FamilySpec.family`, in any case, with ``-`` or ``_``.
+    link : str, optional
+        ``"identity"``, ``"log"``, ``"logit"``, ``"probit"``, ``"cauchit"``, ``"cloglog"``,
+        ``"loglog"``, ``"inverse"``, ``"inverse-squared"`` or ``"sqrt"``; by default the one
+        statsmodels gives the family.
+
+    Raises
+    ------
+    OptionError
+        If there is no family or no link of that name, or statsmodels does not offer that
+        link for that family.
+    """
+    kind = _KINDS.get(name.lower().replace("-", "_"))
+    if kind is None:
+        raise OptionError(f"there is no family {name!r}; choose one of {', '.join(_KINDS)}")
+    maker = None if link is None else _LINK_MAKERS.get(link.lower().replace("_", "-"))
+    if link is not None and maker is None:
+        raise OptionError(f"there is no link {link!r}; choose one of {', '.join(_LINK_MAKERS)}")
+    try:
+        with warnings.catch_warnings():
+            # The negative binomial says that alpha has a default; here it is estimated.
+            warnings.simplefilter("ignore")
+            return kind(maker() if maker else None)
+    except ValueError as error:
+        raise OptionError(f"the family {name} has no link {link}") from error

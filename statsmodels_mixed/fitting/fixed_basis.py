@@ -1,0 +1,229 @@
+"""An orthonormal basis of the fixed effects, and the response without them.
+
+Cross-products lose half the digits of badly scaled data: y = 1e9 + noise would lose the
+noise. So X is replaced by a basis Q with Q'WQ = I and y by its residual on Q, scaled to
+unit variance, before any cross-product is formed; estimates are carried back after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+from .._core import one_blas_thread
+from ..errors import DataError
+
+__all__ = ["FixedBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
+
+Array = NDArray[np.float64]
+
+# A column is dropped when less than this share of its length is new.
+ALIASED = 1e-9
+# Cholesky QR is accurate while the condition number stays far from 1e8.
+WELL_CONDITIONED = 1e-5
+# Sums of squares of numbers up to 2 to this power, and above its inverse, are far from the ends
+# of the range of doubles.
+ORDINARY = 300
+# The response is reproduced when less than this share of its root mean square is left.
+REPRODUCED = 1e-14
+
+
+def binary_exponents(values: Array) -> NDArray[np.intc]:
+    """Return for each column e such that 2^-e times it may be squared; 0 for ordinary columns.
+
+    Powers of two, so that nothing is rounded.
+    """
+    if not values.size:
+        return np.zeros(values.shape[1:], dtype=np.intc)
+    largest = np.maximum(values.max(axis=0), -values.min(axis=0))
+    exponents = np.frexp(largest)[1]
+    return np.where(np.abs(exponents) > ORDINARY, exponents, 0).astype(np.intc)
+
+
+@dataclass(frozen=True)
+class FixedBasis:
+    """X restricted to independent columns, factored.
+
+    Parameters
+    ----------
+    columns : ndarray of int, shape (rank,)
+        The columns of X that are kept, each independent of those before it.
+    Q : ndarray, shape (n, rank), C order
+        Basis with Q'WQ = I.
+    R : ndarray, shape (rank, rank)
+        Upper triangular, X[:, columns] = Q R.
+    """
+
+    columns: NDArray[np.intp]
+    Q: Array
+    R: Array
+
+    @property
+    def logdet(self) -> float:
+        """log|X'WX| of the kept columns."""
+        return 2.0 * float(np.log(np.abs(np.diag(self.R))).sum())
+
+    def coefficients(self, gamma: Array) -> Array:
+        """Return beta with X beta = Q gamma, shape (rank,); infinite where it overflows."""
+        if not len(gamma):
+            return gamma
+        R, exponents = self._ordinary_factor()
+        with one_blas_thread():  # OpenBLAS starts its threads for a triangle of any size
+            beta: Array = lapack.dtrtrs(R, gamma)[0]
+        if not exponents.any():
+            return beta
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(beta, -exponents))
+
+    def covariance(self, inverse: Array) -> Array:
+        """Return R^-1 inverse R'^-1, symmetric, shape (rank, rank).
+
+        Elements beyond the range of doubles are infinite or zero.
+        """
+        if not len(inverse):
+            return inverse
+        full, exponents = self._ordinary_covariance(inverse)
+        if not exponents.any():
+            return full
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(full, -exponents[:, None] - exponents))
+
+    def standard_errors(self, inverse: Array) -> Array:
+        """Return square roots of the diagonal of `covariance`, even where that overflows."""
+        if not len(inverse):
+            return np.empty(0)
+        full, exponents = self._ordinary_covariance(inverse)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(np.sqrt(np.diag(full)), -exponents)
+
+    def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc]]:
+        """Return R 2^-e and e, by column, with columns of ordinary size."""
+        exponents = binary_exponents(self.R)
+        return (np.ldexp(self.R, -exponents) if exponents.any() else self.R), exponents
+
+    def _ordinary_covariance(self, inverse: Array) -> tuple[Array, NDArray[np.intc]]:
+        """Return C and e such that C_ij / 2^(e_i + e_j) is the covariance."""
+        R, exponents = self._ordinary_factor()
+        with one_blas_thread():
+            half = lapack.dtrtrs(R, inverse)[0]
+            full: Array = lapack.dtrtrs(R, half.T)[0]
+        return (full + full.T) / 2, exponents
+
+
+def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
+    """QR by Cholesky, twice (Yamamoto et al. 2015); None when X is too ill-conditioned."""
+    lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
+    if not np.all(lengths > 0) or not np.all(np.isfinite(lengths)):
+        return None
+    R = np.diag(lengths)
+    Qt = (X / lengths).T  # F order (p, n), so that BLAS sees no copies
+    for _ in range(2):
+        gram = blas.dsyrk(1.0, Qt)
+        factor, info = lapack.dpotrf(gram)
+        if info or np.min(np.diag(factor)) < WELL_CONDITIONED:
+            return None
+        Qt = blas.dtrsm(1.0, factor, Qt, trans_a=1, overwrite_b=1)
+        R = factor @ R
+    return np.ascontiguousarray(Qt.T), R
+
+
+def _independent_columns(R: Array) -> NDArray[np.intp]:
+    """Columns of R, p x p, that are not combinations of kept columns before them."""
+    kept: list[int] = []
+    basis = np.empty((len(R), 0))
+    lengths = np.linalg.norm(R, axis=0)
+    for j in range(R.shape[1]):
+        rest = R[:, j]
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length > ALIASED * lengths[j]:
+            kept.append(j)
+            basis = np.column_stack([basis, rest / length])
+    return np.array(kept, dtype=np.intp)
+
+
+def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
+    """Factor X, dropping columns that depend on earlier ones.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p)
+    weights : ndarray, shape (n,), or None
+
+    Returns
+    -------
+    FixedBasis
+    """
+    n, p = X.shape
+    if p == 0:
+        return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
+    exponents = binary_exponents(X)
+    if exponents.any():
+        X = np.ldexp(X, -exponents)
+    root = None if weights is None else np.sqrt(weights)[:, None]
+    XW = X if root is None else X * root
+    columns = np.arange(p)
+    factored = _cholesky_qr(XW) if n >= p else None
+    if factored is None:
+        columns = _independent_columns(np.asarray(np.linalg.qr(XW, mode="r")))
+        Q, R = np.linalg.qr(XW[:, columns])
+    else:
+        Q, R = factored
+    if root is not None:
+        Q = Q / root
+    if exponents.any():
+        R = np.ldexp(R, exponents[columns])
+    return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R))
+
+
+def residual_response(
+    y: Array, basis: FixedBasis, weights: Array | None
+) -> tuple[Array, Array, float]:
+    """Split y = Q gamma + scale * residual.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Response less offset.
+    basis : FixedBasis
+    weights : ndarray, shape (n,), or None
+
+    Returns
+    -------
+    gamma : ndarray, shape (rank,)
+    residual : ndarray, shape (n,)
+        With mean (weighted) square 1.
+    scale : float
+
+    Raises
+    ------
+    DataError
+        If the fixed effects leave nothing of y.
+    """
+    unit = 2.0 ** int(binary_exponents(y[:, None])[0])
+    y = y / unit
+    gamma = np.zeros(basis.Q.shape[1])
+    residual = y
+    for _ in range(2):
+        part = basis.Q.T @ (residual if weights is None else residual * weights)
+        gamma += part
+        residual = residual - basis.Q @ part
+    scale = root_mean_square(residual, weights)
+    if not scale > REPRODUCED * root_mean_square(y, weights):
+        raise DataError(
+            "The fixed effects reproduce the response exactly, so nothing is left for random "
+            "effects; remove fixed-effects terms."
+        )
+    return gamma * unit, residual / scale, scale * unit
+
+
+def root_mean_square(values: Array, weights: Array | None) -> float:
+    """Return the root of the mean (weighted) square of values, shape (n,)."""
+    unit = 2.0 ** int(binary_exponents(values[:, None])[0])
+    values = values / unit
+    squares = values * values if weights is None else weights * values * values
+    return unit * float(np.sqrt(np.mean(squares)))

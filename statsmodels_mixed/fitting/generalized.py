@@ -1,0 +1,238 @@
+"""Fitting a generalized linear mixed model, in the steps of `fit.fit_linear`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import GeneralizedSolution, one_blas_thread
+from ..errors import CoreError, DataError, OptionError
+from ..frame.design import Design
+from .approximation import (
+    Approximation,
+    conditional_variances,
+    hessian,
+    objective_and_gradient,
+    prepare,
+)
+from .covariance import canonical, factors_of, is_singular, theta_of
+from .crossprod import Structure
+from .estimates import GeneralizedEstimates
+from .families import FamilySpec, family_object
+from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
+from .identification import identify, suspicious
+from .optimize import FitOptions, FitReport, minimize
+from .warm_start import generalized_theta, inside_dispersion
+
+__all__ = [
+    "conditional_variances",
+    "fit_generalized",
+    "hessian",
+    "objective_and_gradient",
+]
+
+Array = NDArray[np.float64]
+
+# How often theta is divided by ten when the start cannot be evaluated.
+_SHRINKAGES = 4
+
+
+def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, float]:
+    """Parameters of the model without random effects, and T half as large as a row's error.
+
+    Returns
+    -------
+    start : ndarray
+    unit : float
+        Typical size of a change in the linear predictor.
+    """
+    family, Q = family_object(spec), problem.basis.Q
+    gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
+    zeta = []
+    if spec.has_dispersion:
+        zeta = [np.log(start_dispersion(spec, design.y, mu, family))]
+    with np.errstate(all="ignore"):
+        level = float(family.link(np.mean(family.starting_mu(design.y))))
+    gamma, unit = usable_coefficients(
+        spec,
+        Q,
+        design.y,
+        gamma,
+        level,
+        weights=design.weights,
+        offset=design.offset,
+        zeta=zeta[0] if zeta else 0.0,
+    )
+    if problem.fast:
+        problem.core.set_beta(gamma)
+        gamma = np.empty(0)
+    problem.core.set_unit(unit)
+    return np.concatenate([generalized_theta(design, unit), gamma, zeta]), unit
+
+
+def fit_generalized(
+    design: Design,
+    spec: FamilySpec,
+    *,
+    n_agq: int = 1,
+    fast: bool = False,
+    hessian: str = "expected",
+    start: Array | None = None,
+    options: FitOptions | None = None,
+    structure: Structure | None = None,
+) -> GeneralizedEstimates:
+    """Fit a generalized linear mixed model by maximum likelihood.
+
+    Parameters
+    ----------
+    design : Design
+        y is a proportion and weights are trials for the binomial.
+    spec : FamilySpec
+    n_agq : int
+        Points per dimension of adaptive Gauss-Hermite quadrature; 1 is Laplace's
+        approximation. More need a single grouping factor.
+    fast : bool
+        Profile the coefficients out inside PIRLS (a joint mode; lme4's ``nAGQ=0``).
+    hessian : str
+        Information in the approximation: ``"expected"`` or ``"observed"``.
+    start : array_like, optional
+        theta alone, or all parameters: theta, beta of the estimable columns unless `fast`,
+        log dispersion if there is one. See `warm_start` for an alpha of zero.
+    options : FitOptions, optional
+    structure : Structure, optional
+        That of the design, if it is known from a fit to another response.
+
+    Returns
+    -------
+    GeneralizedEstimates
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If there are too few rows, or no maximum can be reached.
+    """
+    with one_blas_thread():
+        problem = prepare(
+            design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
+        )
+        begin, unit = _default_start(problem, design, spec)
+    if start is not None:
+        given = np.array(start, dtype=float)
+        if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
+            raise OptionError(
+                f"start= must hold {problem.ntheta} finite numbers for theta, or "
+                f"{len(begin)} for all parameters; it has shape {given.shape}."
+            )
+        if len(given) == len(begin):
+            given = problem.to_working(given)
+        begin[: len(given)] = given
+        begin = inside_dispersion(spec, design.y, begin)
+    for _ in range(_SHRINKAGES):
+        value, gradient = problem.core.value_and_gradient(begin)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+            break
+        begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
+    else:
+        raise OptionError(
+            f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
+            "evaluated at the start; give other values by start=, or use another link."
+        )
+    try:
+        return _maximize(
+            problem, design, spec, begin, unit, options or FitOptions(), n_agq, hessian
+        )
+    except CoreError as error:
+        raise DataError(
+            f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
+            "could be reached; look for a response that separates, or try another link or start= "
+            f"({error})"
+        ) from error
+
+
+def _maximize(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    begin: Array,
+    unit: float,
+    options: FitOptions,
+    n_agq: int,
+    hessian: str,
+) -> GeneralizedEstimates:
+    """Minimize from `begin` and read the estimates off the solved model."""
+    report = minimize(problem.core, begin, options)
+    patterns = [block.pattern for block in design.blocks]
+    factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
+    theta = theta_of(factors, patterns)
+    if not np.array_equal(theta, report.end[: problem.ntheta]):
+        # the same covariances, but u belongs to the factors: solve for these
+        end = np.concatenate([theta, report.end[problem.ntheta :]])
+        _, gradient = problem.core.value_and_gradient(end)
+        report = replace(report, end=end, gradient=gradient)
+    singular = is_singular(factors, [block.column_sizes() / unit for block in design.blocks])
+    estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    if not suspicious(report.hessian_min_eigenvalue, singular):
+        return estimates
+    identification = identify(design, residual=spec.normal, normal=spec.normal)
+    report = replace(estimates.report, not_identified=identification.reasons)
+    return replace(estimates, report=report, identification=identification)
+
+
+def _estimates(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    factors: tuple[Array, ...],
+    theta: Array,
+    report: FitReport,
+    n_agq: int,
+    hessian: str,
+    singular: bool,
+) -> GeneralizedEstimates:
+    """Carry a solution back to the units of the user's X."""
+    solution: GeneralizedSolution = problem.core.solution()
+    basis, by_term = problem.basis, problem.core.design.by_term
+    with one_blas_thread():
+        linear = basis.Q @ solution.beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    family = family_object(spec, solution.dispersion)
+    trials = 1.0 if design.weights is None else design.weights
+    with np.errstate(all="ignore"):
+        fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
+        unit = float(family.deviance(design.y, fitted, var_weights=trials))
+    phi = 1.0 if spec.family == "negative_binomial" else solution.dispersion
+    saturated = solution.loglik + 0.5 * unit / phi
+    return GeneralizedEstimates(
+        spec=spec,
+        n_agq=int(n_agq),
+        fast=problem.fast,
+        hessian=hessian,
+        theta=theta,
+        factors=factors,
+        columns=basis.columns,
+        beta=basis.coefficients(solution.beta),
+        cov_conditional=basis.covariance(solution.xvx_inverse),
+        dispersion=solution.dispersion,
+        objective=report.objective,
+        deviance=report.objective + 2.0 * saturated,
+        logdet_omega=solution.logdet_omega,
+        u=by_term(solution.u),
+        b=by_term(solution.b),
+        linear_predictor=linear,
+        eta=solution.eta,
+        fitted=fitted,
+        singular=singular,
+        pirls_steps=solution.pirls_steps,
+        report=replace(
+            report,
+            start=problem.to_user(report.start),
+            end=problem.to_user(report.end),
+            gradient=problem.gradient_to_user(report.gradient),
+            fitlog_theta=problem.to_user(report.fitlog_theta),
+        ),
+    )

@@ -1,0 +1,162 @@
+"""Where a generalized fit starts: the coefficients of the model without random effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import family_rows
+from .families import FamilySpec
+
+__all__ = ["glm_coefficients", "row_unit", "start_dispersion", "usable_coefficients"]
+
+Array = NDArray[np.float64]
+
+# Rough coefficients are enough for a start; separated data never settle.
+_MAX_ITERATIONS = 25
+_TOLERANCE = 1e-6
+
+
+def glm_coefficients(
+    Q: Array, y: Array, family: Any, weights: Array | None, offset: Array | None
+) -> tuple[Array, Array]:
+    """Fit a generalized linear model by iteratively reweighted least squares.
+
+    Parameters
+    ----------
+    Q : ndarray, shape (n, p)
+        Orthogonal columns.
+    y : ndarray, shape (n,)
+    family : statsmodels family
+    weights, offset : ndarray, shape (n,), or None
+
+    Returns
+    -------
+    gamma : ndarray, shape (p,)
+        Coefficients of Q; NaN where the steps went astray, as they may for other links than
+        the canonical one.
+    mu : ndarray, shape (n,)
+        Fitted means; the mean response where there are no coefficients.
+    """
+    link = family.link
+    shift = np.zeros(len(y)) if offset is None else offset
+    with np.errstate(all="ignore"):
+        mu = family.starting_mu(y)
+        eta = link(mu)
+        if not Q.shape[1]:
+            return np.empty(0), link.inverse(shift)
+        gamma: Array = np.zeros(Q.shape[1])
+        for _ in range(_MAX_ITERATIONS):
+            slope = link.deriv(mu)
+            working = 1.0 / (slope * slope * family.variance(mu))
+            if weights is not None:
+                working = working * weights
+            target = eta - shift + (y - mu) * slope
+            usable = np.isfinite(working) & np.isfinite(target) & (working > 0)
+            weighted = Q * np.where(usable, working, 0.0)[:, None]
+            normal: Array = weighted.T @ Q
+            normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
+            right = weighted.T @ np.where(usable, target, 0.0)
+            try:
+                step: Array = np.asarray(np.linalg.solve(normal, right))
+            except np.linalg.LinAlgError:
+                # steps too long have led to means at which no row tells anything
+                return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
+            change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
+            gamma = step
+            eta = Q @ gamma + shift
+            mu = link.inverse(eta)
+            if change < _TOLERANCE:
+                break
+    return gamma, mu
+
+
+def start_dispersion(spec: FamilySpec, y: Array, mu: Array, family: Any) -> float:
+    """Return a moment estimate of phi, or of alpha for the negative binomial."""
+    with np.errstate(all="ignore"):
+        if spec.family == "negative_binomial":
+            moment = float(np.mean(((y - mu) ** 2 - mu) / mu**2))
+            return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
+        moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
+    return moment if np.isfinite(moment) and moment > 0 else 1.0
+
+
+def usable_coefficients(
+    spec: FamilySpec,
+    Q: Array,
+    y: Array,
+    gamma: Array,
+    level: float,
+    *,
+    weights: Array | None,
+    offset: Array | None,
+    zeta: float,
+) -> tuple[Array, float]:
+    """Move coefficients towards a constant until every row has a likelihood.
+
+    Separated data drive coefficients to infinity, and links such as the identity admit
+    linear predictors that are no means.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    Q : ndarray, shape (n, p)
+        Q'Q = n I.
+    y : ndarray, shape (n,)
+    gamma : ndarray, shape (p,)
+    level : float
+        Linear predictor of the mean response.
+    weights, offset : ndarray, shape (n,), or None
+    zeta : float
+        Log dispersion.
+
+    Returns
+    -------
+    gamma : ndarray, shape (p,)
+    unit : float
+        The change in the linear predictor that one row can tell: the inverse root of its
+        mean information.
+    """
+    shift = 0.0 if offset is None else offset
+    constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
+    gamma = np.where(np.isfinite(gamma), gamma, constant)
+    for share in (1.0, 0.5, 0.2, 0.05, 0.0):
+        trial: Array = share * gamma + (1.0 - share) * constant
+        with np.errstate(all="ignore"):
+            rows = family_rows(
+                spec.family,
+                spec.link,
+                y,
+                Q @ trial + shift,
+                weights=weights,
+                zeta=zeta,
+                power=spec.power,
+            )
+            information = float(np.mean(rows["w"]))
+        if np.all(np.isfinite(rows["loglik"])) and 0 < information < np.inf:
+            return trial, 1.0 / float(np.sqrt(information))
+    return gamma, 1.0
+
+
+def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta: float) -> float:
+    """Return the change in the linear predictor that one row can tell.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    y, eta : ndarray, shape (n,)
+        Responses, and linear predictors at which they have a likelihood.
+    weights : ndarray, shape (n,), or None
+    zeta : float
+        Log dispersion.
+
+    Returns
+    -------
+    float
+        The inverse root of its mean information; 1 where rows tell nothing.
+    """
+    rows = family_rows(spec.family, spec.link, y, eta, weights=weights, zeta=zeta, power=spec.power)
+    information = float(np.mean(rows["w"]))
+    return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0

@@ -1,0 +1,302 @@
+"""Which covariance parameters the data determine.
+
+Var(y) = sum_e gamma_e G_e + sigma^2 W^-1 is linear in the elements of the covariance matrices
+of the random effects and in sigma^2, and data speak of it in contrasts K'y without fixed
+effects, K'X = 0. A direction of gamma and sigma^2 along which K'Var(y)K does not change is
+*flat*: nothing in the data tells it, whatever the response. With P = I - QQ', for Q'WQ = I in
+units where W = I, flat directions are the null space of the matrix of inner products
+
+    tr(P G_e P G_f) = tr(G_e G_f) - 2 tr(Q'G_e G_f Q) + tr(Q'G_e Q Q'G_f Q),
+
+which takes cross-products only. Along some of them Var(y) itself does not change (two names of
+one grouping factor, more random effects than rows); along the others it changes within the
+span of X (a grouping factor confounded with a fixed one). An estimate on the boundary, a
+variance of zero, is another matter: there the objective rises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import block_diag, solve_triangular
+
+from .._core import one_blas_thread
+from ..frame.design import Design, RandomBlock
+from .covariance import Element, components, elements_of
+from .fixed_basis import orthonormal_basis
+from .inner_products import inner_products
+
+__all__ = ["ALL_IDENTIFIED", "Identification", "identify", "suspicious"]
+
+Array = NDArray[np.float64]
+
+# A curvature of the objective, in units of the scale of theta, that no flat direction has.
+CURVED = 1e-2
+# Squared length of what is left of a unit combination of matrices that is taken for nothing.
+NOTHING = 1e-10
+# Share of a parameter in a flat direction that is more than rounding.
+SHARE = 1e-5
+# Numbers in the largest temporary array.
+ROOM = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """The directions of the covariance parameters that the data say nothing of.
+
+    Parameters
+    ----------
+    elements : tuple of Element, length m
+        The elements of the covariance matrices of random effects, in absolute units.
+    flat : ndarray, shape (m, d) or (m + 1, d)
+        A basis of the flat directions; the last row is sigma^2, if it is estimated.
+    size : ndarray, shape (m,) or (m + 1,)
+        Typical sizes of the matrices that the parameters multiply.
+    reasons : tuple of str
+        A sentence for each group of parameters that are confounded with one another.
+    """
+
+    elements: tuple[Element, ...] = ()
+    flat: Array = field(default_factory=lambda: np.empty((0, 0)))
+    size: Array = field(default_factory=lambda: np.empty(0))
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def dimension(self) -> int:
+        """How many parameters fewer the data determine than the model has."""
+        return int(self.flat.shape[1])
+
+    def known(self, combinations: Array) -> NDArray[np.bool_]:
+        """Tell which combinations of the parameters the data determine.
+
+        Parameters
+        ----------
+        combinations : ndarray, shape (r, m) or (r, m + 1)
+
+        Returns
+        -------
+        ndarray of bool, shape (r,)
+        """
+        if not self.dimension:
+            return np.ones(len(combinations), dtype=bool)
+        scaled = combinations / self.size
+        lengths = np.linalg.norm(scaled, axis=1)
+        change = np.abs(scaled @ (self.size[:, None] * self.flat)).max(axis=1)
+        return np.asarray(change <= SHARE * lengths)
+
+    @property
+    def elements_known(self) -> dict[Element, bool]:
+        """Whether the data determine each element of the covariance matrices."""
+        known = self.known(np.eye(len(self.size))).tolist()
+        return dict(zip(self.elements, known, strict=False))
+
+    @property
+    def sigma_known(self) -> bool:
+        """Whether the data determine the residual variance."""
+        return len(self.size) == len(self.elements) or bool(
+            self.known(np.eye(len(self.size))[-1:])[0]
+        )
+
+
+ALL_IDENTIFIED = Identification()
+
+
+def suspicious(least_curvature: float, singular: bool) -> bool:
+    """Tell whether an optimum can have flat directions.
+
+    Parameters
+    ----------
+    least_curvature : float
+        Least eigenvalue of the Hessian there, in units of the scale of theta. Flat directions
+        are flat for the objective too, unless the parameter is at the boundary.
+    singular : bool
+        Whether a covariance matrix is singular.
+    """
+    return singular or not least_curvature > CURVED
+
+
+def identify(design: Design, *, residual: bool, normal: bool) -> Identification:
+    """Find the flat directions of a model.
+
+    Parameters
+    ----------
+    design : Design
+    residual : bool
+        Whether the variance of independent residuals is estimated, sigma^2 over the weights.
+    normal : bool
+        Whether weights are those of normal residuals, W. Otherwise the weights that matter
+        depend on the mean, and what is flat is so for any: W = I serves.
+    """
+    with one_blas_thread():
+        return _identify(design, residual, design.weights if normal else None)
+
+
+def _identify(design: Design, residual: bool, weights: Array | None) -> Identification:
+    Q = orthonormal_basis(design.X, weights).Q
+    root = None if weights is None else np.sqrt(weights)
+    if root is not None:
+        Q = Q * root[:, None]
+    blocks = [_in_units(block, root) for block in design.blocks]
+    changes = [_whitening(block) for block in blocks]
+    white = [
+        replace(block, z=np.ascontiguousarray(solve_triangular(R, block.z.T, trans="T").T))
+        for block, R in zip(blocks, changes, strict=True)
+    ]
+    model = replace(design, blocks=tuple(white), weights=None)
+    whole, seen = _products(model, Q, residual)
+    lengths = np.sqrt(np.diag(whole))
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    whole, seen = (each / np.outer(lengths, lengths) for each in (whole, seen))
+    values, vectors = np.linalg.eigh(seen)
+    flat = vectors[:, values < NOTHING]
+    if not flat.shape[1]:
+        return ALL_IDENTIFIED
+    # Those along which the whole variance of y stays, then the others.
+    values, mixing = np.linalg.eigh(flat.T @ whole @ flat)
+    inside = int(np.sum(values < NOTHING))
+    elements = elements_of([block.pattern for block in blocks])
+    T = _back(blocks, changes, residual) / lengths
+    rms = [block.column_sizes() for block in blocks]
+    products = [rms[e.block][e.row] * rms[e.block][e.column] for e in elements]
+    size = np.array([*products, *[1.0] * residual])
+    flat = size[:, None] * (T @ flat @ mixing)
+    parts = [np.linalg.qr(part)[0] for part in (flat[:, :inside], flat[:, inside:])]
+    reasons = [
+        reason
+        for part, absorbed in zip(parts, (False, True), strict=True)
+        for reason in _reasons(part, elements, blocks, absorbed)
+    ]
+    return Identification(
+        tuple(elements), np.linalg.qr(np.hstack(parts))[0] / size[:, None], size, tuple(reasons)
+    )
+
+
+def _in_units(block: RandomBlock, root: Array | None) -> RandomBlock:
+    return block if root is None else replace(block, z=block.z * root[:, None])
+
+
+def _whitening(block: RandomBlock) -> Array:
+    """Return upper triangular R for which the columns of z R^-1 have unit mean squares.
+
+    Those whose covariances are all free are orthogonal too, so that a shift of a covariate
+    makes no direction look flat.
+    """
+    sizes = block.column_sizes()
+    R = np.diag(sizes)
+    z = block.z / sizes
+    for group in components(block.pattern):
+        gram = z[:, group].T @ z[:, group] / len(z)
+        if len(group) > 1 and np.linalg.eigvalsh(gram)[0] > NOTHING:
+            R[np.ix_(group, group)] = np.linalg.cholesky(gram).T * sizes[group]
+    return R
+
+
+def _products(model: Design, Q: Array, residual: bool) -> tuple[Array, Array]:
+    """Return inner products of the matrices of all parameters: whole, and between P and P."""
+    whole = inner_products(model, model)
+    elements = elements_of([block.pattern for block in model.blocks])
+    m, (n, rank) = len(elements), Q.shape
+    trace = np.array([
+        float(np.sum(model.blocks[e.block].z[:, e.row] ** 2)) if e.row == e.column
+        else 2.0 * float(model.blocks[e.block].z[:, e.row] @ model.blocks[e.block].z[:, e.column])
+        for e in elements
+    ])  # fmt: skip
+    ZQ = [_by_level(block, Q) for block in model.blocks]
+    inner = np.zeros((m, rank, rank))
+    for i, e in enumerate(elements):
+        part = ZQ[e.block][:, e.row].T @ ZQ[e.block][:, e.column]
+        inner[i] = part if e.row == e.column else part + part.T
+    outer = np.zeros((m, m))
+    step = max(1, ROOM // max(1, m * rank))
+    for start in range(0, n if rank else 0, step):
+        GQ = _images(model, ZQ, elements, slice(start, start + step))
+        outer += GQ @ GQ.T
+    flat = inner.reshape(m, -1)
+    seen = whole - 2.0 * outer + flat @ flat.T
+    if residual:
+        left = trace - np.trace(inner, axis1=1, axis2=2)
+        whole = np.block([[whole, trace[:, None]], [trace, np.array([[float(n)]])]])
+        seen = np.block([[seen, left[:, None]], [left, np.array([[float(n - rank)]])]])
+    return whole, seen
+
+
+def _by_level(block: RandomBlock, Q: Array) -> Array:
+    """Return Z_j'Q of every level, shape (l, k, rank)."""
+    k, count = block.z.shape[1], len(block.levels)
+    out = np.empty((count, k, Q.shape[1]))
+    for r in range(k):
+        for c in range(Q.shape[1]):
+            out[:, r, c] = np.bincount(block.refs, block.z[:, r] * Q[:, c], count)
+    return out
+
+
+def _images(model: Design, ZQ: list[Array], elements: list[Element], rows: slice) -> Array:
+    """Return some rows of G_e Q for every element, flat, shape (m, rows rank)."""
+    out = []
+    for e in elements:
+        block = model.blocks[e.block]
+        z, part = block.z[rows], ZQ[e.block][block.refs[rows]]
+        image = np.zeros((len(z), part.shape[2]))
+        for r, s in e.places:
+            image += z[:, r, None] * part[:, s]
+        out.append(image.ravel())
+    return np.array(out)
+
+
+def _back(blocks: list[RandomBlock], changes: list[Array], residual: bool) -> Array:
+    """Return the matrix that takes elements of R Sigma R' to those of Sigma; sigma^2 stays."""
+    parts = []
+    for block, R in zip(blocks, changes, strict=True):
+        elements = elements_of([block.pattern])
+        inverse = np.linalg.inv(R)
+        columns = []
+        for e in elements:
+            S = np.zeros((len(R), len(R)))
+            for place in e.places:
+                S[place] = 1.0
+            S = inverse @ S @ inverse.T
+            columns.append([S[f.row, f.column] for f in elements])
+        parts.append(np.array(columns).T)
+    return np.asarray(block_diag(*parts, *[np.eye(1)] * residual))
+
+
+def _reasons(
+    flat: Array, elements: list[Element], blocks: list[RandomBlock], absorbed: bool
+) -> list[str]:
+    """Return a sentence for each group of parameters that orthonormal directions connect."""
+    linked = np.abs(flat @ flat.T) > SHARE**2
+    sentences, left = [], set(np.flatnonzero(np.diag(linked)).tolist())
+    while left:
+        group, edge = set(), {min(left)}
+        while edge:
+            group |= edge
+            edge = {j for i in edge for j in np.flatnonzero(linked[i]).tolist()} - group
+        left -= group
+        inside = [elements[i] for i in sorted(group) if i < len(elements)]
+        sentences.append(_reason(inside, len(elements) in group, blocks, absorbed))
+    return sentences
+
+
+def _reason(elements: list[Element], sigma: bool, blocks: list[RandomBlock], absorbed: bool) -> str:
+    about = list(dict.fromkeys(e.block for e in elements))
+    names = " and ".join(_named(blocks[b], [e for e in elements if e.block == b]) for b in about)
+    if absorbed:
+        return f"the fixed effects take up all that would tell the variance of {names}"
+    if sigma:
+        return f"the variance of {names} cannot be told from the residual variance"
+    if len(about) > 1:
+        return f"the variances of {names} cannot be told from one another"
+    return f"the rows of a level are too few or too much alike to tell the covariances of {names}"
+
+
+def _named(block: RandomBlock, elements: list[Element]) -> str:
+    """Return the random effects that elements are about, as terms are written."""
+    columns = sorted({i for e in elements for i in (e.row, e.column)})
+    shown = [block.names[i] for i in columns]
+    if shown == ["Intercept"]:
+        shown = ["1"]
+    if len(shown) > 3:
+        shown = [*shown[:2], "...", shown[-1]]
+    return f"({' + '.join(shown)} | {block.name})"

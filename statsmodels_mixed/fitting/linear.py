@@ -1,0 +1,180 @@
+"""Fitting a linear mixed model, in four steps: products, objective, minimum, estimates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..frame.design import Design
+from .covariance import canonical, factors_of, is_singular, theta_of
+from .crossprod import Crossproducts, Structure, form_crossproducts
+from .estimates import LinearEstimates
+from .identification import ALL_IDENTIFIED, identify, suspicious
+from .optimize import FitOptions, minimize
+from .pls import PLSSolution, solve
+from .unbounded import refuse_unbounded, refuse_vanished, with_rounding
+
+__all__ = ["default_start", "fit_linear"]
+
+Array = NDArray[np.float64]
+
+
+def default_start(design: Design, scale: Array) -> Array:
+    """Return the identity T in units where every column of Z has unit mean square.
+
+    Parameters
+    ----------
+    design : Design
+    scale : ndarray, shape (n_theta,)
+        Typical size of each element of theta.
+    """
+    identity = [np.eye(len(block.names)) for block in design.blocks]
+    return theta_of(identity, [block.pattern for block in design.blocks]) * scale
+
+
+def _check_start(start: Array, size: int) -> Array:
+    theta = np.array(start, dtype=float)
+    if theta.shape != (size,) or not np.all(np.isfinite(theta)):
+        raise OptionError(
+            f"start= must hold {size} finite numbers, one for each theta; it has shape "
+            f"{theta.shape}."
+        )
+    return theta
+
+
+def fit_linear(
+    design: Design,
+    *,
+    reml: bool = False,
+    sigma: float | None = None,
+    start: Array | None = None,
+    options: FitOptions | None = None,
+    structure: Structure | None = None,
+) -> LinearEstimates:
+    """Fit a linear mixed model by maximum likelihood or REML.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        Minimize the REML criterion rather than the ML deviance.
+    sigma : float, optional
+        Fixed residual standard deviation; estimated when omitted.
+    start : array_like, shape (n_theta,), optional
+        Where to start; see `default_start`.
+    options : FitOptions, optional
+    structure : Structure, optional
+        That of the design, if it is known from a fit to another response.
+
+    Returns
+    -------
+    LinearEstimates
+
+    Raises
+    ------
+    OptionError
+        If sigma, start or an optimizer option is not possible.
+    DataError
+        If the data leave nothing to estimate.
+    """
+    if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+        raise OptionError(f"sigma={sigma!r} is not possible; give a positive number.")
+    options = options or FitOptions()
+
+    products = form_crossproducts(design, structure)
+    with products.workspace.threads:
+        return _minimize(products, design, reml, sigma, start, options)
+
+
+def _minimize(
+    products: Crossproducts,
+    design: Design,
+    reml: bool,
+    sigma: float | None,
+    start: Array | None,
+    options: FitOptions,
+) -> LinearEstimates:
+    """Minimize the criterion and read the estimates off the solved workspace."""
+    products.set_criterion(reml, sigma)
+    workspace = products.workspace
+
+    scale = workspace.theta_scale()
+    identity = default_start(design, scale)
+    if sigma is None:
+        refuse_unbounded(products, design, identity)
+    begin = identity if start is None else _check_start(start, len(scale))
+    report = minimize(workspace, begin, options, constant=products.constant(reml))
+
+    patterns = [block.pattern for block in design.blocks]
+    factors = canonical(factors_of(report.end, patterns), patterns)
+    theta = theta_of(factors, patterns)
+    if not np.array_equal(theta, report.end):
+        # the same covariances, but u belongs to the factors: solve for these
+        _, gradient = workspace.value_and_gradient(theta)
+        report = replace(report, end=theta, gradient=gradient)
+
+    singular = is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)])
+    identification = ALL_IDENTIFIED
+    if suspicious(report.hessian_min_eigenvalue, singular):
+        identification = identify(design, residual=sigma is None, normal=True)
+        report = replace(report, not_identified=identification.reasons)
+
+    solution = solve(products)
+    if sigma is None:
+        refuse_vanished(products, design, theta, solution.sigma)
+        report = with_rounding(report, products, solution.sigma)
+    _check_range(design, products.basis.columns, solution)
+    linear, fitted = _predictions(design, products.basis.columns, solution)
+    return LinearEstimates(
+        reml=reml,
+        theta=theta,
+        factors=factors,
+        columns=products.basis.columns,
+        beta=solution.beta,
+        cov_unscaled=solution.cov_unscaled,
+        errors_unscaled=solution.errors_unscaled,
+        sigma=solution.sigma if sigma is None else sigma,
+        sigma_fixed=sigma is not None,
+        pwrss=solution.pwrss,
+        logdet_omega=solution.logdet_omega,
+        logdet_xvx=solution.logdet_xvx,
+        objective=report.objective,
+        u=solution.u,
+        b=solution.b,
+        linear_predictor=linear,
+        fitted=fitted,
+        singular=singular,
+        report=report,
+        identification=identification,
+    )
+
+
+def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:
+    """Refuse coefficients that are no doubles."""
+    with np.errstate(over="ignore"):
+        errors = solution.sigma * solution.errors_unscaled
+    infinite = ~(np.isfinite(solution.beta) & np.isfinite(errors))
+    for column, lost in zip(columns, infinite, strict=True):
+        if lost:
+            name = design.x_names[column]
+            raise DataError(
+                f"the coefficient of {name!r} is beyond the range of numbers: multiply {name!r}, "
+                f"or divide the response {design.response_name!r}, by a power of ten"
+            )
+
+
+def _predictions(
+    design: Design, columns: NDArray[np.intp], solution: PLSSolution
+) -> tuple[Array, Array]:
+    """Return X beta + offset without and with the conditional modes, both shape (n,)."""
+    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
+    linear = X @ solution.beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    fitted = linear.copy()
+    for block, b in zip(design.blocks, solution.b, strict=True):
+        fitted += np.einsum("ij,ij->i", block.z, b[block.refs])
+    return linear, fitted

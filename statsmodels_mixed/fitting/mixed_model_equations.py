@@ -1,0 +1,154 @@
+"""Henderson's mixed-model equations: what is uncertain about beta and b together, given theta.
+
+The inverse of their matrix is the covariance over sigma^2 of (beta^ - beta, b^ - b), in which
+b is random (Henderson 1975, Biometrics 31, 423-447). Its pieces are M = (X'V^-1 X)^-1, the
+blocks of Lambda Omega^-1 Lambda' for the levels of a row, and the derivatives of b^ by beta;
+the arithmetic is in C (``csrc/src/joint.c``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from .._core import one_blas_thread
+from ..frame.design import Design
+from .approximation import prepare
+from .crossprod import form_crossproducts, require_digits
+from .estimates import GeneralizedEstimates, LinearEstimates
+
+__all__ = ["Henderson", "henderson"]
+
+Array = NDArray[np.float64]
+
+# Variances of rows lose all digits where sigma is a smaller share of the response's.
+FEWEST_DIGITS = 3e-8
+Levels = NDArray[np.int32]
+
+# Numbers in the largest temporary array.
+_ROOM = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Henderson:
+    """The inverse of the mixed-model equations of a fit, by its pieces.
+
+    Parameters
+    ----------
+    R : ndarray, shape (rank, rank)
+        X = Q R, where the pieces are about the columns of Q.
+    M : ndarray, shape (rank, rank)
+        (Q'V^-1 Q)^-1.
+    slopes : tuple of ndarray, shape (l, k, rank)
+        Minus the derivative of the conditional modes of each block by the coefficients of Q.
+    factors : tuple of ndarray, shape (k, k)
+        T of each block.
+    scale : float
+        sigma^2, or 1 where the weights of the rows hold the dispersion.
+    covariances : callable
+        From levels (m, blocks) of int32, -1 for none, to the joint covariances over `scale`
+        of their random effects, (m, K, K).
+    """
+
+    R: Array
+    M: Array
+    slopes: tuple[Array, ...]
+    factors: tuple[Array, ...]
+    scale: float
+    covariances: Callable[[Levels], Array]
+
+    def variances(self, X: Array, z: Sequence[Array], refs: Sequence[Levels]) -> Array:
+        """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows.
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, rank)
+            Estimable columns.
+        z : sequence of ndarray, shape (m, k)
+            Columns of each block; zero where a random effect has no part in the mean.
+        refs : sequence of ndarray of int32, shape (m,)
+            Level of every row. -1 for a level the fit has not seen, whose b has mean 0 and
+            covariance T T' times the scale, independent of all else.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        joined = np.hstack(z)
+        rank, widths = len(self.M), [part.shape[1] for part in z]
+        K = joined.shape[1]
+        # Rows with common levels share a block; sorted by the first block last, as C has it
+        # cheapest. Ranks in place of levels keep the keys far from overflow.
+        levels = np.column_stack([ref.astype(np.int32) for ref in refs])
+        which = np.zeros(len(levels), dtype=np.int64)
+        for i in (*range(1, len(refs)), 0):
+            key = which * (len(self.slopes[i]) + 1) + levels[:, i] + 1
+            _, first_row, which = np.unique(key, return_index=True, return_inverse=True)
+        distinct = levels[first_row]
+        order = np.argsort(which, kind="stable")
+        with one_blas_thread():
+            fixed = solve_triangular(self.R, X.T, trans="T").T if rank else X
+        out = np.empty(len(X))
+        step = max(1, _ROOM // max(K * K, K * rank))
+        for at in range(0, len(order), step):
+            rows = order[at : at + step]
+            first = which[rows[0]]
+            blocks = self.covariances(distinct[first : which[rows[-1]] + 1])
+            part = joined[rows]
+            total = np.einsum("ri,rij,rj->r", part, blocks[which[rows] - first], part)
+            x, start = fixed[rows].copy(), 0
+            for slopes, T, ref, width in zip(self.slopes, self.factors, refs, widths, strict=True):
+                own, ref = part[:, start : start + width], ref[rows]
+                start += width
+                known = ref >= 0
+                x[known] -= np.einsum("rk,rkp->rp", own[known], slopes[ref[known]])
+                new = own[~known] @ T
+                total[~known] += np.einsum("rk,rk->r", new, new)
+            out[rows] = total + np.einsum("rp,pq,rq->r", x, self.M, x)
+        return self.scale * out
+
+
+def henderson(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Henderson:
+    """Solve the mixed-model equations at the estimates.
+
+    For a generalized model these are the equations of the working linear model at the
+    conditional modes, with the expected information: the joint curvature of
+    log-likelihood - |u|^2 / 2 in beta and u.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : LinearEstimates or GeneralizedEstimates
+        Of a fit of this design.
+    """
+    if isinstance(estimates, LinearEstimates):
+        products = form_crossproducts(design)
+        require_digits(
+            estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
+        )
+        workspace = products.workspace
+        workspace.value_and_gradient(estimates.theta)
+        return Henderson(
+            products.basis.R,
+            workspace.solution().xvx_inverse,
+            workspace.mode_slopes(),
+            estimates.factors,
+            estimates.sigma**2,
+            workspace.level_covariances,
+        )
+    spec = estimates.spec
+    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
+    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
+    problem.core.value_and_gradient(at)
+    return Henderson(
+        problem.basis.R,
+        problem.core.solution().xvx_inverse,
+        problem.core.mode_slopes(),
+        estimates.factors,
+        1.0,
+        problem.core.level_covariances,
+    )

@@ -1,0 +1,210 @@
+"""Minimizing the objective: what was asked, what happened, and the call that joins them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreGeneralized, CoreWorkspace, algorithm_number
+from ..errors import OptionError
+
+__all__ = ["FitOptions", "FitReport", "minimize", "settled"]
+
+Array = NDArray[np.float64]
+
+# An objective within this of its local minimum has theta within a thousandth of its
+# standard error.
+CONVERGED_DECREMENT = 1e-6
+
+# Negative curvatures up to this share of the objective are rounding errors: like the
+# objective itself, curvatures grow with the number of rows.
+FLAT_CURVATURE = 1e-6
+
+_MESSAGES = {
+    "GTOL_REACHED": "The gradient vanished.",
+    "FTOL_REACHED": "The objective stopped changing.",
+    "XTOL_REACHED": "Theta stopped changing.",
+    "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
+    "MAXEVAL_REACHED": "The limit of evaluations was reached.",
+    "MAXTIME_REACHED": "The limit max_time was reached.",
+    "FAILURE": "The objective could not be followed any further.",
+}
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to minimize the objective.
+
+    Parameters
+    ----------
+    optimizer : str
+        ``"newton"`` (the default: average-information steps with quasi-Newton
+        corrections) or the name of an NLopt algorithm such as ``"LD_LBFGS"``
+        or ``"LN_BOBYQA"``.
+    ftol_rel, ftol_abs : float
+        Stop when a step changes the objective by less than this.
+    xtol_rel, xtol_abs : float
+        Stop when a step changes every element of theta by less than this.
+    max_eval : int
+        Largest number of evaluations of the objective; 0 for no limit.
+    max_time : float
+        Largest time in seconds; 0 for no limit.
+    """
+
+    optimizer: str = "newton"
+    ftol_rel: float = 1e-12
+    ftol_abs: float = 1e-8
+    xtol_rel: float = 0.0
+    xtol_abs: float = 1e-10
+    max_eval: int = 0
+    max_time: float = 0.0
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What happened during a fit.
+
+    Parameters
+    ----------
+    optimizer : str
+        Algorithm used.
+    status : str
+        Return code, such as ``"FTOL_REACHED"``, ``"GTOL_REACHED"``, ``"MAXEVAL_REACHED"``.
+    message : str
+        One sentence for people.
+    converged : bool
+        Whether the gradient, not only the return code, says so.
+    start, end : ndarray, shape (n_theta,)
+        First and final theta, the final one rectified.
+    initial_objective, objective : float
+        The objective at both.
+    evaluations : int
+        Number of evaluations of the objective.
+    gradient : ndarray, shape (n_theta,)
+        Gradient of the objective at the end.
+    gradient_norm : float
+        Scaled gradient: the decrease in the objective that the local quadratic
+        model still promises; 0 at a stationary point, unit-free.
+    hessian_min_eigenvalue : float
+        Smallest eigenvalue of the local (scaled) Hessian.
+    failed_evaluations : int
+        Evaluations at which the matrix was not positive definite.
+    fitlog_theta : ndarray, shape (evaluations, n_theta)
+        Every theta tried, in order.
+    fitlog_objective : ndarray, shape (evaluations,)
+        The objective at each.
+    not_identified : tuple of str
+        A sentence for each group of covariance parameters that the data do not determine.
+    """
+
+    optimizer: str
+    status: str
+    message: str
+    converged: bool
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    initial_objective: float
+    objective: float
+    evaluations: int
+    gradient: NDArray[np.float64]
+    gradient_norm: float
+    hessian_min_eigenvalue: float
+    failed_evaluations: int
+    fitlog_theta: NDArray[np.float64] = field(repr=False)
+    fitlog_objective: NDArray[np.float64] = field(repr=False)
+    not_identified: tuple[str, ...] = ()
+
+
+def minimize(
+    workspace: CoreWorkspace | CoreGeneralized,
+    start: Array,
+    options: FitOptions,
+    *,
+    constant: float = 0.0,
+) -> FitReport:
+    """Minimize the objective of a workspace and leave it solved at the minimum.
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace or CoreGeneralized
+        With its criterion or approximation chosen.
+    start : ndarray, shape (n_theta,)
+    options : FitOptions
+    constant : float
+        Added to every reported objective.
+
+    Returns
+    -------
+    FitReport
+
+    Raises
+    ------
+    OptionError
+        If the optimizer or a tolerance is not possible.
+    """
+    _check_options(options)
+    algorithm = None if options.optimizer == "newton" else algorithm_number(options.optimizer)
+    run = workspace.minimize(
+        start,
+        algorithm=algorithm,
+        ftol_rel=options.ftol_rel,
+        ftol_abs=options.ftol_abs,
+        xtol_rel=options.xtol_rel,
+        xtol_abs=options.xtol_abs,
+        max_eval=options.max_eval,
+        max_time=options.max_time,
+    )
+    converged = bool(settled(run.value, run.decrement, run.min_eigenvalue))
+    message = _MESSAGES[run.status]
+    if not converged and np.isfinite(run.decrement):
+        message += (
+            f" The local quadratic model still promises a decrease of {run.decrement:.2g} in the "
+            "objective; try another optimizer= or start=."
+        )
+    return FitReport(
+        optimizer=options.optimizer,
+        status=run.status,
+        message=message,
+        converged=converged,
+        start=start,
+        end=run.theta,
+        initial_objective=float(run.log_value[0]) + constant,
+        objective=run.value + constant,
+        evaluations=run.evaluations,
+        gradient=run.gradient,
+        gradient_norm=run.decrement,
+        hessian_min_eigenvalue=run.min_eigenvalue,
+        failed_evaluations=run.failures,
+        fitlog_theta=run.log_theta,
+        fitlog_objective=run.log_value + constant,
+    )
+
+
+def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
+    """Tell whether minimizations converged, one or an array of them.
+
+    Parameters
+    ----------
+    value : float or ndarray
+        Objective at the end.
+    decrement : float or ndarray
+        The decrease that the local quadratic model still promises.
+    min_eigenvalue : float or ndarray
+        Least curvature there.
+
+    Returns
+    -------
+    bool or ndarray of bool
+    """
+    flat = FLAT_CURVATURE * (1.0 + np.abs(value))
+    return (decrement <= CONVERGED_DECREMENT) & (min_eigenvalue >= -flat)
+
+
+def _check_options(options: FitOptions) -> None:
+    for name in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time"):
+        value = getattr(options, name)
+        if not (np.isfinite(value) and value >= 0):
+            raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")

@@ -1,0 +1,166 @@
+"""Penalized least squares: objective, gradient and solution at a given theta.
+
+The arithmetic is in C (``csrc/src/pls.c``, which opens with its mathematics); here its
+results are carried back to the units of the user's X and y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreWorkspace
+from ..frame.design import Design
+from .crossprod import Crossproducts, form_crossproducts, require_digits
+from .estimates import LinearEstimates
+
+__all__ = [
+    "PLSSolution",
+    "conditional_variances",
+    "leverage",
+    "objective",
+    "objective_and_gradient",
+    "solve",
+]
+
+Array = NDArray[np.float64]
+
+# Leverages lose all digits where sigma is a smaller share of the response's standard deviation.
+FEWEST_DIGITS = 3e-8
+
+
+@dataclass(frozen=True)
+class PLSSolution:
+    """The solution at one theta, in user units.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (rank,)
+        Coefficients of the independent columns of X.
+    cov_unscaled : ndarray, shape (rank, rank)
+        (X'V^-1 X)^-1.
+    errors_unscaled : ndarray, shape (rank,)
+        Square roots of its diagonal, even where that is beyond the range of doubles.
+    sigma : float
+        Square root of pwrss / dof.
+    u, b : tuple of ndarray, shape (l, k)
+        Conditional modes by block, spherical and on the scale of y.
+    pwrss : float
+        Penalized weighted residual sum of squares.
+    logdet_omega, logdet_xvx : float
+    dof : float
+        n, or n - rank under REML.
+    """
+
+    beta: Array
+    cov_unscaled: Array
+    errors_unscaled: Array
+    sigma: float
+    u: tuple[Array, ...]
+    b: tuple[Array, ...]
+    pwrss: float
+    logdet_omega: float
+    logdet_xvx: float
+    dof: float
+
+
+def solve(products: Crossproducts) -> PLSSolution:
+    """Read the solution where the workspace stands.
+
+    Parameters
+    ----------
+    products : Crossproducts
+        Its workspace has been solved by a minimization or a gradient.
+    """
+    raw = products.workspace.solution()
+    scale, basis = products.y_scale, products.basis
+    by_term = products.workspace.design.by_term
+    return PLSSolution(
+        beta=basis.coefficients(products.gamma + scale * raw.beta),
+        cov_unscaled=basis.covariance(raw.xvx_inverse),
+        errors_unscaled=basis.standard_errors(raw.xvx_inverse),
+        sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
+        u=by_term(raw.u * scale),
+        b=by_term(raw.b * scale),
+        pwrss=raw.pwrss * scale**2,
+        logdet_omega=raw.logdet_omega,
+        logdet_xvx=raw.logdet_xvx + basis.logdet,
+        dof=raw.dof,
+    )
+
+
+def objective(
+    design: Design, theta: Array, *, reml: bool = False, sigma: float | None = None
+) -> float:
+    """Return the profiled deviance, or the REML criterion, at theta.
+
+    Parameters
+    ----------
+    design : Design
+    theta : array_like, shape (n_theta,)
+    reml : bool
+        REML criterion rather than ML deviance.
+    sigma : float, optional
+        Residual standard deviation, profiled out when omitted.
+
+    Returns
+    -------
+    float
+        NaN where the objective cannot be evaluated.
+    """
+    products = form_crossproducts(design)
+    products.set_criterion(reml, sigma)
+    return products.workspace.value(np.asarray(theta, float)) + products.constant(reml)
+
+
+def objective_and_gradient(
+    design: Design, theta: Array, *, reml: bool = False, sigma: float | None = None
+) -> tuple[float, Array]:
+    """Return the objective and its exact gradient at theta; see `objective`.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray, shape (n_theta,)
+    """
+    products = form_crossproducts(design)
+    products.set_criterion(reml, sigma)
+    value, gradient = products.workspace.value_and_gradient(np.asarray(theta, float))
+    return value + products.constant(reml), gradient
+
+
+def _solved(design: Design, estimates: LinearEstimates) -> CoreWorkspace:
+    return _solve_again(form_crossproducts(design), estimates)
+
+
+def _solve_again(products: Crossproducts, estimates: LinearEstimates) -> CoreWorkspace:
+    products.set_criterion(estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
+    products.workspace.value_and_gradient(estimates.theta)
+    return products.workspace
+
+
+def conditional_variances(design: Design, estimates: LinearEstimates) -> tuple[Array, ...]:
+    """Return Var(b_j | y) given beta and theta, of every level of every block.
+
+    The diagonal blocks of sigma^2 Lambda Omega^-1 Lambda', read off the selected
+    inverse: nothing is densified.
+
+    Returns
+    -------
+    tuple of ndarray, shape (l, k, k)
+    """
+    blocks = _solved(design, estimates).condvar()
+    return tuple(estimates.sigma**2 * block for block in blocks)
+
+
+def leverage(design: Design, estimates: LinearEstimates) -> Array:
+    """Return the diagonal of d(fitted)/dy at the estimated theta, shape (n,).
+
+    With prior weights the derivative is with respect to y itself, as for weighted least
+    squares; its sum lies between rank(X) and rank(X) + q.
+    """
+    products = form_crossproducts(design)
+    require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the leverage of a row")
+    return _solve_again(products, estimates).leverage()

@@ -1,0 +1,150 @@
+"""The response a family needs, made of the response the formula gives.
+
+A binomial response may be 0 or 1, two labels (the second is success), a proportion with
+the numbers of trials as weights, or two columns, successes and failures. The numerics
+know one form: proportions y and trials m. Other families take the response as it is.
+
+Here a response is refused for which the likelihood is not defined or has no maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..frame.design import Design, check_numeric_response, check_varying_response
+from ..frame.table import name_rows
+from .families import FamilySpec
+
+__all__ = ["prepare_response"]
+
+Array = NDArray[np.float64]
+
+# A number of successes this far from a whole number is not one that was rounded.
+WHOLE = 1e-3
+
+_COUNTS = ("poisson", "negative_binomial")
+_POSITIVE = ("gamma", "inverse_gaussian")
+
+
+def prepare_response(
+    design: Design, spec: FamilySpec, rows: pd.Index | None = None
+) -> tuple[Design, tuple[str, ...]]:
+    """Check the response against the family and give it the form the numerics know.
+
+    Parameters
+    ----------
+    design : Design
+        With the response as the formula gives it.
+    spec : FamilySpec
+        The family.
+    rows : Index, shape (n,), optional
+        Labels of the rows, for messages.
+
+    Returns
+    -------
+    design : Design
+        For a binomial response with proportions in `y` and numbers of trials in `weights`
+        (None when every row is one trial); otherwise unchanged.
+    notes : tuple of str
+        What is odd about the response, though it can be modelled: counts that are not whole.
+
+    Raises
+    ------
+    DataError
+        If a value is outside the range of the family, trials are missing or given twice,
+        or every row has the same outcome. The message names the first rows.
+    """
+    rows = pd.RangeIndex(len(design.y)) if rows is None else rows
+    if spec.family == "binomial":
+        return _binomial(design, rows)
+    check_numeric_response(design, f"the family {spec.family}")
+    y, name = design.y, design.response_name
+    if spec.family in _COUNTS:
+        _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
+        if not y.any():
+            raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable")
+        return design, _not_whole(y, f"The response {name}", rows)
+    if spec.family in _POSITIVE:
+        what = f"the family {spec.family} is for positive numbers"
+        _refuse(y <= 0, name, "is not positive", what, rows)
+    check_varying_response(design)
+    return design, ()
+
+
+def _binomial(design: Design, rows: pd.Index) -> tuple[Design, tuple[str, ...]]:
+    """Return proportions and trials."""
+    y, name, weights = design.y, design.response_name, design.weights
+    notes: tuple[str, ...] = ()
+    if y.ndim == 2:
+        y, weights = _two_columns(design, rows)
+        notes = _not_whole(design.y.T, f"The response {name}", rows)
+    else:
+        if design.response_levels is not None:
+            _check_two(design.response_levels, name)
+        _check_proportions(y, weights, name, rows)
+        if weights is not None:
+            notes = _not_whole(weights, "The number of trials, weights=,", rows)
+            notes = notes or _not_whole(y * weights, f"{name} times the number of trials", rows)
+    for outcome, certain in ((0, not y.any()), (1, bool((y == 1).all()))):
+        if certain:
+            raise DataError(
+                f"the response {name!r} is {outcome} in every row: its probability has no "
+                "finite estimate on the scale of the link"
+            )
+    if weights is not None and (weights == 1).all():
+        weights = None
+    return replace(design, y=y, weights=weights), notes
+
+
+def _two_columns(design: Design, rows: pd.Index) -> tuple[Array, Array]:
+    """Return proportions and trials of a response of successes and failures."""
+    y, name = design.y, design.response_name
+    if y.shape[1] != 2:
+        raise DataError(
+            f"the response {name!r} has {y.shape[1]} columns; a binomial response has one, or "
+            "two: successes + failures"
+        )
+    if design.weights is not None:
+        raise DataError(
+            f"the response {name!r} has two columns, which hold the trials: leave weights= out"
+        )
+    _refuse(y.min(axis=1) < 0, name, "is negative", "both columns are counts", rows)
+    trials = y.sum(axis=1)
+    _refuse(trials == 0, name, "has no trials", "leave such rows out with subset=", rows)
+    return np.ascontiguousarray(y[:, 0] / trials), trials
+
+
+def _check_two(levels: Sequence[object], name: str) -> None:
+    if len(levels) != 2:
+        shown = ", ".join(map(repr, levels[:4])) + (", ..." if len(levels) > 4 else "")
+        noun = "level" if len(levels) == 1 else "levels"
+        raise DataError(
+            f"the response {name!r} has {len(levels)} {noun} ({shown}); a binomial response "
+            "has two, the second of which counts as success"
+        )
+
+
+def _check_proportions(y: Array, weights: Array | None, name: str, rows: pd.Index) -> None:
+    how = "write successes + failures ~ ..., or a proportion with the trials as weights="
+    _refuse((y < 0) | (y > 1), name, "is outside of 0 to 1", how, rows)
+    if weights is None:
+        how = "a proportion needs its numbers of trials as weights="
+        _refuse((y > 0) & (y < 1), name, "is neither 0 nor 1", how, rows)
+
+
+def _refuse(mask: NDArray[np.bool_], name: str, what: str, instead: str, rows: pd.Index) -> None:
+    if mask.any():
+        raise DataError(f"the response {name!r} {what} in {name_rows(mask, rows)}: {instead}")
+
+
+def _not_whole(values: Array, what: str, rows: pd.Index) -> tuple[str, ...]:
+    """Return a note on rows where counts, shape (n,) or (m, n), are not whole numbers."""
+    excess = np.abs(values - np.round(values))
+    mask = (excess if excess.ndim == 1 else excess.max(axis=0)) > WHOLE
+    return (f"{what} is not a whole number in {name_rows(mask, rows)}.",) if mask.any() else ()

@@ -1,0 +1,110 @@
+"""Starts inside the range of the parameters.
+
+At zero standard deviations and at alpha = 0 the derivatives in theta and in log alpha vanish
+whatever the data say. The minimizer leaves zeros of theta, which are saddle points of an even
+function; from log alpha near minus infinity there is no way back, as the curvature vanishes
+too. Estimates may lie at bounds: before a fit to other data begins at them they are moved inside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+from .covariance import theta_of
+from .families import FamilySpec
+
+__all__ = ["generalized_theta", "inside", "inside_dispersion", "inside_theta", "least_log_alpha"]
+
+Array = NDArray[np.float64]
+
+# Share of a usual standard deviation below which one counts as zero.
+NEAR_ZERO = 0.01
+# Share of the variance mu + alpha mu^2 of counts that is the least for alpha to be seen.
+OVERDISPERSION = 0.1
+# Means below this tell no more of alpha than this one does.
+LEAST_MEAN = 1e-3
+
+
+def generalized_theta(design: Design, unit: float) -> Array:
+    """Return theta for T half as large as what a row can tell.
+
+    Parameters
+    ----------
+    design : Design
+    unit : float
+        The change in the linear predictor that one row can tell.
+
+    Returns
+    -------
+    ndarray, shape (n_theta,)
+    """
+    factors = [np.diag(0.5 * unit / block.column_sizes()) for block in design.blocks]
+    return theta_of(factors, [block.pattern for block in design.blocks])
+
+
+def inside_theta(theta: Array, usual: Array) -> Array:
+    """Return theta with no standard deviation near zero.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (n_theta,)
+    usual : ndarray, shape (n_theta,)
+        The usual start: zero but for the diagonal elements of the factors.
+
+    Returns
+    -------
+    ndarray, shape (n_theta,)
+    """
+    return np.asarray(np.where(np.abs(theta) < NEAR_ZERO * np.abs(usual), usual, theta))
+
+
+def least_log_alpha(y: Array) -> float:
+    """Return the log alpha of a negative binomial from which its gradient can be seen.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Counts.
+    """
+    return float(np.log(OVERDISPERSION / max(float(np.mean(y)), LEAST_MEAN)))
+
+
+def inside_dispersion(spec: FamilySpec, y: Array, start: Array) -> Array:
+    """Return parameters of a generalized model, alpha not at zero.
+
+    Parameters
+    ----------
+    spec, y, start
+        As for `inside`.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    if spec.family != "negative_binomial":
+        return start
+    return np.append(start[:-1], max(start[-1], least_log_alpha(y)))
+
+
+def inside(spec: FamilySpec, y: Array, start: Array, usual_theta: Array) -> Array:
+    """Return parameters of a generalized model with none at its bound.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    y : ndarray, shape (n,)
+        The response.
+    start : ndarray, shape (m,)
+        theta, perhaps coefficients, and log dispersion if there is one.
+    usual_theta : ndarray, shape (n_theta,)
+        As for `inside_theta`.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    count = len(usual_theta)
+    theta = inside_theta(start[:count], usual_theta)
+    return np.concatenate([theta, inside_dispersion(spec, y, start)[count:]])

@@ -1,0 +1,288 @@
+"""ModelFrame -> Design: the arrays everything numeric works on, and what they must satisfy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..formula.terms import RandomTerm
+from .coding import Matrix
+from .grouping import Refs
+from .model_frame import ModelFrame
+from .table import name_rows
+
+__all__ = [
+    "Design",
+    "RandomBlock",
+    "build_design",
+    "check_groupings",
+    "check_linear_response",
+    "check_numeric_response",
+    "check_random_columns",
+    "check_varying_response",
+]
+
+Array = NDArray[np.float64]
+
+# Squares of responses between these, and sums of such squares, are ordinary doubles.
+SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153
+# The same of columns of random effects.
+SMALLEST_COLUMN, LARGEST_COLUMN = 1e-140, 1e140
+
+
+@dataclass(frozen=True, eq=False)
+class RandomBlock:
+    """The random effects of one grouping factor.
+
+    Parameters
+    ----------
+    name : str
+        The grouping factor, ``"subj"`` or ``"batch & cask"``.
+    z : ndarray, shape (n, k), C order
+        Row i of Z restricted to the columns of the level of row i.
+    refs : ndarray of int32, shape (n,)
+        That level, counted from 0.
+    levels : pandas.Index, shape (l,)
+        Labels of the levels, sorted; a MultiIndex for an interaction.
+    names : tuple of str, length k
+        Names of the random effects of a level.
+    pattern : ndarray of bool, shape (k, k)
+        Free elements of T, lower triangular.
+    terms : tuple of RandomTerm
+        The terms of the formula gathered here, in its order.
+    """
+
+    name: str
+    z: Array
+    refs: Refs
+    levels: pd.Index
+    names: tuple[str, ...]
+    pattern: NDArray[np.bool_]
+    terms: tuple[RandomTerm, ...]
+
+    def column_sizes(self, weights: Array | None = None) -> Array:
+        """Return the root mean square of every column of z, shape (k,); 1 for one of zeros."""
+        squares = self.z**2 if weights is None else self.z**2 * weights[:, None]
+        size = np.sqrt(np.mean(squares, axis=0))
+        return np.where(size > 0, size, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The arrays of a model; none is shared with the user's data.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Response. Labels are given by their codes; see `response_levels`. Shape (n, m) when
+        the left side of the formula makes m columns; no model is fitted to such a design.
+    X : ndarray, shape (n, p), C order
+        Fixed-effects matrix as the formula gives it, perhaps rank deficient.
+    weights, offset : ndarray, shape (n,), or None
+        Prior weights, all positive, and offset (log exposure included).
+    blocks : tuple of RandomBlock
+        By decreasing number of random effects; the order of theta and of all output.
+    response_name : str
+        Name of the response.
+    x_names : tuple of str, length p
+        Names of the columns of X.
+    response_levels : tuple or None
+        Levels of a response of labels or truth values, in the order of their codes.
+    """
+
+    y: Array
+    X: Array
+    weights: Array | None
+    offset: Array | None
+    blocks: tuple[RandomBlock, ...]
+    response_name: str
+    x_names: tuple[str, ...]
+    response_levels: tuple[Any, ...] | None = None
+
+
+def build_design(frame: ModelFrame) -> Design:
+    """Make the matrices of a model.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+        The data of the model.
+
+    Raises
+    ------
+    DataError
+        If the response or a column of a matrix is infinite, or NaN although no column
+        of the data was missing there.
+    """
+    n = len(frame.y)
+    checked = frame.y.reshape(n, -1)
+    _check_finite(checked, (frame.response_name,) * checked.shape[1], frame)
+    X = np.empty((n, len(frame.fixed.names)))
+    _fill(frame.fixed, frame, X)
+    blocks = []
+    for part in frame.random:
+        names = part.names
+        z = np.empty((n, len(names)))
+        start = 0
+        for matrix in part.matrices:
+            _fill(matrix, frame, z[:, start : start + len(matrix.names)])
+            start += len(matrix.names)
+        blocks.append(
+            RandomBlock(part.name, z, part.refs, part.levels, names, part.pattern, part.terms)
+        )
+    frame.rows.forget()
+    return Design(
+        frame.y,
+        X,
+        frame.weights,
+        frame.offset,
+        tuple(blocks),
+        frame.response_name,
+        frame.x_names,
+        frame.response_levels,
+    )
+
+
+def _fill(matrix: Matrix, frame: ModelFrame, out: Array) -> None:
+    matrix.fill(frame.rows, out)
+    _check_finite(out, matrix.names, frame)
+
+
+def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> None:
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum()):  # one pass without a temporary array
+            return
+    for column, name in zip(values.T, names, strict=True):
+        infinite = np.isinf(column)
+        if infinite.any():
+            raise DataError(f"{name!r} is infinite in {name_rows(infinite, frame.index)}")
+        absent = np.isnan(column)
+        if absent.any() and frame.missing != "none":
+            raise DataError(
+                f"{name!r} is NaN in {name_rows(absent, frame.index)} although the data are not "
+                "missing there: leave these rows out with subset=, or mend the expression"
+            )
+
+
+def check_numeric_response(design: Design, needing: str) -> None:
+    """Make sure that the response is one column of numbers (truth values count as such).
+
+    Parameters
+    ----------
+    design : Design
+        The model.
+    needing : str
+        What needs numbers, for the message: ``"a linear model"``.
+
+    Raises
+    ------
+    DataError
+        If the response holds labels or has several columns.
+    """
+    name, levels = design.response_name, design.response_levels
+    if levels is not None and not all(isinstance(level, bool | np.bool_) for level in levels):
+        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
+        raise DataError(f"the response {name!r} holds labels ({shown}): {needing} needs numbers")
+    if design.y.ndim != 1:
+        raise DataError(
+            f"the response {name!r} has {design.y.shape[1]} columns, not one: "
+            "arithmetic on columns is written I(a + b)"
+        )
+
+
+def check_varying_response(design: Design) -> None:
+    """Make sure that the response is not constant.
+
+    Raises
+    ------
+    DataError
+        If it is.
+    """
+    name, y = design.response_name, design.y
+    if (y == y[0]).all():
+        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model")
+
+
+def check_linear_response(design: Design) -> None:
+    """Make sure that a linear model can be fitted to the response.
+
+    Raises
+    ------
+    DataError
+        If the response holds labels, has several columns, is constant, or is so large or small
+        that its variance is no double.
+    """
+    check_numeric_response(design, "a linear model")
+    check_varying_response(design)
+    y, name = design.y, design.response_name
+    largest = max(float(y.max()), -float(y.min()))
+    if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
+        size, change = ("small", "multiply") if largest < 1 else ("large", "divide")
+        raise DataError(
+            f"the response {name!r} is so {size} (up to {largest:.3g} in absolute value) that its "
+            f"variance is beyond the range of numbers: {change} it by a power of ten"
+        )
+
+
+def check_random_columns(design: Design) -> None:
+    """Make sure that variances of the random effects can be doubles.
+
+    Raises
+    ------
+    DataError
+        If the squares of a column of random effects are not.
+    """
+    for block in design.blocks:
+        largest = np.maximum(block.z.max(axis=0), -block.z.min(axis=0))
+        lost = (largest > 0) & ((largest < SMALLEST_COLUMN) | (largest > LARGEST_COLUMN))
+        if lost.any():
+            at = int(np.argmax(lost))
+            size, change = ("small", "multiply") if largest[at] < 1 else ("large", "divide")
+            raise DataError(
+                f"{block.names[at]!r} is so {size} (up to {largest[at]:.3g} in size) that "
+                f"the variance of its random effects for {block.name!r} is beyond the range of "
+                f"numbers: {change} it by a power of ten"
+            )
+
+
+def check_groupings(
+    design: Design,
+    *,
+    allow_observation_level: bool = False,
+    confounded_with: str = "the residual variance",
+) -> None:
+    """Make sure that the variances of the random effects can be told apart.
+
+    Parameters
+    ----------
+    design : Design
+        The model.
+    allow_observation_level : bool
+        Accept a grouping factor with one level for each row: it is identified when no
+        residual variance is estimated beside it.
+    confounded_with : str
+        What else the variance of such a factor would be, for the message.
+
+    Raises
+    ------
+    DataError
+        If a grouping factor has a single level, or one for each row.
+    """
+    n = len(design.y)
+    for block in design.blocks:
+        size = len(block.levels)
+        if size == 1:
+            raise DataError(
+                f"the grouping factor {block.name!r} has a single level "
+                f"({block.levels[0]!r}): one level says nothing of a variance among levels"
+            )
+        if size == n and not allow_observation_level:
+            raise DataError(
+                f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
+                f"with one row for each level its variance cannot be told from {confounded_with}"
+            )

@@ -1,0 +1,53 @@
+"""Residuals of a generalized fit, as the results of statsmodels' `GLM` name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..frame.design import Design
+
+__all__ = ["Residuals"]
+
+Array = NDArray[np.float64]
+
+
+class Residuals:
+    """The residuals of a class that has `family`, `fittedvalues`, `resid` and `_design`.
+
+    All are given the random effects at their conditional modes.
+    """
+
+    family: Any
+    fittedvalues: Array
+    resid: Array
+    _design: Callable[[], Design]
+
+    @property
+    def resid_response(self) -> Array:
+        """Response minus fitted mean, shape (n,); for a binomial family of proportions."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Residuals over the standard deviation of the family, shape (n,).
+
+        The dispersion is left out, as statsmodels does it.
+        """
+        spread = np.sqrt(self.family.variance(self.fittedvalues))
+        return np.asarray(np.sqrt(self._weights) * self.resid / spread)
+
+    @property
+    def resid_deviance(self) -> Array:
+        """Signed square roots of the contributions to the deviance given b, shape (n,)."""
+        y, mu = self._design().y, self.fittedvalues
+        return np.asarray(self.family.resid_dev(y, mu, var_weights=self._weights))
+
+    @property
+    def _weights(self) -> Array | float:
+        weights = self._design().weights
+        return 1.0 if weights is None else weights

@@ -1,0 +1,286 @@
+"""A fitted generalized linear mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.base.wrapper import populate_wrapper, union_dicts
+
+from ..errors import OptionError
+from ..fitting.approximation import join_parameters
+from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.families import family_object
+from ..fitting.generalized import conditional_variances
+from ..results.base import MixedModelResultsWrapper
+from ..results.layout import Layout
+from ..results.separation import separated_columns
+from ..results.summary import summarize
+from ..results.tables import significant
+from ..standard_errors.contrast_tests import FixedDenominators
+from ..standard_errors.reference import MODEL_BASED, Reference
+from .generalized_predictions import GeneralizedPredictions
+from .generalized_residuals import Residuals
+from .methods import Methods
+
+if TYPE_CHECKING:
+    from ..results.document import Document
+    from .generalized import GeneralizedLinearMixedModel
+
+__all__ = [
+    "GeneralizedLinearMixedModelResults",
+    "GeneralizedLinearMixedModelResultsWrapper",
+]
+
+Array = NDArray[np.float64]
+
+# What exp(coefficient) is, by link and family.
+_RATIOS = {
+    ("logit", "binomial"): "odds ratio",
+    ("log", "binomial"): "risk ratio",
+    ("cloglog", "binomial"): "hazard ratio",
+    ("log", "poisson"): "rate ratio",
+    ("log", "negative_binomial"): "rate ratio",
+    ("log", "gaussian"): "mean ratio",
+    ("log", "gamma"): "mean ratio",
+    ("log", "inverse_gaussian"): "mean ratio",
+}
+
+
+class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Methods):
+    """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
+
+    The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
+    quadrature, with all constants, and so are `aic`, `bic` and the tests built on it.
+    `deviance` is relative to a saturated model. `cov_type` says what the standard errors
+    are: ``"conditional"`` on theta and the dispersion, from the whole ``"hessian"``, or robust
+    to dependence within a ``"cluster"``.
+
+    Parameters
+    ----------
+    model : GeneralizedLinearMixedModel
+        The model that was fitted.
+    estimates : GeneralizedEstimates
+        The numbers.
+    layout : Layout
+        The names that go with them.
+    """
+
+    kind = "generalized linear mixed model"
+    model: GeneralizedLinearMixedModel
+    estimates: GeneralizedEstimates
+    _by_row = ("linear_predictor", "eta", "fitted")
+
+    def __init__(
+        self,
+        model: GeneralizedLinearMixedModel,
+        estimates: GeneralizedEstimates,
+        layout: Layout,
+    ):
+        # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
+        scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
+        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
+        reference = Reference(tests, None, "conditional", MODEL_BASED)
+        self.separated = separated_columns(model._kept_design(), estimates)
+        super().__init__(model, estimates, layout, reference, scale)
+
+    @property
+    def method(self) -> str:  # type: ignore[override]
+        """The approximation, such as ``"Laplace"`` or ``"AGQ, 9 points"``."""
+        estimates = self.estimates
+        name = "Laplace" if estimates.n_agq == 1 else f"AGQ, {estimates.n_agq} points"
+        if estimates.hessian == "observed":
+            name += ", observed information"
+        return f"{name}, fast" if estimates.fast else name
+
+    @property
+    def deviance(self) -> float:
+        """Deviance residuals squared and summed, + |u|^2 + log|Omega|.
+
+        For quadrature, likewise -2 log-likelihood relative to the saturated model.
+        """
+        return self.estimates.deviance
+
+    @property
+    def dof(self) -> int:
+        """Number of parameters that the data determine.
+
+        Coefficients, theta, and the dispersion, if any, less the dimension of what is not
+        identified.
+        """
+        estimates = self.estimates
+        covariances = len(estimates.theta) + estimates.spec.has_dispersion
+        return len(estimates.beta) + covariances - estimates.identification.dimension
+
+    @property
+    def dispersion(self) -> float:
+        """Phi in the variance phi V(mu), alpha of the negative binomial, else 1."""
+        return self.estimates.dispersion
+
+    @property
+    def family(self) -> Any:
+        """The family, as statsmodels has it; a negative binomial with the estimated alpha."""
+        # Made afresh each time, because statsmodels' models write into the object.
+        return family_object(self.estimates.spec, self.estimates.dispersion)
+
+    @property
+    def _effects_scale(self) -> float:
+        return 1.0
+
+    @property
+    def _residual_sd(self) -> float | None:
+        spec = self.estimates.spec
+        has_phi = spec.has_dispersion and spec.family != "negative_binomial"
+        return float(np.sqrt(self.estimates.dispersion)) if has_phi else None
+
+    @property
+    def _searched(self) -> list[str]:
+        names = self.theta_names + ([] if self.estimates.fast else self.fixefnames)
+        return names + (["log dispersion"] if self.estimates.spec.has_dispersion else [])
+
+    def _conditional_variances(self) -> tuple[Array, ...]:
+        return conditional_variances(self._design(), self.estimates)
+
+    @property
+    def _conditional_predictor(self) -> Array:
+        return self._require(self.estimates.eta)
+
+    # Display.
+
+    def coeftable(self, exponentiate: bool = False) -> pd.DataFrame:
+        """Return the coefficients with standard errors, z and two-sided p-values.
+
+        Parameters
+        ----------
+        exponentiate : bool
+            Give odds, rate or other ratios, exp(coefficient), in place of coefficients,
+            with standard errors by the delta method and z and p of the coefficients.
+        """
+        table = super().coeftable()
+        if exponentiate:
+            name = self._ratio()
+            table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
+            table["Std. Error"] *= table.iloc[:, 0]
+        return table
+
+    def _ratio(self) -> str:
+        """Return the name of exp(coefficient)."""
+        spec = self.estimates.spec
+        name = _RATIOS.get((spec.link, spec.family))
+        if name is None:
+            raise OptionError(
+                f"with the link {spec.link} the exponential of a coefficient is no ratio: leave "
+                "exponentiate=True out"
+            )
+        return name
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        *,
+        exponentiate: bool = False,
+    ) -> Document:
+        """Summarize the fit: criteria, sizes, coefficients, variance components, facts.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name to show for the response.
+        xname : sequence of str, optional
+            Names to show for the estimable coefficients.
+        title : str, optional
+            First line instead of the one that tells the kind of fit.
+        alpha : float
+            The confidence intervals have level 1 - alpha.
+        exponentiate : bool
+            Show odds, rate or other ratios, exp(coefficient), and their intervals.
+
+        Returns
+        -------
+        Document
+            Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+        """
+        ratio = self._ratio() if exponentiate else None
+        return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha, ratio=ratio)
+
+    def _fit_options(self) -> dict[str, Any]:
+        estimates = self.estimates
+        start = join_parameters(
+            estimates.spec,
+            estimates.theta,
+            estimates.beta,
+            estimates.dispersion,
+            fast=estimates.fast,
+        )
+        return {
+            "n_agq": estimates.n_agq,
+            "fast": estimates.fast,
+            "hessian": estimates.hessian,
+            "start": None if estimates.singular else start,
+        }
+
+    def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        spec = self.estimates.spec
+        success = self.model.success
+        left = [
+            *([] if success is None else [("Success:", str(success))]),
+            ("Family:", type(self.model.family).__name__),
+            ("Link:", _link_name(self.model.link)),
+            ("Std. Errors:", self.reference.errors),
+        ]
+        right = [("Deviance:", f"{self.deviance:.4f}")]
+        if spec.has_dispersion:
+            label = "Dispersion (alpha):" if spec.family == "negative_binomial" else "Dispersion:"
+            left.append((label, significant(self.dispersion)))
+        return left, right
+
+    def _own_facts(self) -> list[str]:
+        facts = list(self.model.notes)
+        if self.separated:
+            facts.append(
+                "Separation: no finite estimate exists for the coefficients of "
+                f"{', '.join(self.separated)}; they ran off until the fit stopped."
+            )
+        return facts
+
+    def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:
+        ours, theirs = self.estimates.spec, restricted.estimates.spec
+        if ours != theirs:
+            raise OptionError(
+                f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
+                f"with link {theirs.link}; only models of the same family and link are compared"
+            )
+
+    @property
+    def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
+        """The lines that statsmodels' `summary_col` adds below the coefficients."""
+        return {
+            "Family": lambda result: type(result.model.family).__name__,
+            "Link": lambda result: _link_name(result.model.link),
+            **super().default_model_infos,
+        }
+
+
+def _link_name(link: Any) -> str:
+    """Return the name of a link's class, with the power where it says nothing of it."""
+    name = type(link).__name__
+    return f"{name}({link.power:g})" if name == "Power" else name
+
+
+class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper):
+    """`GeneralizedLinearMixedModelResults` with pandas labels on its arrays."""
+
+    _wrap_attrs = union_dicts(
+        MixedModelResultsWrapper._wrap_attrs,
+        dict.fromkeys(("resid_response", "resid_pearson", "resid_deviance"), "rows"),
+    )
+
+
+populate_wrapper(GeneralizedLinearMixedModelResultsWrapper, GeneralizedLinearMixedModelResults)
+GeneralizedLinearMixedModelResults.wrapper = GeneralizedLinearMixedModelResultsWrapper

@@ -1,0 +1,299 @@
+"""A fitted linear mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.base.wrapper import populate_wrapper
+
+from ..errors import DataError, OptionError
+from ..fitting.estimates import LinearEstimates
+from ..fitting.pls import conditional_variances
+from ..prediction.predict import get_prediction, predict
+from ..results.base import MixedModelResultsWrapper
+from ..results.layout import Layout
+from ..results.summary import summarize
+from ..standard_errors.contrast_tests import FixedDenominators
+from ..standard_errors.reference import MODEL_BASED, Reference
+from .methods import Methods
+
+if TYPE_CHECKING:
+    from ..prediction.results import MixedPrediction
+    from ..results.document import Document
+    from .linear import LinearMixedModel
+
+__all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
+
+Array = NDArray[np.float64]
+
+# Doubles below this have lost digits.
+SMALLEST_VARIANCE = float(np.finfo(float).tiny)
+
+
+class LinearMixedModelResults(Methods):
+    """The result of fitting a `LinearMixedModel`; see `MixedModelResults`.
+
+    Standard errors are those given the estimated covariance parameters. The residual
+    standard deviation is `sigma`, its square `scale`.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+        The model that was fitted.
+    estimates : LinearEstimates
+        The numbers.
+    layout : Layout
+        The names that go with them.
+    """
+
+    kind = "linear mixed model"
+    estimates: LinearEstimates
+
+    def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
+        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
+        reference = Reference(tests, None, "nonrobust", MODEL_BASED)
+        super().__init__(model, estimates, layout, reference, estimates.sigma**2)
+
+    @property
+    def reml(self) -> bool:
+        """Whether the REML criterion was minimized."""
+        return self.estimates.reml
+
+    @property
+    def method(self) -> str:  # type: ignore[override]
+        """``"ML"`` or ``"REML"``."""
+        return "REML" if self.estimates.reml else "ML"
+
+    @property
+    def deviance(self) -> float:
+        """Another name for `objective`: no saturated model is subtracted."""
+        return self.estimates.objective
+
+    @property
+    def dof(self) -> int:
+        """Number of parameters that the data determine.
+
+        Coefficients, theta, and sigma unless it was given, less the dimension of what is not
+        identified.
+        """
+        estimates = self.estimates
+        covariances = len(estimates.theta) + (not estimates.sigma_fixed)
+        return len(estimates.beta) + covariances - estimates.identification.dimension
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.estimates.sigma
+
+    @property
+    def _effects_scale(self) -> float:
+        return self.estimates.sigma
+
+    @property
+    def _residual_sd(self) -> float:
+        return self.estimates.sigma
+
+    @property
+    def _lost_variances(self) -> NDArray[np.bool_]:
+        """Which coefficients have a variance beyond the range of doubles, shape (rank,)."""
+        variances = np.diag(self.reference.tests.covariance)
+        return np.isinf(variances) | (variances < SMALLEST_VARIANCE) & (self.estimates.sigma > 0)
+
+    @property
+    def bse(self) -> Array:
+        """Standard errors of the coefficients, shape (rank,)."""
+        errors = np.sqrt(np.diag(self.reference.tests.covariance))
+        lost = self._lost_variances
+        if lost.any() and self.reference.errors == MODEL_BASED:
+            errors[lost] = (self.estimates.sigma * self.estimates.errors_unscaled)[lost]
+        errors[~self._tests.known(np.eye(len(errors)))] = np.nan
+        return errors
+
+    def _check_covariance(self) -> None:
+        lost = self._lost_variances
+        if lost.any():
+            name = self.fixefnames[int(np.argmax(lost))]
+            raise DataError(
+                f"the variance of the coefficient of {name!r} is beyond the range of numbers: "
+                f"multiply {name!r}, or the response, by a power of ten"
+            )
+
+    def _conditional_variances(self) -> tuple[Array, ...]:
+        return conditional_variances(self._design(), self.estimates)
+
+    @property
+    def _conditional_predictor(self) -> Array:
+        return self.fittedvalues
+
+    def predict(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *,
+        re: bool | str | Sequence[str] = False,
+        new_levels: str = "error",
+        offset: Any = None,
+    ) -> Array | pd.Series:
+        """Predict the mean of the response.
+
+        Parameters
+        ----------
+        exog : frame, mapping or array, optional
+            New data; without it, the rows of the fit. With `transform` a table with the
+            columns of the formula; otherwise the fixed-effects matrix itself. Columns of the
+            response and of random effects that are not added are not needed.
+        transform : bool
+            Whether `exog` goes through the formula.
+        re : bool, str or list of str
+            The random effects to add, at their conditional modes: none (the default: the
+            prediction is the fixed part, that of a typical level), all, those of a grouping
+            factor or of a list of them, or terms as in a formula, ``"(0 + days | subj)"``.
+            Terms may name some of the effects of a term of the model.
+        new_levels : {"error", "population", "missing"}
+            With `re`, what to do with levels the fit has not seen: refuse, take zero for their
+            random effects, or predict NaN.
+        offset : array or column name, optional
+            Offset of the new rows. When the model's own offset is a column, the column
+            of that name in `exog` is taken.
+
+        Returns
+        -------
+        ndarray or Series, shape (m,)
+            A Series with the index of `exog` when that is a frame. Rows of new data with
+            missing values give NaN.
+
+        Raises
+        ------
+        DataError
+            If a column or an offset is missing, or a level is new and may not be.
+        OptionError
+            If `re` names what is not in the model.
+        """
+        return predict(self, exog, transform, re=re, new_levels=new_levels, offset=offset)
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        *,
+        re: bool | str | Sequence[str] = False,
+        new_levels: str = "error",
+        row_labels: Sequence[Any] | None = None,
+        offset: Any = None,
+        weights: Any = None,
+    ) -> MixedPrediction:
+        """Predict with standard errors, and with intervals for means and new responses.
+
+        Parameters
+        ----------
+        exog, transform, re, new_levels, offset
+            As in `predict`.
+        row_labels : sequence, optional
+            Index of the table that `summary_frame()` returns.
+        weights : array or column name, optional
+            Prior weights of new rows, for intervals of new responses. When the model's own
+            weights are a column, the column of that name in `exog` is taken.
+
+        Returns
+        -------
+        MixedPrediction
+            With `predicted_mean`, `se_mean`, `conf_int()`, `conf_int(obs=True)` and
+            `summary_frame()`.
+
+        Notes
+        -----
+        Without `re` the standard errors are those of X beta, from `cov_params()`. With `re`
+        they are those of X beta + Z b, the uncertainty of beta and of b together, given theta
+        (lme4's ``se.fit``), from Henderson's mixed-model equations. A level the fit has not
+        seen is predicted by zero (``new_levels="population"``); what its random effects may
+        be, z'Sigma z, is part of its standard error.
+
+        A new response adds the residual variance sigma^2 / weight, and for random effects left
+        out of the prediction z'Sigma z: without `re` it is one at new levels. That takes the
+        columns of these random effects, though not those of their grouping factors.
+        """
+        return get_prediction(
+            self,
+            exog,
+            transform,
+            re=re,
+            new_levels=new_levels,
+            row_labels=row_labels,
+            offset=offset,
+            weights=weights,
+        )
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Document:
+        """Summarize the fit: criteria, sizes, coefficients, variance components, facts.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name to show for the response.
+        xname : sequence of str, optional
+            Names to show for the estimable coefficients.
+        title : str, optional
+            First line instead of the one that tells the kind of fit.
+        alpha : float
+            The confidence intervals have level 1 - alpha.
+
+        Returns
+        -------
+        Document
+            Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+        """
+        return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha)
+
+    @property
+    def _objective_name(self) -> str:
+        return "REML criterion" if self.reml else super()._objective_name
+
+    def _fit_options(self) -> dict[str, Any]:
+        estimates = self.estimates
+        return {
+            "reml": estimates.reml,
+            "sigma": estimates.sigma if estimates.sigma_fixed else None,
+            "start": None if estimates.singular else estimates.theta,
+        }
+
+    def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        errors = self.reference.errors
+        return ([] if errors == MODEL_BASED else [("Std. Errors:", errors)]), []
+
+    def _own_facts(self) -> list[str]:
+        if not self.estimates.sigma_fixed:
+            return []
+        return [f"The residual standard deviation was fixed at {self.sigma:g}."]
+
+    def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
+        if self.reml and not np.array_equal(self._design().X, restricted._design().X):
+            raise OptionError(
+                "REML criteria of models with different fixed effects are not comparable; "
+                "refit both with reml=False"
+            )
+
+    @property
+    def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
+        """The lines that statsmodels' `summary_col` adds below the coefficients."""
+        return {
+            **super().default_model_infos,
+            "Residual sd": lambda result: f"{result.sigma:.4f}",
+        }
+
+
+class LinearMixedModelResultsWrapper(MixedModelResultsWrapper):
+    """`LinearMixedModelResults` with pandas labels on its arrays."""
+
+
+populate_wrapper(LinearMixedModelResultsWrapper, LinearMixedModelResults)
+LinearMixedModelResults.wrapper = LinearMixedModelResultsWrapper

@@ -1,0 +1,73 @@
+"""What users do next with a fit: the functions of `statsmodels_mixed.inference` as methods.
+
+A function in the body of a class is a method, so that signature, help and types of a method are
+those of the function. Each takes the result as its first argument.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..bootstrap.bootstrap import bootstrap as _bootstrap
+from ..bootstrap.power import power as _power
+from ..bootstrap.refit import refit as _refit
+from ..comparison.anova import anova as _anova
+from ..comparison.drop1 import drop1 as _drop1
+from ..comparison.drop1 import ranova as _ranova
+from ..comparison.likelihood_ratio import likelihood_ratio as _likelihood_ratio
+from ..comparison.pairwise import t_test_pairwise as _t_test_pairwise
+from ..diagnostics.cooks_distance import cooks_distance as _cooks_distance
+from ..diagnostics.influence import influence as _influence
+from ..diagnostics.leverage import leverage as _leverage
+from ..diagnostics.re_pca import re_pca as _re_pca
+from ..diagnostics.residuals import residuals as _residuals
+from ..diagnostics.simulated_residuals import simulated_residuals as _simulated_residuals
+from ..diagnostics.variance_explained import icc as _icc
+from ..diagnostics.variance_explained import r2 as _r2
+from ..diagnostics.vif import vif as _vif
+from ..prediction.predict import fixed_part
+from ..profile.profile import coefficient_intervals
+from ..profile.profile import profile as _profile
+from ..results.base import MixedModelResults
+from ..results.with_inference import with_inference as _with_inference
+from ..simulation.simulate import simulate as _simulate
+
+__all__ = ["Methods"]
+
+
+class Methods(MixedModelResults):
+    """The methods of a result that are functions of a fit."""
+
+    # Tests and comparison.
+    with_inference = _with_inference
+    anova = _anova
+    compare_lr_test = _likelihood_ratio
+    drop1 = _drop1
+    ranova = _ranova
+    t_test_pairwise = _t_test_pairwise
+
+    # Likelihood and simulation.
+    profile = _profile
+    simulate = _simulate
+    refit = _refit
+    bootstrap = _bootstrap
+    power = _power
+
+    # Diagnostics.
+    residuals = _residuals
+    simulated_residuals = _simulated_residuals
+    leverage = _leverage
+    cooks_distance = _cooks_distance
+    influence = _influence
+
+    # What a fit explains.
+    r2 = _r2
+    icc = _icc
+    re_pca = _re_pca
+    vif = _vif
+
+    _profile_intervals = coefficient_intervals
+
+    def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
+        """Return the fixed-effects matrix for new data and its row labels, as statsmodels asks."""
+        return (None, None) if exog is None else fixed_part(self.model, exog, transform)

@@ -1,0 +1,153 @@
+"""A linear model to be profiled: theta and sigma are searched, coefficients solved for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreWorkspace, Minimization
+from ..errors import CoreError
+from ..fitting.crossprod import core_design, form_crossproducts
+from ..fitting.estimates import LinearEstimates
+from ..fitting.fixed_basis import residual_response
+from ..fitting.optimize import FitOptions
+from ..frame.design import Design
+from ..results.parameters import Components
+from .constrained_minimum import Minimum, Surface, constrained_minimum
+from .constraints import Constraint, Element
+from .targets import Show, State, Target, constrained, covariance_targets, linear
+
+__all__ = ["LinearModel"]
+
+Array = NDArray[np.float64]
+
+
+class LinearModel:
+    """A linear model at the maximum of its likelihood, in working units.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : LinearEstimates
+        Where the maximum is looked for; a fixed sigma stays fixed.
+    components : Components
+    """
+
+    def __init__(self, design: Design, estimates: LinearEstimates, components: Components) -> None:
+        products = form_crossproducts(design)
+        self._design, self._products, self._components = design, products, components
+        self._workspace = products.workspace
+        self._sigma = estimates.sigma / products.y_scale if estimates.sigma_fixed else None
+        run = self._minimize(self._workspace, estimates.theta)
+        theta = components.rectify(run.theta[None, :])[0]
+        self.deviance = run.value
+        self._theta = theta
+        self._workspace.value_and_gradient(theta)
+        self._solution = self._workspace.solution()
+        sigma = self._sigma or math.sqrt(self._solution.pwrss / self._solution.dof)
+        self._surface = Surface(self._workspace, components.diagonal, self._sigma)
+        self._x = self._surface.point(theta, sigma)
+        rank = products.rank
+        identity = np.eye(rank)
+        self._inverse_r = np.linalg.solve(products.basis.R, identity) if rank else identity
+
+    @property
+    def n_theta(self) -> int:
+        """Number of elements of theta."""
+        return len(self._theta)
+
+    def _minimize(self, workspace: CoreWorkspace, start: Array) -> Minimization:
+        workspace.set_criterion(False, self._sigma or 0.0)
+        return workspace.minimize(
+            start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
+        )
+
+    def parameters(self, states: Sequence[State]) -> Array:
+        """Return sigma, coefficients and theta in the units of the data, a row for each state."""
+        products = self._products
+        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
+        sigma = np.array([sigma for _, sigma, _ in states])
+        gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
+        return np.column_stack([products.y_scale * sigma, gamma @ self._inverse_r.T, theta])
+
+    def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
+        """Return the parameters of a kind."""
+        y_scale, size = self._products.y_scale, self._surface.scale
+        if kind == "beta":
+            return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
+        if kind == "sigma":
+            last = Element(len(self._theta), -math.inf)
+            return [self._covariance(kind, "", last, lambda tau: (y_scale * math.exp(tau),) * 2)]
+        return covariance_targets(
+            kind, self._components, size, y_scale, self._sigma, self._covariance, self._least
+        )
+
+    def _least(self, constraint: Constraint, value: float) -> Minimum | None:
+        return constrained_minimum(self._surface, constraint, value, self._x)
+
+    def _covariance(
+        self,
+        kind: str,
+        name: str,
+        constraint: Constraint,
+        show: Show,
+        ceiling: Minimum | None = None,
+    ) -> Target:
+        """Return a target among the covariance parameters and sigma."""
+
+        def read(x: Array) -> State:
+            theta, sigma = self._surface.parameters(x)
+            self._workspace.value_and_gradient(theta)
+            return theta, sigma, self._workspace.solution().beta
+
+        return constrained(self._surface, kind, name, constraint, self._x, show, read, ceiling)
+
+    def _coefficient(self, j: int, name: str) -> Target:
+        """Return a coefficient as a target: its column leaves X and moves into the response.
+
+        In the orthonormal basis a coefficient is a'gamma. With one value of it, c, gamma is
+        a c / a'a plus a part orthogonal to a, which is that of a model with one column less.
+        """
+        products, design = self._products, self._design
+        a = self._inverse_r[j]
+        square = float(a @ a)
+        across = np.linalg.svd(a[None, :])[2][1:].T
+        y = design.y if design.offset is None else design.y - design.offset
+        response = residual_response(y, products.basis, design.weights)[1]
+        core = core_design(design, np.ascontiguousarray(products.basis.Q @ across))
+        workspace = CoreWorkspace(core, response, design.weights)
+        column = products.basis.Q @ a / square
+        n = products.n
+
+        def at(theta: Array, value: float) -> tuple[float, float, float, Array]:
+            """Return sigma^2, distance, variance / sigma^2 and coefficients at theta."""
+            self._workspace.set_criterion(False, 0.0)
+            self._workspace.value_and_gradient(theta)
+            solution = self._workspace.solution()
+            along = solution.xvx_inverse @ a
+            variance, distance = float(a @ along), value - float(a @ solution.beta)
+            gamma = solution.beta + along * (distance / variance)
+            r2 = solution.pwrss + distance**2 / variance
+            return self._sigma**2 if self._sigma else r2 / n, distance, variance, gamma
+
+        def solve(value: float, start: Array) -> Minimum | None:
+            workspace.set_response(response - value * column)
+            try:
+                run = self._minimize(workspace, start)
+            except CoreError:
+                return None
+            sigma2, distance, variance, _ = at(run.theta, value)
+            slope = 2.0 * distance / (variance * sigma2)
+            bend = 2.0 / (variance * sigma2) - (0.0 if self._sigma else slope**2 / n)
+            return Minimum(run.theta, run.value, slope, bend, np.zeros(len(run.theta)))
+
+        def state(x: Array, value: float) -> State:
+            sigma2, _, _, gamma = at(x, value)
+            return x, math.sqrt(sigma2), gamma
+
+        show = linear(products.y_scale, float(a @ products.gamma))
+        center = float(a @ self._solution.beta)
+        return Target("beta", name, center, -math.inf, math.inf, self._theta, solve, show, state)

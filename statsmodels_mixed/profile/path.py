@@ -1,0 +1,186 @@
+"""Following the optimum of a model while one of its parameters is moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MixedModelError
+from .constrained_minimum import Minimum
+from .curve import Curve
+from .targets import NEAR_BOUND, Model, Target
+
+__all__ = ["trace"]
+
+Array = NDArray[np.float64]
+
+# Points are this far apart in zeta, about.
+STEP = 0.6
+MOST_POINTS = 60
+# No step is longer than this times the one before,
+GROWTH = 2.5
+# nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
+LONGEST = {"corr": 0.25, "beta": math.inf}
+# Deviances lower than that of the fit by more than this are no rounding.
+BELOW = 1e-5
+# As near to the ceiling as this, in zeta, a curve has reached it.
+AT_CEILING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
+
+    `turn` is the change of the tangent on the way to it, for each unit of the value. A point
+    that stands for a bound lies a little inside of it.
+    """
+
+    value: float
+    root: float
+    rate: float
+    minimum: Minimum
+    turn: Array | float = 0.0
+    bound: float | None = None
+
+
+def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
+    """Follow the optimum of a model along a target until zeta has reached a cutoff.
+
+    Parameters
+    ----------
+    model : Model
+    target : Target
+    cutoff : float
+        Positive.
+
+    Returns
+    -------
+    curve : Curve
+    others : ndarray, shape (m, 1 + rank + n_theta)
+        sigma (or the dispersion), coefficients and theta at each point.
+
+    Raises
+    ------
+    MixedModelError
+        If a deviance is found that is below the one of the model.
+    """
+    if math.isnan(target.center):
+        return _flat(model, target, cutoff)
+    center = min(max(target.center, target.lower + NEAR_BOUND), target.upper - NEAR_BOUND)
+    minimum = target.solve(center, target.start)
+    if minimum is None:
+        raise MixedModelError(
+            f"the profile of {target.kind} {target.name} has no beginning: the deviance cannot "
+            "be minimized at the estimate"
+        )
+    origin = _Point(center, 0.0, math.sqrt(max(minimum.bend, 0.0) / 2.0), minimum)
+    below = _side(model, target, origin, -1, cutoff)
+    above = _side(model, target, origin, 1, cutoff)
+    points = [*reversed(below), origin, *above]
+    root = np.array([point.root for point in points])
+    root[: len(below)] *= -1.0
+    rate = np.array([point.rate for point in points])
+    slope = rate / np.abs([target.show(point.value)[1] for point in points])
+    places = [point.value if point.bound is None else point.bound for point in points]
+    places[len(below)] = target.center
+    value = np.array([target.show(place)[0] for place in places])
+    others = model.parameters([target.state(point.minimum.x, point.value) for point in points])
+    bounds = [target.show(bound)[0] for bound in (target.lower, target.upper)]
+    if target.kind == "corr":  # the cosine falls
+        root, value, slope, others = -root[::-1], value[::-1], slope[::-1], others[::-1]
+    curve = Curve(
+        kind=target.kind,
+        name=target.name,
+        estimate=target.show(target.center)[0],
+        value=value,
+        zeta=np.maximum.accumulate(root),
+        slope=slope,
+        lower=min(bounds),
+        upper=max(bounds),
+        cutoff=cutoff,
+    )
+    return curve, others
+
+
+def _flat(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
+    """Return the curve of a parameter on which the deviance does not depend."""
+    value = np.sort([target.show(bound)[0] for bound in (target.lower, target.upper)])
+    nothing = np.zeros(2)
+    about = target.kind, target.name, math.nan
+    curve = Curve(*about, value, nothing, nothing, value[0], value[1], cutoff)
+    return curve, model.parameters([target.state(target.start, math.nan)] * 2)
+
+
+def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float) -> list[_Point]:
+    """Return the points on one side of the optimum, going outward."""
+    bound = target.lower if sign < 0 else target.upper
+    points: list[_Point] = []
+    here, last = origin, None
+    ceiling = math.inf
+    if target.ceiling is not None:
+        ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
+    most = LONGEST.get(target.kind, max(1.0, abs(origin.value)))
+    longest = most
+    while here.root < cutoff and len(points) < MOST_POINTS:
+        room = sign * (bound - here.value)
+        if room <= 2.0 * NEAR_BOUND:
+            break
+        if target.ceiling is not None and here.root > ceiling - AT_CEILING:
+            end = bound - sign * NEAR_BOUND
+            points.append(_Point(end, ceiling, 0.0, target.ceiling, bound=bound))
+            break
+        step = min(_step(here), longest)
+        if step > 0.5 * room:
+            last = last or _point(model, target, here, bound - sign * NEAR_BOUND)
+            if last is not None and last.root - here.root <= STEP:
+                points.append(replace(last, root=max(last.root, here.root), bound=bound))
+                break
+            step = 0.5 * room
+        there = None
+        for _ in range(8):
+            there = _point(model, target, here, here.value + sign * step)
+            if there is not None and there.root - here.root <= 1.6 * STEP:
+                break
+            step *= 0.5
+        if there is None:
+            break
+        if target.ceiling is not None and there.root > ceiling:
+            there = _Point(there.value, ceiling, 0.0, target.ceiling)
+        points.append(there)
+        longest = min(most, GROWTH * abs(there.value - here.value))
+        here = there
+    return points
+
+
+def _step(here: _Point) -> float:
+    """Return how far to go until the root has grown by STEP, by the local parabola."""
+    rise = (here.root + STEP) ** 2 - here.root**2
+    slope, bend = abs(here.minimum.slope), here.minimum.bend
+    if bend > 0:
+        return (math.sqrt(slope**2 + 2.0 * bend * rise) - slope) / bend
+    return rise / slope if slope > 0 else 0.1
+
+
+def _point(model: Model, target: Target, here: _Point, value: float) -> _Point | None:
+    """Find the optimum at a value, beginning from that at another."""
+    way = value - here.value
+    start, ahead = here.minimum.x, (here.minimum.tangent + 0.5 * way * here.turn) * way
+    if np.all(np.abs(ahead) <= 1.0 + np.abs(start)):
+        start = start + ahead
+    minimum = target.solve(value, start)
+    if minimum is None:
+        return None
+    rise = minimum.value - model.deviance
+    if rise < -BELOW:
+        theta = model.parameters([target.state(minimum.x, value)])[0, -model.n_theta :]
+        raise MixedModelError(
+            f"profiling {target.kind} {target.name} has found a deviance {-rise:.3g} below that "
+            f"of the fit, by maximum likelihood: fit again with start={theta.tolist()}"
+        )
+    root = math.sqrt(max(rise, 0.0))
+    rate = abs(minimum.slope) / (2.0 * root) if root > 0 else math.nan
+    turn = (minimum.tangent - here.minimum.tangent) / way
+    return _Point(value, root, rate, minimum, turn)

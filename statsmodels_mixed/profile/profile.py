@@ -1,0 +1,250 @@
+"""Profile likelihood: every parameter held fixed in turn, the others optimized.
+
+zeta is the signed root of the rise in the deviance. Each parameter is moved away from its
+estimate in steps of about equal zeta; the optimum at one value, moved along its tangent,
+is where the search for the next begins. Deviances are those of maximum likelihood, also
+for a model fitted by REML, which has no likelihood of its coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from .._core import one_blas_thread
+from ..errors import MixedModelWarning, OptionError
+from ..fitting.estimates import LinearEstimates
+from ..results.base import unwrap
+from ..results.parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
+from .curve import Curve
+from .generalized import GeneralizedModel
+from .linear import LinearModel
+from .path import trace
+from .targets import Model
+
+__all__ = ["Profile", "coefficient_intervals", "profile"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Profiles of the parameters of a fit.
+
+    Parameters
+    ----------
+    formula : str
+        The model.
+    level : float
+        Largest level of confidence the points are meant for.
+    curves : tuple of Curve
+        One for each parameter.
+    others : tuple of ndarray, shape (m, 1 + rank + n_theta)
+        For each curve sigma (or the dispersion), the coefficients and theta at every point.
+    scale_name : str
+        ``"sigma"`` or ``"dispersion"``; empty for a family without one.
+    fixed_names : tuple of str
+        Names of the estimable coefficients.
+    components : Components
+        Names of the covariance parameters.
+    """
+
+    formula: str
+    level: float
+    curves: tuple[Curve, ...]
+    others: tuple[Array, ...]
+    scale_name: str
+    fixed_names: tuple[str, ...]
+    components: Components
+
+    def __repr__(self) -> str:
+        points = sum(len(curve.value) for curve in self.curves)
+        return f"<Profile: {self.formula}; {len(self.curves)} parameters, {points} points>"
+
+    def __getitem__(self, label: tuple[str, str]) -> Curve:
+        """Return the curve of a parameter, given by kind and name."""
+        for curve in self.curves:
+            if (curve.kind, curve.name) == label:
+                return curve
+        known = ", ".join(repr((curve.kind, curve.name)) for curve in self.curves)
+        raise OptionError(f"there is no profile of {label!r}; there are {known}")
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row for each point of each curve.
+
+        The index is kind and name of the parameter held fixed and the number of the point;
+        the columns, by kind and name, are ``zeta``, ``value`` (of that parameter) and all
+        parameters of the model at the optimum.
+        """
+        rows, index = [], []
+        components, p = self.components, len(self.fixed_names)
+        for curve, others in zip(self.curves, self.others, strict=True):
+            theta = others[:, 1 + p :]
+            scale = others[:, 0] if self.scale_name == "sigma" else 1.0
+            deviations = components.deviations(theta, scale)
+            parts = [curve.zeta[:, None], curve.value[:, None], others, deviations]
+            rows.append(np.hstack([*parts, components.correlations(theta)]))
+            index += [(curve.kind, curve.name, i) for i in range(len(curve.value))]
+        labels = [
+            ("zeta", ""),
+            ("value", ""),
+            (self.scale_name or "none", ""),
+            *(("beta", name) for name in self.fixed_names),
+            *(("theta", name) for name in components.theta_names),
+            *(("sd", name) for name in components.sd_names),
+            *(("corr", name) for name in components.corr_names),
+        ]
+        frame = pd.DataFrame(
+            np.vstack(rows),
+            index=pd.MultiIndex.from_tuples(index, names=["kind", "name", "point"]),
+            columns=parameter_index(labels),
+        )
+        return frame if self.scale_name else frame.drop(columns="none", level="kind")
+
+    def conf_int(
+        self, alpha: float = 0.05, kinds: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return confidence intervals.
+
+        Where a parameter reaches a bound before zeta is large enough, such as zero for a
+        standard deviation, that bound ends its interval. A limit is NaN where the deviance
+        could not be minimized far enough away from the estimate.
+
+        Parameters
+        ----------
+        alpha : float
+            Intervals have level 1 - alpha.
+        kinds : str or sequence of str, optional
+            Some of ``"beta"``, ``"sigma"``, ``"dispersion"``, ``"theta"``, ``"sd"``, ``"corr"``.
+
+        Returns
+        -------
+        DataFrame
+            By kind and name: ``estimate`` (by maximum likelihood), ``lower``, ``upper``.
+
+        Raises
+        ------
+        OptionError
+            If the profile is not of so high a level.
+
+        Warns
+        -----
+        MixedModelWarning
+            Some limits are NaN.
+        """
+        quantile_levels(alpha)
+        zeta = float(norm.isf(alpha / 2))
+        present = [kind for kind in KINDS if any(curve.kind == kind for curve in self.curves)]
+        rows, labels, unknown = [], [], []
+        for kind in select_kinds(kinds, present):
+            for curve in self.curves:
+                if curve.kind == kind:
+                    labels.append((curve.kind, curve.name))
+                    short = [curve.is_short_of(side) for side in (-zeta, zeta)]
+                    if any(short):
+                        unknown.append(f"{curve.kind} {curve.name}")
+                    limits = [
+                        math.nan if missing else curve.value_at(side)
+                        for missing, side in zip(short, (-zeta, zeta), strict=True)
+                    ]
+                    rows.append((curve.estimate, *limits))
+        if unknown:
+            warnings.warn(
+                f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
+                "limits there are NaN; bootstrap intervals may do",
+                MixedModelWarning,
+                stacklevel=2,
+            )
+        columns = ["estimate", "lower", "upper"]
+        return pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
+
+
+def profile(
+    result: Any, kinds: str | Sequence[str] | None = None, *, level: float = 0.999
+) -> Profile:
+    """Profile the likelihood of a fitted model.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data. After a fit by REML the likelihood is profiled all the
+        same, about its own maximum; for a generalized model it is what was maximized, by
+        Laplace's approximation or quadrature.
+    kinds : str or sequence of str, optional
+        Which parameters: some of ``"beta"``, ``"sigma"`` or ``"dispersion"``, ``"theta"``,
+        ``"sd"`` (standard deviations of the random effects), ``"corr"`` (their
+        correlations); all by default.
+    level : float
+        Largest level of confidence of the intervals to be asked for.
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    OptionError
+        If the model has no parameters of a kind, or was fitted with ``fast=True``.
+    MixedModelError
+        If a deviance below that of the fit is found: it was no maximum of the likelihood.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"level must be between 0 and 1, not {level!r}")
+    result = unwrap(result)
+    design, estimates = result._design(), result.estimates
+    components = Components.of(result.layout)
+    fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
+    if isinstance(estimates, LinearEstimates):
+        scale_name, estimated = "sigma", not estimates.sigma_fixed
+    else:
+        estimated = estimates.spec.has_dispersion
+        scale_name = "dispersion" if estimated else ""
+        if estimates.fast:
+            raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True")
+    present = {
+        "beta": fixed_names,
+        scale_name: estimated,
+        "theta": True,
+        "sd": True,
+        "corr": components.corr_names,
+    }
+    wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
+    cutoff = float(norm.isf((1 - level) / 2))
+    with one_blas_thread():
+        model: Model
+        if isinstance(estimates, LinearEstimates):
+            model = LinearModel(design, estimates, components)
+        else:
+            model = GeneralizedModel(design, estimates, components)
+        traced = [
+            trace(model, target, cutoff)
+            for kind in wanted
+            for target in model.targets(kind, fixed_names)
+        ]
+    return Profile(
+        formula=getattr(result.model, "formula_full", result.layout.response),
+        level=level,
+        curves=tuple(curve for curve, _ in traced),
+        others=tuple(others for _, others in traced),
+        scale_name=scale_name,
+        fixed_names=fixed_names,
+        components=components,
+    )
+
+
+def coefficient_intervals(result: Any, alpha: float) -> Array:
+    """Return profile intervals of the estimable coefficients at level 1 - alpha, (rank, 2)."""
+    if not len(result.estimates.beta):
+        return np.empty((0, 2))
+    profiled = profile(result, "beta", level=max(0.999, 1 - alpha))
+    return np.asarray(profiled.conf_int(alpha)[["lower", "upper"]], dtype=float)

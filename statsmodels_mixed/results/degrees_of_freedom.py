@@ -1,0 +1,185 @@
+"""Tests of the coefficients with degrees of freedom for small samples.
+
+`denominators` prepares a method once for a fit; every contrast is cheap after that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import OptionError
+from ..fitting.estimates import LinearEstimates
+from ..standard_errors import kenward_roger, satterthwaite
+from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
+from ..standard_errors.reference import DOF_METHODS
+from .base import unwrap
+from .notes import warn_not_estimable
+
+__all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
+
+
+def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators:
+    """Prepare the t and F tests of a fit.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        Where denominator degrees of freedom come from. ``"residual"`` is `df_resid` of the
+        fit, None the normal and the chi-squared distribution; generalized models have only
+        these.
+
+    Returns
+    -------
+    Denominators
+        With `df(contrasts)`, `f_test(contrasts, value)` and the `covariance` they are about,
+        which Kenward and Roger's method adjusts.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method, or it does not apply to this fit.
+    DataError
+        If the data of the fit were removed.
+    """
+    if ddf not in DOF_METHODS:
+        known = ", ".join(map(repr, DOF_METHODS))
+        raise OptionError(f"ddf= is one of {known}, not {ddf!r}")
+    result = unwrap(result)
+    if ddf == result.dof_method:
+        kept: Denominators = result.reference.tests
+        return kept
+    if result.cov_type == "cluster":
+        raise OptionError(
+            f"the cluster-robust standard errors of this fit go with dof={result.dof_method!r}: "
+            f"for {ddf!r} make them anew by with_inference()"
+        )
+    estimates = result.estimates
+    if ddf is None or ddf == "residual":
+        degrees = np.inf if ddf is None else float(result.df_resid)
+        result._check_covariance()
+        covariance = result._tests.covariance
+        if isinstance(estimates, LinearEstimates):  # Kenward and Roger's may be adjusted
+            covariance = estimates.cov_conditional
+        fixed: Denominators = result._aware(FixedDenominators(estimates.beta, covariance, degrees))
+        return fixed
+    if not isinstance(estimates, LinearEstimates):
+        raise OptionError(
+            f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
+        )
+    prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
+    prepared: Denominators = result._aware(prepare(result._design(), estimates))
+    return prepared
+
+
+def f_test(
+    result: Any,
+    contrasts: ArrayLike,
+    *,
+    value: ArrayLike = 0.0,
+    ddf: str | None = "satterthwaite",
+) -> FTest:
+    """Test that combinations of the coefficients have given values.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    contrasts : array_like, shape (m, rank) or (rank,)
+        A row for each combination of the estimable coefficients; or of those of all columns
+        of X, shape (m, p) or (p,).
+    value : array_like, shape (m,) or scalar
+        Values under the hypothesis.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        See `denominators`.
+
+    Returns
+    -------
+    FTest
+        Statistic, degrees of freedom, p-value and Kenward and Roger's scaling of F. NaN, with
+        a RankWarning, if a combination is not estimable.
+
+    Raises
+    ------
+    OptionError
+        If the contrasts do not fit the coefficients, or the method does not apply.
+    """
+    prepared = denominators(result, ddf)
+    rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
+    if known.all():
+        return prepared.f_test(rows, value)
+    warn_not_estimable(int(np.sum(~known)), "hypothesis")
+    return FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
+
+
+def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.DataFrame:
+    """Return the coefficients with standard errors, t tests and their degrees of freedom.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+        See `denominators`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each column of X; dropped columns have NaN.
+    """
+    result = unwrap(result)
+    prepared = denominators(result, ddf)
+    beta = prepared.beta
+    errors = prepared.errors(np.eye(len(beta))) if len(beta) else np.empty(0)
+    df = prepared.df(np.eye(len(beta))) if len(beta) else np.empty(0)
+    t = beta / errors
+    columns = {
+        "Coef.": beta,
+        "Std. Error": errors,
+        "df": df,
+        "t": t,
+        "Pr(>|t|)": two_sided(t, df),
+    }
+    spread = {label: result._spread(values) for label, values in columns.items()}
+    return pd.DataFrame(spread, index=result.coefnames)
+
+
+def varpar_cov(result: Any) -> pd.DataFrame:
+    """Return the asymptotic covariance of theta and sigma of a linear fit.
+
+    Twice the inverse Hessian of what was minimized, with sigma not profiled out. It is NaN for
+    parameters that the data do not determine.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults
+        The fit.
+
+    Returns
+    -------
+    DataFrame
+        Rows and columns are `theta_names`, then ``"sigma"`` unless it was given.
+
+    Raises
+    ------
+    OptionError
+        If the model is not linear.
+    DataError
+        If the data of the fit were removed.
+    """
+    result = unwrap(result)
+    if not isinstance(result.estimates, LinearEstimates):
+        raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}")
+    prepared = result.reference.tests
+    if not isinstance(prepared, satterthwaite.Satterthwaite):
+        prepared = satterthwaite.prepare(result._design(), result.estimates)
+    names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
+    varpar = prepared.varpar.copy()
+    lost = ~result._parameters_known()[: len(varpar)]
+    varpar[lost] = varpar[:, lost] = np.nan
+    return pd.DataFrame(varpar, index=names, columns=names)

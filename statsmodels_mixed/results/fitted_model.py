@@ -1,0 +1,80 @@
+"""What a result may touch of the model it was fitted from."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..frame.design import Design
+from ..frame.model_frame import ModelFrame
+from .layout import Layout
+
+__all__ = ["FittedModel", "ModelData"]
+
+Array = NDArray[np.float64]
+
+
+class ModelData(Protocol):
+    """Names and labels as statsmodels asks a model's `data` for them."""
+
+    row_labels: pd.Index | None
+    param_names: list[str]
+    cov_names: list[str]
+    xnames: list[str]
+
+
+class FittedModel(Protocol):
+    """The model behind a result, linear or generalized.
+
+    Attributes
+    ----------
+    design : Design or None
+        None once the data were removed.
+    frame : ModelFrame or None
+        None for a model made from arrays.
+    layout : Layout
+        Names and sizes, which remain without data.
+    data : ModelData
+    link : object
+        With `inverse` and `inverse_deriv`, as the links of statsmodels.
+    k_constant : int
+    offset_name, exposure_name, weights_name : str or None
+        The columns that were given for these, if columns were given.
+    has_offset, has_exposure, has_weights : bool
+    """
+
+    design: Design | None
+    frame: ModelFrame | None
+    data: Any
+    link: Any
+    offset_name: str | None
+    exposure_name: str | None
+    weights_name: str | None
+    has_offset: bool
+    has_exposure: bool
+    has_weights: bool
+    layout: Layout
+
+    @property
+    def k_constant(self) -> int:
+        """1 when the columns of X span a constant, else 0."""
+        ...
+
+    def _kept_design(self) -> Design:
+        """Return the design; a DataError once the data were removed."""
+        ...
+
+    def with_response(self, y: Array) -> Self:
+        """Return the model of another response, shape (n,)."""
+        ...
+
+    def without_data(self) -> Self:
+        """Return a copy without data."""
+        ...
+
+    def _linear_predictor(
+        self, params: ArrayLike, exog: ArrayLike | None, offset: Any, exposure: Any = None
+    ) -> Array: ...

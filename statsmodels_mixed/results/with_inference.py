@@ -1,0 +1,69 @@
+"""The same fit with other standard errors or degrees of freedom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..standard_errors.choice import Choice, choose, refer
+from .base import MixedModelResults, unwrap
+from .row_labels import find_clusters
+
+__all__ = ["referring_to", "with_inference"]
+
+
+def referring_to(results: MixedModelResults, choice: Choice) -> MixedModelResults:
+    """Return a fit whose tests are those of a choice.
+
+    Raises
+    ------
+    DataError
+        If the data of the fit are needed and were removed.
+    """
+    reference = refer(
+        choice, results.estimates, design=results.model.design, df_resid=results.df_resid
+    )
+    return results._referring_to(reference)
+
+
+def with_inference(
+    result: Any,
+    *,
+    dof: str | None = None,
+    cov_type: str | None = None,
+    cov_kwds: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a fit with other standard errors or degrees of freedom; nothing is fitted again.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit. It does not change.
+    dof, cov_type, cov_kwds
+        As the `fit` of the model has them, with the same defaults.
+
+    Returns
+    -------
+    LinearMixedModelResults or GeneralizedLinearMixedModelResults
+
+    Raises
+    ------
+    OptionError
+        If an option does not exist or options do not go together.
+    DataError
+        If the data of the fit are needed and were removed.
+    """
+    results = unwrap(result)
+    estimates = results.estimates
+    choice = choose(
+        dof,
+        cov_type,
+        cov_kwds,
+        read_clusters=partial(find_clusters, results.model),
+        linear=isinstance(estimates, LinearEstimates),
+        reml=isinstance(estimates, LinearEstimates) and estimates.reml,
+        fast=isinstance(estimates, GeneralizedEstimates) and estimates.fast,
+    )
+    return results.wrapper(referring_to(results, choice))

@@ -1,0 +1,3 @@
+"""Responses drawn from a fit, for its own rows or for new data."""
+
+__all__: list[str] = []

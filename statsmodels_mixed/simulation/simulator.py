@@ -1,0 +1,310 @@
+"""What draws responses of one design: random effects first, then responses given them.
+
+A linear model draws y = X beta + Z b + e with Var(e_i) = sigma^2 / w_i; a generalized one
+draws b, then every response from the family at the mean that X beta + Z b + offset gives.
+Draw r of a seed is the same whoever asks for it, alone or among others, in any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError, OptionError
+from ..fitting.covariance import factors_of
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.families import FamilySpec, family_object
+from ..frame.design import Design
+from ..results.parameters import values_by_name
+from .streams import stream_length
+
+__all__ = [
+    "Simulator",
+    "Truth",
+    "Values",
+    "check_effects",
+    "check_weights",
+    "hypothesized",
+    "simulator_of",
+    "truth_of",
+]
+
+Array = NDArray[np.float64]
+
+# Parameters in the order of the model, or by name.
+Values = ArrayLike | Mapping[str, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The parameters that responses are drawn from.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (rank,)
+        Coefficients of the estimable columns of X.
+    theta : ndarray, shape (n_theta,)
+    scale : float
+        sigma of a linear model, the dispersion of a generalized one (1 if it has none).
+    """
+
+    beta: Array
+    theta: Array
+    scale: float
+
+
+def truth_of(
+    estimates: LinearEstimates | GeneralizedEstimates,
+    *,
+    beta: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    sigma: float | None = None,
+    dispersion: float | None = None,
+) -> Truth:
+    """Return the estimates with some replaced by hypothesized values.
+
+    Parameters
+    ----------
+    estimates : LinearEstimates or GeneralizedEstimates
+    beta : array_like, shape (rank,), optional
+    theta : array_like, shape (n_theta,), optional
+    sigma : float, optional
+        For a linear model.
+    dispersion : float, optional
+        For a generalized model whose family has one.
+
+    Raises
+    ------
+    OptionError
+        If a value does not go with the model.
+    """
+    linear = isinstance(estimates, LinearEstimates)
+    if linear and dispersion is not None:
+        raise OptionError("dispersion= is for generalized models; a linear model has sigma=")
+    if not linear and sigma is not None:
+        raise OptionError("sigma= is for linear models; a generalized one may have dispersion=")
+    if isinstance(estimates, LinearEstimates):
+        scale = estimates.sigma if sigma is None else sigma
+    else:
+        if dispersion is not None and not estimates.spec.has_dispersion:
+            raise OptionError(f"the family {estimates.spec.family} has no dispersion to be given")
+        scale = estimates.dispersion if dispersion is None else dispersion
+    if not (np.isfinite(scale) and scale > 0):
+        name = "sigma" if linear else "dispersion"
+        raise OptionError(f"{name}={scale!r} is not possible; give a positive number")
+    return Truth(
+        _replaced("beta", beta, estimates.beta),
+        _replaced("theta", theta, estimates.theta),
+        float(scale),
+    )
+
+
+def hypothesized(
+    result: Any, *, beta: Values, theta: Values, sigma: float | None, dispersion: float | None
+) -> Truth:
+    """Return what `truth_of` does for a fit, beta and theta perhaps by name."""
+    estimates, layout = result.estimates, result.layout
+    names = [layout.columns[i] for i in estimates.columns]
+    return truth_of(
+        estimates,
+        beta=values_by_name("beta", beta, names, estimates.beta),
+        theta=values_by_name("theta", theta, layout.theta_names, estimates.theta),
+        sigma=sigma,
+        dispersion=dispersion,
+    )
+
+
+def _replaced(name: str, given: ArrayLike | None, estimate: Array) -> Array:
+    if given is None:
+        return estimate
+    values = np.array(given, dtype=float, ndmin=1)
+    if values.shape != estimate.shape or not np.isfinite(values).all():
+        raise OptionError(
+            f"{name}= must hold {len(estimate)} finite numbers, as the model has estimates; "
+            f"it has shape {values.shape}"
+        )
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Simulator:
+    """Draws responses of one design, less their fixed part for linear models.
+
+    Parameters
+    ----------
+    design : Design
+    factors : tuple of ndarray, shape (k, k), or None
+        S of each block, b_j = S u_j; None when the random effects are not drawn.
+    offset : ndarray, shape (n,)
+        What is added to Z b: for a linear model Z b of conditional modes, or zero; for a
+        generalized one the linear predictor without the random effects that are drawn.
+    scale : ndarray, shape (n,), or float
+        Standard deviation of the errors of a linear model; for a generalized model the
+        dispersion.
+    spec : FamilySpec or None
+        None for a linear model.
+    """
+
+    design: Design
+    factors: tuple[Array, ...] | None
+    offset: Array
+    scale: Array | float
+    spec: FamilySpec | None
+
+    @property
+    def n_random(self) -> int:
+        """Random effects drawn for one response."""
+        if self.factors is None:
+            return 0
+        return sum(len(block.levels) * len(block.names) for block in self.design.blocks)
+
+    @property
+    def stream_length(self) -> int:
+        """Draws that share a stream."""
+        model = "linear" if self.spec is None else "generalized"
+        return stream_length(len(self.design.y) + self.n_random, model)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Array:
+        """Draw the next `count` responses of a stream, shape (count, n)."""
+        n, q = len(self.design.y), self.n_random
+        if self.spec is None:
+            numbers = rng.standard_normal((count, q + n))
+            out = numbers[:, q:] * self.scale
+            out += self._random_part(numbers[:, :q])
+            return out
+        out = np.empty((count, n))
+        for row in out:  # what a family draws is of no fixed length
+            eta = self._random_part(rng.standard_normal((1, q)))[0]
+            row[:] = _draw_family(rng, self.spec, eta, float(self.scale), self.design.weights)
+        return out
+
+    def _random_part(self, u: Array) -> Array:
+        """Return Z b + offset for spherical effects, shape (count, n) for (count, q)."""
+        total = np.broadcast_to(self.offset, (len(u), len(self.offset)))
+        if self.factors is None:
+            return total
+        total, at = total.copy(), 0
+        for block, S in zip(self.design.blocks, self.factors, strict=True):
+            levels, k = len(block.levels), len(block.names)
+            spherical = u[:, at : at + levels * k].reshape(-1, levels, k)
+            at += levels * k
+            for i in range(k):
+                # element by element: BLAS would round otherwise for other numbers of draws
+                b = spherical[:, :, 0] * S[i, 0]
+                for c in range(1, i + 1):
+                    b += spherical[:, :, c] * S[i, c]
+                total += b[:, block.refs] * block.z[:, i]
+        return total
+
+
+def simulator_of(
+    design: Design,
+    estimates: LinearEstimates | GeneralizedEstimates,
+    truth: Truth,
+    re: str,
+) -> Simulator:
+    """Prepare the drawing of responses.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : LinearEstimates or GeneralizedEstimates
+    truth : Truth
+        Parameters to draw from.
+    re : {"new", "conditional"}
+
+    Raises
+    ------
+    OptionError
+        If `re` is something else, or theta is given although random effects are kept.
+    """
+    check_effects(re, truth, estimates)
+    patterns = [block.pattern for block in design.blocks]
+    factors = None
+    if re == "new":
+        factors = factors_of(truth.theta, patterns)
+    if isinstance(estimates, LinearEstimates):
+        kept = estimates.fitted - estimates.linear_predictor
+        root = 1.0 if design.weights is None else np.sqrt(design.weights)
+        return Simulator(
+            design,
+            None if factors is None else tuple(truth.scale * T for T in factors),
+            kept if factors is None else np.zeros_like(kept),
+            truth.scale / root,
+            None,
+        )
+    check_weights(design, estimates.spec)
+    kept = estimates.eta if factors is None else estimates.linear_predictor
+    moved = design.X[:, estimates.columns] @ (truth.beta - estimates.beta)
+    return Simulator(design, factors, kept + moved, truth.scale, estimates.spec)
+
+
+def check_effects(re: str, truth: Truth, estimates: LinearEstimates | GeneralizedEstimates) -> None:
+    """Make sure that `re` is possible, alone and with these parameters.
+
+    Raises
+    ------
+    OptionError
+        If it is not.
+    """
+    if re not in ("new", "conditional"):
+        raise OptionError(f're must be "new" or "conditional", not {re!r}')
+    if re == "conditional" and not np.allclose(truth.theta, estimates.theta, rtol=1e-5):
+        raise OptionError('theta= has no part in re="conditional": the random effects are kept')
+
+
+def check_weights(design: Design, spec: FamilySpec) -> None:
+    """Make sure that responses with these weights have a distribution.
+
+    Raises
+    ------
+    OptionError
+        If they have not.
+    """
+    weights = design.weights
+    if weights is None:
+        return
+    if spec.family == "binomial" and np.any(np.abs(weights - np.rint(weights)) > 1e-6):
+        raise OptionError("numbers of trials that are not whole cannot be simulated")
+    if spec.family == "negative_binomial" and np.any(weights != 1):
+        raise OptionError(
+            "weights of a negative binomial multiply its likelihood; responses of such rows "
+            "cannot be simulated"
+        )
+
+
+def _draw_family(
+    rng: np.random.Generator, spec: FamilySpec, eta: Array, phi: float, weights: Array | None
+) -> Array:
+    """Draw the responses of all rows, shape (n,)."""
+    with np.errstate(all="ignore"):
+        mu = np.asarray(family_object(spec, phi).link.inverse(eta), dtype=float)
+    w = 1.0 if weights is None else weights
+    try:
+        if not np.isfinite(mu).all():
+            raise ValueError("mu is not finite")  # some of NumPy's distributions draw NaN
+        match spec.family:
+            case "gaussian":
+                return rng.normal(mu, np.sqrt(phi / w))
+            case "binomial":
+                trials = np.rint(np.broadcast_to(w, mu.shape)).astype(np.int64)
+                return np.asarray(rng.binomial(trials, mu) / trials)
+            case "poisson":
+                # the mean of w counts, which is sufficient for them
+                return np.asarray(rng.poisson(mu * w) / w)
+            case "gamma":
+                return rng.gamma(w / phi, mu * phi / w)
+            case "inverse_gaussian":
+                return rng.wald(mu, w / phi)
+            case _:
+                return np.asarray(rng.poisson(rng.gamma(1.0 / phi, mu * phi)), dtype=float)
+    except ValueError as error:
+        raise DataError(
+            f"a mean drawn from the model is impossible for the family {spec.family} ({error}): "
+            f"the link {spec.link} does not keep means in its range"
+        ) from error

@@ -1,0 +1,247 @@
+"""The choice of standard errors and degrees of freedom, checked first and made after the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..frame.design import Design
+from ..frame.row_groups import RowGroups
+from . import cluster_robust, kenward_roger, satterthwaite
+from .cluster_scores import scores
+from .contrast_tests import FixedDenominators
+from .generalized_covariance import parameter_covariance
+from .reference import DOF_METHODS, MODEL_BASED, Reference
+
+__all__ = ["Choice", "choose", "refer"]
+
+Array = NDArray[np.float64]
+
+LINEAR = ("nonrobust", "cluster")
+GENERALIZED = ("conditional", "hessian", "cluster")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Standard errors and degrees of freedom that were asked for, and are possible.
+
+    Parameters
+    ----------
+    dof : {None, "residual", "satterthwaite", "kenward-roger"}
+    cov_type : str
+    clusters : RowGroups or None
+    kind : str
+        The correction for few clusters.
+    """
+
+    dof: str | None
+    cov_type: str
+    clusters: RowGroups | None = None
+    kind: str = "CR1"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether results have it from the start."""
+        return self.dof is None and self.cov_type in (LINEAR[0], GENERALIZED[0])
+
+    @property
+    def cov_kwds(self) -> dict[str, Any]:
+        """The options of the clusters, if there are any."""
+        if self.clusters is None:
+            return {}
+        return {"groups": self.clusters.labels, "kind": self.kind}
+
+
+def choose(
+    dof: str | None,
+    cov_type: str | None,
+    cov_kwds: Mapping[str, Any] | None,
+    *,
+    read_clusters: Callable[[Any], RowGroups],
+    linear: bool,
+    reml: bool = False,
+    fast: bool = False,
+) -> Choice:
+    """Check options before a model is fitted.
+
+    Parameters
+    ----------
+    dof, cov_type, cov_kwds
+        As the `fit` of the model has them; None for the default.
+    read_clusters : callable
+        Makes groups of rows of the labels in `cov_kwds`, independent of one another.
+    linear : bool
+        Whether the model is linear.
+    reml : bool
+        Whether a linear model is fitted by REML.
+    fast : bool
+        Whether the coefficients of a generalized model are profiled out.
+
+    Raises
+    ------
+    OptionError
+        If an option does not exist or options do not go together.
+    """
+    possible = LINEAR if linear else GENERALIZED
+    if cov_type is None:
+        cov_type = possible[0]
+    if cov_type not in possible:
+        raise OptionError(f"cov_type must be {' or '.join(possible)}, not {cov_type!r}")
+    if not (dof is None or isinstance(dof, str)) or dof not in DOF_METHODS:
+        known = ", ".join(map(repr, DOF_METHODS))
+        raise OptionError(f"dof must be one of {known}, not {dof!r}")
+    small_sample = dof in ("satterthwaite", "kenward-roger")
+    if small_sample and not linear:
+        raise OptionError(
+            f'dof={dof!r} is for linear models: a generalized one has dof=None or "residual"'
+        )
+    if dof == "kenward-roger" and not reml:
+        raise OptionError('dof="kenward-roger" is about fits by REML: pass reml=True')
+    if fast and cov_type != "conditional":
+        raise OptionError(
+            "fast=True does not maximize the likelihood over the coefficients, so its Hessian "
+            f'says nothing about them: leave cov_type="{cov_type}" or fast=True out'
+        )
+    if cov_type != "cluster":
+        if cov_kwds:
+            raise OptionError(f'cov_kwds= goes with cov_type="cluster", not {cov_type!r}')
+        return Choice(dof, cov_type)
+    if not isinstance(cov_kwds, Mapping | None):
+        raise OptionError(f'cov_kwds= is a dict such as {{"groups": ...}}, not {cov_kwds!r}')
+    if dof == "kenward-roger":
+        raise OptionError(
+            'dof="kenward-roger" adjusts model-based standard errors: with cov_type="cluster" '
+            'take "satterthwaite"'
+        )
+    return _with_clusters(read_clusters, dof, dict(cov_kwds or {}), linear)
+
+
+def _with_clusters(
+    read: Callable[[Any], RowGroups], dof: str | None, options: dict[str, Any], linear: bool
+) -> Choice:
+    groups, kind = options.pop("groups", None), options.pop("kind", "CR1")
+    if options:
+        raise OptionError(f"cov_kwds has groups and kind, not {', '.join(options)}")
+    if groups is None:
+        raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...}, the clusters')
+    kinds = cluster_robust.KINDS if linear else cluster_robust.KINDS[:-1]
+    if kind not in kinds:
+        raise OptionError(f"kind in cov_kwds must be one of {', '.join(kinds)}, not {kind!r}")
+    return Choice(dof, "cluster", read(groups), kind)
+
+
+def refer(
+    choice: Choice,
+    estimates: LinearEstimates | GeneralizedEstimates,
+    *,
+    design: Design | None,
+    df_resid: float,
+) -> Reference:
+    """Compute the standard errors and degrees of freedom of a fit that were chosen.
+
+    Parameters
+    ----------
+    choice : Choice
+    estimates : LinearEstimates or GeneralizedEstimates
+        The fit.
+    design : Design or None
+        Of the fit; None if its data were removed.
+    df_resid : float
+        Rows minus estimated parameters.
+
+    Raises
+    ------
+    DataError
+        If the data of the fit are needed and were removed.
+    """
+    if isinstance(estimates, LinearEstimates):
+        return _linear(choice, estimates, design, df_resid)
+    return _generalized(choice, estimates, design, df_resid)
+
+
+def _needed(design: Design | None) -> Design:
+    if design is None:
+        raise DataError("the data of this result were removed; keep them to ask for this")
+    return design
+
+
+def _linear(
+    choice: Choice, estimates: LinearEstimates, design: Design | None, df_resid: float
+) -> Reference:
+    if choice.clusters is not None:
+        robust = cluster_robust.prepare(_needed(design), estimates, choice.clusters, choice.kind)
+        if choice.dof == "satterthwaite":
+            return Reference(
+                robust, choice.dof, "cluster", _robust_name(choice), cov_kwds=choice.cov_kwds
+            )
+        return _fixed(choice, estimates, df_resid, robust.covariance, _robust_name(choice))
+    if choice.dof == "satterthwaite":
+        tests = satterthwaite.prepare(_needed(design), estimates)
+        return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
+    if choice.dof == "kenward-roger":
+        adjusted = kenward_roger.prepare(_needed(design), estimates)
+        return Reference(adjusted, choice.dof, choice.cov_type, "Kenward-Roger")
+    return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
+
+
+def _generalized(
+    choice: Choice, estimates: GeneralizedEstimates, design: Design | None, df_resid: float
+) -> Reference:
+    if choice.cov_type == "conditional":
+        return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
+    design = _needed(design)
+    everything = parameter_covariance(design, estimates)
+    beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
+    fact, conditional = "", everything is None
+    if everything is None:
+        fact = (
+            "The Hessian of the objective is not positive definite: standard errors are "
+            "conditional on theta instead."
+        )
+        everything = estimates.cov_conditional
+    if choice.clusters is None:
+        kept = everything if conditional else everything[beta, beta]
+        how = "conditional" if conditional else choice.cov_type
+        words = MODEL_BASED if conditional else "from the Hessian"
+        return _fixed(choice, estimates, df_resid, kept, words, fact, cov_type=how)
+    gradients = scores(design, estimates, choice.clusters)
+    gradients = gradients[:, beta] if conditional else gradients
+    influence = gradients @ everything
+    influence = influence if conditional else influence[:, beta]
+    factor = cluster_robust.correction(
+        choice.kind, len(choice.clusters), len(design.y), len(estimates.beta)
+    )
+    return _fixed(
+        choice, estimates, df_resid, factor * influence.T @ influence, _robust_name(choice), fact
+    )
+
+
+def _fixed(
+    choice: Choice,
+    estimates: LinearEstimates | GeneralizedEstimates,
+    df_resid: float,
+    covariance: Array,
+    errors: str,
+    fact: str = "",
+    *,
+    cov_type: str | None = None,
+) -> Reference:
+    """Return a reference with the same degrees of freedom for every contrast."""
+    degrees = np.inf
+    if choice.dof == "residual":
+        clusters = choice.clusters
+        degrees = float(df_resid if clusters is None else len(clusters) - 1)
+    tests = FixedDenominators(estimates.beta, covariance, degrees)
+    how = cov_type or choice.cov_type
+    return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
+
+
+def _robust_name(choice: Choice) -> str:
+    assert choice.clusters is not None
+    return f"{choice.kind}, {len(choice.clusters)} clusters"

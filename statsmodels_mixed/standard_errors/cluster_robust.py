@@ -1,0 +1,252 @@
+"""Cluster-robust ("sandwich") covariance of the coefficients of a linear mixed model.
+
+With M = (X'V^-1 X)^-1, residuals e = y - X beta and clusters g whose rows are independent,
+
+    Cov(beta) = M (sum_g s_g s_g') M,    s_g = X_g'V_g^-1 A_g e_g.
+
+A_g = 1 gives CR0, and CR1 and CR1S multiply CR0 by G/(G-1) and by G(n-1)/((G-1)(n-rank)).
+CR2 makes the estimator unbiased when the model is right (Bell and McCaffrey 2002; Pustejovsky
+and Tipton 2018): with V_g = D'D, D the upper Cholesky factor,
+
+    A_g = D'(D (V_g - X_g M X_g') D')^(+1/2) D.
+
+Degrees of freedom are those of a chi-squared or Wishart variable with the variance that the
+estimator has under the model (Bell and McCaffrey; Tipton and Pustejovsky 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky
+
+from .._core import one_blas_thread
+from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digits
+from ..fitting.estimates import LinearEstimates
+from ..frame.design import Design
+from ..frame.row_groups import RowGroups
+from .contrast_tests import Denominators
+
+__all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
+
+Array = NDArray[np.float64]
+
+# V^-1 X has rounding errors of 1e-5 where sigma is this share of the response's deviation.
+FEWEST_DIGITS = 3e-6
+Positions = NDArray[np.intp]
+
+KINDS = ("CR0", "CR1", "CR1S", "CR2")
+# Eigenvalues of the matrix whose root CR2 takes that are told from zero, relative to the largest.
+FLAT = 1e-10
+# Numbers in the largest temporary array.
+_ROOM = 2_000_000
+
+
+def correction(kind: str, clusters: int, n: int, rank: int) -> float:
+    """Return what the covariance of a kind is multiplied with."""
+    if kind == "CR1":
+        return clusters / (clusters - 1)
+    if kind == "CR1S":
+        return clusters * (n - 1) / ((clusters - 1) * (n - rank))
+    return 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterRobust(Denominators):
+    """Cluster-robust tests with degrees of freedom for few clusters.
+
+    Parameters
+    ----------
+    bread : ndarray, shape (rank, rank)
+        M.
+    cross : ndarray, shape (G, rank, rank)
+        F_g = X_g'E_g, with E_g = A_g V_g^-1 X_g.
+    within : ndarray, shape (G, rank, rank)
+        E_g'V_g E_g.
+    """
+
+    bread: Array
+    cross: Array
+    within: Array
+
+    def _df(self, rows: Array) -> Array:
+        """Return `_wishart` of each row by itself, many rows at a time.
+
+        With v = M l, mean and variance are polynomials in the elements of v v', whose
+        coefficients are sums over clusters; fewer clusters than elements are summed by row.
+        """
+        count, rank = self.cross.shape[:2]
+        few = rank**2 > count or rank**4 > _ROOM
+        moments = self._few_clusters if few else self._many_clusters()
+        out = np.empty(len(rows))
+        step = max(1, _ROOM // (count * rank if few else rank**2))
+        for at in range(0, len(rows), step):
+            part = rows[at : at + step]
+            v = part @ self.bread
+            expected, variance = moments(v)
+            known = expected > FLAT * np.einsum("ri,ri->r", part, v)
+            out[at : at + step] = np.where(known, expected, np.nan) ** 2 / variance
+        return out
+
+    def _few_clusters(self, v: Array) -> tuple[Array, Array]:
+        """Return mean and half the variance of the estimator for each row of v, (m, rank)."""
+        count, rank = self.cross.shape[:2]
+        root = np.linalg.cholesky(self.bread).T @ self.cross
+        half = (root.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+        middle = (self.within.reshape(-1, rank) @ v.T).reshape(count, rank, -1)
+        own, both = np.einsum("gir,ri->gr", middle, v), np.einsum("gir,gir->gr", half, half)
+        by_row = half.transpose(2, 1, 0)
+        between = by_row @ by_row.transpose(0, 2, 1)
+        variance = np.sum(own**2 - 2.0 * own * both, axis=0) + np.sum(between**2, axis=(1, 2))
+        return np.sum(own - both, axis=0), variance
+
+    def _many_clusters(self) -> Callable[[Array], tuple[Array, Array]]:
+        """Return a function that does what `_few_clusters` does, clusters being summed before."""
+        count, rank = self.cross.shape[:2]
+        root = np.linalg.cholesky(self.bread).T @ self.cross
+        own = self.within.reshape(count, -1)
+        both = (root.transpose(0, 2, 1) @ root).reshape(count, -1)
+        square = own.T @ (own - 2.0 * both)
+        flat = root.reshape(count, -1)
+        pairs = (flat.T @ flat).reshape(rank, rank, rank, rank).transpose(0, 2, 1, 3)
+        between = pairs.reshape(rank**2, rank**2)
+        total = np.sum(own - both, axis=0)
+
+        def moments(v: Array) -> tuple[Array, Array]:
+            vv = (v[:, :, None] * v[:, None, :]).reshape(len(v), -1)
+            variance = np.einsum("ri,ri->r", vv @ square, vv)
+            return vv @ total, variance + np.sum((vv @ between.T) ** 2, axis=1)
+
+        return moments
+
+    def _joint(self, rows: Array) -> tuple[float, float]:
+        # Hotelling's T^2 with the degrees of freedom of the Wishart matrix.
+        q, wishart = len(rows), self._wishart(rows)
+        if np.isnan(wishart):
+            return np.nan, np.nan
+        return max(wishart - q + 1, 0.0), max((wishart - q + 1) / wishart, 0.0)
+
+    def _wishart(self, rows: Array) -> float:
+        """Return degrees of freedom of a Wishart matrix like the covariance of contrasts.
+
+        With p_sg the vector whose product with e is the part of contrast s that cluster g
+        adds, element (s, t) of the covariance is a quadratic form of variance
+        sum_gh (p_sg'V p_sh)(p_tg'V p_th) + (p_sg'V p_th)(p_tg'V p_sh), in which
+        p_sg'V p_th = [g = h] own_g,st - f_sg'f_th.
+        """
+        half = np.linalg.cholesky(self.bread).T @ (self.cross @ (self.bread @ rows.T))
+        middle = self.within @ (self.bread @ rows.T)
+        own = np.einsum("sj,gjt->gst", rows @ self.bread, middle)
+        expected = own.sum(axis=0) - np.einsum("gis,git->st", half, half)
+        size = np.sqrt(np.einsum("si,ij,sj->s", rows, self.bread, rows))
+        if np.linalg.eigvalsh(expected / np.outer(size, size))[0] <= FLAT:
+            return np.nan  # the clusters leave nothing to tell the variance of some contrast from
+        whiten = np.linalg.inv(np.linalg.cholesky(expected))
+        half = half @ whiten.T
+        own = whiten @ own @ whiten.T
+        both = np.einsum("gis,git->gst", half, half)
+        columns = half.transpose(2, 1, 0).reshape(-1, len(half))
+        q, rank = len(rows), half.shape[1]
+        between = (columns @ columns.T).reshape(q, rank, q, rank).transpose(0, 2, 1, 3)
+        diagonal = np.einsum("gss->gs", own)
+        diagonal_f = np.einsum("gss->gs", both)
+        variance = 0.0
+        for s in range(q):
+            for t in range(q):
+                variance += float(
+                    diagonal[:, s] @ diagonal[:, t]
+                    - diagonal[:, s] @ diagonal_f[:, t]
+                    - diagonal[:, t] @ diagonal_f[:, s]
+                    + np.sum(between[s, t] ** 2)
+                    + own[:, s, t] @ own[:, s, t]
+                    - 2.0 * own[:, s, t] @ both[:, s, t]
+                    + np.sum(between[s, t] * between[s, t].T)
+                )
+        return q * (q + 1) / variance
+
+
+def prepare(
+    design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
+) -> ClusterRobust:
+    """Compute the covariance of a kind and what its degrees of freedom need.
+
+    CR2 forms for each cluster matrices of its number of rows squared; the other kinds take
+    V^-1 X for all rows from one solution of the mixed-model equations.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : LinearEstimates
+        The fit.
+    clusters : RowGroups
+        No two of them share a random effect.
+    kind : {"CR0", "CR1", "CR1S", "CR2"}
+    """
+    with one_blas_thread():
+        return _prepare(design, estimates, clusters, kind)
+
+
+def _prepare(
+    design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
+) -> ClusterRobust:
+    products = form_crossproducts(design)
+    require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the covariance by clusters")
+    basis = products.basis
+    bread = basis.R @ estimates.cov_unscaled @ basis.R.T
+    residual = design.y - estimates.linear_predictor
+    rank, count = len(estimates.beta), len(clusters)
+    scores = np.empty((count, rank))
+    cross, within = np.empty((2, count, rank, rank))
+    solved = np.empty((0, rank)) if kind == "CR2" else _solved(design, estimates, products)
+    for g, rows in enumerate(clusters.rows()):
+        Q = basis.Q[rows]
+        if kind == "CR2":
+            V = _covariance(design, estimates.factors, rows)
+            weighted = np.asarray(cho_solve(cho_factor(V), Q))
+            weighted = _adjustment(V, Q @ bread @ Q.T) @ weighted
+            within[g] = weighted.T @ V @ weighted
+        else:
+            weighted = solved[rows]
+            within[g] = Q.T @ weighted
+        scores[g] = weighted.T @ residual[rows]
+        cross[g] = Q.T @ weighted
+    meat = scores.T @ scores * correction(kind, count, len(design.y), rank)
+    return ClusterRobust(
+        beta=estimates.beta,
+        covariance=basis.covariance(bread @ meat @ bread),
+        bread=estimates.cov_unscaled,
+        cross=basis.R.T @ cross @ basis.R,
+        within=basis.R.T @ within @ basis.R,
+    )
+
+
+def _solved(design: Design, estimates: LinearEstimates, products: Crossproducts) -> Array:
+    """Return V^-1 Q = W (Q - Z Lambda Omega^-1 Lambda'Z'W Q), shape (n, rank)."""
+    products.workspace.value_and_gradient(estimates.theta)
+    rest = products.basis.Q.copy()
+    for block, slopes in zip(design.blocks, products.workspace.mode_slopes(), strict=True):
+        rest -= np.einsum("rk,rkp->rp", block.z, slopes[block.refs])
+    return rest if design.weights is None else design.weights[:, None] * rest
+
+
+def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> Array:
+    """Return V of some rows, shape (m, m): their covariance divided by sigma^2."""
+    weights = None if design.weights is None else design.weights[rows]
+    V = np.diag(np.ones(len(rows)) if weights is None else 1.0 / weights)
+    for block, T in zip(design.blocks, factors, strict=True):
+        scaled, refs = block.z[rows] @ T, block.refs[rows]
+        V += np.where(refs[:, None] == refs, scaled @ scaled.T, 0.0)
+    return V
+
+
+def _adjustment(V: Array, fitted: Array) -> Array:
+    """Return A of a cluster, shape (m, m)."""
+    D = np.asarray(cholesky(V))
+    values, vectors = np.linalg.eigh(D @ (V - fitted) @ D.T)
+    kept = values > FLAT * values[-1]
+    half = D.T @ vectors[:, kept]
+    return np.asarray(half / np.sqrt(values[kept]) @ half.T)

@@ -1,0 +1,42 @@
+"""Covariance of all parameters of a generalized fit, from the Hessian of its objective."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.generalized import hessian
+from ..frame.design import Design
+
+__all__ = ["parameter_covariance"]
+
+Array = NDArray[np.float64]
+
+# Smallest eigenvalue of the scaled Hessian that is told from zero by differences.
+POSITIVE = 1e-8
+
+
+def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
+    """Return the inverse of half the Hessian of -2 log-likelihood in all parameters.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : GeneralizedEstimates
+        The fit, at a minimum of the objective.
+
+    Returns
+    -------
+    ndarray or None
+        In the order theta, beta, log dispersion if there is one; None if the Hessian is not
+        positive definite.
+    """
+    matrix = hessian(design, estimates)
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
+        scaled = matrix / np.outer(size, size)
+    if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < POSITIVE:
+        return None
+    return np.asarray(2.0 * np.linalg.inv(scaled) / np.outer(size, size))

@@ -1,0 +1,149 @@
+"""Kenward and Roger's adjusted covariance and F tests (Biometrics 53, 983-997, 1997).
+
+Var(y) is linear in its parameters: the elements of each covariance matrix of random effects,
+and sigma^2. Scaled by sigma^2 and with V itself as the direction in place of W^-1 (a change of
+parameters that the method does not notice), with P_e = X'V^-1 G_e V^-1 X,
+Q_ef = X'V^-1 G_e V^-1 G_f V^-1 X, M = (X'V^-1 X)^-1 and the expected information of REML
+
+    I_ef = tr(V^-1 G_e V^-1 G_f) - 2 tr(M Q_ef) + tr(M P_e M P_f),        A = 2 I^-1,
+    adjusted covariance = sigma^2 (M + 2 M (sum A_ef (Q_ef - P_e M P_f)) M).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from .._core import blas_threads
+from ..errors import OptionError
+from ..fitting.crossprod import require_digits
+from ..fitting.estimates import LinearEstimates
+from ..fitting.fixed_basis import orthonormal_basis, residual_response
+from ..frame.design import Design
+from .contrast_tests import Denominators
+from .kenward_roger_traces import traces
+from .satterthwaite import pseudo_inverse
+
+__all__ = ["KenwardRoger", "prepare"]
+
+Array = NDArray[np.float64]
+
+# Traces of V^-1 have rounding errors of 1e-5 where sigma is this share of the response's deviation.
+FEWEST_DIGITS = 3e-6
+
+
+@dataclass(frozen=True, eq=False)
+class KenwardRoger(Denominators):
+    """Kenward and Roger's method prepared for one fit; `covariance` is the adjusted one.
+
+    Parameters
+    ----------
+    unadjusted : ndarray, shape (rank, rank)
+        Covariance of the coefficients given the covariance parameters.
+    varpar : ndarray, shape (m, m)
+        Asymptotic covariance A of the parameters of V.
+    slopes : ndarray, shape (m, rank, rank)
+        Derivatives of `unadjusted` in these, sigma^2 M P_e M.
+    """
+
+    unadjusted: Array
+    varpar: Array
+    slopes: Array
+
+    def _df(self, rows: Array) -> Array:
+        variance = np.einsum("ri,ij,rj->r", rows, self.unadjusted, rows)
+        changes = np.einsum("ri,mij,rj->rm", rows, self.slopes, rows, optimize=True)
+        shares = changes / variance[:, None]
+        a1 = np.einsum("rm,mn,rn->r", shares, self.varpar, shares)  # and a2 is the same
+        return np.array([_moments(float(a), float(a), 1)[0] for a in a1])
+
+    def _joint(self, rows: Array) -> tuple[float, float]:
+        factor = np.linalg.cholesky(rows @ self.unadjusted @ rows.T)
+        half = solve_triangular(factor, rows, lower=True)
+        shares = half @ self.slopes @ half.T
+        traced = np.trace(shares, axis1=1, axis2=2)
+        a1 = float(traced @ self.varpar @ traced)
+        a2 = float(np.einsum("mn,mij,nji->", self.varpar, shares, shares))
+        return _moments(a1, a2, len(rows))
+
+
+def _moments(a1: float, a2: float, q: int) -> tuple[float, float]:
+    """Match mean and variance of the scaled F statistic; return its df and scaling."""
+    if not a2 > 0:
+        return np.inf, 1.0
+    b = (a1 + 6 * a2) / (2 * q)
+    g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+    c = 3 * q + 2 * (1 - g)
+    v0 = 1 + g / c * b
+    v1 = 1 - (q - g) / c * b
+    v2 = 1 - (q + 2 - g) / c * b
+    mean = 1 - a2 / q  # the inverse of E[F]
+    # df = 4 + (q + 2) / (q rho - 1) with rho = (mean / v1)^2 v0 / (q v2); v2 may be zero.
+    ratio = 1.0 if abs(mean) < 1e-14 and abs(v1) < 1e-14 else mean / v1
+    v0 = 0.0 if abs(v0) < 1e-10 else v0
+    df = 4 + (q + 2) * v2 / (ratio**2 * v0 - v2)
+    scaling = 1.0 if abs(df - 2) < 1e-2 else df * mean / (df - 2)
+    return float(df), float(scaling)
+
+
+def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
+    """Compute what the tests of all contrasts share.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : LinearEstimates
+        The fit, by REML.
+
+    Returns
+    -------
+    KenwardRoger
+
+    Raises
+    ------
+    OptionError
+        After a fit by maximum likelihood, or if too many random effects depend on one another.
+    """
+    if not estimates.reml:
+        raise OptionError(
+            "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
+            "ddf='satterthwaite'"
+        )
+    effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
+    with blas_threads(effects):
+        basis = orthonormal_basis(design.X, design.weights)
+        y = design.y if design.offset is None else design.y - design.offset
+        scale = residual_response(y, basis, design.weights)[2]
+        require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
+        sums = traces(design, basis.Q, estimates.factors)
+    M = np.asarray(np.linalg.inv(sums.xvx))
+    MP, MQ = M @ sums.first, M @ sums.second
+    information = (
+        sums.double - 2.0 * np.trace(MQ, axis1=2, axis2=3) + np.einsum("eij,fji->ef", MP, MP)
+    )
+    m = len(information)
+    if not estimates.sigma_fixed:
+        # The direction V: P = X'V^-1 X, and tr(V^-1 V V^-1 G_e) = tr(V^-1 G_e).
+        edge = sums.single - np.trace(MP, axis1=1, axis2=2)
+        corner = len(design.y) - len(M)
+        information = np.block([[information, edge[:, None]], [edge, np.array([[corner]])]])
+    varpar = 2.0 * pseudo_inverse(information)
+    # V as a direction changes Cov(beta) by a factor only, and so adds nothing here.
+    inner = np.einsum("ef,efij->ij", varpar[:m, :m], sums.second)
+    inner -= np.einsum("ef,eij,fjk->ik", varpar[:m, :m], sums.first, MP)
+    adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
+    slopes = MP @ M
+    if not estimates.sigma_fixed:
+        slopes = np.concatenate([slopes, M[None]])
+    scale = estimates.sigma**2
+    return KenwardRoger(
+        beta=estimates.beta,
+        covariance=scale * basis.covariance(adjusted),
+        unadjusted=scale * basis.covariance(M),
+        varpar=varpar,
+        slopes=scale * np.array([basis.covariance((x + x.T) / 2.0) for x in slopes]),
+    )

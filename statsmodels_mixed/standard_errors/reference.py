@@ -1,0 +1,51 @@
+"""What the tests and intervals of the coefficients of one fit refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .contrast_tests import Denominators
+
+__all__ = ["DOF_METHODS", "MODEL_BASED", "Reference"]
+
+# Standard errors of the coefficients as if the covariance parameters were known.
+MODEL_BASED = "given theta"
+
+# Where degrees of freedom may come from, and what that is called.
+DOF_METHODS = {
+    None: "",
+    "residual": "residual",
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Covariance of the coefficients and reference distributions of their tests.
+
+    Parameters
+    ----------
+    tests : Denominators
+        Coefficients, their covariance, and degrees of freedom for any contrast.
+    dof : {None, "residual", "satterthwaite", "kenward-roger"}
+        Where the degrees of freedom come from; None for normal and chi-squared tests.
+    cov_type : str
+        What the covariance is: ``"nonrobust"`` (``"conditional"``, ``"hessian"`` for
+        generalized models) or ``"cluster"``.
+    errors : str
+        The same in words, for the summary.
+    fact : str
+        A sentence for the reader of the summary; empty when there is nothing to say.
+    cov_kwds : mapping
+        With clusters, their labels by row, ``groups``, and the correction, ``kind``.
+    """
+
+    tests: Denominators
+    dof: str | None
+    cov_type: str
+    errors: str
+    fact: str = ""
+    cov_kwds: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,186 @@
+"""What of a fit depends on covariance parameters that the data do not determine.
+
+Along a flat direction (see `identification`) the objective does not change, but other numbers
+may: standard errors of coefficients that a random effect is confounded with, conditional
+modes that two terms share. Both are solved for at two points of each direction; what differs
+is not determined, and what does not holds whatever the parameters are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..fitting.approximation import prepare
+from ..fitting.covariance import Element, theta_of
+from ..fitting.crossprod import form_crossproducts
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.pls import solve
+from ..frame.design import Design
+
+__all__ = ["Pair", "Undetermined", "undetermined"]
+
+Array = NDArray[np.float64]
+Estimates = LinearEstimates | GeneralizedEstimates
+
+# Relative difference between two points of a flat direction that is more than rounding.
+DIFFERENT = 1e-5
+# How far apart the points are: share of the distance at which a covariance would be negative.
+STEP = 0.5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The estimates that belong to two points of one flat direction.
+
+    Parameters
+    ----------
+    here, there : LinearEstimates or GeneralizedEstimates
+        With the covariance parameters, coefficients, covariance of these and conditional
+        modes; all else is that of the fit.
+    """
+
+    here: Estimates
+    there: Estimates
+
+
+@dataclass(frozen=True, eq=False)
+class Undetermined:
+    """What changes along the flat directions of a fit.
+
+    Parameters
+    ----------
+    pairs : tuple of Pair, length d
+    beta : ndarray, shape (d, rank)
+        Changes of the coefficients.
+    covariance : ndarray, shape (d, rank, rank)
+        Changes of their covariance given the covariance parameters.
+    size : ndarray, shape (rank, rank)
+        That covariance, by which changes are judged.
+    """
+
+    pairs: tuple[Pair, ...]
+    beta: Array
+    covariance: Array
+    size: Array
+
+    def estimates(self, rows: Array) -> NDArray[np.bool_]:
+        """Tell which combinations, (m, rank), of coefficients change, shape (m,)."""
+        error = np.sqrt(np.einsum("mi,ij,mj->m", rows, self.size, rows))
+        return np.asarray((np.abs(rows @ self.beta.T) > DIFFERENT * error[:, None]).any(axis=1))
+
+    def covariances(self, rows: Array, others: Array | None = None) -> NDArray[np.bool_]:
+        """Tell which covariances between combinations change, shape (m, l)."""
+        others = rows if others is None else others
+        left, right = (
+            np.sqrt(np.einsum("mi,ij,mj->m", each, self.size, each)) for each in (rows, others)
+        )
+        change = np.abs(rows @ self.covariance @ others.T).max(axis=0, initial=0.0)
+        return np.asarray(change > DIFFERENT * np.outer(left, right))
+
+    def tests(self, rows: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which combinations have an estimate or a variance that changes, shape (m,)."""
+        rows = np.atleast_2d(np.asarray(rows, dtype=float))
+        return np.asarray(self.estimates(rows) | np.diag(self.covariances(rows)))
+
+    def joint(self, rows: Array) -> bool:
+        """Tell whether a joint test of combinations changes."""
+        return bool(self.estimates(rows).any() or self.covariances(rows).any())
+
+    def modes(self, scale: float) -> list[NDArray[np.bool_]]:
+        """Tell which conditional modes change, (l, k) of every block, against a scale of y."""
+        found = []
+        for i in range(len(self.pairs[0].here.b)):
+            parts = [(pair.here.b[i], pair.there.b[i]) for pair in self.pairs]
+            size = scale + max(max(np.abs(a).max(), np.abs(b).max()) for a, b in parts)
+            found.append(np.any([np.abs(a - b) > DIFFERENT * size for a, b in parts], axis=0))
+        return found
+
+
+def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
+    """Return what changes along the flat directions of a fit; None if there are none."""
+    identification = estimates.identification
+    if not identification.dimension:
+        return None
+    patterns = [block.pattern for block in design.blocks]
+    scale = estimates.sigma**2 if isinstance(estimates, LinearEstimates) else 1.0
+    residual = scale if isinstance(estimates, LinearEstimates) else estimates.dispersion
+    around = [
+        scale * (T @ T.T + np.diag(1.0 / block.column_sizes() ** 2))
+        for T, block in zip(estimates.factors, design.blocks, strict=True)
+    ]
+    pairs = []
+    for direction in identification.flat.T:
+        moved = _matrices(direction, identification.elements, patterns)
+        extra = direction[len(identification.elements) :]
+        # How fast any eigenvalue moves, as a share of itself.
+        speeds = [
+            np.linalg.eigvals(np.linalg.solve(S, D)) for S, D in zip(around, moved, strict=True)
+        ]
+        reach = float(np.abs(np.concatenate([*speeds, extra / residual])).max())
+        there = [S + STEP / reach * D for S, D in zip(around, moved, strict=True)]
+        further = residual + STEP / reach * float(extra.sum())
+        pairs.append(
+            Pair(
+                _solved(design, estimates, around, residual),
+                _solved(design, estimates, there, further),
+            )
+        )
+    beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
+    covariance = np.array([p.there.cov_conditional - p.here.cov_conditional for p in pairs])
+    return Undetermined(tuple(pairs), beta, covariance, pairs[0].here.cov_conditional)
+
+
+def _matrices(
+    direction: Array, elements: Sequence[Element], patterns: Sequence[NDArray[np.bool_]]
+) -> list[Array]:
+    """Return changes of the covariance matrices of all blocks."""
+    matrices = [np.zeros(pattern.shape) for pattern in patterns]
+    for element, value in zip(elements, direction, strict=False):
+        for place in element.places:
+            matrices[element.block][place] = value
+    return matrices
+
+
+def _solved(
+    design: Design, estimates: Estimates, covariances: list[Array], residual: float
+) -> Estimates:
+    """Return the estimates at other covariances of the random effects and residual variance."""
+    patterns = [block.pattern for block in design.blocks]
+    if isinstance(estimates, LinearEstimates):
+        factors = tuple(np.asarray(np.linalg.cholesky(S / residual)) for S in covariances)
+        theta = theta_of(factors, patterns)
+        products = form_crossproducts(design)
+        products.set_criterion(estimates.reml, float(np.sqrt(residual)))
+        products.workspace.value_and_gradient(theta)
+        solution = solve(products)
+        return replace(
+            estimates,
+            theta=theta,
+            factors=factors,
+            beta=solution.beta,
+            cov_unscaled=solution.cov_unscaled,
+            errors_unscaled=solution.errors_unscaled,
+            sigma=float(np.sqrt(residual)),
+            u=solution.u,
+            b=solution.b,
+        )
+    spec = estimates.spec
+    factors = tuple(np.asarray(np.linalg.cholesky(S)) for S in covariances)
+    theta = theta_of(factors, patterns)
+    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
+    problem.core.value_and_gradient(problem.join(spec, theta, estimates.beta, residual))
+    solved = problem.core.solution()
+    by_term = problem.core.design.by_term
+    return replace(
+        estimates,
+        theta=theta,
+        factors=factors,
+        cov_conditional=problem.basis.covariance(solved.xvx_inverse),
+        dispersion=residual,
+        u=by_term(solved.u),
+        b=by_term(solved.b),
+    )
