@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from fuzz.__main__ import run, summary
+from fuzz.outcome import Outcome, watch
+from fuzz.runner import checked, run, summary
 
 # Likelihoods of tiny models have several maxima: the share of fits that may end in another one.
 OTHER_BASINS = 0.005
@@ -22,7 +23,7 @@ def _accepted(kind: str) -> bool:
 
 
 def check(part: str, seeds: range) -> None:
-    outcomes = run(part, seeds, 1)
+    outcomes = list(run(part, seeds))
     failures = [kind for one in outcomes for kind, _ in one.failures]
     basins = [kind for kind in failures if _accepted(kind)]
     assert len(failures) == len(basins), summary(part, outcomes)
@@ -41,7 +42,6 @@ def test_many_random_models(part):
 
 
 def test_an_error_of_a_check_is_a_failure():
-    from fuzz.__main__ import checked
 
     def broken(seed):
         raise ZeroDivisionError(seed)
@@ -50,7 +50,6 @@ def test_an_error_of_a_check_is_a_failure():
 
 
 def test_summary_names_the_seed():
-    from fuzz.outcome import Outcome, watch
 
     outcome = Outcome(17)
     watch(outcome, "call", lambda: [].pop())
