@@ -14,6 +14,7 @@ from .outcome import Outcome, watch
 __all__ = ["check"]
 
 SAME = 1e-6  # objectives, and estimates in standard errors
+LARGEST = 1e8  # objective whose rounding leaves the estimates six digits
 VANISHING = 1e-4  # a residual standard deviation, relative to that of the other optimum
 BASIN = 1e-4  # how far above another start's optimum an objective may be
 
@@ -30,12 +31,15 @@ def check(seed: int) -> Outcome:
     criterion = criterion_of(result.model.design, result.estimates.columns, **case.how)
     outcome.counts.append("fitted")
     outcome.counts += ["singular"] * result.issingular()
+    if not result.converged:
+        outcome.counts.append("not converged")
+        return outcome
+    if abs(result.objective) > LARGEST:
+        outcome.counts.append("too large an objective")
+        return outcome
     with np.errstate(all="ignore"):
         _same_numbers(outcome, result, criterion)
-        if not result.converged:
-            outcome.counts.append("not converged")
-        else:
-            _no_better_optimum(outcome, result, criterion)
+        _no_better_optimum(outcome, result, criterion)
     return outcome
 
 
