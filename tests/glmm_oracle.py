@@ -63,7 +63,7 @@ class Model:
             step[own] = np.linalg.solve(((A.T * w) @ A + np.diag(penalty))[own, own], gradient)
             if gradient @ step[own] < 1e-24:
                 break
-            while not h(x + step) >= h(x) - 1e-10 and np.any(x + step != x):
+            while not h(x + step) >= h(x) - 1e-10 and np.abs(step).max() > 1e-12:
                 step /= 2
             x = x + step
         return x[:q], x[q:], Z

@@ -193,6 +193,10 @@ def _single_factor(frame: ModelFrame | None, name: str) -> tuple[list[Any], Arra
     found = find(frame.fixed, name)
     if found is None:
         raise OptionError(f"{name!r} is not a single categorical factor: it has no levels to pair")
+    if len(found[0]) == 1:
+        raise OptionError(
+            f"{name!r} has a single level ({found[0][0]!r}): there are no pairs of it"
+        )
     return *found, terms[name]
 
 
