@@ -81,7 +81,8 @@ def build_frame(
         The rows to use; see `columns.subset_rows`.
     missing : {"drop", "raise", "none"}
         What to do with rows where a needed column, the weights, the offset or the
-        exposure are missing. ``"none"`` does not look: NaN then reaches the matrices.
+        exposure are missing. ``"none"`` drops none and looks at the matrices only: NaN there,
+        in the weights, the offset or the exposure is an error.
     engine : {"patsy", "formulaic"}, optional
         Formula engine; by default the one statsmodels is set to.
     env : patsy.EvalEnvironment or mapping, optional
@@ -116,7 +117,7 @@ def build_frame(
         subset=subset,
         missing=missing,
     )
-    rows = Rows(used.columns, used.index, used.owners)
+    rows = Rows(used.columns, used.index)
     left, right, *matrices = _ENGINES[engine](sides, rows, coding, env)
     y, levels = _response(left, rows)
     return ModelFrame(

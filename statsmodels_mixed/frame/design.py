@@ -116,8 +116,7 @@ def build_design(frame: ModelFrame) -> Design:
     Raises
     ------
     DataError
-        If the response or a column of a matrix is infinite, or NaN although no column
-        of the data was missing there.
+        If the response or a column of a matrix is infinite or NaN.
     """
     n = len(frame.y)
     checked = frame.y.reshape(n, -1)
@@ -162,10 +161,13 @@ def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> N
         if infinite.any():
             raise DataError(f"{name!r} is infinite in {name_rows(infinite, frame.index)}")
         absent = np.isnan(column)
-        if absent.any() and frame.missing != "none":
+        if absent.any():
+            where = f"{name!r} is NaN in {name_rows(absent, frame.index)}"
+            if frame.missing == "none":
+                raise DataError(f'{where}: pass missing="drop" to leave such rows out')
             raise DataError(
-                f"{name!r} is NaN in {name_rows(absent, frame.index)} although the data are not "
-                "missing there: leave these rows out with subset=, or mend the expression"
+                f"{where} although the data are not missing there: leave these rows out with "
+                "subset=, or mend the expression"
             )
 
 

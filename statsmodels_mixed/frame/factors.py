@@ -252,17 +252,11 @@ class Rows(Mapping[str, pd.Series]):
         Tidy columns.
     index : pandas.Index, shape (n,)
         The user's labels of the rows.
-    owners : tuple
-        Pandas objects whose memory `columns` are views of: as long as they live, pandas
-        copies before it lets the user change that memory.
     """
 
-    def __init__(
-        self, columns: Mapping[str, Values], index: pd.Index, owners: tuple[Any, ...] = ()
-    ) -> None:
+    def __init__(self, columns: Mapping[str, Values], index: pd.Index) -> None:
         self.columns = columns
         self.index = index
-        self.owners = owners
         self._series: dict[str, pd.Series] = {}
         self._labels: dict[str, tuple[Refs, pd.Index]] = {}
         self._values: dict[CodedFactor, Numbers] = {}
@@ -299,7 +293,10 @@ class Rows(Mapping[str, pd.Series]):
     def factorized(self, name: str) -> tuple[Refs, pd.Index]:
         """Codes and levels of a column; see `grouping.factorize`."""
         if name not in self._labels:
-            self._labels[name] = factorize(self.columns[name])
+            try:
+                self._labels[name] = factorize(self.columns[name])
+            except DataError as error:
+                raise DataError(f"{name!r} {error}") from error
         return self._labels[name]
 
     def value_of(self, factor: CodedFactor) -> Numbers:

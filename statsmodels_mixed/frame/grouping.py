@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .table import Values
 
 __all__ = ["Refs", "cross", "factorize", "find_levels"]
@@ -47,7 +48,13 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
             whole = values.astype(np.int64, copy=False)
             codes, offsets = _rank_small(whole - low if low else whole, high - low + 1)
             return codes, pd.Index((offsets + low).astype(values.dtype))
-    codes, uniques = pd.factorize(values, sort=False)
+    try:
+        codes, uniques = pd.factorize(values, sort=False)
+    except (TypeError, ValueError) as error:  # lists, arrays, dicts: nothing that can be a level
+        raise DataError(
+            f"holds values that cannot be labels ({type(values[0]).__name__}): give one number or "
+            "text for each row"
+        ) from error
     levels = pd.Index(uniques)
     try:
         order = np.asarray(levels.argsort())

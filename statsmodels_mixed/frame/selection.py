@@ -25,7 +25,7 @@ from .table import (
     tidy,
 )
 
-__all__ = ["Selection", "select", "total_offset"]
+__all__ = ["Selection", "check_option", "select", "total_offset"]
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Selection:
     Parameters
     ----------
     columns : dict of str to ndarray or ExtensionArray, shape (n,)
-        Tidy columns.
+        Tidy columns, which share no memory with the user's table.
     index : pandas.Index, shape (n,)
         The user's labels of the rows.
     n_dropped : int
@@ -46,8 +46,6 @@ class Selection:
         As given, for these rows.
     offset : ndarray, shape (n,), or None
         The known part of the linear predictor, that from the exposure included.
-    owners : tuple of pandas.Series
-        What `columns` may be views of; see `factors.Rows`.
     """
 
     columns: dict[str, Values]
@@ -55,7 +53,6 @@ class Selection:
     n_dropped: int
     weights: Array | None
     offset: Array | None
-    owners: tuple[pd.Series, ...]
 
 
 def select(
@@ -107,21 +104,17 @@ def select(
         index = index[keep]
         columns = {name: take(series, keep) for name, series in columns.items()}
         extra = {option: take(series, keep) for option, series in extra.items()}
+    shared = rows is None and keep is None
     numbers = {option: _numbers(option, options[option], extra[option]) for option in extra}
-    if "weights" in numbers:
-        _check_weights(numbers["weights"], index)
-    if "offset" in numbers and np.isinf(numbers["offset"]).any():
-        where = name_rows(np.isinf(numbers["offset"]), index)
-        raise DataError(f"the offset is infinite in {where}")
-    if "exposure" in numbers:
-        _check_exposure(numbers["exposure"], index)
+    for option, values in numbers.items():
+        check_option(option, values, index)
     return Selection(
-        {name: tidy(series) for name, series in columns.items()},
+        # Rows that were picked are a copy; a whole column may be the user's own memory.
+        {name: tidy(series.copy() if shared else series) for name, series in columns.items()},
         index,
         n_before - len(index),
         numbers.get("weights"),
         total_offset(numbers.get("offset"), numbers.get("exposure")),
-        tuple(columns.values()),
     )
 
 
@@ -173,6 +166,25 @@ def _numbers(option: str, given: Any, series: pd.Series) -> Array:
         column = f" (column {given!r})" if isinstance(given, str) else ""
         raise DataError(f"{option}={column} must be numbers, not {series.dtype}")
     return np.array(values, dtype=np.float64)
+
+
+def check_option(option: str, values: Array, index: pd.Index) -> None:
+    """Refuse weights, offset or exposure, shape (n,), that no model can have.
+
+    Raises
+    ------
+    DataError
+        With the labels of the rows.
+    """
+    if np.isnan(values).any():
+        where = name_rows(np.isnan(values), index)
+        raise DataError(f"{option}= is NaN in {where}: leave such rows out with subset=")
+    if option == "weights":
+        _check_weights(values, index)
+    elif option == "exposure":
+        _check_exposure(values, index)
+    elif np.isinf(values).any():
+        raise DataError(f"the offset is infinite in {name_rows(np.isinf(values), index)}")
 
 
 def _check_weights(weights: Array, index: pd.Index) -> None:

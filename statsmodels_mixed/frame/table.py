@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -114,8 +115,6 @@ def _open_mapping(data: Mapping[str, Any]) -> Table:
     index = pd.RangeIndex(n_rows) if labels is None else labels
 
     def read(names: Sequence[str]) -> dict[str, pd.Series]:
-        # Arrays are copied because, unlike pandas columns, they are not protected from
-        # a later change by their owner.
         series = {}
         for name in names:
             values = align(data[name], index, f"column {name!r}")
@@ -236,7 +235,10 @@ def tidy(series: pd.Series) -> Values:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind in "iufb":
-            return series.to_numpy()
+            # Half precision cannot be the type of labels, nor of matrices.
+            return series.to_numpy(
+                dtype=np.float32 if dtype.itemsize == 2 and dtype.kind == "f" else None
+            )
         if dtype.kind == "O":
             return _tidy_objects(series)
         return series.array
@@ -254,8 +256,15 @@ def _tidy_objects(series: pd.Series) -> Values:
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind in _OBJECT_NUMBERS:
         if kind == "integer" and not series.hasnans:
-            return series.to_numpy(dtype=np.int64)
-        return series.to_numpy(dtype=np.float64, na_value=math.nan)
+            with suppress(OverflowError):  # beyond 64 bits they are floating-point numbers
+                return series.to_numpy(dtype=np.int64)
+        try:
+            return series.to_numpy(dtype=np.float64, na_value=math.nan)
+        except OverflowError as error:
+            raise DataError(
+                f"column {series.name!r} holds whole numbers beyond the range of floating-point "
+                "numbers: divide them, or make them text if they are labels"
+            ) from error
     if kind == "boolean" and not series.hasnans:
         return series.to_numpy(dtype=bool)
     return series.to_numpy()
