@@ -18,6 +18,7 @@ from statsmodels_mixed.frame.table import (
     tidy,
     unknown_columns,
 )
+from statsmodels_mixed.frame.selection import select
 
 CONTENT = {"x": [1.5, 2.5, 3.5], "n": [3, 1, 2], "f": ["b", "a", "b"]}
 
@@ -71,7 +72,7 @@ def test_columns_not_asked_for_are_not_touched():
 
 def test_later_changes_of_the_data_do_not_reach_us():
     array, frame = np.array([1.0, 2.0]), pd.DataFrame({"x": [1.0, 2.0]})
-    kept = [open_table({"x": array}).read(["x"])["x"], open_table(frame).read(["x"])["x"]]
+    kept = [select(open_table(table), ["x"]).columns["x"] for table in ({"x": array}, frame)]
     array[0] = 99
     frame.loc[0, "x"] = 99
     assert [series.tolist() for series in kept] == [[1.0, 2.0]] * 2
