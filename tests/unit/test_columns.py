@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from statsmodels_mixed.errors import DataError
+from statsmodels_mixed.frame.selection import select
 from statsmodels_mixed.frame.table import (
     is_number,
     is_text,
@@ -18,7 +19,6 @@ from statsmodels_mixed.frame.table import (
     tidy,
     unknown_columns,
 )
-from statsmodels_mixed.frame.selection import select
 
 CONTENT = {"x": [1.5, 2.5, 3.5], "n": [3, 1, 2], "f": ["b", "a", "b"]}
 
