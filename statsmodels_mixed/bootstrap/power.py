@@ -250,7 +250,7 @@ def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, 
         names = [result.layout.columns[i] for i in result.estimates.columns]
         pairs = [(name, row[None, :]) for name, row in zip(names, np.eye(rank), strict=True)]
     elif asked == "terms":
-        pairs = term_hypotheses(result)
+        pairs = [pair for pair in term_hypotheses(result) if len(pair[1])]
     else:
         raise OptionError(
             f'hypotheses= is "coefficients", "terms" or contrasts by name, not {asked!r}'

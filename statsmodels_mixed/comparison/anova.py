@@ -17,6 +17,8 @@ from ..fitting.estimates import LinearEstimates
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
+from ..results.notes import warn_no_distribution
+from ..standard_errors.contrast_tests import FTest
 from .boundary import chi_bar_squared_sf
 from .hypotheses import term_hypotheses
 from .likelihood_ratio import likelihood_ratio
@@ -24,6 +26,8 @@ from .nesting import foreign_column, zero_covariances
 
 __all__ = ["anova", "boundary_pvalue"]
 
+# The test of a term whose columns depend on those of others.
+NOTHING = FTest(np.nan, 0, np.nan, np.nan, np.nan, np.nan)
 # Differences of minima up to this, and this share of an objective, are taken for zero.
 SETTLED = 1e-6
 ROUNDING = 1e-11
@@ -54,7 +58,8 @@ def anova(
     DataFrame
         For a single fit, a row for each term of the fixed part: `sum_sq` and `mean_sq`
         (linear models only; F, before any scaling, times the residual variance), `df_num`,
-        `df_denom`, `F` and `PR(>F)`, for Kenward and Roger's method also `scaling`.
+        `df_denom`, `F` and `PR(>F)`, for Kenward and Roger's method also `scaling`. A term
+        whose columns all depend on those of others has no degrees of freedom and NaN.
 
         For several fits, a row for each by number of parameters: `npar`, `aic`, `bic`,
         `llf`, `objective`, and of the test against the row above `statistic`, `df_diff`,
@@ -77,12 +82,13 @@ def anova(
         plain = linear and result.dof_method is None and result.cov_type == "nonrobust"
         ddf = "satterthwaite" if plain else result.dof_method
     prepared = denominators(result, ddf)
-    rows, names = [], []
+    rows, names, tests = [], [], []
     for name, contrasts in term_hypotheses(result, 3 if typ is None else typ):
-        test = prepared.f_test(contrasts)
+        test = prepared.f_test(contrasts) if len(contrasts) else NOTHING
         # as lmerTest has it, without Kenward and Roger's factor, which is about F
-        mean_square = test.wald / test.df_num * result.scale
+        mean_square = test.wald / max(test.df_num, 1) * result.scale
         names.append(name)
+        tests.append(test)
         rows.append(
             {
                 "sum_sq": mean_square * test.df_num,
@@ -94,6 +100,8 @@ def anova(
                 "scaling": test.scaling,
             }
         )
+    if ddf == "kenward-roger":
+        warn_no_distribution(names, tests)
     columns = ["sum_sq", "mean_sq"] if linear else []
     columns += ["df_num", "df_denom", "F", "PR(>F)"]
     columns += ["scaling"] if ddf == "kenward-roger" else []

@@ -132,8 +132,8 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
     Returns
     -------
     list of (name, ndarray of shape (m, rank))
-        Rows for combinations of the estimable coefficients. Terms of which nothing can be
-        tested are left out.
+        Rows for combinations of the estimable coefficients; none where nothing of a term can
+        be tested, because its columns depend on those of others.
 
     Raises
     ------
@@ -148,30 +148,27 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
     for at, term in enumerate(coding.terms):
         if term.is_intercept:
             continue
-        rows = make(coding, at, typ)
-        if len(rows):
-            found.append((term.name, rows @ coding.change))
+        found.append((term.name, make(coding, at, typ) @ coding.change))
     return found
 
 
 def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
-    """Return the rows of the triangular factor of F_t that belong to a term.
+    """Return what remains of a term's columns after adjustment for those of others.
 
-    With the columns first that the term is adjusted for, its rows are zero there: they are
-    what remains of the term, and of the columns after it, after adjustment.
+    With Q_2 an orthonormal basis of that, the hypothesis is Q_2'F_t beta_t = 0. Its basis is that
+    of type III, because joint degrees of freedom by Satterthwaite's method depend on it.
     """
-    terms, owner = coding.terms, coding.kept_owner
+    terms = coding.terms
     if typ == 1:
         earlier = list(range(at))
     else:
         earlier = [i for i, t in enumerate(terms) if i != at and not contained(terms[at], t)]
-    before, own = np.isin(owner, earlier), owner == at
-    order = np.concatenate([np.flatnonzero(x) for x in (before, own, ~before & ~own)])
-    R = np.asarray(np.linalg.qr(coding.factor[:, order], mode="r"))
-    place = np.arange(before.sum(), before.sum() + own.sum())
-    rows = np.zeros((len(place), len(owner)))
-    rows[:, order] = R[place] / R[place, place][:, None]
-    return rows
+    C = coding.factor @ coding.effects
+    before = _independent(C, np.flatnonzero(np.isin(coding.owner, earlier)).tolist())
+    both = _independent(C, [*before, *np.flatnonzero(coding.owner == at).tolist()])
+    remaining = np.linalg.qr(C[:, both])[0][:, len(before) :]
+    functions = coding.factor.T @ remaining
+    return _natural(functions, np.flatnonzero(coding.kept_owner == at), coding.effects)
 
 
 def _type_three(coding: TreatmentCoding, at: int, typ: int) -> Array:

@@ -17,7 +17,7 @@ from ..standard_errors import kenward_roger, satterthwaite
 from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
 from ..standard_errors.reference import DOF_METHODS
 from .base import unwrap
-from .notes import warn_not_estimable
+from .notes import warn_no_distribution, warn_not_estimable
 
 __all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
 
@@ -112,7 +112,10 @@ def f_test(
     prepared = denominators(result, ddf)
     rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
     if known.all():
-        return prepared.f_test(rows, value)
+        test = prepared.f_test(rows, value)
+        if ddf == "kenward-roger":
+            warn_no_distribution(["the hypotheses"], [test])
+        return test
     warn_not_estimable(int(np.sum(~known)), "hypothesis")
     return FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import (
     ConvergenceWarning,
     IdentificationWarning,
+    MixedModelWarning,
     RankWarning,
     SeparationWarning,
     SingularFitWarning,
 )
 
 if TYPE_CHECKING:
+    from ..standard_errors.contrast_tests import FTest
     from .base import MixedModelResults
 
-__all__ = ["facts", "warn", "warn_not_estimable"]
+__all__ = ["facts", "warn", "warn_no_distribution", "warn_not_estimable"]
 
 
 def facts(result: MixedModelResults) -> list[str]:
@@ -52,6 +57,21 @@ def warn_not_estimable(number: int, noun: str) -> None:
         "the data do not determine this combination of the coefficients; the answer is NaN there"
     )
     warnings.warn(message, RankWarning, stacklevel=5)
+
+
+def warn_no_distribution(names: Sequence[str], tests: Sequence[FTest]) -> None:
+    """Warn of joint tests for which Kenward and Roger's method finds no F distribution."""
+    lost = [
+        name
+        for name, test in zip(names, tests, strict=True)
+        if np.isnan(test.pvalue) and np.isfinite(test.wald)
+    ]
+    if lost:
+        message = (
+            f"no F distribution approximates the test of {', '.join(lost)}, which is NaN: the "
+            "levels are too few for Kenward and Roger's method"
+        )
+        warnings.warn(message, MixedModelWarning, stacklevel=4)
 
 
 def _count(number: int, noun: str) -> str:

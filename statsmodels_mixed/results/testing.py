@@ -24,7 +24,7 @@ from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
 from .linear_hypotheses import known_only, read_hypotheses
-from .notes import warn_not_estimable
+from .notes import warn_no_distribution, warn_not_estimable
 from .term_tests import wald_test_terms
 
 if TYPE_CHECKING:
@@ -270,6 +270,8 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
         if known.all():
             test = tests.f_test(rows, values)
+            if use_f and self.dof_method == "kenward-roger":
+                warn_no_distribution(["the hypotheses"], [test])
         value = test.statistic if use_f else test.wald
         statistic: Any = value if scalar else np.array([[value]])
         if use_f:

@@ -58,7 +58,9 @@ class KenwardRoger(Denominators):
         changes = np.einsum("ri,mij,rj->rm", rows, self.slopes, rows, optimize=True)
         shares = changes / variance[:, None]
         a1 = np.einsum("rm,mn,rn->r", shares, self.varpar, shares)  # and a2 is the same
-        return np.array([_moments(float(a), float(a), 1)[0] for a in a1])
+        # What the moments give for one contrast, without their cancellation.
+        with np.errstate(divide="ignore"):
+            return np.asarray(2.0 / a1)
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         factor = np.linalg.cholesky(rows @ self.unadjusted @ rows.T)
@@ -67,7 +69,12 @@ class KenwardRoger(Denominators):
         traced = np.trace(shares, axis1=1, axis2=2)
         a1 = float(traced @ self.varpar @ traced)
         a2 = float(np.einsum("mn,mij,nji->", self.varpar, shares, shares))
-        return _moments(a1, a2, len(rows))
+        if len(rows) == 1:
+            return (2.0 / a1 if a1 > 0 else np.inf), 1.0
+        df, scaling = _moments(a1, a2, len(rows))
+        if df > 0 and scaling > 0:
+            return df, scaling
+        return np.nan, np.nan  # no F distribution has these moments
 
 
 def _moments(a1: float, a2: float, q: int) -> tuple[float, float]:
