@@ -320,6 +320,11 @@ int smm_glmm_set_unit(smm_glmm *glmm, double unit);
 /* beta (p) from which PIRLS starts when beta is profiled out. */
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 
+/* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
+ * for too where they need not be unique. Without them, and where log-likelihoods are concave,
+ * PIRLS starts from the modes of the evaluation before. SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
+int smm_glmm_set_target(smm_glmm *glmm, const double *target);
+
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
  * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */
 int smm_glmm_value(smm_glmm *glmm, const double *parameters, double *value);
@@ -333,8 +338,8 @@ int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
 
 /* After smm_glmm_gradient; any output may be NULL. beta (p); u, b (q); eta (n);
  * xvx_inverse (p x p): (X'V^-1 X)^-1 with the expected weights at the modes; condvar as
- * smm_condvar; scalars (5): log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps
- * since creation. */
+ * smm_condvar; scalars (7): log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps
+ * since creation, log-likelihood of the saturated model, whether several modes were found. */
 int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars);
 

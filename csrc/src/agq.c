@@ -74,7 +74,7 @@ int smm_quadrature_value(smm_glmm *g, double *value)
         /* from here on, the shares of the terms */
         for (int32_t node = 0; node < total; node++) terms[node] = exp(terms[node] - largest) / part;
     }
-    *value = sum - 2 * g->constant;
+    *value = sum - 2 * (g->kernel == 1 ? 0 : g->saturated); /* see smm_rows_at */
     return SMM_OK;
 }
 
@@ -91,7 +91,7 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
     double *loglik_zeta = dispersion ? g->trial_zeta : NULL;
     memset(E, 0, sizeof(double) * (size_t)levels * (size_t)k * (size_t)k);
     memset(g->lbar, 0, sizeof(double) * (size_t)d->n);
-    *zeta_part = 0;
+    *zeta_part = g->saturated_sum_zeta;
     for (int32_t node = 0; node < total; node++) {
         move_to_node(g, node); /* leaves its x in small_tmp */
         smm_rows_at(g, g->row, loglik, l, loglik_zeta);

@@ -21,9 +21,10 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->w_zeta, n},    {&g->work, n},     {&g->lbar, n},      {&g->u, q},
         {&g->u_old, q},     {&g->u_kept, q},   {&g->u_good, q},    {&g->zl, q},
         {&g->zc, q},        {&g->v, q},        {&g->xr, p},        {&g->beta_old, p},
-        {&g->beta_kept, p}, {&g->beta_good, p},
+        {&g->beta_kept, p}, {&g->beta_good, p}, {&g->beta_start, p},
         {&g->direct, kk},   {&g->tk, kk},      {&g->scale, np},    {&g->HW, nt * p},
         {&g->theta_block, nt * nt}, {&g->row, n}, {&g->trial, n}, {&g->trial_zeta, n},
+        {&g->saturated_zeta, n}, {&g->log_y, n}, {&g->target_rows, n},
         {&g->run_vectors, SMM_RUN_VECTORS(np)}, {&g->run_pairs, 2 * SMM_MEMORY * np}, {&g->run_matrices, SMM_RUN_MATRICES(np)},
     };
     const int64_t zone = SMM_RED_ZONE / sizeof(double);
@@ -156,8 +157,21 @@ int smm_glmm_set_beta(smm_glmm *g, const double *beta)
 {
     if (!g || (!beta && g->ws->design->p)) return SMM_EINVAL;
     for (int32_t v = 0; v < g->ws->design->p; v++)
-        g->beta[v] = g->beta_kept[v] = g->beta_good[v] = beta[v];
+        g->beta[v] = g->beta_start[v] = g->beta_kept[v] = g->beta_good[v] = beta[v];
     g->solved = 0;
+    return SMM_OK;
+}
+
+int smm_glmm_set_target(smm_glmm *g, const double *target)
+{
+    if (!g || !target) return SMM_EINVAL;
+    int64_t n = g->ws->design->n;
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(target[i])) return SMM_ENONFINITE;
+    g->solved = 0;
+    if (smm_modes_unique(g)) return SMM_OK;
+    memcpy(g->target_rows, target, sizeof(double) * (size_t)n);
+    g->target = g->target_rows;
     return SMM_OK;
 }
 
@@ -172,21 +186,7 @@ static void take_parameters(smm_glmm *g, const double *parameters)
         smm_fixed_predictor(g);
     }
     g->zeta = smm_has_dispersion(g->family.distribution) ? *parameters : 0;
-}
-
-/* PIRLS from the modes of the evaluation before; failing that, because that was a trial of a
- * minimizer far away, from those where the gradient was last wanted. */
-static int find_modes(smm_glmm *g)
-{
-    const smm_design *d = g->ws->design;
-    size_t q = sizeof(double) * (size_t)d->q, p = sizeof(double) * (size_t)d->p;
-    int status = SMM_ENOTPD;
-    for (int start = 0; status && start < 2; start++) {
-        memcpy(g->u, start == 0 ? g->u_kept : g->u_good, q);
-        if (g->fast) memcpy(g->beta, start == 0 ? g->beta_kept : g->beta_good, p);
-        status = smm_pirls(g);
-    }
-    return status;
+    smm_rows_dispersion(g);
 }
 
 int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
@@ -199,11 +199,11 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     for (int32_t i = 0; i < smm_glmm_parameters(g); i++)
         if (!isfinite(parameters[i])) return SMM_ENONFINITE;
     take_parameters(g, parameters);
-    int status = find_modes(g);
+    int status = smm_find_modes(g);
     if (status == SMM_OK) status = smm_form_omega(g, g->w);
     if (status) return status;
     g->logdet = g->ws->logdet_omega;
-    double f = -2 * g->loglik + g->usq + g->logdet;
+    double f = -2 * g->loglik + g->usq + g->logdet - 2 * g->saturated;
     if (g->points > 1) status = smm_quadrature_value(g, &f);
     if (status) return status;
     if (!isfinite(f)) return SMM_ENONFINITE;

@@ -27,11 +27,13 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
     if (status == SMM_OK && condvar) status = smm_condvar(ws, condvar);
     if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)d->n);
     if (scalars) {
-        scalars[0] = g->loglik;
+        scalars[0] = g->loglik + g->saturated;
         scalars[1] = g->usq;
         scalars[2] = g->logdet;
         scalars[3] = exp(g->zeta);
         scalars[4] = (double)g->pirls_steps;
+        scalars[5] = g->saturated;
+        scalars[6] = g->several;
     }
     return status;
 }

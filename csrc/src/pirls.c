@@ -204,6 +204,7 @@ int smm_pirls(smm_glmm *g)
                 g->beta[v] = g->beta_old[v] + length * step[v];
             h = evaluate(g);
             if (h >= before - slack) break;
+            if (isfinite(h) && h >= before - smm_rows_rounding(g)) break;
             if (halvings == MAX_HALVINGS) return SMM_ENOTPD;
         }
         if (length == 1 && decrement <= (newton ? tolerance : SCORING_TOLERANCE)) return SMM_OK;

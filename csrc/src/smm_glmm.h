@@ -20,12 +20,21 @@ static inline double smm_log_gamma(double x)
 static inline double smm_log_gamma(double x) { return lgamma(x); }
 #endif
 
-/* mu, 1 - mu without cancellation, and the derivatives of mu in eta. */
+/* The mean and its derivatives in eta; see links.c. Where the mean of a link is no probability the
+ * logarithm of 1 - mu may be NaN, where it is negative that of mu. */
 typedef struct {
-    double mu, rest, d1, d2, d3;
+    double mu, rest, log_mu, log_rest; /* rest: 1 - mu */
+    double d1, d2, d3;                 /* derivatives of mu */
+    double a, a1, a2, b, b1, b2;       /* derivatives of log mu and of -log(1 - mu) */
+    double info, info1;                /* mu'^2 / mu and its derivative */
 } smm_mean;
 
 void smm_inverse_link(int link, double power, double eta, smm_mean *out);
+
+/* One row: log-likelihood less that of the saturated model, and derivatives; see family.c. */
+typedef struct {
+    double loglik, l, we, wo, dw, loglik_zeta, l_zeta, w_zeta;
+} smm_row;
 
 struct smm_glmm {
     smm_workspace *ws; /* its A, ZXy and XXy are reformed with working weights */
@@ -50,10 +59,15 @@ struct smm_glmm {
     double *storage_wo;
     const double *formed; /* the weights A and L were last formed with */
     int kernel;           /* 0 general rows, 1 logit with one trial, 2 Poisson with log link */
-    double constant;      /* part of the log-likelihood the kernel leaves out */
+    /* What the rows' log-likelihoods leave out, that of the saturated model: its sum and that of
+     * its derivatives in zeta, by row too, at the zeta it was computed for. */
+    double saturated, saturated_sum_zeta, saturated_at;
+    double *saturated_zeta, *log_y; /* (n); log_y of Poisson counts, 0 for those of 0 */
+    double *target, *target_rows; /* (n) see modes.c; target is NULL where modes are unique */
+    int several;                  /* whether the last evaluation found several modes */
     /* per random effect (q), elimination order */
     double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;
-    double *beta_old, *beta_kept, *beta_good, *xr; /* (p) */
+    double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */
     double *direct, *tk; /* per term k x k: sums of Z'l u'; A T Omega^-1, later Gamma T */
     /* quadrature: log of the terms of each level's sum, (levels x nodes_total); owned */
     double *node_log;
@@ -62,16 +76,28 @@ struct smm_glmm {
     double loglik, loglik_zeta, score_zeta_sq, usq, logdet, value;
 };
 
+/* saturated.c: for one row, with its derivative in zeta */
+double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta);
+
 /* family.c */
 int smm_family_valid(const smm_family *family);
-void smm_rows_prepare(smm_glmm *g);
-void smm_rows(smm_glmm *g);
+void smm_family_row(const smm_family *family, double phi, double y, double m, double eta,
+                    smm_row *out);
 
+/* rows.c */
+void smm_rows_prepare(smm_glmm *g);
+void smm_rows_dispersion(smm_glmm *g);
+void smm_rows(smm_glmm *g);
+double smm_rows_rounding(const smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
 /* glmm_curvature.c: the working linear model at the modes, with the expected weights and sigma = 1 */
 int smm_solve_expected(smm_glmm *g);
+
+/* modes.c */
+int smm_modes_unique(const smm_glmm *g);
+int smm_find_modes(smm_glmm *g);
 
 /* pirls.c */
 int smm_pirls(smm_glmm *g);

@@ -184,7 +184,7 @@ static void check_solution(const mixed *x, smm_glmm *g, const double *at)
 {
     const problem *m = &x->m;
     int64_t n = m->n, q = m->q, p = m->p;
-    double beta[4], u[64], b[64], eta[64], inverse[16], condvar[256], scalars[5], value;
+    double beta[4], u[64], b[64], eta[64], inverse[16], condvar[256], scalars[7], value;
     double *V = calloc((size_t)(2 * n * n), sizeof *V), *Vinv = V + n * n, XVX[16] = {0};
     if (!V || q > 64 || n > 64 || condvar_length(m) > 256) abort();
     CHECK(smm_glmm_value(g, at, &value) == SMM_OK);

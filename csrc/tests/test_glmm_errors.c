@@ -131,6 +131,8 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_curvature(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_beta(NULL, at) == SMM_EINVAL);
     CHECK(smm_glmm_set_beta(g, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_set_target(NULL, at) == SMM_EINVAL);
+    CHECK(smm_glmm_set_target(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(NULL, 1) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, 0) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, NAN) == SMM_EINVAL);

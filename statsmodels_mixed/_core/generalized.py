@@ -109,6 +109,10 @@ class GeneralizedSolution:
     condvar : tuple of ndarray, shape (l, k, k)
     loglik, usq, logdet_omega, dispersion : float
     pirls_steps : int
+    saturated : float
+        Log-likelihood of the saturated model.
+    several_modes : bool
+        Whether the starts of PIRLS led to different modes.
     """
 
     beta: Array
@@ -122,6 +126,8 @@ class GeneralizedSolution:
     logdet_omega: float
     dispersion: float
     pirls_steps: int
+    saturated: float
+    several_modes: bool
 
 
 class CoreGeneralized:
@@ -197,6 +203,12 @@ class CoreGeneralized:
         with self.threads, self._lock:
             check(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
 
+    def set_target(self, target: Array) -> None:
+        """Give the responses on the scale of eta, near which a second mode is looked for."""
+        target = floats(target, (self.design.n,), "target")
+        with self.threads, self._lock:
+            check(lib.smm_glmm_set_target(self.handle, doubles(target)), "set the target")
+
     @property
     def nparameters(self) -> int:
         """Number of parameters of the objective."""
@@ -230,7 +242,7 @@ class CoreGeneralized:
         inverse, condvar, scalars = (
             np.empty((p, p)),
             np.empty(self.design.condvar_size),
-            np.empty(5),
+            np.empty(7),
         )
         with self.threads, self._lock:
             status = lib.smm_glmm_solution(
@@ -239,9 +251,21 @@ class CoreGeneralized:
             )
         check(status, "read the solution")
         blocks = self.design.squares_by_term(condvar)
-        loglik, usq, logdet, dispersion, steps = (float(value) for value in scalars)
+        loglik, usq, logdet, dispersion, steps, saturated, several = map(float, scalars)
         return GeneralizedSolution(
-            beta, u, b, eta, inverse, blocks, loglik, usq, logdet, dispersion, int(steps)
+            beta,
+            u,
+            b,
+            eta,
+            inverse,
+            blocks,
+            loglik,
+            usq,
+            logdet,
+            dispersion,
+            int(steps),
+            saturated,
+            several != 0,
         )
 
     def leverage(self) -> Array:

@@ -17,7 +17,7 @@ from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .crossprod import Structure, core_design
 from .estimates import GeneralizedEstimates
-from .families import FamilySpec
+from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis, orthonormal_basis
 from .quadrature import MOST_POINTS, gauss_hermite
 
@@ -196,7 +196,18 @@ def core_model(
         observed=hessian == "observed",
     )
     model.set_approximation(fast, *gauss_hermite(int(n_agq)))
+    target = _target(spec, y)
+    if np.all(np.isfinite(target)):
+        model.set_target(target)
     return model
+
+
+def _target(spec: FamilySpec, y: Array) -> Array:
+    """Return the responses on the scale of the linear predictor, drawn to their mean a little."""
+    link, mean = family_object(spec).link, np.full(1, np.mean(y))
+    with np.errstate(all="ignore"):
+        target = np.asarray(link(0.9 * y + 0.1 * mean), dtype=float)
+        return np.where(np.isfinite(target), target, link(mean))
 
 
 def objective_and_gradient(

@@ -139,6 +139,8 @@ class GeneralizedEstimates:
         Whether some T is (numerically) rank deficient.
     pirls_steps : int
         Penalized least squares problems solved in all.
+    several_modes : bool
+        Whether the conditional modes at the estimates are the highest of several maxima.
     report : FitReport
         What happened during the fit.
     identification : Identification
@@ -165,5 +167,6 @@ class GeneralizedEstimates:
     fitted: Array
     singular: bool
     pirls_steps: int
+    several_modes: bool
     report: FitReport
     identification: Identification = ALL_IDENTIFIED

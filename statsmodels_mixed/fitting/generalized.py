@@ -201,12 +201,8 @@ def _estimates(
     if design.offset is not None:
         linear = linear + design.offset
     family = family_object(spec, solution.dispersion)
-    trials = 1.0 if design.weights is None else design.weights
     with np.errstate(all="ignore"):
         fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
-        unit = float(family.deviance(design.y, fitted, var_weights=trials))
-    phi = 1.0 if spec.family == "negative_binomial" else solution.dispersion
-    saturated = solution.loglik + 0.5 * unit / phi
     return GeneralizedEstimates(
         spec=spec,
         n_agq=int(n_agq),
@@ -219,7 +215,7 @@ def _estimates(
         cov_conditional=basis.covariance(solution.xvx_inverse),
         dispersion=solution.dispersion,
         objective=report.objective,
-        deviance=report.objective + 2.0 * saturated,
+        deviance=report.objective + 2.0 * solution.saturated,
         logdet_omega=solution.logdet_omega,
         u=by_term(solution.u),
         b=by_term(solution.b),
@@ -228,6 +224,7 @@ def _estimates(
         fitted=fitted,
         singular=singular,
         pirls_steps=solution.pirls_steps,
+        several_modes=solution.several_modes,
         report=replace(
             report,
             start=problem.to_user(report.start),

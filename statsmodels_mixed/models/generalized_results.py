@@ -242,6 +242,11 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     def _own_facts(self) -> list[str]:
         facts = list(self.model.notes)
+        if self.estimates.several_modes:
+            facts.append(
+                "Conditional modes: with this family and link there are several at the estimates; "
+                "the highest that was found is taken."
+            )
         if self.separated:
             facts.append(
                 "Separation: no finite estimate exists for the coefficients of "

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Which conditional modes an evaluation takes. Where the log-likelihood of a row is concave in
+ * eta, h (pirls.c) has one maximum, and PIRLS may start anywhere: it starts from the modes of
+ * the evaluation before.
+ *
+ * Elsewhere h may have several maxima, and the objective is a function of its parameters only if
+ * the path of a minimizer has no part in the choice. PIRLS then starts twice, from u = 0 and from
+ * the penalized least squares fit to the target, the responses on the scale of eta:
+ *
+ *     (Lambda'Z'WZ Lambda + I) u = Lambda'Z'W (target - X beta - offset),
+ *
+ * W the expected weights at the target. The higher maximum is taken; with one term, whose levels
+ * are independent, level by level.
+ */
+#include "smm_glmm.h"
+
+/* Maxima of h that differ by less than this share of it are the same. */
+#define SAME 1e-7
+
+/* Concave log-likelihoods on one interval of eta, whatever y is. */
+static int is_concave(const smm_family *f)
+{
+    double power = f->link == SMM_POWER ? f->power : f->link == SMM_IDENTITY ? 1 : 0;
+    switch (f->distribution) {
+    case SMM_BINOMIAL:
+        return f->link != SMM_CAUCHIT && f->link != SMM_POWER;
+    case SMM_POISSON:
+        return f->link == SMM_LOG || power == 1;
+    case SMM_GAMMA:
+        return f->link == SMM_LOG || power == -1;
+    case SMM_INVERSE_GAUSSIAN:
+        return power == -1 || power == -2;
+    case SMM_NEGATIVE_BINOMIAL:
+        return f->link == SMM_LOG;
+    default:
+        return power == 1;
+    }
+}
+
+int smm_modes_unique(const smm_glmm *g) { return is_concave(&g->family); }
+
+static size_t bytes(int64_t n) { return sizeof(double) * (size_t)n; }
+
+static int climb_from(smm_glmm *g, const double *u, const double *beta)
+{
+    const smm_design *d = g->ws->design;
+    if (u) memcpy(g->u, u, bytes(d->q));
+    else memset(g->u, 0, bytes(d->q));
+    if (g->fast) memcpy(g->beta, beta, bytes(d->p));
+    return smm_pirls(g);
+}
+
+/* From the modes of the evaluation before; failing that, because that was a trial of a minimizer
+ * far away, from those where the gradient was last wanted; failing that, from zero. */
+static int only_mode(smm_glmm *g)
+{
+    int status = climb_from(g, g->u_kept, g->beta_kept);
+    if (status) status = climb_from(g, g->u_good, g->beta_good);
+    if (status) status = climb_from(g, NULL, g->beta_start);
+    return status;
+}
+
+/* The penalized least squares fit to the target, into u (and beta, when it is profiled out). */
+static int fit_target(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    memcpy(g->eta, g->target, bytes(d->n));
+    smm_rows(g);
+    for (int64_t i = 0; i < d->n; i++) {
+        double fixed = g->fast ? (g->offset ? g->offset[i] : 0) : g->xb[i];
+        if (!isfinite(g->we[i])) return SMM_ENONFINITE;
+        g->work[i] = g->we[i];
+        g->row[i] = g->we[i] * (g->target[i] - fixed);
+    }
+    int status = smm_form_omega(g, g->work);
+    if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
+    if (status) return status;
+    smm_z_transpose(g, g->row, g->zl);
+    smm_apply_lambda_t(g->ws, g->zl, g->u, 1);
+    if (g->fast) smm_x_transpose(g, g->row, g->beta);
+    smm_solve_modes(g, g->u, g->fast ? g->beta : NULL);
+    return SMM_OK;
+}
+
+/* Of each level of the only term the part of h in `out` (nodes), for the rows evaluated last. */
+static void parts_of_levels(smm_glmm *g, double *out)
+{
+    const smm_design *d = g->ws->design;
+    int32_t k = d->cols[0];
+    smm_rows_at(g, g->eta, g->row, g->work, NULL);
+    for (int32_t j = 0; j < d->nodes; j++) {
+        out[j] = 0;
+        for (int32_t c = 0; c < k; c++) out[j] -= 0.5 * g->u[j * k + c] * g->u[j * k + c];
+    }
+    for (int64_t i = 0; i < d->n; i++) out[d->node_of[0][d->refs[0][i]]] += g->row[i];
+}
+
+static double height(const smm_glmm *g) { return g->loglik - 0.5 * g->usq; }
+
+static int best_mode(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    int by_level = d->nterms == 1 && !g->fast;
+    int first = climb_from(g, NULL, g->beta_start);
+    double least = height(g);
+    memcpy(g->u_kept, g->u, bytes(d->q));
+    memcpy(g->beta_kept, g->beta, bytes(d->p));
+    if (!first && by_level) parts_of_levels(g, g->zc);
+    int second = fit_target(g);
+    if (second == SMM_OK) second = smm_pirls(g);
+    if (second) return first ? first : climb_from(g, g->u_kept, g->beta_kept);
+    double difference = height(g) - least, same = SAME * (1 + fabs(least));
+    if (first) return SMM_OK;
+    if (by_level) {
+        int32_t k = d->cols[0], mixed = 0, better = 0;
+        parts_of_levels(g, g->v);
+        for (int32_t j = 0; j < d->nodes; j++) {
+            g->several |= fabs(g->v[j] - g->zc[j]) > same;
+            int from_second = g->v[j] > g->zc[j] + same;
+            better += from_second;
+            if (!from_second) mixed++, memcpy(g->u + j * k, g->u_kept + j * k, bytes(k));
+        }
+        return better && !mixed ? SMM_OK : smm_pirls(g);
+    }
+    g->several = fabs(difference) > same;
+    return difference > same ? SMM_OK : climb_from(g, g->u_kept, g->beta_kept);
+}
+
+int smm_find_modes(smm_glmm *g)
+{
+    g->several = 0;
+    return g->target ? best_mode(g) : only_mode(g);
+}
