@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from statsmodels_mixed import ConvergenceWarning, DataError
@@ -100,3 +101,34 @@ def test_residuals_near_rounding_are_not_said_to_be_estimates(reml):
         m = smf.mixedlm2("y ~ 1 + (1 | g)", d).fit(reml=reml)
     assert not m.converged
     assert "rounding errors" in str(m.summary())
+
+
+FAMILIES = {
+    "gamma": sm.families.Gamma(sm.families.links.Log()),
+    "gaussian": sm.families.Gaussian(sm.families.links.Log()),
+    "inverse gaussian": sm.families.InverseGaussian(sm.families.links.Log()),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_generalized_models_whose_dispersion_vanishes(family):
+    r = np.random.default_rng(6)
+    g = np.repeat(np.arange(12), 5)
+    u, noise = 0.5 * r.normal(size=12), r.normal(size=60)
+    model = smf.mixedglm2("y ~ 1 + (1 | g)", {"y": np.exp(1 + u[g]), "g": g}, family=family)
+    with pytest.raises(DataError, match=r"'y' does not vary .*'g'.*dispersion"):
+        model.fit()
+    d = {"y": np.exp(1 + u[g] + 1e-7 * noise), "g": g}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            smf.mixedglm2("y ~ 1 + (1 | g)", d, family=family).fit()
+        except DataError as error:
+            assert "no maximum of the likelihood" in str(error)
+        else:
+            assert "nearly zero" in str(said[0].message)
+    ordinary = {"y": np.exp(1 + u[g] + 1e-3 * noise), "g": g}
+    fit = smf.mixedglm2("y ~ 1 + (1 | g)", ordinary, family=family).fit()
+    assert fit.converged
+    means = np.bincount(g, np.log(ordinary["y"])) / 5
+    assert fit.theta[0] == pytest.approx(means.std(), rel=1e-5)

@@ -24,6 +24,7 @@ from .families import FamilySpec, family_object
 from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
+from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = [
@@ -115,6 +116,7 @@ def fit_generalized(
     DataError
         If there are too few rows, or no maximum can be reached.
     """
+    refuse_constant_within(design, spec)
     with one_blas_thread():
         problem = prepare(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
@@ -175,6 +177,11 @@ def _maximize(
         report = replace(report, end=end, gradient=gradient)
     singular = is_singular(factors, [block.column_sizes() / unit for block in design.blocks])
     estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    if spec.family in POWERS:
+        report = with_small_dispersion(
+            estimates.report, design, spec, estimates.fitted, estimates.dispersion
+        )
+        estimates = replace(estimates, report=report)
     if not suspicious(report.hessian_min_eigenvalue, singular):
         return estimates
     identification = identify(design, residual=spec.normal, normal=spec.normal)

@@ -21,9 +21,17 @@ from .._core import CoreWorkspace
 from ..errors import DataError
 from ..frame.design import Design
 from .crossprod import Crossproducts
+from .families import FamilySpec
 from .optimize import FitReport
 
-__all__ = ["refuse_unbounded", "refuse_vanished", "with_rounding"]
+__all__ = [
+    "POWERS",
+    "refuse_constant_within",
+    "refuse_unbounded",
+    "refuse_vanished",
+    "with_rounding",
+    "with_small_dispersion",
+]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +43,13 @@ SMALL = 1e-3
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
 UNCERTAIN = 32.0
+# Conditional modes of a generalized model lose their digits where residuals are this share of
+# the differences of means.
+VANISHING = 3e-6
+# Families whose dispersion may tend to zero, with the power of the mean in their variance.
+POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
+# Numbers that differ by less than this share are equal but for rounding.
+CONSTANT = 1e-13
 
 
 def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -> None:
@@ -112,17 +127,69 @@ def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> F
     return replace(report, converged=False, message=message)
 
 
-def _reason(design: Design) -> str:
-    y = design.y if design.offset is None else design.y - design.offset
+def refuse_constant_within(design: Design, spec: FamilySpec) -> None:
+    """Make sure that the response of a generalized model varies within some level.
+
+    Counts and proportions vary whatever they are: their dispersion is not estimated.
+
+    Raises
+    ------
+    DataError
+        If it is constant within all levels of a grouping factor.
+    """
+    name = _constant_within(design, design.y) if spec.family in POWERS else None
+    if name is not None:
+        raise DataError(
+            f"the response {design.response_name!r} does not vary within the levels of {name!r}: "
+            "the dispersion tends to zero and the likelihood has no maximum; take one row of "
+            "each level"
+        )
+
+
+def with_small_dispersion(
+    report: FitReport, design: Design, spec: FamilySpec, fitted: Array, phi: float
+) -> FitReport:
+    """Return the report of a generalized fit; where the dispersion vanishes it has not converged.
+
+    Parameters
+    ----------
+    report : FitReport
+    design : Design
+    spec : FamilySpec
+        Its variance is phi times a power of the mean.
+    fitted : ndarray, shape (n,)
+        Means of the rows.
+    phi : float
+        The dispersion.
+    """
+    left = phi * float(np.mean(np.abs(fitted) ** POWERS[spec.family]))
+    if not left <= VANISHING**2 * float(np.var(design.y)):
+        return report
+    message = (
+        f"The dispersion, {phi:.2g}, is nearly zero beside the differences of means: rounding "
+        "errors hide what is left of the response."
+    )
+    return replace(report, converged=False, message=message)
+
+
+def _constant_within(design: Design, y: Array) -> str | None:
+    """Return the grouping factor within whose levels y is constant, if there is one."""
     for block in design.blocks:
         highest = np.full(len(block.levels), -np.inf)
         np.maximum.at(highest, block.refs, y)
-        if np.all(highest[block.refs] - y <= 1e-13 * np.abs(y).max()):
-            return (
-                f"the response {design.response_name!r} does not vary within the levels of "
-                f"{block.name!r}: the residual variance tends to zero and the likelihood has no "
-                "maximum; take one row of each level, or give sigma="
-            )
+        if np.all(highest[block.refs] - y <= CONSTANT * np.abs(y).max()):
+            return block.name
+    return None
+
+
+def _reason(design: Design) -> str:
+    name = _constant_within(design, design.y if design.offset is None else design.y - design.offset)
+    if name is not None:
+        return (
+            f"the response {design.response_name!r} does not vary within the levels of {name!r}: "
+            "the residual variance tends to zero and the likelihood has no maximum; take one row "
+            "of each level, or give sigma="
+        )
     names = " and ".join(repr(block.name) for block in design.blocks)
     return (
         f"the fixed effects and the random effects of {names} reproduce the response "
