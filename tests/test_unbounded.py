@@ -132,3 +132,12 @@ def test_generalized_models_whose_dispersion_vanishes(family):
     assert fit.converged
     means = np.bincount(g, np.log(ordinary["y"])) / 5
     assert fit.theta[0] == pytest.approx(means.std(), rel=1e-5)
+
+
+def test_deletions_that_leave_no_maximum_have_not_converged():
+    """Only the last level varies; without it the residual variance tends to zero."""
+    r = np.random.default_rng(8)
+    g = np.repeat(np.arange(8), 4)
+    d = pd.DataFrame({"g": g, "y": r.normal(size=8)[g] + (g == 7) * r.normal(size=32)})
+    deleted = quiet("y ~ 1 + (1 | g)", d).influence("g")
+    assert deleted.converged.tolist() == [True] * 7 + [False]

@@ -169,7 +169,9 @@ class LinearRefitter(Refitter):
             beta=self._truth.beta + np.einsum("ij,rj->ri", R, y_scale * fits.beta),
             covariance=sigma[:, None, None] ** 2 * (R @ fits.xvx_inverse @ R.T),
             theta=self._components.rectify(fits.theta),
-            converged=np.asarray(settled(value, decrement, min_eigenvalue)),
+            # sigma of the size of rounding errors is on its way to zero
+            converged=np.asarray(settled(value, decrement, min_eigenvalue))
+            & (sigma > self._products.rounding),
         )
 
 

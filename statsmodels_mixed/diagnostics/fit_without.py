@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .._core import CoreWorkspace, one_blas_thread
 from ..errors import CoreError, DataError
 from ..fitting.approximation import core_model, join_parameters, working_basis
-from ..fitting.crossprod import core_design
+from ..fitting.crossprod import core_design, rounding
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import ALIASED, FixedBasis, orthonormal_basis, residual_response
 from ..fitting.generalized import fit_generalized
@@ -75,6 +75,7 @@ class LinearDeleter:
             self.basis = orthonormal_basis(design.X, design.weights)
         y = design.y if design.offset is None else design.y - design.offset
         self._gamma, self._residual, self._scale = residual_response(y, self.basis, design.weights)
+        self._rounding = rounding(design)
         self._weights = np.ones(len(y)) if design.weights is None else design.weights
         self._log_weights = np.log(self._weights).sum()
         self.root = np.sqrt(self._weights)
@@ -121,7 +122,7 @@ class LinearDeleter:
             report.end,
             sigma,
             report.objective + float(constant),
-            report.converged,
+            report.converged and sigma > self._rounding,
         )
 
     def alone(self, design: Design) -> tuple[NDArray[np.intp], DeletedFit]:

@@ -19,6 +19,7 @@ __all__ = [
     "form_crossproducts",
     "linear_structure",
     "require_digits",
+    "rounding",
 ]
 
 Array = NDArray[np.float64]
@@ -140,10 +141,15 @@ def form_crossproducts(design: Design, structure: Structure | None = None) -> Cr
     gamma, residual, scale = residual_response(y, basis, design.weights)
     workspace = CoreWorkspace(structure.core, residual, design.weights)
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
-    rounding = ROUNDING * root_mean_square(design.y, design.weights)
+    return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding(design))
+
+
+def rounding(design: Design) -> float:
+    """Return a residual standard deviation that rounding errors of the response can make."""
+    total = ROUNDING * root_mean_square(design.y, design.weights)
     if design.offset is not None:
-        rounding += ROUNDING * root_mean_square(design.offset, design.weights)
-    return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding)
+        total += ROUNDING * root_mean_square(design.offset, design.weights)
+    return total
 
 
 def require_digits(sigma: float, y_scale: float, share: float, what: str) -> None:
