@@ -18,8 +18,13 @@
 #define NEAR_ZERO 1e-7
 /* A column of T this small, relative to the noise, is tried as exactly zero. */
 #define TRY_ZERO 1e-3
-/* Curvatures below this share of the largest count as flat. */
+/* One parameter may be known far better than another, so curvatures are compared in units in
+ * which the diagonal of H is 1: directions with less than this share of the largest there are
+ * flat. Diagonals below the share NO_CURVATURE of the largest are rounding errors. */
 #define FLAT 1e-6
+#define NO_CURVATURE 1e-13
+/* Diagonals within this share of the largest are left in the units of x. */
+#define ALIKE 1e-4
 /* See correct_curvature. */
 #define DAMPED 0.1
 
@@ -50,7 +55,8 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
     run->g = v + 2 * n;
     run->step = v + 3 * n;
     run->eigenvalues = v + 4 * n;
-    run->work = v + 5 * n;
+    run->root = v + 5 * n;
+    run->work = v + 6 * n;
     run->H = problem->matrices;
     run->V = run->H + (size_t)n * n;
     run->stop = SMM_STOP_NONE;
@@ -98,18 +104,18 @@ int smm_run_gradient(smm_run *run, double *g)
     return status;
 }
 
-/* Step and promise from the Cholesky factor of H, when H is safely positive definite. */
+/* Step and promise from the Cholesky factor of H, when H is safely positive definite: each
+ * pivot is what the other parameters leave of its own diagonal. */
 static int cholesky_step(smm_run *run, const double *g)
 {
     const smm_design *d = run->problem->design;
     int32_t n = run->problem->n;
-    double largest = 0, promised = 0;
+    double promised = 0;
     memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
     if (smm_potrf(&d->blas, n, run->V, n)) return 0;
-    for (int32_t i = 0; i < n; i++) largest = fmax(largest, run->H[i + (size_t)i * n]);
     for (int32_t i = 0; i < n; i++) {
         double pivot = run->V[i + (size_t)i * n];
-        if (pivot * pivot < FLAT * largest) return 0;
+        if (pivot * pivot < FLAT * run->H[i + (size_t)i * n]) return 0;
         run->step[i] = -g[i];
     }
     smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 0);
@@ -119,20 +125,59 @@ static int cholesky_step(smm_run *run, const double *g)
     return 1;
 }
 
-/* Eigenvalues of H, ascending, and its eigenvectors in V. */
-int smm_run_eigen(smm_run *run)
+/* Eigenvalues of the matrix in V, ascending, which its eigenvectors replace. */
+static int eigen(smm_run *run)
 {
     const smm_design *d = run->problem->design;
     int n = run->problem->n, lwork = SMM_EIGEN_WORK * n, info = 0;
-    memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
     if (n == 1) {
         run->eigenvalues[0] = run->V[0];
         run->V[0] = 1;
-    } else {
-        d->blas.dsyev("V", "L", &n, run->V, &n, run->eigenvalues, run->work, &lwork, &info);
-        if (info) return SMM_ENONFINITE;
+    } else d->blas.dsyev("V", "L", &n, run->V, &n, run->eigenvalues, run->work, &lwork, &info);
+    return info ? SMM_ENONFINITE : SMM_OK;
+}
+
+/* Eigenvalues of H, ascending, and its eigenvectors in V. */
+int smm_run_eigen(smm_run *run)
+{
+    int32_t n = run->problem->n;
+    memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
+    int status = eigen(run);
+    if (!status) run->report->min_eigenvalue = run->eigenvalues[0];
+    return status;
+}
+
+/* Step and promise from the eigenvalues of D^-1/2 H D^-1/2, with D the size of the diagonal of H:
+ * directions of negative curvature are reversed and flat ones held back (Gill, Murray and Wright
+ * 1981, section 4.4), so that the step always descends. */
+static int eigen_step(smm_run *run, const double *g)
+{
+    int32_t n = run->problem->n;
+    double *root = run->root, largest = 0, smallest = INFINITY, promised = 0;
+    for (int32_t i = 0; i < n; i++) {
+        double size = fabs(run->H[i + (size_t)i * n]);
+        largest = fmax(largest, size);
+        smallest = fmin(smallest, size);
     }
-    run->report->min_eigenvalue = run->eigenvalues[0];
+    double floor = largest > 0 ? NO_CURVATURE * largest : 1.0;
+    for (int32_t i = 0; i < n; i++)
+        root[i] = smallest > ALIKE * largest ? 1 : sqrt(fmax(fabs(run->H[i + (size_t)i * n]), floor));
+    for (int32_t j = 0; j < n; j++)
+        for (int32_t i = 0; i < n; i++)
+            run->V[i + (size_t)j * n] = run->H[i + (size_t)j * n] / root[i] / root[j];
+    int status = eigen(run);
+    if (status) return status;
+    double least = FLAT * fmax(fabs(run->eigenvalues[0]), fabs(run->eigenvalues[n - 1]));
+    if (least == 0) least = 1;
+    for (int32_t i = 0; i < n; i++) run->step[i] = 0;
+    for (int32_t j = 0; j < n; j++) {
+        const double *v = run->V + (size_t)j * n;
+        double dot = 0, curvature = fmax(fabs(run->eigenvalues[j]), least);
+        for (int32_t i = 0; i < n; i++) dot += v[i] * g[i] / root[i];
+        promised += 0.5 * dot * dot / curvature;
+        for (int32_t i = 0; i < n; i++) run->step[i] -= dot / curvature * v[i] / root[i];
+    }
+    run->report->decrement = promised;
     return SMM_OK;
 }
 
@@ -180,9 +225,7 @@ static void correct_curvature(smm_run *run)
     }
 }
 
-/* Newton step and the decrease it promises. Directions of negative curvature are
- * reversed and flat ones held back (Gill, Murray and Wright 1981, section 4.4), so that
- * the step always descends. */
+/* Newton step and the decrease it promises. */
 int smm_run_model(smm_run *run, const double *g)
 {
     int32_t nt = run->problem->n;
@@ -196,20 +239,7 @@ int smm_run_model(smm_run *run, const double *g)
         correct_curvature(run);
         if (cholesky_step(run, g)) return SMM_OK;
     }
-    status = smm_run_eigen(run);
-    if (status) return status;
-    double largest = fmax(fabs(run->eigenvalues[0]), fabs(run->eigenvalues[nt - 1]));
-    double least = largest > 0 ? FLAT * largest : 1.0, promised = 0;
-    for (int32_t i = 0; i < nt; i++) run->step[i] = 0;
-    for (int32_t j = 0; j < nt; j++) {
-        const double *v = run->V + (size_t)j * nt;
-        double dot = 0, curvature = fmax(fabs(run->eigenvalues[j]), least);
-        for (int32_t i = 0; i < nt; i++) dot += v[i] * g[i];
-        promised += 0.5 * dot * dot / curvature;
-        for (int32_t i = 0; i < nt; i++) run->step[i] -= dot / curvature * v[i];
-    }
-    run->report->decrement = promised;
-    return SMM_OK;
+    return eigen_step(run, g);
 }
 
 static int on_diagonal(const smm_design *d, int32_t i)

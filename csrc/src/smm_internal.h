@@ -284,7 +284,7 @@ typedef struct {
     double *point;               /* (n) parameters of the last evaluation */
     double value;                /* and its value */
     int solved;                  /* 0: no value yet, 1: value, 2: gradient too */
-    double *x, *g, *step, *eigenvalues, *work; /* (n), work longer */
+    double *x, *g, *step, *eigenvalues, *root, *work; /* (n), work longer */
     double *H, *V;               /* (n x n): Hessian, eigenvectors */
     int pairs;                   /* steps remembered so far, the oldest first */
     int stop;                    /* set when a limit or the caller ends the run */
