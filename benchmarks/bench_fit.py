@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.testing import assert_allclose
 
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.linear import default_start, fit_linear
+from statsmodels_mixed.fitting.linear import fit_linear
 from statsmodels_mixed.fitting.optimize import FitOptions
 
 # No fit may end this far above the answer.
@@ -20,7 +20,7 @@ def check(objective, case):
 def test_fit_in_C(benchmark, case, report):
     products = form_crossproducts(case.design())
     products.set_criterion(False, None)
-    start = default_start(case.design(), products.workspace.theta_scale())
+    start = products.workspace.identity()
     options = FitOptions()
     tolerances = {"ftol_rel": options.ftol_rel, "ftol_abs": options.ftol_abs}
 

@@ -4,6 +4,7 @@
 `CoreWorkspace` is where one thread evaluates, minimizes and solves.
 """
 
+from .coordinates import Coordinates
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
@@ -13,6 +14,7 @@ from .workspace import CoreWorkspace, Refits, Solution
 
 __all__ = [
     "LARGE_TAIL",
+    "Coordinates",
     "CoreDesign",
     "CoreGeneralized",
     "CoreWorkspace",

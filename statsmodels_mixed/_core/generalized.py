@@ -216,8 +216,15 @@ class CoreGeneralized:
 
     def value_and_gradient(self, parameters: Array) -> tuple[float, Array]:
         """Return the objective and its exact gradient; NaN where PIRLS does not settle."""
+        value, gradient = self._value_and_gradient(self._inward(parameters))
+        return value, self.design.coordinates.gradient_outward(gradient)
+
+    def _inward(self, parameters: Array) -> Array:
+        parameters = floats(parameters, (self.nparameters,), "parameters")
+        return self.design.coordinates.inward(parameters)
+
+    def _value_and_gradient(self, parameters: Array) -> tuple[float, Array]:
         count = self.nparameters
-        parameters = floats(parameters, (count,), "parameters")
         value, gradient = ffi.new("double *"), np.full(count, np.nan)
         with self.threads, self._lock:
             status = lib.smm_glmm_value(self.handle, doubles(parameters), value)
@@ -227,8 +234,16 @@ class CoreGeneralized:
             check(status, "evaluate the objective")
         return float(value[0]), gradient
 
+    def in_units(self, theta: Array) -> Array:
+        """Return theta in the core's coordinates and in units where columns have mean square 1."""
+        coordinates = self.design.coordinates
+        return coordinates.inward(theta) * coordinates.column_sizes()
+
     def curvature(self) -> Array:
         """Return the approximate Hessian where the model is solved."""
+        return self.design.coordinates.curvature_outward(self._curvature())
+
+    def _curvature(self) -> Array:
         count = self.nparameters
         out = np.empty((count, count))
         with self.threads, self._lock:
@@ -250,7 +265,8 @@ class CoreGeneralized:
                 *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
             )
         check(status, "read the solution")
-        blocks = self.design.squares_by_term(condvar)
+        blocks = self.design.coordinates.covariances(self.design.squares_by_term(condvar))
+        b = self.design.effects_outward(b)
         loglik, usq, logdet, dispersion, steps, saturated, several = map(float, scalars)
         return GeneralizedSolution(
             beta,
@@ -282,29 +298,30 @@ class CoreGeneralized:
         with self.threads, self._lock:
             status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")
-        return out
+        return self.design.coordinates.joint_covariances(out)
 
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
         with self.threads, self._lock:
             check(lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
-        return self.design.rows_by_term(out)
+        return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(
         self, start: Array, *, algorithm: int | None = None, **options: Any
     ) -> Minimization:
         """Minimize from `start`; see `CoreWorkspace.minimize`."""
         with self.threads:
-            return run_minimizer(
+            run = run_minimizer(
                 self.handle,
                 lib.smm_glmm_newton,
                 lib.smm_glmm_nlopt,
-                floats(start, (self.nparameters,), "start"),
+                self._inward(start),
                 self._lock,
-                evaluate=self.value_and_gradient,
-                curvature=self.curvature,
+                evaluate=self._value_and_gradient,
+                curvature=self._curvature,
                 scale=lambda: np.ones(self.nparameters),
                 algorithm=algorithm,
                 **options,
             )
+        return run.outward(self.design.coordinates)

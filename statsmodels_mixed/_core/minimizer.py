@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles
+from .coordinates import Coordinates
 from .nlopt_api import nlopt_table
 from .nlopt_python import run_nlopt
 
@@ -46,6 +47,17 @@ class Minimization:
     log_theta: Array
     log_value: Array
     gradient: Array
+
+    def outward(self, coordinates: Coordinates) -> Minimization:
+        """Return the same in the coordinates of the terms; see `Coordinates`."""
+        if coordinates.trivial:
+            return self
+        return replace(
+            self,
+            theta=coordinates.outward(self.theta),
+            log_theta=coordinates.outward(self.log_theta),
+            gradient=coordinates.gradient_outward(self.gradient),
+        )
 
 
 class _Interrupt:

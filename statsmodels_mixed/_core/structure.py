@@ -17,6 +17,7 @@ from ..errors import CoreError
 from ._smm import ffi, lib
 from .blas import blas_table
 from .boundary import check, doubles, floats
+from .coordinates import Coordinates
 
 __all__ = ["CoreDesign", "TermArrays"]
 
@@ -62,6 +63,10 @@ class CoreDesign:
         The term with most random effects first.
     X : ndarray, shape (n, p)
         Fixed-effects columns.
+    weights : ndarray, shape (n,), optional
+        Weights of the rows, for the choice of coordinates: see `Coordinates`. Handles made of
+        this design work in these; the classes that own them take and give everything in the
+        coordinates of the terms.
 
     Raises
     ------
@@ -69,7 +74,7 @@ class CoreDesign:
         If the arrays do not fit together or the model is too large.
     """
 
-    def __init__(self, terms: Sequence[TermArrays], X: Array) -> None:
+    def __init__(self, terms: Sequence[TermArrays], X: Array, weights: Array | None = None) -> None:
         if X.ndim != 2 or any(term.z.ndim != 2 for term in terms):
             raise CoreError("X and the z of every random-effects term must have two dimensions.")
         n, p = X.shape
@@ -80,14 +85,20 @@ class CoreDesign:
         self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
         self.q = sum(levels * cols for levels, cols in self.shapes)
         self.condvar_size = sum(levels * cols * cols for levels, cols in self.shapes)
+        for term, (_, cols) in zip(terms, self.shapes, strict=True):
+            if term.z.shape != (n, cols):
+                raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
+            if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
+                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
+        self.coordinates = Coordinates(terms, weights)
         c_terms = ffi.new("smm_term[]", len(terms))
         keep = []
-        for c_term, term, (levels, cols) in zip(c_terms, terms, self.shapes, strict=True):
+        for c_term, term, z, (levels, cols) in zip(
+            c_terms, terms, self.coordinates.z, self.shapes, strict=True
+        ):
             refs = _refs(term.refs)
-            z = floats(term.z, (n, cols), "z")
+            z = floats(z, (n, cols), "z")
             pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
-            if refs.shape != (n,) or pattern.shape != (cols, cols):
-                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
             keep.append((refs, z, pattern))
             c_term.levels = levels
             c_term.cols = cols
@@ -128,6 +139,13 @@ class CoreDesign:
     def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
         parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
         return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+    def effects_outward(self, b: Array) -> Array:
+        """Return all random effects, shape (q,), for those in the core's coordinates."""
+        if self.coordinates.trivial:
+            return b
+        parts = self.coordinates.effects(self.by_term(b))
+        return np.concatenate([part.ravel() for part in parts])
 
     def joint_blocks(self, levels: NDArray[np.integer]) -> tuple[NDArray[np.int32], Array]:
         """Return levels, shape (m, terms), as C takes them, and room for a K x K matrix of each."""

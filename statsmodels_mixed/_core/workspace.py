@@ -118,15 +118,29 @@ class CoreWorkspace:
 
     def theta_scale(self) -> Array:
         """Typical size of each element of theta, shape (ntheta,)."""
+        return self.design.coordinates.scale_outward(self._scale())
+
+    def identity(self) -> Array:
+        """Return the theta of T = I where the columns of z are orthogonal with unit mean square."""
+        return self.design.coordinates.identity(self._scale())
+
+    def in_units(self, theta: Array) -> Array:
+        """Return theta in the core's coordinates and in units where columns have mean square 1."""
+        return self._inward(theta) / self._scale()
+
+    def _scale(self) -> Array:
         out = np.empty(self.design.ntheta)
         with self.threads, self._lock:
             check(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
         return out
 
-    def _value(self, theta: Array) -> float:
+    def _inward(self, theta: Array) -> Array:
+        return self.design.coordinates.inward(floats(theta, (self.design.ntheta,), "theta"))
+
+    def _value(self, inner: Array) -> float:
         """Evaluate; NaN when the matrix is not positive definite. The lock is held."""
         out = ffi.new("double *")
-        status = lib.smm_value(self.handle, doubles(theta), out)
+        status = lib.smm_value(self.handle, doubles(inner), out)
         if not is_trial_failure(status):
             check(status, "evaluate the objective")
         return float(out[0])
@@ -136,33 +150,40 @@ class CoreWorkspace:
         check(lib.smm_gradient(self.handle, doubles(out)), "evaluate the gradient")
         return out
 
-    def value(self, theta: Array) -> float:
-        """Return the objective at theta; NaN where it cannot be evaluated."""
-        theta = floats(theta, (self.design.ntheta,), "theta")
+    def _value_and_gradient(self, inner: Array) -> tuple[float, Array]:
         with self.threads, self._lock:
-            return self._value(theta)
-
-    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        """Return the objective and its gradient, leaving the workspace solved at theta."""
-        theta = floats(theta, (self.design.ntheta,), "theta")
-        with self.threads, self._lock:
-            value = self._value(theta)
+            value = self._value(inner)
             if np.isnan(value):
                 return value, np.full(self.design.ntheta, np.nan)
             return value, self._gradient()
 
-    def curvature(self) -> Array:
-        """Return the approximate Hessian where the workspace is solved."""
+    def _curvature(self) -> Array:
         nt = self.design.ntheta
         out = np.empty((nt, nt))
         with self.threads, self._lock:
             check(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
+    def value(self, theta: Array) -> float:
+        """Return the objective at theta; NaN where it cannot be evaluated."""
+        inner = self._inward(theta)
+        with self.threads, self._lock:
+            return self._value(inner)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return the objective and its gradient, leaving the workspace solved at theta."""
+        value, gradient = self._value_and_gradient(self._inward(theta))
+        return value, self.design.coordinates.gradient_outward(gradient)
+
+    def curvature(self) -> Array:
+        """Return the approximate Hessian where the workspace is solved."""
+        return self.design.coordinates.curvature_outward(self._curvature())
+
     def gradient(self) -> Array:
         """Return the gradient where the workspace was last evaluated."""
         with self.threads, self._lock:
-            return self._gradient()
+            gradient = self._gradient()
+        return self.design.coordinates.gradient_outward(gradient)
 
     def solution(self) -> Solution:
         """Return coefficients, conditional modes and determinants where it is solved."""
@@ -180,6 +201,7 @@ class CoreWorkspace:
             )
         check(status, "read the solution")
         r2, logdet_omega, logdet_xvx, dof = (float(value) for value in scalars)
+        b = self.design.effects_outward(b)
         return Solution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
 
     def condvar(self) -> tuple[Array, ...]:
@@ -187,7 +209,7 @@ class CoreWorkspace:
         out = np.empty(self.design.condvar_size)
         with self.threads, self._lock:
             check(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
-        return self.design.squares_by_term(out)
+        return self.design.coordinates.covariances(self.design.squares_by_term(out))
 
     def leverage(self) -> Array:
         """Return the diagonal of d(fitted)/dy, shape (n,)."""
@@ -215,14 +237,14 @@ class CoreWorkspace:
         with self.threads, self._lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check(status, "read joint covariances")
-        return out
+        return self.design.coordinates.joint_covariances(out)
 
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
         with self.threads, self._lock:
             check(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
-        return self.design.rows_by_term(out)
+        return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(
         self, theta: Array, *, algorithm: int | None = None, **options: Any
@@ -239,18 +261,19 @@ class CoreWorkspace:
             See `run_minimizer`.
         """
         with self.threads:
-            return run_minimizer(
+            run = run_minimizer(
                 self.handle,
                 lib.smm_newton,
                 lib.smm_nlopt_minimize,
-                floats(theta, (self.design.ntheta,), "theta"),
+                self._inward(theta),
                 self._lock,
-                evaluate=self.value_and_gradient,
-                curvature=self.curvature,
-                scale=self.theta_scale,
+                evaluate=self._value_and_gradient,
+                curvature=self._curvature,
+                scale=self._scale,
                 algorithm=algorithm,
                 **options,
             )
+        return run.outward(self.design.coordinates)
 
     def refit(
         self,
@@ -277,7 +300,7 @@ class CoreWorkspace:
         """
         count, p, nt = len(responses), self.design.p, self.design.ntheta
         responses = floats(responses, (count, self.design.n), "responses")
-        start = floats(theta, (nt,), "theta")
+        start = floats(self._inward(theta), (nt,), "theta")
         facts, ends = np.empty((count, 6)), np.empty((count, nt))
         beta, inverse = np.empty((count, p)), np.empty((count, p, p))
         options = ffi.new("smm_options *")
@@ -301,4 +324,5 @@ class CoreWorkspace:
             )
         check(status, "fit the model to responses")
         rows = slice(int(done[0]))
-        return Refits(facts[rows], ends[rows], beta[rows], inverse[rows])
+        ends = self.design.coordinates.outward(ends[rows])
+        return Refits(facts[rows], ends, beta[rows], inverse[rows])

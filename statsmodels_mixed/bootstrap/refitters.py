@@ -23,7 +23,6 @@ from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import FixedBasis
 from ..fitting.generalized_start import row_unit
-from ..fitting.linear import default_start
 from ..fitting.optimize import FitOptions, settled
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
@@ -141,8 +140,9 @@ class LinearRefitter(Refitter):
         self._estimates, self._truth, self._components = estimates, truth, components
         self._constant = self._products.constant(estimates.reml)
         self._inverse_r = _inverse(self._products.basis)
-        usual = default_start(design, self._products.workspace.theta_scale())
-        self._start = inside_theta(truth.theta, usual)
+        workspace = self._products.workspace
+        coordinates = workspace.design.coordinates
+        self._start = inside_theta(truth.theta, workspace.identity(), coordinates)
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread."""
@@ -200,7 +200,9 @@ class GeneralizedRefitter(Refitter):
         at = join_parameters(spec, truth.theta, self._gamma, truth.scale, fast=estimates.fast)
         zeta = float(np.log(truth.scale))
         self._unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
-        self._start = inside(spec, design.y, at, generalized_theta(design, self._unit))
+        coordinates = self._core.coordinates
+        usual = generalized_theta(coordinates, self._unit)
+        self._start = inside(spec, design.y, at, usual, coordinates)
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread."""

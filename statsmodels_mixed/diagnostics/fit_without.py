@@ -23,7 +23,7 @@ from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import ALIASED, FixedBasis, orthonormal_basis, residual_response
 from ..fitting.generalized import fit_generalized
 from ..fitting.generalized_start import row_unit
-from ..fitting.linear import default_start, fit_linear
+from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions, minimize
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
@@ -79,10 +79,10 @@ class LinearDeleter:
         self._weights = np.ones(len(y)) if design.weights is None else design.weights
         self._log_weights = np.log(self._weights).sum()
         self.root = np.sqrt(self._weights)
-        self.core = core_design(design, self.basis.Q)
+        self.core = core_design(design, self.basis.Q, design.weights)
         self._workspace = self._make_workspace()
-        usual = default_start(design, self._workspace.theta_scale())
-        self._start = inside_theta(estimates.theta, usual)
+        usual = self._workspace.identity()
+        self._start = inside_theta(estimates.theta, usual, self.core.coordinates)
 
     def for_thread(self) -> Self:
         """Return a deleter that may work beside this one."""
@@ -153,7 +153,8 @@ class GeneralizedDeleter:
         spec, alpha = estimates.spec, estimates.dispersion
         at = join_parameters(spec, estimates.theta, self._gamma, alpha, fast=estimates.fast)
         unit_eta = row_unit(spec, design.y, estimates.eta, design.weights, float(np.log(alpha)))
-        self._start = inside(spec, design.y, at, generalized_theta(design, unit_eta))
+        usual = generalized_theta(self.core.coordinates, unit_eta)
+        self._start = inside(spec, design.y, at, usual, self.core.coordinates)
 
     def for_thread(self) -> Self:
         """Return a deleter that may work beside this one."""

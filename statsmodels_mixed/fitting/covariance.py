@@ -26,8 +26,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Pattern = NDArray[np.bool_]
 
-# A column of T adds nothing visible to the response when its effect on an observation,
-# relative to the residual standard deviation, is below this.
+# A combination of random effects adds nothing visible to the response when its effect on an
+# observation, relative to the residual standard deviation, is below this.
 SINGULAR = 1e-4
 
 
@@ -157,20 +157,15 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     return tuple(out)
 
 
-def is_singular(
-    factors: Sequence[Array], scales: Sequence[Array], tolerance: float = SINGULAR
-) -> bool:
+def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:
     """Tell whether some covariance matrix is rank deficient relative to the noise.
 
     Parameters
     ----------
     factors : sequence of ndarray, shape (k, k)
-    scales : sequence of ndarray, shape (k,)
-        Root mean square of each column of Z, so that units do not matter.
+        T where the columns of Z have unit mean square and, where T joins them, are orthogonal:
+        then neither units nor shifts of covariates matter.
     tolerance : float
-        Smallest diagonal element of the scaled T that counts as positive.
+        Smallest singular value of T that counts as positive.
     """
-    return any(
-        bool(np.any(np.abs(np.diag(T)) * scale < tolerance))
-        for T, scale in zip(factors, scales, strict=True)
-    )
+    return any(bool(np.linalg.svd(T, compute_uv=False).min() < tolerance) for T in factors)

@@ -99,19 +99,19 @@ class Crossproducts:
         self.workspace.set_criterion(reml, 0.0 if sigma is None else sigma / self.y_scale)
 
 
-def core_design(design: Design, X: Array) -> CoreDesign:
+def core_design(design: Design, X: Array, weights: Array | None = None) -> CoreDesign:
     """Analyse the random effects of a design beside these fixed-effects columns, (n, p)."""
     terms = [
         TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
-    return CoreDesign(terms, X)
+    return CoreDesign(terms, X, weights)
 
 
 def linear_structure(design: Design) -> Structure:
     """Analyse the structure of a linear model."""
     with one_blas_thread():
         basis = orthonormal_basis(design.X, design.weights)
-        return Structure(basis, core_design(design, basis.Q))
+        return Structure(basis, core_design(design, basis.Q, design.weights))
 
 
 def form_crossproducts(design: Design, structure: Structure | None = None) -> Crossproducts:

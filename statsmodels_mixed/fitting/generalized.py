@@ -70,7 +70,9 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
     problem.core.set_unit(unit)
-    return np.concatenate([generalized_theta(design, unit), gamma, zeta]), unit
+    return np.concatenate(
+        [generalized_theta(problem.core.design.coordinates, unit), gamma, zeta]
+    ), unit
 
 
 def fit_generalized(
@@ -175,7 +177,7 @@ def _maximize(
         end = np.concatenate([theta, report.end[problem.ntheta :]])
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)
-    singular = is_singular(factors, [block.column_sizes() / unit for block in design.blocks])
+    singular = is_singular(factors_of(problem.core.in_units(theta) / unit, patterns))
     estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
     if spec.family in POWERS:
         report = with_small_dispersion(

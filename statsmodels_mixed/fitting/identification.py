@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag, solve_triangular
 
-from .._core import one_blas_thread
+from .._core import Coordinates, one_blas_thread
 from ..frame.design import Design, RandomBlock
 from .covariance import Element, components, elements_of
 from .fixed_basis import orthonormal_basis
@@ -139,10 +139,15 @@ def _identify(design: Design, residual: bool, weights: Array | None) -> Identifi
     if root is not None:
         Q = Q * root[:, None]
     blocks = [_in_units(block, root) for block in design.blocks]
-    changes = [_whitening(block) for block in blocks]
+    apart = Coordinates(blocks)
+    near = [replace(block, z=z) for block, z in zip(blocks, apart.z, strict=True)]
+    changes = [_whitening(block) for block in near]
     white = [
         replace(block, z=np.ascontiguousarray(solve_triangular(R, block.z.T, trans="T").T))
-        for block, R in zip(blocks, changes, strict=True)
+        for block, R in zip(near, changes, strict=True)
+    ]
+    changes = [
+        R if C is None else R @ np.linalg.inv(C) for R, C in zip(changes, apart.C, strict=True)
     ]
     model = replace(design, blocks=tuple(white), weights=None)
     whole, seen = _products(model, Q, residual)

@@ -17,22 +17,9 @@ from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 from .unbounded import refuse_unbounded, refuse_vanished, with_rounding
 
-__all__ = ["default_start", "fit_linear"]
+__all__ = ["fit_linear"]
 
 Array = NDArray[np.float64]
-
-
-def default_start(design: Design, scale: Array) -> Array:
-    """Return the identity T in units where every column of Z has unit mean square.
-
-    Parameters
-    ----------
-    design : Design
-    scale : ndarray, shape (n_theta,)
-        Typical size of each element of theta.
-    """
-    identity = [np.eye(len(block.names)) for block in design.blocks]
-    return theta_of(identity, [block.pattern for block in design.blocks]) * scale
 
 
 def _check_start(start: Array, size: int) -> Array:
@@ -64,7 +51,7 @@ def fit_linear(
     sigma : float, optional
         Fixed residual standard deviation; estimated when omitted.
     start : array_like, shape (n_theta,), optional
-        Where to start; see `default_start`.
+        Where to start; the identity T in the core's coordinates when omitted.
     options : FitOptions, optional
     structure : Structure, optional
         That of the design, if it is known from a fit to another response.
@@ -101,11 +88,10 @@ def _minimize(
     products.set_criterion(reml, sigma)
     workspace = products.workspace
 
-    scale = workspace.theta_scale()
-    identity = default_start(design, scale)
+    identity = workspace.identity()
     if sigma is None:
         refuse_unbounded(products, design, identity)
-    begin = identity if start is None else _check_start(start, len(scale))
+    begin = identity if start is None else _check_start(start, len(identity))
     report = minimize(workspace, begin, options, constant=products.constant(reml))
 
     patterns = [block.pattern for block in design.blocks]
@@ -116,7 +102,7 @@ def _minimize(
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)
 
-    singular = is_singular(factors, [np.diag(T) for T in factors_of(1.0 / scale, patterns)])
+    singular = is_singular(factors_of(workspace.in_units(theta), patterns))
     identification = ALL_IDENTIFIED
     if suspicious(report.hessian_min_eigenvalue, singular):
         identification = identify(design, residual=sigma is None, normal=True)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frame.design import Design
-from .covariance import theta_of
+from .._core import Coordinates
 from .families import FamilySpec
 
 __all__ = ["generalized_theta", "inside", "inside_dispersion", "inside_theta", "least_log_alpha"]
@@ -27,12 +26,13 @@ OVERDISPERSION = 0.1
 LEAST_MEAN = 1e-3
 
 
-def generalized_theta(design: Design, unit: float) -> Array:
+def generalized_theta(coordinates: Coordinates, unit: float) -> Array:
     """Return theta for T half as large as what a row can tell.
 
     Parameters
     ----------
-    design : Design
+    coordinates : Coordinates
+        Those of the core.
     unit : float
         The change in the linear predictor that one row can tell.
 
@@ -40,24 +40,29 @@ def generalized_theta(design: Design, unit: float) -> Array:
     -------
     ndarray, shape (n_theta,)
     """
-    factors = [np.diag(0.5 * unit / block.column_sizes()) for block in design.blocks]
-    return theta_of(factors, [block.pattern for block in design.blocks])
+    return coordinates.identity(0.5 * unit / coordinates.column_sizes())
 
 
-def inside_theta(theta: Array, usual: Array) -> Array:
+def inside_theta(theta: Array, usual: Array, coordinates: Coordinates) -> Array:
     """Return theta with no standard deviation near zero.
 
     Parameters
     ----------
     theta : ndarray, shape (n_theta,)
     usual : ndarray, shape (n_theta,)
-        The usual start: zero but for the diagonal elements of the factors.
+        The usual start.
+    coordinates : Coordinates
+        Those of the core, in which the usual start is zero but for the diagonal elements of the
+        factors.
 
     Returns
     -------
     ndarray, shape (n_theta,)
     """
-    return np.asarray(np.where(np.abs(theta) < NEAR_ZERO * np.abs(usual), usual, theta))
+    inner, start = coordinates.inward(theta), np.zeros(len(theta))
+    start[coordinates.diagonal] = coordinates.inward(usual)[coordinates.diagonal]
+    near = np.abs(inner) < NEAR_ZERO * np.abs(start)
+    return coordinates.outward(np.where(near, start, inner)) if near.any() else theta
 
 
 def least_log_alpha(y: Array) -> float:
@@ -88,7 +93,9 @@ def inside_dispersion(spec: FamilySpec, y: Array, start: Array) -> Array:
     return np.append(start[:-1], max(start[-1], least_log_alpha(y)))
 
 
-def inside(spec: FamilySpec, y: Array, start: Array, usual_theta: Array) -> Array:
+def inside(
+    spec: FamilySpec, y: Array, start: Array, usual_theta: Array, coordinates: Coordinates
+) -> Array:
     """Return parameters of a generalized model with none at its bound.
 
     Parameters
@@ -98,7 +105,7 @@ def inside(spec: FamilySpec, y: Array, start: Array, usual_theta: Array) -> Arra
         The response.
     start : ndarray, shape (m,)
         theta, perhaps coefficients, and log dispersion if there is one.
-    usual_theta : ndarray, shape (n_theta,)
+    usual_theta, coordinates
         As for `inside_theta`.
 
     Returns
@@ -106,5 +113,5 @@ def inside(spec: FamilySpec, y: Array, start: Array, usual_theta: Array) -> Arra
     ndarray, shape (m,)
     """
     count = len(usual_theta)
-    theta = inside_theta(start[:count], usual_theta)
+    theta = inside_theta(start[:count], usual_theta, coordinates)
     return np.concatenate([theta, inside_dispersion(spec, y, start)[count:]])
