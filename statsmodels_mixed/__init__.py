@@ -40,6 +40,7 @@ from .models.generalized_results import GeneralizedLinearMixedModelResults
 from .models.linear import LinearMixedModel
 from .models.linear_results import LinearMixedModelResults
 from .results.varcorr import VarCorr
+from .saved import open_fit
 
 __all__ = [
     "ConvergenceWarning",
@@ -69,6 +70,9 @@ __all__ = [
     "term",
     "zerocorr",
 ]
+
+# Not in __all__, where it would hide Python's own.
+open = open_fit
 
 
 def _register() -> None:

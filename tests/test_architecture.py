@@ -40,6 +40,7 @@ ROOMS = (
     "simulation",
     "bootstrap",
     "diagnostics",
+    "saved",
     "models",
     "inference",
     "datasets",

@@ -149,7 +149,7 @@ def test_coefficients_of_a_balanced_layout_are_means_of_the_levels_drawn():
     result = fitted("dyestuff")
     boot = bootstrap(result, 4, kind="cases", seed=7)
     data = datasets.load("dyestuff")
-    means = data.groupby("batch")["yield"].mean().to_numpy()
+    means = data.groupby("batch", observed=True)["yield"].mean().to_numpy()
     drawn = drawn_levels(result, 4, 7, "batch")
     assert_allclose(boot.frame[("beta", "Intercept")], means[drawn].mean(axis=1), rtol=1e-9)
 

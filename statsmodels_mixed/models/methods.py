@@ -30,6 +30,7 @@ from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
 from ..results.base import MixedModelResults
 from ..results.with_inference import with_inference as _with_inference
+from ..saved import save_fit as _save_fit
 from ..simulation.simulate import simulate as _simulate
 
 __all__ = ["Methods"]
@@ -65,6 +66,9 @@ class Methods(MixedModelResults):
     icc = _icc
     re_pca = _re_pca
     vif = _vif
+
+    # Storage.
+    to_dir = _save_fit
 
     _profile_intervals = coefficient_intervals
 

@@ -13,6 +13,9 @@ def by_hand(values):
     return [levels.index(v) if pd.notna(v) else -1 for v in values], levels
 
 
+# Before pandas 3 there was no type "str".
+TEXT = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
+
 VALUES = {
     "int": np.array([5, 3, 5, 9]),
     "int8 over its range": np.array([-128, 127, 0, -128], dtype=np.int8),
@@ -21,7 +24,7 @@ VALUES = {
     "float": np.array([2.0, np.nan, 1.0, 2.0]),
     "bool": np.array([True, False, True]),
     "object": np.array(["b", None, "a"], dtype=object),
-    "str": pd.array(["b", None, "a"], dtype="str"),
+    "str": pd.array(["b", None, "a"], dtype=TEXT),
     "dates": pd.array(pd.to_datetime(["2021-01-02", "2021-01-01", "2021-01-02"])),
 }
 

@@ -1,0 +1,261 @@
+"""The objects of a fit as JSON, and back.
+
+Objects are numbered and written once each, with their class and attributes, so that what is
+shared stays shared. A class is one of a list; an object is made without calling anything of it,
+and its attributes are put in place.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from importlib import import_module
+from typing import Any
+
+from patsy.eval import EvalEnvironment, EvalFactor
+from scipy.stats import cauchy, logistic, norm
+
+from ..errors import DataError
+from ..frame.engine_formulaic import FormulaicMatrix
+from ..frame.factors import CodedFactor, Expression, Rows
+from ..models.data import MixedData
+from ..results.base import MixedModelResults
+from .expressions import (
+    check_code,
+    name_of_function,
+    named_function,
+    names_in,
+    transform_class,
+    transform_name,
+)
+from .scalars import Arrays, decode_plain, encode_plain
+
+__all__ = ["Reader", "Writer"]
+
+# Modules whose classes may be saved: of this package, and families of statsmodels.
+_OWN = tuple(
+    f"statsmodels_mixed.{name}"
+    for name in (
+        "terms",
+        "frame.factors",
+        "frame.coding",
+        "frame.model_frame",
+        "design",
+        "families",
+        "estimates",
+        "optimize",
+        "identification",
+        "models.data",
+        "models.linear",
+        "models.generalized",
+        "results.linear",
+        "results.generalized",
+        "results.layout",
+        "results.reference",
+        "results.denominators",
+        "results.undetermined",
+        "results.varcorr",
+        "inference.satterthwaite",
+        "inference.kenward_roger",
+        "inference.cluster_robust",
+        "inference.surface",
+        "inference.hessian",
+    )
+)
+_FAMILIES = tuple(f"statsmodels.genmod.families.{name}" for name in ("family", "links", "varfuncs"))
+
+# Distributions of links that are quantile functions.
+_DISTRIBUTIONS = {"norm": norm, "cauchy": cauchy, "logistic": logistic}
+
+# What is computed again when it is needed.
+_LEFT_OUT = frozenset({"_structure", "_cache", "owners", "_series", "_labels", "_values"})
+
+
+def _class(module: str, name: str) -> type:
+    if module in _OWN or module in _FAMILIES:
+        found = getattr(import_module(module), name, None)
+        if isinstance(found, type) and found.__module__ == module:
+            return found
+    raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's")
+
+
+class Writer:
+    """Encodes objects; arrays go to `arrays`, objects to `objects`."""
+
+    def __init__(self) -> None:
+        self.arrays = Arrays()
+        self.objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # as long as they live, no other object has their id
+
+    def encode(self, value: Any) -> Any:
+        """Return JSON for a value.
+
+        Raises
+        ------
+        DataError
+            If it cannot be saved; the message names what it belongs to where that is known.
+        """
+        shared = hasattr(value, "flags") or hasattr(value, "__dict__")
+        if not shared or isinstance(value, Enum):
+            plain = encode_plain(value, self.arrays, self.encode)
+            return self._enum(value) if plain is None else plain
+        if id(value) not in self._numbers:
+            number = self._numbers[id(value)] = len(self.objects)
+            self._kept.append(value)
+            self.objects.append(None)
+            plain = encode_plain(value, self.arrays, self.encode)
+            self.objects[number] = self._object(value) if plain is None else plain
+        return {"is": self._numbers[id(value)]}
+
+    def _enum(self, value: Any) -> Any:
+        kind = type(value)
+        if isinstance(value, Enum) and kind.__module__ in _OWN:
+            return {"enum": [kind.__module__, kind.__name__, value.name]}
+        if isinstance(value, tuple) and hasattr(value, "_fields") and kind.__module__ in _OWN:
+            return {"named": [kind.__module__, kind.__name__], "of": self.encode(tuple(value))}
+        raise DataError(f"a {kind.__module__}.{kind.__name__} cannot be saved")
+
+    def _object(self, value: Any) -> Any:
+        kind = type(value)
+        if isinstance(value, Expression):
+            return self._expression(value)
+        if isinstance(value, FormulaicMatrix):
+            raise DataError(
+                "a model whose formula was read by formulaic cannot be saved without pickle: set "
+                'statsmodels.formula.options.formula_engine = "patsy" and fit it again'
+            )
+        for name, distribution in _DISTRIBUTIONS.items():
+            if type(value) is type(distribution):
+                return {"distribution": name}
+        try:
+            if _class(kind.__module__, kind.__name__) is not kind:
+                raise DataError("another class of that name")
+        except DataError as error:
+            raise DataError(
+                f"an object of the class {kind.__module__}.{kind.__name__} cannot be saved "
+                "without pickle: only classes of this package and of statsmodels' families can"
+            ) from error
+        state = {k: v for k, v in vars(value).items() if k not in _LEFT_OUT}
+        if isinstance(value, MixedData):
+            state.pop("frame", None)
+        try:
+            content = {name: self.encode(item) for name, item in state.items()}
+        except DataError as error:
+            if isinstance(value, CodedFactor):
+                raise DataError(f"the term {value.label!r} {error}") from error
+            raise
+        return {"class": [kind.__module__, kind.__name__], "state": content}
+
+    def _expression(self, value: Expression) -> Any:
+        code = value.state["eval_code"]
+        namespace = value.state["eval_env"].namespace
+        names: dict[str, Any] = {}
+        modules: dict[str, str] = {}
+        transforms = {}
+        for name, transform in value.state["transforms"].items():
+            known = transform_name(transform)
+            if known is None:
+                raise DataError(
+                    f"uses the transform {type(transform).__name__!r}, which is not patsy's and "
+                    "cannot be saved without pickle"
+                )
+            transforms[name] = [known, self.encode(vars(transform))]
+        for name in sorted(names_in(code)):
+            if name in value.columns or name in transforms or name not in namespace:
+                continue
+            found = namespace[name]
+            function = name_of_function(found)
+            if function is not None:
+                names[name] = {"function": list(function)}
+                if not function[1]:
+                    modules[name] = function[0]
+            elif callable(found) or hasattr(found, "__loader__"):
+                raise DataError(
+                    f"uses {name!r}, a function of your own, which cannot be saved without "
+                    "pickle: compute the column before the model is made"
+                )
+            else:
+                names[name] = {"value": self.encode(found)}
+        check_code(code, value.columns, names, modules, transforms)
+        return {
+            "expression": value.factor.code,
+            "code": code,
+            "columns": list(value.columns),
+            "flags": int(value.state["eval_env"].flags),
+            "names": names,
+            "transforms": transforms,
+        }
+
+
+class Reader:
+    """Makes the objects again that a `Writer` wrote."""
+
+    def __init__(self, objects: list[Any], arrays: Arrays) -> None:
+        self.nodes = objects
+        self.arrays = arrays
+        self._made: dict[int, Any] = {}
+
+    def decode(self, node: Any) -> Any:
+        """Undo `Writer.encode`."""
+        if "is" in node:
+            return self._numbered(node["is"])
+        if "enum" in node:
+            module, name, member = node["enum"]
+            kind = _class(module, name)
+            if not issubclass(kind, Enum):
+                raise DataError(f"{module}.{name} has no members")
+            return kind[member]
+        return self._plain(node)
+
+    def _plain(self, node: Any) -> Any:
+        if "named" in node:
+            kind: Any = _class(*node["named"])
+            return kind._make(self.decode(node["of"]))
+        return decode_plain(node, self.arrays, self.decode)
+
+    def _numbered(self, number: int) -> Any:
+        if number not in self._made:
+            node = self.nodes[number]
+            if "class" in node:
+                made: Any = object.__new__(_class(*node["class"]))
+                self._made[number] = made
+                state = {name: self.decode(item) for name, item in node["state"].items()}
+                if isinstance(made, Rows):
+                    made.__setstate__(state)
+                else:
+                    made.__dict__.update(state)
+                    if isinstance(made, MixedModelResults | MixedData):
+                        made.__dict__["_cache"] = {}
+            elif "distribution" in node:
+                self._made[number] = _DISTRIBUTIONS[node["distribution"]]
+            elif "expression" in node:
+                self._made[number] = self._expression(node)
+            else:
+                self._made[number] = self._plain(node)
+        return self._made[number]
+
+    def _expression(self, node: Any) -> Expression:
+        names: dict[str, Any] = {}
+        modules: dict[str, str] = {}
+        for name, content in node["names"].items():
+            if "function" in content:
+                module, function = content["function"]
+                names[name] = named_function(module, function)
+                if not function:
+                    modules[name] = module
+            else:
+                names[name] = self.decode(content["value"])
+        transforms: dict[str, Any] = {}
+        for name, (known, content) in node["transforms"].items():
+            transforms[name] = object.__new__(transform_class(known))
+            transforms[name].__dict__.update(self.decode(content))
+        check_code(node["code"], node["columns"], names, modules, transforms)
+        made = object.__new__(Expression)
+        made.factor = EvalFactor(node["expression"])
+        made.columns = tuple(node["columns"])
+        made.state = {
+            "eval_code": node["code"],
+            "eval_env": EvalEnvironment([names], node["flags"]),
+            "transforms": transforms,
+        }
+        return made
