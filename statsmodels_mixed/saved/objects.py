@@ -7,6 +7,7 @@ and its attributes are put in place.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from importlib import import_module
 from typing import Any
@@ -31,36 +32,9 @@ from .scalars import Arrays, decode_plain, encode_plain
 
 __all__ = ["Reader", "Writer"]
 
-# Modules whose classes may be saved: of this package, and families of statsmodels.
-_OWN = tuple(
-    f"statsmodels_mixed.{name}"
-    for name in (
-        "terms",
-        "frame.factors",
-        "frame.coding",
-        "frame.model_frame",
-        "design",
-        "families",
-        "estimates",
-        "optimize",
-        "identification",
-        "models.data",
-        "models.linear",
-        "models.generalized",
-        "results.linear",
-        "results.generalized",
-        "results.layout",
-        "results.reference",
-        "results.denominators",
-        "results.undetermined",
-        "results.varcorr",
-        "inference.satterthwaite",
-        "inference.kenward_roger",
-        "inference.cluster_robust",
-        "inference.surface",
-        "inference.hessian",
-    )
-)
+# Modules whose classes may be saved: of this package but its core, whose objects own memory of C,
+# and families of statsmodels.
+_OWN = re.compile(r"statsmodels_mixed(\.[a-z][a-z0-9_]*)+")
 _FAMILIES = tuple(f"statsmodels.genmod.families.{name}" for name in ("family", "links", "varfuncs"))
 
 # Distributions of links that are quantile functions.
@@ -71,8 +45,11 @@ _LEFT_OUT = frozenset({"_structure", "_cache", "owners", "_series", "_labels", "
 
 
 def _class(module: str, name: str) -> type:
-    if module in _OWN or module in _FAMILIES:
-        found = getattr(import_module(module), name, None)
+    if _OWN.fullmatch(module) or module in _FAMILIES:
+        try:
+            found = getattr(import_module(module), name, None)
+        except ImportError:
+            found = None
         if isinstance(found, type) and found.__module__ == module:
             return found
     raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's")
@@ -109,9 +86,13 @@ class Writer:
 
     def _enum(self, value: Any) -> Any:
         kind = type(value)
-        if isinstance(value, Enum) and kind.__module__ in _OWN:
+        if isinstance(value, Enum) and _OWN.fullmatch(kind.__module__):
             return {"enum": [kind.__module__, kind.__name__, value.name]}
-        if isinstance(value, tuple) and hasattr(value, "_fields") and kind.__module__ in _OWN:
+        if (
+            isinstance(value, tuple)
+            and hasattr(value, "_fields")
+            and _OWN.fullmatch(kind.__module__)
+        ):
             return {"named": [kind.__module__, kind.__name__], "of": self.encode(tuple(value))}
         raise DataError(f"a {kind.__module__}.{kind.__name__} cannot be saved")
 
