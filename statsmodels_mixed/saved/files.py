@@ -26,7 +26,7 @@ from .scalars import Arrays
 
 __all__ = ["open_fit", "save_fit"]
 
-_FORMAT = "statsmodels_mixed.fit"
+_FORMAT = "statsmodels_mixed, a saved fit"
 _VERSION = 1
 _FILES = ("objects.json", "arrays.arrow")
 

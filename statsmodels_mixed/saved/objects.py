@@ -18,7 +18,6 @@ from scipy.stats import cauchy, logistic, norm
 from ..errors import DataError
 from ..frame.engine_formulaic import FormulaicMatrix
 from ..frame.factors import CodedFactor, Expression, Rows
-from ..models.data import MixedData
 from ..results.base import MixedModelResults
 from .expressions import (
     check_code,
@@ -40,6 +39,9 @@ _FAMILIES = tuple(f"statsmodels.genmod.families.{name}" for name in ("family", "
 # Distributions of links that are quantile functions.
 _DISTRIBUTIONS = {"norm": norm, "cauchy": cauchy, "logistic": logistic}
 
+# What statsmodels calls the data of a model, in a room above.
+_DATA = "MixedData"
+
 # What is computed again when it is needed.
 _LEFT_OUT = frozenset({"_structure", "_cache", "owners", "_series", "_labels", "_values"})
 
@@ -50,7 +52,8 @@ def _class(module: str, name: str) -> type:
             found = getattr(import_module(module), name, None)
         except ImportError:
             found = None
-        if isinstance(found, type) and found.__module__ == module:
+        pickled = found in (Expression, FormulaicMatrix)  # made otherwise, or not at all
+        if isinstance(found, type) and found.__module__ == module and not pickled:
             return found
     raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's")
 
@@ -117,8 +120,8 @@ class Writer:
                 "without pickle: only classes of this package and of statsmodels' families can"
             ) from error
         state = {k: v for k, v in vars(value).items() if k not in _LEFT_OUT}
-        if isinstance(value, MixedData):
-            state.pop("frame", None)
+        if kind.__name__ == _DATA:
+            state.pop("frame", None)  # a table made of the rows of the frame
         try:
             content = {name: self.encode(item) for name, item in state.items()}
         except DataError as error:
@@ -205,7 +208,7 @@ class Reader:
                     made.__setstate__(state)
                 else:
                     made.__dict__.update(state)
-                    if isinstance(made, MixedModelResults | MixedData):
+                    if isinstance(made, MixedModelResults) or type(made).__name__ == _DATA:
                         made.__dict__["_cache"] = {}
             elif "distribution" in node:
                 self._made[number] = _DISTRIBUTIONS[node["distribution"]]
