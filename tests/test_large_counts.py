@@ -1,0 +1,124 @@
+"""Counts to 1e7 and trials to 1e7: estimates by deviances, and what follows a fit."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+from scipy.special import gammaln
+
+FAMILIES = {
+    "poisson": sm.families.Poisson,
+    "observation level": sm.families.Poisson,
+    "negative binomial": sm.families.NegativeBinomial,
+    "binomial": sm.families.Binomial,
+}
+FORMULAS = {
+    "observation level": "y ~ x + (1 | g) + (1 | row)",
+    "binomial": "y + failures ~ x + (1 | g)",
+}
+
+
+def counts(kind, level, seed):
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": rng.normal(size=120)})
+    data["row"] = np.arange(120)
+    eta = 0.3 * data["x"] + 0.5 * rng.normal(size=12)[data["g"]]
+    if kind == "binomial":
+        trials = round(np.exp(level))
+        data["y"] = rng.binomial(trials, 1 / (1 + np.exp(-eta)))
+        data["failures"] = trials - data["y"]
+        return data
+    mu = np.exp(level + eta)
+    if kind == "observation level":
+        mu *= np.exp(0.3 * rng.normal(size=120))
+    if kind == "negative binomial":
+        mu *= rng.gamma(3, 1 / 3, size=120)
+    return data.assign(y=rng.poisson(mu).astype(float))
+
+
+def fitted(kind, level, seed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # statsmodels: alpha has a default
+        family = FAMILIES[kind]()
+    data = counts(kind, level, seed)
+    return smf.mixedglm2(FORMULAS.get(kind, "y ~ x + (1 | g)"), data, family=family).fit(), data
+
+
+def laplace(data, intercept, slope, sd):
+    """-2 log-likelihood of Poisson counts in which nothing large cancels."""
+    y, g = data["y"].to_numpy(), data["g"].to_numpy()
+    fixed = intercept + slope * data["x"].to_numpy()
+    total, expected = np.bincount(g, y), np.log(np.bincount(g, np.exp(fixed)))
+    b = np.log(total) - expected
+    for _ in range(30):
+        mu = np.exp(expected + b)
+        b = b + (total - mu - b / sd**2) / (mu + 1 / sd**2)
+    r = np.log(y) - fixed - b[g]
+    constant = np.log(2 * np.pi * y) + 1 / (6 * y) - 1 / (180 * y**3)
+    deviance = 2 * y * (r + np.expm1(-r))
+    curvature = np.log1p(sd**2 * np.exp(expected + b))
+    return np.sum(deviance + constant) + np.sum(b**2 / sd**2 + curvature)
+
+
+@pytest.mark.parametrize("level", [5, 8, 11, 14])
+def test_maximum_of_the_likelihood(level):
+    fit, data = fitted("poisson", level, 103)
+    assert fit.converged
+    assert fit.report.failed_evaluations == 0
+    at = np.array([*fit.params, *fit.theta])
+    assert_allclose(fit.objective, laplace(data, *at), rtol=1e-9)
+    size = np.array([0.1, 0.1 * np.exp(-level / 2), 0.1])
+    best = minimize(
+        lambda p: laplace(data, *(at + p * size)), np.zeros(3), method="Nelder-Mead",
+        options={"xatol": 1e-8, "fatol": 1e-9},
+    )  # fmt: skip
+    assert fit.objective < best.fun + 1e-6
+
+
+@pytest.mark.parametrize("level", [6.2, 11.5, 15])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_what_follows_a_fit(kind, level):
+    fit, data = fitted(kind, level, 100)
+    assert fit.converged
+    assert_allclose(fit.params.iloc[1], 0.3, atol=0.15)
+    finite = [
+        fit.get_prediction(data.head(2), re=True).se_mean,
+        fit.leverage(),
+        *fit.condvar().values(),
+        fit.with_inference(cov_type="hessian").bse,
+        fit.with_inference(cov_type="cluster", cov_kwds={"groups": "g"}).bse,
+        fit.profile().conf_int().loc["beta"],
+        fit.influence("g").summary_frame(),
+    ]
+    for numbers in finite:
+        assert np.all(np.isfinite(np.asarray(numbers, dtype=float)))
+    assert np.all(fit.bootstrap(3, seed=1).converged)
+
+
+def test_rates_of_a_millionth():
+    """Counts of an exposure of 1e9 are rates with weights; constants apart."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": rng.normal(size=120), "w": 1e9})
+    mu = 1e3 * np.exp(0.5 * rng.normal(size=12)[data["g"]] + 0.3 * data["x"])
+    data["y"] = rng.poisson(mu)
+    data["rate"] = data["y"] / 1e9
+    family = sm.families.Poisson()
+    exposure = smf.mixedglm2("y ~ x + (1 | g)", data, family=family, exposure="w").fit()
+    rates = smf.mixedglm2("rate ~ x + (1 | g)", data, family=family, weights="w").fit()
+    assert exposure.converged
+    assert rates.converged
+    assert_allclose(rates.params, exposure.params, rtol=1e-8)
+    assert_allclose(rates.bse, exposure.bse, rtol=1e-7)
+    assert_allclose(rates.theta, exposure.theta, rtol=1e-7)
+    y = data["y"].to_numpy()
+    of_counts = y * np.log(y) - y - gammaln(y + 1)
+    of_rates = 1e9 * (y / 1e9 * np.log(y / 1e9) - y / 1e9 - gammaln(y / 1e9 + 1))
+    constant = 2 * np.sum(of_counts - of_rates)
+    assert_allclose(rates.objective - exposure.objective, constant, rtol=1e-7)
