@@ -255,6 +255,10 @@ def check(seed: int) -> Outcome:
     first = watch(outcome, f"{name}: fit", equivalent.base.fit)
     second = watch(outcome, f"{name}: fit", equivalent.fit)
     if first.value is None or second.value is None:
+        fitted = first.value or second.value
+        if fitted is not None and not fitted.converged:
+            outcome.counts.append("one is refused, the other not converged")
+            return outcome
         same = type(first.refusal) is type(second.refusal)
         outcome.require(same, f"{name}: one is refused", first.refusal or second.refusal)
         return outcome
