@@ -87,9 +87,16 @@ def _parser() -> argparse.ArgumentParser:
         help="degrees of freedom of tests: satterthwaite, kenward-roger or residual",
     )
     fit.add_argument(
-        "--weights", metavar="COLUMN", help="column of prior weights, or of numbers of trials"
+        "--weights",
+        metavar="COLUMN",
+        help="column of prior weights, or of numbers of trials; or an expression, as for others",
     )
     fit.add_argument("--offset", metavar="COLUMN", help="column of the offset")
+    fit.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="run any Python code in the formula, not named functions only",
+    )
     general = fit.add_argument_group("generalized linear mixed models")
     general.add_argument(
         "--family", help="binomial, poisson, gamma, inverse_gaussian, negative_binomial, gaussian"
@@ -131,7 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> str:
-    columns = {"weights": options.weights, "offset": options.offset}
+    columns = {
+        "weights": options.weights,
+        "offset": options.offset,
+        "functions": "any" if options.allow_code else "safe",
+    }
     with warnings.catch_warnings():
         # The summary says all that the package's own warnings do.
         warnings.simplefilter("ignore", MixedModelWarning)

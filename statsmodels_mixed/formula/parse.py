@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from .terms import Grouping, Intercept, MixedFormula, RandomTerm
-from .tokens import atoms, fail, python_names
+from .tokens import atoms, call_of, fail, python_names, read_column
 from .tree import RANDOM, Node, expand, flatten, read, show, walk
 
 __all__ = ["parse", "variables"]
@@ -60,6 +60,9 @@ def parse(text: str) -> MixedFormula:
 def _formula(text: str) -> MixedFormula:
     left, right = read(text)
     bar_free, random = _split(right)
+    for node in (left, *random):
+        _refuse_offset(node, text)
+    bar_free, offsets = _take_offsets(bar_free, text)
     response, fixed = _response(left, text), _fixed(bar_free, text)
     if not random:
         raise fail(
@@ -71,7 +74,7 @@ def _formula(text: str) -> MixedFormula:
         )
     seen: dict[frozenset[str], _Seen] = {}
     terms = [term for node in random for term in _random_terms(node, text, seen)]
-    return MixedFormula(response, fixed, tuple(terms), text)
+    return MixedFormula(response, fixed, tuple(terms), text, offsets)
 
 
 @lru_cache(maxsize=512)
@@ -96,7 +99,7 @@ def variables(part: MixedFormula | str, *, attributes: bool = False) -> tuple[st
     if isinstance(part, str):
         names = [python_names(atom)[attributes] for atom in atoms(part)]
         return _unique(name for some in names for name in some)
-    codes = [part.response, part.fixed, *(term.effects for term in part.random)]
+    codes = [part.response, part.fixed, *(term.effects for term in part.random), *part.offsets]
     names = [variables(code, attributes=attributes) for code in codes]
     if not attributes:
         names += [term.grouping.factors for term in part.random]
@@ -117,6 +120,34 @@ def _split(node: Node) -> tuple[Node | None, list[Node]]:
     kept = tuple(fixed for fixed, _ in parts if fixed is not None)
     random = [term for _, terms in parts for term in terms]
     return (node._replace(args=kept) if kept else None), random
+
+
+def _take_offsets(node: Node | None, text: str) -> tuple[Node | None, tuple[str, ...]]:
+    """Take the items ``offset(...)`` out of a sum; return the rest and the code inside them."""
+    if node is None:
+        return None, ()
+    items = node.args if node.kind == "sum" else (node,)
+    kept = tuple(item for item in items if call_of(item.text, "offset") is None)
+    for item in kept:
+        _refuse_offset(item, text)
+    if len(kept) == len(items):
+        return node, ()
+    codes = []
+    for item in items:
+        inside = call_of(item.text, "offset")
+        if inside is not None:
+            if len(inside) != 1:
+                message = "offset takes one column or expression, as in offset(np.log(h))"
+                raise fail(message, text, item.start, item.end)
+            codes.append(inside[0])
+    return (node._replace(args=kept) if kept else None), tuple(codes)
+
+
+def _refuse_offset(node: Node, text: str) -> None:
+    for part in walk(node):
+        if call_of(part.text, "offset") is not None:
+            message = "offset(...) is added to the fixed effects, as in y ~ x + offset(z) + (1 | g)"
+            raise fail(message, text, part.start, part.end)
 
 
 def _response(node: Node, text: str) -> str:
@@ -141,6 +172,12 @@ def _response(node: Node, text: str) -> str:
 def _response_column(node: Node, text: str) -> str:
     """Patsy code of one column: arithmetic is wrapped in ``I``."""
     if node.kind == "atom":
+        pair = call_of(node.text, "cbind")
+        if pair is not None:  # as R has it
+            if len(pair) != 2:
+                message = "cbind takes two columns, as in cbind(successes, failures)"
+                raise fail(message, text, node.start, node.end)
+            return " + ".join(code if read_column(code) else f"I({code})" for code in pair)
         return node.text
     if all(part.kind != "atom" for part in walk(node)):
         raise fail("the response has to name a column", text, node.start, node.end)

@@ -8,6 +8,7 @@ can serve as a cache key and two ways of writing one model compare equal.
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 from dataclasses import dataclass, field
@@ -24,16 +25,23 @@ __all__ = [
 
 # Shown bare, these would read as Python code and not as a column.
 _SHOWN_QUOTED = {"True", "False", "None", "not"}
+# Formula languages read these, in any case, as numbers.
+_NUMBERS = "nan|inf|infinity"
 _SHOWN_PLAIN = "|".join(word for word in keyword.kwlist if word not in _SHOWN_QUOTED)
-_QUOTED_KEYWORD = re.compile(rf"""\bQ\((["'])({_SHOWN_PLAIN})\1\)""")
+_QUOTED_KEYWORD = re.compile(rf"""\bQ\((["'])({_SHOWN_PLAIN}|(?i:{_NUMBERS}))\1\)""")
+_NUMBER = re.compile(_NUMBERS, re.IGNORECASE)
 
 
 def quote_column(name: str) -> str:
-    """Patsy code for a column: the name itself, or ``Q("...")`` if Python cannot read it."""
-    if name.isidentifier() and not keyword.iskeyword(name):
+    """Patsy code for a column: the name itself, or ``Q("...")`` if it would mean something else.
+
+    Quoted are names that Python cannot read, those that read as numbers, such as ``inf``, and
+    ``Intercept``, which is the name of another column of the matrix.
+    """
+    plain = name.isidentifier() and not keyword.iskeyword(name) and name != "Intercept"
+    if plain and not _NUMBER.fullmatch(name):
         return name
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'Q("{escaped}")'
+    return f"Q({json.dumps(name, ensure_ascii=False)})"
 
 
 def plain_names(text: str) -> str:
@@ -126,15 +134,19 @@ class MixedFormula:
         Random-effects terms in the order written, nesting and ``||`` expanded.
     text : str
         What the user typed; not part of the comparison.
+    offsets : tuple of str
+        Python code of what ``offset(...)`` adds to the linear predictor.
     """
 
     response: str
     fixed: str
     random: tuple[RandomTerm, ...]
     text: str = field(default="", compare=False)
+    offsets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        right = " + ".join([plain_names(self.fixed), *map(str, self.random)])
+        known = [f"offset({plain_names(code)})" for code in self.offsets]
+        right = " + ".join([plain_names(self.fixed), *known, *map(str, self.random)])
         return f"{self.response_name} ~ {right}"
 
     @property

@@ -26,7 +26,15 @@ from patsy.tokens import pretty_untokenize
 from ..errors import FormulaError
 from .terms import quote_column
 
-__all__ = ["Token", "atoms", "fail", "python_names", "tokenize"]
+__all__ = [
+    "Token",
+    "atoms",
+    "call_of",
+    "fail",
+    "python_names",
+    "read_column",
+    "tokenize",
+]
 
 # The spelling of every operator and the one name it has from here on.
 OPERATORS = {
@@ -213,6 +221,7 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
                 )
             brackets.pop()
         elif brackets:
+            _refuse_caret(formula, piece)
             if text in ("|", "||") and bar is None and all(name != "I" for _, name in brackets):
                 bar = piece, brackets[0][1]
         elif text in OPERATORS:
@@ -237,6 +246,13 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
     return at - first
 
 
+def _refuse_caret(formula: str, piece: Token) -> None:
+    """Refuse what Python would take for an exclusive "or" and R for a power."""
+    if piece.text == "^":
+        message = "in Python code the power is written **, as in I(x**2)"
+        raise fail(message, formula, piece.start, piece.end)
+
+
 def _atom(formula: str, pieces: list[Token]) -> Token:
     """Join the pieces of an atom to one token that holds patsy code."""
     start, end = pieces[0].start, pieces[-1].end
@@ -258,7 +274,48 @@ def _atom(formula: str, pieces: list[Token]) -> Token:
             start,
             end,
         ) from None
+    if any(read_column(call) is None for call in _quotations(code)):
+        message = 'Q takes the name of one column as text, as in Q("the name")'
+        raise fail(message, formula, start, end)
     return Token("atom", code, start, end)
+
+
+def call_of(code: str, function: str) -> tuple[str, ...] | None:
+    """Return the arguments of an atom that is a call of a function, else None."""
+    if not code.startswith(f"{function}("):
+        return None
+    tree = ast.parse(code, mode="eval").body
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.keywords:
+        return None
+    return tuple(_normal(ast.unparse(argument)) for argument in tree.args)
+
+
+def read_column(code: str) -> str | None:
+    """Return the column that ``name`` or ``Q("name")`` is, None for any other code."""
+    if code.isidentifier():
+        return code
+    tree = ast.parse(code, mode="eval").body
+    if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "Q"):
+        return None
+    name = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+
+
+def _normal(code: str) -> str:
+    """Space code as all atoms are."""
+    return quote_column(code) if code.isidentifier() else atoms(f"I({code})")[0][2:-1]
+
+
+def _quotations(code: str) -> list[str]:
+    """List the calls of Q in some code."""
+    if "Q(" not in code:
+        return []
+    calls = (node for node in ast.walk(ast.parse(code, mode="eval")) if isinstance(node, ast.Call))
+    return [
+        ast.unparse(call)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "Q"
+    ]
 
 
 def _quote_keywords(pieces: list[Token]) -> list[tuple[int, str]]:

@@ -17,7 +17,10 @@ from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from .coding import CodedMatrix, Matrix
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
+from .expressions import expressions, total
+from .expressions import learn as learn_expressions
 from .factors import Rows
+from .functions import FUNCTIONS, check_safe
 from .grouping import Refs, cross, factorize, find_levels
 from .model_frame import ModelFrame, RandomPart
 from .parts import Side, codes
@@ -38,6 +41,7 @@ __all__ = [
     "ModelFrame",
     "RandomPart",
     "build_frame",
+    "computed_values",
     "fixed_matrix",
     "known_levels",
     "own_levels",
@@ -63,6 +67,7 @@ def build_frame(
     missing: str = "drop",
     engine: str | None = None,
     env: EvalEnvironment | Mapping[str, Any] | None = None,
+    safe: bool = False,
 ) -> ModelFrame:
     """Match a formula with a table.
 
@@ -86,7 +91,9 @@ def build_frame(
     engine : {"patsy", "formulaic"}, optional
         Formula engine; by default the one statsmodels is set to.
     env : patsy.EvalEnvironment or mapping, optional
-        Where names are looked up that are not columns.
+        Where names are looked up that are not columns, and not functions of `FUNCTIONS`.
+    safe : bool
+        Allow columns and the functions that `check_safe` knows, and no other code.
 
     Raises
     ------
@@ -101,24 +108,29 @@ def build_frame(
     engine = engine or str(statsmodels.formula.options.formula_engine)
     if engine not in _ENGINES:
         raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}")
-    env = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
+    names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
     response, fixed, effects = _sides(formula)
     sides = (response, fixed, *effects)
-    extra = [name for name in (weights, offset, exposure) if isinstance(name, str)]
-    needed = _needed_columns(formula, sides, extra, table.names, env)
+    given = {"weights": weights, "offset": offset, "exposure": exposure}
+    computed = expressions(formula, given, table.names)
+    given = {option: None if option in computed else each for option, each in given.items()}
+    if safe:
+        check_safe([*sides, *computed.values()], table.names, subset)
+    extra = [name for name in given.values() if isinstance(name, str)]
+    needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
+    names = names.with_outer_namespace(FUNCTIONS)
     coding = _read_contrasts(contrasts, sides, needed)
     used = select(
         table,
         needed,
-        weights=weights,
-        offset=offset,
-        exposure=exposure,
+        **given,
         subset=subset,
         missing=missing,
     )
     rows = Rows(used.columns, used.index)
-    left, right, *matrices = _ENGINES[engine](sides, rows, coding, env)
+    left, right, *matrices = _ENGINES[engine](sides, rows, coding, names)
+    known, values = learn_expressions(computed, rows, names)
     y, levels = _response(left, rows)
     return ModelFrame(
         formula=formula,
@@ -130,9 +142,10 @@ def build_frame(
         response_levels=levels,
         fixed=right,
         random=_random_parts(formula.random, matrices, rows),
-        weights=used.weights,
-        offset=used.offset,
+        weights=values.get("weights", used.weights),
+        offset=total(used.offset, values),
         missing=missing,
+        known=known,
     )
 
 
@@ -244,6 +257,13 @@ def fixed_matrix(frame: ModelFrame, newdata: Any) -> Array:
     table = open_table(newdata)
     columns = read_columns(table, frame.fixed.columns)
     return _build([frame.fixed], columns, table.index)
+
+
+def computed_values(frame: ModelFrame, option: str, newdata: Any) -> Array:
+    """Compute weights, offset, exposure or ``offset(...)`` of new data, shape (m,)."""
+    table, matrix = open_table(newdata), frame.known[option]
+    built = _build([matrix], read_columns(table, matrix.columns), table.index)
+    return np.asarray(built.sum(axis=1))
 
 
 def random_matrix(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Array, Refs]:

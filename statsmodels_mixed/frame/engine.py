@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import Diff, Helmert, PatsyError, Poly, Sum, Treatment
+from patsy import Diff, Helmert, Poly, Sum, Treatment
 from patsy.build import design_matrix_builders
 from patsy.categorical import C
 from patsy.contrasts import ContrastMatrix
@@ -21,10 +21,19 @@ from patsy.desc import INTERCEPT, Term
 from patsy.design_info import DesignInfo
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, MixedModelError, OptionError
 from ..formula.terms import plain_names
 from .coding import CodedMatrix, CodedTerm, Piece
-from .factors import CodedFactor, Column, Expression, Labels, Numbers, Rows, read_value
+from .factors import (
+    CodedFactor,
+    Column,
+    Expression,
+    Labels,
+    Numbers,
+    Rows,
+    computing,
+    read_value,
+)
 from .parts import Code, Side, read_code, terms
 
 __all__ = ["learn", "read_contrasts"]
@@ -91,6 +100,7 @@ class _ColumnFactor(_Factor):
         return 0
 
     def eval(self, state: dict[str, Any], rows: Rows) -> Any:
+        _check_names(self.label, self.value)
         return _shape_only(self.value)
 
 
@@ -101,16 +111,17 @@ class _ExpressionFactor(_Factor):
         super().__init__(inner.code, inner.code)
         self.inner = inner
         self.columns = columns
-        self.memorize_finish = inner.memorize_finish
 
     def memorize_passes_needed(self, state: dict[str, Any], env: EvalEnvironment) -> int:
         return int(self.inner.memorize_passes_needed(state, env))
 
     def memorize_chunk(self, state: dict[str, Any], which_pass: int, rows: Rows) -> None:
-        try:
+        with computing(repr(self.label)):
             self.inner.memorize_chunk(state, which_pass, rows)
-        except PatsyError as error:
-            raise DataError(f"{self.label!r} cannot be computed: {error.message}") from error
+
+    def memorize_finish(self, state: dict[str, Any], which_pass: int) -> None:
+        with computing(repr(self.label)):
+            self.inner.memorize_finish(state, which_pass)
 
     def eval(self, state: dict[str, Any], rows: Rows) -> Any:
         self.source = Expression(self.inner, state, self.columns)
@@ -118,7 +129,21 @@ class _ExpressionFactor(_Factor):
             self.value = read_value(self.source.evaluate(rows))
         except DataError as error:
             raise DataError(f"{self.label!r} {error}") from error
+        _check_names(self.label, self.value)
         return _shape_only(self.value)
+
+
+def _check_names(label: str, value: Numbers | Labels) -> None:
+    """Refuse levels that would give two columns one name."""
+    if isinstance(value, Labels):
+        shown: dict[str, Any] = {}
+        for level in value.categories:
+            other = shown.setdefault(str(level), level)
+            if other is not level:
+                raise DataError(
+                    f"the levels {other!r} and {level!r} of {label!r} look the same: make all its "
+                    "values numbers or all text"
+                )
 
 
 def _shape_only(value: Numbers | Labels) -> Any:
@@ -169,8 +194,11 @@ def learn(
     ]
     try:
         infos = design_matrix_builders(termlists, lambda: iter([rows]), env)
-    except PatsyError as error:
-        raise DataError(f"the formula does not fit the data: {error.message}") from error
+    except MixedModelError:
+        raise
+    except Exception as error:  # code in a formula raises what its author likes
+        what = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        raise DataError(f"the formula does not fit the data: {what}") from error
     coded: dict[_Factor, CodedFactor] = {}
     for info in infos:
         for factor in info.factor_infos:

@@ -8,6 +8,7 @@ cannot say are refused here: ``fulldummy`` and ``contrasts=``.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, OptionError
+from ..formula.terms import plain_names
+from ..formula.tokens import read_column
 from . import engine
 from .coding import Matrix
 from .factors import Rows, freeze, thaw
@@ -25,6 +28,7 @@ from .parts import Side, codes, terms
 
 __all__ = ["FormulaicMatrix", "learn"]
 
+_QUOTED = re.compile(r"""\bQ\((["'])(?:\\.|(?!\1).)*\1\)""")
 _ADVICE = 'set statsmodels.formula.options.formula_engine = "patsy"'
 
 
@@ -49,27 +53,37 @@ class FormulaicMatrix:
     def __init__(self, side: Side, rows: Rows, context: Mapping[str, Any]) -> None:
         from statsmodels.formula._manager import FormulaManager  # noqa: PLC0415 - optional
 
-        self.text = side.text
+        self.text, self.aliases = _aliases(side.text)
         self.context = dict(context)
         used = (name for code in codes(side) for name in (*code.names, *code.modules))
         self.columns = tuple(name for name in dict.fromkeys(used) if name in rows.columns)
         manager = FormulaManager("formulaic")
         try:
-            manager.get_matrices(side.text, _table(rows), eval_env=self.context, pandas=False)
+            table = _table(rows, self.aliases)
+            manager.get_matrices(self.text, table, eval_env=self.context, pandas=False)
         except Exception as error:  # formulaic passes on whatever the code raises
             raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
         self.spec = manager.spec
         slices = manager.get_term_name_slices(self.spec)
-        named = {"Intercept" if str(term) == "1" else str(term): s for term, s in slices.items()}
+        named = {
+            "Intercept" if str(term) == "1" else self._shown(str(term)): part
+            for term, part in slices.items()
+        }
         # An implied intercept is the first column, and leaves with it.
         self.first = int(side.implied)
         if side.implied:
             del named["Intercept"]
-        self.names = tuple(self.spec.column_names)[self.first :]
+        self.names = tuple(map(self._shown, self.spec.column_names))[self.first :]
         self.slices = {
             name: slice(part.start - self.first, part.stop - self.first)
             for name, part in named.items()
         }
+
+    def _shown(self, name: str) -> str:
+        """Return the name of a column or a term as the formula writes it."""
+        for alias, code in self.aliases.items():
+            name = name.replace(alias, code)
+        return plain_names(name)
 
     def fill(self, rows: Rows, out: NDArray[np.float64]) -> None:
         """Write the matrix of these rows into `out`, shape (n, len(names)).
@@ -81,7 +95,7 @@ class FormulaicMatrix:
         """
         from formulaic.errors import DataMismatchWarning  # noqa: PLC0415 - optional
 
-        table = _table(rows)
+        table = _table(rows, self.aliases)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", DataMismatchWarning)
@@ -89,7 +103,7 @@ class FormulaicMatrix:
                     table, context=self.context, na_action="ignore", output="numpy"
                 )
         except Exception as error:
-            raise DataError(f"formulaic cannot make {self.text!r}: {error}") from error
+            raise DataError(f"formulaic cannot make {self._shown(self.text)!r}: {error}") from error
         out[...] = np.asarray(made)[:, self.first :]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,11 +117,35 @@ class FormulaicMatrix:
         self.context = {name: thaw(name, frozen) for name, frozen in saved["context"].items()}
 
 
-def _table(rows: Rows) -> pd.DataFrame:
+def _aliases(text: str) -> tuple[str, dict[str, str]]:
+    """Give quoted columns plain names, since formulaic has quotes of its own.
+
+    Returns
+    -------
+    text : str
+        With the plain names.
+    aliases : dict of str to str
+        The code ``Q("...")`` for which each stands.
+    """
+    found = {code: f"column_{i}_" for i, code in enumerate(dict.fromkeys(_quoted(text)))}
+    for code, alias in found.items():
+        text = text.replace(code, alias)
+    return text, {alias: code for code, alias in found.items()}
+
+
+def _quoted(text: str) -> list[str]:
+    return [match.group() for match in _QUOTED.finditer(text)]
+
+
+def _table(rows: Rows, aliases: Mapping[str, str]) -> pd.DataFrame:
     columns = {}
     for name, values in rows.columns.items():
         text = isinstance(values.dtype, pd.StringDtype)
         columns[name] = values.astype(object) if text else values
+    for alias, code in aliases.items():
+        quoted = read_column(code)
+        if quoted is not None:
+            columns[alias] = columns[quoted]
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows.index)))
 
 

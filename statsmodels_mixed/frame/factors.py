@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from patsy import PatsyError
 from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError
+from ..errors import DataError, MixedModelError
 from .grouping import Refs, factorize
 from .table import Values, tidy
 
@@ -27,6 +28,7 @@ __all__ = [
     "Labels",
     "Numbers",
     "Rows",
+    "computing",
     "freeze",
     "read_value",
     "thaw",
@@ -63,6 +65,20 @@ class Labels:
     def categories(self) -> tuple[Any, ...]:
         """The levels to code."""
         return tuple(self.levels) if self.declared is None else self.declared
+
+
+@contextmanager
+def computing(what: str) -> Iterator[None]:
+    """Turn any error of the code of a formula into a DataError, which names the code."""
+    try:
+        yield
+    except MixedModelError as error:
+        raise DataError(f"{what} cannot be computed: {error}".lstrip()) from error
+    except PatsyError as error:
+        raise DataError(f"{what} cannot be computed: {error.message}".lstrip()) from error
+    except Exception as error:  # the code raises what its author likes
+        told = f"{type(error).__name__}: {error}"
+        raise DataError(f"{what} cannot be computed: {told}".lstrip()) from error
 
 
 def read_value(value: Any) -> Numbers | Labels:
@@ -156,10 +172,8 @@ class Expression:
 
     def evaluate(self, rows: Rows) -> Any:
         """Run the code on some rows."""
-        try:
+        with computing(""):
             return self.factor.eval(self.state, rows)
-        except PatsyError as error:
-            raise DataError(f"cannot be computed: {error.message}") from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Take apart what patsy refuses to pickle."""

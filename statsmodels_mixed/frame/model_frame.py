@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -97,6 +98,8 @@ class ModelFrame:
         Prior weights and offset (log exposure included) of the rows used.
     missing : {"drop", "raise", "none"}
         What was done about missing values.
+    known : mapping of str to Matrix
+        How weights, offset, exposure and ``offset(...)`` are made where they are computed.
     """
 
     formula: MixedFormula
@@ -111,6 +114,7 @@ class ModelFrame:
     weights: Array | None
     offset: Array | None
     missing: str
+    known: Mapping[str, Matrix] = field(default_factory=dict)
 
     @property
     def index(self) -> pd.Index:

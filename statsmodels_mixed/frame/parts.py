@@ -6,11 +6,12 @@ import ast
 from dataclasses import dataclass
 from functools import lru_cache
 
-from patsy import ModelDesc, PatsyError
-from patsy.desc import Term
+from patsy.desc import INTERCEPT, Term
+from patsy.eval import EvalFactor
 
 from ..errors import FormulaError
 from ..formula.tokens import python_names
+from ..formula.tree import expand, read
 
 __all__ = ["Code", "Side", "codes", "read_code", "terms"]
 
@@ -91,19 +92,18 @@ def _called(tree: ast.expr) -> str:
 
 @lru_cache(maxsize=512)
 def terms(side: Side) -> tuple[Term, ...]:
-    """Parse one side; cached, since that takes patsy as long as all its other work.
+    """Parse one side; cached, since it is needed again and again.
 
     Raises
     ------
     FormulaError
-        If patsy cannot read it.
+        If it cannot be read.
     """
-    try:
-        if side.response:
-            return tuple(ModelDesc.from_formula(f"{side.text} ~ 0").lhs_termlist)
-        return tuple(ModelDesc.from_formula(f"~ {side.text}").rhs_termlist)
-    except PatsyError as error:
-        raise FormulaError(error.message, side.text) from error
+    # Patsy's own parser calls itself once for every term of a sum, and fails from 500 on.
+    expansion = expand(read(f"y ~ {side.text}")[1], side.text)
+    lead = [] if side.response or expansion.intercept is False else [INTERCEPT]
+    factors = expansion.terms.values()
+    return (*lead, *(Term([EvalFactor(code) for code in codes]) for codes in factors))
 
 
 def codes(side: Side) -> tuple[Code, ...]:
@@ -112,7 +112,7 @@ def codes(side: Side) -> tuple[Code, ...]:
     Raises
     ------
     FormulaError
-        If patsy cannot read it.
+        If it cannot be read.
     """
     found = (factor.code for term in terms(side) for factor in term.factors)
     return tuple(read_code(code) for code in dict.fromkeys(found))

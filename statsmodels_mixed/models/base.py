@@ -79,11 +79,17 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         vc_formula: Mapping[str, str] | None,
         *,
         eval_env: int | EvalEnvironment | Mapping[str, Any],
+        functions: str,
         **options: Any,
     ) -> Self:
         """Set every attribute of a model made from a formula, for the caller's caller."""
+        if functions not in ("any", "safe"):
+            raise OptionError(f"functions= is 'any' or 'safe', not {functions!r}")
+        safe = functions == "safe" or (isinstance(eval_env, int) and eval_env < 0)
+        if safe:
+            eval_env = {}
         if isinstance(eval_env, int):
-            eval_env = {} if eval_env < 0 else EvalEnvironment.capture(eval_env, reference=2)
+            eval_env = EvalEnvironment.capture(eval_env, reference=2)
         if not isinstance(formula, str | MixedFormula):
             raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}")
         if groups is not None:
@@ -93,7 +99,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             raise OptionError("re_formula= and vc_formula= need groups=, the column of groups")
         else:
             terms = parse(formula) if isinstance(formula, str) else formula
-        frame = build_frame(terms, data, env=eval_env, **options)
+        frame = build_frame(terms, data, env=eval_env, safe=safe, **options)
         self.formula = terms.fixed_formula
         self.formula_full = str(terms)
         self._attach(build_design(frame), frame.index, frame, frame.n_dropped)

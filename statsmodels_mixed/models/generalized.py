@@ -121,6 +121,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         subset: Any = None,
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+        functions: str = "any",
     ) -> GeneralizedLinearMixedModel:
         """Make a model from a formula and a table.
 
@@ -175,6 +176,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             subset=subset,
             missing=missing,
             eval_env=eval_env,
+            functions=functions,
         )
 
     def _set_family(self, family: Any, exposure: Any) -> None:

@@ -92,6 +92,7 @@ class LinearMixedModel(MixedModel):
         subset: Any = None,
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+        functions: str = "any",
     ) -> LinearMixedModel:
         """Make a model from a formula and a table.
 
@@ -118,7 +119,10 @@ class LinearMixedModel(MixedModel):
             What to do with rows where a needed column is missing.
         eval_env : int, EvalEnvironment or mapping
             Where functions in the formula are looked up: how many calls above this one
-            (0: the caller, -1: nowhere), or the names themselves.
+            (0: the caller), or the names themselves; -1 allows no code, as ``functions="safe"``.
+        functions : {"any", "safe"}
+            Evaluating a formula runs the Python code in it. ``"safe"`` allows columns,
+            arithmetic and named functions only (``np.log``, ``C``, ``bs``, ...).
 
         Returns
         -------
@@ -142,6 +146,7 @@ class LinearMixedModel(MixedModel):
             subset=subset,
             missing=missing,
             eval_env=eval_env,
+            functions=functions,
         )
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:

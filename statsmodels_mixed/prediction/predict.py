@@ -252,7 +252,9 @@ def _new_responses(
         w = new_values(exog, m, "weights", weights, model.has_weights, None)
     else:
         try:
-            w = new_values(exog, m, "weights", None, model.has_weights, model.weights_name)
+            w = new_values(
+                exog, m, "weights", None, model.has_weights, model.weights_name, model.frame
+            )
         except DataError as error:
             return str(error)
     if w is not None and np.any(w <= 0):

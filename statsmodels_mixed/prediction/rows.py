@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 from ..frame.alignment import align
-from ..frame.build import fixed_matrix, known_levels, own_levels, random_columns
+from ..frame.build import (
+    computed_values,
+    fixed_matrix,
+    known_levels,
+    own_levels,
+    random_columns,
+)
+from ..frame.expressions import IN_FORMULA
 from ..frame.table import open_table, unknown_columns
 from .which_effects import Chosen
 
@@ -134,13 +141,17 @@ def new_rows(
     model = result.model
     exog = as_table(model, exog)
     X, labels = fixed_part(model, exog, transform)
-    m = len(X)
+    m, frame = len(X), model.frame if transform else None
+    in_formula = model.frame is not None and IN_FORMULA in model.frame.known
+    needs_offset = model.has_offset or (in_formula and frame is None)
     linear = model._linear_predictor(
         result.params,
         X,
-        new_values(exog, m, "offset", offset, model.has_offset, model.offset_name),
-        new_values(exog, m, "exposure", exposure, model.has_exposure, model.exposure_name),
+        new_values(exog, m, "offset", offset, needs_offset, model.offset_name, frame),
+        new_values(exog, m, "exposure", exposure, model.has_exposure, model.exposure_name, frame),
     )
+    if in_formula and frame is not None:
+        linear = linear + computed_values(frame, IN_FORMULA, exog)
     absent = np.zeros(m, dtype=bool)
     z = [np.zeros((m, len(mask))) for mask in chosen]
     refs = [np.full(m, -1, dtype=np.int32) for _ in chosen]
@@ -230,7 +241,13 @@ def fixed_part(
 
 
 def new_values(
-    exog: Any, m: int, option: str, given: Any, needed: bool, name: str | None
+    exog: Any,
+    m: int,
+    option: str,
+    given: Any,
+    needed: bool,
+    name: str | None,
+    frame: ModelFrame | None = None,
 ) -> Array | None:
     """Return offset, exposure or weights of new rows, shape (m,).
 
@@ -247,7 +264,9 @@ def new_values(
     needed : bool
         Whether the model has one.
     name : str or None
-        The column the model took it from.
+        The column the model took it from, or the expression.
+    frame : ModelFrame, optional
+        What computes expressions, where new data have columns.
 
     Raises
     ------
@@ -273,6 +292,8 @@ def new_values(
     if not (isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns")):
         raise absent
     column: Any = given or name
+    if frame is not None and option in frame.known and column == name:
+        return computed_values(frame, option, exog)
     table = open_table(exog)
     if column not in table.names:
         raise unknown_columns([column], table.names)

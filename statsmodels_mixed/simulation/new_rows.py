@@ -81,7 +81,7 @@ def new_simulator(
     none = choose_random(False, result.layout, model.frame)
     rows = new_rows(result, exog, True, none, "error", offset, exposure)
     m = len(rows.fixed)
-    w = new_values(exog, m, "weights", weights, model.has_weights, model.weights_name)
+    w = new_values(exog, m, "weights", weights, model.has_weights, model.weights_name, model.frame)
     if w is not None and np.any(w <= 0):
         raise DataError("weights of new rows must be positive")
     complete = rows.complete if w is None else rows.complete & np.isfinite(w)
