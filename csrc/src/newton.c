@@ -10,8 +10,10 @@
 
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
-/* Regular models need 5 to 20 steps; one that needs more than this is held up by a boundary. */
-#define MAX_STEPS 300
+/* Regular models need 5 to 20 steps. So many that together gain less than LITTLE are held up by
+ * rounding or a boundary; otherwise only the caller limits their number. */
+#define PATIENCE 300
+#define LITTLE 1e-6
 /* The average information is far from the Hessian when the mean is badly wrong: where it has not
  * done after so many steps, changes of the gradient correct it. */
 #define TRUSTED_STEPS 15
@@ -19,7 +21,7 @@
 #define MAX_IDLE 5
 /* No element of x changes by more than this times 1 + |x| in one step. */
 #define STEP_LIMIT 2.0
-/* The run has converged when the model promises less than this share of ftol_abs. The
+/* The run has converged when the model promises less than this share of the tolerance. The
  * promise comes from the gradient, so rounding in the objective does not limit it; at
  * 1e-12 theta is right to a millionth of its standard error. */
 #define PROMISE_SHARE 1e-4
@@ -33,6 +35,20 @@ static double noise(double f) { return 1e-12 * (1 + fabs(f)); }
 static int at_saddle(const smm_run *run)
 {
     return run->eigenvalues[0] < -1e-6 * fabs(run->eigenvalues[run->problem->n - 1]);
+}
+
+/* The change of the objective that counts as none. */
+static double tolerance(const smm_options *o, double f)
+{
+    return fmax(o->ftol_abs, o->ftol_rel * fabs(f));
+}
+
+/* Whether a step changed every element of x by less than its tolerance. */
+static int stopped_moving(const smm_options *o, int32_t n, const double *before, const double *x)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (fabs(x[i] - before[i]) > fmax(o->xtol_abs, o->xtol_rel * fabs(x[i]))) return 0;
+    return 1;
 }
 
 /* From a stationary point with negative curvature, look along the worst direction both
@@ -61,7 +77,7 @@ static int escape_saddle(smm_run *run, double *f, int *found)
 
 /* Backtrack along run->step until the decrease is sufficient. Leaves the new point
  * evaluated and in run->x; `found` is 0 when rounding stops any further decrease. */
-static int line_search(smm_run *run, double *f, double *moved, int *found)
+static int line_search(smm_run *run, double *f, int *found)
 {
     int32_t nt = run->problem->n;
     double *trial = run->work, slope = 0, longest = 0, value;
@@ -78,8 +94,6 @@ static int line_search(smm_run *run, double *f, double *moved, int *found)
         if (status) return status;
         double slack = -slope * length < noise(*f) ? noise(*f) : rounding(*f);
         if (value <= *f + ARMIJO * length * slope + slack) {
-            *moved = 0;
-            for (int32_t i = 0; i < nt; i++) *moved = fmax(*moved, fabs(trial[i] - run->x[i]));
             memcpy(run->x, trial, sizeof(double) * (size_t)nt);
             *f = value;
             *found = 1;
@@ -110,7 +124,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     }
     int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
     int32_t n = problem->n, moved_from = 0, steps = 0, idle = 0;
-    double least = f;
+    double least = f, window = f;
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
@@ -134,7 +148,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         memcpy(old_x, run.x, sizeof(double) * (size_t)n);
         memcpy(old_g, run.g, sizeof(double) * (size_t)n);
         moved_from = 1;
-        if (report->decrement <= PROMISE_SHARE * o->ftol_abs) settled = SMM_STOP_GTOL;
+        if (report->decrement <= PROMISE_SHARE * tolerance(o, f)) settled = SMM_STOP_GTOL;
         if (settled) {
             found = 0;
             status = smm_run_eigen(&run);
@@ -147,8 +161,8 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             settled = SMM_STOP_NONE;
             continue;
         }
-        double before = f, moved = 0;
-        status = line_search(&run, &f, &moved, &found);
+        double before = f;
+        status = line_search(&run, &f, &found);
         if (status) return status;
         /* steps taken on the word of the gradient may go to and fro within rounding */
         if (f < least - rounding(f)) {
@@ -156,11 +170,13 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             idle = 0;
         } else idle++;
         if ((!found || idle == MAX_IDLE) && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
-        if (++steps == MAX_STEPS && !run.stop) run.stop = SMM_STOP_MAXEVAL;
-        if (report->decrement <= o->ftol_abs &&
-            before - f <= PROMISE_SHARE * fmax(o->ftol_abs, o->ftol_rel * fabs(f)))
+        if (++steps % PATIENCE == 0) {
+            if (window - f < LITTLE && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
+            window = f;
+        }
+        if (report->decrement <= tolerance(o, f) && before - f <= PROMISE_SHARE * tolerance(o, f))
             settled = SMM_STOP_FTOL;
-        else if (moved <= o->xtol_abs) settled = SMM_STOP_XTOL;
+        else if (stopped_moving(o, n, old_x, run.x)) settled = SMM_STOP_XTOL;
     }
     if (run.stop > SMM_STOP_XTOL && run.stop != SMM_STOP_FAILED) {
         status = smm_run_describe(&run);

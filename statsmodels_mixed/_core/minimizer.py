@@ -32,6 +32,11 @@ _STOPS = {
 }
 
 
+# Evaluations, and numbers, in the largest log.
+_LONGEST_LOG = 1 << 17
+_LARGEST_LOG = 1 << 23
+
+
 @dataclass(frozen=True)
 class Minimization:
     """What a minimization reports; see ``smm_report`` in the C header."""
@@ -96,7 +101,7 @@ def run_minimizer(
     xtol_abs: float = 0.0,
     max_eval: int = 0,
     max_time: float = 0.0,
-    log_capacity: int = 1024,
+    log_capacity: int | None = None,
 ) -> Minimization:
     """Run one of the two minimizers of a handle.
 
@@ -119,8 +124,8 @@ def run_minimizer(
         Tolerances; 0 switches a test off.
     max_eval, max_time : int, float
         Limits; 0 for none.
-    log_capacity : int
-        How many evaluations are logged.
+    log_capacity : int, optional
+        How many evaluations are logged at most.
 
     Raises
     ------
@@ -129,6 +134,8 @@ def run_minimizer(
     KeyboardInterrupt
         If the user interrupted; any other exception of a signal handler comes through too.
     """
+    if log_capacity is None:  # memory that is not written to is not taken
+        log_capacity = min(_LONGEST_LOG, max(1024, _LARGEST_LOG // max(1, len(start))))
     if algorithm is not None and nlopt_table() is None:
         limits = {"max_eval": max_eval, "max_time": max_time}
         tolerances = {

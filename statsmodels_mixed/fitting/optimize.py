@@ -34,6 +34,10 @@ _MESSAGES = {
 }
 
 
+# A run that ended so was not done, however close it may have come.
+_UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "FAILURE")
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How to minimize the objective.
@@ -45,9 +49,12 @@ class FitOptions:
         corrections) or the name of an NLopt algorithm such as ``"LD_LBFGS"``
         or ``"LN_BOBYQA"``.
     ftol_rel, ftol_abs : float
-        Stop when a step changes the objective by less than this.
+        Stop when a step changes the objective by less than the larger of the two, relative and
+        absolute. Newton steps, whose last ones cost little, end when the local quadratic model
+        promises, or a step gains, less than a ten-thousandth of it.
     xtol_rel, xtol_abs : float
-        Stop when a step changes every element of theta by less than this.
+        Stop when a step changes every element of theta (in units of its typical size) by less
+        than the larger of the two, relative and absolute.
     max_eval : int
         Largest number of evaluations of the objective; 0 for no limit.
     max_time : float
@@ -93,7 +100,7 @@ class FitReport:
     failed_evaluations : int
         Evaluations at which the matrix was not positive definite.
     fitlog_theta : ndarray, shape (evaluations, n_theta)
-        Every theta tried, in order.
+        Every theta tried, in order; of the longest runs the first ones, as the message says.
     fitlog_objective : ndarray, shape (evaluations,)
         The objective at each.
     not_identified : tuple of str
@@ -157,8 +164,11 @@ def minimize(
         max_eval=options.max_eval,
         max_time=options.max_time,
     )
-    converged = bool(settled(run.value, run.decrement, run.min_eigenvalue))
+    limited = run.status in _UNFINISHED
+    converged = not limited and bool(settled(run.value, run.decrement, run.min_eigenvalue))
     message = _MESSAGES[run.status]
+    if len(run.log_value) < run.evaluations:
+        message += f" The log holds the first {len(run.log_value)} evaluations."
     if not converged and np.isfinite(run.decrement):
         message += (
             f" The local quadratic model still promises a decrease of {run.decrement:.2g} in the "
