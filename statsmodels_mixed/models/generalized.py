@@ -307,7 +307,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         ----------
         n_agq : int
             Points of adaptive Gauss-Hermite quadrature for each random effect of a level,
-            which needs a single grouping factor; 1 is the Laplace approximation.
+            which needs a single grouping factor, at most 10000; 1 is the Laplace approximation.
         fast : bool
             Take the coefficients from the joint mode with the random effects instead of
             maximizing the likelihood over them: faster and less accurate.
