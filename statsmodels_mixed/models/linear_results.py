@@ -106,7 +106,8 @@ class LinearMixedModelResults(Methods):
     @property
     def bse(self) -> Array:
         """Standard errors of the coefficients, shape (rank,)."""
-        errors = np.sqrt(np.diag(self.reference.tests.covariance))
+        with np.errstate(invalid="ignore"):  # robust variances may be negative by rounding
+            errors: Array = np.sqrt(np.diag(self.reference.tests.covariance))
         lost = self._lost_variances
         if lost.any() and self.reference.errors == MODEL_BASED:
             errors[lost] = (self.estimates.sigma * self.estimates.errors_unscaled)[lost]
