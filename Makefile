@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup test slow lint format sanitize bench bench-answers docs dist check clean
+.PHONY: help setup test slow fuzz lint format sanitize bench bench-answers docs dist check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -18,6 +18,9 @@ test:  ## the tests that run on every change
 
 slow:  ## the tests that take minutes: coverage studies, large and random models
 	$(BIN)/python -m pytest -m slow
+
+fuzz:  ## random models against independent answers, an hour or two: tests/fuzz/README.md
+	cd tests && ../$(BIN)/python -m fuzz --models 20000 --jobs 2
 
 lint:  ## ruff, mypy, clang-format, spelling
 	$(BIN)/ruff check .
