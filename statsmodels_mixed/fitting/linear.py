@@ -15,6 +15,7 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
+from .second_start import leave_zero
 from .unbounded import refuse_unbounded, refuse_vanished, with_rounding
 
 __all__ = ["fit_linear"]
@@ -92,9 +93,12 @@ def _minimize(
     if sigma is None:
         refuse_unbounded(products, design, identity)
     begin = identity if start is None else _check_start(start, len(identity))
-    report = minimize(workspace, begin, options, constant=products.constant(reml))
+    constant = products.constant(reml)
+    report = minimize(workspace, begin, options, constant=constant)
 
     patterns = [block.pattern for block in design.blocks]
+    if start is None and design.weights is not None:
+        report = leave_zero(workspace, patterns, report, options, constant)
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end):
