@@ -73,12 +73,24 @@ def random_variance(result: Any) -> float:
 
 @pytest.mark.parametrize(
     "record",
-    [r for r in RECORDS if "method" in r and r["id"] != "sleep_zerocorr"],
+    [r for r in RECORDS if "method" in r and r["id"] not in ("sleep_zerocorr", "sleep_weighted")],
     ids=lambda r: r["id"],
 )
 def test_linear_models_as_in_performance(record):
     ours = shares(linear(record["id"], record["method"]))
     assert_allclose(ours, of_record(record), rtol=PUBLISHED, atol=1e-12)
+
+
+def test_performance_forgets_weights():
+    # Its residual variance is sigma^2, that of a row of weight 1; the unit of weights is arbitrary.
+    for record in (r for r in RECORDS if r["id"] == "sleep_weighted"):
+        result = linear(record["id"], record["method"])
+        design = result.model.design
+        fixed = np.var(design.X @ result.params.to_numpy(), ddof=1)
+        random, rest = random_variance(result), result.sigma**2
+        assert_allclose(by_parts(fixed, random, rest), of_record(record), rtol=PUBLISHED)
+        rest *= np.mean(1.0 / design.weights)
+        assert_allclose(shares(result), by_parts(fixed, random, rest), rtol=1e-12)
 
 
 def test_performance_forgets_slopes_without_correlation():

@@ -25,7 +25,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data. It does not change.
-    y : array_like, shape (nobs,)
+    y : array_like, shape (nobs,) or (nobs, 1)
         A response for each row used, as `simulate` gives it: for a binomial family
         proportions of the trials. A Series is taken by its index.
 
@@ -42,7 +42,7 @@ def refit(result: Any, y: ArrayLike) -> Any:
     """
     results = unwrap(result)
     n, index = len(results._design().y), results.model.data.row_labels
-    y = align(y, index, "y", within=True)
+    y = align(_one_response(y), index, "y", within=True)
     try:
         values = np.array(y, dtype=float)
     except (TypeError, ValueError):
@@ -58,3 +58,21 @@ def refit(result: Any, y: ArrayLike) -> Any:
     if reference.cov_kwds:
         options["cov_kwds"] = dict(reference.cov_kwds)
     return model.fit(**results._fit_options(), **options)
+
+
+def _one_response(y: Any) -> Any:
+    """Return the one column of what `simulate` gives for one draw; anything else as it is.
+
+    Raises
+    ------
+    OptionError
+        If there are several columns.
+    """
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) != 2:
+        return y
+    if shape[1] != 1:
+        raise OptionError(
+            f"y has {shape[1]} columns, and one response is fitted at a time: choose a column"
+        )
+    return y.iloc[:, 0] if hasattr(y, "iloc") else y[:, 0]

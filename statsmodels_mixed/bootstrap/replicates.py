@@ -142,6 +142,9 @@ class Bootstrap:
         singular = f"{100 * self.share_singular:.1f} % singular"
         if self.recipe.by:
             count += f" of cases by {self.recipe.by}"
+        failed = int(self.failed.sum())
+        if failed:
+            singular += f", {failed} could not be fitted"
         return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
 
     @property
@@ -169,14 +172,20 @@ class Bootstrap:
 
     @property
     def singular(self) -> NDArray[np.bool_]:
-        """Whether some covariance matrix of each replicate is singular, shape (m,)."""
+        """Whether some covariance matrix of each fitted replicate is singular, shape (m,)."""
         at = 2 + 2 * len(self.recipe.fixed_names) + self.recipe.components.diagonal
         return np.asarray((np.abs(self.values[:, at]) * self.recipe.units < SINGULAR).any(axis=1))
 
     @property
     def share_singular(self) -> float:
-        """Share of the replicates with a singular covariance matrix."""
-        return float(self.singular.mean()) if len(self) else math.nan
+        """Share with a singular covariance matrix of the replicates that could be fitted."""
+        fitted = ~self.failed
+        return float(self.singular[fitted].mean()) if fitted.any() else math.nan
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Whether the model could not be fitted to each replicate, shape (m,)."""
+        return np.isnan(self.values[:, 0])
 
     def conf_int(
         self,
@@ -192,8 +201,9 @@ class Bootstrap:
             Intervals have level 1 - alpha.
         method : {"percentile", "basic", "equal-tail", "shortest"}
             ``"percentile"``: order statistics (m + 1) alpha/2 and (m + 1) (1 - alpha/2),
-            interpolated; ``"basic"``: those reflected in the estimate (Davison and Hinkley
-            1997), which may leave the range of a parameter; ``"equal-tail"``: sample
+            interpolated; ``"basic"``: the estimate less what replicates exceed by the parameters
+            they were drawn from (Davison and Hinkley 1997), which may leave the range of a
+            parameter; ``"equal-tail"``: sample
             quantiles; ``"shortest"``: the shortest interval that holds a share 1 - alpha.
         kinds : str or sequence of str, optional
             Some of ``"beta"``, ``"sigma"``, ``"dispersion"``, ``"theta"``, ``"sd"``, ``"corr"``.
@@ -214,6 +224,7 @@ class Bootstrap:
         quantile_levels(alpha)
         wanted = select_kinds(kinds, self.kinds)
         estimates = self.recipe.table(self.recipe.estimate[None, :]).iloc[0]
+        truths = self.recipe.table(self.recipe.truth[None, :]).iloc[0]
         rows, labels = [], []
         for label in self.frame.columns:
             if label[0] not in wanted:
@@ -221,7 +232,7 @@ class Bootstrap:
             values = np.sort(self.frame[label].to_numpy(dtype=float))
             values = values[~np.isnan(values)]
             estimate = float(estimates[label])
-            lower, upper = _interval(values, estimate, alpha, method)
+            lower, upper = _interval(values, estimate, float(truths[label]), alpha, method)
             labels.append(label)
             rows.append((estimate, lower, upper, len(values)))
         columns = ["estimate", "lower", "upper", "replicates"]
@@ -254,7 +265,9 @@ class Bootstrap:
         return read_file(path)[0]
 
 
-def _interval(values: Array, estimate: float, alpha: float, method: str) -> tuple[float, float]:
+def _interval(
+    values: Array, estimate: float, truth: float, alpha: float, method: str
+) -> tuple[float, float]:
     """Return an interval from sorted replicates; NaN when there are none."""
     if not len(values):
         return math.nan, math.nan
@@ -266,7 +279,8 @@ def _interval(values: Array, estimate: float, alpha: float, method: str) -> tupl
     else:
         lower, upper = np.quantile(values, levels, method="weibull")
     if method == "basic":
-        lower, upper = 2 * estimate - upper, 2 * estimate - lower
+        # replicates vary about the truth as the estimate does about its own
+        lower, upper = estimate + truth - upper, estimate + truth - lower
     return float(lower), float(upper)
 
 

@@ -59,7 +59,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     """
     full = getattr(full, "_results", full)
     restricted = _results(restricted, full)
-    if full.method != restricted.method:
+    if full._approximated_by != restricted._approximated_by:
         raise OptionError(
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
             "their likelihoods are not comparable, refit both in the same way"

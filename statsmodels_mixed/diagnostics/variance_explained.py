@@ -2,7 +2,8 @@
 
 On the scale of the linear predictor the variance of a response is taken apart into that of the
 fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
-mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is sigma^2 for linear models.
+mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is the mean over rows of
+sigma^2 / w for linear models with weights w. Weights of counts say how many rows each stands for.
 For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
 Schielzeth 2017), and the variance of a grouping factor that has a level for each
 row, which stands for overdispersion.
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 
 # Variances of the standard distributions behind the links of a binary response.
 LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
+COUNTS = ("poisson", "negative_binomial")
 NULL_MEANS = ("marginal", "conditional")
 
 
@@ -161,20 +163,23 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     if null_mean not in NULL_MEANS:
         raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}")
     design, estimates = result._design(), result.estimates
-    fixed = design.X[:, estimates.columns] @ estimates.beta
-    random = _random_variances(design, estimates.factors, result._effects_scale)
+    rows = _rows_counted(design, estimates)
+    linear = design.X[:, estimates.columns] @ estimates.beta
+    mean = np.average(linear, weights=rows)
+    fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
+    random = _random_variances(design, estimates.factors, result._effects_scale, rows)
     if isinstance(estimates, LinearEstimates):
-        rest = estimates.sigma**2
+        rest = float(np.mean(estimates.sigma**2 / _divisors(design)))
     else:
         rest = _distribution_variance(design, estimates, null_mean)
-        by_row = [block.name for block in design.blocks if len(block.levels) == len(design.y)]
+        by_row = [block.name for block in design.blocks if len(block.levels) == rows.sum()]
         rest += float(random[by_row].sum())
         random = random.drop(by_row)
     parts = _Parts(
-        float(np.var(fixed, ddof=1)),
+        fixed,
         random,
         float(random.sum()),
-        float(np.var(fixed, ddof=1)) + float(random.sum()) + rest,
+        fixed + float(random.sum()) + rest,
     )
     return parts if result.undetermined is None else _known_parts(parts, result, design)
 
@@ -205,10 +210,23 @@ def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
     )
 
 
-def _random_variances(design: Design, factors: tuple[Array, ...], scale: float) -> pd.Series:
+def _rows_counted(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Array:
+    """Return how many rows each row counts for, shape (n,): weights of counts are rows."""
+    counts = not isinstance(estimates, LinearEstimates) and estimates.spec.family in COUNTS
+    return design.weights if counts and design.weights is not None else np.ones(len(design.y))
+
+
+def _divisors(design: Design) -> Array:
+    """Return what the residual variance of each row is divided by, shape (n,)."""
+    return np.ones(len(design.y)) if design.weights is None else design.weights
+
+
+def _random_variances(
+    design: Design, factors: tuple[Array, ...], scale: float, rows: Array
+) -> pd.Series:
     """Return the mean of z'Sigma z over the rows, by grouping factor."""
     variances = {
-        block.name: scale**2 * float(np.mean(np.sum((block.z @ T) ** 2, axis=1)))
+        block.name: scale**2 * float(np.average(np.sum((block.z @ T) ** 2, axis=1), weights=rows))
         for block, T in zip(design.blocks, factors, strict=True)
     }
     return pd.Series(variances, dtype=float)
@@ -225,7 +243,7 @@ def _distribution_variance(
     spec, phi = estimates.spec, estimates.dispersion
     match spec.family, spec.link:
         case "gaussian", "identity":
-            return phi
+            return float(np.mean(phi / _divisors(design)))
         case "binomial", ("logit" | "probit" | "cloglog"):
             return float(LATENT[spec.link])
         case "poisson", "power" if spec.power == 0.5:
@@ -235,7 +253,7 @@ def _distribution_variance(
         case "negative_binomial", "log":
             return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean) + phi))
         case "gamma", "log":
-            return float(np.log1p(phi))
+            return float(np.mean(np.log1p(phi / _divisors(design))))
     raise OptionError(
         f"the variance that the family {spec.family} with the link {spec.link} adds to the linear "
         "predictor is not known; R2 and ICC are for gaussian (identity), binomial (logit, probit, "
@@ -245,6 +263,7 @@ def _distribution_variance(
 
 def _null_mean(design: Design, estimates: GeneralizedEstimates, null_mean: str) -> float:
     """Return the mean count of the model with the same random effects and an intercept only."""
+    rows = _rows_counted(design, estimates)
     null = fit_generalized(
         replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",)),
         estimates.spec,
@@ -259,6 +278,8 @@ def _null_mean(design: Design, estimates: GeneralizedEstimates, null_mean: str) 
         )
     log_mean = float(null.beta[0])
     if null_mean == "marginal":
-        log_mean += 0.5 * float(_random_variances(design, null.factors, 1.0).sum())
-    exposure = 1.0 if design.offset is None else float(np.mean(np.exp(design.offset)))
+        log_mean += 0.5 * float(_random_variances(design, null.factors, 1.0, rows).sum())
+    exposure = 1.0
+    if design.offset is not None:
+        exposure = float(np.average(np.exp(design.offset), weights=rows))
     return exposure * float(np.exp(log_mean))

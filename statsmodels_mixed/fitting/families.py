@@ -53,6 +53,20 @@ class FamilySpec:
         """Whether responses have a normal distribution about the linear predictor."""
         return (self.family, self.link) == ("gaussian", "identity")
 
+    @property
+    def canonical(self) -> bool:
+        """Whether the linear predictor is the natural parameter, but for a factor."""
+        link = (self.link, self.power) if self.link == "power" else (self.link,)
+        return _CANONICAL.get(self.family) == link
+
+
+_CANONICAL: dict[str, tuple[Any, ...]] = {
+    "gaussian": ("identity",),
+    "binomial": ("logit",),
+    "poisson": ("log",),
+    "gamma": ("power", -1.0),
+    "inverse_gaussian": ("power", -2.0),
+}
 
 _FAMILIES: dict[type, str] = {
     sm_families.Gaussian: "gaussian",

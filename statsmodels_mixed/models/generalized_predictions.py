@@ -52,7 +52,7 @@ class GeneralizedPredictions:
             Terms may name some of the effects of a term of the model.
         new_levels : {"error", "population", "missing"}
             With `re`, what to do with levels the fit has not seen: refuse, take zero for their
-            random effects, or predict NaN.
+            random effects (also where the level is missing), or predict NaN.
         offset, exposure : array or column name, optional
             Those of the new rows. When the model took its own from a column, the column of
             that name in `exog` is taken.

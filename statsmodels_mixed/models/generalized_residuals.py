@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.deviance import deviance_residuals
+
 if TYPE_CHECKING:
     from ..frame.design import Design
 
@@ -25,6 +27,7 @@ class Residuals:
     family: Any
     fittedvalues: Array
     resid: Array
+    estimates: Any
     _design: Callable[[], Design]
 
     @property
@@ -45,7 +48,8 @@ class Residuals:
     def resid_deviance(self) -> Array:
         """Signed square roots of the contributions to the deviance given b, shape (n,)."""
         y, mu = self._design().y, self.fittedvalues
-        return np.asarray(self.family.resid_dev(y, mu, var_weights=self._weights))
+        spec, dispersion = self.estimates.spec, self.estimates.dispersion
+        return deviance_residuals(spec, y, mu, dispersion, self._weights)
 
     @property
     def _weights(self) -> Array | float:

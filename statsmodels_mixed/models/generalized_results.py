@@ -91,10 +91,21 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
     def method(self) -> str:  # type: ignore[override]
         """The approximation, such as ``"Laplace"`` or ``"AGQ, 9 points"``."""
         estimates = self.estimates
-        name = "Laplace" if estimates.n_agq == 1 else f"AGQ, {estimates.n_agq} points"
+        name = self._approximation
         if estimates.hessian == "observed":
             name += ", observed information"
         return f"{name}, fast" if estimates.fast else name
+
+    @property
+    def _approximation(self) -> str:
+        points = self.estimates.n_agq
+        return "Laplace" if points == 1 else f"AGQ, {points} points"
+
+    @property
+    def _approximated_by(self) -> str:
+        # With a canonical link the observed information is the expected one.
+        name = self._approximation if self.estimates.spec.canonical else self.method
+        return f"{name}, fast" if self.estimates.fast else name
 
     @property
     def deviance(self) -> float:

@@ -156,7 +156,7 @@ class LinearMixedModelResults(Methods):
             Terms may name some of the effects of a term of the model.
         new_levels : {"error", "population", "missing"}
             With `re`, what to do with levels the fit has not seen: refuse, take zero for their
-            random effects, or predict NaN.
+            random effects (also where the level is missing), or predict NaN.
         offset : array or column name, optional
             Offset of the new rows. When the model's own offset is a column, the column
             of that name in `exog` is taken.

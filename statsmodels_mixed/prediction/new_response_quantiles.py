@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betainc, gammainc, ndtr, pdtr
+from scipy.special import bdtr, gammainc, ndtr, pdtr
 from scipy.stats import invgauss
 
 from ..fitting.families import FamilySpec, family_object
+from .counts import negative_binomial_cdf
 
 __all__ = ["predictive_quantiles"]
 
@@ -165,7 +166,7 @@ class _Mixture:
             case "inverse_gaussian":
                 given = invgauss.cdf(y, mu * phi / w, scale=w / phi)
             case _:
-                given = betainc(1 / phi, np.maximum(y, 0) + 1, 1 / (1 + phi * mu)) * (y >= 0)
+                given = negative_binomial_cdf(np.maximum(y, 0), mu, phi) * (y >= 0)
         return np.asarray(np.einsum("ij,ij->i", self.shares, given))
 
     def quantile(self, probability: float) -> Array:

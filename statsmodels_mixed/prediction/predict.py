@@ -120,7 +120,7 @@ def get_prediction(
     mean = mean_of(model, linear, which)
     variance = _variance(result, rows, chosen, of_fit=exog is None)
     variance = np.where(np.isnan(linear), np.nan, variance)
-    new = _new_responses(result, exog, transform, chosen, linear, variance, weights)
+    new = _new_responses(result, exog, transform, chosen, rows, linear, variance, weights)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
     if row_labels is not None and len(row_labels) != len(linear):
@@ -238,6 +238,7 @@ def _new_responses(
     exog: Any,
     transform: bool,
     chosen: Chosen,
+    rows: PredictionRows,
     linear: Array,
     variance: Array,
     weights: Any,
@@ -261,7 +262,7 @@ def _new_responses(
         raise DataError("weights of new rows must be positive")
     w = np.ones(m) if w is None else np.asarray(w, dtype=float)
     try:
-        left_out = left_out_variance(result, exog, transform, chosen)
+        left_out = left_out_variance(result, exog, transform, chosen, rows)
     except (DataError, OptionError) as error:
         return str(error)
     if isinstance(estimates, LinearEstimates):

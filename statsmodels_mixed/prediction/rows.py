@@ -173,6 +173,8 @@ def _random_rows(
     unseen = refs < 0
     if not unseen.any():
         return z, refs, unseen
+    if new_levels == "population":  # a level that is missing has the mean of all levels too
+        return z, refs, np.zeros(len(refs), dtype=bool)
     missing = own_levels(frame, i, exog)[0] < 0
     unseen &= ~missing
     if unseen.any() and new_levels == "error":
@@ -184,9 +186,16 @@ def _random_rows(
 
 
 def left_out_variance(
-    result: MixedModelResults, exog: Any, transform: bool, chosen: Chosen
+    result: MixedModelResults,
+    exog: Any,
+    transform: bool,
+    chosen: Chosen,
+    rows: PredictionRows,
 ) -> Array:
-    """Return the variance z'Sigma z of the random effects that are left out, shape (m,).
+    """Return what random effects that are left out add to the variance of a response, (m,).
+
+    That is z'Sigma z of these, and at a level that the fit has not seen, whose other effects
+    have their whole variance too, twice the covariance with them.
 
     Raises
     ------
@@ -208,7 +217,10 @@ def left_out_variance(
             )
         else:
             z = random_columns(model.frame, i, as_table(model, exog), ~mask)
-        total = total + np.square(z @ T).sum(axis=1)
+        out = z @ T
+        new = (rows.refs[i] < 0)[:, None]
+        together = np.where(new, out * (rows.z[i] @ T), 0.0)
+        total = total + (np.square(out) + 2.0 * together).sum(axis=1)
     return np.asarray(result._effects_scale**2 * total)
 
 

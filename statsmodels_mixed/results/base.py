@@ -119,6 +119,11 @@ class MixedModelResults(Testing):
     # Hooks for the summary and the comparison of fits.
 
     @property
+    def _approximated_by(self) -> str:
+        """What makes the likelihood of a fit comparable with that of another."""
+        return self.method
+
+    @property
     def _objective_name(self) -> str:
         return "-2 log-likelihood"
 

@@ -145,6 +145,8 @@ def _effects(
         )
     if new_levels == "missing":
         codes = np.where(unseen, np.int32(-1), codes)
+    if new_levels == "population":  # a level that is missing has the mean of all levels too
+        codes = np.maximum(codes, np.int32(0))
     return z, codes, unseen & (new_levels == "draw")
 
 
