@@ -207,9 +207,18 @@ def _recipe(
         units=np.concatenate(units),
         truth=np.concatenate([[np.nan, truth.scale], truth.beta, unknown, truth.theta]),
         estimate=np.concatenate(
-            [[estimates.objective, scale], estimates.beta, se, estimates.theta]
+            [[estimates.objective, scale], _infinite(result), se, estimates.theta]
         ),
     )
+
+
+def _infinite(result: Any) -> Array:
+    """Return the coefficients, infinite where they have no finite estimate."""
+    beta: Array = result.estimates.beta
+    if not result.separated:
+        return beta
+    sign = result.separation.sign
+    return np.where(sign != 0, np.copysign(np.inf, sign), beta)
 
 
 def _read_truth(recipe: Recipe) -> Truth:

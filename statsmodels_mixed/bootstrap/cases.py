@@ -26,6 +26,7 @@ from ..fitting.generalized import fit_generalized
 from ..fitting.linear import fit_linear
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import lies_within
+from ..results.separation import separation
 from ..simulation.simulator import Truth
 from ..simulation.streams import stream_length
 from .refitters import Fits, Fitter, Flag, Refitter
@@ -251,6 +252,14 @@ class CaseRefitter(Refitter):
         out.beta[r, at] = fitted.beta[same]
         out.covariance[r][np.ix_(at, at)] = covariance[np.ix_(same, same)]
         out.theta[r], out.converged[r] = fitted.theta, fitted.report.converged
+        if isinstance(fitted, GeneralizedEstimates):
+            out.separated[r, at] = separation(
+                design.X[:, fitted.columns],
+                design.y,
+                fitted.spec,
+                fitted.cov_conditional,
+                converged=fitted.report.converged,
+            ).sign[same]
 
     def _refit(self, design: Design, kept: Positions) -> LinearEstimates | GeneralizedEstimates:
         estimates, start = self._estimates, self._start

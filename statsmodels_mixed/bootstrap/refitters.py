@@ -27,6 +27,7 @@ from ..fitting.optimize import FitOptions, settled
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
 from ..results.parameters import Components
+from ..results.separation import separation
 from ..simulation.simulator import Truth
 
 __all__ = ["Fits", "Fitter", "Flag", "Refitter", "Worker", "make_refitter"]
@@ -58,6 +59,8 @@ class Fits(NamedTuple):
         Of the coefficients, given theta.
     theta : ndarray, shape (m, n_theta)
     converged : ndarray of bool, shape (m,)
+    separated : ndarray, shape (m, rank)
+        1 or -1 where a coefficient goes to plus or minus infinity, else 0.
     """
 
     objective: Array
@@ -66,24 +69,28 @@ class Fits(NamedTuple):
     covariance: Array
     theta: Array
     converged: NDArray[np.bool_]
+    separated: Array
 
     @classmethod
     def unknown(cls, count: int, rank: int, ntheta: int) -> Fits:
         """Return fits yet to be filled in."""
         shapes = (count,), (count,), (count, rank), (count, rank, rank), (count, ntheta)
         a, b, c, d, e = (np.full(shape, np.nan) for shape in shapes)
-        return cls(a, b, c, d, e, np.zeros(count, dtype=bool))
+        return cls(a, b, c, d, e, np.zeros(count, dtype=bool), np.zeros((count, rank)))
 
     def first(self, count: int) -> Fits:
         """Return the first few."""
-        a, b, c, d, e = (part[:count] for part in self[:-1])
-        return Fits(a, b, c, d, e, self.converged[:count])
+        a, b, c, d, e = (part[:count] for part in self[:5])
+        return Fits(a, b, c, d, e, self.converged[:count], self.separated[:count])
 
     def rows(self) -> Array:
-        """Return the numbers of every fit in a row."""
+        """Return the numbers of every fit in a row, infinite coefficients as such."""
         se = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+        infinite = self.separated != 0
+        se = np.where(infinite, np.nan, se)
+        beta = np.where(infinite, np.copysign(np.inf, self.separated), self.beta)
         head = np.column_stack([self.objective, self.scale])
-        return np.hstack([head, self.beta, se, self.theta])
+        return np.hstack([head, beta, se, self.theta])
 
 
 # (responses, flag) -> fits of those that were fitted before the flag was set.
@@ -172,6 +179,7 @@ class LinearRefitter(Refitter):
             # sigma of the size of rounding errors is on its way to zero
             converged=np.asarray(settled(value, decrement, min_eigenvalue))
             & (sigma > self._products.rounding),
+            separated=np.zeros(fits.beta.shape),
         )
 
 
@@ -194,6 +202,7 @@ class GeneralizedRefitter(Refitter):
         self._design, self._estimates, self._components = design, estimates, components
         self._basis = working_basis(design)
         self._inverse_r = _inverse(self._basis)
+        self._X = design.X[:, self._basis.columns]
         self._core = core_design(design, self._basis.Q)
         self._gamma = self._basis.R @ truth.beta
         spec = estimates.spec
@@ -241,6 +250,9 @@ class GeneralizedRefitter(Refitter):
         out.beta[r], out.covariance[r] = R @ solution.beta, R @ solution.xvx_inverse @ R.T
         out.theta[r] = run.theta[: self._core.ntheta]
         out.converged[r] = settled(run.value, run.decrement, run.min_eigenvalue)
+        out.separated[r] = separation(
+            self._X, y, spec, out.covariance[r], converged=bool(out.converged[r])
+        ).sign
 
 
 def make_refitter(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,9 @@ class Bootstrap:
         failed = int(self.failed.sum())
         if failed:
             singular += f", {failed} could not be fitted"
+        parted = int(self._infinite.any(axis=1).sum())
+        if parted:
+            singular += f", {parted} separated"
         return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
 
     @property
@@ -183,6 +187,18 @@ class Bootstrap:
         return float(self.singular[fitted].mean()) if fitted.any() else math.nan
 
     @property
+    def _infinite(self) -> NDArray[np.bool_]:
+        return np.isinf(self.values[:, 2 : 2 + len(self.recipe.fixed_names)])
+
+    @property
+    def separated(self) -> pd.Series:
+        """In how many replicates each coefficient has no finite estimate, by name.
+
+        They are plus or minus infinity in `frame`.
+        """
+        return pd.Series(self._infinite.sum(axis=0), index=list(self.recipe.fixed_names))
+
+    @property
     def failed(self) -> NDArray[np.bool_]:
         """Whether the model could not be fitted to each replicate, shape (m,)."""
         return np.isnan(self.values[:, 0])
@@ -212,7 +228,8 @@ class Bootstrap:
         -------
         DataFrame
             By kind and name: ``estimate``, ``lower``, ``upper``, and ``replicates``, the
-            number of replicates in which the parameter is defined.
+            number of replicates in which the parameter is defined. Limits are infinite where
+            too many replicates are (see `separated`), and NaN where the estimate is.
 
         Raises
         ------
@@ -269,19 +286,32 @@ def _interval(
     values: Array, estimate: float, truth: float, alpha: float, method: str
 ) -> tuple[float, float]:
     """Return an interval from sorted replicates; NaN when there are none."""
-    if not len(values):
+    if not len(values) or math.isinf(estimate):
         return math.nan, math.nan
     if method == "shortest":
         return shortest_interval(values, 1 - alpha)
     levels = quantile_levels(alpha)
     if method == "equal-tail":
-        lower, upper = np.quantile(values, levels)
+        lower, upper = _quantiles(values, levels, "linear")
     else:
-        lower, upper = np.quantile(values, levels, method="weibull")
+        lower, upper = _quantiles(values, levels, "weibull")
     if method == "basic":
         # replicates vary about the truth as the estimate does about its own
         lower, upper = estimate + truth - upper, estimate + truth - lower
     return float(lower), float(upper)
+
+
+def _quantiles(
+    values: Array, levels: tuple[float, float], method: Literal["linear", "weibull"]
+) -> tuple[float, float]:
+    """Return two sample quantiles; infinite where one of the values between which they lie is."""
+    with np.errstate(invalid="ignore"):
+        lower, upper = (float(np.quantile(values, level, method=method)) for level in levels)
+    if math.isnan(lower):
+        lower = float(np.quantile(values, levels[0], method="lower"))
+    if math.isnan(upper):
+        upper = float(np.quantile(values, levels[1], method="higher"))
+    return lower, upper
 
 
 def shortest_interval(values: Array, level: float) -> tuple[float, float]:
@@ -296,6 +326,7 @@ def shortest_interval(values: Array, level: float) -> tuple[float, float]:
     """
     # 0.95 * 20 is a little above 19
     inside = min(len(values), math.ceil(len(values) * level - 1e-9))
-    lengths = values[inside - 1 :] - values[: len(values) - inside + 1]
-    first = int(np.argmin(lengths))
+    with np.errstate(invalid="ignore"):
+        lengths = values[inside - 1 :] - values[: len(values) - inside + 1]
+    first = int(np.argmin(np.where(np.isnan(lengths), np.inf, lengths)))
     return float(values[first]), float(values[first + inside - 1])

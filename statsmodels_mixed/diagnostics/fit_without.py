@@ -28,6 +28,7 @@ from ..fitting.optimize import FitOptions, minimize
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
+from ..results.separation import separation
 
 __all__ = ["DeletedFit", "Deleter", "fit_without", "make_deleter", "null_columns"]
 
@@ -230,9 +231,27 @@ def fit_without(deleter: Deleter, rows: RowNumbers) -> DeletedFit | None:
     share = np.eye(removed.shape[1]) - removed.T @ removed
     enough = not len(share) or np.linalg.eigvalsh(share)[0] >= ENOUGH
     try:
-        return deleter.without(rows) if enough else _fit_alone(deleter, rows)
+        fit = deleter.without(rows) if enough else _fit_alone(deleter, rows)
     except (CoreError, DataError):
         return None
+    return _without_infinite(deleter, rows, fit)
+
+
+def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: DeletedFit) -> DeletedFit:
+    """Return NaN for coefficients without a finite estimate from the other rows."""
+    if isinstance(deleter, LinearDeleter):
+        return fit
+    known = np.flatnonzero(np.isfinite(fit.beta))
+    X = np.delete(deleter.design.X, rows, axis=0)[:, deleter.basis.columns[known]]
+    y = np.delete(deleter.design.y, rows)
+    covariance = fit.covariance[np.ix_(known, known)]
+    spec = deleter.estimates.spec
+    lost = known[separation(X, y, spec, covariance, converged=fit.converged).found]
+    if not len(lost):
+        return fit
+    beta, covariance = fit.beta.copy(), fit.covariance.copy()
+    beta[lost] = covariance[lost] = covariance[:, lost] = np.nan
+    return replace(fit, beta=beta, covariance=covariance)
 
 
 def _fit_alone(deleter: Deleter, rows: RowNumbers) -> DeletedFit:

@@ -11,6 +11,7 @@ row, which stands for overdispersion.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, SeparationWarning
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.generalized import fit_generalized
 from ..frame.design import Design
@@ -165,7 +166,8 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     design, estimates = result._design(), result.estimates
     rows = _rows_counted(design, estimates)
     linear = design.X[:, estimates.columns] @ estimates.beta
-    mean = np.average(linear, weights=rows)
+    _warn_of_separation(result)
+    mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
     random = _random_variances(design, estimates.factors, result._effects_scale, rows)
     if isinstance(estimates, LinearEstimates):
@@ -208,6 +210,16 @@ def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
         parts.explained if explained else np.nan,
         parts.total if total and fixed else np.nan,
     )
+
+
+def _warn_of_separation(result: Any) -> None:
+    if result.separated:
+        warnings.warn(
+            f"R2 and ICC are NaN: no finite estimate exists for the coefficients of "
+            f"{', '.join(result.separated)}, nor for the variance of the fixed part",
+            SeparationWarning,
+            stacklevel=4,
+        )
 
 
 def _rows_counted(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Array:

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 # Rough coefficients are enough for a start; separated data never settle.
 _MAX_ITERATIONS = 25
 _TOLERANCE = 1e-6
+# Share of the information at the mean response below which a start has run off with separated data.
+LITTLE = 1e-4
 
 
 def glm_coefficients(
@@ -122,8 +124,8 @@ def usable_coefficients(
     shift = 0.0 if offset is None else offset
     constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
     gamma = np.where(np.isfinite(gamma), gamma, constant)
-    for share in (1.0, 0.5, 0.2, 0.05, 0.0):
-        trial: Array = share * gamma + (1.0 - share) * constant
+
+    def information(trial: Array) -> float:
         with np.errstate(all="ignore"):
             rows = family_rows(
                 spec.family,
@@ -134,9 +136,16 @@ def usable_coefficients(
                 zeta=zeta,
                 power=spec.power,
             )
-            information = float(np.mean(rows["w"]))
-        if np.all(np.isfinite(rows["loglik"])) and 0 < information < np.inf:
-            return trial, 1.0 / float(np.sqrt(information))
+            mean = float(np.mean(rows["w"]))
+        return mean if np.all(np.isfinite(rows["loglik"])) and 0 < mean < np.inf else 0.0
+
+    # rows that separate completely tell next to nothing, and would make any unit enormous
+    least = LITTLE * information(constant) if spec.family == "binomial" else 0.0
+    for share in (1.0, 0.5, 0.2, 0.05, 0.0):
+        trial: Array = share * gamma + (1.0 - share) * constant
+        found = information(trial)
+        if found > least:
+            return trial, 1.0 / float(np.sqrt(found))
     return gamma, 1.0
 
 

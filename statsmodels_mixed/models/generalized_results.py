@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..fitting.families import family_object
 from ..fitting.generalized import conditional_variances
 from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
-from ..results.separation import separated_columns
+from ..results.separation import separation
 from ..results.summary import summarize
 from ..results.tables import significant
 from ..standard_errors.contrast_tests import FixedDenominators
@@ -37,6 +38,12 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# Fitted means this near to all responses, in a fit without maximum, are on their way there.
+_EXACT = 0.02
+_COMPLETE = (
+    "The response separates completely: the likelihood has no maximum, and nothing tells the "
+    "covariance parameters."
+)
 # What exp(coefficient) is, by link and family.
 _RATIOS = {
     ("logit", "binomial"): "odds ratio",
@@ -84,7 +91,21 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
         tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "conditional", MODEL_BASED)
-        self.separated = separated_columns(model._kept_design(), estimates)
+        design = model._kept_design()
+        self.separation = separation(
+            design.X[:, estimates.columns],
+            design.y,
+            estimates.spec,
+            estimates.cov_conditional,
+            converged=estimates.report.converged,
+        )
+        kept = estimates.columns[self.separation.found]
+        self.separated = tuple(design.x_names[column] for column in kept)
+        # all rows are fitted exactly then, in the limit
+        apart = np.abs(design.y - estimates.fitted).max(initial=0.0)
+        if self.separated and apart < _EXACT:
+            report = replace(estimates.report, converged=False, message=_COMPLETE)
+            estimates = replace(estimates, report=report)
         super().__init__(model, estimates, layout, reference, scale)
 
     @property
@@ -136,6 +157,21 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         """The family, as statsmodels has it; a negative binomial with the estimated alpha."""
         # Made afresh each time, because statsmodels' models write into the object.
         return family_object(self.estimates.spec, self.estimates.dispersion)
+
+    @property
+    def bse(self) -> Array:
+        """Standard errors, shape (rank,); NaN for coefficients without a finite estimate."""
+        errors = np.sqrt(np.diag(self.cov_params()))
+        return np.where(self.separation.found, np.nan, errors)
+
+    @property
+    def tvalues(self) -> Array:
+        """Coefficients over standard errors, shape (rank,)."""
+        return np.asarray(self.params / self.bse)
+
+    def _finite(self, rows: Array) -> NDArray[np.bool_]:
+        # a difference of two that go to infinity has no estimate either
+        return np.asarray(~((rows != 0) @ self.separation.found))
 
     @property
     def _effects_scale(self) -> float:

@@ -43,6 +43,8 @@ class Curve:
     cutoff : float
         The zeta the points were to reach. They end before where the deviance could not be
         minimized farther on.
+    infinite : int
+        1 or -1 where the deviance falls for ever towards plus or minus infinity.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Curve:
     lower: float
     upper: float
     cutoff: float
+    infinite: int = 0
 
     @cached_property
     def _size(self) -> float:
@@ -124,8 +127,11 @@ class Curve:
 
     def _ends_at_bound(self, zeta: float) -> bool:
         bound = self.upper if zeta > 0 else self.lower
-        return bool(self.value[_side(zeta)] == bound) or (
-            len(self.value) < 2 and math.isnan(self.estimate)
+        forever = self.infinite == (1 if zeta > 0 else -1)
+        return (
+            forever
+            or bool(self.value[_side(zeta)] == bound)
+            or (len(self.value) < 2 and math.isnan(self.estimate))
         )
 
     def _beyond(self, zeta: float) -> float:

@@ -75,11 +75,18 @@ class GeneralizedModel:
     estimates : GeneralizedEstimates
         Not those of a fast fit.
     components : Components
+    infinite : ndarray, shape (rank,)
+        1 or -1 for coefficients that have their optimum at plus or minus infinity, else 0.
     """
 
     def __init__(
-        self, design: Design, estimates: GeneralizedEstimates, components: Components
+        self,
+        design: Design,
+        estimates: GeneralizedEstimates,
+        components: Components,
+        infinite: Array,
     ) -> None:
+        self._infinite = infinite
         spec = estimates.spec
         problem = prepare(
             design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian
@@ -145,7 +152,8 @@ class GeneralizedModel:
     def _coefficient(self, j: int, name: str) -> Target:
         gradient, middle = np.zeros(len(self._x)), slice(self.n_theta, self.n_theta + self._rank)
         gradient[middle] = self._inverse_r[j] * self._surface.units[middle]
-        return self._target("beta", name, Combination(gradient), linear(1.0))
+        target = self._target("beta", name, Combination(gradient), linear(1.0))
+        return replace(target, infinite=int(self._infinite[j]))
 
     def _target(
         self,

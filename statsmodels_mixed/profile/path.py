@@ -24,6 +24,8 @@ MOST_POINTS = 60
 GROWTH = 2.5
 # nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
 LONGEST = {"corr": 0.25, "beta": math.inf}
+# Share of a coefficient that ran off to infinity that no step towards finite values exceeds.
+FLAT_STEP = 0.05
 # Deviances lower than that of the fit by more than this are no rounding.
 BELOW = 1e-5
 # As near to the ceiling as this, in zeta, a curve has reached it.
@@ -77,8 +79,10 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
             "be minimized at the estimate"
         )
     origin = _Point(center, 0.0, math.sqrt(max(minimum.bend, 0.0) / 2.0), minimum)
-    below = _side(model, target, origin, -1, cutoff)
-    above = _side(model, target, origin, 1, cutoff)
+    below, above = (
+        [] if target.infinite == sign else _side(model, target, origin, sign, cutoff)
+        for sign in (-1, 1)
+    )
     points = [*reversed(below), origin, *above]
     root = np.array([point.root for point in points])
     root[: len(below)] *= -1.0
@@ -101,6 +105,7 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
         lower=min(bounds),
         upper=max(bounds),
         cutoff=cutoff,
+        infinite=target.infinite,
     )
     return curve, others
 
@@ -123,6 +128,8 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
     if target.ceiling is not None:
         ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
     most = LONGEST.get(target.kind, max(1.0, abs(origin.value)))
+    if target.infinite:  # the curve is flat at its beginning
+        most = FLAT_STEP * abs(origin.value)
     longest = most
     while here.root < cutoff and len(points) < MOST_POINTS:
         room = sign * (bound - here.value)

@@ -159,9 +159,11 @@ class Profile:
                     ]
                     rows.append((curve.estimate, *limits))
         if unknown:
+            separates = any(curve.infinite for curve in self.curves)
+            advice = "" if separates else "; bootstrap intervals may do"
             warnings.warn(
                 f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
-                "limits there are NaN; bootstrap intervals may do",
+                f"limits there are NaN{advice}",
                 MixedModelWarning,
                 stacklevel=2,
             )
@@ -225,7 +227,7 @@ def profile(
         if isinstance(estimates, LinearEstimates):
             model = LinearModel(design, estimates, components)
         else:
-            model = GeneralizedModel(design, estimates, components)
+            model = GeneralizedModel(design, estimates, components, result.separation.sign)
         traced = [
             trace(model, target, cutoff)
             for kind in wanted

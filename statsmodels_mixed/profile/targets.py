@@ -58,6 +58,8 @@ class Target:
     ceiling : Minimum or None
         A minimum that holds at any value, so that none is above it: for a correlation that
         where one of its effects does not vary.
+    infinite : int
+        1 or -1 where the optimum is at plus or minus infinity, and its value where the fit stopped.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Target:
     show: Show
     state: Callable[[Array, float], State]
     ceiling: Minimum | None = None
+    infinite: int = 0
 
 
 class Model(Protocol):

@@ -9,15 +9,15 @@ program (Konis 2007, "Linear programming algorithms for detecting separated data
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import FamilySpec
-from ..frame.design import Design
 
-__all__ = ["separated_columns"]
+__all__ = ["Separation", "separation"]
 
 Array = NDArray[np.float64]
 
@@ -32,38 +32,62 @@ SECONDS = 10.0
 _BOTH_ENDS = ("logit", "probit", "cauchit", "cloglog", "loglog")
 
 
-def separated_columns(design: Design, estimates: GeneralizedEstimates) -> tuple[str, ...]:
-    """Return the names of the columns whose coefficients have no finite estimate.
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """The direction in which a response separates.
 
     Parameters
     ----------
-    design : Design
-        Of the fit.
-    estimates : GeneralizedEstimates
-        The fit. The linear program is only solved when a standard error is suspicious or
-        the fit has not converged.
+    sign : ndarray, shape (rank,)
+        Of the coefficients that have no finite estimate, 1 for those that go to infinity and -1 for
+        those that go to minus infinity; 0 for all others.
+    """
+
+    sign: Array
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Which coefficients have no finite estimate, shape (rank,)."""
+        return np.asarray(self.sign != 0)
+
+
+def separation(
+    X: Array, y: Array, spec: FamilySpec, covariance: Array, *, converged: bool
+) -> Separation:
+    """Return the direction in which a response separates, if there is one.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, rank)
+        Estimable columns.
+    y : ndarray, shape (n,)
+    spec : FamilySpec
+    covariance : ndarray, shape (rank, rank)
+        Of the coefficients of a fit given the covariance parameters.
+    converged : bool
+        Whether that fit did. The linear program is only solved when a standard error is
+        suspicious or it did not.
 
     Returns
     -------
-    tuple of str
-        Empty if there are none, or the design is too large for the linear program.
+    Separation
+        Of nothing where the design is too large for the linear program.
     """
-    signs = _directions(design.y, estimates.spec)
-    X = design.X[:, estimates.columns]
-    if signs is None or not X.shape[1]:
-        return ()
+    rank = X.shape[1]
+    nothing = Separation(np.zeros(rank))
+    signs = _directions(y, spec)
+    if signs is None or not rank:
+        return nothing
     low, high = X.min(axis=0), X.max(axis=0)
     span = np.where(high > low, high - low, np.abs(high))
+    span = np.where(span > 0, span, 1.0)
     with np.errstate(invalid="ignore"):  # a NaN is suspicious too
-        errors = np.sqrt(np.diag(estimates.cov_conditional)) * span
-    if estimates.report.converged and (errors < SUSPICIOUS).all():
-        return ()
+        errors = np.sqrt(np.diag(covariance)) * span
+    if converged and (errors < SUSPICIOUS).all():
+        return nothing
     direction = _separating_direction(X / span, signs)
-    return tuple(
-        design.x_names[column]
-        for column, step in zip(estimates.columns, direction, strict=True)
-        if abs(step) > PRESENT
-    )
+    sign = np.where(np.abs(direction) > PRESENT, np.sign(direction), 0.0)
+    return Separation(sign)
 
 
 def _directions(y: Array, spec: FamilySpec) -> Array | None:

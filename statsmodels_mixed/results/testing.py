@@ -47,6 +47,10 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             tests if self.undetermined is None else replace(tests, undetermined=self.undetermined)
         )
 
+    def _finite(self, rows: Array) -> NDArray[np.bool_]:
+        """Tell which combinations of the coefficients have finite estimates, shape (m,)."""
+        return np.ones(len(rows), dtype=bool)
+
     @property
     def _tests(self) -> Denominators:
         return self.reference.tests
@@ -306,7 +310,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}")
         if not known.all():
             warn_not_estimable(int(np.sum(~known)), "hypothesis")
-        return kept, values, known
+        return kept, values, known & self._finite(kept)
 
     def _of_estimable(self, rows: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Return combinations of estimable coefficients, and which of the given ones they are.
