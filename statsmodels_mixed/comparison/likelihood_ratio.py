@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from ..errors import OptionError
+from .without_random_effects import read_plain
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -24,7 +25,10 @@ class LikelihoodRatio(NamedTuple):
         Difference of the objectives.
     pvalue : float
         Upper tail of the chi-squared distribution with `df_diff` degrees of freedom. It is
-        too large when the smaller model puts a variance at zero, the edge of its range.
+        too large when the smaller model puts a variance at zero, the edge of its range. Where it
+        leaves out all random effects and there is one variance, or is Poisson and the full model
+        negative binomial, so that a single parameter is at the edge of its range, the mean of
+        the tails with `df_diff` - 1 and `df_diff` degrees of freedom (Self and Liang 1987).
     df_diff : int
         Difference of the numbers of parameters.
     """
@@ -41,8 +45,9 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     ----------
     full : MixedModelResults
         The larger model.
-    restricted : MixedModelResults
-        A smaller model nested in it. That it is nested is not checked beyond the
+    restricted : MixedModelResults, or results of statsmodels' OLS, WLS or GLM
+        A smaller model nested in it: also one without random effects, or a Poisson model in a
+        negative binomial one. That it is nested is not checked beyond the
         number of parameters.
 
     Returns
@@ -58,6 +63,9 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
         there is no parameter to test.
     """
     full = getattr(full, "_results", full)
+    plain = read_plain(full, restricted)
+    if plain is not None:
+        return _tested(full, plain.dof, -2.0 * plain.llf, at_bound=len(full.estimates.theta) == 1)
     restricted = _results(restricted, full)
     if full._approximated_by != restricted._approximated_by:
         raise OptionError(
@@ -72,14 +80,30 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
             "used must be the same"
         )
     full._check_comparable(restricted)
-    df_diff = full.dof - restricted.dof
+    at_bound = _dispersion_at_bound(full, restricted)
+    return _tested(full, restricted.dof, restricted.objective, at_bound=at_bound)
+
+
+def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
+    """Tell whether alpha, and nothing else of the smaller model, is at the edge of its range."""
+    ours, theirs = (getattr(each.estimates, "spec", None) for each in (full, restricted))
+    return ours != theirs and len(full.estimates.theta) == len(restricted.estimates.theta)
+
+
+def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> LikelihoodRatio:
+    """Test against a model of so many parameters."""
+    df_diff = full.dof - dof
     if df_diff <= 0:
         raise OptionError(
-            f"the restricted model has {restricted.dof} parameters and the full one {full.dof}; "
+            f"the restricted model has {dof} parameters and the full one {full.dof}; "
             "give the model with fewer parameters as the argument"
         )
-    statistic = restricted.objective - full.objective
-    return LikelihoodRatio(statistic, float(chdtrc(df_diff, max(statistic, 0.0))), df_diff)
+    statistic = objective - full.objective
+    pvalue = float(chdtrc(df_diff, max(statistic, 0.0)))
+    if at_bound:  # no degrees of freedom are a point mass at zero
+        fewer = float(chdtrc(df_diff - 1, max(statistic, 0.0))) if df_diff > 1 else statistic <= 0
+        pvalue = 0.5 * (fewer + pvalue)
+    return LikelihoodRatio(statistic, pvalue, df_diff)
 
 
 def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:

@@ -303,10 +303,12 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:
         ours, theirs = self.estimates.spec, restricted.estimates.spec
-        if ours != theirs:
+        nested = theirs == replace(ours, family="poisson", has_dispersion=False)
+        if ours != theirs and not (ours.family == "negative_binomial" and nested):
             raise OptionError(
                 f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
-                f"with link {theirs.link}; only models of the same family and link are compared"
+                f"with link {theirs.link}; only models of the same family and link are "
+                "compared, and negative binomial ones with smaller Poisson ones"
             )
 
     @property
