@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from reference import load
 from reference.lme4_names import MODELS, column, group, level
 
-from statsmodels_mixed import LinearMixedModel, SingularFitWarning
+from statsmodels_mixed import IdentificationWarning, LinearMixedModel, SingularFitWarning
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 from statsmodels_mixed.fitting.pls import solve
 
@@ -40,6 +40,7 @@ def model_of(name: str) -> LinearMixedModel:
 def _fit(name: str, method: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularFitWarning)
+        warnings.simplefilter("ignore", IdentificationWarning)
         return model_of(name).fit(reml=method == "REML")
 
 

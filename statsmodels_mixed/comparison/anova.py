@@ -110,7 +110,7 @@ def anova(
 
 def _comparison(fits: Sequence[Any]) -> pd.DataFrame:
     """Return the table of several fits."""
-    fits = sorted(map(unwrap, fits), key=lambda fit: fit.dof)
+    fits = sorted(map(unwrap, fits), key=lambda fit: fit.dof_identified)
     rows = [
         {
             "npar": fit.dof,

@@ -66,14 +66,14 @@ def drop1(result: Any) -> pd.DataFrame:
     rows = [_row("<none>", result.objective, result.dof)]
     for term in scope(coding.terms):
         combinations = coding.without(coding.terms.index(term))
-        lost = X.shape[1] - combinations.shape[1]
-        if not lost:
+        fewer = X.shape[1] - combinations.shape[1]
+        if not fewer:
             continue
         names = tuple(f"column {i}" for i in range(combinations.shape[1]))
         reduced = replace(design, X=np.ascontiguousarray(X @ combinations), x_names=names)
         objective = _objective(reduced, design, estimates, term.name)
-        lost += _flat(design, estimates) - _flat(reduced, estimates)
-        row = _row(term.name, objective, result.dof - lost)
+        lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
+        row = _row(term.name, objective, result.dof - fewer)
         statistic = objective - result.objective
         row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
         rows.append(row)
@@ -107,10 +107,10 @@ def ranova(result: Any) -> pd.DataFrame:
     rows = [_row("<none>", result.objective, result.dof)]
     for label, at, dropped in _random_effects(result):
         reduced = _without(design, at, dropped)
-        lost = len(estimates.theta) - sum(int(b.pattern.sum()) for b in reduced.blocks)
-        lost -= _flat(design, estimates) - _flat(reduced, estimates)
+        fewer = len(estimates.theta) - sum(int(b.pattern.sum()) for b in reduced.blocks)
+        lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
-        row = _row(label, objective, result.dof - lost)
+        row = _row(label, objective, result.dof - fewer)
         statistic = objective - result.objective
         row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
         row["pvalue_boundary"] = boundary_pvalue(reduced, design, estimates, statistic, lost)

@@ -81,7 +81,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
         )
     full._check_comparable(restricted)
     at_bound = _dispersion_at_bound(full, restricted)
-    return _tested(full, restricted.dof, restricted.objective, at_bound=at_bound)
+    return _tested(full, restricted.dof_identified, restricted.objective, at_bound=at_bound)
 
 
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
@@ -92,10 +92,11 @@ def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
 
 def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> LikelihoodRatio:
     """Test against a model of so many parameters."""
-    df_diff = full.dof - dof
+    df_diff = full.dof_identified - dof
     if df_diff <= 0:
         raise OptionError(
-            f"the restricted model has {dof} parameters and the full one {full.dof}; "
+            f"the restricted model has {dof} parameters that the data determine and the full one "
+            f"{full.dof_identified}; "
             "give the model with fewer parameters as the argument"
         )
     statistic = objective - full.objective

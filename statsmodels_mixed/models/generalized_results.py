@@ -138,14 +138,9 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     @property
     def dof(self) -> int:
-        """Number of parameters that the data determine.
-
-        Coefficients, theta, and the dispersion, if any, less the dimension of what is not
-        identified.
-        """
+        """Number of parameters: coefficients, theta, and the dispersion, if there is one."""
         estimates = self.estimates
-        covariances = len(estimates.theta) + estimates.spec.has_dispersion
-        return len(estimates.beta) + covariances - estimates.identification.dimension
+        return len(estimates.beta) + len(estimates.theta) + estimates.spec.has_dispersion
 
     @property
     def dispersion(self) -> float:

@@ -75,14 +75,9 @@ class LinearMixedModelResults(Methods):
 
     @property
     def dof(self) -> int:
-        """Number of parameters that the data determine.
-
-        Coefficients, theta, and sigma unless it was given, less the dimension of what is not
-        identified.
-        """
+        """Number of parameters: coefficients, theta, and sigma unless it was given."""
         estimates = self.estimates
-        covariances = len(estimates.theta) + (not estimates.sigma_fixed)
-        return len(estimates.beta) + covariances - estimates.identification.dimension
+        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
 
     @property
     def sigma(self) -> float:

@@ -48,6 +48,14 @@ class Extractors:
         raise NotImplementedError
 
     @property
+    def dof_identified(self) -> int:
+        """Number of parameters that the data determine, which likelihood-ratio tests count.
+
+        It is `dof` less the dimension of what is not `identified`.
+        """
+        return self.dof - self.estimates.identification.dimension
+
+    @property
     def _effects_scale(self) -> float:
         """The s in Cov(b_j) = s^2 T T'."""
         raise NotImplementedError
@@ -213,18 +221,17 @@ class Extractors:
 
     @cached_property
     def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects."""
-        scale, residual = self._effects_scale, self._residual_sd
-        known = [self._elements_known(i) for i in range(len(self.layout.blocks))]
+        """Variances, standard deviations and correlations of the random effects.
+
+        Of parameters that the data do not determine (see `identified`) these are the values at
+        which the fit ended; others have the same likelihood.
+        """
+        scale = self._effects_scale
         groups = tuple(
-            GroupCovariance.from_factor(b.name, b.columns, factor, b.pattern, scale, part)
-            for b, factor, part in zip(
-                self.layout.blocks, self.estimates.factors, known, strict=True
-            )
+            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
+            for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
         )
-        if residual is not None and not self.estimates.identification.sigma_known:
-            residual = math.nan
-        return VarCorr(groups, residual)
+        return VarCorr(groups, self._residual_sd)
 
     def _elements_known(self, block: int) -> NDArray[np.bool_]:
         """Tell which covariances of a block the data determine, shape (k, k)."""
@@ -255,8 +262,8 @@ class Extractors:
 
         Indexed by kind and name: ``("sd", "subj.days")``, ``("corr", "subj.days.Intercept")``
         and, for models with a residual variance, ``("sigma", "sigma")``. Parameters that are
-        not identified are NaN in `varcorr`, and do not count in `dof`; `report` says in words
-        what they cannot be told from.
+        not identified have in `varcorr` the values at which the fit ended, and do not count in
+        tests (`dof_identified`); `report` says in words what they are confounded with.
         """
         values: dict[tuple[str, str], bool] = {}
         for i, block in enumerate(self.layout.blocks):

@@ -51,9 +51,8 @@ class GroupCovariance:
         factor: Array,
         pattern: NDArray[np.bool_],
         sigma: float,
-        known: NDArray[np.bool_] | None = None,
     ) -> GroupCovariance:
-        """Build sigma^2 T T' from `factor` T, free where `pattern` says and NaN if not `known`.
+        """Build sigma^2 T T' from `factor` T, free where `pattern` says.
 
         The covariance of two effects is fixed at zero when their rows of T have
         no free column in common.
@@ -61,8 +60,6 @@ class GroupCovariance:
         scaled = sigma * factor
         shared = pattern.astype(np.intp) @ pattern.T.astype(np.intp)
         covariance = scaled @ scaled.T
-        if known is not None:
-            covariance[~known] = np.nan
         return cls(name, columns, covariance, shared > 0)
 
     @cached_property
@@ -91,8 +88,7 @@ class VarCorr:
 
     Printing gives a table with as many decimals as six significant digits of the
     most demanding number need; a dot marks a correlation the model fixes at zero
-    and NaN one that is undefined because a standard deviation is zero. What the data do not
-    determine is NaN.
+    and NaN one that is undefined because a standard deviation is zero.
 
     Parameters
     ----------

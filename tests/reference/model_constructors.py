@@ -16,7 +16,7 @@ import pandas as pd
 import statsmodels.formula.api as smf
 from patsy import Treatment
 
-from statsmodels_mixed import SingularFitWarning, datasets
+from statsmodels_mixed import IdentificationWarning, SingularFitWarning, datasets
 
 from . import load
 
@@ -64,6 +64,7 @@ def fit(name: str) -> Any:
     options = {"contrasts": {"days": Treatment()}} if page["categorical_days"] else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularFitWarning)
+        warnings.simplefilter("ignore", IdentificationWarning)
         model = smf.mixedlm2(page["formula"], data_of(name), **options)
         return model.fit(reml=page["reml"])
 
