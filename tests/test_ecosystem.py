@@ -11,7 +11,6 @@ import pickle
 import subprocess
 import sys
 
-import marginaleffects as me
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -24,6 +23,9 @@ from stargazer.stargazer import Stargazer
 from statsmodels.iolib.summary2 import summary_col
 
 from statsmodels_mixed import LinearMixedModelResults, datasets
+
+# It needs a later pyarrow than the oldest that goes with this package.
+me = pytest.importorskip("marginaleffects", reason="marginaleffects is not installed")
 
 # marginaleffects 0.6 calls what polars will remove.
 pytestmark = pytest.mark.filterwarnings("ignore:`cat.get_categories:DeprecationWarning")

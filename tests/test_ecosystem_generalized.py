@@ -6,14 +6,12 @@ with the delta method worked out here to a few digits.
 
 from __future__ import annotations
 
-import marginaleffects as me
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from maketables import ETable
 from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import expit
@@ -21,6 +19,10 @@ from stargazer.stargazer import Stargazer
 from statsmodels.iolib.summary2 import summary_col
 
 from statsmodels_mixed import datasets
+
+# It needs a later pyarrow than the oldest that goes with this package.
+me = pytest.importorskip("marginaleffects", reason="marginaleffects is not installed")
+ETable = pytest.importorskip("maketables", reason="maketables is not installed").ETable
 
 # marginaleffects 0.6 calls what polars will remove.
 pytestmark = pytest.mark.filterwarnings("ignore:`cat.get_categories:DeprecationWarning")
