@@ -15,11 +15,18 @@ static int form_expected(smm_glmm *g)
     return status;
 }
 
-/* The working linear model at the modes, with the expected weights and sigma = 1. */
+/* The working linear model at the modes, with the expected weights and sigma = 1. Where a response
+ * separates, the weights may be too small for any information on the coefficients: their
+ * variances are NaN then. */
 int smm_solve_expected(smm_glmm *g)
 {
     if (g->solved < 2) return SMM_ESTATE;
     int status = form_expected(g);
+    if (status == SMM_ENOTPD && smm_form_omega(g, g->we) == SMM_OK) {
+        int64_t pp = (int64_t)g->ws->design->p * g->ws->design->p;
+        for (int64_t i = 0; i < pp; i++) g->ws->Minv[i] = NAN;
+        status = SMM_OK;
+    }
     if (status == SMM_OK) status = smm_selected_inverse(g->ws);
     if (status == SMM_OK) g->ws->state = SMM_HAS_GRADIENT;
     return status;

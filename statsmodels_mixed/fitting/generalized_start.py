@@ -125,7 +125,8 @@ def usable_coefficients(
     constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
     gamma = np.where(np.isfinite(gamma), gamma, constant)
 
-    def information(trial: Array) -> float:
+    def row_information(trial: Array) -> tuple[float, float]:
+        """Return the log-likelihood, and the mean information of a row."""
         with np.errstate(all="ignore"):
             rows = family_rows(
                 spec.family,
@@ -136,15 +137,18 @@ def usable_coefficients(
                 zeta=zeta,
                 power=spec.power,
             )
-            mean = float(np.mean(rows["w"]))
-        return mean if np.all(np.isfinite(rows["loglik"])) and 0 < mean < np.inf else 0.0
+            total, mean = float(np.sum(rows["loglik"])), float(np.mean(rows["w"]))
+        possible = np.isfinite(total) and 0 < mean < np.inf
+        return (total, mean) if possible else (-np.inf, 0.0)
 
     # rows that separate completely tell next to nothing, and would make any unit enormous
-    least = LITTLE * information(constant) if spec.family == "binomial" else 0.0
+    worst, constant_information = row_information(constant)
+    least = LITTLE * constant_information if spec.family == "binomial" else 0.0
     for share in (1.0, 0.5, 0.2, 0.05, 0.0):
         trial: Array = share * gamma + (1.0 - share) * constant
-        found = information(trial)
-        if found > least:
+        reached, found = row_information(trial)
+        # steps without a line search may have ended anywhere, as far as 1e12
+        if found > least and reached >= worst:
             return trial, 1.0 / float(np.sqrt(found))
     return gamma, 1.0
 

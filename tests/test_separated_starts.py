@@ -1,0 +1,49 @@
+"""Starts and ends of fits whose responses separate, or nearly do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+
+import statsmodels_mixed  # noqa: F401
+
+BINOMIAL = sm.families.Binomial()
+
+
+def arms() -> pd.DataFrame:
+    """Four arms of 36 in 12 groups; in arm D everybody responds."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 12), "t": np.tile(list("ABCD"), 36)})
+    data["y"] = rng.binomial(1, np.where(data.t == "A", 0.3, 0.5))
+    data.loc[data.t == "D", "y"] = 1
+    return data.assign(B=(data.t == "B") * 1.0, C=(data.t == "C") * 1.0)
+
+
+@pytest.mark.parametrize("effect", [9.0, 10.0, 30.0])
+def test_an_offset_in_the_arm_that_always_responds_is_an_ordinary_fit(effect):
+    # Weighted least squares without a line search ends at coefficients of 1e12 here. Rows with an
+    # offset that predicts them for certain may as well be left out.
+    data = arms()
+    offset = data.assign(off=np.where(data.t == "D", effect, 0.0))
+    fit = smf.mixedglm2("y ~ B + C + (1 | g)", offset, family=BINOMIAL, offset="off").fit()
+    rest = smf.mixedglm2("y ~ B + C + (1 | g)", data[data.t != "D"], family=BINOMIAL).fit()
+    assert fit.converged
+    certain = 2.0 * 36 * np.exp(-effect)  # an upper bound, about, of what those rows add
+    assert rest.objective <= fit.objective <= rest.objective + 3.0 * certain + 1e-9
+    np.testing.assert_allclose(fit.params, rest.params, atol=1e-2 if effect < 20 else 1e-6)
+
+
+@pytest.mark.parametrize("n_agq", [1, 3, 9, 25])
+def test_completely_separated_rows_end_in_a_result_that_says_so(n_agq):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "g": np.arange(60) % 12})
+    data["y"] = (data.x > 0) * 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = smf.mixedglm2("y ~ x + (1 | g)", data, family=BINOMIAL).fit(n_agq=n_agq)
+    assert not fit.converged
+    assert "x" in fit.separated
+    assert not np.any(np.isfinite(fit.bse) & (fit.bse < 10.0))
