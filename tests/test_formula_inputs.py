@@ -250,3 +250,45 @@ def test_the_command_line_runs_no_code(capsys, tmp_path):
         assert capsys.readouterr().err.startswith("error: ")
     assert main(["fit", "y ~ x.abs() + (1 | g)", path, "--allow-code"]) == 0
     assert main(["fit", "y ~ np.log(h) + (1 | g)", path, "--offset", "x / 2"]) == 0
+
+
+WRONG = [1j, "a", [[1], [1, 2]], [{1}], object(), np.array([object()] * N), [10**400]]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
+def test_what_is_no_number_is_an_error_of_ours(wrong):
+    result = smf.mixedlm2("y ~ x + (1 | g)", DATA, offset="h").fit()
+    counts = smf.mixedglm2("k ~ x + (1 | g)", DATA, POISSON, exposure="h").fit()
+    calls = [
+        lambda: result.model.fit(start=wrong),
+        lambda: result.model.fit(sigma=wrong),
+        lambda: result.model.fit(max_eval=wrong),
+        lambda: result.model.objective([wrong]),
+        lambda: result.model.predict(wrong),
+        lambda: result.model.predict(result.params, wrong),
+        lambda: result.model.predict(result.params, offset=[wrong]),
+        lambda: result.predict(DATA, offset=[wrong]),
+        lambda: result.get_prediction(DATA, offset=[wrong]),
+        lambda: counts.predict(DATA, exposure=[wrong]),
+        lambda: result.refit(wrong),
+        lambda: result.conf_int(alpha=wrong),
+        lambda: result.with_inference(cov_type="cluster", cov_kwds={"groups": [wrong] * N}),
+        lambda: smf.mixedlm2("y ~ x", DATA, groups="g", re_formula=wrong).fit(start=wrong),
+        lambda: smf.mixedlm2("y ~ x", DATA, groups="g", vc_formula=wrong),
+        lambda: smf.mixedlm2("y ~ x + (1 | g)", DATA, contrasts=wrong),
+        lambda: smf.mixedlm2("y ~ x + (1 | g)", DATA, weights=wrong),
+    ]
+    for call in calls:
+        with pytest.raises(MixedModelError):
+            call()
+
+
+def test_starts_far_away_and_units_beyond_numbers():
+    model = smf.mixedlm2("y ~ x + (1 | g)", DATA)
+    for start in ([1e8], [1e-300]):
+        assert_allclose(model.fit(start=start).llf, model.fit().llf, rtol=1e-6)
+    for sigma in (1e300, 1e-300):
+        with pytest.raises(MixedModelError, match="sigma="):
+            model.fit(sigma=sigma)
+    with pytest.raises(DataError, match="the offset is so large"):
+        smf.mixedlm2("y ~ x + offset(1e300 * h) + (1 | g)", DATA)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..frame.alignment import align
+from ..frame.table import as_numbers
 from ..results.base import unwrap
 
 __all__ = ["refit"]
@@ -44,8 +45,8 @@ def refit(result: Any, y: ArrayLike) -> Any:
     n, index = len(results._design().y), results.model.data.row_labels
     y = align(_one_response(y), index, "y", within=True)
     try:
-        values = np.array(y, dtype=float)
-    except (TypeError, ValueError):
+        values = as_numbers(y, "y").copy()
+    except DataError:
         values = np.empty(0)
     if values.shape != (n,) or not np.isfinite(values).all():
         raise OptionError(

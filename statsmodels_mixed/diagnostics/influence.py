@@ -119,7 +119,12 @@ class Influence:
             NaN where a coefficient cannot be estimated without the case.
         """
         d = self._difference
-        solved = np.linalg.solve(self.full_covariance.to_numpy(), d.T).T
+        V = self.full_covariance.to_numpy()
+        errors = np.sqrt(np.diag(V))
+        if not np.all(errors > 0):  # below the smallest number: in other units they are not
+            return self._by_case(np.full(len(d), np.nan), "cooks_distance")
+        d = d / errors
+        solved = np.linalg.solve(V / np.outer(errors, errors), d.T).T
         return self._by_case(np.einsum("mi,mi->m", d, solved) / d.shape[1], "cooks_distance")
 
     def covratio(self) -> pd.Series:

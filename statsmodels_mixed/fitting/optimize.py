@@ -216,5 +216,9 @@ def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
 def _check_options(options: FitOptions) -> None:
     for name in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time"):
         value = getattr(options, name)
+        if not isinstance(value, int | float | np.number) or (
+            name == "max_eval" and float(value) % 1 != 0
+        ):
+            raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
         if not (np.isfinite(value) and value >= 0):
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")

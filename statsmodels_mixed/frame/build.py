@@ -187,7 +187,7 @@ def _needed_columns(
 def _read_contrasts(
     contrasts: Mapping[str, Any] | None, sides: Sequence[Side], needed: Collection[str]
 ) -> dict[str, Any]:
-    if not contrasts:
+    if contrasts is None or (isinstance(contrasts, Mapping) and not contrasts):
         return {}
     effects = (side for side in sides if not side.response)
     factors = {code.column for side in effects for code in codes(side)} - {""}

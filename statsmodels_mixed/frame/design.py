@@ -222,6 +222,11 @@ def check_linear_response(design: Design) -> None:
     check_numeric_response(design, "a linear model")
     check_varying_response(design)
     y, name = design.y, design.response_name
+    if design.offset is not None and not np.abs(design.offset).max() < LARGEST_RESPONSE:
+        raise DataError(
+            "the offset is so large that its square is beyond the range of numbers: divide it and "
+            "the response by a power of ten"
+        )
     largest = max(float(y.max()), -float(y.min()))
     if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
         size, change = ("small", "multiply") if largest < 1 else ("large", "divide")

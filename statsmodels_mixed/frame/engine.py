@@ -290,6 +290,8 @@ def read_contrasts(
     OptionError
         For an unknown contrast, or a column to which none applies.
     """
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise OptionError(f"contrasts= is a dict from columns to contrasts, not {contrasts!r}")
     resolved = {}
     for column, contrast in (contrasts or {}).items():
         if column not in factors:

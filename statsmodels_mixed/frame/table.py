@@ -26,6 +26,7 @@ __all__ = [
     "Table",
     "Values",
     "as_array",
+    "as_numbers",
     "is_number",
     "is_text",
     "missing_rows",
@@ -158,6 +159,23 @@ def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
         ) from error
 
 
+def as_numbers(values: Any, what: str) -> NDArray[np.float64]:
+    """Return an array of floating-point numbers.
+
+    Raises
+    ------
+    DataError
+        If they are none; `what` names the values.
+    """
+    array = as_array(values, what)
+    if array.dtype.kind in "cmM":
+        raise DataError(f"{what} must hold numbers, not {array.dtype}")
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{what} must hold numbers") from error
+
+
 def _one_dimension(name: Any, values: Any) -> np.ndarray[Any, Any]:
     array = as_array(values, f"column {name!r}")
     if array.ndim != 1:
@@ -239,8 +257,8 @@ def tidy(series: pd.Series) -> Values:
             return series.to_numpy(
                 dtype=np.float32 if dtype.itemsize == 2 and dtype.kind == "f" else None
             )
-        if dtype.kind == "O":
-            return _tidy_objects(series)
+        if dtype.kind in "OS":
+            return _tidy_objects(series.astype(object))
         return series.array
     if isinstance(dtype, pd.CategoricalDtype):
         return series.array

@@ -15,7 +15,7 @@ from ..frame.alignment import align, common_index
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
-from ..frame.table import tidy
+from ..frame.table import as_numbers, tidy
 
 __all__ = ["design_from_arrays"]
 
@@ -196,10 +196,7 @@ def _series(values: Any) -> pd.Series:
 
 
 def _numbers(values: Any, name: str) -> Array:
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} must hold numbers") from error
+    return as_numbers(values, name)
 
 
 def _matrix(values: Any, name: str) -> Array:

@@ -21,6 +21,7 @@ from ..frame.alignment import align, common_index
 from ..frame.build import ModelFrame, build_frame
 from ..frame.design import Design, build_design
 from ..frame.selection import total_offset
+from ..frame.table import as_numbers
 from ..results.base import MixedModelResults
 from ..results.layout import Layout
 from ..results.notes import warn, warn_not_estimable
@@ -155,7 +156,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
 
     def _theta(self, theta: ArrayLike) -> Array:
         """Return covariance parameters as an array, after checking them."""
-        values = np.array(theta, dtype=float, ndmin=1)
+        values = np.atleast_1d(as_numbers(theta, "theta"))
         wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
         if values.shape != (wanted,) or not np.isfinite(values).all():
             raise OptionError(
@@ -200,7 +201,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             unless another one is given.
         offset, exposure : array_like, shape (m,), optional
         """
-        beta = np.asarray(params, dtype=float)
+        beta = as_numbers(params, "params")
         labels = self.data.row_labels if exog is None else common_index([exog])
         if exog is None:
             design = self._kept_design()
@@ -208,7 +209,9 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             if offset is None and exposure is None:
                 offset = design.offset
         else:
-            matrix = np.asarray(exog, dtype=float)
+            matrix = as_numbers(exog, "exog")
+        if matrix.ndim != 2 or beta.ndim != 1:
+            raise DataError("exog must be a matrix and params a vector of coefficients")
         estimability, known = self.data.estimability, None
         if (
             estimability is not None
@@ -222,9 +225,12 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
                 f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
             )
         if offset is not None:
-            offset = np.asarray(align(offset, labels, "offset="), dtype=float)
+            offset = as_numbers(align(offset, labels, "offset="), "offset=")
         if exposure is not None:
-            exposure = np.asarray(align(exposure, labels, "exposure="), dtype=float)
+            exposure = as_numbers(align(exposure, labels, "exposure="), "exposure=")
+        for name, values in (("offset=", offset), ("exposure=", exposure)):
+            if values is not None and values.shape not in ((), (len(matrix),)):
+                raise DataError(f"{name} has shape {values.shape} for {len(matrix)} rows")
         total = total_offset(offset, exposure)
         fixed: Array = matrix @ beta
         if known is not None and not known.all():

@@ -23,6 +23,7 @@ from ..fitting.optimize import FitOptions
 from ..fitting.response import prepare_response
 from ..formula.terms import MixedFormula
 from ..frame.design import Design, check_groupings
+from ..frame.table import as_numbers
 from ..prediction.predict import mean_of
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
@@ -374,7 +375,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             n_agq=n_agq,
             fast=bool(fast),
             hessian=hessian,
-            start=None if start is None else np.asarray(start, dtype=float),
+            start=None if start is None else as_numbers(start, "start="),
             options=options,
             structure=self._structure,
         )

@@ -18,7 +18,15 @@ from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
 from ..fitting.pls import objective, objective_and_gradient
 from ..formula.terms import MixedFormula
-from ..frame.design import Design, check_groupings, check_linear_response, check_random_columns
+from ..frame.design import (
+    LARGEST_RESPONSE,
+    SMALLEST_RESPONSE,
+    Design,
+    check_groupings,
+    check_linear_response,
+    check_random_columns,
+)
+from ..frame.table import as_numbers
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .base import MixedModel
@@ -261,8 +269,8 @@ class LinearMixedModel(MixedModel):
         estimates = fit_linear(
             design,
             reml=bool(reml),
-            sigma=None if sigma is None else float(sigma),
-            start=None if start is None else np.asarray(start, dtype=float),
+            sigma=None if sigma is None else _positive(sigma),
+            start=None if start is None else as_numbers(start, "start="),
             options=options,
             structure=self._structure,
         )
@@ -289,3 +297,16 @@ class LinearMixedModel(MixedModel):
         ndarray, shape (m,)
         """
         return self._linear_predictor(params, exog, offset)
+
+
+def _positive(sigma: Any) -> float:
+    """Return a residual standard deviation whose square is a double."""
+    if (
+        not isinstance(sigma, int | float | np.number)
+        or not SMALLEST_RESPONSE < sigma < LARGEST_RESPONSE
+    ):
+        raise OptionError(
+            f"sigma={sigma!r} is not possible; give a positive number, whose square is no less and "
+            "no more than numbers can be."
+        )
+    return float(sigma)

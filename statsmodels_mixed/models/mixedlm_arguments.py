@@ -67,6 +67,12 @@ def translate(
     FormulaError
         If a formula cannot be read.
     """
+    if not isinstance(re_formula, str | None):
+        raise OptionError(f"re_formula= is the text of a formula, not {re_formula!r}")
+    if vc_formula is not None and not (
+        isinstance(vc_formula, Mapping) and all(isinstance(v, str) for v in vc_formula.values())
+    ):
+        raise OptionError(f"vc_formula= is a dict of formulas by name, not {vc_formula!r}")
     if not isinstance(formula, str):
         raise OptionError("groups= goes with the text of a formula that has no bars")
     if _has_bars(formula):

@@ -20,7 +20,7 @@ from ..frame.build import (
     random_columns,
 )
 from ..frame.expressions import IN_FORMULA
-from ..frame.table import open_table, unknown_columns
+from ..frame.table import as_numbers, open_table, tidy, unknown_columns
 from .which_effects import Chosen
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def fixed_part(
     labels = exog.index if isinstance(exog, pd.DataFrame) else None
     if transform and model.frame is not None:
         return fixed_matrix(model.frame, exog), labels
-    matrix = np.asarray(exog, dtype=float)
+    matrix = as_numbers(exog, "the new data")
     width = len(model.layout.columns)
     if matrix.ndim == 1:
         matrix = matrix[:, None] if width == 1 else matrix[None, :]
@@ -297,7 +297,7 @@ def new_values(
         labels = exog.index if isinstance(exog, pd.DataFrame) else None
         if isinstance(exog, Mapping):
             labels = open_table(exog).index
-        values = np.asarray(align(given, labels, f"{option}="), dtype=float)
+        values = as_numbers(align(given, labels, f"{option}="), f"{option}=")
         if values.shape not in ((), (m,)):
             raise DataError(f"{option}= has shape {values.shape} for {m} new rows")
         return np.broadcast_to(values, (m,))
@@ -309,4 +309,4 @@ def new_values(
     table = open_table(exog)
     if column not in table.names:
         raise unknown_columns([column], table.names)
-    return np.asarray(table.read([column])[column], dtype=float)
+    return as_numbers(tidy(table.read([column])[column]), f"{option}={column!r}")

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..frame.alignment import align
+from ..frame.grouping import factorize
 from ..frame.row_groups import RowGroups, lies_within
+from ..frame.table import as_array, tidy
 from .fitted_model import FittedModel
 
 if TYPE_CHECKING:
@@ -65,18 +67,22 @@ def group_rows(model: FittedModel, given: str | ArrayLike, option: str) -> RowGr
     else:
         name = str(getattr(given, "name", None) or option)
         labels = _labels(given, len(design.y), model.data.row_labels, option)
-    codes, levels = pd.factorize(labels, sort=True)
+    try:
+        codes, levels = factorize(tidy(labels))
+    except DataError as error:
+        raise OptionError(f"{option}= {error}") from error
     if np.any(codes < 0):
         count = int(np.sum(codes < 0))
         raise OptionError(f"{option}= has missing labels in {count} rows: give all rows a label")
-    return RowGroups(name, codes, pd.Index(levels, name=name))
+    return RowGroups(name, codes.astype(np.intp), pd.Index(levels, name=name))
 
 
 def _labels(given: Any, n: int, index: pd.Index | None, option: str) -> pd.Series:
     """Return labels of n rows, shape (n,)."""
     given = align(given, index, f"{option}=", within=True)
-    if np.ndim(given) != 1 or len(given) != n:
-        shape = np.shape(given)
+    labels = given if isinstance(given, pd.Series) else as_array(given, f"{option}=")
+    shape = labels.shape
+    if shape != (n,):
         raise OptionError(
             f"{option}= must have one label for each of the {n} rows used, not shape {shape}"
         )

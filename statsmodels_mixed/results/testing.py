@@ -154,7 +154,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         OptionError
             If the method or alpha is not possible.
         """
-        if not 0 < alpha < 1:
+        if not isinstance(alpha, float | np.number) or not 0 < alpha < 1:
             raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
         if method == "profile":
             return self._profile_intervals(alpha)
