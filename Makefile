@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup test slow fuzz lint format sanitize bench bench-answers docs dist check clean
+.PHONY: help setup test slow fuzz versions lint format sanitize bench bench-answers docs dist check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -21,6 +21,9 @@ slow:  ## the tests that take minutes: coverage studies, large and random models
 
 fuzz:  ## random models against independent answers, an hour or two: tests/fuzz/README.md
 	cd tests && ../$(BIN)/python -m fuzz --models 20000 --jobs 2
+
+versions:  ## the tests with the oldest and with the newest versions of dependencies
+	.ci/versions
 
 lint:  ## ruff, mypy, clang-format, spelling
 	$(BIN)/ruff check .

@@ -112,3 +112,20 @@ def test_ci_runs_the_command_of_the_readme():
     assert commands[0].startswith("python3 -m venv .venv && ")
     assert commands[1].endswith(" -m pytest")
     assert commands[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_room_is_in_the_architecture():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {
+        path.parent.name if path.name == "__init__.py" else path.stem
+        for path in (ROOT / "statsmodels_mixed").glob("*/__init__.py")
+    }
+    assert {room for room in rooms if f"| `{room}/` |" not in page} == set()
+
+
+def test_files_named_in_the_architecture_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[\w.]+/)+[\w]+\.(?:py|c|h))`", page))
+    assert len(named) > 30
+    roots = (ROOT, ROOT / "statsmodels_mixed")
+    assert {name for name in named if not any((root / name).is_file() for root in roots)} == set()

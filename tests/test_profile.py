@@ -300,8 +300,9 @@ def test_a_correlation_is_free_where_an_effect_need_not_vary(seed):
         assert_allclose(zeta**2, least - full.objective, atol=2e-3 * most + 1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.IdentificationWarning")
 def test_a_ridge_of_equal_deviance_is_crossed():
-    # The data tell the variances under either source, but not this matrix itself.
+    # The data determine the variances under either source, but not this matrix itself.
     table = profile(fitted("oxide_source"), ("sd", "corr")).conf_int()
     assert np.isfinite(table[["lower", "upper"]].to_numpy()).all()
     assert table.loc[("corr", "lot.source[T.2].Intercept"), "lower"] == -1
