@@ -51,10 +51,11 @@ typedef enum {
     SMM_STOP_FTOL = 2,     /* the objective stopped changing */
     SMM_STOP_XTOL = 3,     /* theta stopped changing */
     SMM_STOP_ROUNDOFF = 4, /* no further decrease above rounding error */
-    SMM_STOP_MAXEVAL = 5, /* of the caller, or of the method itself */
+    SMM_STOP_MAXEVAL = 5,
     SMM_STOP_MAXTIME = 6,
     SMM_STOP_FAILED = 7,  /* the objective cannot be evaluated at the start */
-    SMM_STOP_FORCED = 8   /* interrupted by the caller */
+    SMM_STOP_FORCED = 8,  /* interrupted by the caller */
+    SMM_STOP_STALLED = 9  /* many steps brought no progress */
 } smm_stop;
 
 /* BLAS and LAPACK routines with Fortran calling convention, 32-bit integers.

@@ -10,15 +10,17 @@
 
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
-/* Regular models need 5 to 20 steps. So many that together gain less than LITTLE are held up by
- * rounding or a boundary; otherwise only the caller limits their number. */
+/* Regular models need 5 to 20 steps. A run stalls when so many do not halve the least promise: at
+ * a boundary, or where the objective falls for ever as parameters grow. */
 #define PATIENCE 300
-#define LITTLE 1e-6
 /* The average information is far from the Hessian when the mean is badly wrong: where it has not
  * done after so many steps, changes of the gradient correct it. */
 #define TRUSTED_STEPS 15
-/* So many steps without a decrease above rounding end the run. */
+/* So many steps that neither decrease the objective above rounding nor halve the promise end the
+ * run; one does that changes it by less than its tolerance and leaves this share of the promise. */
 #define MAX_IDLE 5
+#define SHRINKS 0.9
+#define LEAST_PART 1e-3
 /* No element of x changes by more than this times 1 + |x| in one step. */
 #define STEP_LIMIT 2.0
 /* The run has converged when the model promises less than this share of the tolerance. The
@@ -30,7 +32,8 @@
  * promises less than the latter is taken on the word of the gradient. */
 static double rounding(double f) { return 1e-14 * (1 + fabs(f)); }
 
-static double noise(double f) { return 1e-12 * (1 + fabs(f)); }
+#define NOISE 1e-12
+static double noise(double f) { return NOISE * (1 + fabs(f)); }
 
 static int at_saddle(const smm_run *run)
 {
@@ -43,12 +46,52 @@ static double tolerance(const smm_options *o, double f)
     return fmax(o->ftol_abs, o->ftol_rel * fabs(f));
 }
 
-/* Whether a step changed every element of x by less than its tolerance. */
-static int stopped_moving(const smm_options *o, int32_t n, const double *before, const double *x)
+/* The promise that counts as none. A relative tolerance no larger than the noise allows for
+ * rounding in the objective, which the promise does not need. */
+static double promise_tolerance(const smm_options *o, double f)
 {
-    for (int32_t i = 0; i < n; i++)
-        if (fabs(x[i] - before[i]) > fmax(o->xtol_abs, o->xtol_rel * fabs(x[i]))) return 0;
-    return 1;
+    return PROMISE_SHARE * fmax(o->ftol_abs, (o->ftol_rel - NOISE) * fabs(f));
+}
+
+/* What the steps of a run have achieved. */
+typedef struct {
+    double least, promise, least_promise; /* objective; last promise, and the least of all */
+    double to_halve;                      /* the least promise PATIENCE steps ago */
+    int steps, idle;
+    int small; /* the last step changed the objective by less than its tolerance */
+} pace;
+
+/* Why the run must end where the objective is f and the model makes a promise; NONE to go on. */
+static int judge(pace *p, const smm_options *o, double f, double promise)
+{
+    /* steps taken on the word of the gradient may go to and fro within rounding */
+    int progress = f < p->least - rounding(f) || promise < 0.5 * p->least_promise;
+    int held = p->small && promise > SHRINKS * p->promise;
+    p->idle = progress ? 0 : p->idle + 1;
+    p->least = fmin(p->least, f);
+    p->least_promise = fmin(p->least_promise, promise);
+    p->promise = promise;
+    if (promise <= promise_tolerance(o, f)) return SMM_STOP_GTOL;
+    if (held || p->idle == MAX_IDLE) return SMM_STOP_ROUNDOFF;
+    if (p->steps == 0 || p->steps % PATIENCE) return SMM_STOP_NONE;
+    if (!(p->least_promise < 0.5 * p->to_halve)) return SMM_STOP_STALLED;
+    p->to_halve = p->least_promise;
+    return SMM_STOP_NONE;
+}
+
+/* Why the run must end after a step that changed every element of x by less than its tolerance;
+ * NONE after others. Rounding is what leaves only a small part of a Newton step. */
+static int stopped_moving(const smm_run *run, const double *before)
+{
+    const smm_options *o = run->options;
+    double moved = 0, asked = 0;
+    for (int32_t i = 0; i < run->problem->n; i++) {
+        double change = fabs(run->x[i] - before[i]);
+        if (change > fmax(o->xtol_abs, o->xtol_rel * fabs(run->x[i]))) return SMM_STOP_NONE;
+        moved = fmax(moved, change);
+        asked = fmax(asked, fabs(run->step[i]));
+    }
+    return moved < LEAST_PART * asked ? SMM_STOP_ROUNDOFF : SMM_STOP_XTOL;
 }
 
 /* From a stationary point with negative curvature, look along the worst direction both
@@ -122,13 +165,13 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         report->stop = SMM_STOP_FAILED;
         return SMM_ENONFINITE;
     }
-    int settled = SMM_STOP_NONE; /* why the last step was too small to go on */
-    int32_t n = problem->n, moved_from = 0, steps = 0, idle = 0;
-    double least = f, window = f;
+    int32_t n = problem->n, moved_from = 0;
+    int still = SMM_STOP_NONE; /* why the last step was too small to go on */
+    pace pace = {f, INFINITY, INFINITY, INFINITY, 0, 0, 0};
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
-        if (moved_from && problem->memory && steps > problem->trusted && status == SMM_OK) {
+        if (moved_from && problem->memory && pace.steps > problem->trusted && !status) {
             for (int32_t i = 0; i < n; i++) {
                 old_x[i] = run.x[i] - old_x[i];
                 old_g[i] = run.g[i] - old_g[i];
@@ -148,7 +191,9 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         memcpy(old_x, run.x, sizeof(double) * (size_t)n);
         memcpy(old_g, run.g, sizeof(double) * (size_t)n);
         moved_from = 1;
-        if (report->decrement <= PROMISE_SHARE * tolerance(o, f)) settled = SMM_STOP_GTOL;
+        int settled = judge(&pace, o, f, report->decrement);
+        if (!settled) settled = still;
+        pace.steps++;
         if (settled) {
             found = 0;
             status = smm_run_eigen(&run);
@@ -158,25 +203,17 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
                 if (status) return status;
             }
             if (!found && !run.stop) run.stop = settled;
-            settled = SMM_STOP_NONE;
+            pace.small = 0;
+            still = SMM_STOP_NONE;
             continue;
         }
         double before = f;
         status = line_search(&run, &f, &found);
         if (status) return status;
-        /* steps taken on the word of the gradient may go to and fro within rounding */
-        if (f < least - rounding(f)) {
-            least = f;
-            idle = 0;
-        } else idle++;
-        if ((!found || idle == MAX_IDLE) && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
-        if (++steps % PATIENCE == 0) {
-            if (window - f < LITTLE && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
-            window = f;
-        }
-        if (report->decrement <= tolerance(o, f) && before - f <= PROMISE_SHARE * tolerance(o, f))
-            settled = SMM_STOP_FTOL;
-        else if (stopped_moving(o, n, old_x, run.x)) settled = SMM_STOP_XTOL;
+        if (!found && !run.stop) run.stop = SMM_STOP_ROUNDOFF;
+        pace.small = report->decrement <= tolerance(o, f) &&
+                     before - f <= PROMISE_SHARE * tolerance(o, f);
+        still = stopped_moving(&run, old_x);
     }
     if (run.stop > SMM_STOP_XTOL && run.stop != SMM_STOP_FAILED) {
         status = smm_run_describe(&run);

@@ -30,12 +30,13 @@ _MESSAGES = {
     "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
     "MAXEVAL_REACHED": "The limit of evaluations was reached.",
     "MAXTIME_REACHED": "The limit max_time was reached.",
+    "STALLED": "Hundreds of steps brought no progress: the objective may fall for ever.",
     "FAILURE": "The objective could not be followed any further.",
 }
 
 
 # A run that ended so was not done, however close it may have come.
-_UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "FAILURE")
+_UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "STALLED", "FAILURE")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class FitOptions:
     ftol_rel, ftol_abs : float
         Stop when a step changes the objective by less than the larger of the two, relative and
         absolute. Newton steps, whose last ones cost little, end when the local quadratic model
-        promises, or a step gains, less than a ten-thousandth of it.
+        promises less than a ten-thousandth of it; a relative tolerance up to 1e-12 allows for
+        rounding in the objective alone, and does not loosen that.
     xtol_rel, xtol_abs : float
         Stop when a step changes every element of theta (in units of its typical size) by less
         than the larger of the two, relative and absolute.
