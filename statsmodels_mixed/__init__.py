@@ -1,6 +1,7 @@
 """Linear and generalized linear mixed models for statsmodels.
 
-Importing this package adds ``mixedlm2`` and ``mixedglm2`` to ``statsmodels.formula.api``::
+`mixedlm2` and `mixedglm2` make models from formulas. Importing this package also adds them to
+``statsmodels.formula.api``::
 
     import statsmodels.api as sm
     import statsmodels.formula.api as smf
@@ -15,6 +16,8 @@ Importing this package adds ``mixedlm2`` and ``mixedglm2`` to ``statsmodels.form
 """
 
 from __future__ import annotations
+
+from importlib.metadata import version as _version
 
 import statsmodels.formula.api as _smf
 
@@ -36,9 +39,12 @@ from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
 from .formula.terms import MixedFormula
 from .models.generalized import GeneralizedLinearMixedModel
-from .models.generalized_results import GeneralizedLinearMixedModelResults
+from .models.generalized_results import (
+    GeneralizedLinearMixedModelResults,
+    GeneralizedLinearMixedModelResultsWrapper,
+)
 from .models.linear import LinearMixedModel
-from .models.linear_results import LinearMixedModelResults
+from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .results.varcorr import VarCorr
 from .saved import open_fit
 
@@ -51,9 +57,11 @@ __all__ = [
     "FormulaTerm",
     "GeneralizedLinearMixedModel",
     "GeneralizedLinearMixedModelResults",
+    "GeneralizedLinearMixedModelResultsWrapper",
     "IdentificationWarning",
     "LinearMixedModel",
     "LinearMixedModelResults",
+    "LinearMixedModelResultsWrapper",
     "MixedFormula",
     "MixedModelError",
     "MixedModelWarning",
@@ -62,14 +70,22 @@ __all__ = [
     "SeparationWarning",
     "SingularFitWarning",
     "VarCorr",
+    "__version__",
     "datasets",
     "errors",
     "fulldummy",
     "inference",
+    "mixedglm2",
+    "mixedlm2",
     "parse",
     "term",
     "zerocorr",
 ]
+
+__version__ = _version("statsmodels_mixed")
+
+mixedlm2 = LinearMixedModel.from_formula
+mixedglm2 = GeneralizedLinearMixedModel.from_formula
 
 # Not in __all__, where it would hide Python's own.
 open = open_fit
@@ -77,11 +93,8 @@ open = open_fit
 
 def _register() -> None:
     """Add the constructors to statsmodels' formula interface, which has no hook for it."""
-    for name, model in (
-        ("mixedlm2", LinearMixedModel),
-        ("mixedglm2", GeneralizedLinearMixedModel),
-    ):
-        setattr(_smf, name, model.from_formula)
+    for name, constructor in (("mixedlm2", mixedlm2), ("mixedglm2", mixedglm2)):
+        setattr(_smf, name, constructor)
         if name not in _smf.__all__:
             _smf.__all__.append(name)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m statsmodels_mixed",
         description="Fit linear and generalized linear mixed models.",
     )
+    parser.add_argument("--version", action="version", version=version("statsmodels_mixed"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="fit a model and print its summary")
     fit.add_argument("formula", help='such as "reaction ~ days + (days | subj)"')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,11 @@ from ..results.base import unwrap
 __all__ = ["refit"]
 
 
-def refit(result: Any, y: ArrayLike) -> Any:
+# The class of a fit, as `fit` returns it.
+_Fit = TypeVar("_Fit")
+
+
+def refit(result: _Fit, y: ArrayLike) -> _Fit:
     """Fit the model of a result to another response, as it was fitted.
 
     The criterion or approximation, standard errors and degrees of freedom are those of the
@@ -58,7 +62,8 @@ def refit(result: Any, y: ArrayLike) -> Any:
     options = {"dof": reference.dof, "cov_type": reference.cov_type}
     if reference.cov_kwds:
         options["cov_kwds"] = dict(reference.cov_kwds)
-    return model.fit(**results._fit_options(), **options)
+    fitted: _Fit = model.fit(**results._fit_options(), **options)
+    return fitted
 
 
 def _one_response(y: Any) -> Any:

@@ -28,7 +28,10 @@ from ..prediction.predict import mean_of
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .base import MixedModel
-from .generalized_results import GeneralizedLinearMixedModelResults
+from .generalized_results import (
+    GeneralizedLinearMixedModelResults,
+    GeneralizedLinearMixedModelResultsWrapper,
+)
 
 __all__ = ["GeneralizedLinearMixedModel"]
 
@@ -301,7 +304,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         xtol_abs: float = FitOptions.xtol_abs,
         max_eval: int = FitOptions.max_eval,
         max_time: float = FitOptions.max_time,
-    ) -> GeneralizedLinearMixedModelResults:
+    ) -> GeneralizedLinearMixedModelResultsWrapper:
         """Estimate the model by maximum likelihood.
 
         Parameters
@@ -380,7 +383,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             structure=self._structure,
         )
         results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
-        wrapped: GeneralizedLinearMixedModelResults = self._finish(results, choice)
+        wrapped: GeneralizedLinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped
 
     def predict(

@@ -322,8 +322,19 @@ def _link_name(link: Any) -> str:
     return f"{name}({link.power:g})" if name == "Power" else name
 
 
-class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper):
+if TYPE_CHECKING:
+    # A wrapper hands over all that it does not label.
+    _Wrapped = GeneralizedLinearMixedModelResults
+else:
+    _Wrapped = object
+
+
+class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper, _Wrapped):
     """`GeneralizedLinearMixedModelResults` with pandas labels on its arrays."""
+
+    resid_response: pd.Series
+    resid_pearson: pd.Series
+    resid_deviance: pd.Series
 
     _wrap_attrs = union_dicts(
         MixedModelResultsWrapper._wrap_attrs,

@@ -30,7 +30,7 @@ from ..frame.table import as_numbers
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .base import MixedModel
-from .linear_results import LinearMixedModelResults
+from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 
 __all__ = ["LinearMixedModel"]
 
@@ -198,7 +198,7 @@ class LinearMixedModel(MixedModel):
         xtol_abs: float = FitOptions.xtol_abs,
         max_eval: int = FitOptions.max_eval,
         max_time: float = FitOptions.max_time,
-    ) -> LinearMixedModelResults:
+    ) -> LinearMixedModelResultsWrapper:
         """Estimate the model.
 
         Parameters
@@ -275,7 +275,7 @@ class LinearMixedModel(MixedModel):
             structure=self._structure,
         )
         results = LinearMixedModelResults(self, estimates, self.layout)
-        wrapped: LinearMixedModelResults = self._finish(results, choice)
+        wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped
 
     def predict(

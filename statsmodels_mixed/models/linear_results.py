@@ -287,7 +287,14 @@ class LinearMixedModelResults(Methods):
         }
 
 
-class LinearMixedModelResultsWrapper(MixedModelResultsWrapper):
+if TYPE_CHECKING:
+    # A wrapper hands over all that it does not label.
+    _Wrapped = LinearMixedModelResults
+else:
+    _Wrapped = object
+
+
+class LinearMixedModelResultsWrapper(MixedModelResultsWrapper, _Wrapped):
     """`LinearMixedModelResults` with pandas labels on its arrays."""
 
 

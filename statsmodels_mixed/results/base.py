@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import union_dicts
 
@@ -19,6 +19,8 @@ from .layout import Layout
 from .testing import Testing
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
     from ..frame.design import Design
     from .fitted_model import FittedModel
@@ -202,7 +204,34 @@ class MixedModelResults(Testing):
 
 
 class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
-    """Results with pandas labels on their arrays."""
+    """Results with pandas labels on their arrays: what `fit` returns.
+
+    A model made from arrays without labels gives arrays where the types say pandas.
+    """
+
+    # Types of what gets labels; statsmodels' wrapper attaches them on access.
+    params: pd.Series
+    bse: pd.Series
+    tvalues: pd.Series
+    pvalues: pd.Series
+    fittedvalues: pd.Series
+    resid: pd.Series
+    normalized_cov_params: pd.DataFrame
+
+    if TYPE_CHECKING:
+
+        def cov_params(  # noqa: D102
+            self,
+            r_matrix: Any = None,
+            column: Any = None,
+            scale: float | None = None,
+            cov_p: ArrayLike | None = None,
+            other: Any = None,
+        ) -> pd.DataFrame: ...
+
+        def conf_int(  # noqa: D102
+            self, alpha: float = 0.05, method: str = "wald"
+        ) -> pd.DataFrame: ...
 
     _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs
     _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..standard_errors.choice import Choice, choose, refer
@@ -28,13 +28,17 @@ def referring_to(results: MixedModelResults, choice: Choice) -> MixedModelResult
     return results._referring_to(reference)
 
 
+# The class of a fit, as `fit` returns it.
+_Fit = TypeVar("_Fit")
+
+
 def with_inference(
-    result: Any,
+    result: _Fit,
     *,
     dof: str | None = None,
     cov_type: str | None = None,
     cov_kwds: Mapping[str, Any] | None = None,
-) -> Any:
+) -> _Fit:
     """Return a fit with other standard errors or degrees of freedom; nothing is fitted again.
 
     Parameters
@@ -66,4 +70,5 @@ def with_inference(
         reml=isinstance(estimates, LinearEstimates) and estimates.reml,
         fast=isinstance(estimates, GeneralizedEstimates) and estimates.fast,
     )
-    return results.wrapper(referring_to(results, choice))
+    labelled: _Fit = results.wrapper(referring_to(results, choice))
+    return labelled
