@@ -134,6 +134,19 @@ def test_every_name_can_be_a_column(name, engine, monkeypatch):
     assert_allclose(as_x.predict(DATA.assign(**{name: 1.0})), expected.predict(DATA.assign(x=1.0)))
 
 
+@pytest.mark.parametrize("dtype", ["object", "str", "category", "string[pyarrow]"])
+def test_tests_of_a_factor_with_an_odd_name_under_formulaic(dtype, monkeypatch):
+    data = DATA.assign(**{'a "b"': DATA.s.astype(dtype)})
+    plain = smf.mixedlm2("y ~ s * x + (1 | g)", DATA).fit()
+    monkeypatch.setattr("statsmodels.formula.options.formula_engine", "formulaic")
+    odd = term('a "b"') * term("x") + (term(1) | term("g"))
+    result = smf.mixedlm2(term("y").follows(odd), data).fit()
+    for typ in (1, 2, 3):
+        assert_allclose(result.anova(typ=typ).iloc[:, 0], plain.anova(typ=typ).iloc[:, 0])
+    alone = smf.mixedlm2(term("y").follows(term('a "b"') + (term(1) | term("g"))), data).fit()
+    assert len(alone.t_test_pairwise(r'Q("a \"b\"")').result_frame) == 1
+
+
 def test_levels_that_look_the_same():
     with pytest.raises(DataError, match="the levels 1 and '1' of 'c' look the same"):
         smf.mixedlm2("y ~ c + (1 | g)", DATA.assign(c=[(0, 1, "1")[i % 3] for i in range(N)]))

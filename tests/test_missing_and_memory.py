@@ -71,6 +71,7 @@ def test_odd_groups(values):
         [{"a": i} for i in range(80)],
         [object() for i in range(80)],
         [1j * i for i in range(80)],
+        [chr(0xD800)] * 80,
         [10**400 + i for i in range(80)],
     ],
 )

@@ -186,7 +186,7 @@ def _formulaic_effects(frame: ModelFrame) -> Iterator[Array]:
     matrix: Any = frame.fixed
     spec = matrix.spec.update(ensure_full_rank=False, structure=None)
     made = spec.get_model_matrix(
-        frame.table, context=matrix.context, na_action="ignore", output="numpy"
+        matrix.table(frame.rows), context=matrix.context, na_action="ignore", output="numpy"
     )
     whole = np.asarray(made, dtype=float)
     for place in made.model_spec.term_slices.values():

@@ -212,7 +212,9 @@ def _patsy_coding(matrix: Any, name: str) -> tuple[list[Any], Array] | None:
 def _formulaic_coding(matrix: Any, name: str) -> tuple[list[Any], Array] | None:
     """Return the same for a matrix made by formulaic."""
     manager = FormulaManager("formulaic")
-    named = (term for term in matrix.spec.terms if manager.get_term_name(term) == name)
+    named = (
+        term for term in matrix.spec.terms if matrix.shown(manager.get_term_name(term)) == name
+    )
     term = next(named, None)  # the intercept goes by another name
     if term is None or len(term.factors) != 1:
         return None

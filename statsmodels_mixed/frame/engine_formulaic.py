@@ -59,31 +59,35 @@ class FormulaicMatrix:
         self.columns = tuple(name for name in dict.fromkeys(used) if name in rows.columns)
         manager = FormulaManager("formulaic")
         try:
-            table = _table(rows, self.aliases)
+            table = self.table(rows)
             manager.get_matrices(self.text, table, eval_env=self.context, pandas=False)
         except Exception as error:  # formulaic passes on whatever the code raises
             raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
         self.spec = manager.spec
         slices = manager.get_term_name_slices(self.spec)
         named = {
-            "Intercept" if str(term) == "1" else self._shown(str(term)): part
+            "Intercept" if str(term) == "1" else self.shown(str(term)): part
             for term, part in slices.items()
         }
         # An implied intercept is the first column, and leaves with it.
         self.first = int(side.implied)
         if side.implied:
             del named["Intercept"]
-        self.names = tuple(map(self._shown, self.spec.column_names))[self.first :]
+        self.names = tuple(map(self.shown, self.spec.column_names))[self.first :]
         self.slices = {
             name: slice(part.start - self.first, part.stop - self.first)
             for name, part in named.items()
         }
 
-    def _shown(self, name: str) -> str:
+    def shown(self, name: str) -> str:
         """Return the name of a column or a term as the formula writes it."""
         for alias, code in self.aliases.items():
             name = name.replace(alias, code)
         return plain_names(name)
+
+    def table(self, rows: Rows) -> pd.DataFrame:
+        """Return the columns of data as formulaic is to see them."""
+        return _table(rows, self.aliases)
 
     def fill(self, rows: Rows, out: NDArray[np.float64]) -> None:
         """Write the matrix of these rows into `out`, shape (n, len(names)).
@@ -95,7 +99,7 @@ class FormulaicMatrix:
         """
         from formulaic.errors import DataMismatchWarning  # noqa: PLC0415 - optional
 
-        table = _table(rows, self.aliases)
+        table = self.table(rows)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", DataMismatchWarning)
@@ -103,7 +107,7 @@ class FormulaicMatrix:
                     table, context=self.context, na_action="ignore", output="numpy"
                 )
         except Exception as error:
-            raise DataError(f"formulaic cannot make {self._shown(self.text)!r}: {error}") from error
+            raise DataError(f"formulaic cannot make {self.shown(self.text)!r}: {error}") from error
         out[...] = np.asarray(made)[:, self.first :]
 
     def __getstate__(self) -> dict[str, Any]:

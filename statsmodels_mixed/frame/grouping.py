@@ -50,12 +50,12 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
             return codes, pd.Index((offsets + low).astype(values.dtype))
     try:
         codes, uniques = pd.factorize(values, sort=False)
-    except (TypeError, ValueError) as error:  # lists, arrays, dicts: nothing that can be a level
+        levels = pd.Index(uniques)
+    except (TypeError, ValueError, NotImplementedError) as error:  # lists, arrays, dicts
         raise DataError(
             f"holds values that cannot be labels ({type(values[0]).__name__}): give one number or "
             "text for each row"
         ) from error
-    levels = pd.Index(uniques)
     try:
         order = np.asarray(levels.argsort())
     except TypeError:  # values that cannot be compared, such as 1 and "a"

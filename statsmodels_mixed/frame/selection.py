@@ -17,6 +17,7 @@ from .table import (
     Table,
     Values,
     as_array,
+    as_column,
     is_number,
     missing_rows,
     name_rows,
@@ -141,7 +142,7 @@ def _read_option(option: str, given: Any, table: Table) -> pd.Series:
             f"{option}= must have one value for each of the {table.n_rows} rows of the data, "
             f"not shape {values.shape}"
         )
-    return pd.Series(values, index=table.index, copy=True)
+    return as_column(values, table.index, f"{option}=")
 
 
 def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> Mask | None:

@@ -26,6 +26,7 @@ __all__ = [
     "Table",
     "Values",
     "as_array",
+    "as_column",
     "as_numbers",
     "is_number",
     "is_text",
@@ -123,7 +124,7 @@ def _open_mapping(data: Mapping[str, Any]) -> Table:
                 values = values.array
             elif not isinstance(values, ExtensionArray):
                 values = _one_dimension(name, values)
-            series[name] = pd.Series(values, index=index, copy=True)
+            series[name] = as_column(values, index, f"column {name!r}")
         return series
 
     return Table(list(data), n_rows, index, read, lambda: pd.DataFrame(read(list(data))))
@@ -157,6 +158,20 @@ def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
         raise DataError(
             f"{what} holds sequences of different length: give one value for each row"
         ) from error
+
+
+def as_column(values: Any, index: pd.Index | None, what: str) -> pd.Series:
+    """Return values, shape (n,), as a column of their own memory.
+
+    Raises
+    ------
+    DataError
+        If pandas cannot hold them (records, text that is no Unicode); `what` names the values.
+    """
+    try:
+        return pd.Series(values, index=index, copy=True)
+    except ValueError as error:
+        raise DataError(f"{what} cannot be a column: {error}") from error
 
 
 def as_numbers(values: Any, what: str) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from ..frame.alignment import align, common_index
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
-from ..frame.table import as_numbers, tidy
+from ..frame.table import as_column, as_numbers, tidy
 
 __all__ = ["design_from_arrays"]
 
@@ -192,7 +192,7 @@ def _series(values: Any) -> pd.Series:
     array = np.asarray(values)
     if array.ndim != 1:
         raise DataError(f"groups has shape {array.shape}: it must hold one label per row")
-    return pd.Series(array)
+    return as_column(array, None, "groups")
 
 
 def _numbers(values: Any, name: str) -> Array:

@@ -26,7 +26,7 @@ from ..formula.parse import parse
 from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
 from ..frame.alignment import align
-from ..frame.table import as_array, is_number, open_table, tidy, unknown_columns
+from ..frame.table import as_array, as_column, is_number, open_table, tidy, unknown_columns
 
 __all__ = ["attach_groups", "translate"]
 
@@ -124,6 +124,7 @@ def attach_groups(data: Any, groups: Any) -> tuple[Any, str]:
             f"groups= must have one label for each of the {table.n_rows} rows, "
             f"not shape {values.shape}"
         )
+    as_column(values, None, "groups=")
     if isinstance(data, pd.DataFrame):
         return data.assign(**{name: values}), name
     if isinstance(data, Mapping):

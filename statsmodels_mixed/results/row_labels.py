@@ -12,7 +12,7 @@ from ..errors import DataError, OptionError
 from ..frame.alignment import align
 from ..frame.grouping import factorize
 from ..frame.row_groups import RowGroups, lies_within
-from ..frame.table import as_array, tidy
+from ..frame.table import as_array, as_column, tidy
 from .fitted_model import FittedModel
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _labels(given: Any, n: int, index: pd.Index | None, option: str) -> pd.Serie
         raise OptionError(
             f"{option}= must have one label for each of the {n} rows used, not shape {shape}"
         )
-    return pd.Series(given.array if isinstance(given, pd.Series) else np.asarray(given))
+    return as_column(getattr(labels, "array", labels), None, f"{option}=")
 
 
 def find_clusters(model: FittedModel, given: Any, option: str = "groups") -> RowGroups:
