@@ -326,6 +326,13 @@ int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
  * PIRLS starts from the modes of the evaluation before. SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
 int smm_glmm_set_target(smm_glmm *glmm, const double *target);
 
+/* Conditional modes that are known, those of the estimates of a fit: u (q) term by term, beta (p).
+ * Evaluations start from them too. SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
+int smm_glmm_set_modes(smm_glmm *glmm, const double *u, const double *beta);
+
+/* Forgets all modes found so far and those known: the next evaluation is that of a new model. */
+int smm_glmm_forget_modes(smm_glmm *glmm);
+
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
  * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */
 int smm_glmm_value(smm_glmm *glmm, const double *parameters, double *value);

@@ -19,7 +19,7 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->beta, p},      {&g->xb, n},       {&g->eta, n},       {&g->l, n},
         {&g->we, n},        {&g->storage_wo, n}, {&g->dw, n},      {&g->l_zeta, n},
         {&g->w_zeta, n},    {&g->work, n},     {&g->lbar, n},      {&g->u, q},
-        {&g->u_old, q},     {&g->u_kept, q},   {&g->u_good, q},    {&g->zl, q},
+        {&g->u_old, q},     {&g->u_kept, q},   {&g->u_known, q},  {&g->beta_known, p},   {&g->u_good, q},    {&g->zl, q},
         {&g->zc, q},        {&g->v, q},        {&g->xr, p},        {&g->beta_old, p},
         {&g->beta_kept, p}, {&g->beta_good, p}, {&g->beta_start, p},
         {&g->direct, kk},   {&g->tk, kk},      {&g->scale, np},    {&g->HW, nt * p},
@@ -92,7 +92,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     smm_form_zz(g->ws, NULL);
     smm_column_scale(g->ws);
     g->ws->state = SMM_HAS_A;
-    g->unit = 1;
+    g->unit = g->row_unit = 1;
     *out = g;
     return SMM_OK;
 }
@@ -162,6 +162,18 @@ int smm_glmm_set_beta(smm_glmm *g, const double *beta)
     return SMM_OK;
 }
 
+/* The change in eta that one row can tell, for a dispersion of 1: the inverse root of its mean
+ * information at the target. */
+static double unit_of_rows(smm_glmm *g, const double *target)
+{
+    double sum = 0, n = (double)g->ws->design->n;
+    memcpy(g->eta, target, sizeof(double) * (size_t)g->ws->design->n);
+    g->zeta = 0;
+    smm_rows(g);
+    for (int64_t i = 0; i < g->ws->design->n; i++) sum += g->we[i];
+    return sum > 0 && isfinite(sum) ? sqrt(n / sum) : 1;
+}
+
 int smm_glmm_set_target(smm_glmm *g, const double *target)
 {
     if (!g || !target) return SMM_EINVAL;
@@ -169,6 +181,7 @@ int smm_glmm_set_target(smm_glmm *g, const double *target)
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(target[i])) return SMM_ENONFINITE;
     g->solved = 0;
+    g->row_unit = unit_of_rows(g, target);
     if (smm_modes_unique(g)) return SMM_OK;
     memcpy(g->target_rows, target, sizeof(double) * (size_t)n);
     g->target = g->target_rows;

@@ -10,13 +10,16 @@
  *
  *     (Lambda'Z'WZ Lambda + I) u = Lambda'Z'W (target - X beta - offset),
  *
- * W the expected weights at the target. The higher maximum is taken; with one term, whose levels
- * are independent, level by level.
+ * W the expected weights at the target. A third start are
+ * modes that are known, those of the estimates after a fit. The highest maximum is taken; with one
+ * term, whose levels are independent, level by level.
  */
 #include "smm_glmm.h"
 
 /* Maxima of h that differ by less than this share of it are the same. */
 #define SAME 1e-7
+
+enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN };
 
 /* Concave log-likelihoods on one interval of eta, whatever y is. */
 static int is_concave(const smm_family *f)
@@ -98,33 +101,92 @@ static void parts_of_levels(smm_glmm *g, double *out)
 
 static double height(const smm_glmm *g) { return g->loglik - 0.5 * g->usq; }
 
-static int best_mode(smm_glmm *g)
+/* The modes of one start into u. */
+static int climb_start(smm_glmm *g, int start)
+{
+    if (start == FROM_ZERO) return climb_from(g, NULL, g->beta_start);
+    if (start == FROM_KNOWN) return climb_from(g, g->u_known, g->beta_known);
+    int status = fit_target(g);
+    return status ? status : smm_pirls(g);
+}
+
+static void keep(smm_glmm *g, int by_level)
 {
     const smm_design *d = g->ws->design;
-    int by_level = d->nterms == 1 && !g->fast;
-    int first = climb_from(g, NULL, g->beta_start);
-    double least = height(g);
     memcpy(g->u_kept, g->u, bytes(d->q));
     memcpy(g->beta_kept, g->beta, bytes(d->p));
-    if (!first && by_level) parts_of_levels(g, g->zc);
-    int second = fit_target(g);
-    if (second == SMM_OK) second = smm_pirls(g);
-    if (second) return first ? first : climb_from(g, g->u_kept, g->beta_kept);
-    double difference = height(g) - least, same = SAME * (1 + fabs(least));
-    if (first) return SMM_OK;
-    if (by_level) {
-        int32_t k = d->cols[0], mixed = 0, better = 0;
-        parts_of_levels(g, g->v);
-        for (int32_t j = 0; j < d->nodes; j++) {
-            g->several |= fabs(g->v[j] - g->zc[j]) > same;
-            int from_second = g->v[j] > g->zc[j] + same;
-            better += from_second;
-            if (!from_second) mixed++, memcpy(g->u + j * k, g->u_kept + j * k, bytes(k));
-        }
-        return better && !mixed ? SMM_OK : smm_pirls(g);
+    if (by_level) parts_of_levels(g, g->zc);
+}
+
+/* Into u the better modes of u and u_kept, level by level. `at_best` tells whether rows are
+ * evaluated there. */
+static int merge_levels(smm_glmm *g, double same, int *at_best)
+{
+    const smm_design *d = g->ws->design;
+    int32_t k = d->cols[0], better = 0;
+    parts_of_levels(g, g->v);
+    for (int32_t j = 0; j < d->nodes; j++) {
+        g->several |= fabs(g->v[j] - g->zc[j]) > same;
+        if (g->v[j] > g->zc[j] + same) better++;
+        else memcpy(g->u + j * k, g->u_kept + j * k, bytes(k));
     }
-    g->several = fabs(difference) > same;
-    return difference > same ? SMM_OK : climb_from(g, g->u_kept, g->beta_kept);
+    *at_best = better == d->nodes;
+    if (*at_best || !better) return SMM_OK;
+    *at_best = 1;
+    return smm_pirls(g);
+}
+
+static int best_mode(smm_glmm *g)
+{
+    int by_level = g->ws->design->nterms == 1 && !g->fast, found = 0, at_best = 0, failure = SMM_OK;
+    double highest = NAN;
+    for (int start = FROM_ZERO; start <= (g->known ? FROM_KNOWN : FROM_TARGET); start++) {
+        int status = climb_start(g, start);
+        double difference = height(g) - highest, same = SAME * (1 + fabs(highest));
+        at_best = status == SMM_OK;
+        if (status == SMM_OK && found && by_level) status = merge_levels(g, same, &at_best);
+        else if (status == SMM_OK && found) {
+            g->several |= fabs(difference) > same;
+            at_best = difference > same;
+        }
+        if (status) failure = status;
+        if (status || !at_best) continue;
+        found = 1;
+        highest = height(g);
+        keep(g, by_level);
+    }
+    if (!found) return failure;
+    return at_best ? SMM_OK : climb_from(g, g->u_kept, g->beta_kept);
+}
+
+int smm_glmm_set_modes(smm_glmm *g, const double *u, const double *beta)
+{
+    if (!g || !u || !beta) return SMM_EINVAL;
+    const smm_design *d = g->ws->design;
+    for (int64_t i = 0; i < d->q; i++)
+        if (!isfinite(u[i])) return SMM_ENONFINITE;
+    for (int32_t t = 0; t < d->nterms; t++)
+        for (int32_t l = 0; l < d->levels[t]; l++)
+            memcpy(g->u_known + d->node_at[d->node_of[t][l]],
+                   u + d->term_at[t] + (int64_t)l * d->cols[t], bytes(d->cols[t]));
+    memcpy(g->beta_known, beta, bytes(d->p));
+    memcpy(g->u_kept, g->u_known, bytes(d->q));
+    memcpy(g->beta_kept, beta, bytes(d->p));
+    g->known = 1;
+    g->solved = 0;
+    return SMM_OK;
+}
+
+int smm_glmm_forget_modes(smm_glmm *g)
+{
+    if (!g) return SMM_EINVAL;
+    const smm_design *d = g->ws->design;
+    memset(g->u_kept, 0, bytes(d->q));
+    memset(g->u_good, 0, bytes(d->q));
+    memcpy(g->beta_kept, g->beta_start, bytes(d->p));
+    memcpy(g->beta_good, g->beta_start, bytes(d->p));
+    g->known = g->solved = 0;
+    return SMM_OK;
 }
 
 int smm_find_modes(smm_glmm *g)

@@ -13,7 +13,8 @@
  */
 #include "smm_glmm.h"
 
-#define MAX_STEPS 100
+/* Scoring steps leave the neighbourhood of a saddle slowly. */
+#define MAX_STEPS 500
 #define MAX_HALVINGS 30
 /* Observed weights below this share of the expected ones are not used. */
 #define SAFE_SHARE 0.1
@@ -152,11 +153,12 @@ static double newton_tolerance(const smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
     const double *rms = g->ws->zrms;
-    double gain = 0;
+    int scaled = g->family.distribution != SMM_NEGATIVE_BINOMIAL; /* information by 1 / phi */
+    double gain = 0, unit = g->row_unit * (scaled ? exp(0.5 * g->zeta) : 1);
     for (int32_t t = 0; t < d->nterms; rms += d->cols[t++])
         for (int32_t c = 0; c < d->cols[t]; c++)
             for (int32_t r = c; r < d->cols[t]; r++) {
-                double f = g->ws->T[g->ws->T_at[t] + r + c * d->cols[t]] * rms[r] / g->unit;
+                double f = g->ws->T[g->ws->T_at[t] + r + c * d->cols[t]] * rms[r] / unit;
                 gain += f * f;
             }
     return fmax(NEWTON_TOLERANCE / fmax(1, gain), SETTLED);

@@ -64,6 +64,9 @@ struct smm_glmm {
     double saturated, saturated_sum_zeta, saturated_at;
     double *saturated_zeta, *log_y; /* (n); log_y of Poisson counts, 0 for those of 0 */
     double *target, *target_rows; /* (n) see modes.c; target is NULL where modes are unique */
+    double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
+    int known;                    /* whether there are any */
+    double row_unit;              /* the change in eta that one row can tell, without dispersion */
     int several;                  /* whether the last evaluation found several modes */
     /* per random effect (q), elimination order */
     double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;

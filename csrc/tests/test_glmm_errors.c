@@ -133,6 +133,11 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_set_beta(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_target(NULL, at) == SMM_EINVAL);
     CHECK(smm_glmm_set_target(g, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_set_modes(NULL, at, at) == SMM_EINVAL);
+    CHECK(smm_glmm_set_modes(g, NULL, at) == SMM_EINVAL);
+    CHECK(smm_glmm_set_modes(g, at, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_forget_modes(NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_forget_modes(g) == SMM_OK);
     CHECK(smm_glmm_set_unit(NULL, 1) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, 0) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, NAN) == SMM_EINVAL);

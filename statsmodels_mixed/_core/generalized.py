@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +209,27 @@ class CoreGeneralized:
         target = floats(target, (self.design.n,), "target")
         with self.threads, self._lock:
             check(lib.smm_glmm_set_target(self.handle, doubles(target)), "set the target")
+
+    def set_modes(self, u: Sequence[Array], beta: Array) -> None:
+        """Give conditional modes that are known, one (l, k) array per term; see `smm.h`."""
+        stacked = floats(np.concatenate([part.ravel() for part in u]), (self.design.q,), "u")
+        beta = floats(beta, (self.design.p,), "beta")
+        with self.threads, self._lock:
+            status = lib.smm_glmm_set_modes(self.handle, doubles(stacked), doubles(beta))
+        check(status, "set the conditional modes")
+
+    def fresh_value(self, parameters: Array) -> float:
+        """Return the objective as a new model would; NaN where PIRLS does not settle.
+
+        The model is no longer solved where its derivatives are known.
+        """
+        with self.threads, self._lock:
+            check(lib.smm_glmm_forget_modes(self.handle), "forget the conditional modes")
+            value = ffi.new("double *")
+            status = lib.smm_glmm_value(self.handle, doubles(self._inward(parameters)), value)
+        if not is_trial_failure(status):
+            check(status, "evaluate the objective")
+        return float(value[0])
 
     @property
     def nparameters(self) -> int:

@@ -31,6 +31,8 @@ __all__ = [
     "leverage",
     "objective_and_gradient",
     "prepare",
+    "prepare_at",
+    "solve_at",
     "working_basis",
 ]
 
@@ -161,6 +163,34 @@ def prepare(
     return Approximation(core, basis, core.design.ntheta, fast)
 
 
+def prepare_at(design: Design, estimates: GeneralizedEstimates, *, n_agq: int = 1) -> Approximation:
+    """Set up the objective of a fitted model as `prepare` does, all parameters its own.
+
+    Its conditional modes are known, so that they are found again.
+    """
+    problem = prepare(design, estimates.spec, n_agq=n_agq, fast=False, hessian=estimates.hessian)
+    problem.core.set_modes(estimates.u, problem.basis.R @ estimates.beta)
+    return problem
+
+
+def solve_at(problem: Approximation, estimates: GeneralizedEstimates) -> CoreGeneralized:
+    """Return the core's model solved at the estimates.
+
+    Raises
+    ------
+    DataError
+        If PIRLS does not settle there.
+    """
+    parameters = problem.join(estimates.spec, estimates.theta, estimates.beta, estimates.dispersion)
+    value, gradient = problem.core.value_and_gradient(parameters)
+    if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+        raise DataError(
+            "what is asked for needs the conditional modes at the estimates, and those cannot be "
+            "found there; the fit is not one to rely on: try another link, or start="
+        )
+    return problem.core
+
+
 def generalized_structure(design: Design) -> Structure:
     """Analyse the structure of a generalized model."""
     basis = working_basis(design)
@@ -260,11 +290,11 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
         Symmetric, with respect to theta, beta and, if there is one, the log dispersion.
     """
     spec = estimates.spec
-    problem = prepare(design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian)
+    problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
     center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    problem.core.value_and_gradient(center)
+    core = solve_at(problem, estimates)
     size = (
-        1.0 / np.sqrt(np.maximum(np.diag(problem.core.curvature()), 1e-12))
+        1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
         if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0)
         else np.ones(len(center))
     )
@@ -284,11 +314,7 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
 
 
 def _solved(design: Design, estimates: GeneralizedEstimates) -> CoreGeneralized:
-    spec = estimates.spec
-    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
-    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    problem.core.value_and_gradient(at)
-    return problem.core
+    return solve_at(prepare_at(design, estimates), estimates)
 
 
 def conditional_variances(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, ...]:

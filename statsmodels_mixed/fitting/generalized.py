@@ -21,6 +21,7 @@ from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import Structure
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
+from .fresh_evaluation import checked_afresh
 from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
@@ -179,6 +180,8 @@ def _maximize(
         report = replace(report, end=end, gradient=gradient)
     singular = is_singular(factors_of(problem.core.in_units(theta) / unit, patterns))
     estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    fresh = problem.core.fresh_value(report.end)
+    estimates = replace(estimates, report=checked_afresh(estimates.report, report.objective, fresh))
     if spec.family in POWERS:
         report = with_small_dispersion(
             estimates.report, design, spec, estimates.fitted, estimates.dispersion

@@ -17,7 +17,7 @@ from scipy.linalg import solve_triangular
 
 from .._core import one_blas_thread
 from ..frame.design import Design
-from .approximation import prepare
+from .approximation import prepare_at, solve_at
 from .crossprod import form_crossproducts, require_digits
 from .estimates import GeneralizedEstimates, LinearEstimates
 
@@ -140,15 +140,13 @@ def henderson(design: Design, estimates: LinearEstimates | GeneralizedEstimates)
             estimates.sigma**2,
             workspace.level_covariances,
         )
-    spec = estimates.spec
-    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
-    at = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    problem.core.value_and_gradient(at)
+    problem = prepare_at(design, estimates)
+    core = solve_at(problem, estimates)
     return Henderson(
         problem.basis.R,
-        problem.core.solution().xvx_inverse,
-        problem.core.mode_slopes(),
+        core.solution().xvx_inverse,
+        core.mode_slopes(),
         estimates.factors,
         1.0,
-        problem.core.level_covariances,
+        core.level_covariances,
     )

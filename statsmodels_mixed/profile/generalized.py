@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
-from ..fitting.approximation import prepare
+from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized_start import row_unit
 from ..fitting.optimize import FitOptions
@@ -88,9 +88,7 @@ class GeneralizedModel:
     ) -> None:
         self._infinite = infinite
         spec = estimates.spec
-        problem = prepare(
-            design, spec, n_agq=estimates.n_agq, fast=False, hessian=estimates.hessian
-        )
+        problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
         core, basis, ntheta = problem.core, problem.basis, problem.ntheta
         rank = len(basis.columns)
         start = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)

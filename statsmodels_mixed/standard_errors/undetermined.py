@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..fitting.approximation import prepare
+from ..fitting.approximation import prepare_at, solve_at
 from ..fitting.covariance import Element, theta_of
 from ..fitting.crossprod import form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
@@ -168,12 +168,10 @@ def _solved(
             u=solution.u,
             b=solution.b,
         )
-    spec = estimates.spec
     factors = tuple(np.asarray(np.linalg.cholesky(S)) for S in covariances)
     theta = theta_of(factors, patterns)
-    problem = prepare(design, spec, n_agq=1, fast=False, hessian=estimates.hessian)
-    problem.core.value_and_gradient(problem.join(spec, theta, estimates.beta, residual))
-    solved = problem.core.solution()
+    problem = prepare_at(design, estimates)
+    solved = solve_at(problem, replace(estimates, theta=theta, dispersion=residual)).solution()
     by_term = problem.core.design.by_term
     return replace(
         estimates,
