@@ -40,6 +40,15 @@ def names() -> tuple[str, ...]:
     ------
     CoreError
         If the installation lacks the data files.
+
+    See Also
+    --------
+    load, describe
+
+    Examples
+    --------
+    >>> datasets.names()[:3]
+    ('cake', 'cbpp', 'chem97')
     """
     return tuple(_files())
 
@@ -65,9 +74,13 @@ def load(name: str) -> pd.DataFrame:
     CoreError
         If the installation lacks the data files.
 
+    See Also
+    --------
+    names, describe
+
     Examples
     --------
-    >>> load("sleepstudy").head(3)
+    >>> datasets.load("sleepstudy").head(3)
        subj  days  reaction
     0  S308     0  249.5600
     1  S308     1  258.7047
@@ -95,6 +108,18 @@ def describe() -> pd.DataFrame:
     ------
     CoreError
         If the installation lacks the data files.
+
+    See Also
+    --------
+    names, load
+
+    Examples
+    --------
+    >>> datasets.describe()[["name", "rows"]].head(3)
+         name   rows
+    0    cake    270
+    1    cbpp     56
+    2  chem97  31022
     """
     records = []
     for name in names():

@@ -105,6 +105,25 @@ def bootstrap(
         from another model, seed or parameters.
     DataError
         If the data of the result were removed, or the file is something else.
+
+    See Also
+    --------
+    simulate, profile, Bootstrap
+
+    References
+    ----------
+    Efron and Tibshirani (1993), An introduction to the bootstrap. Field and Welsh (2007), Journal
+    of the Royal Statistical Society B 69, 369-390.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> replicates = fit.bootstrap(99, seed=1)
+    >>> replicates.conf_int(kinds="beta").round(1)
+                    estimate  lower  upper  replicates
+    kind name
+    beta Intercept     251.4  233.2  273.1          99
+         days           10.5    8.6   12.1          99
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates

@@ -60,6 +60,13 @@ class Power:
         Whether the fits of each replicate reached a stationary point.
     seed : SeedSequence
         With which the run can be repeated.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> power = fit.power(50, beta={"days": 3.0}, seed=1)
+    >>> power.pvalues.shape
+    (50, 2)
     """
 
     test: str
@@ -94,6 +101,18 @@ class Power:
         ------
         OptionError
             If a level is not between 0 and 1.
+
+        References
+        ----------
+        Clopper and Pearson (1934), Biometrika 26, 404-413.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.power(50, beta={"days": 3.0}, seed=1).table().round(2)
+                   power    se  lower  upper  replicates
+        Intercept   1.00  0.00   0.93    1.0          50
+        days        0.98  0.02   0.89    1.0          50
         """
         alpha = self.alpha if alpha is None else alpha
         quantile_levels(alpha)
@@ -176,6 +195,22 @@ def power(
         If an option does not go with the model.
     DataError
         If the data of the result were removed.
+
+    See Also
+    --------
+    simulate, bootstrap
+
+    References
+    ----------
+    Green and MacLeod (2016), Methods in Ecology and Evolution 7, 493-498.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.power(50, beta={"days": 3.0}, seed=1).table()["power"].round(2)
+    Intercept    1.00
+    days         0.98
+    Name: power, dtype: float64
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates

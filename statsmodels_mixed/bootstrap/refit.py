@@ -44,6 +44,17 @@ def refit(result: _Fit, y: ArrayLike) -> _Fit:
         If y has not one finite number for each row.
     DataError
         If the data of the result were removed, or no such model can be fitted to y.
+
+    See Also
+    --------
+    simulate, bootstrap
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> other = fit.refit(fit.simulate(seed=1))
+    >>> other.params.round(2).to_dict()
+    {'Intercept': 246.97, 'days': 10.04}
     """
     results = unwrap(result)
     n, index = len(results._design().y), results.model.data.row_labels

@@ -125,6 +125,13 @@ class Bootstrap:
         model could not be fitted.
     converged : ndarray of bool, shape (m,)
         Whether the fit of each reached a stationary point.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> replicates = fit.bootstrap(20, seed=1)
+    >>> replicates.frame["beta"].shape, int(replicates.failed.sum()), replicates.share_singular
+    ((20, 2), 0, 0.0)
     """
 
     recipe: Recipe
@@ -235,6 +242,22 @@ class Bootstrap:
         ------
         OptionError
             If the method, a kind or alpha is not possible.
+
+        See Also
+        --------
+        Profile.conf_int
+
+        References
+        ----------
+        Davison and Hinkley (1997), Bootstrap methods and their application.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.bootstrap(99, seed=1).conf_int(kinds="sd").round(1)
+                             estimate  lower  upper  replicates
+        kind name
+        sd   subj.Intercept      36.0   23.0   47.7          99
         """
         if method not in METHODS:
             raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -258,7 +281,27 @@ class Bootstrap:
         return frame.iloc[order]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the replicates to an Arrow file (stream format), replacing what is there."""
+        """Write the replicates to an Arrow file (stream format), replacing what is there.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        See Also
+        --------
+        Bootstrap.restore
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "replicates.arrow"
+        ...     fit.bootstrap(5, seed=1).save(path)
+        ...     print(Bootstrap.restore(path).requested)
+        5
+        """
         from .replicate_file import write_file  # noqa: PLC0415 - it needs this module
 
         write_file(path, self)
@@ -272,10 +315,29 @@ class Bootstrap:
         path : str or path
             A file that `save` wrote or `bootstrap` was writing when it was stopped.
 
+        Returns
+        -------
+        Bootstrap
+            The replicates that the file holds.
+
         Raises
         ------
         DataError
             If the file is something else.
+
+        See Also
+        --------
+        Bootstrap.save
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "replicates.arrow"
+        ...     replicates = fit.bootstrap(5, seed=1, path=path)
+        ...     print(Bootstrap.restore(path).frame["beta"].shape)
+        (5, 2)
         """
         from .replicate_file import read_file  # noqa: PLC0415 - it needs this module
 

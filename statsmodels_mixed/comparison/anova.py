@@ -71,6 +71,27 @@ def anova(
     OptionError
         If an option does not apply, or fits are not comparable: other data, other methods,
         REML with other fixed effects, models that are not nested.
+
+    See Also
+    --------
+    drop1, ranova, LinearMixedModelResults.compare_lr_test
+
+    References
+    ----------
+    Self and Liang (1987), Journal of the American Statistical Association 82, 605-610. Stram and
+    Lee (1994), Biometrics 50, 1171-1177.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.anova()[["df_num", "df_denom", "F"]].round(3)
+          df_num  df_denom      F
+    days       1      18.0  48.55
+    >>> smaller = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.anova(smaller)[["npar", "objective", "df_diff"]].round(2)
+                                             npar  objective  df_diff
+    reaction ~ 1 + days + (1 | subj)            4    1794.08     <NA>
+    reaction ~ 1 + days + (1 + days | subj)     6    1751.94        2
     """
     if others:
         if typ is not None or ddf != "auto":

@@ -53,6 +53,18 @@ def drop1(result: Any) -> pd.DataFrame:
     ------
     OptionError
         After a fit by REML, whose criterion depends on the fixed effects.
+
+    See Also
+    --------
+    ranova, anova
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.drop1()[["npar", "statistic", "df_diff"]].round(2)
+            npar  statistic  df_diff
+    <none>     6        NaN     <NA>
+    days       5      23.54        1
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates
@@ -101,6 +113,30 @@ def ranova(result: Any) -> pd.DataFrame:
         distribution, which is too large, and `pvalue_boundary` by the mixture that lets for
         variances not being negative. Only parameters that the data determine count; p-values
         are NaN where there are none.
+
+    Raises
+    ------
+    OptionError
+        If `result` is not a fitted mixed model.
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    drop1, anova
+
+    References
+    ----------
+    Self and Liang (1987), Journal of the American Statistical Association 82, 605-610; `ranova` of
+    the R package lmerTest.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.ranova()[["npar", "statistic", "df_diff"]].round(2)
+                               npar  statistic  df_diff
+    <none>                        6        NaN     <NA>
+    days in (1 + days | subj)     4      42.14        2
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates

@@ -31,6 +31,17 @@ class LikelihoodRatio(NamedTuple):
         the tails with `df_diff` - 1 and `df_diff` degrees of freedom (Self and Liang 1987).
     df_diff : int
         Difference of the numbers of parameters.
+
+    References
+    ----------
+    Self and Liang (1987), Journal of the American Statistical Association 82, 605-610.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> smaller = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> round(fit.compare_lr_test(smaller).statistic, 2)
+    42.14
     """
 
     statistic: float
@@ -61,6 +72,22 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
         If the likelihoods are not comparable (models of different kinds or families, fits
         by different methods, REML fits with different fixed effects, different data), or
         there is no parameter to test.
+
+    See Also
+    --------
+    anova
+
+    References
+    ----------
+    Self and Liang (1987), Journal of the American Statistical Association 82, 605-610.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> smaller = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> test = fit.compare_lr_test(smaller)
+    >>> round(test.statistic, 2), test.df_diff
+    (42.14, 2)
     """
     full = getattr(full, "_results", full)
     plain = read_plain(full, restricted)

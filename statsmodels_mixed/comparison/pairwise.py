@@ -74,6 +74,20 @@ def t_test_pairwise(
         If the term is not a single factor.
     DataError
         If it is part of an interaction and the data of the fit were removed.
+
+    See Also
+    --------
+    LinearMixedModelResults.t_test
+
+    Examples
+    --------
+    >>> machines = datasets.load("machines")
+    >>> fit = mixedlm2("score ~ machine + (1 | worker)", machines).fit()
+    >>> fit.t_test_pairwise("machine").result_frame[["coef", "std err"]].round(3)
+           coef  std err
+    B-A   7.967    1.032
+    C-A  13.917    1.032
+    C-B   5.950    1.032
     """
     frame = result.model.frame
     levels, coding, place = _single_factor(frame, term_name)

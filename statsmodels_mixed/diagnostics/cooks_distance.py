@@ -41,9 +41,19 @@ def cooks_distance(result: Any) -> pd.Series:
     DataError
         If the data of the fit were removed.
 
+    See Also
+    --------
+    influence, leverage
+
     References
     ----------
     Cook (1977), Technometrics 19, 15-18; lme4's `cooks.distance`.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.cooks_distance().nlargest(2).round(2).to_dict()
+    {56: 1.06, 59: 0.7}
     """
     result = unwrap(result)
     rank = len(result.estimates.beta)

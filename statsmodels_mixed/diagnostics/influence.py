@@ -55,6 +55,13 @@ class Influence:
         Estimable coefficients of the fit to all rows.
     full_covariance : DataFrame, shape (rank, rank)
         Their covariance, given the covariance parameters whatever the `cov_type` of the fit.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> influence = fit.influence("subj")
+    >>> influence.params.shape, bool(influence.converged.all())
+    ((18, 2), True)
     """
 
     by: str
@@ -98,6 +105,19 @@ class Influence:
         Returns
         -------
         DataFrame, shape (m, p)
+
+        See Also
+        --------
+        Influence.dfbetas
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").dfbeta().head(2).round(3)
+              Intercept   days
+        subj
+        S308     -0.424  0.665
+        S309     -2.726 -0.483
         """
         return self._table(self._difference)
 
@@ -107,6 +127,23 @@ class Influence:
         Returns
         -------
         DataFrame, shape (m, p)
+
+        See Also
+        --------
+        Influence.dfbeta
+
+        References
+        ----------
+        Belsley, Kuh and Welsch (1980), Regression diagnostics.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").dfbetas().head(2).round(3)
+              Intercept   days
+        subj
+        S308     -0.044  0.870
+        S309     -0.314 -0.581
         """
         return self.dfbeta() / self.bse
 
@@ -117,6 +154,20 @@ class Influence:
         -------
         Series, shape (m,)
             NaN where a coefficient cannot be estimated without the case.
+
+        See Also
+        --------
+        cooks_distance
+
+        References
+        ----------
+        Cook (1977), Technometrics 19, 15-18.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").cooks_distance().nlargest(2).round(2).to_dict()
+        {'S335': 0.53, 'S308': 0.39}
         """
         d = self._difference
         V = self.full_covariance.to_numpy()
@@ -133,6 +184,20 @@ class Influence:
         Returns
         -------
         Series, shape (m,)
+
+        See Also
+        --------
+        Influence.covtrace
+
+        References
+        ----------
+        Belsley, Kuh and Welsch (1980), Regression diagnostics.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").covratio().head(2).round(3).to_dict()
+        {'S308': 0.936, 'S309': 0.851}
         """
         full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
         with np.errstate(invalid="ignore"):
@@ -145,6 +210,20 @@ class Influence:
         Returns
         -------
         Series, shape (m,)
+
+        See Also
+        --------
+        Influence.covratio
+
+        References
+        ----------
+        Christensen, Pearson and Johnson (1992), Technometrics 34, 38-45.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").covtrace().head(2).round(3).to_dict()
+        {'S308': 0.061, 'S309': 0.133}
         """
         V = self.full_covariance.to_numpy()
         traces = np.trace(np.linalg.solve(V, self.covariance), axis1=1, axis2=2)
@@ -157,6 +236,15 @@ class Influence:
         -------
         DataFrame, shape (m, p + 3)
             The columns of `dfbetas` begin with ``dfb_``, as statsmodels has it.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.influence("subj").summary_frame().head(2).round(3)
+              dfb_Intercept  dfb_days  cooks_distance  covratio  covtrace
+        subj
+        S308         -0.044     0.870           0.386     0.936     0.061
+        S309         -0.314    -0.581           0.336     0.851     0.133
         """
         rest = [self.cooks_distance(), self.covratio(), self.covtrace()]
         return pd.concat([self.dfbetas().add_prefix("dfb_"), *rest], axis=1)
@@ -191,9 +279,19 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     DataError
         If the data of the fit were removed.
 
+    See Also
+    --------
+    cooks_distance, leverage
+
     References
     ----------
     Demidenko and Stukel (2005), Statistics in Medicine 24, 893-909; lme4's `influence`.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.influence("subj").cooks_distance().idxmax()
+    'S335'
     """
     result = unwrap(result)
     design, estimates, layout = result._design(), result.estimates, result.layout

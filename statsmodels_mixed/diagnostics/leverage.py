@@ -44,10 +44,20 @@ def leverage(result: Any) -> pd.Series:
     DataError
         If the data of the fit were removed.
 
+    See Also
+    --------
+    cooks_distance, residuals
+
     References
     ----------
     Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1); lme4's
     `hatvalues`.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> round(float(fit.leverage().sum()), 2)
+    17.83
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates

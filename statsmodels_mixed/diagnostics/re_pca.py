@@ -28,6 +28,13 @@ class PrincipalComponents:
         largest loading of a component is positive.
     corr : bool
         Whether they are those of the correlations.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> components = fit.re_pca()["subj"]
+    >>> components.sdev.round(3).tolist(), components.proportion.round(3).tolist()
+    ([23.785, 5.697], [0.946, 0.054])
     """
 
     name: str
@@ -51,7 +58,21 @@ class PrincipalComponents:
         return self.proportion.cumsum().rename("cumulative")
 
     def summary_frame(self) -> pd.DataFrame:
-        """Return standard deviations, proportions and cumulative proportions by component."""
+        """Return standard deviations, proportions and cumulative proportions by component.
+
+        Returns
+        -------
+        DataFrame
+            A row for each component.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.re_pca()["subj"].summary_frame().round(3)
+               sdev  proportion  cumulative
+        PC1  23.785       0.946       0.946
+        PC2   5.697       0.054       1.000
+        """
         return pd.concat([self.sdev, self.proportion, self.cumulative], axis=1)
 
 
@@ -75,9 +96,24 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
         By grouping factor. Covariances are in the units of the linear predictor; lme4's
         `rePCA` has them over sigma.
 
+    Raises
+    ------
+    OptionError
+        If `result` is not a fitted mixed model.
+
+    See Also
+    --------
+    LinearMixedModelResults.issingular
+
     References
     ----------
     Bates, Kliegl, Vasishth and Baayen (2015), Parsimonious mixed models, arXiv:1506.04967.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.re_pca(corr=True)["subj"].proportion.round(3).tolist()
+    [0.541, 0.459]
     """
     result = unwrap(result)
     out = {}

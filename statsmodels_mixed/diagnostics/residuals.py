@@ -81,9 +81,19 @@ def residuals(
     DataError
         If the data of the fit were removed.
 
+    See Also
+    --------
+    simulated_residuals, leverage
+
     References
     ----------
     Williams (1987), Applied Statistics 36, 181-191.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.residuals("pearson", scaled=True).head(2).round(3).tolist()
+    [-1.375, -1.418]
     """
     if kind not in KINDS:
         raise OptionError(f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}")

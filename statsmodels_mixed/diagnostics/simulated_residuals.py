@@ -45,6 +45,13 @@ class SimulationTest(NamedTuple):
     ----------
     statistic : float
     pvalue : float
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> test = fit.simulated_residuals(99, seed=1).uniformity()
+    >>> round(test.statistic, 3), 0 < test.pvalue <= 1
+    (0.07, True)
     """
 
     statistic: float
@@ -73,6 +80,13 @@ class SimulatedResiduals:
         Whether the family is one of counts.
     quantiles : ndarray, shape (nobs, n + 1)
         Column 0 is `residuals`; the others have each draw ranked among all in the same way.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> check = fit.simulated_residuals(99, seed=1)
+    >>> check.residuals.head(2).round(2).tolist()
+    [0.53, 0.51]
     """
 
     residuals: pd.Series
@@ -99,6 +113,12 @@ class SimulatedResiduals:
         -------
         SimulationTest
             Kolmogorov and Smirnov's distance, and the share of draws that have as large a one.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> round(fit.simulated_residuals(99, seed=1).uniformity().pvalue, 2)
+        0.75
         """
         ordered = np.sort(self.quantiles, axis=0)
         steps = np.arange(len(ordered) + 1)[:, None] / len(ordered)
@@ -118,6 +138,12 @@ class SimulatedResiduals:
         SimulationTest
             Variance of the response about the means of the rows over that of a draw, on
             average: above 1 for overdispersion.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> round(fit.simulated_residuals(99, seed=1).dispersion("greater").statistic, 2)
+        0.94
         """
         columns = self._columns
         spread = (columns - columns.mean(axis=1, keepdims=True)).var(axis=0)
@@ -134,6 +160,12 @@ class SimulatedResiduals:
         -------
         SimulationTest
             Share of such rows; under the model it is 2 / (n + 1) on average.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> round(fit.simulated_residuals(99, seed=1).outliers().statistic, 3)
+        0.028
         """
         rank = np.floor(self.quantiles * self.quantiles.shape[1])
         share = ((rank == 0) | (rank == self.quantiles.shape[1] - 1)).mean(axis=0)
@@ -156,6 +188,13 @@ class SimulatedResiduals:
         ------
         OptionError
             If the response is continuous.
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> fit = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, sm.families.Poisson()).fit()
+        >>> round(fit.simulated_residuals(99, seed=1).zero_inflation().statistic, 2)
+        1.05
         """
         if not self.discrete:
             raise OptionError("zero_inflation() is for counts: this response is continuous")
@@ -206,11 +245,22 @@ def simulated_residuals(
     DataError
         If the data of the result were removed, or a mean is impossible for the family.
 
+    See Also
+    --------
+    residuals, simulate
+
     References
     ----------
     Dunn and Smyth (1996), Journal of Computational and Graphical Statistics 5, 236-244.
     Hartig, DHARMa: residual diagnostics for hierarchical (multi-level/mixed) regression models.
     Besag and Clifford (1989), Biometrika 76, 633-642.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> check = fit.simulated_residuals(99, seed=1)
+    >>> round(check.dispersion().statistic, 2), round(check.dispersion().pvalue, 2)
+    (0.94, 0.8)
     """
     result = unwrap(result)
     y, root = result._design().y, read_seed(seed)

@@ -43,10 +43,23 @@ def vif(result: Any) -> pd.DataFrame:
     DataError
         If the model has no formula and the data of the fit were removed.
 
+    See Also
+    --------
+    LinearMixedModelResults.vcov
+
     References
     ----------
     Fox and Monette (1992), Journal of the American Statistical Association 87, 178-183;
     `vif` of the R package car.
+
+    Examples
+    --------
+    >>> contra = datasets.load("contra")
+    >>> fit = mixedglm2("use ~ age + urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+    >>> fit.vif().round(3)
+            GVIF  df  GVIF^(1/(2 df))
+    urban  1.001   1              1.0
+    age    1.001   1              1.0
     """
     result = unwrap(result)
     column = result.estimates.columns

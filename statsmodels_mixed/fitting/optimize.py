@@ -61,6 +61,11 @@ class FitOptions:
         Largest number of evaluations of the objective; 0 for no limit.
     max_time : float
         Largest time in seconds; 0 for no limit.
+
+    Examples
+    --------
+    >>> FitOptions(optimizer="LN_BOBYQA", max_eval=100).max_eval
+    100
     """
 
     optimizer: str = "newton"
@@ -107,6 +112,12 @@ class FitReport:
         The objective at each.
     not_identified : tuple of str
         A sentence for each group of covariance parameters that the data do not determine.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.report.converged, fit.report.status, fit.report.evaluations
+    (True, 'GTOL_REACHED', 4)
     """
 
     optimizer: str

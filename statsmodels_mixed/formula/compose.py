@@ -37,6 +37,12 @@ class FormulaTerm:
         The piece as it stands in a formula.
     level : int
         How tightly its outermost operator binds, from 0 for a bar.
+
+    Examples
+    --------
+    >>> y, days, subj = term("reaction"), term("days"), term("subj")
+    >>> print(y.follows(days, term(1) + days | subj))
+    reaction ~ 1 + days + (1 + days | subj)
     """
 
     text: str
@@ -93,6 +99,11 @@ class FormulaTerm:
     def follows(self, *terms: FormulaTerm) -> MixedFormula:
         """Make the formula with this response and the sum of these terms.
 
+        Parameters
+        ----------
+        *terms : FormulaTerm
+            Terms of the fixed part, and random-effects terms.
+
         Returns
         -------
         MixedFormula
@@ -102,6 +113,15 @@ class FormulaTerm:
         ------
         FormulaError
             When the terms make no mixed-model formula; the error shows their text.
+
+        See Also
+        --------
+        parse
+
+        Examples
+        --------
+        >>> print(term("y").follows(term("x"), term(1) | term("g")))
+        y ~ 1 + x + (1 | g)
         """
         right = sum(terms)
         if not isinstance(right, FormulaTerm):
@@ -117,10 +137,24 @@ def term(name: str | int) -> FormulaTerm:
     name : str or int
         A column name, taken literally however odd; 1; or 0.
 
+    Returns
+    -------
+    FormulaTerm
+        To be combined with others by operators.
+
     Raises
     ------
     FormulaError
         For other numbers.
+
+    See Also
+    --------
+    parse, zerocorr, fulldummy
+
+    Examples
+    --------
+    >>> term("days") & term("subj")
+    FormulaTerm(text='days:subj', level=3)
     """
     if isinstance(name, str):
         return FormulaTerm(quote_column(name))
@@ -135,10 +169,55 @@ def expression(text: str) -> FormulaTerm:
 
 
 def zerocorr(random: FormulaTerm) -> FormulaTerm:
-    """Make a random-effects term uncorrelated: ``zerocorr(term(1) + x | g)``."""
+    """Make the random effects of a term uncorrelated.
+
+    Parameters
+    ----------
+    random : FormulaTerm
+        A random-effects term, ``term(1) + x | g``.
+
+    Returns
+    -------
+    FormulaTerm
+        It has a diagonal covariance matrix.
+
+    Raises
+    ------
+    FormulaError
+        If it is no random-effects term.
+
+    See Also
+    --------
+    term, fulldummy
+
+    Examples
+    --------
+    >>> zerocorr(term(1) + term("x") | term("g"))
+    FormulaTerm(text='zerocorr(1 + x | g)', level=5)
+    """
     return FormulaTerm(f"zerocorr({random.text})")
 
 
 def fulldummy(factor: FormulaTerm) -> FormulaTerm:
-    """Code a categorical effect by all its indicators: ``fulldummy(f) | g``."""
+    """Code a categorical effect by all its indicators.
+
+    Parameters
+    ----------
+    factor : FormulaTerm
+        The categorical column.
+
+    Returns
+    -------
+    FormulaTerm
+        To be used left of a bar, ``fulldummy(f) | g``.
+
+    See Also
+    --------
+    term, zerocorr
+
+    Examples
+    --------
+    >>> fulldummy(term("f")) | term("g")
+    FormulaTerm(text='fulldummy(f) | g', level=0)
+    """
     return FormulaTerm(f"fulldummy({factor.text})")

@@ -50,6 +50,17 @@ def parse(text: str) -> MixedFormula:
         When the text cannot be read, lacks a response or a random-effects term, or
         names a variable on both sides of a bar or an effect twice for one grouping
         factor. The error marks the place.
+
+    See Also
+    --------
+    term
+
+    Examples
+    --------
+    >>> print(parse("y ~ x + (x || g)"))
+    y ~ 1 + x + (1 | g) + (0 + x | g)
+    >>> [str(random.grouping.name) for random in parse("y ~ x + (1 | a / b)").random]
+    ['a', 'a & b']
     """
     try:
         return _formula(text)

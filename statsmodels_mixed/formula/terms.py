@@ -75,6 +75,11 @@ class Grouping:
     factors : tuple of str
         Column names. More than one means that the levels are the observed
         combinations.
+
+    Examples
+    --------
+    >>> parse("y ~ x + (1 | a:b)").random[0].grouping.name
+    'a & b'
     """
 
     factors: tuple[str, ...]
@@ -105,6 +110,12 @@ class RandomTerm:
         Whether there is an intercept column.
     correlated : bool
         False under ``zerocorr(...)``: the covariance matrix is diagonal.
+
+    Examples
+    --------
+    >>> random = parse("y ~ x + (x | g)").random[0]
+    >>> random.effects, random.grouping.name, random.correlated
+    ('x', 'g', True)
     """
 
     effects: str
@@ -136,6 +147,12 @@ class MixedFormula:
         What the user typed; not part of the comparison.
     offsets : tuple of str
         Python code of what ``offset(...)`` adds to the linear predictor.
+
+    Examples
+    --------
+    >>> formula = parse("yield ~ 1 + (1 | batch)")
+    >>> formula.response_name, formula.fixed
+    ('yield', '1')
     """
 
     response: str

@@ -175,11 +175,51 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         raise NotImplementedError
 
     def loglike(self, *args: Any, **kwargs: Any) -> float:
-        """Return the log-likelihood; the arguments are those of `objective`."""
+        """Return the log-likelihood.
+
+        Parameters
+        ----------
+        args, kwargs
+            As for `objective`.
+
+        Returns
+        -------
+        float
+
+        See Also
+        --------
+        LinearMixedModel.objective
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> round(model.loglike([1.0]), 3)
+        -897.387
+        """
         return -self.objective(*args, **kwargs) / 2
 
     def score(self, *args: Any, **kwargs: Any) -> Array:
-        """Return the gradient of `loglike`; the arguments are those of `objective`."""
+        """Return the gradient of `loglike`.
+
+        Parameters
+        ----------
+        args, kwargs
+            As for `objective`.
+
+        Returns
+        -------
+        ndarray
+
+        See Also
+        --------
+        LinearMixedModel.gradient
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.score([1.0]).round(3)
+        array([4.65])
+        """
         return -self.gradient(*args, **kwargs) / 2
 
     # Prediction and storage.
@@ -248,9 +288,33 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         return results.wrapper(results)
 
     def with_response(self, y: Array) -> Self:
-        """Return this model of another response, shape (n,), in the form of `endog`.
+        """Return this model of another response.
 
         Both keep the analysis of their common structure.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+            The response, in the form of `endog`.
+
+        Returns
+        -------
+        LinearMixedModel or GeneralizedLinearMixedModel
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModelResults.refit
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
+        {'Intercept': 502.81, 'days': 20.93}
         """
         if self._structure is None:
             self._structure = self._analyse()
@@ -262,7 +326,22 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         return other
 
     def without_data(self) -> Self:
-        """Return a copy without data, for results that are to be small."""
+        """Return a copy without data, for results that are to be small.
+
+        Returns
+        -------
+        LinearMixedModel or GeneralizedLinearMixedModel
+
+        See Also
+        --------
+        LinearMixedModelResults.remove_data
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.without_data().endog is None
+        True
+        """
         bare = copy.copy(self)
         bare._structure = None
         bare.design = bare.endog = bare.exog = bare.weights = None

@@ -79,6 +79,18 @@ class GeneralizedLinearMixedModel(MixedModel):
         If the family cannot be modelled, or an option does not go with it.
     DataError
         If the arrays do not fit together or no model can be fitted to them.
+
+    See Also
+    --------
+    LinearMixedModel
+
+    Examples
+    --------
+    >>> contra = datasets.load("contra")
+    >>> exog = np.ones((len(contra), 1))
+    >>> families = sm.families
+    >>> GeneralizedLinearMixedModel(contra["use"], exog, contra["dist"], family=families.Binomial())
+    <GeneralizedLinearMixedModel: use; 1934 rows>
     """
 
     _labels = True
@@ -147,7 +159,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         exposure : str or array_like, optional
             What the mean is proportional to, with a log link: a column, or one number per
             row of `data`.
-        groups, re_formula, vc_formula, contrasts, subset, missing, eval_env : optional
+        groups, re_formula, vc_formula, contrasts, subset, missing, eval_env, functions : optional
             As in `LinearMixedModel.from_formula`.
 
         Returns
@@ -164,6 +176,17 @@ class GeneralizedLinearMixedModel(MixedModel):
         -----
         MixedModelWarning
             Counts are not whole numbers.
+
+        See Also
+        --------
+        LinearMixedModel.from_formula, parse
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
+        >>> model
+        <GeneralizedLinearMixedModel: use ~ 1 + urban + (1 | dist); 1934 rows>
         """
         model = cls.__new__(cls)
         model._set_family(family, exposure)
@@ -242,6 +265,28 @@ class GeneralizedLinearMixedModel(MixedModel):
         -------
         float
             NaN where it cannot be evaluated.
+
+        Raises
+        ------
+        OptionError
+            If a parameter or an option is not possible.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.gradient
+
+        References
+        ----------
+        Pinheiro and Chao (2006), Journal of Computational and Graphical Statistics 15, 58-81.
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
+        >>> round(model.objective([0.5], [-0.7, 0.7]), 2)
+        2504.17
         """
         return self._evaluate(theta, params, dispersion, n_agq, hessian)[0]
 
@@ -254,7 +299,36 @@ class GeneralizedLinearMixedModel(MixedModel):
         n_agq: int = 1,
         hessian: str = "expected",
     ) -> Array:
-        """Return the gradient of `objective` in theta, params and log dispersion, if any."""
+        """Return the gradient of `objective`.
+
+        Parameters
+        ----------
+        theta, params, dispersion, n_agq, hessian
+            As for `objective`.
+
+        Returns
+        -------
+        ndarray
+            Derivatives in theta, params and log dispersion, if there is one.
+
+        Raises
+        ------
+        OptionError
+            If a parameter or an option is not possible.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
+        >>> model.gradient([0.5], [-0.7, 0.7]).round(2)
+        array([20.97,  6.69, 10.09])
+        """
         return self._evaluate(theta, params, dispersion, n_agq, hessian)[1]
 
     def _evaluate(
@@ -342,6 +416,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         GeneralizedLinearMixedModelResults
             The estimates. They do not change when the model is fitted again.
 
+        Raises
+        ------
+        OptionError
+            If an option does not exist, is not possible, or does not go with others.
+        DataError
+            If the data were removed, or the response cannot be fitted by the model.
+
         Warns
         -----
         ConvergenceWarning
@@ -352,6 +433,21 @@ class GeneralizedLinearMixedModel(MixedModel):
             An estimated covariance matrix of random effects is not of full rank.
         RankWarning
             Columns of X were dropped because they depend linearly on others.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.with_inference, FitOptions
+
+        References
+        ----------
+        Pinheiro and Chao (2006), Journal of Computational and Graphical Statistics 15, 58-81.
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> fit.converged, fit.params.round(3).to_dict()
+        (True, {'Intercept': -0.7, 'urban[T.Y]': 0.65})
         """
         options = FitOptions(
             optimizer=optimizer,
@@ -410,5 +506,23 @@ class GeneralizedLinearMixedModel(MixedModel):
         Returns
         -------
         ndarray, shape (m,)
+
+        Raises
+        ------
+        DataError
+            If the coefficients do not go with the columns, or the data were removed.
+        OptionError
+            If `which` is neither.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.predict
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
+        >>> model.predict([-0.7, 0.7])[:2].round(3)
+        array([0.5, 0.5])
         """
         return mean_of(self, self._linear_predictor(params, exog, offset, exposure), which)

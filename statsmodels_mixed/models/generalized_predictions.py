@@ -69,6 +69,18 @@ class GeneralizedPredictions:
             If a column, an offset or an exposure is missing, or a level is new and may not be.
         OptionError
             If `re` names what is not in the model.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.get_prediction
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> new = pd.DataFrame({"urban": ["N", "Y"]})
+        >>> fit.predict(new).round(3).tolist(), fit.predict(new, which="linear").round(3).tolist()
+        ([0.332, 0.488], [-0.7, -0.05])
         """
         return predict(
             self,  # type: ignore[arg-type]
@@ -113,6 +125,17 @@ class GeneralizedPredictions:
             With `predicted_mean`, `se_mean`, `conf_int()`, `conf_int(obs=True)` and
             `summary_frame()`.
 
+        Raises
+        ------
+        DataError
+            If a column, an offset or weights are missing, or a level is new and may not be.
+        OptionError
+            If `re` names what is not in the model.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.predict, MixedPrediction
+
         Notes
         -----
         Without `re` the standard errors are those of X beta, from `cov_params()`. With `re`
@@ -129,6 +152,19 @@ class GeneralizedPredictions:
         response is one at new levels. That takes the columns of these random effects, though
         not those of their grouping factors. The response is a proportion of the trials for a
         binomial family and a mean of so many counts for a weighted Poisson family.
+
+        References
+        ----------
+        Booth and Hobert (1998), Journal of the American Statistical Association 93, 262-272.
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> new = pd.DataFrame({"urban": ["N", "Y"]})
+        >>> fit.get_prediction(new).conf_int().round(3)
+        array([[0.296, 0.369],
+               [0.432, 0.543]])
         """
         return get_prediction(
             self,  # type: ignore[arg-type]

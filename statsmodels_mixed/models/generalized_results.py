@@ -74,6 +74,19 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         The numbers.
     layout : Layout
         The names that go with them.
+
+    See Also
+    --------
+    LinearMixedModelResults
+
+    Examples
+    --------
+    >>> contra = datasets.load("contra")
+    >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+    >>> fit.params.round(3).to_dict(), fit.converged, fit.method
+    ({'Intercept': -0.7, 'urban[T.Y]': 0.65}, True, 'Laplace')
+    >>> round(fit.llf, 2), round(fit.deviance, 2), fit.dof, fit.dispersion
+    (-1251.59, 2503.17, 3, 1.0)
     """
 
     kind = "generalized linear mixed model"
@@ -200,6 +213,29 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         exponentiate : bool
             Give odds, rate or other ratios, exp(coefficient), in place of coefficients,
             with standard errors by the delta method and z and p of the coefficients.
+
+        Returns
+        -------
+        DataFrame
+            A row for each column of X, NaN for dropped ones.
+
+        Raises
+        ------
+        OptionError
+            If the exponential of a coefficient is no ratio with the link of the model.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.summary
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> fit.coeftable(exponentiate=True).round(3)
+                    Odds ratio  Std. Error      z  Pr(>|z|)
+        Intercept        0.497       0.042 -8.355       0.0
+        urban[T.Y]       1.916       0.219  5.685       0.0
         """
         table = super().coeftable()
         if exponentiate:
@@ -247,6 +283,22 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         -------
         Document
             Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+
+        Raises
+        ------
+        OptionError
+            If the exponential of a coefficient is no ratio with the link of the model.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.coeftable
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> print(fit.summary(exponentiate=True).as_text().splitlines()[0].strip())
+        Generalized linear mixed model fit by maximum likelihood
         """
         ratio = self._ratio() if exponentiate else None
         return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha, ratio=ratio)
@@ -330,7 +382,15 @@ else:
 
 
 class GeneralizedLinearMixedModelResultsWrapper(MixedModelResultsWrapper, _Wrapped):
-    """`GeneralizedLinearMixedModelResults` with pandas labels on its arrays."""
+    """`GeneralizedLinearMixedModelResults` with pandas labels on its arrays.
+
+    Examples
+    --------
+    >>> contra = datasets.load("contra")
+    >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+    >>> type(fit).__name__, type(fit.resid_pearson).__name__
+    ('GeneralizedLinearMixedModelResultsWrapper', 'Series')
+    """
 
     resid_response: pd.Series
     resid_pearson: pd.Series

@@ -66,6 +66,18 @@ class LinearMixedModel(MixedModel):
     ------
     DataError
         If the arrays do not fit together or no model can be fitted to them.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel
+
+    Examples
+    --------
+    >>> sleep = datasets.load("sleepstudy")
+    >>> exog = sm.add_constant(sleep["days"])
+    >>> model = LinearMixedModel(sleep["reaction"], exog, sleep["subj"])
+    >>> model.fit().params.round(2).to_dict()
+    {'const': 251.41, 'days': 10.47}
     """
 
     link = Identity()
@@ -141,6 +153,20 @@ class LinearMixedModel(MixedModel):
         ------
         FormulaError, DataError, OptionError
             One sentence that names the term, the column or the option.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.from_formula, parse
+
+        References
+        ----------
+        Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1).
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> mixedlm2("reaction ~ days + (days | subj)", sleep)
+        <LinearMixedModel: reaction ~ 1 + days + (1 + days | subj); 180 rows>
         """
         return cls.__new__(cls)._from_formula(
             formula,
@@ -171,11 +197,71 @@ class LinearMixedModel(MixedModel):
     # Evaluation at a given theta.
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:
-        """Return -2 log-likelihood, or the REML criterion, at covariance parameters theta."""
+        """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_theta,)
+            Covariance parameters.
+        reml : bool
+            Return the REML criterion.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        OptionError
+            If theta has not n_theta finite elements.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.gradient, LinearMixedModel.loglike
+
+        References
+        ----------
+        Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1).
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> round(model.objective([1.0]), 3)
+        1794.774
+        """
         return float(objective(self._kept_design(), self._theta(theta), reml=reml, sigma=None))
 
     def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
-        """Return the gradient of `objective`, shape (n_theta,)."""
+        """Return the gradient of `objective`.
+
+        Parameters
+        ----------
+        theta, reml
+            As for `objective`.
+
+        Returns
+        -------
+        ndarray, shape (n_theta,)
+
+        Raises
+        ------
+        OptionError
+            If theta has not n_theta finite elements.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.objective, LinearMixedModel.score
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.gradient([1.0]).round(3)
+        array([-9.3])
+        """
         design = self._kept_design()
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
         return np.asarray(gradient)
@@ -236,6 +322,13 @@ class LinearMixedModel(MixedModel):
         LinearMixedModelResults
             The estimates. They do not change when the model is fitted again.
 
+        Raises
+        ------
+        OptionError
+            If an option does not exist, is not possible, or does not go with others.
+        DataError
+            If the data were removed, or the response cannot be fitted by the model.
+
         Warns
         -----
         ConvergenceWarning
@@ -244,6 +337,25 @@ class LinearMixedModel(MixedModel):
             An estimated covariance matrix of random effects is not of full rank.
         RankWarning
             Columns of X were dropped because they depend linearly on others.
+
+        See Also
+        --------
+        LinearMixedModelResults.with_inference, FitOptions
+
+        References
+        ----------
+        Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1).
+        Satterthwaite (1946), Biometrics Bulletin 2, 110-114. Fai and Cornelius (1996), Journal of
+        Statistical Computation and Simulation 54, 363-378. Kenward and Roger (1997), Biometrics 53,
+        983-997. Bell and McCaffrey (2002), Survey Methodology 28, 169-181
+        (CR2).
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", sleep).fit(reml=True)
+        >>> fit.converged, round(fit.sigma, 3)
+        (True, 25.592)
         """
         options = FitOptions(
             optimizer=optimizer,
@@ -295,6 +407,21 @@ class LinearMixedModel(MixedModel):
         Returns
         -------
         ndarray, shape (m,)
+
+        Raises
+        ------
+        DataError
+            If the coefficients do not go with the columns, or the data were removed.
+
+        See Also
+        --------
+        LinearMixedModelResults.predict
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.predict([250.0, 10.0])[:3]
+        array([250., 260., 270.])
         """
         return self._linear_predictor(params, exog, offset)
 

@@ -48,6 +48,20 @@ class LinearMixedModelResults(Methods):
         The numbers.
     layout : Layout
         The names that go with them.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.params.round(2).to_dict(), fit.bse.round(2).to_dict()
+    ({'Intercept': 251.41, 'days': 10.47}, {'Intercept': 6.63, 'days': 1.5})
+    >>> round(fit.llf, 3), round(fit.aic, 3), fit.dof, fit.nobs, fit.converged
+    (-875.97, 1763.939, 6, 180, True)
+    >>> round(fit.sigma, 3), fit.theta.round(3), fit.theta_names[0]
+    (25.592, array([0.929, 0.018, 0.223]), 'subj.Intercept')
     """
 
     kind = "linear mixed model"
@@ -168,6 +182,19 @@ class LinearMixedModelResults(Methods):
             If a column or an offset is missing, or a level is new and may not be.
         OptionError
             If `re` names what is not in the model.
+
+        See Also
+        --------
+        LinearMixedModelResults.get_prediction
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> new = pd.DataFrame({"days": [0, 9]})
+        >>> fit.predict(new).round(2).tolist()
+        [251.41, 345.61]
+        >>> fit.predict(new.assign(subj="S308"), re=True).round(2).tolist()
+        [292.04, 386.25]
         """
         return predict(self, exog, transform, re=re, new_levels=new_levels, offset=offset)
 
@@ -200,6 +227,17 @@ class LinearMixedModelResults(Methods):
             With `predicted_mean`, `se_mean`, `conf_int()`, `conf_int(obs=True)` and
             `summary_frame()`.
 
+        Raises
+        ------
+        DataError
+            If a column, an offset or weights are missing, or a level is new and may not be.
+        OptionError
+            If `re` names what is not in the model.
+
+        See Also
+        --------
+        LinearMixedModelResults.predict, MixedPrediction
+
         Notes
         -----
         Without `re` the standard errors are those of X beta, from `cov_params()`. With `re`
@@ -211,6 +249,19 @@ class LinearMixedModelResults(Methods):
         A new response adds the residual variance sigma^2 / weight, and for random effects left
         out of the prediction z'Sigma z: without `re` it is one at new levels. That takes the
         columns of these random effects, though not those of their grouping factors.
+
+        References
+        ----------
+        Henderson (1975), Biometrics 31, 423-447.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> new = pd.DataFrame({"days": [0, 9]})
+        >>> fit.get_prediction(new).summary_frame().round(1)
+            mean  mean_se  mean_ci_lower  mean_ci_upper  obs_ci_lower  obs_ci_upper
+        0  251.4      9.5          232.8          270.0         156.6         346.3
+        1  345.6      9.5          327.0          364.2         250.8         440.5
         """
         return get_prediction(
             self,
@@ -247,6 +298,20 @@ class LinearMixedModelResults(Methods):
         -------
         Document
             Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+
+        See Also
+        --------
+        LinearMixedModelResults.coeftable
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> print(fit.summary().tables[-1].as_text())
+        Random effects
+                 Column     Variance Std.Dev.
+        -------------------------------------
+        subj     Intercept 1296.8700  36.0121
+        Residual            954.5278  30.8954
         """
         return summarize(self, yname=yname, xname=xname, title_text=title, alpha=alpha)
 
@@ -295,7 +360,14 @@ else:
 
 
 class LinearMixedModelResultsWrapper(MixedModelResultsWrapper, _Wrapped):
-    """`LinearMixedModelResults` with pandas labels on its arrays."""
+    """`LinearMixedModelResults` with pandas labels on its arrays.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> type(fit).__name__, type(fit.params).__name__
+    ('LinearMixedModelResultsWrapper', 'Series')
+    """
 
 
 populate_wrapper(LinearMixedModelResultsWrapper, LinearMixedModelResults)

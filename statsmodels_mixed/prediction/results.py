@@ -76,6 +76,13 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
     dist : {"norm", "t"}
     row_labels : sequence or None
         Labels of the rows.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> prediction = fit.get_prediction(pd.DataFrame({"days": [0, 9]}))
+    >>> prediction.predicted_mean.round(2), prediction.se_mean.round(2)
+    (array([251.41, 345.61]), array([9.51, 9.51]))
     """
 
     def __init__(
@@ -146,6 +153,17 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         OptionError
             If an option is not possible, or there can be no interval for a new response; the
             message says why.
+
+        See Also
+        --------
+        MixedPrediction.summary_frame
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.get_prediction(pd.DataFrame({"days": [0, 9]})).conf_int(obs=True).round(1)
+        array([[156.6, 346.3],
+               [250.8, 440.5]])
         """
         if method not in ("endpoint", "delta"):
             raise OptionError(f'method must be "endpoint" or "delta", not {method!r}')
@@ -181,6 +199,23 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
             ``mean``, ``mean_se``, ``mean_ci_lower`` and ``mean_ci_upper``, and for a new
             response ``obs_ci_lower`` and ``obs_ci_upper``; these two are not there where there
             can be none, and ``conf_int(obs=True)`` says why.
+
+        Raises
+        ------
+        OptionError
+            If alpha is not between 0 and 1.
+
+        See Also
+        --------
+        MixedPrediction.conf_int
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.get_prediction(pd.DataFrame({"days": [0, 9]})).summary_frame().round(1)
+            mean  mean_se  mean_ci_lower  mean_ci_upper  obs_ci_lower  obs_ci_upper
+        0  251.4      9.5          232.8          270.0         156.6         346.3
+        1  345.6      9.5          327.0          364.2         250.8         440.5
         """
         lower, upper = self.conf_int(alpha=alpha).T
         table = {

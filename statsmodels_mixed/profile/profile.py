@@ -56,6 +56,13 @@ class Profile:
         Names of the estimable coefficients.
     components : Components
         Names of the covariance parameters.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> profile = fit.profile("beta")
+    >>> profile.frame.loc[("beta", "days"), [("zeta", ""), ("value", "")]].shape[1]
+    2
     """
 
     formula: str
@@ -141,6 +148,20 @@ class Profile:
         -----
         MixedModelWarning
             Some limits are NaN.
+
+        See Also
+        --------
+        Bootstrap.conf_int
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.profile().conf_int(kinds=["beta", "sd"]).round(2)
+                             estimate   lower   upper
+        kind name
+        beta Intercept         251.41  231.99  270.82
+             days               10.47    8.89   12.05
+        sd   subj.Intercept     36.01   26.01   52.94
         """
         quantile_levels(alpha)
         zeta = float(norm.isf(alpha / 2))
@@ -199,6 +220,23 @@ def profile(
         If the model has no parameters of a kind, or was fitted with ``fast=True``.
     MixedModelError
         If a deviance below that of the fit is found: it was no maximum of the likelihood.
+
+    See Also
+    --------
+    bootstrap, LinearMixedModelResults.conf_int
+
+    References
+    ----------
+    Bates and Watts (1988), Nonlinear regression analysis and its applications, chapter 6; lme4's
+    `profile`.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.profile("sd").conf_int().round(2)
+                         estimate  lower  upper
+    kind name
+    sd   subj.Intercept     36.01  26.01  52.94
     """
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}")

@@ -194,6 +194,17 @@ class MixedModelResults(Testing):
         The model of this result is replaced by one without data, so other results of
         the same model keep theirs. Coefficients, random effects, tests, the summary and
         predictions for new data remain.
+
+        See Also
+        --------
+        LinearMixedModelResults.to_dir
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.remove_data()
+        >>> fit.model.endog is None, fit.predict({"days": [1.0]}).round(1)
+        (True, array([261.9]))
         """
         self.model = self.model.without_data()
         nothing: dict[str, Any] = dict.fromkeys(self._by_row, np.empty(0))

@@ -46,6 +46,22 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
         If there is no such method, or it does not apply to this fit.
     DataError
         If the data of the fit were removed.
+
+    See Also
+    --------
+    f_test, coefficient_tests, Denominators
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2, 110-114. Fai and Cornelius (1996), Journal of
+    Statistical Computation and Simulation 54, 363-378. Kenward and Roger (1997), Biometrics 53,
+    983-997.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> inference.denominators(fit).df([0.0, 1.0]).round(2)
+    array([18.])
     """
     if ddf not in DOF_METHODS:
         known = ", ".join(map(repr, DOF_METHODS))
@@ -108,6 +124,23 @@ def f_test(
     ------
     OptionError
         If the contrasts do not fit the coefficients, or the method does not apply.
+
+    See Also
+    --------
+    denominators, coefficient_tests, anova
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2, 110-114. Fai and Cornelius (1996), Journal of
+    Statistical Computation and Simulation 54, 363-378. Kenward and Roger (1997), Biometrics 53,
+    983-997.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> test = inference.f_test(fit, [0.0, 1.0])
+    >>> round(test.statistic, 2), round(test.df_denom, 2)
+    (48.55, 18.0)
     """
     prepared = denominators(result, ddf)
     rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
@@ -134,6 +167,31 @@ def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.Data
     -------
     DataFrame
         A row for each column of X; dropped columns have NaN.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method, or it does not apply to this fit.
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    f_test, with_inference
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2, 110-114. Fai and Cornelius (1996), Journal of
+    Statistical Computation and Simulation 54, 363-378. Kenward and Roger (1997), Biometrics 53,
+    983-997.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> inference.coefficient_tests(fit)[["Coef.", "df", "t"]].round(2)
+                Coef.    df      t
+    Intercept  251.41  18.0  37.91
+    days        10.47  18.0   6.97
     """
     result = unwrap(result)
     prepared = denominators(result, ddf)
@@ -174,6 +232,17 @@ def varpar_cov(result: Any) -> pd.DataFrame:
         If the model is not linear.
     DataError
         If the data of the fit were removed.
+
+    See Also
+    --------
+    denominators
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> errors = np.sqrt(np.diag(inference.varpar_cov(fit)))
+    >>> errors.round(3)
+    array([0.23 , 0.071, 0.051, 1.508])
     """
     result = unwrap(result)
     if not isinstance(result.estimates, LinearEstimates):

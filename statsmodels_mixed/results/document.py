@@ -59,6 +59,16 @@ class Document(Summary):  # type: ignore[misc]
         Rendered one below the other.
     notes : sequence of str
         Sentences printed last.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> print(fit.summary().tables[-1].as_text())
+    Random effects
+             Column     Variance Std.Dev.
+    -------------------------------------
+    subj     Intercept 1296.8700  36.0121
+    Residual            954.5278  30.8954
     """
 
     def __init__(self, title: str, tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
@@ -74,7 +84,22 @@ class Document(Summary):  # type: ignore[misc]
         return self.extra_txt.split("\n") if self.extra_txt else []
 
     def as_text(self) -> str:
-        """Render as text, all tables as wide as the widest."""
+        """Render as text, all tables as wide as the widest.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Document.as_markdown
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> print(fit.summary().as_text().splitlines()[0].strip())
+        Linear mixed model fit by maximum likelihood
+        """
         own = [table.table for table in self.tables if isinstance(table, _RenderedTable)]
         width = max([len(self.title), *(table.text_width(2) for table in own)])
         parts = [self.title.center(width).rstrip(), "=" * width]
@@ -87,23 +112,83 @@ class Document(Summary):  # type: ignore[misc]
         return "\n".join([*parts, *self.notes])
 
     def as_html(self) -> str:
-        """Render as HTML."""
+        """Render as HTML.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Document.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.summary().as_html().count("<table")
+        3
+        """
         parts = [f"<h3>{html.escape(self.title)}</h3>", *(t.as_html() for t in self.tables)]
         parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
         return "\n".join(parts)
 
     def as_latex(self) -> str:
-        """Render as LaTeX: one tabular per table (needs the booktabs package)."""
+        r"""Render as LaTeX: one tabular per table (needs the booktabs package).
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Document.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> r"\begin{tabular}" in fit.summary().as_latex()
+        True
+        """
         parts = [f"\\textbf{{{latex_escape(self.title)}}}\\\\"]
         parts += [table.as_latex_tabular() for table in self.tables]
         return "\n\n".join([*parts, *map(latex_escape, self.notes)])
 
     def as_csv(self) -> str:
-        """Render as comma-separated text, tables separated by empty lines."""
+        """Render as comma-separated text, tables separated by empty lines.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Document.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> [line for line in fit.summary().as_csv().splitlines() if line.startswith("days")]
+        ['days,10.4673,0.801735,13.06,<1e-38,8.89591,12.0387']
+        """
         return "\n\n".join([self.title, *(table.as_csv() for table in self.tables), *self.notes])
 
     def as_markdown(self) -> str:
-        """Render as Markdown."""
+        """Render as Markdown.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Document.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> [line for line in fit.summary().as_markdown().splitlines() if "days" in line][-1]
+        '| days | 10.4673 | 0.801735 | 13.06 | <1e-38 | 8.89591 | 12.0387 |'
+        """
         parts = [f"### {self.title}"]
         for table in self.tables:
             if isinstance(table, _RenderedTable):

@@ -105,7 +105,22 @@ class Extractors:
         return [name for i, name in enumerate(self.layout.columns) if i not in kept]
 
     def issingular(self) -> bool:
-        """Return whether some covariance matrix of random effects is singular."""
+        """Return whether some covariance matrix of random effects is singular.
+
+        Returns
+        -------
+        bool
+
+        See Also
+        --------
+        LinearMixedModelResults.re_pca
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.issingular()
+        False
+        """
         return self.estimates.singular
 
     @property
@@ -308,6 +323,19 @@ class Extractors:
             By grouping factor: one row per level, one column per random effect. NaN where
             the data do not determine the covariance parameters that a mode depends on; on the
             spherical scale all are NaN then.
+
+        See Also
+        --------
+        LinearMixedModelResults.condvar
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.ranef()["subj"].head(2).round(3)
+              Intercept   days
+        subj
+        S308      2.816  9.076
+        S309    -40.048 -8.644
         """
         modes = self.estimates.u if uscale else self.estimates.b
         if self.undetermined is not None:
@@ -341,6 +369,22 @@ class Extractors:
         -------
         dict of ndarray, shape (l, k, k)
             By grouping factor, one matrix per level; the parameters are taken as known.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModelResults.ranef
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.condvar()["subj"][0].round(2)
+        array([[140.97, -20.6 ],
+               [-20.6 ,   5.16]])
         """
         matrices = self._conditional_variances()
         return {

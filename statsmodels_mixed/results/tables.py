@@ -117,6 +117,13 @@ class Table:
         Printed above the table.
     stretch : int or None
         The column that takes up spare width, if any does.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> table = fit.varcorr.table()
+    >>> table.header, len(table.rows)
+    (['', 'Column', 'Variance', 'Std.Dev.'], 2)
     """
 
     columns: tuple[Column, ...]
@@ -137,7 +144,19 @@ class Table:
         return labels if any(labels) else []
 
     def cells(self) -> list[list[str]]:
-        """Return every cell as text, unpadded."""
+        """Return every cell as text, unpadded.
+
+        Returns
+        -------
+        list of list of str
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> table.cells()[0]
+        ['subj', 'Intercept', '1296.8700', '36.0121']
+        """
         return [
             [
                 "" if cell is None else cell if isinstance(cell, str) else column.format(cell)
@@ -147,7 +166,23 @@ class Table:
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the unformatted cells as a frame with the columns' keys."""
+        """Return the unformatted cells as a frame with the columns' keys.
+
+        Returns
+        -------
+        DataFrame
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> table.to_frame().shape
+        (2, 4)
+        """
         return pd.DataFrame(list(self.rows), columns=[column.key for column in self.columns])
 
     def as_text(self, *, width: int = 0, rules: bool = False, gap: int = 1) -> str:
@@ -161,6 +196,24 @@ class Table:
             Whether to draw a line under the header.
         gap : int
             Spaces between columns.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Table.as_markdown
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> print(table.as_text(rules=True))
+                 Column     Variance Std.Dev.
+        -------------------------------------
+        subj     Intercept 1296.8700  36.0121
+        Residual            954.5278  30.8954
         """
         padded = self._padded_columns()
         total = sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
@@ -176,7 +229,28 @@ class Table:
         return "\n".join([title, *lines] if title else lines)
 
     def text_width(self, gap: int = 1) -> int:
-        """Return the number of characters of the longest line of `as_text`."""
+        """Return the number of characters of the longest line of `as_text`.
+
+        Parameters
+        ----------
+        gap : int
+            Spaces between columns.
+
+        Returns
+        -------
+        int
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> table.text_width()
+        37
+        """
         padded = self._padded_columns()
         return sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
 
@@ -194,7 +268,26 @@ class Table:
         return result
 
     def as_markdown(self) -> str:
-        """Render as a Markdown pipe table."""
+        """Render as a Markdown pipe table.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> print(table.as_markdown())
+        |  | Column | Variance | Std.Dev. |
+        | :--- | :--- | ---: | ---: |
+        | subj | Intercept | 1296.8700 | 36.0121 |
+        | Residual |  | 954.5278 | 30.8954 |
+        """
         marks = [":---" if column.align == "left" else "---:" for column in self.columns]
         lines = [self.header or ["" for _ in self.columns], marks, *self.cells()]
         escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
@@ -202,7 +295,23 @@ class Table:
         return f"**{self.title}**\n\n{table}" if self.title else table
 
     def as_html(self) -> str:
-        """Render as an HTML table of statsmodels' class ``simpletable``."""
+        """Render as an HTML table of statsmodels' class ``simpletable``.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> table.as_html().startswith("<table")
+        True
+        """
         lines = ['<table class="simpletable">']
         if self.title:
             lines.append(f"<caption>{html.escape(self.title)}</caption>")
@@ -221,7 +330,23 @@ class Table:
         return "\n".join([*lines, "</table>"])
 
     def as_latex(self) -> str:
-        """Render as a LaTeX tabular with booktabs rules."""
+        """Render as a LaTeX tabular with booktabs rules.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> len(table.as_latex().splitlines())
+        8
+        """
         aligns = "".join("l" if column.align == "left" else "r" for column in self.columns)
         lines = [f"\\begin{{tabular}}{{{aligns}}}", "\\toprule"]
         if self.header:
@@ -233,7 +358,25 @@ class Table:
         return "\n".join(lines)
 
     def as_csv(self) -> str:
-        """Render as comma-separated text, one line per row."""
+        """Render as comma-separated text, one line per row.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        Table.as_text
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> table = fit.varcorr.table()
+        >>> print(table.as_csv())
+        ,Column,Variance,Std.Dev.
+        subj,Intercept,1296.8700,36.0121
+        Residual,,954.5278,30.8954
+        """
         lines = [*([self.header] if self.header else []), *self.cells()]
         return "\n".join(",".join(_csv_cell(cell) for cell in line) for line in lines)
 

@@ -113,6 +113,18 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         ------
         DataError
             If a variance is beyond the range of doubles.
+
+        See Also
+        --------
+        LinearMixedModelResults.vcov
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.cov_params().round(3)
+                   Intercept   days
+        Intercept     43.987 -1.370
+        days          -1.370  2.257
         """
         self._check_covariance()
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
@@ -153,6 +165,22 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         ------
         OptionError
             If the method or alpha is not possible.
+
+        See Also
+        --------
+        LinearMixedModelResults.profile, LinearMixedModelResults.bootstrap
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.conf_int().round(2)
+                        0       1
+        Intercept  238.41  264.40
+        days         7.52   13.41
+        >>> fit.conf_int(method="profile").round(2)
+                        0       1
+        Intercept  237.68  265.13
+        days         7.36   13.58
         """
         if not isinstance(alpha, float | np.number) or not 0 < alpha < 1:
             raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
@@ -176,6 +204,18 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             A row for each column of X, NaN for dropped ones: ``Coef.``, ``Std. Error``, then
             ``z`` and ``Pr(>|z|)``, or ``df``, ``t`` and ``Pr(>|t|)`` when degrees of freedom
             were asked for.
+
+        See Also
+        --------
+        LinearMixedModelResults.summary
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.coeftable().iloc[:, :3].round(2)
+                    Coef.  Std. Error      z
+        Intercept  251.41        6.63  37.91
+        days        10.47        1.50   6.97
         """
         statistic = "t" if self.use_t else "z"
         columns = {
@@ -210,6 +250,21 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         ContrastResults
             With `statistic`, `pvalue`, `conf_int()`, `summary_frame()`; `df_denom` has the
             degrees of freedom of each hypothesis.
+
+        Raises
+        ------
+        OptionError
+            If the hypotheses cannot be read.
+
+        See Also
+        --------
+        LinearMixedModelResults.wald_test
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.t_test("days = 10").effect.round(3), fit.t_test("days = 10").pvalue.round(3)
+        (array([10.467]), np.float64(0.756))
         """
         rows, values, known = self._constraints(r_matrix)
         plain = super().t_test((rows, values), cov_p=cov_p, use_t=use_t)
@@ -255,6 +310,22 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         -------
         ContrastResults
             With `statistic`, `pvalue`, `df_num` and `df_denom`.
+
+        Raises
+        ------
+        OptionError
+            If the hypotheses cannot be read, or contradict one another.
+
+        See Also
+        --------
+        LinearMixedModelResults.t_test, LinearMixedModelResults.wald_test_terms
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> test = fit.wald_test("days = 10, Intercept = 250")
+        >>> round(test.statistic, 3), round(float(test.pvalue), 3)
+        (0.163, 0.922)
         """
         rows, values, known = self._constraints(r_matrix)
         use_f = self.use_t if use_f is None else use_f
@@ -346,5 +417,17 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         -------
         WaldTestResults
             Its `table` has one row per test.
+
+        See Also
+        --------
+        LinearMixedModelResults.anova
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.wald_test_terms().table["statistic"].round(2)
+        Intercept    1436.89
+        days           48.55
+        Name: statistic, dtype: float64
         """
         return wald_test_terms(self, skip_single, extra_constraints, combine_terms, scalar)

@@ -36,6 +36,13 @@ class GroupCovariance:
         False where the model fixes the covariance at zero.
 
     A covariance that the data do not determine is NaN.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> group = fit.varcorr.groups[0]
+    >>> group.name, group.columns, group.covariance.round(2).tolist()
+    ('subj', ('Intercept', 'days'), [[565.52, 11.06], [11.06, 32.68]])
     """
 
     name: str
@@ -52,10 +59,34 @@ class GroupCovariance:
         pattern: NDArray[np.bool_],
         sigma: float,
     ) -> GroupCovariance:
-        """Build sigma^2 T T' from `factor` T, free where `pattern` says.
+        """Make the covariance matrix sigma^2 T T'.
 
-        The covariance of two effects is fixed at zero when their rows of T have
-        no free column in common.
+        The covariance of two effects is fixed at zero when their rows of T have no free column in
+        common.
+
+        Parameters
+        ----------
+        name : str
+            The grouping factor.
+        columns : tuple of str
+            Names of the k random effects of each level.
+        factor : ndarray, shape (k, k)
+            The lower triangular factor T.
+        pattern : ndarray of bool, shape (k, k)
+            Which elements of T are free.
+        sigma : float
+            The scale.
+
+        Returns
+        -------
+        GroupCovariance
+
+        Examples
+        --------
+        >>> factor, pattern = np.array([[2.0, 0.0], [1.0, 3.0]]), np.tri(2, dtype=bool)
+        >>> GroupCovariance.from_factor("g", ("Intercept", "x"), factor, pattern, 1.0).covariance
+        array([[ 4.,  2.],
+               [ 2., 10.]])
         """
         scaled = sigma * factor
         shared = pattern.astype(np.intp) @ pattern.T.astype(np.intp)
@@ -96,6 +127,16 @@ class VarCorr:
         One per grouping factor, in the order of all output.
     sigma : float or None
         Residual standard deviation; None for a model without one.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.varcorr
+    Variance components:
+             Column     Variance Std.Dev. Corr.
+    subj     Intercept 565.51537 23.78057
+             days       32.68220  5.71683 +0.08
+    Residual           654.94103 25.59182
     """
 
     groups: tuple[GroupCovariance, ...]
@@ -118,28 +159,129 @@ class VarCorr:
         return self.table().as_html()
 
     def as_markdown(self) -> str:
-        """Render as a Markdown table."""
+        """Render as a Markdown table.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        VarCorr.to_frame, VarCorr.table
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> print(fit.varcorr.as_markdown())
+        |  | Column | Variance | Std.Dev. | Corr. |
+        | :--- | :--- | ---: | ---: | ---: |
+        | subj | Intercept | 565.51537 | 23.78057 |  |
+        |  | days | 32.68220 | 5.71683 | +0.08 |
+        | Residual |  | 654.94103 | 25.59182 |  |
+        """
         return self.table().as_markdown()
 
     def std_dev(self, name: str) -> pd.Series:
-        """Return the standard deviations for grouping factor `name`."""
+        """Return the standard deviations of the random effects of a grouping factor.
+
+        Parameters
+        ----------
+        name : str
+            The grouping factor.
+
+        Returns
+        -------
+        Series, shape (k,)
+
+        See Also
+        --------
+        VarCorr.covariance, VarCorr.correlation
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.varcorr.std_dev("subj").round(3).to_dict()
+        {'Intercept': 23.781, 'days': 5.717}
+        """
         group = self[name]
         return pd.Series(group.std_dev, index=list(group.columns), name=name)
 
     def covariance(self, name: str) -> pd.DataFrame:
-        """Return the covariance matrix for grouping factor `name`."""
+        """Return the covariance matrix of the random effects of a grouping factor.
+
+        Parameters
+        ----------
+        name : str
+            The grouping factor.
+
+        Returns
+        -------
+        DataFrame, shape (k, k)
+
+        See Also
+        --------
+        VarCorr.std_dev, VarCorr.correlation
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.varcorr.covariance("subj").round(2)
+                   Intercept   days
+        Intercept     565.52  11.06
+        days           11.06  32.68
+        """
         return _square(self[name].covariance, self[name].columns)
 
     def correlation(self, name: str) -> pd.DataFrame:
-        """Return the correlation matrix for grouping factor `name`."""
+        """Return the correlation matrix of the random effects of a grouping factor.
+
+        Parameters
+        ----------
+        name : str
+            The grouping factor.
+
+        Returns
+        -------
+        DataFrame, shape (k, k)
+
+        See Also
+        --------
+        VarCorr.std_dev, VarCorr.covariance
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.varcorr.correlation("subj").round(3)
+                   Intercept   days
+        Intercept      1.000  0.081
+        days           0.081  1.000
+        """
         return _square(self[name].correlation, self[name].columns)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per random effect, indexed by grouping factor and column.
+        """Return variances, standard deviations and correlations as a table.
 
-        Columns ``variance`` and ``std_dev``, then ``corr_1``, ``corr_2``, ...: the
-        correlations with the first, second, ... random effect of the same grouping
-        factor. The last row, indexed ``("Residual", "")``, is the residual one.
+        Returns
+        -------
+        DataFrame
+            One row per random effect, indexed by grouping factor and column. Columns ``variance``
+            and ``std_dev``, then ``corr_1``, ``corr_2``, ...: the correlations with the first,
+            second, ... random effect of the same grouping factor. The last row, indexed
+            ``("Residual", "")``, is the residual one.
+
+        See Also
+        --------
+        VarCorr.table
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.varcorr.to_frame().round(2)
+                            variance  std_dev  corr_1
+        group    column
+        subj     Intercept    565.52    23.78     NaN
+                 days          32.68     5.72    0.08
+        Residual              654.94    25.59     NaN
         """
         index: list[tuple[str, str]] = []
         rows: list[list[float]] = []
@@ -162,7 +304,32 @@ class VarCorr:
         return max((len(group.columns) for group in self.groups), default=1)
 
     def table(self, title: str = "") -> Table:
-        """Return the printed table, with the given title."""
+        """Return the table that is printed.
+
+        Parameters
+        ----------
+        title : str
+            First line of the table.
+
+        Returns
+        -------
+        Table
+            With `as_text()`, `as_html()`, `as_latex()`, `as_markdown()` and `as_csv()`.
+
+        See Also
+        --------
+        VarCorr.to_frame
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> print(fit.varcorr.table("Random effects").as_text())
+        Random effects
+                 Column     Variance Std.Dev. Corr.
+        subj     Intercept 565.51537 23.78057
+                 days       32.68220  5.71683 +0.08
+        Residual           654.94103 25.59182
+        """
         deviations = [float(sd) for group in self.groups for sd in group.std_dev]
         if self.sigma is not None:
             deviations.append(self.sigma)

@@ -58,6 +58,22 @@ def with_inference(
         If an option does not exist or options do not go together.
     DataError
         If the data of the fit are needed and were removed.
+
+    See Also
+    --------
+    LinearMixedModel.fit, coefficient_tests
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2, 110-114. Fai and Cornelius (1996), Journal of
+    Statistical Computation and Simulation 54, 363-378. Kenward and Roger (1997), Biometrics 53,
+    983-997. Bell and McCaffrey (2002), Survey Methodology 28, 169-181 (CR2).
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.with_inference(dof="satterthwaite").df_coef.round(2).to_dict()
+    {'Intercept': 18.0, 'days': 18.0}
     """
     results = unwrap(result)
     estimates = results.estimates

@@ -68,6 +68,19 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
         message names the term.
     OptionError
         If there is something else at the path.
+
+    See Also
+    --------
+    statsmodels_mixed.open
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fit.to_dir(folder)
+    ...     print(statsmodels_mixed.open(folder).params.equals(fit.params))
+    True
     """
     result = unwrap(result)
     place = Path(path)
@@ -144,10 +157,23 @@ def open_fit(path: str | PathLike[str]) -> Any:
     DataError
         If there is no saved fit, it is damaged, or of a later version of the format.
 
+    See Also
+    --------
+    LinearMixedModelResults.to_dir
+
     Notes
     -----
     Nothing in the files is run: they hold numbers, names and the text of the formula, whose code
     is arithmetic, patsy's transforms and functions of NumPy. The fit's classes are this package's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fit.to_dir(folder)
+    ...     print(repr(statsmodels_mixed.open(folder)))
+    <LinearMixedModelResults: reaction ~ 1 + days + (1 | subj); ML, -2 log-likelihood 1794.0786>
     """
     place = Path(path)
     shown = repr(os.fspath(path))

@@ -77,6 +77,19 @@ def simulate(
     DataError
         If the data of the result were removed, a mean is impossible for the family, or new
         data lack a column, an offset, an exposure or weights.
+
+    See Also
+    --------
+    bootstrap, power, simulated_residuals
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.simulate(2, seed=1).shape
+    (180, 2)
+    >>> new = pd.DataFrame({"days": [0, 9], "subj": "new"})
+    >>> fit.simulate(seed=1, exog=new).ravel().round(1)
+    array([240.5, 310.4])
     """
     results = unwrap(result)
     estimates = results.estimates

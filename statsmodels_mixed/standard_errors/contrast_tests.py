@@ -46,6 +46,13 @@ class FTest:
         is Kenward and Roger's or that of clusters.
     wald : float
         Wald's chi-squared statistic.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> test = inference.f_test(fit, np.eye(2))
+    >>> test.df_num, round(test.df_denom, 2)
+    (2, 18.0)
     """
 
     statistic: float
@@ -102,6 +109,13 @@ class Denominators(ABC):
     undetermined : Undetermined or None
         What depends on covariance parameters that the data do not determine: there are no
         tests of that.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> inference.denominators(fit).covariance.round(2)
+    array([[43.99, -1.37],
+           [-1.37,  2.26]])
     """
 
     beta: Array
@@ -129,6 +143,16 @@ class Denominators(ABC):
         ndarray, shape (m,)
             inf for rows of zeros, whose contrasts are known; NaN where a covariance parameter
             that the data do not determine has a part.
+
+        See Also
+        --------
+        Denominators.f_test
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> inference.denominators(fit).df(np.eye(2)).round(2)
+        array([18., 18.])
         """
         rows = self._rows(contrasts)
         out = np.where(self.known(rows), np.inf, np.nan)
@@ -137,14 +161,55 @@ class Denominators(ABC):
         return out
 
     def errors(self, contrasts: ArrayLike) -> Array:
-        """Return the standard error of each contrast, shape (m,); NaN as for `df`."""
+        """Return the standard error of each contrast.
+
+        Parameters
+        ----------
+        contrasts : array_like, shape (m, rank) or (rank,)
+            A row for each combination of estimable coefficients.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            NaN as for `df`.
+
+        See Also
+        --------
+        Denominators.df
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> inference.denominators(fit).errors([1.0, 5.0]).round(3)
+        array([9.311])
+        """
         rows = self._rows(contrasts)
         known, out = self.known(rows), np.full(len(rows), np.nan)
         out[known] = np.sqrt(np.einsum("mi,ij,mj->m", rows[known], self.covariance, rows[known]))
         return out
 
     def known(self, rows: Array) -> NDArray[np.bool_]:
-        """Tell which contrasts, (m, rank), depend on what the data determine alone, shape (m,)."""
+        """Return whether each contrast depends only on parameters that the data determine.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (m, rank)
+            The contrasts.
+
+        Returns
+        -------
+        ndarray of bool, shape (m,)
+
+        See Also
+        --------
+        Denominators.errors
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> inference.denominators(fit).known(np.eye(2))
+        array([ True,  True])
+        """
         if self.undetermined is None:
             return np.ones(len(rows), dtype=bool)
         return ~self.undetermined.tests(rows)
@@ -171,6 +236,16 @@ class Denominators(ABC):
         OptionError
             If the contrasts have not one column for each estimable coefficient or are zero,
             or no coefficients have all the values.
+
+        See Also
+        --------
+        f_test
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> round(inference.denominators(fit).f_test(np.eye(2)).statistic, 1)
+        794.1
         """
         rows = self._rows(contrasts)
         values = np.asarray(value, dtype=float)
