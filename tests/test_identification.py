@@ -168,6 +168,8 @@ def test_a_grouping_confounded_with_a_fixed_factor(start):
     assert np.isnan(fit.r2().marginal)
     kenward_roger = fit.anova(ddf="kenward-roger")
     assert kenward_roger["PR(>F)"].isna().tolist() == [True, False]
+    assert np.isnan(fit.conf_int(method="profile")).all(axis=1).tolist()[:4] == [True] * 4
+    assert np.isfinite(fit.conf_int(method="profile")).all(axis=1)[-1:].all()
     frame = fit.get_prediction(tanks().head(2)).summary_frame()
     assert np.isfinite(frame["mean"]).all() and frame["mean_se"].isna().all()
     own = fit.get_prediction(re=True).summary_frame()
@@ -220,6 +222,10 @@ def test_a_slope_of_a_property_of_the_group():
         assert_allclose(row[name], stats.chi2.sf(row["statistic"], 1))
     small = silent("y ~ f + (1 | p)", property_of_groups(), reml=True)
     assert fit.compare_lr_test(small).df_diff == 1
+    new = pd.DataFrame({"f": [0.0, 1.0, 0.5], "p": 99})
+    frame = fit.get_prediction(new).summary_frame()
+    assert frame["mean_se"].notna().all()
+    assert frame["obs_ci_upper"].isna().tolist() == [False, False, True]
     apart = silent("y ~ f + (1 | p) + (0 + f | p)", property_of_groups(), reml=True)
     assert apart.identified.all()
 

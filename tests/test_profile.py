@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 from statsmodels.genmod.families import links
 
-from statsmodels_mixed import SingularFitWarning, datasets
+from statsmodels_mixed import IdentificationWarning, SingularFitWarning, datasets
 from statsmodels_mixed.errors import DataError, MixedModelWarning, OptionError
 from statsmodels_mixed.inference import Profile, profile
 
@@ -36,6 +36,7 @@ ZETA = 5e-4
 def fit(formula: str, data: pd.DataFrame, options: dict[str, Any] | None = None, **how: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularFitWarning)
+        warnings.simplefilter("ignore", IdentificationWarning)
         return smf.mixedlm2(formula, data, **(options or {})).fit(**how)
 
 

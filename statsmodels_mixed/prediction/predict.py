@@ -262,7 +262,7 @@ def _new_responses(
         raise DataError("weights of new rows must be positive")
     w = np.ones(m) if w is None else np.asarray(w, dtype=float)
     try:
-        left_out = left_out_variance(result, exog, transform, chosen, rows)
+        left_out = left_out_variance(result, exog, transform, chosen, rows, 1.0 / w)
     except (DataError, OptionError) as error:
         return str(error)
     if isinstance(estimates, LinearEstimates):

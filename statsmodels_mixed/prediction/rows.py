@@ -191,11 +191,18 @@ def left_out_variance(
     transform: bool,
     chosen: Chosen,
     rows: PredictionRows,
+    residual: Array,
 ) -> Array:
     """Return what random effects that are left out add to the variance of a response, (m,).
 
     That is z'Sigma z of these, and at a level that the fit has not seen, whose other effects
     have their whole variance too, twice the covariance with them.
+
+    Parameters
+    ----------
+    residual : ndarray, shape (m,)
+        What sigma^2 is multiplied with in the variance of a new response, to which this is
+        added. Where the data do not determine the sum of both, the variance is NaN.
 
     Raises
     ------
@@ -205,6 +212,9 @@ def left_out_variance(
         If new data are a matrix, which says nothing of random effects.
     """
     model, total = result.model, 0.0
+    identification = result.estimates.identification
+    shares = np.zeros((len(residual), len(identification.size)))
+    shares[:, len(identification.elements) :] = residual[:, None]
     for i, (mask, T) in enumerate(zip(chosen, result.estimates.factors, strict=True)):
         if mask.all():
             continue
@@ -221,7 +231,13 @@ def left_out_variance(
         new = (rows.refs[i] < 0)[:, None]
         together = np.where(new, out * (rows.z[i] @ T), 0.0)
         total = total + (np.square(out) + 2.0 * together).sum(axis=1)
-    return np.asarray(result._effects_scale**2 * total)
+        whole = z + np.where(new, rows.z[i], 0.0)
+        for at, e in enumerate(identification.elements):
+            if e.block == i:
+                shares[:, at] = len(e.places) * whole[:, e.row] * whole[:, e.column]
+    known = np.asarray(np.isfinite(shares).all(axis=1))
+    known[known] = identification.known(shares[known])
+    return np.where(known, result._effects_scale**2 * total, np.nan)
 
 
 def as_table(model: FittedModel, exog: Any) -> Any:

@@ -287,4 +287,6 @@ def coefficient_intervals(result: Any, alpha: float) -> Array:
     if not len(result.estimates.beta):
         return np.empty((0, 2))
     profiled = profile(result, "beta", level=max(0.999, 1 - alpha))
-    return np.asarray(profiled.conf_int(alpha)[["lower", "upper"]], dtype=float)
+    limits = np.array(profiled.conf_int(alpha)[["lower", "upper"]], dtype=float)
+    limits[~result._tests.known(np.eye(len(limits)))] = np.nan
+    return limits
