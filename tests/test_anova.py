@@ -483,7 +483,7 @@ def test_a_smaller_model_that_cannot_be_fitted_is_named(monkeypatch):
         raise DataError("no maximum")
 
     result = fit("reaction ~ days + (1 + days | subj)", datasets.load("sleepstudy"))
-    module = import_module("statsmodels_mixed.comparison.drop1")
+    module = import_module("statsmodels_mixed.fitting.linear_problem")
     monkeypatch.setattr(module, "fit_linear", fails)
     with pytest.raises(DataError, match=r"without days in \(1 \+ days \| subj\): no maximum"):
         ranova(result)

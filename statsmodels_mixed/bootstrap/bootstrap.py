@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .._core import one_blas_thread
 from ..errors import OptionError
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.parameters import Components, check_count
@@ -203,11 +203,7 @@ def _recipe(
 ) -> Recipe:
     """Write down what the replicates will follow from."""
     design, estimates = result._design(), result.estimates
-    if isinstance(estimates, LinearEstimates):
-        scale_name, scale, weights = "sigma", estimates.sigma, design.weights
-    else:
-        scale_name = "dispersion" if estimates.spec.has_dispersion else ""
-        scale, weights = estimates.dispersion, None
+    weights = design.weights if estimates.linear else None
     units = [block.column_sizes(weights) for block in design.blocks]
     entropy: Any = root.entropy
     unknown = np.full(len(truth.beta), np.nan)
@@ -220,13 +216,13 @@ def _recipe(
         stream_length=stream_length,
         re=re,
         by=by,
-        scale_name=scale_name,
+        scale_name=estimates.scale_name,
         fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
         components=Components.of(result.layout),
         units=np.concatenate(units),
         truth=np.concatenate([[np.nan, truth.scale], truth.beta, unknown, truth.theta]),
         estimate=np.concatenate(
-            [[estimates.objective, scale], _infinite(result), se, estimates.theta]
+            [[estimates.objective, estimates.scale], _infinite(result), se, estimates.theta]
         ),
     )
 
@@ -245,7 +241,7 @@ def _read_truth(recipe: Recipe) -> Truth:
     return Truth(recipe.truth[2 : 2 + p], recipe.truth[2 + 2 * p :], float(recipe.truth[1]))
 
 
-def _fingerprint(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> str:
+def _fingerprint(design: Design, estimates: Estimates) -> str:
     """Return a hash of the data and of how the model was fitted to them."""
     digest = hashlib.blake2b(digest_size=16)
     arrays: list[NDArray[Any] | None] = [design.y, design.X, design.weights, design.offset]
@@ -254,11 +250,7 @@ def _fingerprint(design: Design, estimates: LinearEstimates | GeneralizedEstimat
     for array in arrays:
         part = b"none" if array is None else np.ascontiguousarray(array).tobytes()
         digest.update(str(len(part)).encode() + part)
-    if isinstance(estimates, LinearEstimates):
-        how: tuple[Any, ...] = (estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
-    else:
-        how = (estimates.spec, estimates.n_agq, estimates.fast, estimates.hessian)
-    digest.update(repr(how).encode())
+    digest.update(repr(estimates.how).encode())
     return digest.hexdigest()
 
 

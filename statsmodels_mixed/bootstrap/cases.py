@@ -19,14 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import CoreError, MixedModelError, OptionError
-from ..fitting.approximation import join_parameters
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
-from ..fitting.generalized import fit_generalized
-from ..fitting.linear import fit_linear
+from ..fitting.problem import Problem, problem_of
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import lies_within
-from ..results.separation import separation
 from ..simulation.simulator import Truth
 from ..simulation.streams import stream_length
 from .refitters import Fits, Fitter, Flag, Refitter
@@ -208,15 +205,13 @@ class CaseRefitter(Refitter):
     Parameters
     ----------
     cases : Cases
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
         Say how the model was fitted.
     start : Truth
         Where fits start, unless theta is at a bound.
     """
 
-    def __init__(
-        self, cases: Cases, estimates: LinearEstimates | GeneralizedEstimates, start: Truth
-    ) -> None:
+    def __init__(self, cases: Cases, estimates: Estimates, start: Truth) -> None:
         self._cases, self._estimates, self._start = cases, estimates, start
 
     def fitter(self) -> Fitter:
@@ -238,46 +233,29 @@ class CaseRefitter(Refitter):
         kept = orthonormal_basis(X, None).columns
         names = tuple(design.x_names[i] for i in self._estimates.columns[kept])
         design = replace(design, X=np.ascontiguousarray(X[:, kept]), x_names=names)
-        fitted = self._refit(design, kept)
+        problem = problem_of(design, self._estimates)
+        fitted = problem.fit(self._begin(problem, kept))
         if len(fitted.columns) < len(kept):  # judged with weights
             kept = kept[fitted.columns]
-        if isinstance(fitted, LinearEstimates):
-            out.scale[r] = fitted.sigma
-            covariance = fitted.sigma**2 * fitted.cov_unscaled
-        else:
-            out.scale[r], covariance = fitted.dispersion, fitted.cov_conditional
         same = _untouched(X, kept)
         at = kept[same]
-        out.objective[r] = fitted.objective
+        out.objective[r], out.scale[r] = fitted.objective, fitted.scale
         out.beta[r, at] = fitted.beta[same]
-        out.covariance[r][np.ix_(at, at)] = covariance[np.ix_(same, same)]
+        out.covariance[r][np.ix_(at, at)] = fitted.cov_conditional[np.ix_(same, same)]
         out.theta[r], out.converged[r] = fitted.theta, fitted.report.converged
-        if isinstance(fitted, GeneralizedEstimates):
-            out.separated[r, at] = separation(
-                design.X[:, fitted.columns],
-                design.y,
-                fitted.spec,
-                fitted.cov_conditional,
-                converged=fitted.report.converged,
-            ).sign[same]
+        out.separated[r, at] = problem.separation(
+            design.X[:, fitted.columns],
+            design.y,
+            fitted.cov_conditional,
+            converged=fitted.report.converged,
+        ).sign[same]
 
-    def _refit(self, design: Design, kept: Positions) -> LinearEstimates | GeneralizedEstimates:
-        estimates, start = self._estimates, self._start
-        if isinstance(estimates, LinearEstimates):
-            sigma = estimates.sigma if estimates.sigma_fixed else None
-            theta = None if estimates.singular else start.theta
-            return fit_linear(design, reml=estimates.reml, sigma=sigma, start=theta)
-        begin = join_parameters(
-            estimates.spec, start.theta, start.beta[kept], start.scale, fast=estimates.fast
-        )
-        return fit_generalized(
-            design,
-            estimates.spec,
-            n_agq=estimates.n_agq,
-            fast=estimates.fast,
-            hessian=estimates.hessian,
-            start=None if estimates.singular else begin,
-        )
+    def _begin(self, problem: Problem, kept: Positions) -> Array | None:
+        """Return where a fit starts that has these columns; None for the usual start."""
+        start = self._start
+        if self._estimates.singular:
+            return None
+        return problem.parameters(start.theta, start.beta[kept], start.scale)
 
 
 def _untouched(X: Array, kept: Positions) -> NDArray[np.bool_]:

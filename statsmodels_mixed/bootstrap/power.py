@@ -22,7 +22,7 @@ from scipy.special import betaincinv
 from .._core import one_blas_thread
 from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
+from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_not_estimable
@@ -261,15 +261,14 @@ def _check_test(test: str, result: Any) -> None:
     """Raise OptionError unless a test is possible after fits like the given one."""
     if test not in TESTS:
         raise OptionError(f"test= is one of {', '.join(map(repr, TESTS))}, not {test!r}")
-    linear = isinstance(result.estimates, LinearEstimates)
-    if test in ("satterthwaite", "kenward-roger") and not linear:
+    estimates: Estimates = result.estimates
+    if test in ("satterthwaite", "kenward-roger") and not estimates.linear:
         raise OptionError(
             f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'"
         )
-    reml = getattr(result.estimates, "reml", False)
-    if test == "kenward-roger" and not reml:
+    if test == "kenward-roger" and not estimates.reml:
         raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True")
-    if test == "lrt" and reml:
+    if test == "lrt" and estimates.reml:
         raise OptionError(
             "test='lrt' is for maximum likelihood: REML criteria of models with different fixed "
             "effects are not comparable; refit with reml=False"

@@ -20,14 +20,14 @@ from .._core import CoreWorkspace, Refits
 from ..errors import CoreError
 from ..fitting.approximation import core_model, join_parameters, working_basis
 from ..fitting.crossprod import core_design, form_crossproducts
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import FixedBasis
 from ..fitting.generalized_start import row_unit
 from ..fitting.optimize import FitOptions, settled
+from ..fitting.separation import separation
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
 from ..results.parameters import Components
-from ..results.separation import separation
 from ..simulation.simulator import Truth
 
 __all__ = ["Fits", "Fitter", "Flag", "Refitter", "Worker", "make_refitter"]
@@ -257,11 +257,12 @@ class GeneralizedRefitter(Refitter):
 
 def make_refitter(
     design: Design,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     truth: Truth,
     components: Components,
 ) -> Refitter:
     """Return the refitter of a fit."""
     if isinstance(estimates, LinearEstimates):
         return LinearRefitter(design, estimates, truth, components)
+    assert isinstance(estimates, GeneralizedEstimates)
     return GeneralizedRefitter(design, estimates, truth, components)

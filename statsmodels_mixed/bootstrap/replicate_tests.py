@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 
 from ..errors import CoreError, DataError
 from ..fitting.covariance import factors_of
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates, LinearEstimates
 from ..frame.design import Design
 from ..results.parameters import Components
 from ..simulation.simulator import Truth
@@ -93,7 +93,7 @@ def _wald_pvalues(fits: Fits, contrasts: Array) -> Array:
 
 def likelihood_ratio_tests(
     design: Design,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     truth: Truth,
     components: Components,
     hypotheses: list[Hypothesis],
@@ -115,7 +115,6 @@ def likelihood_ratio_tests(
         See `wald_tests`.
     """
     full = make_refitter(design, estimates, truth, components)
-    linear = isinstance(estimates, LinearEstimates)
     X = design.X[:, estimates.columns]
     mean = X @ truth.beta
     smaller = []
@@ -129,8 +128,9 @@ def likelihood_ratio_tests(
             replace(truth, beta=nearest),
             components,
         )
-        # responses of linear models come without the fixed part
-        smaller.append((refitter, mean - reduced @ nearest if linear else np.zeros(len(mean))))
+        # Responses of linear models come without the fixed part.
+        rest = mean - reduced @ nearest if estimates.linear else np.zeros(len(mean))
+        smaller.append((refitter, rest))
 
     def worker() -> Worker:
         fit = full.fitter()

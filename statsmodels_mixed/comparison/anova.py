@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
+from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
@@ -98,9 +98,8 @@ def anova(
             raise OptionError("typ= and ddf= are for the table of a single fit")
         return _comparison([result, *others])
     result = unwrap(result)
-    linear = isinstance(result.estimates, LinearEstimates)
     if ddf == "auto":
-        plain = linear and result.dof_method is None and result.cov_type == "nonrobust"
+        plain = result.dof_method is None and result.cov_type == "nonrobust"
         ddf = "satterthwaite" if plain else result.dof_method
     prepared = denominators(result, ddf)
     rows, names, tests = [], [], []
@@ -123,7 +122,7 @@ def anova(
         )
     if ddf == "kenward-roger":
         warn_no_distribution(names, tests)
-    columns = ["sum_sq", "mean_sq"] if linear else []
+    columns = ["sum_sq", "mean_sq"] if result.estimates.linear else []
     columns += ["df_num", "df_denom", "F", "PR(>F)"]
     columns += ["scaling"] if ddf == "kenward-roger" else []
     return pd.DataFrame(rows, index=pd.Index(names, dtype=object), columns=columns)
@@ -175,11 +174,12 @@ def _nested_pvalue(small: Any, large: Any, statistic: float, df_diff: int) -> fl
 
 
 def _fixed_sigma(fit: Any) -> float | None:
-    return fit.sigma if getattr(fit.estimates, "sigma_fixed", False) else None
+    estimates = fit.estimates
+    return fit.sigma if estimates.linear and not estimates.scale_estimated else None
 
 
 def boundary_pvalue(
-    restricted: Design, full: Design, estimates: Any, statistic: float, df_diff: int
+    restricted: Design, full: Design, estimates: Estimates, statistic: float, df_diff: int
 ) -> float | None:
     """Return the p-value that knows of variances at zero; None if the models are not nested.
 
@@ -187,15 +187,15 @@ def boundary_pvalue(
     ----------
     restricted, full : Design
         The models.
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
         A fit of either, which says whether there are independent residuals.
     statistic : float
         Likelihood-ratio statistic.
     df_diff : int
         Difference of the numbers of parameters.
     """
-    linear = isinstance(estimates, LinearEstimates)
-    sigma = linear and not estimates.sigma_fixed
+    linear = estimates.linear
+    sigma = linear and estimates.scale_estimated
     cones = zero_covariances(restricted, full, residual=linear, sigma=sigma)
     if cones is None:
         return None

@@ -10,22 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import chdtrc
 
 from ..errors import ConvergenceWarning, DataError, OptionError
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
-from ..fitting.families import family_object
-from ..fitting.fixed_basis import orthonormal_basis, residual_response
-from ..fitting.generalized import fit_generalized, objective_and_gradient
-from ..fitting.generalized_start import glm_coefficients
-from ..fitting.linear import fit_linear
+from ..fitting.estimates import Estimates
+from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap
 from .anova import boundary_pvalue
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
-from .identified import identified_as
 
 __all__ = ["drop1", "ranova"]
 
@@ -68,7 +62,7 @@ def drop1(result: Any) -> pd.DataFrame:
     """
     result = unwrap(result)
     design, estimates = result._design(), result.estimates
-    if getattr(estimates, "reml", False):
+    if estimates.reml:
         raise OptionError(
             "REML criteria of models with different fixed effects are not comparable: refit "
             "with reml=False, or test the terms with anova()"
@@ -161,7 +155,7 @@ def _flat(design: Design, estimates: Any) -> int:
     """
     if not (estimates.identification.dimension and design.blocks):
         return 0
-    return identified_as(design, estimates).dimension
+    return problem_of(design, estimates).identification().dimension
 
 
 def _tail(df: int, statistic: float) -> float:
@@ -234,7 +228,7 @@ def _without(design: Design, at: int, dropped: list[int]) -> Design:
 # Fits of the smaller models.
 
 
-def _objective(reduced: Design, full: Design, estimates: Any, name: str) -> float:
+def _objective(reduced: Design, full: Design, estimates: Estimates, name: str) -> float:
     """Return the least objective of a design, fitted as the given fit of `full` was."""
     try:
         return _least(reduced, full, estimates, name)
@@ -242,64 +236,12 @@ def _objective(reduced: Design, full: Design, estimates: Any, name: str) -> floa
         raise DataError(f"there is no fit without {name}: {error}") from error
 
 
-def _least(reduced: Design, full: Design, estimates: Any, name: str) -> float:
-    if isinstance(estimates, LinearEstimates):
-        sigma = estimates.sigma if estimates.sigma_fixed else None
-        if not reduced.blocks:
-            return _without_random_linear(reduced, estimates.reml, sigma)
-        report = fit_linear(reduced, reml=estimates.reml, sigma=sigma).report
-    elif not reduced.blocks:
-        return _without_random_generalized(replace(reduced, blocks=full.blocks), estimates)
-    else:
-        report = fit_generalized(
-            reduced,
-            estimates.spec,
-            n_agq=estimates.n_agq,
-            fast=estimates.fast,
-            hessian=estimates.hessian,
-        ).report
+def _least(reduced: Design, full: Design, estimates: Estimates, name: str) -> float:
+    if not reduced.blocks:
+        whole = replace(reduced, blocks=full.blocks)
+        return problem_of(whole, estimates).objective_without_random_effects()
+    report = problem_of(reduced, estimates).fit().report
     if not report.converged:
         message = f"the fit without {name} did not converge: {report.message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return report.objective
-
-
-def _without_random_linear(design: Design, reml: bool, sigma: float | None) -> float:
-    """Return -2 log-likelihood or the REML criterion of a linear model."""
-    y = design.y if design.offset is None else design.y - design.offset
-    basis = orthonormal_basis(design.X, design.weights)
-    _, _, scale = residual_response(y, basis, design.weights)
-    n, rank = basis.Q.shape
-    dof, squares = (n - rank if reml else n), n * scale**2
-    variance = squares / dof if sigma is None else sigma**2
-    value = dof * np.log(2 * np.pi * variance) + squares / variance
-    if design.weights is not None:
-        value -= np.log(design.weights).sum()
-    return float(value + basis.logdet if reml else value)
-
-
-def _without_random_generalized(design: Design, estimates: GeneralizedEstimates) -> float:
-    """Return -2 log-likelihood of a generalized linear model: the mixed one at theta = 0."""
-    spec = estimates.spec
-    basis = orthonormal_basis(design.X, None)
-    design = replace(design, X=basis.Q)
-    rank = len(basis.columns)
-    theta = np.zeros(len(estimates.theta))
-    family = family_object(spec, estimates.dispersion)
-    gamma, _ = glm_coefficients(basis.Q, design.y, family, design.weights, design.offset)
-
-    def evaluate(parameters: Array) -> tuple[float, Array]:
-        dispersion = float(np.exp(parameters[rank])) if spec.has_dispersion else 1.0
-        value, gradient = objective_and_gradient(design, spec, theta, parameters[:rank], dispersion)
-        return value, gradient[len(theta) :]
-
-    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
-    # scoring may go astray; the coefficients of the mixed model have a likelihood at least
-    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta)]
-    start = min(
-        (each for each in starts if np.isfinite(each).all()),
-        key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
-    )
-    if not len(start):
-        return evaluate(start)[0]
-    return float(minimize(evaluate, start, jac=True, method="BFGS").fun)

@@ -113,7 +113,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
 
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
     """Tell whether alpha, and nothing else of the smaller model, is at the edge of its range."""
-    ours, theirs = (getattr(each.estimates, "spec", None) for each in (full, restricted))
+    ours, theirs = (each.estimates.spec for each in (full, restricted))
     return ours != theirs and len(full.estimates.theta) == len(restricted.estimates.theta)
 
 

@@ -10,7 +10,7 @@ from statsmodels.genmod.generalized_linear_model import GLMResults
 from statsmodels.regression.linear_model import OLS, WLS, RegressionResults
 
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
+from ..fitting.estimates import Estimates
 from ..fitting.families import read_family
 
 __all__ = ["Plain", "read_plain"]
@@ -55,9 +55,9 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
         If its likelihood is not comparable with that of the mixed model.
     """
     plain = getattr(plain, "_results", plain)
-    linear = isinstance(full.estimates, LinearEstimates)
+    estimates: Estimates = full.estimates
     if isinstance(plain, RegressionResults) and isinstance(plain.model, OLS | WLS):
-        if not linear or full.estimates.reml or full.estimates.sigma_fixed:
+        if not estimates.linear or estimates.reml or not estimates.scale_estimated:
             raise OptionError(
                 "the likelihood of a fit by OLS or WLS is compared with that of a linear mixed "
                 "model by maximum likelihood: fit with reml=False and without sigma="
@@ -67,7 +67,7 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
         return Plain(float(plain.llf), int(plain.df_model + plain.k_constant) + 1)
     if not isinstance(plain, GLMResults):
         return None
-    spec = None if linear else full.estimates.spec
+    spec = estimates.spec
     if spec is None or spec.has_dispersion or read_family(plain.family) != spec:
         raise OptionError(
             "a fit by GLM is compared with a generalized mixed model of the same family, binomial "

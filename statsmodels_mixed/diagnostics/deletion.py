@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .._core import LARGE_TAIL, blas_threads
 from ..bootstrap.runner import number_of_threads
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.parameters import Components
 from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
@@ -60,7 +60,7 @@ class Deletions:
 
 def fits_without(
     design: Design,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     cases: Sequence[RowNumbers],
     components: Components,
 ) -> Deletions:
@@ -70,7 +70,7 @@ def fits_without(
     ----------
     design : Design
         Of the fit.
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
     cases : sequence of ndarray of int
         Numbers of the rows of each case.
     components : Components
@@ -98,8 +98,7 @@ def fits_without(
             scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged
         lost = _lost_effects(design, cases)
     theta = components.rectify(theta)
-    linear = isinstance(estimates, LinearEstimates)
-    sd = components.deviations(theta, scale if linear else 1.0)
+    sd = components.deviations(theta, scale if estimates.scale_name == "sigma" else 1.0)
     at = np.array([t for t, _ in components.sd_at])
     block_of = [t for t, _, _ in components.theta_at]
     for t in range(len(design.blocks)):
@@ -141,12 +140,11 @@ def _fit_all(
             stop.set()  # Ctrl-C: the others end with the fit they are at
 
 
-def _rows_may_be_levels(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> bool:
+def _rows_may_be_levels(design: Design, estimates: Estimates) -> bool:
     """Tell whether the variance among levels of one row each can be told from everything else."""
-    if isinstance(estimates, LinearEstimates):
-        return estimates.sigma_fixed
-    binary = estimates.spec.family == "binomial" and design.weights is None
-    return not (binary or estimates.spec.has_dispersion)
+    spec = estimates.spec
+    binary = spec is not None and spec.family == "binomial" and design.weights is None
+    return not (binary or estimates.scale_estimated)
 
 
 def _groups_remain(

@@ -19,16 +19,16 @@ from .._core import CoreWorkspace, one_blas_thread
 from ..errors import CoreError, DataError
 from ..fitting.approximation import core_model, join_parameters, working_basis
 from ..fitting.crossprod import core_design, rounding
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import ALIASED, FixedBasis, orthonormal_basis, residual_response
 from ..fitting.generalized import fit_generalized
 from ..fitting.generalized_start import row_unit
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions, minimize
+from ..fitting.separation import separation
 from ..fitting.warm_start import generalized_theta, inside, inside_theta
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
-from ..results.separation import separation
 
 __all__ = ["DeletedFit", "Deleter", "fit_without", "make_deleter", "null_columns"]
 
@@ -218,10 +218,11 @@ def _own_start(own: LinearEstimates | GeneralizedEstimates) -> Array | None:
 Deleter = LinearDeleter | GeneralizedDeleter
 
 
-def make_deleter(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Deleter:
+def make_deleter(design: Design, estimates: Estimates) -> Deleter:
     """Return the deleter of a fit."""
     if isinstance(estimates, LinearEstimates):
         return LinearDeleter(design, estimates)
+    assert isinstance(estimates, GeneralizedEstimates)
     return GeneralizedDeleter(design, estimates)
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
 from ..frame.row_groups import RowGroups
 from ..results.base import unwrap
 from ..results.parameters import Components
@@ -307,7 +306,6 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     cases = groups.rows()
     components = Components.of(layout)
     fits = fits_without(design, estimates, cases, components)
-    linear = isinstance(estimates, LinearEstimates)
 
     def table(values: Array, columns: list[str]) -> pd.DataFrame:
         return pd.DataFrame(values, index=labels, columns=columns)
@@ -324,7 +322,7 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
         covariance=fits.covariance,
         theta=table(fits.theta, list(components.theta_names)),
         sd=table(fits.sd, list(components.sd_names)),
-        scale=pd.Series(fits.scale, labels, name="sigma" if linear else "dispersion"),
+        scale=pd.Series(fits.scale, labels, name=estimates.scale_name or "dispersion"),
         objective=pd.Series(fits.objective, labels, name="objective"),
         converged=pd.Series(fits.converged, labels, name="converged"),
         rows_deleted=pd.Series([len(rows) for rows in cases], labels, name="rows_deleted"),

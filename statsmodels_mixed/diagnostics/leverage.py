@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..fitting.approximation import leverage as generalized_leverage
-from ..fitting.estimates import LinearEstimates
-from ..fitting.pls import leverage as linear_leverage
+from ..fitting.problem import problem_of
 from ..results.base import unwrap
 from ..results.row_labels import by_row
 
@@ -60,10 +58,6 @@ def leverage(result: Any) -> pd.Series:
     17.83
     """
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
-    if isinstance(estimates, LinearEstimates):
-        values = linear_leverage(design, estimates)
-    else:
-        values = generalized_leverage(design, estimates)
+    values = problem_of(result._design(), result.estimates).leverage()
     # A row that is fitted exactly whatever its response leaves 1 - h = 0 but for rounding.
     return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
 from ..results.base import unwrap
 from ..results.row_labels import by_row
 from .leverage import leverage
@@ -124,7 +123,7 @@ def residuals(
 def raw_residuals(result: MixedModelResults, kind: str) -> Array:
     """Return residuals of a kind that needs no leverages, shape (n,)."""
     response = np.asarray(result.resid)
-    if isinstance(result.estimates, LinearEstimates):
+    if result.estimates.linear:
         weights = result._design().weights
         if weights is None or kind in ("response", "working"):
             return response

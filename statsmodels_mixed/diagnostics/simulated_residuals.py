@@ -265,7 +265,7 @@ def simulated_residuals(
     result = unwrap(result)
     y, root = result._design().y, read_seed(seed)
     drawn = simulate(result, n, seed=root, re=re)
-    spec = getattr(result.estimates, "spec", None)
+    spec = result.estimates.spec
     discrete = spec is not None and spec.family in DISCRETE
     columns = np.column_stack([y, drawn])
     uniform = stream(root, TIES).random(columns.shape)

@@ -20,8 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError, SeparationWarning
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
-from ..fitting.generalized import fit_generalized
+from ..fitting.estimates import Estimates
+from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..results.base import unwrap
 
@@ -204,10 +204,8 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
     random = _random_variances(design, estimates.factors, result._effects_scale, rows)
-    if isinstance(estimates, LinearEstimates):
-        rest = float(np.mean(estimates.sigma**2 / _divisors(design)))
-    else:
-        rest = _distribution_variance(design, estimates, null_mean)
+    rest = _distribution_variance(design, estimates, null_mean)
+    if not estimates.linear:
         by_row = [block.name for block in design.blocks if len(block.levels) == rows.sum()]
         rest += float(random[by_row].sum())
         random = random.drop(by_row)
@@ -256,9 +254,9 @@ def _warn_of_separation(result: Any) -> None:
         )
 
 
-def _rows_counted(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Array:
+def _rows_counted(design: Design, estimates: Estimates) -> Array:
     """Return how many rows each row counts for, shape (n,): weights of counts are rows."""
-    counts = not isinstance(estimates, LinearEstimates) and estimates.spec.family in COUNTS
+    counts = estimates.spec is not None and estimates.spec.family in COUNTS
     return design.weights if counts and design.weights is not None else np.ones(len(design.y))
 
 
@@ -278,15 +276,15 @@ def _random_variances(
     return pd.Series(variances, dtype=float)
 
 
-def _distribution_variance(
-    design: Design, estimates: GeneralizedEstimates, null_mean: str
-) -> float:
+def _distribution_variance(design: Design, estimates: Estimates, null_mean: str) -> float:
     """Return what the distribution adds on the scale of the linear predictor.
 
     Means of positive responses are taken to be lognormal, which gives log(1 + v) for a squared
     coefficient of variation v.
     """
     spec, phi = estimates.spec, estimates.dispersion
+    if spec is None:
+        return float(np.mean(phi / _divisors(design)))
     match spec.family, spec.link:
         case "gaussian", "identity":
             return float(np.mean(phi / _divisors(design)))
@@ -307,16 +305,11 @@ def _distribution_variance(
     )
 
 
-def _null_mean(design: Design, estimates: GeneralizedEstimates, null_mean: str) -> float:
+def _null_mean(design: Design, estimates: Estimates, null_mean: str) -> float:
     """Return the mean count of the model with the same random effects and an intercept only."""
     rows = _rows_counted(design, estimates)
-    null = fit_generalized(
-        replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",)),
-        estimates.spec,
-        n_agq=estimates.n_agq,
-        fast=estimates.fast,
-        hessian=estimates.hessian,
-    )
+    constant = replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",))
+    null = problem_of(constant, estimates).fit()
     if not null.report.converged:
         raise DataError(
             "the model without fixed effects, which R2 and ICC of counts need, did not converge: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,117 @@ from .families import FamilySpec
 from .identification import ALL_IDENTIFIED, Identification
 from .optimize import FitReport
 
-__all__ = ["GeneralizedEstimates", "LinearEstimates"]
+__all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
 
 Array = NDArray[np.float64]
+
+
+class Estimates(Protocol):
+    """What the estimates of a linear and of a generalized model have in common.
+
+    The fields of the two are documented in more detail at `LinearEstimates` and
+    `GeneralizedEstimates`.
+    """
+
+    @property
+    def theta(self) -> Array:
+        """Covariance parameters, shape (n_theta,)."""
+
+    @property
+    def factors(self) -> tuple[Array, ...]:
+        """T of each random block, (k, k)."""
+
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """Estimable columns of X, shape (rank,)."""
+
+    @property
+    def beta(self) -> Array:
+        """Their coefficients, shape (rank,)."""
+
+    @property
+    def cov_conditional(self) -> Array:
+        """Covariance of `beta` given the other parameters, shape (rank, rank)."""
+
+    @property
+    def objective(self) -> float:
+        """What was minimized."""
+
+    @property
+    def logdet_omega(self) -> float:
+        """log|Lambda'Z'WZ Lambda + I|."""
+
+    @property
+    def u(self) -> tuple[Array, ...]:
+        """Spherical conditional modes of each block, (l, k)."""
+
+    @property
+    def b(self) -> tuple[Array, ...]:
+        """Conditional modes of each block, (l, k)."""
+
+    @property
+    def linear_predictor(self) -> Array:
+        """X beta + offset, shape (n,)."""
+
+    @property
+    def fitted(self) -> Array:
+        """Conditional means of the response, shape (n,)."""
+
+    @property
+    def singular(self) -> bool:
+        """Whether some T is (numerically) rank deficient."""
+
+    @property
+    def report(self) -> FitReport:
+        """What happened during the fit."""
+
+    @property
+    def identification(self) -> Identification:
+        """What the data determine of the covariance parameters."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether the response is X beta + Z b plus normal errors of its own."""
+
+    @property
+    def spec(self) -> FamilySpec | None:
+        """Distribution and link of a generalized model; None for a linear model."""
+
+    @property
+    def reml(self) -> bool:
+        """Whether the REML criterion was minimized; False for a generalized model."""
+
+    @property
+    def fast(self) -> bool:
+        """Whether the coefficients were profiled out inside PIRLS; False for a linear model."""
+
+    @property
+    def how(self) -> tuple[Any, ...]:
+        """Everything besides the design that decides what is estimated, and how."""
+
+    @property
+    def eta(self) -> Array:
+        """X beta + Z b + offset, shape (n,)."""
+
+    @property
+    def dispersion(self) -> float:
+        """sigma^2 of a linear model, phi or alpha of a generalized one (1 if it has neither)."""
+
+    @property
+    def scale(self) -> float:
+        """The parameter besides beta and theta: sigma, or the dispersion."""
+
+    @property
+    def scale_name(self) -> str:
+        """``"sigma"``, ``"dispersion"``, or empty for a family without one."""
+
+    @property
+    def scale_estimated(self) -> bool:
+        """Whether that parameter was estimated, not given or absent."""
+
+    @property
+    def effects_scale(self) -> float:
+        """The s in Cov(b_j) = s^2 T T': sigma of a linear model, otherwise 1."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +198,43 @@ class LinearEstimates:
         """Covariance of `beta` given the covariance parameters, shape (rank, rank)."""
         with np.errstate(over="ignore", under="ignore"):
             return self.sigma**2 * self.cov_unscaled
+
+    # See `Estimates`.
+
+    linear = True
+    spec = None
+    fast = False
+    scale_name = "sigma"
+
+    @property
+    def how(self) -> tuple[bool, float | None]:
+        """The criterion, and sigma if it was given."""
+        return self.reml, self.sigma if self.sigma_fixed else None
+
+    @property
+    def eta(self) -> Array:
+        """The same as `fitted`."""
+        return self.fitted
+
+    @property
+    def dispersion(self) -> float:
+        """The residual variance."""
+        return self.sigma**2
+
+    @property
+    def scale(self) -> float:
+        """The residual standard deviation."""
+        return self.sigma
+
+    @property
+    def scale_estimated(self) -> bool:
+        """Whether sigma was not given."""
+        return not self.sigma_fixed
+
+    @property
+    def effects_scale(self) -> float:
+        """The residual standard deviation."""
+        return self.sigma
 
 
 @dataclass(frozen=True)
@@ -170,3 +316,29 @@ class GeneralizedEstimates:
     several_modes: bool
     report: FitReport
     identification: Identification = ALL_IDENTIFIED
+
+    # See `Estimates`.
+
+    linear = False
+    reml = False
+    effects_scale = 1.0
+
+    @property
+    def how(self) -> tuple[FamilySpec, int, bool, str]:
+        """Family, quadrature points, `fast` and the information."""
+        return self.spec, self.n_agq, self.fast, self.hessian
+
+    @property
+    def scale(self) -> float:
+        """The dispersion."""
+        return self.dispersion
+
+    @property
+    def scale_name(self) -> str:
+        """``"dispersion"``, or empty for a family without one."""
+        return "dispersion" if self.spec.has_dispersion else ""
+
+    @property
+    def scale_estimated(self) -> bool:
+        """Whether the family has a dispersion."""
+        return self.spec.has_dispersion

@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from .._core import one_blas_thread
-from ..frame.design import Design
-from .approximation import prepare_at, solve_at
-from .crossprod import form_crossproducts, require_digits
-from .estimates import GeneralizedEstimates, LinearEstimates
 
-__all__ = ["Henderson", "henderson"]
+__all__ = ["FEWEST_DIGITS", "Henderson"]
 
 Array = NDArray[np.float64]
 
@@ -110,43 +106,3 @@ class Henderson:
                 total[~known] += np.einsum("rk,rk->r", new, new)
             out[rows] = total + np.einsum("rp,pq,rq->r", x, self.M, x)
         return self.scale * out
-
-
-def henderson(design: Design, estimates: LinearEstimates | GeneralizedEstimates) -> Henderson:
-    """Solve the mixed-model equations at the estimates.
-
-    For a generalized model these are the equations of the working linear model at the
-    conditional modes, with the expected information: the joint curvature of
-    log-likelihood - |u|^2 / 2 in beta and u.
-
-    Parameters
-    ----------
-    design : Design
-    estimates : LinearEstimates or GeneralizedEstimates
-        Of a fit of this design.
-    """
-    if isinstance(estimates, LinearEstimates):
-        products = form_crossproducts(design)
-        require_digits(
-            estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
-        )
-        workspace = products.workspace
-        workspace.value_and_gradient(estimates.theta)
-        return Henderson(
-            products.basis.R,
-            workspace.solution().xvx_inverse,
-            workspace.mode_slopes(),
-            estimates.factors,
-            estimates.sigma**2,
-            workspace.level_covariances,
-        )
-    problem = prepare_at(design, estimates)
-    core = solve_at(problem, estimates)
-    return Henderson(
-        problem.basis.R,
-        core.solution().xvx_inverse,
-        core.mode_slopes(),
-        estimates.factors,
-        1.0,
-        core.level_covariances,
-    )

@@ -16,9 +16,9 @@ from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import family_object
 from ..fitting.generalized import conditional_variances
+from ..fitting.separation import separation
 from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
-from ..results.separation import separation
 from ..results.summary import summarize
 from ..results.tables import significant
 from ..standard_errors.contrast_tests import FixedDenominators

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from statsmodels.genmod.families.links import Identity, Power
 
 from ..errors import DataError, OptionError
-from ..fitting.estimates import LinearEstimates
-from ..fitting.mixed_model_equations import henderson
-from ..fitting.pls import leverage
+from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..standard_errors.contrast_tests import FixedDenominators
 from ..standard_errors.undetermined import DIFFERENT
@@ -204,9 +202,8 @@ def _variance(
     design = result._design()
     if result.undetermined is not None:
         return _compared_variances(result, rows, X)
-    if of_fit and isinstance(estimates, LinearEstimates) and all(mask.all() for mask in chosen):
-        weights = 1.0 if design.weights is None else design.weights
-        return np.asarray(estimates.sigma**2 * leverage(design, estimates) / weights)
+    if of_fit and all(mask.all() for mask in chosen):
+        return problem_of(design, estimates).variances_of_rows()
     return _joint_variances(design, estimates, rows, X)
 
 
@@ -215,8 +212,10 @@ def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Ar
     keep = rows.complete
     variance = np.full(len(X), np.nan)
     if keep.any():
-        variance[keep] = henderson(design, estimates).variances(
-            X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs]
+        variance[keep] = (
+            problem_of(design, estimates)
+            .mixed_model_equations()
+            .variances(X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs])
         )
     return variance
 
@@ -265,11 +264,10 @@ def _new_responses(
         left_out = left_out_variance(result, exog, transform, chosen, rows, 1.0 / w)
     except (DataError, OptionError) as error:
         return str(error)
-    if isinstance(estimates, LinearEstimates):
-        return NewResponses(linear, variance + left_out, estimates.sigma**2, w, None)
     spec, known = estimates.spec, w[np.isfinite(w)]
-    if spec.family == "binomial" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
+    family = None if spec is None else spec.family
+    if family == "binomial" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
         return "numbers of trials that are not whole have no distribution"
-    if spec.family == "negative_binomial" and np.any(known != 1):
+    if family == "negative_binomial" and np.any(known != 1):
         return "weights of a negative binomial multiply its likelihood, not its responses"
     return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)

@@ -12,7 +12,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, singledispatch
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from .._core import one_blas_thread
 from ..errors import MixedModelWarning, OptionError
-from ..fitting.estimates import LinearEstimates
+from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..results.base import unwrap
 from ..results.parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
 from .curve import Curve
@@ -241,19 +241,15 @@ def profile(
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}")
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
+    estimates = result.estimates
     components = Components.of(result.layout)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
-    if isinstance(estimates, LinearEstimates):
-        scale_name, estimated = "sigma", not estimates.sigma_fixed
-    else:
-        estimated = estimates.spec.has_dispersion
-        scale_name = "dispersion" if estimated else ""
-        if estimates.fast:
-            raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True")
+    scale_name = estimates.scale_name
+    if estimates.fast:
+        raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True")
     present = {
         "beta": fixed_names,
-        scale_name: estimated,
+        scale_name: estimates.scale_estimated,
         "theta": True,
         "sd": True,
         "corr": components.corr_names,
@@ -261,11 +257,7 @@ def profile(
     wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
     cutoff = float(norm.isf((1 - level) / 2))
     with one_blas_thread():
-        model: Model
-        if isinstance(estimates, LinearEstimates):
-            model = LinearModel(design, estimates, components)
-        else:
-            model = GeneralizedModel(design, estimates, components, result.separation.sign)
+        model = _model(estimates, result, components)
         traced = [
             trace(model, target, cutoff)
             for kind in wanted
@@ -280,6 +272,22 @@ def profile(
         fixed_names=fixed_names,
         components=components,
     )
+
+
+@singledispatch
+def _model(estimates: Estimates, result: Any, components: Components) -> Model:
+    """Return what is profiled, by the kind of estimates."""
+    raise NotImplementedError(type(estimates).__name__)
+
+
+@_model.register(LinearEstimates)
+def _(estimates: LinearEstimates, result: Any, components: Components) -> Model:
+    return LinearModel(result._design(), estimates, components)
+
+
+@_model.register(GeneralizedEstimates)
+def _(estimates: GeneralizedEstimates, result: Any, components: Components) -> Model:
+    return GeneralizedModel(result._design(), estimates, components, result.separation.sign)
 
 
 def coefficient_intervals(result: Any, alpha: float) -> Array:

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
-from ..fitting.estimates import LinearEstimates
 from ..standard_errors import kenward_roger, satterthwaite
 from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
 from ..standard_errors.reference import DOF_METHODS
@@ -80,11 +79,11 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
         degrees = np.inf if ddf is None else float(result.df_resid)
         result._check_covariance()
         covariance = result._tests.covariance
-        if isinstance(estimates, LinearEstimates):  # Kenward and Roger's may be adjusted
+        if estimates.linear:  # Kenward and Roger's may be adjusted
             covariance = estimates.cov_conditional
         fixed: Denominators = result._aware(FixedDenominators(estimates.beta, covariance, degrees))
         return fixed
-    if not isinstance(estimates, LinearEstimates):
+    if not estimates.linear:
         raise OptionError(
             f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
         )
@@ -245,7 +244,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     array([0.23 , 0.071, 0.051, 1.508])
     """
     result = unwrap(result)
-    if not isinstance(result.estimates, LinearEstimates):
+    if not result.estimates.linear:
         raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}")
     prepared = result.reference.tests
     if not isinstance(prepared, satterthwaite.Satterthwaite):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..standard_errors.choice import Choice, choose, refer
 from .base import MixedModelResults, unwrap
 from .row_labels import find_clusters
@@ -82,9 +81,9 @@ def with_inference(
         cov_type,
         cov_kwds,
         read_clusters=partial(find_clusters, results.model),
-        linear=isinstance(estimates, LinearEstimates),
-        reml=isinstance(estimates, LinearEstimates) and estimates.reml,
-        fast=isinstance(estimates, GeneralizedEstimates) and estimates.fast,
+        linear=estimates.linear,
+        reml=estimates.reml,
+        fast=estimates.fast,
     )
     labelled: _Fit = results.wrapper(referring_to(results, choice))
     return labelled

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
-from ..fitting.estimates import LinearEstimates
 from ..frame.build import known_levels, own_levels, random_columns
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import Refs
@@ -118,7 +117,7 @@ def new_simulator(
         result.layout.columns,
     )
     factors = tuple(T for _, T in pairs) if pairs else None
-    if isinstance(estimates, LinearEstimates):
+    if estimates.spec is None:
         root = 1.0 if design.weights is None else np.sqrt(design.weights)
         scaled = None if factors is None else tuple(truth.scale * T for T in factors)
         return Simulator(design, scaled, kept, truth.scale / root, None), mean, complete

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates
 from ..fitting.families import FamilySpec, family_object
 from ..frame.design import Design
 from ..results.parameters import values_by_name
@@ -58,7 +58,7 @@ class Truth:
 
 
 def truth_of(
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     *,
     beta: ArrayLike | None = None,
     theta: ArrayLike | None = None,
@@ -69,7 +69,7 @@ def truth_of(
 
     Parameters
     ----------
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
     beta : array_like, shape (rank,), optional
     theta : array_like, shape (n_theta,), optional
     sigma : float, optional
@@ -82,19 +82,16 @@ def truth_of(
     OptionError
         If a value does not go with the model.
     """
-    linear = isinstance(estimates, LinearEstimates)
-    if linear and dispersion is not None:
+    spec, name = estimates.spec, estimates.scale_name
+    if spec is None and dispersion is not None:
         raise OptionError("dispersion= is for generalized models; a linear model has sigma=")
-    if not linear and sigma is not None:
+    if spec is not None and sigma is not None:
         raise OptionError("sigma= is for linear models; a generalized one may have dispersion=")
-    if isinstance(estimates, LinearEstimates):
-        scale = estimates.sigma if sigma is None else sigma
-    else:
-        if dispersion is not None and not estimates.spec.has_dispersion:
-            raise OptionError(f"the family {estimates.spec.family} has no dispersion to be given")
-        scale = estimates.dispersion if dispersion is None else dispersion
+    if spec is not None and dispersion is not None and not name:
+        raise OptionError(f"the family {spec.family} has no dispersion to be given")
+    given = dispersion if sigma is None else sigma
+    scale = estimates.scale if given is None else given
     if not (np.isfinite(scale) and scale > 0):
-        name = "sigma" if linear else "dispersion"
         raise OptionError(f"{name}={scale!r} is not possible; give a positive number")
     return Truth(
         _replaced("beta", beta, estimates.beta),
@@ -203,7 +200,7 @@ class Simulator:
 
 def simulator_of(
     design: Design,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     truth: Truth,
     re: str,
 ) -> Simulator:
@@ -213,7 +210,7 @@ def simulator_of(
     ----------
     design : Design
         Of the fit.
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
     truth : Truth
         Parameters to draw from.
     re : {"new", "conditional"}
@@ -228,7 +225,7 @@ def simulator_of(
     factors = None
     if re == "new":
         factors = factors_of(truth.theta, patterns)
-    if isinstance(estimates, LinearEstimates):
+    if estimates.spec is None:
         kept = estimates.fitted - estimates.linear_predictor
         root = 1.0 if design.weights is None else np.sqrt(design.weights)
         return Simulator(
@@ -244,7 +241,7 @@ def simulator_of(
     return Simulator(design, factors, kept + moved, truth.scale, estimates.spec)
 
 
-def check_effects(re: str, truth: Truth, estimates: LinearEstimates | GeneralizedEstimates) -> None:
+def check_effects(re: str, truth: Truth, estimates: Estimates) -> None:
     """Make sure that `re` is possible, alone and with these parameters.
 
     Raises

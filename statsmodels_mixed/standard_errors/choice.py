@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from . import cluster_robust, kenward_roger, satterthwaite
@@ -138,7 +139,7 @@ def _with_clusters(
 
 def refer(
     choice: Choice,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     *,
     design: Design | None,
     df_resid: float,
@@ -148,7 +149,7 @@ def refer(
     Parameters
     ----------
     choice : Choice
-    estimates : LinearEstimates or GeneralizedEstimates
+    estimates : Estimates
         The fit.
     design : Design or None
         Of the fit; None if its data were removed.
@@ -160,9 +161,7 @@ def refer(
     DataError
         If the data of the fit are needed and were removed.
     """
-    if isinstance(estimates, LinearEstimates):
-        return _linear(choice, estimates, design, df_resid)
-    return _generalized(choice, estimates, design, df_resid)
+    return _reference(estimates, choice, design, df_resid)
 
 
 def _needed(design: Design | None) -> Design:
@@ -171,8 +170,17 @@ def _needed(design: Design | None) -> Design:
     return design
 
 
+@singledispatch
+def _reference(
+    estimates: Estimates, choice: Choice, design: Design | None, df_resid: float
+) -> Reference:
+    """Return the reference, by the kind of estimates."""
+    raise NotImplementedError(type(estimates).__name__)
+
+
+@_reference.register(LinearEstimates)
 def _linear(
-    choice: Choice, estimates: LinearEstimates, design: Design | None, df_resid: float
+    estimates: LinearEstimates, choice: Choice, design: Design | None, df_resid: float
 ) -> Reference:
     if choice.clusters is not None:
         robust = cluster_robust.prepare(_needed(design), estimates, choice.clusters, choice.kind)
@@ -190,8 +198,9 @@ def _linear(
     return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
 
 
+@_reference.register(GeneralizedEstimates)
 def _generalized(
-    choice: Choice, estimates: GeneralizedEstimates, design: Design | None, df_resid: float
+    estimates: GeneralizedEstimates, choice: Choice, design: Design | None, df_resid: float
 ) -> Reference:
     if choice.cov_type == "conditional":
         return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
@@ -224,7 +233,7 @@ def _generalized(
 
 def _fixed(
     choice: Choice,
-    estimates: LinearEstimates | GeneralizedEstimates,
+    estimates: Estimates,
     df_resid: float,
     covariance: Array,
     errors: str,

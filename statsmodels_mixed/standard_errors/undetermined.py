@@ -9,22 +9,19 @@ is not determined, and what does not holds whatever the parameters are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..fitting.approximation import prepare_at, solve_at
-from ..fitting.covariance import Element, theta_of
-from ..fitting.crossprod import form_crossproducts
-from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
-from ..fitting.pls import solve
+from ..fitting.covariance import Element
+from ..fitting.estimates import Estimates
+from ..fitting.problem import problem_of
 from ..frame.design import Design
 
 __all__ = ["Pair", "Undetermined", "undetermined"]
 
 Array = NDArray[np.float64]
-Estimates = LinearEstimates | GeneralizedEstimates
 
 # Relative difference between two points of a flat direction that is more than rounding.
 DIFFERENT = 1e-5
@@ -38,7 +35,7 @@ class Pair:
 
     Parameters
     ----------
-    here, there : LinearEstimates or GeneralizedEstimates
+    here, there : Estimates
         With the covariance parameters, coefficients, covariance of these and conditional
         modes; all else is that of the fit.
     """
@@ -106,8 +103,8 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     if not identification.dimension:
         return None
     patterns = [block.pattern for block in design.blocks]
-    scale = estimates.sigma**2 if isinstance(estimates, LinearEstimates) else 1.0
-    residual = scale if isinstance(estimates, LinearEstimates) else estimates.dispersion
+    scale, residual = estimates.effects_scale**2, estimates.dispersion
+    problem = problem_of(design, estimates)
     around = [
         scale * (T @ T.T + np.diag(1.0 / block.column_sizes() ** 2))
         for T, block in zip(estimates.factors, design.blocks, strict=True)
@@ -125,8 +122,8 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
         further = residual + STEP / reach * float(extra.sum())
         pairs.append(
             Pair(
-                _solved(design, estimates, around, residual),
-                _solved(design, estimates, there, further),
+                problem.solved_at(around, residual),
+                problem.solved_at(there, further),
             )
         )
     beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
@@ -143,42 +140,3 @@ def _matrices(
         for place in element.places:
             matrices[element.block][place] = value
     return matrices
-
-
-def _solved(
-    design: Design, estimates: Estimates, covariances: list[Array], residual: float
-) -> Estimates:
-    """Return the estimates at other covariances of the random effects and residual variance."""
-    patterns = [block.pattern for block in design.blocks]
-    if isinstance(estimates, LinearEstimates):
-        factors = tuple(np.asarray(np.linalg.cholesky(S / residual)) for S in covariances)
-        theta = theta_of(factors, patterns)
-        products = form_crossproducts(design)
-        products.set_criterion(estimates.reml, float(np.sqrt(residual)))
-        products.workspace.value_and_gradient(theta)
-        solution = solve(products)
-        return replace(
-            estimates,
-            theta=theta,
-            factors=factors,
-            beta=solution.beta,
-            cov_unscaled=solution.cov_unscaled,
-            errors_unscaled=solution.errors_unscaled,
-            sigma=float(np.sqrt(residual)),
-            u=solution.u,
-            b=solution.b,
-        )
-    factors = tuple(np.asarray(np.linalg.cholesky(S)) for S in covariances)
-    theta = theta_of(factors, patterns)
-    problem = prepare_at(design, estimates)
-    solved = solve_at(problem, replace(estimates, theta=theta, dispersion=residual)).solution()
-    by_term = problem.core.design.by_term
-    return replace(
-        estimates,
-        theta=theta,
-        factors=factors,
-        cov_conditional=problem.basis.covariance(solved.xvx_inverse),
-        dispersion=residual,
-        u=by_term(solved.u),
-        b=by_term(solved.b),
-    )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from ..fitting.families import FamilySpec
+from .families import FamilySpec
 
 __all__ = ["Separation", "separation"]
 

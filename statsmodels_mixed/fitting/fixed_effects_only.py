@@ -1,0 +1,78 @@
+"""Objectives of models without random effects, as they were defined for the mixed models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from ..frame.design import Design
+from .approximation import objective_and_gradient
+from .estimates import GeneralizedEstimates
+from .families import family_object
+from .fixed_basis import orthonormal_basis, residual_response
+from .generalized_start import glm_coefficients
+
+__all__ = ["generalized_objective", "linear_objective"]
+
+Array = NDArray[np.float64]
+
+
+def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:
+    """Return -2 log-likelihood or the REML criterion of a linear model.
+
+    Parameters
+    ----------
+    design : Design
+        Its random effects are left out.
+    reml : bool
+    sigma : float or None
+        The residual standard deviation if it is given.
+    """
+    y = design.y if design.offset is None else design.y - design.offset
+    basis = orthonormal_basis(design.X, design.weights)
+    _, _, scale = residual_response(y, basis, design.weights)
+    n, rank = basis.Q.shape
+    dof, squares = (n - rank if reml else n), n * scale**2
+    variance = squares / dof if sigma is None else sigma**2
+    value = dof * np.log(2 * np.pi * variance) + squares / variance
+    if design.weights is not None:
+        value -= np.log(design.weights).sum()
+    return float(value + basis.logdet if reml else value)
+
+
+def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> float:
+    """Return -2 log-likelihood of a generalized linear model: the mixed one at theta = 0.
+
+    Parameters
+    ----------
+    design : Design
+        With the random effects of the mixed model.
+    estimates : GeneralizedEstimates
+        Of the mixed model: the distribution, and where the search may start.
+    """
+    spec = estimates.spec
+    basis = orthonormal_basis(design.X, None)
+    design = replace(design, X=basis.Q)
+    rank = len(basis.columns)
+    theta = np.zeros(len(estimates.theta))
+    family = family_object(spec, estimates.dispersion)
+    gamma, _ = glm_coefficients(basis.Q, design.y, family, design.weights, design.offset)
+
+    def evaluate(parameters: Array) -> tuple[float, Array]:
+        dispersion = float(np.exp(parameters[rank])) if spec.has_dispersion else 1.0
+        value, gradient = objective_and_gradient(design, spec, theta, parameters[:rank], dispersion)
+        return value, gradient[len(theta) :]
+
+    zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
+    # Scoring may go astray; the coefficients of the mixed model have a likelihood at least.
+    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta)]
+    start = min(
+        (each for each in starts if np.isfinite(each).all()),
+        key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
+    )
+    if not len(start):
+        return evaluate(start)[0]
+    return float(minimize(evaluate, start, jac=True, method="BFGS").fun)

@@ -1,0 +1,117 @@
+"""A generalized mixed model of a design, by the approximation of a given fit; see `Problem`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+from .approximation import join_parameters, leverage, prepare_at, solve_at
+from .covariance import theta_of
+from .estimates import GeneralizedEstimates
+from .fixed_effects_only import generalized_objective
+from .generalized import conditional_variances, fit_generalized
+from .identification import Identification, identify
+from .mixed_model_equations import Henderson
+from .separation import Separation, separation
+
+__all__ = ["GeneralizedProblem"]
+
+Array = NDArray[np.float64]
+
+
+class GeneralizedProblem:
+    """A generalized model; the methods are those of `Problem`.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+        Say family, approximation and information; of a fit of this design where a method says
+        so.
+    """
+
+    def __init__(self, design: Design, estimates: GeneralizedEstimates) -> None:
+        self.design, self.estimates = design, estimates
+
+    def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
+        """Return theta, beta unless it is profiled out, and the log dispersion if there is one."""
+        own = self.estimates
+        return join_parameters(own.spec, theta, beta, scale, fast=own.fast)
+
+    def fit(self, start: Array | None = None) -> GeneralizedEstimates:
+        """Fit the model."""
+        own = self.estimates
+        return fit_generalized(
+            self.design,
+            own.spec,
+            n_agq=own.n_agq,
+            fast=own.fast,
+            hessian=own.hessian,
+            start=start,
+        )
+
+    def objective_without_random_effects(self) -> float:
+        """Return -2 log-likelihood of the generalized linear model."""
+        return generalized_objective(self.design, self.estimates)
+
+    def identification(self) -> Identification:
+        """Find what the data determine of the covariance parameters."""
+        normal = self.estimates.spec.normal
+        return identify(self.design, residual=normal, normal=normal)
+
+    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+        """Return the direction in which a response separates."""
+        return separation(X, y, self.estimates.spec, covariance, converged=converged)
+
+    def conditional_variances(self) -> tuple[Array, ...]:
+        """Return Var(b_j | y) given all parameters."""
+        return conditional_variances(self.design, self.estimates)
+
+    def leverage(self) -> Array:
+        """Return the leverages of the last weighted least squares problem."""
+        return leverage(self.design, self.estimates)
+
+    def variances_of_rows(self) -> Array:
+        """Return the variances of the linear predictor with its conditional modes."""
+        blocks = self.design.blocks
+        return self.mixed_model_equations().variances(
+            self.design.X[:, self.estimates.columns],
+            [block.z for block in blocks],
+            [block.refs for block in blocks],
+        )
+
+    def mixed_model_equations(self) -> Henderson:
+        """Solve the equations of the working linear model at the conditional modes."""
+        estimates = self.estimates
+        problem = prepare_at(self.design, estimates)
+        core = solve_at(problem, estimates)
+        return Henderson(
+            problem.basis.R,
+            core.solution().xvx_inverse,
+            core.mode_slopes(),
+            estimates.factors,
+            1.0,
+            core.level_covariances,
+        )
+
+    def solved_at(self, covariances: Sequence[Array], dispersion: float) -> GeneralizedEstimates:
+        """Return the modes and errors at other covariances and dispersion, the same beta."""
+        factors = tuple(np.asarray(np.linalg.cholesky(S)) for S in covariances)
+        theta = theta_of(factors, [block.pattern for block in self.design.blocks])
+        own = self.estimates
+        problem = prepare_at(self.design, own)
+        solved = solve_at(problem, replace(own, theta=theta, dispersion=dispersion)).solution()
+        by_term = problem.core.design.by_term
+        return replace(
+            own,
+            theta=theta,
+            factors=factors,
+            cov_conditional=problem.basis.covariance(solved.xvx_inverse),
+            dispersion=dispersion,
+            u=by_term(solved.u),
+            b=by_term(solved.b),
+        )

@@ -1,0 +1,120 @@
+"""A linear mixed model of a design, by the criterion of a given fit; see `problem.Problem`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+from .covariance import theta_of
+from .crossprod import Crossproducts, form_crossproducts, require_digits
+from .estimates import LinearEstimates
+from .fixed_effects_only import linear_objective
+from .identification import Identification, identify
+from .linear import fit_linear
+from .mixed_model_equations import FEWEST_DIGITS, Henderson
+from .pls import conditional_variances, leverage, solve
+from .separation import Separation
+
+__all__ = ["LinearProblem"]
+
+Array = NDArray[np.float64]
+
+
+class LinearProblem:
+    """A linear model; the methods are those of `Problem`.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : LinearEstimates
+        Say the criterion and a fixed sigma; of a fit of this design where a method says so.
+    """
+
+    def __init__(self, design: Design, estimates: LinearEstimates) -> None:
+        self.design, self.estimates = design, estimates
+
+    @property
+    def _sigma(self) -> float | None:
+        return self.estimates.sigma if self.estimates.sigma_fixed else None
+
+    @cached_property
+    def _products(self) -> Crossproducts:
+        products = form_crossproducts(self.design)
+        products.set_criterion(self.estimates.reml, self._sigma)
+        return products
+
+    def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
+        """Return theta, all that is searched for."""
+        return theta
+
+    def fit(self, start: Array | None = None) -> LinearEstimates:
+        """Fit the model."""
+        return fit_linear(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
+
+    def objective_without_random_effects(self) -> float:
+        """Return the objective of the linear model."""
+        return linear_objective(self.design, self.estimates.reml, self._sigma)
+
+    def identification(self) -> Identification:
+        """Find what the data determine of the covariance parameters and sigma."""
+        return identify(self.design, residual=self._sigma is None, normal=True)
+
+    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+        """Return no separation: normal responses have none."""
+        return Separation(np.zeros(X.shape[1]))
+
+    def conditional_variances(self) -> tuple[Array, ...]:
+        """Return Var(b_j | y) given beta and theta."""
+        return conditional_variances(self.design, self.estimates)
+
+    def leverage(self) -> Array:
+        """Return the diagonal of d(fitted)/dy."""
+        return leverage(self.design, self.estimates)
+
+    def variances_of_rows(self) -> Array:
+        """Return the variances of the fitted values: leverages times sigma^2 over weights."""
+        weights = 1.0 if self.design.weights is None else self.design.weights
+        return np.asarray(self.estimates.dispersion * self.leverage() / weights)
+
+    def mixed_model_equations(self) -> Henderson:
+        """Solve the mixed-model equations at the estimates."""
+        estimates, products = self.estimates, self._products
+        require_digits(
+            estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
+        )
+        workspace = products.workspace
+        workspace.value_and_gradient(estimates.theta)
+        return Henderson(
+            products.basis.R,
+            workspace.solution().xvx_inverse,
+            workspace.mode_slopes(),
+            estimates.factors,
+            estimates.dispersion,
+            workspace.level_covariances,
+        )
+
+    def solved_at(self, covariances: Sequence[Array], dispersion: float) -> LinearEstimates:
+        """Return the estimates at other covariances and another residual variance."""
+        factors = tuple(np.asarray(np.linalg.cholesky(S / dispersion)) for S in covariances)
+        theta = theta_of(factors, [block.pattern for block in self.design.blocks])
+        sigma = float(np.sqrt(dispersion))
+        products = form_crossproducts(self.design)
+        products.set_criterion(self.estimates.reml, sigma)
+        products.workspace.value_and_gradient(theta)
+        solution = solve(products)
+        return replace(
+            self.estimates,
+            theta=theta,
+            factors=factors,
+            beta=solution.beta,
+            cov_unscaled=solution.cov_unscaled,
+            errors_unscaled=solution.errors_unscaled,
+            sigma=sigma,
+            u=solution.u,
+            b=solution.b,
+        )

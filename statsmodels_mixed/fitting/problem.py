@@ -1,0 +1,125 @@
+"""What can be done with a model once it was fitted: one interface for both kinds of model.
+
+A fit says how a model was fitted, by its `Estimates`; together with a design, its own or
+another, that is a problem which can be solved again. `LinearProblem` and `GeneralizedProblem`
+are the two kinds; nothing outside of this room needs to know which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
+from .generalized_problem import GeneralizedProblem
+from .identification import Identification
+from .linear_problem import LinearProblem
+from .mixed_model_equations import Henderson
+from .separation import Separation
+
+__all__ = ["Problem", "problem_of"]
+
+Array = NDArray[np.float64]
+
+
+class Problem(Protocol):
+    """A model of a design, to be solved as a given fit was."""
+
+    @property
+    def design(self) -> Design:
+        """Whose response, X and Z they are."""
+
+    @property
+    def estimates(self) -> Estimates:
+        """Of the fit that says how."""
+
+    # Of any design.
+
+    def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
+        """Return what the objective is a function of, in the units of the data.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n_theta,)
+        beta : ndarray, shape (rank,)
+        scale : float
+            sigma, or the dispersion.
+        """
+
+    def fit(self, start: Array | None = None) -> Estimates:
+        """Fit the model.
+
+        Parameters
+        ----------
+        start : ndarray, optional
+            Parameters as `parameters` returns them, or theta alone.
+
+        Raises
+        ------
+        DataError
+            If no such model can be fitted to the data.
+        """
+
+    def objective_without_random_effects(self) -> float:
+        """Return the minimum of the objective over models without random effects."""
+
+    def identification(self) -> Identification:
+        """Find the flat directions of the covariance parameters."""
+
+    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+        """Return the direction in which a response separates; see `separation`."""
+
+    # Of the design of the fit.
+
+    def conditional_variances(self) -> tuple[Array, ...]:
+        """Return the conditional covariances of the random effects, (l, k, k) by block."""
+
+    def leverage(self) -> Array:
+        """Return the diagonal of the hat matrix, shape (n,)."""
+
+    def variances_of_rows(self) -> Array:
+        """Return Var(X beta + Z b), both estimated, of the rows, shape (n,)."""
+
+    def mixed_model_equations(self) -> Henderson:
+        """Solve Henderson's mixed-model equations at the estimates.
+
+        For a generalized model these are the equations of the working linear model at the
+        conditional modes, with the expected information: the joint curvature of
+        log-likelihood - |u|^2 / 2 in beta and u.
+        """
+
+    def solved_at(self, covariances: Sequence[Array], dispersion: float) -> Estimates:
+        """Return the estimates at other values of the covariance parameters.
+
+        Parameters
+        ----------
+        covariances : sequence of ndarray, shape (k, k)
+            Of the random effects of each block, positive definite.
+        dispersion : float
+            The residual variance, or phi or alpha.
+
+        Returns
+        -------
+        Estimates
+            With these parameters and the coefficients, their covariance and the conditional
+            modes that go with them; all else is that of the fit.
+        """
+
+
+def problem_of(design: Design, estimates: Estimates) -> Problem:
+    """Return the problem that a fit poses with a design.
+
+    Parameters
+    ----------
+    design : Design
+        That of the fit, or another one with a block for each of its factors.
+    estimates : Estimates
+    """
+    if isinstance(estimates, LinearEstimates):
+        return LinearProblem(design, estimates)
+    assert isinstance(estimates, GeneralizedEstimates)
+    return GeneralizedProblem(design, estimates)
