@@ -28,6 +28,7 @@ from statsmodels_mixed import MixedModelWarning, datasets
 from statsmodels_mixed.bootstrap import refitters
 from statsmodels_mixed.bootstrap.replicates import shortest_interval
 from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.fitting import linear_refits
 from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
 from statsmodels_mixed.results.parameters import Components
 from statsmodels_mixed.simulation.simulator import truth_of
@@ -400,7 +401,7 @@ def test_other_files_are_refused(tmp_path):
 
 def interrupt_in(patch: Any, piece: int) -> None:
     """Let Ctrl-C come in the middle of the work on a piece, which then ends early."""
-    original = refitters._fit_each
+    original = linear_refits._fit_each
     lock, count = threading.Lock(), 0
 
     def fit_each(workspace: Any, responses: np.ndarray, start: np.ndarray, stop: Any) -> Any:
@@ -416,7 +417,7 @@ def interrupt_in(patch: Any, piece: int) -> None:
             time.sleep(1e-3)
         return some
 
-    patch.setattr(refitters, "_fit_each", fit_each)
+    patch.setattr(linear_refits, "_fit_each", fit_each)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -441,7 +442,7 @@ def test_a_flag_ends_the_work_on_a_piece():
     result = fitted("slope")
     design, estimates = result.model.design, result.estimates
     truth = truth_of(estimates)
-    refitter = refitters.make_refitter(design, estimates, truth, Components.of(result.layout))
+    refitter = refitters.ResponseRefitter(design, estimates, truth, Components.of(result.layout))
     rows, converged = refitter.worker()(np.ones((3, 180)), np.ones(1, dtype=np.int32))
     assert rows.shape == (0, 9)
     assert converged.shape == (0,)
@@ -451,7 +452,7 @@ def test_an_error_in_a_thread_comes_through(monkeypatch):
     def fail(*_: Any) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(refitters, "_fit_each", fail)
+    monkeypatch.setattr(linear_refits, "_fit_each", fail)
     with pytest.raises(MemoryError, match="no room"):
         bootstrap(fitted("slope"), 300, seed=9, threads=2)
 

@@ -17,8 +17,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binomtest, nct
 
 from statsmodels_mixed import MixedModelWarning, datasets
-from statsmodels_mixed.bootstrap import refitters, replicate_tests
+from statsmodels_mixed.bootstrap import replicate_tests
 from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.fitting import linear_refits
 from statsmodels_mixed.inference import (
     anova,
     bootstrap,
@@ -243,7 +244,7 @@ def test_intervals_are_exact():
 
 
 def test_replicates_that_fail_are_not_counted(monkeypatch):
-    original = refitters.LinearRefitter._fits
+    original = linear_refits.LinearRefits._fits
 
     def fits(self: Any, raw: Any) -> Any:
         out = original(self, raw)
@@ -251,7 +252,7 @@ def test_replicates_that_fail_are_not_counted(monkeypatch):
             part[::2] = np.nan
         return out
 
-    monkeypatch.setattr(refitters.LinearRefitter, "_fits", fits)
+    monkeypatch.setattr(linear_refits.LinearRefits, "_fits", fits)
     for test in ("wald", "satterthwaite", "lrt"):
         found = power(sleep(), 20, test=test, seed=1)
         assert (found.table()["replicates"] == 10).all()

@@ -26,9 +26,11 @@ from ..results.parameters import Components, check_count
 from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
-from .refitters import Refitter, make_refitter
-from .replicate_file import ReplicateFile, read_file
-from .replicates import Bootstrap, Recipe, Rows
+from .parameter_rows import ParameterRows
+from .recipe import Recipe, Rows
+from .refitters import Refitter, ResponseRefitter
+from .replicate_file import ReplicateFile
+from .replicates import Bootstrap
 from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads, progress_bar
 
 __all__ = ["bootstrap"]
@@ -131,7 +133,7 @@ def bootstrap(
     if resume is not None and path is not None:
         raise OptionError("give path= or resume=, not both: a file is resumed by its name")
     if path is not None and Path(path).exists():
-        resume = read_file(path)[0]
+        resume = Bootstrap.restore(path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
     _check_kind(kind, by, [name for name, value in given.items() if value is not None])
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
@@ -143,7 +145,7 @@ def bootstrap(
         if cases is not None:
             return cases, CaseRefitter(cases, estimates, truth)
         simulator = simulator_of(design, estimates, truth, how)
-        return simulator, make_refitter(design, estimates, truth, components)
+        return simulator, ResponseRefitter(design, estimates, truth, components)
 
     draws, refitter = parts(truth)
     root = read_seed(resume.seed if seed is None and resume is not None else seed)
@@ -153,7 +155,7 @@ def bootstrap(
         # the same to the last digit, though the fit may have been repeated elsewhere
         recipe = resume.recipe
         draws, refitter = parts(_read_truth(recipe))
-    kept = _kept(resume, n, len(recipe.truth))
+    kept = _kept(resume, n, recipe.truth.shape[1])
     tasks = missing_tasks(n, recipe.stream_length, kept[0])
     workers = min(number_of_threads(threads), max(1, len(tasks)))
     run = Run(refitter.worker, draws, root, tasks)
@@ -220,10 +222,16 @@ def _recipe(
         fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
         components=Components.of(result.layout),
         units=np.concatenate(units),
-        truth=np.concatenate([[np.nan, truth.scale], truth.beta, unknown, truth.theta]),
-        estimate=np.concatenate(
-            [[estimates.objective, estimates.scale], _infinite(result), se, estimates.theta]
-        ),
+        truth=ParameterRows.one(
+            objective=np.nan, scale=truth.scale, beta=truth.beta, se=unknown, theta=truth.theta
+        ).values,
+        estimate=ParameterRows.one(
+            objective=estimates.objective,
+            scale=estimates.scale,
+            beta=_infinite(result),
+            se=se,
+            theta=estimates.theta,
+        ).values,
     )
 
 
@@ -237,8 +245,8 @@ def _infinite(result: Any) -> Array:
 
 
 def _read_truth(recipe: Recipe) -> Truth:
-    p = len(recipe.fixed_names)
-    return Truth(recipe.truth[2 : 2 + p], recipe.truth[2 + 2 * p :], float(recipe.truth[1]))
+    truth = recipe.read(recipe.truth)
+    return Truth(truth.beta[0], truth.theta[0], float(truth.scale[0]))
 
 
 def _fingerprint(design: Design, estimates: Estimates) -> str:

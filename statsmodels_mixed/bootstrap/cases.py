@@ -22,11 +22,12 @@ from ..errors import CoreError, MixedModelError, OptionError
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.problem import Problem, problem_of
+from ..fitting.refits import Fits, Fitter, Flag
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import lies_within
 from ..simulation.simulator import Truth
 from ..simulation.streams import stream_length
-from .refitters import Fits, Fitter, Flag, Refitter
+from .refitters import Refitter
 
 __all__ = ["CaseRefitter", "Cases", "cases_of"]
 

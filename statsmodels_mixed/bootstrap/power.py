@@ -30,7 +30,7 @@ from ..results.parameters import Components, check_count, quantile_levels
 from ..simulation.simulator import Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
-from .refitters import make_refitter
+from .refitters import ResponseRefitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Run, missing_tasks, no_rows, number_of_threads, progress_bar
 
@@ -224,7 +224,7 @@ def power(
     simulator = simulator_of(design, estimates, truth, "new")
     components = Components.of(result.layout)
     if test == "wald":
-        worker = wald_tests(make_refitter(design, estimates, truth, components), tested)
+        worker = wald_tests(ResponseRefitter(design, estimates, truth, components), tested)
     elif test == "lrt":
         worker = likelihood_ratio_tests(design, estimates, truth, components, tested)
     else:

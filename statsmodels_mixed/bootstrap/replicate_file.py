@@ -17,7 +17,7 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..results.parameters import Components
-from .replicates import Bootstrap, Recipe, Rows
+from .recipe import Recipe, Rows
 
-__all__ = ["ReplicateFile", "read_file", "write_file"]
+__all__ = ["Content", "ReplicateFile", "read_file", "write_file"]
 
 Array = NDArray[np.float64]
 
@@ -61,8 +61,8 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
             for name, columns, pattern in recipe.components.blocks
         ],
         "units": recipe.units.tolist(),
-        "truth": recipe.truth.tolist(),
-        "estimate": recipe.estimate.tolist(),
+        "truth": recipe.truth[0].tolist(),
+        "estimate": recipe.estimate[0].tolist(),
     }
     fields = [pa.field("replicate", pa.int64()), pa.field("converged", pa.bool_())]
     fields += [pa.field(".".join(filter(None, label)), pa.float64()) for label in recipe.labels]
@@ -115,8 +115,8 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
         fixed_names=tuple(content["fixed_names"]),
         components=Components(blocks),
         units=np.array(content["units"]),
-        truth=np.array(content["truth"], dtype=float),
-        estimate=np.array(content["estimate"], dtype=float),
+        truth=np.array([content["truth"]], dtype=float),
+        estimate=np.array([content["estimate"]], dtype=float),
     )
     return recipe, int(content["requested"])
 
@@ -160,7 +160,7 @@ class ReplicateFile:
         # Where the file ends, and how many pieces have been written: changed together.
         self._state = 0, 0
         if place.exists():
-            self._state = read_file(place)[1], 0
+            self._state = read_file(place).end, 0
             # its checksum is part of those of all batches, also of a longer run's
             self._schema = pa.ipc.open_stream(place.read_bytes()).schema
             self._file = place.open("r+b")
@@ -192,26 +192,40 @@ class ReplicateFile:
         self._state = end + len(message), written + pieces
 
 
-def write_file(path: str | PathLike[str], boot: Bootstrap) -> None:
+def write_file(path: str | PathLike[str], recipe: Recipe, requested: int, rows: Rows) -> None:
     """Write all replicates at once; the file is replaced only when all is written."""
-    schema = _schema(boot.recipe, boot.requested)
+    schema = _schema(recipe, requested)
     place = Path(path)
     half = place.with_name(place.name + ".part")
     with half.open("wb") as file:
         file.write(bytes(schema.serialize()))
-        file.write(_message(schema, (boot.number, boot.values, boot.converged)))
+        file.write(_message(schema, rows))
         file.write(_END)
     half.replace(place)
 
 
-def read_file(path: str | PathLike[str]) -> tuple[Bootstrap, int]:
-    """Read replicates.
+class Content(NamedTuple):
+    """What a file of replicates holds.
 
-    Returns
-    -------
-    boot : Bootstrap
+    Attributes
+    ----------
+    recipe : Recipe
+    requested : int
+        Number of replicates that were asked for.
+    rows : tuple
+        Number, values and convergence of the replicates, in the order of their numbers.
     end : int
         Where the last complete batch ends.
+    """
+
+    recipe: Recipe
+    requested: int
+    rows: Rows
+    end: int
+
+
+def read_file(path: str | PathLike[str]) -> Content:
+    """Read replicates.
 
     Raises
     ------
@@ -226,7 +240,7 @@ def read_file(path: str | PathLike[str]) -> tuple[Bootstrap, int]:
         raise DataError(f"{os.fspath(path)!r} is no Arrow stream of replicates") from error
     recipe, requested = _content(stream.schema, path)
     end = source.tell()
-    pieces = [_no_rows(len(recipe.truth))]
+    pieces = [_no_rows(recipe.truth.shape[1])]
     while True:
         try:
             batch, metadata = stream.read_next_batch_with_custom_metadata()
@@ -243,8 +257,8 @@ def read_file(path: str | PathLike[str]) -> tuple[Bootstrap, int]:
         raise _damaged(path, "it holds a replicate twice")
     requested = max(requested, int(number.max(initial=-1)) + 1)
     order = np.argsort(number)
-    boot = Bootstrap(recipe, requested, number[order], values[order], converged[order])
-    return boot, end
+    rows = number[order], values[order], converged[order]
+    return Content(recipe, requested, rows, end)
 
 
 def _no_rows(width: int) -> Rows:

@@ -14,11 +14,12 @@ from scipy.special import chdtrc
 from ..errors import CoreError, DataError
 from ..fitting.covariance import factors_of
 from ..fitting.estimates import Estimates, LinearEstimates
+from ..fitting.refits import Fits, Flag
 from ..frame.design import Design
 from ..results.parameters import Components
 from ..simulation.simulator import Truth
 from ..standard_errors import kenward_roger, satterthwaite
-from .refitters import Fits, Flag, Refitter, Worker, make_refitter
+from .refitters import Refitter, ResponseRefitter, Worker
 
 __all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
 
@@ -114,7 +115,7 @@ def likelihood_ratio_tests(
     callable
         See `wald_tests`.
     """
-    full = make_refitter(design, estimates, truth, components)
+    full = ResponseRefitter(design, estimates, truth, components)
     X = design.X[:, estimates.columns]
     mean = X @ truth.beta
     smaller = []
@@ -122,7 +123,7 @@ def likelihood_ratio_tests(
         reduced = np.ascontiguousarray(X @ one.free)
         nearest: Array = np.linalg.lstsq(reduced, mean, rcond=None)[0].astype(float)
         names = tuple(f"column {i}" for i in range(reduced.shape[1]))
-        refitter = make_refitter(
+        refitter = ResponseRefitter(
             replace(design, X=reduced, x_names=names),
             estimates,
             replace(truth, beta=nearest),
@@ -174,7 +175,7 @@ def small_sample_tests(
     callable
         See `wald_tests`.
     """
-    refitter = make_refitter(design, estimates, truth, components)
+    refitter = ResponseRefitter(design, estimates, truth, components)
     mean = design.X[:, estimates.columns] @ truth.beta
     if design.offset is not None:
         mean = mean + design.offset

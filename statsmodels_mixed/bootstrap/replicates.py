@@ -15,97 +15,16 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..fitting.covariance import SINGULAR
-from ..results.parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
+from ..results.parameters import KINDS, parameter_index, quantile_levels, select_kinds
+from .parameter_rows import ParameterRows
+from .recipe import Recipe
+from .replicate_file import read_file, write_file
 
-__all__ = ["Bootstrap", "Recipe", "Rows", "shortest_interval"]
+__all__ = ["Bootstrap", "shortest_interval"]
 
 Array = NDArray[np.float64]
 
-# Number, values and convergence of some replicates; see `Bootstrap`.
-Rows = tuple[NDArray[np.int64], Array, NDArray[np.bool_]]
-
 METHODS = ("percentile", "basic", "equal-tail", "shortest")
-
-
-@dataclass(frozen=True, eq=False)
-class Recipe:
-    """Everything that the replicates follow from, and the names of their parameters.
-
-    Parameters
-    ----------
-    model : str
-        Fingerprint of the design and of how it was fitted.
-    formula : str
-        What the model is called when replicates are shown.
-    entropy : int or tuple of int
-        Of the seed.
-    spawn_key : tuple of int
-        Of the seed.
-    stream_length : int
-        Consecutive replicates that share a stream of random numbers.
-    re : str
-        ``"new"`` or ``"conditional"`` random effects; empty for cases.
-    by : str
-        Grouping factor whose levels are drawn with replacement; empty for responses drawn
-        from the model.
-    scale_name : str
-        ``"sigma"`` or ``"dispersion"``; empty for a family without one.
-    fixed_names : tuple of str
-        Names of the estimable coefficients.
-    components : Components
-        Names of the covariance parameters.
-    units : ndarray, shape (n_sd,)
-        Root mean square of the column of Z of each random effect.
-    truth, estimate : ndarray, shape (width,)
-        Parameters that responses were drawn from, and those of the fit, as a row of
-        replicates: objective, scale, coefficients, standard errors, theta. Objective and
-        standard errors of `truth` are NaN.
-    """
-
-    model: str
-    formula: str
-    entropy: int | tuple[int, ...]
-    spawn_key: tuple[int, ...]
-    stream_length: int
-    re: str
-    by: str
-    scale_name: str
-    fixed_names: tuple[str, ...]
-    components: Components
-    units: Array
-    truth: Array
-    estimate: Array
-
-    @property
-    def kind(self) -> str:
-        """What is drawn: ``"parametric"`` or ``"cases"``."""
-        return "cases" if self.by else "parametric"
-
-    @property
-    def labels(self) -> list[tuple[str, str]]:
-        """Kind and name of each number of a row."""
-        fixed = self.fixed_names
-        return [
-            ("objective", ""),
-            (self.scale_name or "dispersion", ""),
-            *(("beta", name) for name in fixed),
-            *(("se", name) for name in fixed),
-            *(("theta", name) for name in self.components.theta_names),
-        ]
-
-    def table(self, rows: Array) -> pd.DataFrame:
-        """Return rows with the standard deviations and correlations they imply."""
-        components, width = self.components, 2 + 2 * len(self.fixed_names)
-        theta = rows[:, width:]
-        scale = rows[:, 1] if self.scale_name == "sigma" else 1.0
-        values = [rows, components.deviations(theta, scale), components.correlations(theta)]
-        labels = [
-            *self.labels,
-            *(("sd", name) for name in components.sd_names),
-            *(("corr", name) for name in components.corr_names),
-        ]
-        frame = pd.DataFrame(np.hstack(values), columns=parameter_index(labels))
-        return frame if self.scale_name else frame.drop(columns="dispersion", level="kind")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +78,10 @@ class Bootstrap:
         return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
 
     @property
+    def _rows(self) -> ParameterRows:
+        return self.recipe.read(self.values)
+
+    @property
     def seed(self) -> np.random.SeedSequence:
         """The seed, with which a run can be repeated."""
         return np.random.SeedSequence(self.recipe.entropy, spawn_key=self.recipe.spawn_key)
@@ -184,8 +107,8 @@ class Bootstrap:
     @property
     def singular(self) -> NDArray[np.bool_]:
         """Whether some covariance matrix of each fitted replicate is singular, shape (m,)."""
-        at = 2 + 2 * len(self.recipe.fixed_names) + self.recipe.components.diagonal
-        return np.asarray((np.abs(self.values[:, at]) * self.recipe.units < SINGULAR).any(axis=1))
+        diagonal = self._rows.theta[:, self.recipe.components.diagonal]
+        return np.asarray((np.abs(diagonal) * self.recipe.units < SINGULAR).any(axis=1))
 
     @property
     def share_singular(self) -> float:
@@ -195,7 +118,7 @@ class Bootstrap:
 
     @property
     def _infinite(self) -> NDArray[np.bool_]:
-        return np.isinf(self.values[:, 2 : 2 + len(self.recipe.fixed_names)])
+        return np.isinf(self._rows.beta)
 
     @property
     def separated(self) -> pd.Series:
@@ -208,7 +131,7 @@ class Bootstrap:
     @property
     def failed(self) -> NDArray[np.bool_]:
         """Whether the model could not be fitted to each replicate, shape (m,)."""
-        return np.isnan(self.values[:, 0])
+        return np.isnan(self._rows.objective)
 
     def conf_int(
         self,
@@ -263,8 +186,8 @@ class Bootstrap:
             raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
         quantile_levels(alpha)
         wanted = select_kinds(kinds, self.kinds)
-        estimates = self.recipe.table(self.recipe.estimate[None, :]).iloc[0]
-        truths = self.recipe.table(self.recipe.truth[None, :]).iloc[0]
+        estimates = self.recipe.table(self.recipe.estimate).iloc[0]
+        truths = self.recipe.table(self.recipe.truth).iloc[0]
         rows, labels = [], []
         for label in self.frame.columns:
             if label[0] not in wanted:
@@ -302,9 +225,8 @@ class Bootstrap:
         ...     print(Bootstrap.restore(path).requested)
         5
         """
-        from .replicate_file import write_file  # noqa: PLC0415 - it needs this module
-
-        write_file(path, self)
+        rows = self.number, self.values, self.converged
+        write_file(path, self.recipe, self.requested, rows)
 
     @staticmethod
     def restore(path: str | PathLike[str]) -> Bootstrap:
@@ -339,9 +261,8 @@ class Bootstrap:
         ...     print(Bootstrap.restore(path).frame["beta"].shape)
         (5, 2)
         """
-        from .replicate_file import read_file  # noqa: PLC0415 - it needs this module
-
-        return read_file(path)[0]
+        content = read_file(path)
+        return Bootstrap(content.recipe, content.requested, *content.rows)
 
 
 def _interval(

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..fitting.refits import Flag
 from ..simulation.streams import stream
-from .refitters import Flag, Worker
-from .replicates import Rows
+from .recipe import Rows
+from .refitters import Worker
 
 __all__ = ["Draws", "Run", "missing_tasks", "no_rows", "number_of_threads", "progress_bar"]
 

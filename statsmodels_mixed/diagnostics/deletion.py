@@ -14,9 +14,10 @@ from scipy.sparse.csgraph import connected_components
 from .._core import LARGE_TAIL, blas_threads
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
+from ..fitting.refits import Solution
 from ..frame.design import Design
 from ..results.parameters import Components
-from .fit_without import DeletedFit, Deleter, fit_without, make_deleter, null_columns
+from .fit_without import Deleter, fit_without, null_columns
 
 __all__ = ["Deletions", "fits_without"]
 
@@ -81,7 +82,7 @@ def fits_without(
         A fit that fails leaves NaN, and so does one in which a grouping factor is left with a
         single level or with a level for each row.
     """
-    deleter = make_deleter(design, estimates)
+    deleter = Deleter(design, estimates)
     sizes = [np.bincount(block.refs, minlength=len(block.levels)) for block in design.blocks]
     alone = _rows_may_be_levels(design, estimates)
     possible = [m for m, rows in enumerate(cases) if _groups_remain(design, sizes, rows, alone)]
@@ -90,7 +91,7 @@ def fits_without(
     theta = np.full((count, len(estimates.theta)), np.nan)
     scale, objective = np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
-    tail = deleter.core.sizes["tail_size"]
+    tail = deleter.refits.core.sizes["tail_size"]
     large = tail >= LARGE_TAIL
     with blas_threads(tail):
         for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design)):
@@ -114,11 +115,11 @@ def _threads(design: Design) -> int:
 
 def _fit_all(
     deleter: Deleter, cases: Sequence[RowNumbers], numbers: Sequence[int], threads: int
-) -> list[tuple[int, DeletedFit]]:
+) -> list[tuple[int, Solution]]:
     """Fit without the cases of these numbers; give the fits that there are, in any order."""
     stop = Event()
 
-    def work(own: Deleter, part: Iterable[int]) -> list[tuple[int, DeletedFit]]:
+    def work(own: Deleter, part: Iterable[int]) -> list[tuple[int, Solution]]:
         fits = []
         for m in part:
             if stop.is_set():

@@ -14,6 +14,7 @@ from .covariance import theta_of
 from .estimates import GeneralizedEstimates
 from .fixed_effects_only import generalized_objective
 from .generalized import conditional_variances, fit_generalized
+from .generalized_refits import GeneralizedRefits
 from .identification import Identification, identify
 from .mixed_model_equations import Henderson
 from .separation import Separation, separation
@@ -53,6 +54,10 @@ class GeneralizedProblem:
             hessian=own.hessian,
             start=start,
         )
+
+    def refits(self, theta: Array, beta: Array, scale: float) -> GeneralizedRefits:
+        """Prepare fits to other data."""
+        return GeneralizedRefits(self.design, self.estimates, theta, beta, scale)
 
     def objective_without_random_effects(self) -> float:
         """Return -2 log-likelihood of the generalized linear model."""

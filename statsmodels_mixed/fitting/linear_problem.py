@@ -16,6 +16,7 @@ from .estimates import LinearEstimates
 from .fixed_effects_only import linear_objective
 from .identification import Identification, identify
 from .linear import fit_linear
+from .linear_refits import LinearRefits
 from .mixed_model_equations import FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
@@ -55,6 +56,10 @@ class LinearProblem:
     def fit(self, start: Array | None = None) -> LinearEstimates:
         """Fit the model."""
         return fit_linear(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
+
+    def refits(self, theta: Array, beta: Array, scale: float) -> LinearRefits:
+        """Prepare fits to other data."""
+        return LinearRefits(self.design, self.estimates, theta, beta)
 
     def objective_without_random_effects(self) -> float:
         """Return the objective of the linear model."""

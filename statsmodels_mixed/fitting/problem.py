@@ -19,6 +19,7 @@ from .generalized_problem import GeneralizedProblem
 from .identification import Identification
 from .linear_problem import LinearProblem
 from .mixed_model_equations import Henderson
+from .refits import Refits
 from .separation import Separation
 
 __all__ = ["Problem", "problem_of"]
@@ -63,6 +64,9 @@ class Problem(Protocol):
         DataError
             If no such model can be fitted to the data.
         """
+
+    def refits(self, theta: Array, beta: Array, scale: float) -> Refits:
+        """Prepare fits to other responses or fewer rows, which start at these parameters."""
 
     def objective_without_random_effects(self) -> float:
         """Return the minimum of the objective over models without random effects."""

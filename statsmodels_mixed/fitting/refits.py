@@ -1,0 +1,151 @@
+"""Fits of one model to many versions of its data: other responses, or fewer rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreDesign
+from .estimates import Estimates
+from .fixed_basis import FixedBasis
+from .optimize import FitOptions
+
+__all__ = ["TOLERANCES", "Fits", "Fitter", "Flag", "Refits", "Solution", "inverse"]
+
+Array = NDArray[np.float64]
+RowNumbers = NDArray[np.intp]
+
+# One number that other threads set to 1 to end a run.
+Flag = NDArray[np.int32]
+
+TOLERANCES: dict[str, Any] = {
+    "ftol_rel": FitOptions.ftol_rel,
+    "ftol_abs": FitOptions.ftol_abs,
+    "xtol_rel": FitOptions.xtol_rel,
+    "xtol_abs": FitOptions.xtol_abs,
+}
+
+
+class Fits(NamedTuple):
+    """Fits of one model to m responses, in the units of the data; NaN where one failed.
+
+    Attributes
+    ----------
+    objective, scale : ndarray, shape (m,)
+    beta : ndarray, shape (m, rank)
+    covariance : ndarray, shape (m, rank, rank)
+        Of the coefficients, given theta.
+    theta : ndarray, shape (m, n_theta)
+        Perhaps not rectified.
+    converged : ndarray of bool, shape (m,)
+    separated : ndarray, shape (m, rank)
+        1 or -1 where a coefficient goes to plus or minus infinity, else 0.
+    """
+
+    objective: Array
+    scale: Array
+    beta: Array
+    covariance: Array
+    theta: Array
+    converged: NDArray[np.bool_]
+    separated: Array
+
+    @classmethod
+    def unknown(cls, count: int, rank: int, ntheta: int) -> Fits:
+        """Return fits yet to be filled in."""
+        shapes = (count,), (count,), (count, rank), (count, rank, rank), (count, ntheta)
+        a, b, c, d, e = (np.full(shape, np.nan) for shape in shapes)
+        return cls(a, b, c, d, e, np.zeros(count, dtype=bool), np.zeros((count, rank)))
+
+    def first(self, count: int) -> Fits:
+        """Return the first few."""
+        a, b, c, d, e = (part[:count] for part in self[:5])
+        return Fits(a, b, c, d, e, self.converged[:count], self.separated[:count])
+
+
+# (data, flag) -> fits of those that were fitted before the flag was set. The data are responses,
+# or what else is drawn, one draw in a row.
+Fitter = Callable[[NDArray[Any], Flag], Fits]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One fit, in the units of the data.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (rank,)
+    covariance : ndarray, shape (rank, rank)
+        Of the coefficients, given the covariance parameters.
+    theta : ndarray, shape (n_theta,)
+        Perhaps not rectified.
+    scale : float
+        sigma, or the dispersion of a generalized model.
+    objective : float
+    converged : bool
+    """
+
+    beta: Array
+    covariance: Array
+    theta: Array
+    scale: float
+    objective: float
+    converged: bool
+
+    @classmethod
+    def of(cls, fit: Estimates) -> Self:
+        """Return what estimates say of the same."""
+        return cls(
+            fit.beta,
+            fit.cov_conditional,
+            fit.theta,
+            fit.scale,
+            fit.objective,
+            fit.report.converged,
+        )
+
+
+class Refits(Protocol):
+    """A model whose structure is analysed, ready to be fitted to other data from warm starts.
+
+    It is shared by threads; each takes a fitter, or a copy by `for_thread`, of its own.
+    """
+
+    @property
+    def basis(self) -> FixedBasis:
+        """X = Q R of the estimable columns."""
+
+    @property
+    def core(self) -> CoreDesign:
+        """The random effects beside Q."""
+
+    def fitter(self) -> Fitter:
+        """Return what fits to responses, shape (m, n), in one thread.
+
+        Responses of a linear model are given without their fixed part.
+        """
+
+    def for_thread(self) -> Self:
+        """Return the same, to leave rows out in another thread."""
+
+    def share_without(self, rows: RowNumbers) -> Array:
+        """Return what is left of Q'WQ = I without these rows, shape (rank, rank)."""
+
+    def without(self, rows: RowNumbers) -> Solution:
+        """Fit the model with weight zero for these rows.
+
+        Raises
+        ------
+        CoreError
+            If the objective cannot be evaluated.
+        """
+
+
+def inverse(basis: FixedBasis) -> Array:
+    """Return R^-1, shape (rank, rank)."""
+    rank = len(basis.columns)
+    return np.asarray(np.linalg.solve(basis.R, np.eye(rank)), dtype=float).reshape(rank, rank)
