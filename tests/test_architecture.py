@@ -176,8 +176,44 @@ def test_imports_of_a_module_are_seen():
         ("__main__", "datasets"),
     }
     assert expected <= seen
-    assert any(one.late for one in imports())
     assert any(one.for_types_only for one in imports())
+    inside = "import a\ndef f():\n    import b\n"
+    found = [(node, place.late) for node, place in _walk(ast.parse(inside), _Place())]
+    late = [late for node, late in found if isinstance(node, ast.Import)]
+    assert late == [False, True]
+
+
+def test_no_module_of_this_package_is_imported_late():
+    assert [str(one) for one in imports() if one.late] == []
+
+
+def asked_for_kinds(tree: ast.Module) -> list[int]:
+    """Lines in which isinstance asks for a class of estimates."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "isinstance"
+        and any(
+            isinstance(part, ast.Name | ast.Attribute)
+            and (part.id if isinstance(part, ast.Name) else part.attr).endswith("Estimates")
+            for argument in node.args[1:]
+            for part in ast.walk(argument)
+        )
+    ]
+
+
+def test_nobody_above_asks_which_kind_of_estimates_there_are():
+    # `Estimates` and `Problem` answer for both kinds; what else differs is registered by kind.
+    found = {
+        module: lines
+        for module in modules()
+        if room(module) not in ("fitting", "models") and (lines := asked_for_kinds(tree_of(module)))
+    }
+    assert found == {}
+    assert asked_for_kinds(tree_of("fitting.problem"))
+    assert asked_for_kinds(ast.parse("isinstance(a.b, A | c.LinearEstimates)")) == [1]
 
 
 def test_only_the_core_touches_the_extension_module():
