@@ -71,11 +71,12 @@ static int judge(pace *p, const smm_options *o, double f, double promise)
     p->least = fmin(p->least, f);
     p->least_promise = fmin(p->least_promise, promise);
     p->promise = promise;
+    if (p->steps > 0 && p->steps % PATIENCE == 0) {
+        if (!(p->least_promise < 0.5 * p->to_halve)) return SMM_STOP_STALLED;
+        p->to_halve = p->least_promise;
+    }
     if (promise <= promise_tolerance(o, f)) return SMM_STOP_GTOL;
     if (held || p->idle == MAX_IDLE) return SMM_STOP_ROUNDOFF;
-    if (p->steps == 0 || p->steps % PATIENCE) return SMM_STOP_NONE;
-    if (!(p->least_promise < 0.5 * p->to_halve)) return SMM_STOP_STALLED;
-    p->to_halve = p->least_promise;
     return SMM_STOP_NONE;
 }
 
@@ -194,6 +195,10 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         int settled = judge(&pace, o, f, report->decrement);
         if (!settled) settled = still;
         pace.steps++;
+        if (settled == SMM_STOP_STALLED) {
+            run.stop = settled;
+            break;
+        }
         if (settled) {
             found = 0;
             status = smm_run_eigen(&run);
