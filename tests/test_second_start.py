@@ -1,12 +1,17 @@
-"""Weights of wide spread: zero variance can be a local minimum beside a lower one."""
+"""Few rows, or weights of wide spread: an optimum may be local, beside a lower one."""
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from small_models import fit
+from statsmodels.genmod.families import Poisson
+
+from statsmodels_mixed import DataError
 
 
 def weighted(seed: int, spread: float) -> pd.DataFrame:
@@ -31,3 +36,61 @@ def test_no_start_finds_a_better_optimum(spread):
         worse += usual.objective > least + 1e-6
         assert len(usual.report.fitlog_theta) == usual.report.evaluations
     assert worse == 0
+
+
+def few_rows(seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(8, 20)), int(rng.integers(3, 6))
+    data = pd.DataFrame({"g": rng.integers(0, k, n), "x": rng.normal(size=n)})
+    data["x2"] = rng.normal(size=n)
+    data["y"] = rng.normal(size=k)[data.g] + rng.normal(size=k)[data.g] * data.x
+    data["y"] += rng.normal(size=n)
+    data["count"] = rng.poisson(np.exp(np.clip(data.y, -3, 3)))
+    return data
+
+
+def objective_from_ones(fitted, **how):
+    """Where a fit ends that begins at T = 1, as those of other programs do."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other = fitted.model.fit(start=np.array(ones(fitted)), **how)
+    except DataError:
+        return np.inf  # on its way to a residual variance of zero
+    return other.objective if other.converged else np.inf
+
+
+def ones(fitted):
+    patterns = [block.pattern for block in fitted.model.design.blocks]
+    return np.concatenate([np.eye(len(pattern))[pattern.T] for pattern in patterns])
+
+
+def worse_than_from_ones(formulas, fit_one, **how):
+    """Seeds and formulas of the fits that end above the end from T = 1."""
+    found = []
+    for seed in range(100):
+        for formula in formulas:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    usual = fit_one(formula, few_rows(seed))
+            except DataError:
+                continue
+            if usual.converged and objective_from_ones(usual, **how) < usual.objective - 1e-6:
+                found.append((seed, formula))
+    return found
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_no_linear_fit_is_above_the_optimum_from_ones(reml):
+    formulas = ("y ~ x + (x + x2 | g)", "y ~ x + (x + x2 || g)")
+    assert not worse_than_from_ones(
+        formulas, lambda formula, data: smf.mixedlm2(formula, data).fit(reml=reml), reml=reml
+    )
+
+
+def test_no_generalized_fit_is_above_the_optimum_from_ones():
+    assert not worse_than_from_ones(
+        ("count ~ x + (x | g)",),
+        lambda formula, data: smf.mixedglm2(formula, data, Poisson()).fit(),
+    )

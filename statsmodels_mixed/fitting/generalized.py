@@ -25,6 +25,7 @@ from .fresh_evaluation import checked_afresh
 from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
+from .second_start import SecondStart, may_be_local
 from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
@@ -148,7 +149,15 @@ def fit_generalized(
         )
     try:
         return _maximize(
-            problem, design, spec, begin, unit, options or FitOptions(), n_agq, hessian
+            problem,
+            design,
+            spec,
+            begin,
+            unit,
+            options or FitOptions(),
+            n_agq,
+            hessian,
+            start is None,
         )
     except CoreError as error:
         raise DataError(
@@ -167,10 +176,17 @@ def _maximize(
     options: FitOptions,
     n_agq: int,
     hessian: str,
+    default_start: bool,
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
     report = minimize(problem.core, begin, options)
     patterns = [block.pattern for block in design.blocks]
+    standardized = problem.core.in_units(report.end[: problem.ntheta]) / unit
+    singular = is_singular(factors_of(standardized, patterns))
+    if default_start and may_be_local(report, options, singular, len(design.y)):
+        large = 2.0 * generalized_theta(problem.core.design.coordinates, unit)
+        second = SecondStart(problem.core, options, large, patterns, begin)
+        report = second.improve(report, lambda other: True)
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end[: problem.ntheta]):

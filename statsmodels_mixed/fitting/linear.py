@@ -15,8 +15,8 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
-from .second_start import leave_zero
-from .unbounded import refuse_unbounded, refuse_vanished, with_rounding
+from .second_start import SecondStart, may_be_local
+from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
 __all__ = ["fit_linear"]
 
@@ -97,8 +97,15 @@ def _minimize(
     report = minimize(workspace, begin, options, constant=constant)
 
     patterns = [block.pattern for block in design.blocks]
-    if start is None and design.weights is not None:
-        report = leave_zero(workspace, patterns, report, options, constant)
+    singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
+    if start is None and may_be_local(report, options, singular, len(design.y), design.weights):
+        second = SecondStart(workspace, options, identity, patterns, begin, constant)
+        report = second.improve(
+            report,
+            lambda other: (
+                sigma is not None or not vanishes(products, other.end, solve(products).sigma)
+            ),
+        )
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end):

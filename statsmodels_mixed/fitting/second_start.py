@@ -1,78 +1,169 @@
-"""A second start where a term ends with no variance.
+"""Further starts of fits that may have ended at the worse of several optima.
 
-T = 0 is stationary whatever the data say, and where weights differ widely it can be a local
-minimum beside a lower one. A few values of T along the diagonal tell.
+T = 0 is stationary whatever the data say. Where rows are few, or weights differ widely, a fit may
+end there, or at another T of lower rank, beside a lower optimum; and a term with variance may be
+beside a lower optimum without it. Regular models have one optimum: they are left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
+from .._core import CoreGeneralized, CoreWorkspace
+from ..errors import CoreError
 from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["leave_zero"]
+__all__ = ["SecondStart", "may_be_local"]
 
 Array = NDArray[np.float64]
+Patterns = Sequence[NDArray[np.bool_]]
 
-# Standard deviations of a random effect, over sigma, that are tried.
+# Standard deviations of a random effect, over sigma, that are tried where it has no variance.
 SIZES = (0.1, 0.3, 1.0, 3.0, 10.0)
+# That from which a run leaves a term without variance.
+NEAR_ZERO = 0.03
+# Those of all terms at which runs begin.
+LARGE, SMALL = 5.0, 0.1
 # How much lower the objective must be.
 LOWER = 1e-6
+# Runs are repeated where they are cheap and the likelihood is far from quadratic.
+FEW_ROWS = 1000
+FEW_PARAMETERS = 10
+# So few rows seldom need so many Newton evaluations.
+VERY_FEW_ROWS = 50
+MANY_EVALUATIONS = 15
+# The largest weight over the least at which one row may rule.
+WIDE = 1e4
 
 
-def leave_zero(
-    workspace: CoreWorkspace,
-    patterns: Sequence[NDArray[np.bool_]],
-    report: FitReport,
-    options: FitOptions,
-    constant: float,
-) -> FitReport:
-    """Return the better of a fit and one that starts with variance where it found none.
+def may_be_local(
+    report: FitReport, options: FitOptions, singular: bool, rows: int, weights: Array | None = None
+) -> bool:
+    """Tell whether a fit may have ended at the worse of several optima.
 
     Parameters
     ----------
-    workspace : CoreWorkspace
-        Solved at the end of the fit, as it is again afterwards.
-    patterns : sequence of ndarray of bool, shape (k, k)
     report : FitReport
     options : FitOptions
+        Fits with a limit are not repeated.
+    singular : bool
+        Whether some T has lost rank.
+    rows : int
+    weights : ndarray, shape (rows,), optional
+        Inverse variances of the rows, up to a factor.
+    """
+    if not report.converged or options.max_eval or options.max_time:
+        return False
+    if rows > FEW_ROWS or len(report.end) > FEW_PARAMETERS:
+        return False
+    newton = options.optimizer == "newton"
+    hard = newton and rows <= VERY_FEW_ROWS and report.evaluations > MANY_EVALUATIONS
+    wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
+    return bool(singular or hard or wide)
+
+
+@dataclass(frozen=True)
+class SecondStart:
+    """Where else a fit may begin.
+
+    Parameters
+    ----------
+    core : CoreWorkspace or CoreGeneralized
+    options : FitOptions
+    unit : ndarray, shape (n_theta,)
+        theta of T = 1 in units of the error of a row.
+    patterns : sequence of ndarray of bool, shape (k, k)
+    begin : ndarray
+        Parameters of the usual start, theta first.
     constant : float
         See `minimize`.
     """
-    factors = factors_of(report.end, patterns)
-    empty = [i for i, T in enumerate(factors) if not T.any()]
-    if not empty or not report.converged or options.max_eval or options.max_time:
+
+    core: CoreWorkspace | CoreGeneralized
+    options: FitOptions
+    unit: Array
+    patterns: Patterns
+    begin: Array
+    constant: float = 0.0
+
+    def improve(self, report: FitReport, acceptable: Callable[[FitReport], bool]) -> FitReport:
+        """Return the better of a fit and of runs from other starts, with the log of all.
+
+        Parameters
+        ----------
+        report : FitReport
+        acceptable : callable
+            Whether a lower end is an estimate, asked with the core solved there.
+
+        Returns
+        -------
+        FitReport
+            The core is solved at its end.
+        """
+        report, starts = self._promising(report)
+        ones = theta_of([np.eye(len(pattern)) for pattern in self.patterns], self.patterns)
+        starts += [self._with_theta(self.begin, ones)]  # the start of other programs
+        starts += [self._with_theta(self.begin, size * self.unit) for size in (LARGE, SMALL)]
+        for start in starts:
+            other = self._descend(start)
+            if other is None:
+                continue
+            lower = other.converged and other.objective < report.objective - LOWER
+            best = other if lower and acceptable(other) else report
+            points, values = other.fitlog_theta, other.fitlog_objective
+            report = _logged(report, best, points, values, other.evaluations)
+        self.core.value_and_gradient(report.end)
         return report
-    trials = []
-    for i in empty:
-        for size in SIZES:
-            beside = [size * np.eye(len(T)) if j == i else T for j, T in enumerate(factors)]
-            theta = theta_of(beside, patterns)
-            trials.append((workspace.value(theta) + constant, theta))
-    values = np.array([value for value, _ in trials])
-    report = _logged(report, report, values, np.array([theta for _, theta in trials]))
-    best = int(np.argmin(np.where(np.isnan(values), np.inf, values)))
-    if values[best] < report.objective - LOWER:
-        other = minimize(workspace, trials[best][1], options, constant=constant)
-        if other.objective < report.objective:
-            return _logged(report, other, other.fitlog_objective, other.fitlog_theta)
-    workspace.value_and_gradient(report.end)
-    return report
+
+    def _descend(self, start: Array) -> FitReport | None:
+        """Return a run; None where it has no objective or derivative to go by."""
+        try:
+            return minimize(self.core, start, self.options, constant=self.constant)
+        except CoreError:
+            return None
+
+    def _promising(self, report: FitReport) -> tuple[FitReport, list[Array]]:
+        """Terms without variance are given some, terms with variance are left without.
+
+        Returns
+        -------
+        report : FitReport
+            Logs these trials.
+        starts : list of ndarray
+            A start beside the best of them if it is below the end of the fit.
+        """
+        ends = factors_of(report.end[: len(self.unit)], self.patterns)
+        units = factors_of(self.unit, self.patterns)
+        trials: list[Array] = []
+        starts: list[Array] = []
+        for i, T in enumerate(ends):
+            for size in (0.0,) if T.any() else SIZES:
+                for sizes, found in ((size, trials), (max(size, NEAR_ZERO), starts)):
+                    factors = [sizes * units[j] if j == i else U for j, U in enumerate(ends)]
+                    found.append(self._with_theta(report.end, theta_of(factors, self.patterns)))
+        values = np.array([self.core.value_and_gradient(t)[0] + self.constant for t in trials])
+        report = _logged(report, report, np.array(trials), values, len(values))
+        best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+        return report, [starts[best]] if values[best] < report.objective - LOWER else []
+
+    def _with_theta(self, parameters: Array, theta: Array) -> Array:
+        return np.concatenate([theta, parameters[len(theta) :]])
 
 
-def _logged(first: FitReport, last: FitReport, values: Array, points: Array) -> FitReport:
-    """Return the end of a run with the log of an earlier one and further evaluations."""
+def _logged(
+    first: FitReport, last: FitReport, points: Array, values: Array, evaluations: int
+) -> FitReport:
+    """Return the end of one of two runs, with further evaluations in the log of the first."""
     return replace(
         last,
         start=first.start,
         initial_objective=first.initial_objective,
-        evaluations=first.evaluations + len(values),
+        evaluations=first.evaluations + evaluations,
         failed_evaluations=first.failed_evaluations + int(np.isnan(values).sum()),
         fitlog_theta=np.vstack([first.fitlog_theta, points]),
         fitlog_objective=np.concatenate([first.fitlog_objective, values]),

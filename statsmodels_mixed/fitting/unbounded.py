@@ -29,6 +29,7 @@ __all__ = [
     "refuse_constant_within",
     "refuse_unbounded",
     "refuse_vanished",
+    "vanishes",
     "with_rounding",
     "with_small_dispersion",
 ]
@@ -106,14 +107,19 @@ def refuse_vanished(products: Crossproducts, design: Design, theta: Array, sigma
     DataError
         If it is.
     """
+    if vanishes(products, theta, sigma):
+        raise DataError(_reason(design))
+
+
+def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
+    """Tell whether an estimate of sigma is on its way to zero; see `refuse_vanished`."""
     if sigma > SMALL * products.y_scale:
-        return
+        return False
     workspace = products.workspace
     least = workspace.value(theta)
     beyond = workspace.value(theta / SMALL)
-    if not sigma > products.rounding or beyond <= least + NOTHING:
-        raise DataError(_reason(design))
     workspace.value_and_gradient(theta)
+    return not sigma > products.rounding or beyond <= least + NOTHING
 
 
 def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> FitReport:
