@@ -30,6 +30,7 @@ from statsmodels_mixed import (
     datasets,
 )
 from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.frame.new_data import NewData
 from statsmodels_mixed.prediction.new_response_quantiles import predictive_quantiles
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
@@ -119,14 +120,12 @@ def sum_of_blocks(blocks: list[np.ndarray]) -> np.ndarray:
 
 def row_of_z(result: Any, new: pd.DataFrame, masks: list[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Z of new rows for levels of the fit, and z'Sigma z / sigma^2 of the levels it lacks."""
-    from statsmodels_mixed.frame.build import random_matrix
-
+    rows = NewData.of_table(new, result.model.frame)
     parts, unseen = [], np.zeros(len(new))
     for i, (block, T) in enumerate(
         zip(result.model.design.blocks, result.estimates.factors, strict=True)
     ):
-        z, refs = random_matrix(result.model.frame, i, new)
-        z = z * masks[i]
+        z, refs = rows.random(i) * masks[i], rows.levels(i).known
         part = np.zeros((len(new), len(block.levels), z.shape[1]))
         known = refs >= 0
         part[known, refs[known]] = z[known]

@@ -21,12 +21,12 @@ from statsmodels.stats.contrast import MultiCompResult
 from statsmodels.stats.multitest import multipletests
 
 from ..errors import DataError, OptionError
-from ..frame.build import fixed_matrix
 from ..frame.coding import CodedMatrix
+from ..frame.new_data import NewData
 from .fixed_terms import FixedTerm, terms_of
 
 if TYPE_CHECKING:
-    from ..frame.build import ModelFrame
+    from ..frame.model_frame import ModelFrame
     from ..results.base import MixedModelResults
 
 __all__ = ["t_test_pairwise"]
@@ -133,7 +133,7 @@ def _level_means(
         rows[:, place] = coding
         return rows
     grid = _grid(frame, own, outer)
-    X = fixed_matrix(frame, grid)
+    X = NewData.of_table(grid, frame).fixed()
     at = np.abs(X[:, None, place] - coding).max(axis=2).argmin(axis=1)
     counts = np.bincount(at, minlength=len(levels))
     if not counts.all():
@@ -183,7 +183,7 @@ def _grid(frame: ModelFrame, own: FixedTerm, outer: list[FixedTerm]) -> pd.DataF
 def _distinct(frame: ModelFrame, grid: pd.DataFrame, column: str, values: pd.Series) -> pd.Series:
     """Return one of the values of a column for each level that a factor makes of them."""
     trial = grid.iloc[[0]].drop(columns=column).merge(values.to_frame(column), how="cross")
-    X = fixed_matrix(frame, trial)
+    X = NewData.of_table(trial, frame).fixed()
     _, first = np.unique(X, axis=0, return_index=True)
     return values.iloc[np.sort(first)]
 

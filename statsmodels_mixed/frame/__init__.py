@@ -1,6 +1,7 @@
 """Terms and a table to a `ModelFrame`: rows used, levels, contrasts, names."""
 
-from .build import build_frame, fixed_matrix, random_matrix
+from .build import build_frame
 from .model_frame import ModelFrame, RandomPart
+from .new_data import NewData
 
-__all__ = ["ModelFrame", "RandomPart", "build_frame", "fixed_matrix", "random_matrix"]
+__all__ = ["ModelFrame", "NewData", "RandomPart", "build_frame"]

@@ -1,4 +1,4 @@
-"""Terms + table -> `ModelFrame`; and the matrices of a frame for new data."""
+"""Terms + table -> `ModelFrame`."""
 
 from __future__ import annotations
 
@@ -21,33 +21,13 @@ from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows
 from .functions import FUNCTIONS, check_safe
-from .grouping import Refs, cross, factorize, find_levels
+from .grouping import Refs, cross
 from .model_frame import ModelFrame, RandomPart
 from .parts import Side, codes
 from .selection import select
-from .table import (
-    Table,
-    Values,
-    is_text,
-    missing_rows,
-    open_table,
-    read_columns,
-    take,
-    tidy,
-    unknown_columns,
-)
+from .table import open_table, unknown_columns
 
-__all__ = [
-    "ModelFrame",
-    "RandomPart",
-    "build_frame",
-    "computed_values",
-    "fixed_matrix",
-    "known_levels",
-    "own_levels",
-    "random_columns",
-    "random_matrix",
-]
+__all__ = ["ModelFrame", "RandomPart", "build_frame"]
 
 Array = NDArray[np.float64]
 Learner = Callable[[Sequence[Side], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]]
@@ -232,171 +212,3 @@ def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
         codes.append(refs)
         levels.append(labels.rename(name))
     return (codes[0], levels[0]) if len(factors) == 1 else cross(codes, levels)
-
-
-def fixed_matrix(frame: ModelFrame, newdata: Any) -> Array:
-    """Build the fixed-effects matrix of new data.
-
-    Parameters
-    ----------
-    frame : ModelFrame
-        The model; categories, contrasts and the memory of stateful transforms are its.
-    newdata : DataFrame, pyarrow.Table, mapping, or structured array
-        A table with the columns of the fixed part.
-
-    Returns
-    -------
-    ndarray, shape (m, p)
-        Rows in which a needed column is missing are NaN.
-
-    Raises
-    ------
-    DataError
-        For unknown columns, a level the model has not seen, labels in place of numbers.
-    """
-    table = open_table(newdata)
-    columns = read_columns(table, frame.fixed.columns)
-    return _build([frame.fixed], columns, table.index)
-
-
-def computed_values(frame: ModelFrame, option: str, newdata: Any) -> Array:
-    """Compute weights, offset, exposure or ``offset(...)`` of new data, shape (m,)."""
-    table, matrix = open_table(newdata), frame.known[option]
-    built = _build([matrix], read_columns(table, matrix.columns), table.index)
-    return np.asarray(built.sum(axis=1))
-
-
-def random_matrix(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Array, Refs]:
-    """Build the random-effects matrix of one grouping factor for new data.
-
-    Parameters
-    ----------
-    frame : ModelFrame
-        The model.
-    block_index : int
-        Position of the grouping factor in `frame.random`, which is the order of the
-        blocks of the design.
-    newdata : DataFrame, pyarrow.Table, mapping, or structured array
-        A table with the columns of the effects and of the grouping factor.
-
-    Returns
-    -------
-    z : ndarray, shape (m, k)
-        Rows in which a needed column is missing are NaN.
-    refs : ndarray of int32, shape (m,)
-        Level of every row, -1 for a missing value or a level the model has not seen.
-
-    Raises
-    ------
-    DataError
-        As `fixed_matrix`; also if a grouping factor of numbers is now text or the
-        reverse, where every level would look new.
-    """
-    part = frame.random[block_index]
-    table = open_table(newdata)
-    effects = (name for matrix in part.matrices for name in matrix.columns)
-    read_columns(table, [*effects, *part.factors])  # so that one error lists all it lacks
-    return random_columns(frame, block_index, newdata), known_levels(frame, block_index, newdata)
-
-
-def known_levels(frame: ModelFrame, block_index: int, newdata: Any) -> Refs:
-    """Look up the levels of one grouping factor; see `random_matrix`."""
-    part = frame.random[block_index]
-    return find_levels(_grouping_values(part, open_table(newdata)), part.levels)
-
-
-def random_columns(
-    frame: ModelFrame,
-    block_index: int,
-    newdata: Any,
-    wanted: NDArray[np.bool_] | None = None,
-) -> Array:
-    """Build the columns of the effects of one grouping factor for new data.
-
-    Parameters
-    ----------
-    frame, block_index, newdata
-        As for `random_matrix`; the columns of the grouping factor are not needed.
-    wanted : ndarray of bool, shape (k,), optional
-        Columns to build; the others are zero and their data are not needed.
-
-    Returns
-    -------
-    ndarray, shape (m, k)
-        Wanted columns are NaN in rows in which a column of the data is missing.
-    """
-    part = frame.random[block_index]
-    table = open_table(newdata)
-    wanted = np.ones(len(part.names), dtype=bool) if wanted is None else wanted
-    matrices: list[Matrix] = []
-    positions, start = [np.empty(0, dtype=np.intp)], 0
-    for matrix in part.matrices:
-        stop = start + len(matrix.names)
-        where = np.arange(start, stop)
-        if wanted[start:stop].any():
-            if isinstance(matrix, CodedMatrix):
-                matrix, inner = matrix.keeping(wanted[start:stop])
-                where = where[inner]
-            matrices.append(matrix)
-            positions.append(where)
-        start = stop
-    names = dict.fromkeys(name for matrix in matrices for name in matrix.columns)
-    z = np.zeros((table.n_rows, len(part.names)))
-    z[:, np.concatenate(positions)] = _build(
-        matrices, read_columns(table, list(names)), table.index
-    )
-    z[:, ~wanted] = 0.0
-    return z
-
-
-def own_levels(frame: ModelFrame, block_index: int, newdata: Any) -> tuple[Refs, pd.Index]:
-    """Find the levels that one grouping factor has in new data, whether the model has them.
-
-    Returns
-    -------
-    codes : ndarray of int32, shape (m,)
-        Level of every row, -1 where the grouping factor is missing.
-    levels : pandas.Index
-    """
-    part = frame.random[block_index]
-    values = _grouping_values(part, open_table(newdata))
-    found = [factorize(each) for each in values]
-    if len(found) == 1:
-        return found[0]
-    complete = np.logical_and.reduce([codes >= 0 for codes, _ in found])
-    codes = np.full(len(complete), -1, dtype=np.int32)
-    named = [index.rename(name) for (_, index), name in zip(found, part.factors, strict=True)]
-    codes[complete], levels = cross([each[complete] for each, _ in found], named)
-    return codes, levels
-
-
-def _grouping_values(part: RandomPart, table: Table) -> list[Values]:
-    """Columns of a grouping factor, of the type they have in the data of the model."""
-    columns = read_columns(table, part.factors)
-    values = [tidy(columns[name]) for name in part.factors]
-    labels = part.levels.levels if isinstance(part.levels, pd.MultiIndex) else [part.levels]
-    for name, new, known in zip(part.factors, values, labels, strict=True):
-        if is_text(new) != is_text(known) and not pd.isna(new).all():
-            raise DataError(
-                f"the grouping factor {name!r} holds {'text' if is_text(new) else 'no text'}, "
-                "unlike in the data of the model: no level would be found again"
-            )
-    return values
-
-
-def _build(matrices: Sequence[Matrix], columns: Mapping[str, pd.Series], index: pd.Index) -> Array:
-    """Matrices side by side; rows in which a column is missing become NaN."""
-    masks = [mask for mask in map(missing_rows, columns.values()) if mask is not None]
-    keep = ~np.logical_or.reduce(masks) if masks else None
-    part = index if keep is None else index[keep]
-    rows = Rows({name: tidy(take(series, keep)) for name, series in columns.items()}, part)
-    matrix = np.empty((len(part), sum(len(each.names) for each in matrices)))
-    start = 0
-    for each in matrices:
-        each.fill(rows, matrix[:, start : start + len(each.names)])
-        start += len(each.names)
-    if keep is None:
-        return matrix
-    whole = np.full((len(index), matrix.shape[1]), np.nan)
-    whole[keep] = matrix
-    return whole

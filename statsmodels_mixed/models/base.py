@@ -21,6 +21,7 @@ from ..frame.alignment import align, common_index
 from ..frame.build import ModelFrame, build_frame
 from ..frame.design import Design, build_design
 from ..frame.selection import total_offset
+from ..frame.sources import Source, Sources
 from ..frame.table import as_numbers
 from ..results.base import MixedModelResults
 from ..results.layout import Layout
@@ -124,11 +125,12 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         self, *, offset: Any = None, exposure: Any = None, weights: Any = None, **_: Any
     ) -> None:
         """Remember where offset, exposure and weights came from, to find them in new data."""
-        self.offset_name = offset if isinstance(offset, str) else None
-        self.exposure_name = exposure if isinstance(exposure, str) else None
-        self.weights_name = weights if isinstance(weights, str) else None
-        self.has_offset, self.has_exposure = offset is not None, exposure is not None
-        self.has_weights = self.weights is not None
+        self.sources = Sources(
+            offset=Source.of("offset", offset),
+            exposure=Source.of("exposure", exposure),
+            # A response of two columns makes weights, and weights of ones are none.
+            weights=replace(Source.of("weights", weights), needed=self.weights is not None),
+        )
 
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)

@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..prediction.predict import get_prediction, predict
+from ..prediction.rows import open_new_data
 
 if TYPE_CHECKING:
     from ..prediction.results import MixedPrediction
+    from ..results.fitted_model import FittedModel
 
 __all__ = ["GeneralizedPredictions"]
 
@@ -21,6 +23,8 @@ Array = NDArray[np.float64]
 
 class GeneralizedPredictions:
     """`predict` and `get_prediction`, for the class of results of generalized models."""
+
+    model: FittedModel
 
     def predict(
         self,
@@ -82,15 +86,13 @@ class GeneralizedPredictions:
         >>> fit.predict(new).round(3).tolist(), fit.predict(new, which="linear").round(3).tolist()
         ([0.332, 0.488], [-0.7, -0.05])
         """
+        new = open_new_data(self.model, exog, transform, offset=offset, exposure=exposure)
         return predict(
             self,  # type: ignore[arg-type]
-            exog,
-            transform,
+            new,
             which=which,
             re=re,
             new_levels=new_levels,
-            offset=offset,
-            exposure=exposure,
         )
 
     def get_prediction(
@@ -166,15 +168,13 @@ class GeneralizedPredictions:
         array([[0.296, 0.369],
                [0.432, 0.543]])
         """
+        given = {"offset": offset, "exposure": exposure, "weights": weights}
+        new = open_new_data(self.model, exog, transform, **given)
         return get_prediction(
             self,  # type: ignore[arg-type]
-            exog,
-            transform,
+            new,
             which=which,
             re=re,
             new_levels=new_levels,
             row_labels=row_labels,
-            offset=offset,
-            exposure=exposure,
-            weights=weights,
         )

@@ -14,6 +14,7 @@ from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..fitting.pls import conditional_variances
 from ..prediction.predict import get_prediction, predict
+from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
 from ..results.summary import summarize
@@ -196,7 +197,8 @@ class LinearMixedModelResults(Methods):
         >>> fit.predict(new.assign(subj="S308"), re=True).round(2).tolist()
         [292.04, 386.25]
         """
-        return predict(self, exog, transform, re=re, new_levels=new_levels, offset=offset)
+        new = open_new_data(self.model, exog, transform, offset=offset)
+        return predict(self, new, re=re, new_levels=new_levels)
 
     def get_prediction(
         self,
@@ -263,16 +265,8 @@ class LinearMixedModelResults(Methods):
         0  251.4      9.5          232.8          270.0         156.6         346.3
         1  345.6      9.5          327.0          364.2         250.8         440.5
         """
-        return get_prediction(
-            self,
-            exog,
-            transform,
-            re=re,
-            new_levels=new_levels,
-            row_labels=row_labels,
-            offset=offset,
-            weights=weights,
-        )
+        new = open_new_data(self.model, exog, transform, offset=offset, weights=weights)
+        return get_prediction(self, new, re=re, new_levels=new_levels, row_labels=row_labels)
 
     def summary(
         self,

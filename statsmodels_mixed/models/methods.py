@@ -25,7 +25,7 @@ from ..diagnostics.simulated_residuals import simulated_residuals as _simulated_
 from ..diagnostics.variance_explained import icc as _icc
 from ..diagnostics.variance_explained import r2 as _r2
 from ..diagnostics.vif import vif as _vif
-from ..prediction.predict import fixed_part
+from ..prediction.rows import open_new_data
 from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
 from ..results.base import MixedModelResults
@@ -74,4 +74,5 @@ class Methods(MixedModelResults):
 
     def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
         """Return the fixed-effects matrix for new data and its row labels, as statsmodels asks."""
-        return (None, None) if exog is None else fixed_part(self.model, exog, transform)
+        new = open_new_data(self.model, exog, transform)
+        return (None, None) if new is None else (new.fixed(), new.labels)

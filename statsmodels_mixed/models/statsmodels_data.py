@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from statsmodels.base.data import PandasData
 
 from ..fitting.estimability import Estimability
-from ..frame.build import ModelFrame, fixed_matrix
 from ..frame.design import Design
+from ..frame.model_frame import ModelFrame
+from ..frame.new_data import NewData
 
 __all__ = ["FixedDesign", "MixedData"]
 
@@ -41,7 +42,7 @@ class FixedDesign:
 
     def __call__(self, data: Any) -> tuple[None, Array]:
         """Return None (for the response) and the matrix, shape (m, p)."""
-        return None, fixed_matrix(self.frame, data)
+        return None, NewData.of_table(data, self.frame).fixed()
 
 
 class MixedData(PandasData):  # type: ignore[misc]

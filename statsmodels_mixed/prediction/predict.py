@@ -13,27 +13,24 @@ from statsmodels.genmod.families.links import Identity, Power
 from ..errors import DataError, OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design
+from ..frame.new_data import NewData
 from ..standard_errors.contrast_tests import FixedDenominators
 from ..standard_errors.undetermined import DIFFERENT
 from .results import MixedPrediction, NewResponses
 from .rows import (
-    NEW_LEVELS,
     PredictionRows,
-    as_table,
-    fixed_part,
+    check_positive,
     left_out_variance,
-    new_rows,
-    new_values,
-    rows_of_fit,
+    rows_to_predict,
 )
-from .which_effects import Chosen, choose_random
+from .which_effects import choose_random
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
     from ..results.fitted_model import FittedModel
     from .results import MixedPrediction, NewResponses
 
-__all__ = ["fixed_part", "get_prediction", "mean_of", "predict"]
+__all__ = ["get_prediction", "mean_of", "predict"]
 
 Array = NDArray[np.float64]
 
@@ -54,19 +51,16 @@ def mean_of(model: FittedModel, linear: Array, which: str) -> Array:
 
 def predict(
     result: MixedModelResults,
-    exog: Any,
-    transform: bool,
+    new: NewData | None,
     *,
     which: str = "mean",
     re: bool | str | Sequence[str],
     new_levels: str,
-    offset: Any,
-    exposure: Any = None,
 ) -> Array | pd.Series:
-    """Predict the response; see the method of the result."""
+    """Predict the response for new data, or the rows of the fit; see the method of the result."""
     chosen = choose_random(re, result.layout, result.model.frame)
-    rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
-    if exog is None and all(mask.all() for mask in chosen):
+    rows = rows_to_predict(result, new, chosen, new_levels)
+    if new is None and rows.all_random:
         linear = result._conditional_predictor
     else:
         linear = rows.linear(result.estimates.b)
@@ -75,50 +69,26 @@ def predict(
     return mean if rows.labels is None else pd.Series(mean, index=rows.labels)
 
 
-def _rows(
-    result: MixedModelResults,
-    exog: Any,
-    transform: bool,
-    chosen: Chosen,
-    new_levels: str,
-    offset: Any,
-    exposure: Any,
-) -> PredictionRows:
-    if new_levels not in NEW_LEVELS:
-        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
-    if exog is not None:
-        return new_rows(result, exog, transform, chosen, new_levels, offset, exposure)
-    if offset is not None or exposure is not None:
-        name = "exposure" if offset is None else "offset"
-        raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
-    return rows_of_fit(result, chosen)
-
-
 def get_prediction(
     result: MixedModelResults,
-    exog: Any,
-    transform: bool,
+    new: NewData | None,
     *,
     which: str = "mean",
     re: bool | str | Sequence[str],
     new_levels: str,
     row_labels: Sequence[Any] | None,
-    offset: Any,
-    exposure: Any = None,
-    weights: Any = None,
 ) -> MixedPrediction:
     """Predict with standard errors; see the method of the result."""
     model = result.model
-    exog = None if exog is None else as_table(model, exog)
     chosen = choose_random(re, result.layout, model.frame)
-    rows = _rows(result, exog, transform, chosen, new_levels, offset, exposure)
+    rows = rows_to_predict(result, new, chosen, new_levels)
     linear = rows.linear(result.estimates.b)
     unknown = _unknown_means(result, rows)
     linear = np.where(unknown, np.nan, linear)
     mean = mean_of(model, linear, which)
-    variance = _variance(result, rows, chosen, of_fit=exog is None)
+    variance = _variance(result, rows)
     variance = np.where(np.isnan(linear), np.nan, variance)
-    new = _new_responses(result, exog, transform, chosen, rows, linear, variance, weights)
+    responses = _new_responses(result, rows, linear, variance)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too
     if row_labels is not None and len(row_labels) != len(linear):
@@ -126,10 +96,10 @@ def get_prediction(
             f"row_labels= has {len(row_labels)} labels for {len(linear)} predicted rows"
         )
     about: dict[str, Any] = {
-        "df": _degrees(result, rows, chosen),
+        "df": _degrees(result, rows),
         "df_new": float(result.df_resid) if result.dof_method == "residual" else np.inf,
         "dist": "t" if result.use_t else "norm",
-        "row_labels": _row_labels(result, exog, rows) if row_labels is None else row_labels,
+        "row_labels": _row_labels(result, rows) if row_labels is None else row_labels,
     }
     scale_of_eta = "a new response is not on the scale of the linear predictor: take which='mean'"
     on_link_scale = MixedPrediction(
@@ -138,7 +108,7 @@ def get_prediction(
         linear=None,
         link=Identity(),
         one_signed=False,
-        new=new if same else scale_of_eta,
+        new=responses if same else scale_of_eta,
         **about,
     )
     if which == "linear" or same:
@@ -151,7 +121,7 @@ def get_prediction(
         linear=on_link_scale,
         link=model.link,
         one_signed=power is not None,
-        new=new,
+        new=responses,
         **about,
     )
 
@@ -171,28 +141,26 @@ def _unknown_means(result: MixedModelResults, rows: PredictionRows) -> NDArray[n
     return unknown
 
 
-def _degrees(result: MixedModelResults, rows: PredictionRows, chosen: Chosen) -> Array | float:
+def _degrees(result: MixedModelResults, rows: PredictionRows) -> Array | float:
     """Return degrees of freedom of (estimate - truth) / standard error; inf where normal."""
     if isinstance(result._tests, FixedDenominators):
         return result._tests.degrees
-    if any(mask.any() for mask in chosen):
+    if rows.some_random:
         return np.inf  # no method is about coefficients and random effects together
     df = np.full(len(rows.X), np.nan)
     df[rows.complete] = result._tests.df(rows.X[rows.complete][:, result.estimates.columns])
     return df
 
 
-def _row_labels(result: MixedModelResults, exog: Any, rows: PredictionRows) -> Any:
-    return result.model.data.row_labels if exog is None else rows.labels
+def _row_labels(result: MixedModelResults, rows: PredictionRows) -> Any:
+    return result.model.data.row_labels if rows.new is None else rows.labels
 
 
-def _variance(
-    result: MixedModelResults, rows: PredictionRows, chosen: Chosen, *, of_fit: bool
-) -> Array:
+def _variance(result: MixedModelResults, rows: PredictionRows) -> Array:
     """Return the variances of the linear predictors, shape (m,); NaN where there is none."""
     estimates = result.estimates
     X = rows.X[:, estimates.columns]
-    if not any(mask.any() for mask in chosen):
+    if not rows.some_random:
         result._check_covariance()
         variance = np.einsum("ij,jk,ik->i", X, result._tests.covariance, X)
         if result.undetermined is not None:
@@ -202,7 +170,7 @@ def _variance(
     design = result._design()
     if result.undetermined is not None:
         return _compared_variances(result, rows, X)
-    if of_fit and all(mask.all() for mask in chosen):
+    if rows.new is None and rows.all_random:
         return problem_of(design, estimates).variances_of_rows()
     return _joint_variances(design, estimates, rows, X)
 
@@ -233,35 +201,19 @@ def _compared_variances(result: MixedModelResults, rows: PredictionRows, X: Arra
 
 
 def _new_responses(
-    result: MixedModelResults,
-    exog: Any,
-    transform: bool,
-    chosen: Chosen,
-    rows: PredictionRows,
-    linear: Array,
-    variance: Array,
-    weights: Any,
+    result: MixedModelResults, rows: PredictionRows, linear: Array, variance: Array
 ) -> NewResponses | str:
     """Return what intervals of new responses need, or why there are none."""
-    model, estimates, m = result.model, result.estimates, len(variance)
-    if exog is None:
-        if weights is not None:
-            raise OptionError("weights= is for new data; the rows of the fit have theirs")
-        w = result._design().weights
-    elif weights is not None:
-        w = new_values(exog, m, "weights", weights, model.has_weights, None)
-    else:
-        try:
-            w = new_values(
-                exog, m, "weights", None, model.has_weights, model.weights_name, model.frame
-            )
-        except DataError as error:
-            return str(error)
-    if w is not None and np.any(w <= 0):
-        raise DataError("weights of new rows must be positive")
-    w = np.ones(m) if w is None else np.asarray(w, dtype=float)
+    estimates = result.estimates
     try:
-        left_out = left_out_variance(result, exog, transform, chosen, rows, 1.0 / w)
+        w = _weights(result, rows)
+    except DataError as error:
+        if rows.new is not None and rows.new.given.get("weights") is not None:
+            raise
+        return str(error)
+    check_positive(w)
+    try:
+        left_out = left_out_variance(result, rows, 1.0 / w)
     except (DataError, OptionError) as error:
         return str(error)
     spec, known = estimates.spec, w[np.isfinite(w)]
@@ -271,3 +223,12 @@ def _new_responses(
     if family == "negative_binomial" and np.any(known != 1):
         return "weights of a negative binomial multiply its likelihood, not its responses"
     return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)
+
+
+def _weights(result: MixedModelResults, rows: PredictionRows) -> Array:
+    """Return the weights of the rows, shape (m,): ones for a model that has none."""
+    if rows.new is None:
+        w = result._design().weights
+    else:
+        w = rows.new.values_of(result.model.sources.weights)
+    return np.ones(len(rows.X)) if w is None else np.asarray(w, dtype=float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,43 +10,61 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..frame.alignment import align
-from ..frame.build import (
-    computed_values,
-    fixed_matrix,
-    known_levels,
-    own_levels,
-    random_columns,
-)
 from ..frame.expressions import IN_FORMULA
-from ..frame.table import as_numbers, open_table, tidy, unknown_columns
+from ..frame.new_data import NewData
+from ..frame.sources import Source
 from .which_effects import Chosen
 
 if TYPE_CHECKING:
-    from ..frame.model_frame import ModelFrame
     from ..results.base import MixedModelResults
     from ..results.fitted_model import FittedModel
 
 __all__ = [
     "NEW_LEVELS",
     "PredictionRows",
-    "as_table",
-    "fixed_part",
+    "check_positive",
     "left_out_variance",
-    "new_rows",
-    "new_values",
-    "rows_of_fit",
+    "open_new_data",
+    "rows_of_new_data",
+    "rows_to_predict",
 ]
 
 Array = NDArray[np.float64]
 Refs = NDArray[np.int32]
 
 NEW_LEVELS = ("error", "population", "missing")
-_NONE = {
-    "offset": "0 for none",
-    "exposure": "1 for none",
-    "weights": "numbers of trials if the family is binomial, else 1 for none",
-}
+
+
+def open_new_data(
+    model: FittedModel, exog: Any, transform: bool = True, **given: Any
+) -> NewData | None:
+    """Open new data of a model, at the door of all that predicts or simulates.
+
+    Parameters
+    ----------
+    model : FittedModel
+    exog : table, array_like, shape (m, p), or None
+        None for the rows of the fit, for which nothing can be given.
+    transform : bool
+        Whether `exog` goes through the formula, if the model has one.
+    **given
+        Offset, exposure and weights of the rows, as the user gave them.
+
+    Raises
+    ------
+    DataError
+        If it is no table, or no matrix of this model.
+    OptionError
+        If something is given for the rows of the fit.
+    """
+    if exog is None:
+        for name, value in given.items():
+            if value is not None:
+                raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
+        return None
+    if transform and model.frame is not None:
+        return NewData.of_table(exog, model.frame, **given)
+    return NewData.of_matrix(exog, len(model.layout.columns), **given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +87,10 @@ class PredictionRows:
         levels were asked to be missing.
     labels : Index or None
         Labels of the rows.
+    chosen : tuple of ndarray of bool, shape (k,)
+        The random effects that take part.
+    new : NewData or None
+        Where the rows are from; None for those of the fit.
     """
 
     X: Array
@@ -78,6 +99,8 @@ class PredictionRows:
     refs: tuple[Refs, ...]
     absent: NDArray[np.bool_]
     labels: pd.Index | None
+    chosen: Chosen
+    new: NewData | None
 
     def linear(self, modes: tuple[Array, ...]) -> Array:
         """Return X beta + offset + Z b, shape (m,), for modes (l, k) of each block."""
@@ -91,6 +114,16 @@ class PredictionRows:
         return linear
 
     @property
+    def some_random(self) -> bool:
+        """Whether any random effect takes part."""
+        return any(mask.any() for mask in self.chosen)
+
+    @property
+    def all_random(self) -> bool:
+        """Whether every random effect takes part."""
+        return all(mask.all() for mask in self.chosen)
+
+    @property
     def complete(self) -> NDArray[np.bool_]:
         """Rows without missing values, shape (m,)."""
         known = np.isfinite(self.fixed) & np.isfinite(self.X).all(axis=1) & ~self.absent
@@ -98,14 +131,36 @@ class PredictionRows:
         return np.asarray(np.logical_and.reduce(rows))
 
 
-def rows_of_fit(result: MixedModelResults, chosen: Chosen) -> PredictionRows:
-    """Take the rows of the fit.
+def rows_to_predict(
+    result: MixedModelResults, new: NewData | None, chosen: Chosen, new_levels: str
+) -> PredictionRows:
+    """Take the rows of new data, or those of the fit.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+    new : NewData or None
+        None for the rows of the fit.
+    chosen : tuple of ndarray of bool, shape (k,)
+        The random effects that take part.
+    new_levels : {"error", "population", "missing"}
 
     Raises
     ------
     DataError
-        If the data of the result were removed.
+        If the data of the result were removed, new data lack a column, an offset or an
+        exposure, or a level is new and may not be.
+    OptionError
+        If random effects are asked for and new data have not the columns of a formula.
     """
+    if new_levels not in NEW_LEVELS:
+        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
+    if new is None:
+        return _rows_of_fit(result, chosen)
+    return rows_of_new_data(result, new, chosen, new_levels)
+
+
+def _rows_of_fit(result: MixedModelResults, chosen: Chosen) -> PredictionRows:
     model, fixed = result.model, result._require(result.estimates.linear_predictor)
     design = result._design()
     nowhere = np.full(len(fixed), -1, dtype=np.int32)
@@ -117,82 +172,72 @@ def rows_of_fit(result: MixedModelResults, chosen: Chosen) -> PredictionRows:
         tuple(block.refs if mask.any() else nowhere for block, mask in pairs),
         np.zeros(len(fixed), dtype=bool),
         model.data.row_labels if model.data.labelled else None,
+        chosen,
+        None,
     )
 
 
-def new_rows(
-    result: MixedModelResults,
-    exog: Any,
-    transform: bool,
-    chosen: Chosen,
-    new_levels: str,
-    offset: Any,
-    exposure: Any,
+def rows_of_new_data(
+    result: MixedModelResults, new: NewData, chosen: Chosen, new_levels: str
 ) -> PredictionRows:
-    """Make rows of new data.
+    """Take the rows of new data; see `rows_to_predict`."""
+    X = new.fixed()
+    linear = _fixed_predictor(result, new, X)
+    absent = np.zeros(new.n_rows, dtype=bool)
+    z = [np.zeros((new.n_rows, len(mask))) for mask in chosen]
+    refs = [np.full(new.n_rows, -1, dtype=np.int32) for _ in chosen]
+    for i, mask in enumerate(chosen):
+        if mask.any():
+            if new.frame is None:
+                raise OptionError(
+                    "re= needs a model made from a formula and new data with its columns"
+                )
+            z[i] = new.random(i, mask)
+            refs[i], without = _known_levels(new, i, new_levels)
+            absent |= without
+    return PredictionRows(X, linear, tuple(z), tuple(refs), absent, new.labels, chosen, new)
+
+
+def _fixed_predictor(result: MixedModelResults, new: NewData, X: Array) -> Array:
+    """Return X beta + offset of new rows, shape (m,)."""
+    model = result.model
+    in_formula = model.frame is not None and IN_FORMULA in model.frame.known
+    offset = model.sources.offset
+    if in_formula and new.frame is None:  # a matrix has no columns for offset(...)
+        offset = Source("offset", needed=True, column=None)
+    linear = model._linear_predictor(
+        result.params, X, new.values_of(offset), new.values_of(model.sources.exposure)
+    )
+    if in_formula and new.frame is not None:
+        linear = linear + new.computed(IN_FORMULA)
+    return linear
+
+
+def _known_levels(new: NewData, i: int, new_levels: str) -> tuple[Refs, NDArray[np.bool_]]:
+    """Return the levels of a block and the rows for which there is no prediction."""
+    levels = new.levels(i)
+    refs = levels.known
+    # With "population" a level that is missing has the mean of all levels too.
+    if new_levels == "population" or not (refs < 0).any():
+        return refs, np.zeros(len(refs), dtype=bool)
+    if new_levels == "error":
+        levels.refuse_unseen('"population" or "missing"')
+    return refs, levels.missing | levels.unseen
+
+
+def check_positive(weights: Array | None) -> None:
+    """Refuse weights of new rows, shape (m,), that no response can have.
 
     Raises
     ------
     DataError
-        If a column, an offset or an exposure is missing, or a level is new and may not be.
-    OptionError
-        If random effects are asked for and new data have not the columns of a formula.
+        If one is not positive; those that are missing are NaN.
     """
-    model = result.model
-    exog = as_table(model, exog)
-    X, labels = fixed_part(model, exog, transform)
-    m, frame = len(X), model.frame if transform else None
-    in_formula = model.frame is not None and IN_FORMULA in model.frame.known
-    needs_offset = model.has_offset or (in_formula and frame is None)
-    linear = model._linear_predictor(
-        result.params,
-        X,
-        new_values(exog, m, "offset", offset, needs_offset, model.offset_name, frame),
-        new_values(exog, m, "exposure", exposure, model.has_exposure, model.exposure_name, frame),
-    )
-    if in_formula and frame is not None:
-        linear = linear + computed_values(frame, IN_FORMULA, exog)
-    absent = np.zeros(m, dtype=bool)
-    z = [np.zeros((m, len(mask))) for mask in chosen]
-    refs = [np.full(m, -1, dtype=np.int32) for _ in chosen]
-    if any(mask.any() for mask in chosen):
-        if not transform or model.frame is None:
-            raise OptionError("re= needs a model made from a formula and new data with its columns")
-        for i, mask in enumerate(chosen):
-            if mask.any():
-                z[i], refs[i], without = _random_rows(model.frame, i, exog, mask, new_levels)
-                absent |= without
-    return PredictionRows(X, linear, tuple(z), tuple(refs), absent, labels)
+    if weights is not None and np.any(weights <= 0):
+        raise DataError("weights of new rows must be positive")
 
 
-def _random_rows(
-    frame: ModelFrame, i: int, exog: Any, mask: NDArray[np.bool_], new_levels: str
-) -> tuple[Array, Refs, NDArray[np.bool_]]:
-    """Return columns and levels of a block and the rows for which there is no prediction."""
-    z, refs = random_columns(frame, i, exog, mask), known_levels(frame, i, exog)
-    unseen = refs < 0
-    if not unseen.any():
-        return z, refs, unseen
-    if new_levels == "population":  # a level that is missing has the mean of all levels too
-        return z, refs, np.zeros(len(refs), dtype=bool)
-    missing = own_levels(frame, i, exog)[0] < 0
-    unseen &= ~missing
-    if unseen.any() and new_levels == "error":
-        raise DataError(
-            f"{int(unseen.sum())} rows of the new data have levels of {frame.random[i].name} that "
-            'the fit has not seen; pass new_levels="population" or "missing"'
-        )
-    return z, refs, missing | unseen if new_levels == "missing" else missing
-
-
-def left_out_variance(
-    result: MixedModelResults,
-    exog: Any,
-    transform: bool,
-    chosen: Chosen,
-    rows: PredictionRows,
-    residual: Array,
-) -> Array:
+def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual: Array) -> Array:
     """Return what random effects that are left out add to the variance of a response, (m,).
 
     That is z'Sigma z of these, and at a level that the fit has not seen, whose other effects
@@ -211,27 +256,19 @@ def left_out_variance(
     OptionError
         If new data are a matrix, which says nothing of random effects.
     """
-    model, total = result.model, 0.0
+    total: Array | float = 0.0
     identification = result.estimates.identification
     shares = np.zeros((len(residual), len(identification.size)))
     shares[:, len(identification.elements) :] = residual[:, None]
-    for i, (mask, T) in enumerate(zip(chosen, result.estimates.factors, strict=True)):
+    for i, (mask, T) in enumerate(zip(rows.chosen, result.estimates.factors, strict=True)):
         if mask.all():
             continue
-        if exog is None:
-            z = np.where(mask, 0.0, result._design().blocks[i].z)
-        elif not transform or model.frame is None:
-            raise OptionError(
-                "intervals of new responses need a model made from a formula and new data with "
-                "its columns, from which the random effects are made"
-            )
-        else:
-            z = random_columns(model.frame, i, as_table(model, exog), ~mask)
+        z = _left_out_columns(result, rows, i, mask)
         out = z @ T
-        new = (rows.refs[i] < 0)[:, None]
-        together = np.where(new, out * (rows.z[i] @ T), 0.0)
+        unseen = (rows.refs[i] < 0)[:, None]
+        together = np.where(unseen, out * (rows.z[i] @ T), 0.0)
         total = total + (np.square(out) + 2.0 * together).sum(axis=1)
-        whole = z + np.where(new, rows.z[i], 0.0)
+        whole = z + np.where(unseen, rows.z[i], 0.0)
         for at, e in enumerate(identification.elements):
             if e.block == i:
                 shares[:, at] = len(e.places) * whole[:, e.row] * whole[:, e.column]
@@ -240,89 +277,15 @@ def left_out_variance(
     return np.where(known, result._effects_scale**2 * total, np.nan)
 
 
-def as_table(model: FittedModel, exog: Any) -> Any:
-    """Return new data, a series as the frame it stands for."""
-    if not isinstance(exog, pd.Series):
-        return exog
-    # One row, unless it is the one column of a matrix.
-    one_column = model.frame is None and len(model.layout.columns) == 1
-    return exog.to_frame() if one_column else exog.to_frame().T.infer_objects()
-
-
-def fixed_part(
-    model: FittedModel, exog: Any, transform: bool = True
-) -> tuple[Array, pd.Index | None]:
-    """Return the fixed-effects matrix of new data, shape (m, p), and its row labels."""
-    exog = as_table(model, exog)
-    labels = exog.index if isinstance(exog, pd.DataFrame) else None
-    if transform and model.frame is not None:
-        return fixed_matrix(model.frame, exog), labels
-    matrix = as_numbers(exog, "the new data")
-    width = len(model.layout.columns)
-    if matrix.ndim == 1:
-        matrix = matrix[:, None] if width == 1 else matrix[None, :]
-    if matrix.ndim != 2 or matrix.shape[1] != width:
-        raise DataError(
-            f"new data must have {width} columns, one per coefficient, not shape {matrix.shape}"
+def _left_out_columns(
+    result: MixedModelResults, rows: PredictionRows, i: int, mask: NDArray[np.bool_]
+) -> Array:
+    """Return the columns of a block that are left out, shape (m, k), zero for the others."""
+    if rows.new is None:
+        return np.where(mask, 0.0, result._design().blocks[i].z)
+    if rows.new.frame is None:
+        raise OptionError(
+            "intervals of new responses need a model made from a formula and new data with "
+            "its columns, from which the random effects are made"
         )
-    return matrix, labels
-
-
-def new_values(
-    exog: Any,
-    m: int,
-    option: str,
-    given: Any,
-    needed: bool,
-    name: str | None,
-    frame: ModelFrame | None = None,
-) -> Array | None:
-    """Return offset, exposure or weights of new rows, shape (m,).
-
-    Parameters
-    ----------
-    exog : table
-        The new data.
-    m : int
-        Its rows.
-    option : str
-        ``"offset"``, ``"exposure"`` or ``"weights"``.
-    given : array_like, column name or None
-        What the caller says.
-    needed : bool
-        Whether the model has one.
-    name : str or None
-        The column the model took it from, or the expression.
-    frame : ModelFrame, optional
-        What computes expressions, where new data have columns.
-
-    Raises
-    ------
-    DataError
-        If it is needed and not there, or has not one value for every row.
-    """
-    if given is None and not needed:
-        return None
-    article = "an " if option[0] in "aeiou" else "" if option[-1] == "s" else "a "
-    absent = DataError(
-        f"the model has {article}{option}: give {option}= for the new rows, {_NONE[option]}"
-    )
-    if given is None and name is None:
-        raise absent
-    if given is not None and not isinstance(given, str):
-        labels = exog.index if isinstance(exog, pd.DataFrame) else None
-        if isinstance(exog, Mapping):
-            labels = open_table(exog).index
-        values = as_numbers(align(given, labels, f"{option}="), f"{option}=")
-        if values.shape not in ((), (m,)):
-            raise DataError(f"{option}= has shape {values.shape} for {m} new rows")
-        return np.broadcast_to(values, (m,))
-    if not (isinstance(exog, Mapping | pd.DataFrame) or hasattr(exog, "columns")):
-        raise absent
-    column: Any = given or name
-    if frame is not None and option in frame.known and column == name:
-        return computed_values(frame, option, exog)
-    table = open_table(exog)
-    if column not in table.names:
-        raise unknown_columns([column], table.names)
-    return as_numbers(tidy(table.read([column])[column]), f"{option}={column!r}")
+    return rows.new.random(i, ~mask)

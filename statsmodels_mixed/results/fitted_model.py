@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..frame.design import Design
 from ..frame.model_frame import ModelFrame
+from ..frame.sources import Sources
 from .layout import Layout
 
 __all__ = ["FittedModel", "ModelData"]
@@ -41,21 +42,15 @@ class FittedModel(Protocol):
     link : object
         With `inverse` and `inverse_deriv`, as the links of statsmodels.
     k_constant : int
-    offset_name, exposure_name, weights_name : str or None
-        The columns that were given for these, if columns were given.
-    has_offset, has_exposure, has_weights : bool
+    sources : Sources
+        Where offset, exposure and weights come from.
     """
 
     design: Design | None
     frame: ModelFrame | None
     data: Any
     link: Any
-    offset_name: str | None
-    exposure_name: str | None
-    weights_name: str | None
-    has_offset: bool
-    has_exposure: bool
-    has_weights: bool
+    sources: Sources
     layout: Layout
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..prediction.rows import open_new_data
 from ..results.base import unwrap
 from ..results.parameters import check_count
 from .new_rows import new_simulator
@@ -93,28 +94,20 @@ def simulate(
     """
     results = unwrap(result)
     estimates = results.estimates
-    design = results._design() if exog is None else None
     n = check_count(n, "draws")
     truth = hypothesized(results, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
-    if design is None:
-        simulator, mean, complete = new_simulator(
-            results,
-            truth,
-            re,
-            exog,
-            new_levels=new_levels,
-            offset=offset,
-            exposure=exposure,
-            weights=weights,
-        )
+    if exog is not None and results.model.frame is None:
+        raise OptionError("exog= needs a model made from a formula; this one is made from arrays")
+    new = open_new_data(results.model, exog, offset=offset, exposure=exposure, weights=weights)
+    if new is not None:
+        simulator, mean, complete = new_simulator(results, truth, re, new, new_levels)
         out = np.full((len(complete), n), np.nan)
         if len(mean):
             out[complete] = (_draws(simulator, n, seed) + mean).T
         return out
-    given = {"new_levels": new_levels, "offset": offset, "exposure": exposure, "weights": weights}
-    for name, value in given.items():
-        if value is not None:
-            raise OptionError(f"{name}= is for new data, exog=")
+    if new_levels is not None:
+        raise OptionError("new_levels= is for new data, exog=")
+    design = results._design()
     simulator = simulator_of(design, estimates, truth, re)
     draws = _draws(simulator, n, seed)
     if simulator.spec is None:

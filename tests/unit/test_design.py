@@ -10,8 +10,9 @@ import pytest
 from statsmodels_mixed.errors import DataError
 from statsmodels_mixed.formula.parse import parse
 from statsmodels_mixed.formula.terms import Grouping, Intercept, MixedFormula, RandomTerm
-from statsmodels_mixed.frame.build import build_frame, random_matrix
+from statsmodels_mixed.frame.build import build_frame
 from statsmodels_mixed.frame.design import build_design, check_groupings, check_linear_response
+from statsmodels_mixed.frame.new_data import NewData
 
 # Two groups of three rows, small enough to write every matrix down.
 SMALL = pd.DataFrame(
@@ -126,9 +127,9 @@ def test_blocks_come_by_size_then_in_formula_order():
 def test_new_data_see_the_blocks_in_the_same_order():
     frame = build_frame(parse("y ~ 1 + (1 | h) + (x | g)"), SMALL)
     for position, block in enumerate(build_design(frame).blocks):
-        z, refs = random_matrix(frame, position, SMALL)
-        np.testing.assert_array_equal(z, block.z)
-        np.testing.assert_array_equal(refs, block.refs)
+        new = NewData.of_table(SMALL, frame)
+        np.testing.assert_array_equal(new.random(position), block.z)
+        np.testing.assert_array_equal(new.levels(position).known, block.refs)
 
 
 def test_interactions_and_nesting_of_grouping_factors():

@@ -10,14 +10,8 @@ import statsmodels.formula
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.formula.terms import Grouping, Intercept, MixedFormula, RandomTerm
-from statsmodels_mixed.frame.build import (
-    build_frame,
-    fixed_matrix,
-    known_levels,
-    own_levels,
-    random_columns,
-    random_matrix,
-)
+from statsmodels_mixed.frame.build import build_frame
+from statsmodels_mixed.frame.new_data import NewData
 
 N = 24
 RNG = np.random.default_rng(4)
@@ -39,6 +33,15 @@ def term(effects="", grouping="g", intercept=Intercept.PRESENT, correlated=True)
 
 def formula(fixed="1 + x", *random, response="y"):
     return MixedFormula(response, fixed, random or (term(),))
+
+
+def fixed_matrix(frame, new):
+    return NewData.of_table(new, frame).fixed()
+
+
+def random_matrix(frame, block, new):
+    data = NewData.of_table(new, frame)
+    return data.random(block), data.levels(block).known
 
 
 def test_a_frame_knows_its_rows_and_names():
@@ -229,14 +232,15 @@ def test_levels_of_grouping_factors_are_found_in_new_data():
 def test_some_columns_of_random_effects():
     frame = build_frame(formula("1", term("x + f")), DATA)
     assert frame.random[0].names == ("Intercept", "f[T.v]", "f[T.w]", "x")
-    whole = random_columns(frame, 0, DATA)
+    whole = NewData.of_table(DATA, frame).random(0)
     np.testing.assert_array_equal(whole, random_matrix(frame, 0, DATA)[0])
     for wanted in ([1, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]):
         mask = np.array(wanted, dtype=bool)
         names = ["y", *["f"] * wanted[1], *["x"] * wanted[3]]
-        np.testing.assert_array_equal(random_columns(frame, 0, DATA[names], mask), whole * mask)
+        z = NewData.of_table(DATA[names], frame).random(0, mask)
+        np.testing.assert_array_equal(z, whole * mask)
     absent = DATA.assign(x=np.where(np.arange(N) < 2, np.nan, DATA["x"]))
-    z = random_columns(frame, 0, absent, np.array([True, False, False, True]))
+    z = NewData.of_table(absent, frame).random(0, np.array([True, False, False, True]))
     assert np.isnan(z[:2, [0, 3]]).all()
     np.testing.assert_array_equal(z[2:], whole[2:] * [1, 0, 0, 1])
 
@@ -245,14 +249,14 @@ def test_levels_of_new_data_are_told_apart():
     frame = build_frame(formula("1", term(), term("", "g&h")), DATA)
     assert [part.name for part in frame.random] == ["g & h", "g"]
     new = {"g": [99, 10, 99, np.nan, 7, 7], "h": ["t", "s", "t", "s", None, "zz"]}
-    codes, levels = own_levels(frame, 1, new)
+    codes, levels = NewData.of_table(new, frame).levels(1).own
     assert codes.tolist() == [2, 1, 2, -1, 0, 0]
     assert levels.tolist() == [7, 10, 99]
-    assert known_levels(frame, 1, new).tolist() == [-1, 0, -1, -1, -1, -1]
-    codes, levels = own_levels(frame, 0, new)
+    assert NewData.of_table(new, frame).levels(1).known.tolist() == [-1, 0, -1, -1, -1, -1]
+    codes, levels = NewData.of_table(new, frame).levels(0).own
     assert codes.tolist() == [2, 1, 2, -1, -1, 0]
     assert levels.tolist() == [(7, "zz"), (10, "s"), (99, "t")]
-    none, levels = own_levels(frame, 0, {"g": [np.nan], "h": ["s"]})
+    none, levels = NewData.of_table({"g": [np.nan], "h": ["s"]}, frame).levels(0).own
     assert none.tolist() == [-1]
     assert len(levels) == 0
 
