@@ -35,7 +35,7 @@ class GroupCovariance:
     estimated : ndarray of bool, shape (k, k)
         False where the model fixes the covariance at zero.
 
-    A covariance that the data do not determine is NaN.
+    A covariance that the data do not determine has the value at which the fit ended.
 
     Examples
     --------
