@@ -47,7 +47,12 @@ class HasColumns(Protocol):
 
 def _joined(pattern: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
     """Return the sets of two columns or more whose block of T is a full lower triangle."""
+    k = len(pattern)
+    if k < 2:
+        return []
     near = pattern | pattern.T
+    if near.all():
+        return [np.arange(k)]
     sets: list[NDArray[np.intp]] = []
     seen = np.zeros(len(pattern), dtype=bool)
     for column in range(len(pattern)):
@@ -92,11 +97,22 @@ def _backward_triangle(columns: Array, weights: Array | None) -> tuple[Array, Ar
     return upper[::-1, ::-1], unit[::-1]
 
 
+def _two_are_apart(columns: Array, weights: Array | None) -> bool:
+    """Tell quickly that two columns are far from dependent; False where it is not sure."""
+    a, b = columns.T
+    c = a if weights is None else a * weights
+    d = b if weights is None else b * weights
+    product = float(c @ a) * float(d @ b)
+    return 0.0 < product < np.inf and 1.0 - float(c @ b) ** 2 / product > APART**2
+
+
 def _orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array] | None:
     """Return C and the columns times C; None when the columns are far enough from dependent.
 
     Twice, because the first round leaves rounding errors of the size of the condition number.
     """
+    if columns.shape[1] == 2 and _two_are_apart(columns, weights):
+        return None
     L, size = _backward_triangle(columns, weights)
     if np.min(np.diag(L)) > APART:
         return None

@@ -36,6 +36,8 @@ _STOPS = {
 # Evaluations, and numbers, in the largest log.
 _LONGEST_LOG = 1 << 17
 _LARGEST_LOG = 1 << 23
+# Evaluations in that of Newton steps.
+_NEWTON_LOG = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def run_minimizer(
     """
     if log_capacity is None:  # memory that is not written to is not taken
         log_capacity = min(_LONGEST_LOG, max(1024, _LARGEST_LOG // max(1, len(start))))
+        if algorithm is None:  # Newton steps are few, and large arrays cost their clearing
+            log_capacity = min(log_capacity, _NEWTON_LOG)
     if algorithm is not None and nlopt_table() is None:
         limits = {"max_eval": max_eval, "max_time": max_time}
         tolerances = {

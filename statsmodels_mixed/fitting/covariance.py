@@ -6,6 +6,7 @@ lists the free elements of all factors, block by block, column by column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -146,7 +147,11 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     """
     out = []
     for factor, pattern in zip(factors, patterns, strict=True):
-        T = factor * np.where(np.diag(factor) < 0, -1.0, 1.0)
+        diagonal = np.diag(factor)
+        if (diagonal > 0).all():
+            out.append(factor + 0.0)
+            continue
+        T = factor * np.where(diagonal < 0, -1.0, 1.0)
         for group in components(pattern):
             part = np.ix_(group, group)
             full = pattern[part].sum() == len(group) * (len(group) + 1) // 2
@@ -168,4 +173,20 @@ def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:
     tolerance : float
         Smallest singular value of T that counts as positive.
     """
-    return any(bool(np.linalg.svd(T, compute_uv=False).min() < tolerance) for T in factors)
+    return any(_is_deficient(T, tolerance) for T in factors)
+
+
+def _is_deficient(T: Array, tolerance: float) -> bool:
+    """Tell whether a lower triangle has a singular value below the tolerance.
+
+    All but the least together are at most (|T|_F^2 / (k - 1))^((k - 1) / 2), by the inequality of
+    means, and the product of all is |det T|; that settles most cases without computing them.
+    """
+    others = len(T) - 1
+    determinant = math.prod(map(abs, T.diagonal().tolist()))
+    if not others:
+        return bool(determinant < tolerance)
+    most = (float(np.vdot(T, T)) / others) ** (others / 2)
+    if determinant >= tolerance * most:
+        return False
+    return bool(np.linalg.svd(T, compute_uv=False)[-1] < tolerance)

@@ -7,7 +7,9 @@ unit variance, before any cross-product is formed; estimates are carried back af
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ WELL_CONDITIONED = 1e-5
 # Sums of squares of numbers up to 2 to this power, and above its inverse, are far from the ends
 # of the range of doubles.
 ORDINARY = 300
+# Sums of squares that are surely of a column of ordinary size.
+SAFE_SQUARES = (2.0**-500, 2.0**500)
 # The response is reproduced when less than this share of its root mean square is left.
 REPRODUCED = 1e-14
 
@@ -36,11 +40,16 @@ def binary_exponents(values: Array) -> NDArray[np.intc]:
 
     Powers of two, so that nothing is rounded.
     """
-    if not values.size:
+    if not values.size or _surely_ordinary(np.einsum("ij,ij->j", values, values)):
         return np.zeros(values.shape[1:], dtype=np.intc)
     largest = np.maximum(values.max(axis=0), -values.min(axis=0))
     exponents = np.frexp(largest)[1]
     return np.where(np.abs(exponents) > ORDINARY, exponents, 0).astype(np.intc)
+
+
+def _surely_ordinary(squares: Array | float) -> bool:
+    """Tell whether sums of squares are those of columns of ordinary size."""
+    return bool(np.all((squares > SAFE_SQUARES[0]) & (squares < SAFE_SQUARES[1])))
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class FixedBasis:
         """Return beta with X beta = Q gamma, shape (rank,); infinite where it overflows."""
         if not len(gamma):
             return gamma
-        R, exponents = self._ordinary_factor()
+        R, exponents = self._ordinary_factor
         with one_blas_thread():  # OpenBLAS starts its threads for a triangle of any size
             beta: Array = lapack.dtrtrs(R, gamma)[0]
         if not exponents.any():
@@ -99,6 +108,12 @@ class FixedBasis:
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(np.sqrt(np.diag(full)), -exponents)
 
+    @cached_property
+    def is_ordinary(self) -> bool:
+        """Whether all columns are of ordinary size, so that nothing here can overflow."""
+        return not self._ordinary_factor[1].any()
+
+    @cached_property
     def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc]]:
         """Return R 2^-e and e, by column, with columns of ordinary size."""
         exponents = binary_exponents(self.R)
@@ -106,7 +121,7 @@ class FixedBasis:
 
     def _ordinary_covariance(self, inverse: Array) -> tuple[Array, NDArray[np.intc]]:
         """Return C and e such that C_ij / 2^(e_i + e_j) is the covariance."""
-        R, exponents = self._ordinary_factor()
+        R, exponents = self._ordinary_factor
         with one_blas_thread():
             half = lapack.dtrtrs(R, inverse)[0]
             full: Array = lapack.dtrtrs(R, half.T)[0]
@@ -205,7 +220,8 @@ def residual_response(
         If the fixed effects leave nothing of y.
     """
     unit = 2.0 ** int(binary_exponents(y[:, None])[0])
-    y = y / unit
+    if unit != 1.0:
+        y = y / unit
     gamma = np.zeros(basis.Q.shape[1])
     residual = y
     for _ in range(2):
@@ -224,6 +240,7 @@ def residual_response(
 def root_mean_square(values: Array, weights: Array | None) -> float:
     """Return the root of the mean (weighted) square of values, shape (n,)."""
     unit = 2.0 ** int(binary_exponents(values[:, None])[0])
-    values = values / unit
-    squares = values * values if weights is None else weights * values * values
-    return unit * float(np.sqrt(np.mean(squares)))
+    if unit != 1.0:
+        values = values / unit
+    weighted = values if weights is None else weights * values
+    return unit * math.sqrt(float(weighted @ values) / len(values))

@@ -154,6 +154,8 @@ def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolutio
     with np.errstate(over="ignore"):
         errors = solution.sigma * solution.errors_unscaled
     infinite = ~(np.isfinite(solution.beta) & np.isfinite(errors))
+    if not infinite.any():
+        return
     for column, lost in zip(columns, infinite, strict=True):
         if lost:
             name = design.x_names[column]

@@ -233,5 +233,5 @@ def _check_options(options: FitOptions) -> None:
             name == "max_eval" and float(value) % 1 != 0
         ):
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
-        if not (np.isfinite(value) and value >= 0):
+        if not 0 <= value < np.inf:
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")

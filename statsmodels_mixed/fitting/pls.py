@@ -77,10 +77,14 @@ def solve(products: Crossproducts) -> PLSSolution:
     raw = products.workspace.solution()
     scale, basis = products.y_scale, products.basis
     by_term = products.workspace.design.by_term
+    covariance = basis.covariance(raw.xvx_inverse)
+    with_range = basis.is_ordinary or not len(covariance)
     return PLSSolution(
         beta=basis.coefficients(products.gamma + scale * raw.beta),
-        cov_unscaled=basis.covariance(raw.xvx_inverse),
-        errors_unscaled=basis.standard_errors(raw.xvx_inverse),
+        cov_unscaled=covariance,
+        errors_unscaled=(
+            np.sqrt(np.diag(covariance)) if with_range else basis.standard_errors(raw.xvx_inverse)
+        ),
         sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
         u=by_term(raw.u * scale),
         b=by_term(raw.b * scale),

@@ -245,6 +245,9 @@ def check_random_columns(design: Design) -> None:
         If the squares of a column of random effects are not.
     """
     for block in design.blocks:
+        squares = np.einsum("ij,ij->j", block.z, block.z)
+        if ((squares >= SMALLEST_COLUMN) & (squares <= LARGEST_COLUMN)).all():
+            continue
         largest = np.maximum(block.z.max(axis=0), -block.z.min(axis=0))
         lost = (largest > 0) & ((largest < SMALLEST_COLUMN) | (largest > LARGEST_COLUMN))
         if lost.any():

@@ -111,7 +111,7 @@ def select(
         check_option(option, values, index)
     return Selection(
         # Rows that were picked are a copy; a whole column may be the user's own memory.
-        {name: tidy(series.copy() if shared else series) for name, series in columns.items()},
+        {name: tidy(series).copy() if shared else tidy(series) for name, series in columns.items()},
         index,
         n_before - len(index),
         numbers.get("weights"),

@@ -80,7 +80,8 @@ class MixedModelResults(Testing):
         self._refer(reference)
 
     def _refer(self, reference: Reference) -> None:
-        reference = replace(reference, tests=self._aware(reference.tests))
+        if self.undetermined is not None:
+            reference = replace(reference, tests=self._aware(reference.tests))
         self.reference = reference
         self.normalized_cov_params = reference.tests.covariance / self.scale
 
