@@ -90,7 +90,7 @@ def fitted(name: str) -> Any:
 
 def drawn_levels(result: Any, n: int, seed: int, by: str) -> np.ndarray:
     """Return the levels of the first replicates of a bootstrap, which share a stream."""
-    cases = cases_of(result._design(), by)
+    cases = cases_of(result.kept_design(), by)
     assert n <= cases.stream_length
     return cases.draw(stream(read_seed(seed), 0), n)
 
@@ -99,7 +99,7 @@ def copied(result: Any, name: str, drawn: np.ndarray) -> pd.DataFrame:
     """Return data in which levels are repeated under names of their own."""
     source, _, _, _, by, column = MODELS[name]
     data = data_of(source)
-    block = next(block for block in result._design().blocks if block.name == by)
+    block = next(block for block in result.kept_design().blocks if block.name == by)
     parts = []
     for copy, level in enumerate(drawn):
         rows = data[block.refs == level]
@@ -135,7 +135,7 @@ def test_a_replicate_is_a_fit_to_copied_data(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_level_once_is_the_fit(name):
     result = fitted(name)
-    cases = cases_of(result._design(), MODELS[name][4])
+    cases = cases_of(result.kept_design(), MODELS[name][4])
     order = np.random.default_rng(1).permutation(len(cases.count))
     refitter = CaseRefitter(cases, result.estimates, truth_of(result.estimates))
     fits = refitter.fitter()(order[None, :], np.zeros(1, dtype=np.int32))
@@ -155,7 +155,7 @@ def test_coefficients_of_a_balanced_layout_are_means_of_the_levels_drawn():
 
 
 def test_levels_are_drawn_evenly_and_independently():
-    cases = cases_of(fitted("slope")._design(), None)
+    cases = cases_of(fitted("slope").kept_design(), None)
     drawn = cases.draw(np.random.default_rng(3), 4000)
     assert drawn.shape == (4000, 18)
     expected = 4000.0
@@ -168,7 +168,7 @@ def test_levels_are_drawn_evenly_and_independently():
 
 def test_levels_within_another_factor_are_drawn_from_within_it():
     result = fitted("inner")
-    cases = cases_of(result._design(), "batch & cask")
+    cases = cases_of(result.kept_design(), "batch & cask")
     batch = np.repeat(np.arange(10), 3)  # three casks in each, in their order
     drawn = cases.draw(np.random.default_rng(5), 50)
     for one in drawn:
@@ -181,7 +181,7 @@ def test_levels_within_another_factor_are_drawn_from_within_it():
 
 
 def test_copies_of_a_level_have_inner_levels_of_their_own():
-    cases = cases_of(fitted("nested")._design(), None)
+    cases = cases_of(fitted("nested").kept_design(), None)
     assert cases.by == "batch"
     sample = cases.sample(np.zeros(10, dtype=np.intp))
     casks, batches = sample.blocks
@@ -191,7 +191,7 @@ def test_copies_of_a_level_have_inner_levels_of_their_own():
 
 
 def test_copies_of_a_level_share_those_of_a_crossed_factor():
-    design = fitted("crossed")._design()
+    design = fitted("crossed").kept_design()
     sample = cases_of(design, "plate").sample(np.zeros(24, dtype=np.intp))
     plates, samples = sample.blocks
     assert len(np.unique(plates.refs)) == 24
@@ -220,9 +220,9 @@ def test_a_coefficient_that_a_sample_cannot_tell_is_nan(family):
     options = {} if family is None else {"family": family}
     data = groups(1)
     result = constructor("y ~ x + kind + (1 | g)", data, **options).fit()
-    cases = cases_of(result._design(), None)
+    cases = cases_of(result.kept_design(), None)
     refitter = CaseRefitter(cases, result.estimates, truth_of(result.estimates))
-    names = [str(level) for level in result._design().blocks[0].levels]
+    names = [str(level) for level in result.kept_design().blocks[0].levels]
     without_a = [i for i, name in enumerate(names) if name != "s00"] + [1]
     without_c = [i for i in range(11) if i < 6] + [1, 2, 3, 4, 5]
     draws = np.array([without_a, without_c])
@@ -259,7 +259,7 @@ def test_a_sample_that_cannot_be_fitted_is_nan():
     drawn = [
         one
         for number in range(10)
-        for one in cases_of(result._design(), None).draw(stream(read_seed(1), number), 4)
+        for one in cases_of(result.kept_design(), None).draw(stream(read_seed(1), number), 4)
     ]
     assert_array_equal(np.isnan(boot.values).all(axis=1), [not one.any() for one in drawn])
     assert not boot.converged[np.isnan(boot.values).all(axis=1)].any()

@@ -68,7 +68,7 @@ class Dense:
     """V, H and the A of every cluster, all n x n or of the size of a cluster."""
 
     def __init__(self, result, codes, kind):
-        design, estimates = result._results._design(), result.estimates
+        design, estimates = result._results.kept_design(), result.estimates
         n = len(design.y)
         self.X = design.X
         self.V = np.diag(1 / (np.ones(n) if design.weights is None else design.weights))

@@ -61,7 +61,7 @@ def test_known_modes_are_found_again(n_agq):
         warnings.simplefilter("ignore")
         model = smf.mixedglm2("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}), family=SQRT)
         fit = model.fit(n_agq=n_agq)
-    design, est = fit._design(), fit.estimates
+    design, est = fit.kept_design(), fit.estimates
     core = solve_at(prepare_at(design, est, n_agq=n_agq), est)
     u = core.solution().u
     np.testing.assert_allclose(u, est.u[0].ravel(), atol=1e-6)

@@ -143,7 +143,7 @@ def test_means_and_their_differences(record):
     # The designs are balanced: a marginal mean is that of the rows of its level.
     result, method = fit_of(record), prepared_for(record)
     factor = record["spec"].removeprefix("~").lower()
-    X = pd.DataFrame(result._results._design().X).groupby(
+    X = pd.DataFrame(result._results.kept_design().X).groupby(
         np.asarray(result.model.frame.table[factor]), observed=True
     )
     means = X.mean()
@@ -166,7 +166,7 @@ def test_means_and_their_differences(record):
 
 
 def kenward_roger(result: Any, L: np.ndarray) -> SimpleNamespace:
-    design, estimates = result._results._design(), result.estimates
+    design, estimates = result._results.kept_design(), result.estimates
     n = len(design.y)
     W = np.eye(n) if design.weights is None else np.diag(1 / design.weights)
     V, G = W.copy(), []

@@ -83,7 +83,7 @@ def test_deletion_leaves_alpha_of_zero():
 
 def test_profiles_see_alpha_grow_where_it_is_zero_at_the_estimate(poisson_like):
     fit, _, _ = poisson_like
-    design = fit._results._design()
+    design = fit._results.kept_design()
     profiled = fit.profile("beta").frame.loc[("beta", "x")]
     points = profiled[profiled["zeta"].abs().to_numpy().ravel() > 2.5]
     assert len(points)
@@ -120,7 +120,7 @@ def test_power_of_a_likelihood_ratio_test_with_alpha_of_zero(poisson_like):
     fit, _, fresh = poisson_like
     power = fit.power(4, test="lrt", seed=2, hypotheses={"x": [0.0, 1.0]})
     Y = fit.simulate(4, seed=2)
-    frame = fit._results._design()
+    frame = fit._results.kept_design()
     for i in range(4):
         full = fresh(Y[:, i])
         data = pd.DataFrame({"y": Y[:, i], "g": frame.blocks[0].refs})

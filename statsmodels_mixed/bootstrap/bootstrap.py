@@ -128,7 +128,7 @@ def bootstrap(
          days           10.5    8.6   12.1          99
     """
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
     if resume is not None and path is not None:
         raise OptionError("give path= or resume=, not both: a file is resumed by its name")
@@ -204,7 +204,7 @@ def _recipe(
     by: str,
 ) -> Recipe:
     """Write down what the replicates will follow from."""
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     weights = design.weights if estimates.linear else None
     units = [block.column_sizes(weights) for block in design.blocks]
     entropy: Any = root.entropy

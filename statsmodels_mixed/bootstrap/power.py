@@ -213,7 +213,7 @@ def power(
     Name: power, dtype: float64
     """
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
     quantile_levels(alpha)
     test = _own_test(result) if test is None else test

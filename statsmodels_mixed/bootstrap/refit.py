@@ -57,7 +57,7 @@ def refit(result: _Fit, y: ArrayLike) -> _Fit:
     {'Intercept': 246.97, 'days': 10.04}
     """
     results = unwrap(result)
-    n, index = len(results._design().y), results.model.data.row_labels
+    n, index = len(results.kept_design().y), results.model.data.row_labels
     y = align(_one_response(y), index, "y", within=True)
     try:
         values = as_numbers(y, "y").copy()

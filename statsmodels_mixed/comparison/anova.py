@@ -154,7 +154,7 @@ def _comparison(fits: Sequence[Any]) -> pd.DataFrame:
 
 def _nested_pvalue(small: Any, large: Any, statistic: float, df_diff: int) -> float:
     """Return the p-value of the mixture, after making sure that the models are nested."""
-    restricted, full = small._design(), large._design()
+    restricted, full = small.kept_design(), large.kept_design()
     advice = "a likelihood-ratio test needs a model that is a special case of the other"
     column = foreign_column(restricted, full)
     if column is not None:

@@ -61,7 +61,7 @@ def drop1(result: Any) -> pd.DataFrame:
     days       5      23.54        1
     """
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     if estimates.reml:
         raise OptionError(
             "REML criteria of models with different fixed effects are not comparable: refit "
@@ -133,7 +133,7 @@ def ranova(result: Any) -> pd.DataFrame:
     days in (1 + days | subj)     4      42.14        2
     """
     result = unwrap(result)
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     rows = [_row("<none>", result.objective, result.dof)]
     for label, at, dropped in _random_effects(result):
         reduced = _without(design, at, dropped)
@@ -179,7 +179,7 @@ def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
     """Yield label, block and columns of the block for everything that can be left out."""
     frame = result.model.frame
     if frame is None:
-        for at, block in enumerate(result._design().blocks):
+        for at, block in enumerate(result.kept_design().blocks):
             yield from _effects_of_arrays(at, block)
         return
     for at, part in enumerate(frame.random):

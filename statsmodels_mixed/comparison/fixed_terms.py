@@ -88,7 +88,7 @@ def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:
     frame = result.model.frame
     if frame is not None:
         return terms_of(frame.fixed)
-    X = result._design().X
+    X = result.kept_design().X
     return [
         FixedTerm(
             name,
@@ -111,7 +111,7 @@ def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterato
         Its terms.
     """
     frame = result.model.frame
-    design = result._design()
+    design = result.kept_design()
     if frame is None:
         X = design.X
         return (X[:, term.columns] for term in terms)

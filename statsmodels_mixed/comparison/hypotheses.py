@@ -76,7 +76,7 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     """Recode the fixed part of a fit."""
     terms = fixed_terms(result)
     columns = result.estimates.columns
-    basis = orthonormal_basis(result._design().X[:, columns], None)
+    basis = orthonormal_basis(result.kept_design().X[:, columns], None)
     parts: list[Array] = []
     unit: dict[frozenset[Any], float] = {}
     for term, matrix in zip(terms, effect_columns(result, terms), strict=True):

@@ -99,7 +99,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
             "their likelihoods are not comparable, refit both in the same way"
         )
-    a, b = full._design(), restricted._design()
+    a, b = full.kept_design(), restricted.kept_design()
     same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
     if not same_rows or not _equal(a.offset, b.offset):
         raise OptionError(

@@ -82,7 +82,7 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
 
 def _check_data(full: Any, y: Any, weights: Any, offset: Any) -> None:
     """Raise OptionError unless response, weights and offset are those of the mixed model."""
-    design = full._design()
+    design = full.kept_design()
     ones, zeros = np.ones(len(design.y)), np.zeros(len(design.y))
     pairs = (
         (design.y, y),

@@ -293,7 +293,7 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     'S335'
     """
     result = unwrap(result)
-    design, estimates, layout = result._design(), result.estimates, result.layout
+    design, estimates, layout = result.kept_design(), result.estimates, result.layout
     if isinstance(by, str) and by == "obs":
         groups = RowGroups(by, np.arange(layout.nobs), row_labels(result))
     else:

@@ -124,7 +124,7 @@ def raw_residuals(result: MixedModelResults, kind: str) -> Array:
     """Return residuals of a kind that needs no leverages, shape (n,)."""
     response = np.asarray(result.resid)
     if result.estimates.linear:
-        weights = result._design().weights
+        weights = result.kept_design().weights
         if weights is None or kind in ("response", "working"):
             return response
         return np.asarray(np.sqrt(weights) * response)
@@ -133,4 +133,6 @@ def raw_residuals(result: MixedModelResults, kind: str) -> Array:
     mu, family = np.asarray(result.fittedvalues), result.family
     if kind == "working":
         return np.asarray(response * family.link.deriv(mu))
-    return np.asarray(family.resid_anscombe(result._design().y, mu, var_weights=result._weights))
+    return np.asarray(
+        family.resid_anscombe(result.kept_design().y, mu, var_weights=result._weights)
+    )

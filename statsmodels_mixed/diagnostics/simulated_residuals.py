@@ -263,7 +263,7 @@ def simulated_residuals(
     (0.94, 0.8)
     """
     result = unwrap(result)
-    y, root = result._design().y, read_seed(seed)
+    y, root = result.kept_design().y, read_seed(seed)
     drawn = simulate(result, n, seed=root, re=re)
     spec = result.estimates.spec
     discrete = spec is not None and spec.family in DISCRETE

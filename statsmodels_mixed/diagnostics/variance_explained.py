@@ -197,7 +197,7 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
 def _take_apart(result: Any, null_mean: str) -> _Parts:
     if null_mean not in NULL_MEANS:
         raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}")
-    design, estimates = result._design(), result.estimates
+    design, estimates = result.kept_design(), result.estimates
     rows = _rows_counted(design, estimates)
     linear = design.X[:, estimates.columns] @ estimates.beta
     _warn_of_separation(result)

@@ -151,7 +151,29 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         """1 when the columns of X span a constant, else 0."""
         return self.data.k_constant
 
-    def _kept_design(self) -> Design:
+    def kept_design(self) -> Design:
+        """Return the arrays of the model.
+
+        Returns
+        -------
+        Design
+            With `y`, `X`, `weights`, `offset` and the `blocks` of random effects.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.without_data
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.kept_design().X.shape
+        (180, 2)
+        """
         if self.design is None:
             raise DataError("the data of this model were removed; keep them to ask for this")
         return self.design
@@ -246,7 +268,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         beta = as_numbers(params, "params")
         labels = self.data.row_labels if exog is None else common_index([exog])
         if exog is None:
-            design = self._kept_design()
+            design = self.kept_design()
             matrix = design.X
             if offset is None and exposure is None:
                 offset = design.offset
@@ -321,7 +343,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         if self._structure is None:
             self._structure = self._analyse()
         other = copy.copy(self)
-        design = replace(self._kept_design(), y=y, response_levels=None)
+        design = replace(self.kept_design(), y=y, response_levels=None)
         rows, frame = self.data.row_labels, self.frame
         frame = None if frame is None else replace(frame, y=y, response_levels=None)
         other._attach(design, rows if self.data.labelled else None, frame, self.layout.n_dropped)

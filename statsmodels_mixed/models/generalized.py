@@ -235,7 +235,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         return design
 
     def _analyse(self) -> Structure:
-        return generalized_structure(self._kept_design())
+        return generalized_structure(self.kept_design())
 
     # Evaluation at given parameters.
 
@@ -339,7 +339,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         n_agq: int,
         hessian: str,
     ) -> tuple[float, Array]:
-        design = self._kept_design()
+        design = self.kept_design()
         beta = np.array(params, dtype=float, ndmin=1)
         rank = len(orthonormal_basis(design.X, None).columns)
         if beta.shape != (rank,) or not np.isfinite(beta).all():
@@ -469,7 +469,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             fast=bool(fast),
         )
         estimates = fit_generalized(
-            self._kept_design(),
+            self.kept_design(),
             self.spec,
             n_agq=n_agq,
             fast=bool(fast),

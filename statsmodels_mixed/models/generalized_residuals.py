@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 class Residuals:
-    """The residuals of a class that has `family`, `fittedvalues`, `resid` and `_design`.
+    """The residuals of a class that has `family`, `fittedvalues`, `resid` and `kept_design`.
 
     All are given the random effects at their conditional modes.
     """
@@ -28,7 +28,7 @@ class Residuals:
     fittedvalues: Array
     resid: Array
     estimates: Any
-    _design: Callable[[], Design]
+    kept_design: Callable[[], Design]
 
     @property
     def resid_response(self) -> Array:
@@ -47,11 +47,11 @@ class Residuals:
     @property
     def resid_deviance(self) -> Array:
         """Signed square roots of the contributions to the deviance given b, shape (n,)."""
-        y, mu = self._design().y, self.fittedvalues
+        y, mu = self.kept_design().y, self.fittedvalues
         spec, dispersion = self.estimates.spec, self.estimates.dispersion
         return deviance_residuals(spec, y, mu, dispersion, self._weights)
 
     @property
     def _weights(self) -> Array | float:
-        weights = self._design().weights
+        weights = self.kept_design().weights
         return 1.0 if weights is None else weights

@@ -104,7 +104,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
         tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "conditional", MODEL_BASED)
-        design = model._kept_design()
+        design = model.kept_design()
         self.separation = separation(
             design.X[:, estimates.columns],
             design.y,
@@ -197,7 +197,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         return names + (["log dispersion"] if self.estimates.spec.has_dispersion else [])
 
     def _conditional_variances(self) -> tuple[Array, ...]:
-        return conditional_variances(self._design(), self.estimates)
+        return conditional_variances(self.kept_design(), self.estimates)
 
     @property
     def _conditional_predictor(self) -> Array:

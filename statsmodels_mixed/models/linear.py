@@ -192,7 +192,7 @@ class LinearMixedModel(MixedModel):
         return design
 
     def _analyse(self) -> Structure:
-        return linear_structure(self._kept_design())
+        return linear_structure(self.kept_design())
 
     # Evaluation at a given theta.
 
@@ -231,7 +231,7 @@ class LinearMixedModel(MixedModel):
         >>> round(model.objective([1.0]), 3)
         1794.774
         """
-        return float(objective(self._kept_design(), self._theta(theta), reml=reml, sigma=None))
+        return float(objective(self.kept_design(), self._theta(theta), reml=reml, sigma=None))
 
     def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
         """Return the gradient of `objective`.
@@ -262,7 +262,7 @@ class LinearMixedModel(MixedModel):
         >>> model.gradient([1.0]).round(3)
         array([-9.3])
         """
-        design = self._kept_design()
+        design = self.kept_design()
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
         return np.asarray(gradient)
 
@@ -376,7 +376,7 @@ class LinearMixedModel(MixedModel):
             linear=True,
             reml=bool(reml),
         )
-        design = self._kept_design()
+        design = self.kept_design()
         check_groupings(design, allow_observation_level=sigma is not None)
         estimates = fit_linear(
             design,

@@ -134,7 +134,7 @@ class LinearMixedModelResults(Methods):
             )
 
     def _conditional_variances(self) -> tuple[Array, ...]:
-        return conditional_variances(self._design(), self.estimates)
+        return conditional_variances(self.kept_design(), self.estimates)
 
     @property
     def _conditional_predictor(self) -> Array:
@@ -331,7 +331,7 @@ class LinearMixedModelResults(Methods):
         return [f"The residual standard deviation was fixed at {self.sigma:g}."]
 
     def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
-        if self.reml and not np.array_equal(self._design().X, restricted._design().X):
+        if self.reml and not np.array_equal(self.kept_design().X, restricted.kept_design().X):
             raise OptionError(
                 "REML criteria of models with different fixed effects are not comparable; "
                 "refit both with reml=False"

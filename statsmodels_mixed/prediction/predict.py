@@ -167,7 +167,7 @@ def _variance(result: MixedModelResults, rows: PredictionRows) -> Array:
             known = np.isfinite(X).all(axis=1)
             variance[known] = np.where(result.undetermined.tests(X[known]), np.nan, variance[known])
         return np.asarray(variance)
-    design = result._design()
+    design = result.kept_design()
     if result.undetermined is not None:
         return _compared_variances(result, rows, X)
     if rows.new is None and rows.all_random:
@@ -191,7 +191,7 @@ def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Ar
 def _compared_variances(result: MixedModelResults, rows: PredictionRows, X: Array) -> Array:
     """Return the same, NaN where they change along flat directions."""
     assert result.undetermined is not None
-    design = result._design()
+    design = result.kept_design()
     variance = _joint_variances(design, result.estimates, rows, X)
     for pair in result.undetermined.pairs:
         here, there = (_joint_variances(design, each, rows, X) for each in (pair.here, pair.there))
@@ -228,7 +228,7 @@ def _new_responses(
 def _weights(result: MixedModelResults, rows: PredictionRows) -> Array:
     """Return the weights of the rows, shape (m,): ones for a model that has none."""
     if rows.new is None:
-        w = result._design().weights
+        w = result.kept_design().weights
     else:
         w = rows.new.values_of(result.model.sources.weights)
     return np.ones(len(rows.X)) if w is None else np.asarray(w, dtype=float)

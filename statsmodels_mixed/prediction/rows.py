@@ -162,7 +162,7 @@ def rows_to_predict(
 
 def _rows_of_fit(result: MixedModelResults, chosen: Chosen) -> PredictionRows:
     model, fixed = result.model, result._require(result.estimates.linear_predictor)
-    design = result._design()
+    design = result.kept_design()
     nowhere = np.full(len(fixed), -1, dtype=np.int32)
     pairs = list(zip(design.blocks, chosen, strict=True))
     return PredictionRows(
@@ -282,7 +282,7 @@ def _left_out_columns(
 ) -> Array:
     """Return the columns of a block that are left out, shape (m, k), zero for the others."""
     if rows.new is None:
-        return np.where(mask, 0.0, result._design().blocks[i].z)
+        return np.where(mask, 0.0, result.kept_design().blocks[i].z)
     if rows.new.frame is None:
         raise OptionError(
             "intervals of new responses need a model made from a formula and new data with "

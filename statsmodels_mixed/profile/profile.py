@@ -282,12 +282,12 @@ def _model(estimates: Estimates, result: Any, components: Components) -> Model:
 
 @_model.register(LinearEstimates)
 def _(estimates: LinearEstimates, result: Any, components: Components) -> Model:
-    return LinearModel(result._design(), estimates, components)
+    return LinearModel(result.kept_design(), estimates, components)
 
 
 @_model.register(GeneralizedEstimates)
 def _(estimates: GeneralizedEstimates, result: Any, components: Components) -> Model:
-    return GeneralizedModel(result._design(), estimates, components, result.separation.sign)
+    return GeneralizedModel(result.kept_design(), estimates, components, result.separation.sign)
 
 
 def coefficient_intervals(result: Any, alpha: float) -> Array:

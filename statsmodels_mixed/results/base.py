@@ -75,7 +75,7 @@ class MixedModelResults(Testing):
                     array.flags.writeable = False
         self.estimates = estimates
         self.layout = layout
-        self.undetermined = undetermined(model._kept_design(), estimates)
+        self.undetermined = undetermined(model.kept_design(), estimates)
         super().__init__(model, estimates.beta, scale=scale)
         self._refer(reference)
 
@@ -98,7 +98,29 @@ class MixedModelResults(Testing):
         self.model = model
         self.params = params
 
-    def _design(self) -> Design:
+    def kept_design(self) -> Design:
+        """Return the arrays of the model.
+
+        Returns
+        -------
+        Design
+            With `y`, `X`, `weights`, `offset` and the `blocks` of random effects.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModelResults.remove_data
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.kept_design().X.shape
+        (180, 2)
+        """
         design: Design | None = self.model.design
         if design is None:
             raise DataError("the data of this result were removed; keep them to ask for this")
@@ -168,7 +190,7 @@ class MixedModelResults(Testing):
     @property
     def resid(self) -> Array:
         """Response minus fitted values, shape (n,)."""
-        return np.asarray(self._design().y - self.fittedvalues)
+        return np.asarray(self.kept_design().y - self.fittedvalues)
 
     @property
     def _conditional_predictor(self) -> Array:

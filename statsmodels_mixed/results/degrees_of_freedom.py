@@ -88,7 +88,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
             f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
         )
     prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
-    prepared: Denominators = result._aware(prepare(result._design(), estimates))
+    prepared: Denominators = result._aware(prepare(result.kept_design(), estimates))
     return prepared
 
 
@@ -248,7 +248,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
         raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}")
     prepared = result.reference.tests
     if not isinstance(prepared, satterthwaite.Satterthwaite):
-        prepared = satterthwaite.prepare(result._design(), result.estimates)
+        prepared = satterthwaite.prepare(result.kept_design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
     varpar = prepared.varpar.copy()
     lost = ~result._parameters_known()[: len(varpar)]

@@ -38,7 +38,7 @@ class Extractors:
     undetermined: Undetermined | None
     cov_params: Callable[[], Array]  # statsmodels has it: covariance of the coefficients
 
-    def _design(self) -> Design:
+    def kept_design(self) -> Design:
         """Return the design of the fit, unless the data have been removed."""
         raise NotImplementedError
 

@@ -58,7 +58,7 @@ class FittedModel(Protocol):
         """1 when the columns of X span a constant, else 0."""
         ...
 
-    def _kept_design(self) -> Design:
+    def kept_design(self) -> Design:
         """Return the design; a DataError once the data were removed."""
         ...
 

@@ -50,7 +50,7 @@ def group_rows(model: FittedModel, given: str | ArrayLike, option: str) -> RowGr
     OptionError
         If there is no such column, labels are missing or do not go with the rows.
     """
-    design = model._kept_design()
+    design = model.kept_design()
     if isinstance(given, str):
         for block in design.blocks:
             if block.name == given:
@@ -106,7 +106,7 @@ def find_clusters(model: FittedModel, given: Any, option: str = "groups") -> Row
     clusters = group_rows(model, given, option)
     if len(clusters) < 2:
         raise OptionError(f"{option}= has a single cluster: two or more are needed")
-    for block in model._kept_design().blocks:
+    for block in model.kept_design().blocks:
         if not lies_within(block.refs, clusters.codes):
             raise OptionError(
                 f"levels of {block.name!r} occur in several clusters of {option}=, which makes "

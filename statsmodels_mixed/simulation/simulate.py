@@ -107,7 +107,7 @@ def simulate(
         return out
     if new_levels is not None:
         raise OptionError("new_levels= is for new data, exog=")
-    design = results._design()
+    design = results.kept_design()
     simulator = simulator_of(design, estimates, truth, re)
     draws = _draws(simulator, n, seed)
     if simulator.spec is None:
