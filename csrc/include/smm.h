@@ -333,6 +333,11 @@ int smm_glmm_set_modes(smm_glmm *glmm, const double *u, const double *beta);
 /* Forgets all modes found so far and those known: the next evaluation is that of a new model. */
 int smm_glmm_forget_modes(smm_glmm *glmm);
 
+/* Whether several conditional modes are looked for, and whether any evaluation since the model was
+ * made, or forgot its modes, found them. */
+int smm_glmm_several_possible(const smm_glmm *glmm);
+int smm_glmm_met_several(const smm_glmm *glmm);
+
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
  * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */
 int smm_glmm_value(smm_glmm *glmm, const double *parameters, double *value);

@@ -185,12 +185,18 @@ int smm_glmm_forget_modes(smm_glmm *g)
     memset(g->u_good, 0, bytes(d->q));
     memcpy(g->beta_kept, g->beta_start, bytes(d->p));
     memcpy(g->beta_good, g->beta_start, bytes(d->p));
-    g->known = g->solved = 0;
+    g->known = g->solved = g->met_several = 0;
     return SMM_OK;
 }
+
+int smm_glmm_several_possible(const smm_glmm *g) { return g && g->target; }
+
+int smm_glmm_met_several(const smm_glmm *g) { return g ? g->met_several : 0; }
 
 int smm_find_modes(smm_glmm *g)
 {
     g->several = 0;
-    return g->target ? best_mode(g) : only_mode(g);
+    int status = g->target ? best_mode(g) : only_mode(g);
+    g->met_several |= g->several;
+    return status;
 }

@@ -67,7 +67,7 @@ struct smm_glmm {
     double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
     int known;                    /* whether there are any */
     double row_unit;              /* the change in eta that one row can tell, without dispersion */
-    int several;                  /* whether the last evaluation found several modes */
+    int several, met_several;     /* whether the last evaluation, or any, found several modes */
     /* per random effect (q), elimination order */
     double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;
     double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */

@@ -232,6 +232,16 @@ class CoreGeneralized:
         return float(value[0])
 
     @property
+    def several_modes_possible(self) -> bool:
+        """Whether a second mode is looked for; see `set_target`."""
+        return bool(lib.smm_glmm_several_possible(self.handle))
+
+    @property
+    def met_several_modes(self) -> bool:
+        """Whether an evaluation since the model was made, or forgot its modes, found several."""
+        return bool(lib.smm_glmm_met_several(self.handle))
+
+    @property
     def nparameters(self) -> int:
         """Number of parameters of the objective."""
         return int(lib.smm_glmm_parameters(self.handle))

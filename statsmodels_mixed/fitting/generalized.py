@@ -26,6 +26,7 @@ from .generalized_start import glm_coefficients, start_dispersion, usable_coeffi
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 from .second_start import SecondStart, may_be_local
+from .several_modes import search_further
 from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
@@ -187,6 +188,8 @@ def _maximize(
         large = 2.0 * generalized_theta(problem.core.design.coordinates, unit)
         second = SecondStart(problem.core, options, large, patterns, begin)
         report = second.improve(report, lambda other: True)
+    if problem.core.several_modes_possible:
+        report = search_further(problem.core, report, problem.ntheta, options)
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end[: problem.ntheta]):

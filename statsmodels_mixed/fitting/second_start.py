@@ -18,7 +18,7 @@ from ..errors import CoreError
 from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["SecondStart", "may_be_local"]
+__all__ = ["SecondStart", "logged", "may_be_local"]
 
 Array = NDArray[np.float64]
 Patterns = Sequence[NDArray[np.bool_]]
@@ -116,7 +116,7 @@ class SecondStart:
             lower = other.converged and other.objective < report.objective - LOWER
             best = other if lower and acceptable(other) else report
             points, values = other.fitlog_theta, other.fitlog_objective
-            report = _logged(report, best, points, values, other.evaluations)
+            report = logged(report, best, points, values, other.evaluations)
         self.core.value_and_gradient(report.end)
         return report
 
@@ -147,7 +147,7 @@ class SecondStart:
                     factors = [sizes * units[j] if j == i else U for j, U in enumerate(ends)]
                     found.append(self._with_theta(report.end, theta_of(factors, self.patterns)))
         values = np.array([self.core.value_and_gradient(t)[0] + self.constant for t in trials])
-        report = _logged(report, report, np.array(trials), values, len(values))
+        report = logged(report, report, np.array(trials), values, len(values))
         best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
         return report, [starts[best]] if values[best] < report.objective - LOWER else []
 
@@ -155,7 +155,7 @@ class SecondStart:
         return np.concatenate([theta, parameters[len(theta) :]])
 
 
-def _logged(
+def logged(
     first: FitReport, last: FitReport, points: Array, values: Array, evaluations: int
 ) -> FitReport:
     """Return the end of one of two runs, with further evaluations in the log of the first."""

@@ -1,0 +1,122 @@
+"""Further searches where the objective jumps.
+
+Where the log-likelihood of a row is not concave in eta there may be several conditional modes; the
+highest is taken (csrc/src/modes.c), and the objective jumps where another becomes the highest.
+Newton steps may end before a jump, with lower values beyond it. Where several modes were met, a
+search without derivatives (BOBYQA, Powell 2009) from a few starts looks beyond, Newton steps go on
+from where it ends, and the best end is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreGeneralized
+from ..errors import CoreError
+from .optimize import FitOptions, FitReport, minimize
+from .second_start import logged
+
+__all__ = ["search_further"]
+
+Array = NDArray[np.float64]
+
+# Factors of theta of the further starts.
+FACTORS = (1.0, 0.3, 3.0)
+# Evaluations of a search, for each parameter and one more.
+MOST = 100
+# Searches that go on from the best end while that improves.
+ROUNDS = 3
+# Parameters that are moved to look for several modes, the first ones.
+MOST_POLLED = 10
+# Curvatures below this are as good as this.
+TINY = 1e-8
+MET = (
+    " Several conditional modes were met, and the objective jumps where another becomes the "
+    "highest: this is the best end of several searches."
+)
+# How much lower the objective must be.
+LOWER = 1e-6
+
+
+def search_further(
+    core: CoreGeneralized, report: FitReport, ntheta: int, options: FitOptions
+) -> FitReport:
+    """Return the best end of a fit and of further searches.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+        Solved at the end of the fit, as it is again afterwards.
+    report : FitReport
+    ntheta : int
+        Theta comes first among the parameters.
+    options : FitOptions
+        Another optimizer than Newton steps, and limits, are kept to: there is no further search.
+    """
+    if options.optimizer != "newton" or options.max_eval or options.max_time:
+        return report
+    best = report
+    if not core.met_several_modes:
+        best = _looked_around(core, report, ntheta)
+        if not core.met_several_modes:
+            return best
+    for start in _starts(report, ntheta):
+        best = _better(core, best, start, options)
+    for _ in range(ROUNDS):
+        before = best.objective
+        best = _better(core, best, best.end, options)
+        if best.objective > before - LOWER:
+            break
+    core.value_and_gradient(best.end)
+    return replace(best, message=best.message + MET)
+
+
+def _looked_around(core: CoreGeneralized, report: FitReport, ntheta: int) -> FitReport:
+    """Evaluate beside the end, where several modes may be met; leave the model solved."""
+    starts = [*list(_starts(report, ntheta))[2:], *_beside(core, report)]
+    values = np.array([core.value_and_gradient(start)[0] for start in starts])
+    core.value_and_gradient(report.end)
+    return logged(report, report, np.array(starts), values, len(values))
+
+
+def _beside(core: CoreGeneralized, report: FitReport) -> Iterator[Array]:
+    """Yield parameters two standard errors from the end, of one at a time."""
+    try:
+        curvature = np.diag(core.curvature())
+    except CoreError:  # a variance of zero has none
+        return
+    for i in range(min(len(curvature), MOST_POLLED)):
+        for sign in (-1.0, 1.0):
+            point = report.end.copy()
+            point[i] += sign * 2.0 * np.sqrt(2.0 / max(curvature[i], TINY))
+            yield point
+
+
+def _starts(report: FitReport, ntheta: int) -> Iterator[Array]:
+    yield report.start
+    for factor in FACTORS:
+        start = report.end.copy()
+        start[:ntheta] *= factor
+        yield start
+
+
+def _better(core: CoreGeneralized, best: FitReport, start: Array, options: FitOptions) -> FitReport:
+    """Return the best end so far or that of one more search, with the log of both."""
+    most = MOST * (len(start) + 1)
+    for step in (replace(options, optimizer="LN_BOBYQA", max_eval=most), options):
+        try:
+            run = minimize(core, start, step)
+        except CoreError:  # no objective at the start, or none beside it
+            return best
+        start = run.end
+        run = replace(run, optimizer=options.optimizer)
+        lower = run.objective < best.objective - LOWER
+        # the same end, of which more is known
+        settled = run.objective <= best.objective + LOWER and run.converged > best.converged
+        chosen = run if lower or settled else best
+        best = logged(best, chosen, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+    return best
