@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from small_models import fit_shipped
 
 from statsmodels_mixed import ConvergenceWarning
-from statsmodels_mixed._core import CoreWorkspace
+from statsmodels_mixed._core import CoreWorkspace, FitOptions
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 
 
@@ -67,5 +67,5 @@ def test_log_that_is_cut_is_not_longer_than_asked():
     )
     workspace = form_crossproducts(model.design).workspace
     assert isinstance(workspace, CoreWorkspace)
-    run = workspace.minimize(workspace.identity(), ftol_abs=1e-8, log_capacity=2)
+    run = workspace.minimize(workspace.identity(), FitOptions(), log_capacity=2)
     assert run.evaluations > 2 == len(run.log_value) == len(run.log_theta)

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from small_models import fit_shipped
 
 from statsmodels_mixed import ConvergenceWarning
-from statsmodels_mixed._core import algorithm_number
+from statsmodels_mixed._core import FitOptions
 from statsmodels_mixed._core.nlopt_python import run_nlopt
 
 
@@ -57,9 +57,7 @@ def test_python_bridge_goes_on_from_a_stop():
         x, b = last[0], last[1] - last[0] ** 2
         return np.array([[2 - 4e3 * b + 8e3 * x * x, -4e3 * x], [-4e3 * x, 2e3]])
 
-    options = {"ftol_rel": 0.0, "ftol_abs": 1e-8, "xtol_rel": 0.0, "xtol_abs": 3e-3}
-    options |= {"max_eval": 0, "max_time": 0.0}
-    number = algorithm_number("LN_NELDERMEAD")
-    run = run_nlopt(evaluate, curvature, np.array([-1.2, 1.0]), np.ones(2), number, options)
+    options = FitOptions("LN_NELDERMEAD", ftol_rel=0.0, ftol_abs=1e-8, xtol_abs=3e-3)
+    run = run_nlopt(evaluate, curvature, np.array([-1.2, 1.0]), np.ones(2), options)
     assert_allclose(run.end, 1.0, atol=1e-2)
     assert run.decrement <= 1e-4

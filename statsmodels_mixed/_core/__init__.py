@@ -8,6 +8,7 @@ from .coordinates import Coordinates
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
+from .options import FitOptions
 from .structure import CoreDesign, TermArrays
 from .threads import LARGE_TAIL, blas_threads, one_blas_thread
 from .workspace import CoreWorkspace, Refits, Solution
@@ -18,6 +19,7 @@ __all__ = [
     "CoreDesign",
     "CoreGeneralized",
     "CoreWorkspace",
+    "FitOptions",
     "GeneralizedSolution",
     "Minimization",
     "Refits",

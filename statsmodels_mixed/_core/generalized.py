@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
-from .minimizer import Minimization, run_minimizer
+from .minimizer import Minimizable, Minimization, run_minimizer
+from .options import FitOptions
 from .structure import CoreDesign
 from .threads import blas_threads
 
@@ -340,20 +341,18 @@ class CoreGeneralized:
         return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(
-        self, start: Array, *, algorithm: int | None = None, **options: Any
+        self, start: Array, options: FitOptions, *, log_capacity: int | None = None
     ) -> Minimization:
         """Minimize from `start`; see `CoreWorkspace.minimize`."""
+        model = Minimizable(
+            self.handle,
+            lib.smm_glmm_newton,
+            lib.smm_glmm_nlopt,
+            self._lock,
+            self._value_and_gradient,
+            self._curvature,
+            scale=lambda: np.ones(self.nparameters),
+        )
         with self.threads:
-            run = run_minimizer(
-                self.handle,
-                lib.smm_glmm_newton,
-                lib.smm_glmm_nlopt,
-                self._inward(start),
-                self._lock,
-                evaluate=self._value_and_gradient,
-                curvature=self._curvature,
-                scale=lambda: np.ones(self.nparameters),
-                algorithm=algorithm,
-                **options,
-            )
+            run = run_minimizer(model, self._inward(start), options, log_capacity)
         return run.outward(self.design.coordinates)

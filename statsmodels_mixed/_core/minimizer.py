@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from .boundary import check, doubles
 from .coordinates import Coordinates
 from .nlopt_api import nlopt_table
 from .nlopt_python import run_nlopt
+from .options import FitOptions, c_options
 
-__all__ = ["Minimization", "run_minimizer"]
+__all__ = ["Minimizable", "Minimization", "run_minimizer"]
 
 Array = NDArray[np.float64]
 
@@ -87,46 +88,43 @@ def smm_python_poll(ctx: Any) -> int:
     return 0
 
 
-def run_minimizer(
-    handle: Any,
-    newton: Any,
-    nlopt_minimize: Any,
-    start: Array,
-    lock: threading.Lock,
-    *,
-    evaluate: Callable[[Array], tuple[float, Array]],
-    curvature: Callable[[], Array],
-    scale: Callable[[], Array],
-    algorithm: int | None = None,
-    ftol_rel: float = 0.0,
-    ftol_abs: float = 0.0,
-    xtol_rel: float = 0.0,
-    xtol_abs: float = 0.0,
-    max_eval: int = 0,
-    max_time: float = 0.0,
-    log_capacity: int | None = None,
-) -> Minimization:
-    """Run one of the two minimizers of a handle.
+class Minimizable(NamedTuple):
+    """A function to be minimized, to C and to Python.
 
-    Parameters
+    Attributes
     ----------
     handle : cdata
         A workspace or a generalized model.
-    newton, nlopt_minimize : cdata
+    newton, nlopt : cdata
         Its minimizers in C.
-    start : ndarray
-        Starting parameters.
     lock : Lock
         Held during a run in C.
     evaluate, curvature, scale : callable
         The same model through Python, for platforms where NLopt hides its C API: see
         `run_nlopt`.
-    algorithm : int, optional
-        NLopt's number of an algorithm; Newton steps when omitted.
-    ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
-        Tolerances; 0 switches a test off.
-    max_eval, max_time : int, float
-        Limits; 0 for none.
+    """
+
+    handle: Any
+    newton: Any
+    nlopt: Any
+    lock: threading.Lock
+    evaluate: Callable[[Array], tuple[float, Array]]
+    curvature: Callable[[], Array]
+    scale: Callable[[], Array]
+
+
+def run_minimizer(
+    model: Minimizable, start: Array, options: FitOptions, log_capacity: int | None = None
+) -> Minimization:
+    """Minimize a function.
+
+    Parameters
+    ----------
+    model : Minimizable
+    start : ndarray
+        Starting parameters.
+    options : FitOptions
+        The minimizer, tolerances and limits.
     log_capacity : int, optional
         How many evaluations are logged at most.
 
@@ -137,19 +135,13 @@ def run_minimizer(
     KeyboardInterrupt
         If the user interrupted; any other exception of a signal handler comes through too.
     """
+    algorithm = options.algorithm
     if log_capacity is None:  # memory that is not written to is not taken
         log_capacity = min(_LONGEST_LOG, max(1024, _LARGEST_LOG // max(1, len(start))))
         if algorithm is None:  # Newton steps are few, and large arrays cost their clearing
             log_capacity = min(log_capacity, _NEWTON_LOG)
     if algorithm is not None and nlopt_table() is None:
-        limits = {"max_eval": max_eval, "max_time": max_time}
-        tolerances = {
-            "ftol_rel": ftol_rel,
-            "ftol_abs": ftol_abs,
-            "xtol_rel": xtol_rel,
-            "xtol_abs": xtol_abs,
-        }
-        run = run_nlopt(evaluate, curvature, start, scale(), algorithm, tolerances | limits)
+        run = run_nlopt(model.evaluate, model.curvature, start, model.scale(), options)
         return Minimization(
             theta=run.end,
             status=run.status,
@@ -172,16 +164,15 @@ def run_minimizer(
     report.gradient = doubles(gradient)
     interrupt = _Interrupt()
     ctx = ffi.new_handle(interrupt)
-    options = ffi.new("smm_options *")
-    options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
-    options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
-    options.max_eval, options.max_time = max_eval, max_time
-    options.poll, options.poll_ctx = lib.smm_python_poll, ctx
-    with lock:
+    asked = c_options(options)
+    asked.poll, asked.poll_ctx = lib.smm_python_poll, ctx
+    with model.lock:
         if algorithm is None:
-            status = newton(handle, options, doubles(end), report)
+            status = model.newton(model.handle, asked, doubles(end), report)
         else:
-            status = nlopt_minimize(handle, nlopt_table(), algorithm, options, doubles(end), report)
+            status = model.nlopt(
+                model.handle, nlopt_table(), algorithm, asked, doubles(end), report
+            )
     if interrupt.error is not None:
         raise interrupt.error
     check(status, "minimize the objective")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import nlopt
 import numpy as np
 from numpy.typing import NDArray
+
+from .options import FitOptions
 
 __all__ = ["PythonRun", "run_nlopt"]
 
@@ -69,8 +70,7 @@ def run_nlopt(
     curvature: Callable[[], Array],
     start: Array,
     scale: Array,
-    algorithm: int,
-    options: dict[str, Any],
+    options: FitOptions,
 ) -> PythonRun:
     """Minimize from `start`, leaving the last evaluation at the end.
 
@@ -82,10 +82,8 @@ def run_nlopt(
         Approximate Hessian at the last point evaluated.
     start, scale : ndarray, shape (n,)
         Parameters and their typical sizes.
-    algorithm : int
-        NLopt's number.
-    options : dict
-        ``ftol_rel``, ``ftol_abs``, ``xtol_rel``, ``xtol_abs``, ``max_eval``, ``max_time``.
+    options : FitOptions
+        The algorithm of NLopt, tolerances and limits.
     """
     run = PythonRun(end=start.copy())
     first = np.nan
@@ -110,16 +108,16 @@ def run_nlopt(
             gradient[:] = slope * scale
         return value
 
-    before, finish = time.monotonic(), options["max_time"]
+    before, finish = time.monotonic(), options.max_time
     for _ in range(_MAX_ROUNDS):
-        least, left = run.value, options["max_eval"] - run.evaluations
-        opt = nlopt.opt(algorithm, len(start))
+        least, left = run.value, options.max_eval - run.evaluations
+        opt = nlopt.opt(options.algorithm, len(start))
         opt.set_min_objective(objective)
-        opt.set_ftol_rel(options["ftol_rel"])
-        opt.set_ftol_abs(options["ftol_abs"])
-        opt.set_xtol_rel(options["xtol_rel"])
-        opt.set_xtol_abs(options["xtol_abs"])
-        opt.set_maxeval(left if options["max_eval"] else 0)
+        opt.set_ftol_rel(options.ftol_rel)
+        opt.set_ftol_abs(options.ftol_abs)
+        opt.set_xtol_rel(options.xtol_rel)
+        opt.set_xtol_abs(options.xtol_abs)
+        opt.set_maxeval(left if options.max_eval else 0)
         opt.set_maxtime(max(finish - (time.monotonic() - before), 1e-9) if finish else 0.0)
         try:
             opt.optimize(run.end / scale)
@@ -133,15 +131,15 @@ def run_nlopt(
         run.value, run.gradient = evaluate(run.end)
         _describe(run, curvature, scale)
         late = finish and time.monotonic() - before >= finish
-        spent = options["max_eval"] and run.evaluations >= options["max_eval"]
+        spent = options.max_eval and run.evaluations >= options.max_eval
         if late or spent or not _unfinished(run, min(least, run.values[0]) - run.value, options):
             break
     return run
 
 
-def _unfinished(run: PythonRun, gained: float, options: dict[str, Any]) -> bool:
+def _unfinished(run: PythonRun, gained: float, options: FitOptions) -> bool:
     """Tell whether a run that stopped of itself should go on from where it is."""
-    tolerance = max(options["ftol_abs"], options["ftol_rel"] * abs(run.value))
+    tolerance = max(options.ftol_abs, options.ftol_rel * abs(run.value))
     by_itself = run.status in ("FTOL_REACHED", "XTOL_REACHED", "ROUNDOFF_LIMITED")
     return by_itself and run.decrement > max(_SETTLED, tolerance) and gained > tolerance
 

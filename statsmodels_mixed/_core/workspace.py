@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
-from .minimizer import Minimization, run_minimizer
+from .minimizer import Minimizable, Minimization, run_minimizer
+from .options import FitOptions, c_options
 from .structure import CoreDesign
 from .threads import blas_threads
 
@@ -247,7 +248,7 @@ class CoreWorkspace:
         return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(
-        self, theta: Array, *, algorithm: int | None = None, **options: Any
+        self, theta: Array, options: FitOptions, *, log_capacity: int | None = None
     ) -> Minimization:
         """Minimize the objective from theta, leaving the workspace solved at the end.
 
@@ -255,24 +256,22 @@ class CoreWorkspace:
         ----------
         theta : ndarray, shape (ntheta,)
             Start.
-        algorithm : int, optional
-            NLopt's number of an algorithm; Newton steps when omitted.
-        **options
-            See `run_minimizer`.
+        options : FitOptions
+            The minimizer, tolerances and limits.
+        log_capacity : int, optional
+            How many evaluations are logged at most.
         """
+        model = Minimizable(
+            self.handle,
+            lib.smm_newton,
+            lib.smm_nlopt_minimize,
+            self._lock,
+            self._value_and_gradient,
+            self._curvature,
+            self._scale,
+        )
         with self.threads:
-            run = run_minimizer(
-                self.handle,
-                lib.smm_newton,
-                lib.smm_nlopt_minimize,
-                self._inward(theta),
-                self._lock,
-                evaluate=self._value_and_gradient,
-                curvature=self._curvature,
-                scale=self._scale,
-                algorithm=algorithm,
-                **options,
-            )
+            run = run_minimizer(model, self._inward(theta), options, log_capacity)
         return run.outward(self.design.coordinates)
 
     def refit(
@@ -280,11 +279,7 @@ class CoreWorkspace:
         responses: Array,
         theta: Array,
         stop: NDArray[np.int32],
-        *,
-        ftol_rel: float,
-        ftol_abs: float,
-        xtol_rel: float,
-        xtol_abs: float,
+        options: FitOptions,
     ) -> Refits:
         """Fit the model to many responses by Newton steps, each from theta.
 
@@ -295,17 +290,14 @@ class CoreWorkspace:
             Start.
         stop : ndarray of int32, shape (1,)
             Another thread sets it to end the run; the fits done by then are returned.
-        ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
-            Tolerances; 0 switches a test off.
+        options : FitOptions
+            The tolerances; limits have no effect.
         """
         count, p, nt = len(responses), self.design.p, self.design.ntheta
         responses = floats(responses, (count, self.design.n), "responses")
         start = floats(self._inward(theta), (nt,), "theta")
         facts, ends = np.empty((count, 6)), np.empty((count, nt))
         beta, inverse = np.empty((count, p)), np.empty((count, p, p))
-        options = ffi.new("smm_options *")
-        options.ftol_rel, options.ftol_abs = ftol_rel, ftol_abs
-        options.xtol_rel, options.xtol_abs = xtol_rel, xtol_abs
         done = ffi.new("int64_t *")
         with self.threads, self._lock:
             status = lib.smm_refit(
@@ -313,7 +305,7 @@ class CoreWorkspace:
                 count,
                 doubles(responses),
                 self._weight_pointer(),
-                options,
+                c_options(options),
                 doubles(start),
                 ffi.cast("int32_t *", stop.ctypes.data),
                 doubles(ends),

@@ -16,7 +16,7 @@ from .approximation import core_model, generalized_structure, join_parameters
 from .estimates import GeneralizedEstimates
 from .generalized_start import row_unit
 from .optimize import FitOptions, minimize, settled
-from .refits import TOLERANCES, Fits, Fitter, Flag, RowNumbers, Solution, inverse
+from .refits import Fits, Fitter, Flag, RowNumbers, Solution, inverse
 from .separation import separation
 from .warm_start import generalized_theta, inside
 
@@ -95,7 +95,7 @@ class GeneralizedRefits:
 
     def _fit(self, y: Array, out: Fits, r: int) -> None:
         model = self._model(y, self._design.weights)
-        run = model.minimize(self._start, log_capacity=0, **TOLERANCES)
+        run = model.minimize(self._start, FitOptions(), log_capacity=0)
         solution = model.solution()
         R = self._inverse_r
         out.objective[r], out.scale[r] = run.value, solution.dispersion

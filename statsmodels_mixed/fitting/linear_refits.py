@@ -16,7 +16,7 @@ from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
 from .fixed_basis import residual_response
 from .optimize import FitOptions, minimize, settled
-from .refits import TOLERANCES, Fits, Fitter, Flag, RowNumbers, Solution, inverse
+from .refits import Fits, Fitter, Flag, RowNumbers, Solution, inverse
 from .warm_start import inside_theta
 
 __all__ = ["LinearRefits"]
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> core.Refits:
     """Fit a linear model to responses, shape (m, n), until the flag is set."""
-    return workspace.refit(responses, start, stop, **TOLERANCES)
+    return workspace.refit(responses, start, stop, FitOptions())
 
 
 class LinearRefits:

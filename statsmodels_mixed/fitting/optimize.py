@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreGeneralized, CoreWorkspace, algorithm_number
+from .._core import CoreGeneralized, CoreWorkspace, FitOptions
 from ..errors import OptionError
 
-__all__ = ["FitOptions", "FitReport", "minimize", "settled"]
+__all__ = ["BY_OBJECTIVE", "FitOptions", "FitReport", "minimize", "settled"]
 
 Array = NDArray[np.float64]
+
+# Profiles need the objective: parameters may be flat directions.
+BY_OBJECTIVE = FitOptions(xtol_rel=0.0, xtol_abs=0.0)
 
 # An objective within this of its local minimum has theta within a thousandth of its
 # standard error.
@@ -37,44 +40,6 @@ _MESSAGES = {
 
 # A run that ended so was not done, however close it may have come.
 _UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "STALLED", "FAILURE")
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How to minimize the objective.
-
-    Parameters
-    ----------
-    optimizer : str
-        ``"newton"`` (the default: average-information steps with quasi-Newton
-        corrections) or the name of an NLopt algorithm such as ``"LD_LBFGS"``
-        or ``"LN_BOBYQA"``.
-    ftol_rel, ftol_abs : float
-        Stop when a step changes the objective by less than the larger of the two, relative and
-        absolute. Newton steps, whose last ones cost little, end when the local quadratic model
-        promises less than a ten-thousandth of it; a relative tolerance up to 1e-12 allows for
-        rounding in the objective alone, and does not loosen that.
-    xtol_rel, xtol_abs : float
-        Stop when a step changes every element of theta (in units of its typical size) by less
-        than the larger of the two, relative and absolute.
-    max_eval : int
-        Largest number of evaluations of the objective; 0 for no limit.
-    max_time : float
-        Largest time in seconds; 0 for no limit.
-
-    Examples
-    --------
-    >>> FitOptions(optimizer="LN_BOBYQA", max_eval=100).max_eval
-    100
-    """
-
-    optimizer: str = "newton"
-    ftol_rel: float = 1e-12
-    ftol_abs: float = 1e-8
-    xtol_rel: float = 0.0
-    xtol_abs: float = 1e-10
-    max_eval: int = 0
-    max_time: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,17 +131,7 @@ def minimize(
         If the optimizer or a tolerance is not possible.
     """
     _check_options(options)
-    algorithm = None if options.optimizer == "newton" else algorithm_number(options.optimizer)
-    run = workspace.minimize(
-        start,
-        algorithm=algorithm,
-        ftol_rel=options.ftol_rel,
-        ftol_abs=options.ftol_abs,
-        xtol_rel=options.xtol_rel,
-        xtol_abs=options.xtol_abs,
-        max_eval=options.max_eval,
-        max_time=options.max_time,
-    )
+    run = workspace.minimize(start, options)
     limited = run.status in _UNFINISHED
     converged = not limited and bool(settled(run.value, run.decrement, run.min_eigenvalue))
     message = _MESSAGES[run.status]

@@ -12,22 +12,14 @@ from numpy.typing import NDArray
 from .._core import CoreDesign
 from .estimates import Estimates
 from .fixed_basis import FixedBasis
-from .optimize import FitOptions
 
-__all__ = ["TOLERANCES", "Fits", "Fitter", "Flag", "Refits", "Solution", "inverse"]
+__all__ = ["Fits", "Fitter", "Flag", "Refits", "Solution", "inverse"]
 
 Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
 
 # One number that other threads set to 1 to end a run.
 Flag = NDArray[np.int32]
-
-TOLERANCES: dict[str, Any] = {
-    "ftol_rel": FitOptions.ftol_rel,
-    "ftol_abs": FitOptions.ftol_abs,
-    "xtol_rel": FitOptions.xtol_rel,
-    "xtol_abs": FitOptions.xtol_abs,
-}
 
 
 class Fits(NamedTuple):

@@ -16,7 +16,7 @@ from .._core import CoreGeneralized
 from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized_start import row_unit
-from ..fitting.optimize import FitOptions
+from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.warm_start import least_log_alpha
 from ..frame.design import Design
 from ..results.parameters import Components
@@ -95,9 +95,7 @@ class GeneralizedModel:
         zeta = float(np.log(estimates.dispersion))
         unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
         core.set_unit(unit)
-        run = core.minimize(
-            start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
-        )
+        run = core.minimize(start, BY_OBJECTIVE, log_capacity=0)
         theta = components.rectify(run.theta[None, :ntheta])[0]
         sizes = np.concatenate([np.sqrt(np.mean(b.z**2, axis=0)) for b in design.blocks])
         rows = {at: size for at, size in zip(components.sd_at, sizes, strict=True)}

@@ -13,7 +13,7 @@ from ..errors import CoreError
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import residual_response
-from ..fitting.optimize import FitOptions
+from ..fitting.optimize import BY_OBJECTIVE
 from ..frame.design import Design
 from ..results.parameters import Components
 from .constrained_minimum import Minimum, Surface, constrained_minimum
@@ -61,9 +61,7 @@ class LinearModel:
 
     def _minimize(self, workspace: CoreWorkspace, start: Array) -> Minimization:
         workspace.set_criterion(False, self._sigma or 0.0)
-        return workspace.minimize(
-            start, ftol_rel=FitOptions.ftol_rel, ftol_abs=FitOptions.ftol_abs, log_capacity=0
-        )
+        return workspace.minimize(start, BY_OBJECTIVE, log_capacity=0)
 
     def parameters(self, states: Sequence[State]) -> Array:
         """Return sigma, coefficients and theta in the units of the data, a row for each state."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from statsmodels_mixed._core import CoreDesign, CoreWorkspace, TermArrays
+from statsmodels_mixed._core import CoreDesign, CoreWorkspace, FitOptions, TermArrays
 
 GROUPS, REPEATS = 12, 5
 ONE = np.ones((1, 1), bool)
+TOLERANCES = ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs")
 
 
 def balanced(seed: int = 1, between: float = 1.5) -> np.ndarray:
@@ -42,3 +45,8 @@ def crossed(n: int = 400, k: int = 2) -> tuple[CoreDesign, np.ndarray]:
 def long_fit() -> CoreWorkspace:
     design, y = crossed(k=4)
     return CoreWorkspace(design, y)
+
+
+def asking(**options: Any) -> FitOptions:
+    """Options of a minimization without any tolerance but those given."""
+    return FitOptions(**{**dict.fromkeys(TOLERANCES, 0.0), **options})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
-from core_models import GROUPS, ONE, REPEATS, balanced, crossed, one_way
+from core_models import GROUPS, ONE, REPEATS, asking, balanced, crossed, one_way
 
 from statsmodels_mixed._core import (
     CoreDesign,
@@ -79,8 +80,9 @@ def test_wrong_shapes_of_a_workspace():
     ws = CoreWorkspace(design, y)
     with pytest.raises(CoreError, match="y has shape"):
         ws.set_response(y[1:])
+    minimize = partial(ws.minimize, options=asking())
     for theta in (np.ones(0), np.ones(2), np.ones((1, 1))):
-        for method in (ws.value, ws.value_and_gradient, ws.minimize):
+        for method in (ws.value, ws.value_and_gradient, minimize):
             with pytest.raises(CoreError, match="theta has shape"):
                 method(theta)
 
@@ -230,7 +232,7 @@ def test_values_that_are_no_numbers():
             CoreWorkspace(design, y, np.abs(broken))
         ws = CoreWorkspace(design, y)
         with pytest.raises(CoreError, match="NaN or an infinity"):
-            ws.minimize([bad])
+            ws.minimize([bad], asking())
         assert np.isnan(ws.value([bad]))
         value, gradient = ws.value_and_gradient([bad])
         assert np.isnan(value)
@@ -257,7 +259,7 @@ def test_a_constant_response_cannot_be_evaluated():
     ws = CoreWorkspace(one_way(), np.zeros(GROUPS * REPEATS))
     assert np.isnan(ws.value([1.0]))
     with pytest.raises(CoreError):
-        ws.minimize([1.0])
+        ws.minimize([1.0], asking())
 
 
 def test_singular_X_is_refused():

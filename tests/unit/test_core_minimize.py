@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core_models import GROUPS, REPEATS, balanced, crossed, long_fit, one_way
+from core_models import GROUPS, REPEATS, asking, balanced, crossed, long_fit, one_way
 
-from statsmodels_mixed._core import CoreWorkspace, algorithm_number, algorithms
+from statsmodels_mixed._core import CoreWorkspace, FitOptions, algorithm_number, algorithms
 from statsmodels_mixed.errors import CoreError, OptionError
 
 
@@ -24,15 +24,14 @@ def closed_form(y: np.ndarray) -> tuple[float, float]:
     return np.sqrt(theta2), logdet + len(y) * (1 + np.log(2 * np.pi * sigma2))
 
 
-@pytest.mark.parametrize("optimizer", [None, "LN_BOBYQA", "LN_COBYLA", "LD_LBFGS", "LD_SLSQP"])
+@pytest.mark.parametrize("optimizer", ["newton", "LN_BOBYQA", "LN_COBYLA", "LD_LBFGS", "LD_SLSQP"])
 @pytest.mark.parametrize("between", [0.0, 1.5])
 def test_minimum_in_closed_form(optimizer, between):
     y = balanced(between=between)
     theta, deviance = closed_form(y)
     assert (theta == 0) == (between == 0)
     ws = CoreWorkspace(one_way(), y)
-    number = None if optimizer is None else algorithm_number(optimizer)
-    run = ws.minimize([1.0], algorithm=number, ftol_abs=1e-10, xtol_abs=1e-9)
+    run = ws.minimize([1.0], asking(optimizer=optimizer, ftol_abs=1e-10, xtol_abs=1e-9))
     assert run.value == pytest.approx(deviance, abs=1e-8)
     assert np.abs(run.theta) == pytest.approx(theta, abs=1e-4)
     assert run.failures == 0
@@ -52,27 +51,27 @@ def test_newton_converges_from_anywhere():
     theta, deviance = closed_form(y)
     ws = CoreWorkspace(one_way(), y)
     for start in (1e-12, 1e-3, 30.0, 1e4, -2.0, 0.0):
-        run = ws.minimize([start], ftol_abs=1e-9)
+        run = ws.minimize([start], asking(ftol_abs=1e-9))
         assert run.value == pytest.approx(deviance, abs=1e-8)
         assert np.abs(run.theta) == pytest.approx(theta, rel=1e-4)
 
 
-@pytest.mark.parametrize("algorithm", [None, algorithm_number("LN_BOBYQA")])
-def test_limits(algorithm):
+@pytest.mark.parametrize("optimizer", ["newton", "LN_BOBYQA"])
+def test_limits(optimizer):
     ws = long_fit()
     start = ws.theta_scale()
-    run = ws.minimize(start, algorithm=algorithm, max_eval=2)
+    run = ws.minimize(start, asking(optimizer=optimizer, max_eval=2))
     assert run.status == "MAXEVAL_REACHED"
     assert run.evaluations <= 5  # and what it takes to solve at the end
     assert np.isfinite(run.value)
-    run = ws.minimize(start, algorithm=algorithm, max_time=1e-9)
+    run = ws.minimize(start, asking(optimizer=optimizer, max_time=1e-9))
     assert run.status == "MAXTIME_REACHED"
 
 
 def test_the_log_is_cut_at_its_capacity():
     ws = CoreWorkspace(one_way(), balanced())
     for capacity in (0, 3):
-        run = ws.minimize([1.0], ftol_abs=1e-9, log_capacity=capacity)
+        run = ws.minimize([1.0], asking(ftol_abs=1e-9), log_capacity=capacity)
         assert run.evaluations > 3
         assert run.log_value.shape == (capacity,)
         assert run.log_theta.shape == (capacity, 1)
@@ -80,20 +79,19 @@ def test_the_log_is_cut_at_its_capacity():
 
 def test_the_start_is_not_changed():
     start = np.array([1.0])
-    CoreWorkspace(one_way(), balanced()).minimize(start, ftol_abs=1e-9)
+    CoreWorkspace(one_way(), balanced()).minimize(start, asking(ftol_abs=1e-9))
     np.testing.assert_array_equal(start, [1.0])
 
 
 # --- many responses
 
-TOLERANCES = {"ftol_rel": 1e-12, "ftol_abs": 1e-8, "xtol_rel": 0.0, "xtol_abs": 1e-10}
 GO_ON = np.zeros(1, dtype=np.int32)
 
 
 def test_fits_to_many_responses_in_closed_form():
     responses = np.array([balanced(seed, 1.5 * (seed % 3)) for seed in range(1, 9)])
     ws = CoreWorkspace(one_way(), np.zeros(GROUPS * REPEATS))
-    fits = ws.refit(responses, [1.0], GO_ON, **TOLERANCES)
+    fits = ws.refit(responses, [1.0], GO_ON, FitOptions())
     for r, y in enumerate(responses):
         theta, deviance = closed_form(y)
         assert fits.facts[r, 0] == pytest.approx(deviance, rel=1e-12)
@@ -111,10 +109,10 @@ def test_fits_to_many_responses_are_minimizations(weighted, reml):
     start = np.array([1.0, 0, 1, 1, 0, 1])
     ws = CoreWorkspace(design, y, weights)
     ws.set_criterion(reml)
-    fits = ws.refit(responses, start, GO_ON, **TOLERANCES)
+    fits = ws.refit(responses, start, GO_ON, FitOptions())
     for r, response in enumerate(responses):
         ws.set_response(response)
-        run, solution = ws.minimize(start, **TOLERANCES), ws.solution()
+        run, solution = ws.minimize(start, FitOptions()), ws.solution()
         facts = run.value, solution.pwrss, solution.dof, run.decrement, run.min_eigenvalue
         np.testing.assert_array_equal(fits.facts[r, :5], facts)
         np.testing.assert_array_equal(fits.theta[r], run.theta)
@@ -126,25 +124,26 @@ def test_a_response_that_cannot_be_fitted_is_nan():
     responses = np.array([balanced(1), balanced(2), balanced(3)])
     responses[1, 4] = np.nan
     ws = CoreWorkspace(one_way(), balanced())
-    fits = ws.refit(responses, [1.0], GO_ON, **TOLERANCES)
+    fits = ws.refit(responses, [1.0], GO_ON, FitOptions())
     for values in (fits.facts, fits.theta, fits.beta, fits.xvx_inverse):
         assert np.isnan(values[1]).all()
         assert np.isfinite(values[[0, 2]]).all()
     with pytest.raises(CoreError, match="responses has shape"):
-        ws.refit(responses[:, 1:], [1.0], GO_ON, **TOLERANCES)
+        ws.refit(responses[:, 1:], [1.0], GO_ON, FitOptions())
     with pytest.raises(CoreError, match="theta has shape"):
-        ws.refit(responses, [1.0, 2.0], GO_ON, **TOLERANCES)
+        ws.refit(responses, [1.0, 2.0], GO_ON, FitOptions())
 
 
 # --- algorithms
 
 
-def test_algorithms():
+def test_algorithms(monkeypatch):
     names = algorithms()
     assert {"LN_BOBYQA", "LD_LBFGS", "LD_SLSQP", "LN_NELDERMEAD"} <= set(names)
     assert not any("MLSL" in name or "DIRECT" in name for name in names)
     assert all(algorithm_number(name) >= 0 for name in names)
     with pytest.raises(OptionError, match="'LN_BOBYKA' is not known"):
         algorithm_number("LN_BOBYKA")
+    monkeypatch.setattr("statsmodels_mixed._core.options.algorithm_number", lambda name: 9999)
     with pytest.raises(CoreError, match="NLopt refused"):
-        CoreWorkspace(one_way(), balanced()).minimize([1.0], algorithm=9999)
+        CoreWorkspace(one_way(), balanced()).minimize([1.0], FitOptions("unknown to NLopt"))

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from core_models import balanced, crossed, long_fit, one_way
+from core_models import asking, balanced, crossed, long_fit, one_way
 
-from statsmodels_mixed._core import CoreWorkspace, algorithm_number
+from statsmodels_mixed._core import CoreWorkspace
 
 # --- threads
 
@@ -55,7 +55,9 @@ def test_one_workspace_in_several_threads_stays_consistent():
 def test_minimizations_of_one_workspace_in_threads():
     ws = CoreWorkspace(one_way(), balanced())
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda start: ws.minimize([start], ftol_abs=1e-10), [0.5, 1, 2, 4]))
+        runs = list(
+            pool.map(lambda start: ws.minimize([start], asking(ftol_abs=1e-10)), [0.5, 1, 2, 4])
+        )
     for run in runs:
         assert run.theta == pytest.approx(runs[0].theta, rel=1e-4)
 
@@ -64,10 +66,9 @@ def test_another_thread_ends_fits_to_many_responses():
     ws, stop = long_fit(), np.zeros(1, dtype=np.int32)
     start = np.eye(4)[np.triu_indices(4)].tolist() * 2
     responses = np.random.default_rng(5).normal(size=(3000, ws.design.n))
-    options = {"ftol_rel": 0.0, "ftol_abs": 1e-8, "xtol_rel": 0.0, "xtol_abs": 1e-10}
     timer = threading.Timer(0.05, lambda: stop.fill(1))
     timer.start()
-    fits = ws.refit(responses, start, stop, **options)
+    fits = ws.refit(responses, start, stop, asking(ftol_abs=1e-8, xtol_abs=1e-10))
     timer.join()
     assert len(fits.facts) == len(fits.theta) < 3000
     assert np.isfinite(fits.facts).all()
@@ -75,7 +76,7 @@ def test_another_thread_ends_fits_to_many_responses():
 
 # --- interrupts
 
-ENDLESS = {"algorithm": algorithm_number("LN_NELDERMEAD")}  # no tolerance, so no end
+ENDLESS = asking(optimizer="LN_NELDERMEAD")  # no tolerance, so no end
 
 
 @pytest.fixture
@@ -106,10 +107,10 @@ def test_ctrl_c_stops_a_minimization(interrupt):
     interrupt(0.15, KeyboardInterrupt())
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        ws.minimize(start, **ENDLESS)
+        ws.minimize(start, ENDLESS)
     assert time.monotonic() - began < 5.0
     # the lock is free, the workspace in order
-    assert ws.minimize(start, ftol_abs=1e-8).status in ("GTOL_REACHED", "FTOL_REACHED")
+    assert ws.minimize(start, asking(ftol_abs=1e-8)).status in ("GTOL_REACHED", "FTOL_REACHED")
 
 
 def test_another_exception_of_a_signal_handler_comes_through(interrupt):
@@ -117,7 +118,7 @@ def test_another_exception_of_a_signal_handler_comes_through(interrupt):
     ws = long_fit()
     interrupt(0.15, TimeoutError("too long"))
     with pytest.raises(BaseException) as caught:  # a KeyboardInterrupt would end pytest
-        ws.minimize(ws.theta_scale(), **ENDLESS)
+        ws.minimize(ws.theta_scale(), ENDLESS)
     assert caught.type is TimeoutError
 
 
@@ -126,17 +127,17 @@ def test_interrupts_at_any_moment(interrupt, capfd):
     design, y = crossed()
     ws = CoreWorkspace(design, y)
     start = ws.theta_scale() * [1, 0.1, 1, 1, 0.1, 1]
-    want = ws.minimize(start, ftol_abs=1e-9).value
+    want = ws.minimize(start, asking(ftol_abs=1e-9)).value
     rng = np.random.default_rng(5)
     interrupted = 0
     for _ in range(60):
         try:
             timer = interrupt(rng.uniform(0, 3e-3), KeyboardInterrupt())
-            run = ws.minimize(start, ftol_abs=1e-9)
+            run = ws.minimize(start, asking(ftol_abs=1e-9))
             assert run.value == want
             timer.join()
         except KeyboardInterrupt:
             interrupted += 1
     assert interrupted > 0
-    assert ws.minimize(start, ftol_abs=1e-9).value == want
+    assert ws.minimize(start, asking(ftol_abs=1e-9)).value == want
     assert capfd.readouterr().err == ""  # cffi prints what a callback lets escape

@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 
 import statsmodels_mixed._core.minimizer as minimizer
-from statsmodels_mixed._core import algorithm_number
+from statsmodels_mixed._core import FitOptions
 from statsmodels_mixed._core.nlopt_python import run_nlopt
 
 CENTER = np.array([3.0, -2.0])
 HESSIAN = np.array([[4.0, 1.0], [1.0, 2.0]])
-OPTIONS = {
-    "ftol_rel": 0.0,
-    "ftol_abs": 1e-12,
-    "xtol_rel": 0.0,
-    "xtol_abs": 1e-12,
-    "max_eval": 0,
-    "max_time": 0.0,
-}
+
+
+def options(name: str, max_eval: int = 0) -> FitOptions:
+    return FitOptions(name, ftol_rel=0.0, ftol_abs=1e-12, xtol_abs=1e-12, max_eval=max_eval)
 
 
 def quadratic(x):
@@ -30,7 +26,7 @@ def quadratic(x):
 def test_reaches_the_minimum_of_a_quadratic(name):
     scale = np.array([2.0, 0.5])
     start = np.zeros(2)
-    run = run_nlopt(quadratic, lambda: HESSIAN, start, scale, algorithm_number(name), OPTIONS)
+    run = run_nlopt(quadratic, lambda: HESSIAN, start, scale, options(name))
     np.testing.assert_allclose(run.end, CENTER, atol=1e-5)
     assert run.evaluations == len(run.points) == len(run.values)
     assert run.decrement < 1e-10
@@ -43,10 +39,8 @@ def test_limits_and_failures_are_reported():
     def broken(x):
         return (np.nan, np.full(2, np.nan)) if x[0] > 1 else quadratic(x)
 
-    options = OPTIONS | {"max_eval": 4}
-    number = algorithm_number("LN_BOBYQA")
     start = np.array([0.9, 0.0])
-    run = run_nlopt(broken, lambda: HESSIAN, start, np.ones(2), number, options)
+    run = run_nlopt(broken, lambda: HESSIAN, start, np.ones(2), options("LN_BOBYQA", 4))
     assert run.status == "MAXEVAL_REACHED"
     assert run.evaluations == 4
     assert run.failures >= 1
