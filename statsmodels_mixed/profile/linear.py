@@ -14,6 +14,7 @@ from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import residual_response
 from ..fitting.optimize import BY_OBJECTIVE
+from ..fitting.range_of_numbers import CUBES, refuse_lost_variances
 from ..frame.design import Design
 from ..results.parameters import Components
 from .constrained_minimum import Minimum, Surface, constrained_minimum
@@ -37,6 +38,7 @@ class LinearModel:
     """
 
     def __init__(self, design: Design, estimates: LinearEstimates, components: Components) -> None:
+        refuse_lost_variances(design, estimates, CUBES)
         products = form_crossproducts(design)
         self._design, self._products, self._components = design, products, components
         self._workspace = products.workspace

@@ -22,6 +22,7 @@ from ..errors import OptionError
 from ..fitting.crossprod import require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import orthonormal_basis, residual_response
+from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from .contrast_tests import Denominators
 from .kenward_roger_traces import traces
@@ -115,6 +116,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     OptionError
         After a fit by maximum likelihood, or if too many random effects depend on one another.
     """
+    refuse_lost_variances(design, estimates)
     if not estimates.reml:
         raise OptionError(
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
+from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from .contrast_tests import Denominators
 
@@ -86,7 +87,13 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
     Returns
     -------
     Satterthwaite
+
+    Raises
+    ------
+    DataError
+        If the variance of a coefficient is beyond the range of doubles.
     """
+    refuse_lost_variances(design, estimates)
     products = form_crossproducts(design)
     # In the units of the workspace, where the response has variance 1 and X is orthonormal.
     unit = products.y_scale
