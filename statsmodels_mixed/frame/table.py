@@ -71,6 +71,18 @@ class Table:
     read: Callable[[Sequence[str]], dict[str, pd.Series]]
     whole: Callable[[], pd.DataFrame]
 
+    def with_column(self, name: str, column: pd.Series) -> Table:
+        """Return this table with another column, which has its index."""
+
+        def read(names: Sequence[str]) -> dict[str, pd.Series]:
+            found = self.read([each for each in names if each != name])
+            return {each: column if each == name else found[each] for each in names}
+
+        def whole() -> pd.DataFrame:
+            return self.whole().assign(**{name: column.array})
+
+        return Table([*self.names, name], self.n_rows, self.index, read, whole)
+
 
 def open_table(data: Any) -> Table:
     """Look at a table without reading it.
@@ -78,13 +90,15 @@ def open_table(data: Any) -> Table:
     Parameters
     ----------
     data : DataFrame, pyarrow.Table, mapping of str to array_like, or structured array
-        A data frame of any library narwhals knows, in memory.
+        A data frame of any library narwhals knows, in memory. A `Table` is open already.
 
     Raises
     ------
     DataError
         If `data` is none of these, or the arrays of a mapping differ in length.
     """
+    if isinstance(data, Table):
+        return data
     if isinstance(data, pd.DataFrame):
         return _open_pandas(data)
     if isinstance(data, Mapping):

@@ -17,8 +17,6 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from ..errors import DataError, FormulaError, OptionError
@@ -26,7 +24,7 @@ from ..formula.parse import parse
 from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
 from ..frame.alignment import align
-from ..frame.table import as_array, as_column, is_number, open_table, tidy, unknown_columns
+from ..frame.table import Table, as_array, as_column, is_number, open_table, tidy, unknown_columns
 
 __all__ = ["attach_groups", "translate"]
 
@@ -88,19 +86,19 @@ def translate(
     return _parse(" + ".join([formula.strip(), *terms]), formula)
 
 
-def attach_groups(data: Any, groups: Any) -> tuple[Any, str]:
-    """Return the data and the column that holds the groups, added if it was given as an array.
+def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
+    """Open the data and return the column of the groups, added if it was given as an array.
 
     Parameters
     ----------
-    data : table
+    data : DataFrame, pyarrow.Table, mapping, or structured array
         Not changed.
     groups : str or array_like, shape (n,)
         Name of a column, or one label per row.
 
     Returns
     -------
-    data : table
+    table : Table
         With the groups among its columns.
     name : str
         Their column: the array's own name if it has one and it is free, else ``"groups"``.
@@ -110,7 +108,7 @@ def attach_groups(data: Any, groups: Any) -> tuple[Any, str]:
     if isinstance(groups, str):
         if groups not in names:
             raise unknown_columns([groups], names)
-        return data, groups
+        return table, groups
     own = getattr(groups, "name", None)
     name = own if isinstance(own, str) and own not in names else "groups"
     if name in names:
@@ -124,16 +122,7 @@ def attach_groups(data: Any, groups: Any) -> tuple[Any, str]:
             f"groups= must have one label for each of the {table.n_rows} rows, "
             f"not shape {values.shape}"
         )
-    as_column(values, None, "groups=")
-    if isinstance(data, pd.DataFrame):
-        return data.assign(**{name: values}), name
-    if isinstance(data, Mapping):
-        return {**data, name: values}, name
-    if isinstance(data, np.ndarray):
-        return {**{column: data[column] for column in names}, name: values}, name
-    frame = nw.from_native(data, eager_only=True)
-    series = nw.new_series(name, np.asarray(values), backend=frame.implementation)
-    return frame.with_columns(series).to_native(), name
+    return table.with_column(name, as_column(values, table.index, "groups=")), name
 
 
 def _has_bars(formula: str) -> bool:

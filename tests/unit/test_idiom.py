@@ -7,7 +7,14 @@ import pytest
 import statsmodels.formula.api as smf
 
 import statsmodels_mixed
-from statsmodels_mixed import DataError, FormulaError, OptionError, parse
+from statsmodels_mixed import (
+    DataError,
+    FormulaError,
+    LinearMixedModel,
+    OptionError,
+    datasets,
+    parse,
+)
 from statsmodels_mixed.frame.table import open_table
 from statsmodels_mixed.models.mixedlm_arguments import attach_groups, translate
 
@@ -85,15 +92,28 @@ def test_groups_given_as_an_array_become_a_column(make):
     table = make({"y": [1.0, 2.0, 3.0]})
     extended, name = attach_groups(table, ["a", "b", "a"])
     assert name == "groups"
-    assert np.asarray(extended["groups"]).tolist() == ["a", "b", "a"]
+    assert extended.read(["groups"])["groups"].tolist() == ["a", "b", "a"]
+    assert extended.whole()["groups"].tolist() == ["a", "b", "a"]
     assert "groups" not in open_table(table).names
+
+
+@pytest.mark.parametrize("groups", ["subj", list("abbabb") * 30], ids=["column", "array"])
+def test_columns_that_can_be_read_once_with_groups(groups):
+    data = datasets.load("sleepstudy")
+    once = {name: iter(data[name].tolist()) for name in data}
+    options = {"re_formula": "1", "vc_formula": {"v": "0 + days"}}
+    model = LinearMixedModel.from_formula("reaction ~ days", once, groups, **options)
+    expected = LinearMixedModel.from_formula("reaction ~ days", data, groups, **options)
+    for block, same in zip(model.design.blocks, expected.design.blocks, strict=True):
+        np.testing.assert_array_equal(block.z, same.z)
+        np.testing.assert_array_equal(block.refs, same.refs)
 
 
 def test_groups_given_as_a_series_keep_its_name_and_go_by_label():
     table = pd.DataFrame({"y": [1.0, 2.0]}, index=[7, 8])
     extended, name = attach_groups(table, pd.Series(["b", "a"], index=[8, 7], name="team"))
     assert name == "team"
-    assert extended["team"].tolist() == ["a", "b"]
+    assert extended.read(["team"])["team"].tolist() == ["a", "b"]
 
 
 def test_groups_that_do_not_fit_are_refused():
