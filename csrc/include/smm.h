@@ -53,7 +53,7 @@ typedef enum {
     SMM_STOP_ROUNDOFF = 4, /* no further decrease above rounding error */
     SMM_STOP_MAXEVAL = 5,
     SMM_STOP_MAXTIME = 6,
-    SMM_STOP_FAILED = 7,  /* the objective cannot be evaluated at the start */
+    SMM_STOP_FAILED = 7,  /* the objective cannot be evaluated where it must be */
     SMM_STOP_FORCED = 8,  /* interrupted by the caller */
     SMM_STOP_STALLED = 9  /* many steps brought no progress */
 } smm_stop;
@@ -103,7 +103,7 @@ typedef struct {
 typedef struct smm_design smm_design;
 typedef struct smm_workspace smm_workspace;
 
-/* One sentence for a status. Never NULL. */
+/* Returns one sentence for a status, never NULL; static storage. */
 const char *smm_status_text(int status);
 
 /* Analyse the structure of a model.
@@ -116,6 +116,7 @@ const char *smm_status_text(int status);
 int smm_design_create(const smm_blas *blas, const smm_allocator *mem, int64_t n, int32_t nterms,
                       const smm_term *terms, int32_t p, const double *X, smm_design **out);
 void smm_design_destroy(smm_design *design);
+/* The sizes of a design. Returns SMM_OK, SMM_EINVAL. */
 int smm_design_sizes(const smm_design *design, smm_sizes *out);
 
 /* Allocate all that evaluations need. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
@@ -128,7 +129,8 @@ void smm_workspace_destroy(smm_workspace *ws);
  * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
 
-/* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before. */
+/* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
 
 /* Choose the criterion. reml: 0 for ML, 1 for REML. sigma: > 0 fixes the residual
@@ -144,32 +146,38 @@ int smm_set_criterion(smm_workspace *ws, int reml, double sigma);
  * failure. */
 int smm_value(smm_workspace *ws, const double *theta, double *value);
 
-/* The exact gradient (ntheta) at the theta of the last smm_value. */
+/* The exact gradient (ntheta) at the theta of the last smm_value.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_gradient(smm_workspace *ws, double *gradient);
 
 /* An approximation of the Hessian, symmetric (ntheta x ntheta), at the theta of the
  * last smm_gradient: the average information (Gilmour, Thompson and Cullis 1995) plus
  * the exact second-order term of Sigma = T T'. SMM_ENOTPD when a diagonal element of some
- * T is exactly zero: the term is not defined there. */
+ * T is exactly zero: the term is not defined there. Otherwise returns SMM_OK, SMM_EINVAL,
+ * SMM_ENONFINITE, SMM_ESTATE. */
 int smm_curvature(smm_workspace *ws, double *hessian);
 
 /* Typical size of the elements of theta: 1 / root mean square of the column of Z that
- * each multiplies (ntheta). The identity T is scale[i] on the diagonal in these units. */
+ * each multiplies (ntheta). The identity T is scale[i] on the diagonal in these units.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_theta_scale(const smm_workspace *ws, double *scale);
 
 /* The solution at the theta of the last smm_gradient. Any output may be NULL.
  *   beta (p); u, b: (q) term by term, level by level, the term's cols fastest, spherical
- *   and on the scale of y; rx_inverse_gram row-major (p x p): (X'V^-1 X)^-1;
- *   scalars (4): r2, log|Omega|, log|X'V^-1 X|, N. */
+ *   and on the scale of y; xvx_inverse row-major (p x p): (X'V^-1 X)^-1;
+ *   scalars (4): r2, log|Omega|, log|X'V^-1 X|, N.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *xvx_inverse,
                  double *scalars);
 
 /* Conditional variances over sigma^2 at the theta of the last smm_gradient: the
  * diagonal blocks of Lambda Omega^-1 Lambda', per level row-major (cols x cols), term
- * by term. Length sum over terms of levels*cols*cols. */
+ * by term. Length sum over terms of levels*cols*cols.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_condvar(smm_workspace *ws, double *out);
 
-/* Leverages (n): the diagonal of d(fitted)/dy at the theta of the last smm_gradient. */
+/* Leverages (n): the diagonal of d(fitted)/dy at the theta of the last smm_gradient.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_leverage(smm_workspace *ws, const double *weights, double *out);
 
 /* Joint covariances over sigma^2 of the random effects of one level of each term, at the theta
@@ -177,12 +185,14 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out);
  *   levels  row-major (m x nterms): a level of each term, or -1 for none. They need not occur
  *           together in the data; rows sorted by term 1, then 2, ... and term 0 last are cheapest.
  *   out     for every row, row-major (K x K) with K the columns of all terms; zero where a term
- *           has no level. */
+ *           has no level.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, double *out);
 
 /* Lambda Omega^-1 Lambda'Z'WX, row-major (q x p) in the order of smm_solution: what is subtracted
  * from b for a unit of beta. The covariance over sigma^2 of b and beta is its product with
- * -(X'V^-1 X)^-1. At the theta of the last smm_gradient. */
+ * -(X'V^-1 X)^-1. At the theta of the last smm_gradient.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_mode_slopes(smm_workspace *ws, double *out);
 
 /* A minimization: what to do ... */
@@ -209,7 +219,9 @@ typedef struct {
 
 /* Minimize the objective from theta (ntheta; in: start, out: end) by Newton steps on the
  * exact gradient and smm_curvature, with line search, never ending on a saddle point.
- * Afterwards the workspace holds the solution at theta with its gradient. */
+ * Afterwards the workspace holds the solution at theta with its gradient.
+ * Returns SMM_OK, also when a limit or options->poll ended the run (see report->stop); SMM_EINVAL,
+ * SMM_ENONFINITE, SMM_ENOTPD when the objective cannot be evaluated at the start; SMM_ESTATE. */
 int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
 /* Fit the model to many responses by smm_newton, each from the same start.
@@ -247,7 +259,8 @@ typedef struct {
     int (*optimize)(void *opt, double *x, double *minf);
 } smm_nlopt;
 
-/* The same by an NLopt algorithm, its number as in nlopt.h. */
+/* The same by an NLopt algorithm, its number as in nlopt.h.
+ * Returns the same, and SMM_ENLOPT. */
 int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
                        const smm_options *options, double *theta, smm_report *report);
 
@@ -283,12 +296,13 @@ typedef struct {
 
 typedef struct smm_glmm smm_glmm;
 
-/* Whether the distribution has a dispersion parameter phi that is estimated. */
+/* Returns 1 if the distribution has a dispersion parameter phi that is estimated, else 0. */
 int smm_has_dispersion(int distribution);
 
 /* Per-row quantities of a family, each (n); outputs may be NULL. At linear predictor eta
  * and log dispersion zeta: log-likelihood, its derivatives l = d/d eta and d/d zeta, the
- * weights of Omega (w), the observed information (wo), dw/d eta, dl/d zeta, dw/d zeta. */
+ * weights of Omega (w), the observed information (wo), dw/d eta, dl/d zeta, dw/d zeta.
+ * Returns SMM_OK, SMM_EINVAL. */
 int smm_family_rows(const smm_family *family, int64_t n, const double *y, const double *weights,
                     const double *eta, double zeta, double *loglik, double *l, double *w,
                     double *wo, double *dw, double *loglik_zeta, double *l_zeta, double *w_zeta);
@@ -315,22 +329,26 @@ int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const doubl
 int32_t smm_glmm_parameters(const smm_glmm *glmm);
 
 /* Typical size of a change in eta (> 0; 1 at first): the unit of beta, and of theta times
- * the root mean square of its column of Z, in which minimizers measure their steps. */
+ * the root mean square of its column of Z, in which minimizers measure their steps.
+ * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_set_unit(smm_glmm *glmm, double unit);
 
-/* beta (p) from which PIRLS starts when beta is profiled out. */
+/* beta (p) from which PIRLS starts when beta is profiled out.
+ * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 
 /* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
  * for too where they need not be unique. Without them, and where log-likelihoods are concave,
- * PIRLS starts from the modes of the evaluation before. SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
+ * PIRLS starts from the modes of the evaluation before. Returns SMM_OK, SMM_EINVAL,
+ * SMM_ENONFINITE. */
 int smm_glmm_set_target(smm_glmm *glmm, const double *target);
 
 /* Conditional modes that are known, those of the estimates of a fit: u (q) term by term, beta (p).
- * Evaluations start from them too. SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
+ * Evaluations start from them too. Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
 int smm_glmm_set_modes(smm_glmm *glmm, const double *u, const double *beta);
 
-/* Forgets all modes found so far and those known: the next evaluation is that of a new model. */
+/* Forgets all modes found so far and those known: the next evaluation is that of a new model.
+ * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_forget_modes(smm_glmm *glmm);
 
 /* Whether several conditional modes are looked for, and whether any evaluation since the model was
@@ -339,11 +357,15 @@ int smm_glmm_several_possible(const smm_glmm *glmm);
 int smm_glmm_met_several(const smm_glmm *glmm);
 
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
- * the parameters of the last smm_glmm_value. SMM_ENOTPD when PIRLS does not settle. */
+ * the parameters of the last smm_glmm_value.
+ * Each returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE; the value SMM_ENOTPD when PIRLS does not
+ * settle, the gradient and the Hessian SMM_ESTATE and SMM_ENOTPD. */
 int smm_glmm_value(smm_glmm *glmm, const double *parameters, double *value);
 int smm_glmm_gradient(smm_glmm *glmm, double *gradient);
 int smm_glmm_curvature(smm_glmm *glmm, double *hessian);
 
+/* Minimize from parameters (in: start, out: end) as smm_newton and smm_nlopt_minimize do, which
+ * say what is returned. */
 int smm_glmm_newton(smm_glmm *glmm, const smm_options *options, double *parameters,
                     smm_report *report);
 int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
@@ -352,16 +374,19 @@ int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
 /* After smm_glmm_gradient; any output may be NULL. beta (p); u, b (q); eta (n);
  * xvx_inverse (p x p): (X'V^-1 X)^-1 with the expected weights at the modes; condvar as
  * smm_condvar; scalars (7): log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps
- * since creation, log-likelihood of the saturated model, whether several modes were found. */
+ * since creation, log-likelihood of the saturated model, whether several modes were found.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE, SMM_ENOTPD, SMM_ENONFINITE. */
 int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars);
 
 /* Leverages (n) after smm_glmm_gradient: the diagonal of d(fitted)/dy of the weighted least
- * squares problem that PIRLS ends with, with the expected weights. */
+ * squares problem that PIRLS ends with, with the expected weights.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE, SMM_ENOTPD, SMM_ENONFINITE. */
 int smm_glmm_leverage(smm_glmm *glmm, double *out);
 
 /* smm_level_covariances and smm_mode_slopes with the expected weights at the modes and sigma = 1,
- * after smm_glmm_gradient. */
+ * after smm_glmm_gradient. Each returns SMM_OK, SMM_EINVAL, SMM_ESTATE, SMM_ENOTPD,
+ * SMM_ENONFINITE. */
 int smm_glmm_level_covariances(smm_glmm *glmm, int64_t m, const int32_t *levels, double *out);
 int smm_glmm_mode_slopes(smm_glmm *glmm, double *out);
 

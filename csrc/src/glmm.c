@@ -136,7 +136,7 @@ int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *
     g->fast = fast;
     g->points = points;
     g->nodes_total = (int32_t)total;
-    g->solved = 0;
+    g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
 
@@ -158,7 +158,7 @@ int smm_glmm_set_beta(smm_glmm *g, const double *beta)
     if (!g || (!beta && g->ws->design->p)) return SMM_EINVAL;
     for (int32_t v = 0; v < g->ws->design->p; v++)
         g->beta[v] = g->beta_start[v] = g->beta_kept[v] = g->beta_good[v] = beta[v];
-    g->solved = 0;
+    g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
 
@@ -180,7 +180,7 @@ int smm_glmm_set_target(smm_glmm *g, const double *target)
     int64_t n = g->ws->design->n;
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(target[i])) return SMM_ENONFINITE;
-    g->solved = 0;
+    g->solved = SMM_UNSOLVED;
     g->row_unit = unit_of_rows(g, target);
     if (smm_modes_unique(g)) return SMM_OK;
     memcpy(g->target_rows, target, sizeof(double) * (size_t)n);
@@ -208,7 +208,7 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     const smm_design *d = g->ws->design;
     size_t q = sizeof(double) * (size_t)d->q, p = sizeof(double) * (size_t)d->p;
     *value = NAN;
-    g->solved = 0;
+    g->solved = SMM_UNSOLVED;
     for (int32_t i = 0; i < smm_glmm_parameters(g); i++)
         if (!isfinite(parameters[i])) return SMM_ENONFINITE;
     take_parameters(g, parameters);
@@ -223,6 +223,6 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     memcpy(g->u_kept, g->u, q);
     memcpy(g->beta_kept, g->beta, p);
     g->value = *value = f;
-    g->solved = 1;
+    g->solved = SMM_SOLVED_VALUE;
     return SMM_OK;
 }

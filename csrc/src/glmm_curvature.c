@@ -20,7 +20,7 @@ static int form_expected(smm_glmm *g)
  * variances are NaN then. */
 int smm_solve_expected(smm_glmm *g)
 {
-    if (g->solved < 2) return SMM_ESTATE;
+    if (g->solved < SMM_SOLVED_GRADIENT) return SMM_ESTATE;
     int status = form_expected(g);
     if (status == SMM_ENOTPD && smm_form_omega(g, g->we) == SMM_OK) {
         int64_t pp = (int64_t)g->ws->design->p * g->ws->design->p;
@@ -44,7 +44,7 @@ int smm_glmm_curvature(smm_glmm *g, double *hessian)
     int32_t np = smm_glmm_parameters(g), nt = d->ntheta, p = d->p, m = p + 1;
     int64_t size = (int64_t)np * np;
     for (int64_t i = 0; i < size; i++) hessian[i] = NAN;
-    if (g->solved < 2) return SMM_ESTATE;
+    if (g->solved < SMM_SOLVED_GRADIENT) return SMM_ESTATE;
     int status = form_expected(g);
     if (status) return status;
     memcpy(ws->u, g->u, sizeof(double) * (size_t)d->q);
@@ -96,10 +96,20 @@ static smm_problem generalized_problem(smm_glmm *g)
     /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
      * disturb a model that is right to about a tenth. */
     int memory = smm_has_dispersion(g->family.distribution) ? SMM_MEMORY : 0;
-    return (smm_problem){g->ws->design, smm_glmm_parameters(g), g,
-                         glmm_value,    glmm_gradient,          glmm_curvature,
-                         g->scale,      g->run_vectors,         g->run_matrices,
-                         memory,        0,                      g->run_pairs};
+    return (smm_problem){
+        .design = g->ws->design,
+        .n = smm_glmm_parameters(g),
+        .ctx = g,
+        .value = glmm_value,
+        .gradient = glmm_gradient,
+        .curvature = glmm_curvature,
+        .scale = g->scale,
+        .vectors = g->run_vectors,
+        .matrices = g->run_matrices,
+        .memory = memory,
+        .trusted = 0,
+        .pairs = g->run_pairs,
+    };
 }
 
 int smm_glmm_newton(smm_glmm *g, const smm_options *options, double *parameters,

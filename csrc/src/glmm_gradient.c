@@ -48,7 +48,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     int64_t n = d->n;
     int32_t p = d->p, np = smm_glmm_parameters(g);
     for (int32_t i = 0; i < np; i++) gradient[i] = NAN;
-    if (g->solved < 1) return SMM_ESTATE;
+    if (g->solved < SMM_SOLVED_VALUE) return SMM_ESTATE;
     double zeta_part, *c = g->work;
     smm_z_transpose(g, g->l, g->zl);
     /* an earlier call may have left the factor of other weights */
@@ -113,6 +113,6 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
         if (!isfinite(gradient[i])) return smm_fail(SMM_ENONFINITE, np, gradient);
     memcpy(g->u_good, g->u, sizeof(double) * (size_t)d->q);
     memcpy(g->beta_good, g->beta, sizeof(double) * (size_t)p);
-    g->solved = 2;
+    g->solved = SMM_SOLVED_GRADIENT;
     return SMM_OK;
 }

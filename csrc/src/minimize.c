@@ -48,7 +48,7 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
     run->report = report;
     run->started = seconds();
     run->value = NAN;
-    run->solved = 0;
+    run->solved = SMM_UNSOLVED;
     run->pairs = 0;
     run->point = v;
     run->x = v + n;
@@ -78,7 +78,7 @@ int smm_run_value(smm_run *run, const double *x, double *value)
     int32_t n = run->problem->n;
     for (int32_t i = 0; i < n; i++) run->point[i] = x[i] * run->problem->scale[i];
     int status = run->problem->value(run->problem->ctx, run->point, value);
-    run->solved = status == SMM_OK;
+    run->solved = status == SMM_OK ? SMM_SOLVED_VALUE : SMM_UNSOLVED;
     run->value = *value;
     if (status == SMM_ESTATE || status == SMM_EINVAL) return status;
     if (report->evaluations < report->log_capacity) {
@@ -100,7 +100,7 @@ int smm_run_gradient(smm_run *run, double *g)
     run->report->gradients++;
     int status = run->problem->gradient(run->problem->ctx, g);
     for (int32_t i = 0; i < run->problem->n; i++) g[i] *= run->problem->scale[i];
-    if (status == SMM_OK) run->solved = 2;
+    if (status == SMM_OK) run->solved = SMM_SOLVED_GRADIENT;
     return status;
 }
 
@@ -286,7 +286,7 @@ static int32_t zero_columns(const smm_run *run, const double *x, double *out)
 static int stand_at_x(smm_run *run, double *value)
 {
     int32_t n = run->problem->n;
-    int same = run->solved > 0;
+    int same = run->solved > SMM_UNSOLVED;
     for (int32_t i = 0; same && i < n; i++)
         same = run->point[i] == run->x[i] * run->problem->scale[i];
     if (same) {
@@ -305,7 +305,7 @@ int smm_run_describe(smm_run *run)
     double value;
     int stop = run->stop;
     int status = stand_at_x(run, &value);
-    if (status == SMM_OK && run->solved < 2) status = smm_run_gradient(run, run->g);
+    if (status == SMM_OK && run->solved < SMM_SOLVED_GRADIENT) status = smm_run_gradient(run, run->g);
     if (status == SMM_OK) status = smm_run_model(run, run->g);
     if (status == SMM_OK) status = smm_run_eigen(run);
     run->stop = stop;
@@ -329,7 +329,7 @@ int smm_run_finish(smm_run *run, double *parameters)
         if (status) return status;
     }
     run->stop = stop; /* limits no longer matter */
-    if (run->solved < 2) {
+    if (run->solved < SMM_SOLVED_GRADIENT) {
         status = smm_run_gradient(run, run->g);
         if (status) return status;
     }

@@ -173,7 +173,7 @@ int smm_glmm_set_modes(smm_glmm *g, const double *u, const double *beta)
     memcpy(g->u_kept, g->u_known, bytes(d->q));
     memcpy(g->beta_kept, beta, bytes(d->p));
     g->known = 1;
-    g->solved = 0;
+    g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
 
@@ -185,7 +185,8 @@ int smm_glmm_forget_modes(smm_glmm *g)
     memset(g->u_good, 0, bytes(d->q));
     memcpy(g->beta_kept, g->beta_start, bytes(d->p));
     memcpy(g->beta_good, g->beta_start, bytes(d->p));
-    g->known = g->solved = g->met_several = 0;
+    g->known = g->met_several = 0;
+    g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
 

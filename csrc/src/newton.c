@@ -183,7 +183,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         if (status == SMM_ENOTPD || status == SMM_ENONFINITE) {
             /* no derivatives here: end at the last point that had them */
             if (!moved_from) return status;
-            if (run.solved < 2) memcpy(run.x, old_x, sizeof(double) * (size_t)n);
+            if (run.solved < SMM_SOLVED_GRADIENT) memcpy(run.x, old_x, sizeof(double) * (size_t)n);
             report->decrement = NAN;
             run.stop = SMM_STOP_FAILED;
             break;
@@ -241,10 +241,20 @@ static int model_curvature(void *ctx, double *hessian) { return smm_curvature(ct
 static int linear_problem(smm_workspace *ws, smm_problem *problem)
 {
     int status = smm_theta_scale(ws, ws->scale);
-    *problem = (smm_problem){ws->design,      ws->design->ntheta, ws,
-                             model_value,     model_gradient,     model_curvature,
-                             ws->scale,       ws->run_vectors,    ws->run_matrices,
-                             SMM_MEMORY,      TRUSTED_STEPS,      ws->run_pairs};
+    *problem = (smm_problem){
+        .design = ws->design,
+        .n = ws->design->ntheta,
+        .ctx = ws,
+        .value = model_value,
+        .gradient = model_gradient,
+        .curvature = model_curvature,
+        .scale = ws->scale,
+        .vectors = ws->run_vectors,
+        .matrices = ws->run_matrices,
+        .memory = SMM_MEMORY,
+        .trusted = TRUSTED_STEPS,
+        .pairs = ws->run_pairs,
+    };
     return status;
 }
 

@@ -49,7 +49,7 @@ struct smm_glmm {
     double *beta; /* (p) */
     double unit;  /* see smm_glmm_set_unit */
     double zeta;  /* log dispersion */
-    int solved;   /* 0: nothing, 1: value, 2: gradient */
+    smm_solved solved;
     int64_t pirls_steps;
 
     /* per row (n): linear predictor without and with random effects, dl/d eta, weights

@@ -255,6 +255,9 @@ void smm_forward(smm_workspace *ws, double *b, int32_t m);
 void smm_backward(smm_workspace *ws, double *b, int32_t m);
 int smm_selected_inverse(smm_workspace *ws);
 
+/* How far a model is solved at its parameters. */
+typedef enum { SMM_UNSOLVED = 0, SMM_SOLVED_VALUE = 1, SMM_SOLVED_GRADIENT = 2 } smm_solved;
+
 /* minimize.c: a problem to minimize, and what every minimizer shares. Of its parameters
  * the first ntheta(design) are theta. */
 typedef struct {
@@ -283,7 +286,7 @@ typedef struct {
     double started;              /* seconds */
     double *point;               /* (n) parameters of the last evaluation */
     double value;                /* and its value */
-    int solved;                  /* 0: no value yet, 1: value, 2: gradient too */
+    smm_solved solved;
     double *x, *g, *step, *eigenvalues, *root, *work; /* (n), work longer */
     double *H, *V;               /* (n x n): Hessian, eigenvectors */
     int pairs;                   /* steps remembered so far, the oldest first */
