@@ -187,7 +187,14 @@ def _maximize(
     if default_start and may_be_local(report, options, singular, len(design.y)):
         large = 2.0 * generalized_theta(problem.core.design.coordinates, unit)
         second = SecondStart(problem.core, options, large, patterns, begin)
-        report = second.improve(report, lambda other: True)
+        report = second.improve(
+            report,
+            lambda other: (
+                checked_afresh(
+                    other, other.objective, problem.core.fresh_value(other.end)
+                ).converged
+            ),
+        )
     if problem.core.several_modes_possible:
         report = search_further(problem.core, report, problem.ntheta, options)
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
