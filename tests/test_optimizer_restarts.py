@@ -12,7 +12,7 @@ from small_models import fit_shipped
 
 from statsmodels_mixed import ConvergenceWarning
 from statsmodels_mixed._core import FitOptions
-from statsmodels_mixed._core.nlopt_python import run_nlopt
+from statsmodels_mixed._core.nlopt_python import End, run_nlopt
 
 
 @pytest.mark.parametrize("name", ["LN_BOBYQA", "LN_COBYLA"])
@@ -47,17 +47,15 @@ def test_python_bridge_goes_on_from_a_stop():
         a, b = x[0] - 1, x[1] - x[0] ** 2
         return a * a + 1e3 * b * b, np.array([2 * a - 4e3 * b * x[0], 2e3 * b])
 
-    last = np.zeros(2)
-
-    def evaluate(x):
-        last[:] = x
-        return valley(x)
-
-    def curvature():
-        x, b = last[0], last[1] - last[0] ** 2
-        return np.array([[2 - 4e3 * b + 8e3 * x * x, -4e3 * x], [-4e3 * x, 2e3]])
+    def finish(end):
+        value, slope = valley(end)
+        x, b = end[0], end[1] - end[0] ** 2
+        hessian = np.array([[2 - 4e3 * b + 8e3 * x * x, -4e3 * x], [-4e3 * x, 2e3]])
+        curvatures, directions = np.linalg.eigh(hessian)
+        promise = 0.5 * np.sum((directions.T @ slope) ** 2 / np.abs(curvatures))
+        return End(end, value, slope, promise, curvatures[0])
 
     options = FitOptions("LN_NELDERMEAD", ftol_rel=0.0, ftol_abs=1e-8, xtol_abs=3e-3)
-    run = run_nlopt(evaluate, curvature, np.array([-1.2, 1.0]), np.ones(2), options)
+    run = run_nlopt(valley, finish, np.array([-1.2, 1.0]), np.ones(2), options)
     assert_allclose(run.end, 1.0, atol=1e-2)
     assert run.decrement <= 1e-4

@@ -224,6 +224,10 @@ typedef struct {
  * SMM_ENONFINITE, SMM_ENOTPD when the objective cannot be evaluated at the start; SMM_ESTATE. */
 int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
+/* End another minimizer's run at theta (ntheta; in and out) as those here do: off zero or exactly
+ * there, with promise and curvature in the report. */
+int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
+
 /* Fit the model to many responses by smm_newton, each from the same start.
  *   count      responses, >= 0; responses row-major (count x n), only read.
  *   weights    (n), the same as before, or NULL.
@@ -368,6 +372,8 @@ int smm_glmm_curvature(smm_glmm *glmm, double *hessian);
  * say what is returned. */
 int smm_glmm_newton(smm_glmm *glmm, const smm_options *options, double *parameters,
                     smm_report *report);
+int smm_glmm_end(smm_glmm *glmm, const smm_options *options, double *parameters,
+                 smm_report *report);
 int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
                    const smm_options *options, double *parameters, smm_report *report);
 

@@ -120,6 +120,13 @@ int smm_glmm_newton(smm_glmm *g, const smm_options *options, double *parameters,
     return smm_run_newton(&problem, options, parameters, report);
 }
 
+int smm_glmm_end(smm_glmm *g, const smm_options *options, double *parameters, smm_report *report)
+{
+    if (!g || !options || !parameters || !report) return SMM_EINVAL;
+    smm_problem problem = generalized_problem(g);
+    return smm_run_end(&problem, options, parameters, report);
+}
+
 int smm_glmm_nlopt(smm_glmm *g, const smm_nlopt *nlopt, int algorithm,
                    const smm_options *options, double *parameters, smm_report *report)
 {

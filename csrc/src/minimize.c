@@ -339,3 +339,15 @@ int smm_run_finish(smm_run *run, double *parameters)
         run->report->gradient[i] = run->g[i] / run->problem->scale[i];
     return SMM_OK;
 }
+
+/* The end of a run that was made elsewhere and stopped at `parameters`. */
+int smm_run_end(const smm_problem *problem, const smm_options *o, double *parameters,
+                smm_report *report)
+{
+    smm_run run;
+    int status = smm_run_start(&run, problem, o, report, parameters);
+    if (status) return status;
+    smm_run_keep_off_zero(&run, run.x);
+    status = smm_run_describe(&run);
+    return status ? status : smm_run_finish(&run, parameters);
+}

@@ -266,6 +266,14 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
     return status ? status : smm_run_newton(&problem, options, theta, report);
 }
 
+int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report)
+{
+    if (!ws || !options || !theta || !report) return SMM_EINVAL;
+    smm_problem problem;
+    int status = linear_problem(ws, &problem);
+    return status ? status : smm_run_end(&problem, options, theta, report);
+}
+
 int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
                        const smm_options *options, double *theta, smm_report *report)
 {

@@ -304,6 +304,8 @@ void smm_run_remember(smm_run *run, const double *step, const double *change);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
 int smm_run_describe(smm_run *run);
 int smm_run_finish(smm_run *run, double *parameters);
+int smm_run_end(const smm_problem *problem, const smm_options *options, double *parameters,
+                smm_report *report);
 int smm_run_newton(const smm_problem *problem, const smm_options *options, double *parameters,
                    smm_report *report);
 int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algorithm,

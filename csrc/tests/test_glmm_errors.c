@@ -148,6 +148,10 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_newton(g, NULL, at, &report) == SMM_EINVAL);
     CHECK(smm_glmm_newton(g, &options, NULL, &report) == SMM_EINVAL);
     CHECK(smm_glmm_newton(g, &options, at, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_end(NULL, &options, at, &report) == SMM_EINVAL);
+    CHECK(smm_glmm_end(g, NULL, at, &report) == SMM_EINVAL);
+    CHECK(smm_glmm_end(g, &options, NULL, &report) == SMM_EINVAL);
+    CHECK(smm_glmm_end(g, &options, at, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_nlopt(g, NULL, 0, &options, at, &report) == SMM_EINVAL);
     CHECK(smm_glmm_nlopt(g, &nlopt, 0, &options, at, &report) == SMM_EINVAL); /* its size */
 

@@ -178,6 +178,30 @@ static void test_log(void)
     problem_free(&m);
 }
 
+/* A run made elsewhere ends as those made here do. */
+static void test_end_of_another_run(void)
+{
+    problem m = one_way(1);
+    smm_design *d = problem_design(&m);
+    smm_options options = tight();
+    smm_report newton = {0}, report = {0};
+    smm_workspace *ws;
+    double theta = 1, gradient = NAN;
+    report.gradient = &gradient;
+    CHECK(smm_workspace_create(d, &ws) == SMM_OK);
+    CHECK(smm_crossprod(ws, m.y, NULL) == SMM_OK);
+    CHECK(smm_newton(ws, &options, &theta, &newton) == SMM_OK);
+    double end = theta;
+    CHECK(smm_end(ws, &options, &theta, &report) == SMM_OK);
+    CHECK(theta == end && report.evaluations == 0);
+    CHECK(fabs(report.value - newton.value) <= 1e-12 * fabs(newton.value));
+    CHECK(report.decrement < 1e-12 && fabs(gradient) < 1e-6);
+    CHECK(fabs(report.min_eigenvalue - newton.min_eigenvalue) <= 1e-9 * newton.min_eigenvalue);
+    smm_workspace_destroy(ws);
+    smm_design_destroy(d);
+    problem_free(&m);
+}
+
 static void test_bad_starts(void)
 {
     problem m = one_way(1);
@@ -193,6 +217,14 @@ static void test_bad_starts(void)
     CHECK(smm_newton(ws, NULL, &theta, &report) == SMM_EINVAL);
     CHECK(smm_newton(ws, &options, NULL, &report) == SMM_EINVAL);
     CHECK(smm_newton(ws, &options, &theta, NULL) == SMM_EINVAL);
+    CHECK(smm_end(NULL, &options, &theta, &report) == SMM_EINVAL);
+    CHECK(smm_end(ws, NULL, &theta, &report) == SMM_EINVAL);
+    CHECK(smm_end(ws, &options, NULL, &report) == SMM_EINVAL);
+    CHECK(smm_end(ws, &options, &theta, NULL) == SMM_EINVAL);
+    theta = NAN;
+    CHECK(smm_end(ws, &options, &theta, &report) == SMM_ENONFINITE);
+    theta = 1e300;
+    CHECK(smm_end(ws, &options, &theta, &report) == SMM_ENONFINITE);
     theta = NAN;
     CHECK(smm_newton(ws, &options, &theta, &report) == SMM_ENONFINITE);
     theta = INFINITY;
@@ -219,6 +251,7 @@ int main(void)
     test_stationary(RANDOM, 150, 1, one, three);
     test_limits();
     test_log();
+    test_end_of_another_run();
     test_bad_starts();
     return check_result();
 }

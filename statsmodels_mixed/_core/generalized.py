@@ -348,9 +348,9 @@ class CoreGeneralized:
             self.handle,
             lib.smm_glmm_newton,
             lib.smm_glmm_nlopt,
+            lib.smm_glmm_end,
             self._lock,
             self._value_and_gradient,
-            self._curvature,
             scale=lambda: np.ones(self.nparameters),
         )
         with self.threads:

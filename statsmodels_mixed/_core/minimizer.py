@@ -14,7 +14,7 @@ from ._smm import ffi, lib
 from .boundary import check, doubles
 from .coordinates import Coordinates
 from .nlopt_api import nlopt_table
-from .nlopt_python import run_nlopt
+from .nlopt_python import End, run_nlopt
 from .options import FitOptions, c_options
 
 __all__ = ["Minimizable", "Minimization", "run_minimizer"]
@@ -97,9 +97,11 @@ class Minimizable(NamedTuple):
         A workspace or a generalized model.
     newton, nlopt : cdata
         Its minimizers in C.
+    end : cdata
+        The end of their runs, for those that were made elsewhere.
     lock : Lock
         Held during a run in C.
-    evaluate, curvature, scale : callable
+    evaluate, scale : callable
         The same model through Python, for platforms where NLopt hides its C API: see
         `run_nlopt`.
     """
@@ -107,10 +109,27 @@ class Minimizable(NamedTuple):
     handle: Any
     newton: Any
     nlopt: Any
+    end: Any
     lock: threading.Lock
     evaluate: Callable[[Array], tuple[float, Array]]
-    curvature: Callable[[], Array]
     scale: Callable[[], Array]
+
+
+def _end(model: Minimizable, point: Array, options: FitOptions) -> End:
+    """End a run that was made elsewhere at a point."""
+    theta, gradient = np.array(point), np.full(len(point), np.nan)
+    report = ffi.new("smm_report *")
+    report.gradient = doubles(gradient)
+    with model.lock:
+        status = model.end(model.handle, c_options(options), doubles(theta), report)
+    check(status, "minimize the objective")
+    return End(
+        theta,
+        float(report.value),
+        gradient,
+        float(report.decrement),
+        float(report.min_eigenvalue),
+    )
 
 
 def run_minimizer(
@@ -141,7 +160,11 @@ def run_minimizer(
         if algorithm is None:  # Newton steps are few, and large arrays cost their clearing
             log_capacity = min(log_capacity, _NEWTON_LOG)
     if algorithm is not None and nlopt_table() is None:
-        run = run_nlopt(model.evaluate, model.curvature, start, model.scale(), options)
+
+        def finish(point: Array) -> End:
+            return _end(model, point, options)
+
+        run = run_nlopt(model.evaluate, finish, start, model.scale(), options)
         return Minimization(
             theta=run.end,
             status=run.status,

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import nlopt
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CoreError
 from .options import FitOptions
 
-__all__ = ["PythonRun", "run_nlopt"]
+__all__ = ["End", "PythonRun", "run_nlopt"]
 
 Array = NDArray[np.float64]
 
@@ -28,11 +30,20 @@ _STOPS = {
     5: "MAXEVAL_REACHED",
     6: "MAXTIME_REACHED",
 }
-# Curvatures below this share of the largest count as flat, as in csrc/src/minimize.c.
-_FLAT = 1e-6
 # When an algorithm that stopped of itself is started again, as in csrc/src/nlopt.c.
 _SETTLED = 1e-7
 _MAX_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a run as ``smm_end`` reports it: zeros exact, the promise, the curvature."""
+
+    theta: Array
+    value: float
+    gradient: Array
+    decrement: float
+    min_eigenvalue: float
 
 
 @dataclass
@@ -67,23 +78,28 @@ class PythonRun:
 
 def run_nlopt(
     evaluate: Callable[[Array], tuple[float, Array]],
-    curvature: Callable[[], Array],
+    finish: Callable[[Array], End],
     start: Array,
     scale: Array,
     options: FitOptions,
 ) -> PythonRun:
-    """Minimize from `start`, leaving the last evaluation at the end.
+    """Minimize from `start`, leaving the model solved at the end.
 
     Parameters
     ----------
     evaluate : callable
         Parameters to objective and gradient; NaN for a point that cannot be evaluated.
-    curvature : callable
-        Approximate Hessian at the last point evaluated.
+    finish : callable
+        Parameters to the end of the run there.
     start, scale : ndarray, shape (n,)
         Parameters and their typical sizes.
     options : FitOptions
         The algorithm of NLopt, tolerances and limits.
+
+    Raises
+    ------
+    CoreError
+        If NLopt does not know the algorithm, or `start` cannot be evaluated.
     """
     run = PythonRun(end=start.copy())
     first = np.nan
@@ -108,17 +124,17 @@ def run_nlopt(
             gradient[:] = slope * scale
         return value
 
-    before, finish = time.monotonic(), options.max_time
+    before, longest = time.monotonic(), options.max_time
     for _ in range(_MAX_ROUNDS):
         least, left = run.value, options.max_eval - run.evaluations
-        opt = nlopt.opt(options.algorithm, len(start))
+        opt = _created(options.algorithm, len(start))
         opt.set_min_objective(objective)
         opt.set_ftol_rel(options.ftol_rel)
         opt.set_ftol_abs(options.ftol_abs)
         opt.set_xtol_rel(options.xtol_rel)
         opt.set_xtol_abs(options.xtol_abs)
         opt.set_maxeval(left if options.max_eval else 0)
-        opt.set_maxtime(max(finish - (time.monotonic() - before), 1e-9) if finish else 0.0)
+        opt.set_maxtime(max(longest - (time.monotonic() - before), 1e-9) if longest else 0.0)
         try:
             opt.optimize(run.end / scale)
             run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
@@ -126,15 +142,25 @@ def run_nlopt(
             run.status = "ROUNDOFF_LIMITED"
         except RuntimeError:
             # LD_LBFGS reports a line search stopped by a limit as a failure
-            late = finish and time.monotonic() - before >= finish
+            late = longest and time.monotonic() - before >= longest
             run.status = "MAXTIME_REACHED" if late else "ROUNDOFF_LIMITED"
-        run.value, run.gradient = evaluate(run.end)
-        _describe(run, curvature, scale)
-        late = finish and time.monotonic() - before >= finish
+        if np.isnan(first):
+            raise CoreError("The numerical core could not evaluate the objective at the start.")
+        end = finish(run.end)
+        run.value, run.decrement, run.min_eigenvalue = end.value, end.decrement, end.min_eigenvalue
+        late = longest and time.monotonic() - before >= longest
         spent = options.max_eval and run.evaluations >= options.max_eval
         if late or spent or not _unfinished(run, min(least, run.values[0]) - run.value, options):
             break
+    run.end, run.gradient = end.theta, end.gradient
     return run
+
+
+def _created(algorithm: int | None, size: int) -> Any:
+    try:
+        return nlopt.opt(algorithm, size)
+    except MemoryError:  # its answer to any failure of NLopt's constructor
+        raise CoreError("The numerical core could not minimize: NLopt refused.") from None
 
 
 def _unfinished(run: PythonRun, gained: float, options: FitOptions) -> bool:
@@ -142,13 +168,3 @@ def _unfinished(run: PythonRun, gained: float, options: FitOptions) -> bool:
     tolerance = max(options.ftol_abs, options.ftol_rel * abs(run.value))
     by_itself = run.status in ("FTOL_REACHED", "XTOL_REACHED", "ROUNDOFF_LIMITED")
     return by_itself and run.decrement > max(_SETTLED, tolerance) and gained > tolerance
-
-
-def _describe(run: PythonRun, curvature: Callable[[], Array], scale: Array) -> None:
-    """Fill in the promise and the least eigenvalue of the quadratic model at the end."""
-    hessian = curvature() * np.outer(scale, scale)
-    values, vectors = np.linalg.eigh(hessian)
-    steep = np.maximum(np.abs(values), _FLAT * np.max(np.abs(values)))
-    along = vectors.T @ (run.gradient * scale)
-    run.decrement = float(0.5 * np.sum(along**2 / steep))
-    run.min_eigenvalue = float(values[0])

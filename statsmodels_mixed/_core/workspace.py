@@ -265,9 +265,9 @@ class CoreWorkspace:
             self.handle,
             lib.smm_newton,
             lib.smm_nlopt_minimize,
+            lib.smm_end,
             self._lock,
             self._value_and_gradient,
-            self._curvature,
             self._scale,
         )
         with self.threads:
