@@ -63,7 +63,7 @@ def assert_deleted(found: Any, case: Any, other: Any) -> None:
     )
     assert_allclose(errors[names], other.stderror[names], rtol=ESTIMATE)
     T = other.estimates.factors
-    sd = np.concatenate([np.sqrt((t**2).sum(axis=1)) for t in T]) * other._effects_scale
+    sd = np.concatenate([np.sqrt((t**2).sum(axis=1)) for t in T]) * other.estimates.effects_scale
     assert_allclose(found.sd.loc[case], sd, rtol=0, atol=ESTIMATE * max(sd.max(), 1e-3))
     scale = getattr(other, "dispersion", None)
     assert_allclose(found.scale[case], other.sigma if scale is None else scale, rtol=ESTIMATE)

@@ -118,7 +118,7 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
     result = unwrap(result)
     out = {}
     for block, T in zip(result.layout.blocks, result.estimates.factors, strict=True):
-        factor = result._effects_scale * T
+        factor = result.estimates.effects_scale * T
         if corr:
             lengths = np.linalg.norm(factor, axis=1, keepdims=True)
             factor = factor / np.where(lengths > 0, lengths, 1.0)

@@ -203,7 +203,7 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     _warn_of_separation(result)
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
-    random = _random_variances(design, estimates.factors, result._effects_scale, rows)
+    random = _random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
     rest = _distribution_variance(design, estimates, null_mean)
     if not estimates.linear:
         by_row = [block.name for block in design.blocks if len(block.levels) == rows.sum()]

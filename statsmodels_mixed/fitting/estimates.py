@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,9 @@ class Estimates(Protocol):
     def effects_scale(self) -> float:
         """The s in Cov(b_j) = s^2 T T': sigma of a linear model, otherwise 1."""
 
+    def without_rows(self) -> Self:
+        """Return the same with empty arrays in place of those that have an element for each row."""
+
 
 @dataclass(frozen=True)
 class LinearEstimates:
@@ -236,6 +239,10 @@ class LinearEstimates:
         """The residual standard deviation."""
         return self.sigma
 
+    def without_rows(self) -> Self:
+        """Return the same without `linear_predictor` and `fitted`."""
+        return replace(self, linear_predictor=np.empty(0), fitted=np.empty(0))
+
 
 @dataclass(frozen=True)
 class GeneralizedEstimates:
@@ -342,3 +349,8 @@ class GeneralizedEstimates:
     def scale_estimated(self) -> bool:
         """Whether the family has a dispersion."""
         return self.spec.has_dispersion
+
+    def without_rows(self) -> Self:
+        """Return the same without `linear_predictor`, `eta` and `fitted`."""
+        nothing = np.empty(0)
+        return replace(self, linear_predictor=nothing, eta=nothing, fitted=nothing)

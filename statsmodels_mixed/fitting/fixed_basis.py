@@ -75,6 +75,12 @@ class FixedBasis:
         """log|X'WX| of the kept columns."""
         return 2.0 * float(np.log(np.abs(np.diag(self.R))).sum())
 
+    @cached_property
+    def inverse(self) -> Array:
+        """R^-1, shape (rank, rank)."""
+        rank = len(self.columns)
+        return np.asarray(np.linalg.solve(self.R, np.eye(rank)), dtype=float).reshape(rank, rank)
+
     def coefficients(self, gamma: Array) -> Array:
         """Return beta with X beta = Q gamma, shape (rank,); infinite where it overflows."""
         if not len(gamma):

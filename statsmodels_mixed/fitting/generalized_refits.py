@@ -16,7 +16,7 @@ from .approximation import core_model, generalized_structure, join_parameters
 from .estimates import GeneralizedEstimates
 from .generalized_start import row_unit
 from .optimize import FitOptions, minimize, settled
-from .refits import Fits, Fitter, Flag, RowNumbers, Solution, inverse
+from .refits import Fits, Fitter, Flag, RowNumbers, Solution
 from .separation import separation
 from .warm_start import generalized_theta, inside
 
@@ -49,7 +49,6 @@ class GeneralizedRefits:
         with one_blas_thread():
             structure = generalized_structure(design)
         self.basis, self.core = structure.basis, structure.core
-        self._inverse_r = inverse(self.basis)
         self._X = design.X[:, self.basis.columns]
         self._gamma = self.basis.R @ beta
         spec = estimates.spec
@@ -97,7 +96,7 @@ class GeneralizedRefits:
         model = self._model(y, self._design.weights)
         run = model.minimize(self._start, FitOptions(), log_capacity=0)
         solution = model.solution()
-        R = self._inverse_r
+        R = self.basis.inverse
         out.objective[r], out.scale[r] = run.value, solution.dispersion
         out.beta[r], out.covariance[r] = R @ solution.beta, R @ solution.xvx_inverse @ R.T
         out.theta[r] = run.theta[: self.core.ntheta]

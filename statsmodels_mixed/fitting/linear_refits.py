@@ -16,7 +16,7 @@ from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
 from .fixed_basis import residual_response
 from .optimize import FitOptions, minimize, settled
-from .refits import Fits, Fitter, Flag, RowNumbers, Solution, inverse
+from .refits import Fits, Fitter, Flag, RowNumbers, Solution
 from .warm_start import inside_theta
 
 __all__ = ["LinearRefits"]
@@ -51,7 +51,6 @@ class LinearRefits:
         workspace = self._products.workspace
         self.basis, self.core = self._products.basis, workspace.design
         self._constant = self._products.constant(estimates.reml)
-        self._inverse_r = inverse(self.basis)
         self._start = inside_theta(theta, workspace.identity(), self.core.coordinates)
 
     def _workspace(self, y: Array, weights: Array | None) -> CoreWorkspace:
@@ -76,7 +75,7 @@ class LinearRefits:
 
     def _fits(self, fits: core.Refits) -> Fits:
         """Carry fits back to the units of the data."""
-        y_scale, R = self._products.y_scale, self._inverse_r
+        y_scale, R = self._products.y_scale, self.basis.inverse
         value, pwrss, dof, decrement, min_eigenvalue, _ = fits.facts.T
         sigma = y_scale * np.sqrt(pwrss / dof)
         if self._estimates.sigma_fixed:

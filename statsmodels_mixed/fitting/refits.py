@@ -13,7 +13,7 @@ from .._core import CoreDesign
 from .estimates import Estimates
 from .fixed_basis import FixedBasis
 
-__all__ = ["Fits", "Fitter", "Flag", "Refits", "Solution", "inverse"]
+__all__ = ["Fits", "Fitter", "Flag", "Refits", "Solution"]
 
 Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
@@ -135,9 +135,3 @@ class Refits(Protocol):
         CoreError
             If the objective cannot be evaluated.
         """
-
-
-def inverse(basis: FixedBasis) -> Array:
-    """Return R^-1, shape (rank, rank)."""
-    rank = len(basis.columns)
-    return np.asarray(np.linalg.solve(basis.R, np.eye(rank)), dtype=float).reshape(rank, rank)

@@ -15,7 +15,6 @@ from ..errors import OptionError
 from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import family_object
-from ..fitting.generalized import conditional_variances
 from ..fitting.separation import separation
 from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
@@ -92,7 +91,6 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
     kind = "generalized linear mixed model"
     model: GeneralizedLinearMixedModel
     estimates: GeneralizedEstimates
-    _by_row = ("linear_predictor", "eta", "fitted")
 
     def __init__(
         self,
@@ -150,12 +148,6 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         return self.estimates.deviance
 
     @property
-    def dof(self) -> int:
-        """Number of parameters: coefficients, theta, and the dispersion, if there is one."""
-        estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + estimates.spec.has_dispersion
-
-    @property
     def dispersion(self) -> float:
         """Phi in the variance phi V(mu), alpha of the negative binomial, else 1."""
         return self.estimates.dispersion
@@ -182,10 +174,6 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         return np.asarray(~((rows != 0) @ self.separation.found))
 
     @property
-    def _effects_scale(self) -> float:
-        return 1.0
-
-    @property
     def _residual_sd(self) -> float | None:
         spec = self.estimates.spec
         has_phi = spec.has_dispersion and spec.family != "negative_binomial"
@@ -195,13 +183,6 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
     def _searched(self) -> list[str]:
         names = self.theta_names + ([] if self.estimates.fast else self.fixefnames)
         return names + (["log dispersion"] if self.estimates.spec.has_dispersion else [])
-
-    def _conditional_variances(self) -> tuple[Array, ...]:
-        return conditional_variances(self.kept_design(), self.estimates)
-
-    @property
-    def _conditional_predictor(self) -> Array:
-        return self._require(self.estimates.eta)
 
     # Display.
 

@@ -12,7 +12,6 @@ from statsmodels.base.wrapper import populate_wrapper
 
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
-from ..fitting.pls import conditional_variances
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper
@@ -89,18 +88,8 @@ class LinearMixedModelResults(Methods):
         return self.estimates.objective
 
     @property
-    def dof(self) -> int:
-        """Number of parameters: coefficients, theta, and sigma unless it was given."""
-        estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + (not estimates.sigma_fixed)
-
-    @property
     def sigma(self) -> float:
         """Residual standard deviation."""
-        return self.estimates.sigma
-
-    @property
-    def _effects_scale(self) -> float:
         return self.estimates.sigma
 
     @property
@@ -132,13 +121,6 @@ class LinearMixedModelResults(Methods):
                 f"the variance of the coefficient of {name!r} is beyond the range of numbers: "
                 f"multiply {name!r}, or the response, by a power of ten"
             )
-
-    def _conditional_variances(self) -> tuple[Array, ...]:
-        return conditional_variances(self.kept_design(), self.estimates)
-
-    @property
-    def _conditional_predictor(self) -> Array:
-        return self.fittedvalues
 
     def predict(
         self,

@@ -137,7 +137,7 @@ def _unknown_means(result: MixedModelResults, rows: PredictionRows) -> NDArray[n
             rows.linear(each.b) - rows.fixed + X @ each.beta for each in (pair.here, pair.there)
         )
         sizes = [np.abs(b).max(initial=0.0) for b in (*pair.here.b, *pair.there.b)]
-        unknown |= np.abs(there - here) > DIFFERENT * (result._effects_scale + max(sizes))
+        unknown |= np.abs(there - here) > DIFFERENT * (result.estimates.effects_scale + max(sizes))
     return unknown
 
 

@@ -274,7 +274,7 @@ def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual:
                 shares[:, at] = len(e.places) * whole[:, e.row] * whole[:, e.column]
     known = np.asarray(np.isfinite(shares).all(axis=1))
     known[known] = identification.known(shares[known])
-    return np.where(known, result._effects_scale**2 * total, np.nan)
+    return np.where(known, result.estimates.effects_scale**2 * total, np.nan)
 
 
 def _left_out_columns(

@@ -112,7 +112,7 @@ class GeneralizedModel:
         self._components = components
         self._surface = _Surface(core, units, components.diagonal)
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
-        self._inverse_r = np.linalg.solve(basis.R, np.eye(rank)) if rank else np.empty((0, 0))
+        self._inverse_r = basis.inverse
 
     def parameters(self, states: Sequence[State]) -> Array:
         """Return dispersion, coefficients and theta in the units of the data, row by row."""

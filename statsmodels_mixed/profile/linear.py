@@ -52,9 +52,7 @@ class LinearModel:
         sigma = self._sigma or math.sqrt(self._solution.pwrss / self._solution.dof)
         self._surface = Surface(self._workspace, components.diagonal, self._sigma)
         self._x = self._surface.point(theta, sigma)
-        rank = products.rank
-        identity = np.eye(rank)
-        self._inverse_r = np.linalg.solve(products.basis.R, identity) if rank else identity
+        self._inverse_r = products.basis.inverse
 
     @property
     def n_theta(self) -> int:

@@ -21,7 +21,7 @@ from .testing import Testing
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+    from ..fitting.estimates import Estimates
     from ..frame.design import Design
     from .fitted_model import FittedModel
 
@@ -64,7 +64,7 @@ class MixedModelResults(Testing):
     def __init__(
         self,
         model: FittedModel,
-        estimates: LinearEstimates | GeneralizedEstimates,
+        estimates: Estimates,
         layout: Layout,
         reference: Reference,
         scale: float,
@@ -195,7 +195,7 @@ class MixedModelResults(Testing):
     @property
     def _conditional_predictor(self) -> Array:
         """X beta + Z b + offset, shape (n,)."""
-        raise NotImplementedError
+        return self._require(self.estimates.eta)
 
     # Display and storage.
 
@@ -207,9 +207,6 @@ class MixedModelResults(Testing):
             "Log-Likelihood": lambda result: f"{result.llf:.4f}",
             "No. Observations": lambda result: str(result.nobs),
         }
-
-    # Fields of the estimates that have one element for each row.
-    _by_row: tuple[str, ...] = ("linear_predictor", "fitted")
 
     def remove_data(self) -> None:
         """Forget everything that grows with the number of rows.
@@ -230,8 +227,7 @@ class MixedModelResults(Testing):
         (True, array([261.9]))
         """
         self.model = self.model.without_data()
-        nothing: dict[str, Any] = dict.fromkeys(self._by_row, np.empty(0))
-        self.estimates = replace(self.estimates, **nothing)
+        self.estimates = self.estimates.without_rows()
         options = {k: v for k, v in self.cov_kwds.items() if k != "groups"}
         self.reference = replace(self.reference, cov_kwds=options)
         self._cache: dict[str, Any] = {}

@@ -16,12 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..fitting.problem import problem_of
 from ..standard_errors.undetermined import Undetermined
 from .layout import Dims, Layout
 from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
-    from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+    from ..fitting.estimates import Estimates
     from ..fitting.optimize import FitReport
     from ..frame.design import Design
 
@@ -33,7 +34,7 @@ Array = NDArray[np.float64]
 class Extractors:
     """Named views of a fit, for classes that fill in what the first few methods say."""
 
-    estimates: LinearEstimates | GeneralizedEstimates
+    estimates: Estimates
     layout: Layout
     undetermined: Undetermined | None
     cov_params: Callable[[], Array]  # statsmodels has it: covariance of the coefficients
@@ -44,8 +45,12 @@ class Extractors:
 
     @property
     def dof(self) -> int:
-        """Number of estimated parameters."""
-        raise NotImplementedError
+        """Number of estimated parameters: coefficients, theta, and sigma or the dispersion.
+
+        A sigma that was given does not count.
+        """
+        estimates = self.estimates
+        return len(estimates.beta) + len(estimates.theta) + estimates.scale_estimated
 
     @property
     def dof_identified(self) -> int:
@@ -56,17 +61,8 @@ class Extractors:
         return self.dof - self.estimates.identification.dimension
 
     @property
-    def _effects_scale(self) -> float:
-        """The s in Cov(b_j) = s^2 T T'."""
-        raise NotImplementedError
-
-    @property
     def _residual_sd(self) -> float | None:
         """What stands beside the standard deviations of the random effects, if anything."""
-        raise NotImplementedError
-
-    def _conditional_variances(self) -> tuple[Array, ...]:
-        """Return Var(b_j | y) by block, each (l, k, k)."""
         raise NotImplementedError
 
     # The fit as a whole.
@@ -241,7 +237,7 @@ class Extractors:
         Of parameters that the data do not determine (see `identified`) these are the values at
         which the fit ended; others have the same likelihood.
         """
-        scale = self._effects_scale
+        scale = self.estimates.effects_scale
         groups = tuple(
             GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
             for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
@@ -339,7 +335,7 @@ class Extractors:
         """
         modes = self.estimates.u if uscale else self.estimates.b
         if self.undetermined is not None:
-            lost = self.undetermined.modes(self._effects_scale)
+            lost = self.undetermined.modes(self.estimates.effects_scale)
             modes = tuple(
                 np.where(mask | (uscale & mask.any()), np.nan, b)
                 for b, mask in zip(modes, lost, strict=True)
@@ -386,7 +382,7 @@ class Extractors:
         array([[140.97, -20.6 ],
                [-20.6 ,   5.16]])
         """
-        matrices = self._conditional_variances()
+        matrices = problem_of(self.kept_design(), self.estimates).conditional_variances()
         return {
             block.name: matrix for block, matrix in zip(self.layout.blocks, matrices, strict=True)
         }
