@@ -35,7 +35,7 @@ def test_bootstrap_of_sleepstudy(benchmark, threads):
     result = sleepstudy()
     boot = benchmark(bootstrap, result, 1000, seed=1, threads=threads)
     assert boot.converged.all()
-    # In a balanced layout the coefficients are those of least squares, whatever theta is.
+    # In a balanced layout the coefficients are those of least squares, for any theta.
     beta, error = boot.frame["beta"], result.bse / math.sqrt(1000)
     assert (np.abs(beta.mean() - result.params) < 5 * error).all()
     assert_allclose(beta.std(), result.bse, rtol=5 / math.sqrt(2000))

@@ -2,7 +2,7 @@
 
 Each data set is one Arrow file. Its names of columns and levels are those of
 MixedModels.jl where that package has the data, in lower case; `data/README.md`
-in the source tree tells the origin of each and how the files are rebuilt.
+in the source tree gives the origin of each and how the files are rebuilt.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class ConvergenceWarning(MixedModelWarning):
 
 
 class IdentificationWarning(MixedModelWarning):
-    """The data do not determine some covariance parameters, whatever the response is."""
+    """The data do not determine some covariance parameters, for any response."""
 
 
 class RankWarning(MixedModelWarning):

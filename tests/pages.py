@@ -31,7 +31,7 @@ COMMAND = "$ python -m statsmodels_mixed "
 
 @dataclass(frozen=True)
 class Example:
-    """Source, expected output, and the lines where that output stands, counted from 0."""
+    """Source, expected output, and the lines of that output, counted from 0."""
 
     source: str
     want: str

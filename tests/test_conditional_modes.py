@@ -77,7 +77,7 @@ def test_the_objective_is_that_of_the_estimates(name, formula):
 
 
 def test_evaluations_elsewhere_leave_no_trace():
-    """An objective is the same to the last digit whatever was evaluated before."""
+    """An objective is the same to the last digit after any other evaluation."""
     data, eta, p = crossed(5, True)
     data["y"] = poisson.ppf(p, np.exp(eta))
     spec = read_family(sm.families.Poisson(links.Sqrt()))

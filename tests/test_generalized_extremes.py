@@ -240,7 +240,7 @@ def test_large_crossed_counts(size):
 
 
 def test_large_random_effects_have_one_objective():
-    # Whatever was evaluated before: PIRLS starts from its modes, and ends where eta, not u,
+    # After any other evaluation: PIRLS starts from its modes, and ends where eta, not u,
     # is settled.
     rng = np.random.default_rng(0)
     for _ in range(60):

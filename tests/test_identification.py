@@ -257,7 +257,7 @@ def test_nothing_is_said_of_singular_fits(reml):
         assert fit.report.not_identified == ()
     random = np.random.default_rng(1)
     singular = 0
-    for _ in range(20):  # more levels than can be told apart, and slopes of noise
+    for _ in range(20):  # more levels than can be distinguished, and slopes of noise
         data = pd.DataFrame({"g": random.integers(0, 6, 40), "h": random.integers(0, 5, 40)})
         data["x"], data["y"] = random.normal(size=(2, 40))
         fit = silent("y ~ x + (1 + x | g) + (1 | h)", data, reml=reml)

@@ -393,7 +393,7 @@ def test_dropped_columns_have_no_test():
     assert_allclose(table.loc["days", "df"], 161, rtol=INVARIANCE)
 
 
-def test_covariance_of_theta_and_sigma_whatever_the_standard_errors(machines):
+def test_covariance_of_theta_and_sigma_for_any_standard_errors(machines):
     clusters = {"groups": "worker", "kind": "CR2"}
     robust = machines.with_inference(dof="satterthwaite", cov_type="cluster", cov_kwds=clusters)
     assert_allclose(varpar_cov(robust), varpar_cov(machines), rtol=1e-10)

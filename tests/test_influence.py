@@ -282,7 +282,7 @@ def test_columns_dropped_from_the_beginning_stay_nan():
 def test_random_effects_nothing_is_left_of():
     data = datasets.load("machines")
     found = influence(fit_shipped("machines"), "machine")
-    assert found.sd.loc["A"].isna().all()  # machines B and C alone do not tell A's variance
+    assert found.sd.loc["A"].isna().all()  # machines B and C alone do not determine A's variance
     assert found.sd.loc["B"].isna().tolist() == [False, True, False]
     assert found.theta.isna().all(axis=None) and found.converged.all()
     other = refit(MODELS["machines_slope"].formula, data[data["machine"] != "B"])

@@ -82,7 +82,7 @@ def fitted(name: str) -> Any:
 
 
 def shuffled(name: str, size: int = 40) -> pd.DataFrame:
-    """New data whose levels stand in other combinations than in the data of the fit."""
+    """New data whose levels come in other combinations than in the data of the fit."""
     rng = np.random.default_rng(3)
     data = CASES[name][1]()
     drawn = [data[column].sample(size, replace=True, random_state=rng) for column in data]
@@ -434,7 +434,7 @@ def test_units_of_the_response_and_of_a_covariate(factor):
 
 @pytest.mark.parametrize("dof", [None, "residual", "satterthwaite", "kenward-roger"])
 def test_a_mean_that_is_known(dof):
-    """Without intercept the mean at zero is zero, whatever the coefficients."""
+    """Without intercept the mean at zero is zero, for any coefficients."""
     data = datasets.load("sleepstudy")
     result = fit("reaction ~ 0 + days + (1 | subj)", data, reml=True, dof=dof)
     frame = result.get_prediction(pd.DataFrame({"days": [0, 2]})).summary_frame()
@@ -678,7 +678,7 @@ def test_new_levels_of_a_generalized_model():
 
 @pytest.mark.parametrize("how", [{"n_agq": 9}, {"fast": True}, {"hessian": "observed"}], ids=str)
 def test_errors_after_other_approximations(how):
-    """Those of the joint curvature at whatever theta and beta were found."""
+    """Those of the joint curvature at the theta and beta that were found."""
     formula, _, family, _ = GENERALIZED["probit"]
     result = smf.mixedglm2(formula, table("probit"), family).fit(**how)
     design, estimates = result.model.design, result.estimates

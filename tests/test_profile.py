@@ -29,7 +29,7 @@ SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 # the interval; what it does by default is a little less exact.
 OF_WIDTH = 1e-3
 
-# Between points zeta is interpolated: this is about 1e-4 of the width of an interval.
+# Between points zeta is interpolated: the error is near 1e-4 of the width of an interval.
 ZETA = 5e-4
 
 

@@ -66,7 +66,7 @@ def fitted(record: dict[str, Any]) -> GeneralizedEstimates:
 
 
 def order(record: dict[str, Any]) -> list[int]:
-    """Where the coefficients of a record stand among ours."""
+    """Positions of the coefficients of a record among ours."""
     names = design_of(record["id"]).x_names
     where = [names.index(column(name)) for name in record["beta_names"]]
     assert sorted(where) == list(range(len(names)))

@@ -21,7 +21,7 @@ from statsmodels_mixed.simulation.streams import stream_length
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 DRAWS = 20_000
-# Moments of so many draws are within this many of their standard errors.
+# Moments of this many draws are within this many of their standard errors.
 ERRORS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""What type checkers tell users is what they get."""
+"""Type checkers show users the types that they get."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from statsmodels_mixed import datasets, mixedglm2, mixedlm2
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# pandas has no types of its own. These stubs are enough to tell its classes from each other.
+# pandas has no types of its own. These stubs are enough to distinguish its classes.
 PANDAS = """
 from typing import Any
 class _Object:

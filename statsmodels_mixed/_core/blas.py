@@ -1,7 +1,7 @@
 """BLAS and LAPACK for the C library, as function pointers out of SciPy.
 
 SciPy publishes its Cython declarations of BLAS and LAPACK as capsules; the name of a
-capsule is the C signature of the function, which tells how wide its integers are.
+capsule is the C signature of the function, which says how wide its integers are.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def check(status: int, doing: str) -> None:
 
 
 def is_trial_failure(status: int) -> bool:
-    """Tell whether a status is the ordinary answer of an impossible trial point."""
+    """Return whether a status is the ordinary answer of an impossible trial point."""
     return status in _TRIAL_FAILURES
 
 

@@ -179,7 +179,7 @@ class CoreGeneralized:
             out,
         )
         check(status, "prepare the generalized model")
-        # the closure keeps the design's handle until the model is destroyed
+        # The closure keeps the design's handle until the model is destroyed.
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_glmm_destroy(handle)
         )

@@ -59,7 +59,7 @@ def _controls() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
     found = []
     for path in (numpy_lapack.__file__, cython_lapack.__file__):
         try:
-            # a handle also finds symbols of the libraries its own library depends on
+            # A handle also finds symbols of the libraries its own library depends on.
             library = ctypes.CDLL(path)
         except OSError:
             continue

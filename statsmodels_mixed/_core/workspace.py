@@ -88,7 +88,7 @@ class CoreWorkspace:
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
         check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
-        # the closure keeps the design's handle until the workspace is destroyed
+        # The closure keeps the design's handle until the workspace is destroyed.
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
         )

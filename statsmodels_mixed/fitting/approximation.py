@@ -98,7 +98,7 @@ class Approximation:
 
     @property
     def beta(self) -> slice:
-        """Where the coefficients stand; nowhere when they are profiled out."""
+        """Positions of the coefficients; none when they are profiled out."""
         return slice(self.ntheta, self.ntheta + (0 if self.fast else self.core.design.p))
 
 

@@ -163,7 +163,7 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
 
 
 def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:
-    """Tell whether some covariance matrix is rank deficient relative to the noise.
+    """Return whether some covariance matrix is rank deficient relative to the noise.
 
     Parameters
     ----------

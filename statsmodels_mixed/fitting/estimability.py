@@ -53,7 +53,7 @@ class Estimability:
         return cls(kept, dropped, C)
 
     def holds(self, rows: Array) -> NDArray[np.bool_]:
-        """Tell which combinations of all coefficients are estimable.
+        """Return which combinations of all coefficients are estimable.
 
         Parameters
         ----------

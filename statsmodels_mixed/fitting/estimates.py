@@ -261,7 +261,7 @@ class GeneralizedEstimates:
     theta : ndarray, shape (n_theta,)
         Covariance parameters, rectified: no diagonal element of T is negative.
     factors : tuple of ndarray, shape (k, k)
-        T of each random block, lower triangular: Cov(b_j) = T T', whatever the dispersion.
+        T of each random block, lower triangular: Cov(b_j) = T T', for any dispersion.
     columns : ndarray of int, shape (rank,)
         The columns of X whose coefficients are estimable, in their order in X.
     beta : ndarray, shape (rank,)

@@ -108,7 +108,7 @@ _LINK_MAKERS: dict[str, Callable[[], Any]] = {
 
 
 def read_family(family: Any) -> FamilySpec:
-    """Find out what a family object of statsmodels stands for.
+    """Read a family object of statsmodels.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _shown(value: Any) -> str:
 
 
 def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
-    """Make the family object of statsmodels that a specification stands for.
+    """Make the family object of statsmodels that a specification describes.
 
     Parameters
     ----------

@@ -200,7 +200,7 @@ def _maximize(
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end[: problem.ntheta]):
-        # the same covariances, but u belongs to the factors: solve for these
+        # The same covariances, but u belongs to the factors: solve for these.
         end = np.concatenate([theta, report.end[problem.ntheta :]])
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)

@@ -64,7 +64,7 @@ def glm_coefficients(
             try:
                 step: Array = np.asarray(np.linalg.solve(normal, right))
             except np.linalg.LinAlgError:
-                # steps too long have led to means at which no row tells anything
+                # Steps that were too long have led to means at which no row is informative.
                 return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
             change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
             gamma = step
@@ -118,7 +118,7 @@ def usable_coefficients(
     -------
     gamma : ndarray, shape (p,)
     unit : float
-        The change in the linear predictor that one row can tell: the inverse root of its
+        The change in the linear predictor that one row can detect: the inverse root of its
         mean information.
     """
     shift = 0.0 if offset is None else offset
@@ -141,20 +141,20 @@ def usable_coefficients(
         possible = np.isfinite(total) and 0 < mean < np.inf
         return (total, mean) if possible else (-np.inf, 0.0)
 
-    # rows that separate completely tell next to nothing, and would make any unit enormous
+    # Rows that separate completely have almost no information and would make the unit enormous.
     worst, constant_information = row_information(constant)
     least = LITTLE * constant_information if spec.family == "binomial" else 0.0
     for share in (1.0, 0.5, 0.2, 0.05, 0.0):
         trial: Array = share * gamma + (1.0 - share) * constant
         reached, found = row_information(trial)
-        # steps without a line search may have ended anywhere, as far as 1e12
+        # Steps without a line search may have ended anywhere, as far as 1e12.
         if found > least and reached >= worst:
             return trial, 1.0 / float(np.sqrt(found))
     return gamma, 1.0
 
 
 def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta: float) -> float:
-    """Return the change in the linear predictor that one row can tell.
+    """Return the change in the linear predictor that one row can detect.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     Returns
     -------
     float
-        The inverse root of its mean information; 1 where rows tell nothing.
+        The inverse root of its mean information; 1 where rows have none.
     """
     rows = family_rows(spec.family, spec.link, y, eta, weights=weights, zeta=zeta, power=spec.power)
     information = float(np.mean(rows["w"]))

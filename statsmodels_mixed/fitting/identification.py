@@ -3,7 +3,7 @@
 Var(y) = sum_e gamma_e G_e + sigma^2 W^-1 is linear in the elements of the covariance matrices
 of the random effects and in sigma^2, and data speak of it in contrasts K'y without fixed
 effects, K'X = 0. A direction of gamma and sigma^2 along which K'Var(y)K does not change is
-*flat*: nothing in the data tells it, whatever the response. With P = I - QQ', for Q'WQ = I in
+*flat*: the data do not determine it, for any response. With P = I - QQ', for Q'WQ = I in
 units where W = I, flat directions are the null space of the matrix of inner products
 
     tr(P G_e P G_f) = tr(G_e G_f) - 2 tr(Q'G_e G_f Q) + tr(Q'G_e Q Q'G_f Q),
@@ -69,7 +69,7 @@ class Identification:
         return int(self.flat.shape[1])
 
     def known(self, combinations: Array) -> NDArray[np.bool_]:
-        """Tell which combinations of the parameters the data determine.
+        """Return which combinations of the parameters the data determine.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ ALL_IDENTIFIED = Identification()
 
 
 def suspicious(least_curvature: float, singular: bool) -> bool:
-    """Tell whether an optimum can have flat directions.
+    """Return whether an optimum can have flat directions.
 
     Parameters
     ----------
@@ -288,16 +288,18 @@ def _reason(elements: list[Element], sigma: bool, blocks: list[RandomBlock], abs
     about = list(dict.fromkeys(e.block for e in elements))
     names = " and ".join(_named(blocks[b], [e for e in elements if e.block == b]) for b in about)
     if absorbed:
-        return f"the fixed effects take up all that would tell the variance of {names}"
+        return f"the fixed effects take up all information on the variance of {names}"
     if sigma:
-        return f"the variance of {names} cannot be told from the residual variance"
+        return f"the variance of {names} cannot be distinguished from the residual variance"
     if len(about) > 1:
-        return f"the variances of {names} cannot be told from one another"
-    return f"the rows of a level are too few or too much alike to tell the covariances of {names}"
+        return f"the variances of {names} cannot be distinguished from one another"
+    return (
+        f"the rows of a level are too few or too much alike to determine the covariances of {names}"
+    )
 
 
 def _named(block: RandomBlock, elements: list[Element]) -> str:
-    """Return the random effects that elements are about, as terms are written."""
+    """Return the random effects that elements belong to, as terms are written."""
     columns = sorted({i for e in elements for i in (e.row, e.column)})
     shown = [block.names[i] for i in columns]
     if shown == ["Intercept"]:

@@ -1,7 +1,7 @@
 """Inner products tr(G_e G_f) of the matrices G_e = Z E_e Z' of which Var(y) is a combination.
 
-E_e repeats, for every level of a grouping factor, a matrix with ones where the free element e
-of the covariance matrix of its random effects stands. The products need sums over pairs of
+E_e repeats, for every level of a grouping factor, a matrix with ones at the free element e
+of the covariance matrix of its random effects. The products need sums over pairs of
 levels that have rows in common, nothing of size n x n.
 """
 
@@ -40,7 +40,7 @@ def _count(design: Design) -> int:
 
 
 def _places(block: RandomBlock) -> Array:
-    """Return where the elements of a block stand in its k x k matrix, shape (k k, elements)."""
+    """Return the places of the elements of a block in its k x k matrix, shape (k k, elements)."""
     k = len(block.names)
     elements = elements_of([block.pattern])
     out = np.zeros((k * k, len(elements)))

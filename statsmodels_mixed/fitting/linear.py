@@ -109,7 +109,7 @@ def _minimize(
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end):
-        # the same covariances, but u belongs to the factors: solve for these
+        # The same covariances, but u belongs to the factors: solve for these.
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)
 

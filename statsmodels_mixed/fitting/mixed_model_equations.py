@@ -36,7 +36,7 @@ class Henderson:
     Parameters
     ----------
     R : ndarray, shape (rank, rank)
-        X = Q R, where the pieces are about the columns of Q.
+        X = Q R; the pieces refer to the columns of Q.
     M : ndarray, shape (rank, rank)
         (Q'V^-1 Q)^-1.
     slopes : tuple of ndarray, shape (l, k, rank)

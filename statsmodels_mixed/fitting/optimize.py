@@ -162,7 +162,7 @@ def minimize(
 
 
 def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
-    """Tell whether minimizations converged, one or an array of them.
+    """Return whether minimizations converged, one or an array of them.
 
     Parameters
     ----------

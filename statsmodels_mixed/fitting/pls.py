@@ -67,7 +67,7 @@ class PLSSolution:
 
 
 def solve(products: Crossproducts) -> PLSSolution:
-    """Read the solution where the workspace stands.
+    """Read the solution at the current theta of the workspace.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ CONSTANT = 1e-13
 def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -> None:
     """Make sure that the criterion does not fall for ever as sigma tends to zero.
 
-    Two evaluations tell most models, and only those are asked that have hardly more rows than
+    Two evaluations decide for most models, and are made only with hardly more rows than
     effects: where the response is constant within levels of many rows, minimization itself
     goes there; see `refuse_vanished`.
 
@@ -82,7 +82,7 @@ def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -
 
 
 def _falls(workspace: CoreWorkspace, theta: Array) -> bool:
-    """Tell whether the criterion falls as 2 log t or faster, from theta to 10 theta."""
+    """Return whether the criterion falls as 2 log t or faster, from theta to 10 theta."""
     return bool(workspace.value(10.0 * theta) < workspace.value(theta) - np.log(10.0))
 
 
@@ -136,7 +136,7 @@ def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> F
 def refuse_constant_within(design: Design, spec: FamilySpec) -> None:
     """Make sure that the response of a generalized model varies within some level.
 
-    Counts and proportions vary whatever they are: their dispersion is not estimated.
+    Counts and proportions always vary: their dispersion is not estimated.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Starts inside the range of the parameters.
 
 At zero standard deviations and at alpha = 0 the derivatives in theta and in log alpha vanish
-whatever the data say. The minimizer leaves zeros of theta, which are saddle points of an even
+for any data. The minimizer leaves zeros of theta, which are saddle points of an even
 function; from log alpha near minus infinity there is no way back, as the curvature vanishes
 too. Estimates may lie at bounds: before a fit to other data begins at them they are moved inside.
 """
@@ -22,19 +22,19 @@ Array = NDArray[np.float64]
 NEAR_ZERO = 0.01
 # Share of the variance mu + alpha mu^2 of counts that is the least for alpha to be seen.
 OVERDISPERSION = 0.1
-# Means below this tell no more of alpha than this one does.
+# Means below this have no more information on alpha than this one.
 LEAST_MEAN = 1e-3
 
 
 def generalized_theta(coordinates: Coordinates, unit: float) -> Array:
-    """Return theta for T half as large as what a row can tell.
+    """Return theta for T half as large as what a row can detect.
 
     Parameters
     ----------
     coordinates : Coordinates
         Those of the core.
     unit : float
-        The change in the linear predictor that one row can tell.
+        The change in the linear predictor that one row can detect.
 
     Returns
     -------

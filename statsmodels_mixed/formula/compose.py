@@ -34,7 +34,7 @@ class FormulaTerm:
     Parameters
     ----------
     text : str
-        The piece as it stands in a formula.
+        The piece as written in a formula.
     level : int
         How tightly its outermost operator binds, from 0 for a bar.
 

@@ -98,8 +98,8 @@ def variables(part: MixedFormula | str, *, attributes: bool = False) -> tuple[st
         A whole formula, or the bar-free code of one part of it: its `response`, its
         `fixed`, the `effects` of a term.
     attributes : bool
-        Return instead the names that only the data can tell from modules and patsy's
-        own objects: ``np`` in ``np.log(x)``, but also ``x`` in ``x.shift(1)``.
+        Return instead the names that only the data can distinguish from modules and
+        patsy's own objects: ``np`` in ``np.log(x)``, but also ``x`` in ``x.shift(1)``.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def _response(node: Node, text: str) -> str:
     """Patsy code of the left side: one column, or two, ``successes + failures``."""
     for part in walk(node):
         if part.kind in RANDOM or part.kind == ":":
-            message = "left of the tilde stands the response alone, a column or an expression"
+            message = "left of the tilde the response alone is allowed, a column or an expression"
             raise fail(message, text, part.start, part.end)
     if node.kind != "sum" or all(item.kind == "minus" for item in node.args[1:]):
         return _response_column(node, text)
@@ -252,8 +252,8 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
             if key in earlier.terms:
                 what = f"the effect {':'.join(new[key])}" if key else "the intercept"
                 message = (
-                    f"{what} stands twice for the grouping factor {earlier.grouping.name}, and "
-                    "the two cannot be told apart; leave one out (an intercept with 0 + ...)"
+                    f"{what} appears twice for the grouping factor {earlier.grouping.name}, and "
+                    "the two cannot be distinguished; leave one out (an intercept with 0 + ...)"
                 )
                 raise fail(message, text, node.start, node.end)
         earlier.terms.update(new)
@@ -268,7 +268,7 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
 def _check_sides(effects: str, factors: tuple[str, ...], node: Node, text: str) -> None:
     both = [name for name in variables(effects) if name in factors]
     if both:
-        message = f"the variable {both[0]} stands on both sides of a bar"
+        message = f"the variable {both[0]} appears on both sides of a bar"
         raise fail(message, text, node.start, node.end)
 
 

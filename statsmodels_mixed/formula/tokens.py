@@ -137,9 +137,9 @@ def atoms(code: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def python_names(code: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names in an atom: those that are data, and those that only the data can tell.
+    """Names in an atom: those that are data, and those that only the data can identify.
 
-    The second kind stands before a dot (``np`` in ``np.log(x)``, but also ``x`` in
+    The second kind comes before a dot (``np`` in ``np.log(x)``, but also ``x`` in
     ``x.shift(1)``) or is an object of patsy's (``Treatment``). Called functions and
     names bound by a lambda or a comprehension are in neither.
 
@@ -237,7 +237,7 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
     if bar is not None:
         name = f"{bar[1]}(...)" if bar[1] else "brackets"
         raise fail(
-            f"a bar inside {name}: a random-effects term stands by itself, as in + (1 | g), "
+            f"a bar inside {name}: a random-effects term is a summand of its own, as in + (1 | g), "
             "and a logical or is written I(a | b)",
             formula,
             bar[0].start,
@@ -319,7 +319,7 @@ def _quotations(code: str) -> list[str]:
 
 
 def _quote_keywords(pieces: list[Token]) -> list[tuple[int, str]]:
-    """Rewrite keywords that stand where only a column can be; return Python's tokens."""
+    """Rewrite keywords in places where only a column can be; return Python's tokens."""
     out = []
     after_operand = False
     for at, (kind, text, _, _) in enumerate(pieces):

@@ -275,10 +275,10 @@ class _Parser:
         raise self.missing_term()
 
     def group(self) -> Node:
-        """Read what stands in parentheses: the one place for a bar."""
+        """Read what is in parentheses: the only place for a bar."""
         opening = self.advance()
         if self.here.kind in ("|", "||"):
-            message = "nothing stands to the left of this bar; an intercept is written (1 | g)"
+            message = "there is nothing to the left of this bar; an intercept is written (1 | g)"
             raise self.error(message, self.here.start, self.here.end)
         node = self.sum()
         if self.here.kind in ("|", "||"):

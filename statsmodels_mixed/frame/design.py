@@ -266,7 +266,7 @@ def check_groupings(
     allow_observation_level: bool = False,
     confounded_with: str = "the residual variance",
 ) -> None:
-    """Make sure that the variances of the random effects can be told apart.
+    """Make sure that the variances of the random effects can be estimated separately.
 
     Parameters
     ----------
@@ -294,5 +294,6 @@ def check_groupings(
         if size == n and not allow_observation_level:
             raise DataError(
                 f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
-                f"with one row for each level its variance cannot be told from {confounded_with}"
+                "with one row for each level its variance cannot be distinguished from "
+                f"{confounded_with}"
             )

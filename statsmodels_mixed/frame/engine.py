@@ -54,7 +54,7 @@ class _Factor:
     Parameters
     ----------
     label : str
-        What tells factors apart.
+        What distinguishes factors.
     shown : str
         Its part in our names of columns. Patsy, which wants names to be unique, gets the
         label, and so may meet both ``x`` and ``fulldummy(x)``.
@@ -147,7 +147,7 @@ def _check_names(label: str, value: Numbers | Labels) -> None:
 
 
 def _shape_only(value: Numbers | Labels) -> Any:
-    """Return the least that tells patsy what a factor is: no rows, or the levels alone."""
+    """Return the least from which patsy sees what a factor is: no rows, or the levels alone."""
     if isinstance(value, Labels):
         return C((), value.contrast, value.categories)
     return value[:0]
@@ -279,7 +279,7 @@ def read_contrasts(
     ----------
     contrasts : mapping or None
         From column to a patsy contrast (object, class, matrix), its name, or
-        ``"categorical"`` (or None) for patsy's default coding of whatever the column holds.
+        ``"categorical"`` (or None) for patsy's default coding of the values of the column.
     factors : collection of str
         Columns that are factors of an effect by themselves.
     others : collection of str

@@ -2,7 +2,7 @@
 
 Formulaic codes and builds the matrices itself, through statsmodels' own switch between
 engines, so that terms and names come out as in the rest of statsmodels. Bars, the names
-of columns and the response are read by patsy whatever the engine. Two things formulaic
+of columns and the response are read by patsy with either engine. Two things formulaic
 cannot say are refused here: ``fulldummy`` and ``contrasts=``.
 """
 
@@ -42,7 +42,7 @@ class FormulaicMatrix:
     rows : Rows
         Complete rows to learn from.
     context : mapping of str to object
-        What the names in its code stand for that are not columns.
+        Values of the names in its code that are not columns.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class FormulaicMatrix:
         try:
             table = self.table(rows)
             manager.get_matrices(self.text, table, eval_env=self.context, pandas=False)
-        except Exception as error:  # formulaic passes on whatever the code raises
+        except Exception as error:  # Formulaic passes on any error that the code raises
             raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
         self.spec = manager.spec
         slices = manager.get_term_name_slices(self.spec)
@@ -129,7 +129,7 @@ def _aliases(text: str) -> tuple[str, dict[str, str]]:
     text : str
         With the plain names.
     aliases : dict of str to str
-        The code ``Q("...")`` for which each stands.
+        The code ``Q("...")`` that each replaces.
     """
     found = {code: f"column_{i}_" for i, code in enumerate(dict.fromkeys(_quoted(text)))}
     for code, alias in found.items():

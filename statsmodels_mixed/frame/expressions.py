@@ -23,7 +23,7 @@ __all__ = ["IN_FORMULA", "evaluate", "expressions", "learn", "total"]
 
 Array = NDArray[np.float64]
 
-# Under this name stands what the formula itself adds to the linear predictor.
+# The name of what the formula itself adds to the linear predictor.
 IN_FORMULA = "offset()"
 
 

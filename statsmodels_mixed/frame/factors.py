@@ -82,7 +82,7 @@ def computing(what: str) -> Iterator[None]:
 
 
 def read_value(value: Any) -> Numbers | Labels:
-    """Tell numbers from labels in what a column or an expression holds.
+    """Distinguish numbers from labels in the values of a column or an expression.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def freeze(value: Any) -> tuple[str, Any]:
         return "module", value.__name__
     try:
         return "pickle", pickle.dumps(value)
-    except Exception:  # pickle raises whatever the object's own code raises
+    except Exception:  # Pickle raises any error that the object's own code raises
         return "lost", None
 
 

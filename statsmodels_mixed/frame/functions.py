@@ -1,6 +1,6 @@
 """The functions of a formula that need no import, and formulas that may use no others.
 
-A formula holds Python code, and evaluating it can do whatever Python can. `check_safe` admits
+A formula holds Python code, and evaluating it can do anything that Python can. `check_safe` admits
 columns, arithmetic, comparisons and the functions named here, and nothing else.
 """
 

@@ -26,7 +26,7 @@ class Side:
         A patsy right-hand side that states its intercept, such as ``"1 + days"``; or
         the response.
     implied : bool
-        Code the part as it stands, then leave out the intercept column.
+        Code the part as written, then leave out the intercept column.
     response : bool
         Whether this is the left side of the tilde.
     """

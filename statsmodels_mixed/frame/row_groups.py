@@ -54,7 +54,7 @@ class RowGroups:
 
 
 def lies_within(inner: NDArray[Any], outer: NDArray[Any]) -> bool:
-    """Tell whether rows, shape (n,), of one group in `inner` are of a single one in `outer`."""
+    """Return whether rows, shape (n,), of one group in `inner` are of a single one in `outer`."""
     owner = np.zeros(int(inner.max(initial=-1)) + 1, dtype=outer.dtype)
     owner[inner] = outer
     return bool(np.array_equal(owner[inner], outer))

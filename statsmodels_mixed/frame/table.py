@@ -270,7 +270,7 @@ def is_text(values: Values | pd.Index) -> bool:
 def tidy(series: pd.Series) -> Values:
     """Reduce the many ways of storing a column to a few.
 
-    Numbers become NumPy arrays whatever held them (nullable and Arrow types, decimals,
+    Numbers become NumPy arrays from any storage (nullable and Arrow types, decimals,
     Python objects), missing ones NaN; truth values become bool arrays unless some are
     missing; text, categoricals and dates stay as they are.
 

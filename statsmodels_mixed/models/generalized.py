@@ -64,7 +64,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         the negative binomial among them: the value its object carries is not used.
     weights : array_like, shape (n,), optional
         Positive. Binomial: numbers of trials. Poisson, negative binomial: how many rows
-        each row stands for. Others: divisors of the dispersion.
+        each row represents. Others: divisors of the dispersion.
     offset : array_like, shape (n,), optional
         Known part of the linear predictor.
     exposure : array_like, shape (n,), optional
@@ -398,7 +398,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             one.
         cov_type : {"conditional", "hessian", "cluster"}
             Standard errors given theta (and the dispersion), from the Hessian of the
-            objective in all parameters, which lets for their being estimated, or robust to any
+            objective in all parameters, which accounts for their estimation, or robust to any
             dependence within clusters.
         cov_kwds : dict, optional
             For clusters: ``groups``, a column of the model or one label per row, such that
@@ -407,7 +407,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         start : array_like, optional
             Where to start: theta, or theta, coefficients of the estimable columns (not with
             `fast`) and log dispersion if there is one. An alpha of almost zero is
-            moved up, to where the gradient tells it from zero.
+            moved up, to where the gradient distinguishes it from zero.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`.
 

@@ -153,7 +153,7 @@ class GeneralizedPredictions:
         variance random effects left out of the prediction add z'Sigma z: without `re` the
         response is one at new levels. That takes the columns of these random effects, though
         not those of their grouping factors. The response is a proportion of the trials for a
-        binomial family and a mean of so many counts for a weighted Poisson family.
+        binomial family and a mean of counts for a weighted Poisson family.
 
         References
         ----------

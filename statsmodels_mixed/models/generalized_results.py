@@ -40,8 +40,8 @@ Array = NDArray[np.float64]
 # Fitted means this near to all responses, in a fit without maximum, are on their way there.
 _EXACT = 0.02
 _COMPLETE = (
-    "The response separates completely: the likelihood has no maximum, and nothing tells the "
-    "covariance parameters."
+    "The response separates completely: the likelihood has no maximum, and nothing "
+    "determines the covariance parameters."
 )
 # What exp(coefficient) is, by link and family.
 _RATIOS = {
@@ -112,7 +112,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         )
         kept = estimates.columns[self.separation.found]
         self.separated = tuple(design.x_names[column] for column in kept)
-        # all rows are fitted exactly then, in the limit
+        # All rows are fitted exactly then, in the limit.
         apart = np.abs(design.y - estimates.fitted).max(initial=0.0)
         if self.separated and apart < _EXACT:
             report = replace(estimates.report, converged=False, message=_COMPLETE)
@@ -170,7 +170,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         return np.asarray(self.params / self.bse)
 
     def _finite(self, rows: Array) -> NDArray[np.bool_]:
-        # a difference of two that go to infinity has no estimate either
+        # A difference of two that go to infinity has no estimate either.
         return np.asarray(~((rows != 0) @ self.separation.found))
 
     @property
@@ -254,7 +254,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         xname : sequence of str, optional
             Names to show for the estimable coefficients.
         title : str, optional
-            First line instead of the one that tells the kind of fit.
+            First line instead of the one that names the kind of fit.
         alpha : float
             The confidence intervals have level 1 - alpha.
         exponentiate : bool

@@ -266,7 +266,7 @@ class LinearMixedModelResults(Methods):
         xname : sequence of str, optional
             Names to show for the estimable coefficients.
         title : str, optional
-            First line instead of the one that tells the kind of fit.
+            First line instead of the one that names the kind of fit.
         alpha : float
             The confidence intervals have level 1 - alpha.
 

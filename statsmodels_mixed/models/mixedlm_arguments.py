@@ -139,7 +139,7 @@ def _right_side(code: str) -> str:
     """Return a one-sided formula without its tilde."""
     left, tilde, right = code.partition("~")
     if tilde and left.strip():
-        raise OptionError(f"{code!r} must be one-sided: nothing stands left of its tilde")
+        raise OptionError(f"{code!r} must be one-sided: nothing may be left of its tilde")
     return (right if tilde else left).strip()
 
 
@@ -194,7 +194,7 @@ def _categorical(atom: str, data: Any) -> str | None:
 
 
 def _column(tree: ast.expr) -> str | None:
-    """Return the column that ``name`` or ``Q("name")`` stands for."""
+    """Return the column that ``name`` or ``Q("name")`` refers to."""
     if isinstance(tree, ast.Name):
         return tree.id
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "Q":

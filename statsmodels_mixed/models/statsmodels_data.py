@@ -2,7 +2,7 @@
 
 Nothing here is evaluated or copied when a model is made, and everything can be
 pickled: statsmodels' own class evaluates the formula again when it is loaded, in
-whatever place it guesses, and patsy's description of a design refuses to be saved.
+a place that it guesses, and patsy's description of a design refuses to be saved.
 """
 
 from __future__ import annotations

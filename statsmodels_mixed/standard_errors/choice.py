@@ -103,7 +103,7 @@ def choose(
             f'dof={dof!r} is for linear models: a generalized one has dof=None or "residual"'
         )
     if dof == "kenward-roger" and not reml:
-        raise OptionError('dof="kenward-roger" is about fits by REML: pass reml=True')
+        raise OptionError('dof="kenward-roger" needs a fit by REML: pass reml=True')
     if fast and cov_type != "conditional":
         raise OptionError(
             "fast=True does not maximize the likelihood over the coefficients, so its Hessian "

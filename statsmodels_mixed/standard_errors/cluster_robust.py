@@ -39,7 +39,7 @@ FEWEST_DIGITS = 3e-6
 Positions = NDArray[np.intp]
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2")
-# Eigenvalues of the matrix whose root CR2 takes that are told from zero, relative to the largest.
+# Eigenvalues of the matrix whose root CR2 takes are zero below this, relative to the largest.
 FLAT = 1e-10
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
@@ -143,7 +143,7 @@ class ClusterRobust(Denominators):
         expected = own.sum(axis=0) - np.einsum("gis,git->st", half, half)
         size = np.sqrt(np.einsum("si,ij,sj->s", rows, self.bread, rows))
         if np.linalg.eigvalsh(expected / np.outer(size, size))[0] <= FLAT:
-            return np.nan  # the clusters leave nothing to tell the variance of some contrast from
+            return np.nan  # The clusters leave the variance of some contrast undetermined.
         whiten = np.linalg.inv(np.linalg.cholesky(expected))
         half = half @ whiten.T
         own = whiten @ own @ whiten.T

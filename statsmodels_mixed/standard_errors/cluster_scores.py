@@ -50,7 +50,7 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups)
     for g, rows in enumerate(clusters.rows()):
         part = design_of_rows(design, rows)
         part = replace(part, blocks=without_empty_levels(part.blocks))
-        # the basis of all rows, because a cluster's own columns may depend on one another
+        # The basis of all rows, because a cluster's own columns may depend on one another.
         model = core_model(
             core_design(part, np.ascontiguousarray(basis.Q[rows])),
             part,

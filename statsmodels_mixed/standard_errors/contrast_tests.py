@@ -1,4 +1,4 @@
-"""Tests of linear hypotheses on the coefficients, whatever gives the degrees of freedom."""
+"""Tests of linear hypotheses on the coefficients, by any method for the degrees of freedom."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ __all__ = ["parameter_covariance"]
 
 Array = NDArray[np.float64]
 
-# Smallest eigenvalue of the scaled Hessian that is told from zero by differences.
+# Eigenvalues below this cannot be distinguished from zero: the Hessian is scaled and comes from
+# finite differences.
 POSITIVE = 1e-8
 
 

@@ -3,7 +3,7 @@
 Along a flat direction (see `identification`) the objective does not change, but other numbers
 may: standard errors of coefficients that a random effect is confounded with, conditional
 modes that two terms share. Both are solved for at two points of each direction; what differs
-is not determined, and what does not holds whatever the parameters are.
+is not determined, and what does not holds for any of these parameters.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class Undetermined:
     size: Array
 
     def estimates(self, rows: Array) -> NDArray[np.bool_]:
-        """Tell which combinations, (m, rank), of coefficients change, shape (m,)."""
+        """Return which combinations, (m, rank), of coefficients change, shape (m,)."""
         error = np.sqrt(np.einsum("mi,ij,mj->m", rows, self.size, rows))
         return np.asarray((np.abs(rows @ self.beta.T) > DIFFERENT * error[:, None]).any(axis=1))
 
     def covariances(self, rows: Array, others: Array | None = None) -> NDArray[np.bool_]:
-        """Tell which covariances between combinations change, shape (m, l)."""
+        """Return which covariances between combinations change, shape (m, l)."""
         others = rows if others is None else others
         left, right = (
             np.sqrt(np.einsum("mi,ij,mj->m", each, self.size, each)) for each in (rows, others)
@@ -79,16 +79,16 @@ class Undetermined:
         return np.asarray(change > DIFFERENT * np.outer(left, right))
 
     def tests(self, rows: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which combinations have an estimate or a variance that changes, shape (m,)."""
+        """Return which combinations have an estimate or a variance that changes, shape (m,)."""
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         return np.asarray(self.estimates(rows) | np.diag(self.covariances(rows)))
 
     def joint(self, rows: Array) -> bool:
-        """Tell whether a joint test of combinations changes."""
+        """Return whether a joint test of combinations changes."""
         return bool(self.estimates(rows).any() or self.covariances(rows).any())
 
     def modes(self, scale: float) -> list[NDArray[np.bool_]]:
-        """Tell which conditional modes change, (l, k) of every block, against a scale of y."""
+        """Return which conditional modes change, (l, k) of every block, against a scale of y."""
         found = []
         for i in range(len(self.pairs[0].here.b)):
             parts = [(pair.here.b[i], pair.there.b[i]) for pair in self.pairs]

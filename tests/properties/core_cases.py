@@ -1,4 +1,4 @@
-"""A model of every shape the C core tells apart, with random data and a random theta."""
+"""A model of every shape that the C core distinguishes, with random data and a random theta."""
 
 from __future__ import annotations
 

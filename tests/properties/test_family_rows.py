@@ -119,7 +119,7 @@ def test_families_without_dispersion_ignore_it(name):
 
 
 def test_every_link_of_statsmodels_is_covered():
-    """`KINDS` has whatever statsmodels offers for a family and `read_family` accepts."""
+    """`KINDS` has all that statsmodels offers for a family and `read_family` accepts."""
     covered = {(kind.family, kind.link, kind.power) for kind in KINDS.values()}
     refused = []
     for name, family in FAMILIES.items():

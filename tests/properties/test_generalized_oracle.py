@@ -104,7 +104,7 @@ def test_far_from_the_truth(name, shape, scale):
 
 @pytest.mark.parametrize("name", ANYWHERE)
 def test_modes_and_covariances(name):
-    """With the expected information, whatever the approximation has."""
+    """With the expected information, for either approximation."""
     one = case(name, "mixed, weights")
     model, k = one.model, len(one.theta)
     for fast in (False, True):

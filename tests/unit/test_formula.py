@@ -28,7 +28,7 @@ def re_term(effects, factors, intercept=PRESENT, correlated=True):
     return RandomTerm(effects, Grouping(tuple(factors.split())), intercept, correlated)
 
 
-# The random-effects part of a formula (after "y ~ 1 + ") and the terms it stands for.
+# The random-effects part of a formula (after "y ~ 1 + ") and the terms it means.
 RANDOM_TERMS = [
     ("(1 | g)", [re_term("", "g")]),
     ("(1|g)", [re_term("", "g")]),
@@ -261,15 +261,15 @@ ERRORS = [
     ("y ~ (1 | <1>)", "grouping factor"),
     ("y ~ (1 | <a:a>)", "same column twice"),
     # effects
-    ("y ~ <(g | g)>", "variable g stands on both sides"),
-    ("y ~ <(np.log(a) | a/b)>", "variable a stands on both sides"),
-    ("y ~ (1 | g) + <(1 + x | g)>", "intercept stands twice"),
-    ("y ~ (x | g) + <(1 | g)>", "intercept stands twice"),
-    ("y ~ (1 | a) + <(1 | a/b)>", "intercept stands twice for the grouping factor a,"),
-    ("y ~ (1 | a:b) + <(1 | b:a)>", "intercept stands twice"),
-    ("y ~ (x | g) + <(0 + x | g)>", "effect x stands twice"),
-    ("y ~ (a*b | g) + <(0 + b:a | g)>", "effect b:a stands twice"),
-    ("y ~ (x || g) + <zerocorr(x | g)>", "effect x stands twice"),
+    ("y ~ <(g | g)>", "variable g appears on both sides"),
+    ("y ~ <(np.log(a) | a/b)>", "variable a appears on both sides"),
+    ("y ~ (1 | g) + <(1 + x | g)>", "intercept appears twice"),
+    ("y ~ (x | g) + <(1 | g)>", "intercept appears twice"),
+    ("y ~ (1 | a) + <(1 | a/b)>", "intercept appears twice for the grouping factor a,"),
+    ("y ~ (1 | a:b) + <(1 | b:a)>", "intercept appears twice"),
+    ("y ~ (x | g) + <(0 + x | g)>", "effect x appears twice"),
+    ("y ~ (a*b | g) + <(0 + b:a | g)>", "effect b:a appears twice"),
+    ("y ~ (x || g) + <zerocorr(x | g)>", "effect x appears twice"),
     ("y ~ <(0 | g)>", "no effects"),
     ("y ~ (1 | g) + <(x - x | g)>", "no effects"),
     # parentheses and operators

@@ -410,7 +410,13 @@ def test_options_out_of_range(model, options, message):
         ("one ~ age + (1 | dist)", families.Poisson(), {"exposure": "age"}, DataError, "exposure"),
         ("use ~ age + (1 | one)", families.Binomial(), {}, DataError, "single level"),
         ("use ~ age + (1 | row)", families.Binomial(), {}, DataError, "a single 0 or 1"),
-        ("row ~ 1 + (1 | row)", families.Gamma(), {}, DataError, "told from the dispersion"),
+        (
+            "row ~ 1 + (1 | row)",
+            families.Gamma(),
+            {},
+            DataError,
+            "distinguished from the dispersion",
+        ),
         ("use ~ big + (1 | dist)", families.Binomial(), {}, DataError, "infinite"),
     ],
 )

@@ -336,7 +336,7 @@ def test_a_dispersion_stands_beside_the_random_effects(gamma):
     assert gamma.scale == gamma.dispersion
     frame = gamma.varcorr.to_frame()
     assert frame.loc[("Residual", ""), "variance"].item() == pytest.approx(gamma.dispersion)
-    # The random effects are on the scale of the link, whatever the dispersion.
+    # The random effects are on the scale of the link, for any dispersion.
     assert gamma.cov_re.iloc[0, 0] == pytest.approx(gamma.theta[0] ** 2)
     np.testing.assert_allclose(gamma.normalized_cov_params * gamma.scale, gamma.cov_params())
     assert "Dispersion:" in str(gamma.summary())

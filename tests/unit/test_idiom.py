@@ -148,7 +148,7 @@ def test_likelihood_of_mixedlm(options, reml):
 
 
 def test_labels_reused_within_groups_are_told_apart():
-    # Casks are a, b, c in every batch: the component is about casks within batches.
+    # Casks are a, b, c in every batch: the component is that of casks within batches.
     data = statsmodels_mixed.datasets.load("pastes")
     options = {"re_formula": "1", "vc_formula": {"cask": "0 + C(cask)"}}
     old = smf.mixedlm2("strength ~ 1", data, groups="batch", **options)
