@@ -72,13 +72,13 @@ def bootstrap(
         weights and offset. Each drawn is a level of its own, and so are the levels of other
         factors within it. Levels of a crossed factor are shared by copies as by others:
         replicates then vary as for other levels of `by` and the same levels of that factor.
-        A coefficient that a sample cannot tell, as when a column of X is constant or zero
+        A coefficient that a sample does not determine, as when a column of X is constant or zero
         there, is NaN in its replicate; a sample the model cannot be fitted to is all NaN.
     by : str, optional
         The grouping factor for ``"cases"``, by default the one that contains all others.
-        Where it lies within another, levels are drawn from within each of the other's.
+        Where it is nested in another, levels are drawn within each level of the other.
     seed : int, sequence of int, SeedSequence or Generator, optional
-        The same seed gives the same replicates, whatever the number of threads; replicate
+        The same seed gives the same replicates, for any number of threads; replicate
         r is the fit to column r of `simulate` with that seed.
     re : {"new", "conditional"}, optional
         Draw new random effects, the default, or keep them at their conditional modes. This
@@ -152,7 +152,7 @@ def bootstrap(
     recipe = _recipe(result, truth, draws.stream_length, root, how, cases.by if cases else "")
     if resume is not None:
         _check_same(recipe, resume.recipe)
-        # the same to the last digit, though the fit may have been repeated elsewhere
+        # The same to the last digit, though the fit may have been repeated elsewhere.
         recipe = resume.recipe
         draws, refitter = parts(_read_truth(recipe))
     kept = _kept(resume, n, recipe.truth.shape[1])

@@ -1,9 +1,9 @@
 """Resampled data: levels of a grouping factor drawn with replacement.
 
 Every level drawn becomes a level of its own, with all its rows, and so do the levels of other
-factors that lie within it: copies of a level have random effects of their own, as levels of
+factors that are nested in it: copies of a level have random effects of their own, as levels of
 the population have. What a level shares with others stays shared by its copies: the levels of
-a crossed factor, and those of a factor that contains it. Levels that lie within another
+a crossed factor, and those of a factor that contains it. Levels that are nested in another
 factor's are exchangeable there only, and are drawn from there (Davison and Hinkley 1997,
 section 3.8; van der Leeden, Meijer and Busing 2008).
 """
@@ -57,14 +57,14 @@ def _factor(design: Design, by: str | None) -> int:
 
 
 class _Inside(NamedTuple):
-    """Levels of a block that lie within the levels that are drawn.
+    """Levels of a block that are nested in the levels that are drawn.
 
     Attributes
     ----------
     number : ndarray of int
         The number of each level among those within the same.
     sizes : ndarray of int, shape (l,)
-        How many levels lie within each that is drawn.
+        How many levels are nested in each that is drawn.
     """
 
     number: Positions
@@ -72,7 +72,7 @@ class _Inside(NamedTuple):
 
 
 def _inside(block: RandomBlock, of: RandomBlock) -> _Inside | None:
-    """Return how the levels of a block lie within others; None if they do not."""
+    """Return how the levels of a block are nested in others; None if they are not."""
     if not lies_within(block.refs, of.refs):
         return None
     owner = np.empty(len(block.levels), dtype=np.intp)
@@ -103,7 +103,7 @@ class Cases:
         For each draw, where the levels it is made from begin in `strata`, and how many
         they are.
     inside : tuple
-        For each block how its levels lie within those of the factor; None if they do not.
+        For each block how its levels are nested in those of the factor; None if they are not.
     """
 
     design: Design
@@ -260,7 +260,7 @@ class CaseRefitter(Refitter):
 
 
 def _untouched(X: Array, kept: Positions) -> NDArray[np.bool_]:
-    """Tell which columns that are kept have no part in those that depend on them.
+    """Return which columns that are kept have no part in those that depend on them.
 
     Their coefficients are the same functions of the means as before; those of the other
     columns have taken over from the lost ones.

@@ -177,7 +177,7 @@ def power(
     alpha : float
         Level of the tests.
     seed : int, sequence of int, SeedSequence or Generator, optional
-        The same seed gives the same result, whatever the number of threads; the responses
+        The same seed gives the same result, for any number of threads; the responses
         are those of `simulate` with that seed.
     threads : int, optional
         Number of threads; by default the number of processors this process may use.
@@ -228,7 +228,7 @@ def power(
     elif test == "lrt":
         worker = likelihood_ratio_tests(design, estimates, truth, components, tested)
     else:
-        denominators(result, test)  # whatever is wrong with the method would be with each
+        denominators(result, test)  # Raise here what each replicate would raise.
         worker = small_sample_tests(design, estimates, truth, components, tested, test)
     root = read_seed(seed)
     tasks = missing_tasks(n, simulator.stream_length, np.empty(0, dtype=np.int64))

@@ -279,7 +279,7 @@ def _interval(
     else:
         lower, upper = _quantiles(values, levels, "weibull")
     if method == "basic":
-        # replicates vary about the truth as the estimate does about its own
+        # Replicates vary about the truth as the estimate does about its own.
         lower, upper = estimate + truth - upper, estimate + truth - lower
     return float(lower), float(upper)
 

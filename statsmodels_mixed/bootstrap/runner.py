@@ -79,13 +79,13 @@ class Run:
         return number[order], values[order], converged[order]
 
     def start(self, number: int) -> None:
-        """Start so many threads, unless there are some already or the run is to stop."""
+        """Start `number` threads, unless there are some already or the run is to stop."""
         while len(self._threads) < number and not self.stop[0]:
             self._threads.append(Thread(target=self._work, name="bootstrap"))
             self._threads[-1].start()
 
     def finish(self, workers: int, note: Callable[[int], None]) -> None:
-        """Let so many threads work until all is done, or until Ctrl-C ends the run.
+        """Let `workers` threads work until all is done, or until Ctrl-C ends the run.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Run:
 
 
 def no_rows(width: int) -> Rows:
-    """Return no replicates of so many numbers each."""
+    """Return no replicates, of `width` numbers each."""
     return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
 
 

@@ -105,7 +105,7 @@ def anova(
     rows, names, tests = [], [], []
     for name, contrasts in term_hypotheses(result, 3 if typ is None else typ):
         test = prepared.f_test(contrasts) if len(contrasts) else NOTHING
-        # as lmerTest has it, without Kenward and Roger's factor, which is about F
+        # As lmerTest has it, without Kenward and Roger's factor, which scales F.
         mean_square = test.wald / max(test.df_num, 1) * result.scale
         names.append(name)
         tests.append(test)

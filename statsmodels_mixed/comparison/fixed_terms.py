@@ -1,7 +1,7 @@
 """The terms of the fixed part, and their columns when no coding is chosen for factors.
 
 A model of factors can be written without a coding: with an effect for every level of every
-term, and so with many more columns F than coefficients. F spans what X spans, whatever the
+term, and so with many more columns F than coefficients. F spans what X spans, for any
 coding of X.
 """
 
@@ -53,7 +53,7 @@ class FixedTerm:
 
 
 def contained(inner: FixedTerm, outer: FixedTerm) -> bool:
-    """Tell whether a term is marginal to another: the same numbers, fewer factors."""
+    """Return whether a term is marginal to another: the same numbers, fewer factors."""
     return inner.numbers == outer.numbers and inner.factors < outer.factors
 
 
@@ -151,7 +151,7 @@ def _patsy_effects(matrix: CodedMatrix, rows: Rows) -> Iterator[Array]:
 
 
 def _spans(matrix: CodedMatrix) -> dict[Any, Array]:
-    """Return for each categorical factor the effects of its levels that the model can tell.
+    """Return for each categorical factor the effects of its levels that the model can represent.
 
     The identity, unless contrasts are fewer than levels allow; then an orthonormal basis of
     what they and a constant span.

@@ -1,11 +1,11 @@
-"""What a test of a term is about: hypotheses L beta = 0 of types I, II and III.
+"""The hypothesis that a test of a term examines: L beta = 0 of type I, II or III.
 
 They are SAS's estimable functions. Type I adjusts a term for those before it, type II for all
-that do not contain it. Type III is about the functions of the effects of the term and of those
+that do not contain it. Type III tests the functions of the effects of the term and of those
 that contain it, and is orthogonal to all functions of the latter alone; where every combination
 of levels has rows these are contrasts of unweighted means.
 
-Whatever the coding of X, everything is worked out for treatment coding. Its columns are among
+For any coding of X, everything is worked out for treatment coding. Its columns are among
 the columns F of the effects phi of all levels, so that F = F_t A and its coefficients are A phi.
 """
 

@@ -2,7 +2,7 @@
 
 The mean of a level is that of a reference grid: all combinations of the levels of the factors
 that the factor interacts with, each with the same weight, and the covariates among these at their
-means (as the R package emmeans has it). Whatever the coding of X, a difference of two such
+means (as the R package emmeans has it). For any coding of X, a difference of two such
 means is a combination of the coefficients of all its columns.
 """
 

@@ -26,7 +26,7 @@ class Influence:
     """Fits without each of m cases, beside the fit to all rows.
 
     Everything is labelled by case: a row, or a level of what the rows were grouped by. NaN
-    stands where a case leaves something that cannot be estimated.
+    marks what cannot be estimated without a case.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Influence:
     full_params : Series, shape (rank,)
         Estimable coefficients of the fit to all rows.
     full_covariance : DataFrame, shape (rank, rank)
-        Their covariance, given the covariance parameters whatever the `cov_type` of the fit.
+        Their covariance, given the covariance parameters, for any `cov_type` of the fit.
 
     Examples
     --------

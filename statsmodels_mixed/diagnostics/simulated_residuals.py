@@ -1,4 +1,4 @@
-"""Residuals that are uniform when the model holds, whatever the family: ranks among draws.
+"""Residuals that are uniform when the model holds, for any family: ranks among draws.
 
 Row i has the rank of its response among n responses drawn for it from the fit. If the model
 holds, all n + 1 are exchangeable (but for the estimation of the parameters), so the rank is

@@ -3,10 +3,10 @@
 On the scale of the linear predictor the variance of a response is taken apart into that of the
 fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
 mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is the mean over rows of
-sigma^2 / w for linear models with weights w. Weights of counts say how many rows each stands for.
+sigma^2 / w for linear models with weights w. Weights of counts are numbers of rows.
 For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
 Schielzeth 2017), and the variance of a grouping factor that has a level for each
-row, which stands for overdispersion.
+row, which represents overdispersion.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 If some direction d has X d >= 0 wherever an outcome grows likelier with the linear
 predictor without end (a success), <= 0 wherever it grows likelier as that falls (a failure, a
 count of 0), and = 0 in all other rows, then going along d never lowers the likelihood,
-whatever the random effects are. Such a direction is found, or excluded, by a linear
+for any random effects. Such a direction is found, or excluded, by a linear
 program (Konis 2007, "Linear programming algorithms for detecting separated data").
 """
 

@@ -27,7 +27,7 @@ _REACH = 8.3
 # Step of the rule, in units of the narrower of the two distributions.
 _STEP = 0.5
 _MOST_DOUBLINGS = 12  # 4097 nodes
-# Where the density of eta is cut off within so many standard deviations the rule takes all its
+# Where the density of eta is cut off within this many standard deviations the rule takes all its
 # nodes, because the error at a cut falls like h only.
 _CUT = 4.5
 # Numbers in the largest temporary array.
@@ -56,7 +56,8 @@ def predictive_quantiles(
         Mean and standard deviation of the linear predictor.
     weights : ndarray, shape (m,)
         Prior weights, with the meaning they have for the fit. Binomial: numbers of trials,
-        whole; the response is a proportion. Poisson: the response is a mean of so many counts.
+        whole; the response is a proportion. Poisson: numbers of counts whose mean
+        is the response.
     probabilities : tuple of float
 
     Returns
@@ -147,7 +148,7 @@ class _Mixture:
         density = np.exp(-0.5 * x**2) * np.isfinite(mu)
         self.shares = density / density.sum(axis=1, keepdims=True)
         self.center = _mean(spec, linear)
-        # any possible mean will do where the share is zero
+        # Any possible mean will do where the share is zero.
         self.mu = np.where(np.isfinite(mu), mu, self.center)
 
     def cdf(self, y: Array) -> Array:
@@ -180,7 +181,7 @@ class _Mixture:
             wide = np.sqrt(self.dispersion / w)
             t = _root(lambda t: self.cdf(center + wide * t) - probability, len(w))
             return np.asarray(center + wide * t)
-        # positive responses by their logarithm
+        # Positive responses by their logarithm.
         t = _root(lambda t: self.cdf(center * np.exp(t)) - probability, len(w))
         return np.asarray(center * np.exp(t))
 
@@ -227,7 +228,7 @@ def _root(function: Callable[[Array], Array], m: int) -> Array:
             break
         last, value = x, function(x)
         above = value > 0
-        # an end that stays twice counts half, so that the other one moves too
+        # An end that stays twice counts half, so that the other one moves too.
         at_low, at_high = (
             np.where(above, np.where(moved_high, at_low / 2, at_low), value),
             np.where(above, value, np.where(moved_low, at_high / 2, at_high)),

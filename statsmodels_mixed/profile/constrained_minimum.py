@@ -2,7 +2,7 @@
 
 The deviance is d(theta, sigma) = L(theta) + n log(2 pi sigma^2) + r2(theta) / sigma^2. The
 core gives it, its gradient and its curvature in theta at a fixed sigma; two values of sigma
-tell L and r2 apart, and with them all derivatives in log sigma:
+separate L and r2, and give all derivatives in log sigma:
 
     d/d tau = 2 n - 2 r2 / sigma^2,   d^2/d tau^2 = 4 r2 / sigma^2,
     d^2/d theta d tau = -2 (dr2/d theta) / sigma^2.
@@ -27,7 +27,7 @@ __all__ = ["Landscape", "Minimum", "Surface", "constrained_minimum", "keep_off_z
 Array = NDArray[np.float64]
 
 # Elements of the diagonals of T are kept this far from zero, where every derivative
-# vanishes whatever the data say.
+# vanishes for any data.
 NEAR_ZERO = 1e-7
 # A minimum is good enough when the quadratic model promises less than this; what it
 # promises is taken into account all the same.
@@ -43,7 +43,7 @@ class Landscape(Protocol):
     """A deviance as a function of some variables x, evaluated one point at a time."""
 
     def keep_off_zero(self, x: Array) -> Array:
-        """Return x, moved off zero where every derivative vanishes whatever the data say."""
+        """Return x, moved off zero where every derivative vanishes for any data."""
 
     def value(self, x: Array) -> float:
         """Return the deviance; NaN where it cannot be evaluated."""
@@ -205,7 +205,7 @@ class _Local:
         square = float(a @ a)
         self._a, self._square, self._g = a, square, g
         self._H = H if bent is None else H - float(a @ g) / square * bent
-        # columns orthogonal to a: a Householder reflection that takes a to the first axis
+        # Columns orthogonal to a: a Householder reflection that takes a to the first axis.
         w = a / math.sqrt(square)
         w[0] += 1.0 if w[0] >= 0 else -1.0
         basis = np.eye(len(a))[:, 1:] - np.outer(w, w[1:]) * (2.0 / float(w @ w))

@@ -132,7 +132,7 @@ class Length:
     Parameters
     ----------
     row : tuple of int
-        Where the free elements of the row stand in x.
+        Positions in x of the free elements of the row.
     sigma : float or None
         None when log sigma is the last element of x.
     """
@@ -187,7 +187,7 @@ class Angle:
     Parameters
     ----------
     first, second : tuple of int
-        Where the elements of the two rows stand in x, the shorter row first; they begin
+        Positions in x of the elements of the two rows, the shorter row first; they begin
         with the same columns.
     """
 

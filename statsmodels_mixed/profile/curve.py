@@ -119,7 +119,7 @@ class Curve:
         return self._value(float(spline.x[at - 1]) + left)
 
     def is_short_of(self, zeta: float) -> bool:
-        """Tell whether the points were to reach this zeta, and do not, nor a bound."""
+        """Return whether the points were to reach this zeta, and do not, nor a bound."""
         return abs(zeta) <= self.cutoff and not (self._within(zeta) or self._ends_at_bound(zeta))
 
     def _within(self, zeta: float) -> bool:

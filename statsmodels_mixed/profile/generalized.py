@@ -140,7 +140,7 @@ class GeneralizedModel:
         return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))
 
     def _seeing(self, x: Array) -> Array:
-        """Return x with alpha large enough for the deviance to tell it from zero."""
+        """Return x with alpha large enough for the deviance to distinguish it from zero."""
         if not self._has_dispersion or x[-1] >= self._visible_log_dispersion:
             return x
         return np.append(x[:-1], self._visible_log_dispersion)

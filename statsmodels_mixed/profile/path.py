@@ -22,7 +22,7 @@ STEP = 0.6
 MOST_POINTS = 60
 # No step is longer than this times the one before,
 GROWTH = 2.5
-# nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
+# Nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
 LONGEST = {"corr": 0.25, "beta": math.inf}
 # Share of a coefficient that ran off to infinity that no step towards finite values exceeds.
 FLAT_STEP = 0.05
@@ -37,7 +37,7 @@ class _Point:
     """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
 
     `turn` is the change of the tangent on the way to it, for each unit of the value. A point
-    that stands for a bound lies a little inside of it.
+    that represents a bound lies slightly inside it.
     """
 
     value: float

@@ -181,7 +181,7 @@ class Profile:
                     rows.append((curve.estimate, *limits))
         if unknown:
             separates = any(curve.infinite for curve in self.curves)
-            advice = "" if separates else "; bootstrap intervals may do"
+            advice = "" if separates else "; consider bootstrap intervals"
             warnings.warn(
                 f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
                 f"limits there are NaN{advice}",

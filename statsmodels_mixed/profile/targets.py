@@ -32,7 +32,7 @@ NEAR_BOUND = 1e-6
 
 # theta, sigma or the dispersion, and coefficients, in working units
 State = tuple[Array, float, Array]
-# value -> (value, derivative) in the units of the data
+# Value -> (value, derivative) in the units of the data.
 Show = Callable[[float], tuple[float, float]]
 
 

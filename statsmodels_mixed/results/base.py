@@ -35,7 +35,7 @@ class MixedModelResults(Testing):
 
     It holds its own numbers (`estimates`, frozen): fitting the model again, or another
     model to the same data, never changes it. `params`, `bse`, `tvalues`, `pvalues`,
-    `conf_int()` and `cov_params()` are about the estimable fixed effects. Their tests refer to
+    `conf_int()` and `cov_params()` refer to the estimable fixed effects. Their tests refer to
     the normal distribution, unless `fit` or `with_inference` was asked for degrees of freedom;
     covariance parameters are in `theta`, `varcorr`, `cov_re`.
 

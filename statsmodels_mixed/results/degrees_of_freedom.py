@@ -36,7 +36,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     Returns
     -------
     Denominators
-        With `df(contrasts)`, `f_test(contrasts, value)` and the `covariance` they are about,
+        With `df(contrasts)`, `f_test(contrasts, value)` and the `covariance` they refer to,
         which Kenward and Roger's method adjusts.
 
     Raises

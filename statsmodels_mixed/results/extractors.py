@@ -62,7 +62,7 @@ class Extractors:
 
     @property
     def _residual_sd(self) -> float | None:
-        """What stands beside the standard deviations of the random effects, if anything."""
+        """Residual standard deviation, if the model has one."""
         raise NotImplementedError
 
     # The fit as a whole.
@@ -245,7 +245,7 @@ class Extractors:
         return VarCorr(groups, self._residual_sd)
 
     def _elements_known(self, block: int) -> NDArray[np.bool_]:
-        """Tell which covariances of a block the data determine, shape (k, k)."""
+        """Return which covariances of a block the data determine, shape (k, k)."""
         k = len(self.layout.blocks[block].columns)
         known = np.ones((k, k), dtype=bool)
         for element, is_known in self.estimates.identification.elements_known.items():
@@ -255,7 +255,7 @@ class Extractors:
         return known
 
     def _parameters_known(self) -> NDArray[np.bool_]:
-        """Tell which theta, and last sigma, depend on what the data determine alone."""
+        """Return which theta, and last sigma, depend on what the data determine alone."""
         sigma = self.estimates.identification.sigma_known
         known = []
         for i, block in enumerate(self.layout.blocks):
@@ -269,7 +269,7 @@ class Extractors:
 
     @property
     def identified(self) -> pd.Series:
-        """Whether the data determine each covariance parameter, whatever the response is.
+        """Whether the data determine each covariance parameter, for any response.
 
         Indexed by kind and name: ``("sd", "subj.days")``, ``("corr", "subj.days.Intercept")``
         and, for models with a residual variance, ``("sigma", "sigma")``. Parameters that are

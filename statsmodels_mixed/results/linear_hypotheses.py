@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def read_hypotheses(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array]:
-    """Return rows and values of hypotheses that are about the first names or, if not, others."""
+    """Return rows and values of hypotheses on the first list of names that fits."""
     for known in names:
         try:
             constraints = FormulaManager().get_linear_constraints(given, known)

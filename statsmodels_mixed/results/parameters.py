@@ -1,4 +1,4 @@
-"""What inference is about: the parameters of a model by kind and name.
+"""The parameters of a model by kind and name.
 
 The kinds are ``"beta"`` (coefficients), ``"sigma"`` or ``"dispersion"``, ``"theta"`` (elements
 of the factors T), ``"sd"`` and ``"corr"`` (standard deviations and correlations of the random
@@ -111,7 +111,7 @@ class Components:
         above = theta[:, self.owner]
         out = theta * np.where(above < 0, -1.0, 1.0) + 0.0
         patterns = [pattern for _, _, pattern in self.blocks]
-        # columns below a zero are rotated away
+        # Columns below a zero are rotated away.
         for row in np.flatnonzero(((above == 0) & (theta != 0)).any(axis=1)):
             out[row] = theta_of(canonical(factors_of(out[row], patterns), patterns), patterns)
         return out
@@ -157,7 +157,7 @@ def parameter_index(pairs: Sequence[tuple[str, str]]) -> pd.MultiIndex:
 
 
 def select_kinds(kinds: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """Check the kinds that are asked for; None stands for all that are known.
+    """Check the kinds that are asked for; None means all that are known.
 
     Raises
     ------

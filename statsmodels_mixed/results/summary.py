@@ -39,7 +39,7 @@ def summarize(
     xname : sequence of str, optional
         Names to show for the estimable coefficients.
     title_text : str, optional
-        First line instead of the one that tells the kind of fit.
+        First line instead of the one that names the kind of fit.
     alpha : float
         The confidence intervals have level 1 - alpha.
     ratio : str, optional
@@ -59,7 +59,7 @@ def summarize(
 
 
 def title(result: MixedModelResults) -> str:
-    """Return the line that tells how the model was fitted."""
+    """Return the line that says how the model was fitted."""
     how = "REML" if result.method == "REML" else "maximum likelihood"
     return f"{result.kind.capitalize()} fit by {how}"
 

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 def term_constraints(result: MixedModelResults) -> Iterator[tuple[str, Array]]:
-    """Yield each term of the fixed part with the rows of the identity it stands for.
+    """Yield each term of the fixed part with the rows of the identity that select it.
 
     A term none of whose columns is estimable is left out. Without a formula every
     column is a term.

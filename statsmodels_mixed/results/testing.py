@@ -48,7 +48,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         )
 
     def _finite(self, rows: Array) -> NDArray[np.bool_]:
-        """Tell which combinations of the coefficients have finite estimates, shape (m,)."""
+        """Return which combinations of the coefficients have finite estimates, shape (m,)."""
         return np.ones(len(rows), dtype=bool)
 
     @property
@@ -386,7 +386,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     def _of_estimable(self, rows: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Return combinations of estimable coefficients, and which of the given ones they are.
 
-        Rows over the coefficients of all columns of X are told by their length.
+        Rows over the coefficients of all columns of X are recognized by their length.
         """
         estimability = self.model.data.estimability
         if estimability is None or rows.shape[1] != len(self.coefnames):

@@ -102,7 +102,7 @@ class GroupCovariance:
     def correlation(self) -> Array:
         """Correlation matrix, shape (k, k): NaN where a standard deviation is zero.
 
-        Where the model fixes the covariance at zero it is 0, whatever the deviations.
+        Where the model fixes the covariance at zero it is 0, for any deviations.
         """
         outer = np.outer(self.std_dev, self.std_dev)
         undefined = outer == 0

@@ -93,7 +93,7 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
         "arrays.arrow": _arrow(writer.arrays),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    # written beside, so that what is at the path is whole at any time
+    # Written beside, so that what is at the path is whole at any time.
     half = Path(tempfile.mkdtemp(prefix=place.name + ".", dir=place.parent))
     try:
         sums = {}

@@ -90,7 +90,7 @@ def _encode_array(value: np.ndarray[Any, Any], arrays: Arrays, again: Encoder) -
     if kind == "O":
         return {"objects": [again(item) for item in flat], "shape": shape}
     if value.dtype == np.longdouble and value.dtype != np.float64:
-        # two doubles hold it, also where there is no such type
+        # Two doubles hold it, also where there is no such type.
         high = value.astype(np.float64)
         with np.errstate(invalid="ignore"):
             rest = np.where(np.isfinite(high), value - high, 0).astype(np.float64)
@@ -126,7 +126,7 @@ def _decode_array(node: dict[str, Any], arrays: Arrays) -> np.ndarray[Any, Any]:
     else:
         flat = np.array(column.to_numpy(zero_copy_only=False), dtype=dtype)
     shape = node["shape"]
-    # memory of its own, in the order it had: sums of it are the same to the last digit
+    # Memory of its own, in the order it had: sums of it are the same to the last digit.
     if node["order"] == "F":
         out = flat.reshape(shape[::-1]).T.copy(order="F")
     else:
@@ -237,7 +237,7 @@ def _strings(node: Any, content: Any, again: Encoder) -> Any:
     if node["missing"] == "NA":
         return pd.array(content, dtype=pd.StringDtype(node["storage"]))
     if int(pd.__version__.split(".")[0]) < 3:
-        # there pandas knows no such type: text is a column of objects
+        # There pandas knows no such type: text is a column of objects.
         return np.array(content, dtype=object)
     return pd.array(content, dtype=pd.StringDtype(node["storage"], na_value=np.nan))
 

@@ -45,7 +45,7 @@ def simulate(
     n : int
         Number of draws.
     seed : int, sequence of int, SeedSequence or Generator, optional
-        The same seed gives the same draws, and its first draws whatever `n` is.
+        The same seed gives the same draws, and its first draws for any `n`.
     re : {"new", "conditional"}
         Draw new random effects, or keep them at their conditional modes. In new data with
         ``"new"`` every level is a new one, also one that the fit has seen; rows with the same

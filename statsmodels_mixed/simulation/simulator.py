@@ -190,7 +190,7 @@ class Simulator:
             spherical = u[:, at : at + levels * k].reshape(-1, levels, k)
             at += levels * k
             for i in range(k):
-                # element by element: BLAS would round otherwise for other numbers of draws
+                # Element by element: BLAS would round otherwise for other numbers of draws.
                 b = spherical[:, :, 0] * S[i, 0]
                 for c in range(1, i + 1):
                     b += spherical[:, :, c] * S[i, c]
@@ -292,7 +292,7 @@ def _draw_family(
                 trials = np.rint(np.broadcast_to(w, mu.shape)).astype(np.int64)
                 return np.asarray(rng.binomial(trials, mu) / trials)
             case "poisson":
-                # the mean of w counts, which is sufficient for them
+                # The mean of w counts, which is sufficient for them.
                 return np.asarray(rng.poisson(mu * w) / w)
             case "gamma":
                 return rng.gamma(w / phi, mu * phi / w)
