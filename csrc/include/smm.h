@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-/* cdef-begin: what stands between these marks is also read by cffi */
+/* cdef-begin: what is between these marks is also read by cffi */
 
 typedef enum {
     SMM_OK = 0,

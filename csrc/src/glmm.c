@@ -162,7 +162,7 @@ int smm_glmm_set_beta(smm_glmm *g, const double *beta)
     return SMM_OK;
 }
 
-/* The change in eta that one row can tell, for a dispersion of 1: the inverse root of its mean
+/* The change in eta that one row can detect, for a dispersion of 1: the inverse root of its mean
  * information at the target. */
 static double unit_of_rows(smm_glmm *g, const double *target)
 {

@@ -20,7 +20,7 @@
 #define INVERSE_ROOT_2PI 0.39894228040143267794
 #define LOG_ROOT_2PI 0.91893853320467274178
 
-/* Beyond this the tail of the normal distribution is a continued fraction, of so many terms. */
+/* Beyond this the tail of the normal distribution is a continued fraction, of this many terms. */
 #define FAR 4
 #define TERMS 40
 

@@ -8,7 +8,7 @@
  * the covariates.
  *
  * Zero. The objective is even in every column of T, so a zero column is stationary
- * whatever the data say. Runs therefore stay at least NEAR_ZERO away from zero on the
+ * for any data. Runs therefore stay at least NEAR_ZERO away from zero on the
  * diagonal, and only smm_run_finish tries exact zeros.
  */
 #include <time.h>

@@ -21,7 +21,7 @@
 
 enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN };
 
-/* Concave log-likelihoods on one interval of eta, whatever y is. */
+/* Concave log-likelihoods on one interval of eta, for any y. */
 static int is_concave(const smm_family *f)
 {
     double power = f->link == SMM_POWER ? f->power : f->link == SMM_IDENTITY ? 1 : 0;
@@ -118,7 +118,7 @@ static void keep(smm_glmm *g, int by_level)
     if (by_level) parts_of_levels(g, g->zc);
 }
 
-/* Into u the better modes of u and u_kept, level by level. `at_best` tells whether rows are
+/* Into u the better modes of u and u_kept, level by level. `at_best` says whether rows are
  * evaluated there. */
 static int merge_levels(smm_glmm *g, double same, int *at_best)
 {

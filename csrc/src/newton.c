@@ -10,13 +10,13 @@
 
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
-/* Regular models need 5 to 20 steps. A run stalls when so many do not halve the least promise: at
+/* Regular models need 5 to 20 steps. A run stalls when this many do not halve the least promise: at
  * a boundary, or where the objective falls for ever as parameters grow. */
 #define PATIENCE 300
 /* The average information is far from the Hessian when the mean is badly wrong: where it has not
- * done after so many steps, changes of the gradient correct it. */
+ * done after this many steps, changes of the gradient correct it. */
 #define TRUSTED_STEPS 15
-/* So many steps that neither decrease the objective above rounding nor halve the promise end the
+/* This many steps that neither decrease the objective above rounding nor halve the promise end the
  * run; one does that changes it by less than its tolerance and leaves this share of the promise. */
 #define MAX_IDLE 5
 #define SHRINKS 0.9
@@ -28,7 +28,7 @@
  * 1e-12 theta is right to a millionth of its standard error. */
 #define PROMISE_SHARE 1e-4
 
-/* What rounding may do to the objective: of one evaluation, and at the worst. A step that
+/* Effect of rounding on the objective: of one evaluation, and at the worst. A step that
  * promises less than the latter is taken on the word of the gradient. */
 static double rounding(double f) { return 1e-14 * (1 + fabs(f)); }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Elimination order. The nodes of the first term are mutually unconnected, so they go
- * first and cause no fill among themselves, but for hubs: nodes with so many neighbours
+ * first and cause no fill among themselves, but for hubs: nodes with very many neighbours
  * that eliminating them would connect the better part of the graph. The rest follow by
  * approximate minimum degree on the quotient graph (Amestoy, Davis and Duff 1996), where
  * an eliminated node becomes an *element*: the clique of its remaining neighbours. When
@@ -18,7 +18,7 @@
  * many columns are added to the tail; what it would have connected is that much larger. Hubs are
  * set apart only if their cliques have more edges than the graph has nodes and edges. */
 #define HUB_RATIO 16
-/* Rows that are looked at to count the neighbours of a node: so many, and so many for each of
+/* Rows that are looked at to count the neighbours of a node: this many, and this many for each of
  * its edges. What is beyond is bounded from above by the sizes of its elements. */
 #define SCAN 1024
 #define SCAN_SHARE 64

@@ -190,7 +190,7 @@ void smm_rows(smm_glmm *g)
     g->loglik_zeta += g->saturated_sum_zeta;
 }
 
-/* What rounding of eta and of the sums may do to the log-likelihood. */
+/* Effect of rounding of eta and of the sums on the log-likelihood. */
 double smm_rows_rounding(const smm_glmm *g)
 {
     double sum = 0;

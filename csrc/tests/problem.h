@@ -12,7 +12,7 @@
 
 enum layout {
     RANDOM,   /* independent levels: partial crossing */
-    NESTED,   /* each term's levels lie within the next one's */
+    NESTED,   /* each term's levels are nested in the next one's */
     COMPLETE  /* every combination of levels in turn */
 };
 

@@ -80,7 +80,7 @@ static void test_blas_table(void)
     blas.int_bytes = 8;
     CHECK(smm_design_create(&blas, NULL, ROWS, 1, &term, 1, X, &design) == SMM_EINVAL);
 
-    /* each pointer is needed; they stand after `int_bytes`, one behind the other */
+    /* each pointer is needed; they come after `int_bytes`, one behind the other */
     size_t first = offsetof(smm_blas, dpotrf), width = sizeof blas.dpotrf;
     for (size_t at = first; at + width <= sizeof blas; at += width) {
         blas = ref_blas();

@@ -221,7 +221,7 @@ static void test_dispersions(void)
     }
 }
 
-/* Means that the distribution does not have are no likelihood, whatever y is. */
+/* Means that the distribution does not have are no likelihood, for any y. */
 static void test_range(void)
 {
     static const struct {
