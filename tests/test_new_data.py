@@ -59,7 +59,7 @@ def test_a_table_is_opened_once(call, monkeypatch):
     assert len(opened) == 1
 
 
-def test_an_offset_is_matched_by_label_whatever_the_table():
+def test_an_offset_is_matched_by_label_for_any_table():
     fit = fitted(offset="off")
     offset = pd.Series([30.0, 10.0, 20.0], index=[2, 0, 1])
     expected = fit.predict(pd.DataFrame(NEW), offset=[10.0, 20.0, 30.0])

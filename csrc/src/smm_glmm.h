@@ -66,7 +66,7 @@ struct smm_glmm {
     double *target, *target_rows; /* (n) see modes.c; target is NULL where modes are unique */
     double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
     int known;                    /* whether there are any */
-    double row_unit;              /* the change in eta that one row can tell, without dispersion */
+    double row_unit;              /* the change in eta that one row can detect, without dispersion */
     int several, met_several;     /* whether the last evaluation, or any, found several modes */
     /* per random effect (q), elimination order */
     double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;

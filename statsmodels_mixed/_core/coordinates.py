@@ -98,7 +98,7 @@ def _backward_triangle(columns: Array, weights: Array | None) -> tuple[Array, Ar
 
 
 def _two_are_apart(columns: Array, weights: Array | None) -> bool:
-    """Tell quickly that two columns are far from dependent; False where it is not sure."""
+    """Check cheaply that two columns are far from dependent; False when in doubt."""
     a, b = columns.T
     c = a if weights is None else a * weights
     d = b if weights is None else b * weights

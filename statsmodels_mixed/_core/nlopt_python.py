@@ -164,7 +164,7 @@ def _created(algorithm: int | None, size: int) -> Any:
 
 
 def _unfinished(run: PythonRun, gained: float, options: FitOptions) -> bool:
-    """Tell whether a run that stopped of itself should go on from where it is."""
+    """Return whether a run that stopped of itself should go on from where it is."""
     tolerance = max(options.ftol_abs, options.ftol_rel * abs(run.value))
     by_itself = run.status in ("FTOL_REACHED", "XTOL_REACHED", "ROUNDOFF_LIMITED")
     return by_itself and run.decrement > max(_SETTLED, tolerance) and gained > tolerance

@@ -48,7 +48,7 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
         "requested": requested,
         "model": recipe.model,
         "formula": recipe.formula,
-        # as text, because JSON readers may round large integers
+        # As text, because JSON readers may round large integers.
         "entropy": [str(word) for word in np.atleast_1d(np.array(recipe.entropy, dtype=object))],
         "spawn_key": list(recipe.spawn_key),
         "stream_length": recipe.stream_length,
@@ -161,7 +161,7 @@ class ReplicateFile:
         self._state = 0, 0
         if place.exists():
             self._state = read_file(place).end, 0
-            # its checksum is part of those of all batches, also of a longer run's
+            # Its checksum is part of those of all batches, also of a longer run's.
             self._schema = pa.ipc.open_stream(place.read_bytes()).schema
             self._file = place.open("r+b")
         else:
@@ -184,7 +184,7 @@ class ReplicateFile:
             self._append(_message(self._schema, done[self._state[1]]), 1)
 
     def _append(self, message: bytes, pieces: int) -> None:
-        # what an interrupted call has written lies beyond the end, and is written over
+        # What an interrupted call has written lies beyond the end, and is written over.
         end, written = self._state
         self._file.seek(end)
         self._file.write(message)
@@ -272,7 +272,7 @@ def _rows(schema: pa.Schema, batch: Any, metadata: Any, path: str | PathLike[str
         number, converged, *columns = (
             column.to_numpy(zero_copy_only=False) for column in batch.columns
         )
-        # a batch of no columns cannot be: objective and scale are always there
+        # A batch of no columns cannot be: objective and scale are always there.
         rows = number, np.column_stack(columns), np.asarray(converged, dtype=bool)
         same = (metadata or {})[_CHECKSUM].decode() == _checksum(schema, rows)
     except _UNREADABLE as error:

@@ -140,7 +140,7 @@ def likelihood_ratio_tests(
         def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
             fits = fit(responses, stop)
             restricted = [one(responses + rest, stop) for one, rest in fit_smaller]
-            # an interruption leaves more of some than of others
+            # An interruption leaves more of some than of others.
             done = min(len(some.objective) for some in (fits, *restricted))
             converged, pvalues = fits.converged[:done], []
             for one, some in zip(hypotheses, restricted, strict=True):

@@ -104,8 +104,8 @@ def ranova(result: Any) -> pd.DataFrame:
     DataFrame
         A row for the fit itself, ``"<none>"``, and for each effect: `npar`, `llf`, `aic`, and
         of the likelihood-ratio test `statistic`, `df_diff`, `pvalue` by the chi-squared
-        distribution, which is too large, and `pvalue_boundary` by the mixture that lets for
-        variances not being negative. Only parameters that the data determine count; p-values
+        distribution, which is too large, and `pvalue_boundary` by the mixture that accounts
+        for variances not being negative. Only parameters that the data determine count; p-values
         are NaN where there are none.
 
     Raises

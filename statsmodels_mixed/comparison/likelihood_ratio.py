@@ -112,13 +112,13 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
 
 
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
-    """Tell whether alpha, and nothing else of the smaller model, is at the edge of its range."""
+    """Return whether alpha, and nothing else of the smaller model, is at the edge of its range."""
     ours, theirs = (each.estimates.spec for each in (full, restricted))
     return ours != theirs and len(full.estimates.theta) == len(restricted.estimates.theta)
 
 
 def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> LikelihoodRatio:
-    """Test against a model of so many parameters."""
+    """Test against a model with `dof` parameters."""
     df_diff = full.dof_identified - dof
     if df_diff <= 0:
         raise OptionError(

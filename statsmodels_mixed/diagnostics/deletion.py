@@ -41,7 +41,7 @@ class Deletions:
     covariance : ndarray, shape (m, rank, rank)
         Theirs, given the covariance parameters.
     theta : ndarray, shape (m, n_theta)
-        NaN for all of a block whose random effects the rows that remain cannot all tell.
+        NaN for all of a block if the remaining rows do not determine all its random effects.
     sd : ndarray, shape (m, n_sd)
         Standard deviations of the random effects.
     scale : ndarray, shape (m,)
@@ -142,7 +142,7 @@ def _fit_all(
 
 
 def _rows_may_be_levels(design: Design, estimates: Estimates) -> bool:
-    """Tell whether the variance among levels of one row each can be told from everything else."""
+    """Return whether the variance among levels of one row each can be estimated."""
     spec = estimates.spec
     binary = spec is not None and spec.family == "binomial" and design.weights is None
     return not (binary or estimates.scale_estimated)
@@ -151,7 +151,7 @@ def _rows_may_be_levels(design: Design, estimates: Estimates) -> bool:
 def _groups_remain(
     design: Design, sizes: list[NDArray[np.intp]], rows: RowNumbers, alone: bool
 ) -> bool:
-    """Tell whether every grouping factor has levels left whose variance can be estimated."""
+    """Return whether every grouping factor has levels left whose variance can be estimated."""
     rest = len(design.y) - len(rows)
     for block, size in zip(design.blocks, sizes, strict=True):
         touched, counts = np.unique(block.refs[rows], return_counts=True)
@@ -162,12 +162,12 @@ def _groups_remain(
 
 
 def _lost_effects(design: Design, cases: Sequence[RowNumbers]) -> NDArray[np.bool_]:
-    """Tell which random effects the rows without each case say nothing about, (m, n_sd)."""
+    """Return which random effects the rows without each case say nothing about, (m, n_sd)."""
     parts = []
     for block in design.blocks:
         lost = np.zeros((len(cases), len(block.names)), dtype=bool)
         count, label = connected_components(block.pattern, directed=False)
-        # effects that no covariance ties together are told apart one by one
+        # Effects without a common covariance are examined one by one.
         for columns in (np.flatnonzero(label == c) for c in range(count)):
             z = block.z[:, columns]
             gram = z.T @ z

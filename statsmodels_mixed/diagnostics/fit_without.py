@@ -100,7 +100,7 @@ def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Solution:
 
 
 def null_columns(matrix: Array) -> NDArray[np.bool_]:
-    """Tell for which columns of a matrix the coefficient is not estimable, shape (k,)."""
+    """Return for which columns of a matrix the coefficient is not estimable, shape (k,)."""
     lengths = np.linalg.norm(matrix, axis=0)
     R = np.linalg.qr(matrix / np.where(lengths > 0, lengths, 1.0), mode="r")
     _, values, right = np.linalg.svd(R)

@@ -59,5 +59,5 @@ def leverage(result: Any) -> pd.Series:
     """
     result = unwrap(result)
     values = problem_of(result.kept_design(), result.estimates).leverage()
-    # A row that is fitted exactly whatever its response leaves 1 - h = 0 but for rounding.
+    # A row that is fitted exactly for any response leaves 1 - h = 0 but for rounding.
     return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")

@@ -177,7 +177,7 @@ def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:
 
 
 def _is_deficient(T: Array, tolerance: float) -> bool:
-    """Tell whether a lower triangle has a singular value below the tolerance.
+    """Return whether a lower triangle has a singular value below the tolerance.
 
     All but the least together are at most (|T|_F^2 / (k - 1))^((k - 1) / 2), by the inequality of
     means, and the product of all is |det T|; that settles most cases without computing them.

@@ -48,7 +48,7 @@ def binary_exponents(values: Array) -> NDArray[np.intc]:
 
 
 def _surely_ordinary(squares: Array | float) -> bool:
-    """Tell whether sums of squares are those of columns of ordinary size."""
+    """Return whether sums of squares are those of columns of ordinary size."""
     return bool(np.all((squares > SAFE_SQUARES[0]) & (squares < SAFE_SQUARES[1])))
 
 

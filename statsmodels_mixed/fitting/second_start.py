@@ -1,6 +1,6 @@
 """Further starts of fits that may have ended at the worse of several optima.
 
-T = 0 is stationary whatever the data say. Where rows are few, or weights differ widely, a fit may
+T = 0 is stationary for any data. Where rows are few, or weights differ widely, a fit may
 end there, or at another T of lower rank, beside a lower optimum; and a term with variance may be
 beside a lower optimum without it. Regular models have one optimum: they are left alone.
 """
@@ -34,7 +34,7 @@ LOWER = 1e-6
 # Runs are repeated where they are cheap and the likelihood is far from quadratic.
 FEW_ROWS = 1000
 FEW_PARAMETERS = 10
-# So few rows seldom need so many Newton evaluations.
+# This few rows seldom need this many Newton evaluations.
 VERY_FEW_ROWS = 50
 MANY_EVALUATIONS = 15
 # The largest weight over the least at which one row may rule.
@@ -44,7 +44,7 @@ WIDE = 1e4
 def may_be_local(
     report: FitReport, options: FitOptions, singular: bool, rows: int, weights: Array | None = None
 ) -> bool:
-    """Tell whether a fit may have ended at the worse of several optima.
+    """Return whether a fit may have ended at the worse of several optima.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def _better(core: CoreGeneralized, best: FitReport, start: Array, options: FitOp
         start = run.end
         run = replace(run, optimizer=options.optimizer)
         lower = run.objective < best.objective - LOWER
-        # the same end, of which more is known
+        # The same end, of which more is known.
         settled = run.objective <= best.objective + LOWER and run.converged > best.converged
         chosen = run if lower or settled else best
         best = logged(best, chosen, run.fitlog_theta, run.fitlog_objective, run.evaluations)

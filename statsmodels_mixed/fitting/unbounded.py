@@ -112,7 +112,7 @@ def refuse_vanished(products: Crossproducts, design: Design, theta: Array, sigma
 
 
 def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
-    """Tell whether an estimate of sigma is on its way to zero; see `refuse_vanished`."""
+    """Return whether an estimate of sigma is on its way to zero; see `refuse_vanished`."""
     if sigma > SMALL * products.y_scale:
         return False
     workspace = products.workspace

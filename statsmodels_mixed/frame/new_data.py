@@ -1,4 +1,4 @@
-"""New rows for a fitted model: opened once, then asked for whatever a prediction needs."""
+"""New rows for a fitted model: opened once, with all that a prediction needs."""
 
 from __future__ import annotations
 

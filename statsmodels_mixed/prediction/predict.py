@@ -127,7 +127,7 @@ def get_prediction(
 
 
 def _unknown_means(result: MixedModelResults, rows: PredictionRows) -> NDArray[np.bool_]:
-    """Tell which linear predictors change along flat directions, shape (m,)."""
+    """Return which linear predictors change along flat directions, shape (m,)."""
     unknown = np.zeros(len(rows.X), dtype=bool)
     if result.undetermined is None:
         return unknown
@@ -146,7 +146,7 @@ def _degrees(result: MixedModelResults, rows: PredictionRows) -> Array | float:
     if isinstance(result._tests, FixedDenominators):
         return result._tests.degrees
     if rows.some_random:
-        return np.inf  # no method is about coefficients and random effects together
+        return np.inf  # No method covers coefficients and random effects together.
     df = np.full(len(rows.X), np.nan)
     df[rows.complete] = result._tests.df(rows.X[rows.complete][:, result.estimates.columns])
     return df

@@ -107,7 +107,7 @@ class PredictionRows:
         total = np.zeros(len(self.fixed))
         for z, refs, b in zip(self.z, self.refs, modes, strict=True):
             part = np.einsum("ij,ij->i", z, b[refs])
-            # a new level has b = 0, but a missing value in z is still missing
+            # A new level has b = 0, but a missing value in z is still missing.
             total += np.where(refs < 0, 0.0 * z.sum(axis=1), part)
         total[self.absent] = np.nan
         linear: Array = self.fixed + total
