@@ -42,7 +42,7 @@ def read_table(name: str) -> pd.DataFrame:
     path = Path(name)
     if not path.is_file():
         if path.suffix or len(path.parts) > 1:
-            raise DataError(f"there is no file {name}")
+            raise DataError(f"there is no file {name}.")
         return datasets.load(name)
     kind = path.suffix.lower()
     try:
@@ -54,7 +54,7 @@ def read_table(name: str) -> pd.DataFrame:
             return _read_arrow(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{name} cannot be read: {_one_line(error)}") from error
-    raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather")
+    raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather.")
 
 
 def _read_arrow(path: Path) -> pd.DataFrame:
@@ -152,12 +152,12 @@ def _fit(options: argparse.Namespace) -> str:
             for name in ("link", "exposure", "n_agq", "fast"):
                 given = getattr(options, name)
                 if given is not None and given is not False:
-                    raise OptionError(f"--{name.replace('_', '-')} needs --family")
+                    raise OptionError(f"--{name.replace('_', '-')} needs --family.")
             table = read_table(options.data)
             linear = LinearMixedModel.from_formula(options.formula, table, **columns)
             return linear.fit(reml=options.reml, dof=options.dof).summary().as_text()
         if options.reml:
-            raise OptionError("--reml is for linear models, without --family")
+            raise OptionError("--reml is for linear models, without --family.")
         family = make_family(options.family, options.link)
         general = GeneralizedLinearMixedModel.from_formula(
             options.formula,

@@ -147,7 +147,7 @@ def _files() -> dict[str, Traversable]:
     if folder.is_dir():
         found = {f.name: f for f in folder.iterdir() if f.name.endswith(_SUFFIX)}
     if not found:
-        raise CoreError(f"the data files are missing from {folder}; reinstall statsmodels_mixed")
+        raise CoreError(f"the data files are missing from {folder}; reinstall statsmodels_mixed.")
     return {file.removesuffix(_SUFFIX): found[file] for file in sorted(found)}
 
 

@@ -347,7 +347,7 @@ def test_the_factor_is_named_when_none_contains_all_others():
 )
 def test_options_of_the_other_kind_are_refused(option):
     name = next(iter(option))
-    with pytest.raises(OptionError, match=f'{name}= has no part in kind="cases"'):
+    with pytest.raises(OptionError, match=f'{name}= cannot be used with kind="cases"'):
         bootstrap(fitted("slope"), 5, kind="cases", **option)
 
 

@@ -242,7 +242,7 @@ def test_a_hypothesized_dispersion_is_used():
         ({"beta": [1.0]}, "beta= must hold 2 finite numbers"),
         ({"theta": [1.0, np.nan, 1.0]}, "theta= must hold 3 finite numbers"),
         ({"dispersion": 1.0}, "dispersion= is for generalized models"),
-        ({"re": "conditional", "theta": [1.0, 0.0, 1.0]}, "theta= has no part"),
+        ({"re": "conditional", "theta": [1.0, 0.0, 1.0]}, "theta= cannot be used"),
     ],
     ids=str,
 )

@@ -131,7 +131,7 @@ def bootstrap(
     design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
     if resume is not None and path is not None:
-        raise OptionError("give path= or resume=, not both: a file is resumed by its name")
+        raise OptionError("give path= or resume=, not both: a file is resumed by its name.")
     if path is not None and Path(path).exists():
         resume = Bootstrap.restore(path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
@@ -178,13 +178,13 @@ def bootstrap(
 def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
     """Raise OptionError for options that have no part in a kind of bootstrap."""
     if kind not in ("parametric", "cases"):
-        raise OptionError(f'kind must be "parametric" or "cases", not {kind!r}')
+        raise OptionError(f'kind must be "parametric" or "cases", not {kind!r}.')
     if kind == "cases" and given:
         raise OptionError(
-            f'{given[0]}= has no part in kind="cases": nothing is drawn from the model'
+            f'{given[0]}= cannot be used with kind="cases": nothing is drawn from the model.'
         )
     if kind == "parametric" and by is not None:
-        raise OptionError('by= is for kind="cases", whose levels are drawn')
+        raise OptionError('by= is for kind="cases", whose levels are drawn.')
 
 
 def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
@@ -279,5 +279,5 @@ def _check_same(ours: Recipe, theirs: Recipe) -> None:
     found = [what for what, differs in differences.items() if differs]
     if found:
         raise OptionError(
-            f"the replicates to take over were drawn with {found[0]}; run this with another path="
+            f"the replicates to take over were drawn with {found[0]}; run this with another path=."
         )

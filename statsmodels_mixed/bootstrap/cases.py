@@ -46,13 +46,13 @@ def _factor(design: Design, by: str | None) -> int:
         for at, block in enumerate(blocks):
             if block.name == by:
                 return at
-        raise OptionError(f"by={by!r} is no grouping factor of the model; it has {names}")
+        raise OptionError(f"by={by!r} is no grouping factor of the model; it has {names}.")
     for at, block in enumerate(blocks):
         if all(lies_within(other.refs, block.refs) for other in blocks):
             return at
     raise OptionError(
         f"no grouping factor contains all others ({names}): name the one whose levels are to be "
-        "drawn by by="
+        "drawn by by=."
     )
 
 

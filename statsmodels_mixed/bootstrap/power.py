@@ -252,7 +252,7 @@ def _own_test(result: Any) -> str:
     if reference.dof == "residual" or reference.errors not in (MODEL_BASED, "Kenward-Roger"):
         asked = f"dof={reference.dof!r}, cov_type={reference.cov_type!r}"
         raise OptionError(
-            f"tests as of this fit ({asked}) are not simulated: choose others by test="
+            f"tests as of this fit ({asked}) are not simulated: choose others by test=."
         )
     return reference.dof or "wald"
 
@@ -260,18 +260,18 @@ def _own_test(result: Any) -> str:
 def _check_test(test: str, result: Any) -> None:
     """Raise OptionError unless a test is possible after fits like the given one."""
     if test not in TESTS:
-        raise OptionError(f"test= is one of {', '.join(map(repr, TESTS))}, not {test!r}")
+        raise OptionError(f"test= is one of {', '.join(map(repr, TESTS))}, not {test!r}.")
     estimates: Estimates = result.estimates
     if test in ("satterthwaite", "kenward-roger") and not estimates.linear:
         raise OptionError(
-            f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'"
+            f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'."
         )
     if test == "kenward-roger" and not estimates.reml:
-        raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True")
+        raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True.")
     if test == "lrt" and estimates.reml:
         raise OptionError(
             "test='lrt' is for maximum likelihood: REML criteria of models with different fixed "
-            "effects are not comparable; refit with reml=False"
+            "effects are not comparable; refit with reml=False."
         )
 
 
@@ -287,10 +287,10 @@ def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, 
         pairs = [pair for pair in term_hypotheses(result) if len(pair[1])]
     else:
         raise OptionError(
-            f'hypotheses= is "coefficients", "terms" or contrasts by name, not {asked!r}'
+            f'hypotheses= is "coefficients", "terms" or contrasts by name, not {asked!r}.'
         )
     if not pairs:
-        raise OptionError("there is nothing to test: the model has no coefficients for it")
+        raise OptionError("there is nothing to test: the model has no coefficients for it.")
     sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
     return {name: Hypothesis.of(name, rows, sizes) if len(rows) else None for name, rows in pairs}
 
@@ -304,7 +304,7 @@ def _known_rows(result: Any, asked: Mapping[str, ArrayLike]) -> list[tuple[str, 
         checked = _rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
         pairs.append((str(name), checked))
     if lost and lost == len(pairs):
-        raise OptionError("the data do not determine any of the combinations in hypotheses=")
+        raise OptionError("the data do not determine any of the combinations in hypotheses=.")
     if lost:
         warn_not_estimable(lost, "hypothesis")
     return pairs
@@ -314,6 +314,6 @@ def _rows(name: str, rows: Array, rank: int) -> Array:
     if rows.ndim != 2 or rows.shape[1] != rank or not np.isfinite(rows).all() or not rows.any():
         raise OptionError(
             f"hypotheses[{name!r}] must hold finite numbers, not all zero, one for each of the "
-            f"{rank} estimable coefficients in every row; its shape is {rows.shape}"
+            f"{rank} estimable coefficients in every row; its shape is {rows.shape}."
         )
     return rows

@@ -66,7 +66,7 @@ def refit(result: _Fit, y: ArrayLike) -> _Fit:
     if values.shape != (n,) or not np.isfinite(values).all():
         raise OptionError(
             f"y must hold a finite number for each of the {n} rows used, as simulate gives them: "
-            "0 and 1 for two labels"
+            "0 and 1 for two labels."
         )
     model = results.model.with_response(values)
     reference = results.reference
@@ -90,6 +90,6 @@ def _one_response(y: Any) -> Any:
         return y
     if shape[1] != 1:
         raise OptionError(
-            f"y has {shape[1]} columns, and one response is fitted at a time: choose a column"
+            f"y has {shape[1]} columns, and one response is fitted at a time: choose a column."
         )
     return y.iloc[:, 0] if hasattr(y, "iloc") else y[:, 0]

@@ -78,7 +78,7 @@ def _damaged(path: str | PathLike[str], why: str) -> DataError:
 def _content(schema: pa.Schema, path: str | PathLike[str]) -> tuple[Recipe, int]:
     metadata = schema.metadata or {}
     if _KEY not in metadata:
-        raise DataError(f"{os.fspath(path)!r} holds no bootstrap replicates of this package")
+        raise DataError(f"{os.fspath(path)!r} holds no bootstrap replicates of this package.")
     try:
         content: dict[str, Any] = json.loads(metadata[_KEY])
         version = int(content["version"])
@@ -90,7 +90,7 @@ def _content(schema: pa.Schema, path: str | PathLike[str]) -> tuple[Recipe, int]
     if version != _VERSION:
         raise DataError(
             f"{os.fspath(path)!r} has version {version} of the format of replicates; "
-            f"this package reads version {_VERSION}"
+            f"this package reads version {_VERSION}."
         )
     if not same:
         raise _damaged(path, "its header does not have its checksum")
@@ -237,7 +237,7 @@ def read_file(path: str | PathLike[str]) -> Content:
     try:
         stream = pa.ipc.open_stream(source)
     except _UNREADABLE as error:
-        raise DataError(f"{os.fspath(path)!r} is no Arrow stream of replicates") from error
+        raise DataError(f"{os.fspath(path)!r} is no Arrow stream of replicates.") from error
     recipe, requested = _content(stream.schema, path)
     end = source.tell()
     pieces = [_no_rows(recipe.truth.shape[1])]

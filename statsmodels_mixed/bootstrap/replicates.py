@@ -183,7 +183,7 @@ class Bootstrap:
         sd   subj.Intercept      36.0   23.0   47.7          99
         """
         if method not in METHODS:
-            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
         quantile_levels(alpha)
         wanted = select_kinds(kinds, self.kinds)
         estimates = self.recipe.table(self.recipe.estimate).iloc[0]

@@ -180,7 +180,7 @@ def number_of_threads(asked: int | None) -> int:
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
     if isinstance(asked, bool) or int(asked) != asked or asked < 1:
-        raise OptionError(f"threads={asked!r} is not possible; give a number >= 1")
+        raise OptionError(f"threads={asked!r} is not possible; give a number >= 1.")
     return int(asked)
 
 
@@ -197,7 +197,7 @@ def progress_bar(total: int, done: int, wanted: bool) -> Any:
     try:
         tqdm = import_module("tqdm.auto").tqdm
     except ImportError as error:
-        raise OptionError("progress=True needs the package tqdm: install it") from error
+        raise OptionError("progress=True needs the package tqdm: install it.") from error
     return tqdm(total=total, initial=done, unit="fit")
 
 

@@ -95,7 +95,7 @@ def anova(
     """
     if others:
         if typ is not None or ddf != "auto":
-            raise OptionError("typ= and ddf= are for the table of a single fit")
+            raise OptionError("typ= and ddf= are for the table of a single fit.")
         return _comparison([result, *others])
     result = unwrap(result)
     if ddf == "auto":
@@ -160,15 +160,15 @@ def _nested_pvalue(small: Any, large: Any, statistic: float, df_diff: int) -> fl
     if column is not None:
         raise OptionError(
             f"the models are not nested: {column!r} is no combination of the fixed-effects "
-            f"columns of the larger model; {advice}"
+            f"columns of the larger model; {advice}."
         )
     if _fixed_sigma(large) not in (None, _fixed_sigma(small)):
-        raise OptionError(f"the models are not nested: sigma is fixed in the larger; {advice}")
+        raise OptionError(f"the models are not nested: sigma is fixed in the larger; {advice}.")
     pvalue = boundary_pvalue(restricted, full, large.estimates, statistic, df_diff)
     if pvalue is None:
         raise OptionError(
             "the models are not nested: the larger one has no room for the random effects of "
-            f"the smaller; {advice}"
+            f"the smaller; {advice}."
         )
     return pvalue
 

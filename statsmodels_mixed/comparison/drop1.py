@@ -65,7 +65,7 @@ def drop1(result: Any) -> pd.DataFrame:
     if estimates.reml:
         raise OptionError(
             "REML criteria of models with different fixed effects are not comparable: refit "
-            "with reml=False, or test the terms with anova()"
+            "with reml=False, or test the terms with anova()."
         )
     coding = treatment_coding(result)
     X = design.X[:, estimates.columns]

@@ -141,7 +141,7 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
         If there is no such type.
     """
     if isinstance(typ, bool) or typ not in (1, 2, 3):
-        raise OptionError(f"typ= is 1, 2 or 3, not {typ!r}")
+        raise OptionError(f"typ= is 1, 2 or 3, not {typ!r}.")
     coding = treatment_coding(result)
     make = _type_three if typ == 3 else _adjusted
     found = []

@@ -97,14 +97,14 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     if full._approximated_by != restricted._approximated_by:
         raise OptionError(
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
-            "their likelihoods are not comparable, refit both in the same way"
+            "their likelihoods are not comparable, refit both in the same way."
         )
     a, b = full.kept_design(), restricted.kept_design()
     same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
     if not same_rows or not _equal(a.offset, b.offset):
         raise OptionError(
             "the models were fitted to different data: response, weights, offset and the rows "
-            "used must be the same"
+            "used must be the same."
         )
     full._check_comparable(restricted)
     at_bound = _dispersion_at_bound(full, restricted)
@@ -124,7 +124,7 @@ def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> Likelih
         raise OptionError(
             f"the restricted model has {dof} parameters that the data determine and the full one "
             f"{full.dof_identified}; "
-            "give the model with fewer parameters as the argument"
+            "give the model with fewer parameters as the argument."
         )
     statistic = objective - full.objective
     pvalue = float(chdtrc(df_diff, max(statistic, 0.0)))
@@ -139,7 +139,7 @@ def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
     unwrapped = getattr(fit, "_results", fit)
     if not isinstance(unwrapped, type(like)):
         raise OptionError(
-            f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}"
+            f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}."
         )
     return unwrapped
 

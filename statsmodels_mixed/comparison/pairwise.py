@@ -93,7 +93,7 @@ def t_test_pairwise(
     levels, coding, place = _single_factor(frame, term_name)
     assert frame is not None
     if factor_labels is not None and len(factor_labels) != len(levels):
-        raise OptionError(f"factor_labels must have {len(levels)} labels, one per level")
+        raise OptionError(f"factor_labels must have {len(levels)} labels, one per level.")
     labels = levels if factor_labels is None else list(factor_labels)
     means = _level_means(frame, term_name, levels, coding, place, len(result.coefnames))
     pairs = list(combinations(range(len(levels)), 2))
@@ -138,7 +138,7 @@ def _level_means(
     counts = np.bincount(at, minlength=len(levels))
     if not counts.all():
         lost = levels[int(np.argmin(counts))]
-        raise DataError(f"no row of the fit has the level {lost!r} of {name!r}")
+        raise DataError(f"no row of the fit has the level {lost!r} of {name!r}.")
     rows = np.zeros((len(levels), width))
     np.add.at(rows, at, X)
     return rows / counts[:, None]
@@ -153,7 +153,7 @@ def _grid(frame: ModelFrame, own: FixedTerm, outer: list[FixedTerm]) -> pd.DataF
     if not len(table):
         raise DataError(
             f"the data of this result were removed: pairs of levels of {own.name!r}, which is part "
-            "of an interaction, need them"
+            "of an interaction, need them."
         )
     factors = dict.fromkeys(
         column
@@ -174,7 +174,7 @@ def _grid(frame: ModelFrame, own: FixedTerm, outer: list[FixedTerm]) -> pd.DataF
         if len(grid) * len(values) > MOST_ROWS:
             raise OptionError(
                 f"the reference grid of {own.name!r} has more than {MOST_ROWS} combinations: "
-                "give the contrasts to t_test"
+                "give the contrasts to t_test."
             )
         grid = grid.drop(columns=column).merge(values.to_frame(column), how="cross")
     return grid
@@ -199,17 +199,17 @@ def _columns(factor: Any, table: pd.DataFrame) -> list[str]:
 def _single_factor(frame: ModelFrame | None, name: str) -> tuple[list[Any], Array, slice]:
     """Return the levels of a term that is one categorical factor, its coding and its columns."""
     if frame is None:
-        raise OptionError("pairs of levels can be compared only in a model made from a formula")
+        raise OptionError("pairs of levels can be compared only in a model made from a formula.")
     terms = frame.term_slices
     if name not in terms:
-        raise OptionError(f"there is no term {name!r}; the terms are {', '.join(terms)}")
+        raise OptionError(f"there is no term {name!r}; the terms are {', '.join(terms)}.")
     find = _patsy_coding if isinstance(frame.fixed, CodedMatrix) else _formulaic_coding
     found = find(frame.fixed, name)
     if found is None:
-        raise OptionError(f"{name!r} is not a single categorical factor: it has no levels to pair")
+        raise OptionError(f"{name!r} is not a single categorical factor: it has no levels to pair.")
     if len(found[0]) == 1:
         raise OptionError(
-            f"{name!r} has a single level ({found[0][0]!r}): there are no pairs of it"
+            f"{name!r} has a single level ({found[0][0]!r}): there are no pairs of it."
         )
     return *found, terms[name]
 

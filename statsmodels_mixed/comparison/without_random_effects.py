@@ -60,7 +60,7 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
         if not estimates.linear or estimates.reml or not estimates.scale_estimated:
             raise OptionError(
                 "the likelihood of a fit by OLS or WLS is compared with that of a linear mixed "
-                "model by maximum likelihood: fit with reml=False and without sigma="
+                "model by maximum likelihood: fit with reml=False and without sigma=."
             )
         weights = plain.model.weights if isinstance(plain.model, WLS) else None
         _check_data(full, plain.model.endog, weights, None)
@@ -72,7 +72,7 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
         raise OptionError(
             "a fit by GLM is compared with a generalized mixed model of the same family, binomial "
             "or Poisson, and the same link: other likelihoods of GLM are not at their maximum "
-            "over the dispersion"
+            "over the dispersion."
         )
     model = plain.model
     weights = np.asarray(model.freq_weights) * model.var_weights * model.n_trials
@@ -94,5 +94,5 @@ def _check_data(full: Any, y: Any, weights: Any, offset: Any) -> None:
         if given.shape != ours.shape or not np.allclose(given, ours, rtol=SAME, atol=SAME):
             raise OptionError(
                 "the models were fitted to different data: response, weights, offset and the rows "
-                "used must be the same"
+                "used must be the same."
             )

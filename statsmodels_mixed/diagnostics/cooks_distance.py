@@ -58,7 +58,7 @@ def cooks_distance(result: Any) -> pd.Series:
     result = unwrap(result)
     rank = len(result.estimates.beta)
     if rank == 0:
-        raise OptionError("Cook's distance compares coefficients, and this model has none")
+        raise OptionError("Cook's distance compares coefficients, and this model has none.")
     h = leverage(result).to_numpy()
     rest = np.where(h < 1, 1 - h, np.nan)
     values = (raw_residuals(result, "pearson") / rest) ** 2 * h / (result.scale * rank)

@@ -300,9 +300,9 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
         groups = group_rows(result.model, by, "by")
     name, labels = groups.name, groups.levels
     if len(labels) < 2:
-        raise OptionError(f"by={name!r} has one case of all rows: nothing is left to be fitted")
+        raise OptionError(f"by={name!r} has one case of all rows: nothing is left to be fitted.")
     if not len(estimates.beta):
-        raise OptionError("influence on coefficients is asked for, and this model has none")
+        raise OptionError("influence on coefficients is asked for, and this model has none.")
     cases = groups.rows()
     components = Components.of(layout)
     fits = fits_without(design, estimates, cases, components)

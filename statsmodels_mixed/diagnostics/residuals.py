@@ -95,14 +95,15 @@ def residuals(
     [-1.375, -1.418]
     """
     if kind not in KINDS:
-        raise OptionError(f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}")
+        raise OptionError(f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}.")
     if scaled and kind not in OF_UNIT_VARIANCE:
         raise OptionError(
-            f'scaled=True does not go with kind={kind!r}: choose kind="pearson" or "deviance"'
+            f'scaled=True does not go with kind={kind!r}: choose kind="pearson" or "deviance".'
         )
     if standardized and kind not in OF_UNIT_VARIANCE[:-1]:
         raise OptionError(
-            f'standardized=True does not go with kind={kind!r}: choose kind="pearson" or "deviance"'
+            f"standardized=True does not go with kind={kind!r}: choose kind='pearson' or "
+            "'deviance'."
         )
     result = unwrap(result)
     needs_h = standardized or kind == "likelihood"

@@ -197,7 +197,7 @@ class SimulatedResiduals:
         1.05
         """
         if not self.discrete:
-            raise OptionError("zero_inflation() is for counts: this response is continuous")
+            raise OptionError("zero_inflation() is for counts: this response is continuous.")
         zeros = (self._columns == 0).sum(axis=0)
         with np.errstate(all="ignore"):
             ratio = float(zeros[0] / zeros[1:].mean())
@@ -209,7 +209,7 @@ def _monte_carlo(values: NDArray[Any], statistic: float, alternative: str) -> Si
     above, below = float(np.mean(values >= values[0])), float(np.mean(values <= values[0]))
     tails = {"greater": above, "less": below, "two-sided": min(1.0, 2.0 * min(above, below))}
     if alternative not in tails:
-        raise OptionError(f"alternative={alternative!r} is not one of {', '.join(tails)}")
+        raise OptionError(f"alternative={alternative!r} is not one of {', '.join(tails)}.")
     return SimulationTest(statistic, tails[alternative])
 
 

@@ -196,7 +196,7 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
 
 def _take_apart(result: Any, null_mean: str) -> _Parts:
     if null_mean not in NULL_MEANS:
-        raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}")
+        raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}.")
     design, estimates = result.kept_design(), result.estimates
     rows = _rows_counted(design, estimates)
     linear = design.X[:, estimates.columns] @ estimates.beta
@@ -248,7 +248,7 @@ def _warn_of_separation(result: Any) -> None:
     if result.separated:
         warnings.warn(
             f"R2 and ICC are NaN: no finite estimate exists for the coefficients of "
-            f"{', '.join(result.separated)}, nor for the variance of the fixed part",
+            f"{', '.join(result.separated)}, nor for the variance of the fixed part.",
             SeparationWarning,
             stacklevel=4,
         )
@@ -301,7 +301,7 @@ def _distribution_variance(design: Design, estimates: Estimates, null_mean: str)
     raise OptionError(
         f"the variance that the family {spec.family} with the link {spec.link} adds to the linear "
         "predictor is not known; R2 and ICC are for gaussian (identity), binomial (logit, probit, "
-        "cloglog), poisson (log, sqrt), negative binomial (log) and gamma (log)"
+        "cloglog), poisson (log, sqrt), negative binomial (log) and gamma (log)."
     )
 
 

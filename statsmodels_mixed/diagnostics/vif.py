@@ -69,7 +69,7 @@ def vif(result: Any) -> pd.DataFrame:
         if not term.is_intercept and inside.any():
             places[term.name] = np.flatnonzero(inside)
     if len(places) < 2:
-        raise OptionError("variance inflation needs two terms or more beside the intercept")
+        raise OptionError("variance inflation needs two terms or more beside the intercept.")
     others = np.concatenate(list(places.values()))
     V = result.estimates.cov_conditional
     spread = np.sqrt(np.diag(V))

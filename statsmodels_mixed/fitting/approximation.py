@@ -186,7 +186,7 @@ def solve_at(problem: Approximation, estimates: GeneralizedEstimates) -> CoreGen
     if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
         raise DataError(
             "what is asked for needs the conditional modes at the estimates, and those cannot be "
-            "found there; the fit is not one to rely on: try another link, or start="
+            "found there; the fit is not one to rely on: try another link, or start=."
         )
     return problem.core
 

@@ -174,5 +174,5 @@ def require_digits(sigma: float, y_scale: float, share: float, what: str) -> Non
     if sigma < share * y_scale:
         raise DataError(
             f"{what} cannot be computed in double precision here: the residual standard "
-            f"deviation is {sigma / y_scale:.1e} of that of the response"
+            f"deviation is {sigma / y_scale:.1e} of that of the response."
         )

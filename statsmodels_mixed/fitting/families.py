@@ -127,20 +127,20 @@ def read_family(family: Any) -> FamilySpec:
         is not statsmodels' own or can give means that the family cannot have.
     """
     if family is None:
-        raise OptionError("family= is needed: for example family=sm.families.Binomial()")
+        raise OptionError("family= is needed: for example family=sm.families.Binomial().")
     if inspect.isclass(family) and issubclass(family, sm_families.Family):
-        raise OptionError(f"family= is an object, not a class: write {family.__name__}()")
+        raise OptionError(f"family= is an object, not a class: write {family.__name__}().")
     name = _FAMILIES.get(type(family))
     if name is None:
         known = ", ".join(kind.__name__ for kind in _FAMILIES)
         raise OptionError(
-            f"family= is a family of statsmodels, one of {known}, not {_shown(family)}"
+            f"family= is a family of statsmodels, one of {known}, not {_shown(family)}."
         )
     link, power = _read_link(family.link)
     if link in _MEAN_BELOW_ONE and name not in ("binomial", "gaussian"):
         raise OptionError(
             f"the link {link} keeps the mean below 1, which the mean of a "
-            f"{type(family).__name__} is not: choose another link, such as log"
+            f"{type(family).__name__} is not: choose another link, such as log."
         )
     return FamilySpec(name, link, power, name not in _WITHOUT_DISPERSION)
 
@@ -155,13 +155,13 @@ def _read_link(link: Any) -> tuple[str, float]:
     if name is None:
         raise OptionError(
             f"the link {_shown(link)} is not supported; those that are: {', '.join(_LINK_MAKERS)} "
-            "and other powers"
+            "and other powers."
         )
     if name != "power":
         return name, 1.0
     power = float(link.power)
     if not power:
-        raise OptionError("the link Power(0) is constant; the limit of powers is the link Log()")
+        raise OptionError("the link Power(0) is constant; the limit of powers is the link Log().")
     return ("identity", 1.0) if power == 1 else ("power", power)
 
 
@@ -209,14 +209,14 @@ def make_family(name: str, link: str | None = None) -> Any:
     """
     kind = _KINDS.get(name.lower().replace("-", "_"))
     if kind is None:
-        raise OptionError(f"there is no family {name!r}; choose one of {', '.join(_KINDS)}")
+        raise OptionError(f"there is no family {name!r}; choose one of {', '.join(_KINDS)}.")
     maker = None if link is None else _LINK_MAKERS.get(link.lower().replace("_", "-"))
     if link is not None and maker is None:
-        raise OptionError(f"there is no link {link!r}; choose one of {', '.join(_LINK_MAKERS)}")
+        raise OptionError(f"there is no link {link!r}; choose one of {', '.join(_LINK_MAKERS)}.")
     try:
         with warnings.catch_warnings():
             # The negative binomial says that alpha has a default; here it is estimated.
             warnings.simplefilter("ignore")
             return kind(maker() if maker else None)
     except ValueError as error:
-        raise OptionError(f"the family {name} has no link {link}") from error
+        raise OptionError(f"the family {name} has no link {link}.") from error

@@ -164,7 +164,7 @@ def fit_generalized(
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
             "could be reached; look for a response that separates, or try another link or start= "
-            f"({error})"
+            f"({str(error).rstrip('.')})."
         ) from error
 
 

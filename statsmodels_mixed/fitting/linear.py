@@ -161,7 +161,7 @@ def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolutio
             name = design.x_names[column]
             raise DataError(
                 f"the coefficient of {name!r} is beyond the range of numbers: multiply {name!r}, "
-                f"or divide the response {design.response_name!r}, by a power of ten"
+                f"or divide the response {design.response_name!r}, by a power of ten."
             )
 
 

@@ -42,5 +42,5 @@ def refuse_lost_variances(
     name = design.x_names[int(estimates.columns[int(np.argmax(lost))])]
     raise DataError(
         f"the variance of the coefficient of {name!r} is beyond the range of numbers: "
-        f"multiply {name!r}, or the response, by a power of ten"
+        f"multiply {name!r}, or the response, by a power of ten."
     )

@@ -68,7 +68,7 @@ def prepare_response(
     if spec.family in _COUNTS:
         _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
         if not y.any():
-            raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable")
+            raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
         return design, _not_whole(y, f"The response {name}", rows)
     if spec.family in _POSITIVE:
         what = f"the family {spec.family} is for positive numbers"
@@ -95,7 +95,7 @@ def _binomial(design: Design, rows: pd.Index) -> tuple[Design, tuple[str, ...]]:
         if certain:
             raise DataError(
                 f"the response {name!r} is {outcome} in every row: its probability has no "
-                "finite estimate on the scale of the link"
+                "finite estimate on the scale of the link."
             )
     if weights is not None and (weights == 1).all():
         weights = None
@@ -108,11 +108,11 @@ def _two_columns(design: Design, rows: pd.Index) -> tuple[Array, Array]:
     if y.shape[1] != 2:
         raise DataError(
             f"the response {name!r} has {y.shape[1]} columns; a binomial response has one, or "
-            "two: successes + failures"
+            "two: successes + failures."
         )
     if design.weights is not None:
         raise DataError(
-            f"the response {name!r} has two columns, which hold the trials: leave weights= out"
+            f"the response {name!r} has two columns, which hold the trials: leave weights= out."
         )
     _refuse(y.min(axis=1) < 0, name, "is negative", "both columns are counts", rows)
     trials = y.sum(axis=1)
@@ -126,7 +126,7 @@ def _check_two(levels: Sequence[object], name: str) -> None:
         noun = "level" if len(levels) == 1 else "levels"
         raise DataError(
             f"the response {name!r} has {len(levels)} {noun} ({shown}); a binomial response "
-            "has two, the second of which counts as success"
+            "has two, the second of which counts as success."
         )
 
 
@@ -140,7 +140,7 @@ def _check_proportions(y: Array, weights: Array | None, name: str, rows: pd.Inde
 
 def _refuse(mask: NDArray[np.bool_], name: str, what: str, instead: str, rows: pd.Index) -> None:
     if mask.any():
-        raise DataError(f"the response {name!r} {what} in {name_rows(mask, rows)}: {instead}")
+        raise DataError(f"the response {name!r} {what} in {name_rows(mask, rows)}: {instead}.")
 
 
 def _not_whole(values: Array, what: str, rows: pd.Index) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def refuse_constant_within(design: Design, spec: FamilySpec) -> None:
         raise DataError(
             f"the response {design.response_name!r} does not vary within the levels of {name!r}: "
             "the dispersion tends to zero and the likelihood has no maximum; take one row of "
-            "each level"
+            "each level."
         )
 
 

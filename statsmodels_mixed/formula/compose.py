@@ -54,7 +54,7 @@ class FormulaTerm:
 
     def _join(self, operator: str, other: FormulaTerm, level: int) -> FormulaTerm:
         if not isinstance(other, FormulaTerm):
-            raise TypeError(f"terms combine with terms only: write term({other!r})")
+            raise TypeError(f"terms combine with terms only: write term({other!r}).")
         return FormulaTerm(f"{self._at(level)}{operator}{other._at(level + 1)}", level)
 
     def _at(self, level: int) -> str:
@@ -69,7 +69,7 @@ class FormulaTerm:
         """Add to the 0 that `sum` starts from."""
         # sum() starts from the number 0, which therefore cannot mean "no intercept" here.
         if other != 0:
-            raise TypeError(f"terms combine with terms only: write term({other!r})")
+            raise TypeError(f"terms combine with terms only: write term({other!r}).")
         return self
 
     def __sub__(self, other: FormulaTerm) -> FormulaTerm:
@@ -125,7 +125,7 @@ class FormulaTerm:
         """
         right = sum(terms)
         if not isinstance(right, FormulaTerm):
-            raise FormulaError("a formula needs terms, such as term(1) | term('g')")
+            raise FormulaError("a formula needs terms, such as term(1) | term('g').")
         return parse(f"{self._at(_SUM)} ~ {right._at(_SUM)}")
 
 
@@ -159,7 +159,7 @@ def term(name: str | int) -> FormulaTerm:
     if isinstance(name, str):
         return FormulaTerm(quote_column(name))
     if name not in (0, 1):
-        raise FormulaError(f"term({name!r}): a term is a column name, 1 or 0")
+        raise FormulaError(f"term({name!r}): a term is a column name, 1 or 0.")
     return FormulaTerm(str(int(name)))
 
 

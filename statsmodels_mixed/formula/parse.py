@@ -65,7 +65,7 @@ def parse(text: str) -> MixedFormula:
     try:
         return _formula(text)
     except RecursionError:
-        raise fail("this formula is nested too deeply", text, 0, len(text)) from None
+        raise fail("this formula is nested too deeply.", text, 0, len(text)) from None
 
 
 def _formula(text: str) -> MixedFormula:
@@ -78,7 +78,7 @@ def _formula(text: str) -> MixedFormula:
     if not random:
         raise fail(
             "there is no random-effects term such as (1 | g); a model without one is "
-            "fitted by smf.ols, or by smf.wls if it has weights",
+            "fitted by smf.ols, or by smf.wls if it has weights.",
             text,
             right.start,
             right.end,
@@ -148,7 +148,7 @@ def _take_offsets(node: Node | None, text: str) -> tuple[Node | None, tuple[str,
         inside = call_of(item.text, "offset")
         if inside is not None:
             if len(inside) != 1:
-                message = "offset takes one column or expression, as in offset(np.log(h))"
+                message = "offset takes one column or expression, as in offset(np.log(h))."
                 raise fail(message, text, item.start, item.end)
             codes.append(inside[0])
     return (node._replace(args=kept) if kept else None), tuple(codes)
@@ -157,7 +157,9 @@ def _take_offsets(node: Node | None, text: str) -> tuple[Node | None, tuple[str,
 def _refuse_offset(node: Node, text: str) -> None:
     for part in walk(node):
         if call_of(part.text, "offset") is not None:
-            message = "offset(...) is added to the fixed effects, as in y ~ x + offset(z) + (1 | g)"
+            message = (
+                "offset(...) is added to the fixed effects, as in y ~ x + offset(z) + (1 | g)."
+            )
             raise fail(message, text, part.start, part.end)
 
 
@@ -165,7 +167,7 @@ def _response(node: Node, text: str) -> str:
     """Patsy code of the left side: one column, or two, ``successes + failures``."""
     for part in walk(node):
         if part.kind in RANDOM or part.kind == ":":
-            message = "left of the tilde the response alone is allowed, a column or an expression"
+            message = "left of the tilde the response alone is allowed, a column or an expression."
             raise fail(message, text, part.start, part.end)
     if node.kind != "sum" or all(item.kind == "minus" for item in node.args[1:]):
         return _response_column(node, text)
@@ -174,7 +176,7 @@ def _response(node: Node, text: str) -> str:
     if len(node.args) > 2 or not all(names_column):
         message = (
             "the response is one column, or the two columns successes + failures; a sum of "
-            "columns is written I(a + b)"
+            "columns is written I(a + b)."
         )
         raise fail(message, text, node.start, node.end)
     return " + ".join(_response_column(item, text) for item in node.args)
@@ -186,12 +188,12 @@ def _response_column(node: Node, text: str) -> str:
         pair = call_of(node.text, "cbind")
         if pair is not None:  # as R has it
             if len(pair) != 2:
-                message = "cbind takes two columns, as in cbind(successes, failures)"
+                message = "cbind takes two columns, as in cbind(successes, failures)."
                 raise fail(message, text, node.start, node.end)
             return " + ".join(code if read_column(code) else f"I({code})" for code in pair)
         return node.text
     if all(part.kind != "atom" for part in walk(node)):
-        raise fail("the response has to name a column", text, node.start, node.end)
+        raise fail("the response has to name a column.", text, node.start, node.end)
     return atoms(f"I({show(node)})")[0]  # spaced as patsy does
 
 
@@ -200,7 +202,7 @@ def _fixed(node: Node | None, text: str) -> str:
         return "1"
     for part in walk(node):
         if part.text.startswith("fulldummy("):
-            message = "fulldummy belongs in a random-effects term; the fixed effects use contrasts"
+            message = "fulldummy belongs in a random-effects term; the fixed effects use contrasts."
             raise fail(message, text, part.start, part.end)
     lead = "0" if expand(node, text).intercept is False else "1"
     return _sum_code(lead, flatten(node))
@@ -229,7 +231,7 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
     for side in bar.args:
         inner = next((part for part in walk(side) if part.kind in RANDOM), None)
         if inner is not None:
-            message = "a random-effects term inside another one"
+            message = "a random-effects term inside another one."
             raise fail(message, text, inner.start, inner.end)
     written = expand(left, text)
     effects = _sum_code("", flatten(left)) if written.terms else ""
@@ -246,14 +248,14 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
         if intercept is Intercept.PRESENT:
             new = {_INTERCEPT: (), **new}
         if not new:
-            message = "this random-effects term has no effects"
+            message = "this random-effects term has no effects."
             raise fail(message, text, node.start, node.end)
         for key in new:
             if key in earlier.terms:
                 what = f"the effect {':'.join(new[key])}" if key else "the intercept"
                 message = (
                     f"{what} appears twice for the grouping factor {earlier.grouping.name}, and "
-                    "the two cannot be distinguished; leave one out (an intercept with 0 + ...)"
+                    "the two cannot be distinguished; leave one out (an intercept with 0 + ...)."
                 )
                 raise fail(message, text, node.start, node.end)
         earlier.terms.update(new)
@@ -268,7 +270,7 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
 def _check_sides(effects: str, factors: tuple[str, ...], node: Node, text: str) -> None:
     both = [name for name in variables(effects) if name in factors]
     if both:
-        message = f"the variable {both[0]} appears on both sides of a bar"
+        message = f"the variable {both[0]} appears on both sides of a bar."
         raise fail(message, text, node.start, node.end)
 
 
@@ -280,21 +282,21 @@ def _groupings(node: Node, text: str) -> list[tuple[str, ...]]:
             return [names]
         message = (
             f"a grouping factor is a column and always categorical: write the name of a column "
-            f"in place of {node.text}"
+            f"in place of {node.text}."
         )
         raise fail(message, text, node.start, node.end)
     if node.kind not in (":", "/"):
         message = (
             "a grouping factor is a column g, an interaction a:b or nested columns a/b; "
-            "several of them need several terms, as in (1 | g) + (1 | h)"
+            "several of them need several terms, as in (1 | g) + (1 | h)."
         )
         raise fail(message, text, node.start, node.end)
     outer, inner = (_groupings(arg, text) for arg in node.args)
     if node.kind == ":" and len(outer) + len(inner) > 2:
-        message = "nesting inside an interaction of grouping factors; write the terms out"
+        message = "nesting inside an interaction of grouping factors; write the terms out."
         raise fail(message, text, node.start, node.end)
     crossed = [outer[-1] + factors for factors in inner]
     if any(len(set(factors)) < len(factors) for factors in crossed):
-        message = "the same column twice in one grouping factor"
+        message = "the same column twice in one grouping factor."
         raise fail(message, text, node.start, node.end)
     return crossed if node.kind == ":" else outer + crossed

@@ -121,7 +121,7 @@ def tokenize(formula: str) -> list[Token]:
             tokens.append(piece._replace(kind="zerocorr"))
             at += 1
         elif piece.kind == "op" and piece.text not in "[{":
-            raise fail(f"a term cannot begin with {piece.text}", formula, piece.start, piece.end)
+            raise fail(f"a term cannot begin with {piece.text}.", formula, piece.start, piece.end)
         else:
             size = _atom_size(formula, pieces, at)
             tokens.append(_atom(formula, pieces[at : at + size]))
@@ -214,7 +214,7 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
         elif text in _CLOSES and brackets:
             if brackets[-1][0].text != _CLOSES[text]:
                 raise fail(
-                    f"{text} does not close {brackets[-1][0].text}",
+                    f"{text} does not close {brackets[-1][0].text}.",
                     formula,
                     piece.start,
                     piece.end,
@@ -233,12 +233,12 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
         at = len(pieces)
     if brackets:
         opening = brackets[-1][0]
-        raise fail(f"{opening.text} is never closed", formula, opening.start, opening.end)
+        raise fail(f"{opening.text} is never closed.", formula, opening.start, opening.end)
     if bar is not None:
         name = f"{bar[1]}(...)" if bar[1] else "brackets"
         raise fail(
             f"a bar inside {name}: a random-effects term is a summand of its own, as in + (1 | g), "
-            "and a logical or is written I(a | b)",
+            "and a logical or is written I(a | b).",
             formula,
             bar[0].start,
             bar[0].end,
@@ -249,7 +249,7 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
 def _refuse_caret(formula: str, piece: Token) -> None:
     """Refuse what Python would take for an exclusive "or" and R for a power."""
     if piece.text == "^":
-        message = "in Python code the power is written **, as in I(x**2)"
+        message = "in Python code the power is written **, as in I(x**2)."
         raise fail(message, formula, piece.start, piece.end)
 
 
@@ -259,7 +259,7 @@ def _atom(formula: str, pieces: list[Token]) -> Token:
     if len(pieces) == 1 and pieces[0].kind == "number":
         return pieces[0]
     if all(piece.kind != "name" or piece.text in _CONSTANTS for piece in pieces):
-        message = f"{formula[start:end]} is a constant; a column of that name is written Q(...)"
+        message = f"{formula[start:end]} is a constant; a column of that name is written Q(...)."
         raise fail(message, formula, start, end)
     if len(pieces) == 1 and pieces[0].text.isidentifier():
         return Token("atom", quote_column(pieces[0].text), start, end)
@@ -269,13 +269,13 @@ def _atom(formula: str, pieces: list[Token]) -> Token:
     except SyntaxError:
         raise fail(
             f"{code} is not a Python expression; operators join terms, and a column with an odd "
-            'name is written Q("the name")',
+            'name is written Q("the name").',
             formula,
             start,
             end,
         ) from None
     if any(read_column(call) is None for call in _quotations(code)):
-        message = 'Q takes the name of one column as text, as in Q("the name")'
+        message = 'Q takes the name of one column as text, as in Q("the name").'
         raise fail(message, formula, start, end)
     return Token("atom", code, start, end)
 

@@ -62,7 +62,7 @@ def read(formula: str) -> tuple[Node, Node]:
     tilde = next((token for token in parser.tokens if token.kind == "~"), None)
     if tilde is None or parser.here is tilde:
         end = tilde.end if tilde else len(formula)
-        raise fail("a formula needs a response, as in y ~ 1 + (1 | g)", formula, 0, end)
+        raise fail("a formula needs a response, as in y ~ 1 + (1 | g).", formula, 0, end)
     left = parser.sum()
     if parser.here is not tilde:
         raise parser.unexpected()
@@ -133,18 +133,18 @@ def expand(node: Node, formula: str) -> Expansion:
     if node.kind == "number":
         if _is_intercept(node):
             return Expansion(node.text == "1", {})
-        message = f"the number {node.text} is no term; arithmetic is written I(...)"
+        message = f"the number {node.text} is no term; arithmetic is written I(...)."
         raise fail(message, formula, node.start, node.end)
     if node.kind == "sum":
         return _expand_sum(node, formula)
     if node.kind in RANDOM:
-        message = "a random-effects term can only be added to the others, with +"
+        message = "a random-effects term can only be added to the others, with +."
         raise fail(message, formula, node.start, node.end)
     left = _operand_terms(node.args[0], formula)
     if node.kind == "**":
         power = node.args[1]
         if power.kind != "number" or not power.text.isdecimal() or int(power.text) < 1:
-            message = "the power of a sum of terms is a positive whole number, as in (a + b)**2"
+            message = "the power of a sum of terms is a positive whole number, as in (a + b)**2."
             raise fail(message, formula, power.start, power.end)
         degrees = range(1, min(int(power.text), len(left)) + 1)
         chosen = (parts for degree in degrees for parts in combinations(left, degree))
@@ -183,7 +183,7 @@ def _operand_terms(node: Node, formula: str) -> list[tuple[str, ...]]:
     """Terms of an operand of an interaction, where the intercept has no place."""
     expansion = expand(node, formula)
     if expansion.intercept or _is_intercept(node):
-        message = "the intercept cannot be part of an interaction"
+        message = "the intercept cannot be part of an interaction."
         raise fail(message, formula, node.start, node.end)
     return list(expansion.terms.values())
 
@@ -243,7 +243,7 @@ class _Parser:
                 negative, signed = not negative, True
         node = self.binary(1)
         if signed and not _is_intercept(node):
-            message = "only 1 and 0 can have a minus sign; arithmetic is written I(-x)"
+            message = "only 1 and 0 can have a minus sign; arithmetic is written I(-x)."
             raise self.error(message, start, node.end)
         return Node("minus", "", (node,), start, node.end) if negative else node
 
@@ -269,7 +269,7 @@ class _Parser:
             self.advance()
             inner = self.group()
             if inner.kind not in ("|", "||"):
-                message = "zerocorr takes one random-effects term, as in zerocorr(1 + x | g)"
+                message = "zerocorr takes one random-effects term, as in zerocorr(1 + x | g)."
                 raise self.error(message, token.start, inner.end)
             return Node("zerocorr", "", (inner,), token.start, inner.end)
         raise self.missing_term()
@@ -278,20 +278,20 @@ class _Parser:
         """Read what is in parentheses: the only place for a bar."""
         opening = self.advance()
         if self.here.kind in ("|", "||"):
-            message = "there is nothing to the left of this bar; an intercept is written (1 | g)"
+            message = "there is nothing to the left of this bar; an intercept is written (1 | g)."
             raise self.error(message, self.here.start, self.here.end)
         node = self.sum()
         if self.here.kind in ("|", "||"):
             bar = self.advance()
             if self.here.kind == ")":
-                message = "the grouping factor to the right of this bar is missing"
+                message = "the grouping factor to the right of this bar is missing."
                 raise self.error(message, bar.start, bar.end)
             node = Node(bar.kind, "", (node, self.sum()), 0, 0)
             if self.here.kind in ("|", "||"):
-                message = "a random-effects term has one bar"
+                message = "a random-effects term has one bar."
                 raise self.error(message, self.here.start, self.here.end)
         if self.here.kind == "end":
-            raise self.error("( is never closed", opening.start, opening.end)
+            raise self.error("( is never closed.", opening.start, opening.end)
         if self.here.kind != ")":
             raise self.unexpected()
         return node._replace(start=opening.start, end=self.advance().end)
@@ -303,13 +303,13 @@ class _Parser:
         """Return the error for a token where an operator should be."""
         token = self.here
         if token.kind == ")":
-            message = ") without its opening"
+            message = ") without its opening."
         elif token.kind in ("|", "||"):
-            message = "a random-effects term is written in parentheses, as in (1 | g)"
+            message = "a random-effects term is written in parentheses, as in (1 | g)."
         elif token.kind == "~":
-            message = "a formula has one tilde, outside of all parentheses"
+            message = "a formula has one tilde, outside of all parentheses."
         else:
-            message = f"an operator is missing before {token.text}"
+            message = f"an operator is missing before {token.text}."
         return self.error(message, token.start, token.end)
 
     def missing_term(self) -> FormulaError:

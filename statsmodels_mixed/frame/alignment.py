@@ -49,17 +49,17 @@ def align(given: Any, index: pd.Index | None, what: str, *, within: bool = False
         return given
     by_position = "pass its to_numpy() to go by position"
     if len(own) != len(index) and not within:
-        raise DataError(f"{what} has {len(own)} values for {len(index)} rows")
+        raise DataError(f"{what} has {len(own)} values for {len(index)} rows.")
     if not (own.is_unique and index.is_unique):
         raise DataError(
             f"{what} has an index that differs from that of the other data, and labels that occur "
-            f"twice cannot be matched: {by_position}"
+            f"twice cannot be matched: {by_position}."
         )
     places = own.get_indexer(index)
     if (places < 0).any():
         first = index[places < 0][0]
         raise DataError(
             f"the index of {what} lacks labels of the rows it goes with (first: {first!r}): give "
-            f"both the same labels, or {by_position}"
+            f"both the same labels, or {by_position}."
         )
     return given.take(places)

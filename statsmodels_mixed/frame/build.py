@@ -84,10 +84,10 @@ def build_frame(
         For an option that does not exist or does not apply.
     """
     if missing not in ("drop", "raise", "none"):
-        raise OptionError(f"missing= is 'drop', 'raise' or 'none', not {missing!r}")
+        raise OptionError(f"missing= is 'drop', 'raise' or 'none', not {missing!r}.")
     engine = engine or str(statsmodels.formula.options.formula_engine)
     if engine not in _ENGINES:
-        raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}")
+        raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}.")
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
     response, fixed, effects = _sides(formula)
@@ -192,7 +192,7 @@ def _random_parts(
     gathered: dict[str, list[tuple[RandomTerm, Matrix]]] = {}
     for term, matrix in zip(terms, matrices, strict=True):
         if not matrix.names:
-            raise FormulaError(f"the random-effects term {term} has no columns")
+            raise FormulaError(f"the random-effects term {term} has no columns.")
         gathered.setdefault(term.grouping.name, []).append((term, matrix))
     parts = []
     for name, pairs in gathered.items():
@@ -208,7 +208,7 @@ def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
     for name in factors:
         refs, labels = rows.factorized(name)
         if refs.min() < 0:
-            raise DataError(f"the grouping factor {name!r} has missing values")
+            raise DataError(f"the grouping factor {name!r} has missing values.")
         codes.append(refs)
         levels.append(labels.rename(name))
     return (codes[0], levels[0]) if len(factors) == 1 else cross(codes, levels)

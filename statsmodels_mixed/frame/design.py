@@ -159,15 +159,15 @@ def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> N
     for column, name in zip(values.T, names, strict=True):
         infinite = np.isinf(column)
         if infinite.any():
-            raise DataError(f"{name!r} is infinite in {name_rows(infinite, frame.index)}")
+            raise DataError(f"{name!r} is infinite in {name_rows(infinite, frame.index)}.")
         absent = np.isnan(column)
         if absent.any():
             where = f"{name!r} is NaN in {name_rows(absent, frame.index)}"
             if frame.missing == "none":
-                raise DataError(f'{where}: pass missing="drop" to leave such rows out')
+                raise DataError(f'{where}: pass missing="drop" to leave such rows out.')
             raise DataError(
                 f"{where} although the data are not missing there: leave these rows out with "
-                "subset=, or mend the expression"
+                "subset=, or mend the expression."
             )
 
 
@@ -189,11 +189,11 @@ def check_numeric_response(design: Design, needing: str) -> None:
     name, levels = design.response_name, design.response_levels
     if levels is not None and not all(isinstance(level, bool | np.bool_) for level in levels):
         shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
-        raise DataError(f"the response {name!r} holds labels ({shown}): {needing} needs numbers")
+        raise DataError(f"the response {name!r} holds labels ({shown}): {needing} needs numbers.")
     if design.y.ndim != 1:
         raise DataError(
             f"the response {name!r} has {design.y.shape[1]} columns, not one: "
-            "arithmetic on columns is written I(a + b)"
+            "arithmetic on columns is written I(a + b)."
         )
 
 
@@ -207,7 +207,7 @@ def check_varying_response(design: Design) -> None:
     """
     name, y = design.response_name, design.y
     if (y == y[0]).all():
-        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model")
+        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model.")
 
 
 def check_linear_response(design: Design) -> None:
@@ -225,14 +225,14 @@ def check_linear_response(design: Design) -> None:
     if design.offset is not None and not np.abs(design.offset).max() < LARGEST_RESPONSE:
         raise DataError(
             "the offset is so large that its square is beyond the range of numbers: divide it and "
-            "the response by a power of ten"
+            "the response by a power of ten."
         )
     largest = max(float(y.max()), -float(y.min()))
     if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
         size, change = ("small", "multiply") if largest < 1 else ("large", "divide")
         raise DataError(
             f"the response {name!r} is so {size} (up to {largest:.3g} in absolute value) that its "
-            f"variance is beyond the range of numbers: {change} it by a power of ten"
+            f"variance is beyond the range of numbers: {change} it by a power of ten."
         )
 
 
@@ -256,7 +256,7 @@ def check_random_columns(design: Design) -> None:
             raise DataError(
                 f"{block.names[at]!r} is so {size} (up to {largest[at]:.3g} in size) that "
                 f"the variance of its random effects for {block.name!r} is beyond the range of "
-                f"numbers: {change} it by a power of ten"
+                f"numbers: {change} it by a power of ten."
             )
 
 
@@ -289,11 +289,11 @@ def check_groupings(
         if size == 1:
             raise DataError(
                 f"the grouping factor {block.name!r} has a single level "
-                f"({block.levels[0]!r}): one level says nothing of a variance among levels"
+                f"({block.levels[0]!r}): one level says nothing of a variance among levels."
             )
         if size == n and not allow_observation_level:
             raise DataError(
                 f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
                 "with one row for each level its variance cannot be distinguished from "
-                f"{confounded_with}"
+                f"{confounded_with}."
             )

@@ -142,7 +142,7 @@ def _check_names(label: str, value: Numbers | Labels) -> None:
             if other is not level:
                 raise DataError(
                     f"the levels {other!r} and {level!r} of {label!r} look the same: make all its "
-                    "values numbers or all text"
+                    "values numbers or all text."
                 )
 
 
@@ -198,7 +198,7 @@ def learn(
         raise
     except Exception as error:  # code in a formula raises what its author likes
         what = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-        raise DataError(f"the formula does not fit the data: {what}") from error
+        raise DataError(f"the formula does not fit the data: {what}.") from error
     coded: dict[_Factor, CodedFactor] = {}
     for info in infos:
         for factor in info.factor_infos:
@@ -291,18 +291,18 @@ def read_contrasts(
         For an unknown contrast, or a column to which none applies.
     """
     if contrasts is not None and not isinstance(contrasts, Mapping):
-        raise OptionError(f"contrasts= is a dict from columns to contrasts, not {contrasts!r}")
+        raise OptionError(f"contrasts= is a dict from columns to contrasts, not {contrasts!r}.")
     resolved = {}
     for column, contrast in (contrasts or {}).items():
         if column not in factors:
             if column in others:
                 why = "only as response, as grouping factor or inside an expression"
-                raise OptionError(f"contrasts= does not apply to {column!r}, which is used {why}")
-            raise OptionError(f"contrasts= names {column!r}, which the formula does not use")
+                raise OptionError(f"contrasts= does not apply to {column!r}, which is used {why}.")
+            raise OptionError(f"contrasts= names {column!r}, which the formula does not use.")
         if isinstance(contrast, str):
             if contrast.lower() not in _CONTRASTS:
                 known = ", ".join(map(repr, _CONTRASTS))
-                raise OptionError(f"contrast {contrast!r} for {column!r} is not one of {known}")
+                raise OptionError(f"contrast {contrast!r} for {column!r} is not one of {known}.")
             contrast = _CONTRASTS[contrast.lower()]
         if not (
             contrast is None
@@ -310,6 +310,6 @@ def read_contrasts(
             or isinstance(contrast, ContrastMatrix)
             or (isinstance(contrast, np.ndarray) and contrast.ndim == 2)
         ):
-            raise OptionError(f"contrasts[{column!r}] is not a contrast of patsy: {contrast!r}")
+            raise OptionError(f"contrasts[{column!r}] is not a contrast of patsy: {contrast!r}.")
         resolved[column] = contrast
     return resolved

@@ -166,14 +166,14 @@ def learn(
         If a matrix cannot be made.
     """
     if contrasts:
-        raise OptionError(f"contrasts= is not available with formulaic: use C() or {_ADVICE}")
+        raise OptionError(f"contrasts= is not available with formulaic: use C() or {_ADVICE}.")
     made: dict[Side, Matrix] = {}
     for side in dict.fromkeys(sides):
         if side.response:
             made[side] = engine.learn([side], rows, contrasts, env)[0]
             continue
         if any(code.all_levels for code in codes(side)):
-            raise OptionError(f"fulldummy is not available with formulaic: {_ADVICE}")
+            raise OptionError(f"fulldummy is not available with formulaic: {_ADVICE}.")
         made[side] = FormulaicMatrix(side, rows, _context(side, rows, env))
     return tuple(made[side] for side in sides)
 

@@ -87,7 +87,7 @@ def learn(
         matrix = engine.learn([side], rows, {}, env)[0]
         wrong = [f.label for f in matrix.factors if f.categories is not None or f.width != 1]
         if wrong:
-            raise DataError(f"{option}: {wrong[0]} must give one number for every row")
+            raise DataError(f"{option}: {wrong[0]} must give one number for every row.")
         matrices[option] = matrix
         values[option] = evaluate(matrix, rows)
         named = "offset" if option == IN_FORMULA else option

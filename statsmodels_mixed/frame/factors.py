@@ -115,9 +115,9 @@ def read_value(value: Any) -> Numbers | Labels:
         return numbers
     if kind in "cmM" and not boxed:
         what = "complex numbers" if kind == "c" else "dates or times"
-        raise DataError(f"holds {what}: turn them into numbers, or into categories with C()")
+        raise DataError(f"holds {what}: turn them into numbers, or into categories with C().")
     if value.ndim != 1:
-        raise DataError("holds labels in more than one dimension")
+        raise DataError("holds labels in more than one dimension.")
     if kind == "b" and declared is None:
         declared = (False, True)
     codes, levels = factorize(value)
@@ -227,7 +227,7 @@ def thaw(name: str, frozen: tuple[str, Any]) -> Any:
         return pickle.loads(content)
 
     def lost(*args: Any, **kwargs: Any) -> Any:
-        raise DataError(f"{name!r} could not be saved with the model: define it in a module")
+        raise DataError(f"{name!r} could not be saved with the model: define it in a module.")
 
     return lost
 
@@ -341,22 +341,22 @@ class Rows(Mapping[str, pd.Series]):
         width = 1
         if factor.categories is None:
             if isinstance(value, Labels):
-                raise DataError(f"{label!r} must hold numbers, as in the data of the model")
+                raise DataError(f"{label!r} must hold numbers, as in the data of the model.")
             values, width = value, value.shape[1]
         else:
             if not isinstance(value, Labels):
-                raise DataError(f"{label!r} must hold labels, as in the data of the model")
+                raise DataError(f"{label!r} must hold labels, as in the data of the model.")
             values = _recode(value, factor.categories, label)
         if len(values) != n_rows:
-            raise DataError(f"{label!r} gives {len(values)} values for {n_rows} rows")
+            raise DataError(f"{label!r} gives {len(values)} values for {n_rows} rows.")
         if width != factor.width:
-            raise DataError(f"{label!r} gives {width} columns instead of {factor.width}")
+            raise DataError(f"{label!r} gives {width} columns instead of {factor.width}.")
         self._values[factor] = values
 
 
 def _recode(value: Labels, categories: pd.Index, label: str) -> Refs:
     if value.codes.min(initial=0) < 0:
-        raise DataError(f"{label!r} has missing values")
+        raise DataError(f"{label!r} has missing values.")
     if value.levels is categories:
         return value.codes
     place = categories.get_indexer(value.levels)
@@ -364,6 +364,6 @@ def _recode(value: Labels, categories: pd.Index, label: str) -> Refs:
         unseen = ", ".join(repr(level) for level in value.levels[place < 0][:3])
         known = ", ".join(repr(level) for level in categories[:6])
         more = ", ..." if len(categories) > 6 else ""
-        raise DataError(f"{label!r} has the level {unseen}, not among the model's ({known}{more})")
+        raise DataError(f"{label!r} has the level {unseen}, not among the model's ({known}{more}).")
     recoded: Refs = place.astype(np.int32)[value.codes]
     return recoded

@@ -52,7 +52,7 @@ class _Poly:
         if not isinstance(degree, int) or not 1 <= degree < len(np.unique(x)):
             raise DataError(
                 f"poly: the degree is a whole number from 1 to {len(np.unique(x)) - 1}, one less "
-                f"than the column has different values, not {degree!r}"
+                f"than the column has different values, not {degree!r}."
             )
         self._centers: list[float] = []
         self._norms: list[float] = []
@@ -126,7 +126,9 @@ def check_safe(sides: Iterable[Side], columns: Collection[str], subset: Any) -> 
         If the subset is a query that may call functions.
     """
     if isinstance(subset, str) and any(sign in subset for sign in "@(.["):
-        raise OptionError("subset= may only compare columns with numbers where code is not allowed")
+        raise OptionError(
+            "subset= may only compare columns with numbers where code is not allowed."
+        )
     for code in dict.fromkeys(f.code for s in sides for t in terms(s) for f in t.factors):
         _check_code(code, columns)
 
@@ -148,7 +150,7 @@ def _check_code(code: str, columns: Collection[str]) -> None:
         raise DataError(
             f"{ast.unparse(node)} in {code} is neither a column nor one of the functions allowed "
             "here (such as np.log, exp, sqrt, C, I, center, standardize, bs, poly): other code "
-            'runs only with functions="any", on the command line with --allow-code'
+            'runs only with functions="any", on the command line with --allow-code.'
         )
 
 

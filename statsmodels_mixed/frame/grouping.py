@@ -54,7 +54,7 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
     except (TypeError, ValueError, NotImplementedError) as error:  # lists, arrays, dicts
         raise DataError(
             f"holds values that cannot be labels ({type(values[0]).__name__}): give one number or "
-            "text for each row"
+            "text for each row."
         ) from error
     try:
         order = np.asarray(levels.argsort())

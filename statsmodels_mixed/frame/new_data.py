@@ -90,7 +90,7 @@ class NewLevels:
         if self.unseen.any():
             raise DataError(
                 f"{int(self.unseen.sum())} rows of the new data have levels of {self.part.name} "
-                f"that the fit has not seen; pass new_levels={choices}"
+                f"that the fit has not seen; pass new_levels={choices}."
             )
 
 
@@ -170,7 +170,8 @@ class NewData:
             matrix = matrix[:, None] if width == 1 else matrix[None, :]
         if matrix.ndim != 2 or matrix.shape[1] != width:
             raise DataError(
-                f"new data must have {width} columns, one per coefficient, not shape {matrix.shape}"
+                f"new data must have {width} columns, one per coefficient, not shape "
+                f"{matrix.shape}."
             )
         table = open_table(data) if hasattr(data, "columns") else None
         return cls(len(matrix), table, None, matrix, _labels(data), given)
@@ -240,7 +241,7 @@ class NewData:
         labels = None if self.table is None else self.table.index
         values = as_numbers(align(given, labels, f"{option}="), f"{option}=")
         if values.shape not in ((), (self.n_rows,)):
-            raise DataError(f"{option}= has shape {values.shape} for {self.n_rows} new rows")
+            raise DataError(f"{option}= has shape {values.shape} for {self.n_rows} new rows.")
         return np.broadcast_to(values, (self.n_rows,))
 
     def random(self, block: int, wanted: Mask | None = None) -> Array:
@@ -302,7 +303,7 @@ class NewData:
             if is_text(new) != is_text(known) and not pd.isna(new).all():
                 raise DataError(
                     f"the grouping factor {name!r} holds {'text' if is_text(new) else 'no text'}, "
-                    "unlike in the data of the model: no level would be found again"
+                    "unlike in the data of the model: no level would be found again."
                 )
         return NewLevels(part, values)
 

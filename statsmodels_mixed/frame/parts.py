@@ -80,7 +80,7 @@ def read_code(code: str) -> Code:
     if isinstance(tree, ast.Name) or _called(tree) == "Q":
         column = names[0]
     elif all_levels:
-        raise FormulaError(f"fulldummy takes the name of one column, unlike {code}")
+        raise FormulaError(f"fulldummy takes the name of one column, unlike {code}.")
     return Code(column, all_levels, names, modules)
 
 

@@ -140,7 +140,7 @@ def _read_option(option: str, given: Any, table: Table) -> pd.Series:
     if values.shape != (table.n_rows,):
         raise DataError(
             f"{option}= must have one value for each of the {table.n_rows} rows of the data, "
-            f"not shape {values.shape}"
+            f"not shape {values.shape}."
         )
     return as_column(values, table.index, f"{option}=")
 
@@ -153,11 +153,11 @@ def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> M
         return None
     if missing == "raise":
         shown = "; ".join(f"{name!r} in {name_rows(mask, index)}" for name, mask in masks.items())
-        raise DataError(f"values are missing: {shown}")
+        raise DataError(f"values are missing: {shown}.")
     keep: Mask = ~np.logical_or.reduce(list(masks.values()))
     if not keep.any():
         shown = ", ".join(f"{name!r} in {mask.sum()}" for name, mask in masks.items())
-        raise DataError(f"no rows are left: of {len(index)} rows, values are missing of {shown}")
+        raise DataError(f"no rows are left: of {len(index)} rows, values are missing of {shown}.")
     return keep
 
 
@@ -165,7 +165,7 @@ def _numbers(option: str, given: Any, series: pd.Series) -> Array:
     values = tidy(series)
     if not is_number(values):
         column = f" (column {given!r})" if isinstance(given, str) else ""
-        raise DataError(f"{option}={column} must be numbers, not {series.dtype}")
+        raise DataError(f"{option}={column} must be numbers, not {series.dtype}.")
     return np.array(values, dtype=np.float64)
 
 
@@ -179,13 +179,13 @@ def check_option(option: str, values: Array, index: pd.Index) -> None:
     """
     if np.isnan(values).any():
         where = name_rows(np.isnan(values), index)
-        raise DataError(f"{option}= is NaN in {where}: leave such rows out with subset=")
+        raise DataError(f"{option}= is NaN in {where}: leave such rows out with subset=.")
     if option == "weights":
         _check_weights(values, index)
     elif option == "exposure":
         _check_exposure(values, index)
     elif np.isinf(values).any():
-        raise DataError(f"the offset is infinite in {name_rows(np.isinf(values), index)}")
+        raise DataError(f"the offset is infinite in {name_rows(np.isinf(values), index)}.")
 
 
 def _check_weights(weights: Array, index: pd.Index) -> None:
@@ -195,7 +195,7 @@ def _check_weights(weights: Array, index: pd.Index) -> None:
         (weights == 0, "are zero: such rows say nothing, leave them out with subset="),
     ):
         if mask.any():
-            raise DataError(f"in {name_rows(mask, index)} the weights {what}")
+            raise DataError(f"in {name_rows(mask, index)} the weights {what}.")
 
 
 def _check_exposure(exposure: Array, index: pd.Index) -> None:
@@ -203,5 +203,5 @@ def _check_exposure(exposure: Array, index: pd.Index) -> None:
     if bad.any():
         raise DataError(
             f"in {name_rows(bad, index)} the exposure is not a positive number: leave such rows "
-            "out with subset="
+            "out with subset=."
         )

@@ -113,7 +113,7 @@ def _open_pandas(data: pd.DataFrame) -> Table:
         series = {name: data[name] for name in names}
         twice = [name for name, column in series.items() if column.ndim != 1]
         if twice:
-            raise DataError(f"more than one column is called {_quoted(twice)}: rename them")
+            raise DataError(f"more than one column is called {_quoted(twice)}: rename them.")
         return series
 
     return Table(data.columns, len(data), data.index, read, lambda: data)
@@ -124,7 +124,7 @@ def _open_mapping(data: Mapping[str, Any]) -> Table:
     lengths = {str(name): len(values) for name, values in data.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
-        raise DataError(f"the columns of the data differ in length: {shown}")
+        raise DataError(f"the columns of the data differ in length: {shown}.")
     n_rows = next(iter(lengths.values()), 0)
     # Series are put in the order of the first one, as arrays are.
     labels = common_index(data.values())
@@ -152,7 +152,7 @@ def _sized(name: Any, values: Any) -> Any:
     if not hasattr(values, "__iter__"):
         return [values]
     if isinstance(values, pd.DataFrame):
-        raise DataError(f"column {name!r} is a data frame: give one of its columns")
+        raise DataError(f"column {name!r} is a data frame: give one of its columns.")
     return values if hasattr(values, "__len__") else list(values)
 
 
@@ -170,7 +170,7 @@ def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
         return np.asarray(values)
     except ValueError as error:
         raise DataError(
-            f"{what} holds sequences of different length: give one value for each row"
+            f"{what} holds sequences of different length: give one value for each row."
         ) from error
 
 
@@ -198,17 +198,17 @@ def as_numbers(values: Any, what: str) -> NDArray[np.float64]:
     """
     array = as_array(values, what)
     if array.dtype.kind in "cmM":
-        raise DataError(f"{what} must hold numbers, not {array.dtype}")
+        raise DataError(f"{what} must hold numbers, not {array.dtype}.")
     try:
         return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{what} must hold numbers") from error
+        raise DataError(f"{what} must hold numbers.") from error
 
 
 def _one_dimension(name: Any, values: Any) -> np.ndarray[Any, Any]:
     array = as_array(values, f"column {name!r}")
     if array.ndim != 1:
-        raise DataError(f"column {name!r} has {array.ndim} dimensions, not one")
+        raise DataError(f"column {name!r} has {array.ndim} dimensions, not one.")
     return array
 
 
@@ -310,7 +310,7 @@ def _tidy_objects(series: pd.Series) -> Values:
         except OverflowError as error:
             raise DataError(
                 f"column {series.name!r} holds whole numbers beyond the range of floating-point "
-                "numbers: divide them, or make them text if they are labels"
+                "numbers: divide them, or make them text if they are labels."
             ) from error
     if kind == "boolean" and not series.hasnans:
         return series.to_numpy(dtype=bool)
@@ -369,7 +369,7 @@ def subset_rows(subset: Any, table: Table) -> Positions | None:
         if not isinstance(subset, pd.Series | pd.Index | slice | list):
             subset = np.asarray(subset)
         if isinstance(subset, np.ndarray) and subset.ndim != 1:
-            raise DataError("subset= must be one-dimensional: a mask or labels of rows")
+            raise DataError("subset= must be one-dimensional: a mask or labels of rows.")
         chosen: Positions = positions.loc[subset].to_numpy()
     except DataError:
         raise

@@ -62,7 +62,7 @@ def design_from_arrays(
         If `missing` is unknown, or `exog_re` does not go with `groups`.
     """
     if missing not in ("none", "drop", "raise"):
-        raise OptionError(f"missing must be none, drop or raise, not {missing!r}")
+        raise OptionError(f"missing must be none, drop or raise, not {missing!r}.")
     given = {"weights": weights, "offset": offset, "exposure": exposure}
     index = common_index([endog, exog, *_parts(groups), *_parts(exog_re), *given.values()])
     endog, exog = align(endog, index, "endog"), align(exog, index, "exog")
@@ -79,7 +79,7 @@ def design_from_arrays(
     vectors = {**extra, **{f"groups {k!r}": v for k, v in factors.items()}}
     for name, values in {**vectors, "exog": x, **_labelled(effects)}.items():
         if len(values) != n or (name in vectors and values.ndim != 1):
-            raise DataError(f"{name} has shape {values.shape}; all arrays need {n} rows")
+            raise DataError(f"{name} has shape {values.shape}; all arrays need {n} rows.")
 
     absent = np.zeros(n, dtype=bool)
     for values in factors.values():
@@ -87,17 +87,17 @@ def design_from_arrays(
     for values in [y.reshape(n, -1), x, *effects.values(), *(v[:, None] for v in extra.values())]:
         absent |= np.isnan(values).any(axis=1)
     if absent.any() and missing != "drop":
-        raise DataError(f'{int(absent.sum())} rows have missing values; pass missing="drop"')
+        raise DataError(f'{int(absent.sum())} rows have missing values; pass missing="drop".')
     keep = ~absent
     for name, values in {"endog": y, "exog": x, **extra, **_labelled(effects)}.items():
         if np.isinf(values[keep]).any():
-            raise DataError(f"{name} has infinite values")
+            raise DataError(f"{name} has infinite values.")
     if not keep.any():
-        raise DataError("no rows are left once those with missing values are dropped")
+        raise DataError("no rows are left once those with missing values are dropped.")
     kept = {name: values[keep] for name, values in extra.items()}
     for name in ("weights", "exposure"):
         if name in kept and (kept[name] <= 0).any():
-            raise DataError(f"{name} must be positive")
+            raise DataError(f"{name} must be positive.")
 
     blocks = [_block(name, factors[name][keep], effects, keep, exog_re) for name in factors]
     # The order of all output: decreasing number of random effects, ties as given.
@@ -144,12 +144,12 @@ def _groupings(groups: Any, exog_re: Any) -> tuple[dict[str, Any], dict[str, Arr
     if not isinstance(groups, Mapping):
         name = str(_name(groups, GROUPS))
         if isinstance(exog_re, Mapping):
-            raise OptionError("exog_re can be a mapping only when groups is one")
+            raise OptionError("exog_re can be a mapping only when groups is one.")
         groups = {name: groups}
         exog_re = None if exog_re is None else {name: exog_re}
     unknown = [name for name in exog_re or {} if name not in groups]
     if unknown:
-        raise OptionError(f"exog_re names {unknown[0]!r}, which is not one of the groups")
+        raise OptionError(f"exog_re names {unknown[0]!r}, which is not one of the groups.")
     factors = {str(name): tidy(_series(values)) for name, values in groups.items()}
     effects = {
         str(name): _matrix(values, f"exog_re of {name!r}")
@@ -191,7 +191,7 @@ def _series(values: Any) -> pd.Series:
         return pd.Series(values)
     array = np.asarray(values)
     if array.ndim != 1:
-        raise DataError(f"groups has shape {array.shape}: it must hold one label per row")
+        raise DataError(f"groups has shape {array.shape}: it must hold one label per row.")
     return as_column(array, None, "groups")
 
 
@@ -204,7 +204,7 @@ def _matrix(values: Any, name: str) -> Array:
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2:
-        raise DataError(f"{name} must have one or two dimensions, not {matrix.ndim}")
+        raise DataError(f"{name} must have one or two dimensions, not {matrix.ndim}.")
     return matrix
 
 

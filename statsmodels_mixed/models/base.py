@@ -86,19 +86,19 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
     ) -> Self:
         """Set every attribute of a model made from a formula, for the caller's caller."""
         if functions not in ("any", "safe"):
-            raise OptionError(f"functions= is 'any' or 'safe', not {functions!r}")
+            raise OptionError(f"functions= is 'any' or 'safe', not {functions!r}.")
         safe = functions == "safe" or (isinstance(eval_env, int) and eval_env < 0)
         if safe:
             eval_env = {}
         if isinstance(eval_env, int):
             eval_env = EvalEnvironment.capture(eval_env, reference=2)
         if not isinstance(formula, str | MixedFormula):
-            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}")
+            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}.")
         if groups is not None:
             data, column = attach_groups(data, groups)
             terms = translate(formula, data, column, re_formula, vc_formula)
         elif re_formula is not None or vc_formula is not None:
-            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups")
+            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups.")
         else:
             terms = parse(formula) if isinstance(formula, str) else formula
         frame = build_frame(terms, data, env=eval_env, safe=safe, **options)
@@ -175,7 +175,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         (180, 2)
         """
         if self.design is None:
-            raise DataError("the data of this model were removed; keep them to ask for this")
+            raise DataError("the data of this model were removed; keep them to ask for this.")
         return self.design
 
     def _theta(self, theta: ArrayLike) -> Array:
@@ -184,7 +184,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
         if values.shape != (wanted,) or not np.isfinite(values).all():
             raise OptionError(
-                f"theta must be {wanted} finite numbers, for {', '.join(self.theta_names)}"
+                f"theta must be {wanted} finite numbers, for {', '.join(self.theta_names)}."
             )
         return values
 
@@ -275,7 +275,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         else:
             matrix = as_numbers(exog, "exog")
         if matrix.ndim != 2 or beta.ndim != 1:
-            raise DataError("exog must be a matrix and params a vector of coefficients")
+            raise DataError("exog must be a matrix and params a vector of coefficients.")
         estimability, known = self.data.estimability, None
         if (
             estimability is not None
@@ -286,7 +286,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             matrix = matrix[:, estimability.kept]
         if len(beta) != matrix.shape[1]:
             raise DataError(
-                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog"
+                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog."
             )
         if offset is not None:
             offset = as_numbers(align(offset, labels, "offset="), "offset=")
@@ -294,7 +294,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             exposure = as_numbers(align(exposure, labels, "exposure="), "exposure=")
         for name, values in (("offset=", offset), ("exposure=", exposure)):
             if values is not None and values.shape not in ((), (len(matrix),)):
-                raise DataError(f"{name} has shape {values.shape} for {len(matrix)} rows")
+                raise DataError(f"{name} has shape {values.shape} for {len(matrix)} rows.")
         total = total_offset(offset, exposure)
         fixed: Array = matrix @ beta
         if known is not None and not known.all():

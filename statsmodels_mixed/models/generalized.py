@@ -211,7 +211,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         if exposure is not None and self.spec.link != "log":
             raise OptionError(
                 f"exposure= needs a log link, not {type(family.link).__name__}: the mean is "
-                "proportional to it"
+                "proportional to it."
             )
         # A copy, because the objects of statsmodels change when other models use them.
         self.family = copy.deepcopy(family)
@@ -343,11 +343,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         beta = np.array(params, dtype=float, ndmin=1)
         rank = len(orthonormal_basis(design.X, None).columns)
         if beta.shape != (rank,) or not np.isfinite(beta).all():
-            raise OptionError(f"params must be {rank} finite numbers, one per estimable column")
+            raise OptionError(f"params must be {rank} finite numbers, one per estimable column.")
         if not (np.isfinite(dispersion) and dispersion > 0):
-            raise OptionError(f"dispersion must be a positive number, not {dispersion!r}")
+            raise OptionError(f"dispersion must be a positive number, not {dispersion!r}.")
         if dispersion != 1 and not self.spec.has_dispersion:
-            raise OptionError(f"the family {self.spec.family} has no dispersion")
+            raise OptionError(f"the family {self.spec.family} has no dispersion.")
         value, gradient = objective_and_gradient(
             design,
             self.spec,
@@ -459,7 +459,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             max_time=max_time,
         )
         if not isinstance(fast, bool | np.bool_):
-            raise OptionError(f"fast must be True or False, not {fast!r}")
+            raise OptionError(f"fast must be True or False, not {fast!r}.")
         choice = choose(
             dof,
             cov_type,

@@ -232,7 +232,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         if name is None:
             raise OptionError(
                 f"with the link {spec.link} the exponential of a coefficient is no ratio: leave "
-                "exponentiate=True out"
+                "exponentiate=True out."
             )
         return name
 
@@ -336,7 +336,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
             raise OptionError(
                 f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
                 f"with link {theirs.link}; only models of the same family and link are "
-                "compared, and negative binomial ones with smaller Poisson ones"
+                "compared, and negative binomial ones with smaller Poisson ones."
             )
 
     @property

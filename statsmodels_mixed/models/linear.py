@@ -367,7 +367,7 @@ class LinearMixedModel(MixedModel):
             max_time=max_time,
         )
         if not isinstance(reml, bool | np.bool_):
-            raise OptionError(f"reml must be True or False, not {reml!r}")
+            raise OptionError(f"reml must be True or False, not {reml!r}.")
         choice = choose(
             dof,
             cov_type,

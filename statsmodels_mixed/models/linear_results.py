@@ -119,7 +119,7 @@ class LinearMixedModelResults(Methods):
             name = self.fixefnames[int(np.argmax(lost))]
             raise DataError(
                 f"the variance of the coefficient of {name!r} is beyond the range of numbers: "
-                f"multiply {name!r}, or the response, by a power of ten"
+                f"multiply {name!r}, or the response, by a power of ten."
             )
 
     def predict(
@@ -316,7 +316,7 @@ class LinearMixedModelResults(Methods):
         if self.reml and not np.array_equal(self.kept_design().X, restricted.kept_design().X):
             raise OptionError(
                 "REML criteria of models with different fixed effects are not comparable; "
-                "refit both with reml=False"
+                "refit both with reml=False."
             )
 
     @property

@@ -66,16 +66,16 @@ def translate(
         If a formula cannot be read.
     """
     if not isinstance(re_formula, str | None):
-        raise OptionError(f"re_formula= is the text of a formula, not {re_formula!r}")
+        raise OptionError(f"re_formula= is the text of a formula, not {re_formula!r}.")
     if vc_formula is not None and not (
         isinstance(vc_formula, Mapping) and all(isinstance(v, str) for v in vc_formula.values())
     ):
-        raise OptionError(f"vc_formula= is a dict of formulas by name, not {vc_formula!r}")
+        raise OptionError(f"vc_formula= is a dict of formulas by name, not {vc_formula!r}.")
     if not isinstance(formula, str):
-        raise OptionError("groups= goes with the text of a formula that has no bars")
+        raise OptionError("groups= goes with the text of a formula that has no bars.")
     if _has_bars(formula):
         raise OptionError(
-            "random effects are given twice, by bars in the formula and by groups=: choose one"
+            "random effects are given twice, by bars in the formula and by groups=: choose one."
         )
     group = quote_column(groups)
     terms = []
@@ -113,14 +113,14 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
     name = own if isinstance(own, str) and own not in names else "groups"
     if name in names:
         raise OptionError(
-            f"the data already have a column {name!r}: give groups= the name of a column"
+            f"the data already have a column {name!r}: give groups= the name of a column."
         )
     groups = align(groups, table.index, "groups=")
     values = groups.array if isinstance(groups, pd.Series) else as_array(groups, "groups=")
     if values.ndim != 1 or len(values) != table.n_rows:
         raise DataError(
             f"groups= must have one label for each of the {table.n_rows} rows, "
-            f"not shape {values.shape}"
+            f"not shape {values.shape}."
         )
     return table.with_column(name, as_column(values, table.index, "groups=")), name
 
@@ -139,7 +139,7 @@ def _right_side(code: str) -> str:
     """Return a one-sided formula without its tilde."""
     left, tilde, right = code.partition("~")
     if tilde and left.strip():
-        raise OptionError(f"{code!r} must be one-sided: nothing may be left of its tilde")
+        raise OptionError(f"{code!r} must be one-sided: nothing may be left of its tilde.")
     return (right if tilde else left).strip()
 
 
@@ -160,7 +160,7 @@ def _component(name: str, code: str, data: Any, group: str) -> str:
     if len(parts) > 1:
         raise OptionError(
             f"variance component {name!r}: {code!r} gives several effects one common variance; "
-            "write one component for each, beginning with 0 +, such as '0 + C(f)'"
+            "write one component for each, beginning with 0 +, such as '0 + C(f)'."
         )
     grouping, slopes = [group], []
     for atom in atoms(parts[0].effects) if parts[0].effects else ():
@@ -181,7 +181,7 @@ def _categorical(atom: str, data: Any) -> str | None:
         if tree.func.id == "C":
             if column is None or len(tree.args) > 1 or tree.keywords:
                 raise OptionError(
-                    f"vc_formula: {atom} is more than a column; write C(column) with its name"
+                    f"vc_formula: {atom} is more than a column; write C(column) with its name."
                 )
             return column
     name = _column(tree)

@@ -95,7 +95,7 @@ class MixedData(PandasData):  # type: ignore[misc]
     def frame(self) -> pd.DataFrame:
         """The columns the formula needs, for the rows used."""
         if self.model_frame is None:
-            raise AttributeError("frame")
+            raise AttributeError("frame.")
         return self.model_frame.table
 
     @cached_property

@@ -42,7 +42,7 @@ _WHOLE = 1e-6
 def mean_of(model: FittedModel, linear: Array, which: str) -> Array:
     """Return what is asked for of a linear predictor, shape (m,): itself or the mean."""
     if which not in WHICH:
-        raise OptionError(f"which must be one of {', '.join(WHICH)}, not {which!r}")
+        raise OptionError(f"which must be one of {', '.join(WHICH)}, not {which!r}.")
     if which == "linear":
         return linear
     with np.errstate(all="ignore"):
@@ -93,7 +93,7 @@ def get_prediction(
     same = power == 1  # the identity is a power too
     if row_labels is not None and len(row_labels) != len(linear):
         raise OptionError(
-            f"row_labels= has {len(row_labels)} labels for {len(linear)} predicted rows"
+            f"row_labels= has {len(row_labels)} labels for {len(linear)} predicted rows."
         )
     about: dict[str, Any] = {
         "df": _degrees(result, rows),

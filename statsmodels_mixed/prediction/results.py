@@ -121,7 +121,7 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
         new = self._new()
         if not new.normal:
             raise OptionError(
-                "new responses of this family are not normal: ask for conf_int(obs=True)"
+                "new responses of this family are not normal: ask for conf_int(obs=True)."
             )
         return np.asarray(np.sqrt(new.variance + new.dispersion / new.weights))
 
@@ -166,12 +166,12 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
                [250.8, 440.5]])
         """
         if method not in ("endpoint", "delta"):
-            raise OptionError(f'method must be "endpoint" or "delta", not {method!r}')
+            raise OptionError(f'method must be "endpoint" or "delta", not {method!r}.')
         if not 0 < alpha < 1:
-            raise OptionError(f"alpha={alpha!r} is not possible; give a number between 0 and 1")
+            raise OptionError(f"alpha={alpha!r} is not possible; give a number between 0 and 1.")
         if obs:
             if method != "endpoint":
-                raise OptionError('method="delta" is for means; leave it out with obs=True')
+                raise OptionError('method="delta" is for means; leave it out with obs=True.')
             return self._new_interval(alpha)
         if method == "endpoint" and self.linpred is not None:
             limits = self.linpred.conf_int(alpha=alpha)
@@ -231,7 +231,7 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
 
     def _new(self) -> NewResponses:
         if isinstance(self.new, str):
-            raise OptionError(f"there are no intervals for new responses: {self.new}")
+            raise OptionError(f"there are no intervals for new responses: {self.new}.")
         return self.new
 
     def _new_interval(self, alpha: float) -> Array:

@@ -60,7 +60,7 @@ def open_new_data(
     if exog is None:
         for name, value in given.items():
             if value is not None:
-                raise OptionError(f"{name}= is for new data; the rows of the fit have theirs")
+                raise OptionError(f"{name}= is for new data; the rows of the fit have theirs.")
         return None
     if transform and model.frame is not None:
         return NewData.of_table(exog, model.frame, **given)
@@ -154,7 +154,7 @@ def rows_to_predict(
         If random effects are asked for and new data have not the columns of a formula.
     """
     if new_levels not in NEW_LEVELS:
-        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
+        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}.")
     if new is None:
         return _rows_of_fit(result, chosen)
     return rows_of_new_data(result, new, chosen, new_levels)
@@ -190,7 +190,7 @@ def rows_of_new_data(
         if mask.any():
             if new.frame is None:
                 raise OptionError(
-                    "re= needs a model made from a formula and new data with its columns"
+                    "re= needs a model made from a formula and new data with its columns."
                 )
             z[i] = new.random(i, mask)
             refs[i], without = _known_levels(new, i, new_levels)
@@ -234,7 +234,7 @@ def check_positive(weights: Array | None) -> None:
         If one is not positive; those that are missing are NaN.
     """
     if weights is not None and np.any(weights <= 0):
-        raise DataError("weights of new rows must be positive")
+        raise DataError("weights of new rows must be positive.")
 
 
 def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual: Array) -> Array:
@@ -286,6 +286,6 @@ def _left_out_columns(
     if rows.new.frame is None:
         raise OptionError(
             "intervals of new responses need a model made from a formula and new data with "
-            "its columns, from which the random effects are made"
+            "its columns, from which the random effects are made."
         )
     return rows.new.random(i, ~mask)

@@ -51,7 +51,7 @@ def choose_random(re: Any, layout: Layout, frame: ModelFrame | None) -> Chosen:
     if not isinstance(named, Sequence) or not all(isinstance(each, str) for each in named):
         raise OptionError(
             "re is True, False, the name of a grouping factor, a list of names, or text of terms "
-            f"such as '(1 | g)', not {re!r}"
+            f"such as '(1 | g)', not {re!r}."
         )
     chosen = choose_random(False, layout, frame)
     for text in named:
@@ -59,7 +59,7 @@ def choose_random(re: Any, layout: Layout, frame: ModelFrame | None) -> Chosen:
             chosen[_named_block(text, layout, frame)][:] = True
         elif frame is None:
             raise OptionError(
-                f"re={text!r}: a model made from arrays has no terms; name its grouping factor"
+                f"re={text!r}: a model made from arrays has no terms; name its grouping factor."
             )
         else:
             _take_terms(text, frame, chosen)
@@ -90,7 +90,7 @@ def _take_terms(text: str, frame: ModelFrame, chosen: Chosen) -> None:
     except FormulaError as error:
         raise OptionError(f"re={text!r} cannot be read: {error.message}") from error
     if formula.fixed != "1":
-        raise OptionError(f"re={text!r} holds more than random-effects terms such as (1 | g)")
+        raise OptionError(f"re={text!r} holds more than random-effects terms such as (1 | g).")
     shown = [str(term) for part in frame.random for term in part.terms]
     for term in formula.random:
         same = [set(part.factors) == set(term.grouping.factors) for part in frame.random]

@@ -143,7 +143,7 @@ class Curve:
             advice = "farther on the deviance could not be minimized"
         raise OptionError(
             f"the profile of {self.kind} {self.name} reaches zeta = {reached:.3f} on this side, "
-            f"not {abs(zeta):.3f}: {advice}"
+            f"not {abs(zeta):.3f}: {advice}."
         )
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -155,7 +155,7 @@ class Curve:
             If the points do not go that far.
         """
         if not 0 < level < 1:
-            raise OptionError(f"level must be between 0 and 1, not {level!r}")
+            raise OptionError(f"level must be between 0 and 1, not {level!r}.")
         zeta = float(norm.isf((1 - level) / 2))
         return self.value_at(-zeta), self.value_at(zeta)
 

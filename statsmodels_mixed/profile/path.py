@@ -76,7 +76,7 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     if minimum is None:
         raise MixedModelError(
             f"the profile of {target.kind} {target.name} has no beginning: the deviance cannot "
-            "be minimized at the estimate"
+            "be minimized at the estimate."
         )
     origin = _Point(center, 0.0, math.sqrt(max(minimum.bend, 0.0) / 2.0), minimum)
     below, above = (
@@ -185,7 +185,7 @@ def _point(model: Model, target: Target, here: _Point, value: float) -> _Point |
         theta = model.parameters([target.state(minimum.x, value)])[0, -model.n_theta :]
         raise MixedModelError(
             f"profiling {target.kind} {target.name} has found a deviance {-rise:.3g} below that "
-            f"of the fit, by maximum likelihood: fit again with start={theta.tolist()}"
+            f"of the fit, by maximum likelihood: fit again with start={theta.tolist()}."
         )
     root = math.sqrt(max(rise, 0.0))
     rate = abs(minimum.slope) / (2.0 * root) if root > 0 else math.nan

@@ -83,7 +83,7 @@ class Profile:
             if (curve.kind, curve.name) == label:
                 return curve
         known = ", ".join(repr((curve.kind, curve.name)) for curve in self.curves)
-        raise OptionError(f"there is no profile of {label!r}; there are {known}")
+        raise OptionError(f"there is no profile of {label!r}; there are {known}.")
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -184,7 +184,7 @@ class Profile:
             advice = "" if separates else "; consider bootstrap intervals"
             warnings.warn(
                 f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
-                f"limits there are NaN{advice}",
+                f"limits there are NaN{advice}.",
                 MixedModelWarning,
                 stacklevel=2,
             )
@@ -239,14 +239,14 @@ def profile(
     sd   subj.Intercept     36.01  26.01  52.94
     """
     if not 0 < level < 1:
-        raise OptionError(f"level must be between 0 and 1, not {level!r}")
+        raise OptionError(f"level must be between 0 and 1, not {level!r}.")
     result = unwrap(result)
     estimates = result.estimates
     components = Components.of(result.layout)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
     scale_name = estimates.scale_name
     if estimates.fast:
-        raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True")
+        raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True.")
     present = {
         "beta": fixed_names,
         scale_name: estimates.scale_estimated,

@@ -123,7 +123,7 @@ class MixedModelResults(Testing):
         """
         design: Design | None = self.model.design
         if design is None:
-            raise DataError("the data of this result were removed; keep them to ask for this")
+            raise DataError("the data of this result were removed; keep them to ask for this.")
         return design
 
     def __repr__(self) -> str:
@@ -286,5 +286,5 @@ def unwrap(result: Any) -> Any:
     """
     results = getattr(result, "_results", result)
     if not isinstance(results, MixedModelResults):
-        raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}")
+        raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}.")
     return results

@@ -64,7 +64,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     """
     if ddf not in DOF_METHODS:
         known = ", ".join(map(repr, DOF_METHODS))
-        raise OptionError(f"ddf= is one of {known}, not {ddf!r}")
+        raise OptionError(f"ddf= is one of {known}, not {ddf!r}.")
     result = unwrap(result)
     if ddf == result.dof_method:
         kept: Denominators = result.reference.tests
@@ -72,7 +72,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     if result.cov_type == "cluster":
         raise OptionError(
             f"the cluster-robust standard errors of this fit go with dof={result.dof_method!r}: "
-            f"for {ddf!r} make them anew by with_inference()"
+            f"for {ddf!r} make them anew by with_inference()."
         )
     estimates = result.estimates
     if ddf is None or ddf == "residual":
@@ -85,7 +85,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
         return fixed
     if not estimates.linear:
         raise OptionError(
-            f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual"'
+            f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual".'
         )
     prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
     prepared: Denominators = result._aware(prepare(result.kept_design(), estimates))
@@ -245,7 +245,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     """
     result = unwrap(result)
     if not result.estimates.linear:
-        raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}")
+        raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}.")
     prepared = result.reference.tests
     if not isinstance(prepared, satterthwaite.Satterthwaite):
         prepared = satterthwaite.prepare(result.kept_design(), result.estimates)

@@ -390,5 +390,5 @@ class Extractors:
     def _require(self, values: Array) -> Array:
         """Return an array of length n unless `remove_data` has dropped it."""
         if len(values) != self.layout.nobs:
-            raise DataError("the data of this result were removed; keep them to ask for this")
+            raise DataError("the data of this result were removed; keep them to ask for this.")
         return values

@@ -54,7 +54,7 @@ def warn_not_estimable(number: int, noun: str) -> None:
     """Warn that something asked of a fit is not estimable."""
     message = (
         f"{_count(number, noun)} of what is asked for cannot be estimated: X is rank deficient and "
-        "the data do not determine this combination of the coefficients; the answer is NaN there"
+        "the data do not determine this combination of the coefficients; the answer is NaN there."
     )
     warnings.warn(message, RankWarning, stacklevel=5)
 
@@ -69,7 +69,7 @@ def warn_no_distribution(names: Sequence[str], tests: Sequence[FTest]) -> None:
     if lost:
         message = (
             f"no F distribution approximates the test of {', '.join(lost)}, which is NaN: the "
-            "levels are too few for Kenward and Roger's method"
+            "levels are too few for Kenward and Roger's method."
         )
         warnings.warn(message, MixedModelWarning, stacklevel=4)
 
@@ -85,12 +85,12 @@ def warn(result: MixedModelResults) -> None:
     """
     if result.columns_dropped:
         dropped = ", ".join(result.columns_dropped)
-        message = f"X is rank deficient: dropped {dropped}; coef has NaN there"
+        message = f"X is rank deficient: dropped {dropped}; coef has NaN there."
         warnings.warn(message, RankWarning, stacklevel=4)
     if result.separated:
         message = (
             f"no finite estimate exists for the coefficients of {', '.join(result.separated)}: "
-            "the response separates along them"
+            "the response separates along them."
         )
         warnings.warn(message, SeparationWarning, stacklevel=4)
     if not result.converged:
@@ -100,9 +100,9 @@ def warn(result: MixedModelResults) -> None:
         message = (
             f"the data do not determine all covariance parameters: "
             f"{'; '.join(result.report.not_identified)}. What depends on them is NaN; see "
-            "identified"
+            "identified."
         )
         warnings.warn(message, IdentificationWarning, stacklevel=4)
     elif result.issingular():  # which, if not all is identified, may be chance
-        message = "a covariance matrix of random effects is singular; see summary()"
+        message = "a covariance matrix of random effects is singular; see summary()."
         warnings.warn(message, SingularFitWarning, stacklevel=4)

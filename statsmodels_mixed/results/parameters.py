@@ -169,7 +169,7 @@ def select_kinds(kinds: str | Sequence[str] | None, known: Sequence[str]) -> tup
     asked = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     for kind in asked:
         if kind not in known:
-            raise OptionError(f"there is no {kind!r} here; choose from {', '.join(known)}")
+            raise OptionError(f"there is no {kind!r} here; choose from {', '.join(known)}.")
     return asked
 
 
@@ -182,7 +182,7 @@ def quantile_levels(alpha: float) -> tuple[float, float]:
         If alpha is not between 0 and 1.
     """
     if not 0 < alpha < 1:
-        raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
+        raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
     return alpha / 2, 1 - alpha / 2
 
 
@@ -195,7 +195,7 @@ def check_count(n: Any, what: str) -> int:
         If it is not a whole number >= 1.
     """
     if isinstance(n, bool) or int(n) != n or n < 1:
-        raise OptionError(f"n={n!r} is not possible; give a number of {what} >= 1")
+        raise OptionError(f"n={n!r} is not possible; give a number of {what} >= 1.")
     return int(n)
 
 
@@ -225,5 +225,5 @@ def values_by_name(option: str, given: Any, names: Sequence[str], estimates: Arr
     for name in given:
         if name not in values:
             known = ", ".join(map(repr, names))
-            raise OptionError(f"{option}= names {name!r}; the model has estimates of {known}")
+            raise OptionError(f"{option}= names {name!r}; the model has estimates of {known}.")
     return [given.get(name, value) for name, value in values.items()]

@@ -61,7 +61,7 @@ def group_rows(model: FittedModel, given: str | ArrayLike, option: str) -> RowGr
             known += [] if table is None else [name for name in table if name not in known]
             raise OptionError(
                 f"{option}={given!r} is no column of the model ({', '.join(known)}): give the "
-                "labels themselves, such as data[column]"
+                "labels themselves, such as data[column]."
             )
         name, labels = given, table[given]
     else:
@@ -73,7 +73,7 @@ def group_rows(model: FittedModel, given: str | ArrayLike, option: str) -> RowGr
         raise OptionError(f"{option}= {error}") from error
     if np.any(codes < 0):
         count = int(np.sum(codes < 0))
-        raise OptionError(f"{option}= has missing labels in {count} rows: give all rows a label")
+        raise OptionError(f"{option}= has missing labels in {count} rows: give all rows a label.")
     return RowGroups(name, codes.astype(np.intp), pd.Index(levels, name=name))
 
 
@@ -84,7 +84,7 @@ def _labels(given: Any, n: int, index: pd.Index | None, option: str) -> pd.Serie
     shape = labels.shape
     if shape != (n,):
         raise OptionError(
-            f"{option}= must have one label for each of the {n} rows used, not shape {shape}"
+            f"{option}= must have one label for each of the {n} rows used, not shape {shape}."
         )
     return as_column(getattr(labels, "array", labels), None, f"{option}=")
 
@@ -105,12 +105,12 @@ def find_clusters(model: FittedModel, given: Any, option: str = "groups") -> Row
     """
     clusters = group_rows(model, given, option)
     if len(clusters) < 2:
-        raise OptionError(f"{option}= has a single cluster: two or more are needed")
+        raise OptionError(f"{option}= has a single cluster: two or more are needed.")
     for block in model.kept_design().blocks:
         if not lies_within(block.refs, clusters.codes):
             raise OptionError(
                 f"levels of {block.name!r} occur in several clusters of {option}=, which makes "
                 "these dependent: give clusters that hold every level of every grouping factor "
-                "whole"
+                "whole."
             )
     return clusters

@@ -124,7 +124,7 @@ def coefficient_table(
     names = result.fixefnames
     if xname is not None:
         if len(xname) != len(names):
-            raise OptionError(f"xname must have {len(names)} names, one per coefficient")
+            raise OptionError(f"xname must have {len(names)} names, one per coefficient.")
         names = list(xname)
     estimate, error = np.asarray(result.params), np.asarray(result.bse)
     interval = np.asarray(result.conf_int(alpha))

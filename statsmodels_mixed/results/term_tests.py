@@ -56,7 +56,7 @@ def wald_test_terms(
         matching = [rows for name, rows in terms if text in name]
         if not matching:
             names = ", ".join(name for name, _ in terms)
-            raise OptionError(f"combine_terms: no term contains {text!r}; the terms are {names}")
+            raise OptionError(f"combine_terms: no term contains {text!r}; the terms are {names}.")
         tests.append((text, np.vstack(matching)))
     tests += list(extra_constraints or ())
     rows = []

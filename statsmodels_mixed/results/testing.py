@@ -183,11 +183,11 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         days         7.36   13.58
         """
         if not isinstance(alpha, float | np.number) or not 0 < alpha < 1:
-            raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}")
+            raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
         if method == "profile":
             return self._profile_intervals(alpha)
         if method != "wald":
-            raise OptionError(f"method must be wald or profile, not {method!r}")
+            raise OptionError(f"method must be wald or profile, not {method!r}.")
         half = stdtrit(self._coefficient_df, 1 - alpha / 2) * self.bse
         return np.column_stack([self.params - half, self.params + half])
 
@@ -369,16 +369,16 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         self._check_covariance()
         names = self.model.data.cov_names
         if not names:
-            raise OptionError("there is nothing to test: the model has no coefficients")
+            raise OptionError("there is nothing to test: the model has no coefficients.")
         advice = f"give text about {', '.join(names)}, or rows of {len(names)} numbers"
         try:
             rows, values = read_hypotheses(r_matrix, [names, self.coefnames])
         except Exception as error:  # what patsy and formulaic raise has no class in common
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}") from error
+            raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}.") from error
         kept, known = self._of_estimable(rows)
         if not len(rows) or kept.shape[1] != len(names) or not np.isfinite(rows).all():
-            raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}")
+            raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}.")
         if not known.all():
             warn_not_estimable(int(np.sum(~known)), "hypothesis")
         return kept, values, known & self._finite(kept)

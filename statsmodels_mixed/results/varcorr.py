@@ -147,7 +147,7 @@ class VarCorr:
             if group.name == name:
                 return group
         names = ", ".join(group.name for group in self.groups)
-        raise OptionError(f"there is no grouping factor {name!r}; the model has {names}")
+        raise OptionError(f"there is no grouping factor {name!r}; the model has {names}.")
 
     def __str__(self) -> str:
         return self.table("Variance components:").as_text()

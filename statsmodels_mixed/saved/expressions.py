@@ -117,7 +117,7 @@ def named_function(module_name: str, name: str) -> Any:
         return module
     if module is not None and _allowed_in(module, name):
         return getattr(module, name)
-    raise DataError(f"it names {module_name}.{name}, which a saved formula may not use")
+    raise DataError(f"it names {module_name}.{name}, which a saved formula may not use.")
 
 
 def _transforms() -> dict[str, type]:
@@ -138,7 +138,7 @@ def transform_name(transform: Any) -> str | None:
 def transform_class(name: str) -> type:
     """Return a class of patsy's stateful transforms by its name."""
     if name not in _TRANSFORMS:
-        raise DataError(f"it names the transform {name!r}, which a saved formula may not use")
+        raise DataError(f"it names the transform {name!r}, which a saved formula may not use.")
     return _TRANSFORMS[name]
 
 
@@ -175,14 +175,14 @@ def check_code(
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:
-        raise DataError("has code that is none") from error
+        raise DataError("has code that is none.") from error
     names = {*columns, *named, *transforms, *_BUILTINS}
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):
             kind = type(node).__name__
-            raise DataError(f"uses {kind}, which cannot be saved without pickle")
+            raise DataError(f"uses {kind}, which cannot be saved without pickle.")
         if isinstance(node, ast.Name) and node.id not in names:
-            raise DataError(f"uses {node.id!r}, which cannot be saved without pickle")
+            raise DataError(f"uses {node.id!r}, which cannot be saved without pickle.")
         if isinstance(node, ast.Attribute):
             base = node.value.id if isinstance(node.value, ast.Name) else ""
             if base in transforms:
@@ -192,4 +192,4 @@ def check_code(
             else:
                 wanted = node.attr in _METHODS
             if not wanted:
-                raise DataError(f"uses .{node.attr}, which cannot be saved without pickle")
+                raise DataError(f"uses .{node.attr}, which cannot be saved without pickle.")

@@ -85,7 +85,7 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
     result = unwrap(result)
     place = Path(path)
     if place.exists() and not _is_replaceable(place):
-        raise OptionError(f"{os.fspath(path)!r} exists and is no saved fit: give another path")
+        raise OptionError(f"{os.fspath(path)!r} exists and is no saved fit: give another path.")
     writer = Writer()
     root = writer.encode(result)
     content = {
@@ -181,25 +181,25 @@ def open_fit(path: str | PathLike[str]) -> Any:
         manifest = json.loads((place / "manifest.json").read_bytes())
         is_fit = manifest["format"] == _FORMAT
     except _UNREADABLE as error:
-        raise DataError(f"{shown} is no saved fit: it has no manifest.json of one") from error
+        raise DataError(f"{shown} is no saved fit: it has no manifest.json of one.") from error
     if not is_fit:
-        raise DataError(f"{shown} is no saved fit: it has no manifest.json of one")
+        raise DataError(f"{shown} is no saved fit: it has no manifest.json of one.")
     given = manifest.pop("sha256", None)
     if given != _sha256(json.dumps(manifest, sort_keys=True).encode()):
-        raise DataError(f"the saved fit {shown} is damaged: manifest.json has another checksum")
+        raise DataError(f"the saved fit {shown} is damaged: manifest.json has another checksum.")
     if manifest["version"] != _VERSION:
         raise DataError(
             f"the saved fit {shown} has version {manifest['version']} of the format; this package "
-            f"reads version {_VERSION}"
+            f"reads version {_VERSION}."
         )
     content = {}
     for name in _FILES:
         try:
             content[name] = (place / name).read_bytes()
         except OSError as error:
-            raise DataError(f"the saved fit {shown} is damaged: {name} cannot be read") from error
+            raise DataError(f"the saved fit {shown} is damaged: {name} cannot be read.") from error
         if _sha256(content[name]) != manifest["files"].get(name):
-            raise DataError(f"the saved fit {shown} is damaged: {name} has another checksum")
+            raise DataError(f"the saved fit {shown} is damaged: {name} has another checksum.")
     return _read(content, shown)
 
 
@@ -214,4 +214,4 @@ def _read(content: dict[str, bytes], shown: str) -> Any:
     except DataError as error:
         raise DataError(f"the saved fit {shown} cannot be opened: {error}") from error
     except _UNREADABLE as error:
-        raise DataError(f"the saved fit {shown} is damaged: its content is not a fit's") from error
+        raise DataError(f"the saved fit {shown} is damaged: its content is not a fit's.") from error

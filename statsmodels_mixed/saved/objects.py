@@ -55,7 +55,7 @@ def _class(module: str, name: str) -> type:
         pickled = found in (Expression, FormulaicMatrix)  # made otherwise, or not at all
         if isinstance(found, type) and found.__module__ == module and not pickled:
             return found
-    raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's")
+    raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's.")
 
 
 class Writer:
@@ -97,7 +97,7 @@ class Writer:
             and _OWN.fullmatch(kind.__module__)
         ):
             return {"named": [kind.__module__, kind.__name__], "of": self.encode(tuple(value))}
-        raise DataError(f"a {kind.__module__}.{kind.__name__} cannot be saved")
+        raise DataError(f"a {kind.__module__}.{kind.__name__} cannot be saved.")
 
     def _object(self, value: Any) -> Any:
         kind = type(value)
@@ -106,18 +106,18 @@ class Writer:
         if isinstance(value, FormulaicMatrix):
             raise DataError(
                 "a model whose formula was read by formulaic cannot be saved without pickle: set "
-                'statsmodels.formula.options.formula_engine = "patsy" and fit it again'
+                'statsmodels.formula.options.formula_engine = "patsy" and fit it again.'
             )
         for name, distribution in _DISTRIBUTIONS.items():
             if type(value) is type(distribution):
                 return {"distribution": name}
         try:
             if _class(kind.__module__, kind.__name__) is not kind:
-                raise DataError("another class of that name")
+                raise DataError("another class of that name.")
         except DataError as error:
             raise DataError(
                 f"an object of the class {kind.__module__}.{kind.__name__} cannot be saved "
-                "without pickle: only classes of this package and of statsmodels' families can"
+                "without pickle: only classes of this package and of statsmodels' families can."
             ) from error
         state = {k: v for k, v in vars(value).items() if k not in _LEFT_OUT}
         if kind.__name__ == _DATA:
@@ -141,7 +141,7 @@ class Writer:
             if known is None:
                 raise DataError(
                     f"uses the transform {type(transform).__name__!r}, which is not patsy's and "
-                    "cannot be saved without pickle"
+                    "cannot be saved without pickle."
                 )
             transforms[name] = [known, self.encode(vars(transform))]
         for name in sorted(names_in(code)):
@@ -156,7 +156,7 @@ class Writer:
             elif callable(found) or hasattr(found, "__loader__"):
                 raise DataError(
                     f"uses {name!r}, a function of your own, which cannot be saved without "
-                    "pickle: compute the column before the model is made"
+                    "pickle: compute the column before the model is made."
                 )
             else:
                 names[name] = {"value": self.encode(found)}
@@ -187,7 +187,7 @@ class Reader:
             module, name, member = node["enum"]
             kind = _class(module, name)
             if not issubclass(kind, Enum):
-                raise DataError(f"{module}.{name} has no members")
+                raise DataError(f"{module}.{name} has no members.")
             return kind[member]
         return self._plain(node)
 

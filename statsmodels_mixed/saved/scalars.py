@@ -103,7 +103,7 @@ def _encode_array(value: np.ndarray[Any, Any], arrays: Arrays, again: Encoder) -
     elif kind in "biuf" and dtype[1:] != "f2" and value.dtype.itemsize <= 8:
         stored = flat.astype(value.dtype.newbyteorder("="))
     else:
-        raise DataError(f"arrays of type {value.dtype} cannot be saved")
+        raise DataError(f"arrays of type {value.dtype} cannot be saved.")
     order = "F" if value.ndim > 1 and value.flags.f_contiguous else "C"
     if order == "F":
         stored = np.ascontiguousarray(value.T).reshape(-1)
@@ -195,7 +195,7 @@ def _encode_extension(value: Any, again: Encoder) -> Any:
         filled = value.fillna(False if name == "boolean" else 0)
         numbers = filled.to_numpy(dtype=dtype.numpy_dtype)
         return {"masked": again([numbers, absent]), "type": name}
-    raise DataError(f"columns of type {name} cannot be saved")
+    raise DataError(f"columns of type {name} cannot be saved.")
 
 
 def decode_plain(node: dict[str, Any], arrays: Arrays, again: Encoder) -> Any:

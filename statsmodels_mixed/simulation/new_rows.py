@@ -116,10 +116,10 @@ def new_simulator(
     model, estimates, layout = result.model, result.estimates, result.layout
     check_effects(re, truth, estimates)
     if re == "new" and new_levels is not None:
-        raise OptionError('new_levels= is for re="conditional": otherwise all levels are new')
+        raise OptionError('new_levels= is for re="conditional": otherwise all levels are new.')
     new_levels = "draw" if new_levels is None else new_levels
     if new_levels not in NEW_LEVELS:
-        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}")
+        raise OptionError(f"new_levels must be one of {', '.join(NEW_LEVELS)}, not {new_levels!r}.")
     rows = rows_of_new_data(result, new, choose_random(False, layout, model.frame), "error")
     w = new.values_of(model.sources.weights)
     check_positive(w)

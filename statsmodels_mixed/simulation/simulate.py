@@ -97,7 +97,7 @@ def simulate(
     n = check_count(n, "draws")
     truth = hypothesized(results, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     if exog is not None and results.model.frame is None:
-        raise OptionError("exog= needs a model made from a formula; this one is made from arrays")
+        raise OptionError("exog= needs a model made from a formula; this one is made from arrays.")
     new = open_new_data(results.model, exog, offset=offset, exposure=exposure, weights=weights)
     if new is not None:
         simulator, mean, complete = new_simulator(results, truth, re, new, new_levels)
@@ -106,7 +106,7 @@ def simulate(
             out[complete] = (_draws(simulator, n, seed) + mean).T
         return out
     if new_levels is not None:
-        raise OptionError("new_levels= is for new data, exog=")
+        raise OptionError("new_levels= is for new data, exog=.")
     design = results.kept_design()
     simulator = simulator_of(design, estimates, truth, re)
     draws = _draws(simulator, n, seed)

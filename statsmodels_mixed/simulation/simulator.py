@@ -84,15 +84,15 @@ def truth_of(
     """
     spec, name = estimates.spec, estimates.scale_name
     if spec is None and dispersion is not None:
-        raise OptionError("dispersion= is for generalized models; a linear model has sigma=")
+        raise OptionError("dispersion= is for generalized models; a linear model has sigma=.")
     if spec is not None and sigma is not None:
-        raise OptionError("sigma= is for linear models; a generalized one may have dispersion=")
+        raise OptionError("sigma= is for linear models; a generalized one may have dispersion=.")
     if spec is not None and dispersion is not None and not name:
-        raise OptionError(f"the family {spec.family} has no dispersion to be given")
+        raise OptionError(f"the family {spec.family} has no dispersion to be given.")
     given = dispersion if sigma is None else sigma
     scale = estimates.scale if given is None else given
     if not (np.isfinite(scale) and scale > 0):
-        raise OptionError(f"{name}={scale!r} is not possible; give a positive number")
+        raise OptionError(f"{name}={scale!r} is not possible; give a positive number.")
     return Truth(
         _replaced("beta", beta, estimates.beta),
         _replaced("theta", theta, estimates.theta),
@@ -122,7 +122,7 @@ def _replaced(name: str, given: ArrayLike | None, estimate: Array) -> Array:
     if values.shape != estimate.shape or not np.isfinite(values).all():
         raise OptionError(
             f"{name}= must hold {len(estimate)} finite numbers, as the model has estimates; "
-            f"it has shape {values.shape}"
+            f"it has shape {values.shape}."
         )
     return values
 
@@ -250,9 +250,11 @@ def check_effects(re: str, truth: Truth, estimates: Estimates) -> None:
         If it is not.
     """
     if re not in ("new", "conditional"):
-        raise OptionError(f're must be "new" or "conditional", not {re!r}')
+        raise OptionError(f're must be "new" or "conditional", not {re!r}.')
     if re == "conditional" and not np.allclose(truth.theta, estimates.theta, rtol=1e-5):
-        raise OptionError('theta= has no part in re="conditional": the random effects are kept')
+        raise OptionError(
+            'theta= cannot be used with re="conditional": the random effects are kept.'
+        )
 
 
 def check_weights(design: Design, spec: FamilySpec) -> None:
@@ -267,11 +269,11 @@ def check_weights(design: Design, spec: FamilySpec) -> None:
     if weights is None:
         return
     if spec.family == "binomial" and np.any(np.abs(weights - np.rint(weights)) > 1e-6):
-        raise OptionError("numbers of trials that are not whole cannot be simulated")
+        raise OptionError("numbers of trials that are not whole cannot be simulated.")
     if spec.family == "negative_binomial" and np.any(weights != 1):
         raise OptionError(
             "weights of a negative binomial multiply its likelihood; responses of such rows "
-            "cannot be simulated"
+            "cannot be simulated."
         )
 
 
@@ -284,7 +286,7 @@ def _draw_family(
     w = 1.0 if weights is None else weights
     try:
         if not np.isfinite(mu).all():
-            raise ValueError("mu is not finite")  # some of NumPy's distributions draw NaN
+            raise ValueError("mu is not finite.")  # some of NumPy's distributions draw NaN
         match spec.family:
             case "gaussian":
                 return rng.normal(mu, np.sqrt(phi / w))
@@ -303,5 +305,5 @@ def _draw_family(
     except ValueError as error:
         raise DataError(
             f"a mean drawn from the model is impossible for the family {spec.family} ({error}): "
-            f"the link {spec.link} does not keep means in its range"
+            f"the link {spec.link} does not keep means in its range."
         ) from error

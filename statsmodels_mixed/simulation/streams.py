@@ -51,7 +51,7 @@ def read_seed(seed: Seed) -> np.random.SeedSequence:
     try:
         return np.random.SeedSequence(seed)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"seed={seed!r} is not possible; give an integer >= 0") from error
+        raise OptionError(f"seed={seed!r} is not possible; give an integer >= 0.") from error
 
 
 def stream(root: np.random.SeedSequence, number: int) -> np.random.Generator:

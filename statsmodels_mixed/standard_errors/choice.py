@@ -93,32 +93,32 @@ def choose(
     if cov_type is None:
         cov_type = possible[0]
     if cov_type not in possible:
-        raise OptionError(f"cov_type must be {' or '.join(possible)}, not {cov_type!r}")
+        raise OptionError(f"cov_type must be {' or '.join(possible)}, not {cov_type!r}.")
     if not (dof is None or isinstance(dof, str)) or dof not in DOF_METHODS:
         known = ", ".join(map(repr, DOF_METHODS))
-        raise OptionError(f"dof must be one of {known}, not {dof!r}")
+        raise OptionError(f"dof must be one of {known}, not {dof!r}.")
     small_sample = dof in ("satterthwaite", "kenward-roger")
     if small_sample and not linear:
         raise OptionError(
-            f'dof={dof!r} is for linear models: a generalized one has dof=None or "residual"'
+            f'dof={dof!r} is for linear models: a generalized one has dof=None or "residual".'
         )
     if dof == "kenward-roger" and not reml:
-        raise OptionError('dof="kenward-roger" needs a fit by REML: pass reml=True')
+        raise OptionError('dof="kenward-roger" needs a fit by REML: pass reml=True.')
     if fast and cov_type != "conditional":
         raise OptionError(
             "fast=True does not maximize the likelihood over the coefficients, so its Hessian "
-            f'says nothing about them: leave cov_type="{cov_type}" or fast=True out'
+            f'says nothing about them: leave cov_type="{cov_type}" or fast=True out.'
         )
     if cov_type != "cluster":
         if cov_kwds:
-            raise OptionError(f'cov_kwds= goes with cov_type="cluster", not {cov_type!r}')
+            raise OptionError(f'cov_kwds= goes with cov_type="cluster", not {cov_type!r}.')
         return Choice(dof, cov_type)
     if not isinstance(cov_kwds, Mapping | None):
-        raise OptionError(f'cov_kwds= is a dict such as {{"groups": ...}}, not {cov_kwds!r}')
+        raise OptionError(f'cov_kwds= is a dict such as {{"groups": ...}}, not {cov_kwds!r}.')
     if dof == "kenward-roger":
         raise OptionError(
             'dof="kenward-roger" adjusts model-based standard errors: with cov_type="cluster" '
-            'take "satterthwaite"'
+            'take "satterthwaite".'
         )
     return _with_clusters(read_clusters, dof, dict(cov_kwds or {}), linear)
 
@@ -128,12 +128,12 @@ def _with_clusters(
 ) -> Choice:
     groups, kind = options.pop("groups", None), options.pop("kind", "CR1")
     if options:
-        raise OptionError(f"cov_kwds has groups and kind, not {', '.join(options)}")
+        raise OptionError(f"cov_kwds has groups and kind, not {', '.join(options)}.")
     if groups is None:
-        raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...}, the clusters')
+        raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...}, the clusters.')
     kinds = cluster_robust.KINDS if linear else cluster_robust.KINDS[:-1]
     if kind not in kinds:
-        raise OptionError(f"kind in cov_kwds must be one of {', '.join(kinds)}, not {kind!r}")
+        raise OptionError(f"kind in cov_kwds must be one of {', '.join(kinds)}, not {kind!r}.")
     return Choice(dof, "cluster", read(groups), kind)
 
 
@@ -166,7 +166,7 @@ def refer(
 
 def _needed(design: Design | None) -> Design:
     if design is None:
-        raise DataError("the data of this result were removed; keep them to ask for this")
+        raise DataError("the data of this result were removed; keep them to ask for this.")
     return design
 
 

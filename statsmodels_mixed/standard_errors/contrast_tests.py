@@ -90,9 +90,9 @@ def _independent(rows: Array, values: Array, beta: Array) -> Positions:
     implied = solve_triangular(R[:rank, :rank], R[:rank, rank:]).T @ given[kept] if rank else 0.0
     reach = np.max((np.abs(rows) @ np.abs(beta) + np.abs(values)) / lengths, initial=0.0)
     if np.any(np.abs(given[rest] - implied) > CONTRADICTION * reach):
-        raise OptionError("the hypotheses contradict one another: no coefficients satisfy all")
+        raise OptionError("the hypotheses contradict one another: no coefficients satisfy all.")
     if not rank:
-        raise OptionError("the contrasts are zero: there is nothing to test")
+        raise OptionError("the contrasts are zero: there is nothing to test.")
     return np.sort(kept)
 
 
@@ -252,7 +252,7 @@ class Denominators(ABC):
         if values.shape not in ((), (len(rows),)) or not np.isfinite(values).all():
             raise OptionError(
                 f"value must be a finite number for each of the {len(rows)} contrasts, not "
-                f"{value!r}"
+                f"{value!r}."
             )
         values = np.broadcast_to(values, len(rows))
         kept = _independent(rows, values, self.beta)
@@ -285,7 +285,7 @@ class Denominators(ABC):
         if rows.ndim != 2 or rows.shape[1] != len(self.beta) or not np.isfinite(rows).all():
             raise OptionError(
                 f"contrasts must be finite numbers, one for each of the {len(self.beta)} "
-                f"estimable coefficients in every row; their shape is {rows.shape}"
+                f"estimable coefficients in every row; their shape is {rows.shape}."
             )
         return rows
 

@@ -120,7 +120,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     if not estimates.reml:
         raise OptionError(
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
-            "ddf='satterthwaite'"
+            "ddf='satterthwaite'."
         )
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):
