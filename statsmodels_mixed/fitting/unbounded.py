@@ -12,7 +12,9 @@ differences within levels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,8 @@ UNCERTAIN = 32.0
 VANISHING = 3e-6
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
+# Subsets of so many columns of random effects are asked one by one.
+MOST_COLUMNS = 6
 # Numbers that differ by less than this share are equal but for rounding.
 CONSTANT = 1e-13
 
@@ -77,8 +81,22 @@ def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -
     if products.n > 2 * (products.rank + workspace.design.q):
         return
     end = 0.1 * products.y_scale / products.rounding
-    if _falls(workspace, LARGE * identity) and _falls(workspace, 0.1 * end * identity):
-        raise DataError(_reason(design))
+    for size in _subsets(identity):
+        if _falls(workspace, LARGE * size) and _falls(workspace, 0.1 * end * size):
+            raise DataError(_reason(design))
+
+
+def _subsets(identity: Array) -> Iterator[Array]:
+    """Yield T with all of its columns, then with some: fewer may do to reproduce the response."""
+    columns = np.flatnonzero(identity)
+    yield identity
+    if len(columns) > MOST_COLUMNS:
+        return
+    for number in range(len(columns) - 1, 0, -1):
+        for some in combinations(columns, number):
+            size = np.zeros_like(identity)
+            size[list(some)] = identity[list(some)]
+            yield size
 
 
 def _falls(workspace: CoreWorkspace, theta: Array) -> bool:

@@ -1,0 +1,54 @@
+"""Likelihoods without bound along some of the columns of the random effects only."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from fuzz.linear_models import draw
+
+import statsmodels_mixed  # noqa: F401
+from statsmodels_mixed.errors import DataError
+
+
+def six_rows() -> pd.DataFrame:
+    """All six effects of two levels take six rows; four of them and X reproduce any response."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(["a", "b"], 3), "f": [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]})
+    return data.assign(x=rng.normal(size=6), v=rng.normal(size=6), y=5 * rng.normal(size=6))
+
+
+def dense_criterion(data: pd.DataFrame, columns: list[str], t: float) -> float:
+    """-2 log-likelihood but for constants, sigma and beta profiled out, T = t I of some columns."""
+    X = np.column_stack([np.ones(6), data.x, data.f])
+    level = (data.g.to_numpy()[:, None] == ["a", "b"]).astype(float)
+    Z = np.hstack([level * data.assign(one=1.0)[c].to_numpy()[:, None] for c in columns])
+    V = np.eye(6) + t**2 * Z @ Z.T
+    L = np.linalg.cholesky(V)
+    A, b = np.linalg.solve(L, X), np.linalg.solve(L, data.y.to_numpy())
+    rest = b - A @ np.linalg.lstsq(A, b, rcond=None)[0]
+    return float(6 * np.log(rest @ rest) + 2 * np.log(np.diag(L)).sum())
+
+
+def test_fewer_random_effects_may_reproduce_the_response():
+    data = six_rows()
+    some = [dense_criterion(data, ["one", "v"], t) for t in (1e2, 1e3, 1e4)]
+    every = [dense_criterion(data, ["one", "x", "v"], t) for t in (1e2, 1e3, 1e4)]
+    # four effects: 2 (6 - 4) log 10 less at each step; six: the same in the end
+    np.testing.assert_allclose(np.diff(some), -4 * np.log(10), rtol=0.05)
+    assert abs(every[2] - every[1]) < 0.1
+    with pytest.raises(DataError, match="the likelihood has no maximum"):
+        smf.mixedlm2("y ~ x + f + (x + v || g)", data).fit(reml=False)
+
+
+def test_a_bounded_likelihood_of_few_rows_is_fitted():
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(6), 3)
+    data = pd.DataFrame({"g": g, "x": rng.normal(size=18)})
+    data["y"] = rng.normal(size=6)[g] + data.x * (1 + rng.normal(size=6)[g]) + rng.normal(size=18)
+    assert smf.mixedlm2("y ~ x + (x || g)", data).fit(reml=False).converged
+
+
+@pytest.mark.parametrize("seed", [581, 625, 40115])
+def test_random_models_that_converged_beside_an_unbounded_likelihood(seed):
+    with pytest.raises(DataError, match="the likelihood has no maximum"):
+        draw(seed).fit()
