@@ -121,7 +121,7 @@ def test_type_three_of_insteval(benchmark):
 
     def run():
         fit = smf.mixedlm2(model.formula, data, **model.options).fit(reml=True)
-        return anova(fit, typ=3, ddf="satterthwaite")
+        return anova(fit, typ=3, dof="satterthwaite")
 
     table = benchmark(run)
     assert list(table.index) == record["rownames"]

@@ -137,15 +137,15 @@ def test_type_three_of_insteval():
     assert_allclose(table["df_denom"], [48973.47, 1323.30, 33018.27], rtol=1e-4)
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
-def test_sums_of_squares(ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger"])
+def test_sums_of_squares(dof):
     for record in load("inference"):
-        if record["type"] == f"{ddf.replace('-', '_')}_anova_typeIII":
-            check_sums_of_squares(record, ddf)
+        if record["type"] == f"{dof.replace('-', '_')}_anova_typeIII":
+            check_sums_of_squares(record, dof)
 
 
-def check_sums_of_squares(record, ddf):
-    ours, theirs = anova(fitted(record["id"], True), ddf=ddf), columns_of(record)
+def check_sums_of_squares(record, dof):
+    ours, theirs = anova(fitted(record["id"], True), dof=dof), columns_of(record)
     assert_allclose(ours["sum_sq"], theirs["Sum Sq"], rtol=1e-4)
     assert_allclose(ours["mean_sq"], theirs["Mean Sq"], rtol=1e-4)
 
@@ -330,7 +330,7 @@ def test_tests_do_not_depend_on_the_coding(fixed, typ, unbalanced):
 
 def test_type_three_is_wald_in_sum_coding(unbalanced):
     formula = "y ~ a*b*x + (1 | g)"
-    table = anova(fit(formula, unbalanced), ddf=None)
+    table = anova(fit(formula, unbalanced), dof=None)
     coded = fit(formula, unbalanced, {"contrasts": {"a": Sum(), "b": Sum()}})
     wald = coded.wald_test_terms(scalar=True).table.loc[table.index]
     assert_allclose(table["F"] * table["df_num"], wald["statistic"], rtol=CODING)
@@ -382,9 +382,9 @@ def test_covariates_far_from_zero(unbalanced):
 
 
 def test_kenward_roger_tells_its_scaling():
-    table = anova(fit_shipped("machines", reml=True), ddf="kenward-roger")
+    table = anova(fit_shipped("machines", reml=True), dof="kenward-roger")
     assert_allclose(table.loc["machine", "scaling"], 0.8)
-    assert "scaling" not in anova(fit_shipped("machines", reml=True), ddf="residual")
+    assert "scaling" not in anova(fit_shipped("machines", reml=True), dof="residual")
 
 
 def test_generalized_model_has_chi_squared_tests():

@@ -30,7 +30,7 @@ from statsmodels_mixed.bootstrap.replicates import shortest_interval
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.fitting import linear_refits
 from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
-from statsmodels_mixed.results.parameters import Components
+from statsmodels_mixed.results.parameters import CovarianceParameters
 from statsmodels_mixed.simulation.simulator import truth_of
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
@@ -442,7 +442,9 @@ def test_a_flag_ends_the_work_on_a_piece():
     result = fitted("slope")
     design, estimates = result.model.design, result.estimates
     truth = truth_of(estimates)
-    refitter = refitters.ResponseRefitter(design, estimates, truth, Components.of(result.layout))
+    refitter = refitters.ResponseRefitter(
+        design, estimates, truth, CovarianceParameters.of(result.layout)
+    )
     rows, converged = refitter.worker()(np.ones((3, 180)), np.ones(1, dtype=np.int32))
     assert rows.shape == (0, 9)
     assert converged.shape == (0,)

@@ -14,7 +14,7 @@ from statsmodels_mixed import term
 from statsmodels_mixed.__main__ import main
 from statsmodels_mixed.errors import DataError, FormulaError, MixedModelError
 from statsmodels_mixed.formula import parse
-from statsmodels_mixed.frame.parts import Side, terms
+from statsmodels_mixed.frame.parts import FormulaPart, terms
 
 RNG = np.random.default_rng(1)
 N = 80
@@ -177,7 +177,7 @@ def test_sums_of_many_terms():
     ],
 )
 def test_terms_are_those_of_patsy(text):
-    assert terms(Side(text)) == tuple(ModelDesc.from_formula(f"~ {text}").rhs_termlist)
+    assert terms(FormulaPart(text)) == tuple(ModelDesc.from_formula(f"~ {text}").rhs_termlist)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_a_grouping_confounded_with_a_fixed_factor(start):
     assert_allclose(table.loc["x", "PR(>F)"], ols.pvalues["x"], rtol=1e-6)
     assert np.isnan(fit.icc().adjusted)
     assert np.isnan(fit.r2().marginal)
-    kenward_roger = fit.anova(ddf="kenward-roger")
+    kenward_roger = fit.anova(dof="kenward-roger")
     assert kenward_roger["PR(>F)"].isna().tolist() == [True, False]
     assert np.isnan(fit.conf_int(method="profile")).all(axis=1).tolist()[:4] == [True] * 4
     assert np.isfinite(fit.conf_int(method="profile")).all(axis=1)[-1:].all()

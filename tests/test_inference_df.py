@@ -58,13 +58,13 @@ def fit_of(record: dict[str, Any]) -> Any:
 
 
 @cache
-def prepared(name: str, method: str, ddf: str) -> Any:
-    return denominators(fitted(name, method), ddf)
+def prepared(name: str, method: str, dof: str) -> Any:
+    return denominators(fitted(name, method), dof)
 
 
 def prepared_for(record: dict[str, Any]) -> Any:
-    ddf = record.get("df_method") or METHODS[record["type"].split("_")[0]]
-    return prepared(record["id"], record["method"], ddf)
+    dof = record.get("df_method") or METHODS[record["type"].split("_")[0]]
+    return prepared(record["id"], record["method"], dof)
 
 
 def columns_of(table: dict[str, Any]) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def columns_of(table: dict[str, Any]) -> dict[str, Any]:
 @each("satterthwaite_coef", "kenward_roger_coef")
 def test_coefficients(record):
     result = fit_of(record)
-    ddf = METHODS[record["type"].split("_")[0]]
-    ours = coefficient_tests(result, ddf).loc[[column(name) for name in record["rownames"]]]
+    dof = METHODS[record["type"].split("_")[0]]
+    ours = coefficient_tests(result, dof).loc[[column(name) for name in record["rownames"]]]
     theirs = columns_of(record)
     assert_allclose(ours["df"], theirs["df"], rtol=TEST)
     assert_allclose(ours["Std. Error"], theirs["Std. Error"], rtol=COVARIANCE)
@@ -119,7 +119,7 @@ def test_terms(record):
 def test_joint_test_of_kenward_and_roger(record):
     term = column(record["type"].partition("_")[2])
     rows = dict(term_hypotheses(fit_of(record), 3))[term]
-    ours = f_test(fit_of(record), rows, ddf="kenward-roger")
+    ours = f_test(fit_of(record), rows, dof="kenward-roger")
     theirs = record["stats"]
     assert ours.df_num == theirs["ndf"]
     assert_allclose(ours.df_denom, theirs["ddf"], rtol=TEST)
@@ -257,20 +257,20 @@ def test_kenward_roger_as_by_dense_matrices(name, small, monkeypatch):
 # Known answers.
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
-def test_balanced_one_way_design(ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger"])
+def test_balanced_one_way_design(dof):
     # The mean of a balanced design has the degrees of freedom of its groups, here 6 - 1.
-    table = coefficient_tests(fit_shipped("dyestuff", reml=True), ddf)
+    table = coefficient_tests(fit_shipped("dyestuff", reml=True), dof)
     assert_allclose(table["df"], 5, rtol=INVARIANCE)
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
-def test_hundred_thousand_rows(ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger"])
+def test_hundred_thousand_rows(dof):
     random = np.random.default_rng(5)
     groups = np.repeat(np.arange(2000), 50)
     y = random.standard_normal(2000)[groups] + random.standard_normal(len(groups))
     result = fit("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": groups}), reml=True)
-    assert_allclose(coefficient_tests(result, ddf)["df"], 1999, rtol=1e-5)
+    assert_allclose(coefficient_tests(result, dof)["df"], 1999, rtol=1e-5)
 
 
 def test_satterthwaite_when_the_variance_is_zero():
@@ -289,12 +289,12 @@ def test_satterthwaite_with_one_variance_zero_of_two():
     assert_allclose(ours["df"], theirs["df"], rtol=INVARIANCE)
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
-def test_known_sigma(ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger"])
+def test_known_sigma(dof):
     # The variance of the mean is that of the means of 18 subjects, over 18, all the same.
     result = fit("reaction ~ 1 + (1 | subj)", datasets.load("sleepstudy"), reml=True, sigma=40.0)
-    assert_allclose(coefficient_tests(result, ddf)["df"], 17, rtol=INVARIANCE)
-    if ddf == "satterthwaite":
+    assert_allclose(coefficient_tests(result, dof)["df"], 17, rtol=INVARIANCE)
+    if dof == "satterthwaite":
         assert list(varpar_cov(result).columns) == ["subj.Intercept"]
 
 
@@ -303,8 +303,8 @@ def test_units_of_the_response_do_not_matter():
     formula = "{} ~ machine + (1 + machine | worker)"
     one = fit(formula.format("score"), data, reml=True)
     other = fit(formula.format("s"), data.assign(s=1e6 * data["score"] + 1e7), reml=True)
-    for ddf in ("satterthwaite", "kenward-roger"):
-        a, b = (f_test(result, np.eye(3)[1:], ddf=ddf) for result in (one, other))
+    for dof in ("satterthwaite", "kenward-roger"):
+        a, b = (f_test(result, np.eye(3)[1:], dof=dof) for result in (one, other))
         assert_allclose([a.statistic, a.df_denom], [b.statistic, b.df_denom], rtol=1e-5)
 
 
@@ -319,12 +319,12 @@ def test_level_of_the_tests_in_a_small_sample():
     for _ in range(replicates):
         data["y"] = random.standard_normal(7)[groups] + random.standard_normal(len(groups))
         result = fit("y ~ x + (1 | g)", data, reml=True)
-        for ddf in rejected:
-            rejected[ddf] += f_test(result, [0.0, 1.0], ddf=ddf).pvalue < 0.05
+        for dof in rejected:
+            rejected[dof] += f_test(result, [0.0, 1.0], dof=dof).pvalue < 0.05
     error = np.sqrt(0.05 * 0.95 / replicates)
     assert rejected[None] / replicates > 0.08
-    for ddf in ("satterthwaite", "kenward-roger"):
-        assert abs(rejected[ddf] / replicates - 0.05) < 3 * error
+    for dof in ("satterthwaite", "kenward-roger"):
+        assert abs(rejected[dof] / replicates - 0.05) < 3 * error
 
 
 # What a test is.
@@ -335,9 +335,9 @@ def machines() -> Any:
     return fit_shipped("machines", reml=True)
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual", None])
-def test_single_contrast_is_the_square_of_t(machines, ddf):
-    method, contrast = denominators(machines, ddf), np.array([0.0, 1.0, -1.0])
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger", "residual", None])
+def test_single_contrast_is_the_square_of_t(machines, dof):
+    method, contrast = denominators(machines, dof), np.array([0.0, 1.0, -1.0])
     test = method.f_test(contrast, 2.0)
     t = (contrast @ method.beta - 2.0) / np.sqrt(contrast @ method.covariance @ contrast)
     assert_allclose(test.statistic, t**2)
@@ -345,25 +345,25 @@ def test_single_contrast_is_the_square_of_t(machines, ddf):
     assert (test.df_num, test.scaling) == (1, pytest.approx(1))
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual", None])
-def test_values_must_go_with_dependent_rows(machines, ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger", "residual", None])
+def test_values_must_go_with_dependent_rows(machines, dof):
     rows = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 2.0]])
-    possible = f_test(machines, rows, value=[1.0, 4.0, 6.0], ddf=ddf)
-    assert_allclose(possible.pvalue, f_test(machines, rows[:2], value=[1, 4], ddf=ddf).pvalue)
+    possible = f_test(machines, rows, value=[1.0, 4.0, 6.0], dof=dof)
+    assert_allclose(possible.pvalue, f_test(machines, rows[:2], value=[1, 4], dof=dof).pvalue)
     with pytest.raises(OptionError, match="contradict"):
-        f_test(machines, rows, value=[1.0, 4.0, 5.0], ddf=ddf)
+        f_test(machines, rows, value=[1.0, 4.0, 5.0], dof=dof)
     with pytest.raises(OptionError, match="contradict"):
-        f_test(machines, [[0, 1, 0], [0, 0, 0]], value=[1.0, 1.0], ddf=ddf)
+        f_test(machines, [[0, 1, 0], [0, 0, 0]], value=[1.0, 1.0], dof=dof)
 
 
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
-def test_dependent_rows_are_not_counted(machines, ddf):
-    method = denominators(machines, ddf)
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger"])
+def test_dependent_rows_are_not_counted(machines, dof):
+    method = denominators(machines, dof)
     once = method.f_test(np.eye(3)[1:])
     again = method.f_test([[0, 1, 0], [0, 0, 1], [0, 1, -1], [0, 0, 0]])
     assert again.df_num == 2
     assert_allclose(again.statistic, once.statistic)
-    if ddf != "satterthwaite":  # whose joint test depends on how the hypothesis is written
+    if dof != "satterthwaite":  # whose joint test depends on how the hypothesis is written
         assert_allclose(again.df_denom, once.df_denom)
 
 
@@ -379,7 +379,7 @@ def test_residual_and_infinite_degrees_of_freedom(machines):
     table = coefficient_tests(machines, None)
     assert np.isinf(table["df"]).all()
     assert_allclose(table["Pr(>|t|)"], machines.pvalues)
-    test = f_test(machines, np.eye(3)[1:], ddf=None)
+    test = f_test(machines, np.eye(3)[1:], dof=None)
     wald = machines.wald_test(np.eye(3)[1:], scalar=True)
     assert_allclose([test.statistic * 2, test.pvalue], [wald.statistic, wald.pvalue])
 
@@ -420,7 +420,7 @@ def test_refusals(machines):
 def test_generalized_models_have_only_asymptotic_tests():
     family = sm.families.Binomial()
     result = smf.mixedglm2("use ~ age + (1 | dist)", datasets.load("contra"), family).fit()
-    with pytest.raises(OptionError, match="only ddf=None"):
+    with pytest.raises(OptionError, match="only dof=None"):
         denominators(result, "satterthwaite")
     assert_allclose(coefficient_tests(result, None)["Pr(>|t|)"], result.pvalues)
 
@@ -428,7 +428,7 @@ def test_generalized_models_have_only_asymptotic_tests():
 def test_too_many_dependent_effects(monkeypatch):
     monkeypatch.setattr(kenward_roger_traces, "LARGEST_TAIL", 5)
     result = fit_shipped("penicillin", reml=True)
-    with pytest.raises(OptionError, match=r"6 random effects of 'sample' .* use ddf='satterth"):
+    with pytest.raises(OptionError, match=r"6 random effects of 'sample' .* use dof='satterth"):
         denominators(result, "kenward-roger")
 
 

@@ -51,15 +51,15 @@ def test_types_of_one_hypothesis_have_the_same_degrees_of_freedom(seed):
 
 
 @pytest.mark.parametrize("typ", [2, 3])
-@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", None])
-def test_terms_without_columns_of_their_own_keep_their_rows(typ, ddf):
+@pytest.mark.parametrize("dof", ["satterthwaite", "kenward-roger", None])
+def test_terms_without_columns_of_their_own_keep_their_rows(typ, dof):
     data = few(1, 8, 60)
     data["twice"] = 2 * data["x"] + 1
-    table = reml("y ~ a + x + twice + (1 | g)", data).anova(typ=typ, ddf=ddf)
+    table = reml("y ~ a + x + twice + (1 | g)", data).anova(typ=typ, dof=dof)
     assert list(table.index) == ["a", "x", "twice"]
     assert table["df_num"].tolist() == [3, 0, 0]
     assert table.loc[["x", "twice"], "PR(>F)"].isna().all()
-    alone = reml("y ~ a + x + (1 | g)", data).anova(typ=typ, ddf=ddf)
+    alone = reml("y ~ a + x + (1 | g)", data).anova(typ=typ, dof=dof)
     assert_allclose(table.loc["a"], alone.loc["a"], rtol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_kenward_roger_has_no_negative_statistics():
             continue
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            row = fit.anova(ddf="kenward-roger").loc["b"]
+            row = fit.anova(dof="kenward-roger").loc["b"]
             again = fit.with_inference(dof="kenward-roger").wald_test_terms().table.loc["b"]
         lost = np.isnan(row["PR(>F)"])
         told = [w for w in caught if issubclass(w.category, MixedModelWarning)]

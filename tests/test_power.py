@@ -122,16 +122,16 @@ def test_likelihood_ratios_are_those_of_two_fits(options):
 def test_terms_and_combinations_are_tested_together(test):
     data = datasets.load("machines")
     result = smf.mixedlm2("score ~ machine + (1 | worker)", data).fit(reml=True)
-    ddf = None if test == "wald" else test
+    dof = None if test == "wald" else test
     pairs = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, -1.0]]  # the third depends on two
     response = simulate(result, 1, seed=6, beta=[50.0, 0.5, -0.5])[:, 0]
     fit = smf.mixedlm2("y ~ machine + (1 | worker)", data.assign(y=response)).fit(reml=True)
     options = {"beta": [50.0, 0.5, -0.5], "test": test, "seed": 6}
     terms = power(result, 1, hypotheses="terms", **options)
     assert list(terms.pvalues.columns) == ["machine"]
-    assert_allclose(terms.pvalues.iloc[0], anova(fit, ddf=ddf)["PR(>F)"], rtol=1e-3)
+    assert_allclose(terms.pvalues.iloc[0], anova(fit, dof=dof)["PR(>F)"], rtol=1e-3)
     named = power(result, 1, hypotheses={"all": pairs, "last": pairs[2]}, **options)
-    want = [f_test(fit, rows, ddf=ddf).pvalue for rows in (pairs, pairs[2])]
+    want = [f_test(fit, rows, dof=dof).pvalue for rows in (pairs, pairs[2])]
     assert_allclose(named.pvalues.iloc[0], want, rtol=1e-3)
 
 

@@ -208,7 +208,7 @@ def test_another_reference_changes_nothing_else():
     assert_allclose(again.with_inference().bse, plain.bse)
     assert again.llf == plain.llf
     assert isinstance(again.params, pd.Series)
-    assert_allclose(anova(again)["F"], anova(plain, ddf="kenward-roger")["F"])
+    assert_allclose(anova(again)["F"], anova(plain, dof="kenward-roger")["F"])
 
 
 def test_references_survive_pickling_and_the_loss_of_data():

@@ -53,9 +53,9 @@ typedef enum {
     SMM_STOP_ROUNDOFF = 4, /* no further decrease above rounding error */
     SMM_STOP_MAXEVAL = 5,
     SMM_STOP_MAXTIME = 6,
-    SMM_STOP_FAILED = 7,  /* the objective cannot be evaluated where it must be */
-    SMM_STOP_FORCED = 8,  /* interrupted by the caller */
-    SMM_STOP_STALLED = 9  /* many steps brought no progress */
+    SMM_STOP_FAILED = 7, /* the objective cannot be evaluated where it must be */
+    SMM_STOP_FORCED = 8, /* interrupted by the caller */
+    SMM_STOP_STALLED = 9 /* many steps brought no progress */
 } smm_stop;
 
 /* BLAS and LAPACK routines with Fortran calling convention, 32-bit integers.
@@ -67,8 +67,8 @@ typedef struct {
     void (*dpotrf)(char *, int *, double *, int *, int *);
     void (*dpotri)(char *, int *, double *, int *, int *);
     void (*dsyev)(char *, char *, int *, double *, int *, double *, double *, int *, int *);
-    void (*dgemm)(char *, char *, int *, int *, int *, double *, double *, int *, double *,
-                  int *, double *, double *, int *);
+    void (*dgemm)(char *, char *, int *, int *, int *, double *, double *, int *, double *, int *,
+                  double *, double *, int *);
     void (*dsymm)(char *, char *, int *, int *, double *, double *, int *, double *, int *,
                   double *, double *, int *);
     void (*dsyrk)(char *, char *, int *, int *, double *, double *, int *, double *, double *,
@@ -207,14 +207,14 @@ typedef struct {
 /* ... and what happened. log_theta (log_capacity x ntheta) and log_value (log_capacity)
  * are the caller's and keep the first log_capacity evaluations. */
 typedef struct {
-    int stop;                 /* smm_stop */
+    int stop; /* smm_stop */
     int64_t evaluations, gradients, failures;
-    double value;             /* the least objective found, at theta */
-    double decrement;         /* decrease the quadratic model still promises there */
-    double min_eigenvalue;    /* of the curvature in units of smm_theta_scale */
+    double value;          /* the least objective found, at theta */
+    double decrement;      /* decrease the quadratic model still promises there */
+    double min_eigenvalue; /* of the curvature in units of smm_theta_scale */
     int64_t log_capacity;
     double *log_theta, *log_value;
-    double *gradient;         /* (ntheta) at theta; may be NULL */
+    double *gradient; /* (ntheta) at theta; may be NULL */
 } smm_report;
 
 /* Minimize the objective from theta (ntheta; in: start, out: end) by Newton steps on the
@@ -225,7 +225,7 @@ typedef struct {
 int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
 /* End another minimizer's run at theta (ntheta; in and out) as those here do: off zero or exactly
- * there, with promise and curvature in the report. */
+ * there, with promise and curvature in the report. Returns what smm_newton returns. */
 int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_report *report);
 
 /* Fit the model to many responses by smm_newton, each from the same start.
@@ -242,8 +242,8 @@ int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_re
  *   done       number of rows finished, counted from the first; rows beyond are undefined.
  * Returns SMM_OK, also when the flag or options->poll ended the run; SMM_EINVAL, SMM_ESTATE. */
 int smm_refit(smm_workspace *ws, int64_t count, const double *responses, const double *weights,
-              const smm_options *options, const double *start, const int32_t *flag,
-              double *theta, double *beta, double *xvx_inverse, double *scalars, int64_t *done);
+              const smm_options *options, const double *start, const int32_t *flag, double *theta,
+              double *beta, double *xvx_inverse, double *scalars, int64_t *done);
 
 /* Function pointers of the NLopt C API (nlopt.h). */
 typedef struct {

@@ -72,7 +72,8 @@ int smm_quadrature_value(smm_glmm *g, double *value)
         for (int32_t node = 0; node < total; node++) part += exp(terms[node] - largest);
         sum -= 2 * (largest + log(part));
         /* from here on, the shares of the terms */
-        for (int32_t node = 0; node < total; node++) terms[node] = exp(terms[node] - largest) / part;
+        for (int32_t node = 0; node < total; node++)
+            terms[node] = exp(terms[node] - largest) / part;
     }
     *value = sum - 2 * (g->kernel == 1 ? 0 : g->saturated); /* see smm_rows_at */
     return SMM_OK;
@@ -129,8 +130,8 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
         smm_invert_lower(k, ws->L + d->valptr[j], k, inv);
         for (int32_t c = 0; c < k; c++)
             for (int32_t r = c; r < k; r++)
-                middle[r + c * k] = middle[c + r * k] =
-                    r == c ? 1 + Ej[r + c * k] : Ej[r + c * k];
+                middle[r + c * k] = middle[c + r * k] = r == c ? 1 + Ej[r + c * k]
+                                                               : Ej[r + c * k];
         for (int32_t c = 0; c < k; c++)
             for (int32_t r = 0; r < k; r++) { /* half = middle L^-1 */
                 double sum = 0;

@@ -23,13 +23,13 @@ static inline void panel_solve(int32_t rows, int32_t k, const double *D, double 
 
 /* C (ki x kj, leading dimension ldc) -= Pi Pj' with Pi, Pj of k columns in one panel. */
 static inline void block_update(int32_t ki, int32_t kj, int32_t k, const double *Pi,
-                                const double *Pj, int32_t ld, double *SMM_RESTRICT C,
-                                int32_t ldc)
+                                const double *Pj, int32_t ld, double *SMM_RESTRICT C, int32_t ldc)
 {
     for (int32_t e = 0; e < k; e++)
         for (int32_t c = 0; c < kj; c++) {
             double f = Pj[c + (int64_t)e * ld];
-            for (int32_t r = 0; r < ki; r++) C[r + (int64_t)c * ldc] -= Pi[r + (int64_t)e * ld] * f;
+            for (int32_t r = 0; r < ki; r++)
+                C[r + (int64_t)c * ldc] -= Pi[r + (int64_t)e * ld] * f;
         }
 }
 
@@ -151,8 +151,7 @@ int smm_factor(smm_workspace *ws)
         for (int64_t c = 0; c < d->node_cols[j]; c++)
             smm_multiply(&product, panel[c + c * d->height[j]]);
     }
-    for (int64_t c = 0; c < d->qt; c++)
-        smm_multiply(&product, ws->L[d->tail_at + c + c * d->qt]);
+    for (int64_t c = 0; c < d->qt; c++) smm_multiply(&product, ws->L[d->tail_at + c + c * d->qt]);
     ws->logdet_omega = 2 * (product.log + log(product.rest));
     return isfinite(ws->logdet_omega) ? SMM_OK : SMM_ENONFINITE;
 }

@@ -41,7 +41,8 @@ void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv)
         inv[c + (size_t)c * k] = 1.0 / l[c + (size_t)c * ldl];
         for (int32_t r = c + 1; r < k; r++) {
             double sum = 0;
-            for (int32_t d = c; d < r; d++) sum += l[r + (size_t)d * ldl] * inv[d + (size_t)c * k];
+            for (int32_t d = c; d < r; d++)
+                sum += l[r + (size_t)d * ldl] * inv[d + (size_t)c * k];
             inv[r + (size_t)c * k] = -sum / l[r + (size_t)r * ldl];
         }
     }

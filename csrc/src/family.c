@@ -52,8 +52,8 @@ static double binomial_row(double y, double m, const smm_mean *x, int observed, 
         value = m * x->log_mu;
     } else {
         out->l = m * r * (x->a + x->b);
-        value = -m * (shortfall(y, x->mu, x->log_mu, r) +
-                      shortfall(miss, x->rest, x->log_rest, -r));
+        value = -m *
+                (shortfall(y, x->mu, x->log_mu, r) + shortfall(miss, x->rest, x->log_rest, -r));
     }
     out->we = m * x->a * x->b;
     out->wo = m * (misses_b1 - hits_a1);

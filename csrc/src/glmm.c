@@ -16,16 +16,45 @@ static int64_t lay_out(smm_glmm *g, double *base)
         double **field;
         int64_t size;
     } all[] = {
-        {&g->beta, p},      {&g->xb, n},       {&g->eta, n},       {&g->l, n},
-        {&g->we, n},        {&g->storage_wo, n}, {&g->dw, n},      {&g->l_zeta, n},
-        {&g->w_zeta, n},    {&g->work, n},     {&g->lbar, n},      {&g->u, q},
-        {&g->u_old, q},     {&g->u_kept, q},   {&g->u_known, q},  {&g->beta_known, p},   {&g->u_good, q},    {&g->zl, q},
-        {&g->zc, q},        {&g->v, q},        {&g->xr, p},        {&g->beta_old, p},
-        {&g->beta_kept, p}, {&g->beta_good, p}, {&g->beta_start, p},
-        {&g->direct, kk},   {&g->tk, kk},      {&g->scale, np},    {&g->HW, nt * p},
-        {&g->theta_block, nt * nt}, {&g->row, n}, {&g->trial, n}, {&g->trial_zeta, n},
-        {&g->saturated_zeta, n}, {&g->log_y, n}, {&g->target_rows, n},
-        {&g->run_vectors, SMM_RUN_VECTORS(np)}, {&g->run_pairs, 2 * SMM_MEMORY * np}, {&g->run_matrices, SMM_RUN_MATRICES(np)},
+        {&g->beta, p},
+        {&g->xb, n},
+        {&g->eta, n},
+        {&g->l, n},
+        {&g->we, n},
+        {&g->storage_wo, n},
+        {&g->dw, n},
+        {&g->l_zeta, n},
+        {&g->w_zeta, n},
+        {&g->work, n},
+        {&g->lbar, n},
+        {&g->u, q},
+        {&g->u_old, q},
+        {&g->u_kept, q},
+        {&g->u_known, q},
+        {&g->beta_known, p},
+        {&g->u_good, q},
+        {&g->zl, q},
+        {&g->zc, q},
+        {&g->v, q},
+        {&g->xr, p},
+        {&g->beta_old, p},
+        {&g->beta_kept, p},
+        {&g->beta_good, p},
+        {&g->beta_start, p},
+        {&g->direct, kk},
+        {&g->tk, kk},
+        {&g->scale, np},
+        {&g->HW, nt * p},
+        {&g->theta_block, nt * nt},
+        {&g->row, n},
+        {&g->trial, n},
+        {&g->trial_zeta, n},
+        {&g->saturated_zeta, n},
+        {&g->log_y, n},
+        {&g->target_rows, n},
+        {&g->run_vectors, SMM_RUN_VECTORS(np)},
+        {&g->run_pairs, 2 * SMM_MEMORY * np},
+        {&g->run_matrices, SMM_RUN_MATRICES(np)},
     };
     const int64_t zone = SMM_RED_ZONE / sizeof(double);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -114,8 +143,8 @@ int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *
     double *x = smm_alloc(&d->mem, (size_t)points, sizeof(double));
     double *w = smm_alloc(&d->mem, (size_t)points, sizeof(double));
     int64_t k2 = (int64_t)d->cols[0] * d->cols[0];
-    double *log_terms = smm_alloc(
-        &d->mem, points > 1 ? (size_t)((total + k2) * d->levels[0]) : 1, sizeof(double));
+    double *log_terms = smm_alloc(&d->mem, points > 1 ? (size_t)((total + k2) * d->levels[0]) : 1,
+                                  sizeof(double));
     if (!x || !w || !log_terms) {
         smm_release(&d->mem, x);
         smm_release(&d->mem, w);

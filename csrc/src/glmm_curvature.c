@@ -127,8 +127,8 @@ int smm_glmm_end(smm_glmm *g, const smm_options *options, double *parameters, sm
     return smm_run_end(&problem, options, parameters, report);
 }
 
-int smm_glmm_nlopt(smm_glmm *g, const smm_nlopt *nlopt, int algorithm,
-                   const smm_options *options, double *parameters, smm_report *report)
+int smm_glmm_nlopt(smm_glmm *g, const smm_nlopt *nlopt, int algorithm, const smm_options *options,
+                   double *parameters, smm_report *report)
 {
     if (!g || !nlopt || nlopt->size != sizeof *nlopt || !options || !parameters || !report)
         return SMM_EINVAL;

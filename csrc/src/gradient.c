@@ -79,8 +79,7 @@ static void solve_fixed(smm_workspace *ws)
     smm_apply_lambda(ws, ws->C, ws->C, p);
     smm_multiply_a(ws, ws->C, ws->H, p, NULL);
     for (int64_t i = 0; i < d->q; i++)
-        for (int32_t v = 0; v < p; v++)
-            ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
+        for (int32_t v = 0; v < p; v++) ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
         if (is_large(ws, t)) {
             smm_divide_lambda(ws, t, 0, ws->C, ws->H, p);
@@ -210,7 +209,8 @@ static void subtract_fixed(smm_workspace *ws)
             for (int32_t r = 0; r < k; r++) {
                 for (int32_t v = 0; v < p; v++) {
                     double sum = 0;
-                    for (int32_t w = 0; w < p; w++) sum += H[r * p + w] * ws->Minv[w + (size_t)v * p];
+                    for (int32_t w = 0; w < p; w++)
+                        sum += H[r * p + w] * ws->Minv[w + (size_t)v * p];
                     HM[v] = sum;
                 }
                 for (int32_t c = 0; c < k; c++) {

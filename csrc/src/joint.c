@@ -65,7 +65,8 @@ static int recursive_block(const smm_workspace *ws, int32_t i, int32_t j, int st
     }
     for (int32_t c = kj - 1; c >= 0; c--) /* out <- out D^-1 */
         for (int32_t a = 0; a < ki; a++) {
-            for (int32_t e = c + 1; e < kj; e++) out[a + c * ki] -= out[a + e * ki] * D[e + c * ld];
+            for (int32_t e = c + 1; e < kj; e++)
+                out[a + c * ki] -= out[a + e * ki] * D[e + c * ld];
             out[a + c * ki] /= D[c + c * ld];
         }
     return 1;
@@ -107,8 +108,8 @@ static void inverse_block(smm_workspace *ws, int32_t s, int32_t t, int32_t node_
 }
 
 /* out (row-major, ldo) = Ts B Tt' for B (ks x kt, column-major) and lower-triangular factors. */
-static void scale_block(int32_t ks, int32_t kt, const double *Ts, const double *B, const double *Tt,
-                        double *tmp, double *out, int64_t ldo)
+static void scale_block(int32_t ks, int32_t kt, const double *Ts, const double *B,
+                        const double *Tt, double *tmp, double *out, int64_t ldo)
 {
     for (int32_t c = 0; c < kt; c++)
         for (int32_t r = 0; r < ks; r++) {
@@ -148,8 +149,8 @@ int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, d
             if (levels[s] < 0) continue;
             for (int32_t t = s; t < nterms; at_t += d->cols[t++]) {
                 if (levels[t] < 0) continue;
-                inverse_block(ws, s, t, d->node_of[s][levels[s]], d->node_of[t][levels[t]], kept, tmp,
-                              B);
+                inverse_block(ws, s, t, d->node_of[s][levels[s]], d->node_of[t][levels[t]], kept,
+                              tmp, B);
                 scale_block(d->cols[s], d->cols[t], ws->T + ws->T_at[s], B, ws->T + ws->T_at[t],
                             tmp, out + at_s * K + at_t, K);
                 if (s == t) continue;

@@ -118,7 +118,8 @@ void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const
             for (int32_t v = 0; v < m; v++) {
                 double sum = in[at + (int64_t)r * m + v];
                 for (int32_t e = from; e < to; e++)
-                    sum -= (transposed ? T[e + r * k] : T[r + e * k]) * out[at + (int64_t)e * m + v];
+                    sum -= (transposed ? T[e + r * k] : T[r + e * k]) *
+                           out[at + (int64_t)e * m + v];
                 o[v] = sum / T[r + r * k];
             }
         }
@@ -149,8 +150,7 @@ static inline void strip_multiply(int32_t rows, int32_t cols, const double *SMM_
     for (; v < hi; v++)
         for (int32_t r = 0; r < rows; r++) {
             double sum = 0;
-            for (int32_t c = 0; c < cols; c++)
-                sum += a[r * sr + c * sc] * in[(int64_t)c * m + v];
+            for (int32_t c = 0; c < cols; c++) sum += a[r * sr + c * sc] * in[(int64_t)c * m + v];
             out[(int64_t)r * m + v] += sum;
         }
 }

@@ -138,8 +138,8 @@ static void exponential(double eta, smm_mean *x, link_ratios *r)
 void smm_inverse_link(int link, double power, double eta, smm_mean *x)
 {
     link_ratios r;
-    int turned = link == SMM_LOGLOG || (eta > 0 && (link == SMM_LOGIT || link == SMM_PROBIT ||
-                                                    link == SMM_CAUCHIT));
+    int turned = link == SMM_LOGLOG ||
+                 (eta > 0 && (link == SMM_LOGIT || link == SMM_PROBIT || link == SMM_CAUCHIT));
     double side = turned ? -eta : eta, k = link == SMM_POWER ? 1 / power : 1;
     switch (link) {
     case SMM_LOG:

@@ -161,7 +161,8 @@ static int eigen_step(smm_run *run, const double *g)
     }
     double floor = largest > 0 ? NO_CURVATURE * largest : 1.0;
     for (int32_t i = 0; i < n; i++)
-        root[i] = smallest > ALIKE * largest ? 1 : sqrt(fmax(fabs(run->H[i + (size_t)i * n]), floor));
+        root[i] = smallest > ALIKE * largest ? 1
+                                             : sqrt(fmax(fabs(run->H[i + (size_t)i * n]), floor));
     for (int32_t j = 0; j < n; j++)
         for (int32_t i = 0; i < n; i++)
             run->V[i + (size_t)j * n] = run->H[i + (size_t)j * n] / root[i] / root[j];
@@ -219,8 +220,8 @@ static void correct_curvature(smm_run *run)
         for (int32_t j = 0; j < n; j++) {
             double rj = share * y[j] + rest * Hs[j];
             for (int32_t i = 0; i < n; i++)
-                H[i + (size_t)j * n] +=
-                    (share * y[i] + rest * Hs[i]) * rj / sr - Hs[i] * Hs[j] / sHs;
+                H[i + (size_t)j * n] += (share * y[i] + rest * Hs[i]) * rj / sr -
+                                        Hs[i] * Hs[j] / sHs;
         }
     }
 }
@@ -305,7 +306,8 @@ int smm_run_describe(smm_run *run)
     double value;
     int stop = run->stop;
     int status = stand_at_x(run, &value);
-    if (status == SMM_OK && run->solved < SMM_SOLVED_GRADIENT) status = smm_run_gradient(run, run->g);
+    if (status == SMM_OK && run->solved < SMM_SOLVED_GRADIENT)
+        status = smm_run_gradient(run, run->g);
     if (status == SMM_OK) status = smm_run_model(run, run->g);
     if (status == SMM_OK) status = smm_run_eigen(run);
     run->stop = stop;

@@ -183,7 +183,8 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         if (status == SMM_ENOTPD || status == SMM_ENONFINITE) {
             /* no derivatives here: end at the last point that had them */
             if (!moved_from) return status;
-            if (run.solved < SMM_SOLVED_GRADIENT) memcpy(run.x, old_x, sizeof(double) * (size_t)n);
+            if (run.solved < SMM_SOLVED_GRADIENT)
+                memcpy(run.x, old_x, sizeof(double) * (size_t)n);
             report->decrement = NAN;
             run.stop = SMM_STOP_FAILED;
             break;

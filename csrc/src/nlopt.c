@@ -57,15 +57,24 @@ static double objective(unsigned n, const double *x, double *grad, void *data)
 static int stop_of(int code)
 {
     switch (code) {
-    case 2: return SMM_STOP_FTOL; /* stopval is never set, so 1 and 2 mean the same */
-    case 1: return SMM_STOP_FTOL;
-    case 3: return SMM_STOP_FTOL;
-    case 4: return SMM_STOP_XTOL;
-    case 5: return SMM_STOP_MAXEVAL;
-    case 6: return SMM_STOP_MAXTIME;
-    case -4: return SMM_STOP_ROUNDOFF;
-    case -5: return SMM_STOP_FORCED;
-    default: return SMM_STOP_FAILED;
+    case 2:
+        return SMM_STOP_FTOL; /* stopval is never set, so 1 and 2 mean the same */
+    case 1:
+        return SMM_STOP_FTOL;
+    case 3:
+        return SMM_STOP_FTOL;
+    case 4:
+        return SMM_STOP_XTOL;
+    case 5:
+        return SMM_STOP_MAXEVAL;
+    case 6:
+        return SMM_STOP_MAXTIME;
+    case -4:
+        return SMM_STOP_ROUNDOFF;
+    case -5:
+        return SMM_STOP_FORCED;
+    default:
+        return SMM_STOP_FAILED;
     }
 }
 

@@ -52,17 +52,17 @@ static int grow_push(growing *g, int32_t value)
 /* The quotient graph of the nodes after the leading ones. */
 typedef struct {
     int32_t nodes;
-    int64_t *elem_at, *adj_at;      /* (nodes + 1) list starts, with room to add an element */
-    int32_t *elem, *adj;            /* elements and plain neighbours of each node */
-    int32_t *nelem, *nadj;          /* list lengths */
-    int32_t *elem_weight;           /* per element: weight of its nodes; while it lives none
+    int64_t *elem_at, *adj_at; /* (nodes + 1) list starts, with room to add an element */
+    int32_t *elem, *adj;       /* elements and plain neighbours of each node */
+    int32_t *nelem, *nadj;     /* list lengths */
+    int32_t *elem_weight;      /* per element: weight of its nodes; while it lives none
                                        is eliminated, for that would absorb it */
-    int32_t *weight_left;           /* per element: weight outside the current front */
-    int32_t *stamp;                 /* per element: front in which weight_left is valid */
-    int32_t *mark;                  /* per node: front it was last seen in */
+    int32_t *weight_left;      /* per element: weight outside the current front */
+    int32_t *stamp;            /* per element: front in which weight_left is valid */
+    int32_t *mark;             /* per node: front it was last seen in */
     int32_t *degree, *next, *prev, *bucket;
-    int32_t least;                  /* no degree is below */
-    uint8_t *dead;                  /* per node: eliminated */
+    int32_t least; /* no degree is below */
+    uint8_t *dead; /* per node: eliminated */
 } quotient;
 
 static void bucket_remove(quotient *g, int32_t i)
@@ -237,10 +237,9 @@ done:
 
 static void quotient_free(const smm_allocator *mem, quotient *g)
 {
-    void *all[] = {g->elem_at,     g->adj_at,      g->elem,  g->adj,  g->nelem,
-                   g->nadj,        g->elem_weight, g->weight_left,    g->stamp,
-                   g->mark,        g->degree,      g->next,  g->prev, g->bucket,
-                   g->dead};
+    void *all[] = {g->elem_at, g->adj_at,      g->elem,        g->adj,    g->nelem,
+                   g->nadj,    g->elem_weight, g->weight_left, g->stamp,  g->mark,
+                   g->degree,  g->next,        g->prev,        g->bucket, g->dead};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(mem, all[i]);
 }
 
@@ -397,8 +396,7 @@ int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const
         int32_t cap = (int32_t)(total / DENSE_SHARE) + 1;
         for (int32_t i = nodes - 1; i >= 0; i--)
             if (element[i] < 0)
-                bucket_insert(&g, i,
-                              initial_degree(&g, i, weight, out->rowptr, rows.data, cap));
+                bucket_insert(&g, i, initial_degree(&g, i, weight, out->rowptr, rows.data, cap));
         int64_t left = total;
         /* An element is known by the number of the step that made it: a leading node is
          * its own, later ones count on from there, which is also their place in the head. */

@@ -57,7 +57,8 @@ int smm_condvar(smm_workspace *ws, double *out)
             for (int32_t r = 0; r < k; r++)
                 for (int32_t c = 0; c < k; c++) {
                     double sum = 0;
-                    for (int32_t e = 0; e <= r; e++) sum += T[r + e * k] * smm_inverse_at(ws, block, e, c);
+                    for (int32_t e = 0; e <= r; e++)
+                        sum += T[r + e * k] * smm_inverse_at(ws, block, e, c);
                     TZ[r + c * k] = sum;
                 }
             for (int32_t r = 0; r < k; r++)

@@ -16,10 +16,10 @@
 #include "smm_twice.h"
 
 struct smm_precise {
-    int formed;         /* whether A, ZXy and XXy are those of the workspace */
+    int formed;               /* whether A, ZXy and XXy are those of the workspace */
     smm_twice *A, *ZXy, *XXy; /* as in smm_workspace */
     smm_twice *L, *B, *R;
-    smm_twice *tmp;     /* (maxcols) */
+    smm_twice *tmp; /* (maxcols) */
 };
 
 static smm_twice *take(smm_twice **at, int64_t count)
@@ -110,8 +110,7 @@ static void add_xy(const smm_workspace *ws, int64_t i, double w)
         smm_twice *row = ws->precise->ZXy + d->node_at[d->node_of[t][d->refs[t][i]]] * m;
         for (int32_t c = 0; c < k; c++, row += m) {
             smm_twice f = twice_product(w, z[c]);
-            for (int32_t v = 0; v < m; v++)
-                add(&row[v], twice_scale(f, v < p ? x[v] : ws->y[i]));
+            for (int32_t v = 0; v < m; v++) add(&row[v], twice_scale(f, v < p ? x[v] : ws->y[i]));
         }
     }
     for (int32_t v = 0; v < m; v++) {
@@ -158,7 +157,8 @@ static void fill_omega(smm_workspace *ws)
             }
             for (int32_t r = 0; r < ki; r++) {
                 smm_twice sum = {0, 0};
-                for (int32_t e = r; e < ki; e++) add(&sum, twice_scale(p->tmp[e], Ti[e + r * ki]));
+                for (int32_t e = r; e < ki; e++)
+                    add(&sum, twice_scale(p->tmp[e], Ti[e + r * ki]));
                 out[r + (int64_t)c * ld] = sum;
             }
             if (i == j) add(&out[c + (int64_t)c * ld], (smm_twice){1, 0});

@@ -55,8 +55,8 @@ static int fit_one(smm_workspace *ws, const double *y, const double *weights,
 }
 
 int smm_refit(smm_workspace *ws, int64_t count, const double *responses, const double *weights,
-              const smm_options *options, const double *start, const int32_t *flag,
-              double *theta, double *beta, double *xvx_inverse, double *scalars, int64_t *done)
+              const smm_options *options, const double *start, const int32_t *flag, double *theta,
+              double *beta, double *xvx_inverse, double *scalars, int64_t *done)
 {
     if (!ws || count < 0 || !responses || !options || !start || !theta || !scalars || !done)
         return SMM_EINVAL;

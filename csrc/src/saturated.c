@@ -40,8 +40,8 @@ static double binomial(double y, double m)
     double hits = m * y, misses = m - hits;
     if (!(hits > 0 && misses > 0)) return 0;
     if (m == 1) return y * log(y) + (1 - y) * log1p(-y);
-    return 0.5 * (log(m / hits) - log(misses) - LOG_2PI) + stirling_rest(m) - stirling_rest(hits) -
-           stirling_rest(misses);
+    return 0.5 * (log(m / hits) - log(misses) - LOG_2PI) + stirling_rest(m) -
+           stirling_rest(hits) - stirling_rest(misses);
 }
 
 double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta)

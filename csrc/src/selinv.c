@@ -13,7 +13,8 @@
 
 /* y (ki rows) -= Z (ki x kj) w (kj rows), k columns each; Z' when transposed. */
 static inline void block_multiply(int32_t ki, int32_t kj, const double *Z, int32_t ldz,
-                                  int transpose, int32_t k, const double *w, double *y, int32_t ld)
+                                  int transpose, int32_t k, const double *w, double *y,
+                                  int32_t ld)
 {
     for (int32_t e = 0; e < k; e++)
         for (int32_t c = 0; c < kj; c++)

@@ -63,11 +63,11 @@ struct smm_glmm {
      * its derivatives in zeta, by row too, at the zeta it was computed for. */
     double saturated, saturated_sum_zeta, saturated_at;
     double *saturated_zeta, *log_y; /* (n); log_y of Poisson counts, 0 for those of 0 */
-    double *target, *target_rows; /* (n) see modes.c; target is NULL where modes are unique */
-    double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
-    int known;                    /* whether there are any */
-    double row_unit;              /* the change in eta that one row can detect, without dispersion */
-    int several, met_several;     /* whether the last evaluation, or any, found several modes */
+    double *target, *target_rows;   /* (n) see modes.c; target is NULL where modes are unique */
+    double *u_known, *beta_known;   /* (q), (p): see smm_glmm_set_modes */
+    int known;                      /* whether there are any */
+    double row_unit;          /* the change in eta that one row can detect, without dispersion */
+    int several, met_several; /* whether the last evaluation, or any, found several modes */
     /* per random effect (q), elimination order */
     double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;
     double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */

@@ -35,8 +35,8 @@
 #endif
 
 /* Hot loops are compiled for several instruction sets and picked at load time. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && \
-    !defined(__clang__) && !defined(SMM_NO_CLONES)
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(SMM_NO_CLONES)
 #define SMM_HOT __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define SMM_HOT
@@ -74,12 +74,12 @@ struct smm_design {
     int64_t n, q;
     int32_t p, nterms, ntheta;
 
-    int32_t *levels, *cols;    /* (nterms) */
-    const int32_t **refs;      /* (nterms) borrowed */
-    const double **z;          /* (nterms) borrowed */
-    const double *X;           /* borrowed */
-    int32_t **node_of;         /* (nterms)(levels): node of each level */
-    int64_t *term_at;          /* (nterms + 1): first scalar of each term in output order */
+    int32_t *levels, *cols; /* (nterms) */
+    const int32_t **refs;   /* (nterms) borrowed */
+    const double **z;       /* (nterms) borrowed */
+    const double *X;        /* borrowed */
+    int32_t **node_of;      /* (nterms)(levels): node of each level */
+    int64_t *term_at;       /* (nterms + 1): first scalar of each term in output order */
     int32_t *theta_term, *theta_row, *theta_col; /* (ntheta) */
     int32_t *theta_at;                           /* (nterms + 1): first theta of each term */
     int32_t maxcols;
@@ -88,18 +88,18 @@ struct smm_design {
     int32_t *node_cols, *node_term, *node_level; /* (nodes) */
     int64_t *node_at;                            /* (nodes + 1): first scalar */
 
-    int64_t *rowptr; /* (nhead + 1) */
-    int32_t *row;    /* row nodes of each head column, ascending */
-    int32_t *rowoff; /* panel row where each row block starts */
-    int64_t *valptr; /* (nhead + 1): start of each panel */
-    int32_t *height; /* (nhead): leading dimension of each panel */
+    int64_t *rowptr;    /* (nhead + 1) */
+    int32_t *row;       /* row nodes of each head column, ascending */
+    int32_t *rowoff;    /* panel row where each row block starts */
+    int64_t *valptr;    /* (nhead + 1): start of each panel */
+    int32_t *height;    /* (nhead): leading dimension of each panel */
     int32_t *ntailrows; /* (nhead): scalar rows in the tail, at the bottom of the panel */
     int64_t *tptr;      /* (nhead + 1) */
     int32_t *tidx;      /* scalar tail row of each of them */
     int64_t tail_at, nval;
     int64_t max_panel; /* doubles in the largest panel */
     int32_t ngroups;
-    smm_group *groups; /* every head node is in exactly one group */
+    smm_group *groups;     /* every head node is in exactly one group */
     int64_t group_scratch; /* doubles needed by the largest group's temporary */
 
     /* Blocks of A = Z'WZ on and below the diagonal: block b < nodes is the diagonal
@@ -107,7 +107,7 @@ struct smm_design {
      * column-major, k_row x k_col. */
     int64_t nblocks;
     int32_t *block_row, *block_col;
-    int64_t *block_at;  /* (nblocks + 1): offset of the values of A */
+    int64_t *block_at;   /* (nblocks + 1): offset of the values of A */
     int64_t *block_in_l; /* offset in L of the block's first element */
     int32_t npairs;
     int32_t *pair; /* row-major (n x npairs): coupling block of terms s < t at a row */
@@ -121,32 +121,32 @@ struct smm_workspace {
     /* what was last done: each step needs the one before */
     enum { SMM_EMPTY, SMM_HAS_A, SMM_HAS_VALUE, SMM_HAS_GRADIENT } state;
     int reml;
-    double sigma; /* 0: profiled */
-    int64_t rows; /* those of positive weight, which count */
+    double sigma;         /* 0: profiled */
+    int64_t rows;         /* those of positive weight, which count */
     double *y, *weights;  /* (n) copies of what the cross-products are of; */
     int weighted;         /* 0: weights are ones and not kept */
     smm_precise *precise; /* NULL until it is needed; see precise.c */
     int exact;            /* whether the last value came from there */
 
-    double *A;        /* blocks of Z'WZ */
-    double *ZXy;      /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
-    double *XXy;      /* column-major (m x m): [X y]'W[X y] */
-    double *zrms;     /* (total cols) root mean square of each column of Z */
-    double *T;        /* the factors, column-major, term after term */
-    int32_t *T_at;    /* (nterms + 1) */
-    double *theta;    /* (ntheta) */
-    double *L, *inverse;  /* head panels and tail; see above */
-    double *B;        /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
-    double *R;        /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
-    double *Minv;     /* column-major (p x p): (X'V^-1 X)^-1 */
-    double *beta;     /* (p) */
-    double *u, *b, *e; /* (q) elimination order: u, Lambda u, e_Z = Z'W residual */
-    double *C, *H;    /* row-major (q x p): Omega^-1 Lambda'Z'WX and Z'V^-1 X */
-    double *GT;       /* per term k x k column-major: Gamma_t T_t */
-    double *W, *AW;   /* row-major (q x ntheta): see curvature */
-    double *vtheta;   /* (ntheta) scratch of smm_curvature */
-    double *mtheta;   /* (2 ntheta^2 + 2 m ntheta) likewise */
-    double *scale;        /* (ntheta) see smm_theta_scale */
+    double *A;           /* blocks of Z'WZ */
+    double *ZXy;         /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
+    double *XXy;         /* column-major (m x m): [X y]'W[X y] */
+    double *zrms;        /* (total cols) root mean square of each column of Z */
+    double *T;           /* the factors, column-major, term after term */
+    int32_t *T_at;       /* (nterms + 1) */
+    double *theta;       /* (ntheta) */
+    double *L, *inverse; /* head panels and tail; see above */
+    double *B;           /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
+    double *R;           /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
+    double *Minv;        /* column-major (p x p): (X'V^-1 X)^-1 */
+    double *beta;        /* (p) */
+    double *u, *b, *e;   /* (q) elimination order: u, Lambda u, e_Z = Z'W residual */
+    double *C, *H;       /* row-major (q x p): Omega^-1 Lambda'Z'WX and Z'V^-1 X */
+    double *GT;          /* per term k x k column-major: Gamma_t T_t */
+    double *W, *AW;      /* row-major (q x ntheta): see curvature */
+    double *vtheta;      /* (ntheta) scratch of smm_curvature */
+    double *mtheta;      /* (2 ntheta^2 + 2 m ntheta) likewise */
+    double *scale;       /* (ntheta) see smm_theta_scale */
     double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
     double r2, logdet_omega, logdet_xvx, value;
@@ -226,8 +226,7 @@ typedef struct {
     int32_t *row;    /* positions, ascending, of the rows of each head column */
 } smm_order;
 int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const int32_t *weight,
-                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b,
-                    smm_order *out);
+                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b, smm_order *out);
 void smm_order_free(const smm_allocator *mem, smm_order *order);
 
 /* lambda.c */
@@ -265,14 +264,14 @@ typedef struct {
     int32_t n;
     void *ctx;
     int (*value)(void *ctx, const double *parameters, double *value);
-    int (*gradient)(void *ctx, double *gradient);   /* where value was last called */
-    int (*curvature)(void *ctx, double *hessian);   /* where gradient was last called */
-    const double *scale;  /* (n): x = parameters / scale has unit-size elements */
-    double *vectors;      /* SMM_RUN_VECTORS(n) doubles */
-    double *matrices;     /* SMM_RUN_MATRICES(n) doubles */
-    int memory;           /* steps to correct the curvature with; 0: it is good by itself */
-    int trusted;          /* steps before that: regular problems end before */
-    double *pairs;        /* (2 memory n): steps and changes of the gradient */
+    int (*gradient)(void *ctx, double *gradient); /* where value was last called */
+    int (*curvature)(void *ctx, double *hessian); /* where gradient was last called */
+    const double *scale; /* (n): x = parameters / scale has unit-size elements */
+    double *vectors;     /* SMM_RUN_VECTORS(n) doubles */
+    double *matrices;    /* SMM_RUN_MATRICES(n) doubles */
+    int memory;          /* steps to correct the curvature with; 0: it is good by itself */
+    int trusted;         /* steps before that: regular problems end before */
+    double *pairs;       /* (2 memory n): steps and changes of the gradient */
 } smm_problem;
 
 #define SMM_MEMORY 10
@@ -283,14 +282,14 @@ typedef struct {
     const smm_problem *problem;
     const smm_options *options;
     smm_report *report;
-    double started;              /* seconds */
-    double *point;               /* (n) parameters of the last evaluation */
-    double value;                /* and its value */
+    double started; /* seconds */
+    double *point;  /* (n) parameters of the last evaluation */
+    double value;   /* and its value */
     smm_solved solved;
     double *x, *g, *step, *eigenvalues, *root, *work; /* (n), work longer */
-    double *H, *V;               /* (n x n): Hessian, eigenvectors */
-    int pairs;                   /* steps remembered so far, the oldest first */
-    int stop;                    /* set when a limit or the caller ends the run */
+    double *H, *V;                                    /* (n x n): Hessian, eigenvectors */
+    int pairs; /* steps remembered so far, the oldest first */
+    int stop;  /* set when a limit or the caller ends the run */
 } smm_run;
 
 int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *options,

@@ -61,8 +61,8 @@ static int once_optimize(void *opt, double *x, double *minf)
 
 static smm_nlopt once_table(void)
 {
-    return (smm_nlopt){sizeof(smm_nlopt), once_create, free,     once_objective,
-                       once_set,          once_set,    once_set, once_set,
+    return (smm_nlopt){sizeof(smm_nlopt), once_create, free,      once_objective,
+                       once_set,          once_set,    once_set,  once_set,
                        once_maxeval,      once_set,    once_stop, once_optimize};
 }
 
@@ -75,10 +75,7 @@ entries entries_make(uint64_t seed, int32_t p)
     return e;
 }
 
-void entries_free(entries *e)
-{
-    mixed_free(&e->x);
-}
+void entries_free(entries *e) { mixed_free(&e->x); }
 
 int entries_linear(const entries *e, const smm_design *design, smm_workspace **ws)
 {
@@ -139,7 +136,8 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_value(ws, m->theta, s->out), 1);
     add(s, smm_gradient(ws, s->out), nt);
     add(s, smm_curvature(ws, s->out), nt * nt);
-    add(s, smm_solution(ws, p ? beta : NULL, s->out, s->out + q, p ? inverse : NULL, s->out + 2 * q),
+    add(s,
+        smm_solution(ws, p ? beta : NULL, s->out, s->out + q, p ? inverse : NULL, s->out + 2 * q),
         2 * q + 4);
     add(s, smm_condvar(ws, s->out), e->condvar);
     add(s, smm_leverage(ws, m->weights, s->out), n);
@@ -150,9 +148,12 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add_minimization(s, status, &report);
     status = smm_nlopt_minimize(ws, &nlopt, 0, &options, theta, &report);
     add_minimization(s, status, &report);
+    status = smm_end(ws, &options, theta, &report);
+    add_minimization(s, status, &report);
     for (int64_t i = 0; i < n * RESPONSES; i++) responses[i] = m->y[(7 * i + i / n) % n];
-    add(s, smm_refit(ws, RESPONSES, responses, m->weights, &options, m->theta, &flag, s->out,
-                     p ? beta : NULL, p ? inverse : NULL, s->out + RESPONSES * nt, &done),
+    add(s,
+        smm_refit(ws, RESPONSES, responses, m->weights, &options, m->theta, &flag, s->out,
+                  p ? beta : NULL, p ? inverse : NULL, s->out + RESPONSES * nt, &done),
         RESPONSES * (nt + 3));
     add(s, done == RESPONSES ? SMM_OK : SMM_ESTATE, 0);
     double sum = s->sum;
@@ -187,9 +188,10 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
     add(s, SMM_OK, 2);
     add(s, smm_glmm_value(g, at, s->out), 1);
     add(s, smm_glmm_gradient(g, s->out), count);
-    add(s, smm_glmm_solution(g, p ? s->out : NULL, s->out + p, s->out + p + q, s->out + p + 2 * q,
-                             p ? s->out + p + 2 * q + n : NULL, s->out + p + 2 * q + n + p * p,
-                             NULL),
+    add(s,
+        smm_glmm_solution(g, p ? s->out : NULL, s->out + p, s->out + p + q, s->out + p + 2 * q,
+                          p ? s->out + p + 2 * q + n : NULL, s->out + p + 2 * q + n + p * p,
+                          NULL),
         p + 2 * q + n + p * p + e->condvar);
     add(s, smm_glmm_leverage(g, s->out), n);
     add(s, smm_glmm_level_covariances(g, 2, which, s->out), 2 * 9);
@@ -199,8 +201,11 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
     add_minimization(s, status, &report);
     status = smm_glmm_nlopt(g, &nlopt, 0, &options, at, &report);
     add_minimization(s, status, &report);
-    add(s, smm_family_rows(&e->x.family, n, m->y, NULL, e->x.offset, 0, s->out, NULL, NULL, NULL,
-                           NULL, NULL, NULL, NULL),
+    status = smm_glmm_end(g, &options, at, &report);
+    add_minimization(s, status, &report);
+    add(s,
+        smm_family_rows(&e->x.family, n, m->y, NULL, e->x.offset, 0, s->out, NULL, NULL, NULL,
+                        NULL, NULL, NULL, NULL),
         n);
     double sum = s->sum;
     free(s);

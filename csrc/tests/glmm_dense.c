@@ -29,9 +29,14 @@ mixed mixed_make(problem m, smm_family family, int weighted, double level, doubl
             m.y[i] = floor((trials + 1) * uniform(&state)) / trials;
             break;
         case SMM_POISSON:
-        case SMM_NEGATIVE_BINOMIAL: m.y[i] = floor(fabs(1.5 + 2 * g)); break;
-        case SMM_GAUSSIAN: m.y[i] = level + g; break;
-        default: m.y[i] = exp(0.5 * g);
+        case SMM_NEGATIVE_BINOMIAL:
+            m.y[i] = floor(fabs(1.5 + 2 * g));
+            break;
+        case SMM_GAUSSIAN:
+            m.y[i] = level + g;
+            break;
+        default:
+            m.y[i] = exp(0.5 * g);
         }
     }
     return x;
@@ -113,8 +118,9 @@ modes dense_modes(const mixed *x)
     const problem *m = &x->m;
     int64_t n = m->n, q = m->q, size = q + (x->fast ? m->p : 0);
     double *Z = dense_z(m), *lambda = dense_lambda(m, m->theta);
-    modes a = {n, q, doubles(q), doubles(m->p), doubles(n), doubles(n * q), doubles(n),
-               doubles(q * q), 0, 0, 0};
+    modes a = {
+        n, q, doubles(q), doubles(m->p), doubles(n), doubles(n * q), doubles(n), doubles(q * q),
+        0, 0, 0};
     memcpy(a.beta, x->beta, sizeof(double) * (size_t)m->p);
     for (int64_t c = 0; c < q; c++)
         for (int64_t e = c; e < q; e++)
@@ -259,7 +265,8 @@ double dense_integral(const mixed *x)
     double *top = doubles(levels), *h = doubles(levels), *sum = doubles(levels), move[] = {0, 0};
     heights(x, &a, NULL, move, top);
     for (move[0] = -reach; move[0] <= reach; move[0] += step)
-        for (move[1] = k == 1 ? 0 : -reach; move[1] <= reach; move[1] += k == 1 ? INFINITY : step) {
+        for (move[1] = k == 1 ? 0 : -reach; move[1] <= reach;
+             move[1] += k == 1 ? INFINITY : step) {
             heights(x, &a, NULL, move, h);
             for (int32_t j = 0; j < levels; j++) sum[j] += exp(h[j] - top[j]);
         }

@@ -36,9 +36,9 @@ void gauss_hermite(int32_t points, double *nodes, double *log_weights);
 /* What the dense computation finds at the conditional modes. */
 typedef struct {
     int64_t n, q;
-    double *u, *beta, *eta;      /* (q), (p), (n) */
-    double *zl, *weights;        /* Z Lambda (n x q), weights of Omega (n) */
-    double *omega_inverse;       /* (q x q) */
+    double *u, *beta, *eta; /* (q), (p), (n) */
+    double *zl, *weights;   /* Z Lambda (n x q), weights of Omega (n) */
+    double *omega_inverse;  /* (q x q) */
     double loglik, usq, logdet;
 } modes;
 

@@ -36,11 +36,13 @@ static int32_t level_of(enum layout layout, int64_t i, int64_t n, int32_t t,
 {
     int64_t block = 1;
     switch (layout) {
-    case NESTED: return (int32_t)(i * levels[t] / n);
+    case NESTED:
+        return (int32_t)(i * levels[t] / n);
     case COMPLETE:
         for (int32_t s = 0; s < t; s++) block *= levels[s];
         return (int32_t)(i / block % levels[t]);
-    default: return (int32_t)(uniform(state) * levels[t]);
+    default:
+        return (int32_t)(uniform(state) * levels[t]);
     }
 }
 
@@ -114,7 +116,8 @@ smm_design *problem_design(const problem *m)
 {
     smm_blas blas = ref_blas();
     smm_design *design;
-    if (smm_design_create(&blas, NULL, m->n, m->nterms, m->term, m->p, m->p ? m->X : NULL, &design))
+    if (smm_design_create(&blas, NULL, m->n, m->nterms, m->term, m->p, m->p ? m->X : NULL,
+                          &design))
         abort();
     return design;
 }

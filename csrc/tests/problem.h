@@ -11,9 +11,9 @@
 #define MAX_TERMS 4
 
 enum layout {
-    RANDOM,   /* independent levels: partial crossing */
-    NESTED,   /* each term's levels are nested in the next one's */
-    COMPLETE  /* every combination of levels in turn */
+    RANDOM,  /* independent levels: partial crossing */
+    NESTED,  /* each term's levels are nested in the next one's */
+    COMPLETE /* every combination of levels in turn */
 };
 
 typedef struct {

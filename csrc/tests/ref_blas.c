@@ -219,7 +219,7 @@ static void dsyev(char *jobz, char *uplo, int *n, double *a, int *lda, double *w
 
 smm_blas ref_blas(void)
 {
-    smm_blas blas = {sizeof(smm_blas), (int)sizeof(int), dpotrf, dpotri, dsyev,
-                     dgemm,            dsymm,            dsyrk,  dtrsm};
+    smm_blas blas = {
+        sizeof(smm_blas), (int)sizeof(int), dpotrf, dpotri, dsyev, dgemm, dsymm, dsyrk, dtrsm};
     return blas;
 }

@@ -62,8 +62,10 @@ int main(void)
         int64_t n;
         int32_t p, nterms, levels[MAX_TERMS], cols[MAX_TERMS];
     } shapes[] = {
-        {RANDOM, 30, 2, 1, {6}, {1}},         {RANDOM, 40, 0, 1, {5}, {3}},
-        {COMPLETE, 60, 2, 2, {6, 5}, {2, 1}}, {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
+        {RANDOM, 30, 2, 1, {6}, {1}},
+        {RANDOM, 40, 0, 1, {5}, {3}},
+        {COMPLETE, 60, 2, 2, {6, 5}, {2, 1}},
+        {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
         {RANDOM, 400, 1, 2, {250, 180}, {1, 1}}, /* lists that have to grow */
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {

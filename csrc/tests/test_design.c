@@ -39,10 +39,10 @@ static void test_terms(void)
         {3, 1, refs, z, full},
     };
     const smm_term impossible[] = {
-        {0, 2, refs, z, full},   {-1, 2, refs, z, full},    {2, 2, refs, z, full},
-        {3, 0, refs, z, full},   {3, -2, refs, z, full},    {3, 2, NULL, z, full},
-        {3, 2, refs, NULL, full}, {3, 2, refs, z, NULL},    {3, 2, negative, z, full},
-        {3, 2, refs, z, upper},  {3, 2, refs, z, gap},
+        {0, 2, refs, z, full},    {-1, 2, refs, z, full}, {2, 2, refs, z, full},
+        {3, 0, refs, z, full},    {3, -2, refs, z, full}, {3, 2, NULL, z, full},
+        {3, 2, refs, NULL, full}, {3, 2, refs, z, NULL},  {3, 2, negative, z, full},
+        {3, 2, refs, z, upper},   {3, 2, refs, z, gap},
     };
     for (size_t i = 0; i < sizeof legal / sizeof *legal; i++) CHECK(create(legal[i]) == SMM_OK);
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++)

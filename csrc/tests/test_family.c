@@ -45,20 +45,33 @@ static real mean_of(const smm_family *f, real eta, real *rest)
 {
     real mu;
     switch (f->link) {
-    case SMM_LOGIT: return *rest = 1 / (1 + expl(eta)), 1 / (1 + expl(-eta));
-    case SMM_PROBIT: return *rest = erfcl(eta / sqrtl(2)) / 2, erfcl(-eta / sqrtl(2)) / 2;
-    case SMM_CLOGLOG: return *rest = expl(-expl(eta)), -expm1l(-expl(eta));
-    case SMM_LOGLOG: return *rest = -expm1l(-expl(-eta)), expl(-expl(-eta));
-    case SMM_CAUCHIT: return *rest = atan2l(1, eta) / PI_L, atan2l(1, -eta) / PI_L;
-    case SMM_LOG: mu = expl(eta); break;
-    case SMM_POWER: mu = powl(eta, 1 / (real)f->power); break;
-    default: mu = eta;
+    case SMM_LOGIT:
+        return *rest = 1 / (1 + expl(eta)), 1 / (1 + expl(-eta));
+    case SMM_PROBIT:
+        return *rest = erfcl(eta / sqrtl(2)) / 2, erfcl(-eta / sqrtl(2)) / 2;
+    case SMM_CLOGLOG:
+        return *rest = expl(-expl(eta)), -expm1l(-expl(eta));
+    case SMM_LOGLOG:
+        return *rest = -expm1l(-expl(-eta)), expl(-expl(-eta));
+    case SMM_CAUCHIT:
+        return *rest = atan2l(1, eta) / PI_L, atan2l(1, -eta) / PI_L;
+    case SMM_LOG:
+        mu = expl(eta);
+        break;
+    case SMM_POWER:
+        mu = powl(eta, 1 / (real)f->power);
+        break;
+    default:
+        mu = eta;
     }
     *rest = 1 - mu;
     return mu;
 }
 
-static real choose(real n, real k) { return lgammal(n + 1) - lgammal(k + 1) - lgammal(n - k + 1); }
+static real choose(real n, real k)
+{
+    return lgammal(n + 1) - lgammal(k + 1) - lgammal(n - k + 1);
+}
 
 static real times_log(real a, real b) { return a == 0 ? 0 : a * logl(b); }
 
@@ -67,8 +80,10 @@ static real density(row r, real eta, real zeta)
 {
     real rest, mu = mean_of(&r.family, eta, &rest), y = r.y, m = r.m, phi = expl(zeta), k;
     switch (r.family.distribution) {
-    case SMM_BINOMIAL: return choose(m, m * y) + times_log(m * y, mu) + times_log(m - m * y, rest);
-    case SMM_POISSON: return m * (times_log(y, mu) - mu - lgammal(y + 1));
+    case SMM_BINOMIAL:
+        return choose(m, m * y) + times_log(m * y, mu) + times_log(m - m * y, rest);
+    case SMM_POISSON:
+        return m * (times_log(y, mu) - mu - lgammal(y + 1));
     case SMM_GAMMA: /* shape k, scale mu / k */
         k = m / phi;
         return (k - 1) * logl(y) - y * k / mu - k * logl(mu / k) - lgammal(k);
@@ -79,7 +94,8 @@ static real density(row r, real eta, real zeta)
         k = 1 / phi;
         return m * (lgammal(y + k) - lgammal(k) - lgammal(y + 1) + k * logl(k / (k + mu)) +
                     times_log(y, mu / (k + mu)));
-    default: return -(logl(2 * PI_L * phi / m) + m * powl(y - mu, 2) / phi) / 2;
+    default:
+        return -(logl(2 * PI_L * phi / m) + m * powl(y - mu, 2) / phi) / 2;
     }
 }
 
@@ -168,8 +184,11 @@ static void test_all_pairs(void)
 /* Where mu rounds to 0 or 1, as far as log(1 - mu) is a number. */
 static void test_tails(void)
 {
-    static const double reach[] = {[SMM_LOGIT] = 680, [SMM_PROBIT] = 37, [SMM_CLOGLOG] = 6.5,
-                                   [SMM_LOGLOG] = 6.5, [SMM_CAUCHIT] = 1e12};
+    static const double reach[] = {[SMM_LOGIT] = 680,
+                                   [SMM_PROBIT] = 37,
+                                   [SMM_CLOGLOG] = 6.5,
+                                   [SMM_LOGLOG] = 6.5,
+                                   [SMM_CAUCHIT] = 1e12};
     for (int link = SMM_LOGIT; link <= SMM_CAUCHIT; link++)
         for (int side = -1; side <= 1; side += 2)
             for (double y = 0; y <= 1; y++)
@@ -228,22 +247,34 @@ static void test_range(void)
         int distribution, link;
         double power, y, eta;
     } outside[] = {
-        {SMM_BINOMIAL, SMM_LOG, 0, 1, 0.5},        {SMM_BINOMIAL, SMM_LOG, 0, 0, 0.5},
-        {SMM_BINOMIAL, SMM_IDENTITY, 0, 0, -0.5},  {SMM_BINOMIAL, SMM_IDENTITY, 0, 1, 1.5},
-        {SMM_BINOMIAL, SMM_IDENTITY, 0, 1, -0.5},  {SMM_BINOMIAL, SMM_POWER, 0.5, 1, 2},
-        {SMM_POISSON, SMM_IDENTITY, 0, 0, -1},     {SMM_POISSON, SMM_IDENTITY, 0, 2, -1},
-        {SMM_POISSON, SMM_POWER, -1, 0, -1},       {SMM_GAMMA, SMM_IDENTITY, 0, 1, -1},
-        {SMM_GAMMA, SMM_IDENTITY, 0, 1, 0},        {SMM_GAMMA, SMM_POWER, -1, 1, -1},
-        {SMM_GAMMA, SMM_POWER, -1, 1, 0},          {SMM_INVERSE_GAUSSIAN, SMM_IDENTITY, 0, 1, -1},
-        {SMM_INVERSE_GAUSSIAN, SMM_POWER, -1, 1, -1}, {SMM_INVERSE_GAUSSIAN, SMM_POWER, -2, 1, -1},
-        {SMM_INVERSE_GAUSSIAN, SMM_POWER, -2, 1, 0},  {SMM_GAMMA, SMM_LOG, 0, -1, 0},
+        {SMM_BINOMIAL, SMM_LOG, 0, 1, 0.5},
+        {SMM_BINOMIAL, SMM_LOG, 0, 0, 0.5},
+        {SMM_BINOMIAL, SMM_IDENTITY, 0, 0, -0.5},
+        {SMM_BINOMIAL, SMM_IDENTITY, 0, 1, 1.5},
+        {SMM_BINOMIAL, SMM_IDENTITY, 0, 1, -0.5},
+        {SMM_BINOMIAL, SMM_POWER, 0.5, 1, 2},
+        {SMM_POISSON, SMM_IDENTITY, 0, 0, -1},
+        {SMM_POISSON, SMM_IDENTITY, 0, 2, -1},
+        {SMM_POISSON, SMM_POWER, -1, 0, -1},
+        {SMM_GAMMA, SMM_IDENTITY, 0, 1, -1},
+        {SMM_GAMMA, SMM_IDENTITY, 0, 1, 0},
+        {SMM_GAMMA, SMM_POWER, -1, 1, -1},
+        {SMM_GAMMA, SMM_POWER, -1, 1, 0},
+        {SMM_INVERSE_GAUSSIAN, SMM_IDENTITY, 0, 1, -1},
+        {SMM_INVERSE_GAUSSIAN, SMM_POWER, -1, 1, -1},
+        {SMM_INVERSE_GAUSSIAN, SMM_POWER, -2, 1, -1},
+        {SMM_INVERSE_GAUSSIAN, SMM_POWER, -2, 1, 0},
+        {SMM_GAMMA, SMM_LOG, 0, -1, 0},
         {SMM_NEGATIVE_BINOMIAL, SMM_IDENTITY, 0, 0, -1},
         {SMM_NEGATIVE_BINOMIAL, SMM_IDENTITY, 0, 3, -1},
         {SMM_NEGATIVE_BINOMIAL, SMM_LOG, 0, -1e18, 0},
     };
     for (size_t i = 0; i < COUNT(outside); i++) {
-        row r = {{outside[i].distribution, outside[i].link, outside[i].power, 0}, outside[i].y, 1,
-                 outside[i].eta, 0};
+        row r = {{outside[i].distribution, outside[i].link, outside[i].power, 0},
+                 outside[i].y,
+                 1,
+                 outside[i].eta,
+                 0};
         double loglik = evaluate(r).loglik;
         if (!CHECK(isnan(loglik) || loglik == -INFINITY)) fprintf(stderr, "case %d\n", (int)i);
     }

@@ -41,9 +41,9 @@ typedef struct {
     int32_t p, nterms, levels[MAX_TERMS], cols[MAX_TERMS];
 } shape;
 
-static const shape ONE = {RANDOM, 24, 2, 1, {4}, {1}}, NOTHING_FIXED = {NESTED, 18, 0, 1, {3}, {1}},
-                   SLOPES = {RANDOM, 30, 2, 1, {4}, {2}},
-                   THREE = {RANDOM, 24, 1, 1, {2}, {3}},
+static const shape ONE = {RANDOM, 24, 2, 1, {4}, {1}},
+                   NOTHING_FIXED = {NESTED, 18, 0, 1, {3}, {1}},
+                   SLOPES = {RANDOM, 30, 2, 1, {4}, {2}}, THREE = {RANDOM, 24, 1, 1, {2}, {3}},
                    CROSSED = {RANDOM, 30, 2, 2, {5, 3}, {2, 1}},
                    ALL_PAIRS = {COMPLETE, 24, 1, 3, {4, 3, 2}, {1, 1, 1}};
 
@@ -103,8 +103,8 @@ static void test_values_and_gradients(void)
     static const struct {
         const shape *shape;
         int32_t points;
-    } cases[] = {{&ONE, 1},    {&ONE, 5},    {&NOTHING_FIXED, 1}, {&NOTHING_FIXED, 5},
-                 {&SLOPES, 5}, {&CROSSED, 1}};
+    } cases[] = {{&ONE, 1},           {&ONE, 5},    {&NOTHING_FIXED, 1},
+                 {&NOTHING_FIXED, 5}, {&SLOPES, 5}, {&CROSSED, 1}};
     for (size_t kind = 0; kind < COUNT(KINDS); kind++)
         for (int observed = 0; observed < 2; observed++)
             for (int fast = 0; fast < 2; fast++)

@@ -10,7 +10,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const smm_family LOGIT = {SMM_BINOMIAL, SMM_LOGIT, 0, 0}, LOG = {SMM_POISSON, SMM_LOG, 0, 0};
+static const smm_family LOGIT = {SMM_BINOMIAL, SMM_LOGIT, 0, 0},
+                        LOG = {SMM_POISSON, SMM_LOG, 0, 0};
 
 static mixed one_term(smm_family family, int32_t p)
 {
@@ -41,10 +42,14 @@ static void test_create(void)
     CHECK(smm_glmm_create(d, NULL, x.m.y, NULL, NULL, &g) == SMM_EINVAL);
     CHECK(smm_glmm_create(d, &x.family, NULL, NULL, NULL, &g) == SMM_EINVAL);
     const smm_family refused[] = {
-        {-1, SMM_LOG, 0, 0},          {SMM_NEGATIVE_BINOMIAL + 1, SMM_LOG, 0, 0},
-        {SMM_POISSON, -1, 0, 0},      {SMM_POISSON, SMM_POWER + 1, 0, 0},
-        {SMM_GAMMA, SMM_POWER, 0, 0}, {SMM_GAMMA, SMM_POWER, NAN, 0},
-        {SMM_POISSON, SMM_LOG, 0, 2}, {SMM_POISSON, SMM_LOG, 0, -1},
+        {-1, SMM_LOG, 0, 0},
+        {SMM_NEGATIVE_BINOMIAL + 1, SMM_LOG, 0, 0},
+        {SMM_POISSON, -1, 0, 0},
+        {SMM_POISSON, SMM_POWER + 1, 0, 0},
+        {SMM_GAMMA, SMM_POWER, 0, 0},
+        {SMM_GAMMA, SMM_POWER, NAN, 0},
+        {SMM_POISSON, SMM_LOG, 0, 2},
+        {SMM_POISSON, SMM_LOG, 0, -1},
         {SMM_GAMMA, SMM_POWER, -INFINITY, 0},
     };
     for (size_t i = 0; i < COUNT(refused); i++) {

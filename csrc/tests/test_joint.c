@@ -30,7 +30,8 @@ static double *sandwich(const problem *m, const double *inverse)
                 half[r + c * q] += lambda[r + e * q] * inverse[e + c * q];
     for (int64_t c = 0; c < q; c++)
         for (int64_t r = 0; r < q; r++)
-            for (int64_t e = 0; e < q; e++) full[r + c * q] += half[r + e * q] * lambda[c + e * q];
+            for (int64_t e = 0; e < q; e++)
+                full[r + c * q] += half[r + e * q] * lambda[c + e * q];
     free(lambda);
     free(half);
     return full;
@@ -82,7 +83,8 @@ static void check_slopes(const problem *m, const double *full, const double *wei
     for (int64_t c = 0; c < m->q; c++)
         for (int32_t v = 0; v < m->p; v++)
             for (int64_t i = 0; i < m->n; i++)
-                zx[c * m->p + v] += Z[i + c * m->n] * (weights ? weights[i] : 1) * m->X[i * m->p + v];
+                zx[c * m->p + v] += Z[i + c * m->n] * (weights ? weights[i] : 1) *
+                                    m->X[i * m->p + v];
     for (int64_t c = 0; c < m->q; c++)
         for (int32_t v = 0; v < m->p; v++) {
             double sum = 0;
@@ -98,11 +100,15 @@ static const struct {
     int64_t n;
     int32_t p, nterms, levels[MAX_TERMS], cols[MAX_TERMS];
 } SHAPES[] = {
-    {RANDOM, 30, 2, 1, {6}, {1}},           {RANDOM, 40, 1, 1, {5}, {3}},
-    {COMPLETE, 40, 2, 2, {5, 4}, {2, 1}},   {RANDOM, 40, 3, 2, {6, 8}, {1, 2}},
-    {RANDOM, 70, 0, 2, {40, 32}, {1, 1}},   {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
+    {RANDOM, 30, 2, 1, {6}, {1}},
+    {RANDOM, 40, 1, 1, {5}, {3}},
+    {COMPLETE, 40, 2, 2, {5, 4}, {2, 1}},
+    {RANDOM, 40, 3, 2, {6, 8}, {1, 2}},
+    {RANDOM, 70, 0, 2, {40, 32}, {1, 1}},
+    {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
     {RANDOM, 50, 1, 4, {9, 7, 5, 3}, {1, 2, 1, 3}},
-    {RANDOM, 90, 1, 2, {60, 40}, {2, 1}},   {RANDOM, 80, 2, 3, {50, 40, 30}, {1, 1, 1}},
+    {RANDOM, 90, 1, 2, {60, 40}, {2, 1}},
+    {RANDOM, 80, 2, 3, {50, 40, 30}, {1, 1, 1}},
 };
 
 static void check_refused(smm_workspace *ws, const problem *m, int32_t *levels, double *out)
@@ -123,8 +129,8 @@ static void check_refused(smm_workspace *ws, const problem *m, int32_t *levels, 
 
 static void check_linear(size_t s, int weighted)
 {
-    problem m = problem_make(400 + s, SHAPES[s].layout, SHAPES[s].n, SHAPES[s].p, SHAPES[s].nterms,
-                             SHAPES[s].levels, SHAPES[s].cols);
+    problem m = problem_make(400 + s, SHAPES[s].layout, SHAPES[s].n, SHAPES[s].p,
+                             SHAPES[s].nterms, SHAPES[s].levels, SHAPES[s].cols);
     const double *weights = weighted ? m.weights : NULL;
     smm_design *d = problem_design(&m);
     smm_workspace *ws = problem_workspace(d, &m, weights, 0, 0);

@@ -144,8 +144,8 @@ static int fake_optimize(void *opt, double *x, double *minf)
     return fake.answer ? fake.answer : XTOL;
 }
 
-static const smm_nlopt table = {sizeof(smm_nlopt), fake_create,   fake_destroy,  fake_objective,
-                                fake_ftol_rel,     fake_ftol_abs, fake_xtol_rel, fake_xtol_abs,
+static const smm_nlopt table = {sizeof(smm_nlopt), fake_create,   fake_destroy,    fake_objective,
+                                fake_ftol_rel,     fake_ftol_abs, fake_xtol_rel,   fake_xtol_abs,
                                 fake_maxeval,      fake_maxtime,  fake_force_stop, fake_optimize};
 
 static problem model(void)

@@ -34,7 +34,11 @@ static graph random_graph(uint64_t seed, int32_t nodes, int32_t lead, double sha
 {
     uint64_t state = seed + 1;
     size_t most = (size_t)nodes * (size_t)nodes;
-    graph g = {nodes, lead, 0, malloc(most * sizeof(int32_t)), malloc(most * sizeof(int32_t)),
+    graph g = {nodes,
+               lead,
+               0,
+               malloc(most * sizeof(int32_t)),
+               malloc(most * sizeof(int32_t)),
                malloc((size_t)nodes * sizeof(int32_t))};
     if (!g.a || !g.b || !g.weight) abort();
     for (int32_t i = 0; i < nodes; i++) g.weight[i] = 1 + (int32_t)(3 * uniform(&state));
@@ -124,7 +128,11 @@ static graph hub_graph(int32_t lead, int32_t rest, int32_t hubs, int second)
 {
     int32_t nodes = lead + rest;
     size_t most = (size_t)hubs * (size_t)rest + 3 * (size_t)lead;
-    graph g = {nodes, lead, 0, malloc(most * sizeof(int32_t)), malloc(most * sizeof(int32_t)),
+    graph g = {nodes,
+               lead,
+               0,
+               malloc(most * sizeof(int32_t)),
+               malloc(most * sizeof(int32_t)),
                malloc((size_t)nodes * sizeof(int32_t))};
     if (!g.a || !g.b || !g.weight) abort();
     for (int32_t i = 0; i < nodes; i++) g.weight[i] = 1;
@@ -142,8 +150,8 @@ static void check_hubs(const graph *g, int32_t hubs, int32_t largest_tail)
 {
     smm_order order;
     size_t n = (size_t)g->nodes;
-    int status = smm_order_nodes(&standard, g->nodes, g->lead, g->weight, g->nedges, g->a, g->b,
-                                 &order);
+    int status =
+        smm_order_nodes(&standard, g->nodes, g->lead, g->weight, g->nedges, g->a, g->b, &order);
     if (!CHECK(status == SMM_OK)) return;
     CHECK(g->nodes - order.nhead <= largest_tail);
     int32_t *position = malloc(n * sizeof *position), *rows = malloc(n * sizeof *rows);
@@ -175,9 +183,9 @@ int main(void)
     const struct {
         int32_t nodes, lead;
         double share;
-    } shapes[] = {{1, 1, 0},     {5, 5, 0},      {2, 1, 1},      {20, 10, 0},   {20, 10, 1},
-                  {60, 30, 0.1}, {60, 5, 0.03},  {80, 40, 0.03}, {80, 40, 0.3}, {100, 60, 0.015},
-                  {90, 1, 0.02}, {120, 70, 0.02}};
+    } shapes[] = {{1, 1, 0},     {5, 5, 0},        {2, 1, 1},     {20, 10, 0},
+                  {20, 10, 1},   {60, 30, 0.1},    {60, 5, 0.03}, {80, 40, 0.03},
+                  {80, 40, 0.3}, {100, 60, 0.015}, {90, 1, 0.02}, {120, 70, 0.02}};
     int filled = 0;
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -194,8 +202,11 @@ int main(void)
     const struct {
         int32_t lead, rest, hubs;
         int second;
-    } stars[] = {{120, 100, 1, 0}, {120, 100, 1, 1}, {450, 400, 5, 1},
-                 {4300, 4200, 1, 0}, {4300, 4200, 3, 1}};
+    } stars[] = {{120, 100, 1, 0},
+                 {120, 100, 1, 1},
+                 {450, 400, 5, 1},
+                 {4300, 4200, 1, 0},
+                 {4300, 4200, 3, 1}};
     for (size_t s = 0; s < sizeof stars / sizeof *stars; s++) {
         graph g = hub_graph(stars[s].lead, stars[s].rest, stars[s].hubs, stars[s].second);
         check_hubs(&g, stars[s].hubs, 10 * (stars[s].hubs + stars[s].second + 1));

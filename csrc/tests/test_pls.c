@@ -54,10 +54,14 @@ static void test_shapes(void)
         int64_t n;
         int32_t p, nterms, levels[MAX_TERMS], cols[MAX_TERMS];
     } shapes[] = {
-        {RANDOM, 24, 2, 1, {5}, {1}},          {RANDOM, 24, 0, 1, {5}, {2}},
-        {RANDOM, 30, 1, 1, {1}, {3}},          {COMPLETE, 24, 2, 2, {4, 3}, {1, 1}},
-        {RANDOM, 30, 6, 2, {6, 4}, {2, 2}},    {RANDOM, 30, 2, 2, {8, 3}, {1, 3}},
-        {NESTED, 36, 2, 3, {12, 4, 2}, {2, 1, 1}}, {RANDOM, 45, 1, 2, {30, 22}, {1, 1}},
+        {RANDOM, 24, 2, 1, {5}, {1}},
+        {RANDOM, 24, 0, 1, {5}, {2}},
+        {RANDOM, 30, 1, 1, {1}, {3}},
+        {COMPLETE, 24, 2, 2, {4, 3}, {1, 1}},
+        {RANDOM, 30, 6, 2, {6, 4}, {2, 2}},
+        {RANDOM, 30, 2, 2, {8, 3}, {1, 3}},
+        {NESTED, 36, 2, 3, {12, 4, 2}, {2, 1, 1}},
+        {RANDOM, 45, 1, 2, {30, 22}, {1, 1}},
         {RANDOM, 30, 2, 4, {6, 4, 3, 2}, {1, 1, 1, 1}},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {

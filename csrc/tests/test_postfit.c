@@ -152,9 +152,12 @@ int main(void)
         int64_t n;
         int32_t p, nterms, levels[MAX_TERMS], cols[MAX_TERMS];
     } shapes[] = {
-        {RANDOM, 30, 2, 1, {6}, {1}},           {RANDOM, 40, 1, 1, {5}, {3}},
-        {COMPLETE, 40, 2, 2, {5, 4}, {2, 1}},   {RANDOM, 40, 3, 2, {6, 8}, {1, 2}},
-        {RANDOM, 70, 0, 2, {40, 32}, {1, 1}},   {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
+        {RANDOM, 30, 2, 1, {6}, {1}},
+        {RANDOM, 40, 1, 1, {5}, {3}},
+        {COMPLETE, 40, 2, 2, {5, 4}, {2, 1}},
+        {RANDOM, 40, 3, 2, {6, 8}, {1, 2}},
+        {RANDOM, 70, 0, 2, {40, 32}, {1, 1}},
+        {NESTED, 48, 2, 3, {12, 4, 2}, {2, 1, 1}},
         {RANDOM, 50, 1, 4, {9, 7, 5, 3}, {1, 2, 1, 3}},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {

@@ -185,10 +185,10 @@ static void test_arguments(void)
                     o.inverse, o.facts, &o.done) == SMM_EINVAL);
     CHECK(smm_refit(ws, 1, o.responses, NULL, &options, m.theta, NULL, o.theta, NULL, o.inverse,
                     o.facts, &o.done) == SMM_EINVAL);
-    CHECK(smm_refit(ws, 1, o.responses, NULL, &options, m.theta, NULL, o.theta, o.beta,
-                    o.inverse, o.facts, NULL) == SMM_EINVAL);
-    CHECK(smm_refit(ws, 0, o.responses, NULL, &options, m.theta, NULL, o.theta, o.beta,
-                    o.inverse, o.facts, &o.done) == SMM_OK);
+    CHECK(smm_refit(ws, 1, o.responses, NULL, &options, m.theta, NULL, o.theta, o.beta, o.inverse,
+                    o.facts, NULL) == SMM_EINVAL);
+    CHECK(smm_refit(ws, 0, o.responses, NULL, &options, m.theta, NULL, o.theta, o.beta, o.inverse,
+                    o.facts, &o.done) == SMM_OK);
     CHECK(o.done == 0);
     smm_workspace_destroy(ws);
     smm_design_destroy(d);

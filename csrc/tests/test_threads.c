@@ -66,7 +66,8 @@ static void *refit(void *arg)
     const problem *m = r->m;
     size_t count = (size_t)r->count, nt = (size_t)m->ntheta, p = (size_t)m->p;
     double *responses = malloc(sizeof(double) * count * (size_t)m->n);
-    double *theta = malloc(sizeof(double) * count * nt), *beta = malloc(sizeof(double) * count * p);
+    double *theta = malloc(sizeof(double) * count * nt),
+           *beta = malloc(sizeof(double) * count * p);
     double *inverse = malloc(sizeof(double) * count * p * p);
     double *scalars = malloc(sizeof(double) * count * 6);
     if (!responses || !theta || !beta || !inverse || !scalars) abort();

@@ -22,7 +22,7 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.base import unwrap
-from ..results.parameters import Components, check_count
+from ..results.parameters import CovarianceParameters, check_count
 from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
@@ -139,7 +139,7 @@ def bootstrap(
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     cases = cases_of(design, by) if kind == "cases" else None
     how = "" if cases is not None else "new" if re is None else re
-    components = Components.of(result.layout)
+    components = CovarianceParameters.of(result.layout)
 
     def parts(truth: Truth) -> tuple[Draws, Refitter]:
         if cases is not None:
@@ -220,7 +220,7 @@ def _recipe(
         by=by,
         scale_name=estimates.scale_name,
         fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
-        components=Components.of(result.layout),
+        components=CovarianceParameters.of(result.layout),
         units=np.concatenate(units),
         truth=ParameterRows.one(
             objective=np.nan, scale=truth.scale, beta=truth.beta, se=unknown, theta=truth.theta

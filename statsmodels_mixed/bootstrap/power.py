@@ -26,7 +26,7 @@ from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_not_estimable
-from ..results.parameters import Components, check_count, quantile_levels
+from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..simulation.simulator import Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
@@ -222,7 +222,7 @@ def power(
     tested = [one for one in named.values() if one is not None]
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, "new")
-    components = Components.of(result.layout)
+    components = CovarianceParameters.of(result.layout)
     if test == "wald":
         worker = wald_tests(ResponseRefitter(design, estimates, truth, components), tested)
     elif test == "lrt":

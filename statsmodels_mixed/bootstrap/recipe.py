@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..results.parameters import Components, parameter_index
+from ..results.parameters import CovarianceParameters, parameter_index
 from .parameter_rows import ParameterRows
 
 __all__ = ["Recipe", "Rows"]
@@ -44,7 +44,7 @@ class Recipe:
         ``"sigma"`` or ``"dispersion"``; empty for a family without one.
     fixed_names : tuple of str
         Names of the estimable coefficients.
-    components : Components
+    components : CovarianceParameters
         Names of the covariance parameters.
     units : ndarray, shape (n_sd,)
         Root mean square of the column of Z of each random effect.
@@ -62,7 +62,7 @@ class Recipe:
     by: str
     scale_name: str
     fixed_names: tuple[str, ...]
-    components: Components
+    components: CovarianceParameters
     units: Array
     truth: Array
     estimate: Array

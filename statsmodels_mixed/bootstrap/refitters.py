@@ -18,7 +18,7 @@ from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..fitting.refits import Fits, Fitter, Flag
 from ..frame.design import Design
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from ..simulation.simulator import Truth
 from .parameter_rows import ParameterRows
 
@@ -72,11 +72,11 @@ class ResponseRefitter(Refitter):
         Say how the model was fitted.
     truth : Truth
         Where fits start, moved inside its range; its beta is what the fixed part was.
-    components : Components
+    components : CovarianceParameters
     """
 
     def __init__(
-        self, design: Design, estimates: Estimates, truth: Truth, components: Components
+        self, design: Design, estimates: Estimates, truth: Truth, components: CovarianceParameters
     ) -> None:
         problem = problem_of(design, estimates)
         self._refits = problem.refits(truth.theta, truth.beta, truth.scale)

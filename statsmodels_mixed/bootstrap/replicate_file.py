@@ -24,7 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from .recipe import Recipe, Rows
 
 __all__ = ["Content", "ReplicateFile", "read_file", "write_file"]
@@ -113,7 +113,7 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
         by=content["by"],
         scale_name=content["scale_name"],
         fixed_names=tuple(content["fixed_names"]),
-        components=Components(blocks),
+        components=CovarianceParameters(blocks),
         units=np.array(content["units"]),
         truth=np.array([content["truth"]], dtype=float),
         estimate=np.array([content["estimate"]], dtype=float),

@@ -16,7 +16,7 @@ from ..fitting.covariance import factors_of
 from ..fitting.estimates import Estimates, LinearEstimates
 from ..fitting.refits import Fits, Flag
 from ..frame.design import Design
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from ..simulation.simulator import Truth
 from ..standard_errors import kenward_roger, satterthwaite
 from .refitters import Refitter, ResponseRefitter, Worker
@@ -96,7 +96,7 @@ def likelihood_ratio_tests(
     design: Design,
     estimates: Estimates,
     truth: Truth,
-    components: Components,
+    components: CovarianceParameters,
     hypotheses: list[Hypothesis],
 ) -> Callable[[], Worker]:
     """Return what makes a worker that gives p-values of likelihood-ratio tests.
@@ -107,7 +107,7 @@ def likelihood_ratio_tests(
         Of the fit that is repeated.
     truth : Truth
         What responses are drawn from, and where fits start.
-    components : Components
+    components : CovarianceParameters
     hypotheses : list of Hypothesis
 
     Returns
@@ -158,7 +158,7 @@ def small_sample_tests(
     design: Design,
     estimates: LinearEstimates,
     truth: Truth,
-    components: Components,
+    components: CovarianceParameters,
     hypotheses: list[Hypothesis],
     method: str,
 ) -> Callable[[], Worker]:

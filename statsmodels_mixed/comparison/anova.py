@@ -34,7 +34,7 @@ ROUNDING = 1e-11
 
 
 def anova(
-    result: Any, *others: Any, typ: int | None = None, ddf: str | None = "auto"
+    result: Any, *others: Any, typ: int | None = None, dof: str | None = "auto"
 ) -> pd.DataFrame:
     """Test the terms of a fit, or compare nested fits.
 
@@ -48,7 +48,7 @@ def anova(
         For a single fit, the type of the hypotheses, 3 by default: type 1 adjusts a term for
         those before it in X, type 2 for all that do not contain it, type 3 tests contrasts of
         unweighted means. None depends on the coding of factors.
-    ddf : {"auto", "satterthwaite", "kenward-roger", "residual", None}
+    dof : {"auto", "satterthwaite", "kenward-roger", "residual", None}
         For a single fit, the denominator degrees of freedom. ``"auto"`` is what the fit was
         asked for by `dof`; if nothing, ``"satterthwaite"`` for linear models and None for
         others: chi-squared tests, as F with infinitely many.
@@ -94,14 +94,14 @@ def anova(
     reaction ~ 1 + days + (1 + days | subj)     6    1751.94        2
     """
     if others:
-        if typ is not None or ddf != "auto":
-            raise OptionError("typ= and ddf= are for the table of a single fit.")
+        if typ is not None or dof != "auto":
+            raise OptionError("typ= and dof= are for the table of a single fit.")
         return _comparison([result, *others])
     result = unwrap(result)
-    if ddf == "auto":
+    if dof == "auto":
         plain = result.dof_method is None and result.cov_type == "nonrobust"
-        ddf = "satterthwaite" if plain else result.dof_method
-    prepared = denominators(result, ddf)
+        dof = "satterthwaite" if plain else result.dof_method
+    prepared = denominators(result, dof)
     rows, names, tests = [], [], []
     for name, contrasts in term_hypotheses(result, 3 if typ is None else typ):
         test = prepared.f_test(contrasts) if len(contrasts) else NOTHING
@@ -120,11 +120,11 @@ def anova(
                 "scaling": test.scaling,
             }
         )
-    if ddf == "kenward-roger":
+    if dof == "kenward-roger":
         warn_no_distribution(names, tests)
     columns = ["sum_sq", "mean_sq"] if result.estimates.linear else []
     columns += ["df_num", "df_denom", "F", "PR(>F)"]
-    columns += ["scaling"] if ddf == "kenward-roger" else []
+    columns += ["scaling"] if dof == "kenward-roger" else []
     return pd.DataFrame(rows, index=pd.Index(names, dtype=object), columns=columns)
 
 

@@ -16,7 +16,7 @@ from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
 from ..fitting.refits import Solution
 from ..frame.design import Design
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from .fit_without import Deleter, fit_without, null_columns
 
 __all__ = ["Deletions", "fits_without"]
@@ -63,7 +63,7 @@ def fits_without(
     design: Design,
     estimates: Estimates,
     cases: Sequence[RowNumbers],
-    components: Components,
+    components: CovarianceParameters,
 ) -> Deletions:
     """Fit a model without each of several cases, in threads if it is large.
 
@@ -74,7 +74,7 @@ def fits_without(
     estimates : Estimates
     cases : sequence of ndarray of int
         Numbers of the rows of each case.
-    components : Components
+    components : CovarianceParameters
 
     Returns
     -------

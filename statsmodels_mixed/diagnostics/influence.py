@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import OptionError
 from ..frame.row_groups import RowGroups
 from ..results.base import unwrap
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from ..results.row_labels import group_rows, row_labels
 from .deletion import fits_without
 
@@ -304,7 +304,7 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
     if not len(estimates.beta):
         raise OptionError("influence on coefficients is asked for, and this model has none.")
     cases = groups.rows()
-    components = Components.of(layout)
+    components = CovarianceParameters.of(layout)
     fits = fits_without(design, estimates, cases, components)
 
     def table(values: Array, columns: list[str]) -> pd.DataFrame:

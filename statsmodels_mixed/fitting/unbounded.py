@@ -51,7 +51,7 @@ UNCERTAIN = 32.0
 VANISHING = 3e-6
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
-# Subsets of so many columns of random effects are asked one by one.
+# With at most this number of columns of random effects each subset of them is examined.
 MOST_COLUMNS = 6
 # Numbers that differ by less than this share are equal but for rounding.
 CONSTANT = 1e-13
@@ -87,7 +87,7 @@ def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -
 
 
 def _subsets(identity: Array) -> Iterator[Array]:
-    """Yield T with all of its columns, then with some: fewer may do to reproduce the response."""
+    """Yield T with all of its columns, then with some: these alone may reproduce the response."""
     columns = np.flatnonzero(identity)
     yield identity
     if len(columns) > MOST_COLUMNS:

@@ -23,14 +23,16 @@ from .factors import Rows
 from .functions import FUNCTIONS, check_safe
 from .grouping import Refs, cross
 from .model_frame import ModelFrame, RandomPart
-from .parts import Side, codes
+from .parts import FormulaPart, codes
 from .selection import select
 from .table import open_table, unknown_columns
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame"]
 
 Array = NDArray[np.float64]
-Learner = Callable[[Sequence[Side], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]]
+Learner = Callable[
+    [Sequence[FormulaPart], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]
+]
 
 _ENGINES: dict[str, Learner] = {"patsy": learn, "formulaic": learn_formulaic}
 
@@ -129,19 +131,19 @@ def build_frame(
     )
 
 
-def _sides(formula: MixedFormula) -> tuple[Side, Side, list[Side]]:
+def _sides(formula: MixedFormula) -> tuple[FormulaPart, FormulaPart, list[FormulaPart]]:
     """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
     effects = []
     for term in formula.random:
         lead = "0" if term.intercept is Intercept.OMITTED else "1"
         text = f"{lead} + {term.effects}" if term.effects else lead
-        effects.append(Side(text, implied=term.intercept is Intercept.ELSEWHERE))
-    return Side(formula.response, response=True), Side(formula.fixed), effects
+        effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
+    return FormulaPart(formula.response, response=True), FormulaPart(formula.fixed), effects
 
 
 def _needed_columns(
     formula: MixedFormula,
-    sides: Sequence[Side],
+    sides: Sequence[FormulaPart],
     extra: Sequence[str],
     known: Collection[str],
     env: EvalEnvironment,
@@ -165,7 +167,7 @@ def _needed_columns(
 
 
 def _read_contrasts(
-    contrasts: Mapping[str, Any] | None, sides: Sequence[Side], needed: Collection[str]
+    contrasts: Mapping[str, Any] | None, sides: Sequence[FormulaPart], needed: Collection[str]
 ) -> dict[str, Any]:
     if contrasts is None or (isinstance(contrasts, Mapping) and not contrasts):
         return {}

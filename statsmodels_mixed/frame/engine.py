@@ -34,7 +34,7 @@ from .factors import (
     computing,
     read_value,
 )
-from .parts import Code, Side, read_code, terms
+from .parts import Code, FormulaPart, read_code, terms
 
 __all__ = ["learn", "read_contrasts"]
 
@@ -154,13 +154,13 @@ def _shape_only(value: Numbers | Labels) -> Any:
 
 
 def learn(
-    sides: Sequence[Side], rows: Rows, contrasts: Mapping[str, Any], env: EvalEnvironment
+    sides: Sequence[FormulaPart], rows: Rows, contrasts: Mapping[str, Any], env: EvalEnvironment
 ) -> tuple[CodedMatrix, ...]:
     """Find out from complete rows how each side becomes a matrix.
 
     Parameters
     ----------
-    sides : sequence of Side
+    sides : sequence of FormulaPart
         The parts of a formula.
     rows : Rows
         Rows without missing values, with the needed columns only.
@@ -232,7 +232,7 @@ def _coded_factor(factor: _Factor, rows: Rows) -> CodedFactor:
 
 
 def _coded_matrix(
-    info: DesignInfo, coded: Mapping[_Factor, CodedFactor], side: Side
+    info: DesignInfo, coded: Mapping[_Factor, CodedFactor], side: FormulaPart
 ) -> CodedMatrix:
     terms = []
     names = list(info.column_names)

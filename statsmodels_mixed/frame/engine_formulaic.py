@@ -24,7 +24,7 @@ from ..formula.tokens import read_column
 from . import engine
 from .coding import Matrix
 from .factors import Rows, freeze, thaw
-from .parts import Side, codes, terms
+from .parts import FormulaPart, codes, terms
 
 __all__ = ["FormulaicMatrix", "learn"]
 
@@ -37,7 +37,7 @@ class FormulaicMatrix:
 
     Parameters
     ----------
-    side : Side
+    side : FormulaPart
         The part of a formula.
     rows : Rows
         Complete rows to learn from.
@@ -50,7 +50,7 @@ class FormulaicMatrix:
         If formulaic cannot make the matrix.
     """
 
-    def __init__(self, side: Side, rows: Rows, context: Mapping[str, Any]) -> None:
+    def __init__(self, side: FormulaPart, rows: Rows, context: Mapping[str, Any]) -> None:
         from statsmodels.formula._manager import FormulaManager  # noqa: PLC0415 - optional
 
         self.text, self.aliases = _aliases(side.text)
@@ -154,7 +154,7 @@ def _table(rows: Rows, aliases: Mapping[str, str]) -> pd.DataFrame:
 
 
 def learn(
-    sides: Sequence[Side], rows: Rows, contrasts: Mapping[str, Any], env: EvalEnvironment
+    sides: Sequence[FormulaPart], rows: Rows, contrasts: Mapping[str, Any], env: EvalEnvironment
 ) -> tuple[Matrix, ...]:
     """Find out how each side becomes a matrix; takes the place of `engine.learn`.
 
@@ -167,7 +167,7 @@ def learn(
     """
     if contrasts:
         raise OptionError(f"contrasts= is not available with formulaic: use C() or {_ADVICE}.")
-    made: dict[Side, Matrix] = {}
+    made: dict[FormulaPart, Matrix] = {}
     for side in dict.fromkeys(sides):
         if side.response:
             made[side] = engine.learn([side], rows, contrasts, env)[0]
@@ -178,7 +178,7 @@ def learn(
     return tuple(made[side] for side in sides)
 
 
-def _context(side: Side, rows: Rows, env: EvalEnvironment) -> dict[str, Any]:
+def _context(side: FormulaPart, rows: Rows, env: EvalEnvironment) -> dict[str, Any]:
     """Objects of the caller's environment that the code of a side names."""
     namespace = env.namespace
     names = {

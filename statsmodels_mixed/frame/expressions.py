@@ -16,7 +16,7 @@ from ..formula.terms import MixedFormula
 from . import engine
 from .coding import Matrix
 from .factors import Rows
-from .parts import Side, codes
+from .parts import FormulaPart, codes
 from .selection import check_option
 
 __all__ = ["IN_FORMULA", "evaluate", "expressions", "learn", "total"]
@@ -29,7 +29,7 @@ IN_FORMULA = "offset()"
 
 def expressions(
     formula: MixedFormula, options: Mapping[str, object], columns: Collection[str]
-) -> dict[str, Side]:
+) -> dict[str, FormulaPart]:
     """Find what is to be computed: the offsets of a formula and options that are no columns.
 
     Parameters
@@ -42,7 +42,7 @@ def expressions(
 
     Returns
     -------
-    dict of str to Side
+    dict of str to FormulaPart
         By option; text that is neither a column nor an expression is left out.
     """
     found = {}
@@ -60,12 +60,12 @@ def expressions(
     return found
 
 
-def _side(parts: Collection[str]) -> Side:
-    return Side(" + ".join(["0", *(f"I({part})" for part in dict.fromkeys(parts))]))
+def _side(parts: Collection[str]) -> FormulaPart:
+    return FormulaPart(" + ".join(["0", *(f"I({part})" for part in dict.fromkeys(parts))]))
 
 
 def learn(
-    sides: Mapping[str, Side], rows: Rows, env: EvalEnvironment
+    sides: Mapping[str, FormulaPart], rows: Rows, env: EvalEnvironment
 ) -> tuple[dict[str, Matrix], dict[str, Array]]:
     """Code what is to be computed, and compute it.
 

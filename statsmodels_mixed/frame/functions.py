@@ -17,7 +17,7 @@ from patsy import stateful_transform
 from patsy.categorical import C
 
 from ..errors import DataError, OptionError
-from .parts import Side, terms
+from .parts import FormulaPart, terms
 
 __all__ = ["FUNCTIONS", "check_safe"]
 
@@ -106,12 +106,12 @@ _SYNTAX = (
 )
 
 
-def check_safe(sides: Iterable[Side], columns: Collection[str], subset: Any) -> None:
+def check_safe(sides: Iterable[FormulaPart], columns: Collection[str], subset: Any) -> None:
     """Make sure that code uses columns and known functions only.
 
     Parameters
     ----------
-    sides : iterable of Side
+    sides : iterable of FormulaPart
         The parts of a formula, and options that are expressions.
     columns : collection of str
         Names that are data.

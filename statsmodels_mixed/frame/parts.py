@@ -13,11 +13,11 @@ from ..errors import FormulaError
 from ..formula.tokens import python_names
 from ..formula.tree import expand, read
 
-__all__ = ["Code", "Side", "codes", "read_code", "terms"]
+__all__ = ["Code", "FormulaPart", "codes", "read_code", "terms"]
 
 
 @dataclass(frozen=True)
-class Side:
+class FormulaPart:
     """One bar-free part of a formula, which makes one matrix.
 
     Parameters
@@ -91,7 +91,7 @@ def _called(tree: ast.expr) -> str:
 
 
 @lru_cache(maxsize=512)
-def terms(side: Side) -> tuple[Term, ...]:
+def terms(side: FormulaPart) -> tuple[Term, ...]:
     """Parse one side; cached, since it is needed again and again.
 
     Raises
@@ -106,7 +106,7 @@ def terms(side: Side) -> tuple[Term, ...]:
     return (*lead, *(Term([EvalFactor(code) for code in codes]) for codes in factors))
 
 
-def codes(side: Side) -> tuple[Code, ...]:
+def codes(side: FormulaPart) -> tuple[Code, ...]:
     """Look at the factors of one side, each once.
 
     Raises

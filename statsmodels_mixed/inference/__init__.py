@@ -24,13 +24,13 @@ from ..profile.profile import Profile, profile
 from ..results.degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_cov
 from ..results.with_inference import with_inference
 from ..simulation.simulate import simulate
-from ..standard_errors.contrast_tests import Denominators, FTest
+from ..standard_errors.contrast_tests import ContrastTests, FTest
 
 __all__ = [
     "ICC",
     "R2",
     "Bootstrap",
-    "Denominators",
+    "ContrastTests",
     "FTest",
     "Influence",
     "Power",

@@ -20,7 +20,7 @@ from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
 from ..results.summary import summarize
 from ..results.tables import significant
-from ..standard_errors.contrast_tests import FixedDenominators
+from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .generalized_predictions import GeneralizedPredictions
 from .generalized_residuals import Residuals
@@ -100,7 +100,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
     ):
         # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
         scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
-        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
+        tests = FixedContrastTests(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "conditional", MODEL_BASED)
         design = model.kept_design()
         self.separation = separation(

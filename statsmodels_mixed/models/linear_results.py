@@ -17,7 +17,7 @@ from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
 from ..results.summary import summarize
-from ..standard_errors.contrast_tests import FixedDenominators
+from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .methods import Methods
 
@@ -68,7 +68,7 @@ class LinearMixedModelResults(Methods):
     estimates: LinearEstimates
 
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        tests = FixedDenominators(estimates.beta, estimates.cov_conditional, np.inf)
+        tests = FixedContrastTests(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "nonrobust", MODEL_BASED)
         super().__init__(model, estimates, layout, reference, estimates.sigma**2)
 

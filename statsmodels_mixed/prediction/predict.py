@@ -14,7 +14,7 @@ from ..errors import DataError, OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..frame.new_data import NewData
-from ..standard_errors.contrast_tests import FixedDenominators
+from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.undetermined import DIFFERENT
 from .results import MixedPrediction, NewResponses
 from .rows import (
@@ -143,7 +143,7 @@ def _unknown_means(result: MixedModelResults, rows: PredictionRows) -> NDArray[n
 
 def _degrees(result: MixedModelResults, rows: PredictionRows) -> Array | float:
     """Return degrees of freedom of (estimate - truth) / standard error; inf where normal."""
-    if isinstance(result._tests, FixedDenominators):
+    if isinstance(result._tests, FixedContrastTests):
         return result._tests.degrees
     if rows.some_random:
         return np.inf  # No method covers coefficients and random effects together.

@@ -13,7 +13,7 @@ from ..errors import FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.terms import Intercept, RandomTerm, plain_names
 from ..frame.model_frame import ModelFrame, RandomPart
-from ..frame.parts import Side, terms
+from ..frame.parts import FormulaPart, terms
 from ..results.layout import Layout
 
 __all__ = ["Chosen", "choose_random"]
@@ -108,7 +108,7 @@ def _take_terms(text: str, frame: ModelFrame, chosen: Chosen) -> None:
 def _keys(term: RandomTerm) -> list[Key]:
     """Effects of a term, the intercept among them where an earlier term has it."""
     lead = "0" if term.intercept is Intercept.OMITTED else "1"
-    side = Side(f"{lead} + {term.effects}" if term.effects else lead)
+    side = FormulaPart(f"{lead} + {term.effects}" if term.effects else lead)
     return [frozenset(plain_names(factor.code) for factor in each.factors) for each in terms(side)]
 
 

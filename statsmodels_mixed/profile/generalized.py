@@ -19,7 +19,7 @@ from ..fitting.generalized_start import row_unit
 from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.warm_start import least_log_alpha
 from ..frame.design import Design
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from .constrained_minimum import Minimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
 from .targets import Show, State, Target, constrained, covariance_targets, linear
@@ -74,7 +74,7 @@ class GeneralizedModel:
     design : Design
     estimates : GeneralizedEstimates
         Not those of a fast fit.
-    components : Components
+    components : CovarianceParameters
     infinite : ndarray, shape (rank,)
         1 or -1 for coefficients that have their optimum at plus or minus infinity, else 0.
     """
@@ -83,7 +83,7 @@ class GeneralizedModel:
         self,
         design: Design,
         estimates: GeneralizedEstimates,
-        components: Components,
+        components: CovarianceParameters,
         infinite: Array,
     ) -> None:
         self._infinite = infinite

@@ -16,7 +16,7 @@ from ..fitting.fixed_basis import residual_response
 from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.range_of_numbers import CUBES, refuse_lost_variances
 from ..frame.design import Design
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from .constrained_minimum import Minimum, Surface, constrained_minimum
 from .constraints import Constraint, Element
 from .targets import Show, State, Target, constrained, covariance_targets, linear
@@ -34,10 +34,12 @@ class LinearModel:
     design : Design
     estimates : LinearEstimates
         Where the maximum is looked for; a fixed sigma stays fixed.
-    components : Components
+    components : CovarianceParameters
     """
 
-    def __init__(self, design: Design, estimates: LinearEstimates, components: Components) -> None:
+    def __init__(
+        self, design: Design, estimates: LinearEstimates, components: CovarianceParameters
+    ) -> None:
         refuse_lost_variances(design, estimates, CUBES)
         products = form_crossproducts(design)
         self._design, self._products, self._components = design, products, components

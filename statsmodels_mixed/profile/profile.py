@@ -24,7 +24,13 @@ from .._core import one_blas_thread
 from ..errors import MixedModelWarning, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..results.base import unwrap
-from ..results.parameters import KINDS, Components, parameter_index, quantile_levels, select_kinds
+from ..results.parameters import (
+    KINDS,
+    CovarianceParameters,
+    parameter_index,
+    quantile_levels,
+    select_kinds,
+)
 from .curve import Curve
 from .generalized import GeneralizedModel
 from .linear import LinearModel
@@ -54,7 +60,7 @@ class Profile:
         ``"sigma"`` or ``"dispersion"``; empty for a family without one.
     fixed_names : tuple of str
         Names of the estimable coefficients.
-    components : Components
+    components : CovarianceParameters
         Names of the covariance parameters.
 
     Examples
@@ -71,7 +77,7 @@ class Profile:
     others: tuple[Array, ...]
     scale_name: str
     fixed_names: tuple[str, ...]
-    components: Components
+    components: CovarianceParameters
 
     def __repr__(self) -> str:
         points = sum(len(curve.value) for curve in self.curves)
@@ -242,7 +248,7 @@ def profile(
         raise OptionError(f"level must be between 0 and 1, not {level!r}.")
     result = unwrap(result)
     estimates = result.estimates
-    components = Components.of(result.layout)
+    components = CovarianceParameters.of(result.layout)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
     scale_name = estimates.scale_name
     if estimates.fast:
@@ -275,18 +281,18 @@ def profile(
 
 
 @singledispatch
-def _model(estimates: Estimates, result: Any, components: Components) -> Model:
+def _model(estimates: Estimates, result: Any, components: CovarianceParameters) -> Model:
     """Return what is profiled, by the kind of estimates."""
     raise NotImplementedError(type(estimates).__name__)
 
 
 @_model.register(LinearEstimates)
-def _(estimates: LinearEstimates, result: Any, components: Components) -> Model:
+def _(estimates: LinearEstimates, result: Any, components: CovarianceParameters) -> Model:
     return LinearModel(result.kept_design(), estimates, components)
 
 
 @_model.register(GeneralizedEstimates)
-def _(estimates: GeneralizedEstimates, result: Any, components: Components) -> Model:
+def _(estimates: GeneralizedEstimates, result: Any, components: CovarianceParameters) -> Model:
     return GeneralizedModel(result.kept_design(), estimates, components, result.separation.sign)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results.parameters import Components
+from ..results.parameters import CovarianceParameters
 from .constrained_minimum import Landscape, Minimum, constrained_minimum
 from .constraints import Angle, Constraint, Element, Length
 
@@ -134,7 +134,7 @@ def constrained(
 
 def covariance_targets(
     kind: str,
-    components: Components,
+    components: CovarianceParameters,
     size: Array,
     unit: float,
     sigma: float | None,
@@ -146,7 +146,7 @@ def covariance_targets(
     Parameters
     ----------
     kind : {"theta", "sd", "corr"}
-    components : Components
+    components : CovarianceParameters
     size : ndarray, shape (n_theta,)
         What the first variables are to be multiplied by to give theta.
     unit : float

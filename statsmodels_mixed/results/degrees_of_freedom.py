@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..standard_errors import kenward_roger, satterthwaite
-from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
+from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.reference import DOF_METHODS
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
@@ -21,21 +21,21 @@ from .notes import warn_no_distribution, warn_not_estimable
 __all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
 
 
-def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators:
+def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTests:
     """Prepare the t and F tests of a fit.
 
     Parameters
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit.
-    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "residual", None}
         Where denominator degrees of freedom come from. ``"residual"`` is `df_resid` of the
         fit, None the normal and the chi-squared distribution; generalized models have only
         these.
 
     Returns
     -------
-    Denominators
+    ContrastTests
         With `df(contrasts)`, `f_test(contrasts, value)` and the `covariance` they refer to,
         which Kenward and Roger's method adjusts.
 
@@ -48,7 +48,7 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
 
     See Also
     --------
-    f_test, coefficient_tests, Denominators
+    f_test, coefficient_tests, ContrastTests
 
     References
     ----------
@@ -62,33 +62,35 @@ def denominators(result: Any, ddf: str | None = "satterthwaite") -> Denominators
     >>> inference.denominators(fit).df([0.0, 1.0]).round(2)
     array([18.])
     """
-    if ddf not in DOF_METHODS:
+    if dof not in DOF_METHODS:
         known = ", ".join(map(repr, DOF_METHODS))
-        raise OptionError(f"ddf= is one of {known}, not {ddf!r}.")
+        raise OptionError(f"dof= is one of {known}, not {dof!r}.")
     result = unwrap(result)
-    if ddf == result.dof_method:
-        kept: Denominators = result.reference.tests
+    if dof == result.dof_method:
+        kept: ContrastTests = result.reference.tests
         return kept
     if result.cov_type == "cluster":
         raise OptionError(
             f"the cluster-robust standard errors of this fit go with dof={result.dof_method!r}: "
-            f"for {ddf!r} make them anew by with_inference()."
+            f"for {dof!r} make them anew by with_inference()."
         )
     estimates = result.estimates
-    if ddf is None or ddf == "residual":
-        degrees = np.inf if ddf is None else float(result.df_resid)
+    if dof is None or dof == "residual":
+        degrees = np.inf if dof is None else float(result.df_resid)
         result._check_covariance()
         covariance = result._tests.covariance
         if estimates.linear:  # Kenward and Roger's may be adjusted
             covariance = estimates.cov_conditional
-        fixed: Denominators = result._aware(FixedDenominators(estimates.beta, covariance, degrees))
+        fixed: ContrastTests = result._aware(
+            FixedContrastTests(estimates.beta, covariance, degrees)
+        )
         return fixed
     if not estimates.linear:
         raise OptionError(
-            f'ddf={ddf!r} is for linear models: a {result.kind} has only ddf=None or "residual".'
+            f'dof={dof!r} is for linear models: a {result.kind} has only dof=None or "residual".'
         )
-    prepare = satterthwaite.prepare if ddf == "satterthwaite" else kenward_roger.prepare
-    prepared: Denominators = result._aware(prepare(result.kept_design(), estimates))
+    prepare = satterthwaite.prepare if dof == "satterthwaite" else kenward_roger.prepare
+    prepared: ContrastTests = result._aware(prepare(result.kept_design(), estimates))
     return prepared
 
 
@@ -97,7 +99,7 @@ def f_test(
     contrasts: ArrayLike,
     *,
     value: ArrayLike = 0.0,
-    ddf: str | None = "satterthwaite",
+    dof: str | None = "satterthwaite",
 ) -> FTest:
     """Test that combinations of the coefficients have given values.
 
@@ -110,7 +112,7 @@ def f_test(
         of X, shape (m, p) or (p,).
     value : array_like, shape (m,) or scalar
         Values under the hypothesis.
-    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "residual", None}
         See `denominators`.
 
     Returns
@@ -141,25 +143,25 @@ def f_test(
     >>> round(test.statistic, 2), round(test.df_denom, 2)
     (48.55, 18.0)
     """
-    prepared = denominators(result, ddf)
+    prepared = denominators(result, dof)
     rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
     if known.all():
         test = prepared.f_test(rows, value)
-        if ddf == "kenward-roger":
+        if dof == "kenward-roger":
             warn_no_distribution(["the hypotheses"], [test])
         return test
     warn_not_estimable(int(np.sum(~known)), "hypothesis")
     return FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
 
 
-def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.DataFrame:
+def coefficient_tests(result: Any, dof: str | None = "satterthwaite") -> pd.DataFrame:
     """Return the coefficients with standard errors, t tests and their degrees of freedom.
 
     Parameters
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit.
-    ddf : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "residual", None}
         See `denominators`.
 
     Returns
@@ -193,7 +195,7 @@ def coefficient_tests(result: Any, ddf: str | None = "satterthwaite") -> pd.Data
     days        10.47  18.0   6.97
     """
     result = unwrap(result)
-    prepared = denominators(result, ddf)
+    prepared = denominators(result, dof)
     beta = prepared.beta
     errors = prepared.errors(np.eye(len(beta))) if len(beta) else np.empty(0)
     df = prepared.df(np.eye(len(beta))) if len(beta) else np.empty(0)

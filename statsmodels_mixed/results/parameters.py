@@ -22,7 +22,7 @@ from .layout import Layout
 
 __all__ = [
     "KINDS",
-    "Components",
+    "CovarianceParameters",
     "check_count",
     "parameter_index",
     "quantile_levels",
@@ -37,7 +37,7 @@ KINDS = ("beta", "sigma", "dispersion", "theta", "sd", "corr")
 
 
 @dataclass(frozen=True, eq=False)
-class Components:
+class CovarianceParameters:
     """Names and values of the covariance parameters, for many theta at once.
 
     Parameters
@@ -50,7 +50,7 @@ class Components:
     blocks: tuple[Block, ...]
 
     @classmethod
-    def of(cls, layout: Layout) -> Components:
+    def of(cls, layout: Layout) -> CovarianceParameters:
         """Take the names from a layout."""
         return cls(tuple((block.name, block.columns, block.pattern) for block in layout.blocks))
 

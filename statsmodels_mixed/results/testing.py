@@ -19,7 +19,7 @@ from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.stats.contrast import ContrastResults
 
 from ..errors import OptionError
-from ..standard_errors.contrast_tests import Denominators, FixedDenominators, FTest, two_sided
+from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
@@ -41,7 +41,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     reference: Reference
     undetermined: Undetermined | None
 
-    def _aware(self, tests: Denominators) -> Denominators:
+    def _aware(self, tests: ContrastTests) -> ContrastTests:
         """Return tests that know what the data do not determine."""
         return (
             tests if self.undetermined is None else replace(tests, undetermined=self.undetermined)
@@ -52,7 +52,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         return np.ones(len(rows), dtype=bool)
 
     @property
-    def _tests(self) -> Denominators:
+    def _tests(self) -> ContrastTests:
         return self.reference.tests
 
     def _check_covariance(self) -> None:
@@ -340,7 +340,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             )
         tests = self._tests
         if use_f and self.dof_method is None:
-            plain = FixedDenominators(tests.beta, tests.covariance, float(self.df_resid))
+            plain = FixedContrastTests(tests.beta, tests.covariance, float(self.df_resid))
             tests = self._aware(plain)
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
         if known.all():

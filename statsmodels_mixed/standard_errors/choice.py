@@ -16,7 +16,7 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from . import cluster_robust, kenward_roger, satterthwaite
 from .cluster_scores import scores
-from .contrast_tests import FixedDenominators
+from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance
 from .reference import DOF_METHODS, MODEL_BASED, Reference
 
@@ -246,7 +246,7 @@ def _fixed(
     if choice.dof == "residual":
         clusters = choice.clusters
         degrees = float(df_resid if clusters is None else len(clusters) - 1)
-    tests = FixedDenominators(estimates.beta, covariance, degrees)
+    tests = FixedContrastTests(estimates.beta, covariance, degrees)
     how = cov_type or choice.cov_type
     return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
 

@@ -28,7 +28,7 @@ from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digit
 from ..fitting.estimates import LinearEstimates
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
-from .contrast_tests import Denominators
+from .contrast_tests import ContrastTests
 
 __all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
 
@@ -55,7 +55,7 @@ def correction(kind: str, clusters: int, n: int, rank: int) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class ClusterRobust(Denominators):
+class ClusterRobust(ContrastTests):
     """Cluster-robust tests with degrees of freedom for few clusters.
 
     Parameters

@@ -13,7 +13,7 @@ from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 from ..errors import OptionError
 from .undetermined import Undetermined
 
-__all__ = ["Denominators", "FTest", "FixedDenominators", "two_sided"]
+__all__ = ["ContrastTests", "FTest", "FixedContrastTests", "two_sided"]
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -97,7 +97,7 @@ def _independent(rows: Array, values: Array, beta: Array) -> Positions:
 
 
 @dataclass(frozen=True, eq=False)
-class Denominators(ABC):
+class ContrastTests(ABC):
     """What t and F tests of the coefficients of one fit need, computed once.
 
     Parameters
@@ -146,7 +146,7 @@ class Denominators(ABC):
 
         See Also
         --------
-        Denominators.f_test
+        ContrastTests.f_test
 
         Examples
         --------
@@ -175,7 +175,7 @@ class Denominators(ABC):
 
         See Also
         --------
-        Denominators.df
+        ContrastTests.df
 
         Examples
         --------
@@ -202,7 +202,7 @@ class Denominators(ABC):
 
         See Also
         --------
-        Denominators.errors
+        ContrastTests.errors
 
         Examples
         --------
@@ -291,7 +291,7 @@ class Denominators(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedDenominators(Denominators):
+class FixedContrastTests(ContrastTests):
     """The same degrees of freedom for every contrast.
 
     Parameters

@@ -24,7 +24,7 @@ from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
-from .contrast_tests import Denominators
+from .contrast_tests import ContrastTests
 from .kenward_roger_traces import traces
 from .satterthwaite import pseudo_inverse
 
@@ -37,7 +37,7 @@ FEWEST_DIGITS = 3e-6
 
 
 @dataclass(frozen=True, eq=False)
-class KenwardRoger(Denominators):
+class KenwardRoger(ContrastTests):
     """Kenward and Roger's method prepared for one fit; `covariance` is the adjusted one.
 
     Parameters
@@ -120,7 +120,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     if not estimates.reml:
         raise OptionError(
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
-            "ddf='satterthwaite'."
+            "dof='satterthwaite'."
         )
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):

@@ -151,7 +151,7 @@ def _bundles(design: Design) -> Iterator[tuple[Positions, Positions, list[int]]]
         names = ", ".join(repr(block.name) for block in tail)
         raise OptionError(
             f"{tails.max()} random effects of {names} depend on one another, too many for "
-            f"Kenward and Roger's method (at most {most}); use ddf='satterthwaite'."
+            f"Kenward and Roger's method (at most {most}); use dof='satterthwaite'."
         )
     heads = np.bincount(component[: counts[0]], minlength=len(tails))
     # A bundle ends where the running total passes a multiple of what it may hold.

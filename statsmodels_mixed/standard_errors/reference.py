@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .contrast_tests import Denominators
+from .contrast_tests import ContrastTests
 
 __all__ = ["DOF_METHODS", "MODEL_BASED", "Reference"]
 
@@ -28,7 +28,7 @@ class Reference:
 
     Parameters
     ----------
-    tests : Denominators
+    tests : ContrastTests
         Coefficients, their covariance, and degrees of freedom for any contrast.
     dof : {None, "residual", "satterthwaite", "kenward-roger"}
         Where the degrees of freedom come from; None for normal and chi-squared tests.
@@ -43,7 +43,7 @@ class Reference:
         With clusters, their labels by row, ``groups``, and the correction, ``kind``.
     """
 
-    tests: Denominators
+    tests: ContrastTests
     dof: str | None
     cov_type: str
     errors: str

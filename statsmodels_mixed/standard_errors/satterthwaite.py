@@ -23,7 +23,7 @@ from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
-from .contrast_tests import Denominators
+from .contrast_tests import ContrastTests
 
 __all__ = ["Satterthwaite", "prepare", "pseudo_inverse"]
 
@@ -40,7 +40,7 @@ FLAT = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class Satterthwaite(Denominators):
+class Satterthwaite(ContrastTests):
     """Satterthwaite's method prepared for one fit.
 
     Parameters

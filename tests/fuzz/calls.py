@@ -149,7 +149,7 @@ CALLS: dict[str, Call] = {
     "get_prediction": _get_prediction,
     "t_test": lambda r, g: r.t_test(_contrasts(r, g)).summary_frame(),
     "wald_test": lambda r, g: r.wald_test(_contrasts(r, g)).statistic,
-    "f_test": lambda r, g: after.f_test(r, _contrasts(r, g), ddf=_pick(g, *DEGREES)),
+    "f_test": lambda r, g: after.f_test(r, _contrasts(r, g), dof=_pick(g, *DEGREES)),
     "wald_test_terms": lambda r, _: r.wald_test_terms().table,
     "t_test_pairwise": _pairwise,
     "degrees of freedom": _degrees,

@@ -11,7 +11,7 @@ from patsy.eval import EvalEnvironment
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.frame import engine, engine_formulaic
 from statsmodels_mixed.frame.factors import Rows
-from statsmodels_mixed.frame.parts import Side, read_code
+from statsmodels_mixed.frame.parts import FormulaPart, read_code
 from statsmodels_mixed.frame.table import open_table, tidy
 
 RNG = np.random.default_rng(0)
@@ -45,7 +45,7 @@ ENV = EvalEnvironment([{"np": np, "plus_one": plus_one, "shift": 2.5}])
 
 
 def make(text, data=DATA, contrasts=None, implied=False, learn=engine.learn):
-    matrix = learn([Side(text, implied)], rows_of(data), contrasts or {}, ENV)[0]
+    matrix = learn([FormulaPart(text, implied)], rows_of(data), contrasts or {}, ENV)[0]
     return matrix, build(matrix, data)
 
 
@@ -123,7 +123,7 @@ def test_a_pickled_matrix_is_the_same(text):
 
 def test_a_function_that_cannot_be_pickled_is_missed_only_when_needed():
     env = EvalEnvironment([{"local": lambda x: x + 1}])
-    matrix = engine.learn([Side("1 + local(x)")], rows_of(DATA), {}, env)[0]
+    matrix = engine.learn([FormulaPart("1 + local(x)")], rows_of(DATA), {}, env)[0]
     again = pickle.loads(pickle.dumps(matrix))
     assert again.names == ("Intercept", "local(x)")
     with pytest.raises(DataError, match="'local' could not be saved with the model"):
@@ -237,7 +237,7 @@ def test_dates_may_be_made_categorical():
 
 def test_data_win_over_the_environment():
     env = EvalEnvironment([{"x": np.zeros(N), "np": np}])
-    matrix = engine.learn([Side("0 + x + np.abs(x)")], rows_of(DATA), {}, env)[0]
+    matrix = engine.learn([FormulaPart("0 + x + np.abs(x)")], rows_of(DATA), {}, env)[0]
     x = DATA["x"].to_numpy()
     np.testing.assert_array_equal(build(matrix, DATA), np.column_stack([x, np.abs(x)]))
 
@@ -256,7 +256,11 @@ def test_columns_named_like_keywords_are_shown_plainly():
 
 
 def test_several_sides_share_their_factors():
-    sides = [Side("y", response=True), Side("1 + center(x)"), Side("0 + center(x)")]
+    sides = [
+        FormulaPart("y", response=True),
+        FormulaPart("1 + center(x)"),
+        FormulaPart("0 + center(x)"),
+    ]
     rows = rows_of(DATA.assign(y=1.0))
     _, fixed, random = engine.learn(sides, rows, {}, ENV)
     assert fixed.factors == random.factors
