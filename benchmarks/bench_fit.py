@@ -21,10 +21,8 @@ def test_fit_in_C(benchmark, case, report):
     products = form_crossproducts(case.design())
     products.set_criterion(False, None)
     start = products.workspace.identity()
-    options = FitOptions()
-    tolerances = {"ftol_rel": options.ftol_rel, "ftol_abs": options.ftol_abs}
 
-    run = benchmark(products.workspace.minimize, start, **tolerances)
+    run = benchmark(products.workspace.minimize, start, FitOptions())
     check(run.value + products.constant(reml=False), case)
     report(run.evaluations)
 

@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 from cases import CASES
 from numpy.testing import assert_allclose
 
-from statsmodels_mixed import SingularFitWarning
+from statsmodels_mixed import IdentificationWarning, SingularFitWarning
 
 OLD = [case for case in CASES if case.old is not None]
 
@@ -20,6 +20,7 @@ def test_whole_call(benchmark, case, report):
     def run():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SingularFitWarning)
+            warnings.simplefilter("ignore", IdentificationWarning)
             return smf.mixedlm2(case.formula, data, **case.options).fit()
 
     result = benchmark(run)
