@@ -12,64 +12,54 @@
 /* Rows summed before they are added to the total. */
 #define BLOCK 512
 
-/* exp(x) - 1 for loops the compiler can vectorize: |x| <= 708, error about an ulp. With x = k log 2 + r
- * by Cody and Waite's reduction it is 2^k (e^r - 1) + (2^k - 1), e^r - 1 by its Taylor polynomial
- * on |r| <= log(2)/2. */
-static inline double loop_expm1(double x)
+/* For loops the compiler can vectorize: x = k log 2 + r by Cody and Waite's reduction. Returns
+ * (e^r - 1) / r by its Taylor polynomial on |r| <= log(2)/2; the last bits of `shifted` are k. */
+static inline double loop_reduce(double x, double *shifted, double *r)
 {
     const double magic = 6755399441055744.0; /* 1.5 * 2^52: rounds to an integer */
     double t = x * 1.4426950408889634074 + magic, k = t - magic;
-    double r = (x - k * 0.69314718036912381649) - k * 1.9082149292705877e-10;
+    double rest = (x - k * 0.69314718036912381649) - k * 1.9082149292705877e-10;
     double p = 1.6059043836821614599e-10;
-    p = p * r + 2.0876756987868098979e-9;
-    p = p * r + 2.5052108385441718775e-8;
-    p = p * r + 2.7557319223985890653e-7;
-    p = p * r + 2.7557319223985890653e-6;
-    p = p * r + 2.4801587301587301587e-5;
-    p = p * r + 1.9841269841269841270e-4;
-    p = p * r + 1.3888888888888888889e-3;
-    p = p * r + 8.3333333333333333333e-3;
-    p = p * r + 4.1666666666666666667e-2;
-    p = p * r + 1.6666666666666666667e-1;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r;
-    const double one = 1;
-    double scale;
+    p = p * rest + 2.0876756987868098979e-9;
+    p = p * rest + 2.5052108385441718775e-8;
+    p = p * rest + 2.7557319223985890653e-7;
+    p = p * rest + 2.7557319223985890653e-6;
+    p = p * rest + 2.4801587301587301587e-5;
+    p = p * rest + 1.9841269841269841270e-4;
+    p = p * rest + 1.3888888888888888889e-3;
+    p = p * rest + 8.3333333333333333333e-3;
+    p = p * rest + 4.1666666666666666667e-2;
+    p = p * rest + 1.6666666666666666667e-1;
+    p = p * rest + 0.5;
+    *shifted = t;
+    *r = rest;
+    return p * rest + 1.0;
+}
+
+/* p 2^k, with k as `loop_reduce` gives it. */
+static inline double loop_scale(double p, double shifted)
+{
     uint64_t bits, value;
-    memcpy(&bits, &t, sizeof bits);
-    memcpy(&value, &one, sizeof value);
+    memcpy(&bits, &shifted, sizeof bits);
+    memcpy(&value, &p, sizeof value);
     value += bits << 52;
-    memcpy(&scale, &value, sizeof scale);
+    memcpy(&p, &value, sizeof p);
+    return p;
+}
+
+/* exp(x) - 1 = 2^k (e^r - 1) + (2^k - 1): |x| <= 708, error about an ulp. */
+static inline double loop_expm1(double x)
+{
+    double shifted, r, q = loop_reduce(x, &shifted, &r);
+    double p = q * r, scale = loop_scale(1, shifted);
     return scale * p + (scale - 1);
 }
 
 /* exp likewise. */
 static inline double loop_exp(double x)
 {
-    const double magic = 6755399441055744.0; /* 1.5 * 2^52: rounds to an integer */
-    double t = x * 1.4426950408889634074 + magic, k = t - magic;
-    double r = (x - k * 0.69314718036912381649) - k * 1.9082149292705877e-10;
-    double p = 1.6059043836821614599e-10;
-    p = p * r + 2.0876756987868098979e-9;
-    p = p * r + 2.5052108385441718775e-8;
-    p = p * r + 2.7557319223985890653e-7;
-    p = p * r + 2.7557319223985890653e-6;
-    p = p * r + 2.4801587301587301587e-5;
-    p = p * r + 1.9841269841269841270e-4;
-    p = p * r + 1.3888888888888888889e-3;
-    p = p * r + 8.3333333333333333333e-3;
-    p = p * r + 4.1666666666666666667e-2;
-    p = p * r + 1.6666666666666666667e-1;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    uint64_t bits, value;
-    memcpy(&bits, &t, sizeof bits);
-    memcpy(&value, &p, sizeof value);
-    value += bits << 52;
-    memcpy(&p, &value, sizeof p);
-    return p;
+    double shifted, r, q = loop_reduce(x, &shifted, &r);
+    return loop_scale(q * r + 1.0, shifted);
 }
 
 /* Binomial with logit link and one trial a row, the commonest case: no branches in the
