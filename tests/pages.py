@@ -25,7 +25,7 @@ import pandas as pd
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 DECIMAL = re.compile(r"\d+\.(\d+)(?:e([+-]\d+))?")
-FENCE = re.compile(r"^```(\w*)\s*$")
+FENCE = re.compile(r"^```(\{?\w*\}?)\s*$")
 COMMAND = "$ python -m statsmodels_mixed "
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pages import agrees, blocks, examples, refreshed
 
+import statsmodels_mixed
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
@@ -104,6 +106,14 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = {path.name for path in PAGES if path.parent.name == "docs"} - {"index.md"}
     assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.rst"))
+    # Whole modules are taken by automodule, results' wrappers are what results say.
+    modules = {"datasets", "errors", "inference", "__version__", *statsmodels_mixed.errors.__all__}
+    names = {n for n in statsmodels_mixed.__all__ if not n.endswith("Wrapper")} - modules
+    assert {n for n in names if not re.search(rf"^\.\. auto\w+:: {n}$", pages, re.M)} == set()
 
 
 def test_ci_runs_the_command_of_the_readme():

@@ -178,7 +178,7 @@ class Influence:
         return self._by_case(np.einsum("mi,mi->m", d, solved) / d.shape[1], "cooks_distance")
 
     def covratio(self) -> pd.Series:
-        """Return |V_(i)| / |V|: above 1 where the case adds precision (Belsley et al. 1980).
+        """Return ``|V_(i)| / |V|``: above 1 where the case adds precision (Belsley et al. 1980).
 
         Returns
         -------
@@ -204,7 +204,7 @@ class Influence:
         return self._by_case(ratios, "covratio")
 
     def covtrace(self) -> pd.Series:
-        """Return |tr(V^-1 V_(i)) - rank| (Christensen, Pearson and Johnson 1992).
+        """Return ``|tr(V^-1 V_(i)) - rank|`` (Christensen, Pearson and Johnson 1992).
 
         Returns
         -------

@@ -20,7 +20,7 @@ def vif(result: Any) -> pd.DataFrame:
 
     With R the correlation matrix of the estimated coefficients without the intercept, R_11 the
     block of a term and R_22 that of all others, the generalized factor is
-    |R_11| |R_22| / |R|. For a term with one column that is the diagonal element of R^-1, the
+    ``|R_11| |R_22| / |R|``. For a term with one column that is the diagonal element of R^-1, the
     usual factor. GVIF^(1/(2 df)) is comparable between terms: the factor by which standard
     errors, or the size of a confidence region per dimension, are inflated.
 

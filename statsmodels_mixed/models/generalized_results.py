@@ -141,7 +141,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     @property
     def deviance(self) -> float:
-        """Deviance residuals squared and summed, + |u|^2 + log|Omega|.
+        """Deviance residuals squared and summed, ``+ |u|^2 + log|Omega|``.
 
         For quadrature, likewise -2 log-likelihood relative to the saturated model.
         """
