@@ -29,6 +29,7 @@ C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src"
 ROOMS = (
     "errors",
     "_core",
+    "structures",
     "formula",
     "frame",
     "fitting",

@@ -1,0 +1,325 @@
+"""Newton's method in a trust region, for objectives of a few parameters with derivatives.
+
+The quadratic model may be indefinite, so that saddle points are left along directions of
+negative curvature; its minimum inside the region is exact (Moré and Sorensen 1983), from an
+eigendecomposition. Lengths are measured in units in which the curvatures are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Evaluation", "Minimum", "best_minimum", "minimize_newton"]
+
+Array = NDArray[np.float64]
+Evaluation = tuple[float, Array, Array]
+Evaluate = Callable[[Array], Evaluation]
+
+# A decrease in the objective that is not worth another evaluation.
+TOLERANCE = 1e-10
+# A minimum counts when the quadratic model promises no more than this.
+CONVERGED_DECREMENT = 1e-7
+# Negative curvatures of this size, in units of the largest, are rounding errors.
+FLAT = 1e-7
+# Changes of the objective below this share of it are rounding errors.
+NOISE = 1e-13
+FIRST_RADIUS = 4.0
+LEAST_RADIUS = 1e-12
+# Two minima with objectives closer than this are one.
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a minimization ended.
+
+    Parameters
+    ----------
+    end : ndarray, shape (m,)
+    value : float
+    gradient : ndarray, shape (m,)
+    curvature : ndarray, shape (m, m)
+    decrement : float
+        The decrease that the quadratic model still promises.
+    min_eigenvalue : float
+        Least curvature, in units in which curvatures are about one.
+    converged : bool
+    status : str
+        ``"GTOL_REACHED"``, ``"ROUNDOFF_LIMITED"``, ``"MAXEVAL_REACHED"`` or ``"FAILURE"``.
+    evaluations, failures : int
+        Number of evaluations, and of those where the objective was no number.
+    points : ndarray, shape (evaluations, m)
+    values : ndarray, shape (evaluations,)
+        All evaluations in order.
+    """
+
+    end: Array
+    value: float
+    gradient: Array
+    curvature: Array
+    decrement: float
+    min_eigenvalue: float
+    converged: bool
+    status: str
+    evaluations: int
+    failures: int
+    points: Array = field(repr=False)
+    values: Array = field(repr=False)
+
+
+def _promise(eigenvalues: Array, slopes: Array) -> float:
+    """Return the decrease that a quadratic model promises, flat directions bounded."""
+    least = FLAT * max(float(np.abs(eigenvalues).max(initial=0.0)), 1e-300)
+    return float(0.5 * np.sum(slopes**2 / np.maximum(np.abs(eigenvalues), least)))
+
+
+def _step(eigenvalues: Array, slopes: Array, radius: float) -> Array:
+    """Return the minimum of the model in the region, in the basis of the eigenvectors."""
+    least = float(eigenvalues[0])
+    if least > 0:
+        newton = -slopes / eigenvalues
+        if float(newton @ newton) <= radius**2:
+            return newton
+    floor = max(0.0, -least)
+    tiny = 1e-14 * max(1.0, float(np.abs(eigenvalues).max()))
+
+    def length(shift: float) -> float:
+        return float(np.linalg.norm(slopes / (eigenvalues + shift)))
+
+    if length(floor + tiny) <= radius:
+        # The hard case: no slope along the direction of least curvature, which fills the rest.
+        step = -slopes / (eigenvalues + floor + tiny)
+        rest = np.sqrt(max(radius**2 - float(step @ step), 0.0))
+        step[0] += rest if slopes[0] <= 0 else -rest
+        return step
+    low, high = floor + tiny, floor + float(np.linalg.norm(slopes)) / radius + tiny
+    for _ in range(200):
+        middle = np.sqrt(low * high) if low > 0 else (low + high) / 2.0
+        if length(middle) > radius:
+            low = middle
+        else:
+            high = middle
+        if high - low <= 1e-10 * high:
+            break
+    return -slopes / (eigenvalues + high)
+
+
+def _next_radius(radius: float, length: float, quality: float) -> float:
+    """Return the radius after a step that made this share of the promised fall."""
+    if quality < 0.25:
+        return 0.25 * length
+    return max(radius, 3.0 * length) if quality > 0.75 else radius
+
+
+class _Run:
+    """One minimization: the evaluations made, and the best point among them."""
+
+    def __init__(self, evaluate: Evaluate, start: Array) -> None:
+        self.evaluate = evaluate
+        self.points: list[Array] = []
+        self.values: list[float] = []
+        self.failures = 0
+        self.x = np.array(start, dtype=float)
+        self.value, self.gradient, self.curvature = self.at(self.x)
+        self.units = np.zeros(len(self.x))
+        self._decompose()
+
+    def at(self, x: Array) -> Evaluation:
+        value, gradient, curvature = self.evaluate(x)
+        known = np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(curvature).all()
+        value = float(value) if known else np.inf
+        self.failures += not known
+        self.points.append(x.copy())
+        self.values.append(value)
+        return value, gradient, curvature
+
+    def _decompose(self) -> None:
+        if not np.isfinite(self.value) or not len(self.x):
+            self.eigenvalues, self.vectors = np.ones(len(self.x)), np.eye(len(self.x))
+            self.slopes = np.zeros(len(self.x))
+            return
+        size = np.sqrt(np.abs(np.diag(self.curvature)))
+        size = np.maximum(size, 1e-4 * max(float(size.max()), 1e-8))
+        self.units = np.maximum(size, 0.1 * self.units)
+        self.eigenvalues, self.vectors = np.linalg.eigh(
+            self.curvature / np.outer(self.units, self.units)
+        )
+        self.slopes = self.vectors.T @ (self.gradient / self.units)
+
+    def promise(self) -> float:
+        return _promise(self.eigenvalues, self.slopes)
+
+    def is_minimum(self) -> bool:
+        flat = FLAT * max(1.0, float(np.abs(self.eigenvalues).max(initial=0.0)))
+        return bool(self.eigenvalues.min(initial=0.0) >= -10.0 * flat)
+
+    def trial(self, radius: float, longest: Array) -> tuple[Array, float, float]:
+        """Return the step, the change it promises and its length in units."""
+        inner = _step(self.eigenvalues, self.slopes, radius)
+        step = (self.vectors @ inner) / self.units
+        share = float(np.max(np.abs(step) / longest, initial=0.0))
+        if share > 1.0:
+            step, inner = step / share, inner / share
+        change = float(self.slopes @ inner + 0.5 * inner @ (self.eigenvalues * inner))
+        return step, change, float(np.linalg.norm(inner))
+
+    def move(self, x: Array, evaluation: Evaluation) -> None:
+        self.x = x
+        self.value, self.gradient, self.curvature = evaluation
+        self._decompose()
+
+    def refine(self, x: Array, evaluation: Evaluation, allowed: bool) -> bool:
+        """Move where rounding errors hide the fall, if the gradient became smaller there.
+
+        Return whether it did by so much that another step may be worth it.
+        """
+        if not allowed:
+            return False
+        before, kept = self.promise(), (self.x, (self.value, self.gradient, self.curvature))
+        self.move(x, evaluation)
+        after = self.promise()
+        if not after <= before:
+            self.move(*kept)
+        return after < 0.9 * before
+
+    def end(self, status: str) -> Minimum:
+        decrement = self.promise() if np.isfinite(self.value) else np.inf
+        done = status in ("GTOL_REACHED", "ROUNDOFF_LIMITED")
+        return Minimum(
+            end=self.x,
+            value=self.value,
+            gradient=self.gradient,
+            curvature=self.curvature,
+            decrement=decrement,
+            min_eigenvalue=float(self.eigenvalues.min(initial=np.inf)),
+            converged=bool(done and decrement <= CONVERGED_DECREMENT and self.is_minimum()),
+            status=status,
+            evaluations=len(self.values),
+            failures=self.failures,
+            points=np.array(self.points),
+            values=np.array(self.values),
+        )
+
+
+def minimize_newton(
+    evaluate: Evaluate,
+    start: Array,
+    *,
+    longest: Array | None = None,
+    max_eval: int = 500,
+    tolerance: float = TOLERANCE,
+    stop: Callable[[Array, float], bool] | None = None,
+) -> Minimum:
+    """Minimize an objective.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Returns value, gradient (m,) and an approximation of the Hessian (m, m) at x, such as an
+        information matrix; a value that is not finite says that there is none at x.
+    start : ndarray, shape (m,)
+    longest : ndarray, shape (m,), optional
+        Longest step of each coordinate.
+    max_eval : int
+        Limit of evaluations; 0 for none.
+    tolerance : float
+        Stop when the quadratic model promises less.
+    stop : callable, optional
+        Looked at after each step with x and its value: true ends the run early.
+
+    Returns
+    -------
+    Minimum
+        It says whether it converged.
+    """
+    start = np.asarray(start, dtype=float)
+    reach = np.full(len(start), np.inf) if longest is None else np.asarray(longest, dtype=float)
+    run = _Run(evaluate, start)
+    if not np.isfinite(run.value):
+        return run.end("FAILURE")
+    if not len(start):
+        return run.end("GTOL_REACHED")
+    radius = FIRST_RADIUS * np.sqrt(len(start))
+    while True:
+        if run.promise() <= tolerance and run.is_minimum():
+            return run.end("GTOL_REACHED")
+        if max_eval and len(run.values) >= max_eval:
+            return run.end("MAXEVAL_REACHED")
+        step, change, length = run.trial(radius, reach)
+        x = run.x + step
+        evaluation = run.at(x)
+        noise = NOISE * (1.0 + abs(run.value))
+        fall = run.value - evaluation[0]
+        if -change <= 100.0 * noise:
+            if not run.refine(x, evaluation, -fall <= 1000.0 * noise):
+                return run.end("ROUNDOFF_LIMITED")
+            continue
+        quality = fall / -change
+        if quality > 1e-4:
+            run.move(x, evaluation)
+            if stop is not None and stop(run.x, run.value):
+                return run.end("STOPPED")
+        radius = _next_radius(radius, length, quality)
+        if radius < LEAST_RADIUS:
+            return run.end("ROUNDOFF_LIMITED")
+
+
+def best_minimum(
+    evaluate: Evaluate,
+    starts: Sequence[Array],
+    *,
+    longest: Array | None = None,
+    max_eval: int = 500,
+    tolerance: float = TOLERANCE,
+) -> Minimum:
+    """Minimize from several starts and return the least minimum found.
+
+    A later run ends when it comes into the neighbourhood of a minimum that is known. See
+    `minimize_newton` for the parameters; the points and values of the result are those of all
+    runs.
+    """
+    found: list[Minimum] = []
+    runs: list[Minimum] = []
+
+    def known(x: Array, value: float) -> bool:
+        for one in found:
+            away = x - one.end
+            model = one.value + 0.5 * float(away @ one.curvature @ away)
+            if value - one.value < 2.0 and abs(value - model) < 0.2 * (value - one.value) + SAME:
+                return True
+        return False
+
+    for start in starts:
+        run = minimize_newton(
+            evaluate,
+            start,
+            longest=longest,
+            max_eval=max_eval,
+            tolerance=tolerance,
+            stop=known if found else None,
+        )
+        runs.append(run)
+        if run.status not in ("STOPPED", "FAILURE"):
+            found.append(run)
+    if not found:
+        return runs[0]
+    least = min(one.value for one in found)
+    best = next(one for one in found if one.value <= least + SAME)
+    return Minimum(
+        end=best.end,
+        value=best.value,
+        gradient=best.gradient,
+        curvature=best.curvature,
+        decrement=best.decrement,
+        min_eigenvalue=best.min_eigenvalue,
+        converged=best.converged,
+        status=best.status,
+        evaluations=sum(one.evaluations for one in runs),
+        failures=sum(one.failures for one in runs),
+        points=np.concatenate([one.points for one in runs]),
+        values=np.concatenate([one.values for one in runs]),
+    )

@@ -1,0 +1,145 @@
+"""Free coordinates of the parameters of a structure.
+
+Minimizers move through all real numbers; parameters have bounds. A standard deviation is its own
+coordinate, of either sign; an interval (a, b) is gone through by the sine, which reaches both
+ends with slope zero, so that a minimum there is an ordinary stationary point; a half line is gone
+through by the exponential.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .structure import Structure
+
+__all__ = ["Coordinates", "Unconstrained"]
+
+Array = NDArray[np.float64]
+
+# Starts are kept inside an interval by this share of its length.
+INSIDE = 1e-3
+# Parameters this close to a bound, as a share of the interval, are at it.
+AT_BOUND = 1e-6
+
+
+class Coordinates:
+    """The maps between free coordinates x and parameters phi.
+
+    Parameters
+    ----------
+    bounds : array_like, shape (m, 2)
+    scales : sequence of int
+        Positions of standard deviations.
+    """
+
+    def __init__(self, bounds: ArrayLike, scales: ArrayLike = ()) -> None:
+        limits = np.asarray(bounds, dtype=float).reshape(-1, 2)
+        self.low, self.high = limits[:, 0].copy(), limits[:, 1].copy()
+        free = np.isin(np.arange(len(limits)), np.asarray(scales, dtype=int))
+        below, above = np.isfinite(self.low) & ~free, np.isfinite(self.high) & ~free
+        self.interval = below & above
+        self.half = np.where(below & ~above, 1.0, np.where(above & ~below, -1.0, 0.0))
+        self.end = np.where(self.half > 0, self.low, np.where(self.half < 0, self.high, 0.0))
+        low = np.where(self.interval, self.low, -1.0)
+        high = np.where(self.interval, self.high, 1.0)
+        self.middle, self.radius = (low + high) / 2.0, (high - low) / 2.0
+
+    def outward(self, x: ArrayLike) -> Array:
+        """Return phi at x."""
+        x = np.asarray(x, dtype=float)
+        out = np.where(self.interval, self.middle + self.radius * np.sin(x), x)
+        beyond = self.half != 0
+        if beyond.any():
+            grown = np.exp(np.where(beyond, x, 0.0))
+            out = np.where(beyond, self.end + self.half * grown, out)
+        return out
+
+    def slopes(self, x: ArrayLike) -> tuple[Array, Array]:
+        """Return dphi_i / dx_i and d2phi_i / dx_i^2."""
+        x = np.asarray(x, dtype=float)
+        beyond = self.half != 0
+        grown = self.half * np.exp(np.where(beyond, x, 0.0))
+        first = np.where(self.interval, self.radius * np.cos(x), np.where(beyond, grown, 1.0))
+        second = np.where(self.interval, -self.radius * np.sin(x), np.where(beyond, grown, 0.0))
+        return first, second
+
+    def inward(self, phi: ArrayLike) -> Array:
+        """Return x of phi; phi at or beyond a bound is moved inside a little."""
+        phi = np.asarray(phi, dtype=float)
+        share = np.clip((phi - self.middle) / self.radius, -1.0 + INSIDE, 1.0 - INSIDE)
+        out = np.where(self.interval, np.arcsin(np.where(self.interval, share, 0.0)), phi)
+        beyond = self.half != 0
+        if beyond.any():
+            above = np.where(beyond, np.maximum(self.half * (phi - self.end), 1e-300), 1.0)
+            out = np.where(beyond, np.log(above), out)
+        return out
+
+    def at_bounds(self, phi: ArrayLike) -> NDArray[np.int_]:
+        """Return -1 where phi is at its lower bound, 1 where at its upper, else 0.
+
+        Of bounds that can be reached: those of intervals.
+        """
+        share = (np.asarray(phi, dtype=float) - self.middle) / self.radius
+        near = self.interval & (np.abs(share) > 1.0 - AT_BOUND)
+        return np.where(near, np.sign(share), 0.0).astype(int)
+
+
+class Unconstrained:
+    """A bound structure as a function of free coordinates.
+
+    Parameters
+    ----------
+    structure : Structure
+        For given effects.
+
+    Attributes
+    ----------
+    size : int
+        Number of coordinates.
+    coordinates : Coordinates
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        names, start, bounds, scales = structure.read()
+        self.structure = structure
+        self.size = len(names)
+        self.start = np.asarray(start, dtype=float)
+        self.coordinates = Coordinates(bounds, scales)
+
+    def phi(self, x: ArrayLike) -> Array:
+        """Return the parameters at x."""
+        return self.coordinates.outward(x)
+
+    def x(self, phi: ArrayLike) -> Array:
+        """Return the coordinates of parameters."""
+        return self.coordinates.inward(phi)
+
+    def jacobian(self, x: ArrayLike) -> Array:
+        """Return dphi / dx, shape (m, m)."""
+        return np.diag(self.coordinates.slopes(x)[0])
+
+    def natural_jacobian(self, x: ArrayLike) -> Array:
+        """Return the derivatives of what is reported with respect to x."""
+        return self.structure.natural(self.phi(x)).jacobian @ self.jacobian(x)
+
+    def sigma(self, x: ArrayLike) -> Array:
+        """Return Sigma, shape (k, k)."""
+        return np.asarray(self.structure.sigma(self.phi(x)), dtype=float)
+
+    def derivatives(self, x: ArrayLike) -> Array:
+        """Return dSigma / dx_i, shape (m, k, k)."""
+        first, _ = self.coordinates.slopes(x)
+        by_phi = np.asarray(self.structure.derivatives(self.phi(x)), dtype=float)
+        return by_phi * first[:, None, None]
+
+    def second_derivatives(self, x: ArrayLike) -> Array:
+        """Return d2Sigma / dx_i dx_j, shape (m, m, k, k)."""
+        first, second = self.coordinates.slopes(x)
+        phi = self.phi(x)
+        out = np.asarray(self.structure.second_derivatives(phi), dtype=float)
+        out = out * (first[:, None] * first[None, :])[:, :, None, None]
+        at = np.arange(self.size)
+        by_phi = np.asarray(self.structure.derivatives(phi), dtype=float)
+        out[at, at] += by_phi * second[:, None, None]
+        return out

@@ -1,0 +1,79 @@
+"""The Matern correlation 2^(1 - nu) / Gamma(nu) x^nu K_nu(x) at x = d / range.
+
+K_nu(x) is the integral over t > 0 of exp(-x cosh t) cosh(nu t), which falls so fast that the
+trapezoidal rule is exact to rounding; derivatives with respect to nu are taken inside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, gammaln, polygamma
+
+from .distances import DistanceCorrelation
+from .registry import register
+from .structure import Parameters
+
+__all__ = ["Matern"]
+
+Array = NDArray[np.float64]
+
+# Nodes of the trapezoidal rule; distances below the least are those of one place.
+STEP = 1.0 / 32.0
+LEAST = 1e-12
+
+
+def _scaled_bessel(x: Array, order: float, power: float) -> tuple[Array, Array, Array]:
+    """Return f = x^power K_order(x) and its first two derivatives with respect to the order."""
+    last = float(np.arccosh(750.0 / max(float(x.min()), LEAST) + 1.0))
+    t = np.arange(0.0, last + STEP, STEP)
+    rule = np.where(t == 0, 0.5, 1.0) * STEP
+    grow = np.exp(order * t - np.outer(x, np.cosh(t)) + power * np.log(x)[:, None])
+    fall = np.exp(-order * t - np.outer(x, np.cosh(t)) + power * np.log(x)[:, None])
+    even, odd = 0.5 * (grow + fall), 0.5 * (grow - fall)
+    return even @ rule, odd @ (rule * t), even @ (rule * t**2)
+
+
+@register
+class Matern(DistanceCorrelation):
+    """The Matern correlation with a range and a smoothness."""
+
+    name = "mat"
+
+    def correlation_parameters(self, k: int) -> Parameters:
+        """Return range and smoothness."""
+        (name,), start, _, _ = self.range_parameters()
+        first = float(np.asarray(start)[0]) / 2.0
+        return Parameters((name, "smoothness"), [first, 1.0], [(0.0, np.inf), (0.0, np.inf)])
+
+    def of_distance(self, d: Array, psi: Array) -> tuple[Array, Array, Array]:
+        """Return the correlation and its derivatives with respect to range and smoothness."""
+        r, nu = psi
+        value, first, second = np.ones(d.shape), np.zeros((2, *d.shape)), np.zeros((2, 2, *d.shape))
+        away = d > LEAST * r
+        x = d[away] / r
+        if not len(x):
+            return value, first, second
+        (f, fn, fnn), (g, gn, _), (h, _, _) = (
+            _scaled_bessel(x, nu, nu),
+            _scaled_bessel(x, nu - 1.0, nu),
+            _scaled_bessel(x, nu - 2.0, nu),
+        )
+        # c x^nu K, with its logarithmic derivative in nu besides that of K.
+        c = np.exp((1.0 - nu) * np.log(2.0) - gammaln(nu))
+        s = -np.log(2.0) - digamma(nu) + np.log(x)
+        ds = -float(polygamma(1, nu))
+        # x d/dx and x^2 d2/dx2, from d/dx x^nu K_nu = -x^nu K_(nu - 1).
+        xf, xxf = -x * g, x**2 * h - x * g
+        xfn = -x * (gn + s * g)
+        value[away] = c * f
+        first[0, away] = -c * xf / r
+        first[1, away] = c * (fn + s * f)
+        second[0, 0, away] = c * (xxf + 2.0 * xf) / r**2
+        second[0, 1, away] = second[1, 0, away] = -c * xfn / r
+        second[1, 1, away] = c * (fnn + 2.0 * s * fn + (s**2 + ds) * f)
+        return value, first, second
+
+    def correlation_starts(self, psi: Array) -> list[Array]:
+        """Start rough and smooth."""
+        return [psi, np.array([2.0 * psi[0], 0.5]), np.array([psi[0] / 2.0, 2.5])]

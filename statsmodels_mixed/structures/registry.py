@@ -1,0 +1,104 @@
+"""The structures that formulas know, by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from ..errors import OptionError
+from .structure import Structure
+
+__all__ = ["known", "make", "register"]
+
+_KINDS: dict[str, type[Structure]] = {}
+
+Kind = TypeVar("Kind", bound=type[Structure])
+
+
+def register(kind: Kind) -> Kind:
+    """Make a structure known to formulas under its name; can be used as a decorator.
+
+    Parameters
+    ----------
+    kind : type
+        A subclass of `Structure`. A name that is known already is given a new meaning.
+
+    Returns
+    -------
+    type
+        The same class.
+
+    Raises
+    ------
+    OptionError
+        If it is no structure or its name is not one word.
+
+    See Also
+    --------
+    Structure : What the class has to have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from statsmodels_mixed.structures import Parameters, Structure, register
+    >>> @register
+    ... class Twins(Structure):
+    ...     name = "twins"
+    ...     def parameters(self, k):
+    ...         return Parameters(["sd"], [1.0], [(0.0, np.inf)], scales=[0])
+    ...     def sigma(self, phi):
+    ...         return phi[0] ** 2 * (np.eye(self.k) + 1.0) / 2.0
+    ...     def derivatives(self, phi):
+    ...         return phi[0] * (np.eye(self.k) + 1.0)[None]
+    ...     def second_derivatives(self, phi):
+    ...         return (np.eye(self.k) + 1.0)[None, None]
+    >>> Twins().bind(["a", "b"]).sigma([2.0])
+    array([[4., 2.],
+           [2., 4.]])
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Structure)):
+        raise OptionError(f"register takes a subclass of Structure, not {kind!r}.")
+    if not (isinstance(kind.name, str) and kind.name.isidentifier()):
+        raise OptionError(
+            f"{kind.__name__}.name is the word for it in formulas, such as 'ar1', not "
+            f"{kind.name!r}."
+        )
+    _KINDS[kind.name] = kind
+    return kind
+
+
+def known() -> tuple[str, ...]:
+    """Return the names of all structures."""
+    return tuple(_KINDS)
+
+
+def make(name: str, **options: Any) -> Structure:
+    """Return the structure of a name, with its options.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"ar1"``.
+    **options
+        Such as ``hom=False``.
+
+    Raises
+    ------
+    OptionError
+        If there is no such structure, or it has no such option.
+    """
+    if name not in _KINDS:
+        raise OptionError(
+            f"there is no covariance structure {name}(): give one of {', '.join(_KINDS)}."
+        )
+    kind = _KINDS[name]
+    allowed = [
+        one.name
+        for one in inspect.signature(kind).parameters.values()
+        if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
+    for option in options:
+        if option not in allowed:
+            have = f"its options are {', '.join(allowed)}" if allowed else "it has no options"
+            raise OptionError(f"{name}() has no option {option}=: {have}.")
+    return kind(**options)
