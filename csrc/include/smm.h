@@ -162,6 +162,12 @@ int smm_curvature(smm_workspace *ws, double *hessian);
  * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_theta_scale(const smm_workspace *ws, double *scale);
 
+/* A start for large models, by moments of the effects that a few sweeps over the terms give the
+ * levels: theta (ntheta). y is taken as the residual of a fit on X. The identity, in the units
+ * of smm_theta_scale, where the levels have too few rows. The workspace must be evaluated again
+ * afterwards. Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
+int smm_moments(smm_workspace *ws, double *theta);
+
 /* The solution at the theta of the last smm_gradient. Any output may be NULL.
  *   beta (p); u, b: (q) term by term, level by level, the term's cols fastest, spherical
  *   and on the scale of y; xvx_inverse row-major (p x p): (X'V^-1 X)^-1;

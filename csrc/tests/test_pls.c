@@ -208,6 +208,7 @@ static void test_order_of_calls(void)
     CHECK(smm_workspace_create(d, &ws) == SMM_OK);
     CHECK(smm_crossprod_y(ws, m.y, NULL) == SMM_ESTATE);
     CHECK(smm_theta_scale(ws, &scale) == SMM_ESTATE);
+    CHECK(smm_moments(ws, &scale) == SMM_ESTATE);
     CHECK(smm_value(ws, m.theta, &value) == SMM_ESTATE);
     CHECK(isnan(value));
     CHECK(smm_gradient(ws, &gradient) == SMM_ESTATE);
@@ -269,6 +270,8 @@ static void test_arguments(void)
     CHECK(smm_curvature(NULL, &value) == SMM_EINVAL);
     CHECK(smm_curvature(ws, NULL) == SMM_EINVAL);
     CHECK(smm_theta_scale(NULL, &value) == SMM_EINVAL);
+    CHECK(smm_moments(NULL, &value) == SMM_EINVAL);
+    CHECK(smm_moments(ws, NULL) == SMM_EINVAL);
     CHECK(smm_theta_scale(ws, NULL) == SMM_EINVAL);
     CHECK(smm_solution(NULL, &value, NULL, NULL, NULL, NULL) == SMM_EINVAL);
     CHECK(smm_condvar(NULL, &value) == SMM_EINVAL);

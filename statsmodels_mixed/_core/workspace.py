@@ -125,6 +125,13 @@ class CoreWorkspace:
         """Return the theta of T = I where the columns of z are orthogonal with unit mean square."""
         return self.design.coordinates.identity(self._scale())
 
+    def moments(self) -> Array:
+        """Return a theta from moments of the levels' effects; the workspace is not solved there."""
+        out = np.empty(self.design.ntheta)
+        with self.threads, self._lock:
+            check(lib.smm_moments(self.handle, doubles(out)), "find a start")
+        return self.design.coordinates.outward(out)
+
     def in_units(self, theta: Array) -> Array:
         """Return theta in the core's coordinates and in units where columns have mean square 1."""
         return self._inward(theta) / self._scale()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import CoreWorkspace
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
@@ -21,6 +22,9 @@ from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_roundin
 __all__ = ["fit_linear"]
 
 Array = NDArray[np.float64]
+
+# From this many random effects on, an evaluation costs more than a start that saves some of them.
+MANY_EFFECTS = 1000
 
 
 def _check_start(start: Array, size: int) -> Array:
@@ -52,7 +56,8 @@ def fit_linear(
     sigma : float, optional
         Fixed residual standard deviation; estimated when omitted.
     start : array_like, shape (n_theta,), optional
-        Where to start; the identity T in the core's coordinates when omitted.
+        Where to start; when omitted, the identity T in the core's coordinates, or moments of the
+        levels' effects where these are many.
     options : FitOptions, optional
     structure : Structure, optional
         That of the design, if it is known from a fit to another response.
@@ -92,7 +97,7 @@ def _minimize(
     identity = workspace.identity()
     if sigma is None:
         refuse_unbounded(products, design, identity)
-    begin = identity if start is None else _check_start(start, len(identity))
+    begin = _default_start(workspace) if start is None else _check_start(start, len(identity))
     constant = products.constant(reml)
     report = minimize(workspace, begin, options, constant=constant)
 
@@ -147,6 +152,11 @@ def _minimize(
         report=report,
         identification=identification,
     )
+
+
+def _default_start(workspace: CoreWorkspace) -> Array:
+    """Return the theta at which a fit begins: the identity, or moments in large models."""
+    return workspace.moments() if workspace.design.q >= MANY_EFFECTS else workspace.identity()
 
 
 def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:
