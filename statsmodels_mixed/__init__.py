@@ -34,6 +34,7 @@ from .errors import (
     SeparationWarning,
     SingularFitWarning,
 )
+from .fitting.family_names import Bernoulli
 from .fitting.optimize import FitOptions, FitReport
 from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
@@ -49,6 +50,7 @@ from .results.varcorr import VarCorr
 from .saved import open_fit
 
 __all__ = [
+    "Bernoulli",
     "ConvergenceWarning",
     "DataError",
     "FitOptions",

@@ -19,6 +19,7 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "SingularFitWarning",
+    "UnknownOptionError",
 ]
 
 
@@ -65,6 +66,10 @@ class DataError(MixedModelError):
 
 class OptionError(MixedModelError):
     """An option that does not exist or does not apply here."""
+
+
+class UnknownOptionError(OptionError, TypeError):
+    """An option that a function does not have; also the TypeError that Python would raise."""
 
 
 class CoreError(RuntimeError):

@@ -21,7 +21,15 @@ from statsmodels.genmod.families import links as sm_links
 
 from ..errors import OptionError
 
-__all__ = ["FamilySpec", "family_object", "make_family", "read_family"]
+__all__ = [
+    "FamilySpec",
+    "family_names",
+    "family_object",
+    "link_names",
+    "make_family",
+    "make_link",
+    "read_family",
+]
 
 
 @dataclass(frozen=True)
@@ -127,10 +135,16 @@ def read_family(family: Any) -> FamilySpec:
         is not statsmodels' own or can give means that the family cannot have.
     """
     if family is None:
-        raise OptionError("family= is needed: for example family=sm.families.Binomial().")
+        raise OptionError(
+            'family= is needed: for example family="binomial" or sm.families.Binomial().'
+        )
     if inspect.isclass(family) and issubclass(family, sm_families.Family):
         raise OptionError(f"family= is an object, not a class: write {family.__name__}().")
-    name = _FAMILIES.get(type(family))
+    # A class derived from one of these may compute something else, but not our own Bernoulli.
+    kind = type(family)
+    if kind.__module__.startswith("statsmodels_mixed."):
+        kind = next((base for base in kind.__mro__ if base in _FAMILIES), kind)
+    name = _FAMILIES.get(kind)
     if name is None:
         known = ", ".join(kind.__name__ for kind in _FAMILIES)
         raise OptionError(
@@ -187,6 +201,21 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
         if spec.family == "negative_binomial":
             return kind(link, alpha=dispersion, check_link=False)
         return kind(link, check_link=False)
+
+
+def family_names() -> list[str]:
+    """Return the names of the families, as `FamilySpec.family`."""
+    return list(_KINDS)
+
+
+def link_names() -> list[str]:
+    """Return the names of the links that have no parameter."""
+    return list(_LINK_MAKERS)
+
+
+def make_link(name: str) -> Any:
+    """Make a link object from one of `link_names`."""
+    return _LINK_MAKERS[name]()
 
 
 def make_family(name: str, link: str | None = None) -> Any:

@@ -121,7 +121,10 @@ def tokenize(formula: str) -> list[Token]:
             tokens.append(piece._replace(kind="zerocorr"))
             at += 1
         elif piece.kind == "op" and piece.text not in "[{":
-            raise fail(f"a term cannot begin with {piece.text}.", formula, piece.start, piece.end)
+            message = f"a term cannot begin with {piece.text}."
+            if piece.text == ".":
+                message = "a term cannot begin with a dot: write the names of the columns."
+            raise fail(message, formula, piece.start, piece.end)
         else:
             size = _atom_size(formula, pieces, at)
             tokens.append(_atom(formula, pieces[at : at + size]))

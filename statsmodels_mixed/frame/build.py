@@ -20,12 +20,13 @@ from .engine_formulaic import learn as learn_formulaic
 from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows
-from .functions import FUNCTIONS, check_safe
+from .functions import check_safe
 from .grouping import Refs, cross
 from .model_frame import ModelFrame, RandomPart
+from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
 from .selection import select
-from .table import open_table, unknown_columns
+from .table import open_table
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame"]
 
@@ -101,7 +102,8 @@ def build_frame(
         check_safe([*sides, *computed.values()], table.names, subset)
     extra = [name for name in given.values() if isinstance(name, str)]
     needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
-    names = names.with_outer_namespace(FUNCTIONS)
+    check_functions(sides, table.names, names)
+    names = complete(names)
     coding = _read_contrasts(contrasts, sides, needed)
     used = select(
         table,
@@ -162,7 +164,7 @@ def _needed_columns(
     for name in (*(name for term in formula.random for name in term.grouping.factors), *extra):
         (needed if name in known else unknown)[name] = None
     if unknown:
-        raise unknown_columns(unknown, known)
+        raise unknown_names(unknown, known, formula.text)
     return list(needed)
 
 

@@ -37,12 +37,12 @@ _CONSTANTS = ("pi", "e", "inf", "nan")
 
 
 class _Poly:
-    """Orthogonal polynomials of a column, as `poly` of R has them.
+    """Orthogonal polynomials of a column, as `poly` of R has them; ``raw=True`` gives powers.
 
     The recurrence of Forsythe (1957), learned from the rows of the fit and used for others.
     """
 
-    def memorize_chunk(self, x: ArrayLike, degree: int = 1) -> None:
+    def memorize_chunk(self, x: ArrayLike, degree: int = 1, raw: bool = False) -> None:
         self._x = np.asarray(x, dtype=float).ravel()
         self._degree = degree
 
@@ -63,8 +63,10 @@ class _Poly:
             self._centers.append(float(this @ (x * this)) / size)
             last, this = this, self._next(x, last, this)
 
-    def transform(self, x: ArrayLike, degree: int = 1) -> Array:
+    def transform(self, x: ArrayLike, degree: int = 1, raw: bool = False) -> Array:
         values = np.asarray(x, dtype=float).ravel()
+        if raw:
+            return values[:, None] ** np.arange(1, degree + 1)
         centers, norms = self._centers, self._norms
         self._centers, self._norms = [], []
         last, this = np.zeros_like(values), np.ones_like(values)

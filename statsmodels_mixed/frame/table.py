@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import narwhals as nw
@@ -21,6 +22,7 @@ from pandas.api.extensions import ExtensionArray
 
 from ..errors import DataError
 from .alignment import align, common_index
+from .index_levels import column_names, read_pandas
 
 __all__ = [
     "Table",
@@ -109,14 +111,9 @@ def open_table(data: Any) -> Table:
 
 
 def _open_pandas(data: pd.DataFrame) -> Table:
-    def read(names: Sequence[str]) -> dict[str, pd.Series]:
-        series = {name: data[name] for name in names}
-        twice = [name for name, column in series.items() if column.ndim != 1]
-        if twice:
-            raise DataError(f"more than one column is called {_quoted(twice)}: rename them.")
-        return series
-
-    return Table(data.columns, len(data), data.index, read, lambda: data)
+    return Table(
+        column_names(data), len(data), data.index, partial(read_pandas, data), lambda: data
+    )
 
 
 def _open_mapping(data: Mapping[str, Any]) -> Table:
@@ -395,7 +392,3 @@ def name_rows(mask: Mask, index: pd.Index) -> str:
     hits = np.flatnonzero(mask)
     first = ", ".join(str(label) for label in index[hits[:3]])
     return f"{len(hits)} {'row' if len(hits) == 1 else 'rows'} (first: {first})"
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -84,14 +84,17 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         functions: str,
         **options: Any,
     ) -> Self:
-        """Set every attribute of a model made from a formula, for the caller's caller."""
+        """Set every attribute of a model made from a formula.
+
+        Names are looked up where `from_formula` was called: above it and `answering`.
+        """
         if functions not in ("any", "safe"):
             raise OptionError(f"functions= is 'any' or 'safe', not {functions!r}.")
         safe = functions == "safe" or (isinstance(eval_env, int) and eval_env < 0)
         if safe:
             eval_env = {}
         if isinstance(eval_env, int):
-            eval_env = EvalEnvironment.capture(eval_env, reference=2)
+            eval_env = EvalEnvironment.capture(eval_env, reference=3)
         if not isinstance(formula, str | MixedFormula):
             raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}.")
         if groups is not None:

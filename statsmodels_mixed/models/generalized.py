@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 
-from ..errors import MixedModelWarning, OptionError
+from ..errors import DataError, MixedModelWarning, OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import Structure
 from ..fitting.families import read_family
+from ..fitting.family_names import Bernoulli, choose_family
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.generalized import fit_generalized, objective_and_gradient
 from ..fitting.optimize import FitOptions
@@ -32,6 +33,7 @@ from .generalized_results import (
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
 )
+from .option_names import FITTING, MAKING, answering
 
 __all__ = ["GeneralizedLinearMixedModel"]
 
@@ -58,10 +60,13 @@ class GeneralizedLinearMixedModel(MixedModel):
     exog_re : array_like, shape (n, k), or mapping of str to array_like, optional
         Random-effects matrix, with a mapping for several grouping factors one for each
         of those that have more than a random intercept, the default.
-    family : statsmodels family
-        Such as ``sm.families.Poisson()``, with its link inside: Binomial, Poisson, Gamma,
-        InverseGaussian, Gaussian or NegativeBinomial. Dispersions are estimated, alpha of
-        the negative binomial among them: the value its object carries is not used.
+    family : str or statsmodels family
+        A name such as ``"poisson"``, or an object such as ``sm.families.Poisson()``: Binomial,
+        `Bernoulli`, Poisson, Gamma, InverseGaussian, Gaussian or NegativeBinomial. Dispersions
+        are estimated, alpha of the negative binomial among them: the value its object carries
+        is not used.
+    link : str or statsmodels link, optional
+        A name such as ``"probit"`` or an object, in place of the link of the family.
     weights : array_like, shape (n,), optional
         Positive. Binomial: numbers of trials. Poisson, negative binomial: how many rows
         each row represents. Others: divisors of the dispersion.
@@ -95,6 +100,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     _labels = True
 
+    @answering(MAKING)
     def __init__(
         self,
         endog: ArrayLike,
@@ -103,12 +109,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         exog_re: Any = None,
         *,
         family: Any = None,
+        link: Any = None,
         weights: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         exposure: ArrayLike | None = None,
         missing: str = "none",
     ) -> None:
-        self._set_family(family, exposure)
+        self._set_family(family, link, exposure)
         self._from_arrays(
             endog,
             exog,
@@ -121,6 +128,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
 
     @classmethod
+    @answering(MAKING)
     def from_formula(
         cls,
         formula: str | MixedFormula,
@@ -130,6 +138,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         re_formula: str | None = None,
         vc_formula: Mapping[str, str] | None = None,
         *,
+        link: Any = None,
         weights: Any = None,
         offset: Any = None,
         exposure: Any = None,
@@ -148,9 +157,11 @@ class GeneralizedLinearMixedModel(MixedModel):
             columns, ``"hits + misses ~ ..."``. Without bars together with `groups`.
         data : DataFrame, pyarrow.Table, or mapping of str to array_like
             The table; only the columns the model needs are read.
-        family : statsmodels family
-            Such as ``sm.families.Binomial()``; see `GeneralizedLinearMixedModel`, also for
-            the responses it takes.
+        family : str or statsmodels family
+            Such as ``"binomial"`` or ``sm.families.Binomial()``; see
+            `GeneralizedLinearMixedModel`, also for the responses it takes.
+        link : str or statsmodels link, optional
+            Such as ``"probit"``, in place of the link of the family.
         weights : str or array_like, optional
             A column, or one number per row of `data`: numbers of trials if the family is
             binomial and the response a proportion.
@@ -189,7 +200,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         <GeneralizedLinearMixedModel: use ~ 1 + urban + (1 | dist); 1934 rows>
         """
         model = cls.__new__(cls)
-        model._set_family(family, exposure)
+        model._set_family(family, link, exposure)
         return model._from_formula(
             formula,
             data,
@@ -206,7 +217,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             functions=functions,
         )
 
-    def _set_family(self, family: Any, exposure: Any) -> None:
+    def _set_family(self, family: Any, link: Any, exposure: Any) -> None:
+        family = choose_family(family, link)
         self.spec = read_family(family)
         if exposure is not None and self.spec.link != "log":
             raise OptionError(
@@ -223,9 +235,15 @@ class GeneralizedLinearMixedModel(MixedModel):
         levels = design.response_levels
         self.success = levels[1] if levels is not None and len(levels) == 2 else None
         design, self.notes = prepare_response(design, self.spec, rows)
+        if isinstance(self.family, Bernoulli) and design.weights is not None:
+            raise DataError(
+                "a Bernoulli response is one trial for each row: with numbers of trials the family "
+                "is binomial."
+            )
         for note in self.notes:
-            # The callers above: _attach, _from_formula or _from_arrays, their callers, the user.
-            warnings.warn(note, MixedModelWarning, stacklevel=5)
+            # The callers above: _attach, _from_formula or _from_arrays, their callers, what
+            # refuses unknown options, the user.
+            warnings.warn(note, MixedModelWarning, stacklevel=6)
         binary = self.spec.family == "binomial" and design.weights is None
         check_groupings(
             design,
@@ -361,6 +379,7 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     # Fit and prediction.
 
+    @answering(FITTING)
     def fit(
         self,
         *,

@@ -31,6 +31,7 @@ from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .base import MixedModel
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .option_names import FITTING, MAKING, answering
 
 __all__ = ["LinearMixedModel"]
 
@@ -82,6 +83,7 @@ class LinearMixedModel(MixedModel):
 
     link = Identity()
 
+    @answering(MAKING)
     def __init__(
         self,
         endog: ArrayLike,
@@ -98,6 +100,7 @@ class LinearMixedModel(MixedModel):
         )
 
     @classmethod
+    @answering(MAKING)
     def from_formula(
         cls,
         formula: str | MixedFormula,
@@ -268,6 +271,7 @@ class LinearMixedModel(MixedModel):
 
     # Fit and prediction.
 
+    @answering(FITTING)
     def fit(
         self,
         reml: bool = False,

@@ -101,7 +101,8 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
     table : Table
         With the groups among its columns.
     name : str
-        Their column: the array's own name if it has one and it is free, else ``"groups"``.
+        Their column: the array's own name if it has one and the data have no other column of
+        this name, else ``"groups"``.
     """
     table = open_table(data)
     names = list(table.names)
@@ -110,6 +111,8 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
             raise unknown_columns([groups], names)
         return table, groups
     own = getattr(groups, "name", None)
+    if isinstance(own, str) and own in names and _holds(table, own, groups):
+        return table, own
     name = own if isinstance(own, str) and own not in names else "groups"
     if name in names:
         raise OptionError(
@@ -123,6 +126,16 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
             f"not shape {values.shape}."
         )
     return table.with_column(name, as_column(values, table.index, "groups=")), name
+
+
+def _holds(table: Table, name: str, groups: Any) -> bool:
+    """Return whether a column holds these groups: ``groups=data["g"]`` is ``groups="g"``."""
+    given = align(groups, table.index, "groups=")
+    if not isinstance(given, pd.Series) and hasattr(given, "to_pandas"):
+        given = given.to_pandas()  # a column of polars or pyarrow
+    columns = [pd.Series(each).array for each in (table.read([name])[name], given)]
+    column, labels = (pd.Series(each, dtype=object) for each in columns)
+    return bool(column.equals(labels))
 
 
 def _has_bars(formula: str) -> bool:

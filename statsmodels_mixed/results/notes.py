@@ -81,28 +81,28 @@ def _count(number: int, noun: str) -> str:
 def warn(result: MixedModelResults) -> None:
     """Warn the caller of `fit`, at most once of each kind.
 
-    Called by `MixedModel._finish`, which `fit` calls.
+    Called by `MixedModel._finish`, which `fit` calls, which refuses unknown options first.
     """
     if result.columns_dropped:
         dropped = ", ".join(result.columns_dropped)
         message = f"X is rank deficient: dropped {dropped}; coef has NaN there."
-        warnings.warn(message, RankWarning, stacklevel=4)
+        warnings.warn(message, RankWarning, stacklevel=5)
     if result.separated:
         message = (
             f"no finite estimate exists for the coefficients of {', '.join(result.separated)}: "
             "the response separates along them."
         )
-        warnings.warn(message, SeparationWarning, stacklevel=4)
+        warnings.warn(message, SeparationWarning, stacklevel=5)
     if not result.converged:
         message = f"the fit did not converge: {result.report.message}"
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
     if result.report.not_identified:
         message = (
             f"the data do not determine all covariance parameters: "
             f"{'; '.join(result.report.not_identified)}. What depends on them is NaN; see "
             "identified."
         )
-        warnings.warn(message, IdentificationWarning, stacklevel=4)
+        warnings.warn(message, IdentificationWarning, stacklevel=5)
     elif result.issingular():  # which, if not all is identified, may be chance
         message = "a covariance matrix of random effects is singular; see summary()."
-        warnings.warn(message, SingularFitWarning, stacklevel=4)
+        warnings.warn(message, SingularFitWarning, stacklevel=5)

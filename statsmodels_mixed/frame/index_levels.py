@@ -1,0 +1,40 @@
+"""The columns of a pandas frame and the named levels of its index, which are columns too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..errors import DataError
+
+__all__ = ["column_names", "read_pandas"]
+
+
+def column_names(data: pd.DataFrame) -> pd.Index:
+    """Return the names of the columns, and of the levels of the index that are no column."""
+    levels = [name for name in data.index.names if name is not None and name not in data.columns]
+    return data.columns.append(pd.Index(levels)) if levels else data.columns
+
+
+def read_pandas(data: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
+    """Return columns and levels of the index by name; all exist.
+
+    Raises
+    ------
+    DataError
+        If a name is that of several columns.
+    """
+    series = {
+        name: data[name] if name in data.columns else _level(data.index, name) for name in names
+    }
+    twice = [name for name, column in series.items() if column.ndim != 1]
+    if twice:
+        raise DataError(
+            f"more than one column is called {', '.join(map(repr, twice))}: rename them."
+        )
+    return series
+
+
+def _level(index: pd.Index, name: str) -> pd.Series:
+    return pd.Series(index.get_level_values(name), index=index, name=name)

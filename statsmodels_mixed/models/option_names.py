@@ -1,0 +1,140 @@
+"""Options under the names that other packages give them: answered with the name they have here.
+
+A signature says what a function takes, and Python refuses the rest in words that help nobody.
+Here the refusal says what to write.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from ..errors import UnknownOptionError
+
+__all__ = ["FITTING", "MAKING", "answering"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NOTHING_SHOWN = "nothing is printed during a fit, and result.report tells what happened"
+_MINIMIZER = "optimizer= chooses the minimizer, ftol_rel=, xtol_rel= and max_eval= when it stops"
+_FEW_DF = "dof= chooses degrees of freedom: 'residual', for linear models 'satterthwaite' too"
+
+# Of fit in statsmodels (MixedLM, GLM, discrete models), lme4, MixedModels.jl and glmmTMB.
+FITTING: dict[str, str] = {
+    "reml": "a generalized linear mixed model is fitted by maximum likelihood",
+    "method": 'write optimizer="newton" or the name of an NLopt algorithm such as "LN_BOBYQA"',
+    "maxiter": "write max_eval=, the largest number of evaluations",
+    "maxfun": "write max_eval=, the largest number of evaluations",
+    "max_iter": "write max_eval=, the largest number of evaluations",
+    "tol": "write ftol_rel= or xtol_rel=",
+    "gtol": _MINIMIZER,
+    "rtol": "write ftol_rel= or xtol_rel=",
+    "atol": "write ftol_abs= or xtol_abs=",
+    "control": _MINIMIZER,
+    "disp": _NOTHING_SHOWN,
+    "full_output": _NOTHING_SHOWN,
+    "verbose": _NOTHING_SHOWN,
+    "verb": _NOTHING_SHOWN,
+    "retall": "result.fitlog has the parameters that were tried",
+    "callback": "result.fitlog has the parameters that were tried",
+    "start_params": "write start=, which begins with the covariance parameters theta",
+    "n_agq": "only generalized models have quadrature",
+    "fast": "only generalized models have it",
+    "sigma": "only linear models can have a known residual standard deviation",
+    "use_t": 'write dof="residual" for t and F tests',
+    "ddf": _FEW_DF,
+    "df": _FEW_DF,
+    "df_method": _FEW_DF,
+    "lmer_df": _FEW_DF,
+    "alpha": "intervals take it: conf_int(alpha=)",
+    "cluster": 'write cov_type="cluster", cov_kwds={"groups": column}',
+    "groups": 'write cov_type="cluster", cov_kwds={"groups": column}',
+    "weights": "the model takes it",
+    "offset": "the model takes it",
+    "family": "the model takes it",
+    "do_cg": _MINIMIZER,
+    "fe_pen": "penalized fits are not offered",
+    "cov_pen": "penalized fits are not offered",
+    "free": "fixed covariance parameters are not offered; sigma= of a linear model can be known",
+    "scale": "write sigma= for a known residual standard deviation of a linear model",
+    "niter_sa": _MINIMIZER,
+    "skip_hessian": "the Hessian is computed only when standard errors need it",
+}
+
+# Of constructors from a formula.
+MAKING: dict[str, str] = {
+    **{name: f"fit takes it: fit({name}=...)" for name in ("n_agq", "fast", "reml", "dof")},
+    "family": "a linear model has none; mixedglm2 makes models of other families",
+    "link": "a linear model has none; mixedglm2 makes models of other families",
+    "exposure": "a linear model has none: write offset=, or mixedglm2 for counts",
+    "use_sqrt": "covariance parameters are always those of a Cholesky factor",
+    "freq_weights": "write weights=",
+    "var_weights": "write weights=",
+    "wts": "write weights=",
+    "na_action": 'write missing="drop", "raise" or "none"',
+    "drop_cols": "columns of X that depend linearly on others are always dropped",
+    "random": "write random effects in the formula: y ~ x + (1 + x | g)",
+    "exog_re": "write random effects in the formula: y ~ x + (1 + x | g)",
+    "group": "write groups=, or (1 | g) in the formula",
+    "re": "write re_formula=, or random effects in the formula",
+    "vcp_p": "there is no prior: the variances are estimated by maximum likelihood",
+    "ident": "write random effects in the formula: y ~ x + (1 | g)",
+}
+
+
+def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function refuse unknown options with the name to write instead.
+
+    Parameters
+    ----------
+    elsewhere : mapping of str to str
+        What to write, by the name that an option has elsewhere.
+
+    Returns
+    -------
+    callable
+        A decorator; what it returns raises UnknownOptionError.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters
+
+        @wraps(function)
+        def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if name not in parameters:
+                    raise UnknownOptionError(
+                        _answer(function.__name__, name, parameters, elsewhere)
+                    )
+            return function(*args, **kwargs)
+
+        return asked
+
+    return decorate
+
+
+def _answer(
+    function: str, name: str, parameters: Mapping[str, Any], elsewhere: Mapping[str, str]
+) -> str:
+    called = "the model" if function == "from_formula" else function
+    spelled = {_plain(each): each for each in [*elsewhere, *parameters]}
+    here = spelled.get(_plain(name))
+    if here in parameters:
+        return f"{called} has no option {name}=: write {here}=."
+    if here is not None:
+        return f"{called} has no option {name}=: {elsewhere[here]}."
+    near = difflib.get_close_matches(name, list(parameters), n=1)
+    hint = f"did you mean {near[0]}=?" if near else f"it takes {', '.join(_options(parameters))}."
+    return f"{called} has no option {name}=: {hint}"
+
+
+def _options(parameters: Mapping[str, Any]) -> list[str]:
+    return [name for name in parameters if name not in ("self", "cls", "formula", "data")]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
