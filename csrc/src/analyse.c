@@ -286,6 +286,7 @@ int smm_analyse(smm_design *d)
     status = place_nodes(d, &order);
     if (status == SMM_OK) status = place_panels(d);
     if (status == SMM_OK) status = find_groups(d);
+    if (status == SMM_OK) status = smm_list_tail_columns(d);
     if (status == SMM_OK) status = place_blocks(d, &edges, &order);
 done:
     smm_order_free(mem, &order);

@@ -138,10 +138,11 @@ int smm_factor(smm_workspace *ws)
             if (status) return status;
             if (d->height[j] == d->node_cols[j]) continue;
             update_head(ws, j);
-            if (!g->cols) scatter_tail(ws, j);
+            if (!g->cols && !d->tail_ptr) scatter_tail(ws, j);
         }
         if (g->cols) group_tail(ws, g);
     }
+    if (d->tail_ptr) smm_scatter_tails(ws);
     int status = smm_potrf(&d->blas, d->qt, ws->L + d->tail_at, d->qt);
     if (status) return status;
 

@@ -27,8 +27,9 @@ void smm_design_destroy(smm_design *d)
                    d->term_at,  d->theta_term, d->theta_row,    d->theta_col, d->node_cols,
                    d->theta_at, d->node_term,  d->node_level,   d->node_at,   d->rowptr,
                    d->row,      d->rowoff,     d->valptr,       d->height,    d->ntailrows,
-                   d->tptr,     d->tidx,       d->groups,       d->block_row, d->block_col,
-                   d->block_at, d->block_in_l, d->pair};
+                   d->tail_ptr, d->tail_head,  d->tail_pos,     d->tptr,      d->tidx,
+                   d->groups,   d->block_row,  d->block_col,    d->block_at,  d->block_in_l,
+                   d->pair};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(&mem, all[i]);
     smm_release(&mem, d);
 }

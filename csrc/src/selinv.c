@@ -106,12 +106,22 @@ static void invert_column(smm_workspace *ws, int32_t j)
     smm_invert_lower(k, panel, ld, Dinv);
     if (rows) {
         /* W has the panel's shape, so that row offsets serve for it too */
+        if (d->tail_ptr) {
+            /* the products with P are there, those with W are wanted */
+            for (int32_t c = 0; c < k; c++)
+                memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)(rows - tails));
+            scale_panel(k, Dinv, rows, Z + k, W + k, ld);
+            for (int32_t c = 0; c < k; c++)
+                memcpy(Z + k + (int64_t)c * ld, W + k + (int64_t)c * ld,
+                       sizeof(double) * (size_t)rows);
+        } else
+            for (int32_t c = 0; c < k; c++)
+                memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)rows);
         scale_panel(k, Dinv, rows, panel + k, W + k, ld);
-        for (int32_t c = 0; c < k; c++)
-            memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)rows);
         multiply_head(ws, j, W, Z);
-        multiply_tail(ws->inverse + d->tail_at, d->qt, tails, d->tidx + d->tptr[j], k,
-                      W + (ld - tails), Z + (ld - tails), ld);
+        if (!d->tail_ptr)
+            multiply_tail(ws->inverse + d->tail_at, d->qt, tails, d->tidx + d->tptr[j], k,
+                          W + (ld - tails), Z + (ld - tails), ld);
         /* couplings of head and tail rows were done with the head */
     }
     diagonal_block(k, Dinv, rows, W + k, Z + k, ld, Z);
@@ -171,6 +181,7 @@ int smm_selected_inverse(smm_workspace *ws)
     memcpy(tail, ws->L + d->tail_at, sizeof(double) * (size_t)d->qt * (size_t)d->qt);
     int status = smm_potri(&d->blas, d->qt, tail, d->qt);
     if (status) return status;
+    if (d->tail_ptr) smm_multiply_tails(ws);
     for (int32_t gi = d->ngroups - 1; gi >= 0; gi--) {
         const smm_group *g = d->groups + gi;
         if (g->cols) invert_group(ws, g);

@@ -96,6 +96,10 @@ struct smm_design {
     int32_t *ntailrows; /* (nhead): scalar rows in the tail, at the bottom of the panel */
     int64_t *tptr;      /* (nhead + 1) */
     int32_t *tidx;      /* scalar tail row of each of them */
+    /* Of a large tail (tail.c; otherwise NULL): the head columns that meet each tail column, and
+     * its position among their tail rows. */
+    int64_t *tail_ptr;             /* (qt + 2), the last unused */
+    int32_t *tail_head, *tail_pos; /* (tail_ptr[qt]) */
     int64_t tail_at, nval;
     int64_t max_panel; /* doubles in the largest panel */
     int32_t ngroups;
@@ -253,6 +257,12 @@ int smm_factor(smm_workspace *ws);
 void smm_forward(smm_workspace *ws, double *b, int32_t m);
 void smm_backward(smm_workspace *ws, double *b, int32_t m);
 int smm_selected_inverse(smm_workspace *ws);
+
+/* tail.c: what the columns of groups without a common call do with a large tail. In the inverse,
+ * -(Omega^-1)_tail,tail P_j is left in the tail rows of each panel. */
+int smm_list_tail_columns(smm_design *d);
+void smm_scatter_tails(smm_workspace *ws);
+void smm_multiply_tails(smm_workspace *ws);
 
 /* How far a model is solved at its parameters. */
 typedef enum { SMM_UNSOLVED = 0, SMM_SOLVED_VALUE = 1, SMM_SOLVED_GRADIENT = 2 } smm_solved;

@@ -25,6 +25,9 @@ THREADED = [*CHECKED, "-fsanitize=thread"]
 RELEASE = [*STRICT, "-O3"]
 SHARED = ("ref_blas", "problem", "glmm_dense", "entries")  # what every test is linked with
 TESTS = sorted(path.stem for path in (CSRC / "tests").glob("test_*.c"))
+# Of models small enough for dense matrices, every tail is treated as a large one.
+LARGE_TAILS = [*SANITIZED, "-DSMM_LARGE_TAIL=1"]
+TESTS_OF_TAILS = ["test_entries", "test_factor", "test_newton", "test_pls", "test_postfit"]
 BROKEN = {
     "broken_arena": "use-after-poison",
     "broken_heap": "heap-buffer-overflow",
@@ -112,6 +115,11 @@ def release(tmp_path_factory) -> Path:
     return compile_all(COMPILERS[0], tmp_path_factory.mktemp("release"), RELEASE, TESTS)
 
 
+@pytest.fixture(scope="module")
+def large_tails(tmp_path_factory) -> Path:
+    return built("gcc", tmp_path_factory, LARGE_TAILS, TESTS_OF_TAILS)
+
+
 def check_found(program: Path, message: str) -> None:
     done = run([str(program)])
     assert done.returncode != 0
@@ -132,6 +140,11 @@ def test_planted_mistakes_are_found(sanitized, name):
 @pytest.mark.parametrize("name", TESTS)
 def test_under_sanitizers(sanitized, name):
     check_clean(sanitized / name)
+
+
+@pytest.mark.parametrize("name", TESTS_OF_TAILS)
+def test_large_tails_under_sanitizers(large_tails, name):
+    check_clean(large_tails / name)
 
 
 @pytest.mark.parametrize("name", [*BROKEN, *BROKEN_FOR_CLANG])
