@@ -144,6 +144,14 @@ class MixedData(PandasData):  # type: ignore[misc]
             bare.design_info = FixedDesign(bare.model_frame)
         return bare
 
+    def attach_columns(self, result: Array) -> pd.Series | pd.DataFrame:
+        """Put the names of the coefficients on an array; pandas takes longest to make an index."""
+        names = self.param_names
+        kept = self._cache.get("index")
+        if kept is None or kept[0] is not names:
+            kept = self._cache["index"] = (names, pd.Index(names))
+        return (pd.Series if result.ndim <= 1 else pd.DataFrame)(result, index=kept[1])
+
     def wrap_output(self, obj: Any, how: str = "columns", names: Any = None) -> Any:
         """Put pandas labels on what a result returns (called by statsmodels' wrapper)."""
         return super().wrap_output(obj, how, names) if self.labelled else obj
