@@ -38,6 +38,7 @@ ROOMS = (
     "profile",
     "comparison",
     "prediction",
+    "marginal",
     "simulation",
     "bootstrap",
     "diagnostics",

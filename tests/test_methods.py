@@ -38,6 +38,8 @@ def test_a_method_is_the_function(name):
 FUNCTIONS = [name for name in inference.__all__ if not isinstance(getattr(inference, name), type)]
 FURTHER = {
     "bootstrap": (3,),
+    "emmeans": ("days",),
+    "emtrends": ("1", "days"),
     "f_test": ("days = 0",),
     "power": (3,),
     "refit": ([1.0],),

@@ -7,6 +7,7 @@ coding of X.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,21 @@ from ..frame.coding import CodedMatrix, CodedTerm, Piece
 from ..frame.factors import Rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..frame.build import ModelFrame
     from ..frame.engine_formulaic import FormulaicMatrix
     from ..results.base import MixedModelResults
 
-__all__ = ["FixedTerm", "contained", "effect_columns", "fixed_terms", "scope", "terms_of"]
+__all__ = [
+    "FixedTerm",
+    "columns_of",
+    "contained",
+    "effect_columns",
+    "fixed_terms",
+    "scope",
+    "terms_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -81,6 +92,14 @@ def terms_of(matrix: Any) -> list[FixedTerm]:
         FixedTerm(name, frozenset(factors), frozenset(numbers), slices[name])
         for name, factors, numbers in named(matrix)
     ]
+
+
+def columns_of(factor: Any, table: pd.DataFrame) -> list[str]:
+    """Return the columns of the data that a factor of a term is made of."""
+    if hasattr(factor, "source"):
+        return list(factor.source.columns)
+    words = set(re.findall(r"\w+", str(factor)))
+    return [name for name in table.columns if name == str(factor) or name in words]
 
 
 def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:

@@ -8,7 +8,6 @@ means is a combination of the coefficients of all its columns.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from statsmodels.stats.multitest import multipletests
 from ..errors import DataError, OptionError
 from ..frame.coding import CodedMatrix
 from ..frame.new_data import NewData
-from .fixed_terms import FixedTerm, terms_of
+from .fixed_terms import FixedTerm, columns_of, terms_of
 
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame
@@ -159,10 +158,10 @@ def _grid(frame: ModelFrame, own: FixedTerm, outer: list[FixedTerm]) -> pd.DataF
         column
         for term in (own, *outer)
         for factor in sorted(term.factors, key=str)
-        for column in _columns(factor, table)
+        for column in columns_of(factor, table)
     )
     numbers = dict.fromkeys(
-        column for term in outer for factor in term.numbers for column in _columns(factor, table)
+        column for term in outer for factor in term.numbers for column in columns_of(factor, table)
     )
     grid = table.iloc[[0]].reset_index(drop=True)
     for column in numbers:
@@ -186,14 +185,6 @@ def _distinct(frame: ModelFrame, grid: pd.DataFrame, column: str, values: pd.Ser
     X = NewData.of_table(trial, frame).fixed()
     _, first = np.unique(X, axis=0, return_index=True)
     return values.iloc[np.sort(first)]
-
-
-def _columns(factor: Any, table: pd.DataFrame) -> list[str]:
-    """Return the columns of the data that a factor is made of."""
-    if hasattr(factor, "source"):
-        return list(factor.source.columns)
-    words = set(re.findall(r"\w+", str(factor)))
-    return [name for name in table.columns if name == str(factor) or name in words]
 
 
 def _single_factor(frame: ModelFrame | None, name: str) -> tuple[list[Any], Array, slice]:

@@ -20,6 +20,11 @@ from ..diagnostics.simulated_residuals import (
 )
 from ..diagnostics.variance_explained import ICC, R2, icc, r2
 from ..diagnostics.vif import vif
+from ..marginal.contrasts import Contrasts
+from ..marginal.emmeans import emmeans
+from ..marginal.joint_tests import joint_tests
+from ..marginal.means import EstimatedMeans
+from ..marginal.trends import emtrends
 from ..profile.profile import Profile, profile
 from ..results.degrees_of_freedom import coefficient_tests, denominators, f_test, varpar_cov
 from ..results.with_inference import with_inference
@@ -31,6 +36,8 @@ __all__ = [
     "R2",
     "Bootstrap",
     "ContrastTests",
+    "Contrasts",
+    "EstimatedMeans",
     "FTest",
     "Influence",
     "Power",
@@ -44,9 +51,12 @@ __all__ = [
     "cooks_distance",
     "denominators",
     "drop1",
+    "emmeans",
+    "emtrends",
     "f_test",
     "icc",
     "influence",
+    "joint_tests",
     "leverage",
     "power",
     "profile",

@@ -25,6 +25,9 @@ from ..diagnostics.simulated_residuals import simulated_residuals as _simulated_
 from ..diagnostics.variance_explained import icc as _icc
 from ..diagnostics.variance_explained import r2 as _r2
 from ..diagnostics.vif import vif as _vif
+from ..marginal.emmeans import emmeans as _emmeans
+from ..marginal.joint_tests import joint_tests as _joint_tests
+from ..marginal.trends import emtrends as _emtrends
 from ..prediction.rows import open_new_data
 from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
@@ -46,6 +49,11 @@ class Methods(MixedModelResults):
     drop1 = _drop1
     ranova = _ranova
     t_test_pairwise = _t_test_pairwise
+
+    # Marginal means.
+    emmeans = _emmeans
+    emtrends = _emtrends
+    joint_tests = _joint_tests
 
     # Likelihood and simulation.
     profile = _profile

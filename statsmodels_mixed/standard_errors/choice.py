@@ -20,7 +20,7 @@ from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance
 from .reference import DOF_METHODS, MODEL_BASED, Reference
 
-__all__ = ["Choice", "choose", "refer"]
+__all__ = ["Choice", "choose", "covariance_of_parameters", "refer"]
 
 Array = NDArray[np.float64]
 
@@ -229,6 +229,44 @@ def _generalized(
     return _fixed(
         choice, estimates, df_resid, factor * influence.T @ influence, _robust_name(choice), fact
     )
+
+
+def covariance_of_parameters(
+    reference: Reference, estimates: Estimates, design: Design | None
+) -> Array | None:
+    """Return the model-based covariance of theta and the coefficients of a generalized fit.
+
+    Parameters
+    ----------
+    reference : Reference
+        What the tests of the fit refer to.
+    estimates : Estimates
+    design : Design or None
+        Of the fit.
+
+    Returns
+    -------
+    ndarray or None
+        None where the likelihood has no regular maximum in these parameters, or standard
+        errors are not those of the likelihood.
+    """
+    if estimates.linear or design is None or reference.cov_type == "cluster":
+        return None
+    return _joint(estimates, design)
+
+
+@singledispatch
+def _joint(estimates: Estimates, design: Design) -> Array | None:
+    return None
+
+
+@_joint.register(GeneralizedEstimates)
+def _joint_generalized(estimates: GeneralizedEstimates, design: Design) -> Array | None:
+    if estimates.fast:
+        return None
+    kept = len(estimates.theta) + len(estimates.beta)
+    everything = parameter_covariance(design, estimates)
+    return None if everything is None else everything[:kept, :kept]
 
 
 def _fixed(

@@ -1,0 +1,165 @@
+"""Tests that effects of factors on marginal means are zero: an analysis of variance of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, fdtrc
+
+from ..errors import OptionError
+from ..results.base import unwrap
+from .averaging import WEIGHTS
+from .contrasts import make_contrasts
+from .estimated import Estimated, groups_of
+from .linear_functions import LinearFunctions
+from .reference_grid import ReferenceGrid, reference_grid
+from .specs import names_of
+
+__all__ = ["joint_tests"]
+
+Array = NDArray[np.float64]
+
+# A direction of the contrasts below this share of the largest is a rounding error.
+DEPENDENT = 1e-7
+
+
+def joint_tests(
+    result: Any,
+    by: str | Sequence[str] | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike = "equal",
+) -> pd.DataFrame:
+    """Test the effects of factors, and their interactions, on the marginal means.
+
+    Every test is of all (interaction) contrasts of the means of one combination of factors that a
+    term of the model has. In models of factors with no empty cells these are tests of
+    type III. Covariates with more than two values are at their mean plus and minus 1, so that they
+    have an effect; other tests are then those of means at the mean of the covariate.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    by : str or list of str, optional
+        Variables within whose values to test: simple effects.
+    at, weights
+        As in `emmeans`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each `term`, within values of `by`: `df_num`, the number of independent estimable
+        contrasts, `df_denom`, the least of their degrees of freedom, `statistic` (F; Wald's
+        chi-squared is `df_num` times that), `pvalue`, and a `note` where contrasts are not
+        estimable.
+
+    Raises
+    ------
+    OptionError
+        If there is nothing to test, or what `emmeans` refuses.
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    emmeans, anova
+
+    References
+    ----------
+    Lenth (2016), Journal of Statistical Software 69(1).
+
+    Examples
+    --------
+    >>> machines = datasets.load("machines")
+    >>> fit = mixedlm2("score ~ machine + (1 | worker)", machines).fit(dof="satterthwaite")
+    >>> fit.joint_tests().drop(columns="note").round(2)
+          term  df_num  df_denom  statistic  pvalue
+    0  machine       2      48.0      91.62     0.0
+    """
+    result = unwrap(result)
+    if isinstance(weights, str) and weights not in WEIGHTS:
+        raise OptionError(f"weights= is one of {', '.join(WEIGHTS)} or numbers, not {weights!r}.")
+    grid = reference_grid(result, at, spread=1.0)
+    inner = grid.named(names_of(by, "by"))
+    factors = [v.name for v in grid.variables if len(v.values) > 1 and v.name not in inner]
+    effects = [
+        chosen
+        for size in range(1, len(factors) + 1)
+        for chosen in combinations(factors, size)
+        if any(set(chosen) <= term for term in grid.terms) and _complete(chosen, inner, grid)
+    ]
+    if not effects:
+        raise OptionError("there is no effect to test: no variable has two values in the grid.")
+    X = grid.matrix()
+    rows = [row for chosen in effects for row in _tests(result, grid, X, chosen, inner, weights)]
+    columns = [*inner, "term", "df_num", "df_denom", "statistic", "pvalue", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _complete(chosen: Sequence[str], inner: Sequence[str], grid: ReferenceGrid) -> bool:
+    """Return whether what factors of an effect are nested in is there as well."""
+    outer = {n for name in chosen for n in grid.nesting.get(name, ())}
+    return outer <= {*chosen, *inner}
+
+
+def _tests(
+    result: Any,
+    grid: ReferenceGrid,
+    X: Array,
+    chosen: tuple[str, ...],
+    inner: list[str],
+    weights: str | ArrayLike,
+) -> list[dict[str, Any]]:
+    averaging = grid.average([*chosen, *inner], weights)
+    functions = LinearFunctions.of(result, averaging.of(X), np.zeros(len(averaging.weight)))
+    labels = grid.values(averaging)
+    nested = [n for name in chosen for n in grid.nesting.get(name, ()) if n in chosen]
+    within = list(dict.fromkeys([*inner, *nested]))
+    names = [*(name for name in chosen if name not in nested), *within]
+    sizes = tuple(len(rows) for rows in groups_of(labels, within))
+    means = Estimated(labels[names], tuple(within), functions, None, "none", sizes, 0.95, "", ())
+    free = [name for name in chosen if name not in within]
+    method: Any = ["consec"] if len(free) > 1 else "consec"
+    contrasts = make_contrasts(
+        means, names, method, by=within, adjust="none", level=0.95, scale=None
+    )
+    found = []
+    for rows in groups_of(contrasts.labels, inner):
+        values = {name: contrasts.labels[name].iloc[rows[0]] for name in inner}
+        test = _joint_test(contrasts.functions.taken(rows))
+        found.append({**values, "term": ":".join(chosen), **test})
+    return found
+
+
+def _joint_test(functions: LinearFunctions) -> dict[str, Any]:
+    """Test that all functions are zero, as far as they are estimable."""
+    L, tests = functions.reduce(_orthonormal(functions.estimable_rows())), functions.tests
+    rank = len(L)
+    found = {"df_num": rank, "df_denom": np.nan, "statistic": np.nan, "pvalue": np.nan}
+    note = "" if functions.known.all() else "some contrasts are not estimable"
+    if rank and tests.known(L).all():
+        df = float(np.min(tests.df(L)))
+        F = tests.f_test(L).wald / rank
+        tail = chdtrc(rank, rank * F) if np.isinf(df) else fdtrc(rank, df, F)
+        found |= {"df_denom": df, "statistic": F, "pvalue": float(tail)}
+    return {**found, "note": note}
+
+
+def _orthonormal(rows: Array) -> Array:
+    """Return an orthonormal basis of the space of rows, each built on those before it."""
+    basis: list[Array] = []
+    for row in rows:
+        rest = row
+        for _ in range(2):
+            for each in basis:
+                rest = rest - (each @ rest) * each
+        length = float(np.linalg.norm(rest))
+        if length > DEPENDENT * np.linalg.norm(row):
+            basis.append(rest / length)
+    return np.array(basis).reshape(len(basis), rows.shape[1])

@@ -1,0 +1,52 @@
+"""What random effects add to the variance of the linear predictor in the cells of a grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..frame.new_data import NewData
+from .reference_grid import ReferenceGrid
+from .variables import is_number
+
+if TYPE_CHECKING:
+    from ..results.base import MixedModelResults
+
+__all__ = ["cell_columns", "random_variance", "residual_variance"]
+
+Array = NDArray[np.float64]
+
+
+def cell_columns(grid: ReferenceGrid) -> list[Array]:
+    """Return the columns of the random effects of every block, shape (cells, k).
+
+    Columns of the data that only random effects have are at their mean, labels at the one that
+    occurs most often.
+    """
+    table = grid.frame.table
+    data = grid.data.copy()
+    needed = (name for part in grid.frame.random for m in part.matrices for name in m.columns)
+    for name in dict.fromkeys(needed):
+        if name not in data:
+            column = table[name]
+            number = is_number(column)
+            value = column.mean() if number else column.mode().iloc[0]
+            data[name] = pd.Series([value] * len(data), dtype=None if number else column.dtype)
+    new = NewData.of_table(data, grid.frame)
+    return [new.random(i) for i in range(len(grid.frame.random))]
+
+
+def random_variance(result: MixedModelResults, grid: ReferenceGrid) -> Array:
+    """Return z'Sigma z summed over all grouping factors, shape (cells,)."""
+    total = np.zeros(len(grid.weight))
+    for z, T in zip(cell_columns(grid), result.estimates.factors, strict=True):
+        total += np.square(z @ T).sum(axis=1)
+    return np.asarray(result.estimates.effects_scale**2 * total)
+
+
+def residual_variance(result: MixedModelResults) -> float:
+    """Return what a response of a linear model adds to that, sigma^2; else 0."""
+    return float(result.scale) if result.estimates.linear else 0.0

@@ -1,0 +1,210 @@
+"""The reference grid of a fit: all combinations of the values of its variables.
+
+Each cell has a row of the fixed-effects matrix, made by the formula of the model, an offset, and
+the number of rows of the data (the sum of their prior weights) that have its levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..comparison.fixed_terms import columns_of, terms_of
+from ..errors import OptionError
+from ..frame.expressions import IN_FORMULA
+from ..frame.new_data import NewData
+from .averaging import Averaging, average_over
+from .nesting import Nesting, find_nesting
+from .variables import Variable, grid_variables
+
+if TYPE_CHECKING:
+    from ..frame.model_frame import ModelFrame
+    from ..results.base import MixedModelResults
+
+__all__ = ["ReferenceGrid", "reference_grid"]
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+# Cells of the largest grid.
+MOST_CELLS = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceGrid:
+    """The cells, and what is known of them.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+        The model.
+    variables : tuple of Variable
+        In the order of the formula.
+    weight : ndarray, shape (cells,)
+        Sum of the prior weights of the rows of the data in every cell.
+    offset : float or None
+        That of every cell, if it was given.
+    mean_offset : float
+        Mean of the offset of the rows that the formula does not compute.
+    terms : tuple of frozenset of str
+        The variables in each term of the fixed part.
+    """
+
+    frame: ModelFrame
+    variables: tuple[Variable, ...]
+    weight: Array
+    offset: float | None
+    mean_offset: float
+    terms: tuple[frozenset[str], ...]
+
+    @cached_property
+    def codes(self) -> dict[str, Codes]:
+        """Position of the value of every variable in each cell; the first varies fastest."""
+        return _codes(self.variables)
+
+    @cached_property
+    def nesting(self) -> Nesting:
+        """Which factors are nested in others."""
+        codes = {v.name: self.codes[v.name] for v in self.variables if len(v.values) > 1}
+        return find_nesting(codes, self.weight, self.terms)
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The cells as new data."""
+        columns = {v.name: v.column(self.codes[v.name]) for v in self.variables}
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(self.weight)))
+
+    def matrix(self, **columns: Any) -> Array:
+        """Return the fixed-effects matrix, shape (cells, p), with other values of columns."""
+        new = NewData.of_table(self.data.assign(**columns), self.frame)
+        return new.fixed()
+
+    @cached_property
+    def offsets(self) -> Array:
+        """Offset of every cell, shape (cells,)."""
+        if self.offset is not None:
+            return np.full(len(self.weight), float(self.offset))
+        total = np.full(len(self.weight), self.mean_offset)
+        if IN_FORMULA in self.frame.known:
+            total = total + NewData.of_table(self.data, self.frame).computed(IN_FORMULA)
+        return total
+
+    def average(self, wanted: Sequence[str], weights: str | ArrayLike) -> Averaging:
+        """Average over all variables but some; see `average_over`."""
+        return average_over(self.codes, self.weight, wanted, weights, self.nesting)
+
+    def values(self, averaging: Averaging) -> pd.DataFrame:
+        """Return the values of the variables in the groups of an average."""
+        found = {v.name: v for v in self.variables}
+        columns = {
+            name: found[name].column(codes).to_numpy() for name, codes in averaging.keys.items()
+        }
+        return pd.DataFrame(columns)
+
+    def named(self, names: Sequence[str]) -> list[str]:
+        """Return names of variables for what a user wrote: columns, or factors such as C(x)."""
+        return [self._named(name) for name in names]
+
+    def _named(self, name: str) -> str:
+        known = [v.name for v in self.variables]
+        if name in known:
+            return name
+        for term in terms_of(self.frame.fixed):
+            for factor in (*term.factors, *term.numbers):
+                columns = columns_of(factor, self.frame.table)
+                if getattr(factor, "label", str(factor)) == name and len(columns) == 1:
+                    return columns[0]
+        grouping = {factor for part in self.frame.random for factor in part.factors}
+        what = (
+            "is a grouping factor of random effects, which have mean zero"
+            if name in grouping
+            else "is no variable of the fixed part"
+        )
+        raise OptionError(f"{name!r} {what}; there are {', '.join(known) or 'none'}.")
+
+
+def reference_grid(
+    result: MixedModelResults,
+    at: Mapping[str, Any] | None = None,
+    *,
+    offset: float | None = None,
+    spread: float = 0.0,
+) -> ReferenceGrid:
+    """Make the reference grid of a fit.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+        The fit of a model made from a formula.
+    at : mapping of str to values, optional
+        See `grid_variables`.
+    offset : float, optional
+        Offset of every cell; by default the mean of the offset of the rows, or what the formula
+        computes for the cell.
+    spread : float
+        See `grid_variables`.
+
+    Raises
+    ------
+    OptionError
+        If the model was made from arrays, the grid would be too large, or `at` is not possible.
+    """
+    frame = result.model.frame
+    if frame is None:
+        raise OptionError("marginal means need a model made from a formula.")
+    variables = tuple(grid_variables(frame, at, spread))
+    cells = int(np.prod([float(len(v.values)) for v in variables]))
+    if cells > MOST_CELLS:
+        sizes = ", ".join(f"{v.name} {len(v.values)}" for v in variables if len(v.values) > 1)
+        raise OptionError(
+            f"the reference grid has {cells} cells, more than {MOST_CELLS}: give some of the "
+            f"values by at= ({sizes})."
+        )
+    design = result.kept_design()
+    rows = np.ones(len(design.y)) if design.weights is None else design.weights
+    table = frame.table
+    terms = tuple(
+        frozenset(name for factor in (*t.factors, *t.numbers) for name in columns_of(factor, table))
+        for t in terms_of(frame.fixed)
+    )
+    weight = _cell_weights(variables, rows, cells)
+    bare = ReferenceGrid(frame, variables, weight, offset, 0.0, terms)
+    if design.offset is None:
+        return bare
+    own = design.offset
+    if IN_FORMULA in frame.known:
+        own = own - NewData.of_table(table, frame).computed(IN_FORMULA)
+    return replace(bare, mean_offset=float(np.mean(own)))
+
+
+def _codes(variables: Sequence[Variable]) -> dict[str, Codes]:
+    sizes = [len(v.values) for v in variables]
+    position = np.arange(int(np.prod(sizes)))
+    found = {}
+    for variable, size in zip(variables, sizes, strict=True):
+        found[variable.name] = position % size
+        position = position // size
+    return found
+
+
+def _cell_weights(variables: Sequence[Variable], rows: Array, cells: int) -> Array:
+    """Return the sum of the weights of the rows that have the levels of every cell."""
+    factors = [v for v in variables if v.codes is not None]
+    codes = _codes(variables)
+    place, cell_place, size = np.zeros(len(rows), dtype=np.intp), np.zeros(cells, dtype=np.intp), 1
+    inside = np.ones(len(rows), dtype=bool)
+    for variable in factors:
+        assert variable.codes is not None
+        inside &= variable.codes >= 0
+        place += size * variable.codes
+        cell_place += size * codes[variable.name]
+        size *= len(variable.values)
+    if not factors:
+        return np.ones(cells)
+    return np.asarray(np.bincount(place[inside], rows[inside], minlength=size)[cell_place])

@@ -1,0 +1,204 @@
+"""Marginal means, contrasts and trends against the R package emmeans."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from numpy.testing import assert_allclose
+from reference import load
+
+from statsmodels_mixed import datasets, mixedglm2, mixedlm2
+from statsmodels_mixed.marginal.adjustment import Family
+
+REFERENCE = load("emmeans")
+RECORDS = {record["id"]: record for record in REFERENCE["records"]}
+BINOMIAL, POISSON = sm.families.Binomial(), sm.families.Poisson()
+# Parts of an element, in the order of R's columns.
+OURS = {"lower.CL": "lower", "upper.CL": "upper", "asymp.LCL": "lower", "asymp.UCL": "upper"}
+
+
+def sleepstudy():
+    data = datasets.load("sleepstudy").rename(columns=str.capitalize)
+    days = data["Days"].astype(str)
+    return data.assign(fDays=pd.Categorical(days))
+
+
+def oats():
+    data = pd.DataFrame(REFERENCE["oats"])
+    varieties = ["Golden Rain", "Marvellous", "Victory"]
+    return data.assign(
+        fN=pd.Categorical(data["nitro"].map("{:.15g}".format)),
+        Variety=pd.Categorical(data["Variety"], varieties),
+    )
+
+
+def part_of_oats():
+    left_out = np.array([1, 2, 3, 5, 8, 13, 21, 34, 55]) - 1
+    return oats().drop(index=left_out)
+
+
+def cbpp():
+    data = datasets.load("cbpp")
+    return data.assign(p=data["incid"] / data["hsz"])
+
+
+# By the beginning of the identifier: formula, data, options of the model.
+MODELS = {
+    "sleep_slope": ("Reaction ~ Days + (Days | Subj)", sleepstudy, {}),
+    "sleep": ("Reaction ~ fDays + (1 | Subj)", sleepstudy, {}),
+    "cake_adj": ("angle ~ recipe + temp + (1 | recipe:replicate)", "cake", {}),
+    "cake": ("angle ~ recipe * temperature + (1 | recipe:replicate)", "cake", {}),
+    "machines": ("score ~ machine + (machine | worker)", "machines", {}),
+    "oats_unbalanced": ("yield ~ fN + Variety + (1 | Block/Variety)", part_of_oats, {}),
+    "oats": ("yield ~ fN * Variety + (1 | Block/Variety)", oats, {}),
+    "orthodont": ("distance ~ age * sex + (age | subject)", "orthodont", {}),
+    "cbpp": ("p ~ period + (1 | herd)", cbpp, {"family": BINOMIAL, "weights": "hsz"}),
+    "grouse": (
+        "ticks ~ year + (1 | brood) + (1 | index) + (1 | location)",
+        "grouseticks",
+        {"family": POISSON},
+    ),
+    "verbagg": (
+        "r2 ~ btype * situ + gender + (1 | subj) + (1 | item)",
+        "verbagg",
+        {"family": BINOMIAL},
+    ),
+}
+SPECS = {"fDays": "fDays", "Days": "Days", "Machine": "machine", "Sex": "sex", "YEAR": "year"}
+
+
+@cache
+def fitted(name, dof):
+    formula, data, options = MODELS[name]
+    table = datasets.load(data) if isinstance(data, str) else data()
+    if "family" in options:
+        return mixedglm2(formula, table, **options).fit(cov_type="hessian")
+    return mixedlm2(formula, table).fit(reml=True, dof=dof)
+
+
+def fit_of(record):
+    start = record["id"].partition("/")[2]
+    name = next(name for name in MODELS if start.startswith(name))
+    usual = "satterthwaite" if "emtrends" in start else "kenward-roger"
+    dof = record.get("df_method") or usual
+    return fitted(name, None if dof == "asymptotic" else dof)
+
+
+def means_of(record):
+    """The marginal means that a record is of, or that its contrasts are of."""
+    call = record["call"].replace(" ", "")
+    spec = call.partition("~")[2].partition(",")[0].partition(")")[0]
+    spec = " | ".join(SPECS.get(name, name) for name in spec.split("|"))
+    fit = fit_of(record)
+    if "emtrends" in call:
+        return fit.emtrends(spec, "age")
+    options = {"type": record.get("type") or "link"}
+    if "bias.adjust" in call:
+        options = {"type": "response", "bias_adjust": True}
+    if "at=" in call:
+        options["at"] = {"Days": [0, 4.5, 9]}
+    if "proportional" in call:
+        options["weights"] = "proportional"
+    return fit.emmeans(spec, **options)
+
+
+def contrasts_of(record):
+    call = record["call"]
+    means = means_of(record)
+    if "interaction" in call:
+        return means.contrasts(["pairwise", "poly"], max_degree=2)
+    if "contrast" not in call:
+        return means
+    adjust = None if record.get("adjust") == "default" else record.get("adjust")
+    method = call.rpartition(", '")[2].strip("')")
+    return means.contrasts(method, adjust=adjust)
+
+
+NAMES = [name for name in RECORDS if name.startswith("emmeans/")]
+
+
+def column(table, *names):
+    name = next(name for name in names if name in table)
+    return np.array([np.nan if v is None else v for v in table[name]], dtype=float)
+
+
+def closeness(name):
+    """How far estimates may be, in standard errors, and standard errors relative to themselves."""
+    if "verbagg" in name:
+        return 2e-3, 3e-3  # glmer stops short by 1e-3, and its Hessian is a coarser difference
+    if "cbpp" in name or "grouse" in name:
+        return 1e-4, 1e-4  # lme4's Hessian is by finite differences
+    # In data that are not balanced the estimates depend on where lme4 stopped.
+    return (1e-7, 1e-6) if "unbalanced" in name else (1e-8, 1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_estimates_and_standard_errors(name):
+    record = RECORDS[name]
+    table, found = record["table"], contrasts_of(record)
+    errors = column(table, "SE")
+    estimate = column(table, "emmean", "estimate", "odds.ratio", "ratio", "prob", "age.trend")
+    close, same = closeness(name)
+    assert_allclose(found.estimate / errors, estimate / errors, rtol=0, atol=close)
+    assert_allclose(found.std_error, errors, rtol=same)
+    df = column(table, "df")
+    assert_allclose(found.df, np.where(np.isnan(df), np.inf, df), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tests_and_intervals(name):
+    record = RECORDS[name]
+    table, found = record["table"], contrasts_of(record)
+    errors, (close, same) = column(table, "SE"), closeness(name)
+    close = max(1e-6, 5 * close)
+    for limit in ("lower", "upper"):
+        names = [theirs for theirs, ours in OURS.items() if ours == limit]
+        # R's qtukey stops at 1e-4.
+        loose = max(close, 1e-3) if record.get("adjust") == "tukey" else close
+        limits = getattr(found, limit)
+        assert_allclose(limits / errors, column(table, *names) / errors, rtol=same, atol=loose)
+    if "p.value" in table:
+        # R's ptukey is off by as much for five degrees of freedom.
+        tukey = record.get("adjust") == "tukey" and "machines" in name
+        p = column(table, "p.value")
+        assert_allclose(found.pvalue, p, rtol=0, atol=max(close, 2e-5) if tukey else close)
+        ratio = column(table, "t.ratio", "z.ratio")
+        assert_allclose(found.statistic, ratio, rtol=max(same, 1e-6), atol=close)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_rows(name):
+    record = RECORDS[name]
+    frame = contrasts_of(record).to_frame()
+    for label, values in record["table"].items():
+        if isinstance(values[0], str):
+            ours = next(c for c in frame.columns if c.lower() == label.lower())
+            assert [str(v).lower() for v in frame[ours]] == [v.lower() for v in values]
+
+
+def test_difference_of_trends():
+    record = RECORDS["emmeans/orthodont_emtrends/satterthwaite"]
+    pairs, found = record["pairs"], means_of(record).contrasts("pairwise")
+    for theirs, ours in {
+        "estimate": "estimate",
+        "SE": "std_error",
+        "df": "df",
+        "lower.CL": "lower",
+        "upper.CL": "upper",
+        "t.ratio": "statistic",
+        "p.value": "pvalue",
+    }.items():
+        assert_allclose(getattr(found, ours), [pairs[theirs]], rtol=1e-5)
+
+
+def test_studentized_range():
+    grid = RECORDS["stats/ptukey_grid"]["table"]
+    for q, means, df, p in zip(grid["q"], grid["nmeans"], grid["df"], grid["p"], strict=True):
+        df = np.inf if df is None else df
+        t = np.array([q, 0.1]) / np.sqrt(2)
+        family = Family("tukey", int(means), 1, t, np.full(2, df), None)
+        assert_allclose(family.pvalues()[0], p, rtol=0, atol=3e-5)
