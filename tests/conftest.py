@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 import statsmodels_mixed._core.minimizer as minimizer
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # pictures without a screen
 
 
 def pytest_addoption(parser):
@@ -20,3 +25,10 @@ def pytest_addoption(parser):
 def _nlopt_interface(request, monkeypatch):
     if request.config.getoption("--nlopt") == "python":
         monkeypatch.setattr(minimizer, "nlopt_table", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -35,6 +35,7 @@ ROOMS = (
     "fitting",
     "standard_errors",
     "results",
+    "plots",
     "profile",
     "comparison",
     "prediction",

@@ -29,9 +29,10 @@ import statsmodels.api as sm
 from pages import Example, agrees
 
 import statsmodels_mixed
-from statsmodels_mixed import datasets, inference
+from statsmodels_mixed import datasets, inference, plots
 from statsmodels_mixed.comparison.likelihood_ratio import LikelihoodRatio
 from statsmodels_mixed.formula.terms import Grouping, RandomTerm
+from statsmodels_mixed.plots.accessor import Drawn
 from statsmodels_mixed.prediction.results import MixedPrediction
 from statsmodels_mixed.results.document import Document
 from statsmodels_mixed.results.tables import Table
@@ -90,6 +91,8 @@ def _unwrapped(member: Any) -> Any:
         return member.fget
     if isinstance(member, cached_property):
         return member.func
+    if isinstance(member, Drawn):  # a plot: a function of what is drawn
+        return member.function
     return inspect.unwrap(getattr(member, "__func__", member))
 
 
@@ -100,7 +103,12 @@ def _is_ours(member: Any) -> bool:
 
 @cache
 def _public() -> dict[str, Any]:
-    spaces = {"": statsmodels_mixed, "inference.": inference, "datasets.": datasets}
+    spaces = {
+        "": statsmodels_mixed,
+        "inference.": inference,
+        "datasets.": datasets,
+        "plots.": plots,
+    }
     found = {
         f"{start}{name}": getattr(m, name) for start, m in spaces.items() for name in m.__all__
     }
@@ -113,7 +121,7 @@ def _public() -> dict[str, Any]:
 def classes() -> dict[str, type]:
     """Public classes that are no errors or warnings."""
     return {
-        name.removeprefix("inference."): value
+        name.removeprefix("inference.").removeprefix("plots."): value
         for name, value in _public().items()
         if isinstance(value, type) and not issubclass(value, Exception)
     }
@@ -235,6 +243,7 @@ def _variables() -> dict[str, Any]:
         **ours,
         **{kind.__name__: kind for kind in RETURNED},
         "statsmodels_mixed": statsmodels_mixed,
+        "plots": plots,
         "np": np,
         "pd": pd,
         "sm": sm,

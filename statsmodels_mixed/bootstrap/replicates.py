@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..fitting.covariance import SINGULAR
+from ..plots.replicate_plots import BootstrapPlots
 from ..results.parameters import KINDS, parameter_index, quantile_levels, select_kinds
 from .parameter_rows import ParameterRows
 from .recipe import Recipe
@@ -80,6 +81,11 @@ class Bootstrap:
     @property
     def _rows(self) -> ParameterRows:
         return self.recipe.read(self.values)
+
+    @property
+    def plot(self) -> BootstrapPlots:
+        """Plots of the replicates: `plot()`, `plot.densities()` and `plot.ridge()`."""
+        return BootstrapPlots(self)
 
     @property
     def seed(self) -> np.random.SeedSequence:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
 from ..frame.row_groups import RowGroups
+from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
 from ..results.parameters import CovarianceParameters
 from ..results.row_labels import group_rows, row_labels
@@ -79,6 +80,11 @@ class Influence:
     def __repr__(self) -> str:
         failed = int((~self.converged).sum())
         return f"<Influence: {len(self.params)} cases by {self.by}, {failed} not converged>"
+
+    @property
+    def plot(self) -> InfluencePlots:
+        """Plots: `plot()` and `plot.cooks_distance()`, `plot.dfbetas()`."""
+        return InfluencePlots(self)
 
     @property
     def _difference(self) -> Array:

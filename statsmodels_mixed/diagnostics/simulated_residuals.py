@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..errors import OptionError
+from ..plots.simulated_plots import SimulatedPlots
 from ..results.base import unwrap
 from ..results.row_labels import by_row
 from ..simulation.simulate import simulate
@@ -100,6 +101,11 @@ class SimulatedResiduals:
     def __repr__(self) -> str:
         rows, n = self.simulated.shape
         return f'<SimulatedResiduals: {rows} rows, {n} draws, re="{self.re}">'
+
+    @property
+    def plot(self) -> SimulatedPlots:
+        """Plots: `plot()` of both `plot.qq()` and `plot.against(column)`."""
+        return SimulatedPlots(self)
 
     @cached_property
     def _columns(self) -> Array:

@@ -28,6 +28,7 @@ from ..diagnostics.vif import vif as _vif
 from ..marginal.emmeans import emmeans as _emmeans
 from ..marginal.joint_tests import joint_tests as _joint_tests
 from ..marginal.trends import emtrends as _emtrends
+from ..plots.fit_plots import FitPlots
 from ..prediction.rows import open_new_data
 from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
@@ -68,6 +69,11 @@ class Methods(MixedModelResults):
     leverage = _leverage
     cooks_distance = _cooks_distance
     influence = _influence
+
+    @property
+    def plot(self) -> FitPlots:
+        """Plots of the fit: `plot.caterpillar()` and others; `plot()` draws four checks."""
+        return FitPlots(self)
 
     # What a fit explains.
     r2 = _r2

@@ -23,6 +23,7 @@ from scipy.stats import norm
 from .._core import one_blas_thread
 from ..errors import MixedModelWarning, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
+from ..plots.profile_plots import ProfilePlots
 from ..results.base import unwrap
 from ..results.parameters import (
     KINDS,
@@ -90,6 +91,11 @@ class Profile:
                 return curve
         known = ", ".join(repr((curve.kind, curve.name)) for curve in self.curves)
         raise OptionError(f"there is no profile of {label!r}; there are {known}.")
+
+    @property
+    def plot(self) -> ProfilePlots:
+        """Plots of the profiles: `plot()`, `plot.zeta()` and `plot.density()`."""
+        return ProfilePlots(self)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
