@@ -19,6 +19,7 @@ __all__ = [
     "RankWarning",
     "SeparationWarning",
     "SingularFitWarning",
+    "UnknownColumnError",
     "UnknownOptionError",
 ]
 
@@ -62,6 +63,10 @@ class FormulaError(MixedModelError):
 
 class DataError(MixedModelError):
     """Data that the model cannot be fitted to; the message names the column."""
+
+
+class UnknownColumnError(DataError):
+    """A column that the data do not have."""
 
 
 class OptionError(MixedModelError):

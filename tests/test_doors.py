@@ -277,3 +277,81 @@ def test_columns_with_names_of_numbers_and_of_the_intercept(data):
     one = smf.mixedlm2("y ~ Intercept + inf + nan + (inf | g)", odd).fit()
     same(one, smf.mixedlm2("y ~ a + b + c + (b | g)", plain).fit())
     assert_allclose(one.predict(odd[:4]), one.predict()[:4])
+
+
+# Expressions without a value in some rows. NumPy warns of logarithms of negative numbers.
+
+invalid = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+zero = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+
+
+def lagged(data):
+    return data.assign(
+        before=data.groupby("g")["x"].shift(1),
+        root=np.sqrt(data.x.where(data.x > -1) + 1),
+        third=pd.cut(data.x, [-1, 0, 1, 9]),
+    ).dropna(subset=["before"])
+
+
+def test_rows_in_which_an_expression_has_no_value_are_dropped_and_counted(data):
+    fit = smf.mixedlm2("y ~ x.groupby(g).shift(1) + center(z) + (1 | g)", data).fit()
+    same(fit, smf.mixedlm2("y ~ before + center(z) + (1 | g)", lagged(data)).fit())
+    assert (fit.nobs, fit.n_dropped) == (112, 8)
+    said = "8 rows with missing values left out, 112 used; x.groupby(g).shift(1) has no value in 8"
+    assert said in " ".join(str(fit.summary()).split())
+    assert fit.fittedvalues.index.equals(lagged(data).index)
+    assert_allclose(fit.predict(data).dropna(), fit.predict(), rtol=1e-10)
+
+
+@invalid
+def test_values_of_an_expression_are_those_beside_the_rows_dropped(data):
+    # Row 7 is dropped for another reason; the row after it has the value of row 7 all the same.
+    fit = smf.mixedlm2("y ~ z.shift(1) + np.sqrt(x + 1) + (1 | g)", data.iloc[:60]).fit()
+    table = data.iloc[:60].assign(before=data.z.shift(1), root=np.sqrt(data.x + 1)).dropna()
+    same(fit, smf.mixedlm2("y ~ before + root + (1 | g)", table).fit())
+    assert fit.nobs == len(table) < 59
+
+
+@invalid
+def test_labels_weights_and_responses_without_a_value(data):
+    table = lagged(data).dropna(subset=["third"])
+    codes = "pd.cut(x, [-1, 0, 1, 9])"
+    fit = smf.mixedlm2(f"y ~ {codes} + (1 | g)", data.loc[lagged(data).index]).fit()
+    assert_allclose(fit.llf, smf.mixedlm2("y ~ third + (1 | g)", table).fit().llf, rtol=1e-10)
+    fit = smf.mixedlm2("log(y) ~ z + (1 | g)", data, weights="z.shift(1)").fit()
+    table = data.assign(w=data.z.shift(1), ly=np.log(data.y)).dropna()
+    same(fit, smf.mixedlm2("ly ~ z + (1 | g)", table, weights="w").fit())
+
+
+@invalid
+@zero
+def test_other_rules_for_missing_values_keep_their_word(data):
+    for missing, message in (("raise", "leave these rows out"), ("none", 'pass missing="drop"')):
+        with pytest.raises(DataError, match=message):
+            smf.mixedlm2("y ~ x.shift(1) + (1 | g)", data, missing=missing)
+        with pytest.raises(DataError, match="has missing values"):
+            smf.mixedlm2("y ~ pd.cut(x, [-1, 1]) + (1 | g)", data, missing=missing)
+    with pytest.raises(
+        DataError, match="no rows are left: of 120 rows, values are missing of 'log"
+    ):
+        smf.mixedlm2("y ~ log(-z) + (1 | g)", data)
+    with pytest.raises(DataError, match="infinite"):
+        smf.mixedlm2("y ~ log(0 * z) + (1 | g)", data)
+
+
+def test_a_fit_with_a_lag_can_be_saved(data, tmp_path):
+    fit = smf.mixedlm2("y ~ x.shift(1) + (1 | g)", data).fit()
+    fit.to_dir(tmp_path / "fit")
+    again = open(tmp_path / "fit")
+    assert_allclose(again.anova().to_numpy(), fit.anova().to_numpy())
+    assert again.n_dropped == 1
+
+
+@invalid
+def test_formulaic_drops_rows_of_an_expression_too(data, monkeypatch):
+    import statsmodels.formula
+
+    table = data.assign(root=np.sqrt(data.x + 1)).dropna()
+    plain = smf.mixedlm2("y ~ root + (1 | g)", table).fit()
+    monkeypatch.setattr(statsmodels.formula.options, "formula_engine", "formulaic")
+    same(smf.mixedlm2("y ~ np.sqrt(x + 1) + (1 | g)", data).fit(), plain)

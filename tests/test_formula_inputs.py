@@ -67,9 +67,12 @@ def test_rows_in_which_an_expression_lacks_a_column_are_dropped(where):
     data.loc[3, where] = np.nan
     model = smf.mixedglm2("k ~ x + offset(np.log(h)) + (1 | g)", data, POISSON)
     assert model.nobs == N - 1
-    with pytest.raises(DataError, match="offset= is NaN in 1 row"), np.errstate(invalid="ignore"):
-        bad = DATA.assign(h=DATA.h.where(DATA.index != 3, -1.0))
-        smf.mixedglm2("k ~ x + offset(np.log(h)) + (1 | g)", bad, POISSON)
+    bad = DATA.assign(h=DATA.h.where(DATA.index != 3, -1.0))
+    with np.errstate(invalid="ignore"):
+        model = smf.mixedglm2("k ~ x + offset(np.log(h)) + (1 | g)", bad, POISSON)
+        assert (model.nobs, model.layout.n_dropped) == (N - 1, 1)
+        with pytest.raises(DataError, match="offset= is NaN in 1 row"):
+            smf.mixedglm2("k ~ x + offset(np.log(h)) + (1 | g)", bad, POISSON, missing="none")
 
 
 def test_an_offset_is_part_of_the_formula():

@@ -47,9 +47,8 @@ def parse(text: str) -> MixedFormula:
     Raises
     ------
     FormulaError
-        When the text cannot be read, lacks a response or a random-effects term, or
-        names a variable on both sides of a bar or an effect twice for one grouping
-        factor. The error marks the place.
+        When the text cannot be read, lacks a response, or names a variable on both sides of a
+        bar or an effect twice for one grouping factor. The error marks the place.
 
     See Also
     --------
@@ -75,14 +74,6 @@ def _formula(text: str) -> MixedFormula:
         _refuse_offset(node, text)
     bar_free, offsets = _take_offsets(bar_free, text)
     response, fixed = _response(left, text), _fixed(bar_free, text)
-    if not random:
-        raise fail(
-            "there is no random-effects term such as (1 | g); a model without one is "
-            "fitted by smf.ols, or by smf.wls if it has weights.",
-            text,
-            right.start,
-            right.end,
-        )
     seen: dict[frozenset[str], _Seen] = {}
     terms = [term for node in random for term in _random_terms(node, text, seen)]
     return MixedFormula(response, fixed, tuple(terms), text, offsets)

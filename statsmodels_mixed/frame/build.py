@@ -17,11 +17,13 @@ from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from .coding import CodedMatrix, Matrix
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
+from .expressions import check as check_computed
 from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows
 from .functions import check_safe
 from .grouping import Refs, cross
+from .incomplete import complete_rows, missing_by_expression, refuse_missing_labels
 from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
@@ -112,24 +114,36 @@ def build_frame(
         subset=subset,
         missing=missing,
     )
+    weights, offset = used.weights, used.offset
     rows = Rows(used.columns, used.index)
-    left, right, *matrices = _ENGINES[engine](sides, rows, coding, names)
+    made = _ENGINES[engine](sides, rows, coding, names)
     known, values = learn_expressions(computed, rows, names)
+    missing_values = missing_by_expression([*made, *known.values()], rows)
+    if missing != "drop":
+        refuse_missing_labels(made, missing_values)
+    elif missing_values:
+        rows, keep = complete_rows([*made, *known.values()], rows, missing_values)
+        weights, offset = (None if v is None else v[keep] for v in (weights, offset))
+        made = _ENGINES[engine](sides, rows, coding, names)
+        known, values = learn_expressions(computed, rows, names)
+    check_computed(values, rows.index)
+    left, right, *matrices = made
     y, levels = _response(left, rows)
     return ModelFrame(
         formula=formula,
         engine=engine,
         rows=rows,
-        n_dropped=used.n_dropped,
+        n_dropped=used.n_dropped + len(used.index) - len(rows.index),
         y=y,
         response_name=formula.response_name,
         response_levels=levels,
         fixed=right,
         random=_random_parts(formula.random, matrices, rows),
-        weights=values.get("weights", used.weights),
-        offset=total(used.offset, values),
+        weights=values.get("weights", weights),
+        offset=total(offset, values),
         missing=missing,
         known=known,
+        without_value={label: int(mask.sum()) for label, mask in missing_values.items()},
     )
 
 

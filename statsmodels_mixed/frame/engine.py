@@ -227,7 +227,7 @@ def _coded_factor(factor: _Factor, rows: Rows) -> CodedFactor:
         coded = CodedFactor(factor.label, factor.source, levels, 1)
     else:
         coded = CodedFactor(factor.label, factor.source, None, value.shape[1])
-    rows.remember(coded, value)
+    rows.remember(coded, value, with_missing=True)
     return coded
 
 

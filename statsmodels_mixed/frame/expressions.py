@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
@@ -19,7 +20,7 @@ from .factors import Rows
 from .parts import FormulaPart, codes
 from .selection import check_option
 
-__all__ = ["IN_FORMULA", "evaluate", "expressions", "learn", "total"]
+__all__ = ["IN_FORMULA", "check", "evaluate", "expressions", "learn", "total"]
 
 Array = NDArray[np.float64]
 
@@ -78,8 +79,7 @@ def learn(
     Raises
     ------
     DataError
-        If an expression does not give one number for every row, or not one that the option
-        can have.
+        If an expression does not give one number for every row.
     """
     matrices: dict[str, Matrix] = {}
     values = {}
@@ -90,9 +90,19 @@ def learn(
             raise DataError(f"{option}: {wrong[0]} must give one number for every row.")
         matrices[option] = matrix
         values[option] = evaluate(matrix, rows)
-        named = "offset" if option == IN_FORMULA else option
-        check_option(named, values[option], rows.index)
     return matrices, values
+
+
+def check(values: Mapping[str, Array], index: pd.Index) -> None:
+    """Refuse what was computed for an option, (n,) by option, if no model can have it.
+
+    Raises
+    ------
+    DataError
+        With the labels of the rows.
+    """
+    for option, found in values.items():
+        check_option("offset" if option == IN_FORMULA else option, found, index)
 
 
 def evaluate(matrix: Matrix, rows: Rows) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -66,6 +66,11 @@ class Labels:
         """The levels to code."""
         return tuple(self.levels) if self.declared is None else self.declared
 
+    def taking(self, keep: NDArray[np.bool_]) -> Labels:
+        """Return the labels of some rows, (n,) mask, with the levels that occur there."""
+        used, codes = np.unique(self.codes[keep], return_inverse=True)
+        return replace(self, codes=codes.astype(np.int32), levels=self.levels.take(used))
+
 
 @contextmanager
 def computing(what: str) -> Iterator[None]:
@@ -87,7 +92,7 @@ def read_value(value: Any) -> Numbers | Labels:
     Parameters
     ----------
     value : ndarray, ExtensionArray, Series, DataFrame, patsy categorical box, or sequence
-        One value per row.
+        One value per row. Labels are returned as they are.
 
     Returns
     -------
@@ -98,6 +103,8 @@ def read_value(value: Any) -> Numbers | Labels:
     DataError
         For values that can be neither; the message lacks the name of the factor.
     """
+    if isinstance(value, Labels):
+        return value
     contrast, declared = getattr(value, "contrast", None), None
     boxed = isinstance(value, _Box)
     if boxed:
@@ -171,9 +178,17 @@ class Expression:
         self.columns = columns
 
     def evaluate(self, rows: Rows) -> Any:
-        """Run the code on some rows."""
+        """Run the code on some rows, unless they bring what it gave before rows were dropped."""
+        code = self.factor.code
+        if code in rows.evaluated:
+            return rows.evaluated[code]
         with computing(""):
             return self.factor.eval(self.state, rows)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether something was learned from the rows, as by `center`."""
+        return bool(self.state["transforms"])
 
     def __getstate__(self) -> dict[str, Any]:
         """Take apart what patsy refuses to pickle."""
@@ -266,11 +281,20 @@ class Rows(Mapping[str, pd.Series]):
         Tidy columns.
     index : pandas.Index, shape (n,)
         The user's labels of the rows.
+    evaluated : mapping of str to ndarray or Labels, shape (n, ...)
+        Values of expressions, by their code, that were computed with other rows at hand:
+        those of ``x.shift(1)`` before the first row was dropped for lack of one.
     """
 
-    def __init__(self, columns: Mapping[str, Values], index: pd.Index) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Values],
+        index: pd.Index,
+        evaluated: Mapping[str, Numbers | Labels] | None = None,
+    ) -> None:
         self.columns = columns
         self.index = index
+        self.evaluated = evaluated or {}
         self._series: dict[str, pd.Series] = {}
         self._labels: dict[str, tuple[Refs, pd.Index]] = {}
         self._values: dict[CodedFactor, Numbers] = {}
@@ -292,11 +316,11 @@ class Rows(Mapping[str, pd.Series]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be computed again."""
-        return {"columns": self.columns, "index": self.index}
+        return {"columns": self.columns, "index": self.index, "evaluated": self.evaluated}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         """Start with nothing computed."""
-        vars(self).update(vars(Rows(saved["columns"], saved["index"])))
+        vars(self).update(vars(Rows(saved["columns"], saved["index"], saved.get("evaluated"))))
 
     def forget(self) -> None:
         """Drop what has been computed; it is computed again when needed."""
@@ -335,8 +359,13 @@ class Rows(Mapping[str, pd.Series]):
             self.remember(factor, value)
         return self._values[factor]
 
-    def remember(self, factor: CodedFactor, value: Numbers | Labels) -> None:
-        """Check a value of a factor against what it was found to be, and keep it."""
+    def remember(
+        self, factor: CodedFactor, value: Numbers | Labels, with_missing: bool = False
+    ) -> None:
+        """Check a value of a factor against what it was found to be, and keep it.
+
+        Labels may be missing (code -1) if `with_missing`.
+        """
         label, n_rows = factor.label, len(self.index)
         width = 1
         if factor.categories is None:
@@ -346,7 +375,7 @@ class Rows(Mapping[str, pd.Series]):
         else:
             if not isinstance(value, Labels):
                 raise DataError(f"{label!r} must hold labels, as in the data of the model.")
-            values = _recode(value, factor.categories, label)
+            values = _recode(value, factor.categories, label, with_missing)
         if len(values) != n_rows:
             raise DataError(f"{label!r} gives {len(values)} values for {n_rows} rows.")
         if width != factor.width:
@@ -354,8 +383,8 @@ class Rows(Mapping[str, pd.Series]):
         self._values[factor] = values
 
 
-def _recode(value: Labels, categories: pd.Index, label: str) -> Refs:
-    if value.codes.min(initial=0) < 0:
+def _recode(value: Labels, categories: pd.Index, label: str, with_missing: bool) -> Refs:
+    if not with_missing and value.codes.min(initial=0) < 0:
         raise DataError(f"{label!r} has missing values.")
     if value.levels is categories:
         return value.codes
@@ -365,5 +394,5 @@ def _recode(value: Labels, categories: pd.Index, label: str) -> Refs:
         known = ", ".join(repr(level) for level in categories[:6])
         more = ", ..." if len(categories) > 6 else ""
         raise DataError(f"{label!r} has the level {unseen}, not among the model's ({known}{more}).")
-    recoded: Refs = place.astype(np.int32)[value.codes]
+    recoded: Refs = np.append(place, -1).astype(np.int32)[value.codes]
     return recoded

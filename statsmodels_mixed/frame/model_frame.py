@@ -82,7 +82,7 @@ class ModelFrame:
     rows : Rows
         The needed columns of the rows used.
     n_dropped : int
-        Rows dropped because a needed column was missing there.
+        Rows dropped because a needed column or expression was missing there.
     y : ndarray, shape (n,)
         Response; for labels their codes, 0 being the first level. Shape (n, m) if the
         left side of the formula makes m columns.
@@ -100,6 +100,8 @@ class ModelFrame:
         What was done about missing values.
     known : mapping of str to Matrix
         How weights, offset, exposure and ``offset(...)`` are made where they are computed.
+    without_value : mapping of str to int
+        In how many rows an expression had no value although its columns had, by expression.
     """
 
     formula: MixedFormula
@@ -115,6 +117,7 @@ class ModelFrame:
     offset: Array | None
     missing: str
     known: Mapping[str, Matrix] = field(default_factory=dict)
+    without_value: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def index(self) -> pd.Index:

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from ..errors import DataError
+from ..errors import DataError, UnknownColumnError
 from .alignment import align, common_index
 from .index_levels import column_names, read_pandas
 
@@ -375,7 +375,7 @@ def subset_rows(subset: Any, table: Table) -> Positions | None:
     return chosen
 
 
-def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> DataError:
+def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> UnknownColumnError:
     """One error that names every column the data lack, with the nearest existing ones."""
     known = [name for name in names if isinstance(name, str)]
     lower = {name.lower(): name for name in known}
@@ -384,7 +384,7 @@ def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> DataError:
         near = difflib.get_close_matches(name.lower(), lower, n=1)
         shown.append(f"{name!r}" + (f" (did you mean {lower[near[0]]!r}?)" if near else ""))
     noun = "column" if len(shown) == 1 else "columns"
-    return DataError(f"the data have no {noun} {', '.join(shown)}")
+    return UnknownColumnError(f"the data have no {noun} {', '.join(shown)}")
 
 
 def name_rows(mask: Mask, index: pd.Index) -> str:

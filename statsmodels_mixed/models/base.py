@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, FormulaError, OptionError
 from ..fitting.crossprod import Structure
 from ..formula.parse import parse
 from ..formula.terms import MixedFormula
@@ -29,8 +29,11 @@ from ..results.notes import warn, warn_not_estimable
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
 from .arrays import design_from_arrays
+from .elsewhere import OF_MODELS, no_attribute
 from .mixedlm_arguments import attach_groups, translate
 from .statsmodels_data import MixedData
+from .updated import updated
+from .written_formula import WrittenFormula
 
 __all__ = ["MixedModel"]
 
@@ -53,6 +56,14 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
     _structure: Structure | None = None
     endog: Array | None
     exog: Array | None
+
+    # How the formula was read: contrasts by column, which a saved model has lost, and whether
+    # code was allowed.
+    given_contrasts: Mapping[str, Any] | None = None
+    coded_columns: tuple[str, ...] = ()
+    functions: str = "any"
+    # Whether `with_response` has replaced that of the data.
+    other_response = False
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Check what any fit needs and return the design to fit; `rows` are the labels."""
@@ -95,6 +106,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             eval_env = {}
         if isinstance(eval_env, int):
             eval_env = EvalEnvironment.capture(eval_env, reference=3)
+        formula = str(formula) if isinstance(formula, WrittenFormula) else formula
         if not isinstance(formula, str | MixedFormula):
             raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}.")
         if groups is not None:
@@ -104,9 +116,21 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             raise OptionError("re_formula= and vc_formula= need groups=, the column of groups.")
         else:
             terms = parse(formula) if isinstance(formula, str) else formula
+        if not terms.random:
+            right = terms.text.partition("~")[2].strip()
+            end = len(terms.text)
+            raise FormulaError(
+                "there is no random-effects term such as (1 | g); a model without one is "
+                "fitted by smf.ols, or by smf.wls if it has weights.",
+                terms.text,
+                end - len(right),
+                end,
+            )
         frame = build_frame(terms, data, env=eval_env, safe=safe, **options)
-        self.formula = terms.fixed_formula
         self.formula_full = str(terms)
+        self.given_contrasts = options["contrasts"]
+        self.coded_columns = tuple(self.given_contrasts or ())
+        self.functions = "safe" if safe else "any"
         self._attach(build_design(frame), frame.index, frame, frame.n_dropped)
         self._note_sources(**options)
         return self
@@ -134,6 +158,81 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             # A response of two columns makes weights, and weights of ones are none.
             weights=replace(Source.of("weights", weights), needed=self.weights is not None),
         )
+
+    @property
+    def formula(self) -> WrittenFormula:
+        """The formula as it was written.
+
+        It shows and compares with its random effects. As plain text, in which other packages
+        search, it is the formula of the fixed effects. A model made from arrays has none.
+        """
+        if self.frame is None:
+            raise AttributeError("a model made from arrays has no formula.")
+        terms = self.frame.formula
+        return WrittenFormula(terms.text or str(terms), terms.fixed_formula)
+
+    def update(
+        self,
+        formula: str,
+        data: Any = None,
+        *,
+        eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+        **options: Any,
+    ) -> Self:
+        """Make a model like this one with a changed formula, other data or other options.
+
+        Parameters
+        ----------
+        formula : str
+            Such as ``". ~ . - x"`` or ``"~ . + (1 | h)"``: a dot left of the tilde is the
+            response, on its right all that was there; ``. ~ .:z`` crosses the fixed effects and
+            keeps the rest. Terms are added and taken away, random-effects terms and
+            ``offset(...)`` too.
+        data : table, optional
+            New data; by default the rows and columns that this model uses, so that fits can be
+            compared. A term with another column needs them.
+        eval_env
+            As in `from_formula`.
+        options
+            Those of `from_formula` that change, such as ``weights=``. Others stay.
+
+        Returns
+        -------
+        LinearMixedModel or GeneralizedLinearMixedModel
+
+        Raises
+        ------
+        FormulaError
+            If the change cannot be read, or takes away what is not there.
+        DataError
+            If the model has not kept a column or rows that are needed.
+        OptionError
+            If the model was made from arrays, or weights, offset or exposure were arrays that do
+            not go with new data.
+
+        See Also
+        --------
+        LinearMixedModel.from_formula
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy"))
+        >>> model.update(". ~ . - (days | subj) + (1 | subj)")
+        <LinearMixedModel: reaction ~ 1 + days + (1 | subj); 180 rows>
+        """
+        if isinstance(eval_env, int):
+            eval_env = EvalEnvironment.capture(eval_env, reference=1)
+        if not isinstance(eval_env, EvalEnvironment):
+            eval_env = EvalEnvironment([eval_env])
+        model: Self = updated(self, formula, data, eval_env, options)
+        return model
+
+    def _own_options(self) -> dict[str, Any]:
+        """Return the options that only this kind of model takes from a formula."""
+        return {}
+
+    def __getattr__(self, name: str) -> Any:
+        raise no_attribute(self, name, OF_MODELS)
 
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)
@@ -305,6 +404,17 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             warn_not_estimable(int(np.sum(~known)), "row")
         return fixed if total is None else fixed + total
 
+    def _check_coefficients(self, start_params: ArrayLike | None) -> None:
+        if start_params is None:
+            return
+        values = as_numbers(start_params, "start_params=")
+        most = len(self.layout.columns)
+        if values.ndim != 1 or not 0 < len(values) <= most or not np.isfinite(values).all():
+            raise OptionError(
+                f"start_params= has one finite number for each estimable coefficient, at most "
+                f"{most}; theta is given by start=."
+            )
+
     def _finish(self, results: MixedModelResults, choice: Choice) -> Any:
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
         if len(results.estimates.beta) < len(self.layout.columns):
@@ -346,6 +456,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         if self._structure is None:
             self._structure = self._analyse()
         other = copy.copy(self)
+        other.other_response = True
         design = replace(self.kept_design(), y=y, response_levels=None)
         rows, frame = self.data.row_labels, self.frame
         frame = None if frame is None else replace(frame, y=y, response_levels=None)

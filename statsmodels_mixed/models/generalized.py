@@ -229,6 +229,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         self.family = copy.deepcopy(family)
         self.link = self.family.link
 
+    def _own_options(self) -> dict[str, Any]:
+        return {"family": self.family}
+
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Bring the response into the form the numerics know, and check it and the groups."""
         # The label that counts as success, if the response holds labels or truth values.
@@ -390,6 +393,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         cov_type: str = "conditional",
         cov_kwds: Mapping[str, Any] | None = None,
         start: ArrayLike | None = None,
+        start_params: ArrayLike | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
         ftol_abs: float = FitOptions.ftol_abs,
@@ -427,6 +431,9 @@ class GeneralizedLinearMixedModel(MixedModel):
             Where to start: theta, or theta, coefficients of the estimable columns (not with
             `fast`) and log dispersion if there is one. An alpha of almost zero is
             moved up, to where the gradient distinguishes it from zero.
+        start_params : array_like, shape (rank,), optional
+            Coefficients of an earlier fit, as statsmodels' `MICE` passes them on. They are
+            checked; a fit starts from those of the model without random effects.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`.
 
@@ -479,6 +486,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         if not isinstance(fast, bool | np.bool_):
             raise OptionError(f"fast must be True or False, not {fast!r}.")
+        self._check_coefficients(start_params)
         choice = choose(
             dof,
             cov_type,

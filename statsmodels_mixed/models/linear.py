@@ -281,6 +281,7 @@ class LinearMixedModel(MixedModel):
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
         start: ArrayLike | None = None,
+        start_params: ArrayLike | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
         ftol_abs: float = FitOptions.ftol_abs,
@@ -312,6 +313,9 @@ class LinearMixedModel(MixedModel):
             ``"CR2"``.
         start : array_like, shape (n_theta,), optional
             Covariance parameters to start from.
+        start_params : array_like, shape (rank,), optional
+            Coefficients of an earlier fit, as statsmodels' `MICE` passes them on. They are
+            checked; a fit solves for its coefficients and needs none to start from.
         optimizer : str
             ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``.
         ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
@@ -372,6 +376,7 @@ class LinearMixedModel(MixedModel):
         )
         if not isinstance(reml, bool | np.bool_):
             raise OptionError(f"reml must be True or False, not {reml!r}.")
+        self._check_coefficients(start_params)
         choice = choose(
             dof,
             cov_type,

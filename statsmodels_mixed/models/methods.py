@@ -33,9 +33,11 @@ from ..prediction.rows import open_new_data
 from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
 from ..results.base import MixedModelResults
+from ..results.summary2 import summary2 as _summary2
 from ..results.with_inference import with_inference as _with_inference
 from ..saved import save_fit as _save_fit
 from ..simulation.simulate import simulate as _simulate
+from .elsewhere import OF_RESULTS, no_attribute
 
 __all__ = ["Methods"]
 
@@ -81,10 +83,14 @@ class Methods(MixedModelResults):
     re_pca = _re_pca
     vif = _vif
 
-    # Storage.
+    # Display and storage.
+    summary2 = _summary2
     to_dir = _save_fit
 
     _profile_intervals = coefficient_intervals
+
+    def __getattr__(self, name: str) -> Any:
+        raise no_attribute(self, name, OF_RESULTS)
 
     def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
         """Return the fixed-effects matrix for new data and its row labels, as statsmodels asks."""

@@ -41,7 +41,6 @@ FITTING: dict[str, str] = {
     "verb": _NOTHING_SHOWN,
     "retall": "result.fitlog has the parameters that were tried",
     "callback": "result.fitlog has the parameters that were tried",
-    "start_params": "write start=, which begins with the covariance parameters theta",
     "n_agq": "only generalized models have quadrature",
     "fast": "only generalized models have it",
     "sigma": "only linear models can have a known residual standard deviation",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import union_dicts
 
@@ -196,6 +197,37 @@ class MixedModelResults(Testing):
     def _conditional_predictor(self) -> Array:
         """X beta + Z b + offset, shape (n,)."""
         return self._require(self.estimates.eta)
+
+    def update(self, formula: str, data: Any = None, **options: Any) -> FittedModel:
+        """Make a model like that of this fit with a changed formula; it is not fitted yet.
+
+        Parameters
+        ----------
+        formula, data, options
+            As `LinearMixedModel.update` takes them.
+
+        Returns
+        -------
+        LinearMixedModel or GeneralizedLinearMixedModel
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            As `LinearMixedModel.update`.
+
+        See Also
+        --------
+        LinearMixedModel.update
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> smaller = fit.update(". ~ . - days").fit()
+        >>> bool(smaller.llf < fit.llf)
+        True
+        """
+        options.setdefault("eval_env", EvalEnvironment.capture(0, reference=1))
+        return self.model.update(formula, data, **options)
 
     # Display and storage.
 

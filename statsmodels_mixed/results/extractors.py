@@ -6,7 +6,6 @@ only `condvar` needs the data.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..fitting.problem import problem_of
 from ..standard_errors.undetermined import Undetermined
+from .criteria import Criteria
 from .layout import Dims, Layout
 from .varcorr import GroupCovariance, VarCorr
 
@@ -31,7 +31,7 @@ __all__ = ["Extractors"]
 Array = NDArray[np.float64]
 
 
-class Extractors:
+class Extractors(Criteria):
     """Named views of a fit, for classes that fill in what the first few methods say."""
 
     estimates: Estimates
@@ -131,49 +131,6 @@ class Extractors:
     def _searched(self) -> list[str]:
         """Names of the parameters over which the objective was minimized."""
         return self.theta_names
-
-    # Likelihood and criteria.
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood; the restricted one after a fit by REML."""
-        return -self.estimates.objective / 2
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return self.layout.nobs
-
-    @property
-    def df_modelwc(self) -> int:
-        """Number of estimated parameters, as `dof`."""
-        return self.dof
-
-    @property
-    def df_resid(self) -> int:
-        """Rows minus estimated parameters."""
-        return self.layout.nobs - self.dof
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, -2 llf + 2 dof."""
-        return self.estimates.objective + 2 * self.dof
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion with the correction for small samples."""
-        k, room = self.dof, self.layout.nobs - self.dof - 1
-        return self.aic + 2 * k * (k + 1) / room if room > 0 else math.inf
-
-    @property
-    def bic(self) -> float:
-        """Schwarz' criterion, -2 llf + dof log(nobs)."""
-        return self.estimates.objective + self.dof * math.log(self.layout.nobs)
-
-    @property
-    def hqic(self) -> float:
-        """Hannan and Quinn's criterion, -2 llf + 2 dof log(log(nobs))."""
-        return self.estimates.objective + 2 * self.dof * math.log(math.log(self.layout.nobs))
 
     # Fixed effects.
 

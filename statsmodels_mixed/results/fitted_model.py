@@ -66,6 +66,10 @@ class FittedModel(Protocol):
         """Return the model of another response, shape (n,)."""
         ...
 
+    def update(self, formula: str, data: Any = None, **options: Any) -> Self:
+        """Return a model with a changed formula, other data or other options."""
+        ...
+
     def without_data(self) -> Self:
         """Return a copy without data."""
         ...

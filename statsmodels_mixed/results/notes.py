@@ -38,7 +38,7 @@ def facts(result: MixedModelResults) -> list[str]:
     if result.n_dropped:
         sentences.append(
             f"{_count(result.n_dropped, 'row')} with missing values left out, "
-            f"{result.layout.nobs} used."
+            f"{result.layout.nobs} used{_without_value(result)}."
         )
     if result.columns_dropped:
         sentences.append(
@@ -48,6 +48,14 @@ def facts(result: MixedModelResults) -> list[str]:
         )
     own = result._own_facts()
     return [*sentences, *own, *filter(None, [result.reference.fact])]
+
+
+def _without_value(result: MixedModelResults) -> str:
+    """Say which expressions had no value in how many of the rows left out."""
+    frame = result.model.frame
+    lost = {} if frame is None else frame.without_value
+    shown = ", ".join(f"{label} has no value in {count}" for label, count in lost.items())
+    return f"; {shown} of those left out" if shown else ""
 
 
 def warn_not_estimable(number: int, noun: str) -> None:

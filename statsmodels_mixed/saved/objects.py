@@ -43,7 +43,9 @@ _DISTRIBUTIONS = {"norm": norm, "cauchy": cauchy, "logistic": logistic}
 _DATA = "MixedData"
 
 # What is computed again when it is needed.
-_LEFT_OUT = frozenset({"_structure", "_cache", "owners", "_series", "_labels", "_values"})
+_LEFT_OUT = frozenset(
+    {"_structure", "_cache", "owners", "_series", "_labels", "_values", "given_contrasts"}
+)
 
 
 def _class(module: str, name: str) -> type:

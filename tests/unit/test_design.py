@@ -253,12 +253,14 @@ def test_infinity_that_an_expression_removes_is_no_matter():
     assert design("y ~ 1 + I(1 / x) + (1 | g)", data).X[2, 1] == 0.0
 
 
-def test_nan_made_by_an_expression_is_refused():
+def test_nan_made_by_an_expression_is_dropped_like_a_missing_value_or_refused():
     data = SMALL.assign(x=[-1.0, 2.0, 3.0, -1.0, 2.0, 3.0])
     message = r"'np.sqrt\(x\)' is NaN in 2 rows \(first: 0, 3\) although the data are not missing"
     with np.errstate(invalid="ignore"):
         with pytest.raises(DataError, match=message):
-            design("y ~ 1 + np.sqrt(x) + (1 | g)", data, env={"np": np})
+            design("y ~ 1 + np.sqrt(x) + (1 | g)", data, env={"np": np}, missing="raise")
+        made = design("y ~ 1 + np.sqrt(x) + (1 | g)", data, env={"np": np})
+        assert made.X[:, 1].tolist() == np.sqrt([2.0, 3.0, 2.0, 3.0]).tolist()
         with pytest.raises(DataError, match=r"is NaN in 2 rows .* pass missing=\"drop\""):
             design("y ~ 1 + np.sqrt(x) + (1 | g)", data, env={"np": np}, missing="none")
 

@@ -65,8 +65,8 @@ def test_attributes_statsmodels_users_look_for(model, contra):
     assert model.exog_names == ["Intercept", "urban[T.Y]", "age"]
     assert model.nobs == 1934
     assert model.k_constant == 1
-    assert model.formula == model.data.formula == "use ~ 1 + age + urban"
     assert model.formula_full == USE
+    assert model.data.formula == "use ~ 1 + age + urban"
     assert set(model.data.frame.columns) == {"use", "age", "urban", "dist"}
     assert isinstance(model.family.link, links.Logit)
     np.testing.assert_array_equal(model.endog, contra["use"] == "Y")

@@ -65,8 +65,8 @@ def test_attributes_statsmodels_users_look_for(model, data):
     assert model.exog_names == ["Intercept", "days"]
     assert model.nobs == 180
     assert model.k_constant == 1
-    assert model.formula == model.data.formula == "reaction ~ 1 + days"
-    assert model.formula_full == SLEEP
+    assert model.formula == model.formula_full == SLEEP
+    assert model.data.formula == "reaction ~ 1 + days"
     assert not hasattr(model.fit(), "formula")
     assert set(model.data.frame.columns) == {"reaction", "days", "subj"}
     np.testing.assert_array_equal(model.endog, data["reaction"])
@@ -119,7 +119,7 @@ def test_theta_must_fit_the_model(model, theta):
     [
         {"method": "bfgs"},
         {"REML": True},
-        {"start_params": [1]},
+        {"full_output": True},
         {"maxiter": 3},
         {"robust": True},
     ],
@@ -321,3 +321,9 @@ def test_one_level_per_row_is_allowed_when_sigma_is_known():
     loglik = -0.5 * np.sum(np.log(2 * np.pi * total) + (table["y"] - mean) ** 2 / total)
     assert fit.params["Intercept"] == pytest.approx(mean, rel=1e-6)
     assert fit.llf == pytest.approx(loglik, rel=1e-9)
+
+
+def test_a_formula_without_random_effects_is_answered(data):
+    with pytest.raises(FormulaError, match=r"smf\.ols.*smf\.wls") as caught:
+        smf.mixedlm2("reaction ~ days", data)
+    assert caught.value.formula[caught.value.start : caught.value.end] == "days"

@@ -1,0 +1,67 @@
+"""Attributes that results and models of statsmodels have and mixed models do not: what to use.
+
+A mixed model has no sum of squares to take apart and no single variance. Asking for such a thing is
+an AttributeError, as always, but one that says where the question is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["OF_MODELS", "OF_RESULTS", "no_attribute"]
+
+_PENALTY = (
+    "coefficients are not penalized here, but a term such as (0 + x | g) shrinks those of groups"
+)
+_CONSTRAINT = "t_test and f_test test constraints, and offset= fixes a coefficient at a number"
+_R2 = "r2() has the explained variance, with and without random effects"
+_ROBUST = 'with_inference(cov_type="cluster", cov_kwds={"groups": column}) has robust errors'
+_LR = "anova, compare_lr_test and lrtest compare likelihoods"
+_OVERALL = "anova() and wald_test_terms() test terms, anova(smaller) models"
+
+OF_MODELS: dict[str, str] = {
+    "formula": "it was made from arrays and has no formula",
+    "fit_regularized": _PENALTY,
+    "fit_constrained": _CONSTRAINT,
+    "fit_map": "there is no prior: fit maximizes the likelihood",
+    "fit_vb": "there is no prior: fit maximizes the likelihood",
+    "get_distribution": "simulate of a result draws responses",
+    "loglikeobs": "random effects join rows, whose likelihoods do not multiply",
+    "score_obs": "random effects join rows, whose likelihoods do not multiply",
+}
+
+OF_RESULTS: dict[str, str] = {
+    "fit_regularized": _PENALTY,
+    "fit_constrained": _CONSTRAINT,
+    "get_margeff": "avg_slopes(fit) of the package marginaleffects has average marginal effects",
+    "get_robustcov_results": _ROBUST,
+    **{f"cov_HC{i}": _ROBUST for i in range(4)},
+    **{f"HC{i}_se": _ROBUST for i in range(4)},
+    **dict.fromkeys(("rsquared", "rsquared_adj", "prsquared", "pseudo_rsquared"), _R2),
+    **dict.fromkeys(("fvalue", "f_pvalue", "llr", "llr_pvalue", "llnull"), _OVERALL),
+    "compare_f_test": _LR,
+    "compare_lm_test": _LR,
+    **dict.fromkeys(
+        ("ssr", "ess", "centered_tss", "uncentered_tss", "mse_model", "mse_total"),
+        "a mixed model has several variances, which varcorr has, and no sums of squares",
+    ),
+    "outlier_test": "residuals() and influence() find rows and groups that do not fit",
+    "get_prediction_intervals": "get_prediction(...).summary_frame() has them",
+    "vcomp": "varcorr has the variances of all random effects",
+    "fe_params": "write params, which are the fixed effects",
+    "bse_fe": "write bse, which are the errors of the fixed effects",
+    "bse_re": 'conf_int(method="profile") and bootstrap() have intervals of variances',
+    "random_effects_cov": "condvar() has the conditional covariances of random effects",
+    "condition_number": "vif() finds columns that depend on each other",
+    "eigenvals": "vif() finds columns that depend on each other",
+    "hat_matrix_diag": "leverage() has it",
+    "resid_studentized": 'residuals("studentized") has them',
+}
+
+
+def no_attribute(owner: object, name: str, answers: Mapping[str, str]) -> AttributeError:
+    """Return the error for an attribute that is not there."""
+    kind = type(owner).__name__
+    if name not in answers:
+        return AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
+    return AttributeError(f"{kind} has no {name}: {answers[name]}.", name=name, obj=owner)
