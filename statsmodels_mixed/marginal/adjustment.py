@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import BarycentricInterpolator
 from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, fdtrc, fdtri, stdtrit
 from statsmodels.stats.multitest import multipletests
 
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import two_sided
-from .multivariate_t import exceedance, quantile
+from .multivariate_t import exceedance, quantiles
 
 __all__ = ["ADJUSTMENTS", "Family", "adjustment_named"]
 
@@ -50,6 +51,10 @@ _MULTIPLETESTS = {
 }
 # Degrees of freedom that differ by less than this share have the same critical value.
 ALIKE = 1e-7
+# Where critical values are interpolated in 1 / df, where that is checked, and how far it may be off.
+NODES = np.cos(np.pi * (2 * np.arange(7) + 1) / 14)
+PROBE = 0.9
+INTERPOLATED = 1e-7
 
 
 def adjustment_named(name: str | None) -> str:
@@ -107,7 +112,7 @@ class Family:
         if not len(t):
             return out
         raw = two_sided(t, df)
-        if len(t) == 1 or self.adjust == "none":
+        if len(self.t) == 1 or self.adjust == "none":
             out[known] = raw
         elif self.adjust == "tukey":
             out[known] = _studentized_range_tail(np.sqrt(2.0) * t, self.means, df)
@@ -130,13 +135,13 @@ class Family:
         df, tests = self.df[known], int(known.sum())
         if not tests:
             return out
-        if tests == 1 or self.adjust == "none":
+        if len(self.t) == 1 or self.adjust == "none":
             out[known] = stdtrit(df, 0.5 + level / 2)
         elif self.adjust == "tukey":
-            out[known] = _once(df, lambda d: _range_quantile(level, self.means, d)) / np.sqrt(2.0)
+            out[known] = _smooth(df, lambda d: _range_quantile(level, self.means, d)) / np.sqrt(2.0)
         elif self.adjust in ("dunnett", "mvt"):
             correlation = self.correlation()[np.ix_(known, known)]
-            out[known] = _once(df, lambda d: quantile(level, d, correlation))
+            out[known] = _smooth(df, quantiles(level, correlation))
         elif self.adjust == "scheffe":
             out[known] = np.sqrt(self.rank * _f_quantile(level, self.rank, df))
         else:
@@ -146,15 +151,22 @@ class Family:
         return out
 
 
-def _once(df: Array, compute: Callable[[float], float]) -> Array:
-    """Compute once for degrees of freedom that are alike."""
-    out, done = np.empty(len(df)), np.zeros(len(df), dtype=bool)
-    for i, value in enumerate(df):
-        if done[i]:
-            continue
-        alike = np.isclose(df, value, rtol=ALIKE, atol=0.0)
-        out[alike], done[alike] = compute(float(value)), True
-    return out
+def _smooth(df: Array, compute: Callable[[float], float]) -> Array:
+    """Compute a smooth function of 1 / df, which is expensive, for several df."""
+    x = 1.0 / df
+    low, high = float(x.min()), float(x.max())
+    if high - low <= ALIKE * high:
+        return np.full(len(df), compute(1.0 / high if high else np.inf))
+    if len(np.unique(df)) <= len(NODES):
+        return np.array([compute(float(value)) for value in df])
+    # The polynomial through Chebyshev's nodes, if it holds between them.
+    middle, half = (low + high) / 2.0, (high - low) / 2.0
+    values = [compute(1.0 / (middle + half * node)) for node in NODES]
+    polynomial = BarycentricInterpolator(NODES, values)
+    probe = middle + half * PROBE
+    if abs(float(polynomial(PROBE)) - compute(1.0 / probe)) > INTERPOLATED:
+        return np.array([compute(float(value)) for value in df])
+    return np.asarray(polynomial((x - middle) / half))
 
 
 def _studentized_range_tail(q: Array, means: int, df: Array) -> Array:

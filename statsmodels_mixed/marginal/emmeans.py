@@ -121,7 +121,8 @@ def emmeans(
         )
     if population and scale is not None:
         functions, words = population_functions(result, grid, averaging, scale)
-        facts, scale = [*facts, *words], None
+        facts = [line for line in facts if not line.startswith("Degrees of freedom")] + words
+        scale = None
     else:
         functions = LinearFunctions.of(
             result, averaging.of(grid.matrix()), averaging.of(grid.offsets)

@@ -65,6 +65,8 @@ def population_functions(
     jacobian = averaging.of(first[:, None] * cells.reduced)
     joint = covariance_of_parameters(result.reference, estimates, result.model.design)
     words = ["Means are over the population of random effects."]
+    if result.dof_method is not None:
+        words.append("Degrees of freedom: residual.")
     if joint is None:
         covariance = jacobian @ result.reference.tests.covariance @ jacobian.T
         words.append("Their standard errors are given the covariance parameters.")
