@@ -51,7 +51,7 @@ _MULTIPLETESTS = {
 }
 # Degrees of freedom that differ by less than this share have the same critical value.
 ALIKE = 1e-7
-# Where critical values are interpolated in 1 / df, where that is checked, and how far it may be off.
+# Where critical values are interpolated in 1 / df, where that is checked, and what it may be off.
 NODES = np.cos(np.pi * (2 * np.arange(7) + 1) / 14)
 PROBE = 0.9
 INTERPOLATED = 1e-7

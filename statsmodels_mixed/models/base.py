@@ -31,7 +31,7 @@ from ..standard_errors.choice import Choice
 from .arrays import design_from_arrays
 from .elsewhere import OF_MODELS, no_attribute
 from .mixedlm_arguments import attach_groups, translate
-from .statsmodels_data import MixedData
+from .statsmodels_data import FixedRows, MixedData
 from .updated import updated
 from .written_formula import WrittenFormula
 
@@ -158,6 +158,16 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             # A response of two columns makes weights, and weights of ones are none.
             weights=replace(Source.of("weights", weights), needed=self.weights is not None),
         )
+        self.data.note_sources(self.sources, self.offset)
+
+    def _seen_with(self, dof: str | None) -> Self:
+        """Return this model as other packages see it behind a result with its own dof=."""
+        data = self.data.seen_with(dof)
+        if data is self.data:
+            return self
+        other = copy.copy(self)
+        other.data = data
+        return other
 
     @property
     def formula(self) -> WrittenFormula:
@@ -375,7 +385,9 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             if offset is None and exposure is None:
                 offset = design.offset
         else:
-            matrix = as_numbers(exog, "exog")
+            if offset is None and exposure is None and isinstance(exog, FixedRows):
+                offset = exog.offset
+            matrix = np.asarray(as_numbers(exog, "exog"))
         if matrix.ndim != 2 or beta.ndim != 1:
             raise DataError("exog must be a matrix and params a vector of coefficients.")
         estimability, known = self.data.estimability, None

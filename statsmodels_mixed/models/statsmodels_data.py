@@ -7,6 +7,8 @@ a place that it guesses, and patsy's description of a design refuses to be saved
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,34 +17,120 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.data import PandasData
 
+from ..errors import DataError, OptionError
 from ..fitting.estimability import Estimability
 from ..frame.design import Design
+from ..frame.expressions import IN_FORMULA
 from ..frame.model_frame import ModelFrame
 from ..frame.new_data import NewData
+from ..frame.sources import Sources
+from ..frame.table import is_text
 
-__all__ = ["FixedDesign", "MixedData"]
+__all__ = ["FixedDesign", "FixedRows", "MixedData"]
 
 Array = NDArray[np.float64]
+
+
+# Where the rows of a fit keep an offset that was given as an array.
+OFFSET = "(offset)"
+
+
+class FixedRows(np.ndarray):
+    """A fixed-effects matrix that carries the offset of its rows.
+
+    Attributes
+    ----------
+    offset : ndarray, shape (m,), or None
+        It stays with the matrix when rows are taken.
+    """
+
+    offset: Array | None = None
+
+    def __array_finalize__(self, made_from: Any) -> None:
+        """Keep the offset where the rows are the same."""
+        offset = getattr(made_from, "offset", None)
+        if offset is not None and self.shape[:1] == offset.shape:
+            self.offset = offset
+
+    def __getitem__(self, key: Any) -> Any:
+        """Take the offset of rows that are taken."""
+        taken = super().__getitem__(key)
+        rows = key[0] if isinstance(key, tuple) and key else key
+        if isinstance(taken, FixedRows):
+            simple = isinstance(rows, slice | list | np.ndarray)
+            taken.offset = self.offset[rows] if simple and self.offset is not None else None
+        return taken
 
 
 class FixedDesign:
     """The fixed-effects matrix as a function of new data.
 
     marginaleffects calls it: a spline basis or a centered column then keeps what it
-    learned from the rows of the fit.
+    learned from the rows of the fit, and an offset goes with the rows. It tests everything with
+    df_resid degrees of freedom, and so refuses fits whose tests have others.
 
     Parameters
     ----------
     frame : ModelFrame
         The frame of the model.
+    sources : Sources or None
+        Where the model has its offset and exposure from.
+    dof : str or None
+        Where the result behind which the model is seen has its degrees of freedom from, if these
+        are not df_resid.
     """
 
-    def __init__(self, frame: ModelFrame) -> None:
+    def __init__(
+        self, frame: ModelFrame, sources: Sources | None = None, dof: str | None = None
+    ) -> None:
         self.frame = frame
+        self.sources = sources
+        self.dof = dof
 
-    def __call__(self, data: Any) -> tuple[None, Array]:
-        """Return None (for the response) and the matrix, shape (m, p)."""
-        return None, NewData.of_table(data, self.frame).fixed()
+    def __call__(self, data: Any) -> tuple[None, FixedRows]:
+        """Return None (for the response) and the matrix, shape (m, p).
+
+        Raises
+        ------
+        OptionError
+            If tests of the result have other degrees of freedom.
+        """
+        if self.dof is not None:
+            raise OptionError(
+                "marginaleffects tests everything with df_resid degrees of freedom, not with "
+                f"those of dof={self.dof!r}: use emmeans() of this fit, or give marginaleffects "
+                "fit.with_inference(dof=None)."
+            )
+        new = NewData.of_table(data, self.frame)
+        rows = new.fixed().view(FixedRows)
+        rows.offset = self.offset(new)
+        return None, rows
+
+    def offset(self, new: NewData) -> Array | None:
+        """Return the offset of new rows, log exposure included."""
+        total = new.computed(IN_FORMULA) if IN_FORMULA in self.frame.known else None
+        given = False
+        for source in (self.sources.offset, self.sources.exposure) if self.sources else ():
+            if source.needed and source.column is None:
+                given = True
+            elif source.needed:
+                values = new.values_of(source)
+                assert values is not None
+                values = np.log(values) if source.option == "exposure" else values
+                total = values if total is None else total + values
+        if given:
+            own = self._kept_offset(new)
+            total = own if total is None else total + own
+        return total
+
+    def _kept_offset(self, new: NewData) -> Array:
+        try:
+            return new.column(OFFSET, OFFSET)
+        except DataError as error:
+            raise DataError(
+                f"the offset or exposure of the model was given as an array: the new rows need a "
+                f"column {OFFSET!r} with their offset (log exposure)."
+            ) from error
 
 
 class MixedData(PandasData):  # type: ignore[misc]
@@ -93,10 +181,52 @@ class MixedData(PandasData):  # type: ignore[misc]
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The columns the formula needs, for the rows used."""
+        """The columns the formula needs, for the rows used, as other packages see them.
+
+        Text is categorical, and an offset that was given as an array is a column.
+        """
         if self.model_frame is None:
             raise AttributeError("frame.")
-        return self.model_frame.table
+        table = self.model_frame.table
+        text = {
+            name: pd.Categorical(column, ordered=False)
+            for name, column in table.items()
+            if not isinstance(column.dtype, pd.CategoricalDtype) and is_text(column.array)
+        }
+        table = table.assign(**text) if text else table
+        given = self._given_offset()
+        return table if given is None else table.assign(**{OFFSET: given})
+
+    # Offset and exposure of the rows together, and where they come from.
+    _offset: tuple[Sources, Array] | None = None
+
+    def note_sources(self, sources: Sources, offset: Array | None) -> None:
+        """Note where offset and exposure of the model come from; `offset` is their sum, (n,)."""
+        if self.model_frame is not None:
+            self.design_info = FixedDesign(self.model_frame, sources)
+            self._offset = None if offset is None else (sources, offset)
+
+    def _given_offset(self) -> Array | None:
+        """Return the part of the offset of the rows that was given as an array, (n,)."""
+        if self._offset is None or self.model_frame is None or not len(self.model_frame.index):
+            return None
+        sources, total = self._offset
+        arrays = [s for s in (sources.offset, sources.exposure) if s.needed and s.column is None]
+        if not arrays:
+            return None
+        known = replace(sources, **{s.option: replace(s, needed=False) for s in arrays})
+        rows = NewData.of_table(self.model_frame.table, self.model_frame)
+        rest = FixedDesign(self.model_frame, known).offset(rows)
+        return total if rest is None else total - rest
+
+    def seen_with(self, own: str | None) -> MixedData:
+        """Return these data as they are seen behind a result with degrees of freedom of its own."""
+        design = vars(self).get("design_info")
+        if design is None or design.dof == own:
+            return self
+        other = copy.copy(self)
+        other.design_info = FixedDesign(design.frame, design.sources, own)
+        return other
 
     @cached_property
     def k_constant(self) -> int:
@@ -141,7 +271,9 @@ class MixedData(PandasData):  # type: ignore[misc]
         bare.row_labels = None if self.row_labels is None else self.row_labels[:0]
         if self.model_frame is not None:
             bare.model_frame = self.model_frame.without_rows()
-            bare.design_info = FixedDesign(bare.model_frame)
+            bare._offset = None
+            kept = self.design_info
+            bare.design_info = FixedDesign(bare.model_frame, kept.sources, kept.dof)
         return bare
 
     def attach_columns(self, result: Array) -> pd.Series | pd.DataFrame:

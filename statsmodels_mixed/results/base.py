@@ -56,6 +56,8 @@ class MixedModelResults(Testing):
 
     # What the model is called, in titles and messages.
     kind = "mixed model"
+    model: FittedModel
+    params: Array
     method: str
     # What puts pandas labels on its arrays.
     wrapper: ClassVar[type]
@@ -84,6 +86,9 @@ class MixedModelResults(Testing):
         if self.undetermined is not None:
             reference = replace(reference, tests=self._aware(reference.tests))
         self.reference = reference
+        clustered = reference.cov_type == "cluster"
+        own = reference.dof if reference.dof != "residual" or clustered else None
+        self.model = self.model._seen_with(own)
         self.normalized_cov_params = reference.tests.covariance / self.scale
 
     def _referring_to(self, reference: Reference) -> Self:

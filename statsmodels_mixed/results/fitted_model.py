@@ -74,6 +74,10 @@ class FittedModel(Protocol):
         """Return a copy without data."""
         ...
 
+    def _seen_with(self, dof: str | None) -> Self:
+        """Return the model as other packages see it behind a result with such a dof=."""
+        ...
+
     def _linear_predictor(
         self, params: ArrayLike, exog: ArrayLike | None, offset: Any, exposure: Any = None
     ) -> Array: ...
