@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..plots.marginal_plots import ContrastPlots
 from .adjustment import adjustment_named
 from .contrast_matrices import ContrastMatrix, contrast_matrix
 from .estimated import Estimated, groups_of
@@ -57,6 +58,11 @@ class Contrasts(Estimated):
     """
 
     matrix: Array
+
+    @property
+    def plot(self) -> ContrastPlots:
+        """Plots of the contrasts: `plot()`, which is `plot.estimates()`."""
+        return ContrastPlots(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the contrasts as a table.

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import OptionError
+from ..plots.marginal_plots import MeansPlots
 from .contrasts import Contrasts, make_contrasts
 from .estimated import Estimated, check_level
 from .specs import names_of
@@ -53,6 +54,11 @@ class EstimatedMeans(Estimated):
     names: tuple[str, ...]
     averaged: tuple[str, ...]
     method: str
+
+    @property
+    def plot(self) -> MeansPlots:
+        """Plots of the means: `plot()`, `plot.interaction()` and `plot.estimates()`."""
+        return MeansPlots(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the means as a table.

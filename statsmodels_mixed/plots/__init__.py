@@ -11,6 +11,7 @@ from .coefficients import coefficients
 from .fit_plots import FitPlots, checks, influence, simulated_residuals
 from .fitted_lines import fitted_lines
 from .influence_plots import InfluencePlots, cooks_distance, dfbetas
+from .marginal_plots import ContrastPlots, MeansPlots, estimates, interaction
 from .profile_plots import ProfilePlots, density, zeta
 from .random_effects import random_effects
 from .replicate_plots import BootstrapPlots, densities, ridge
@@ -20,8 +21,10 @@ from .simulated_plots import SimulatedPlots, both, uniform_against, uniform_qq
 
 __all__ = [
     "BootstrapPlots",
+    "ContrastPlots",
     "FitPlots",
     "InfluencePlots",
+    "MeansPlots",
     "ProfilePlots",
     "SimulatedPlots",
     "both",
@@ -32,8 +35,10 @@ __all__ = [
     "densities",
     "density",
     "dfbetas",
+    "estimates",
     "fitted_lines",
     "influence",
+    "interaction",
     "qq",
     "qq_caterpillar",
     "random_effects",
