@@ -13,6 +13,7 @@ from ..diagnostics.influence import Influence, influence
 from ..diagnostics.leverage import leverage
 from ..diagnostics.re_pca import PrincipalComponents, re_pca
 from ..diagnostics.residuals import residuals
+from ..diagnostics.row_influence import RowInfluence, get_influence
 from ..diagnostics.simulated_residuals import (
     SimulatedResiduals,
     SimulationTest,
@@ -43,6 +44,7 @@ __all__ = [
     "Power",
     "PrincipalComponents",
     "Profile",
+    "RowInfluence",
     "SimulatedResiduals",
     "SimulationTest",
     "anova",
@@ -54,6 +56,7 @@ __all__ = [
     "emmeans",
     "emtrends",
     "f_test",
+    "get_influence",
     "icc",
     "influence",
     "joint_tests",

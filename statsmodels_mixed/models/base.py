@@ -49,6 +49,8 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
 
     # Families other than the linear model take labels for the response.
     _labels = False
+    # What `weights` are when there are none: plots of statsmodels divide by those of linear models.
+    _no_weights: float | None = None
 
     link: Any
     design: Design | None
@@ -143,7 +145,8 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         self.data = MixedData(design, rows, frame)
         self.frame = frame
         self.endog, self.exog = design.y, design.X
-        self.weights, self.offset = design.weights, design.offset
+        self.weights = self._no_weights if design.weights is None else design.weights
+        self.offset = design.offset
         self.layout = Layout.of(design, n_dropped)
         self._data_attr: list[str] = []
         self._init_keys: list[str] = []
@@ -156,7 +159,9 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             offset=Source.of("offset", offset),
             exposure=Source.of("exposure", exposure),
             # A response of two columns makes weights, and weights of ones are none.
-            weights=replace(Source.of("weights", weights), needed=self.weights is not None),
+            weights=replace(
+                Source.of("weights", weights), needed=self.kept_design().weights is not None
+            ),
         )
         self.data.note_sources(self.sources, self.offset)
 

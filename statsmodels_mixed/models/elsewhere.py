@@ -47,6 +47,8 @@ OF_RESULTS: dict[str, str] = {
     ),
     "outlier_test": "residuals() and influence() find rows and groups that do not fit",
     "get_prediction_intervals": "get_prediction(...).summary_frame() has them",
+    "mse_resid": "the variance depends on the mean; plot_fit(..., vlines=False) of statsmodels and "
+    "plot.fitted_lines() draw the fit",
     "vcomp": "varcorr has the variances of all random effects",
     "fe_params": "write params, which are the fixed effects",
     "bse_fe": "write bse, which are the errors of the fixed effects",
@@ -54,8 +56,8 @@ OF_RESULTS: dict[str, str] = {
     "random_effects_cov": "condvar() has the conditional covariances of random effects",
     "condition_number": "vif() finds columns that depend on each other",
     "eigenvals": "vif() finds columns that depend on each other",
-    "hat_matrix_diag": "leverage() has it",
-    "resid_studentized": 'residuals("studentized") has them',
+    "hat_matrix_diag": "leverage() and get_influence() have it",
+    "resid_studentized": "get_influence() has them",
 }
 
 

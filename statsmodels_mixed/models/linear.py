@@ -82,6 +82,7 @@ class LinearMixedModel(MixedModel):
     """
 
     link = Identity()
+    _no_weights = 1.0
 
     @answering(MAKING)
     def __init__(

@@ -93,6 +93,11 @@ class LinearMixedModelResults(Methods):
         return self.estimates.sigma
 
     @property
+    def mse_resid(self) -> float:
+        """The residual variance sigma^2, under the name that statsmodels' plots ask for."""
+        return float(self.scale)
+
+    @property
     def _residual_sd(self) -> float:
         return self.estimates.sigma
 

@@ -21,6 +21,7 @@ from ..diagnostics.influence import influence as _influence
 from ..diagnostics.leverage import leverage as _leverage
 from ..diagnostics.re_pca import re_pca as _re_pca
 from ..diagnostics.residuals import residuals as _residuals
+from ..diagnostics.row_influence import get_influence as _get_influence
 from ..diagnostics.simulated_residuals import simulated_residuals as _simulated_residuals
 from ..diagnostics.variance_explained import icc as _icc
 from ..diagnostics.variance_explained import r2 as _r2
@@ -71,6 +72,7 @@ class Methods(MixedModelResults):
     leverage = _leverage
     cooks_distance = _cooks_distance
     influence = _influence
+    get_influence = _get_influence
 
     @property
     def plot(self) -> FitPlots:

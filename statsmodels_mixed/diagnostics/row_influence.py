@@ -1,0 +1,177 @@
+"""Outlier and influence measures of rows under the names of statsmodels' `OLSInfluence`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import f as f_distribution
+
+from ..results.base import unwrap
+from ..results.row_labels import row_labels
+from .cooks_distance import cooks_distance
+from .influence import Influence, influence
+from .leverage import leverage
+from .residuals import raw_residuals, residuals
+
+__all__ = ["RowInfluence", "get_influence"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RowInfluence:
+    """Measures of the rows of a fit, as statsmodels' `OLSInfluence` names them.
+
+    Leverages and residuals are those with the random effects at their conditional modes, so
+    that leverages add up to more than the number of coefficients. `dfbeta` and `dfbetas` fit
+    the model again without each row; everything else needs no refit.
+
+    Parameters
+    ----------
+    results : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> rows = fit.get_influence()
+    >>> round(float(rows.hat_matrix_diag.max()), 3), int(rows.cooks_distance[0].argmax())
+    (0.107, 56)
+    """
+
+    results: Any
+
+    def __repr__(self) -> str:
+        return f"<RowInfluence: {self.results.nobs} rows>"
+
+    @cached_property
+    def hat_matrix_diag(self) -> Array:
+        """Leverages, shape (n,)."""
+        return np.asarray(leverage(self.results))
+
+    @cached_property
+    def resid(self) -> Array:
+        """Pearson residuals, shape (n,)."""
+        return raw_residuals(self.results, "pearson")
+
+    @cached_property
+    def resid_studentized(self) -> Array:
+        """Pearson residuals over their standard deviations, shape (n,)."""
+        return np.asarray(residuals(self.results, "pearson", standardized=True))
+
+    @property
+    def resid_studentized_internal(self) -> Array:
+        """The same as `resid_studentized`."""
+        return self.resid_studentized
+
+    @cached_property
+    def resid_studentized_external(self) -> Array:
+        """Residuals over their standard deviations as estimated without the row, shape (n,).
+
+        For a linear model exact given theta: without the row the penalized sum of squares is
+        smaller by r^2 / (1 - h). For a generalized one Williams' likelihood residuals, as R's
+        `rstudent`.
+        """
+        estimates = self.results.estimates
+        if not estimates.linear:
+            return np.asarray(residuals(self.results, "likelihood", scaled=True))
+        if not estimates.scale_estimated:
+            return self.resid_studentized
+        count = self.results.nobs - (len(estimates.beta) if estimates.reml else 0)
+        inside = self.resid_studentized
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(inside * np.sqrt((count - 1.0) / (count - inside**2)))
+
+    @cached_property
+    def cooks_distance(self) -> tuple[Array, Array]:
+        """Cook's distances, and their p-values in an F distribution, as statsmodels has them."""
+        values = cooks_distance(self.results).to_numpy()
+        rank = len(self.results.estimates.beta)
+        return values, np.asarray(f_distribution.sf(values, rank, self.results.df_resid))
+
+    @property
+    def dffits(self) -> tuple[Array, float]:
+        """Changes of the fitted value by its standard error, and a usual bound of them."""
+        h = self.hat_matrix_diag
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.asarray(self.resid_studentized_external * np.sqrt(h / (1.0 - h)))
+        rank = len(self.results.estimates.beta)
+        return values, float(2.0 * np.sqrt(rank / self.results.nobs))
+
+    @cached_property
+    def _deleted(self) -> Influence:
+        return influence(self.results)
+
+    @property
+    def dfbeta(self) -> Array:
+        """Coefficients less those without each row, shape (n, p): the model is refitted."""
+        return np.asarray(self._deleted.dfbeta())
+
+    @property
+    def dfbetas(self) -> Array:
+        """`dfbeta` over the standard errors without each row, shape (n, p)."""
+        return np.asarray(self._deleted.dfbetas())
+
+    def summary_frame(self) -> pd.DataFrame:
+        """Return a row for each row of the fit, with the columns of `OLSInfluence`.
+
+        Returns
+        -------
+        DataFrame, shape (n, p + 5)
+
+        See Also
+        --------
+        Influence.summary_frame
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> list(fit.get_influence().summary_frame())[:4]
+        ['dfb_Intercept', 'dfb_days', 'cooks_d', 'standard_resid']
+        """
+        table = self._deleted.dfbetas().add_prefix("dfb_")
+        table.index = row_labels(self.results)
+        return table.assign(
+            cooks_d=self.cooks_distance[0],
+            standard_resid=self.resid_studentized,
+            hat_diag=self.hat_matrix_diag,
+            dffits=self.dffits[0],
+            student_resid=self.resid_studentized_external,
+        )
+
+
+def get_influence(result: Any) -> RowInfluence:
+    """Return outlier and influence measures of rows, as statsmodels' plots ask for them.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+
+    Returns
+    -------
+    RowInfluence
+
+    Raises
+    ------
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    influence, leverage, cooks_distance
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.get_influence()
+    <RowInfluence: 180 rows>
+    """
+    result = unwrap(result)
+    result.kept_design()
+    return RowInfluence(result)
