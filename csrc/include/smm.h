@@ -150,6 +150,27 @@ int smm_value(smm_workspace *ws, const double *theta, double *value);
  * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_gradient(smm_workspace *ws, double *gradient);
 
+/* The same where T is not a function of theta, for covariances of few parameters: T term by term,
+ * column-major (cols x cols), of which the lower triangle is read whether the pattern says that
+ * it is free or not. Length sum over terms of cols*cols. What follows smm_gradient may follow
+ * smm_gradient_factors too, except smm_curvature.
+ * Returns what smm_value returns. */
+int smm_value_factors(smm_workspace *ws, const double *factors, double *value);
+
+/* Gamma T of every term at the T of the last smm_value_factors, in the same layout, where Gamma
+ * is the derivative of the objective with respect to Sigma = T T'.
+ * Returns what smm_gradient returns. */
+int smm_gradient_factors(smm_workspace *ws, double *out);
+
+/* e = Z'V^-1 (y - X beta), (q) in the order of smm_solution, after a gradient.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
+int smm_scores(smm_workspace *ws, double *out);
+
+/* Z'P Z w with P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1 for m directions w, after a gradient;
+ * both row-major (q x m) in the order of smm_solution; m is at most the number of theta.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
+int smm_project(smm_workspace *ws, int32_t m, const double *directions, double *out);
+
 /* An approximation of the Hessian, symmetric (ntheta x ntheta), at the theta of the
  * last smm_gradient: the average information (Gilmour, Thompson and Cullis 1995) plus
  * the exact second-order term of Sigma = T T'. SMM_ENOTPD when a diagonal element of some

@@ -50,8 +50,8 @@ static void derivative_directions(smm_workspace *ws)
 
 /* out (a x b, column-major) = P'Q for row-major P (rows x a) and Q (rows x b). */
 SMM_HOT
-static void cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t ldq,
-                  const double *Q, double *SMM_RESTRICT out)
+void smm_cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t ldq, const double *Q,
+               double *SMM_RESTRICT out)
 {
     memset(out, 0, sizeof(double) * (size_t)a * b);
     for (int64_t i = 0; i < rows; i++)
@@ -90,11 +90,11 @@ static void products_of_large(smm_workspace *ws, double *K, double *K2, double *
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
     for (int32_t t = 0; t < d->nterms; t++) smm_divide_lambda(ws, t, 0, ws->W, ws->AW, nt);
-    cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
+    smm_cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
-    cross(d->q, nt, ws->AW, p, m, ws->B, HW);
+    smm_cross(d->q, nt, ws->AW, p, m, ws->B, HW);
 }
 
 /* The same from A. */
@@ -102,14 +102,14 @@ static void products(smm_workspace *ws, double *K, double *K2, double *HW, doubl
 {
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
-    cross(d->q, nt, ws->W, 1, 1, ws->e, s);
+    smm_cross(d->q, nt, ws->W, 1, 1, ws->e, s);
     smm_multiply_a(ws, ws->W, ws->AW, nt, d->theta_at);
     information(ws, K);
-    cross(d->q, nt, ws->W, p, m, ws->ZXy, HW);
+    smm_cross(d->q, nt, ws->W, p, m, ws->ZXy, HW);
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
-    cross(d->q, nt, ws->AW, p, m, ws->B, tmp);
+    smm_cross(d->q, nt, ws->AW, p, m, ws->B, tmp);
     for (int32_t v = 0; v < p * nt; v++) HW[v] -= tmp[v];
 }
 

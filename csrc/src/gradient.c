@@ -231,12 +231,10 @@ static void subtract_fixed(smm_workspace *ws)
     }
 }
 
-int smm_gradient(smm_workspace *ws, double *gradient)
+/* GT_t = Gamma_t T_t of all terms, full. */
+int smm_differentiate(smm_workspace *ws)
 {
-    if (!ws || !gradient) return SMM_EINVAL;
     const smm_design *d = ws->design;
-    for (int32_t i = 0; i < d->ntheta; i++) gradient[i] = NAN;
-    if (ws->state < SMM_HAS_VALUE) return SMM_ESTATE;
     solve_modes(ws);
     int status = smm_selected_inverse(ws);
     if (status) return status;
@@ -248,6 +246,17 @@ int smm_gradient(smm_workspace *ws, double *gradient)
         solve_fixed(ws);
         subtract_fixed(ws);
     }
+    return SMM_OK;
+}
+
+int smm_gradient(smm_workspace *ws, double *gradient)
+{
+    if (!ws || !gradient) return SMM_EINVAL;
+    const smm_design *d = ws->design;
+    for (int32_t i = 0; i < d->ntheta; i++) gradient[i] = NAN;
+    if (ws->state < SMM_HAS_VALUE) return SMM_ESTATE;
+    int status = smm_differentiate(ws);
+    if (status) return status;
     for (int32_t i = 0; i < d->ntheta; i++) {
         int32_t t = d->theta_term[i];
         gradient[i] = 2 * ws->GT[ws->T_at[t] + d->theta_row[i] + d->theta_col[i] * d->cols[t]];

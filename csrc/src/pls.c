@@ -79,16 +79,9 @@ static int digits_lost(const smm_workspace *ws)
     return lost;
 }
 
-int smm_value(smm_workspace *ws, const double *theta, double *value)
+/* The objective at T. */
+int smm_evaluate(smm_workspace *ws, double *value)
 {
-    if (!ws || !theta || !value) return SMM_EINVAL;
-    *value = NAN;
-    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
-    const smm_design *d = ws->design;
-    ws->state = SMM_HAS_A;
-    for (int32_t i = 0; i < d->ntheta; i++)
-        if (!isfinite(theta[i])) return SMM_ENONFINITE;
-    smm_set_theta(ws, theta);
     int status = factor_all(ws);
     ws->exact = status != SMM_OK || digits_lost(ws);
     if (ws->exact) status = smm_precise_factor(ws);
@@ -100,4 +93,17 @@ int smm_value(smm_workspace *ws, const double *theta, double *value)
     *value = ws->value = f;
     ws->state = SMM_HAS_VALUE;
     return SMM_OK;
+}
+
+int smm_value(smm_workspace *ws, const double *theta, double *value)
+{
+    if (!ws || !theta || !value) return SMM_EINVAL;
+    *value = NAN;
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    ws->state = SMM_HAS_A;
+    for (int32_t i = 0; i < d->ntheta; i++)
+        if (!isfinite(theta[i])) return SMM_ENONFINITE;
+    smm_set_theta(ws, theta);
+    return smm_evaluate(ws, value);
 }

@@ -326,8 +326,12 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights);
 void smm_column_scale(smm_workspace *ws);
 int smm_factor_x(smm_workspace *ws);
+int smm_evaluate(smm_workspace *ws, double *value);
+int smm_differentiate(smm_workspace *ws);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);
+void smm_cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t ldq, const double *Q,
+               double *SMM_RESTRICT out);
 int smm_information(smm_workspace *ws, double precision, int profiled, int projected, double *H,
                     double *HW);
 void smm_row_variances(const smm_workspace *ws, double *out);

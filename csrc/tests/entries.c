@@ -144,6 +144,12 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_leverage(ws, m->weights, s->out), n);
     add(s, smm_level_covariances(ws, 2, which, s->out), 2 * 9);
     if (p) add(s, smm_mode_slopes(ws, s->out), q * p);
+    double factors[64]; /* T of ones */
+    for (int64_t i = 0; i < 64; i++) factors[i] = 1;
+    add(s, smm_value_factors(ws, factors, s->out), 1);
+    add(s, smm_gradient_factors(ws, s->out), 1);
+    add(s, smm_scores(ws, s->out), q);
+    add(s, smm_project(ws, 1, m->y, s->out), q);
     memcpy(theta, m->theta, sizeof(double) * (size_t)nt);
     int status = smm_newton(ws, &options, theta, &report);
     add_minimization(s, status, &report);

@@ -239,6 +239,18 @@ class Coordinates:
         """Return b of every term, (l, k), for the core's."""
         return tuple(b if C is None else b @ C.T for b, C in zip(parts, self.C, strict=True))
 
+    def effects_inward(self, parts: Sequence[Array]) -> tuple[Array, ...]:
+        """Return directions of b of every term, (l, k, m), in the core's coordinates."""
+        return tuple(
+            w if C is None else _inverse(C) @ w for w, C in zip(parts, self.C, strict=True)
+        )
+
+    def duals(self, parts: Sequence[Array]) -> tuple[Array, ...]:
+        """Return what is Z' times rows, (l, k) by term, for the core's."""
+        return tuple(
+            e if C is None else e @ _inverse(C) for e, C in zip(parts, self.C, strict=True)
+        )
+
     def slopes(self, parts: Sequence[Array]) -> tuple[Array, ...]:
         """Return a row for every random effect, (l, k, p) by term, for the core's."""
         return tuple(rows if C is None else C @ rows for rows, C in zip(parts, self.C, strict=True))

@@ -54,6 +54,12 @@ def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
     return out
 
 
+def _places(pattern: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return where the free elements of T, column by column, are in a column-major matrix."""
+    columns, rows = np.nonzero(np.asarray(pattern).T)
+    return columns * len(pattern) + rows
+
+
 class CoreDesign:
     """The analysed structure of a model.
 
@@ -67,6 +73,10 @@ class CoreDesign:
         Weights of the rows, for the choice of coordinates: see `Coordinates`. Handles made of
         this design work in these; the classes that own them take and give everything in the
         coordinates of the terms.
+    by_factors : bool
+        Give the core T itself in place of theta: its work then does not grow with the number of
+        free elements, which for covariances that are functions of few parameters are many. There
+        is no minimizer and no curvature.
 
     Raises
     ------
@@ -74,7 +84,14 @@ class CoreDesign:
         If the arrays do not fit together or the model is too large.
     """
 
-    def __init__(self, terms: Sequence[TermArrays], X: Array, weights: Array | None = None) -> None:
+    def __init__(
+        self,
+        terms: Sequence[TermArrays],
+        X: Array,
+        weights: Array | None = None,
+        *,
+        by_factors: bool = False,
+    ) -> None:
         if X.ndim != 2 or any(term.z.ndim != 2 for term in terms):
             raise CoreError("X and the z of every random-effects term must have two dimensions.")
         n, p = X.shape
@@ -91,6 +108,24 @@ class CoreDesign:
             if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
         self.coordinates = Coordinates(terms, weights)
+        self.by_factors = by_factors
+        # Where the elements of theta are in the factors, term by term in C's layout.
+        at = np.cumsum([0, *(cols * cols for _, cols in self.shapes)]).tolist()
+        self.factors_size: int = at[-1]
+        none = [np.empty(0, dtype=np.intp)]
+        self.in_factors = np.concatenate(
+            none
+            + [start + _places(term.pattern) for start, term in zip(at[:-1], terms, strict=True)]
+        )
+        self.core_ntheta = sum(cols for _, cols in self.shapes) if by_factors else self.ntheta
+        ends = np.cumsum([0, *(cols for _, cols in self.shapes)])
+        self.theta_rows = np.concatenate(
+            none
+            + [
+                end + np.nonzero(term.pattern.T)[1]
+                for end, term in zip(ends[:-1], terms, strict=True)
+            ]
+        )
         c_terms = ffi.new("smm_term[]", len(terms))
         keep = []
         for c_term, term, z, (levels, cols) in zip(
@@ -98,7 +133,8 @@ class CoreDesign:
         ):
             refs = _refs(term.refs)
             z = floats(z, (n, cols), "z")
-            pattern = np.ascontiguousarray(term.pattern, dtype=np.uint8)
+            free = np.eye(cols) if by_factors else term.pattern
+            pattern = np.ascontiguousarray(free, dtype=np.uint8)
             keep.append((refs, z, pattern))
             c_term.levels = levels
             c_term.cols = cols

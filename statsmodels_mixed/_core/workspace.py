@@ -7,6 +7,7 @@ a workspace has a lock.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,10 +138,10 @@ class CoreWorkspace:
         return self._inward(theta) / self._scale()
 
     def _scale(self) -> Array:
-        out = np.empty(self.design.ntheta)
+        out = np.empty(self.design.core_ntheta)
         with self.threads, self._lock:
             check(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
-        return out
+        return out[self.design.theta_rows] if self.design.by_factors else out
 
     def _inward(self, theta: Array) -> Array:
         return self.design.coordinates.inward(floats(theta, (self.design.ntheta,), "theta"))
@@ -148,12 +149,22 @@ class CoreWorkspace:
     def _value(self, inner: Array) -> float:
         """Evaluate; NaN when the matrix is not positive definite. The lock is held."""
         out = ffi.new("double *")
-        status = lib.smm_value(self.handle, doubles(inner), out)
+        if self.design.by_factors:
+            factors = np.zeros(self.design.factors_size)
+            factors[self.design.in_factors] = inner
+            status = lib.smm_value_factors(self.handle, doubles(factors), out)
+        else:
+            status = lib.smm_value(self.handle, doubles(inner), out)
         if not is_trial_failure(status):
             check(status, "evaluate the objective")
         return float(out[0])
 
     def _gradient(self) -> Array:
+        if self.design.by_factors:
+            full = np.empty(self.design.factors_size)
+            status = lib.smm_gradient_factors(self.handle, doubles(full))
+            check(status, "evaluate the gradient")
+            return np.asarray(2.0 * full[self.design.in_factors])
         out = np.empty(self.design.ntheta)
         check(lib.smm_gradient(self.handle, doubles(out)), "evaluate the gradient")
         return out
@@ -192,6 +203,40 @@ class CoreWorkspace:
         with self.threads, self._lock:
             gradient = self._gradient()
         return self.design.coordinates.gradient_outward(gradient)
+
+    def scores(self) -> tuple[Array, ...]:
+        """Return Z'V^-1 (y - X beta), one (l, k) array per term, where it is solved."""
+        out = np.empty(self.design.q)
+        with self.threads, self._lock:
+            check(lib.smm_scores(self.handle, doubles(out)), "read the scores")
+        return self.design.coordinates.duals(self.design.by_term(out))
+
+    def information(self, directions: Sequence[Array]) -> Array:
+        """Return W'Z'P Z W, where P = V^-1 less what the fixed effects take up.
+
+        Parameters
+        ----------
+        directions : sequence of ndarray, shape (l, k, m)
+            W: m random effects of every level, by term.
+
+        Returns
+        -------
+        ndarray, shape (m, m)
+        """
+        parts = self.design.coordinates.effects_inward(directions)
+        m = directions[0].shape[2]
+        W = np.concatenate([part.reshape(-1, m) for part in parts])
+        out, most = np.empty((m, m)), self.design.core_ntheta
+        for start in range(0, m, most):
+            some = np.ascontiguousarray(W[:, start : start + most])
+            projected = np.empty_like(some)
+            with self.threads, self._lock:
+                status = lib.smm_project(
+                    self.handle, some.shape[1], doubles(some), doubles(projected)
+                )
+            check(status, "compute the average information")
+            out[:, start : start + most] = W.T @ projected
+        return (out + out.T) / 2.0
 
     def solution(self) -> Solution:
         """Return coefficients, conditional modes and determinants where it is solved."""

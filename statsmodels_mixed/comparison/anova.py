@@ -194,6 +194,8 @@ def boundary_pvalue(
     df_diff : int
         Difference of the numbers of parameters.
     """
+    if full.is_structured or restricted.is_structured:
+        return np.nan  # a parameter of a variance at zero is not identified: no known mixture
     linear = estimates.linear
     sigma = linear and estimates.scale_estimated
     cones = zero_covariances(restricted, full, residual=linear, sigma=sigma)

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from ..errors import ConvergenceWarning, DataError, OptionError
+from ..fitting.covariance_model import n_covariance
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
+from ..formula.terms import RandomTerm
 from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap
+from ..structures import Structure
 from .anova import boundary_pvalue
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
@@ -137,7 +140,7 @@ def ranova(result: Any) -> pd.DataFrame:
     rows = [_row("<none>", result.objective, result.dof)]
     for label, at, dropped in _random_effects(result):
         reduced = _without(design, at, dropped)
-        fewer = len(estimates.theta) - sum(int(b.pattern.sum()) for b in reduced.blocks)
+        fewer = estimates.n_covariance - n_covariance(reduced)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
         row = _row(label, objective, result.dof - fewer)
@@ -186,6 +189,10 @@ def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
         start = 0
         for term, matrix in zip(part.terms, part.matrices, strict=True):
             width = len(matrix.names)
+            if term.structure is not None:
+                yield str(term), at, list(range(start, start + width))
+                start += width
+                continue
             effects = terms_of(matrix)
             if term.correlated:
                 effects = scope(effects) or effects
@@ -212,6 +219,7 @@ def _without(design: Design, at: int, dropped: list[int]) -> Design:
     block = blocks.pop(at)
     kept = [i for i in range(len(block.names)) if i not in dropped]
     if kept:
+        terms, structures = _terms_without(block, dropped)
         blocks.insert(
             at,
             replace(
@@ -219,10 +227,32 @@ def _without(design: Design, at: int, dropped: list[int]) -> Design:
                 z=np.ascontiguousarray(block.z[:, kept]),
                 names=tuple(block.names[i] for i in kept),
                 pattern=block.pattern[np.ix_(kept, kept)],
+                terms=terms,
+                structures=structures,
             ),
         )
+    if not any(term.structure for one in blocks for term in one.terms):
+        blocks = [replace(one, structures=()) for one in blocks]
     blocks.sort(key=lambda one: -len(one.names) * len(one.levels))
     return replace(design, blocks=tuple(blocks))
+
+
+def _terms_without(
+    block: RandomBlock, dropped: list[int]
+) -> tuple[tuple[RandomTerm, ...], tuple[Structure, ...]]:
+    """Return the terms of a block, and their structures, without some columns."""
+    if not block.structures:
+        return block.terms, ()
+    terms, structures = [], []
+    for term, columns, structure in zip(block.terms, block.slices, block.structures, strict=True):
+        kept = [i for i in range(columns.start, columns.stop) if i not in dropped]
+        if len(kept) == structure.k:
+            structures.append(structure)
+        elif kept:
+            structures.append(structure.bind([block.names[i] for i in kept]))
+        if kept:
+            terms.append(term)
+    return tuple(terms), tuple(structures)
 
 
 # Fits of the smaller models.

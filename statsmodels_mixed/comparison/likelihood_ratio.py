@@ -92,7 +92,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     full = getattr(full, "_results", full)
     plain = read_plain(full, restricted)
     if plain is not None:
-        return _tested(full, plain.dof, -2.0 * plain.llf, at_bound=len(full.estimates.theta) == 1)
+        return _tested(full, plain.dof, -2.0 * plain.llf, at_bound=full.estimates.n_covariance == 1)
     restricted = _results(restricted, full)
     if full._approximated_by != restricted._approximated_by:
         raise OptionError(
@@ -114,7 +114,9 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
     """Return whether alpha, and nothing else of the smaller model, is at the edge of its range."""
     ours, theirs = (each.estimates.spec for each in (full, restricted))
-    return ours != theirs and len(full.estimates.theta) == len(restricted.estimates.theta)
+    return bool(ours != theirs) and bool(
+        full.estimates.n_covariance == restricted.estimates.n_covariance
+    )
 
 
 def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> LikelihoodRatio:

@@ -99,19 +99,25 @@ class Crossproducts:
         self.workspace.set_criterion(reml, 0.0 if sigma is None else sigma / self.y_scale)
 
 
-def core_design(design: Design, X: Array, weights: Array | None = None) -> CoreDesign:
-    """Analyse the random effects of a design beside these fixed-effects columns, (n, p)."""
+def core_design(
+    design: Design, X: Array, weights: Array | None = None, *, by_factors: bool = False
+) -> CoreDesign:
+    """Analyse the random effects of a design beside these fixed-effects columns, (n, p).
+
+    With `by_factors` for objectives at given T only; see `CoreDesign`.
+    """
     terms = [
         TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
-    return CoreDesign(terms, X, weights)
+    return CoreDesign(terms, X, weights, by_factors=by_factors)
 
 
 def linear_structure(design: Design) -> Structure:
     """Analyse the structure of a linear model."""
     with one_blas_thread():
         basis = orthonormal_basis(design.X, design.weights)
-        return Structure(basis, core_design(design, basis.Q, design.weights))
+        core = core_design(design, basis.Q, design.weights, by_factors=design.is_structured)
+        return Structure(basis, core)
 
 
 def form_crossproducts(design: Design, structure: Structure | None = None) -> Crossproducts:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .families import FamilySpec
 from .identification import ALL_IDENTIFIED, Identification
 from .optimize import FitReport
+from .structured_fit import StructuredFit
 
 __all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
 
@@ -79,6 +80,14 @@ class Estimates(Protocol):
     @property
     def identification(self) -> Identification:
         """What the data determine of the covariance parameters."""
+
+    @property
+    def structured(self) -> StructuredFit | None:
+        """The parameters of covariance structures, if there are any."""
+
+    @property
+    def n_covariance(self) -> int:
+        """Number of covariance parameters besides the scale."""
 
     @property
     def linear(self) -> bool:
@@ -173,6 +182,8 @@ class LinearEstimates:
         What happened during the fit.
     identification : Identification
         The directions of the covariance parameters that the data do not determine.
+    structured : StructuredFit or None
+        The parameters of covariance structures, of which theta is then a function.
     """
 
     reml: bool
@@ -195,6 +206,12 @@ class LinearEstimates:
     singular: bool
     report: FitReport
     identification: Identification = ALL_IDENTIFIED
+    structured: StructuredFit | None = None
+
+    @property
+    def n_covariance(self) -> int:
+        """Number of covariance parameters besides sigma."""
+        return len(self.theta) if self.structured is None else len(self.structured.phi)
 
     @property
     def cov_conditional(self) -> Array:
@@ -298,6 +315,8 @@ class GeneralizedEstimates:
         What happened during the fit.
     identification : Identification
         The directions of the covariance parameters that the data do not determine.
+    structured : StructuredFit or None
+        The parameters of covariance structures, of which theta is then a function.
     """
 
     spec: FamilySpec
@@ -323,6 +342,12 @@ class GeneralizedEstimates:
     several_modes: bool
     report: FitReport
     identification: Identification = ALL_IDENTIFIED
+    structured: StructuredFit | None = None
+
+    @property
+    def n_covariance(self) -> int:
+        """Number of covariance parameters besides the dispersion."""
+        return len(self.theta) if self.structured is None else len(self.structured.phi)
 
     # See `Estimates`.
 

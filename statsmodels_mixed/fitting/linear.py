@@ -17,6 +17,7 @@ from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 from .second_start import SecondStart, may_be_local
+from .structured import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
 __all__ = ["fit_linear"]
@@ -92,6 +93,8 @@ def _minimize(
 ) -> LinearEstimates:
     """Minimize the criterion and read the estimates off the solved workspace."""
     products.set_criterion(reml, sigma)
+    if design.is_structured:
+        return _structured(products, design, reml, sigma, start, options)
     workspace = products.workspace
 
     identity = workspace.identity()
@@ -157,6 +160,54 @@ def _minimize(
 def _default_start(workspace: CoreWorkspace) -> Array:
     """Return the theta at which a fit begins: the identity, or moments in large models."""
     return workspace.moments() if workspace.design.q >= MANY_EFFECTS else workspace.identity()
+
+
+def _structured(
+    products: Crossproducts,
+    design: Design,
+    reml: bool,
+    sigma: float | None,
+    start: Array | None,
+    options: FitOptions,
+) -> LinearEstimates:
+    """Do the same where covariances have structures."""
+    report, fit, found = minimize_structured(products, design, reml, sigma, start, options)
+    patterns = [block.pattern for block in design.blocks]
+    theta = report.end
+    solution = solve(products)
+    if sigma is None:
+        refuse_vanished(products, design, theta, found)
+    _check_range(design, products.basis.columns, solution)
+    linear, fitted = _predictions(design, products.basis.columns, solution)
+    units = factors_of(products.workspace.in_units(theta), patterns)
+    definite = [
+        units[t][columns, columns]
+        for t, block in enumerate(design.blocks)
+        for columns, structure in zip(block.slices, block.structures, strict=True)
+        if structure.definite
+    ]
+    return LinearEstimates(
+        reml=reml,
+        theta=theta,
+        factors=factors_of(theta, patterns),
+        columns=products.basis.columns,
+        beta=solution.beta,
+        cov_unscaled=solution.cov_unscaled,
+        errors_unscaled=solution.errors_unscaled,
+        sigma=found,
+        sigma_fixed=sigma is not None,
+        pwrss=solution.pwrss,
+        logdet_omega=solution.logdet_omega,
+        logdet_xvx=solution.logdet_xvx,
+        objective=report.objective,
+        u=solution.u,
+        b=solution.b,
+        linear_predictor=linear,
+        fitted=fitted,
+        singular=is_singular(definite),
+        report=report,
+        structured=fit,
+    )
 
 
 def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:

@@ -20,6 +20,7 @@ from .linear_refits import LinearRefits
 from .mixed_model_equations import FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
+from .structured_refits import StructuredRefits
 
 __all__ = ["LinearProblem"]
 
@@ -59,6 +60,8 @@ class LinearProblem:
 
     def refits(self, theta: Array, beta: Array, scale: float) -> LinearRefits:
         """Prepare fits to other data."""
+        if self.estimates.structured is not None:
+            return StructuredRefits(self.design, self.estimates, beta)
         return LinearRefits(self.design, self.estimates, theta, beta)
 
     def objective_without_random_effects(self) -> float:

@@ -124,20 +124,10 @@ class LinearRefits:
     def without(self, rows: RowNumbers) -> Solution:
         """Fit the model with weight zero for some rows."""
         estimates, basis, products = self._estimates, self.basis, self._products
-        # What the remaining rows leave of the response: an outlier may have bent all residuals.
-        moment = (basis.Q[rows] * self._weights[rows, None]).T @ self._residual[rows]
-        shift = -np.linalg.solve(self.share_without(rows), moment)
-        weights = self._weights.copy()
-        weights[rows] = 0.0
+        shift = self._without_rows(rows)
         workspace = self._reweighted
-        workspace.reweight(self._residual - basis.Q @ shift, weights)
         report = minimize(workspace, self._start, FitOptions())
         raw = workspace.solution()
-        # As in `Crossproducts.constant`, of the rows that remain.
-        log_weights = products.log_weights - np.log(self._weights[rows]).sum()
-        constant = 2.0 * raw.dof * np.log(products.y_scale) - log_weights
-        if estimates.reml:
-            constant += basis.logdet
         sigma = estimates.sigma
         if not estimates.sigma_fixed:
             sigma = products.y_scale * float(np.sqrt(raw.pwrss / raw.dof))
@@ -146,6 +136,27 @@ class LinearRefits:
             sigma**2 * basis.covariance(raw.xvx_inverse),
             report.end,
             sigma,
-            report.objective + float(constant),
+            report.objective + self._constant_without(rows, raw.dof),
             report.converged and sigma > products.rounding,
         )
+
+    def _without_rows(self, rows: RowNumbers) -> Array:
+        """Take rows away; return the coefficients on Q of what was taken off the response."""
+        basis = self.basis
+        # What the remaining rows leave of the response: an outlier may have bent all residuals.
+        moment = (basis.Q[rows] * self._weights[rows, None]).T @ self._residual[rows]
+        shift = -np.linalg.solve(self.share_without(rows), moment)
+        weights = self._weights.copy()
+        weights[rows] = 0.0
+        self._reweighted.reweight(self._residual - basis.Q @ shift, weights)
+        return np.asarray(shift)
+
+    def _constant_without(self, rows: RowNumbers, dof: float) -> float:
+        """Return the objective in the units of the data less that of the workspace."""
+        products = self._products
+        # As in `Crossproducts.constant`, of the rows that remain.
+        log_weights = products.log_weights - np.log(self._weights[rows]).sum()
+        constant = 2.0 * dof * np.log(products.y_scale) - log_weights
+        if self._estimates.reml:
+            constant += self.basis.logdet
+        return float(constant)

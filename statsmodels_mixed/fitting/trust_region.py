@@ -2,7 +2,9 @@
 
 The quadratic model may be indefinite, so that saddle points are left along directions of
 negative curvature; its minimum inside the region is exact (Moré and Sorensen 1983), from an
-eigendecomposition. Lengths are measured in units in which the curvatures are one.
+eigendecomposition. Lengths are measured in units in which the curvatures are one. What an
+approximate Hessian lacks is learned from the changes of the gradient, by symmetric updates of
+rank one, and used where it foretells the objective better (Dennis, Gay and Welsch 1981).
 """
 
 from __future__ import annotations
@@ -126,6 +128,8 @@ class _Run:
         self.x = np.array(start, dtype=float)
         self.value, self.gradient, self.curvature = self.at(self.x)
         self.units = np.zeros(len(self.x))
+        self.lacking = np.zeros((len(self.x), len(self.x)))
+        self.corrected = False
         self._decompose()
 
     def at(self, x: Array) -> Evaluation:
@@ -142,12 +146,11 @@ class _Run:
             self.eigenvalues, self.vectors = np.ones(len(self.x)), np.eye(len(self.x))
             self.slopes = np.zeros(len(self.x))
             return
-        size = np.sqrt(np.abs(np.diag(self.curvature)))
+        hessian = self.hessian
+        size = np.sqrt(np.abs(np.diag(hessian)))
         size = np.maximum(size, 1e-4 * max(float(size.max()), 1e-8))
         self.units = np.maximum(size, 0.1 * self.units)
-        self.eigenvalues, self.vectors = np.linalg.eigh(
-            self.curvature / np.outer(self.units, self.units)
-        )
+        self.eigenvalues, self.vectors = np.linalg.eigh(hessian / np.outer(self.units, self.units))
         self.slopes = self.vectors.T @ (self.gradient / self.units)
 
     def promise(self) -> float:
@@ -172,6 +175,26 @@ class _Run:
         self.value, self.gradient, self.curvature = evaluation
         self._decompose()
 
+    @property
+    def hessian(self) -> Array:
+        """The approximate Hessian, with the correction where it helps."""
+        return self.curvature + self.lacking if self.corrected else self.curvature
+
+    def learn(self, step: Array, fall: float, change: Array, curvature: Array) -> None:
+        """Correct the Hessian by the change of the gradient along a step."""
+        plain = -float(self.gradient @ step + 0.5 * step @ self.curvature @ step)
+        added = plain - 0.5 * float(step @ self.lacking @ step)
+        if plain != added:
+            self.corrected = abs(added - fall) < abs(plain - fall)
+        wanted, has = abs(float(step @ (change - curvature @ step))), added - plain
+        if 2.0 * abs(has) > wanted:
+            self.lacking = self.lacking * (wanted / (2.0 * abs(has)))
+        miss = change - (curvature + self.lacking) @ step
+        product = float(miss @ step)
+        lengths = np.linalg.norm(miss / self.units) * np.linalg.norm(step * self.units)
+        if abs(product) > 1e-6 * float(lengths) > 0.0:
+            self.lacking = self.lacking + np.outer(miss, miss) / product
+
     def refine(self, x: Array, evaluation: Evaluation, allowed: bool) -> bool:
         """Move where rounding errors hide the fall, if the gradient became smaller there.
 
@@ -186,6 +209,11 @@ class _Run:
             self.move(*kept)
         return after < 0.9 * before
 
+    @property
+    def here(self) -> tuple[Array, Evaluation]:
+        """The best point and its evaluation."""
+        return self.x, (self.value, self.gradient, self.curvature)
+
     def end(self, status: str) -> Minimum:
         decrement = self.promise() if np.isfinite(self.value) else np.inf
         done = status in ("GTOL_REACHED", "ROUNDOFF_LIMITED")
@@ -193,7 +221,7 @@ class _Run:
             end=self.x,
             value=self.value,
             gradient=self.gradient,
-            curvature=self.curvature,
+            curvature=self.hessian,
             decrement=decrement,
             min_eigenvalue=float(self.eigenvalues.min(initial=np.inf)),
             converged=bool(done and decrement <= CONVERGED_DECREMENT and self.is_minimum()),
@@ -259,10 +287,13 @@ def minimize_newton(
                 return run.end("ROUNDOFF_LIMITED")
             continue
         quality = fall / -change
-        if quality > 1e-4:
-            run.move(x, evaluation)
-            if stop is not None and stop(run.x, run.value):
-                return run.end("STOPPED")
+        taken = quality > 1e-4
+        if np.isfinite(evaluation[0]):
+            curvature = evaluation[2] if taken else run.curvature
+            run.learn(step, fall, evaluation[1] - run.gradient, curvature)
+        run.move(*((x, evaluation) if taken else run.here))
+        if taken and stop is not None and stop(run.x, run.value):
+            return run.end("STOPPED")
         radius = _next_radius(radius, length, quality)
         if radius < LEAST_RADIUS:
             return run.end("ROUNDOFF_LIMITED")

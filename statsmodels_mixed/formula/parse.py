@@ -4,6 +4,7 @@
 for a later stage to find out. The result holds the fixed part and the effects of each
 random-effects term as bar-free patsy code, and spells out all shorthands:
 
+    cs(0 + f | a/b)       ->  cs(0 + f | a) + cs(0 + f | a & b)
     (x || g)              ->  (1 | g) + (0 + x | g)
     (x | a/b)             ->  (x | a) + (x | a & b)
     zerocorr(x | a/b)     ->  zerocorr(x | a) + zerocorr(x | a & b)
@@ -11,10 +12,13 @@ random-effects term as bar-free patsy code, and spells out all shorthands:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .terms import Grouping, Intercept, MixedFormula, RandomTerm
+from ..errors import OptionError
+from ..structures.registry import make
+from .terms import Grouping, Intercept, MixedFormula, RandomTerm, StructureCall
 from .tokens import atoms, call_of, fail, python_names, read_column
 from .tree import RANDOM, Node, expand, flatten, read, show, walk
 
@@ -34,8 +38,9 @@ def parse(text: str) -> MixedFormula:
         language, in which ``a & b`` may be written for ``a:b`` and ``^`` for ``**``.
         Random-effects terms are ``(effects | g)``; ``(effects || g)`` makes one
         uncorrelated term of each effect and ``zerocorr(effects | g)`` a diagonal
-        covariance matrix. ``g`` is a column, an interaction ``a:b`` of columns, or
-        nested columns ``a/b``.
+        covariance matrix. Other covariance structures are functions around a bar too, with
+        options as keywords: ``cs(0 + f | g)``, ``ar1(0 + t | g, hom=False)``. ``g`` is a
+        column, an interaction ``a:b`` of columns, or nested columns ``a/b``.
 
     Returns
     -------
@@ -217,7 +222,8 @@ class _Seen:
 def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> Iterable[RandomTerm]:
     """Spell out one random-effects term, in the light of the terms before it."""
     correlated = node.kind != "zerocorr"
-    bar = node if correlated else node.args[0]
+    bar = node.args[0] if node.kind in ("zerocorr", "structure") else node
+    structure, places = _structure(node, text)
     left, right = bar.args
     for side in bar.args:
         inner = next((part for part in walk(side) if part.kind in RANDOM), None)
@@ -229,33 +235,68 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
     for factors in _groupings(right, text):
         _check_sides(effects, factors, node, text)
         earlier = seen.setdefault(frozenset(factors), _Seen(factors))
-        if written.intercept is not None:
-            intercept = Intercept.PRESENT if written.intercept else Intercept.OMITTED
-        elif _INTERCEPT in earlier.terms:
-            intercept = Intercept.ELSEWHERE
-        else:
-            intercept = Intercept.PRESENT
+        intercept = _intercept(False if places else written.intercept, earlier)
         new = dict(written.terms)
+        if places:  # t as a place is not the effect t
+            new = {frozenset((node.text, *key)): term for key, term in new.items()}
         if intercept is Intercept.PRESENT:
             new = {_INTERCEPT: (), **new}
         if not new:
             message = "this random-effects term has no effects."
             raise fail(message, text, node.start, node.end)
-        for key in new:
-            if key in earlier.terms:
-                what = f"the effect {':'.join(new[key])}" if key else "the intercept"
-                message = (
-                    f"{what} appears twice for the grouping factor {earlier.grouping.name}, and "
-                    "the two cannot be distinguished; leave one out (an intercept with 0 + ...)."
-                )
-                raise fail(message, text, node.start, node.end)
+        _check_repeated(new, earlier, node, text)
         earlier.terms.update(new)
         if bar.kind == "|":
-            yield RandomTerm(effects, earlier.grouping, intercept, correlated)
+            yield RandomTerm(effects, earlier.grouping, intercept, correlated, structure)
             continue
         for key, term in new.items():
             alone = Intercept.OMITTED if key else Intercept.PRESENT
             yield RandomTerm(":".join(term), earlier.grouping, alone, correlated)
+
+
+def _intercept(written: bool | None, earlier: _Seen) -> Intercept:
+    """Return what a term says of its intercept, or leaves to the terms before it."""
+    if written is not None:
+        return Intercept.PRESENT if written else Intercept.OMITTED
+    return Intercept.ELSEWHERE if _INTERCEPT in earlier.terms else Intercept.PRESENT
+
+
+def _structure(node: Node, text: str) -> tuple[StructureCall | None, bool]:
+    """Return the covariance structure of a term, and whether its left side means places."""
+    if node.kind != "structure":
+        return None, False
+    try:
+        call = ast.parse(node.text, mode="eval").body
+        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        if call.args or any(option.arg is None for option in call.keywords):
+            raise OptionError(f"options of {call.func.id}() are given by name, as in hom=True.")
+        values = ((str(one.arg), ast.literal_eval(one.value)) for one in call.keywords)
+        structure = StructureCall(call.func.id, tuple(values))
+        hash(structure)
+        needs = make(structure.name, **dict(structure.options)).needs
+    except (SyntaxError, ValueError, TypeError) as error:  # OptionError is a ValueError
+        known = error if isinstance(error, OptionError) else None
+        message = str(known or f"the options in {node.text} are numbers, texts, True or False.")
+        raise fail(message, text, node.start, node.end) from None
+    left = node.args[0].args[0]
+    if needs != "columns" and expand(left, text).intercept:
+        message = f"left of the bar of {structure.name}() are places, as in 0 + t; leave 1 out."
+        raise fail(message, text, node.start, node.end)
+    return structure, needs != "columns"
+
+
+def _check_repeated(
+    new: dict[frozenset[str], tuple[str, ...]], earlier: _Seen, node: Node, text: str
+) -> None:
+    """Refuse an effect that an earlier term has for the same grouping factor."""
+    for key in new:
+        if key in earlier.terms:
+            what = f"the effect {':'.join(new[key])}" if key else "the intercept"
+            message = (
+                f"{what} appears twice for the grouping factor {earlier.grouping.name}, and "
+                "the two cannot be distinguished; leave one out (an intercept with 0 + ...)."
+            )
+            raise fail(message, text, node.start, node.end)
 
 
 def _check_sides(effects: str, factors: tuple[str, ...], node: Node, text: str) -> None:

@@ -13,12 +13,14 @@ import keyword
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 __all__ = [
     "Grouping",
     "Intercept",
     "MixedFormula",
     "RandomTerm",
+    "StructureCall",
     "plain_names",
     "quote_column",
 ]
@@ -96,6 +98,30 @@ class Grouping:
 
 
 @dataclass(frozen=True)
+class StructureCall:
+    """A covariance structure as a formula names it.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"ar1"``.
+    options : tuple of (str, object)
+        Its keyword options in the order written.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.written_options})"
+
+    @property
+    def written_options(self) -> str:
+        """The options as written, ``"p=1, q=2"``."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.options)
+
+
+@dataclass(frozen=True)
 class RandomTerm:
     """One random-effects term, ``(effects | grouping)``.
 
@@ -110,6 +136,8 @@ class RandomTerm:
         Whether there is an intercept column.
     correlated : bool
         False under ``zerocorr(...)``: the covariance matrix is diagonal.
+    structure : StructureCall or None
+        The function around the bar, as in ``ar1(0 + t | g)``.
 
     Examples
     --------
@@ -122,11 +150,15 @@ class RandomTerm:
     grouping: Grouping
     intercept: Intercept = Intercept.PRESENT
     correlated: bool = True
+    structure: StructureCall | None = None
 
     def __str__(self) -> str:
         lead = {Intercept.PRESENT: "1", Intercept.OMITTED: "0", Intercept.ELSEWHERE: ""}
         parts = [part for part in (lead[self.intercept], self.effects) if part]
         inner = f"{plain_names(' + '.join(parts))} | {self.grouping.code}"
+        if self.structure is not None:
+            options = self.structure.written_options
+            return f"{self.structure.name}({inner}{', ' if options else ''}{options})"
         return f"({inner})" if self.correlated else f"zerocorr({inner})"
 
 

@@ -24,6 +24,7 @@ import patsy.builtins
 from patsy.tokens import pretty_untokenize
 
 from ..errors import FormulaError
+from ..structures.registry import known
 from .terms import quote_column
 
 __all__ = [
@@ -86,8 +87,9 @@ _INFIX_KEYWORDS = {"and", "or", "in", "is", "if", "else", "for"}
 class Token(NamedTuple):
     """One word of a formula: ``text[start:end]``.
 
-    `kind` is ``"atom"``, ``"number"``, ``"zerocorr"``, ``"end"`` or a value of `OPERATORS`;
-    `text` is the atom as patsy code, normally spaced, or what the user typed.
+    `kind` is ``"atom"``, ``"number"``, ``"zerocorr"``, ``"structure"``, ``"end"`` or a value of
+    `OPERATORS`; `text` is the atom as patsy code, normally spaced, or what the user typed. That of
+    a structure is a call without what is around its bar, ``"arma(p=1, q=2)"``.
     """
 
     kind: str
@@ -119,6 +121,10 @@ def tokenize(formula: str) -> list[Token]:
             at += 1
         elif piece.text == "zerocorr" and pieces[at + 1 : at + 2] and pieces[at + 1].text == "(":
             tokens.append(piece._replace(kind="zerocorr"))
+            at += 1
+        elif (call := _structure(formula, pieces, at)) is not None:
+            token, pieces = call
+            tokens.append(token)
             at += 1
         elif piece.kind == "op" and piece.text not in "[{":
             message = f"a term cannot begin with {piece.text}."
@@ -239,14 +245,44 @@ def _atom_size(formula: str, pieces: list[Token], first: int) -> int:
         raise fail(f"{opening.text} is never closed.", formula, opening.start, opening.end)
     if bar is not None:
         name = f"{bar[1]}(...)" if bar[1] else "brackets"
+        kinds = f"; covariance structures are {', '.join(known())}" if bar[1] else ""
         raise fail(
             f"a bar inside {name}: a random-effects term is a summand of its own, as in + (1 | g), "
-            "and a logical or is written I(a | b).",
+            f"and a logical or is written I(a | b){kinds}.",
             formula,
             bar[0].start,
             bar[0].end,
         )
     return at - first
+
+
+def _structure(formula: str, pieces: list[Token], first: int) -> tuple[Token, list[Token]] | None:
+    """Read a covariance structure around a bar, if one begins here.
+
+    Return its token and all pieces without those of its options.
+    """
+    name = pieces[first]
+    if name.kind != "name" or name.text not in known():
+        return None
+    if [piece.text for piece in pieces[first + 1 : first + 2]] != ["("]:
+        return None
+    depth, bar, comma = 0, False, None
+    for at in range(first + 1, len(pieces)):
+        text = pieces[at].text if pieces[at].kind == "op" else ""
+        depth += (text in ("(", "[", "{")) - (text in _CLOSES)
+        if depth == 1 and text in ("|", "||"):
+            bar = True
+        elif depth == 1 and text == "," and bar and comma is None:
+            comma = at
+        elif depth == 0:
+            if not bar:
+                return None
+            stop = at if comma is None else comma
+            options = formula[pieces[stop].end : pieces[at].start] if stop < at else ""
+            call = f"{name.text}({options.strip()})"
+            token = Token("structure", call, name.start, pieces[at].end)
+            return token, pieces[:stop] + pieces[at:]
+    return None
 
 
 def _refuse_caret(formula: str, piece: Token) -> None:

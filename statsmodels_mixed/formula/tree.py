@@ -20,7 +20,7 @@ from .tokens import Token, fail, tokenize
 
 __all__ = ["RANDOM", "Expansion", "Node", "expand", "flatten", "read", "show", "walk"]
 
-RANDOM = ("|", "||", "zerocorr")
+RANDOM = ("|", "||", "zerocorr", "structure")
 _LEVELS = (("+", "-"), ("*", "/"), (":",), ("**",))  # the sum first: level 0
 _LEVEL_OF = {"sum": 0} | {kind: level for level, kinds in enumerate(_LEVELS) for kind in kinds}
 
@@ -29,7 +29,8 @@ class Node(NamedTuple):
     """A node of the tree, which covers ``formula[start:end]``, parentheses included.
 
     `kind` is ``"atom"`` or ``"number"`` (then `text` holds the code), ``"sum"`` (an item of
-    it that is subtracted sits in a ``"minus"`` node), ``"zerocorr"``, or an operator.
+    it that is subtracted sits in a ``"minus"`` node), ``"zerocorr"``, ``"structure"`` (`text` is
+    its call), or an operator.
     """
 
     kind: str
@@ -272,6 +273,13 @@ class _Parser:
                 message = "zerocorr takes one random-effects term, as in zerocorr(1 + x | g)."
                 raise self.error(message, token.start, inner.end)
             return Node("zerocorr", "", (inner,), token.start, inner.end)
+        if token.kind == "structure":
+            self.advance()
+            inner = self.group()
+            if inner.kind != "|":
+                message = "a covariance structure takes one bar, as in cs(0 + f | g)."
+                raise self.error(message, token.start, inner.end)
+            return Node("structure", token.text, (inner,), token.start, inner.end)
         raise self.missing_term()
 
     def group(self) -> Node:

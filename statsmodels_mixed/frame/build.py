@@ -14,6 +14,7 @@ from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.terms import Intercept, MixedFormula, RandomTerm
+from ..structures import kind_of
 from .coding import CodedMatrix, Matrix
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
@@ -27,6 +28,7 @@ from .incomplete import complete_rows, missing_by_expression, refuse_missing_lab
 from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
+from .places import place_matrix
 from .selection import select
 from .table import open_table
 
@@ -127,7 +129,8 @@ def build_frame(
         made = _ENGINES[engine](sides, rows, coding, names)
         known, values = learn_expressions(computed, rows, names)
     check_computed(values, rows.index)
-    left, right, *matrices = made
+    left, right, *coded = made
+    matrices = _with_places(formula.random, coded, effects, rows, coding, names)
     y, levels = _response(left, rows)
     return ModelFrame(
         formula=formula,
@@ -219,6 +222,27 @@ def _random_parts(
         members, made = zip(*pairs, strict=True)
         parts.append(RandomPart(name, factors, members, made, refs, levels))
     return tuple(sorted(parts, key=lambda part: -len(part.names) * len(part.levels)))
+
+
+def _with_places(
+    terms: Sequence[RandomTerm],
+    matrices: Sequence[Matrix],
+    effects: Sequence[FormulaPart],
+    rows: Rows,
+    coding: Mapping[str, Any],
+    names: EvalEnvironment,
+) -> list[Matrix]:
+    """Return the matrices, with indicators of places where a covariance structure needs these."""
+    out = list(matrices)
+    for i, term in enumerate(terms):
+        if term.structure is None:
+            continue
+        needs = kind_of(term.structure.name).needs
+        if needs != "columns":
+            # Patsy's, whose factors are plain, for either engine.
+            (matrix,) = learn([effects[i]], rows, coding, names)
+            out[i] = place_matrix(str(term), matrix, needs, rows)
+    return out
 
 
 def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:

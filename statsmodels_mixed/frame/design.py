@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..formula.terms import RandomTerm
+from ..structures import Structure
 from .coding import Matrix
 from .grouping import Refs
 from .model_frame import ModelFrame
@@ -55,6 +57,9 @@ class RandomBlock:
         Free elements of T, lower triangular.
     terms : tuple of RandomTerm
         The terms of the formula gathered here, in its order.
+    structures : tuple of Structure
+        Of each term its covariance structure, if any term of the model has one of its own; else
+        empty.
     """
 
     name: str
@@ -64,6 +69,13 @@ class RandomBlock:
     names: tuple[str, ...]
     pattern: NDArray[np.bool_]
     terms: tuple[RandomTerm, ...]
+    structures: tuple[Structure, ...] = ()
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """Columns of each of the `structures`."""
+        ends = np.cumsum([0, *(structure.k for structure in self.structures)]).tolist()
+        return tuple(slice(start, stop) for start, stop in pairwise(ends))
 
     def column_sizes(self, weights: Array | None = None) -> Array:
         """Return the root mean square of every column of z, shape (k,); 1 for one of zeros."""
@@ -104,6 +116,11 @@ class Design:
     x_names: tuple[str, ...]
     response_levels: tuple[Any, ...] | None = None
 
+    @property
+    def is_structured(self) -> bool:
+        """Whether a term has a covariance structure of its own."""
+        return any(block.structures for block in self.blocks)
+
 
 def build_design(frame: ModelFrame) -> Design:
     """Make the matrices of a model.
@@ -123,6 +140,7 @@ def build_design(frame: ModelFrame) -> Design:
     _check_finite(checked, (frame.response_name,) * checked.shape[1], frame)
     X = np.empty((n, len(frame.fixed.names)))
     _fill(frame.fixed, frame, X)
+    structured = any(part.is_structured for part in frame.random)
     blocks = []
     for part in frame.random:
         names = part.names
@@ -132,7 +150,16 @@ def build_design(frame: ModelFrame) -> Design:
             _fill(matrix, frame, z[:, start : start + len(matrix.names)])
             start += len(matrix.names)
         blocks.append(
-            RandomBlock(part.name, z, part.refs, part.levels, names, part.pattern, part.terms)
+            RandomBlock(
+                part.name,
+                z,
+                part.refs,
+                part.levels,
+                names,
+                part.pattern,
+                part.terms,
+                part.structures if structured else (),
+            )
         )
     frame.rows.forget()
     return Design(
@@ -286,7 +313,7 @@ def check_groupings(
     n = len(design.y)
     for block in design.blocks:
         size = len(block.levels)
-        if size == 1:
+        if size == 1 and not any(one.needs != "columns" for one in block.structures):
             raise DataError(
                 f"the grouping factor {block.name!r} has a single level "
                 f"({block.levels[0]!r}): one level says nothing of a variance among levels."

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import FormulaError, OptionError
 from ..formula.terms import MixedFormula, RandomTerm
+from ..structures import Diagonal, Structure, kind_of, make
 from .coding import Matrix
 from .factors import Rows
 from .grouping import Refs
+from .places import PlaceMatrix
 
 __all__ = ["ModelFrame", "RandomPart"]
 
@@ -61,9 +64,36 @@ class RandomPart:
         pattern = np.zeros((sum(widths), sum(widths)), dtype=bool)
         bounds = pairwise(np.cumsum([0, *widths]))
         for term, (start, stop) in zip(self.terms, bounds, strict=True):
-            free = np.tri if term.correlated else np.eye
+            structure = term.structure
+            diagonal = not term.correlated or (
+                structure is not None and issubclass(kind_of(structure.name), Diagonal)
+            )
+            free = np.eye if diagonal else np.tri
             pattern[start:stop, start:stop] = free(stop - start, dtype=bool)
         return pattern
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether a term has a covariance structure of its own."""
+        return any(term.structure is not None for term in self.terms)
+
+    @cached_property
+    def structures(self) -> tuple[Structure, ...]:
+        """The covariance structure of each term, for its effects."""
+        found = []
+        for term, matrix in zip(self.terms, self.matrices, strict=True):
+            if term.structure is None:
+                structure = make("us" if term.correlated else "diag")
+            else:
+                structure = make(term.structure.name, **dict(term.structure.options))
+            try:
+                if isinstance(matrix, PlaceMatrix):
+                    found.append(structure.bind(matrix.labels, matrix.positions))
+                else:
+                    found.append(structure.bind(matrix.names))
+            except OptionError as error:
+                raise FormulaError(f"{term}: {error}") from error
+        return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)

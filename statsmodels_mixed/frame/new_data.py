@@ -244,7 +244,16 @@ class NewData:
             raise DataError(f"{option}= has shape {values.shape} for {self.n_rows} new rows.")
         return np.broadcast_to(values, (self.n_rows,))
 
-    def random(self, block: int, wanted: Mask | None = None) -> Array:
+    def made(self, matrix: Matrix) -> Array:
+        """Return any matrix of the rows; those in which a column is missing are NaN."""
+        return self._made([matrix])
+
+    def random(
+        self,
+        block: int,
+        wanted: Mask | None = None,
+        instead: Mapping[Matrix, Matrix] | None = None,
+    ) -> Array:
         """Return the columns of the effects of one grouping factor, shape (m, k).
 
         The column of the grouping factor is not needed.
@@ -256,6 +265,8 @@ class NewData:
             blocks of the design.
         wanted : ndarray of bool, shape (k,), optional
             Columns to make; the others are zero and their data are not needed.
+        instead : mapping, optional
+            Matrices that take the place of those of the model, for the same columns.
 
         Returns
         -------
@@ -278,7 +289,7 @@ class NewData:
                 if isinstance(matrix, CodedMatrix):
                     matrix, inner = matrix.keeping(wanted[start:stop])
                     where = where[inner]
-                matrices.append(matrix)
+                matrices.append((instead or {}).get(matrix, matrix))
                 positions.append(where)
             start = stop
         z = np.zeros((self.n_rows, len(part.names)))

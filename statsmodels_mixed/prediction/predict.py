@@ -185,6 +185,8 @@ def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Ar
             .mixed_model_equations()
             .variances(X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs])
         )
+        if rows.kriged is not None:
+            variance[keep] += rows.kriged[keep]
     return variance
 
 

@@ -13,6 +13,7 @@ from ..errors import DataError, OptionError
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from ..frame.sources import Source
+from .kriging import KrigedPlaces, KrigingVariance, kriged_places
 from .which_effects import Chosen
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class PredictionRows:
         The random effects that take part.
     new : NewData or None
         Where the rows are from; None for those of the fit.
+    kriged : ndarray, shape (m,), or None
+        Variance of random effects at places that are not in the data, given those that are.
     """
 
     X: Array
@@ -101,6 +104,7 @@ class PredictionRows:
     labels: pd.Index | None
     chosen: Chosen
     new: NewData | None
+    kriged: Array | None = None
 
     def linear(self, modes: tuple[Array, ...]) -> Array:
         """Return X beta + offset + Z b, shape (m,), for modes (l, k) of each block."""
@@ -186,16 +190,21 @@ def rows_of_new_data(
     absent = np.zeros(new.n_rows, dtype=bool)
     z = [np.zeros((new.n_rows, len(mask))) for mask in chosen]
     refs = [np.full(new.n_rows, -1, dtype=np.int32) for _ in chosen]
+    kriged = np.zeros(new.n_rows)
     for i, mask in enumerate(chosen):
         if mask.any():
             if new.frame is None:
                 raise OptionError(
                     "re= needs a model made from a formula and new data with its columns."
                 )
-            z[i] = new.random(i, mask)
+            instead = kriged_places(new.frame, result.estimates, i)
+            z[i] = new.random(i, mask, instead)
+            for places in instead.values():
+                assert isinstance(places, KrigedPlaces)
+                kriged = kriged + new.made(KrigingVariance(places))[:, 0]
             refs[i], without = _known_levels(new, i, new_levels)
             absent |= without
-    return PredictionRows(X, linear, tuple(z), tuple(refs), absent, new.labels, chosen, new)
+    return PredictionRows(X, linear, tuple(z), tuple(refs), absent, new.labels, chosen, new, kriged)
 
 
 def _fixed_predictor(result: MixedModelResults, new: NewData, X: Array) -> Array:

@@ -14,7 +14,9 @@ from ..formula.parse import parse
 from ..formula.terms import Intercept, RandomTerm, plain_names
 from ..frame.model_frame import ModelFrame, RandomPart
 from ..frame.parts import FormulaPart, terms
+from ..frame.places import PlaceMatrix
 from ..results.layout import Layout
+from ..structures import kind_of
 
 __all__ = ["Chosen", "choose_random"]
 
@@ -107,6 +109,8 @@ def _take_terms(text: str, frame: ModelFrame, chosen: Chosen) -> None:
 
 def _keys(term: RandomTerm) -> list[Key]:
     """Effects of a term, the intercept among them where an earlier term has it."""
+    if term.structure is not None and kind_of(term.structure.name).needs != "columns":
+        return [frozenset({term.effects})]
     lead = "0" if term.intercept is Intercept.OMITTED else "1"
     side = FormulaPart(f"{lead} + {term.effects}" if term.effects else lead)
     return [frozenset(plain_names(factor.code) for factor in each.factors) for each in terms(side)]
@@ -121,6 +125,11 @@ def _columns(key: Key, together: set[Key], part: RandomPart) -> slice | None:
     start = 0
     for term, matrix in zip(part.terms, part.matrices, strict=True):
         ours = set(_keys(term))
+        if isinstance(matrix, PlaceMatrix):
+            if frozenset({term.effects}) == key:
+                return slice(start, start + len(matrix.names))
+            start += len(matrix.names)
+            continue
         for name, columns in matrix.slices.items():
             effect = frozenset() if name == "Intercept" else frozenset(name.split(":"))
             if effect != key:

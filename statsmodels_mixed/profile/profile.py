@@ -257,6 +257,11 @@ def profile(
     components = CovarianceParameters.of(result.layout)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
     scale_name = estimates.scale_name
+    if estimates.structured is not None:
+        raise OptionError(
+            "profile() does not know covariance structures: bootstrap() gives intervals of their "
+            "parameters, conf_int() of the coefficients."
+        )
     if estimates.fast:
         raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True.")
     present = {

@@ -7,6 +7,7 @@ only `condvar` needs the data.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class Extractors(Criteria):
         A sigma that was given does not count.
         """
         estimates = self.estimates
-        return len(estimates.beta) + len(estimates.theta) + estimates.scale_estimated
+        return len(estimates.beta) + estimates.n_covariance + estimates.scale_estimated
 
     @property
     def dof_identified(self) -> int:
@@ -195,11 +196,30 @@ class Extractors(Criteria):
         which the fit ended; others have the same likelihood.
         """
         scale = self.estimates.effects_scale
-        groups = tuple(
+        groups = [
             GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
             for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
-        )
-        return VarCorr(groups, self._residual_sd)
+        ]
+        fit = self.estimates.structured
+        if fit is None:
+            return VarCorr(tuple(groups), self._residual_sd)
+        for part in fit.parts:
+            if part.alike:
+                own = groups[part.block]
+                alike = (*own.alike, (part.start, part.stop))
+                groups[part.block] = replace(own, alike=alike)
+        rows = [(part.group, part.structure, name) for part in fit.parts for name in part.names]
+        structures = tuple((*row, float(v)) for row, v in zip(rows, fit.values, strict=True))
+        return VarCorr(tuple(groups), self._residual_sd, structures)
+
+    @property
+    def covariance_structures(self) -> pd.DataFrame:
+        """Parameters of the covariance structures of the random effects, on their natural scale.
+
+        One row for each: the grouping factor, the structure, the parameter, the estimate. Empty
+        if no term of the model has a structure of its own.
+        """
+        return self.varcorr.structures_frame()
 
     def _elements_known(self, block: int) -> NDArray[np.bool_]:
         """Return which covariances of a block the data determine, shape (k, k)."""

@@ -35,6 +35,8 @@ def facts(result: MixedModelResults) -> list[str]:
         sentences.append(
             "Singular: an estimated covariance matrix of random effects is not of full rank."
         )
+    if result.estimates.structured is not None:
+        sentences += result.estimates.structured.at_bounds
     if result.n_dropped:
         sentences.append(
             f"{_count(result.n_dropped, 'row')} with missing values left out, "

@@ -55,6 +55,8 @@ def summarize(
         coefficient_table(result, xname=xname, alpha=alpha, ratio=ratio),
         result.varcorr.table("Random effects"),
     ]
+    if result.varcorr.structures:
+        tables.append(result.varcorr.structures_table("Covariance structures"))
     return Document(title_text or title(result), tables, facts(result))
 
 

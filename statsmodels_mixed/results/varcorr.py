@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .tables import Column, Table, common_decimals, fixed
+from .tables import Column, Table, common_decimals, fixed, significant
 
 __all__ = ["GroupCovariance", "VarCorr"]
 
@@ -34,6 +34,9 @@ class GroupCovariance:
         Their covariance matrix, on the scale of the response.
     estimated : ndarray of bool, shape (k, k)
         False where the model fixes the covariance at zero.
+    alike : tuple of (int, int)
+        Ranges of effects, the places of a covariance structure, that have one variance: they
+        print as one row.
 
     A covariance that the data do not determine has the value at which the fit ended.
 
@@ -49,6 +52,20 @@ class GroupCovariance:
     columns: tuple[str, ...]
     covariance: Array
     estimated: NDArray[np.bool_]
+    alike: tuple[tuple[int, int], ...] = ()
+
+    @cached_property
+    def shown(self) -> list[tuple[int, str]]:
+        """Effects that are printed, and what is written in front of them."""
+        rows: list[tuple[int, str]] = []
+        hidden = {i: stop for start, stop in self.alike for i in range(start, stop)}
+        first = {start for start, _ in self.alike}
+        for i, column in enumerate(self.columns):
+            if i in first:
+                rows.append((i, f"{column} ... {self.columns[hidden[i] - 1]}"))
+            elif i not in hidden:
+                rows.append((i, column))
+        return rows
 
     @classmethod
     def from_factor(
@@ -127,6 +144,9 @@ class VarCorr:
         One per grouping factor, in the order of all output.
     sigma : float or None
         Residual standard deviation; None for a model without one.
+    structures : tuple of (str, str, str, float)
+        Grouping factor, covariance structure, parameter and estimate of all parameters of
+        structures, if a term has one of its own.
 
     Examples
     --------
@@ -141,6 +161,7 @@ class VarCorr:
 
     groups: tuple[GroupCovariance, ...]
     sigma: float | None
+    structures: tuple[tuple[str, str, str, float], ...] = ()
 
     def __getitem__(self, name: str) -> GroupCovariance:
         for group in self.groups:
@@ -150,7 +171,10 @@ class VarCorr:
         raise OptionError(f"there is no grouping factor {name!r}; the model has {names}.")
 
     def __str__(self) -> str:
-        return self.table("Variance components:").as_text()
+        text = self.table("Variance components:").as_text()
+        if not self.structures:
+            return text
+        return f"{text}\n{self.structures_table('Covariance structures:').as_text()}"
 
     def __repr__(self) -> str:
         return str(self)
@@ -299,6 +323,70 @@ class VarCorr:
         levels = pd.MultiIndex.from_tuples(index, names=["group", "column"])
         return pd.DataFrame(filled, index=levels, columns=labels)
 
+    def structures_frame(self) -> pd.DataFrame:
+        """Return the parameters of covariance structures as a table.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group``, ``structure``, ``parameter``, ``estimate``; empty without
+            structures.
+
+        See Also
+        --------
+        VarCorr.structures_table
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days + ar1(0 + days | subj)", sleep).fit()
+        >>> fit.varcorr.structures_frame().round(3)
+          group structure parameter  estimate
+        0  subj       ar1        sd    46.083
+        1  subj       ar1       rho     0.879
+        """
+        columns = ["group", "structure", "parameter", "estimate"]
+        return pd.DataFrame(list(self.structures), columns=columns)
+
+    def structures_table(self, title: str = "") -> Table:
+        """Return the table of the parameters of covariance structures that is printed.
+
+        Parameters
+        ----------
+        title : str
+            First line of the table.
+
+        Returns
+        -------
+        Table
+
+        See Also
+        --------
+        VarCorr.structures_frame
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days + ar1(0 + days | subj)", sleep).fit()
+        >>> print(fit.varcorr.structures_table().as_text())
+             Structure Parameter Estimate
+        subj ar1       sd         46.0829
+                       rho       0.878912
+        """
+        columns = (
+            Column("group", "", align="left"),
+            Column("structure", "Structure", align="left"),
+            Column("parameter", "Parameter", align="left"),
+            Column("estimate", "Estimate", significant),
+        )
+        rows, before = [], ("", "")
+        for group, structure, name, value in self.structures:
+            new = (group, structure) != before
+            shown = (group if group != before[0] else None, structure if new else None)
+            rows.append((*shown, name, value))
+            before = (group, structure)
+        return Table(columns, tuple(rows), title, stretch=None)
+
     @property
     def _most_columns(self) -> int:
         return max((len(group.columns) for group in self.groups), default=1)
@@ -334,14 +422,16 @@ class VarCorr:
         if self.sigma is not None:
             deviations.append(self.sigma)
         number = fixed(common_decimals([*deviations, *(sd * sd for sd in deviations)]))
-        n_corr = self._most_columns - 1
+        n_corr = max((len(group.shown) for group in self.groups), default=1) - 1
         rows: list[tuple[Any, ...]] = []
         for group in self.groups:
-            for i, column in enumerate(group.columns):
+            before: list[int] = []
+            for i, column in group.shown:
                 sd = float(group.std_dev[i])
-                cells: list[str | None] = [_correlation_cell(group, i, j) for j in range(i)]
-                cells += [None] * (n_corr - i)
-                rows.append((group.name if i == 0 else None, column, sd * sd, sd, *cells))
+                cells: list[str | None] = [_correlation_cell(group, i, j) for j in before]
+                cells += [None] * (n_corr - len(before))
+                rows.append((None if before else group.name, column, sd * sd, sd, *cells))
+                before.append(i)
         if self.sigma is not None:
             rows.append(("Residual", None, self.sigma**2, self.sigma, *[None] * n_corr))
         columns = [

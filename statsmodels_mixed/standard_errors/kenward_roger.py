@@ -7,6 +7,9 @@ Q_ef = X'V^-1 G_e V^-1 G_f V^-1 X, M = (X'V^-1 X)^-1 and the expected informatio
 
     I_ef = tr(V^-1 G_e V^-1 G_f) - 2 tr(M Q_ef) + tr(M P_e M P_f),        A = 2 I^-1,
     adjusted covariance = sigma^2 (M + 2 M (sum A_ef (Q_ef - P_e M P_f)) M).
+
+Covariance structures are functions of fewer parameters, in which V need not be linear; the sums
+are then those of the linear approximation of V; see `kenward_roger_structures`.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from ..fitting.fixed_basis import orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from .contrast_tests import ContrastTests
+from .kenward_roger_structures import in_parameters
 from .kenward_roger_traces import traces
 from .satterthwaite import pseudo_inverse
 
@@ -130,6 +134,8 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
         require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
+    if estimates.structured is not None:
+        sums = in_parameters(sums, design, estimates, estimates.structured)
     MP, MQ = M @ sums.first, M @ sums.second
     information = (
         sums.double - 2.0 * np.trace(MQ, axis1=2, axis2=3) + np.einsum("eij,fji->ef", MP, MP)

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.range_of_numbers import refuse_lost_variances
+from ..fitting.structured import objective_of
+from ..fitting.structured_fit import StructuredFit
+from ..fitting.structured_objective import StructuredObjective
 from ..frame.design import Design
 from .contrast_tests import ContrastTests
 
@@ -94,6 +97,8 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
         If the variance of a coefficient is beyond the range of doubles.
     """
     refuse_lost_variances(design, estimates)
+    if estimates.structured is not None:
+        return _of_structures(design, estimates, estimates.structured)
     products = form_crossproducts(design)
     # In the units of the workspace, where the response has variance 1 and X is orthonormal.
     unit = products.y_scale
@@ -125,6 +130,48 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
     )
+
+
+def _of_structures(
+    design: Design, estimates: LinearEstimates, structured: StructuredFit
+) -> Satterthwaite:
+    """Do the same in the parameters of covariance structures, and log sigma^2."""
+    objective = objective_of(design, estimates)
+    z = structured.z
+    hessian = np.empty((len(z), len(z)))
+    jacobian = np.empty((len(z), len(estimates.beta), len(estimates.beta)))
+    for i, step in enumerate(steps_of(objective, z)):
+        shift = np.zeros(len(z))
+        shift[i] = step
+        above, variance_above = _gradient_and_covariance(objective, z + shift)
+        below, variance_below = _gradient_and_covariance(objective, z - shift)
+        hessian[i] = (above - below) / (2.0 * step)
+        jacobian[i] = (variance_above - variance_below) / (2.0 * step)
+    return Satterthwaite(
+        beta=estimates.beta,
+        covariance=estimates.cov_conditional,
+        varpar=2.0 * pseudo_inverse((hessian + hessian.T) / 2.0),
+        jacobian=jacobian,
+    )
+
+
+def _gradient_and_covariance(objective: StructuredObjective, z: Array) -> tuple[Array, Array]:
+    """Return the gradient at z and the covariance of the coefficients there."""
+    _, gradient = objective.value_and_gradient(z)
+    products = objective.products
+    _, sigma = objective.split(z)
+    inverse = products.workspace.solution().xvx_inverse
+    return gradient, sigma**2 * products.basis.covariance(inverse)
+
+
+def steps_of(objective: StructuredObjective, z: Array) -> Array:
+    """Return a step for each variable, small against the scale on which the criterion varies."""
+    _, _, curvature = objective(z)
+    diagonal = np.diag(curvature)
+    usable = diagonal > 0
+    steps = np.full(len(z), DIFFERENCE_OF_SIZE)
+    steps[usable] = DIFFERENCE * np.sqrt(2.0 / diagonal[usable])
+    return steps
 
 
 def _evaluate(products: Crossproducts, theta: Array) -> tuple[Array, float, Array]:

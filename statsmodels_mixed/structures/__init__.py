@@ -10,10 +10,10 @@ from .autoregressive import Autoregressive, HeterogeneousAutoregressive
 from .compound_symmetry import CompoundSymmetry, HeterogeneousCompoundSymmetry
 from .coordinates import Coordinates, Unconstrained
 from .diagonal import Diagonal, HomogeneousDiagonal
-from .distances import whole_steps
+from .distances import common_step, whole_steps
 from .matern import Matern
 from .reduced_rank import ReducedRank
-from .registry import known, make, register
+from .registry import kind_of, known, make, register
 from .relative import Relative
 from .spatial import Exponential, Gaussian, OrnsteinUhlenbeck, RationalQuadratic, Spherical
 from .structure import Natural, Parameters, Structure
@@ -46,6 +46,8 @@ __all__ = [
     "Toeplitz",
     "Unconstrained",
     "Unstructured",
+    "common_step",
+    "kind_of",
     "known",
     "make",
     "register",

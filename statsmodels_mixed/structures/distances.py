@@ -12,7 +12,7 @@ from ..errors import OptionError
 from .scaled import Scaled
 from .structure import Parameters
 
-__all__ = ["DistanceCorrelation", "whole_steps"]
+__all__ = ["DistanceCorrelation", "common_step", "whole_steps"]
 
 Array = NDArray[np.float64]
 
@@ -20,6 +20,34 @@ Array = NDArray[np.float64]
 STEP_TOLERANCE = 1e-6
 # More steps than this between the first and last place mean that there is no common step.
 MOST_STEPS = 100_000
+
+
+def common_step(times: ArrayLike) -> tuple[float, float]:
+    """Return the first time and the largest step of which all gaps are multiples.
+
+    Raises
+    ------
+    OptionError
+        If there is no such step.
+    """
+    places = np.unique(np.asarray(times, dtype=float))
+    gaps = np.diff(places)
+    if not len(gaps):
+        return float(places[0]), 1.0
+    step = float(gaps[0])
+    least = float(places[-1] - places[0]) / MOST_STEPS
+    for gap in gaps[1:]:
+        a, b = step, float(gap)
+        while b > max(least, STEP_TOLERANCE * a):
+            a, b = b, a % b
+            if a - b < STEP_TOLERANCE * a:
+                b = 0.0
+        step = a
+    steps = (places - places[0]) / step
+    rounded = np.rint(steps)
+    if step < least or (np.abs(steps - rounded) > STEP_TOLERANCE * np.maximum(1.0, rounded)).any():
+        raise OptionError("the times have no common step; ou() takes times of any spacing.")
+    return float(places[0]), step
 
 
 def whole_steps(times: ArrayLike) -> Array:
@@ -31,24 +59,8 @@ def whole_steps(times: ArrayLike) -> Array:
         If there is no such step.
     """
     times = np.asarray(times, dtype=float).ravel()
-    places = np.unique(times)
-    gaps = np.diff(places)
-    if not len(gaps):
-        return np.zeros(len(times))
-    step = float(gaps[0])
-    least = float(places[-1] - places[0]) / MOST_STEPS
-    for gap in gaps[1:]:
-        a, b = step, float(gap)
-        while b > max(least, STEP_TOLERANCE * a):
-            a, b = b, a % b
-            if a - b < STEP_TOLERANCE * a:
-                b = 0.0
-        step = a
-    steps = (times - places[0]) / step
-    rounded = np.rint(steps)
-    if step < least or (np.abs(steps - rounded) > STEP_TOLERANCE * np.maximum(1.0, rounded)).any():
-        raise OptionError("the times have no common step; ou() takes times of any spacing.")
-    return np.asarray(rounded)
+    first, step = common_step(times)
+    return np.asarray(np.rint((times - first) / step))
 
 
 class DistanceCorrelation(Scaled):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..errors import OptionError
 from .structure import Structure
 
-__all__ = ["known", "make", "register"]
+__all__ = ["kind_of", "known", "make", "register"]
 
 _KINDS: dict[str, type[Structure]] = {}
 
@@ -72,6 +72,21 @@ def known() -> tuple[str, ...]:
     return tuple(_KINDS)
 
 
+def kind_of(name: str) -> type[Structure]:
+    """Return the class of a name.
+
+    Raises
+    ------
+    OptionError
+        If there is no such structure.
+    """
+    if name not in _KINDS:
+        raise OptionError(
+            f"there is no covariance structure {name}(): give one of {', '.join(_KINDS)}."
+        )
+    return _KINDS[name]
+
+
 def make(name: str, **options: Any) -> Structure:
     """Return the structure of a name, with its options.
 
@@ -87,11 +102,7 @@ def make(name: str, **options: Any) -> Structure:
     OptionError
         If there is no such structure, or it has no such option.
     """
-    if name not in _KINDS:
-        raise OptionError(
-            f"there is no covariance structure {name}(): give one of {', '.join(_KINDS)}."
-        )
-    kind = _KINDS[name]
+    kind = kind_of(name)
     allowed = [
         one.name
         for one in inspect.signature(kind).parameters.values()

@@ -1,0 +1,223 @@
+"""The covariances of all random effects of a model as functions of few parameters.
+
+Sigma of a grouping factor is block diagonal: each of its terms has a structure, a function of
+parameters phi on their natural scale. `CovarianceModel` joins them: phi of the model, and the
+free coordinates x in which a minimizer moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+from ..structures import Structure, Unconstrained
+from .structured_fit import ReportedPart
+
+__all__ = ["CovarianceModel", "CovariancePart", "factor", "n_covariance"]
+
+Array = NDArray[np.float64]
+
+# Longest steps of coordinates that are not in units of their own: a logarithm, an angle.
+LONGEST = 1.5
+# A pivot below this share of its diagonal element is a rounding error.
+PIVOT = 1e-14
+
+
+def factor(sigma: Array, ridge: Array | float = 0.0) -> Array:
+    """Return lower-triangular T with T T' = Sigma + ridge; Sigma may be semidefinite.
+
+    Parameters
+    ----------
+    sigma : ndarray, shape (k, k)
+    ridge : ndarray, shape (k,), or float
+        Added to the diagonal.
+    """
+    S = sigma + np.diag(np.broadcast_to(ridge, len(sigma)))
+    try:
+        return np.asarray(np.linalg.cholesky(S))
+    except np.linalg.LinAlgError:
+        pass
+    T = np.zeros_like(S)
+    limit = PIVOT * np.diag(S)
+    for c in range(len(S)):
+        if S[c, c] > limit[c]:
+            T[c:, c] = S[c:, c] / np.sqrt(S[c, c])
+            S[c:, c:] -= np.outer(T[c:, c], T[c:, c])
+    return T
+
+
+@dataclass(frozen=True, eq=False)
+class CovariancePart:
+    """The structure of one term.
+
+    Parameters
+    ----------
+    block : int
+        Its grouping factor's number.
+    columns : slice
+        Its effects among those of the factor.
+    group : str
+        The grouping factor.
+    structure : Structure
+        Bound to the effects.
+    phi : slice
+        Its parameters among those of the model.
+    reported : slice
+        What is reported of it, among all.
+    """
+
+    block: int
+    columns: slice
+    group: str
+    structure: Structure
+    phi: slice
+    reported: slice
+
+    @cached_property
+    def free(self) -> Unconstrained:
+        """The structure as a function of free coordinates."""
+        return Unconstrained(self.structure)
+
+
+def n_covariance(design: Design) -> int:
+    """Return the number of covariance parameters of a design, besides sigma."""
+    if design.is_structured:
+        return CovarianceModel(design).size
+    return sum(int(block.pattern.sum()) for block in design.blocks)
+
+
+class CovarianceModel:
+    """All structures of a model.
+
+    Parameters
+    ----------
+    design : Design
+        Of which `is_structured` is true.
+
+    Attributes
+    ----------
+    parts : tuple of CovariancePart
+    size : int
+        Number of parameters phi, and of coordinates x.
+    """
+
+    def __init__(self, design: Design) -> None:
+        parts, at, shown = [], 0, 0
+        for t, block in enumerate(design.blocks):
+            for columns, structure in zip(block.slices, block.structures, strict=True):
+                m = len(structure.read().names)
+                start = structure.starts(np.ones(structure.k))[0]
+                r = len(structure.natural(start).names)
+                parts.append(
+                    CovariancePart(
+                        t,
+                        columns,
+                        block.name,
+                        structure,
+                        slice(at, at + m),
+                        slice(shown, shown + r),
+                    )
+                )
+                at, shown = at + m, shown + r
+        self.parts = tuple(parts)
+        self.size, self.n_reported = at, shown
+        self.patterns = tuple(block.pattern for block in design.blocks)
+        self._widths = tuple(len(block.names) for block in design.blocks)
+
+    # The maps between coordinates, parameters and covariances.
+
+    def phi(self, x: Array) -> Array:
+        """Return the parameters at coordinates x."""
+        return np.concatenate([part.free.phi(x[part.phi]) for part in self.parts])
+
+    def x(self, phi: Array) -> Array:
+        """Return coordinates of parameters."""
+        return np.concatenate([part.free.x(phi[part.phi]) for part in self.parts])
+
+    def slopes(self, x: Array) -> Array:
+        """Return dphi_i / dx_i."""
+        return np.concatenate([part.free.coordinates.slopes(x[part.phi])[0] for part in self.parts])
+
+    def longest(self, x: Array) -> Array:
+        """Return the longest step of each coordinate; standard deviations have none."""
+        bounded = [part.free.coordinates for part in self.parts]
+        return np.concatenate(
+            [np.where(one.interval | (one.half != 0), LONGEST, np.inf) for one in bounded]
+        )
+
+    def sigmas(self, phi: Array) -> tuple[Array, ...]:
+        """Return Sigma of every grouping factor, (k, k)."""
+        out = [np.zeros((k, k)) for k in self._widths]
+        for part in self.parts:
+            out[part.block][part.columns, part.columns] = part.structure.sigma(phi[part.phi])
+        return tuple(out)
+
+    def factors(self, phi: Array, scale: float) -> tuple[Array, ...]:
+        """Return T of every grouping factor with Sigma = scale^2 T T'."""
+        out = [np.zeros((k, k)) for k in self._widths]
+        for part in self.parts:
+            sigma = np.asarray(part.structure.sigma(phi[part.phi]), dtype=float)
+            out[part.block][part.columns, part.columns] = factor(sigma / scale**2)
+        return tuple(out)
+
+    # What is reported.
+
+    @cached_property
+    def reported(self) -> tuple[ReportedPart, ...]:
+        """What is said of each part."""
+        out = []
+        for part in self.parts:
+            structure = part.structure
+            start = structure.starts(np.ones(structure.k))[0]
+            alike = structure.needs != "columns" and len(structure.read().scales) == 1
+            out.append(
+                ReportedPart(
+                    part.block,
+                    part.group,
+                    structure.name,
+                    part.columns.start,
+                    part.columns.stop,
+                    alike and structure.k > 1,
+                    structure.natural(start).names,
+                )
+            )
+        return tuple(out)
+
+    def natural(self, phi: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return what is reported, its derivatives (r, m), and which are standard deviations."""
+        values, scales = np.empty(self.n_reported), np.zeros(self.n_reported, dtype=bool)
+        jacobian = np.zeros((self.n_reported, self.size))
+        for part in self.parts:
+            own = part.structure.natural(phi[part.phi])
+            values[part.reported] = own.values
+            jacobian[part.reported, part.phi] = own.jacobian
+            scales[part.reported] = own.scales
+        return values, jacobian, scales
+
+    # Where to start.
+
+    def starts(self, sds: Sequence[Array]) -> list[Array]:
+        """Return parameters to start from.
+
+        Parameters
+        ----------
+        sds : sequence of ndarray, shape (k,)
+            Guesses at the standard deviations of the effects of each grouping factor.
+
+        Returns
+        -------
+        list of ndarray
+            Each structure's first start, then the others, one structure at a time.
+        """
+        choices = [part.structure.starts(sds[part.block][part.columns]) for part in self.parts]
+        first = [some[0] for some in choices]
+        out = [np.concatenate(first)]
+        for i, some in enumerate(choices):
+            for other in some[1:]:
+                out.append(np.concatenate([*first[:i], other, *first[i + 1 :]]))
+        return out

@@ -1,0 +1,230 @@
+"""Fitting a linear mixed model whose covariances are functions of few parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..frame.design import Design
+from .covariance_model import CovarianceModel
+from .crossprod import Crossproducts, form_crossproducts
+from .estimates import LinearEstimates
+from .optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from .structured_fit import StructuredFit
+from .structured_objective import StructuredObjective
+from .trust_region import Minimum, best_minimum
+
+__all__ = ["column_sizes", "minimize_structured", "objective_of"]
+
+Array = NDArray[np.float64]
+
+# Random effects times their columns: beyond this only the likeliest start is followed to its end.
+MANY = 2_000_000
+
+_MESSAGES = {
+    "GTOL_REACHED": "The gradient vanished.",
+    "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
+    "MAXEVAL_REACHED": "The limit of evaluations was reached.",
+    "FAILURE": "The objective cannot be evaluated at the start.",
+}
+
+
+def column_sizes(design: Design) -> list[Array]:
+    """Return the root mean square of each column of Z where it is not zero, by block."""
+    out = []
+    for block in design.blocks:
+        counts = np.count_nonzero(block.z, axis=0)
+        squares = np.einsum("ij,ij->j", block.z, block.z)
+        out.append(np.sqrt(np.where(counts > 0, squares / np.maximum(counts, 1), 1.0)))
+    return out
+
+
+def minimize_structured(
+    products: Crossproducts,
+    design: Design,
+    reml: bool,
+    sigma: float | None,
+    start: Array | None,
+    options: FitOptions,
+) -> tuple[FitReport, StructuredFit, float]:
+    """Minimize the criterion over the parameters of all structures, and sigma.
+
+    Parameters
+    ----------
+    products : Crossproducts
+        Left solved at the minimum.
+    design : Design
+    reml : bool
+    sigma : float or None
+    start : ndarray, shape (m,), optional
+        Parameters phi to start from, in place of several starts.
+    options : FitOptions
+        Of which `max_eval` is observed.
+
+    Returns
+    -------
+    FitReport
+    StructuredFit
+    float
+        sigma.
+    """
+    model = CovarianceModel(design)
+    sizes = column_sizes(design)
+    objective = StructuredObjective.of(products, model, sizes, reml, sigma)
+    begins = _starts(objective, sizes, start)
+    minimum = best_minimum(
+        objective,
+        begins,
+        longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
+        max_eval=options.max_eval,
+    )
+    end = _canonical(objective, minimum.end)
+    x, found = objective.split(end)
+    phi = model.phi(x)
+    theta, factors = objective.theta(end, ridge=0.0)
+    value, _, _ = objective.solve(end, ridge=0.0)
+    gradient = minimum.gradient
+    values, _, scales = model.natural(phi)
+    fit = StructuredFit(
+        parts=model.reported,
+        values=values,
+        scales=scales,
+        phi=phi,
+        z=end,
+        gradient=gradient,
+        at_bounds=_bounds_in_words(model, phi, factors, sizes),
+    )
+    return _report(objective, minimum, theta, value), fit, found
+
+
+# The longest step of log sigma^2.
+LONGEST_LOG = 2.0
+
+
+def objective_of(design: Design, estimates: LinearEstimates) -> StructuredObjective:
+    """Return the objective that a fit minimized; its variables were `structured.z`."""
+    return StructuredObjective.of(
+        form_crossproducts(design),
+        CovarianceModel(design),
+        column_sizes(design),
+        estimates.reml,
+        estimates.sigma if estimates.sigma_fixed else None,
+    )
+
+
+def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | None) -> list[Array]:
+    """Return where to start, in the minimizer's variables."""
+    products, model = objective.products, objective.model
+    if start is not None:
+        _check_start(model, start)
+        sigma = objective.sigma or _profiled(objective, model.x(start))
+        return [objective.join(model.x(start), sigma)]
+    share = products.y_scale / np.sqrt(1.0 + len(model.parts))
+    sigma = objective.sigma or share
+    starts = model.starts([share / size for size in sizes])
+    begins = [objective.join(model.x(phi), sigma) for phi in starts]
+    effects = sum(part.structure.k**2 for part in model.parts) * max(
+        len(block) for block in products.workspace.design.by_term(
+            np.empty(products.workspace.design.q)
+        )
+    )  # fmt: skip
+    if len(begins) > 1 and effects > MANY:
+        values = [objective.solve(begin)[0] for begin in begins]
+        return [begins[int(np.nanargmin(values))]]
+    return begins
+
+
+def _check_start(model: CovarianceModel, start: Array) -> None:
+    """Refuse a start that is not one number, within its bounds, for each parameter."""
+    names = [
+        f"{part.group}.{part.structure.name}.{name}"
+        for part in model.parts
+        for name in part.structure.read().names
+    ]
+    if start.shape != (model.size,) or not np.isfinite(start).all():
+        raise OptionError(
+            f"start= must hold {model.size} finite numbers, for {', '.join(names)}; it has shape "
+            f"{start.shape}."
+        )
+    bounds = np.concatenate(
+        [np.asarray(part.structure.read().bounds, float).reshape(-1, 2) for part in model.parts]
+    )
+    for name, value, (low, high) in zip(names, start, bounds, strict=True):
+        if not low <= value <= high:
+            raise OptionError(f"start={value:g} for {name} is not between {low:g} and {high:g}.")
+
+
+def _profiled(objective: StructuredObjective, x: Array) -> float:
+    """Return a sigma to start from beside given covariances."""
+    products = objective.products
+    candidates = products.y_scale * np.array([1.0, 0.5, 0.25, 0.1])
+    values = [objective.solve(objective.join(x, sigma))[0] for sigma in candidates]
+    return float(candidates[int(np.nanargmin(np.where(np.isnan(values), np.inf, values)))])
+
+
+def _canonical(objective: StructuredObjective, z: Array) -> Array:
+    """Return the same point with standard deviations that are not negative."""
+    model = objective.model
+    x, sigma = objective.split(z)
+    out = x.copy()
+    for part in model.parts:
+        _, _, bounds, scales = part.structure.read()
+        at = part.phi.start + np.asarray(scales, dtype=int)
+        positive = np.asarray(bounds, float)[np.asarray(scales, dtype=int), 0] == 0
+        out[at[positive]] = np.abs(out[at[positive]])
+    return objective.join(out, sigma)
+
+
+def _bounds_in_words(
+    model: CovarianceModel, phi: Array, factors: tuple[Array, ...], sizes: list[Array]
+) -> tuple[str, ...]:
+    """Say which parameters are at the ends of their ranges."""
+    found = []
+    for part in model.parts:
+        own = phi[part.phi]
+        names, _, bounds, scales = part.structure.read()
+        limits = np.asarray(bounds, float)
+        at = part.free.coordinates.at_bounds(own)
+        where = f"{part.structure.name}() of {part.group!r}"
+        for i, name in enumerate(names):
+            if at[i]:
+                value = limits[i, 0 if at[i] < 0 else 1]
+                found.append(f"{name} of {where} is at the end of its range, {value:.4g}.")
+            elif i in scales and limits[i, 0] == 0:
+                part_size = sizes[part.block][part.columns]
+                relative = abs(own[i]) * float(part_size.max())
+                sigma = np.sqrt(np.max(np.diag(part.structure.sigma(own)))) or 1.0
+                if relative < 1e-6 * sigma or own[i] == 0:
+                    found.append(f"{name} of {where} is zero.")
+    return tuple(found)
+
+
+def _report(
+    objective: StructuredObjective, minimum: Minimum, theta: Array, value: float
+) -> FitReport:
+    """Say what happened in the words of all fits."""
+    message = _MESSAGES[minimum.status]
+    if not minimum.converged and np.isfinite(minimum.decrement):
+        message += (
+            f" The local quadratic model still promises a decrease of {minimum.decrement:.2g} in "
+            "the objective; try another start=."
+        )
+    log = np.array([objective.theta(z)[0] for z in minimum.points])
+    return FitReport(
+        optimizer="newton",
+        status=minimum.status,
+        message=message,
+        converged=minimum.converged and minimum.decrement <= CONVERGED_DECREMENT,
+        start=log[0],
+        end=theta,
+        initial_objective=float(minimum.values[0]),
+        objective=value,
+        evaluations=minimum.evaluations,
+        gradient=minimum.gradient,
+        gradient_norm=minimum.decrement,
+        hessian_min_eigenvalue=minimum.min_eigenvalue,
+        failed_evaluations=minimum.failures,
+        fitlog_theta=log,
+        fitlog_objective=minimum.values,
+    )

@@ -1,0 +1,202 @@
+"""The objective of a linear model whose covariances are functions of few parameters.
+
+The variables are z = (x, lambda): free coordinates of all structures, and lambda = log sigma^2
+unless sigma is given. With V = sigma^2 W^-1 + Z Sigma(x) Z', G(A) = tr(V^-1 A) - y'P A P y less,
+under REML, what the fixed effects take up, and V_i = dV / dz_i,
+
+    d f / d z_i = G(V_i),        d2 f / d z_i d z_j = average information + G(V_ij),
+
+where the average information of i and j is y'P V_i P V_j P y (Gilmour, Thompson and Cullis 1995).
+V_i = Z dSigma_i Z' for a coordinate, for lambda it is V - Z Sigma Z'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .covariance import factors_of, theta_of
+from .covariance_model import CovarianceModel, factor
+from .crossprod import Crossproducts
+from .trust_region import Evaluation
+
+__all__ = ["StructuredObjective", "gammas"]
+
+Array = NDArray[np.float64]
+
+# Added to Sigma relative to sigma^2, in units of the columns of Z: the factor is then never
+# singular where a structure reaches the end of its range.
+RIDGE = 1e-13
+
+
+def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) -> list[Array]:
+    """Return the derivative with respect to Sigma of every part, from that with respect to T.
+
+    The lower triangle of F = Gamma T, half the gradient, determines the symmetric Gamma: column
+    by column from the last.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (n_theta,)
+        With respect to the free elements of T.
+    factors : tuple of ndarray, shape (k, k)
+        Nonsingular T of each block.
+    model : CovarianceModel
+
+    Returns
+    -------
+    list of ndarray, shape (k, k)
+        With zeros where T of a diagonal structure has none.
+    """
+    halves = factors_of(gradient / 2.0, model.patterns)
+    out = []
+    for part in model.parts:
+        at = part.columns
+        F, T = halves[part.block][at, at], factors[part.block][at, at]
+        if not model.patterns[part.block][at, at][np.tril_indices(len(T), -1)].any():
+            out.append(np.diag(np.diag(F) / np.diag(T)))
+            continue
+        G = np.zeros_like(F)
+        for c in range(len(T) - 1, -1, -1):
+            below = slice(c + 1, None)
+            G[below, c] = (F[below, c] - G[below, below] @ T[below, c]) / T[c, c]
+            G[c, below] = G[below, c]
+            G[c, c] = (F[c, c] - G[c, below] @ T[below, c]) / T[c, c]
+        out.append(G)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class StructuredObjective:
+    """The objective with its derivatives; see `trust_region.Evaluate`.
+
+    Parameters
+    ----------
+    products : Crossproducts
+        Of the design; its criterion is set anew at every evaluation.
+    model : CovarianceModel
+    reml : bool
+    sigma : float or None
+        The residual standard deviation, if it is given.
+    ridges : tuple of ndarray, shape (k,)
+        What is added to the diagonals of Sigma / sigma^2.
+    """
+
+    products: Crossproducts
+    model: CovarianceModel
+    reml: bool
+    sigma: float | None
+    ridges: tuple[Array, ...]
+
+    @classmethod
+    def of(
+        cls,
+        products: Crossproducts,
+        model: CovarianceModel,
+        sizes: list[Array],
+        reml: bool,
+        sigma: float | None,
+    ) -> StructuredObjective:
+        """Make the objective, given the root mean squares of the columns of Z of each block."""
+        ridges = tuple(RIDGE / size**2 for size in sizes)
+        return cls(products, model, reml, sigma, ridges)
+
+    @property
+    def size(self) -> int:
+        """Number of variables."""
+        return self.model.size + (self.sigma is None)
+
+    def split(self, z: Array) -> tuple[Array, float]:
+        """Return x and sigma."""
+        if self.sigma is not None:
+            return z, self.sigma
+        return z[:-1], float(np.exp(z[-1] / 2.0))
+
+    def join(self, x: Array, sigma: float) -> Array:
+        """Return z."""
+        return x if self.sigma is not None else np.append(x, 2.0 * np.log(sigma))
+
+    def theta(self, z: Array, ridge: float = 1.0) -> tuple[Array, tuple[Array, ...]]:
+        """Return theta and the factors it consists of."""
+        x, sigma = self.split(z)
+        factors = [np.zeros(pattern.shape) for pattern in self.model.patterns]
+        for part in self.model.parts:
+            S = part.free.sigma(x[part.phi]) / sigma**2
+            own = self.ridges[part.block][part.columns]
+            factors[part.block][part.columns, part.columns] = factor(S, ridge * own)
+        return theta_of(factors, self.model.patterns), tuple(factors)
+
+    def solve(self, z: Array, ridge: float = 1.0) -> tuple[float, Array, tuple[Array, ...]]:
+        """Evaluate: return the value, the gradient in theta and the factors."""
+        _, sigma = self.split(z)
+        self.products.set_criterion(self.reml, sigma)
+        theta, factors = self.theta(z, ridge)
+        value, gradient = self.products.workspace.value_and_gradient(theta)
+        return value + self.products.constant(self.reml), gradient, factors
+
+    def value_and_gradient(self, z: Array) -> tuple[float, Array]:
+        """Return the objective and its gradient."""
+        value, by_theta, factors = self.solve(z)
+        if np.isnan(value):
+            return np.inf, np.full(self.size, np.nan)
+        x, sigma = self.split(z)
+        return value, self._gradient(x, sigma, gammas(by_theta, factors, self.model))
+
+    def _gradient(self, x: Array, sigma: float, G: list[Array]) -> Array:
+        out = np.empty(self.size)
+        shrink = 0.0
+        for part, own in zip(self.model.parts, G, strict=True):
+            own = own / sigma**2
+            slopes = part.free.derivatives(x[part.phi])
+            out[part.phi] = np.einsum("ij,mij->m", own, slopes)
+            shrink += float(np.vdot(own, part.free.sigma(x[part.phi])))
+        if self.sigma is None:
+            raw = self.products.workspace.solution()
+            unit = sigma / self.products.y_scale
+            out[-1] = raw.dof - raw.pwrss / unit**2 - shrink
+        return out
+
+    def __call__(self, z: Array) -> Evaluation:
+        """Return value, gradient and approximate Hessian."""
+        try:
+            value, by_theta, factors = self.solve(z)
+        except (FloatingPointError, OverflowError, ValueError):  # beyond the range of doubles
+            value = np.nan
+        if np.isnan(value):
+            nothing = np.full((self.size, self.size), np.nan)
+            return np.inf, nothing[0] if self.size else np.empty(0), nothing
+        x, sigma = self.split(z)
+        G = gammas(by_theta, factors, self.model)
+        gradient = self._gradient(x, sigma, G)
+        return value, gradient, self._curvature(x, sigma, G, gradient)
+
+    def _curvature(self, x: Array, sigma: float, G: list[Array], gradient: Array) -> Array:
+        workspace, m = self.products.workspace, self.model.size
+        unit = (sigma / self.products.y_scale) ** 2
+        scores = workspace.scores()
+        directions = [np.zeros((*e.shape, m + 1)) for e in scores]
+        second = np.zeros((self.size, self.size))
+        for part, own in zip(self.model.parts, G, strict=True):
+            e = scores[part.block][:, part.columns]
+            slopes = part.free.derivatives(x[part.phi]) / sigma**2
+            into = directions[part.block][:, part.columns]
+            into[:, :, part.phi] = np.einsum("lj,mij->lim", e, slopes, optimize=True)
+            into[:, :, m] = -e @ part.free.sigma(x[part.phi]) / sigma**2
+            bends = part.free.second_derivatives(x[part.phi])
+            second[part.phi, part.phi] = np.einsum("ij,mnij->mn", own / sigma**2, bends)
+        K = workspace.information(directions) / unit
+        if self.sigma is not None:
+            return np.asarray(K[:m, :m] + second)
+        s = sum(
+            np.einsum("li,lim->m", e, w, optimize=True)
+            for e, w in zip(scores, directions, strict=True)
+        )
+        edge = np.asarray(s) / unit
+        H = K.copy()
+        H[m, :m] += edge[:m]
+        H[:m, m] += edge[:m]
+        H[m, m] += 2.0 * edge[m] + workspace.solution().pwrss / unit
+        second[m, m] = gradient[m]
+        return np.asarray(H + second)

@@ -1,0 +1,122 @@
+"""Fits of a model with covariance structures to other responses, or without some rows.
+
+See `refits.Refits`. Every fit starts from the same parameters, moved inside their ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreWorkspace
+from ..errors import CoreError
+from ..frame.design import Design
+from .estimates import LinearEstimates
+from .linear_refits import LinearRefits
+from .refits import Fits, Fitter, Flag, RowNumbers, Solution
+from .structured import objective_of
+from .structured_objective import StructuredObjective
+from .trust_region import Minimum, minimize_newton
+
+__all__ = ["StructuredRefits"]
+
+Array = NDArray[np.float64]
+
+# Standard deviations are started at no less than this share of the residual one.
+LEAST_SHARE = 0.05
+
+
+class StructuredRefits(LinearRefits):
+    """A linear model with covariance structures ready to be fitted again.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : LinearEstimates
+        Whose structures say where fits start.
+    beta : ndarray, shape (rank,)
+        The coefficients of the fixed part that responses are given without.
+    """
+
+    def __init__(self, design: Design, estimates: LinearEstimates, beta: Array) -> None:
+        super().__init__(design, estimates, estimates.theta, beta)
+        assert estimates.structured is not None
+        self._objective = objective_of(design, estimates)
+        self._begin = _inside(self._objective, estimates.structured.phi, estimates.sigma)
+
+    def _of(self, workspace: CoreWorkspace) -> StructuredObjective:
+        products = replace(self._products, workspace=workspace)
+        return replace(self._objective, products=products)
+
+    def _minimize(self, objective: StructuredObjective) -> Minimum:
+        size = objective.size
+        longest = np.append(objective.model.longest(self._begin[: objective.model.size]), 2.0)
+        run = minimize_newton(objective, self._begin, longest=longest[:size])
+        if np.isfinite(run.value):
+            objective.solve(run.end, ridge=0.0)
+        return run
+
+    def fitter(self) -> Fitter:
+        """Return what fits to responses without their fixed part, in one thread."""
+        workspace = self._workspace(np.zeros(self.core.n), self._design.weights)
+        objective = self._of(workspace)
+        rank = len(self._estimates.beta)
+
+        def fit(responses: NDArray[Any], stop: Flag) -> Fits:
+            out = Fits.unknown(len(responses), rank, len(self._estimates.theta))
+            for r, y in enumerate(responses):
+                if stop[0]:
+                    return out.first(r)
+                workspace.set_response(y / self._products.y_scale)
+                run = self._minimize(objective)
+                if not np.isfinite(run.value):
+                    continue
+                _, sigma = objective.split(run.end)
+                out.objective[r], out.scale[r] = run.value, sigma
+                raw, R = workspace.solution(), self.basis.inverse
+                out.beta[r] = self._beta + R @ (self._products.y_scale * raw.beta)
+                out.covariance[r] = sigma**2 * (R @ raw.xvx_inverse @ R.T)
+                out.theta[r] = objective.theta(run.end, ridge=0.0)[0]
+                out.converged[r] = run.converged and sigma > self._products.rounding
+            return out
+
+        return fit
+
+    def without(self, rows: RowNumbers) -> Solution:
+        """Fit the model with weight zero for some rows."""
+        shift = self._without_rows(rows)
+        workspace, products = self._reweighted, self._products
+        objective = self._of(workspace)
+        run = self._minimize(objective)
+        if not np.isfinite(run.value):
+            raise CoreError("the objective cannot be evaluated without these rows.")
+        raw = workspace.solution()
+        _, sigma = objective.split(run.end)
+        constant = self._constant_without(rows, raw.dof) - products.constant(self._estimates.reml)
+        return Solution(
+            self.basis.coefficients(products.gamma + products.y_scale * (shift + raw.beta)),
+            sigma**2 * self.basis.covariance(raw.xvx_inverse),
+            objective.theta(run.end, ridge=0.0)[0],
+            sigma,
+            run.value + constant,
+            run.converged and sigma > products.rounding,
+        )
+
+
+def _inside(objective: StructuredObjective, phi: Array, sigma: float) -> Array:
+    """Return where to start: the parameters, off the ends of their ranges."""
+    model, out = objective.model, phi.copy()
+    for part in model.parts:
+        scales = np.asarray(part.structure.read().scales, dtype=int)
+        if not len(scales):
+            continue
+        at = part.phi.start + scales
+        least = LEAST_SHARE * float(np.abs(out[at]).max(initial=0.0)) or LEAST_SHARE * sigma
+        if part.structure.name not in ("us", "rr"):
+            out[at] = np.maximum(np.abs(out[at]), least)
+        elif not out[at].any():
+            out[part.phi] = part.structure.starts(np.full(part.structure.k, least))[0]
+    return objective.join(model.x(out), sigma)
