@@ -8,10 +8,12 @@ from ..bootstrap.refit import refit
 from ..bootstrap.replicates import Bootstrap
 from ..comparison.anova import anova
 from ..comparison.drop1 import drop1, ranova
+from ..diagnostics.check import check
 from ..diagnostics.cooks_distance import cooks_distance
 from ..diagnostics.influence import Influence, influence
 from ..diagnostics.leverage import leverage
 from ..diagnostics.re_pca import PrincipalComponents, re_pca
+from ..diagnostics.report import Problem, Report
 from ..diagnostics.residuals import residuals
 from ..diagnostics.row_influence import RowInfluence, get_influence
 from ..diagnostics.simulated_residuals import (
@@ -43,12 +45,15 @@ __all__ = [
     "Influence",
     "Power",
     "PrincipalComponents",
+    "Problem",
     "Profile",
+    "Report",
     "RowInfluence",
     "SimulatedResiduals",
     "SimulationTest",
     "anova",
     "bootstrap",
+    "check",
     "coefficient_tests",
     "cooks_distance",
     "denominators",

@@ -16,6 +16,7 @@ from ..comparison.drop1 import drop1 as _drop1
 from ..comparison.drop1 import ranova as _ranova
 from ..comparison.likelihood_ratio import likelihood_ratio as _likelihood_ratio
 from ..comparison.pairwise import t_test_pairwise as _t_test_pairwise
+from ..diagnostics.check import check as _check
 from ..diagnostics.cooks_distance import cooks_distance as _cooks_distance
 from ..diagnostics.influence import influence as _influence
 from ..diagnostics.leverage import leverage as _leverage
@@ -67,6 +68,7 @@ class Methods(MixedModelResults):
     power = _power
 
     # Diagnostics.
+    check = _check
     residuals = _residuals
     simulated_residuals = _simulated_residuals
     leverage = _leverage

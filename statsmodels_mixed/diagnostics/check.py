@@ -1,0 +1,130 @@
+"""What is wrong with a fit, in words, and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..results.base import unwrap
+from ..simulation.streams import Seed
+from .check_covariance import few_levels, not_identified, singular, too_many_effects
+from .check_fit import collinear, gradient, not_converged, rank_deficient, scales, separation
+from .report import Problem, Report
+from .simulated_residuals import DISCRETE, simulated_residuals
+
+__all__ = ["check"]
+
+CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
+    ("convergence", not_converged),
+    ("the gradient", gradient),
+    ("separation", separation),
+    ("parameters that the data do not determine", not_identified),
+    ("singular covariances", singular),
+    ("as many random effects as rows", too_many_effects),
+    ("grouping factors of few levels", few_levels),
+    ("dependent columns", rank_deficient),
+    ("collinear terms", collinear),
+    ("scales of columns", scales),
+)
+# p-values below this are worth a sentence.
+SMALL = 0.01
+
+
+def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = None) -> Report:
+    """Say in words what is wrong with a fit, and what to try.
+
+    Looked for are: a fit that did not converge, a gradient that did not vanish, separation,
+    covariance parameters that the data do not determine, singular covariances and which term
+    they belong to, as many random effects as rows, grouping factors of fewer than five levels,
+    columns that depend on each other, exactly or nearly, and columns on very different scales;
+    with `simulate` also overdispersion and too many zeros of counts, and responses that do not
+    have the distribution of the model.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    simulate : bool
+        Whether to compare the response with draws from the fit, too.
+    n, seed
+        Number of draws, and their seed, as in `simulated_residuals`.
+
+    Returns
+    -------
+    Report
+        Prints as sentences; its `problems` have `code`, `where`, `message`, `advice` and,
+        where there is one to suggest, a simpler `formula`.
+
+    Raises
+    ------
+    DataError
+        If draws are asked for and the data of the fit were removed.
+
+    See Also
+    --------
+    simulated_residuals, vif, re_pca
+
+    References
+    ----------
+    Bates, Kliegl, Vasishth and Baayen (2015), Parsimonious mixed models, arXiv:1506.04967.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> print(fit.check())
+    reaction ~ 1 + days + (1 + days | subj); ML
+    Nothing to say against this fit. Looked for: convergence, the gradient, separation,
+    parameters that the data do not determine, singular covariances, as many random effects
+    as rows, grouping factors of few levels, dependent columns, collinear terms, scales of
+    columns.
+    """
+    result = unwrap(result)
+    problems = [problem for _, look in CHECKS for problem in look(result)]
+    looked_for = tuple(name for name, _ in CHECKS)
+    hint = ""
+    if simulate:
+        problems += _simulated(result, n, seed)
+        looked_for += ("the distribution of the response",)
+    elif not result.estimates.linear and result.estimates.spec.family in DISCRETE:
+        hint = "check(simulate=True) looks for overdispersion and too many zeros as well."
+    formula = getattr(result.model, "formula_full", result.layout.response)
+    return Report(f"{formula}; {result.method}", problems, looked_for, hint)
+
+
+def _simulated(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
+    """Compare the response with draws from the fit."""
+    drawn = simulated_residuals(result, n, seed=seed)
+    over = zeros = None
+    if drawn.discrete:
+        over, zeros = drawn.dispersion("greater"), drawn.zero_inflation("greater")
+    found = False
+    if over is not None and over.pvalue < SMALL:
+        found = True
+        counts = result.estimates.spec.family != "binomial"
+        other = 'family="negative_binomial", or ' if counts else ""
+        yield Problem(
+            "overdispersion",
+            result.layout.response,
+            f"Overdispersed: the response varies {over.statistic:.2f} times as much about its "
+            f"means as the model says (p = {over.pvalue:.2g}); standard errors are too small.",
+            f"Try {other}a random effect for each row, (1 | row) with a column that numbers them.",
+        )
+    if zeros is not None and zeros.pvalue < SMALL:
+        found = True
+        yield Problem(
+            "zero_inflation",
+            result.layout.response,
+            f"Too many zeros: {zeros.statistic:.2f} times as many as the model has "
+            f"(p = {zeros.pvalue:.2g}).",
+            "If a family with more variance does not have them either, model them by themselves.",
+        )
+    uniform = drawn.uniformity()
+    if not found and uniform.pvalue < SMALL:
+        yield Problem(
+            "distribution",
+            result.layout.response,
+            "The response does not have the distribution of the model (simulated residuals are "
+            f"not uniform, p = {uniform.pvalue:.2g}).",
+            "plot.simulated_residuals() shows where: try a transformation, another family or "
+            "link, or what the mean lacks.",
+        )
