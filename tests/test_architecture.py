@@ -43,6 +43,7 @@ ROOMS = (
     "simulation",
     "bootstrap",
     "diagnostics",
+    "tidy",
     "saved",
     "models",
     "inference",

@@ -33,6 +33,9 @@ from ..results.degrees_of_freedom import coefficient_tests, denominators, f_test
 from ..results.with_inference import with_inference
 from ..simulation.simulate import simulate
 from ..standard_errors.contrast_tests import ContrastTests, FTest
+from ..tidy.augment import augment
+from ..tidy.glance import glance
+from ..tidy.tidy import tidy
 
 __all__ = [
     "ICC",
@@ -52,6 +55,7 @@ __all__ = [
     "SimulatedResiduals",
     "SimulationTest",
     "anova",
+    "augment",
     "bootstrap",
     "check",
     "coefficient_tests",
@@ -62,6 +66,7 @@ __all__ = [
     "emtrends",
     "f_test",
     "get_influence",
+    "glance",
     "icc",
     "influence",
     "joint_tests",
@@ -75,6 +80,7 @@ __all__ = [
     "residuals",
     "simulate",
     "simulated_residuals",
+    "tidy",
     "varpar_cov",
     "vif",
     "with_inference",

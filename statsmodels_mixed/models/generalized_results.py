@@ -147,6 +147,51 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         """
         return self.estimates.deviance
 
+    def deviance_at(self, n_agq: int) -> float:
+        """Return the deviance at the estimates by another number of quadrature points.
+
+        Parameters
+        ----------
+        n_agq : int
+            Points for each random effect of a level; 1 is the Laplace approximation.
+
+        Returns
+        -------
+        float
+            `deviance`, with the likelihood approximated anew and no parameter changed.
+
+        Raises
+        ------
+        OptionError
+            If the model has several grouping factors and `n_agq` is not 1, or it is not possible.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.objective
+
+        References
+        ----------
+        Pinheiro and Chao (2006), Journal of Computational and Graphical Statistics 15, 58-81.
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, "binomial").fit()
+        >>> round(fit.deviance_at(9) - fit.deviance, 3)
+        -0.262
+        """
+        estimates = self.estimates
+        objective = self.model.objective(
+            estimates.theta,
+            estimates.beta,
+            estimates.dispersion,
+            n_agq=n_agq,
+            hessian=estimates.hessian,
+        )
+        return self.deviance + objective - self.objective
+
     @property
     def dispersion(self) -> float:
         """Phi in the variance phi V(mu), alpha of the negative binomial, else 1."""
@@ -186,11 +231,13 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     # Display.
 
-    def coeftable(self, exponentiate: bool = False) -> pd.DataFrame:
+    def coeftable(self, level: float | None = None, exponentiate: bool = False) -> pd.DataFrame:
         """Return the coefficients with standard errors, z and two-sided p-values.
 
         Parameters
         ----------
+        level : float, optional
+            Give confidence intervals of this level too, such as 0.95.
         exponentiate : bool
             Give odds, rate or other ratios, exp(coefficient), in place of coefficients,
             with standard errors by the delta method and z and p of the coefficients.
@@ -203,7 +250,8 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         Raises
         ------
         OptionError
-            If the exponential of a coefficient is no ratio with the link of the model.
+            If the exponential of a coefficient is no ratio with the link of the model, or the
+            level is not between 0 and 1.
 
         See Also
         --------
@@ -218,11 +266,15 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         Intercept        0.497       0.042 -8.355       0.0
         urban[T.Y]       1.916       0.219  5.685       0.0
         """
-        table = super().coeftable()
+        if isinstance(level, bool):
+            raise OptionError("level= is a number; write exponentiate=True by name.")
+        table = super().coeftable(level)
         if exponentiate:
             name = self._ratio()
             table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
             table["Std. Error"] *= table.iloc[:, 0]
+            limits = [label for label in table.columns if label.endswith("%")]
+            table[limits] = np.exp(table[limits])
         return table
 
     def _ratio(self) -> str:

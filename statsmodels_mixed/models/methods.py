@@ -20,6 +20,7 @@ from ..diagnostics.check import check as _check
 from ..diagnostics.cooks_distance import cooks_distance as _cooks_distance
 from ..diagnostics.influence import influence as _influence
 from ..diagnostics.leverage import leverage as _leverage
+from ..diagnostics.re_pca import PrincipalComponents
 from ..diagnostics.re_pca import re_pca as _re_pca
 from ..diagnostics.residuals import residuals as _residuals
 from ..diagnostics.row_influence import get_influence as _get_influence
@@ -34,17 +35,20 @@ from ..plots.fit_plots import FitPlots
 from ..prediction.rows import open_new_data
 from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
-from ..results.base import MixedModelResults
+from ..results.short_names import ShortNames
 from ..results.summary2 import summary2 as _summary2
 from ..results.with_inference import with_inference as _with_inference
 from ..saved import save_fit as _save_fit
 from ..simulation.simulate import simulate as _simulate
+from ..tidy.augment import augment as _augment
+from ..tidy.glance import glance as _glance
+from ..tidy.tidy import tidy as _tidy
 from .elsewhere import OF_RESULTS, no_attribute
 
 __all__ = ["Methods"]
 
 
-class Methods(MixedModelResults):
+class Methods(ShortNames):
     """The methods of a result that are functions of a fit."""
 
     # Tests and comparison.
@@ -87,11 +91,21 @@ class Methods(MixedModelResults):
     re_pca = _re_pca
     vif = _vif
 
+    # Data frames.
+    tidy = _tidy
+    glance = _glance
+    augment = _augment
+
     # Display and storage.
     summary2 = _summary2
     to_dir = _save_fit
 
     _profile_intervals = coefficient_intervals
+
+    @property
+    def PCA(self) -> dict[str, PrincipalComponents]:
+        """Principal components of the correlations of the random effects; see `re_pca`."""
+        return _re_pca(self, corr=True)
 
     def __getattr__(self, name: str) -> Any:
         raise no_attribute(self, name, OF_RESULTS)

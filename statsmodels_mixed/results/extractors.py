@@ -1,7 +1,6 @@
 """The extractors of a fitted model: its numbers under the names used for mixed models.
 
-Everything is computed on demand from the frozen estimates and the names in `Layout`;
-only `condvar` needs the data.
+Everything is computed on demand from the frozen estimates and the names in `Layout`.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..fitting.problem import problem_of
 from ..standard_errors.undetermined import Undetermined
+from .conditional_modes import ConditionalModes
 from .criteria import Criteria
 from .layout import Dims, Layout
 from .varcorr import GroupCovariance, VarCorr
@@ -32,7 +31,7 @@ __all__ = ["Extractors"]
 Array = NDArray[np.float64]
 
 
-class Extractors(Criteria):
+class Extractors(Criteria, ConditionalModes):
     """Named views of a fit, for classes that fill in what the first few methods say."""
 
     estimates: Estimates
@@ -278,91 +277,6 @@ class Extractors(Criteria):
         """
         frames = {block.name: self.varcorr.covariance(block.name) for block in self.layout.blocks}
         return next(iter(frames.values())) if len(frames) == 1 else frames
-
-    # Random effects.
-
-    def ranef(self, uscale: bool = False) -> dict[str, pd.DataFrame]:
-        """Return the conditional modes of the random effects.
-
-        Parameters
-        ----------
-        uscale : bool
-            Give them on the spherical scale u; otherwise b = T u, on that of the linear
-            predictor (for a linear model that of the response).
-
-        Returns
-        -------
-        dict of DataFrame
-            By grouping factor: one row per level, one column per random effect. NaN where
-            the data do not determine the covariance parameters that a mode depends on; on the
-            spherical scale all are NaN then.
-
-        See Also
-        --------
-        LinearMixedModelResults.condvar
-
-        Examples
-        --------
-        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
-        >>> fit.ranef()["subj"].head(2).round(3)
-              Intercept   days
-        subj
-        S308      2.816  9.076
-        S309    -40.048 -8.644
-        """
-        modes = self.estimates.u if uscale else self.estimates.b
-        if self.undetermined is not None:
-            lost = self.undetermined.modes(self.estimates.effects_scale)
-            modes = tuple(
-                np.where(mask | (uscale & mask.any()), np.nan, b)
-                for b, mask in zip(modes, lost, strict=True)
-            )
-        return {
-            block.name: pd.DataFrame(values, index=block.levels, columns=list(block.columns))
-            for block, values in zip(self.layout.blocks, modes, strict=True)
-        }
-
-    @property
-    def random_effects(self) -> dict[object, pd.Series] | dict[str, dict[object, pd.Series]]:
-        """Conditional modes as statsmodels' `MixedLM` gives them: a Series by level.
-
-        With several grouping factors, such a dict for each of them. `ranef` gives
-        the same numbers as tables.
-        """
-        nested = {
-            name: {level: frame.iloc[i] for i, level in enumerate(frame.index)}
-            for name, frame in self.ranef().items()
-        }
-        return next(iter(nested.values())) if len(nested) == 1 else nested
-
-    def condvar(self) -> dict[str, Array]:
-        """Return the conditional covariance matrices of the random effects given the data.
-
-        Returns
-        -------
-        dict of ndarray, shape (l, k, k)
-            By grouping factor, one matrix per level; the parameters are taken as known.
-
-        Raises
-        ------
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        LinearMixedModelResults.ranef
-
-        Examples
-        --------
-        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
-        >>> fit.condvar()["subj"][0].round(2)
-        array([[140.97, -20.6 ],
-               [-20.6 ,   5.16]])
-        """
-        matrices = problem_of(self.kept_design(), self.estimates).conditional_variances()
-        return {
-            block.name: matrix for block, matrix in zip(self.layout.blocks, matrices, strict=True)
-        }
 
     def _require(self, values: Array) -> Array:
         """Return an array of length n unless `remove_data` has dropped it."""

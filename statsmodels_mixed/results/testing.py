@@ -195,15 +195,25 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         """Return the intervals of likelihood-ratio tests, shape (rank, 2)."""
         raise NotImplementedError
 
-    def coeftable(self) -> pd.DataFrame:
+    def coeftable(self, level: float | None = None) -> pd.DataFrame:
         """Return the coefficients with standard errors, tests that they are zero and p-values.
+
+        Parameters
+        ----------
+        level : float, optional
+            Give confidence intervals of this level too, such as 0.95.
 
         Returns
         -------
         DataFrame
             A row for each column of X, NaN for dropped ones: ``Coef.``, ``Std. Error``, then
             ``z`` and ``Pr(>|z|)``, or ``df``, ``t`` and ``Pr(>|t|)`` when degrees of freedom
-            were asked for.
+            were asked for; with a level ``Lower 95%`` and ``Upper 95%``.
+
+        Raises
+        ------
+        OptionError
+            If the level is not between 0 and 1.
 
         See Also
         --------
@@ -225,6 +235,12 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
             statistic: self.tvalues,
             f"Pr(>|{statistic}|)": self.pvalues,
         }
+        if level is not None:
+            if not 0 < level < 1:
+                raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+            limits = np.asarray(self.conf_int(1 - level))
+            columns |= {f"Lower {100 * level:g}%": limits[:, 0]}
+            columns |= {f"Upper {100 * level:g}%": limits[:, 1]}
         spread = {label: self._spread(values) for label, values in columns.items()}
         return pd.DataFrame(spread, index=self.coefnames)
 

@@ -205,6 +205,25 @@ class VarCorr:
         """
         return self.table().as_markdown()
 
+    def to_latex(self) -> str:
+        r"""Render as a LaTeX table.
+
+        Returns
+        -------
+        str
+
+        See Also
+        --------
+        VarCorr.to_frame, VarCorr.as_markdown
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> print(fit.varcorr.to_latex().splitlines()[0])
+        \begin{tabular}{llrrr}
+        """
+        return self.table().as_latex()
+
     def std_dev(self, name: str) -> pd.Series:
         """Return the standard deviations of the random effects of a grouping factor.
 

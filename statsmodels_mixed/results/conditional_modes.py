@@ -1,0 +1,232 @@
+"""The conditional modes of the random effects, by level: alone, with errors, with coefficients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from ..errors import OptionError
+from ..fitting.problem import problem_of
+from ..standard_errors.undetermined import Undetermined
+from .layout import Layout
+from .level_matrices import LevelMatrices
+
+if TYPE_CHECKING:
+    from ..fitting.estimates import Estimates
+    from ..frame.design import Design
+
+__all__ = ["ConditionalModes"]
+
+Array = NDArray[np.float64]
+
+
+class ConditionalModes:
+    """Conditional modes, for classes that hold estimates."""
+
+    estimates: Estimates
+    layout: Layout
+    undetermined: Undetermined | None
+
+    def kept_design(self) -> Design:
+        """Return the design of the fit, unless the data have been removed."""
+        raise NotImplementedError
+
+    @property
+    def fixef(self) -> pd.Series:
+        """Coefficients of the estimable columns of X."""
+        raise NotImplementedError
+
+    def ranef(
+        self,
+        uscale: bool = False,
+        *,
+        se: bool = False,
+        form: str = "wide",
+        level: float = 0.95,
+    ) -> Any:
+        """Return the conditional modes of the random effects.
+
+        Parameters
+        ----------
+        uscale : bool
+            Give them on the spherical scale u; otherwise b = T u, on that of the linear
+            predictor (for a linear model that of the response).
+        se : bool
+            With the conditional standard deviations, the parameters taken as known: in columns
+            whose names end in ``_std_error``.
+        form : {"wide", "long"}
+            A table for each grouping factor; or one table for all, with a row for each level and
+            effect: ``group``, ``level``, ``term``, ``estimate``, ``std_error``, ``lower``,
+            ``upper``.
+        level : float
+            Level of the intervals of the long form.
+
+        Returns
+        -------
+        dict of DataFrame, or DataFrame
+            By grouping factor: one row per level, one column per random effect. NaN where
+            the data do not determine the covariance parameters that a mode depends on; on the
+            spherical scale all are NaN then.
+
+        Raises
+        ------
+        OptionError
+            If the form is unknown, or errors are asked for on the spherical scale.
+        DataError
+            If the data were removed and errors are asked for.
+
+        See Also
+        --------
+        LinearMixedModelResults.condvar, LinearMixedModelResults.coef_by_group
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.ranef()["subj"].head(2).round(3)
+              Intercept   days
+        subj
+        S308      2.816  9.076
+        S309    -40.048 -8.644
+        >>> fit.ranef(form="long").head(2).round(2)
+          group level       term  estimate  std_error  lower  upper
+        0  subj  S308  Intercept      2.82      11.87 -20.46  26.09
+        1  subj  S308       days      9.08       2.27   4.62  13.53
+        """
+        if form not in ("wide", "long"):
+            raise OptionError(f"form= is 'wide' or 'long', not {form!r}.")
+        modes = self._modes(uscale)
+        if form == "wide" and not se:
+            return modes
+        if uscale:
+            raise OptionError("standard errors and intervals are those of b: leave uscale= out.")
+        if not 0 < level < 1:
+            raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+        errors = {
+            name: np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+            for name, matrices in self.condvar().items()
+        }
+        if form == "wide":
+            return {name: _with_errors(table, errors[name]) for name, table in modes.items()}
+        quantile = float(ndtri(0.5 + level / 2))
+        tables = [_long(name, table, errors[name], quantile) for name, table in modes.items()]
+        return pd.concat(tables, ignore_index=True)
+
+    def _modes(self, uscale: bool = False) -> dict[str, pd.DataFrame]:
+        modes = self.estimates.u if uscale else self.estimates.b
+        if self.undetermined is not None:
+            lost = self.undetermined.modes(self.estimates.effects_scale)
+            modes = tuple(
+                np.where(mask | (uscale & mask.any()), np.nan, b)
+                for b, mask in zip(modes, lost, strict=True)
+            )
+        return {
+            block.name: pd.DataFrame(values, index=block.levels, columns=list(block.columns))
+            for block, values in zip(self.layout.blocks, modes, strict=True)
+        }
+
+    @property
+    def random_effects(self) -> dict[object, pd.Series] | dict[str, dict[object, pd.Series]]:
+        """Conditional modes as statsmodels' `MixedLM` gives them: a Series by level.
+
+        With several grouping factors, such a dict for each of them. `ranef` gives
+        the same numbers as tables.
+        """
+        nested = {
+            name: {level: frame.iloc[i] for i, level in enumerate(frame.index)}
+            for name, frame in self._modes().items()
+        }
+        return next(iter(nested.values())) if len(nested) == 1 else nested
+
+    def condvar(self) -> dict[str, LevelMatrices]:
+        """Return the conditional covariance matrices of the random effects given the data.
+
+        Returns
+        -------
+        dict of LevelMatrices, shape (l, k, k)
+            By grouping factor, one matrix per level; the parameters are taken as known. Arrays,
+            with `of(level)` and `to_frame()` for their labels.
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModelResults.ranef
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.condvar()["subj"][0].round(2)
+        array([[140.97, -20.6 ],
+               [-20.6 ,   5.16]])
+        >>> fit.condvar()["subj"].of("S308").round(2)
+                   Intercept   days
+        Intercept     140.97 -20.60
+        days          -20.60   5.16
+        """
+        matrices = problem_of(self.kept_design(), self.estimates).conditional_variances()
+        return {
+            block.name: LevelMatrices(matrix, block.levels, block.columns)
+            for block, matrix in zip(self.layout.blocks, matrices, strict=True)
+        }
+
+    def coef_by_group(self) -> dict[str, pd.DataFrame]:
+        """Return the coefficients of every level: fixed effects plus conditional modes.
+
+        Returns
+        -------
+        dict of DataFrame
+            By grouping factor, one row per level: the estimable fixed effects, to which the mode
+            of the random effect of the same name is added; then random effects that have no fixed
+            effect. With several grouping factors the table of one holds its own effects alone.
+
+        See Also
+        --------
+        LinearMixedModelResults.ranef
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.coef_by_group()["subj"].head(2).round(3)
+              Intercept    days
+        subj
+        S308    254.221  19.543
+        S309    211.357   1.824
+        """
+        fixed = self.fixef
+        tables = {}
+        for name, modes in self._modes().items():
+            others = [column for column in modes.columns if column not in fixed.index]
+            table = modes.reindex(columns=[*fixed.index, *others], fill_value=0.0)
+            tables[name] = table.add(fixed.reindex(table.columns, fill_value=0.0), axis="columns")
+        return tables
+
+
+def _with_errors(table: pd.DataFrame, errors: Array) -> pd.DataFrame:
+    names = [f"{name}_std_error" for name in table.columns]
+    return table.join(pd.DataFrame(errors, index=table.index, columns=names))
+
+
+def _long(name: str, table: pd.DataFrame, errors: Array, quantile: float) -> pd.DataFrame:
+    """Return modes, shape (l, k), and their errors with a row for each."""
+    k = table.shape[1]
+    levels = table.index.to_flat_index() if isinstance(table.index, pd.MultiIndex) else table.index
+    estimate, error = table.to_numpy().ravel(), errors.ravel()
+    error = np.where(np.isnan(estimate), np.nan, error)
+    return pd.DataFrame(
+        {
+            "group": name,
+            "level": levels.repeat(k).astype(object),
+            "term": list(table.columns) * len(table),
+            "estimate": estimate,
+            "std_error": error,
+            "lower": estimate - quantile * error,
+            "upper": estimate + quantile * error,
+        }
+    )

@@ -1,0 +1,102 @@
+"""The data of a fit with what the fit says of each row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..diagnostics.cooks_distance import cooks_distance
+from ..diagnostics.leverage import leverage
+from ..diagnostics.residuals import residuals
+from ..errors import DataError
+from ..frame.table import open_table
+from ..results.base import MixedModelResults, unwrap
+from ..results.row_labels import row_labels
+
+__all__ = ["augment"]
+
+
+def augment(result: Any, data: Any = None) -> pd.DataFrame:
+    """Return the data with fitted values, residuals and measures of influence.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit, with its data.
+    data : table, optional
+        The table that the model was fitted to, for its other columns; rows are found by their
+        labels, and those that the fit left out are NaN. By default the columns and rows that the
+        model uses.
+
+    Returns
+    -------
+    DataFrame
+        With ``.fitted`` (the mean, random effects at their modes), ``.fixed`` (the mean with all
+        random effects zero), ``.resid`` (response less fitted), ``.std_resid`` (Pearson
+        residuals over their standard deviations, the leverage accounted for), ``.hat`` (leverage),
+        ``.cooksd`` (Cook's distance), and ``.weights`` and ``.offset`` where the model has them.
+
+    Raises
+    ------
+    DataError
+        If the data were removed, or `data` lacks rows of the fit.
+
+    See Also
+    --------
+    LinearMixedModelResults.tidy, LinearMixedModelResults.influence
+
+    References
+    ----------
+    Cook (1977), Technometrics 19, 15-18.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.augment()[["subj", "days", ".fitted", ".resid", ".hat"]].head(2).round(3)
+       subj  days  .fitted  .resid    .hat
+    0  S308     0  254.221  -4.661   0.222
+    1  S308     1  273.764 -15.059   0.165
+    """
+    result = unwrap(result)
+    design = result.kept_design()
+    values = {
+        ".fitted": result.fittedvalues,
+        ".fixed": np.asarray(result.predict()),
+        ".resid": result.resid,
+        ".std_resid": residuals(result, "pearson", scaled=True, standardized=True).to_numpy(),
+        ".hat": leverage(result).to_numpy(),
+        ".cooksd": cooks_distance(result).to_numpy(),
+    }
+    for name, given in ((".weights", design.weights), (".offset", design.offset)):
+        if given is not None:
+            values[name] = given
+    rows = pd.DataFrame(values, index=row_labels(result))
+    if data is None:
+        return pd.concat([_own_columns(result), rows], axis=1)
+    return _beside(data, rows)
+
+
+def _own_columns(result: MixedModelResults) -> pd.DataFrame:
+    frame, design = result.model.frame, result.kept_design()
+    if frame is not None:
+        return frame.table.copy()
+    table = pd.DataFrame(design.X, index=row_labels(result), columns=list(design.x_names))
+    table.insert(0, design.response_name, design.y)
+    return table
+
+
+def _beside(data: Any, rows: pd.DataFrame) -> pd.DataFrame:
+    """Put values of rows beside the rows of a table with the same labels."""
+    table = open_table(data)
+    whole = table.whole().copy()
+    whole.index = table.index
+    if len(whole) == len(rows) and whole.index.equals(rows.index):
+        return pd.concat([whole, rows], axis=1)
+    if not whole.index.is_unique or not rows.index.is_unique:
+        raise DataError("rows cannot be found in data=, whose labels occur twice: reset its index.")
+    lost = rows.index.difference(whole.index)
+    if len(lost):
+        raise DataError(f"data= lacks {len(lost)} rows of the fit (first: {lost[0]!r}).")
+    return whole.join(rows)

@@ -1,0 +1,197 @@
+"""The parameters of a fit, one in each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..bootstrap.bootstrap import bootstrap
+from ..bootstrap.replicates import Bootstrap
+from ..errors import OptionError
+from ..profile.profile import Profile, profile
+from ..results.base import MixedModelResults, unwrap
+
+__all__ = ["tidy"]
+
+COLUMNS = (
+    *("effect", "component", "group", "term", "estimate", "std_error"),
+    *("statistic", "df", "pvalue", "lower", "upper"),
+)
+_EFFECTS = ("fixed", "ran_pars", "ran_vals")
+# The kinds of parameters in tables of profiles and bootstraps.
+_SCALES = {"sigma": "sd__Observation", "dispersion": "dispersion"}
+
+
+def tidy(
+    result: Any,
+    effects: str | Sequence[str] = "all",
+    conf_int: bool = True,
+    conf_method: str | Profile | Bootstrap = "wald",
+    *,
+    level: float = 0.95,
+    exponentiate: bool = False,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return the parameters of a fit as a table with a row for each.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    effects : str or sequence of str
+        ``"fixed"`` (coefficients), ``"ran_pars"`` (standard deviations and correlations of
+        random effects, the residual standard deviation or the dispersion), ``"ran_vals"``
+        (conditional modes), some of them; or ``"all"``, the first two.
+    conf_int : bool
+        Give confidence limits.
+    conf_method : {"wald", "profile", "bootstrap"}, Profile or Bootstrap
+        How limits are found: from the standard errors, which gives none for standard deviations
+        and correlations; by profile likelihood; or by the bootstrap. A profile or replicates that
+        are there already are used.
+    level : float
+        Level of confidence.
+    exponentiate : bool
+        Give odds, rate or other ratios in place of coefficients.
+    **options
+        For `bootstrap`: `n`, 1000 by default, `seed` and others.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``effect``, ``component`` (``"cond"``), ``group``, ``term``,
+        ``estimate``, ``std_error``, ``statistic``, ``df``, ``pvalue``, ``lower`` and ``upper``; the
+        last two only with `conf_int`. What does not apply is NaN. Degrees of freedom of normal
+        tests are infinite.
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible or not one of the method.
+
+    See Also
+    --------
+    LinearMixedModelResults.glance, LinearMixedModelResults.augment
+
+    Notes
+    -----
+    Names of terms are those of R's broom.mixed: ``sd__days``, ``cor__Intercept.days``,
+    ``sd__Observation``.
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.tidy()[["effect", "group", "term", "estimate", "lower", "upper"]].round(2)
+         effect     group                 term  estimate   lower   upper
+    0     fixed                      Intercept    251.41  238.41  264.40
+    1     fixed                           days     10.47    7.52   13.41
+    2  ran_pars      subj        sd__Intercept     23.78     NaN     NaN
+    3  ran_pars      subj             sd__days      5.72     NaN     NaN
+    4  ran_pars      subj  cor__Intercept.days      0.08     NaN     NaN
+    5  ran_pars  Residual      sd__Observation     25.59     NaN     NaN
+    """
+    result = unwrap(result)
+    wanted = _read_effects(effects)
+    if not 0 < level < 1:
+        raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+    if exponentiate and not hasattr(result, "_ratio"):
+        raise OptionError("exponentials of coefficients are ratios in generalized models only.")
+    limits = _limits(result, wanted, conf_method, level, options) if conf_int else None
+    tables = []
+    if "fixed" in wanted:
+        tables.append(_fixed(result, limits, level, exponentiate))
+    if "ran_pars" in wanted:
+        tables.append(_random_parameters(result, limits))
+    if "ran_vals" in wanted:
+        modes = result.ranef(form="long", level=level).assign(effect="ran_vals")
+        tables.append(modes.reindex(columns=["level", *COLUMNS]))
+    table = pd.concat(tables, ignore_index=True)
+    columns = [*COLUMNS[:3], *(["level"] if "ran_vals" in wanted else []), *COLUMNS[3:]]
+    table["component"] = "cond"
+    return table.reindex(columns=columns if conf_int else columns[:-2])
+
+
+def _read_effects(effects: str | Sequence[str]) -> tuple[str, ...]:
+    given = (effects,) if isinstance(effects, str) else tuple(effects)
+    wanted = _EFFECTS[:2] if given == ("all",) else given
+    wrong = [name for name in wanted if name not in _EFFECTS]
+    if wrong or not wanted:
+        raise OptionError(f"effects= is 'all' or some of {', '.join(_EFFECTS)}, not {effects!r}.")
+    return wanted
+
+
+def _limits(
+    result: MixedModelResults,
+    wanted: Sequence[str],
+    method: str | Profile | Bootstrap,
+    level: float,
+    options: dict[str, Any],
+) -> pd.DataFrame | None:
+    """Return limits by kind and name, None for Wald intervals."""
+    if method == "bootstrap":
+        method = bootstrap(result, options.pop("n", 1000), **options)
+        options = {}
+    elif method == "profile":
+        kinds = ["beta"] if "fixed" in wanted else []
+        if "ran_pars" in wanted:
+            kinds += [
+                kind for kind in ("sigma", "dispersion") if result.estimates.scale_name == kind
+            ]
+            kinds += ["sd"]
+            kinds += ["corr"] if any(len(b.columns) > 1 for b in result.layout.blocks) else []
+        method = profile(result, kinds or None, level=max(level, 0.999))
+    if options:
+        raise OptionError(f"{next(iter(options))}= is no option of this method.")
+    if isinstance(method, Profile | Bootstrap):
+        return method.conf_int(1 - level)
+    if method != "wald":
+        raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
+    return None
+
+
+def _fixed(
+    result: MixedModelResults, limits: pd.DataFrame | None, level: float, exponentiate: bool
+) -> pd.DataFrame:
+    table = result.coeftable(level)
+    table.columns = ["estimate", "std_error", *table.columns[2:]]
+    table = table.rename(columns={table.columns[-2]: "lower", table.columns[-1]: "upper"})
+    test = [name for name in table.columns if name in ("t", "z") or name.startswith("Pr(")]
+    table = table.rename(columns=dict(zip(test, ("statistic", "pvalue"), strict=True)))
+    if "df" not in table:
+        table["df"] = np.where(table["estimate"].isna(), np.nan, np.inf)
+    if limits is not None:
+        own = limits.loc["beta"] if "beta" in limits.index.get_level_values(0) else limits.iloc[:0]
+        table[["lower", "upper"]] = own[["lower", "upper"]].reindex(table.index)
+    if exponentiate:
+        result._ratio()
+        changed = ["estimate", "lower", "upper"]
+        table[changed] = np.exp(table[changed])
+        table["std_error"] *= table["estimate"]
+    return table.reset_index(names="term").assign(effect="fixed", group="")
+
+
+def _random_parameters(result: MixedModelResults, limits: pd.DataFrame | None) -> pd.DataFrame:
+    rows: list[tuple[str, str, str, str, float]] = []  # group, term, kind, name, estimate
+    for group in result.varcorr.groups:
+        names, rho = group.columns, group.correlation
+        for i, sd in enumerate(group.std_dev):
+            term = f"sd__{names[i]}"
+            rows.append((group.name, term, "sd", f"{group.name}.{names[i]}", float(sd)))
+        for s in range(len(names)):
+            for r in range(s + 1, len(names)):
+                if group.estimated[r, s]:
+                    key = f"{group.name}.{names[r]}.{names[s]}"
+                    term = f"cor__{names[s]}.{names[r]}"
+                    rows.append((group.name, term, "corr", key, float(rho[r, s])))
+    scale = result.estimates.scale_name
+    if scale in _SCALES:
+        value = result.sigma if scale == "sigma" else result.estimates.dispersion
+        rows.append(("Residual", _SCALES[scale], scale, "", float(value)))
+    table = pd.DataFrame(rows, columns=["group", "term", "kind", "name", "estimate"])
+    keys = pd.MultiIndex.from_frame(table[["kind", "name"]])
+    for side in ("lower", "upper"):
+        found = None if limits is None else limits[side]
+        table[side] = np.nan if found is None else found.reindex(keys).to_numpy()
+    return table.assign(effect="ran_pars")
