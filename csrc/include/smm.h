@@ -97,6 +97,7 @@ typedef struct {
 /* Sizes of the analysed problem, for curiosity and tests. */
 typedef struct {
     int64_t n, q, nblocks, head_values;
+    int64_t workspace_bytes; /* of a workspace; INT64_MAX when that has no size */
     int32_t p, nterms, ntheta, nodes, head_nodes, tail_size;
 } smm_sizes;
 

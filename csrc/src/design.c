@@ -133,6 +133,7 @@ int smm_design_sizes(const smm_design *d, smm_sizes *out)
     out->q = d->q;
     out->nblocks = d->nblocks;
     out->head_values = d->tail_at;
+    out->workspace_bytes = smm_workspace_bytes(d);
     out->p = d->p;
     out->nterms = d->nterms;
     out->ntheta = d->ntheta;

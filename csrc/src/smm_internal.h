@@ -209,6 +209,9 @@ static inline int32_t smm_ld(const smm_design *d, int32_t col)
     return col < d->nhead ? d->height[col] : d->qt;
 }
 
+/* workspace.c: the memory that a workspace takes. */
+int64_t smm_workspace_bytes(const smm_design *d);
+
 /* analyse.c */
 int smm_analyse(smm_design *d);
 

@@ -76,6 +76,14 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->small_tmp = take(a, larger(scratch, 2 * columns + 2 * m + k2), f);
 }
 
+int64_t smm_workspace_bytes(const smm_design *d)
+{
+    smm_workspace ws = {.design = d};
+    arena a = {NULL, 0, 0};
+    lay_out(&ws, d, &a);
+    return a.overflow || a.used > INT64_MAX ? INT64_MAX : (int64_t)a.used;
+}
+
 int smm_workspace_create(const smm_design *d, smm_workspace **out)
 {
     if (!out) return SMM_EINVAL;

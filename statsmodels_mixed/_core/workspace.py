@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
+from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions, c_options
 from .structure import CoreDesign
@@ -85,7 +86,9 @@ class CoreWorkspace:
         self.design = design
         self._lock = threading.Lock()
         # As many as any call here can use; to be entered for several of them, too.
-        self.threads = blas_threads(design.sizes["tail_size"])
+        sizes = design.sizes
+        self.threads = blas_threads(sizes["tail_size"])
+        refuse_beyond_memory(sizes)
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
         check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")

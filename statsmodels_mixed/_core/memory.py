@@ -1,0 +1,65 @@
+"""Memory that a model will need, compared with what there is before it is asked for.
+
+An operating system that promises more memory than it has ends the process when the promise is
+called; a sentence beforehand is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["available_memory", "refuse_beyond_memory"]
+
+# Smaller models are not worth a look.
+SMALL = 1 << 28
+GIB = 1 << 30
+
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available_memory() -> int | None:
+    """Return the bytes that this process may still take; None where the system does not say.
+
+    On Linux the memory that is free or can be made so, and what the process's control group is
+    allowed beyond what it has.
+    """
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return None
+    try:
+        limit = int((_GROUP / "memory.max").read_text())
+        used = int((_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no group, or one without a limit: "max"
+        return free * 1024
+    return min(free * 1024, max(limit - used, 0))
+
+
+def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
+    """Raise when a workspace would need more memory than there is.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Those of a design, see ``smm_sizes`` in the C header.
+
+    Raises
+    ------
+    MemoryError
+        The message says how much is needed, and for how many random effects.
+    """
+    needed = sizes["workspace_bytes"]
+    if needed < SMALL:
+        return
+    available = available_memory()
+    if available is None or needed <= available:
+        return
+    tail = sizes["tail_size"]
+    raise MemoryError(
+        f"The model needs {needed / GIB:.3g} GiB of memory and {available / GIB:.3g} GiB are "
+        f"available: crossed factors leave a dense matrix of {tail} random effects. Leave out the "
+        "crossed factor with the fewest levels, or fit a part of its levels."
+    )
