@@ -115,9 +115,11 @@ class Family:
         if len(self.t) == 1 or self.adjust == "none":
             out[known] = raw
         elif self.adjust == "tukey":
-            out[known] = _studentized_range_tail(np.sqrt(2.0) * t, self.means, df)
+            tail = _studentized_range_tail(np.sqrt(2.0) * t, self.means, df)
+            out[known] = _within_bounds(tail, raw, self.means * (self.means - 1) / 2)
         elif self.adjust in ("dunnett", "mvt"):
-            out[known] = exceedance(t, df, self.correlation()[np.ix_(known, known)])
+            tail = exceedance(t, df, self.correlation()[np.ix_(known, known)])
+            out[known] = _within_bounds(tail, raw, len(t))
         elif self.adjust == "scheffe":
             out[known] = _f_tail(t**2 / self.rank, self.rank, df)
         elif self.adjust == "sidak":
@@ -151,6 +153,14 @@ class Family:
         return out
 
 
+def _within_bounds(tail: Array, raw: Array, tests: float) -> Array:
+    """Keep the tail of a maximum between that of one of its parts and Bonferroni's bound.
+
+    Far out it is 1 minus a probability without any digits left, and close to that bound.
+    """
+    return np.asarray(np.clip(tail, raw, np.minimum(1.0, tests * raw)))
+
+
 def _smooth(df: Array, compute: Callable[[float], float]) -> Array:
     """Compute a smooth function of 1 / df, which is expensive, for several df."""
     x = 1.0 / df
@@ -173,7 +183,7 @@ def _studentized_range_tail(q: Array, means: int, df: Array) -> Array:
     # Slow to import, and only for this.
     from scipy.stats import studentized_range  # noqa: PLC0415
 
-    return np.asarray(np.clip(studentized_range.sf(q, means, df), 0.0, 1.0))
+    return np.asarray(studentized_range.sf(q, means, df))
 
 
 def _range_quantile(level: float, means: int, df: float) -> float:

@@ -15,7 +15,6 @@ from ..comparison.anova import anova as _anova
 from ..comparison.drop1 import drop1 as _drop1
 from ..comparison.drop1 import ranova as _ranova
 from ..comparison.likelihood_ratio import likelihood_ratio as _likelihood_ratio
-from ..comparison.pairwise import t_test_pairwise as _t_test_pairwise
 from ..diagnostics.check import check as _check
 from ..diagnostics.cooks_distance import cooks_distance as _cooks_distance
 from ..diagnostics.influence import influence as _influence
@@ -30,6 +29,7 @@ from ..diagnostics.variance_explained import r2 as _r2
 from ..diagnostics.vif import vif as _vif
 from ..marginal.emmeans import emmeans as _emmeans
 from ..marginal.joint_tests import joint_tests as _joint_tests
+from ..marginal.pairwise import t_test_pairwise as _t_test_pairwise
 from ..marginal.trends import emtrends as _emtrends
 from ..plots.fit_plots import FitPlots
 from ..prediction.rows import open_new_data

@@ -1,8 +1,7 @@
 """Differences between the levels of a factor, averaged over what it interacts with.
 
-The mean of a level is that of a reference grid: all combinations of the levels of the factors
-that the factor interacts with, each with the same weight, and the covariates among these at their
-means (as the R package emmeans has it). For any coding of X, a difference of two such
+The mean of a level is that of the reference grid of what the factor interacts with: the same that
+`emmeans` has, with equal weights. For any coding of X, a difference of two such
 means is a combination of the coefficients of all its columns.
 """
 
@@ -13,16 +12,16 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import MultiCompResult
 from statsmodels.stats.multitest import multipletests
 
+from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.coding import CodedMatrix
-from ..frame.new_data import NewData
-from .fixed_terms import FixedTerm, columns_of, terms_of
+from .reference_grid import reference_grid
+from .variables import grid_variables
 
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["t_test_pairwise"]
 
 Array = NDArray[np.float64]
-
-# Rows of the largest reference grid.
-MOST_ROWS = 100_000
 
 
 def t_test_pairwise(
@@ -45,8 +41,8 @@ def t_test_pairwise(
 ) -> MultiCompResult:
     """Compare all pairs of levels of a categorical term of the fixed part.
 
-    The means of the levels are averaged over the levels of factors that interact with the
-    term, each with the same weight, at the means of covariates that do.
+    They are differences of marginal means (see `emmeans`): averaged over the levels of factors
+    that interact with the term, each with the same weight, at the means of covariates that do.
 
     Parameters
     ----------
@@ -76,7 +72,7 @@ def t_test_pairwise(
 
     See Also
     --------
-    LinearMixedModelResults.t_test
+    LinearMixedModelResults.emmeans, LinearMixedModelResults.t_test
 
     Examples
     --------
@@ -94,7 +90,7 @@ def t_test_pairwise(
     if factor_labels is not None and len(factor_labels) != len(levels):
         raise OptionError(f"factor_labels must have {len(levels)} labels, one per level.")
     labels = levels if factor_labels is None else list(factor_labels)
-    means = _level_means(frame, term_name, levels, coding, place, len(result.coefnames))
+    means = _level_means(result, term_name, levels, coding, place)
     pairs = list(combinations(range(len(levels)), 2))
     full = np.array([means[j] - means[i] for i, j in pairs]).reshape(len(pairs), means.shape[1])
     contrasts, estimable = result._of_estimable(full)
@@ -119,72 +115,40 @@ def t_test_pairwise(
 
 
 def _level_means(
-    frame: ModelFrame, name: str, levels: list[Any], coding: Array, place: slice, width: int
+    result: MixedModelResults,
+    name: str,
+    levels: list[Any],
+    coding: Array,
+    place: slice,
 ) -> Array:
     """Return a row over all columns of X for every level, up to what all levels share."""
+    frame = result.model.frame
+    assert frame is not None
     terms = terms_of(frame.fixed)
     own = next(term for term in terms if term.name == name)
     outer = [term for term in terms if own.factors < term.factors or (
         own.factors <= term.factors and term.numbers
     )]  # fmt: skip
     if not outer:
-        rows = np.zeros((len(levels), width))
+        rows = np.zeros((len(levels), len(result.coefnames)))
         rows[:, place] = coding
         return rows
-    grid = _grid(frame, own, outer)
-    X = NewData.of_table(grid, frame).fixed()
+    taking_part = {
+        column
+        for term in (own, *outer)
+        for factor in (*term.factors, *term.numbers)
+        for column in columns_of(factor, frame.table)
+    }
+    others = [v for v in grid_variables(frame, None) if v.name not in taking_part]
+    X = reference_grid(result, {v.name: v.values[:1] for v in others}).matrix()
     at = np.abs(X[:, None, place] - coding).max(axis=2).argmin(axis=1)
     counts = np.bincount(at, minlength=len(levels))
     if not counts.all():
         lost = levels[int(np.argmin(counts))]
         raise DataError(f"no row of the fit has the level {lost!r} of {name!r}.")
-    rows = np.zeros((len(levels), width))
+    rows = np.zeros((len(levels), X.shape[1]))
     np.add.at(rows, at, X)
     return rows / counts[:, None]
-
-
-def _grid(frame: ModelFrame, own: FixedTerm, outer: list[FixedTerm]) -> pd.DataFrame:
-    """Return the reference grid of a factor and what it interacts with, as new data.
-
-    Columns of the data that play no part in these have one value throughout.
-    """
-    table = frame.table[list(frame.fixed.columns)]
-    if not len(table):
-        raise DataError(
-            f"the data of this result were removed: pairs of levels of {own.name!r}, which is part "
-            "of an interaction, need them."
-        )
-    factors = dict.fromkeys(
-        column
-        for term in (own, *outer)
-        for factor in sorted(term.factors, key=str)
-        for column in columns_of(factor, table)
-    )
-    numbers = dict.fromkeys(
-        column for term in outer for factor in term.numbers for column in columns_of(factor, table)
-    )
-    grid = table.iloc[[0]].reset_index(drop=True)
-    for column in numbers:
-        if column not in factors:
-            grid[column] = float(np.mean(np.asarray(table[column], dtype=float)))
-    for column in factors:
-        values = table[column].drop_duplicates().reset_index(drop=True)
-        values = _distinct(frame, grid, column, values)
-        if len(grid) * len(values) > MOST_ROWS:
-            raise OptionError(
-                f"the reference grid of {own.name!r} has more than {MOST_ROWS} combinations: "
-                "give the contrasts to t_test."
-            )
-        grid = grid.drop(columns=column).merge(values.to_frame(column), how="cross")
-    return grid
-
-
-def _distinct(frame: ModelFrame, grid: pd.DataFrame, column: str, values: pd.Series) -> pd.Series:
-    """Return one of the values of a column for each level that a factor makes of them."""
-    trial = grid.iloc[[0]].drop(columns=column).merge(values.to_frame(column), how="cross")
-    X = NewData.of_table(trial, frame).fixed()
-    _, first = np.unique(X, axis=0, return_index=True)
-    return values.iloc[np.sort(first)]
 
 
 def _single_factor(frame: ModelFrame | None, name: str) -> tuple[list[Any], Array, slice]:
