@@ -31,7 +31,8 @@ ADJUSTMENTS = {
     "none": "",
     "tukey": "Tukey's method for a family of {means} estimates",
     "dunnett": "Dunnett's method for {tests} tests, by the multivariate t distribution",
-    "mvt": "single step for {tests} tests, by the multivariate t distribution",
+    "dunnettx": "an approximation of Dunnett's method for {tests} tests",
+    "mvt": "a single step for {tests} tests, by the multivariate t distribution",
     "scheffe": "Scheffe's method with {rank} dimensions",
     "sidak": "Sidak's method for {tests} tests",
     "bonferroni": "Bonferroni's method for {tests} tests",
@@ -120,6 +121,8 @@ class Family:
         elif self.adjust in ("dunnett", "mvt"):
             tail = exceedance(t, df, self.correlation()[np.ix_(known, known)])
             out[known] = _within_bounds(tail, raw, len(t))
+        elif self.adjust == "dunnettx":
+            out[known] = np.clip(1.0 - _near_dunnett(t, len(self.t), df), 0.0, 1.0)
         elif self.adjust == "scheffe":
             out[known] = _f_tail(t**2 / self.rank, self.rank, df)
         elif self.adjust == "sidak":
@@ -144,6 +147,8 @@ class Family:
         elif self.adjust in ("dunnett", "mvt"):
             correlation = self.correlation()[np.ix_(known, known)]
             out[known] = _smooth(df, quantiles(level, correlation))
+        elif self.adjust == "dunnettx":
+            out[known] = _smooth(df, lambda d: _near_dunnett_quantile(level, len(self.t), d))
         elif self.adjust == "scheffe":
             out[known] = np.sqrt(self.rank * _f_quantile(level, self.rank, df))
         else:
@@ -197,6 +202,26 @@ def _range_quantile(level: float, means: int, df: float) -> float:
         return float(studentized_range.cdf(q, means, df)) - level
 
     return float(brentq(beyond, 0.99 * low, 1.01 * high, xtol=1e-10))
+
+
+def _near_dunnett(t: Array, tests: int, df: Array) -> Array:
+    """Return P(max |T_i| <= t) as emmeans has it: a mixture of Tukey's and Sidak's."""
+    from scipy.stats import studentized_range  # noqa: PLC0415 - as above
+
+    means = (1.0 + np.sqrt(1.0 + 8.0 * tests)) / 2.0
+    tukey = studentized_range.cdf(np.sqrt(2.0) * t, means, df)
+    sidak = (1.0 - two_sided(t, df)) ** tests
+    return np.asarray(tukey + (sidak - tukey) / tests)
+
+
+def _near_dunnett_quantile(level: float, tests: int, df: float) -> float:
+    tail = (1.0 - level) / 2.0
+    low, high = np.asarray(stdtrit(df, [1.0 - tail, 1.0 - tail / tests]))
+
+    def beyond(t: float) -> float:
+        return float(_near_dunnett(np.array([t]), tests, np.array([df]))[0]) - level
+
+    return float(brentq(beyond, 0.9 * low, 1.1 * high, xtol=1e-9))
 
 
 def _f_tail(f: Array, rank: int, df: Array) -> Array:

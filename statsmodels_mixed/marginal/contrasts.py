@@ -194,7 +194,7 @@ def make_contrasts(
         adjust=adjust,
         family_size=tuple(sizes),
         level=level,
-        title=f"Contrasts of marginal means: {words}",
+        title=f"{means.title.replace('Estimated', 'Contrasts of', 1)}: {words}",
         facts=tuple(facts),
         matrix=matrix,
     )

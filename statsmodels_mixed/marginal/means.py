@@ -110,11 +110,11 @@ class EstimatedMeans(Estimated):
             list for none.
         adjust : str, optional
             Adjustment of p-values and intervals within each value of `by`: ``"tukey"``,
-            ``"dunnett"``, ``"mvt"`` (single step), ``"scheffe"``, ``"sidak"``,
-            ``"bonferroni"``, ``"holm"``, ``"hochberg"``, ``"hommel"``, ``"fdr"``, ``"by"`` or
-            ``"none"``. By default Tukey's for pairwise differences, Dunnett's for those from a
-            control, a single step for ``"consec"`` and ``"mean_chg"``, the false discovery rate for
-            effects, none for others.
+            ``"dunnett"``, ``"dunnettx"`` (what R has for it), ``"mvt"`` (single step),
+            ``"scheffe"``, ``"sidak"``, ``"bonferroni"``, ``"holm"``, ``"hochberg"``,
+            ``"hommel"``, ``"fdr"``, ``"by"`` or ``"none"``. By default Tukey's for pairwise
+            differences, Dunnett's for those from a control, a single step for ``"consec"`` and
+            ``"mean_chg"``, the false discovery rate for effects, none for others.
         level : float, optional
             Of the intervals; by default that of the means.
         ref : str or int, optional
