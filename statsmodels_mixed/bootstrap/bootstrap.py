@@ -23,6 +23,7 @@ from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.parameters import CovarianceParameters, check_count
+from ..results.progress import Progress
 from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
@@ -31,7 +32,7 @@ from .recipe import Recipe, Rows
 from .refitters import Refitter, ResponseRefitter
 from .replicate_file import ReplicateFile
 from .replicates import Bootstrap
-from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads, progress_bar
+from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
 
 __all__ = ["bootstrap"]
 
@@ -51,7 +52,7 @@ def bootstrap(
     sigma: float | None = None,
     dispersion: float | None = None,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     path: str | PathLike[str] | None = None,
     resume: Bootstrap | None = None,
 ) -> Bootstrap:
@@ -87,8 +88,9 @@ def bootstrap(
         Hypothesized parameters to draw from; see `simulate`.
     threads : int, optional
         Number of threads; by default the number of processors this process may use.
-    progress : bool
-        Show a progress bar, which needs the package tqdm.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm; by default in terminals and
+        notebooks, after a second.
     path : str or path, optional
         An Arrow file to which replicates are appended as they are done. If it exists,
         its replicates are taken over and the rest is computed: a run that was killed
@@ -163,7 +165,7 @@ def bootstrap(
         file = None
         if path is not None:
             file = stack.enter_context(ReplicateFile(path, recipe, n))
-        bar = stack.enter_context(progress_bar(n, len(kept[0]), progress))
+        bar = stack.enter_context(Progress("bootstrap", n, progress, done=len(kept[0])))
         stack.enter_context(one_blas_thread())
 
         def note(fitted: int) -> None:

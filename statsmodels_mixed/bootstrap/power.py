@@ -27,12 +27,13 @@ from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_not_estimable
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
+from ..results.progress import Progress
 from ..simulation.simulator import Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
 from .refitters import ResponseRefitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
-from .runner import Run, missing_tasks, no_rows, number_of_threads, progress_bar
+from .runner import Run, missing_tasks, no_rows, number_of_threads
 
 __all__ = ["Power", "power"]
 
@@ -147,7 +148,7 @@ def power(
     alpha: float = 0.05,
     seed: Seed = None,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> Power:
     """Estimate the power of tests of the coefficients by simulation.
 
@@ -181,8 +182,9 @@ def power(
         are those of `simulate` with that seed.
     threads : int, optional
         Number of threads; by default the number of processors this process may use.
-    progress : bool
-        Show a progress bar, which needs the package tqdm.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm; by default in terminals and
+        notebooks, after a second.
 
     Returns
     -------
@@ -234,7 +236,7 @@ def power(
     tasks = missing_tasks(n, simulator.stream_length, np.empty(0, dtype=np.int64))
     run = Run(worker, simulator, root, tasks)
     with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(n, 0, progress))
+        bar = stack.enter_context(Progress("power", n, progress))
         stack.enter_context(one_blas_thread())
         run.finish(min(number_of_threads(threads), len(tasks)), bar.update)
     number, pvalues, converged = run.rows(no_rows(len(tested)))

@@ -1,12 +1,10 @@
-"""Threads that draw and fit replicates, piece by piece, and what is shown of it."""
+"""Threads that draw and fit replicates, piece by piece."""
 
 from __future__ import annotations
 
 import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from importlib import import_module
 from threading import Thread
 from typing import Any, Protocol
 
@@ -19,7 +17,7 @@ from ..simulation.streams import stream
 from .recipe import Rows
 from .refitters import Worker
 
-__all__ = ["Draws", "Run", "missing_tasks", "no_rows", "number_of_threads", "progress_bar"]
+__all__ = ["Draws", "Run", "missing_tasks", "no_rows", "number_of_threads"]
 
 # Seconds after which a wait is taken up anew: where signals cannot end one, Ctrl-C comes then.
 PATIENCE = 0.2
@@ -182,27 +180,3 @@ def number_of_threads(asked: int | None) -> int:
     if isinstance(asked, bool) or int(asked) != asked or asked < 1:
         raise OptionError(f"threads={asked!r} is not possible; give a number >= 1.")
     return int(asked)
-
-
-def progress_bar(total: int, done: int, wanted: bool) -> Any:
-    """Return a progress bar, or what takes its place.
-
-    Raises
-    ------
-    OptionError
-        If one is wanted and tqdm is not installed.
-    """
-    if not wanted:
-        return nullcontext(_NoBar())
-    try:
-        tqdm = import_module("tqdm.auto").tqdm
-    except ImportError as error:
-        raise OptionError("progress=True needs the package tqdm: install it.") from error
-    return tqdm(total=total, initial=done, unit="fit")
-
-
-class _NoBar:
-    """A progress bar that shows nothing."""
-
-    def update(self, count: int) -> None:
-        """Take note of nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -64,6 +64,7 @@ def fits_without(
     estimates: Estimates,
     cases: Sequence[RowNumbers],
     components: CovarianceParameters,
+    note: Callable[[int], None],
 ) -> Deletions:
     """Fit a model without each of several cases, in threads if it is large.
 
@@ -75,6 +76,8 @@ def fits_without(
     cases : sequence of ndarray of int
         Numbers of the rows of each case.
     components : CovarianceParameters
+    note : callable
+        Called with the number of fits that were done, from any thread.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def fits_without(
     tail = deleter.refits.core.sizes["tail_size"]
     large = tail >= LARGE_TAIL
     with blas_threads(tail):
-        for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design)):
+        for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design), note):
             beta[m], covariance[m], theta[m] = fit.beta, fit.covariance, fit.theta
             scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged
         lost = _lost_effects(design, cases)
@@ -114,7 +117,11 @@ def _threads(design: Design) -> int:
 
 
 def _fit_all(
-    deleter: Deleter, cases: Sequence[RowNumbers], numbers: Sequence[int], threads: int
+    deleter: Deleter,
+    cases: Sequence[RowNumbers],
+    numbers: Sequence[int],
+    threads: int,
+    note: Callable[[int], None],
 ) -> list[tuple[int, Solution]]:
     """Fit without the cases of these numbers; give the fits that there are, in any order."""
     stop = Event()
@@ -125,6 +132,7 @@ def _fit_all(
             if stop.is_set():
                 break
             fit = fit_without(own, cases[m])
+            note(1)
             if fit is not None:
                 fits.append((m, fit))
         return fits

@@ -14,6 +14,7 @@ from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
 from ..results.parameters import CovarianceParameters
+from ..results.progress import Progress
 from ..results.row_labels import group_rows, row_labels
 from .deletion import fits_without
 
@@ -255,7 +256,9 @@ class Influence:
         return pd.concat([self.dfbetas().add_prefix("dfb_"), *rest], axis=1)
 
 
-def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
+def influence(
+    result: Any, by: str | ArrayLike = "obs", *, progress: bool | None = None
+) -> Influence:
     """Fit the model again without each row, or without each group of rows.
 
     The refits are exact: coefficients and covariance parameters are estimated anew, by the
@@ -270,6 +273,9 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
         ``"obs"`` leaves out one row at a time; the name of a grouping factor of the model
         (``"subj"``) or of another column of its formula leaves out the rows of one level at a
         time, and so do labels of the n rows of the fit, or a Series by the index of the data.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm; by default in terminals and
+        notebooks, after a second.
 
     Returns
     -------
@@ -311,7 +317,8 @@ def influence(result: Any, by: str | ArrayLike = "obs") -> Influence:
         raise OptionError("influence on coefficients is asked for, and this model has none.")
     cases = groups.rows()
     components = CovarianceParameters.of(layout)
-    fits = fits_without(design, estimates, cases, components)
+    with Progress("influence", len(cases), progress) as shown:
+        fits = fits_without(design, estimates, cases, components, shown.update)
 
     def table(values: Array, columns: list[str]) -> pd.DataFrame:
         return pd.DataFrame(values, index=labels, columns=columns)

@@ -24,6 +24,7 @@ from ..frame.selection import total_offset
 from ..frame.sources import Source, Sources
 from ..frame.table import as_numbers
 from ..results.base import MixedModelResults
+from ..results.fit_log import log_fit
 from ..results.layout import Layout
 from ..results.notes import warn, warn_not_estimable
 from ..results.with_inference import referring_to
@@ -436,6 +437,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
         if len(results.estimates.beta) < len(self.layout.columns):
             self.data.keep_columns(results.estimates.columns)
+        log_fit(results)
         warn(results)
         if not choice.is_default:
             results = referring_to(results, choice)

@@ -19,7 +19,10 @@ __all__ = ["FITTING", "MAKING", "answering"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NOTHING_SHOWN = "nothing is printed during a fit, and result.report tells what happened"
+_NOTHING_SHOWN = (
+    "nothing is printed during a fit; result.report and result.fitlog have what happened, and "
+    'so has the logger "statsmodels_mixed" at level INFO or DEBUG'
+)
 _MINIMIZER = "optimizer= chooses the minimizer, ftol_rel=, xtol_rel= and max_eval= when it stops"
 _FEW_DF = "dof= chooses degrees of freedom: 'residual', for linear models 'satterthwaite' too"
 

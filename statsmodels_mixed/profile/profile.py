@@ -32,6 +32,7 @@ from ..results.parameters import (
     quantile_levels,
     select_kinds,
 )
+from ..results.progress import Progress
 from .curve import Curve
 from .generalized import GeneralizedModel
 from .linear import LinearModel
@@ -205,7 +206,11 @@ class Profile:
 
 
 def profile(
-    result: Any, kinds: str | Sequence[str] | None = None, *, level: float = 0.999
+    result: Any,
+    kinds: str | Sequence[str] | None = None,
+    *,
+    level: float = 0.999,
+    progress: bool | None = None,
 ) -> Profile:
     """Profile the likelihood of a fitted model.
 
@@ -221,6 +226,9 @@ def profile(
         correlations); all by default.
     level : float
         Largest level of confidence of the intervals to be asked for.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm; by default in terminals and
+        notebooks, after a second.
 
     Returns
     -------
@@ -275,11 +283,12 @@ def profile(
     cutoff = float(norm.isf((1 - level) / 2))
     with one_blas_thread():
         model = _model(estimates, result, components)
-        traced = [
-            trace(model, target, cutoff)
-            for kind in wanted
-            for target in model.targets(kind, fixed_names)
-        ]
+        targets = [each for kind in wanted for each in model.targets(kind, fixed_names)]
+        traced = []
+        with Progress("profile", len(targets), progress, unit="parameter") as shown:
+            for target in targets:
+                traced.append(trace(model, target, cutoff))
+                shown.update(1)
     return Profile(
         formula=getattr(result.model, "formula_full", result.layout.response),
         level=level,
