@@ -100,6 +100,10 @@ static int factor_column(smm_workspace *ws, int32_t j)
     const smm_design *d = ws->design;
     int32_t k = d->node_cols[j], ld = d->height[j];
     double *panel = ws->L + d->valptr[j];
+    if (ws->twin[j] >= 0) {
+        memcpy(panel, ws->L + d->valptr[ws->twin[j]], sizeof(double) * (size_t)k * (size_t)k);
+        return SMM_OK;
+    }
     if (k == 1) {
         double diag = panel[0];
         if (!(diag > 0) || isinf(diag)) return SMM_ENOTPD;

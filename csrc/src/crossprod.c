@@ -9,6 +9,31 @@
 
 /* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
 SMM_HOT
+/* Levels without couplings to other nodes and with the same A have the same block of Omega. Each
+ * is compared with the first of its term and with the last one that was new. */
+static void find_twins(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        int32_t k = d->cols[t], first = -1, last = -1;
+        size_t size = sizeof(double) * (size_t)k * (size_t)k;
+        for (int32_t j = 0; j < d->nodes; j++) {
+            if (d->node_term[j] != t) continue;
+            ws->twin[j] = -1;
+            ws->alike[j] = 1;
+            if (k < SMM_TWINS || j >= d->nhead || d->height[j] != k) continue;
+            const double *A = ws->A + d->block_at[j];
+            int32_t same = -1;
+            if (first >= 0 && !memcmp(A, ws->A + d->block_at[first], size)) same = first;
+            else if (last >= 0 && !memcmp(A, ws->A + d->block_at[last], size)) same = last;
+            ws->twin[j] = same;
+            if (same >= 0) ws->alike[same]++;
+            else last = j;
+            if (first < 0) first = j;
+        }
+    }
+}
+
 void smm_form_zz(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;
@@ -45,6 +70,7 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
                         for (int32_t r = 0; r < ks; r++) block[r + c * ks] += w * zt[c] * zs[r];
             }
         }
+    find_twins(ws);
 }
 
 /* Z'W[X y] into columns [first, m) of ZXy. */

@@ -135,6 +135,14 @@ void smm_accumulate_trace(smm_workspace *ws)
         double *Fi = ws->GT + ws->T_at[ti], *Fj = ws->GT + ws->T_at[tj];
         int32_t ld = smm_ld(d, j);
         if (i == j) {
+            if (ws->twin[j] >= 0) continue;
+            if (ws->alike[j] > 1) {
+                double *one = full + k2;
+                memset(one, 0, sizeof(double) * (size_t)ki * (size_t)ki);
+                add_diagonal(ki, A, Ti, Z, ld, tmp, one);
+                for (int32_t e = 0; e < ki * ki; e++) Fi[e] += ws->alike[j] * one[e];
+                continue;
+            }
             if (ki == 1) {
                 Fi[0] += A[0] * Ti[0] * Z[0];
                 continue;

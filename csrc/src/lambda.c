@@ -43,6 +43,7 @@ void smm_fill_omega(smm_workspace *ws)
     memset(L, 0, sizeof(double) * (size_t)d->nval);
     for (int64_t b = 0; b < d->nblocks; b++) {
         int32_t i = d->block_row[b], j = d->block_col[b];
+        if (i == j && ws->twin[j] >= 0) continue; /* smm_factor copies the factor */
         int32_t ki = d->node_cols[i], kj = d->node_cols[j], ld = smm_ld(d, j);
         const double *A = ws->A + d->block_at[b];
         const double *Ti = ws->T + ws->T_at[d->node_term[i]];

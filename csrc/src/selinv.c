@@ -186,7 +186,12 @@ int smm_selected_inverse(smm_workspace *ws)
         const smm_group *g = d->groups + gi;
         if (g->cols) invert_group(ws, g);
         else
-            for (int32_t j = g->last - 1; j >= g->first; j--) invert_column(ws, j);
+            for (int32_t j = g->last - 1; j >= g->first; j--)
+                if (ws->twin[j] < 0) invert_column(ws, j);
     }
+    for (int32_t j = 0; j < d->nhead; j++)
+        if (ws->twin[j] >= 0)
+            memcpy(ws->inverse + d->valptr[j], ws->inverse + d->valptr[ws->twin[j]],
+                   sizeof(double) * (size_t)d->node_cols[j] * (size_t)d->node_cols[j]);
     return SMM_OK;
 }

@@ -25,6 +25,9 @@
 /* Small blocks are done by loops, larger ones by BLAS: a call costs about 0.2 us. */
 #define SMM_SMALL 24
 
+/* Levels of at least so many columns are compared, to compute once what is alike. */
+#define SMM_TWINS 8
+
 /* Doubles of workspace per row that dsyev may use. */
 #define SMM_EIGEN_WORK 34
 
@@ -133,6 +136,8 @@ struct smm_workspace {
     int exact;            /* whether the last value came from there */
 
     double *A;           /* blocks of Z'WZ */
+    int32_t *twin;       /* (nodes) an earlier node with the same A and no couplings, or -1 */
+    int32_t *alike;      /* (nodes) how many nodes a node without a twin is computed for */
     double *ZXy;         /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
     double *XXy;         /* column-major (m x m): [X y]'W[X y] */
     double *zrms;        /* (total cols) root mean square of each column of Z */

@@ -42,6 +42,8 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->y = take(a, d->n, f);
     ws->weights = take(a, d->n, f);
     ws->A = take(a, d->block_at[d->nblocks], f);
+    ws->twin = take(a, d->nodes, sizeof(int32_t));
+    ws->alike = take(a, d->nodes, sizeof(int32_t));
     ws->ZXy = take(a, q * m, f);
     ws->XXy = take(a, m * m, f);
     ws->zrms = take(a, columns, f);
