@@ -18,12 +18,14 @@ from ..frame.design import Design
 from ..structures import Structure, Unconstrained
 from .structured_fit import ReportedPart
 
-__all__ = ["CovarianceModel", "CovariancePart", "factor", "n_covariance"]
+__all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covariance"]
 
 Array = NDArray[np.float64]
 
 # Longest steps of coordinates that are not in units of their own: a logarithm, an angle.
 LONGEST = 1.5
+# Standard deviations are started at no less than this share of the largest.
+LEAST_SHARE = 0.05
 # A pivot below this share of its diagonal element is a rounding error.
 PIVOT = 1e-14
 
@@ -165,6 +167,24 @@ class CovarianceModel:
             out[part.block][part.columns, part.columns] = factor(sigma / scale**2)
         return tuple(out)
 
+    def positive(self, x: Array) -> Array:
+        """Return the same covariances with standard deviations that are not negative."""
+        out = x.copy()
+        for part in self.parts:
+            _, _, bounds, scales = part.structure.read()
+            at = np.asarray(scales, dtype=int)
+            at = part.phi.start + at[np.asarray(bounds, float).reshape(-1, 2)[at, 0] == 0]
+            out[at] = np.abs(out[at])
+        return out
+
+    def definite(self, factors: Sequence[Array]) -> list[Array]:
+        """Return the factors of the parts that are not singular by construction."""
+        return [
+            factors[part.block][part.columns, part.columns]
+            for part in self.parts
+            if part.structure.definite
+        ]
+
     # What is reported.
 
     @cached_property
@@ -221,3 +241,28 @@ class CovarianceModel:
             for other in some[1:]:
                 out.append(np.concatenate([*first[:i], other, *first[i + 1 :]]))
         return out
+
+
+def inside_phi(model: CovarianceModel, phi: Array, unit: float) -> Array:
+    """Return parameters off the ends of their ranges, from which to start.
+
+    Parameters
+    ----------
+    model : CovarianceModel
+    phi : ndarray, shape (m,)
+        Estimates. Ends of intervals are left by `CovarianceModel.x`.
+    unit : float
+        The residual standard deviation, or what a row can detect of the linear predictor.
+    """
+    out = phi.copy()
+    for part in model.parts:
+        scales = np.asarray(part.structure.read().scales, dtype=int)
+        if not len(scales):
+            continue
+        at = part.phi.start + scales
+        least = LEAST_SHARE * (float(np.abs(out[at]).max()) or unit)
+        if part.structure.name not in ("us", "rr"):
+            out[at] = np.maximum(np.abs(out[at]), least)
+        elif not out[at].any():
+            out[part.phi] = part.structure.starts(np.full(part.structure.k, least))[0]
+    return out

@@ -209,6 +209,11 @@ class LinearEstimates:
     structured: StructuredFit | None = None
 
     @property
+    def start(self) -> Array:
+        """What a fit to other data starts from: theta, or the parameters of structures."""
+        return self.theta if self.structured is None else self.structured.phi
+
+    @property
     def n_covariance(self) -> int:
         """Number of covariance parameters besides sigma."""
         return len(self.theta) if self.structured is None else len(self.structured.phi)

@@ -27,6 +27,11 @@ from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 from .second_start import SecondStart, may_be_local
 from .several_modes import search_further
+from .structured_generalized import (
+    StructuredApproximation,
+    minimize_structured_approximation,
+    structured_report,
+)
 from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
@@ -127,6 +132,9 @@ def fit_generalized(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
         begin, unit = _default_start(problem, design, spec)
+    if design.is_structured:
+        with one_blas_thread():
+            return _structured(problem, design, spec, begin, unit, start, options, n_agq, hessian)
     if start is not None:
         given = np.array(start, dtype=float)
         if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
@@ -166,6 +174,34 @@ def fit_generalized(
             "could be reached; look for a response that separates, or try another link or start= "
             f"({str(error).rstrip('.')})."
         ) from error
+
+
+def _structured(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    begin: Array,
+    unit: float,
+    start: Array | None,
+    options: FitOptions | None,
+    n_agq: int,
+    hessian: str,
+) -> GeneralizedEstimates:
+    """Maximize the likelihood over the parameters of covariance structures and all others."""
+    objective = StructuredApproximation.of(problem.core, design, unit)
+    minimum = minimize_structured_approximation(
+        objective, design, unit, begin[problem.ntheta :], start, options or FitOptions()
+    )
+    report, fit, factors = structured_report(objective, minimum, design)
+    units = factors_of(
+        problem.core.in_units(report.end[: problem.ntheta]) / unit, objective.model.patterns
+    )
+    singular = is_singular(objective.model.definite(units))
+    theta = report.end[: problem.ntheta]
+    estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    fresh = problem.core.fresh_value(report.end)
+    report = checked_afresh(estimates.report, report.objective, fresh)
+    return replace(estimates, report=report, structured=fit)
 
 
 def _maximize(

@@ -14,7 +14,7 @@ from .covariance import theta_of
 from .estimates import GeneralizedEstimates
 from .fixed_effects_only import generalized_objective
 from .generalized import conditional_variances, fit_generalized
-from .generalized_refits import GeneralizedRefits
+from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
 from .identification import Identification, identify
 from .mixed_model_equations import Henderson
 from .separation import Separation, separation
@@ -45,6 +45,8 @@ class GeneralizedProblem:
 
     def fit(self, start: Array | None = None) -> GeneralizedEstimates:
         """Fit the model."""
+        if start is not None and self.estimates.structured is not None:
+            start = self.estimates.structured.phi
         own = self.estimates
         return fit_generalized(
             self.design,
@@ -57,6 +59,8 @@ class GeneralizedProblem:
 
     def refits(self, theta: Array, beta: Array, scale: float) -> GeneralizedRefits:
         """Prepare fits to other data."""
+        if self.estimates.structured is not None:
+            return StructuredGeneralizedRefits(self.design, self.estimates, theta, beta, scale)
         return GeneralizedRefits(self.design, self.estimates, theta, beta, scale)
 
     def objective_without_random_effects(self) -> float:

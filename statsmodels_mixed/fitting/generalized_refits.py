@@ -9,18 +9,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreGeneralized, one_blas_thread
+from .._core import CoreGeneralized, Minimization, one_blas_thread
 from ..errors import CoreError
 from ..frame.design import Design
 from .approximation import core_model, generalized_structure, join_parameters
+from .covariance_model import CovarianceModel, inside_phi
 from .estimates import GeneralizedEstimates
 from .generalized_start import row_unit
-from .optimize import FitOptions, minimize, settled
+from .optimize import FitOptions, settled
 from .refits import Fits, Fitter, Flag, RowNumbers, Solution
 from .separation import separation
+from .structured_generalized import ROUNDING, TOLERANCE, StructuredApproximation
+from .trust_region import minimize_newton
 from .warm_start import generalized_theta, inside
 
-__all__ = ["GeneralizedRefits"]
+__all__ = ["GeneralizedRefits", "StructuredGeneralizedRefits"]
 
 Array = NDArray[np.float64]
 
@@ -92,9 +95,13 @@ class GeneralizedRefits:
 
         return fit
 
+    def _minimize(self, model: CoreGeneralized) -> Minimization:
+        """Minimize from the start, leaving the model solved at the end."""
+        return model.minimize(self._start, FitOptions(), log_capacity=0)
+
     def _fit(self, y: Array, out: Fits, r: int) -> None:
         model = self._model(y, self._design.weights)
-        run = model.minimize(self._start, FitOptions(), log_capacity=0)
+        run = self._minimize(model)
         solution = model.solution()
         R = self.basis.inverse
         out.objective[r], out.scale[r] = run.value, solution.dispersion
@@ -126,13 +133,62 @@ class GeneralizedRefits:
         weights = np.ones(self.core.n) if design.weights is None else design.weights.copy()
         weights[rows] = 0.0
         model = self._model(design.y, weights)
-        report = minimize(model, self._start, FitOptions())
+        run = self._minimize(model)
         raw = model.solution()
         return Solution(
             basis.coefficients(raw.beta),
             basis.covariance(raw.xvx_inverse),
-            report.end[: self.core.ntheta],
+            run.theta[: self.core.ntheta],
             raw.dispersion,
-            report.objective,
-            report.converged,
+            run.value,
+            bool(settled(run.value, run.decrement, run.min_eigenvalue)),
+        )
+
+
+class StructuredGeneralizedRefits(GeneralizedRefits):
+    """A generalized model with covariance structures ready to be fitted again.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+        Whose structures say where fits start.
+    theta, beta, dispersion : ndarray, ndarray, float
+        Where the other parameters start.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        estimates: GeneralizedEstimates,
+        theta: Array,
+        beta: Array,
+        dispersion: float,
+    ) -> None:
+        super().__init__(design, estimates, theta, beta, dispersion)
+        assert estimates.structured is not None
+        model = CovarianceModel(design)
+        phi = inside_phi(model, estimates.structured.phi, self._unit)
+        self._begin = np.concatenate([model.x(phi), self._start[self.core.ntheta :]])
+
+    def _minimize(self, model: CoreGeneralized) -> Minimization:
+        objective = StructuredApproximation.of(model, self._design, self._unit)
+        run = minimize_newton(objective, self._begin, tolerance=TOLERANCE, rounding=ROUNDING)
+        end = objective.parameters(run.end, ridge=0.0)
+        value, gradient = model.value_and_gradient(end)
+        if not np.isfinite(value):
+            end = objective.parameters(run.end)
+            value, gradient = model.value_and_gradient(end)
+        return Minimization(
+            theta=end,
+            status=run.status,
+            evaluations=run.evaluations,
+            gradients=run.evaluations,
+            failures=run.failures,
+            value=value,
+            decrement=run.decrement if run.converged else np.inf,
+            min_eigenvalue=run.min_eigenvalue,
+            log_theta=np.empty((0, len(end))),
+            log_value=np.empty(0),
+            gradient=gradient,
         )

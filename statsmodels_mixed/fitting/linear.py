@@ -11,6 +11,7 @@ from .._core import CoreWorkspace
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
+from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, Structure, form_crossproducts
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
@@ -180,12 +181,6 @@ def _structured(
     _check_range(design, products.basis.columns, solution)
     linear, fitted = _predictions(design, products.basis.columns, solution)
     units = factors_of(products.workspace.in_units(theta), patterns)
-    definite = [
-        units[t][columns, columns]
-        for t, block in enumerate(design.blocks)
-        for columns, structure in zip(block.slices, block.structures, strict=True)
-        if structure.definite
-    ]
     return LinearEstimates(
         reml=reml,
         theta=theta,
@@ -204,7 +199,7 @@ def _structured(
         b=solution.b,
         linear_predictor=linear,
         fitted=fitted,
-        singular=is_singular(definite),
+        singular=is_singular(CovarianceModel(design).definite(units)),
         report=report,
         structured=fit,
     )

@@ -56,6 +56,8 @@ class LinearProblem:
 
     def fit(self, start: Array | None = None) -> LinearEstimates:
         """Fit the model."""
+        if start is not None and self.estimates.structured is not None:
+            start = self.estimates.structured.phi
         return fit_linear(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
 
     def refits(self, theta: Array, beta: Array, scale: float) -> LinearRefits:

@@ -15,7 +15,14 @@ from .structured_fit import StructuredFit
 from .structured_objective import StructuredObjective
 from .trust_region import Minimum, best_minimum
 
-__all__ = ["column_sizes", "minimize_structured", "objective_of"]
+__all__ = [
+    "bounds_in_words",
+    "check_start",
+    "column_sizes",
+    "minimize_structured",
+    "objective_of",
+    "report_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -79,10 +86,11 @@ def minimize_structured(
         longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
         max_eval=options.max_eval,
     )
-    end = _canonical(objective, minimum.end)
-    x, found = objective.split(end)
+    x, found = objective.split(minimum.end)
+    x = model.positive(x)
+    end = objective.join(x, found)
     phi = model.phi(x)
-    theta, factors = objective.theta(end, ridge=0.0)
+    theta, _ = objective.theta(end, ridge=0.0)
     value, _, _ = objective.solve(end, ridge=0.0)
     gradient = minimum.gradient
     values, _, scales = model.natural(phi)
@@ -93,9 +101,10 @@ def minimize_structured(
         phi=phi,
         z=end,
         gradient=gradient,
-        at_bounds=_bounds_in_words(model, phi, factors, sizes),
+        at_bounds=bounds_in_words(model, phi, sizes),
     )
-    return _report(objective, minimum, theta, value), fit, found
+    log = np.array([objective.theta(z)[0] for z in minimum.points])
+    return report_of(minimum, log, theta, value, minimum.gradient), fit, found
 
 
 # The longest step of log sigma^2.
@@ -117,7 +126,7 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
     """Return where to start, in the minimizer's variables."""
     products, model = objective.products, objective.model
     if start is not None:
-        _check_start(model, start)
+        check_start(model, start)
         sigma = objective.sigma or _profiled(objective, model.x(start))
         return [objective.join(model.x(start), sigma)]
     share = products.y_scale / np.sqrt(1.0 + len(model.parts))
@@ -135,7 +144,7 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
     return begins
 
 
-def _check_start(model: CovarianceModel, start: Array) -> None:
+def check_start(model: CovarianceModel, start: Array) -> None:
     """Refuse a start that is not one number, within its bounds, for each parameter."""
     names = [
         f"{part.group}.{part.structure.name}.{name}"
@@ -163,22 +172,7 @@ def _profiled(objective: StructuredObjective, x: Array) -> float:
     return float(candidates[int(np.nanargmin(np.where(np.isnan(values), np.inf, values)))])
 
 
-def _canonical(objective: StructuredObjective, z: Array) -> Array:
-    """Return the same point with standard deviations that are not negative."""
-    model = objective.model
-    x, sigma = objective.split(z)
-    out = x.copy()
-    for part in model.parts:
-        _, _, bounds, scales = part.structure.read()
-        at = part.phi.start + np.asarray(scales, dtype=int)
-        positive = np.asarray(bounds, float)[np.asarray(scales, dtype=int), 0] == 0
-        out[at[positive]] = np.abs(out[at[positive]])
-    return objective.join(out, sigma)
-
-
-def _bounds_in_words(
-    model: CovarianceModel, phi: Array, factors: tuple[Array, ...], sizes: list[Array]
-) -> tuple[str, ...]:
+def bounds_in_words(model: CovarianceModel, phi: Array, sizes: list[Array]) -> tuple[str, ...]:
     """Say which parameters are at the ends of their ranges."""
     found = []
     for part in model.parts:
@@ -200,28 +194,36 @@ def _bounds_in_words(
     return tuple(found)
 
 
-def _report(
-    objective: StructuredObjective, minimum: Minimum, theta: Array, value: float
-) -> FitReport:
-    """Say what happened in the words of all fits."""
+def report_of(minimum: Minimum, log: Array, end: Array, value: float, gradient: Array) -> FitReport:
+    """Say what happened in the words of all fits.
+
+    Parameters
+    ----------
+    minimum : Minimum
+    log : ndarray, shape (evaluations, n_theta)
+        Its points in the parameters of a report.
+    end : ndarray, shape (n_theta,)
+    value : float
+        The objective there.
+    gradient : ndarray
+    """
     message = _MESSAGES[minimum.status]
     if not minimum.converged and np.isfinite(minimum.decrement):
         message += (
             f" The local quadratic model still promises a decrease of {minimum.decrement:.2g} in "
             "the objective; try another start=."
         )
-    log = np.array([objective.theta(z)[0] for z in minimum.points])
     return FitReport(
         optimizer="newton",
         status=minimum.status,
         message=message,
         converged=minimum.converged and minimum.decrement <= CONVERGED_DECREMENT,
         start=log[0],
-        end=theta,
+        end=end,
         initial_objective=float(minimum.values[0]),
         objective=value,
         evaluations=minimum.evaluations,
-        gradient=minimum.gradient,
+        gradient=gradient,
         gradient_norm=minimum.decrement,
         hessian_min_eigenvalue=minimum.min_eigenvalue,
         failed_evaluations=minimum.failures,

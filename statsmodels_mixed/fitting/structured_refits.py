@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._core import CoreWorkspace
 from ..errors import CoreError
 from ..frame.design import Design
+from .covariance_model import inside_phi
 from .estimates import LinearEstimates
 from .linear_refits import LinearRefits
 from .refits import Fits, Fitter, Flag, RowNumbers, Solution
@@ -24,9 +25,6 @@ from .trust_region import Minimum, minimize_newton
 __all__ = ["StructuredRefits"]
 
 Array = NDArray[np.float64]
-
-# Standard deviations are started at no less than this share of the residual one.
-LEAST_SHARE = 0.05
 
 
 class StructuredRefits(LinearRefits):
@@ -45,7 +43,9 @@ class StructuredRefits(LinearRefits):
         super().__init__(design, estimates, estimates.theta, beta)
         assert estimates.structured is not None
         self._objective = objective_of(design, estimates)
-        self._begin = _inside(self._objective, estimates.structured.phi, estimates.sigma)
+        model = self._objective.model
+        phi = inside_phi(model, estimates.structured.phi, estimates.sigma)
+        self._begin = self._objective.join(model.x(phi), estimates.sigma)
 
     def _of(self, workspace: CoreWorkspace) -> StructuredObjective:
         products = replace(self._products, workspace=workspace)
@@ -104,19 +104,3 @@ class StructuredRefits(LinearRefits):
             run.value + constant,
             run.converged and sigma > products.rounding,
         )
-
-
-def _inside(objective: StructuredObjective, phi: Array, sigma: float) -> Array:
-    """Return where to start: the parameters, off the ends of their ranges."""
-    model, out = objective.model, phi.copy()
-    for part in model.parts:
-        scales = np.asarray(part.structure.read().scales, dtype=int)
-        if not len(scales):
-            continue
-        at = part.phi.start + scales
-        least = LEAST_SHARE * float(np.abs(out[at]).max(initial=0.0)) or LEAST_SHARE * sigma
-        if part.structure.name not in ("us", "rr"):
-            out[at] = np.maximum(np.abs(out[at]), least)
-        elif not out[at].any():
-            out[part.phi] = part.structure.starts(np.full(part.structure.k, least))[0]
-    return objective.join(model.x(out), sigma)

@@ -240,6 +240,7 @@ def minimize_newton(
     longest: Array | None = None,
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
+    rounding: float = NOISE,
     stop: Callable[[Array, float], bool] | None = None,
 ) -> Minimum:
     """Minimize an objective.
@@ -256,6 +257,8 @@ def minimize_newton(
         Limit of evaluations; 0 for none.
     tolerance : float
         Stop when the quadratic model promises less.
+    rounding : float
+        Changes of the objective below this share of it are rounding errors.
     stop : callable, optional
         Looked at after each step with x and its value: true ends the run early.
 
@@ -280,7 +283,7 @@ def minimize_newton(
         step, change, length = run.trial(radius, reach)
         x = run.x + step
         evaluation = run.at(x)
-        noise = NOISE * (1.0 + abs(run.value))
+        noise = rounding * (1.0 + abs(run.value))
         fall = run.value - evaluation[0]
         if -change <= 100.0 * noise:
             if not run.refine(x, evaluation, -fall <= 1000.0 * noise):
@@ -306,6 +309,7 @@ def best_minimum(
     longest: Array | None = None,
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
+    rounding: float = NOISE,
 ) -> Minimum:
     """Minimize from several starts and return the least minimum found.
 
@@ -331,6 +335,7 @@ def best_minimum(
             longest=longest,
             max_eval=max_eval,
             tolerance=tolerance,
+            rounding=rounding,
             stop=known if found else None,
         )
         runs.append(run)

@@ -234,11 +234,6 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Bring the response into the form the numerics know, and check it and the groups."""
-        if design.is_structured:
-            raise OptionError(
-                "generalized models have no covariance structures; (x | g) and zerocorr(x | g) "
-                "are unstructured and diagonal."
-            )
         # The label that counts as success, if the response holds labels or truth values.
         levels = design.response_levels
         self.success = levels[1] if levels is not None and len(levels) == 2 else None

@@ -345,6 +345,8 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
             estimates.dispersion,
             fast=estimates.fast,
         )
+        if estimates.structured is not None:
+            start = estimates.structured.phi
         return {
             "n_agq": estimates.n_agq,
             "fast": estimates.fast,

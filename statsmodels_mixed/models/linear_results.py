@@ -305,7 +305,7 @@ class LinearMixedModelResults(Methods):
         return {
             "reml": estimates.reml,
             "sigma": estimates.sigma if estimates.sigma_fixed else None,
-            "start": None if estimates.singular else estimates.theta,
+            "start": None if estimates.singular else estimates.start,
         }
 
     def _header(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -206,7 +206,8 @@ def _generalized(
         return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
     design = _needed(design)
     everything = parameter_covariance(design, estimates)
-    beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
+    start = estimates.n_covariance
+    beta = slice(start, start + len(estimates.beta))
     fact, conditional = "", everything is None
     if everything is None:
         fact = (

@@ -15,9 +15,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitting.approximation import core_model, join_parameters, working_basis
+from ..fitting.approximation import core_model, join_parameters, prepare_at, working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.structured_generalized import approximation_at
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 
@@ -40,13 +41,17 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups)
     Returns
     -------
     ndarray, shape (G, m)
-        In theta, beta and, if there is one, the log dispersion.
+        In theta (or free coordinates of covariance structures), beta and, if there is one, the log
+        dispersion.
     """
     spec, basis = estimates.spec, working_basis(design)
     gamma = basis.R @ estimates.beta
     at = join_parameters(spec, estimates.theta, gamma, estimates.dispersion)
-    beta = slice(len(estimates.theta), len(estimates.theta) + len(estimates.beta))
-    out = np.empty((len(clusters), len(at)))
+    beta = slice(estimates.n_covariance, estimates.n_covariance + len(estimates.beta))
+    change = np.eye(len(at))
+    if estimates.structured is not None:
+        change = _by_structures(design, estimates, len(at))
+    out = np.empty((len(clusters), change.shape[1]))
     for g, rows in enumerate(clusters.rows()):
         part = design_of_rows(design, rows)
         part = replace(part, blocks=without_empty_levels(part.blocks))
@@ -60,6 +65,19 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups)
             fast=False,
             hessian=estimates.hessian,
         )
-        out[g] = -0.5 * model.value_and_gradient(at)[1]
+        out[g] = -0.5 * model.value_and_gradient(at)[1] @ change
     out[:, beta] = out[:, beta] @ basis.R
+    return out
+
+
+def _by_structures(design: Design, estimates: GeneralizedEstimates, size: int) -> Array:
+    """Return the derivatives of theta and all else with respect to z, shape (size, z)."""
+    objective, z = approximation_at(
+        prepare_at(design, estimates, n_agq=estimates.n_agq), design, estimates
+    )
+    slopes, _ = objective.theta_slopes(z[: objective.model.size])
+    out = np.zeros((size, len(z)))
+    ntheta, m = slopes.shape
+    out[:ntheta, :m] = slopes
+    out[ntheta:, m:] = np.eye(size - ntheta)
     return out

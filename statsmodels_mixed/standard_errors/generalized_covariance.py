@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized import hessian
+from ..fitting.structured_generalized import structured_hessian
 from ..frame.design import Design
 
 __all__ = ["parameter_covariance"]
@@ -31,10 +32,13 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
     Returns
     -------
     ndarray or None
-        In the order theta, beta, log dispersion if there is one; None if the Hessian is not
-        positive definite.
+        In the order theta (or free coordinates of covariance structures), beta, log dispersion if
+        there is one; None if the Hessian is not positive definite.
     """
-    matrix = hessian(design, estimates)
+    if estimates.structured is None:
+        matrix = hessian(design, estimates)
+    else:
+        matrix = structured_hessian(design, estimates)
     with np.errstate(all="ignore"):
         size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
         scaled = matrix / np.outer(size, size)

@@ -27,11 +27,11 @@ class Autoregressive(DistanceCorrelation):
         if self.k < 2:
             raise OptionError(f"{self.name}() needs at least two places.")
         super().prepare()
-        if (np.abs(self.distance - np.rint(self.distance)) > 1e-6).any():
+        if (np.abs(self.distinct - np.rint(self.distinct)) > 1e-6).any():
             raise OptionError(
                 f"{self.name}() takes places a whole number of steps apart; ou() takes any."
             )
-        self.distance = np.rint(self.distance)
+        self.distinct = np.rint(self.distinct)
 
     def correlation_parameters(self, k: int) -> Parameters:
         """Return the correlation at one step."""

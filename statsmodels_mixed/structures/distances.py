@@ -69,35 +69,31 @@ class DistanceCorrelation(Scaled):
     needs = "coordinates"
 
     distance: Array
+    distinct: Array  # each distance once,
+    which: NDArray[np.intp]  # and which of them that of a pair is
 
     def prepare(self) -> None:
         """Compute the distances of all pairs of places."""
         apart = self.positions[:, None, :] - self.positions[None, :, :]
         self.distance = np.sqrt(np.einsum("ijd,ijd->ij", apart, apart))
+        self.distinct, which = np.unique(self.distance, return_inverse=True)
+        self.which = which.reshape(self.distance.shape)
 
     @abstractmethod
     def of_distance(self, d: Array, psi: Array) -> tuple[Array, Array, Array]:
         """Return r and its derivatives, shapes d.shape, (m, ...), (m, m, ...)."""
 
-    def _distinct(self, psi: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.intp]]:
-        """Evaluate each distance that occurs once; return where each pair's is."""
-        distinct, inverse = np.unique(self.distance, return_inverse=True)
-        return self.of_distance(distinct, psi), inverse.reshape(self.distance.shape)
-
     def correlation(self, psi: Array) -> Array:
         """Return R, shape (k, k)."""
-        values, at = self._distinct(psi)
-        return values[0][at]
+        return self.of_distance(self.distinct, psi)[0][self.which]
 
     def correlation_derivatives(self, psi: Array) -> Array:
         """Return dR / dpsi_i."""
-        values, at = self._distinct(psi)
-        return values[1][:, at]
+        return self.of_distance(self.distinct, psi)[1][:, self.which]
 
     def correlation_second_derivatives(self, psi: Array) -> Array:
         """Return d2R / dpsi_i dpsi_j."""
-        values, at = self._distinct(psi)
-        return values[2][:, :, at]
+        return self.of_distance(self.distinct, psi)[2][:, :, self.which]
 
     def at(self, positions: ArrayLike) -> Self:
         """Return the structure at other places."""

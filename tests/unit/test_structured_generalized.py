@@ -1,0 +1,115 @@
+"""Generalized models with covariance structures: derivatives, equivalent models, what follows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from statsmodels_mixed import mixedglm2
+from statsmodels_mixed.fitting.approximation import prepare
+from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
+
+GROUPS, TIMES = 30, 6
+
+
+@pytest.fixture(scope="module")
+def counts() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    L = np.linalg.cholesky(0.7 ** np.abs(np.subtract.outer(range(TIMES), range(TIMES))))
+    effects = (rng.normal(size=(GROUPS, TIMES)) @ L.T * 0.8).ravel()
+    frame = pd.DataFrame(
+        {
+            "g": np.repeat(np.arange(GROUPS), TIMES),
+            "t": np.tile(np.arange(TIMES), GROUPS),
+            "x": rng.normal(size=GROUPS * TIMES),
+        }
+    )
+    frame["f"] = (frame["t"] % 3).astype(str)
+    frame["y"] = rng.poisson(np.exp(0.5 + 0.3 * frame["x"] + effects))
+    frame["z"] = (rng.random(len(frame)) < 1 / (1 + np.exp(-frame["x"] - effects))).astype(int)
+    return frame
+
+
+def difference(function, x, h=1e-3):
+    out = []
+    for i in range(len(x)):
+        step = np.zeros(len(x))
+        step[i] = h
+        at = [function(x + m * step) for m in (1, -1, 2, -2, 3, -3)]
+        out.append((45 * (at[0] - at[1]) - 9 * (at[2] - at[3]) + (at[4] - at[5])) / (60 * h))
+    return np.array(out)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family"),
+    [
+        ("y ~ x + ar1(0 + t | g) + (1 | t)", "poisson"),
+        ("y ~ x + hcs(0 + f | g)", "negative_binomial"),
+        ("z ~ x + exp(0 + t | g, nugget=True)", "binomial"),
+    ],
+)
+def test_gradient(counts, formula, family):
+    model = mixedglm2(formula, counts, family=family)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = model.fit(max_eval=3)
+    design = model.kept_design()
+    problem = prepare(design, fit.estimates.spec, n_agq=1, fast=False, hessian="expected")
+    objective = StructuredApproximation.of(problem.core, design, 1.0)
+    z = fit.estimates.structured.z + 0.1
+    _, gradient, _ = objective(z)
+    found = difference(lambda at: objective.value_and_gradient(at)[0], z)
+    assert gradient == pytest.approx(found, rel=1e-6, abs=1e-6)
+
+
+def test_the_maximum_is_one(counts):
+    """No point nearby is better, by the objective at given theta."""
+    model = mixedglm2("y ~ x + ar1(0 + t | g)", counts, family="poisson")
+    fit = model.fit()
+    assert fit.converged
+    sd, rho = fit.covariance_structures["estimate"]
+    lags = np.abs(np.subtract.outer(range(TIMES), range(TIMES)))
+
+    def objective(sd, rho, beta):
+        T = np.linalg.cholesky(sd**2 * rho**lags)
+        return model.objective(T.T[np.triu_indices(TIMES)], beta)
+
+    beta = fit.params.to_numpy()
+    best = objective(sd, rho, beta)
+    assert best == pytest.approx(fit.objective, rel=1e-10)
+    for shift in np.concatenate([np.eye(4), -np.eye(4)]) * 1e-3:
+        assert objective(sd + shift[0], rho + shift[1], beta + shift[2:]) > best
+
+
+def test_equivalent_models(counts):
+    ordinary = mixedglm2("y ~ x + (1 + x | g)", counts, family="poisson").fit()
+    named = mixedglm2("y ~ x + us(1 + x | g)", counts, family="poisson").fit()
+    assert named.llf == pytest.approx(ordinary.llf, rel=1e-9)
+    assert named.params.to_numpy() == pytest.approx(ordinary.params.to_numpy(), rel=1e-4)
+    for cov_type, options in (("hessian", None), ("cluster", {"groups": "g"})):
+        one, other = (
+            fit.with_inference(cov_type=cov_type, cov_kwds=options).bse.to_numpy()
+            for fit in (ordinary, named)
+        )
+        assert other == pytest.approx(one, rel=1e-3)
+    nested = mixedglm2("y ~ x + (1 | g) + (1 | g:f)", counts, family="poisson").fit()
+    cs = mixedglm2("y ~ x + cs(0 + f | g)", counts, family="poisson").fit()
+    assert cs.llf == pytest.approx(nested.llf, rel=1e-8)
+
+
+def test_what_follows_a_fit(counts):
+    fit = mixedglm2("y ~ x + ar1(0 + t | g)", counts, family="poisson").fit()
+    small = mixedglm2("y ~ x + ar1(0 + t | g)", counts[counts["g"] != 3], family="poisson").fit()
+    left = fit.influence("g").params.loc[3].to_numpy()
+    assert left == pytest.approx(small.params.to_numpy(), rel=1e-3)
+    bootstrap = fit.bootstrap(2, seed=1)
+    responses = np.asarray(fit.simulate(2, seed=1))
+    again = fit.refit(responses[:, 0])
+    assert bootstrap.frame.iloc[0]["beta", "x"] == pytest.approx(again.params["x"], rel=1e-3)
+    new = pd.DataFrame({"g": [0], "t": [20.0], "x": [0.0]})
+    far = fit.get_prediction(new, re=True, which="linear").summary_frame()
+    sd, _ = fit.covariance_structures["estimate"]
+    assert far["mean_se"].iloc[0] > 0.99 * sd
