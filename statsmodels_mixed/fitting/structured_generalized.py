@@ -46,7 +46,7 @@ Array = NDArray[np.float64]
 MOST_ELEMENTS = 150
 DIFFERENCE = 1e-5
 HESSIAN_DIFFERENCE = 1e-4
-# Conditional modes are found to so many digits of the objective, and no more.
+# Share of the objective to which conditional modes are found.
 ROUNDING = 1e-12
 TOLERANCE = 1e-9
 
