@@ -25,7 +25,7 @@
 /* Small blocks are done by loops, larger ones by BLAS: a call costs about 0.2 us. */
 #define SMM_SMALL 24
 
-/* Levels of at least so many columns are compared, to compute once what is alike. */
+/* Levels of at least this many columns are compared, to compute once what is alike. */
 #define SMM_TWINS 8
 
 /* Doubles of workspace per row that dsyev may use. */
