@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..frame.design import Design
 from ..results.base import unwrap
+from ..results.not_identified import not_identified
 from ..results.parameters import CovarianceParameters, check_count
 from ..results.progress import Progress
 from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
@@ -152,6 +154,9 @@ def bootstrap(
     draws, refitter = parts(truth)
     root = read_seed(resume.seed if seed is None and resume is not None else seed)
     recipe = _recipe(result, truth, draws.stream_length, root, how, cases.by if cases else "")
+    # Responses drawn from a theta that the data do not determine spread as it has it.
+    lost = not_identified(result, spread=cases is None and theta is None)
+    recipe = replace(recipe, not_identified=tuple(sorted(lost)))
     if resume is not None:
         _check_same(recipe, resume.recipe)
         # The same to the last digit, though the fit may have been repeated elsewhere.

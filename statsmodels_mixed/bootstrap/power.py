@@ -25,6 +25,7 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
+from ..results.not_identified import warn_not_identified
 from ..results.notes import warn_not_estimable
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..results.progress import Progress
@@ -194,7 +195,8 @@ def power(
     Raises
     ------
     OptionError
-        If an option does not go with the model.
+        If an option does not go with the model, or no test of the hypotheses is determined by
+        the data.
     DataError
         If the data of the result were removed.
 
@@ -294,7 +296,21 @@ def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, 
     if not pairs:
         raise OptionError("there is nothing to test: the model has no coefficients for it.")
     sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
+    if result.undetermined is not None:
+        pairs = _determined(result, pairs)
     return {name: Hypothesis.of(name, rows, sizes) if len(rows) else None for name, rows in pairs}
+
+
+def _determined(result: Any, pairs: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
+    """Return hypotheses without the rows of those whose tests the data do not determine."""
+    lost = [name for name, rows in pairs if len(rows) and result.undetermined.joint(rows)]
+    if lost and len(lost) == sum(len(rows) > 0 for _, rows in pairs):
+        raise OptionError(
+            "tests of these hypotheses depend on covariance parameters that the data do not "
+            "determine; see `report` of the fit."
+        )
+    warn_not_identified([("", name) for name in lost], "rates of rejection")
+    return [(name, rows[:0] if name in lost else rows) for name, rows in pairs]
 
 
 def _known_rows(result: Any, asked: Mapping[str, ArrayLike]) -> list[tuple[str, Array]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..results.not_identified import hide
 from ..results.parameters import CovarianceParameters, parameter_index
 from .parameter_rows import ParameterRows
 
@@ -51,6 +52,8 @@ class Recipe:
     truth, estimate : ndarray, shape (1, width)
         Parameters that responses were drawn from, and those of the fit, as a row of
         replicates; see `ParameterRows`. Objective and standard errors of `truth` are NaN.
+    not_identified : tuple of (str, str)
+        Kind and name of what depends on parameters that the data do not determine.
     """
 
     model: str
@@ -66,6 +69,7 @@ class Recipe:
     units: Array
     truth: Array
     estimate: Array
+    not_identified: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -89,7 +93,10 @@ class Recipe:
         return ParameterRows(rows, len(self.fixed_names))
 
     def table(self, rows: Array) -> pd.DataFrame:
-        """Return rows with the standard deviations and correlations they imply."""
+        """Return rows with the standard deviations and correlations they imply.
+
+        What the data do not determine is NaN.
+        """
         components, parts = self.components, self.read(rows)
         theta = parts.theta
         scale = parts.scale if self.scale_name == "sigma" else 1.0
@@ -100,4 +107,5 @@ class Recipe:
             *(("corr", name) for name in components.corr_names),
         ]
         frame = pd.DataFrame(np.hstack(values), columns=parameter_index(labels))
+        frame = hide(frame, self.not_identified)
         return frame if self.scale_name else frame.drop(columns="dispersion", level="kind")

@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 _KEY = b"statsmodels_mixed.bootstrap"
 _CHECKSUM = b"statsmodels_mixed.sha256"
-_VERSION = 3
+_VERSION = 4
 
 _CONTINUATION = b"\xff\xff\xff\xff"
 _END = _CONTINUATION + bytes(4)
@@ -63,6 +63,7 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
         "units": recipe.units.tolist(),
         "truth": recipe.truth[0].tolist(),
         "estimate": recipe.estimate[0].tolist(),
+        "not_identified": [list(label) for label in recipe.not_identified],
     }
     fields = [pa.field("replicate", pa.int64()), pa.field("converged", pa.bool_())]
     fields += [pa.field(".".join(filter(None, label)), pa.float64()) for label in recipe.labels]
@@ -117,6 +118,7 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
         units=np.array(content["units"]),
         truth=np.array([content["truth"]], dtype=float),
         estimate=np.array([content["estimate"]], dtype=float),
+        not_identified=tuple((str(kind), str(name)) for kind, name in content["not_identified"]),
     )
     return recipe, int(content["requested"])
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..fitting.covariance import SINGULAR
 from ..plots.replicate_plots import BootstrapPlots
+from ..results.not_identified import warn_not_identified
 from ..results.parameters import KINDS, parameter_index, quantile_levels, select_kinds
 from .parameter_rows import ParameterRows
 from .recipe import Recipe
@@ -98,7 +99,8 @@ class Bootstrap:
 
         The kinds are ``objective``, ``beta``, ``se``, ``sigma`` or ``dispersion``, ``theta``,
         ``sd`` and ``corr``; ``frame["beta"]`` has the coefficients. A correlation is NaN
-        where a standard deviation is zero.
+        where a standard deviation is zero, and what depends on parameters that the data do not
+        determine is NaN throughout.
         """
         frame = self.recipe.table(self.values)
         frame.index = pd.Index(self.number, name="replicate")
@@ -165,12 +167,18 @@ class Bootstrap:
         DataFrame
             By kind and name: ``estimate``, ``lower``, ``upper``, and ``replicates``, the
             number of replicates in which the parameter is defined. Limits are infinite where
-            too many replicates are (see `separated`), and NaN where the estimate is.
+            too many replicates are (see `separated`), and NaN where the estimate is. All are
+            NaN for what the data do not determine (see `identified` of a result).
 
         Raises
         ------
         OptionError
             If the method, a kind or alpha is not possible.
+
+        Warns
+        -----
+        IdentificationWarning
+            The data do not determine some of the parameters.
 
         See Also
         --------
@@ -204,6 +212,10 @@ class Bootstrap:
             lower, upper = _interval(values, estimate, float(truths[label]), alpha, method)
             labels.append(label)
             rows.append((estimate, lower, upper, len(values)))
+        warn_not_identified(
+            [label for label in labels if label in self.recipe.not_identified],
+            "bootstrap intervals",
+        )
         columns = ["estimate", "lower", "upper", "replicates"]
         frame = pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
         order = [i for kind in wanted for i, label in enumerate(labels) if label[0] == kind]

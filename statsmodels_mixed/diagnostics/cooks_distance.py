@@ -32,7 +32,8 @@ def cooks_distance(result: Any) -> pd.Series:
     Returns
     -------
     Series, shape (n,)
-        NaN where the leverage is 1.
+        NaN where the leverage is 1, and everywhere if covariances of the coefficients depend on
+        what the data do not determine.
 
     Raises
     ------
@@ -61,5 +62,7 @@ def cooks_distance(result: Any) -> pd.Series:
         raise OptionError("Cook's distance compares coefficients, and this model has none.")
     h = leverage(result).to_numpy()
     rest = np.where(h < 1, 1 - h, np.nan)
+    if result.undetermined is not None and result.undetermined.joint(np.eye(rank)):
+        rest[:] = np.nan
     values = (raw_residuals(result, "pearson") / rest) ** 2 * h / (result.scale * rank)
     return by_row(result, values, "cooks_distance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..errors import OptionError
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
+from ..results.not_identified import not_identified
 from ..results.parameters import CovarianceParameters
 from ..results.progress import Progress
 from ..results.row_labels import group_rows, row_labels
@@ -28,7 +30,8 @@ class Influence:
     """Fits without each of m cases, beside the fit to all rows.
 
     Everything is labelled by case: a row, or a level of what the rows were grouped by. NaN
-    marks what cannot be estimated without a case.
+    marks what cannot be estimated without a case, and what depends on covariance parameters that
+    the data do not determine.
 
     Parameters
     ----------
@@ -205,8 +208,8 @@ class Influence:
         >>> fit.influence("subj").covratio().head(2).round(3).to_dict()
         {'S308': 0.936, 'S309': 0.851}
         """
-        full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):  # NaN where there is no fit, zero beyond the range
+            full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
             ratios = np.exp(np.linalg.slogdet(self.covariance)[1] - full)
         return self._by_case(ratios, "covratio")
 
@@ -319,26 +322,32 @@ def influence(
     components = CovarianceParameters.of(layout)
     with Progress("influence", len(cases), progress) as shown:
         fits = fits_without(design, estimates, cases, components, shown.update)
+    lost = not_identified(result, spread=False)
+    covariance, full = fits.covariance, estimates.cov_conditional
+    if result.undetermined is not None:
+        changes = result.undetermined.covariances(np.eye(len(full)))
+        covariance, full = (np.where(changes, np.nan, each) for each in (covariance, full))
 
-    def table(values: Array, columns: list[str]) -> pd.DataFrame:
-        return pd.DataFrame(values, index=labels, columns=columns)
+    def table(values: Array, kind: str, names: Sequence[str]) -> pd.DataFrame:
+        values = np.where([(kind, name) in lost for name in names], np.nan, values)
+        return pd.DataFrame(values, index=labels, columns=list(names))
 
-    def spread(values: Array) -> pd.DataFrame:
-        return table(values, result.fixefnames).reindex(columns=result.coefnames)
+    def spread(values: Array, kind: str) -> pd.DataFrame:
+        return table(values, kind, result.fixefnames).reindex(columns=result.coefnames)
 
-    variances = np.einsum("mii->mi", fits.covariance)
+    variances = np.einsum("mii->mi", covariance)
     names = result.fixefnames
     return Influence(
         by=name,
-        params=spread(fits.beta),
-        bse=spread(np.sqrt(variances)),
-        covariance=fits.covariance,
-        theta=table(fits.theta, list(components.theta_names)),
-        sd=table(fits.sd, list(components.sd_names)),
+        params=spread(fits.beta, "beta"),
+        bse=spread(np.sqrt(variances), "se"),
+        covariance=covariance,
+        theta=table(fits.theta, "theta", components.theta_names),
+        sd=table(fits.sd, "sd", components.sd_names),
         scale=pd.Series(fits.scale, labels, name=estimates.scale_name or "dispersion"),
         objective=pd.Series(fits.objective, labels, name="objective"),
         converged=pd.Series(fits.converged, labels, name="converged"),
         rows_deleted=pd.Series([len(rows) for rows in cases], labels, name="rows_deleted"),
         full_params=pd.Series(estimates.beta, names),
-        full_covariance=pd.DataFrame(estimates.cov_conditional, names, names),
+        full_covariance=pd.DataFrame(full, names, names),
     )

@@ -93,8 +93,8 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
     Returns
     -------
     dict of PrincipalComponents
-        By grouping factor. Covariances are in the units of the linear predictor; lme4's
-        `rePCA` has them over sigma.
+        By grouping factor, NaN where the data do not determine the covariances. These are in
+        the units of the linear predictor; lme4's `rePCA` has them over sigma.
 
     Raises
     ------
@@ -117,7 +117,8 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
     """
     result = unwrap(result)
     out = {}
-    for block, T in zip(result.layout.blocks, result.estimates.factors, strict=True):
+    blocks = zip(result.layout.blocks, result.estimates.factors, strict=True)
+    for b, (block, T) in enumerate(blocks):
         factor = result.estimates.effects_scale * T
         if corr:
             lengths = np.linalg.norm(factor, axis=1, keepdims=True)
@@ -125,6 +126,8 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
         rotation, sdev, _ = np.linalg.svd(factor)
         largest = np.take_along_axis(rotation, np.abs(rotation).argmax(axis=0)[None], axis=0)
         rotation = rotation * np.where(largest < 0, -1.0, 1.0)
+        if not result._elements_known(b).all():
+            rotation, sdev = np.full_like(rotation, np.nan), np.full_like(sdev, np.nan)
         components = [f"PC{i + 1}" for i in range(len(sdev))]
         out[block.name] = PrincipalComponents(
             block.name,

@@ -186,7 +186,7 @@ def _chosen(profile: Any, kinds: Any, names: Any) -> list[Any]:
     Raises
     ------
     OptionError
-        If there is none of a kind or name.
+        If there is none of a kind or name, or none at all.
     """
     present = list(dict.fromkeys(curve.kind for curve in profile.curves))
     wanted = [kind for kind in present if kind != "theta"] or present
@@ -203,6 +203,8 @@ def _chosen(profile: Any, kinds: Any, names: Any) -> list[Any]:
         if unknown:
             raise OptionError(f"names= {unknown[0]!r} is not among {', '.join(there)}.")
         found = [curve for curve in found if _title(curve) in asked]
+    if not found:
+        raise OptionError("there is no curve to draw: the data determine none of the parameters.")
     return found
 
 

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from .._core import one_blas_thread
-from ..errors import MixedModelWarning, OptionError
+from ..errors import IdentificationWarning, MixedModelWarning, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
 from ..results.base import unwrap
+from ..results.not_identified import hide, not_identified, warn_not_identified
 from ..results.parameters import (
     KINDS,
     CovarianceParameters,
@@ -55,7 +56,7 @@ class Profile:
     level : float
         Largest level of confidence the points are meant for.
     curves : tuple of Curve
-        One for each parameter.
+        One for each parameter that the data determine.
     others : tuple of ndarray, shape (m, 1 + rank + n_theta)
         For each curve sigma (or the dispersion), the coefficients and theta at every point.
     scale_name : str
@@ -64,6 +65,9 @@ class Profile:
         Names of the estimable coefficients.
     components : CovarianceParameters
         Names of the covariance parameters.
+    not_identified : tuple of (str, str)
+        Kind and name of parameters that have no curve, because they or their standard error
+        depend on what the data do not determine.
 
     Examples
     --------
@@ -80,6 +84,7 @@ class Profile:
     scale_name: str
     fixed_names: tuple[str, ...]
     components: CovarianceParameters
+    not_identified: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         points = sum(len(curve.value) for curve in self.curves)
@@ -90,6 +95,11 @@ class Profile:
         for curve in self.curves:
             if (curve.kind, curve.name) == label:
                 return curve
+        if label in self.not_identified:
+            raise OptionError(
+                f"{label!r} has no profile: it depends on covariance parameters that the data do "
+                "not determine."
+            )
         known = ", ".join(repr((curve.kind, curve.name)) for curve in self.curves)
         raise OptionError(f"there is no profile of {label!r}; there are {known}.")
 
@@ -106,8 +116,10 @@ class Profile:
         the columns, by kind and name, are ``zeta``, ``value`` (of that parameter) and all
         parameters of the model at the optimum.
         """
-        rows, index = [], []
         components, p = self.components, len(self.fixed_names)
+        width = 3 + p + len(components.theta_names)
+        width += len(components.sd_names) + len(components.corr_names)
+        rows, index = [np.empty((0, width))], []
         for curve, others in zip(self.curves, self.others, strict=True):
             theta = others[:, 1 + p :]
             scale = others[:, 0] if self.scale_name == "sigma" else 1.0
@@ -126,9 +138,10 @@ class Profile:
         ]
         frame = pd.DataFrame(
             np.vstack(rows),
-            index=pd.MultiIndex.from_tuples(index, names=["kind", "name", "point"]),
+            index=pd.MultiIndex.from_frame(pd.DataFrame(index, columns=["kind", "name", "point"])),
             columns=parameter_index(labels),
         )
+        frame = hide(frame, self.not_identified)
         return frame if self.scale_name else frame.drop(columns="none", level="kind")
 
     def conf_int(
@@ -138,7 +151,8 @@ class Profile:
 
         Where a parameter reaches a bound before zeta is large enough, such as zero for a
         standard deviation, that bound ends its interval. A limit is NaN where the deviance
-        could not be minimized far enough away from the estimate.
+        could not be minimized far enough away from the estimate; estimate and limits are NaN for
+        what the data do not determine.
 
         Parameters
         ----------
@@ -160,7 +174,7 @@ class Profile:
         Warns
         -----
         MixedModelWarning
-            Some limits are NaN.
+            Some limits are NaN; an `IdentificationWarning` if the data do not determine them.
 
         See Also
         --------
@@ -178,9 +192,11 @@ class Profile:
         """
         quantile_levels(alpha)
         zeta = float(norm.isf(alpha / 2))
-        present = [kind for kind in KINDS if any(curve.kind == kind for curve in self.curves)]
+        profiled = [(curve.kind, curve.name) for curve in self.curves] + [*self.not_identified]
+        present = [kind for kind in KINDS if any(label[0] == kind for label in profiled)]
+        wanted = select_kinds(kinds, present)
         rows, labels, unknown = [], [], []
-        for kind in select_kinds(kinds, present):
+        for kind in wanted:
             for curve in self.curves:
                 if curve.kind == kind:
                     labels.append((curve.kind, curve.name))
@@ -201,6 +217,12 @@ class Profile:
                 MixedModelWarning,
                 stacklevel=2,
             )
+        lost = [label for label in self.not_identified if label[0] in wanted]
+        warn_not_identified(lost, "profile intervals")
+        labels += lost
+        rows += [(math.nan, math.nan, math.nan)] * len(lost)
+        order = sorted(range(len(labels)), key=lambda at: wanted.index(labels[at][0]))
+        rows, labels = [rows[at] for at in order], [labels[at] for at in order]
         columns = ["estimate", "lower", "upper"]
         return pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
 
@@ -281,9 +303,12 @@ def profile(
     }
     wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
     cutoff = float(norm.isf((1 - level) / 2))
+    without = not_identified(result)
     with one_blas_thread():
         model = _model(estimates, result, components)
         targets = [each for kind in wanted for each in model.targets(kind, fixed_names)]
+        lost = [(each.kind, each.name) for each in targets if (each.kind, each.name) in without]
+        targets = [each for each in targets if (each.kind, each.name) not in without]
         traced = []
         with Progress("profile", len(targets), progress, unit="parameter") as shown:
             for target in targets:
@@ -297,6 +322,7 @@ def profile(
         scale_name=scale_name,
         fixed_names=fixed_names,
         components=components,
+        not_identified=tuple(lost),
     )
 
 
@@ -321,6 +347,8 @@ def coefficient_intervals(result: Any, alpha: float) -> Array:
     if not len(result.estimates.beta):
         return np.empty((0, 2))
     profiled = profile(result, "beta", level=max(0.999, 1 - alpha))
-    limits = np.array(profiled.conf_int(alpha)[["lower", "upper"]], dtype=float)
-    limits[~result._tests.known(np.eye(len(limits)))] = np.nan
-    return limits
+    names = [("beta", result.layout.columns[i]) for i in result.estimates.columns]
+    with warnings.catch_warnings():  # of what the fit has said
+        warnings.simplefilter("ignore", IdentificationWarning)
+        limits = profiled.conf_int(alpha)[["lower", "upper"]].loc[names]
+    return np.array(limits, dtype=float)

@@ -148,7 +148,8 @@ class ConditionalModes:
         -------
         dict of LevelMatrices, shape (l, k, k)
             By grouping factor, one matrix per level; the parameters are taken as known. Arrays,
-            with `of(level)` and `to_frame()` for their labels.
+            with `of(level)` and `to_frame()` for their labels. NaN where they depend on
+            parameters that the data do not determine.
 
         Raises
         ------
@@ -170,7 +171,10 @@ class ConditionalModes:
         Intercept     140.97 -20.60
         days          -20.60   5.16
         """
-        matrices = problem_of(self.kept_design(), self.estimates).conditional_variances()
+        design = self.kept_design()
+        matrices = problem_of(design, self.estimates).conditional_variances()
+        if self.undetermined is not None:
+            matrices = self.undetermined.conditional_variances(design, matrices)
         return {
             block.name: LevelMatrices(matrix, block.levels, block.columns)
             for block, matrix in zip(self.layout.blocks, matrices, strict=True)

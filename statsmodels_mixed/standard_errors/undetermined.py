@@ -96,6 +96,19 @@ class Undetermined:
             found.append(np.any([np.abs(a - b) > DIFFERENT * size for a, b in parts], axis=0))
         return found
 
+    def conditional_variances(self, design: Design, matrices: Sequence[Array]) -> tuple[Array, ...]:
+        """Return conditional variances of modes, (l, k, k) by block, NaN where they change."""
+        out = [matrix.copy() for matrix in matrices]
+        for pair in self.pairs:
+            both = (
+                problem_of(design, each).conditional_variances() for each in (pair.here, pair.there)
+            )
+            for matrix, here, there in zip(out, *both, strict=True):
+                sizes = np.sqrt(np.einsum("lkk->lk", here))
+                bound = DIFFERENT * sizes[:, :, None] * sizes[:, None]
+                matrix[np.abs(there - here) > bound] = np.nan
+        return tuple(out)
+
 
 def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     """Return what changes along the flat directions of a fit; None if there are none."""
