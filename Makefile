@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup test slow fuzz versions lint format sanitize bench bench-answers docs site dist check clean
+.PHONY: help setup test slow fuzz versions lint format sanitize bench bench-answers docs pictures site dist check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -48,6 +48,9 @@ bench-answers:  ## check the answers of the benchmarks, without timing
 
 docs:  ## run every example of the documentation
 	$(BIN)/python -m pytest tests/test_docs.py
+
+pictures:  ## draw the pictures of the documentation anew
+	$(BIN)/python tests/pictures.py docs/plots.md
 
 site:  ## the documentation as a site, into build/site; warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/site

@@ -103,7 +103,7 @@ def coefficients(
     ax.set_ylim(len(shown) - 0.4, -0.6)  # the first on top
     ax.set_xlabel(f"estimate, {100 * level:g} % interval")
     if len(fits) > 1:
-        ax.legend(fontsize=9, frameon=False)
+        ax.legend(fontsize=9, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
