@@ -345,6 +345,8 @@ def test_trends_are_derivatives(data):
     log = fit.emtrends("1", "hours", at={"hours": 4})
     assert_allclose(log.estimate, b["np.log(hours)"] / 4, rtol=1e-9)
     assert_allclose(log.std_error, fit.bse["np.log(hours)"] / 4, rtol=1e-9)
+    by_log = fit.emtrends("a", "np.log(hours)")
+    assert_allclose(by_log.estimate, b["np.log(hours)"], rtol=1e-9)
 
 
 def test_trends_of_a_spline_up_to_its_ends(data):
@@ -419,6 +421,17 @@ def test_a_left_side_shows_contrasts_too(fit):
     assert "differences from control" in str(found)
     assert "y - x" in found._repr_html_()
     assert len(found.contrasts()) == 4
+
+
+def test_factors_that_are_called_like_the_columns(data):
+    table = data.rename(columns={"a": "contrast", "b": "estimate"})
+    fit = mixedlm2("y ~ contrast * estimate + (1 | g)", table).fit()
+    means = fit.emmeans("contrast | estimate")
+    assert means.to_frame().columns[:3].tolist() == ["contrast", "estimate_", "estimate"]
+    within = means.contrasts(by="contrast").to_frame()
+    assert within.columns[:2].tolist() == ["contrast1", "contrast"]
+    assert within["contrast1"].tolist() == ["u - v"] * 3
+    assert "contrast1" in str(means.contrasts(by="contrast"))
 
 
 def test_simple_contrasts_within_another_factor(fit):

@@ -80,15 +80,7 @@ class Contrasts(Estimated):
         >>> fit.emmeans("machine").contrasts("trt.vs.ctrl").to_frame()["contrast"].tolist()
         ['B - A', 'C - A']
         """
-        return self.labels.assign(
-            estimate=self.estimate,
-            std_error=self.std_error,
-            df=self.df,
-            statistic=self.statistic,
-            pvalue=self.pvalue,
-            lower=self.lower,
-            upper=self.upper,
-        )
+        return self._frame(("estimate", "std_error", "df", "statistic", "pvalue", "lower", "upper"))
 
     def adjusted(self, adjust: str | None) -> Contrasts:
         """Return the same contrasts with another adjustment for several tests.
@@ -163,7 +155,9 @@ def make_contrasts(
             labels, matrix, found = _interaction(table, inner, list(method), options)
         else:
             found = [contrast_matrix(method, mean_labels(table, inner), **options)]
-            labels, matrix = pd.DataFrame({"contrast": found[0].names}), found[0].matrix
+            # A factor may have that name.
+            title = "contrast" if "contrast" not in by else "contrast1"
+            labels, matrix = pd.DataFrame({title: found[0].names}), found[0].matrix
         for name in by:
             labels[name] = [table[name].iloc[0]] * len(labels)
         whole = np.zeros((len(matrix), len(means)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -180,6 +181,13 @@ class Estimated:
         """Return the table."""
         raise NotImplementedError
 
+    def _frame(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return the labels with some of the numbers; a label of the same name gets a ``_``."""
+        clashes = {name: f"{name}_" for name in self.labels.columns if name in names}
+        return self.labels.rename(columns=clashes).assign(
+            **{name: getattr(self, name) for name in names}
+        )
+
     # Display.
 
     def _document(self) -> Document:
@@ -196,8 +204,8 @@ class Estimated:
         }
         headings = {"std_error": "std error", "pvalue": "p-value"}
         columns, cells = [], []
-        for name in frame.columns:
-            if name in self.labels.columns:
+        for at, name in enumerate(frame.columns):
+            if at < self.labels.shape[1]:
                 columns.append(Column(name, str(name), plain, align="left"))
                 cells.append([_shown(value) for value in frame[name]])
                 continue

@@ -74,13 +74,7 @@ class EstimatedMeans(Estimated):
         >>> fit.emmeans("machine").to_frame().columns.tolist()
         ['machine', 'estimate', 'std_error', 'df', 'lower', 'upper']
         """
-        return self.labels.assign(
-            estimate=self.estimate,
-            std_error=self.std_error,
-            df=self.df,
-            lower=self.lower,
-            upper=self.upper,
-        )
+        return self._frame(("estimate", "std_error", "df", "lower", "upper"))
 
     def contrasts(
         self,

@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
+from ..frame.coding import CodedMatrix
+from ..frame.factors import CodedFactor, Rows
 from ..results.base import unwrap
 from .estimated import check_level
 from .linear_functions import LinearFunctions
@@ -54,7 +57,8 @@ def emtrends(
     specs : str or list of str
         Variables that there are slopes for, as in `emmeans`; ``"1"`` for the average slope.
     var : str
-        The covariate.
+        The covariate; or a function of it as the formula has it, ``"np.log(x)"``: slopes are then
+        by that function.
     by, at, weights, level
         As in `emmeans`.
 
@@ -110,27 +114,52 @@ def emtrends(
 
 def _slopes(grid: ReferenceGrid, var: str) -> Array:
     """Return the derivatives of the rows of X in a covariate, shape (cells, p)."""
+    function = _function_named(grid, var)
+    name = var if function is None else function.source.columns[0]
     found = {v.name: v for v in grid.variables}
-    column = found[var].template if var in found else None
+    column = found[name].template if name in found else None
     if column is None or not is_number(column):
         numbers = [v.name for v in grid.variables if is_number(v.template)]
         raise OptionError(
-            f"var= is a covariate of the fixed part, one of {', '.join(numbers) or 'none'}, not "
-            f"{var!r}."
+            f"var= is a covariate of the fixed part, one of {', '.join(numbers) or 'none'}, or a "
+            f"function of one that is in the formula, not {var!r}."
         )
-    values = np.asarray(found[var].values, dtype=float)[grid.codes[var]]
+    values = np.asarray(found[name].values, dtype=float)[grid.codes[name]]
     data = np.asarray(column, dtype=float)
     low, high = float(data.min()), float(data.max())
     h = STEP * ((high - low) or abs(high) or 1.0)
     inside = (values >= low) & (values <= high) & (high - low > 4.0 * h)
     middle = np.where(inside, np.clip(values, low + 2.0 * h, high - 2.0 * h), values)
     shares = _derivative_weights((values - middle) / h) / h
-    total = np.zeros(1)
-    for i, point in enumerate(POINTS):
-        total = total + shares[:, i, None] * grid.matrix(**{var: middle + point * h})
+    points = [middle + point * h for point in POINTS]
+    total: Array = np.zeros(1)
+    for share, at in zip(shares.T, points, strict=True):
+        total = total + share[:, None] * grid.matrix(**{name: at})
     # What does not depend on the covariate leaves rounding errors only.
-    level = np.abs(grid.matrix(**{var: middle})) / h
-    return np.where(np.abs(total) <= 1e-12 * level, 0.0, total)
+    level = np.abs(grid.matrix(**{name: middle})) / h
+    total = np.where(np.abs(total) <= 1e-12 * level, 0.0, total)
+    if function is None:
+        return total
+    slope = sum(
+        share * _value(function, grid.data.assign(**{name: at}))
+        for share, at in zip(shares.T, points, strict=True)
+    )
+    return np.asarray(total / np.asarray(slope)[:, None])
+
+
+def _function_named(grid: ReferenceGrid, var: str) -> CodedFactor | None:
+    """Return the factor of the formula that is a function of one covariate, by its name."""
+    matrix = grid.frame.fixed
+    for factor in matrix.factors if isinstance(matrix, CodedMatrix) else ():
+        single = len(factor.source.columns) == 1 and factor.categories is None and factor.width == 1
+        if single and factor.label.replace(" ", "") == var.replace(" ", ""):
+            return None if factor.label in grid.data.columns else factor
+    return None
+
+
+def _value(function: CodedFactor, data: pd.DataFrame) -> Array:
+    rows = Rows({str(name): data[name].to_numpy() for name in data}, data.index)
+    return np.asarray(rows.value_of(function), dtype=float)[:, 0]
 
 
 def _derivative_weights(t: Array) -> Array:
