@@ -176,6 +176,21 @@ def test_numbers_that_are_made_factors(data):
     assert len(coded.emmeans("k", at={"k": [40, 10]})) == 2
 
 
+@pytest.mark.parametrize("part", ["pd.cut(x, [-9, 2, 4, 99])", "C(x > 3)", "(x > 3)"])
+def test_a_factor_of_few_levels_made_of_a_number_has_these(data, part):
+    fit = mixedlm2(f"y ~ {part} * a + (1 | g)", data).fit()
+    cut = (
+        pd.cut(data["x"], [-9, 2, 4, 99]).astype(str)
+        if "cut" in part
+        else (data["x"] > 3).astype(str)
+    )
+    text = mixedlm2("y ~ cut * a + (1 | g)", data.assign(cut=cut)).fit()
+    assert_allclose(fit.emmeans("a").estimate, text.emmeans("a").estimate, rtol=1e-8)
+    assert_allclose(sorted(fit.emmeans("x").estimate), sorted(text.emmeans("cut").estimate))
+    high = fit.emmeans("a", at={"x": data["x"].max()})
+    assert_allclose(high.estimate, text.emmeans("a", at={"cut": cut[data["x"].idxmax()]}).estimate)
+
+
 @pytest.mark.parametrize("part", ["bs(x, df=4)", "x + I(x**2)", "center(x)", "np.log(hours)"])
 def test_covariates_in_expressions_are_at_their_mean(data, part):
     some = mixedlm2(f"y ~ a * ({part}) + (1 | g)", data).fit()
@@ -329,6 +344,17 @@ def test_standard_errors_of_population_means_account_for_theta(data):
 
 def test_population_means_of_a_linear_model_are_its_means(fit):
     assert_allclose(fit.emmeans("a", population=True).estimate, fit.emmeans("a").estimate)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SeparationWarning")
+def test_means_that_are_not_finite(data):
+    table = data.assign(s=np.where(data["a"] == "x", 1, data["s"]))
+    fit = mixedglm2("s ~ 0 + a + (1 | g)", table, sm.families.Binomial()).fit()
+    for means in (fit.emmeans("a"), fit.emmeans("a", population=True)):
+        assert np.isnan(means.estimate).tolist() == [True, False, False]
+        assert np.isnan(means.std_error).tolist() == [True, False, False]
+        assert means.reasons[0].startswith("no finite estimate")
+        assert np.isnan(means.contrasts().pvalue).tolist() == [True, True, False]
 
 
 # Trends.

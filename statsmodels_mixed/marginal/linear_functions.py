@@ -6,7 +6,8 @@ from the covariance of the fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +51,15 @@ class LinearFunctions:
         Estimable coefficients, their covariance and degrees of freedom.
     result : MixedModelResults or None
         The fit whose coefficients these are, one for each column of X; None if `tests` has all.
+    missing : tuple of str
+        Why rows are NaN, if not because no rows of the data have a combination of levels.
     """
 
     rows: Array
     offset: Array
     tests: ContrastTests
     result: MixedModelResults | None
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: MixedModelResults, rows: Array, offset: Array) -> LinearFunctions:
@@ -64,13 +68,15 @@ class LinearFunctions:
         return cls(rows, offset, result.reference.tests, result)
 
     @classmethod
-    def of_estimates(cls, estimates: Array, covariance: Array, df: float) -> LinearFunctions:
-        """Return estimates as functions of themselves."""
+    def of_estimates(
+        cls, estimates: Array, covariance: Array, df: float, reasons: Sequence[str]
+    ) -> LinearFunctions:
+        """Return estimates as functions of themselves; `reasons` say why some are NaN."""
         known = np.isfinite(estimates) & np.isfinite(np.diag(covariance))
         clean = np.where(np.outer(known, known), covariance, 0.0)
         tests = FixedContrastTests(np.where(known, estimates, 0.0), clean, df)
         rows = np.where(known[:, None], np.eye(len(estimates)), np.nan)
-        return cls(rows, np.zeros(len(estimates)), tests, None)
+        return cls(rows, np.zeros(len(estimates)), tests, None, tuple(dict.fromkeys(reasons)))
 
     def combined(self, matrix: Array) -> LinearFunctions:
         """Return linear combinations, matrix (l, m), of the functions."""
@@ -79,11 +85,11 @@ class LinearFunctions:
         size = np.abs(matrix) @ np.abs(np.where(unknown[:, None], 0.0, self.rows))
         rows[np.abs(rows) <= ROUNDING * size] = 0.0
         rows[(matrix[:, unknown] != 0).any(axis=1)] = np.nan
-        return LinearFunctions(rows, matrix @ self.offset, self.tests, self.result)
+        return replace(self, rows=rows, offset=matrix @ self.offset)
 
     def taken(self, at: Any) -> LinearFunctions:
         """Return some of the functions."""
-        return LinearFunctions(self.rows[at], self.offset[at], self.tests, self.result)
+        return replace(self, rows=self.rows[at], offset=self.offset[at])
 
     @cached_property
     def _missing(self) -> Mask:
@@ -94,7 +100,8 @@ class LinearFunctions:
         """Rows over the estimable coefficients, and why a function has no estimate."""
         missing = self._missing
         rows = np.where(missing[:, None], 0.0, self.rows)
-        reasons = np.where(missing, NO_DATA, "").astype(object)
+        why = "; ".join(reason for reason in self.missing if reason) or NO_DATA
+        reasons = np.where(missing, why, "").astype(object)
         if self.result is None:
             return rows, list(reasons)
         kept, estimable = self.result._of_estimable(rows)

@@ -78,11 +78,10 @@ def population_functions(
         )  # fmt: skip
         whole = np.hstack([averaging.of(second[:, None] * spread * slopes), jacobian])
         covariance = whole @ joint @ whole.T
-    lost = np.isnan(averaging.of(mu))
     df = np.inf if result.dof_method is None else float(result.df_resid)
-    return LinearFunctions.of_estimates(
-        averaging.of(mu), np.where(lost, np.nan, covariance), df
-    ), words
+    means = averaging.of(mu)
+    found = LinearFunctions.of_estimates(means, covariance, df, cells.reasons)
+    return found, words
 
 
 def _variance_slopes(z: Array, T: Array, pattern: NDArray[np.bool_]) -> Array:

@@ -7,7 +7,7 @@ more than two, as an indicator has; or any values that are asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
-from ..frame.coding import CodedMatrix
 from ..frame.expressions import IN_FORMULA
 from ..frame.table import is_text
 
@@ -110,7 +109,7 @@ def grid_variables(
         raise DataError(
             "the data of this result were removed; keep them to ask for marginal means."
         )
-    coded = dict(_coded_columns(frame))
+    coded = _coded_columns(frame)
     return [_variable(frame, name, coded, at, spread) for name in names]
 
 
@@ -123,14 +122,20 @@ def _place(name: str, written: str) -> int:
 def _variable(
     frame: ModelFrame,
     name: str,
-    coded: Mapping[str, pd.Index | None],
+    coded: Mapping[str, Any],
     at: Mapping[str, Any],
     spread: float,
 ) -> Variable:
     template = frame.table[name]
-    if name in coded or not (is_number(template) or template.dtype.kind in "mM"):
+    factor = coded.get(name)
+    if factor is not None and name not in at and _is_coarser(factor, template):
+        return _of_classes(frame, name, factor, template)
+    if factor is not None and _is_coarser(factor, template):
+        factor = None
+    if factor is not None or not (is_number(template) or template.dtype.kind in "mM"):
         refs, found = frame.rows.factorized(name)
-        levels, codes = _in_order_of(coded.get(name), found, refs.astype(np.intp))
+        known = getattr(factor, "categories", None)
+        levels, codes = _in_order_of(known, found, refs.astype(np.intp))
         if name in at:
             levels, codes = _some_levels(name, _asked(at[name], template), levels, codes)
         return Variable(name, levels, codes, template)
@@ -146,15 +151,43 @@ def _variable(
     return Variable(name, pd.Index([middle]), None, template)
 
 
-def _coded_columns(frame: ModelFrame) -> Iterator[tuple[str, pd.Index | None]]:
-    """Yield the columns that alone make a categorical factor, and its levels if known."""
+def _coded_columns(frame: ModelFrame) -> dict[str, Any]:
+    """Return for each column that alone makes a categorical factor the finest of these."""
     table = frame.table
+    found: dict[str, Any] = {}
     for term in terms_of(frame.fixed):
         for factor in term.factors:
             columns = columns_of(factor, table)
             if len(columns) == 1:
-                known = factor.categories if isinstance(frame.fixed, CodedMatrix) else None
-                yield columns[0], known
+                before = found.setdefault(columns[0], factor)
+                if len(_categories(factor)) > len(_categories(before)):
+                    found[columns[0]] = factor
+    # A number that is also taken as it is remains one, unless every value is a level.
+    for term in terms_of(frame.fixed):
+        for number in term.numbers:
+            for name in columns_of(number, table):
+                if name in found and _is_coarser(found[name], table[name]):
+                    del found[name]
+    return found
+
+
+def _categories(factor: Any) -> Any:
+    known = getattr(factor, "categories", None)
+    return () if known is None else known
+
+
+def _is_coarser(factor: Any, column: pd.Series) -> bool:
+    """Return whether a factor, such as ``x > 3``, has several values of a number in one level."""
+    return is_number(column) and 0 < len(_categories(factor)) < column.nunique()
+
+
+def _of_classes(frame: ModelFrame, name: str, factor: Any, template: pd.Series) -> Variable:
+    """Return a number with one value for each level that a factor makes of it, a middle one."""
+    codes = np.asarray(frame.rows.value_of(factor), dtype=np.intp)
+    inside = [np.unique(template[codes == at]) for at in range(len(factor.categories))]
+    values = pd.Index([each[(len(each) - 1) // 2] for each in inside if len(each)])
+    place = np.cumsum([len(each) > 0 for each in inside]) - 1
+    return Variable(name, values, place[codes], template)
 
 
 def _in_order_of(
