@@ -20,7 +20,7 @@ from ..formula.terms import RandomTerm
 from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap
 from ..structures import Structure
-from .anova import boundary_pvalue
+from .boundary_test import boundary_pvalue
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
 

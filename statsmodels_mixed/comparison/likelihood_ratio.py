@@ -13,7 +13,7 @@ from .without_random_effects import read_plain
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
 
-__all__ = ["LikelihoodRatio", "likelihood_ratio"]
+__all__ = ["LikelihoodRatio", "check_same_data", "likelihood_ratio"]
 
 
 class LikelihoodRatio(NamedTuple):
@@ -99,6 +99,20 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
             "their likelihoods are not comparable, refit both in the same way."
         )
+    check_same_data(full, restricted)
+    full._check_comparable(restricted)
+    at_bound = _dispersion_at_bound(full, restricted)
+    return _tested(full, restricted.dof_identified, restricted.objective, at_bound=at_bound)
+
+
+def check_same_data(full: Any, restricted: Any) -> None:
+    """Make sure that two models have the same response, weights and offset.
+
+    Raises
+    ------
+    OptionError
+        If they have not.
+    """
     a, b = full.kept_design(), restricted.kept_design()
     same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
     if not same_rows or not _equal(a.offset, b.offset):
@@ -106,9 +120,6 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
             "the models were fitted to different data: response, weights, offset and the rows "
             "used must be the same."
         )
-    full._check_comparable(restricted)
-    at_bound = _dispersion_at_bound(full, restricted)
-    return _tested(full, restricted.dof_identified, restricted.objective, at_bound=at_bound)
 
 
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:

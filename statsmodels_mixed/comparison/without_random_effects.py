@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..fitting.families import read_family
 
-__all__ = ["Plain", "read_plain"]
+__all__ = ["Plain", "is_plain", "read_plain"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,13 @@ class Plain(NamedTuple):
 
     llf: float
     dof: int
+
+
+def is_plain(fit: Any) -> bool:
+    """Return whether this is a fit of statsmodels' OLS, WLS or GLM."""
+    plain = getattr(fit, "_results", fit)
+    linear = isinstance(plain, RegressionResults) and isinstance(plain.model, OLS | WLS)
+    return linear or isinstance(plain, GLMResults)
 
 
 def read_plain(full: Any, plain: Any) -> Plain | None:

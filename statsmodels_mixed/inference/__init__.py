@@ -8,6 +8,7 @@ from ..bootstrap.refit import refit
 from ..bootstrap.replicates import Bootstrap
 from ..comparison.anova import anova
 from ..comparison.drop1 import drop1, ranova
+from ..comparison.panel import PanelTest, hausman_test, mundlak_test
 from ..diagnostics.check import check
 from ..diagnostics.cooks_distance import cooks_distance
 from ..diagnostics.influence import Influence, influence
@@ -46,6 +47,7 @@ __all__ = [
     "EstimatedMeans",
     "FTest",
     "Influence",
+    "PanelTest",
     "Power",
     "PrincipalComponents",
     "Problem",
@@ -67,10 +69,12 @@ __all__ = [
     "f_test",
     "get_influence",
     "glance",
+    "hausman_test",
     "icc",
     "influence",
     "joint_tests",
     "leverage",
+    "mundlak_test",
     "power",
     "profile",
     "r2",

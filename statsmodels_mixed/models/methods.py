@@ -15,6 +15,8 @@ from ..comparison.anova import anova as _anova
 from ..comparison.drop1 import drop1 as _drop1
 from ..comparison.drop1 import ranova as _ranova
 from ..comparison.likelihood_ratio import likelihood_ratio as _likelihood_ratio
+from ..comparison.panel import hausman_test as _hausman_test
+from ..comparison.panel import mundlak_test as _mundlak_test
 from ..diagnostics.check import check as _check
 from ..diagnostics.cooks_distance import cooks_distance as _cooks_distance
 from ..diagnostics.influence import influence as _influence
@@ -57,6 +59,8 @@ class Methods(ShortNames):
     compare_lr_test = _likelihood_ratio
     drop1 = _drop1
     ranova = _ranova
+    mundlak_test = _mundlak_test
+    hausman_test = _hausman_test
     t_test_pairwise = _t_test_pairwise
 
     # Marginal means.
