@@ -46,6 +46,11 @@ from .models.generalized_results import (
 )
 from .models.linear import LinearMixedModel
 from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .models.residual import ResidualCovarianceModel
+from .models.residual_results import (
+    ResidualCovarianceResults,
+    ResidualCovarianceResultsWrapper,
+)
 from .results.varcorr import VarCorr
 from .saved import open_fit
 
@@ -69,6 +74,9 @@ __all__ = [
     "MixedModelWarning",
     "OptionError",
     "RankWarning",
+    "ResidualCovarianceModel",
+    "ResidualCovarianceResults",
+    "ResidualCovarianceResultsWrapper",
     "SeparationWarning",
     "SingularFitWarning",
     "VarCorr",

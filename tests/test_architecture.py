@@ -33,6 +33,7 @@ ROOMS = (
     "formula",
     "frame",
     "fitting",
+    "residual_covariance",
     "standard_errors",
     "results",
     "plots",

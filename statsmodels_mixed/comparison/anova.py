@@ -108,7 +108,7 @@ def anova(
         if hypotheses is not None or dof != "auto":
             raise OptionError("type= and dof= are for the table of a single fit.")
         return model_table([result, *others], refit=refit)
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     if dof == "auto":
         plain = result.dof_method is None and result.cov_type == "nonrobust"
         dof = "satterthwaite" if plain else result.dof_method

@@ -115,7 +115,7 @@ def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
     >>> fit.re_pca(corr=True)["subj"].proportion.round(3).tolist()
     [0.541, 0.459]
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     out = {}
     blocks = zip(result.layout.blocks, result.estimates.factors, strict=True)
     for b, (block, T) in enumerate(blocks):

@@ -61,7 +61,7 @@ def vif(result: Any) -> pd.DataFrame:
     urban  1.001   1              1.0
     age    1.001   1              1.0
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     column = result.estimates.columns
     places = {}
     for term in fixed_terms(result):

@@ -55,6 +55,7 @@ def build_frame(
     engine: str | None = None,
     env: EvalEnvironment | Mapping[str, Any] | None = None,
     safe: bool = False,
+    columns: Sequence[str] = (),
 ) -> ModelFrame:
     """Match a formula with a table.
 
@@ -81,6 +82,8 @@ def build_frame(
         Where names are looked up that are not columns, and not functions of `FUNCTIONS`.
     safe : bool
         Allow columns and the functions that `check_safe` knows, and no other code.
+    columns : sequence of str
+        Further columns that the model needs.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def build_frame(
     given = {option: None if option in computed else each for option, each in given.items()}
     if safe:
         check_safe([*sides, *computed.values()], table.names, subset)
-    extra = [name for name in given.values() if isinstance(name, str)]
+    extra = [*columns, *(name for name in given.values() if isinstance(name, str))]
     needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
     check_functions(sides, table.names, names)
     names = complete(names)

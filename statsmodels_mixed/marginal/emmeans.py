@@ -109,7 +109,7 @@ def emmeans(
     1       B     60.32       2.05  7.15
     2       C     66.27       2.05  7.15
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     if type not in TYPES:
         raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
     request = read_request(result, specs, by=by, at=at, weights=weights, offset=offset)

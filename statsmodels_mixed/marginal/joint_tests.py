@@ -82,7 +82,7 @@ def joint_tests(
           term  df_num  df_denom  statistic  pvalue
     0  machine       2      48.0      91.62     0.0
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     if isinstance(weights, str) and weights not in WEIGHTS:
         raise OptionError(f"weights= is one of {', '.join(WEIGHTS)} or numbers, not {weights!r}.")
     grid = reference_grid(result, at, spread=1.0)

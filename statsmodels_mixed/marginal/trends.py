@@ -89,7 +89,7 @@ def emtrends(
        estimate  std_error
     0    10.467      1.502
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     request = read_request(result, specs, by=by, at=at, weights=weights, offset=0.0)
     rows = request.averaging.of(_slopes(request.grid, var))
     scale = response_scale(result)

@@ -96,6 +96,7 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
         *,
         eval_env: int | EvalEnvironment | Mapping[str, Any],
         functions: str,
+        bars: bool = True,
         **options: Any,
     ) -> Self:
         """Set every attribute of a model made from a formula.
@@ -119,12 +120,13 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
             raise OptionError("re_formula= and vc_formula= need groups=, the column of groups.")
         else:
             terms = parse(formula) if isinstance(formula, str) else formula
-        if not terms.random:
+        if bars and not terms.random:
             right = terms.text.partition("~")[2].strip()
             end = len(terms.text)
             raise FormulaError(
                 "there is no random-effects term such as (1 | g); a model without one is "
-                "fitted by smf.ols, or by smf.wls if it has weights.",
+                "fitted by smf.ols, or by smf.wls if it has weights; for correlated residuals "
+                'give residual=, such as "us(visit | subject)".',
                 terms.text,
                 end - len(right),
                 end,

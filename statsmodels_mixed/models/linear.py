@@ -32,6 +32,7 @@ from ..standard_errors.choice import choose
 from .base import MixedModel
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .option_names import FITTING, MAKING, answering
+from .residual import ResidualCovarianceModel
 
 __all__ = ["LinearMixedModel"]
 
@@ -117,7 +118,9 @@ class LinearMixedModel(MixedModel):
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
         functions: str = "any",
-    ) -> LinearMixedModel:
+        residual: str | None = None,
+        dispersion: str | None = None,
+    ) -> LinearMixedModel | ResidualCovarianceModel:
         """Make a model from a formula and a table.
 
         Parameters
@@ -147,11 +150,19 @@ class LinearMixedModel(MixedModel):
         functions : {"any", "safe"}
             Evaluating a formula runs the Python code in it. ``"safe"`` allows columns,
             arithmetic and named functions only (``np.log``, ``C``, ``bs``, ...).
+        residual : str, optional
+            Covariance of the residuals of a subject, such as ``"us(visit | subject)"``,
+            ``"ar1(time | subject)"`` or, one for each stratum, ``"us(visit | subject,
+            by=arm)"``; the formula needs no random effects then.
+        dispersion : str, optional
+            What the residual standard deviation depends on: ``"~ arm"``, ``"power(x)"`` or
+            ``"exp(x)"``.
 
         Returns
         -------
         LinearMixedModel
-            The model, to be fitted by `fit`.
+            The model, to be fitted by `fit`; with `residual` or `dispersion` it is a
+            `ResidualCovarianceModel`.
 
         Raises
         ------
@@ -172,6 +183,26 @@ class LinearMixedModel(MixedModel):
         >>> mixedlm2("reaction ~ days + (days | subj)", sleep)
         <LinearMixedModel: reaction ~ 1 + days + (1 + days | subj); 180 rows>
         """
+        if residual is not None or dispersion is not None:
+            if isinstance(eval_env, int) and eval_env >= 0:
+                eval_env = EvalEnvironment.capture(eval_env, reference=2)
+            made = ResidualCovarianceModel.__new__(ResidualCovarianceModel)
+            return made._with_residuals(
+                formula,
+                data,
+                groups,
+                re_formula,
+                vc_formula,
+                residual=residual,
+                dispersion=dispersion,
+                weights=weights,
+                offset=offset,
+                contrasts=contrasts,
+                subset=subset,
+                missing=missing,
+                eval_env=eval_env,
+                functions=functions,
+            )
         return cls.__new__(cls)._from_formula(
             formula,
             data,

@@ -61,6 +61,8 @@ class MixedModelResults(Testing):
     method: str
     # What puts pandas labels on its arrays.
     wrapper: ClassVar[type]
+    # Whether residuals may be correlated, or of unequal variance.
+    takes_correlated: ClassVar[bool] = False
     # Columns whose coefficients have no finite estimate; linear models have none.
     separated: tuple[str, ...] = ()
 
@@ -313,15 +315,27 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
         return str(self._results._repr_html_())
 
 
-def unwrap(result: Any) -> Any:
+def unwrap(result: Any, *, correlated: bool = False) -> Any:
     """Return the results behind statsmodels' wrapper.
+
+    Parameters
+    ----------
+    result : object
+    correlated : bool
+        Whether results with correlated residuals, or with residuals of unequal variance, are
+        in order.
 
     Raises
     ------
     OptionError
-        If they are not those of a mixed model.
+        If they are not those of a mixed model, or not in order.
     """
     results = getattr(result, "_results", result)
     if not isinstance(results, MixedModelResults):
         raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}.")
+    if results.takes_correlated and not correlated:
+        raise OptionError(
+            "this takes residuals to be independent with equal variance: it is not offered for "
+            "models with residual= or dispersion=."
+        )
     return results

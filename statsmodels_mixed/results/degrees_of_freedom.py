@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..errors import OptionError
 from ..standard_errors import kenward_roger, satterthwaite
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
-from ..standard_errors.reference import DOF_METHODS
+from ..standard_errors.reference import DOF_METHODS, RESIDUAL_DOF_METHODS
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
 
@@ -62,10 +62,11 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
     >>> inference.denominators(fit).df([0.0, 1.0]).round(2)
     array([18.])
     """
-    if dof not in DOF_METHODS:
-        known = ", ".join(map(repr, DOF_METHODS))
+    result = unwrap(result, correlated=True)
+    methods = RESIDUAL_DOF_METHODS if result.takes_correlated else DOF_METHODS
+    if dof not in methods:
+        known = ", ".join(map(repr, methods))
         raise OptionError(f"dof= is one of {known}, not {dof!r}.")
-    result = unwrap(result)
     if dof == result.dof_method:
         kept: ContrastTests = result.reference.tests
         return kept
@@ -74,6 +75,9 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
             f"the cluster-robust standard errors of this fit go with dof={result.dof_method!r}: "
             f"for {dof!r} make them anew by with_inference()."
         )
+    if result.takes_correlated:
+        other: ContrastTests = unwrap(result.with_inference(dof=dof), correlated=True)._tests
+        return other
     estimates = result.estimates
     if dof is None or dof == "residual":
         degrees = np.inf if dof is None else float(result.df_resid)
@@ -144,7 +148,9 @@ def f_test(
     (48.55, 18.0)
     """
     prepared = denominators(result, dof)
-    rows, known = unwrap(result)._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
+    rows, known = unwrap(result, correlated=True)._of_estimable(
+        np.atleast_2d(np.asarray(contrasts, dtype=float))
+    )
     if known.all():
         test = prepared.f_test(rows, value)
         if dof == "kenward-roger":
@@ -194,7 +200,7 @@ def coefficient_tests(result: Any, dof: str | None = "satterthwaite") -> pd.Data
     Intercept  251.41  18.0  37.91
     days        10.47  18.0   6.97
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     prepared = denominators(result, dof)
     beta = prepared.beta
     errors = prepared.errors(np.eye(len(beta))) if len(beta) else np.empty(0)

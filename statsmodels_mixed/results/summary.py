@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError
-from ..standard_errors.reference import DOF_METHODS
+from ..standard_errors.reference import RESIDUAL_DOF_METHODS
 from .document import Document
 from .notes import facts
 from .tables import Column, Table, fixed, p_value, plain, significant
@@ -85,7 +85,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         ("Dep. Variable:", yname or result.layout.response),
         *own_left,
         ("Method:", result.method),
-        *([("Deg. of Freedom:", DOF_METHODS[dof])] if dof else []),
+        *([("Deg. of Freedom:", RESIDUAL_DOF_METHODS[dof])] if dof else []),
         ("No. Observations:", str(result.layout.nobs)),
         *((f"Levels of {block.name}:", str(len(block.levels))) for block in result.layout.blocks),
         ("Converged:", f"{'yes' if result.converged else 'no'}, {_effort(result)}"),

@@ -1,0 +1,441 @@
+"""Linear models with `residual=` or `dispersion=`: correlated residuals, unequal variances."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from patsy import PatsyError, dmatrix
+from statsmodels.genmod.families.links import Identity
+
+from ..errors import DataError, FormulaError, OptionError
+from ..fitting.crossprod import Structure
+from ..formula.parse import variables
+from ..formula.residual import (
+    DispersionTerm,
+    ResidualTerm,
+    parse_dispersion,
+    parse_residual,
+)
+from ..frame.design import (
+    Design,
+    check_groupings,
+    check_linear_response,
+    check_random_columns,
+)
+from ..frame.row_groups import RowGroups, lies_within
+from ..frame.table import as_numbers
+from ..residual_covariance.cells import Cells, read_cells
+from ..residual_covariance.covariance import CovarianceModel
+from ..residual_covariance.fit import coordinates_of, fit_residual, slopes_of
+from ..residual_covariance.problem import ResidualProblem, covariance_model
+from ..results.notes import warn
+from ..results.row_labels import group_rows
+from ..standard_errors.residual_choice import choose_residual, refer_residual
+from .base import MixedModel
+from .option_names import FITTING, answering
+from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
+
+__all__ = ["ResidualCovarianceModel"]
+
+Array = NDArray[np.float64]
+
+
+class ResidualCovarianceModel(MixedModel):
+    """Linear model y = X beta + Z b + e in which the residuals e have a covariance matrix.
+
+    `smf.mixedlm2` with `residual=` or `dispersion=` makes one. Residuals of different subjects
+    are independent; within a subject they have the covariance that a structure gives to their
+    visits or times, by their values. Random effects may be added, or left out: a model for
+    repeated measures (MMRM), or generalized least squares.
+
+    Parameters
+    ----------
+    endog, exog
+        Arrays are not taken: residuals have places by name.
+
+    See Also
+    --------
+    LinearMixedModel.from_formula
+
+    References
+    ----------
+    Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, chapter 5. Mallinckrodt et
+    al. (2008), Drug Information Journal 42, 303-319.
+
+    Examples
+    --------
+    >>> sleep = datasets.load("sleepstudy")
+    >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
+    >>> fit = model.fit(reml=True)
+    >>> fit.params.round(2).to_dict(), round(fit.llf, 3)
+    ({'Intercept': 253.74, 'days': 10.47}, -869.603)
+    """
+
+    link = Identity()
+    cells: Cells
+    residual: ResidualTerm | None
+    dispersion: DispersionTerm | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise OptionError(
+            "models with residual= or dispersion= are made from formulas: mixedlm2(formula, data, "
+            'residual="us(visit | subject)").'
+        )
+
+    def _with_residuals(
+        self,
+        formula: Any,
+        data: Any,
+        groups: Any,
+        re_formula: str | None,
+        vc_formula: Mapping[str, str] | None,
+        *,
+        residual: str | None,
+        dispersion: str | None,
+        **options: Any,
+    ) -> Self:
+        """Set every attribute of a model made from a formula."""
+        self.residual = None if residual is None else parse_residual(residual)
+        self.dispersion = None if dispersion is None else parse_dispersion(dispersion)
+        columns = list(() if self.residual is None else self.residual.columns)
+        if self.dispersion is not None:
+            code = self.dispersion.code
+            columns += variables(code) if self.dispersion.kind == "formula" else (code,)
+        self._from_formula(
+            formula,
+            data,
+            groups,
+            re_formula,
+            vc_formula,
+            bars=False,
+            columns=list(dict.fromkeys(columns)),
+            **options,
+        )
+        assert self.frame is not None
+        matrix = None
+        if self.dispersion is not None and self.dispersion.kind == "formula":
+            matrix = _dispersion_matrix(self.dispersion, self.frame.table, self.frame.missing)
+        self.cells = read_cells(
+            self.residual, self.dispersion, self.frame.rows.columns, matrix, len(self.frame.y)
+        )
+        said = [each.text for each in (self.residual, self.dispersion) if each is not None]
+        self.formula_full = f"{self.formula_full}; {'; '.join(said)}"
+        covariance_model(self.cells, self.kept_design().blocks)  # whose structures may refuse
+        return self
+
+    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
+        """Refuse responses and groups that no linear model can have."""
+        check_linear_response(design)
+        check_random_columns(design)
+        check_groupings(design, allow_observation_level=True)
+        return design
+
+    def _analyse(self) -> Structure:
+        raise OptionError("models with residual= or dispersion= keep no analysed structure.")
+
+    @property
+    def problem(self) -> ResidualProblem:
+        """The model as the fit sees it."""
+        return ResidualProblem(self.kept_design(), self.cells)
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters."""
+        model = self._covariance
+        names = [
+            f"{part.name}.{name}"
+            for part in model.parts
+            for name in part.free.structure.read().names
+        ]
+        spread = self.cells.dispersion
+        return names + [f"dispersion.{name}" for name in (spread.names if spread else ())]
+
+    @property
+    def _covariance(self) -> CovarianceModel:
+        return covariance_model(self.cells, self.kept_design().blocks)
+
+    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
+        """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_theta,)
+            Covariance parameters, as `theta_names` says.
+        reml : bool
+            Return the REML criterion.
+
+        Returns
+        -------
+        float
+            Infinite where the covariance is not positive definite.
+
+        Raises
+        ------
+        OptionError
+            If theta has not n_theta finite elements.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.objective
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
+        >>> round(model.objective([50.0, 0.8]), 3)
+        1748.235
+        """
+        likelihood = self.problem.likelihood(bool(reml))
+        x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
+        solution = likelihood.solve(likelihood.model.at(x))
+        return np.inf if solution is None else solution.value
+
+    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
+        """Return the gradient of `objective`.
+
+        Parameters
+        ----------
+        theta, reml
+            As for `objective`.
+
+        Returns
+        -------
+        ndarray, shape (n_theta,)
+
+        Raises
+        ------
+        OptionError
+            If theta has not n_theta finite elements.
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        ResidualCovarianceModel.objective
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
+        >>> model.gradient([50.0, 0.8]).round(2)
+        array([  0.22, -12.56])
+        """
+        likelihood = self.problem.likelihood(bool(reml))
+        x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
+        return likelihood(x)[1] / slopes_of(likelihood.model, x)
+
+    @answering(FITTING)
+    def fit(
+        self,
+        reml: bool = False,
+        *,
+        dof: str | None = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        information: str = "observed",
+        start: ArrayLike | None = None,
+        max_eval: int = 500,
+    ) -> ResidualCovarianceResultsWrapper:
+        """Estimate the model.
+
+        Parameters
+        ----------
+        reml : bool
+            Minimize the REML criterion; by default the likelihood is maximized.
+        dof : str, optional
+            Degrees of freedom of t and F tests, of intervals and of the summary:
+            ``"residual"``, ``"between-within"``, ``"satterthwaite"``, ``"kenward-roger"`` or
+            ``"kenward-roger-linear"``; none by default, so that tests are normal. The last two,
+            after a fit by REML, adjust the standard errors too, with second derivatives of the
+            covariance (in the parameters that SAS has) and without.
+        cov_type : {"nonrobust", "cluster"}
+            Standard errors as the model implies them, or empirical ("sandwich").
+        cov_kwds : dict, optional
+            For empirical ones: ``kind``, ``"CR0"`` (the default), ``"CR1"``, ``"CR1S"``,
+            ``"CR2"`` or ``"CR3"``, and ``groups``, the clusters: a column of the model or one
+            label per row; by default the subjects.
+        information : {"observed", "expected"}
+            Information on the covariance parameters that Satterthwaite's and Kenward and
+            Roger's methods take: the Hessian, as SAS and mmrm, or its mean, as Kenward and
+            Roger (and pbkrtest).
+        start : array_like, shape (n_theta,), optional
+            Covariance parameters to start from, as `theta_names` says.
+        max_eval : int
+            Largest number of evaluations of the objective; 0 for no limit.
+
+        Returns
+        -------
+        ResidualCovarianceResults
+            The estimates. They do not change when the model is fitted again.
+
+        Raises
+        ------
+        OptionError
+            If an option does not exist, is not possible, or does not go with others.
+        DataError
+            If the data were removed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The minimization stopped before the gradient vanished.
+        SingularFitWarning
+            An estimated covariance matrix of random effects is not of full rank.
+        RankWarning
+            Columns of X were dropped because they depend linearly on others.
+
+        See Also
+        --------
+        ResidualCovarianceResults.residual_covariance
+
+        References
+        ----------
+        Kenward and Roger (1997), Biometrics 53, 983-997. Bell and McCaffrey (2002), Survey
+        Methodology 28, 169-181.
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> model = mixedlm2("reaction ~ days", sleep, residual="cs(days | subj)")
+        >>> fit = model.fit(reml=True, dof="kenward-roger")
+        >>> fit.df_coef.round(1).to_dict()
+        {'Intercept': 22.8, 'days': 161.0}
+        """
+        if not isinstance(reml, bool | np.bool_):
+            raise OptionError(f"reml must be True or False, not {reml!r}.")
+        choice = choose_residual(
+            dof,
+            cov_type,
+            cov_kwds,
+            information,
+            read_clusters=self._read_clusters,
+            reml=bool(reml),
+        )
+        estimates = fit_residual(
+            self.problem,
+            reml=bool(reml),
+            start=None if start is None else as_numbers(start, "start="),
+            max_eval=max_eval,
+        )
+        results = ResidualCovarianceResults(self, estimates, self.layout)
+        if len(estimates.beta) < len(self.layout.columns):
+            self.data.keep_columns(estimates.columns)
+        warn(results)
+        if not choice.is_default:
+            reference = refer_residual(
+                choice, estimates, design=self.design, df_resid=results.df_resid
+            )
+            results = results._referring_to(reference)
+        wrapped: ResidualCovarianceResultsWrapper = results.wrapper(results)
+        return wrapped
+
+    def predict(
+        self, params: ArrayLike, exog: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Array:
+        """Return the fixed part of the mean, X beta + offset.
+
+        Parameters
+        ----------
+        params, exog, offset
+            As for `LinearMixedModel.predict`.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+
+        Raises
+        ------
+        DataError
+            If the coefficients do not go with the columns, or the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.predict
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
+        >>> model.predict([250.0, 10.0])[:3]
+        array([250., 260., 270.])
+        """
+        return self._linear_predictor(params, exog, offset)
+
+    def _read_clusters(self, given: Any) -> RowGroups:
+        """Return clusters of rows that are independent of one another; None: the subjects."""
+        design, cells = self.kept_design(), self.cells
+        if given is None:
+            if self.residual is None or not self.residual.subject:
+                raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...} here.')
+            name = " & ".join(self.residual.subject)
+            levels = pd.RangeIndex(cells.n_subjects)
+            clusters = RowGroups(name, cells.subject, levels)
+        else:
+            clusters = group_rows(self, given, "groups")
+        if len(clusters) < 2:
+            raise OptionError("groups= has a single cluster: two or more are needed.")
+        parts: list[NDArray[Any]] = [cells.subject, *(block.refs for block in design.blocks)]
+        if not all(lies_within(one, clusters.codes) for one in parts):
+            raise OptionError(
+                "rows of one subject, or of one level of random effects, are in several clusters "
+                "of groups=, which makes these dependent: give clusters that hold them whole."
+            )
+        return clusters
+
+    def with_response(self, y: Array) -> Self:
+        """Return this model of another response.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+            The response, in the form of `endog`.
+
+        Returns
+        -------
+        ResidualCovarianceModel
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        ResidualCovarianceResults.simulate
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
+        >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
+        {'Intercept': 507.34, 'days': 20.93}
+        """
+        other = copy.copy(self)
+        design = replace(self.kept_design(), y=y, response_levels=None)
+        frame = None if self.frame is None else replace(self.frame, y=y, response_levels=None)
+        rows = self.data.row_labels if self.data.labelled else None
+        other._attach(design, rows, frame, self.layout.n_dropped)
+        return other
+
+
+def _dispersion_matrix(
+    term: DispersionTerm, table: pd.DataFrame, missing: str
+) -> tuple[Array, tuple[str, ...]]:
+    """Return the columns of a formula of log(sd), without its constant."""
+    try:
+        made = dmatrix(f"1 + {term.code}", table, NA_action="raise", return_type="dataframe")
+    except PatsyError as error:
+        raise FormulaError(f"dispersion={term.text!r}: {error.message}") from error
+    kept = made.drop(columns="Intercept", errors="ignore")
+    values = kept.to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        raise DataError(f"dispersion={term.text!r} is not finite in some rows.")
+    return values, tuple(map(str, kept.columns))

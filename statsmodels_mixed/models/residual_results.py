@@ -1,0 +1,454 @@
+"""A fitted linear model with correlated residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.base.wrapper import populate_wrapper
+
+from ..errors import OptionError
+from ..residual_covariance.estimates import ResidualEstimates
+from ..residual_covariance.problem import ResidualProblem
+from ..residual_covariance.rows import draw_rows, normalized_rows
+from ..results.document import Document
+from ..results.layout import Layout
+from ..results.notes import facts
+from ..results.row_labels import by_row
+from ..results.summary import coefficient_table, header_table, title
+from ..results.tables import Column, Table, significant
+from ..simulation.streams import Seed, read_seed, stream
+from ..standard_errors.residual_choice import choose_residual, refer_residual
+from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+
+if TYPE_CHECKING:
+    from ..prediction.results import MixedPrediction
+    from .residual import ResidualCovarianceModel
+
+__all__ = ["ResidualCovarianceResults", "ResidualCovarianceResultsWrapper"]
+
+Array = NDArray[np.float64]
+
+KINDS = ("response", "marginal", "pearson", "normalized")
+
+
+class ResidualCovarianceResults(LinearMixedModelResults):
+    """The result of fitting a `ResidualCovarianceModel`.
+
+    Parameters
+    ----------
+    model : ResidualCovarianceModel
+        The model that was fitted.
+    estimates : ResidualEstimates
+        The numbers.
+    layout : Layout
+        The names that go with them.
+
+    See Also
+    --------
+    LinearMixedModelResults
+
+    Examples
+    --------
+    >>> sleep = datasets.load("sleepstudy")
+    >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit(reml=True)
+    >>> fit.residual_parameters.round(3)
+         estimate  std_error
+    sd     49.515      5.017
+    rho     0.800      0.043
+    """
+
+    kind = "linear model with correlated residuals"
+    takes_correlated = True
+    estimates: ResidualEstimates  # type: ignore[assignment]
+    model: ResidualCovarianceModel
+
+    def __init__(
+        self, model: ResidualCovarianceModel, estimates: ResidualEstimates, layout: Layout
+    ) -> None:
+        super().__init__(model, estimates, layout)  # type: ignore[arg-type]
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation; NaN where it is not the same for all rows."""
+        variances = np.concatenate([np.diag(each.matrix) for each in self.estimates.residuals])
+        same = len(self.estimates.dispersion_names) == 0 and np.ptp(variances) < 1e-12 * max(
+            variances
+        )
+        return float(np.sqrt(variances[0])) if same else np.nan
+
+    @property
+    def _residual_sd(self) -> float | None:  # type: ignore[override]
+        return None
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of the covariance parameters."""
+        return list(self.estimates.names)
+
+    @property
+    def _searched(self) -> list[str]:
+        return self.theta_names
+
+    # The covariance of the residuals.
+
+    @property
+    def residual_covariance(self) -> pd.DataFrame | dict[Any, pd.DataFrame]:
+        """Covariance matrix of the residuals of a subject, before weights and dispersion.
+
+        A frame by visit or time; with `by=` a dict of frames by stratum.
+        """
+        frames = {
+            label: pd.DataFrame(each.matrix, index=each.labels, columns=each.labels)
+            for label, each in zip(
+                self.estimates.cells.strata, self.estimates.residuals, strict=True
+            )
+        }
+        return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    @property
+    def residual_correlation(self) -> pd.DataFrame | dict[Any, pd.DataFrame]:
+        """Correlation matrix of the residuals of a subject; see `residual_covariance`."""
+
+        def scaled(frame: pd.DataFrame) -> pd.DataFrame:
+            sds = np.sqrt(np.diag(frame))
+            return frame / np.outer(sds, sds)
+
+        found = self.residual_covariance
+        if isinstance(found, dict):
+            return {label: scaled(frame) for label, frame in found.items()}
+        return scaled(found)
+
+    @property
+    def residual_parameters(self) -> pd.DataFrame:
+        """Parameters of the covariance of the residuals, on their natural scale.
+
+        Standard errors are those of the observed information. With `by=` the index has the
+        stratum first. Parameters of the dispersion are ratios of standard deviations to those of
+        the reference level, or exponents.
+        """
+        estimates = self.estimates
+        several = len(estimates.residuals) > 1
+        rows: list[tuple[Any, float, float]] = []
+        for label, each in zip(estimates.cells.strata, estimates.residuals, strict=True):
+            for name, value, error in zip(each.names, each.values, each.errors, strict=True):
+                rows.append(((label, name) if several else name, float(value), float(error)))
+        for name, value, error in zip(
+            estimates.dispersion_names,
+            estimates.dispersion_values,
+            estimates.dispersion_errors,
+            strict=True,
+        ):
+            rows.append((("", name) if several else name, float(value), float(error)))
+        keys = [row[0] for row in rows]
+        index = pd.MultiIndex.from_tuples(keys) if several else pd.Index(keys)
+        columns = ["estimate", "std_error"]
+        return pd.DataFrame([row[1:] for row in rows], index=index, columns=columns)
+
+    def residuals(  # type: ignore[override]
+        self, kind: str = "response"
+    ) -> pd.Series:
+        """Return the residuals of the fit.
+
+        Parameters
+        ----------
+        kind : {"response", "marginal", "pearson", "normalized"}
+            ``"response"``: y less the conditional mean X beta + Z b; ``"marginal"``: y - X
+            beta; ``"pearson"``: the first divided by the standard deviation of the row's
+            residual; ``"normalized"``: L^-1 (y - X beta - Z b) with R = L L' the covariance of
+            the residuals of a subject, in the order of its visits: independent with variance 1
+            if the model holds.
+
+        Returns
+        -------
+        Series, shape (n,)
+
+        Raises
+        ------
+        OptionError
+            If there is no such kind.
+        DataError
+            If the data of the fit were removed.
+
+        See Also
+        --------
+        ResidualCovarianceResults.residual_covariance
+
+        References
+        ----------
+        Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, section 5.3.3.
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
+        >>> fit.residuals("normalized").head(3).round(3).tolist()
+        [-0.085, -0.074, -0.659]
+        """
+        if kind not in KINDS:
+            raise OptionError(
+                f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}."
+            )
+        estimates = self.estimates
+        mean = estimates.linear_predictor if kind == "marginal" else estimates.fitted
+        values = self.kept_design().y - self._require(mean)
+        if kind == "pearson":
+            values = values / np.sqrt(self._require(estimates.residual_variances))
+        if kind == "normalized":
+            problem = ResidualProblem(self.kept_design(), estimates.cells)
+            values = normalized_rows(problem, estimates.x, values)
+        return by_row(self, values, f"{kind} residual")
+
+    def simulate(  # type: ignore[override]
+        self, n: int = 1, *, seed: Seed = None
+    ) -> Array:
+        """Draw responses for the rows of the fit: random effects and residuals anew.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        seed : int, sequence of int, SeedSequence or Generator, optional
+            The same seed gives the same draws.
+
+        Returns
+        -------
+        ndarray, shape (rows, n)
+
+        Raises
+        ------
+        OptionError
+            If `n` is not possible.
+        DataError
+            If the data of the fit were removed.
+
+        See Also
+        --------
+        ResidualCovarianceModel.with_response
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
+        >>> fit.simulate(3, seed=1).shape
+        (180, 3)
+        """
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise OptionError(f"{n!r} draws are not possible; give a whole number of 1 or more.")
+        problem = ResidualProblem(self.kept_design(), self.estimates.cells)
+        draws = draw_rows(problem, self.estimates.x, stream(read_seed(seed), 0), int(n))
+        return np.asarray(self.estimates.linear_predictor[:, None] + draws)
+
+    def get_prediction(self, exog: Any = None, transform: bool = True, **options: Any) -> Any:
+        """Predict with standard errors of means, from the fixed part.
+
+        Parameters
+        ----------
+        exog, transform, **options
+            As for `LinearMixedModelResults.get_prediction`.
+
+        Returns
+        -------
+        MixedPrediction
+            With `predicted_mean`, `se_mean` and `conf_int()`. There are no intervals for new
+            responses, whose variance depends on where they are.
+
+        Raises
+        ------
+        OptionError
+            If random effects are to be added, of which the joint uncertainty is not computed.
+
+        See Also
+        --------
+        ResidualCovarianceResults.residual_covariance
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
+        >>> fit.get_prediction({"days": [0.0]}).predicted_mean.round(1)
+        array([253.7])
+        """
+        if options.get("re", False) is not False:
+            raise OptionError(
+                "standard errors of predictions with random effects are not offered for models "
+                "with residual= or dispersion=: predict(re=True) gives the predictions."
+            )
+        made: MixedPrediction = super().get_prediction(exog, transform, **options)
+        made.new = (
+            "the variance of a new residual depends on where it is: residual_covariance has it"
+        )
+        return made
+
+    # Inference.
+
+    def with_inference(
+        self,
+        *,
+        dof: str | None = None,
+        cov_type: str | None = None,
+        cov_kwds: Mapping[str, Any] | None = None,
+        information: str = "observed",
+    ) -> Any:
+        """Return the fit with other standard errors or degrees of freedom; nothing is fitted.
+
+        Parameters
+        ----------
+        dof, cov_type, cov_kwds, information
+            As `fit` of the model has them, with the same defaults.
+
+        Returns
+        -------
+        ResidualCovarianceResults
+
+        Raises
+        ------
+        OptionError
+            If an option does not exist or options do not go together.
+        DataError
+            If the data of the fit are needed and were removed.
+
+        See Also
+        --------
+        ResidualCovarianceModel.fit
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days", sleep, residual="cs(days | subj)").fit(reml=True)
+        >>> fit.with_inference(dof="satterthwaite").df_coef.round(1).to_dict()
+        {'Intercept': 22.8, 'days': 161.0}
+        """
+        choice = choose_residual(
+            dof,
+            cov_type,
+            cov_kwds,
+            information,
+            read_clusters=self.model._read_clusters,
+            reml=self.reml,
+        )
+        reference = refer_residual(
+            choice, self.estimates, design=self.model.design, df_resid=self.df_resid
+        )
+        other: Self = self._referring_to(reference)
+        return self.wrapper(other)
+
+    def _fit_options(self) -> dict[str, Any]:
+        return {"reml": self.reml, "start": self.estimates.theta}
+
+    # Display.
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Document:
+        """Summarize the fit: criteria, sizes, coefficients, covariances, facts.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name to show for the response.
+        xname : sequence of str, optional
+            Names to show for the estimable coefficients.
+        title : str, optional
+            First line instead of the one that names the kind of fit.
+        alpha : float
+            The confidence intervals have level 1 - alpha.
+
+        Returns
+        -------
+        Document
+            Prints as text; has `as_html()`, `as_latex()`, `as_markdown()`, `as_csv()`.
+
+        See Also
+        --------
+        ResidualCovarianceResults.residual_parameters
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit(reml=True)
+        >>> print(fit.summary().tables[-1].as_text())
+        Covariance parameters
+                 Structure Parameter  Estimate Std. Err.
+        ------------------------------------------------
+        Residual ar1       sd        49.515    5.01713
+                           rho        0.799953 0.0426413
+        """
+        tables = [
+            header_table(self, yname=yname),
+            coefficient_table(self, xname=xname, alpha=alpha),
+        ]
+        if self.layout.blocks:
+            tables.append(self.varcorr.table("Random effects"))
+        tables.append(self._covariance_table())
+        return Document(title or _title(self), tables, facts(self))
+
+    def _covariance_table(self) -> Table:
+        """Return the parameters of all structures on their natural scale."""
+        columns = (
+            Column("part", "", align="left"),
+            Column("structure", "Structure", align="left"),
+            Column("parameter", "Parameter", align="left"),
+            Column("estimate", "Estimate", significant, "point"),
+            Column("std_error", "Std. Err.", significant, "point"),
+        )
+        rows: list[tuple[Any, ...]] = []
+        for each in self.estimates.structures:
+            named = zip(each.names, each.values, each.errors, strict=True)
+            for i, (name, value, error) in enumerate(named):
+                head = (each.name, each.kind) if i == 0 else (None, None)
+                rows.append((*head, name, float(value), None if np.isnan(error) else float(error)))
+        for i, (name, value, error) in enumerate(
+            zip(
+                self.estimates.dispersion_names,
+                self.estimates.dispersion_values,
+                self.estimates.dispersion_errors,
+                strict=True,
+            )
+        ):
+            rows.append(("Dispersion" if i == 0 else None, None, name, float(value), float(error)))
+        return Table(columns, tuple(rows), "Covariance parameters")
+
+    def _own_facts(self) -> list[str]:
+        estimates, sentences = self.estimates, []
+        if estimates.cells.term is not None:
+            count = estimates.cells.n_subjects
+            sentences.append(f"Residuals: {estimates.cells.term.text}, {count} subjects.")
+        for each in estimates.structures:
+            if each.at_bounds:
+                sentences.append(
+                    f"At the boundary: {', '.join(each.at_bounds)} of {each.name} "
+                    f"({each.kind}), whose standard error is not given."
+                )
+        return sentences
+
+
+_title = title
+
+if TYPE_CHECKING:
+    _Wrapped = ResidualCovarianceResults
+else:
+    _Wrapped = object
+
+
+class ResidualCovarianceResultsWrapper(LinearMixedModelResultsWrapper, _Wrapped):
+    """`ResidualCovarianceResults` with pandas labels on its arrays.
+
+    Examples
+    --------
+    >>> sleep = datasets.load("sleepstudy")
+    >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
+    >>> type(fit).__name__, type(fit.params).__name__
+    ('ResidualCovarianceResultsWrapper', 'Series')
+    """
+
+
+populate_wrapper(ResidualCovarianceResultsWrapper, ResidualCovarianceResults)
+ResidualCovarianceResults.wrapper = ResidualCovarianceResultsWrapper

@@ -1,0 +1,261 @@
+"""Where the residual of each row is: its subject, its place, what its variance depends on.
+
+Places are distinguished by the values of the columns left of the bar, never by the order of rows.
+Each stratum of `by=` has a covariance structure of its own, for the places that occur in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..formula.residual import DispersionTerm, ResidualTerm
+from ..frame.factors import Labels, read_value
+from ..frame.grouping import cross
+from ..structures import Structure, make, whole_steps
+
+__all__ = ["Cells", "Dispersion", "read_cells"]
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+# Structures in which all places are alike, so that rows need none.
+EXCHANGEABLE = ("cs", "homdiag")
+# Distinct places of a stratum: their covariance matrix is dense.
+MOST_PLACES = 3000
+
+
+@dataclass(frozen=True, eq=False)
+class Dispersion:
+    """log(sd) of each row, up to a constant: U gamma.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, d)
+    names : tuple of str, length d
+    ratios : bool
+        Whether exp(gamma) are ratios of standard deviations, else gamma are exponents.
+    text : str
+        As the user wrote it.
+    """
+
+    values: Array
+    names: tuple[str, ...]
+    ratios: bool
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The places of all rows in the covariance of the residuals.
+
+    Parameters
+    ----------
+    subject : ndarray of int, shape (n,)
+        Rows of different subjects are independent.
+    n_subjects : int
+    place : ndarray of int, shape (n,)
+        Position in the block-diagonal matrix of the covariances of all strata.
+    structures : tuple of Structure
+        Of each stratum, bound to its places.
+    strata : tuple
+        Their labels; one empty label without `by=`.
+    term : ResidualTerm or None
+        As the user wrote it; None for independent residuals.
+    dispersion : Dispersion or None
+    """
+
+    subject: Positions
+    n_subjects: int
+    place: Positions
+    structures: tuple[Structure, ...]
+    strata: tuple[Any, ...]
+    term: ResidualTerm | None
+    dispersion: Dispersion | None
+
+    def without_rows(self) -> Cells:
+        """Return the same without rows."""
+        nothing = np.empty(0, dtype=np.intp)
+        return replace(self, subject=nothing, place=nothing, dispersion=None)
+
+
+def read_cells(
+    residual: ResidualTerm | None,
+    dispersion: DispersionTerm | None,
+    columns: Mapping[str, Any],
+    matrix: tuple[Array, tuple[str, ...]] | None,
+    n: int,
+) -> Cells:
+    """Find the places of all rows.
+
+    Parameters
+    ----------
+    residual : ResidualTerm or None
+    dispersion : DispersionTerm or None
+    columns : mapping
+        The columns that they name, one value for each row.
+    matrix : (ndarray, tuple of str) or None
+        The columns and names of a formula of the dispersion.
+    n : int
+        Number of rows.
+
+    Raises
+    ------
+    DataError, OptionError
+        If places cannot be what the structure needs, or occur twice in a subject.
+    """
+    spread = None if dispersion is None else _dispersion(dispersion, columns, matrix)
+    if residual is None:
+        rows = np.arange(n)
+        single = make("homdiag").bind(("",))
+        return Cells(rows, n, np.zeros(n, np.intp), (single,), ("",), None, spread)
+    subject, labels = _crossed(residual.subject, columns, n)
+    stratum, strata = np.zeros(n, dtype=np.intp), ("",)
+    if residual.by is not None:
+        stratum, found = _factor(residual.by, columns)
+        strata = tuple(found)
+        of_subject = np.zeros(len(labels), dtype=np.intp)
+        of_subject[subject] = stratum
+        if (of_subject[subject] != stratum).any():
+            at = labels[int(subject[np.argmax(of_subject[subject] != stratum)])]
+            raise DataError(
+                f"by={residual.by} has to be the same in all rows of a subject, and is not for "
+                f"{' & '.join(residual.subject)} {at!r}."
+            )
+    make(residual.kind, **dict(residual.options))  # an unknown kind is told first
+    place, structures, offset = np.zeros(n, dtype=np.intp), [], 0
+    for i in range(len(strata)):
+        rows = np.flatnonzero(stratum == i)
+        local, structure = _places(residual, columns, rows, subject)
+        place[rows] = local + offset
+        structures.append(structure)
+        offset += structure.k
+    return Cells(subject, len(labels), place, tuple(structures), strata, residual, spread)
+
+
+def _factor(name: str, columns: Mapping[str, Any]) -> tuple[Positions, pd.Index]:
+    """Return codes and levels that occur of a column, numbers too, in order."""
+    value = read_value(columns[name])
+    if isinstance(value, Labels):
+        codes, levels = np.asarray(value.codes, np.intp), value.levels
+    else:
+        found, codes = np.unique(value[:, 0], return_inverse=True)
+        levels = pd.Index(found)
+    if codes.min(initial=0) < 0:
+        raise DataError(f"{name!r} has missing values.")
+    used, codes = np.unique(codes, return_inverse=True)
+    return codes.astype(np.intp), levels[used]
+
+
+def _crossed(names: tuple[str, ...], columns: Mapping[str, Any], n: int) -> Any:
+    """Return codes and labels of subjects."""
+    if not names:
+        return np.zeros(n, dtype=np.intp), pd.Index(["all rows"])
+    parts = [_factor(name, columns) for name in names]
+    if len(parts) == 1:
+        return parts[0]
+    codes, levels = cross([part[0].astype(np.int32) for part in parts], [part[1] for part in parts])
+    return np.asarray(codes, dtype=np.intp), levels
+
+
+def _places(
+    term: ResidualTerm, columns: Mapping[str, Any], rows: Positions, subject: Positions
+) -> tuple[Positions, Structure]:
+    """Return the place of each of some rows and the structure for all places."""
+    structure = make(term.kind, **dict(term.options))
+    if not structure.definite:
+        raise OptionError(f"{term.kind}() is singular: residuals need a covariance of full rank.")
+    if not term.places:
+        if term.kind not in EXCHANGEABLE:
+            raise OptionError(
+                f"{term.text}: name the visits or times left of the bar, as in "
+                f"{term.kind}(visit | {'/'.join(term.subject) or '1'})."
+            )
+        order = np.argsort(subject[rows], kind="stable")
+        counts = np.bincount(subject[rows])
+        local = np.empty(len(rows), dtype=np.intp)
+        starts = np.cumsum(counts) - counts
+        local[order] = np.arange(len(rows)) - np.repeat(starts, counts)
+        labels = tuple(str(i + 1) for i in range(int(counts.max())))
+        return local, structure.bind(labels)
+    if structure.needs != "coordinates" and len(term.places) > 1:
+        raise OptionError(
+            f"{term.text}: {term.kind}() takes one column left of the bar, not "
+            f"{len(term.places)}; exp(), gau(), mat(), ratio() and spher() take coordinates."
+        )
+    values = [read_value(columns[name]) for name in term.places]
+    numbers = [value[rows, 0] for value in values if not isinstance(value, Labels)]
+    numeric = len(numbers) == len(values)
+    if structure.needs == "coordinates" and not numeric:
+        raise DataError(
+            f"{term.text}: {term.kind}() needs numbers left of the bar, and "
+            f"{', '.join(term.places)} holds labels."
+        )
+    if structure.needs in ("coordinates", "steps") and numeric:
+        found, local = np.unique(
+            np.column_stack(numbers).astype(float),
+            axis=0,
+            return_inverse=True,
+        )
+        labels = tuple(", ".join(f"{x:g}" for x in row) for row in found)
+        positions = whole_steps(found[:, 0]) if structure.needs == "steps" else found
+    else:
+        codes, levels = _factor(term.places[0], columns)
+        used, local = np.unique(codes[rows], return_inverse=True)
+        labels = tuple(str(level) for level in levels[used])
+        # Of labels the steps are counted among all levels, not those of one stratum.
+        positions = used.astype(float)
+    _check_places(term, labels, local, subject[rows])
+    if len(labels) > MOST_PLACES:
+        raise DataError(
+            f"{term.text}: {len(labels)} different places are too many (at most {MOST_PLACES}); "
+            "round the times or coordinates."
+        )
+    return local.astype(np.intp), structure.bind(labels, positions)
+
+
+def _check_places(
+    term: ResidualTerm, labels: tuple[str, ...], local: Positions, subject: Positions
+) -> None:
+    """Refuse two rows of a subject at one place, whose correlation would be one."""
+    if term.kind in EXCHANGEABLE or dict(term.options).get("nugget"):
+        return
+    key = subject.astype(np.int64) * len(labels) + local
+    _, first, counts = np.unique(key, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        at = int(first[np.argmax(counts > 1)])
+        what = " & ".join(term.places)
+        raise DataError(
+            f"{term.text}: a subject has {int(counts.max())} rows at {what} {labels[local[at]]}; "
+            "one row for each is needed: aggregate them, or name what distinguishes them."
+        )
+
+
+def _dispersion(
+    term: DispersionTerm,
+    columns: Mapping[str, Any],
+    matrix: tuple[Array, tuple[str, ...]] | None,
+) -> Dispersion:
+    if term.kind == "formula":
+        assert matrix is not None
+        values, names = matrix
+        if not len(names):
+            raise OptionError(f"dispersion={term.text!r} has no terms besides the constant.")
+        return Dispersion(values, names, True, term.text)
+    value = read_value(columns[term.code])
+    if isinstance(value, Labels):
+        raise DataError(f"dispersion={term.text!r} needs numbers, and {term.code!r} holds labels.")
+    x = np.asarray(value[:, 0], dtype=float)
+    if term.kind == "power":
+        if not (x != 0).all():
+            raise DataError(f"dispersion={term.text!r}: {term.code!r} is zero in some rows.")
+        x = np.log(np.abs(x))
+    if np.ptp(x) == 0:
+        raise DataError(f"dispersion={term.text!r}: {term.code!r} is the same in all rows.")
+    return Dispersion(x[:, None], (term.text,), False, term.text)

@@ -1,0 +1,306 @@
+"""Maximum likelihood, or REML, with correlated residuals: starts, minimum, what follows of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..fitting.optimize import FitReport
+from ..fitting.trust_region import Minimum, best_minimum
+from .covariance import CovarianceAt, CovarianceModel, Part
+from .estimates import CovarianceEstimate, ResidualEstimates
+from .likelihood import MarginalLikelihood, Solution
+from .problem import ResidualProblem
+
+__all__ = ["coordinates_of", "fit_residual", "slopes_of"]
+
+Array = NDArray[np.float64]
+
+_MESSAGES = {
+    "GTOL_REACHED": "The gradient vanished.",
+    "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
+    "MAXEVAL_REACHED": "The limit of evaluations was reached.",
+    "FAILURE": "V is not positive definite where the search began; give another start=.",
+}
+# Curvatures of less than this share of the largest, in units of the parameters, are flat.
+FLAT = 1e-9
+# A random effect with this share of the variance of its row or less has none.
+SINGULAR = 1e-8
+
+
+def fit_residual(
+    problem: ResidualProblem,
+    *,
+    reml: bool,
+    start: Array | None = None,
+    max_eval: int = 500,
+) -> ResidualEstimates:
+    """Fit a linear model with correlated residuals.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    reml : bool
+    start : ndarray, shape (m,), optional
+        Covariance parameters, on the scale of their structures.
+    max_eval : int
+        Limit of evaluations; 0 for none.
+
+    Raises
+    ------
+    OptionError
+        If `start` does not go with the parameters.
+    """
+    likelihood = problem.likelihood(reml)
+    if start is None:
+        minimum = _search(likelihood, problem.starts(), max_eval)
+    else:
+        x = coordinates_of(problem.model, start, "start=")
+        minimum = best_minimum(likelihood, [x], max_eval=max_eval)
+    return estimates_at(problem, likelihood, minimum)
+
+
+def _search(likelihood: MarginalLikelihood, starts: list[Array], max_eval: int) -> Minimum:
+    """Minimize from all starts, scaled to fit the data, the most likely one first."""
+    usable = []
+    for x in starts:
+        scaled = _scaled(likelihood, x)
+        if scaled is not None:
+            usable.append(scaled)
+    usable.sort(key=lambda pair: pair[0])
+    points = [x for _, x in usable] or starts[:1]
+    return best_minimum(likelihood, points, max_eval=max_eval)
+
+
+def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | None:
+    """Return a start with all variances multiplied by what suits the data best."""
+    model = likelihood.model
+    solution = likelihood.solve(model.at(x))
+    if solution is None:
+        return None
+    n = sum(batch.rows.size for batch in likelihood.batches)
+    dof = n - likelihood.p if likelihood.reml else n
+    # At x the quadratic form is not dof, as it is at the best scale.
+    quadratic = _quadratic(likelihood, x, solution)
+    out = x.copy()
+    for part in model.parts:
+        _, _, _, scales = part.free.structure.read()
+        at = part.parameters.start + np.asarray(scales, dtype=int)
+        out[at] *= np.sqrt(quadratic / dof)
+    return solution.value - dof * (quadratic / dof - 1.0 - np.log(quadratic / dof)), out
+
+
+def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: Solution) -> float:
+    """Return (y - X beta)' V^-1 (y - X beta)."""
+    c = np.append(-solution.gamma, 1.0)
+    total = 0.0
+    for own, inverse in zip(likelihood.forms, solution.inverses, strict=True):
+        total += float(own.vector(inverse[None], c)[0] @ c)
+    return total
+
+
+def phi_of(model: CovarianceModel, x: Array) -> Array:
+    """Return the parameters of all structures and of the dispersion at coordinates x."""
+    parts = [part.free.phi(x[part.parameters]) for part in model.parts]
+    return np.concatenate([*parts, x[model.gamma]])
+
+
+def coordinates_of(model: CovarianceModel, phi: Array, name: str) -> Array:
+    """Return the coordinates of parameters that were given under a name."""
+    if phi.shape != (model.size,) or not np.isfinite(phi).all():
+        raise OptionError(f"{name} must be {model.size} finite numbers, as theta_names says.")
+    parts = [part.free.x(phi[part.parameters]) for part in model.parts]
+    return np.concatenate([*parts, phi[model.gamma]])
+
+
+def slopes_of(model: CovarianceModel, x: Array) -> Array:
+    """Return the derivative of each parameter with respect to its coordinate."""
+    slopes = [part.free.coordinates.slopes(x[part.parameters])[0] for part in model.parts]
+    return np.concatenate([*slopes, np.ones(model.gamma.stop - model.gamma.start)])
+
+
+def parameter_names(model: CovarianceModel, dispersion: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of all covariance parameters."""
+    names = [
+        f"{part.name}.{name}" for part in model.parts for name in part.free.structure.read().names
+    ]
+    return (*names, *(f"dispersion.{name}" for name in dispersion))
+
+
+def estimates_at(
+    problem: ResidualProblem, likelihood: MarginalLikelihood, minimum: Minimum
+) -> ResidualEstimates:
+    """Return everything that follows from the covariance parameters at a minimum."""
+    design, basis, model, x = problem.design, problem.basis, problem.model, minimum.end
+    at = model.at(x)
+    solution = likelihood.solve(at)
+    if solution is None:
+        raise OptionError(
+            "the covariance of the residuals is not positive definite at start=; give others."
+        )
+    gamma, _, _ = problem.split
+    beta = basis.coefficients(gamma + solution.gamma)
+    linear = design.X[:, basis.columns] @ beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    residual = problem.residual - basis.Q @ solution.gamma
+    b, factors = _modes(problem, at, solution, residual)
+    fitted = linear.copy()
+    for block, modes in zip(design.blocks, b, strict=True):
+        fitted += np.einsum("ij,ij->i", block.z, modes[block.refs])
+    structures, spread, flat = _describe(likelihood, minimum)
+    dispersion = problem.cells.dispersion
+    names = () if dispersion is None else dispersion.names
+    values = x[model.gamma]
+    if dispersion is not None and dispersion.ratios:
+        values = np.exp(values)
+        spread = spread * values
+    return ResidualEstimates(
+        reml=likelihood.reml,
+        x=x,
+        theta=phi_of(model, x),
+        names=parameter_names(model, names),
+        structures=structures,
+        dispersion_names=names,
+        dispersion_values=values,
+        dispersion_errors=spread,
+        factors=factors,
+        columns=basis.columns,
+        beta=beta,
+        cov_conditional=basis.covariance(solution.M),
+        objective=solution.value,
+        logdet_omega=np.nan,
+        u=tuple(_spherical(T, modes) for T, modes in zip(factors, b, strict=True)),
+        b=b,
+        linear_predictor=linear,
+        fitted=fitted,
+        residual_variances=_variances(problem, at),
+        singular=any(_is_singular(T) for T in factors),
+        report=_report(minimum, flat),
+        cells=problem.cells,
+    )
+
+
+def _factor(sigma: Array) -> Array:
+    """Return lower-triangular T with T T' = sigma, which may be singular."""
+    values, vectors = np.linalg.eigh(sigma)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    T = np.asarray(np.linalg.qr(root.T, mode="r")).T
+    return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))
+
+
+def _is_singular(T: Array) -> bool:
+    diagonal = np.diag(T)
+    sds = np.sqrt(np.einsum("ij,ij->i", T, T))
+    return bool(np.any(np.abs(diagonal) <= np.sqrt(SINGULAR) * np.maximum(sds, 1e-300)))
+
+
+def _spherical(T: Array, b: Array) -> Array:
+    return np.asarray(np.linalg.lstsq(T, b.T, rcond=1e-12)[0].T)
+
+
+def _modes(
+    problem: ResidualProblem, at: CovarianceAt, solution: Solution, residual: Array
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Return b = Sigma Z'V^-1 (y - X beta) and T of each block."""
+    blocks = problem.design.blocks
+    sigmas = [np.zeros((len(block.names),) * 2) for block in blocks]
+    for part, sigma in zip(at.model.effects, at.effects, strict=True):
+        sigmas[part.block][part.columns, part.columns] = sigma
+    sums = [np.zeros((len(block.levels), len(block.names))) for block in blocks]
+    for batch, inverse in zip(problem.batches, solution.inverses, strict=True):
+        e = (inverse[batch.pattern] @ residual[batch.rows][:, :, None])[:, :, 0]
+        for block, z, out in zip(blocks, problem.z, sums, strict=True):
+            np.add.at(out, block.refs[batch.rows], z[batch.rows] * e[:, :, None])
+    b = tuple(each @ sigma for each, sigma in zip(sums, sigmas, strict=True))
+    return b, tuple(_factor(sigma) for sigma in sigmas)
+
+
+def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:
+    """Return the variance of the residual of each row."""
+    out = np.diag(at.sigma)[problem.cells.place]
+    dispersion = problem.cells.dispersion
+    if dispersion is not None:
+        out = out * np.exp(2.0 * dispersion.values @ at.x[at.model.gamma])
+    return out if problem.design.weights is None else out / problem.design.weights
+
+
+def _describe(
+    likelihood: MarginalLikelihood, minimum: Minimum
+) -> tuple[tuple[CovarianceEstimate, ...], Array, tuple[str, ...]]:
+    """Return what is reported of each structure, errors of gamma, and what is not determined."""
+    model, x = likelihood.model, minimum.end
+    observed = likelihood.information(x).observed
+    covariance, flat = _parameter_covariance(observed)
+    found = tuple(_one(part, x, covariance, flat) for part in model.parts)
+    gamma = np.sqrt(np.maximum(np.diag(covariance)[model.gamma], 0.0))
+    lost: tuple[str, ...] = ()
+    bounded = any(each.at_bounds for each in found)
+    if flat.any() and not bounded and minimum.converged:
+        names = parameter_names(model, tuple(str(i) for i in range(len(gamma))))
+        at = [name for name, is_flat in zip(names, flat, strict=True) if is_flat]
+        lost = (f"the data do not distinguish {', '.join(at)}",)
+    return found, gamma, lost
+
+
+def _parameter_covariance(observed: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return twice the inverse of a Hessian on its positive part, and what is left out."""
+    diagonal = np.diag(observed)
+    size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(observed / np.outer(size, size))
+    kept = values > FLAT * max(float(values.max(initial=0.0)), 1e-300)
+    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    flat = np.any(np.abs(vectors[:, ~kept]) > 0.1, axis=1)
+    return 2.0 * inverse / np.outer(size, size), flat
+
+
+def _one(part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_]) -> CovarianceEstimate:
+    own = x[part.parameters]
+    structure, phi = part.free.structure, part.free.phi(own)
+    natural = structure.natural(phi)
+    J = natural.jacobian @ part.free.jacobian(own)
+    spread = np.sqrt(
+        np.maximum(np.einsum("ri,ij,rj->r", J, covariance[part.parameters, part.parameters], J), 0)
+    )
+    touched = np.abs(J) @ flat[part.parameters].astype(float) > 0
+    limits = part.free.coordinates.at_bounds(phi)
+    names = structure.read().names
+    return CovarianceEstimate(
+        name=part.name,
+        kind=structure.name,
+        is_residual=part.block < 0,
+        labels=structure.labels,
+        matrix=part.free.sigma(own),
+        names=tuple(natural.names),
+        values=np.asarray(natural.values, dtype=float),
+        errors=np.where(touched, np.nan, spread),
+        at_bounds=tuple(name for name, limit in zip(names, limits, strict=True) if limit),
+    )
+
+
+def _report(minimum: Minimum, flat: tuple[str, ...]) -> FitReport:
+    message = _MESSAGES[minimum.status]
+    if not minimum.converged and np.isfinite(minimum.decrement):
+        message += (
+            f" The local quadratic model still promises a decrease of {minimum.decrement:.2g} in "
+            "the objective; try another start=."
+        )
+    return FitReport(
+        optimizer="newton",
+        status=minimum.status,
+        message=message,
+        converged=minimum.converged,
+        start=minimum.points[0],
+        end=minimum.end,
+        initial_objective=float(minimum.values[0]),
+        objective=minimum.value,
+        evaluations=minimum.evaluations,
+        gradient=minimum.gradient,
+        gradient_norm=minimum.decrement,
+        hessian_min_eigenvalue=minimum.min_eigenvalue,
+        failed_evaluations=minimum.failures,
+        fitlog_theta=minimum.points,
+        fitlog_objective=minimum.values,
+        not_identified=flat,
+    )

@@ -1,0 +1,178 @@
+"""A design and the places of its residuals become a likelihood: parts, batches, coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
+from ..frame.design import Design, RandomBlock
+from ..structures import Structure, Unconstrained, make
+from .cells import Cells
+from .components import Batch, gather
+from .covariance import CovarianceModel, Part, ends
+from .likelihood import MarginalLikelihood
+
+__all__ = ["ResidualProblem", "covariance_model", "terms_of"]
+
+Array = NDArray[np.float64]
+
+
+def terms_of(block: RandomBlock) -> list[tuple[slice, Structure]]:
+    """Return columns and structure of each term of random effects of a block."""
+    found, start = [], 0
+    if block.structures:
+        return list(zip(block.slices, block.structures, strict=True))
+    pattern = block.pattern | block.pattern.T
+    while start < len(pattern):
+        stop = start + 1
+        while stop < len(pattern) and pattern[stop, start:stop].any():
+            stop += 1
+        found.append((slice(start, stop), make("us").bind(block.names[start:stop])))
+        start = stop
+    return found
+
+
+def _stratum_name(cells: Cells, i: int) -> str:
+    """Return what the residuals of a stratum are called."""
+    if cells.term is None or cells.term.by is None:
+        return "Residual"
+    return f"Residual, {cells.term.by} {cells.strata[i]}"
+
+
+def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> CovarianceModel:
+    """Return the parts of V."""
+    named: list[tuple[str, Structure, int, slice]] = []
+    places = ends([structure.k for structure in cells.structures])
+    for i, structure in enumerate(cells.structures):
+        named.append((_stratum_name(cells, i), structure, -1, places[i]))
+    for t, block in enumerate(blocks):
+        named += [(block.name, structure, t, at) for at, structure in terms_of(block)]
+    free = [Unconstrained(structure) for _, structure, _, _ in named]
+    coordinates = ends([each.size for each in free])
+    parts = tuple(
+        Part(name, each, block, at, own)
+        for (name, _, block, at), each, own in zip(named, free, coordinates, strict=True)
+    )
+    d = 0 if cells.dispersion is None else cells.dispersion.values.shape[1]
+    return CovarianceModel(parts, d)
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualProblem:
+    """A design with correlated residuals, ready to be fitted.
+
+    Parameters
+    ----------
+    design : Design
+    cells : Cells
+    """
+
+    design: Design
+    cells: Cells
+
+    @cached_property
+    def roots(self) -> Array | None:
+        """Square roots of the prior weights, by which all rows are multiplied."""
+        weights = self.design.weights
+        return None if weights is None else np.sqrt(weights)
+
+    def _weighted(self, values: Array) -> Array:
+        if self.roots is None:
+            return values
+        return values * (self.roots[:, None] if values.ndim == 2 else self.roots)
+
+    @cached_property
+    def basis(self) -> FixedBasis:
+        """An orthonormal basis of the weighted columns of X."""
+        return orthonormal_basis(self._weighted(self.design.X), None)
+
+    @cached_property
+    def split(self) -> tuple[Array, Array, float]:
+        """The weighted response: its part in the basis, and the residual over its size."""
+        y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
+        return residual_response(self._weighted(y), self.basis, None)
+
+    @cached_property
+    def residual(self) -> Array:
+        """The residual of least squares, weighted."""
+        return self.split[1] * self.split[2]
+
+    @cached_property
+    def z(self) -> tuple[Array, ...]:
+        """Weighted columns of the random effects of each block."""
+        return tuple(self._weighted(block.z) for block in self.design.blocks)
+
+    @cached_property
+    def model(self) -> CovarianceModel:
+        """V as a function of the covariance parameters."""
+        return covariance_model(self.cells, self.design.blocks)
+
+    @cached_property
+    def batches(self) -> tuple[Batch, ...]:
+        """The components of the rows."""
+        return gather(self.cells, self.design.blocks, self.z, self.model.size)
+
+    def likelihood(self, reml: bool) -> MarginalLikelihood:
+        """Return the likelihood of the residual in the basis; that of y is the same."""
+        constant = self.basis.logdet if reml else 0.0
+        if self.design.weights is not None:
+            constant -= float(np.log(self.design.weights).sum())
+        return MarginalLikelihood(
+            self.model,
+            self.batches,
+            self.basis.Q,
+            self.residual,
+            reml=reml,
+            constant=constant,
+        )
+
+    # Coordinates to start from.
+
+    def starts(self) -> list[Array]:
+        """Return coordinates from which to look for the minimum, the likeliest first."""
+        r, model = self.residual, self.model
+        d = self.cells.dispersion
+        log_scale = np.zeros(len(r))
+        gamma = np.zeros(model.gamma.stop - model.gamma.start)
+        if d is not None:
+            gamma = _first_gamma(d.values, r)
+            log_scale = d.values @ gamma
+        squares = (r * np.exp(-log_scale)) ** 2
+        share = 0.5 if self.design.blocks else 1.0
+        overall = max(float(np.mean(squares)), np.finfo(float).tiny)
+        counts = np.bincount(self.cells.place, minlength=model.places)
+        means = np.bincount(self.cells.place, squares, model.places) / np.maximum(counts, 1)
+        # Few residuals at a place say little of its variance.
+        sds = np.sqrt(share * (counts * means + 2.0 * overall) / (counts + 2.0))
+        every: list[list[Array]] = []
+        for part in model.parts:
+            if part.block < 0:
+                guess = sds[part.columns]
+            else:
+                size = self.design.blocks[part.block].column_sizes()[part.columns]
+                guess = np.sqrt(0.5 * np.mean(r**2)) / size / np.sqrt(len(size))
+            found = part.free.structure.starts(guess)
+            every.append([part.free.x(phi) for phi in found])
+        tries = max(len(each) for each in every)
+        out = []
+        for i in range(tries):
+            x = np.concatenate([each[min(i, len(each) - 1)] for each in every] + [gamma])
+            out.append(x)
+        return out
+
+    def rows_of(self, values: Any) -> Array:
+        """Return what belongs to unweighted rows of what belongs to weighted ones."""
+        return np.asarray(values if self.roots is None else values / self.roots)
+
+
+def _first_gamma(U: Array, r: Array) -> Array:
+    """Return coefficients of log|r| on U, by least squares."""
+    floor = 1e-3 * float(np.sqrt(np.mean(r**2)))
+    centred = U - U.mean(axis=0)
+    target = np.log(np.maximum(np.abs(r), floor))
+    return np.asarray(np.linalg.lstsq(centred, target - target.mean(), rcond=None)[0])

@@ -1,0 +1,52 @@
+"""What the covariance of the residuals says of single rows: normalized residuals, draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .problem import ResidualProblem
+
+__all__ = ["draw_rows", "normalized_rows"]
+
+Array = NDArray[np.float64]
+
+
+def normalized_rows(problem: ResidualProblem, x: Array, residual: Array) -> Array:
+    """Return L^-1 e with R = L L' for each component.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    x : ndarray
+        Coordinates of the covariance parameters.
+    residual : ndarray, shape (n,)
+        e, unweighted.
+    """
+    at = problem.model.at(x)
+    e = residual if problem.roots is None else residual * problem.roots
+    out = np.empty(len(e))
+    for batch in problem.batches:
+        factor = np.linalg.cholesky(at.residual(batch))
+        out[batch.rows] = np.linalg.solve(factor[batch.pattern], e[batch.rows][..., None])[..., 0]
+    return out
+
+
+def draw_rows(problem: ResidualProblem, x: Array, rng: np.random.Generator, count: int) -> Array:
+    """Return draws of Z b + e, shape (n, count).
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    x : ndarray
+        Coordinates of the covariance parameters.
+    rng : Generator
+    count : int
+    """
+    at = problem.model.at(x)
+    noise = rng.standard_normal((len(problem.design.y), count))
+    out = np.empty_like(noise)
+    for batch in problem.batches:
+        factor = np.linalg.cholesky(at.value(batch))
+        out[batch.rows] = factor[batch.pattern] @ noise[batch.rows]
+    return out if problem.roots is None else out / problem.roots[:, None]

@@ -1,0 +1,166 @@
+"""Satterthwaite's and Kenward and Roger's methods for models with correlated residuals.
+
+Both need the asymptotic covariance W of the covariance parameters: twice the inverse of the
+Hessian of the objective (*observed* information, as SAS and mmrm have it) or of its mean
+(*expected* information, as Kenward and Roger wrote). With P_i = X'V^-1 V_i V^-1 X, Q_ij =
+X'V^-1 V_i V^-1 V_j V^-1 X, R_ij = X'V^-1 V_ij V^-1 X and M = (X'V^-1 X)^-1 the adjusted
+covariance is
+
+    M + 2 M (sum_ij W_ij (Q_ij - P_i M P_j - R_ij / 4)) M,        dM / dx_i = M P_i M.
+
+Without R_ij, which is zero where V is linear in its parameters, it does not depend on how V is
+parametrized. R_ij is taken in the parameters that SAS has: variances and correlations or ranges,
+and the elements of Sigma themselves where Sigma is linear in them (us, cs, toep, diag).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..frame.design import Design
+from ..residual_covariance.covariance import CovarianceModel, Part
+from ..residual_covariance.estimates import ResidualEstimates
+from ..residual_covariance.likelihood import MarginalLikelihood
+from ..residual_covariance.problem import ResidualProblem
+from .kenward_roger import KenwardRoger
+from .satterthwaite import Satterthwaite, pseudo_inverse
+
+__all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
+
+Array = NDArray[np.float64]
+
+INFORMATION = ("observed", "expected")
+# Structures whose Sigma is linear in its own elements.
+LINEAR_KINDS = ("us", "cs", "toep", "diag", "homdiag")
+# Step of differences of a Jacobian, in units of the parameter.
+STEP = 1e-5
+
+
+def _prepared(
+    design: Design, estimates: ResidualEstimates, information: str
+) -> tuple[ResidualProblem, MarginalLikelihood, Array, Array, Array]:
+    """Return problem, likelihood, M in the basis, W and P_i in the basis."""
+    problem = ResidualProblem(design, estimates.cells)
+    likelihood = problem.likelihood(estimates.reml)
+    found = likelihood.information(estimates.x)
+    matrix = found.observed if information == "observed" else found.expected
+    solution = likelihood.solve(likelihood.model.at(estimates.x))
+    assert solution is not None
+    return problem, likelihood, solution.M, 2.0 * pseudo_inverse(matrix), found.first
+
+
+def satterthwaite_residual(
+    design: Design, estimates: ResidualEstimates, information: str = "observed"
+) -> Satterthwaite:
+    """Prepare Satterthwaite's method.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : ResidualEstimates
+    information : {"observed", "expected"}
+    """
+    problem, _, M, varpar, first = _prepared(design, estimates, information)
+    slopes = M @ first @ M
+    return Satterthwaite(
+        beta=estimates.beta,
+        covariance=estimates.cov_conditional,
+        varpar=varpar,
+        jacobian=np.array([problem.basis.covariance(one) for one in slopes]).reshape(first.shape),
+    )
+
+
+def kenward_roger_residual(
+    design: Design,
+    estimates: ResidualEstimates,
+    information: str = "observed",
+    *,
+    linear: bool = False,
+) -> KenwardRoger:
+    """Prepare Kenward and Roger's method.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : ResidualEstimates
+        By REML.
+    information : {"observed", "expected"}
+    linear : bool
+        Leave the second derivatives of V out.
+
+    Raises
+    ------
+    OptionError
+        If the adjusted covariance is not positive definite.
+    """
+    problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
+    x = estimates.x
+    twice, curved = likelihood.weighted_products(x, varpar)
+    MP = M @ first
+    inner = twice - np.einsum("ij,iab,jbc->ac", varpar, first, MP)
+    if not linear:
+        inner -= _curvature(likelihood.model, x, varpar, first, curved) / 4.0
+    adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
+    if len(M) and np.linalg.eigvalsh(adjusted)[0] <= 0:
+        raise OptionError(
+            "Kenward and Roger's adjusted covariance is not positive definite here: take "
+            'dof="satterthwaite".'
+        )
+    slopes = MP @ M
+    return KenwardRoger(
+        beta=estimates.beta,
+        covariance=problem.basis.covariance(adjusted),
+        unadjusted=estimates.cov_conditional,
+        varpar=varpar,
+        slopes=np.array([problem.basis.covariance((s + s.T) / 2.0) for s in slopes]),
+    )
+
+
+def _curvature(model: CovarianceModel, x: Array, W: Array, first: Array, curved: Array) -> Array:
+    """Return sum_ab W_ab R_ab in the parameters of SAS, given sum_ij W_ij R_ij in x.
+
+    With parameters eta(x) of inverse x(eta), sum_ab W_ab d2x_i / deta_a deta_b is -J^-1 times
+    the vector of sum_ij W_ij d2eta_a / dx_i dx_j, with J = deta / dx; P_i is -dX'V^-1 X / dx_i.
+    """
+    if all(part.free.structure.name in LINEAR_KINDS for part in model.parts) and (
+        model.gamma.stop == model.gamma.start
+    ):
+        return np.zeros_like(curved)  # V is linear in the elements of its Sigmas
+    out = curved.copy()
+    for part in model.parts:
+        own = part.parameters
+        if part.free.structure.name in LINEAR_KINDS:
+            slopes, second = _elements(part, x[own])
+        else:
+            slopes, second = _variances_and_correlations(part, x[own])
+        bend = np.einsum("ij,aij->a", W[own, own], second)
+        change = -np.linalg.lstsq(slopes, bend, rcond=None)[0]
+        out += np.einsum("i,iab->ab", change, first[own])
+    return out
+
+
+def _elements(part: Part, x: Array) -> tuple[Array, Array]:
+    """Return derivatives of the elements of Sigma."""
+    k, m = part.free.structure.k, part.free.size
+    slopes = part.free.derivatives(x).reshape(m, k * k).T
+    return slopes, part.free.second_derivatives(x).reshape(m, m, k * k).transpose(2, 0, 1)
+
+
+def _variances_and_correlations(part: Part, x: Array) -> tuple[Array, Array]:
+    """Return derivatives of what is reported, with variances in place of deviations."""
+
+    def jacobian(at: Array) -> Array:
+        natural = part.free.structure.natural(part.free.phi(at))
+        J = natural.jacobian @ part.free.jacobian(at)
+        return np.where(natural.scales[:, None], 2.0 * natural.values[:, None] * J, J)
+
+    steps = STEP * np.maximum(np.abs(x), 1e-2)
+    second = [
+        (jacobian(x + step) - jacobian(x - step)) / (2.0 * size)
+        for size, step in zip(steps, np.diag(steps), strict=True)
+    ]
+    return jacobian(x), np.stack(second, axis=2)
