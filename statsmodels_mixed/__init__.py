@@ -46,6 +46,7 @@ from .models.generalized_results import (
 )
 from .models.linear import LinearMixedModel
 from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .models.other_tables import register_tables as _register_tables
 from .models.residual import ResidualCovarianceModel
 from .models.residual_results import (
     ResidualCovarianceResults,
@@ -110,3 +111,4 @@ def _register() -> None:
 
 
 _register()
+_register_tables()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -323,14 +323,6 @@ class LinearMixedModelResults(Methods):
                 "REML criteria of models with different fixed effects are not comparable; "
                 "refit both with reml=False."
             )
-
-    @property
-    def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
-        """The lines that statsmodels' `summary_col` adds below the coefficients."""
-        return {
-            **super().default_model_infos,
-            "Residual sd": lambda result: f"{result.sigma:.4f}",
-        }
 
 
 if TYPE_CHECKING:

@@ -39,6 +39,7 @@ from ..profile.profile import coefficient_intervals
 from ..profile.profile import profile as _profile
 from ..results.short_names import ShortNames
 from ..results.summary2 import summary2 as _summary2
+from ..results.table_lines import table_lines as _table_lines
 from ..results.with_inference import with_inference as _with_inference
 from ..saved import save_fit as _save_fit
 from ..simulation.simulate import simulate as _simulate
@@ -102,6 +103,7 @@ class Methods(ShortNames):
 
     # Display and storage.
     summary2 = _summary2
+    table_lines = _table_lines
     to_dir = _save_fit
 
     _profile_intervals = coefficient_intervals

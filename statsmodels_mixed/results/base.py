@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import DataError, OptionError
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import undetermined
 from .layout import Layout
+from .table_lines import table_lines
 from .testing import Testing
 
 if TYPE_CHECKING:
@@ -241,10 +243,12 @@ class MixedModelResults(Testing):
     @property
     def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
         """The lines that statsmodels' `summary_col` adds below the coefficients."""
+        own = table_lines(self)
         return {
             "Method": lambda result: result.method,
             "Log-Likelihood": lambda result: f"{result.llf:.4f}",
             "No. Observations": lambda result: str(result.nobs),
+            **{label: partial(_constant, value) for label, value in own.items()},
         }
 
     def remove_data(self) -> None:
@@ -270,6 +274,10 @@ class MixedModelResults(Testing):
         options = {k: v for k, v in self.cov_kwds.items() if k != "groups"}
         self.reference = replace(self.reference, cov_kwds=options)
         self._cache: dict[str, Any] = {}
+
+
+def _constant(value: str, result: Any) -> str:
+    return value
 
 
 class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]

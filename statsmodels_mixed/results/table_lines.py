@@ -1,0 +1,49 @@
+"""What a table of several models shows of a mixed one below the coefficients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import MixedModelResults
+
+__all__ = ["table_lines"]
+
+
+def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
+    """Return the lines of a mixed model in a table of several: levels, deviations, kind of errors.
+
+    `summary_col` of statsmodels, maketables and pyfixest's etable show them; to stargazer they are
+    given by `add_line`.
+
+    Parameters
+    ----------
+    result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
+        The fit.
+    decimals : int
+        Of standard deviations.
+
+    Returns
+    -------
+    dict of str to str
+        By label: numbers of levels, standard deviations of random effects, the residual one and
+        the kind of standard errors.
+
+    See Also
+    --------
+    LinearMixedModelResults.summary2
+
+    Examples
+    --------
+    >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    >>> fit.table_lines(2)["SD (subj: Intercept)"]
+    '36.01'
+    """
+    lines = {f"Groups ({b.name})": str(len(b.levels)) for b in result.layout.blocks}
+    for group in result.varcorr.groups:
+        for name, deviation in zip(group.columns, group.std_dev, strict=True):
+            lines[f"SD ({group.name}: {name})"] = f"{deviation:.{decimals}f}"
+    if result._residual_sd is not None:
+        lines["Residual sd"] = f"{result._residual_sd:.{decimals}f}"
+    lines["Std. Errors"] = result.reference.errors
+    return lines
