@@ -25,10 +25,12 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
+from ..results.document import Document
 from ..results.not_identified import warn_not_identified
 from ..results.notes import warn_not_estimable
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..results.progress import Progress
+from ..results.shown import Shown, table_of
 from ..simulation.simulator import Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
@@ -44,7 +46,7 @@ TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
 
 
 @dataclass(frozen=True, eq=False)
-class Power:
+class Power(Shown):
     """Tests of hypotheses in simulated responses.
 
     Parameters
@@ -81,6 +83,10 @@ class Power:
     def __repr__(self) -> str:
         head = f"Power of {self.test} tests at level {self.alpha:g}, {len(self.pvalues)} replicates"
         return f"{head}\n{self.table().to_string()}"
+
+    def _document(self) -> Document:
+        head = f"Power of {self.test} tests at level {self.alpha:g}"
+        return Document(head, [table_of(self.table())], [f"{len(self.pvalues)} replicates."])
 
     def table(self, alpha: float | None = None, level: float = 0.95) -> pd.DataFrame:
         """Return how often the hypotheses were rejected.

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..fitting.covariance import SINGULAR
 from ..plots.replicate_plots import BootstrapPlots
+from ..results.document import Document
 from ..results.not_identified import warn_not_identified
 from ..results.parameters import KINDS, parameter_index, quantile_levels, select_kinds
+from ..results.shown import Shown, table_of
 from .parameter_rows import ParameterRows
 from .recipe import Recipe
 from .replicate_file import read_file, write_file
@@ -30,7 +32,7 @@ METHODS = ("percentile", "basic", "equal-tail", "shortest")
 
 
 @dataclass(frozen=True, eq=False)
-class Bootstrap:
+class Bootstrap(Shown):
     """Replicates of a bootstrap.
 
     Parameters
@@ -65,6 +67,10 @@ class Bootstrap:
         return len(self.number)
 
     def __repr__(self) -> str:
+        return f"<Bootstrap: {self.recipe.formula}; {self._counts}>"
+
+    @property
+    def _counts(self) -> str:
         count = f"{len(self)} replicates"
         if len(self) < self.requested:
             count = f"{len(self)} of {self.requested} replicates"
@@ -77,7 +83,12 @@ class Bootstrap:
         parted = int(self._infinite.any(axis=1).sum())
         if parted:
             singular += f", {parted} separated"
-        return f"<Bootstrap: {self.recipe.formula}; {count}, {singular}>"
+        return f"{count}, {singular}"
+
+    def _document(self) -> Document:
+        table = self.conf_int() if len(self) else pd.DataFrame()
+        shown = [table_of(table, title="95 % intervals by percentiles")] if len(table) else []
+        return Document(f"Bootstrap of {self.recipe.formula}", shown, [self._counts])
 
     @property
     def _rows(self) -> ParameterRows:

@@ -14,10 +14,12 @@ from ..errors import OptionError
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
+from ..results.document import Document
 from ..results.not_identified import not_identified
 from ..results.parameters import CovarianceParameters
 from ..results.progress import Progress
 from ..results.row_labels import group_rows, row_labels
+from ..results.shown import MOST_ROWS, Shown, table_of
 from .deletion import fits_without
 
 __all__ = ["Influence", "influence"]
@@ -26,7 +28,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Influence:
+class Influence(Shown):
     """Fits without each of m cases, beside the fit to all rows.
 
     Everything is labelled by case: a row, or a level of what the rows were grouped by. NaN
@@ -84,6 +86,12 @@ class Influence:
     def __repr__(self) -> str:
         failed = int((~self.converged).sum())
         return f"<Influence: {len(self.params)} cases by {self.by}, {failed} not converged>"
+
+    def _document(self) -> Document:
+        table = self.summary_frame().sort_values("cooks_distance", ascending=False)
+        most = min(MOST_ROWS, len(table))
+        notes = [f"The {most} cases of the largest Cook's distances, of {len(table)}."]
+        return Document(f"Influence by {self.by}", [table_of(table, most=most)], notes)
 
     @property
     def plot(self) -> InfluencePlots:

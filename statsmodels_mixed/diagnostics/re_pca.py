@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ..results.base import unwrap
+from ..results.document import Document
+from ..results.shown import Shown, table_of
 
 __all__ = ["PrincipalComponents", "re_pca"]
 
 
 @dataclass(frozen=True, eq=False)
-class PrincipalComponents:
+class PrincipalComponents(Shown):
     """Principal components of the random effects of one grouping factor.
 
     Parameters
@@ -45,6 +47,11 @@ class PrincipalComponents:
     def __repr__(self) -> str:
         what = "of correlations, " if self.corr else ""
         return f"<PrincipalComponents: {self.name}; {what}sdev {self.sdev.round(4).tolist()}>"
+
+    def _document(self) -> Document:
+        title = f"Principal components of the random effects of {self.name}"
+        notes = ["Of their correlations."] if self.corr else []
+        return Document(title, [table_of(self.summary_frame()), table_of(self.rotation)], notes)
 
     @property
     def proportion(self) -> pd.Series:

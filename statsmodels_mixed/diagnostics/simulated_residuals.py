@@ -26,7 +26,9 @@ from scipy.stats import rankdata
 from ..errors import OptionError
 from ..plots.simulated_plots import SimulatedPlots
 from ..results.base import unwrap
+from ..results.document import Document
 from ..results.row_labels import by_row
+from ..results.shown import Shown, table_of
 from ..simulation.simulate import simulate
 from ..simulation.streams import Seed, read_seed, stream
 
@@ -60,7 +62,7 @@ class SimulationTest(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedResiduals:
+class SimulatedResiduals(Shown):
     """Scaled quantile residuals, and tests of them by simulation.
 
     p-values are multiples of 1 / (n + 1), at least that.
@@ -101,6 +103,17 @@ class SimulatedResiduals:
     def __repr__(self) -> str:
         rows, n = self.simulated.shape
         return f'<SimulatedResiduals: {rows} rows, {n} draws, re="{self.re}">'
+
+    def _document(self) -> Document:
+        tests = {
+            "uniformity": self.uniformity(),
+            "dispersion": self.dispersion(),
+            "outliers": self.outliers(),
+        }
+        if self.discrete:
+            tests["zero inflation"] = self.zero_inflation()
+        frame = pd.DataFrame.from_dict(tests, orient="index", columns=["statistic", "pvalue"])
+        return Document("Tests of simulated residuals", [table_of(frame)], [repr(self)[1:-1]])
 
     @property
     def plot(self) -> SimulatedPlots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +102,31 @@ class FitReport:
     fitlog_theta: NDArray[np.float64] = field(repr=False)
     fitlog_objective: NDArray[np.float64] = field(repr=False)
     not_identified: tuple[str, ...] = ()
+
+    def _lines(self) -> list[tuple[str, str]]:
+        lines = [
+            ("Converged", "yes" if self.converged else "no"),
+            ("Message", self.message),
+            ("Optimizer", f"{self.optimizer} ({self.status})"),
+            ("Evaluations", str(self.evaluations)),
+            ("Objective", f"{self.objective:.6f}, at the start {self.initial_objective:.6f}"),
+            ("Decrease promised", f"{self.gradient_norm:.3g}"),
+            ("Least curvature", f"{self.hessian_min_eigenvalue:.3g}"),
+        ]
+        if self.failed_evaluations:
+            lines.append(("Failed evaluations", str(self.failed_evaluations)))
+        return [*lines, *(("Not identified", reason) for reason in self.not_identified)]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name + ':':<20}{value}" for name, value in self._lines())
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f'<tr><th style="text-align: left">{name}</th>'
+            f'<td style="text-align: left">{html.escape(value)}</td></tr>'
+            for name, value in self._lines()
+        )
+        return f'<table class="simpletable">{"".join(rows)}</table>'
 
 
 def minimize(

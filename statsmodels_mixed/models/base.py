@@ -24,12 +24,15 @@ from ..frame.selection import total_offset
 from ..frame.sources import Source, Sources
 from ..frame.table import as_numbers
 from ..results.base import MixedModelResults
+from ..results.document import Document
 from ..results.fit_log import log_fit
 from ..results.layout import Layout
 from ..results.notes import warn, warn_not_estimable
+from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
 from .arrays import design_from_arrays
+from .description import describe
 from .elsewhere import OF_MODELS, no_attribute
 from .mixedlm_arguments import attach_groups, translate
 from .statsmodels_data import FixedRows, MixedData
@@ -41,13 +44,14 @@ __all__ = ["MixedModel"]
 Array = NDArray[np.float64]
 
 
-class MixedModel(LikelihoodModel):  # type: ignore[misc]
+class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
     """A model with random effects, before it is fitted.
 
     A class of models says in `_prepare` what it needs of the response and the groups, and
     in `link` how the mean depends on the linear predictor.
     """
 
+    _title = "Mixed model"
     # Families other than the linear model take labels for the response.
     _labels = False
     # What `weights` are when there are none: plots of statsmodels divide by those of linear models.
@@ -255,6 +259,16 @@ class MixedModel(LikelihoodModel):  # type: ignore[misc]
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)
         return f"<{type(self).__name__}: {formula}; {self.layout.nobs} rows>"
+
+    def _document(self) -> Document:
+        formula = getattr(self, "formula_full", None)
+        weights = None if isinstance(self.weights, float | None) else "given"
+        facts = {"Weights": weights, "Offset": None if self.offset is None else "given"}
+        return describe(self._title, formula, self.layout, **self._facts(), **facts)
+
+    def _facts(self) -> dict[str, str]:
+        """Return lines of the description that only this kind of model has."""
+        return {}
 
     @property
     def nobs(self) -> int:

@@ -99,6 +99,7 @@ class GeneralizedLinearMixedModel(MixedModel):
     """
 
     _labels = True
+    _title = "Generalized linear mixed model"
 
     @answering(MAKING)
     def __init__(
@@ -231,6 +232,9 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _own_options(self) -> dict[str, Any]:
         return {"family": self.family}
+
+    def _facts(self) -> dict[str, str]:
+        return {"Family": self.spec.family.replace("_", " "), "Link": self.spec.link}
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Bring the response into the form the numerics know, and check it and the groups."""

@@ -83,6 +83,7 @@ class LinearMixedModel(MixedModel):
     """
 
     link = Identity()
+    _title = "Linear mixed model"
     _no_weights = 1.0
 
     @answering(MAKING)

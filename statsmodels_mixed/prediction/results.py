@@ -14,6 +14,8 @@ from statsmodels.base._prediction_inference import PredictionResultsMean
 
 from ..errors import OptionError
 from ..fitting.families import FamilySpec
+from ..results.document import Document
+from ..results.shown import MOST_ROWS, Shown, table_of
 from .new_response_quantiles import predictive_quantiles
 
 __all__ = ["MixedPrediction", "NewResponses"]
@@ -52,7 +54,7 @@ class NewResponses:
         return self.spec is None or self.spec.normal
 
 
-class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
+class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
     """Predicted means of a mixed model, their standard errors and intervals.
 
     `predicted_mean` and `se_mean` have shape (m,); `t_test()` compares the means with a value.
@@ -108,6 +110,11 @@ class MixedPrediction(PredictionResultsMean):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.predicted_mean)} rows>"
+
+    def _document(self) -> Document:
+        frame, most = self.summary_frame(), 2 * MOST_ROWS
+        notes = [f"The first {most} of {len(frame)} rows."] if len(frame) > most else []
+        return Document("Predictions", [table_of(frame, most=most)], notes)
 
     @property
     def se_obs(self) -> Array:

@@ -25,6 +25,7 @@ from ..errors import IdentificationWarning, MixedModelWarning, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
 from ..results.base import unwrap
+from ..results.document import Document
 from ..results.not_identified import hide, not_identified, warn_not_identified
 from ..results.parameters import (
     KINDS,
@@ -34,6 +35,7 @@ from ..results.parameters import (
     select_kinds,
 )
 from ..results.progress import Progress
+from ..results.shown import Shown, table_of
 from .curve import Curve
 from .generalized import GeneralizedModel
 from .linear import LinearModel
@@ -46,7 +48,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Shown):
     """Profiles of the parameters of a fit.
 
     Parameters
@@ -89,6 +91,14 @@ class Profile:
     def __repr__(self) -> str:
         points = sum(len(curve.value) for curve in self.curves)
         return f"<Profile: {self.formula}; {len(self.curves)} parameters, {points} points>"
+
+    def _document(self) -> Document:
+        alpha = max(0.05, 1.0 - self.level)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MixedModelWarning)  # limits that are NaN are shown
+            table = self.conf_int(alpha)
+        title = f"{100 * (1.0 - alpha):g} % profile intervals"
+        return Document(f"Profile of {self.formula}", [table_of(table, title=title)])
 
     def __getitem__(self, label: tuple[str, str]) -> Curve:
         """Return the curve of a parameter, given by kind and name."""

@@ -14,6 +14,7 @@ from ..fitting.problem import problem_of
 from ..standard_errors.undetermined import Undetermined
 from .layout import Layout
 from .level_matrices import LevelMatrices
+from .shown import LevelTables
 
 if TYPE_CHECKING:
     from ..fitting.estimates import Estimates
@@ -110,7 +111,9 @@ class ConditionalModes:
             for name, matrices in self.condvar().items()
         }
         if form == "wide":
-            return {name: _with_errors(table, errors[name]) for name, table in modes.items()}
+            return LevelTables(
+                (name, _with_errors(table, errors[name])) for name, table in modes.items()
+            )
         quantile = float(ndtri(0.5 + level / 2))
         tables = [_long(name, table, errors[name], quantile) for name, table in modes.items()]
         return pd.concat(tables, ignore_index=True)
@@ -123,10 +126,10 @@ class ConditionalModes:
                 np.where(mask | (uscale & mask.any()), np.nan, b)
                 for b, mask in zip(modes, lost, strict=True)
             )
-        return {
-            block.name: pd.DataFrame(values, index=block.levels, columns=list(block.columns))
+        return LevelTables(
+            (block.name, pd.DataFrame(values, index=block.levels, columns=list(block.columns)))
             for block, values in zip(self.layout.blocks, modes, strict=True)
-        }
+        )
 
     @property
     def random_effects(self) -> dict[object, pd.Series] | dict[str, dict[object, pd.Series]]:
@@ -204,7 +207,7 @@ class ConditionalModes:
         S309    211.357   1.824
         """
         fixed = self.fixef
-        tables = {}
+        tables = LevelTables()
         for name, modes in self._modes().items():
             others = [column for column in modes.columns if column not in fixed.index]
             table = modes.reindex(columns=[*fixed.index, *others], fill_value=0.0)

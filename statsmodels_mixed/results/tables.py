@@ -316,12 +316,14 @@ class Table:
         if self.title:
             lines.append(f"<caption>{html.escape(self.title)}</caption>")
         if self.header:
-            labels = "".join(f"<th>{html.escape(label)}</th>" for label in self.header)
+            labels = "".join(
+                f'<th style="text-align: {_side(column)}">{html.escape(label)}</th>'
+                for column, label in zip(self.columns, self.header, strict=True)
+            )
             lines.append(f"<tr>{labels}</tr>")
         for row in self.cells():
             cells = "".join(
-                f'<{tag} style="text-align: {"left" if column.align == "left" else "right"}">'
-                f"{html.escape(cell)}</{tag}>"
+                f'<{tag} style="text-align: {_side(column)}">{html.escape(cell)}</{tag}>'
                 for column, cell, tag in zip(
                     self.columns, row, ["th"] + ["td"] * (len(row) - 1), strict=True
                 )
@@ -379,6 +381,10 @@ class Table:
         """
         lines = [*([self.header] if self.header else []), *self.cells()]
         return "\n".join(",".join(_csv_cell(cell) for cell in line) for line in lines)
+
+
+def _side(column: Column) -> str:
+    return "left" if column.align == "left" else "right"
 
 
 def _align_points(texts: Sequence[str]) -> list[str]:
