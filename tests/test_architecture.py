@@ -30,6 +30,7 @@ ROOMS = (
     "errors",
     "_core",
     "structures",
+    "related",
     "formula",
     "frame",
     "fitting",

@@ -84,6 +84,13 @@ typedef struct {
     void *ctx;
 } smm_allocator;
 
+/* The lower triangle of a symmetric positive definite matrix, column by column. */
+typedef struct {
+    const int64_t *at;   /* (columns + 1) where the elements of each column begin */
+    const int32_t *row;  /* ascending within a column, the diagonal element first */
+    const double *value; /* finite */
+} smm_lower;
+
 /* One random-effects term. */
 typedef struct {
     int32_t levels;         /* number of levels, >= 1 */
@@ -92,6 +99,7 @@ typedef struct {
     const double *z;        /* row-major (n x cols); borrowed */
     const uint8_t *pattern; /* row-major (cols x cols), nonzero where T is free; lower
                                triangle only, the whole diagonal; copied */
+    const smm_lower *prior; /* Q (levels x levels): u ~ N(0, Q^-1 (x) I); copied. NULL: I */
 } smm_term;
 
 /* Sizes of the analysed problem, for curiosity and tests. */

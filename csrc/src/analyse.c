@@ -90,6 +90,42 @@ done:
     return status;
 }
 
+/* Levels of a term that its prior joins; their blocks follow those of all pairs. */
+static int join_levels(smm_design *d, const int32_t *first_node, edge_list *edges)
+{
+    d->first_prior = d->nodes + edges->size;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        const smm_lower *prior = d->prior[t];
+        for (int32_t l = 0; prior && l < d->levels[t]; l++)
+            for (int64_t a = prior->at[l] + 1; a < prior->at[l + 1]; a++) {
+                if (edges->size + d->nodes >= INT32_MAX) return SMM_EOVERFLOW;
+                int status = edge_push(&d->mem, edges, first_node[t] + l,
+                                       first_node[t] + prior->row[a]);
+                if (status) return status;
+            }
+    }
+    return SMM_OK;
+}
+
+/* The elements of the priors, copied. */
+static int place_priors(smm_design *d)
+{
+    if (!d->has_prior) return SMM_OK;
+    d->node_prior = smm_alloc(&d->mem, (size_t)d->nodes, sizeof(double));
+    d->block_prior = smm_alloc(&d->mem, (size_t)(d->nblocks - d->first_prior), sizeof(double));
+    if (!d->node_prior || !d->block_prior) return SMM_ENOMEM;
+    double *block = d->block_prior;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        const smm_lower *prior = d->prior[t];
+        for (int32_t l = 0; l < d->levels[t]; l++) {
+            d->node_prior[d->node_of[t][l]] = prior ? prior->value[prior->at[l]] : 1.0;
+            for (int64_t a = prior ? prior->at[l] + 1 : 0; prior && a < prior->at[l + 1]; a++)
+                *block++ = prior->value[a];
+        }
+    }
+    return SMM_OK;
+}
+
 /* Nodes in elimination order. */
 static int place_nodes(smm_design *d, const smm_order *order)
 {
@@ -275,9 +311,12 @@ int smm_analyse(smm_design *d)
         for (int32_t l = 0; l < d->levels[t]; l++) weight[node++] = d->cols[t];
     }
     status = find_pairs(d, first_node, &edges);
+    if (status == SMM_OK) status = join_levels(d, first_node, &edges);
+    /* the levels of the first term have no neighbours among themselves, unless its prior joins
+     * them */
     if (status == SMM_OK)
-        status = smm_order_nodes(mem, d->nodes, d->levels[0], weight, edges.size, edges.a,
-                                 edges.b, &order);
+        status = smm_order_nodes(mem, d->nodes, d->prior[0] ? 0 : d->levels[0], weight,
+                                 edges.size, edges.a, edges.b, &order);
     if (status != SMM_OK) goto done;
     d->rowptr = order.rowptr;
     d->row = order.row;
@@ -288,6 +327,7 @@ int smm_analyse(smm_design *d)
     if (status == SMM_OK) status = find_groups(d);
     if (status == SMM_OK) status = smm_list_tail_columns(d);
     if (status == SMM_OK) status = place_blocks(d, &edges, &order);
+    if (status == SMM_OK) status = place_priors(d);
 done:
     smm_order_free(mem, &order);
     smm_release(mem, edges.a);

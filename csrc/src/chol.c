@@ -131,7 +131,7 @@ static int factor_column(smm_workspace *ws, int32_t j)
     return SMM_OK;
 }
 
-/* L L' = Omega; afterwards logdet_omega = 2 sum log diag L. */
+/* L L' = Omega; afterwards logdet_omega = 2 sum log diag L - log|Q|. */
 int smm_factor(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -157,7 +157,7 @@ int smm_factor(smm_workspace *ws)
             smm_multiply(&product, panel[c + c * d->height[j]]);
     }
     for (int64_t c = 0; c < d->qt; c++) smm_multiply(&product, ws->L[d->tail_at + c + c * d->qt]);
-    ws->logdet_omega = 2 * (product.log + log(product.rest));
+    ws->logdet_omega = 2 * (product.log + log(product.rest)) - ws->logdet_prior;
     return isfinite(ws->logdet_omega) ? SMM_OK : SMM_ENONFINITE;
 }
 

@@ -28,19 +28,23 @@ static void gamma_of_term(const smm_workspace *ws, int32_t t, double *G)
             G[r + c * k] = G[c + r * k] = 0.5 * (G[r + c * k] + G[c + r * k]);
 }
 
-/* Column i of W: w_i = D_i u + Lambda D_i' e with D_i = d Lambda / d theta_i. */
+/* Column i of W: w_i = D_i u + Lambda Q^-1 D_i' e with D_i = d Lambda / d theta_i. Q acts on
+ * levels and D_i within them: Q^-1 D_i' e = D_i' Lambda^-T u. */
 SMM_HOT
 static void derivative_directions(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta;
+    const double *from = d->has_prior ? ws->AW : ws->e;
+    for (int32_t t = 0; d->has_prior && nt > 0 && t < d->nterms; t++)
+        smm_divide_lambda(ws, t, 1, ws->u, ws->AW, 1);
     memset(ws->W, 0, sizeof(double) * (size_t)d->q * (size_t)nt);
     for (int32_t i = 0; i < nt; i++) {
         int32_t t = d->theta_term[i], r = d->theta_row[i], c = d->theta_col[i], k = d->cols[t];
         const double *T = ws->T + ws->T_at[t];
         for (int32_t l = 0; l < d->levels[t]; l++) {
             int64_t at = d->node_at[d->node_of[t][l]];
-            const double *u = ws->u + at, *e = ws->e + at;
+            const double *u = ws->u + at, *e = from + at;
             double *w = ws->W + at * nt + i;
             w[(int64_t)r * nt] += u[c];
             for (int32_t s = c; s < k; s++) w[(int64_t)s * nt] += T[s + c * k] * e[r];
@@ -84,14 +88,21 @@ static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
 }
 
 /* What follows in products that lose no digits however large T is: with v_i = Lambda^-1 w_i,
- *     W'S W = v'v - |L^-1 v|^2,   W'H = (L^-1 v)'B,   W'e = v'u. */
+ *     W'S W = v'Q v - |L^-1 Q v|^2,   W'H = (L^-1 Q v)'B,   W'e = v'Q u. */
 static void products_of_large(smm_workspace *ws, double *K, double *K2, double *HW, double *s)
 {
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
     for (int32_t t = 0; t < d->nterms; t++) smm_divide_lambda(ws, t, 0, ws->W, ws->AW, nt);
-    smm_cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
-    smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K);
+    if (d->has_prior) {
+        for (int32_t t = 0; t < d->nterms; t++) smm_multiply_prior(d, t, ws->AW, ws->W, nt);
+        smm_cross(d->q, nt, ws->W, 1, 1, ws->u, s);
+        smm_cross(d->q, nt, ws->AW, nt, nt, ws->W, K);
+        memcpy(ws->AW, ws->W, sizeof(double) * (size_t)d->q * (size_t)nt);
+    } else {
+        smm_cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
+        smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K);
+    }
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
     smm_cross(d->q, nt, ws->AW, p, m, ws->B, HW);

@@ -29,7 +29,7 @@ void smm_design_destroy(smm_design *d)
                    d->row,      d->rowoff,     d->valptr,       d->height,    d->ntailrows,
                    d->tail_ptr, d->tail_head,  d->tail_pos,     d->tptr,      d->tidx,
                    d->groups,   d->block_row,  d->block_col,    d->block_at,  d->block_in_l,
-                   d->pair};
+                   d->pair,     (void *)d->prior, d->node_prior, d->block_prior};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(&mem, all[i]);
     smm_release(&mem, d);
 }
@@ -44,17 +44,20 @@ static int take_terms(smm_design *d, const smm_term *terms)
     d->cols = smm_alloc(mem, k, sizeof(int32_t));
     d->refs = smm_alloc(mem, k, sizeof *d->refs);
     d->z = smm_alloc(mem, k, sizeof *d->z);
+    d->prior = smm_alloc(mem, k, sizeof *d->prior);
     d->node_of = smm_alloc(mem, k, sizeof *d->node_of);
     d->term_at = smm_alloc(mem, k + 1, sizeof(int64_t));
     d->theta_at = smm_alloc(mem, k + 1, sizeof(int32_t));
     if (d->node_of) memset(d->node_of, 0, k * sizeof *d->node_of);
-    if (!d->levels || !d->cols || !d->refs || !d->z || !d->node_of || !d->term_at || !d->theta_at)
+    if (!d->levels || !d->cols || !d->refs || !d->z || !d->node_of || !d->term_at ||
+        !d->theta_at || !d->prior)
         return SMM_ENOMEM;
     for (int32_t t = 0; t < d->nterms; t++) {
         const smm_term *term = terms + t;
         int32_t c = term->cols;
         if (term->levels < 1 || c < 1 || !term->refs || !term->z || !term->pattern)
             return SMM_EINVAL;
+        if (term->prior && smm_check_prior(term->prior, term->levels)) return SMM_EINVAL;
         if (c > 32767) return SMM_EOVERFLOW;
         for (int32_t r = 0; r < c; r++)
             for (int32_t s = 0; s < c; s++) {
@@ -68,6 +71,8 @@ static int take_terms(smm_design *d, const smm_term *terms)
         d->cols[t] = c;
         d->refs[t] = term->refs;
         d->z[t] = term->z;
+        d->prior[t] = term->prior;
+        d->has_prior = d->has_prior || term->prior;
         d->term_at[t] = q;
         q += (int64_t)term->levels * c;
         if (c > d->maxcols) d->maxcols = c;

@@ -86,6 +86,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     if (!out) return SMM_EINVAL;
     *out = NULL;
     if (!d || !family || !y || !smm_family_valid(family)) return SMM_EINVAL;
+    if (d->has_prior) return SMM_EINVAL;
     for (int64_t i = 0; i < d->n; i++) {
         if (!isfinite(y[i]) || (offset && !isfinite(offset[i]))) return SMM_ENONFINITE;
         if (weights && !isfinite(weights[i])) return SMM_ENONFINITE;

@@ -8,12 +8,14 @@
  *     Gamma_t = sum_j S_jj - [REML] H_j M H_j' - (N / r2) e_j e_j',
  *
  * and the gradient is the free part of 2 Gamma_t T_t. S Lambda = A Lambda Omega^-1 needs
- * the selected inverse only, and stays exact when T is singular.
+ * the selected inverse only, and stays exact when T is singular. With a prior Q other than I,
+ * sums of S_jj, H_j M H_j' and e_j e_j' are traces with Q^-1 over pairs of levels, and
+ * e = Lambda^-T Q u turns them into the same expressions of u and C.
  */
 #include "smm_internal.h"
 
-/* Where T_t is at least as large as the noise in every direction, e = T^-T u, H = T^-T C and
- * S_jj T = T^-T (I - (Omega^-1)_jj) lose no digits however large it is, as differences of terms
+/* Where T_t is at least as large as the noise in every direction, e = T^-T Q u, H = T^-T Q C and
+ * S_jj T = T^-T (I - (Q Omega^-1)_jj) lose no digits however large it is, as differences of terms
  * of order T do. */
 static int is_large(const smm_workspace *ws, int32_t t)
 {
@@ -65,10 +67,14 @@ static void solve_modes(smm_workspace *ws)
         ws->e[i] = sum - ws->e[i];
     }
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (is_large(ws, t)) smm_divide_lambda(ws, t, 1, ws->u, ws->e, 1);
+        if (is_large(ws, t)) {
+            smm_multiply_prior(d, t, ws->u, ws->e, 1);
+            smm_divide_lambda(ws, t, 1, ws->e, ws->e, 1);
+        }
 }
 
-/* C = Omega^-1 Lambda'Z'WX and H = Z'V^-1 X = Z'WX - A Lambda C, row-major (q x p). */
+/* H = Z'V^-1 X = Z'WX - A Lambda C with C = Omega^-1 Lambda'Z'WX, row-major (q x p). Priors leave
+ * C, others Lambda C. */
 static void solve_fixed(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -82,9 +88,14 @@ static void solve_fixed(smm_workspace *ws)
         for (int32_t v = 0; v < p; v++) ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
         if (is_large(ws, t)) {
-            smm_divide_lambda(ws, t, 0, ws->C, ws->H, p);
+            smm_multiply_prior(d, t, ws->C, ws->H, p);
+            smm_divide_lambda(ws, t, 0, ws->H, ws->H, p);
             smm_divide_lambda(ws, t, 1, ws->H, ws->H, p);
         }
+    if (!d->has_prior) return;
+    for (int64_t i = 0; i < d->q; i++)
+        memcpy(ws->C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
+    smm_backward(ws, ws->C, p);
 }
 
 /* F (ka x ka) += A1 T Z1 for a coupling seen from one side: with A (kr x kc) and Z of the
@@ -171,7 +182,7 @@ void smm_accumulate_trace(smm_workspace *ws)
     }
 }
 
-/* The same for a large T_t: T^-T sum over levels of (I - (Omega^-1)_jj). */
+/* The same for a large T_t: T^-T sum over levels of (I - (Q Omega^-1)_jj). */
 static void trace_of_large(smm_workspace *ws, int32_t t)
 {
     const smm_design *d = ws->design;
@@ -181,8 +192,15 @@ static void trace_of_large(smm_workspace *ws, int32_t t)
     for (int32_t c = 0; c < k; c++)
         for (int32_t r = k - 1; r >= 0; r--) {
             double sum = 0;
-            for (int32_t l = 0; l < d->levels[t]; l++)
-                sum += (r == c) - smm_inverse_at(ws, d->node_of[t][l], r, c);
+            for (int32_t l = 0; l < d->levels[t]; l++) {
+                int32_t j = d->node_of[t][l];
+                double q = d->has_prior ? d->node_prior[j] : 1.0;
+                sum += (r == c) - q * smm_inverse_at(ws, j, r, c);
+            }
+            for (int64_t b = d->first_prior; b < d->nblocks; b++)
+                if (d->node_term[d->block_row[b]] == t)
+                    sum -= d->block_prior[b - d->first_prior] *
+                           (smm_inverse_at(ws, b, r, c) + smm_inverse_at(ws, b, c, r));
             for (int32_t e = r + 1; e < k; e++) sum -= T[e + r * k] * F[e + c * k];
             F[r + c * k] = sum / T[r + r * k];
         }
@@ -203,17 +221,19 @@ static void subtract_modes(smm_workspace *ws)
     }
 }
 
-/* GT_t -= sum over levels of H_j M H_j' T. */
+/* GT_t -= sum over levels of H_j M H_j' T, or H_j M C_j' where there are priors. */
 static void subtract_fixed(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p;
+    const double *right = d->has_prior ? ws->C : ws->H;
     double *Q = ws->small_tmp, *HM = Q + (size_t)d->maxcols * d->maxcols;
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         memset(Q, 0, sizeof(double) * (size_t)k * k);
         for (int32_t l = 0; l < d->levels[t]; l++) {
-            const double *H = ws->H + d->node_at[d->node_of[t][l]] * p;
+            int64_t at = d->node_at[d->node_of[t][l]] * p;
+            const double *H = ws->H + at, *G = right + at;
             for (int32_t r = 0; r < k; r++) {
                 for (int32_t v = 0; v < p; v++) {
                     double sum = 0;
@@ -223,7 +243,7 @@ static void subtract_fixed(smm_workspace *ws)
                 }
                 for (int32_t c = 0; c < k; c++) {
                     double sum = 0;
-                    for (int32_t v = 0; v < p; v++) sum += HM[v] * H[c * p + v];
+                    for (int32_t v = 0; v < p; v++) sum += HM[v] * G[c * p + v];
                     Q[r + c * k] += sum;
                 }
             }
@@ -232,8 +252,9 @@ static void subtract_fixed(smm_workspace *ws)
         double *F = ws->GT + ws->T_at[t];
         for (int32_t c = 0; c < k; c++)
             for (int32_t r = 0; r < k; r++) {
-                double sum = 0;
-                for (int32_t e = c; e < k; e++) sum += Q[r + e * k] * T[e + c * k];
+                double sum = d->has_prior ? Q[r + c * k] : 0;
+                for (int32_t e = c; !d->has_prior && e < k; e++)
+                    sum += Q[r + e * k] * T[e + c * k];
                 F[r + c * k] -= sum;
             }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * theta -> T -> Lambda. Omega = Lambda'A Lambda + I block by block, and products of
+ * theta -> T -> Lambda. Omega = Lambda'A Lambda + Q block by block, and products of
  * Lambda, Lambda' and A with row-major matrices in elimination order.
  */
 #include "smm_internal.h"
@@ -56,7 +56,14 @@ void smm_fill_omega(smm_workspace *ws)
         else if (ki == 8 && kj == 8) transform(8, 8, Ti, A, Tj, tmp, out, ld);
         else transform(ki, kj, Ti, A, Tj, tmp, out, ld);
         if (i == j)
-            for (int32_t c = 0; c < kj; c++) out[c + (int64_t)c * ld] += 1.0;
+            for (int32_t c = 0; c < kj; c++)
+                out[c + (int64_t)c * ld] += d->has_prior ? d->node_prior[j] : 1.0;
+    }
+    for (int64_t b = d->first_prior; b < d->nblocks; b++) {
+        int32_t ld = smm_ld(d, d->block_col[b]), k = d->node_cols[d->block_col[b]];
+        double *out = L + d->block_in_l[b];
+        for (int32_t c = 0; c < k; c++)
+            out[c + (int64_t)c * ld] += d->block_prior[b - d->first_prior];
     }
 }
 

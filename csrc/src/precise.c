@@ -136,7 +136,7 @@ static void form_products(smm_workspace *ws)
     p->formed = 1;
 }
 
-/* L = Lambda'A Lambda + I */
+/* L = Lambda'A Lambda + Q */
 static void fill_omega(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -161,7 +161,12 @@ static void fill_omega(smm_workspace *ws)
                     add(&sum, twice_scale(p->tmp[e], Ti[e + r * ki]));
                 out[r + (int64_t)c * ld] = sum;
             }
-            if (i == j) add(&out[c + (int64_t)c * ld], (smm_twice){1, 0});
+            if (i == j)
+                add(&out[c + (int64_t)c * ld],
+                    (smm_twice){d->has_prior ? d->node_prior[j] : 1.0, 0});
+            if (b >= d->first_prior)
+                add(&out[c + (int64_t)c * ld],
+                    (smm_twice){d->block_prior[b - d->first_prior], 0});
         }
     }
 }
@@ -241,7 +246,7 @@ static int factor(smm_workspace *ws)
     int status = factor_columns(d->qt, d->qt, d->qt, tail);
     for (int32_t c = 0; !status && c < d->qt; c++)
         half += twice_log(tail[c + (int64_t)c * d->qt]);
-    ws->logdet_omega = 2 * half;
+    ws->logdet_omega = 2 * half - ws->logdet_prior;
     return status;
 }
 

@@ -116,6 +116,14 @@ struct smm_design {
     int32_t *block_row, *block_col;
     int64_t *block_at;   /* (nblocks + 1): offset of the values of A */
     int64_t *block_in_l; /* offset in L of the block's first element */
+    /* Priors u ~ N(0, Q^-1 (x) I) other than Q = I, see prior.c. The elements of Q off the
+     * diagonal have blocks of their own, the last ones, where A is zero. */
+    int has_prior;
+    const smm_lower **prior; /* (nterms) the caller's while the design is made */
+    double *node_prior;      /* (nodes) diagonal element of Q */
+    int64_t first_prior;     /* the first of these blocks */
+    double *block_prior;     /* (nblocks - first_prior) */
+
     int32_t npairs;
     int32_t *pair; /* row-major (n x npairs): coupling block of terms s < t at a row */
 };
@@ -158,6 +166,7 @@ struct smm_workspace {
     double *scale;       /* (ntheta) see smm_theta_scale */
     double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
+    double logdet_prior; /* log|Q (x) I|, which logdet_omega is less of */
     double r2, logdet_omega, logdet_xvx, value;
 };
 
@@ -219,6 +228,11 @@ int64_t smm_workspace_bytes(const smm_design *d);
 
 /* analyse.c */
 int smm_analyse(smm_design *d);
+
+/* prior.c */
+int smm_check_prior(const smm_lower *prior, int32_t levels);
+void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m);
+int smm_prior_logdet(smm_workspace *ws);
 
 /* dense.c */
 int smm_potrf(const smm_blas *blas, int32_t n, double *a, int32_t lda);

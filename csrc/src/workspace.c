@@ -115,6 +115,11 @@ int smm_workspace_create(const smm_design *d, smm_workspace **out)
         ws->T_at[t + 1] = ws->T_at[t] + d->cols[t] * d->cols[t];
     ws->rows = d->n;
     ws->state = SMM_EMPTY;
+    int status = smm_prior_logdet(ws);
+    if (status) {
+        smm_workspace_destroy(ws);
+        return status;
+    }
     *out = ws;
     return SMM_OK;
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,16 @@ class TermArrays:
         Columns of the term, by row.
     pattern : ndarray of bool, shape (k, k)
         Free elements of T.
+    prior : scipy.sparse.csc_array, shape (l, l), optional
+        Lower triangle, with sorted rows and the whole diagonal, of the precision Q of the levels:
+        their effects before T have precision Q, not I.
     """
 
     levels: int
     refs: NDArray[np.int32]
     z: Array
     pattern: NDArray[np.bool_]
+    prior: Any = None
 
 
 def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -52,6 +57,22 @@ def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
     if out is not refs and not np.array_equal(out, refs):
         raise CoreError(f"refs of type {np.asarray(refs).dtype} do not fit 32-bit integers.")
     return out
+
+
+def _lower(term: TermArrays) -> tuple[Any, tuple[Any, ...]]:
+    """Return the prior of a term as C takes it, and what must live as long."""
+    if term.prior is None:
+        return ffi.NULL, ()
+    if term.prior.shape != (term.levels, term.levels):
+        raise CoreError(f"prior has shape {term.prior.shape} for {term.levels} levels.")
+    at = np.ascontiguousarray(term.prior.indptr, dtype=np.int64)
+    row = np.ascontiguousarray(term.prior.indices, dtype=np.int32)
+    value = floats(term.prior.data, (len(row),), "prior")
+    lower = ffi.new("smm_lower *")
+    lower.at = ffi.cast("int64_t *", at.ctypes.data)
+    lower.row = ffi.cast("int32_t *", row.ctypes.data)
+    lower.value = doubles(value)
+    return lower, (lower, at, row, value)
 
 
 def _places(pattern: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -127,7 +148,7 @@ class CoreDesign:
             ]
         )
         c_terms = ffi.new("smm_term[]", len(terms))
-        keep = []
+        keep: list[Any] = []
         for c_term, term, z, (levels, cols) in zip(
             c_terms, terms, self.coordinates.z, self.shapes, strict=True
         ):
@@ -141,6 +162,8 @@ class CoreDesign:
             c_term.refs = ffi.cast("int32_t *", refs.ctypes.data)
             c_term.z = doubles(z)
             c_term.pattern = ffi.cast("uint8_t *", pattern.ctypes.data)
+            c_term.prior, lent = _lower(term)
+            keep.append(lent)
         self._keep = keep  # C borrows refs and z for the lifetime of the handle
         out = ffi.new("smm_design **")
         status = lib.smm_design_create(

@@ -23,7 +23,7 @@ from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.problem import Problem, problem_of
 from ..fitting.refits import Fits, Fitter, Flag
-from ..frame.design import Design, RandomBlock
+from ..frame.design import Design, RandomBlock, refuse_related
 from ..frame.row_groups import lies_within
 from ..simulation.simulator import Truth
 from ..simulation.streams import stream_length
@@ -171,6 +171,7 @@ def cases_of(design: Design, by: str | None) -> Cases:
     OptionError
         If there is no such factor, or None does not say which.
     """
+    refuse_related(design, "a bootstrap of cases")
     of = design.blocks[_factor(design, by)]
     count = np.bincount(of.refs, minlength=len(of.levels))
     around = [

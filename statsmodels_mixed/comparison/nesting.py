@@ -130,6 +130,7 @@ def _lengths(products: Array) -> Array:
 def _same_block(one: RandomBlock, other: RandomBlock) -> bool:
     return (
         np.array_equal(one.pattern, other.pattern)
+        and (one.related.same(other.related) if one.related else other.related is None)
         and np.array_equal(one.refs, other.refs)
         and np.array_equal(one.z, other.z)
     )

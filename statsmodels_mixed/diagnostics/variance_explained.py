@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, OptionError, SeparationWarning
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
-from ..frame.design import Design
+from ..frame.design import Design, refuse_related
 from ..results.base import unwrap
 
 __all__ = ["ICC", "R2", "icc", "r2"]
@@ -203,6 +203,7 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     _warn_of_separation(result)
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
+    refuse_related(design, "variance explained")
     random = _random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
     rest = _distribution_variance(design, estimates, null_mean)
     if not estimates.linear:

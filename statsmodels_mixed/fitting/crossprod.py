@@ -107,7 +107,14 @@ def core_design(
     With `by_factors` for objectives at given T only; see `CoreDesign`.
     """
     terms = [
-        TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
+        TermArrays(
+            len(block.levels),
+            block.refs,
+            block.z,
+            block.pattern,
+            None if block.related is None else block.related.lower,
+        )
+        for block in design.blocks
     ]
     return CoreDesign(terms, X, weights, by_factors=by_factors)
 

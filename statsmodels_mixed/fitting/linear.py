@@ -101,7 +101,9 @@ def _minimize(
     identity = workspace.identity()
     if sigma is None:
         refuse_unbounded(products, design, identity)
-    begin = _default_start(workspace) if start is None else _check_start(start, len(identity))
+    begin = (
+        _default_start(workspace, design) if start is None else _check_start(start, len(identity))
+    )
     constant = products.constant(reml)
     report = minimize(workspace, begin, options, constant=constant)
 
@@ -124,7 +126,8 @@ def _minimize(
 
     singular = is_singular(factors_of(workspace.in_units(theta), patterns))
     identification = ALL_IDENTIFIED
-    if suspicious(report.hessian_min_eigenvalue, singular):
+    # Inner products of the matrices of related levels are of all pairs of rows.
+    if suspicious(report.hessian_min_eigenvalue, singular) and not design.is_related:
         identification = identify(design, residual=sigma is None, normal=True)
         report = replace(report, not_identified=identification.reasons)
 
@@ -158,9 +161,10 @@ def _minimize(
     )
 
 
-def _default_start(workspace: CoreWorkspace) -> Array:
+def _default_start(workspace: CoreWorkspace, design: Design) -> Array:
     """Return the theta at which a fit begins: the identity, or moments in large models."""
-    return workspace.moments() if workspace.design.q >= MANY_EFFECTS else workspace.identity()
+    many = workspace.design.q >= MANY_EFFECTS and not design.is_related
+    return workspace.moments() if many else workspace.identity()
 
 
 def _structured(

@@ -14,7 +14,7 @@ from .covariance import theta_of
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
 from .fixed_effects_only import linear_objective
-from .identification import Identification, identify
+from .identification import ALL_IDENTIFIED, Identification, identify
 from .linear import fit_linear
 from .linear_refits import LinearRefits
 from .mixed_model_equations import FEWEST_DIGITS, Henderson
@@ -72,6 +72,8 @@ class LinearProblem:
 
     def identification(self) -> Identification:
         """Find what the data determine of the covariance parameters and sigma."""
+        if self.design.is_related:
+            return ALL_IDENTIFIED
         return identify(self.design, residual=self._sigma is None, normal=True)
 
     def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:

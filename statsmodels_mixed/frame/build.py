@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.terms import Intercept, MixedFormula, RandomTerm
+from ..related import read_related
 from ..structures import kind_of
 from .coding import CodedMatrix, Matrix
 from .engine import learn, read_contrasts
@@ -56,6 +58,9 @@ def build_frame(
     env: EvalEnvironment | Mapping[str, Any] | None = None,
     safe: bool = False,
     columns: Sequence[str] = (),
+    relationship: Any = None,
+    precision: Any = None,
+    pedigree: Any = None,
 ) -> ModelFrame:
     """Match a formula with a table.
 
@@ -84,6 +89,8 @@ def build_frame(
         Allow columns and the functions that `check_safe` knows, and no other code.
     columns : sequence of str
         Further columns that the model needs.
+    relationship, precision, pedigree : optional
+        How levels of grouping factors are related; see `related.read_related`.
 
     Raises
     ------
@@ -144,7 +151,9 @@ def build_frame(
         response_name=formula.response_name,
         response_levels=levels,
         fixed=right,
-        random=_random_parts(formula.random, matrices, rows),
+        random=_relate(
+            _random_parts(formula.random, matrices, rows), relationship, precision, pedigree
+        ),
         weights=values.get("weights", weights),
         offset=total(offset, values),
         missing=missing,
@@ -224,7 +233,35 @@ def _random_parts(
         refs, levels = _group(factors, rows)
         members, made = zip(*pairs, strict=True)
         parts.append(RandomPart(name, factors, members, made, refs, levels))
+    return _most_effects_first(parts)
+
+
+def _most_effects_first(parts: Sequence[RandomPart]) -> tuple[RandomPart, ...]:
     return tuple(sorted(parts, key=lambda part: -len(part.names) * len(part.levels)))
+
+
+def _relate(
+    parts: tuple[RandomPart, ...], relationship: Any, precision: Any, pedigree: Any
+) -> tuple[RandomPart, ...]:
+    """Give related levels to the parts that have them; then all these are levels."""
+    levels = {part.name: part.levels for part in parts}
+    found = read_related(relationship, precision, pedigree, levels)
+    if not found:
+        return parts
+    out = []
+    for part in parts:
+        related = found.get(part.name)
+        if related is not None:
+            where = related.labels.get_indexer(part.levels).astype(np.int32)
+            labels = related.labels.rename(part.levels.name)
+            part = replace(part, refs=where[part.refs], levels=labels, related=related)
+        out.append(part)
+    if any(part.is_structured for part in out):
+        option = next(iter(found.values())).option
+        raise OptionError(
+            f"{option}= does not go with covariance structures, such as those of ar1() or diag()."
+        )
+    return _most_effects_first(out)
 
 
 def _with_places(

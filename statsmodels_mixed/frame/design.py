@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..formula.terms import RandomTerm
+from ..related import RelatedLevels
 from ..structures import Structure
 from .coding import Matrix
 from .grouping import Refs
@@ -27,6 +28,7 @@ __all__ = [
     "check_numeric_response",
     "check_random_columns",
     "check_varying_response",
+    "refuse_related",
 ]
 
 Array = NDArray[np.float64]
@@ -60,6 +62,8 @@ class RandomBlock:
     structures : tuple of Structure
         Of each term its covariance structure, if any term of the model has one of its own; else
         empty.
+    related : RelatedLevels, optional
+        How the levels are related, unless they are independent.
     """
 
     name: str
@@ -70,6 +74,7 @@ class RandomBlock:
     pattern: NDArray[np.bool_]
     terms: tuple[RandomTerm, ...]
     structures: tuple[Structure, ...] = ()
+    related: RelatedLevels | None = None
 
     @property
     def slices(self) -> tuple[slice, ...]:
@@ -121,6 +126,33 @@ class Design:
         """Whether a term has a covariance structure of its own."""
         return any(block.structures for block in self.blocks)
 
+    @property
+    def is_related(self) -> bool:
+        """Whether the levels of a grouping factor are related."""
+        return any(block.related is not None for block in self.blocks)
+
+
+def refuse_related(design: Design, what: str) -> None:
+    """Refuse what takes the levels of every grouping factor to be independent.
+
+    Parameters
+    ----------
+    design : Design
+    what : str
+        The beginning of a sentence, such as ``"Kenward and Roger's method"``.
+
+    Raises
+    ------
+    OptionError
+        If the levels of one are related.
+    """
+    for block in design.blocks:
+        if block.related is not None:
+            raise OptionError(
+                f"{what} needs independent levels; those of {block.name!r} are related by "
+                f"{block.related.option}=."
+            )
+
 
 def build_design(frame: ModelFrame) -> Design:
     """Make the matrices of a model.
@@ -159,6 +191,7 @@ def build_design(frame: ModelFrame) -> Design:
                 part.pattern,
                 part.terms,
                 part.structures if structured else (),
+                part.related,
             )
         )
     frame.rows.forget()
@@ -318,7 +351,7 @@ def check_groupings(
                 f"the grouping factor {block.name!r} has a single level "
                 f"({block.levels[0]!r}): one level says nothing of a variance among levels."
             )
-        if size == n and not allow_observation_level:
+        if block.related is None and size == n and not allow_observation_level:
             raise DataError(
                 f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
                 "with one row for each level its variance cannot be distinguished from "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormulaError, OptionError
 from ..formula.terms import MixedFormula, RandomTerm
+from ..related import RelatedLevels
 from ..structures import Diagonal, Structure, kind_of, make
 from .coding import Matrix
 from .factors import Rows
@@ -42,7 +43,9 @@ class RandomPart:
     refs : ndarray of int32, shape (n,)
         Level of every row.
     levels : pandas.Index, shape (l,)
-        Labels of the levels, sorted.
+        Labels of the levels, sorted; of related levels all, in the order they were given.
+    related : RelatedLevels, optional
+        How the levels are related, unless they are independent.
     """
 
     name: str
@@ -51,6 +54,7 @@ class RandomPart:
     matrices: tuple[Matrix, ...]
     refs: Refs
     levels: pd.Index
+    related: RelatedLevels | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

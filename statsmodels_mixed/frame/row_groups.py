@@ -78,9 +78,12 @@ def design_of_rows(design: Design, rows: Positions | NDArray[np.bool_]) -> Desig
 
 
 def without_empty_levels(blocks: Sequence[RandomBlock]) -> tuple[RandomBlock, ...]:
-    """Return blocks without the levels that have no row."""
+    """Return blocks without the levels that have no row; related levels stay."""
     kept = []
     for block in blocks:
+        if block.related is not None:
+            kept.append(block)
+            continue
         present, refs = np.unique(block.refs, return_inverse=True)
         kept.append(replace(block, refs=refs.astype(np.int32), levels=block.levels.take(present)))
     return tuple(kept)

@@ -121,6 +121,9 @@ class LinearMixedModel(MixedModel):
         functions: str = "any",
         residual: str | None = None,
         dispersion: str | None = None,
+        relationship: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
+        pedigree: Any = None,
     ) -> LinearMixedModel | ResidualCovarianceModel:
         """Make a model from a formula and a table.
 
@@ -158,6 +161,13 @@ class LinearMixedModel(MixedModel):
         dispersion : str, optional
             What the residual standard deviation depends on: ``"~ arm"``, ``"power(x)"`` or
             ``"exp(x)"``.
+        relationship : mapping of str to DataFrame or (matrix, labels), optional
+            Grouping factors whose levels are related, with the covariance of the levels up to
+            the variance that is estimated: of kin, of species in a phylogeny.
+        precision : mapping of str to (matrix, labels), optional
+            The same with the inverse of the covariance, which may be sparse.
+        pedigree : mapping of str to DataFrame, or DataFrame, optional
+            The same with a table of animal, sire and dam; by itself that of ``animal``.
 
         Returns
         -------
@@ -185,6 +195,11 @@ class LinearMixedModel(MixedModel):
         <LinearMixedModel: reaction ~ 1 + days + (1 + days | subj); 180 rows>
         """
         if residual is not None or dispersion is not None:
+            if any(each is not None for each in (relationship, precision, pedigree)):
+                raise OptionError(
+                    "residual= and dispersion= do not go with relationship=, precision= or "
+                    "pedigree=."
+                )
             if isinstance(eval_env, int) and eval_env >= 0:
                 eval_env = EvalEnvironment.capture(eval_env, reference=2)
             made = ResidualCovarianceModel.__new__(ResidualCovarianceModel)
@@ -217,7 +232,14 @@ class LinearMixedModel(MixedModel):
             missing=missing,
             eval_env=eval_env,
             functions=functions,
+            relationship=relationship,
+            precision=precision,
+            pedigree=pedigree,
         )
+
+    def _own_options(self) -> dict[str, Any]:
+        related = {b.name: b.related for b in self.kept_design().blocks if b.related is not None}
+        return {"precision": related} if related else {}
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Refuse responses and groups that no linear model can have."""

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
+from ..frame.design import refuse_related
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from ..frame.sources import Source
@@ -272,6 +273,7 @@ def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual:
     for i, (mask, T) in enumerate(zip(rows.chosen, result.estimates.factors, strict=True)):
         if mask.all():
             continue
+        refuse_related(result.kept_design(), "an interval without all random effects")
         z = _left_out_columns(result, rows, i, mask)
         out = z @ T
         unseen = (rows.refs[i] < 0)[:, None]

@@ -50,17 +50,21 @@ class BlockLayout:
         Labels of the l levels; a MultiIndex for an interaction.
     pattern : ndarray of bool, shape (k, k)
         Free elements of T, lower triangular.
+    related : str
+        The option that relates the levels, or empty.
     """
 
     name: str
     columns: tuple[str, ...]
     levels: pd.Index
     pattern: NDArray[np.bool_]
+    related: str = ""
 
     @classmethod
     def of(cls, block: RandomBlock) -> BlockLayout:
         """Take what is kept from a block of a design."""
-        return cls(block.name, block.names, block.levels, block.pattern)
+        related = "" if block.related is None else block.related.option
+        return cls(block.name, block.names, block.levels, block.pattern, related)
 
 
 @dataclass(frozen=True)

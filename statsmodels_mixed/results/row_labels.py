@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, OptionError
 from ..frame.alignment import align
+from ..frame.design import refuse_related
 from ..frame.grouping import factorize
 from ..frame.row_groups import RowGroups, lies_within
 from ..frame.table import as_array, as_column, tidy
@@ -100,9 +101,10 @@ def find_clusters(model: FittedModel, given: Any, option: str = "groups") -> Row
     Raises
     ------
     OptionError
-        If a label is missing, there is a single cluster, or some level of a grouping factor
-        occurs in several clusters.
+        If a label is missing, there is a single cluster, levels are related, or some level of a
+        grouping factor occurs in several clusters.
     """
+    refuse_related(model.kept_design(), "a covariance by clusters")
     clusters = group_rows(model, given, option)
     if len(clusters) < 2:
         raise OptionError(f"{option}= has a single cluster: two or more are needed.")

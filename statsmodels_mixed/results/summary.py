@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import OptionError
 from ..standard_errors.reference import RESIDUAL_DOF_METHODS
 from .document import Document
+from .layout import BlockLayout
 from .notes import facts
 from .tables import Column, Table, fixed, p_value, plain, significant
 
@@ -87,7 +88,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         ("Method:", result.method),
         *([("Deg. of Freedom:", RESIDUAL_DOF_METHODS[dof])] if dof else []),
         ("No. Observations:", str(result.layout.nobs)),
-        *((f"Levels of {block.name}:", str(len(block.levels))) for block in result.layout.blocks),
+        *((f"Levels of {block.name}:", _levels(block)) for block in result.layout.blocks),
         ("Converged:", f"{'yes' if result.converged else 'no'}, {_effort(result)}"),
     ]
     right += [("", "")] * (len(left) - len(right))
@@ -100,6 +101,10 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
     )
     rows = tuple((*a, *b) for a, b in zip(left, right, strict=True))
     return Table(columns, rows, _formula(result), stretch=1)
+
+
+def _levels(block: BlockLayout) -> str:
+    return f"{len(block.levels)}, by {block.related}" if block.related else str(len(block.levels))
 
 
 def _effort(result: MixedModelResults) -> str:

@@ -45,6 +45,7 @@ _DATA = "MixedData"
 # What is computed again when it is needed.
 _LEFT_OUT = frozenset(
     {"_structure", "_cache", "owners", "_series", "_labels", "_values", "given_contrasts"}
+    | {"_factored", "_pivots"}
 )
 
 

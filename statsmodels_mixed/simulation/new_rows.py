@@ -66,17 +66,22 @@ class _Effects:
         drawn = self.drawn & rows
         if not drawn.any():
             return None
-        found, refs = np.unique(self.codes[drawn], return_inverse=True)
         placed = np.zeros(len(rows), dtype=np.int32)
-        placed[drawn] = refs
+        if self.part.related is not None:
+            placed[drawn] = self.codes[drawn]
+            levels = self.part.levels
+        else:
+            found, placed[drawn] = np.unique(self.codes[drawn], return_inverse=True)
+            levels = pd.RangeIndex(len(found))
         return RandomBlock(
             self.part.name,
             np.where(drawn[:, None], self.z, 0.0)[rows],
             placed[rows],
-            pd.RangeIndex(len(found)),
+            levels,
             self.part.names,
             self.part.pattern,
             self.part.terms,
+            related=self.part.related,
         )
 
 
@@ -157,6 +162,10 @@ def _effects(new: NewData, i: int, re: str, new_levels: str) -> _Effects:
     """Return the effects of a block; those of levels that are to be missing have the code -1."""
     levels, z = new.levels(i), new.random(i)
     codes = levels.own[0]
+    if levels.part.related is not None:  # no other levels than those that are related
+        if np.any(levels.unseen) and new_levels in ("draw", "error"):
+            levels.refuse_unseen('"population" or "missing"')
+        codes = np.where(levels.known >= 0, levels.known, codes)
     if re == "new":
         return _Effects(levels.part, z, codes, codes >= 0, np.full(len(z), -1, dtype=np.int32))
     unseen = levels.unseen

@@ -189,6 +189,8 @@ class Simulator:
             levels, k = len(block.levels), len(block.names)
             spherical = u[:, at : at + levels * k].reshape(-1, levels, k)
             at += levels * k
+            if block.related is not None:
+                spherical = block.related.correlate(spherical)
             for i in range(k):
                 # Element by element: BLAS would round otherwise for other numbers of draws.
                 b = spherical[:, :, 0] * S[i, 0]

@@ -26,7 +26,7 @@ from ..fitting.crossprod import require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
-from ..frame.design import Design
+from ..frame.design import Design, refuse_related
 from .contrast_tests import ContrastTests
 from .kenward_roger_structures import in_parameters
 from .kenward_roger_traces import traces
@@ -120,6 +120,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     OptionError
         After a fit by maximum likelihood, or if too many random effects depend on one another.
     """
+    refuse_related(design, "Kenward and Roger's method")
     refuse_lost_variances(design, estimates)
     if not estimates.reml:
         raise OptionError(

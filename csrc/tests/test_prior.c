@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Related levels. A multiple of the identity is another unit of T; the gradient is that of the
+ * value; what is no lower triangle, or not positive definite, is refused. The other tests of
+ * values, against dense matrices, are in Python.
+ */
+#include "purse.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LEVELS 8
+
+static const int32_t levels[] = {LEVELS, 5}, cols[] = {2, 1};
+
+/* Tridiagonal: 2 on the diagonal, `beside` next to it; zero leaves a diagonal. */
+typedef struct {
+    int64_t at[LEVELS + 1];
+    int32_t row[2 * LEVELS];
+    double value[2 * LEVELS];
+    smm_lower lower;
+} band;
+
+static void make(band *b, int32_t size, double beside)
+{
+    int64_t at = 0;
+    for (int32_t l = 0; l < size; l++) {
+        b->at[l] = at;
+        b->row[at] = l;
+        b->value[at++] = 2;
+        if (l + 1 < size && beside != 0) {
+            b->row[at] = l + 1;
+            b->value[at++] = beside;
+        }
+    }
+    b->at[size] = at;
+    b->lower = (smm_lower){b->at, b->row, b->value};
+}
+
+static problem model(void) { return problem_make(3, RANDOM, 60, 2, 2, levels, cols); }
+
+static void test_units(void)
+{
+    problem m = model();
+    band b;
+    make(&b, LEVELS, 0);
+    smm_design *plain = problem_design(&m);
+    m.term[0].prior = &b.lower;
+    smm_design *scaled = problem_design(&m);
+    for (int reml = 0; reml < 2; reml++) {
+        smm_workspace *one = problem_workspace(plain, &m, m.weights, reml, 0);
+        smm_workspace *two = problem_workspace(scaled, &m, m.weights, reml, 0);
+        double theta[4], here, there;
+        for (int i = 0; i < 4; i++) theta[i] = m.theta[i] * (i < 3 ? sqrt(2) : 1);
+        CHECK(smm_value(one, m.theta, &here) == SMM_OK);
+        CHECK(smm_value(two, theta, &there) == SMM_OK);
+        CHECK(fabs(here - there) < 1e-10 * fabs(here));
+        smm_workspace_destroy(one);
+        smm_workspace_destroy(two);
+    }
+    smm_design_destroy(plain);
+    smm_design_destroy(scaled);
+    problem_free(&m);
+}
+
+/* Central differences of the value, of either term's prior. */
+static void test_gradient(int32_t t)
+{
+    problem m = model();
+    band b;
+    make(&b, levels[t], -0.6);
+    m.term[t].prior = &b.lower;
+    smm_design *design = problem_design(&m);
+    for (int reml = 0; reml < 2; reml++) {
+        smm_workspace *ws = problem_workspace(design, &m, m.weights, reml, 0);
+        double gradient[4], hessian[16], value, up, down, h = 1e-5;
+        CHECK(smm_value(ws, m.theta, &value) == SMM_OK);
+        CHECK(smm_gradient(ws, gradient) == SMM_OK);
+        CHECK(smm_curvature(ws, hessian) == SMM_OK);
+        for (int i = 0; i < 4; i++) {
+            double theta[4];
+            memcpy(theta, m.theta, sizeof theta);
+            theta[i] += h;
+            CHECK(smm_value(ws, theta, &up) == SMM_OK);
+            theta[i] -= 2 * h;
+            CHECK(smm_value(ws, theta, &down) == SMM_OK);
+            CHECK(fabs(gradient[i] - (up - down) / (2 * h)) < 1e-6 * (1 + fabs(gradient[i])));
+        }
+        smm_workspace_destroy(ws);
+    }
+    smm_design_destroy(design);
+    problem_free(&m);
+}
+
+static void test_refused(void)
+{
+    problem m = model();
+    band b;
+    smm_blas blas = ref_blas();
+    smm_design *design = NULL;
+    m.term[0].prior = &b.lower;
+    for (int which = 0; which < 5; which++) {
+        make(&b, LEVELS, -0.6);
+        if (which == 0) b.row[0] = 1;           /* no diagonal element */
+        if (which == 1) b.row[1] = LEVELS;      /* no such level */
+        if (which == 2) b.value[1] = NAN;       /* no number */
+        if (which == 3) b.at[1] = b.at[0];      /* an empty column */
+        if (which == 4) b.lower.value = NULL;   /* no values */
+        CHECK(smm_design_create(&blas, NULL, m.n, 2, m.term, m.p, m.X, &design) == SMM_EINVAL);
+        CHECK(design == NULL);
+    }
+    make(&b, LEVELS, -3);
+    design = problem_design(&m);
+    smm_workspace *ws = (smm_workspace *)&m;
+    CHECK(smm_workspace_create(design, &ws) == SMM_ENOTPD);
+    CHECK(ws == NULL);
+    const smm_family family = {SMM_POISSON, SMM_LOG, 0, 0};
+    smm_glmm *g = (smm_glmm *)&m;
+    CHECK(smm_glmm_create(design, &family, m.y, NULL, NULL, &g) == SMM_EINVAL);
+    CHECK(g == NULL);
+    smm_design_destroy(design);
+    problem_free(&m);
+}
+
+/* Every allocation of a design may fail. */
+static void test_memory(void)
+{
+    problem m = model();
+    band b;
+    make(&b, LEVELS, -0.6);
+    m.term[0].prior = &b.lower;
+    smm_design *design;
+    purse plenty = {INT64_MAX, 0, 0};
+    CHECK(purse_design(&m, &plenty, &design) == SMM_OK);
+    smm_design_destroy(design);
+    CHECK(plenty.live == 0);
+    for (int64_t k = 0; k < plenty.allocated; k++) {
+        purse p = {k, 0, 0};
+        CHECK(purse_design(&m, &p, &design) == SMM_ENOMEM);
+        CHECK(design == NULL && p.live == 0);
+    }
+    problem_free(&m);
+}
+
+int main(void)
+{
+    test_units();
+    test_gradient(0);
+    test_gradient(1);
+    test_refused();
+    test_memory();
+    return check_result();
+}

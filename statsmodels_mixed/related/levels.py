@@ -1,0 +1,149 @@
+"""The precision of related levels: u ~ N(0, Q^-1) across levels in place of independence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from ..errors import DataError
+
+__all__ = ["RelatedLevels"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RelatedLevels:
+    """Levels of a grouping factor and how they are related.
+
+    Parameters
+    ----------
+    labels : pandas.Index, shape (l,)
+        All levels, those without data included.
+    at, row, value : ndarray
+        Lower triangle of the precision Q of the levels by columns, as of a `csc_array`: rows
+        sorted, the whole diagonal stored.
+    option : str
+        Where they are from: ``"relationship"``, ``"precision"`` or ``"pedigree"``.
+    """
+
+    labels: pd.Index
+    at: NDArray[np.integer]
+    row: NDArray[np.integer]
+    value: Array
+    option: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is factored belongs to SuperLU, and is made again.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def same(self, other: RelatedLevels | None) -> bool:
+        """Whether both have the same levels and precision."""
+        return other is self or (
+            other is not None
+            and self.labels.equals(other.labels)
+            and np.array_equal(self.row, other.row)
+            and np.array_equal(self.value, other.value)
+        )
+
+    @classmethod
+    def of_lower(cls, labels: pd.Index, lower: Any, option: str) -> RelatedLevels:
+        """Take the lower triangle of Q, a sparse array."""
+        lower = lower.tocsc()
+        lower.sort_indices()
+        return cls(labels, lower.indptr, lower.indices, lower.data, option)
+
+    @classmethod
+    def of_precision(cls, labels: pd.Index, Q: Any, option: str, name: str) -> RelatedLevels:
+        """Take the precision of levels.
+
+        Parameters
+        ----------
+        labels : pandas.Index
+        Q : sparse array, shape (l, l)
+            Symmetric.
+        option, name : str
+            The option and its key, for messages.
+
+        Raises
+        ------
+        DataError
+            If Q is not symmetric or not positive definite.
+        """
+        Q = sparse.csc_array(Q, dtype=np.float64)
+        where = f"{option}[{name!r}]"
+        if not np.isfinite(Q.data).all():
+            raise DataError(f"{where} has elements that are not finite.")
+        size = float(np.abs(Q.data).max(initial=0.0))
+        if abs(Q - Q.T).max() > 1e-8 * size:
+            raise DataError(f"{where} is not symmetric.")
+        if not (Q.diagonal() > 0).all():
+            at = int(np.argmin(Q.diagonal() > 0))
+            raise DataError(
+                f"{where} is not positive definite: its diagonal element of {labels[at]!r} is "
+                f"{Q.diagonal()[at]:g}."
+            )
+        related = cls.of_lower(labels, sparse.tril((Q + Q.T) / 2.0), option)
+        if related._pivots is None:
+            raise DataError(
+                f"{where} is not positive definite: no variables have it as the inverse of their "
+                "covariance. Add a small number to its diagonal if it is singular."
+            )
+        return related
+
+    @property
+    def lower(self) -> Any:
+        """The lower triangle of Q, a sparse array of shape (l, l)."""
+        shape = (len(self), len(self))
+        return sparse.csc_array((self.value, self.row, self.at), shape=shape)
+
+    @property
+    def precision(self) -> Any:
+        """Q, a sparse array of shape (l, l)."""
+        lower = self.lower
+        return sparse.csc_array(lower + sparse.tril(lower, -1).T)
+
+    @cached_property
+    def _factored(self) -> Any:
+        # Without exchanges of rows, which a positive definite matrix does not need: L D L'.
+
+        return splu(
+            self.precision,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    @cached_property
+    def _pivots(self) -> Array | None:
+        """Squares of the diagonal of Q's Cholesky factor; None if it has none."""
+        try:
+            factored = self._factored
+        except RuntimeError:  # a pivot of exactly zero
+            return None
+        pivots = factored.U.diagonal()
+        in_place = np.array_equal(factored.perm_r, factored.perm_c)
+        if not in_place or not (pivots > 1e-13 * self.lower.diagonal().max()).all():
+            return None
+        return np.asarray(pivots)
+
+    def correlate(self, independent: Array) -> Array:
+        """Return variables of precision Q for independent ones, shape (..., l, k)."""
+        assert self._pivots is not None
+        factored = self._factored
+        flat = np.moveaxis(independent, -2, 0).reshape(len(self), -1)
+        ordered = factored.L @ (np.sqrt(self._pivots)[:, None] * flat)
+        # These have the covariance Q itself.
+        solved = factored.solve(np.ascontiguousarray(ordered[factored.perm_c]))
+        shape = (len(self), *np.moveaxis(independent, -2, 0).shape[1:])
+        return np.ascontiguousarray(np.moveaxis(solved.reshape(shape), 0, -2))

@@ -1,0 +1,200 @@
+"""Pedigrees: the inverse of the additive relationship matrix by Henderson's rules.
+
+With the animals in an order of generations and M = I - (S + D) / 2, where S and D are the
+indicators of sire and dam, breeding values satisfy M u = m with independent Mendelian sampling
+terms of variance d_i = 1/2 - (F_s + F_d) / 4, in which F = -1 for an unknown parent. So
+
+    A^-1 = M' diag(1 / d) M       and      A = M^-1 diag(d) M^-T.
+
+Inbreeding F_i = A_sd / 2 of one generation follows from d of those before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from ..errors import DataError
+from .levels import RelatedLevels
+
+__all__ = ["read_pedigree", "relatives"]
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+COLUMNS = ("animal", "sire", "dam")
+# Parents that are not known, besides missing values.
+UNKNOWN = (0, "0", "")
+# Numbers in the largest temporary array.
+ROOM = 8_000_000
+
+
+def read_pedigree(table: Any, name: str) -> RelatedLevels:
+    """Make the inverse relationship matrix of a pedigree.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns animal, sire and dam, or three columns in this order. Unknown parents are
+        missing or 0; parents that have no row of their own are founders.
+    name : str
+        The grouping factor, for messages.
+
+    Raises
+    ------
+    DataError
+        If there are not three columns, an animal has two rows, or is its own ancestor.
+    """
+    labels, parents = _parents(_three_columns(table, name), name)
+    generation = _generations(parents, labels, name)
+    order = np.argsort(generation, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    sorted_parents = np.where(parents[order] < 0, -1, place[parents[order]])
+    F = relatives(sorted_parents, generation[order])
+    Q = _inverse(sorted_parents, F)
+    # Back to the order of the table.
+    Q = Q[place][:, place]
+    return RelatedLevels.of_lower(labels, sparse.tril(Q), "pedigree")
+
+
+def relatives(parents: Positions, generation: Positions) -> Array:
+    """Return the inbreeding coefficients of animals.
+
+    Parameters
+    ----------
+    parents : ndarray of int, shape (n, 2)
+        Positions of sire and dam, -1 if unknown; parents come before their progeny.
+    generation : ndarray of int, shape (n,)
+        Ascending; parents are of earlier generations.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    n = len(parents)
+    F, d = np.zeros(n), np.ones(n)
+    M = sparse.csc_array(_mendelian(parents))
+    starts = np.flatnonzero(np.diff(generation, prepend=-1))
+    for start, stop in zip(starts, np.append(starts[1:], n), strict=True):
+        both = start + np.flatnonzero((parents[start:stop] >= 0).all(axis=1))
+        if len(both):
+            # M is triangular: it is its own factor.
+            lead = splu(
+                sparse.csc_array(M[:start, :start]),
+                permc_spec="NATURAL",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+            F[both] = _related(lead, d[:start], parents[both]) / 2.0
+        d[start:stop] = _sampling_variance(parents[start:stop], F)
+    return F
+
+
+def _related(lead: Any, d: Array, pairs: Positions) -> Array:
+    """Return the relationship of each pair of animals, by columns of A of the rarer parents."""
+    column = 0 if len(np.unique(pairs[:, 0])) <= len(np.unique(pairs[:, 1])) else 1
+    animals, which = np.unique(pairs[:, column], return_inverse=True)
+    out = np.empty(len(pairs))
+    strip = max(1, ROOM // len(d))
+    for first in range(0, len(animals), strip):
+        some = animals[first : first + strip]
+        unit = np.zeros((len(d), len(some)))
+        unit[some, np.arange(len(some))] = 1.0
+        A = lead.solve(d[:, None] * lead.solve(unit, trans="T"))
+        here = np.flatnonzero((which >= first) & (which < first + strip))
+        out[here] = A[pairs[here, 1 - column], which[here] - first]
+    return out
+
+
+def _sampling_variance(parents: Positions, F: Array) -> Array:
+    of_parents = np.where(parents < 0, -1.0, F[parents])
+    return np.asarray(0.5 - 0.25 * of_parents.sum(axis=1))
+
+
+def _mendelian(parents: Positions) -> Any:
+    """M, whose row of an animal is 1 for itself and -1/2 for each known parent."""
+    n = len(parents)
+    child, side = np.nonzero(parents >= 0)
+    rows = np.concatenate([np.arange(n), child])
+    columns = np.concatenate([np.arange(n), parents[child, side]])
+    values = np.concatenate([np.ones(n), np.full(len(child), -0.5)])
+    return sparse.csr_array((values, (rows, columns)), shape=(n, n))
+
+
+def _inverse(parents: Positions, F: Array) -> Any:
+    M = _mendelian(parents)
+    half = M * np.sqrt(1.0 / _sampling_variance(parents, F))[:, None]
+    return (half.T @ half).tocsc()
+
+
+def _three_columns(table: Any, name: str) -> list[pd.Series]:
+    if not isinstance(table, pd.DataFrame):
+        try:
+            table = pd.DataFrame(table)
+        except ValueError as error:
+            raise DataError(f"the pedigree of {name!r} is no table: {error}.") from error
+    names = {str(column).lower(): column for column in table.columns}
+    if all(column in names for column in COLUMNS):
+        return [table[names[column]] for column in COLUMNS]
+    if table.shape[1] != 3:
+        raise DataError(
+            f"the pedigree of {name!r} has the columns {', '.join(map(str, table.columns))}: it "
+            "needs animal, sire and dam, or three columns in this order."
+        )
+    return [table.iloc[:, i] for i in range(3)]
+
+
+def _parents(columns: list[pd.Series], name: str) -> tuple[pd.Index, Positions]:
+    """Return the labels of all animals and the positions of their parents, shape (n, 2)."""
+    unknown = [column.isna() | column.isin(UNKNOWN) for column in columns]
+    if unknown[0].any():
+        row = int(np.argmax(unknown[0].to_numpy()))
+        raise DataError(f"the pedigree of {name!r} does not say which animal row {row + 1} is.")
+    columns = [_plain(column[~mask]) for column, mask in zip(columns, unknown, strict=True)]
+    kinds = {pd.api.types.is_numeric_dtype(column) for column in columns if len(column)}
+    if len(kinds) > 1:  # numbers in one column, text in another: of a file with "NA" or blanks
+        columns = [column.astype(str).str.removesuffix(".0") for column in columns]
+    animals = pd.Index(columns[0])
+    if animals.has_duplicates:
+        twice = animals[animals.duplicated()][0]
+        raise DataError(f"the pedigree of {name!r} has two rows for the animal {twice!r}.")
+    named = pd.Index(pd.concat([columns[1], columns[2]], ignore_index=True).drop_duplicates())
+    founders = named[~named.isin(animals)]
+    labels = animals.append(founders) if len(founders) else animals
+    parents = np.full((len(labels), 2), -1, dtype=np.intp)
+    for side in (0, 1):
+        known = np.flatnonzero(~unknown[side + 1].to_numpy())
+        parents[known, side] = labels.get_indexer(columns[side + 1])
+    return labels, parents
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Return whole numbers as such, also where they are text or categories."""
+    values = pd.Series(np.asarray(column), index=column.index).infer_objects()
+    if values.dtype == object and len(values):
+        numbers = pd.to_numeric(values, errors="coerce")
+        if numbers.notna().all():
+            values = numbers
+    if pd.api.types.is_float_dtype(values) and (values == np.round(values)).all():
+        values = values.astype(np.int64)
+    return values
+
+
+def _generations(parents: Positions, labels: pd.Index, name: str) -> Positions:
+    """Return one more than the larger generation of the parents, 0 for founders."""
+    generation = np.zeros(len(parents), dtype=np.intp)
+    for _ in range(len(parents) + 1):
+        of_parents = np.where(parents < 0, -1, generation[parents])
+        new = of_parents.max(axis=1) + 1
+        if np.array_equal(new, generation):
+            return generation
+        changed = new != generation
+        generation = new
+    animal = labels[int(np.argmax(changed))]
+    raise DataError(f"in the pedigree of {name!r} the animal {animal!r} is its own ancestor.")
