@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from statsmodels_mixed import datasets, mixedlm2
-from statsmodels_mixed.marginal.adjustment import Family
+from statsmodels_mixed import OptionError, datasets, mixedlm2
+from statsmodels_mixed.marginal.adjustment import Family, adjustment_named
 from statsmodels_mixed.marginal.contrast_matrices import contrast_matrix
 from statsmodels_mixed.marginal.multivariate_t import exceedance, one_factor, quantiles
 
@@ -166,6 +167,24 @@ def test_missing_statistics_have_no_part():
 def test_a_single_test_is_not_adjusted():
     for adjust in ("tukey", "mvt", "scheffe", "bonferroni"):
         assert_allclose(family(adjust, [2.0]).pvalues(), 2 * stats.t.sf(2.0, 20))
+
+
+def test_names_of_adjustments():
+    assert adjustment_named(None) == "none"
+    assert adjustment_named("Bonf") == "bonferroni"
+    assert adjustment_named("BH") == adjustment_named("fdr_bh") == "fdr"
+    with pytest.raises(OptionError, match="adjust= is one of none, tukey"):
+        adjustment_named("ho")
+
+
+def test_too_many_contrasts_are_refused():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"f": np.tile([f"l{i}" for i in range(400)], 2), "g": np.arange(800) // 40})
+    data["y"] = rng.normal(size=800) + rng.normal(size=20)[data["g"]]
+    means = mixedlm2("y ~ f + (1 | g)", data).fit().emmeans("f")
+    assert len(means.contrasts("consec", adjust="none")) == 399
+    with pytest.raises(OptionError, match="79800 contrasts of 400 means are too many"):
+        means.contrasts("pairwise")
 
 
 def test_far_tails_are_not_zero():

@@ -68,6 +68,9 @@ def adjustment_named(name: str | None) -> str:
     """
     lower = name.lower() if isinstance(name, str) else name
     found = _OTHER_NAMES.get(lower, lower)
+    if found not in ADJUSTMENTS and isinstance(found, str):
+        begun = [known for known in ADJUSTMENTS if found and known.startswith(found)]
+        found = begun[0] if len(begun) == 1 else found
     if found not in ADJUSTMENTS:
         raise OptionError(f"adjust= is one of {', '.join(ADJUSTMENTS)}, not {name!r}.")
     return str(found)

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 
-__all__ = ["METHODS", "ContrastMatrix", "contrast_matrix"]
+__all__ = ["METHODS", "ContrastMatrix", "check_number", "contrast_matrix"]
 
 Array = NDArray[np.float64]
 
 _DEGREES = ("linear", "quadratic", "cubic", "quartic", *(f"degree {i}" for i in range(5, 21)))
 # Coefficients that are this close to whole numbers are taken for them.
 _WHOLE = 0.05
+# Coefficients of all contrasts together: 200 MB.
+MOST_COEFFICIENTS = 25_000_000
 # Coefficients whose sum is below this share of the largest are those of a contrast.
 ZERO_SUM = 1e-6
 
@@ -101,8 +103,23 @@ def _coefficients(given: Any) -> Array:
     return values
 
 
+def check_number(contrasts: int, means: int) -> None:
+    """Refuse contrasts whose coefficients would take too much memory.
+
+    Raises
+    ------
+    OptionError
+    """
+    if contrasts * means > MOST_COEFFICIENTS:
+        raise OptionError(
+            f"{contrasts} contrasts of {means} means are too many: take fewer levels by at=, "
+            "contrasts within by=, or another kind of contrasts."
+        )
+
+
 def _pairs(labels: list[str], *, reverse: bool = False, **options: Any) -> ContrastMatrix:
     k = len(labels)
+    check_number(k * (k - 1) // 2, k)
     order = [(i, j) for i in range(k) for j in range(i + 1, k)]
     if reverse:
         order = [(i, j) for i in range(k) for j in range(i)]

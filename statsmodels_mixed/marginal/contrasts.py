@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..plots.marginal_plots import ContrastPlots
 from .adjustment import adjustment_named
-from .contrast_matrices import ContrastMatrix, contrast_matrix
+from .contrast_matrices import ContrastMatrix, check_number, contrast_matrix
 from .estimated import Estimated, groups_of
 from .response_scale import ResponseScale
 
@@ -149,6 +149,7 @@ def make_contrasts(
     parts: list[pd.DataFrame] = []
     blocks, sizes = [], []
     made: list[ContrastMatrix] = []
+    total = 0
     for rows in groups_of(means.labels, by):
         table = means.labels.iloc[rows].reset_index(drop=True)
         if interaction:
@@ -160,6 +161,8 @@ def make_contrasts(
             labels, matrix = pd.DataFrame({title: found[0].names}), found[0].matrix
         for name in by:
             labels[name] = [table[name].iloc[0]] * len(labels)
+        total += len(matrix)
+        check_number(total, len(means))
         whole = np.zeros((len(matrix), len(means)))
         whole[:, rows] = matrix
         parts.append(labels)

@@ -185,7 +185,8 @@ class ContrastTests(ABC):
         """
         rows = self._rows(contrasts)
         known, out = self.known(rows), np.full(len(rows), np.nan)
-        out[known] = np.sqrt(np.einsum("mi,ij,mj->m", rows[known], self.covariance, rows[known]))
+        some = rows[known]
+        out[known] = np.sqrt(np.einsum("mi,mi->m", some @ self.covariance, some))
         return out
 
     def known(self, rows: Array) -> NDArray[np.bool_]:

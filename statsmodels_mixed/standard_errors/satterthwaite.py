@@ -58,8 +58,8 @@ class Satterthwaite(ContrastTests):
     jacobian: Array
 
     def _df(self, rows: Array) -> Array:
-        variance = np.einsum("ij,jk,ik->i", rows, self.covariance, rows)
-        slopes = np.einsum("ij,mjk,ik->im", rows, self.jacobian, rows)
+        variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
+        slopes = np.einsum("mij,ij->im", rows @ self.jacobian, rows)
         slopes = slopes / np.where(variance > 0, variance, 1.0)[:, None]  # squares overflow
         spread = np.einsum("im,mn,in->i", slopes, self.varpar, slopes)
         with np.errstate(divide="ignore"):
