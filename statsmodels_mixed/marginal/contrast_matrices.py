@@ -170,6 +170,8 @@ def _polynomials(
     """Return orthogonal polynomials of equidistant levels, in whole numbers as tables have them."""
     k = len(labels)
     degree = min(6, k - 1) if max_degree is None else min(int(max_degree), k - 1, 20)
+    if max_degree is not None and max_degree < 1:
+        raise OptionError(f"max_degree= is 1 or more, not {max_degree!r}.")
     if degree < 1:
         return ContrastMatrix([], np.empty((0, k)), "none", False, "polynomial contrasts")
     x = np.arange(k) - (k - 1) / 2.0

@@ -177,8 +177,8 @@ def make_contrasts(
     if scale is not None:
         scale, fact = _scale(scale, all(each.sums_to_zero for each in made), labels, by)
         facts = [line for line in facts if "scale" not in line] + [fact]
-    adjust = "none" if interaction and adjust is None else adjust or made[0].adjust
-    adjust = adjustment_named(adjust)
+    usual = "none" if interaction else made[0].adjust
+    adjust = adjustment_named(usual if adjust is None else adjust)
     if adjust == "tukey" and (interaction or not made[0].pairs):
         adjust = "sidak"
         facts.append("Tukey's method is for pairwise differences only: Sidak's is used.")

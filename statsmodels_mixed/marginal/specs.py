@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import OptionError
@@ -35,7 +35,7 @@ def names_of(given: str | Sequence[str] | None, option: str) -> list[str]:
     """Return names that a user gave as one or as a list of them."""
     if given is None:
         return []
-    names = [given] if isinstance(given, str) else list(given)
+    names = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
     if not all(isinstance(name, str) for name in names):
         raise OptionError(f"{option}= is the name of a variable or a list of names, not {given!r}.")
     return names
