@@ -22,7 +22,9 @@ def assert_stationary(
     _, gradient = objective_and_gradient(
         design, family, estimates.theta, estimates.beta, estimates.dispersion, **how
     )
-    curvature = hessian(design, estimates)
+    working, change = hessian(design, estimates)
+    back = np.linalg.inv(change)
+    curvature = back.T @ working @ back
     assert np.min(np.linalg.eigvalsh(curvature / np.sqrt(diagonal_products(curvature)))) > 0
     errors = np.sqrt(2 * np.diag(np.linalg.inv(curvature)))
     # A gradient of 2 is that at one standard error from the optimum.

@@ -276,8 +276,10 @@ def objective_and_gradient(
     return value, problem.gradient_to_user(gradient)
 
 
-def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
+def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Array]:
     """Return the Hessian of the objective at the estimates, by differencing its gradient.
+
+    It is in the working parameters, in which the columns of X are orthonormal.
 
     Parameters
     ----------
@@ -286,8 +288,11 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
 
     Returns
     -------
-    ndarray
-        Symmetric, with respect to theta, beta and, if there is one, the log dispersion.
+    working : ndarray
+        Symmetric, with respect to theta, the working coefficients and, if there is one, the log
+        dispersion.
+    change : ndarray
+        What takes working parameters to theta, beta and the log dispersion.
     """
     spec = estimates.spec
     problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
@@ -308,9 +313,8 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
     working = np.array(rows)
     working = (working + working.T) / 2.0
     change = np.eye(len(center))
-    change[problem.beta, problem.beta] = problem.basis.R
-    full: Array = change.T @ working @ change
-    return full
+    change[problem.beta, problem.beta] = problem.basis.inverse
+    return working, change
 
 
 def _solved(design: Design, estimates: GeneralizedEstimates) -> CoreGeneralized:

@@ -268,11 +268,11 @@ def approximation_at(
     return objective, np.concatenate([estimates.structured.z[:m], working[problem.ntheta :]])
 
 
-def structured_hessian(design: Design, estimates: GeneralizedEstimates) -> Array:
+def structured_hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Array]:
     """Return the Hessian of the objective at the estimates, by differences of its gradient.
 
-    With respect to free coordinates of the structures, beta and, if there is one, the log
-    dispersion.
+    With respect to free coordinates of the structures, working coefficients and, if there is
+    one, the log dispersion; and what takes these to beta, as `hessian` does.
     """
     problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
     objective, z = approximation_at(problem, design, estimates)
@@ -280,5 +280,5 @@ def structured_hessian(design: Design, estimates: GeneralizedEstimates) -> Array
     m = objective.model.size
     change = np.eye(len(z))
     beta = slice(m, m + len(estimates.beta))
-    change[beta, beta] = problem.basis.R
-    return np.asarray(change.T @ working @ change)
+    change[beta, beta] = problem.basis.inverse
+    return working, change

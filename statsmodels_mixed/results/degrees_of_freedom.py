@@ -258,7 +258,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     if not isinstance(prepared, satterthwaite.Satterthwaite):
         prepared = satterthwaite.prepare(result.kept_design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
-    varpar = prepared.varpar.copy()
+    varpar = prepared.parameter_covariance.copy()
     lost = ~result._parameters_known()[: len(varpar)]
     varpar[lost] = varpar[:, lost] = np.nan
     return pd.DataFrame(varpar, index=names, columns=names)

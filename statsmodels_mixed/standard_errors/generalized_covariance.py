@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.apart import columns_apart
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized import hessian
 from ..fitting.structured_generalized import structured_hessian
@@ -35,13 +36,15 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
         In the order theta (or free coordinates of covariance structures), beta, log dispersion if
         there is one; None if the Hessian is not positive definite.
     """
+    design, estimates, coordinates = columns_apart(design, estimates)
     if estimates.structured is None:
-        matrix = hessian(design, estimates)
+        matrix, change = hessian(design, estimates)
     else:
-        matrix = structured_hessian(design, estimates)
+        matrix, change = structured_hessian(design, estimates)
     with np.errstate(all="ignore"):
         size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
         scaled = matrix / np.outer(size, size)
     if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < POSITIVE:
         return None
-    return np.asarray(2.0 * np.linalg.inv(scaled) / np.outer(size, size))
+    inverse = change @ (2.0 * np.linalg.inv(scaled) / np.outer(size, size)) @ change.T
+    return coordinates.outward(coordinates.outward(inverse).T)

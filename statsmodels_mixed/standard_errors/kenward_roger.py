@@ -23,6 +23,7 @@ from scipy.linalg import solve_triangular
 from .._core import blas_threads
 from ..errors import OptionError
 from ..fitting.crossprod import require_digits
+from ..fitting.apart import columns_apart
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
@@ -127,6 +128,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
             "dof='satterthwaite'."
         )
+    design, estimates, _ = columns_apart(design, estimates)
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)

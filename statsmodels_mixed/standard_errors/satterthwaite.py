@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import Coordinates
+from ..fitting.apart import columns_apart
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.range_of_numbers import refuse_lost_variances
@@ -49,13 +51,23 @@ class Satterthwaite(ContrastTests):
     Parameters
     ----------
     varpar : ndarray, shape (m, m)
-        Asymptotic covariance of theta and, unless it was given, sigma.
+        Asymptotic covariance of the parameters: theta, in coordinates in which the columns of
+        random effects are far from dependent, and sigma unless it was given.
     jacobian : ndarray, shape (m, rank, rank)
         Derivatives of `covariance` in the same parameters.
+    coordinates : Coordinates
+        What takes the parameters back to theta.
     """
 
     varpar: Array
     jacobian: Array
+    coordinates: Coordinates = Coordinates(())
+
+    @property
+    def parameter_covariance(self) -> Array:
+        """The asymptotic covariance of theta itself and sigma."""
+        outward = self.coordinates.outward
+        return outward(outward(self.varpar).T)
 
     def _df(self, rows: Array) -> Array:
         variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
@@ -99,6 +111,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
     refuse_lost_variances(design, estimates)
     if estimates.structured is not None:
         return _of_structures(design, estimates, estimates.structured)
+    design, estimates, coordinates = columns_apart(design, estimates)
     products = form_crossproducts(design)
     # In the units of the workspace, where the response has variance 1 and X is orthonormal.
     unit = products.y_scale
@@ -129,6 +142,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
         covariance=estimates.cov_conditional,
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
+        coordinates=coordinates,
     )
 
 
