@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import lapack, null_space
 
 from .._core import CoreWorkspace
 from ..errors import CoreError
@@ -210,8 +210,8 @@ class _Local:
         w[0] += 1.0 if w[0] >= 0 else -1.0
         basis = np.eye(len(a))[:, 1:] - np.outer(w, w[1:]) * (2.0 / float(w @ w))
         bound = constraint.at_bound(x, g)
-        if bound is not None:  # all columns are unit vectors then
-            basis = basis[:, np.abs(basis[bound]) < 0.5]
+        if bound is not None:  # columns that leave it where it is
+            basis = basis @ null_space(basis[[bound]])
         self._HN = self._H @ basis
         reduced = basis.T @ self._HN
         down = np.empty((basis.shape[1], 2), order="F")

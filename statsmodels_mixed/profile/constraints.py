@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -101,9 +102,12 @@ class Combination:
     ----------
     gradient : ndarray, shape (m,)
         The a.
+    diagonal : int or None
+        The diagonal element above those combined, as for `Element`.
     """
 
     gradient: Array
+    diagonal: int | None = None
     lower: float = -math.inf
     upper: float = math.inf
 
@@ -118,32 +122,43 @@ class Combination:
     def retract(self, x: Array, value: float) -> Array:
         """Move along a."""
         a = self.gradient
+        if self.diagonal is not None and x[self.diagonal] < 0:
+            x = x.copy()
+            x[self.diagonal] = 0.0
         return np.asarray(x + a * ((value - float(a @ x)) / float(a @ a)))
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:
-        """Return None: the sign of no element matters."""
-        return None
+        """Return the diagonal element if it is zero and wants to be negative."""
+        at = self.diagonal
+        return None if at is None or x[at] > ZERO or gradient[at] < 0 else at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Length:
-    """c(x) = sigma |t|, for a row t of T: the standard deviation of a random effect.
+    """c(x) = sigma |t|, for a row t = M x of T: the standard deviation of a random effect.
 
     Parameters
     ----------
-    row : tuple of int
-        Positions in x of the free elements of the row.
+    at : tuple of int
+        Positions in x of the elements that M multiplies.
+    row : ndarray, shape (k, m)
+        The M.
     sigma : float or None
         None when log sigma is the last element of x.
     """
 
-    row: tuple[int, ...]
+    at: tuple[int, ...]
+    row: Array
     sigma: float | None
     lower: float = 0.0
     upper: float = math.inf
 
+    @cached_property
+    def _back(self) -> Array:
+        return np.asarray(np.linalg.pinv(self.row), dtype=float)
+
     def _parts(self, x: Array) -> tuple[float, float, Array]:
-        t = x[list(self.row)]
+        t = self.row @ x[list(self.at)]
         sigma = math.exp(x[-1]) if self.sigma is None else self.sigma
         return sigma, math.sqrt(float(t @ t)), t
 
@@ -155,11 +170,11 @@ class Length:
     def derivatives(self, x: Array) -> tuple[Array, Array | None]:
         """Return gradient and Hessian."""
         sigma, length, t = self._parts(x)
-        n, at = len(x), list(self.row)
-        unit = t / length
+        n, at = len(x), list(self.at)
+        unit = self.row.T @ (t / length)
         gradient, hessian = np.zeros(n), np.zeros((n, n))
         gradient[at] = sigma * unit
-        hessian[np.ix_(at, at)] = sigma / length * (np.eye(len(at)) - np.outer(unit, unit))
+        hessian[np.ix_(at, at)] = sigma / length * (self.row.T @ self.row - np.outer(unit, unit))
         if self.sigma is None:
             gradient[-1] = hessian[-1, -1] = sigma * length
             hessian[at, -1] = hessian[-1, at] = sigma * unit
@@ -168,11 +183,13 @@ class Length:
     def retract(self, x: Array, value: float) -> Array:
         """Stretch the row."""
         sigma, length, t = self._parts(x)
-        out = x.copy()
         if length > 0:
-            out[list(self.row)] = t * (value / (sigma * length))
+            change = t * (value / (sigma * length) - 1.0)
         else:
-            out[self.row[-1]] = value / sigma
+            change = np.zeros(len(t))
+            change[_last(self.row)] = value / sigma
+        out = x.copy()
+        out[list(self.at)] += self._back @ change
         return out
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:
@@ -180,27 +197,36 @@ class Length:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Angle:
     """c(x) = the angle between two rows of T, whose cosine is the correlation.
 
     Parameters
     ----------
-    first, second : tuple of int
-        Positions in x of the elements of the two rows, the shorter row first; they begin
-        with the same columns.
+    at : tuple of int
+        Positions in x of the elements that both depend on.
+    first, second : ndarray, shape (k, m)
+        What they are multiplied by; of the first row the last element that the second has is
+        zero.
     """
 
-    first: tuple[int, ...]
-    second: tuple[int, ...]
+    at: tuple[int, ...]
+    first: Array
+    second: Array
     lower: float = 0.0
     upper: float = math.pi
 
+    @cached_property
+    def _both(self) -> Array:
+        return np.vstack([self.first, self.second])
+
+    @cached_property
+    def _back(self) -> Array:
+        return np.asarray(np.linalg.pinv(self._both), dtype=float)
+
     def _rows(self, x: Array) -> tuple[Array, Array]:
-        q = x[list(self.second)]
-        p = np.zeros(len(q))
-        p[: len(self.first)] = x[list(self.first)]
-        return p, q
+        part = x[list(self.at)]
+        return self.first @ part, self.second @ part
 
     def value(self, x: Array) -> float:
         """Return the angle, accurate also near 0 and pi."""
@@ -229,10 +255,9 @@ class Angle:
         joint[:k, :k] = (cosine / sine * off - _symmetric(away_p, u)) / a**2
         joint[k:, k:] = (cosine / sine * off - _symmetric(away_q, v)) / b**2
         joint[:k, k:] = joint[k:, :k] = -off / (a * b * sine)
-        kept = [*range(len(self.first)), *range(k, 2 * k)]
-        at = [*self.first, *self.second]
-        gradient[at] = np.concatenate([away_p / a, away_q / b])[kept]
-        hessian[np.ix_(at, at)] = joint[np.ix_(kept, kept)]
+        at = list(self.at)
+        gradient[at] = self._both.T @ np.concatenate([away_p / a, away_q / b])
+        hessian[np.ix_(at, at)] = self._both.T @ joint @ self._both
         return gradient, hessian
 
     def retract(self, x: Array, value: float) -> Array:
@@ -242,16 +267,20 @@ class Angle:
         across = q - (q @ u) * u
         if np.linalg.norm(across) <= 1e-14 * np.linalg.norm(q):
             across = np.zeros(len(q))
-            across[-1] = 1.0  # the last element of the first row is zero
+            across[_last(self.second)] = 1.0
+        turned = np.linalg.norm(q) * (math.cos(value) * u + math.sin(value) * _unit(across))
         out = x.copy()
-        out[list(self.second)] = np.linalg.norm(q) * (
-            math.cos(value) * u + math.sin(value) * _unit(across)
-        )
+        out[list(self.at)] += self._back @ np.concatenate([np.zeros(len(p)), turned - q])
         return out
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:
         """Return None: the sign of no element matters."""
         return None
+
+
+def _last(row: Array) -> int:
+    """Return the last element of a row that is not always zero."""
+    return int(np.flatnonzero(row.any(axis=1))[-1])
 
 
 def _unit(vector: Array) -> Array:

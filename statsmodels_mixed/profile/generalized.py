@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
+from ..fitting.apart import columns_apart
 from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized_start import row_unit
@@ -87,6 +88,7 @@ class GeneralizedModel:
         infinite: Array,
     ) -> None:
         self._infinite = infinite
+        design, estimates, self._coordinates = columns_apart(design, estimates)
         spec = estimates.spec
         problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
         core, basis, ntheta = problem.core, problem.basis, problem.ntheta
@@ -116,7 +118,8 @@ class GeneralizedModel:
 
     def parameters(self, states: Sequence[State]) -> Array:
         """Return dispersion, coefficients and theta in the units of the data, row by row."""
-        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
+        theta = self._coordinates.outward(np.array([theta for theta, _, _ in states]))
+        theta = self._components.rectify(theta)
         beta = np.array([gamma for _, _, gamma in states]) @ self._inverse_r.T
         return np.column_stack([[scale for _, scale, _ in states], beta, theta])
 
@@ -134,7 +137,17 @@ class GeneralizedModel:
 
             return [self._target(kind, "", last, show)]
         size = self._surface.units[: self.n_theta]
-        return covariance_targets(kind, self._components, size, 1.0, 1.0, self._target, self._least)
+        return covariance_targets(
+            kind,
+            self._components,
+            size,
+            1.0,
+            self._coordinates.C,
+            len(self._x),
+            1.0,
+            self._target,
+            self._least,
+        )
 
     def _least(self, constraint: Constraint, value: float) -> Minimum | None:
         return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._core import CoreWorkspace, Minimization
 from ..errors import CoreError
+from ..fitting.apart import columns_apart
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import residual_response
@@ -41,6 +42,7 @@ class LinearModel:
         self, design: Design, estimates: LinearEstimates, components: CovarianceParameters
     ) -> None:
         refuse_lost_variances(design, estimates, CUBES)
+        design, estimates, self._coordinates = columns_apart(design, estimates)
         products = form_crossproducts(design)
         self._design, self._products, self._components = design, products, components
         self._workspace = products.workspace
@@ -68,7 +70,8 @@ class LinearModel:
     def parameters(self, states: Sequence[State]) -> Array:
         """Return sigma, coefficients and theta in the units of the data, a row for each state."""
         products = self._products
-        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
+        theta = self._coordinates.outward(np.array([theta for theta, _, _ in states]))
+        theta = self._components.rectify(theta)
         sigma = np.array([sigma for _, sigma, _ in states])
         gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
         return np.column_stack([products.y_scale * sigma, gamma @ self._inverse_r.T, theta])
@@ -82,7 +85,15 @@ class LinearModel:
             last = Element(len(self._theta), -math.inf)
             return [self._covariance(kind, "", last, lambda tau: (y_scale * math.exp(tau),) * 2)]
         return covariance_targets(
-            kind, self._components, size, y_scale, self._sigma, self._covariance, self._least
+            kind,
+            self._components,
+            size,
+            y_scale,
+            self._coordinates.C,
+            len(self._x),
+            self._sigma,
+            self._covariance,
+            self._least,
         )
 
     def _least(self, constraint: Constraint, value: float) -> Minimum | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import Landscape, Minimum, constrained_minimum
-from .constraints import Angle, Constraint, Element, Length
+from .constraints import Angle, Combination, Constraint, Element, Length
 
 __all__ = [
     "NEAR_BOUND",
@@ -137,6 +137,8 @@ def covariance_targets(
     components: CovarianceParameters,
     size: Array,
     unit: float,
+    changes: Sequence[Array | None],
+    total: int,
     sigma: float | None,
     make: Callable[[str, str, Constraint, Show, Minimum | None], Target],
     minimum: Callable[[Constraint, float], Minimum | None],
@@ -151,6 +153,10 @@ def covariance_targets(
         What the first variables are to be multiplied by to give theta.
     unit : float
         What standard deviations are to be multiplied by.
+    changes : sequence of ndarray, shape (k, k), or None
+        For each block what T in the coordinates of x is to be multiplied by to give T.
+    total : int
+        Number of variables.
     sigma : float or None
         Scale of the random effects, None when its logarithm is the last variable.
     make : callable
@@ -158,22 +164,16 @@ def covariance_targets(
     minimum : callable
         (constraint, value) -> the optimum where it has that value; None if it is not found.
     """
+    rows = {at: _row(components, at, size, changes[at[0]]) for at in components.sd_at}
     if kind == "theta":
-        elements = [
-            Element(i, 0.0 if i == above else -math.inf, int(above))
-            for i, above in enumerate(components.owner)
-        ]
         return [
-            make(kind, name, element, linear(size[element.at]), None)
-            for name, element in zip(components.theta_names, elements, strict=True)
+            make(kind, name, *_element(components, rows, i, total), None)
+            for i, name in enumerate(components.theta_names)
         ]
-    rows: dict[tuple[int, int], tuple[int, ...]] = {at: () for at in components.sd_at}
-    for i, (t, row, _) in enumerate(components.theta_at):
-        rows[t, row] += (i,)
-    lengths = {at: Length(row, sigma) for at, row in rows.items()}
+    lengths = {at: Length(row.at, row.matrix, sigma) for at, row in rows.items()}
     if kind == "sd":
         return [
-            make(kind, name, lengths[at], linear(unit * size[rows[at][-1]]), None)
+            make(kind, name, lengths[at], linear(unit * rows[at].size), None)
             for name, at in zip(components.sd_names, components.sd_at, strict=True)
         ]
     without = {
@@ -182,10 +182,64 @@ def covariance_targets(
     }
     return [
         make(
-            kind, name, Angle(rows[t, j], rows[t, i]), _cosine, _lower(without[t, i], without[t, j])
+            kind,
+            name,
+            Angle(rows[t, j].at, rows[t, j].matrix, rows[t, i].matrix),
+            _cosine,
+            _lower(without[t, i], without[t, j]),
         )
         for name, (t, i, j) in zip(components.corr_names, components.corr_at, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A row of T as size * matrix @ x[at], x in units of theta.
+
+    Parameters
+    ----------
+    at : tuple of int
+        Positions of all elements of its block.
+    matrix : ndarray, shape (k, m)
+    size : float
+    """
+
+    at: tuple[int, ...]
+    matrix: Array
+    size: float
+
+
+def _row(
+    components: CovarianceParameters, at: tuple[int, int], size: Array, change: Array | None
+) -> _Row:
+    t, row = at
+    inside = [(n, r, c) for n, (block, r, c) in enumerate(components.theta_at) if block == t]
+    k = len(components.blocks[t][1])
+    shares = np.eye(k)[row] if change is None else change[row]
+    matrix = np.zeros((k, len(inside)))
+    for m, (n, r, c) in enumerate(inside):
+        matrix[c, m] = shares[r] * size[n]
+    typical = float(np.abs(matrix).max()) or 1.0
+    return _Row(tuple(n for n, _, _ in inside), matrix / typical, typical)
+
+
+def _element(
+    components: CovarianceParameters, rows: dict[tuple[int, int], _Row], i: int, total: int
+) -> tuple[Constraint, Show]:
+    """Return an element of theta as a constraint, and how it is shown."""
+    t, row, column = components.theta_at[i]
+    one, above = rows[t, row], int(components.owner[i])
+    shares = one.matrix[column]
+    if i == above or np.count_nonzero(shares) == 1:
+        share = float(shares[one.at.index(i)])
+        return Element(i, 0.0 if i == above else -math.inf, above), linear(one.size * share)
+    return Combination(_scattered(shares, one.at, total), above), linear(one.size)
+
+
+def _scattered(values: Array, at: tuple[int, ...], n: int) -> Array:
+    out = np.zeros(n)
+    out[list(at)] = values
+    return out
 
 
 def linear(unit: float, zero: float = 0.0) -> Show:

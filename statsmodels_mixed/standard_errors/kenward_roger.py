@@ -22,8 +22,8 @@ from scipy.linalg import solve_triangular
 
 from .._core import blas_threads
 from ..errors import OptionError
-from ..fitting.crossprod import require_digits
 from ..fitting.apart import columns_apart
+from ..fitting.crossprod import require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances

@@ -14,7 +14,7 @@ differences of the gradient, of r2 and of Cov(beta) at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class Satterthwaite(ContrastTests):
 
     varpar: Array
     jacobian: Array
-    coordinates: Coordinates = Coordinates(())
+    coordinates: Coordinates = field(default_factory=lambda: Coordinates(()))
 
     @property
     def parameter_covariance(self) -> Array:
