@@ -39,6 +39,7 @@ from .fitting.optimize import FitOptions, FitReport
 from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
 from .formula.terms import MixedFormula
+from .meta_analysis import MetaAnalysis, meta
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.generalized_results import (
     GeneralizedLinearMixedModelResults,
@@ -70,6 +71,7 @@ __all__ = [
     "LinearMixedModel",
     "LinearMixedModelResults",
     "LinearMixedModelResultsWrapper",
+    "MetaAnalysis",
     "MixedFormula",
     "MixedModelError",
     "MixedModelWarning",
@@ -86,6 +88,7 @@ __all__ = [
     "errors",
     "fulldummy",
     "inference",
+    "meta",
     "mixedglm2",
     "mixedlm2",
     "parse",

@@ -48,6 +48,7 @@ ROOMS = (
     "tidy",
     "saved",
     "models",
+    "meta_analysis",
     "inference",
     "datasets",
     "__init__",

@@ -1,0 +1,299 @@
+"""What is read off a meta-analysis."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm, t
+
+from ..errors import DataError
+from ..models.linear import LinearMixedModel
+from ..prediction.rows import open_new_data
+from ..results.document import Document
+from ..results.summary import coefficient_table
+from ..results.tables import Column, Table, fixed, p_value, significant
+from .sampling import SamplingCovariance
+
+__all__ = ["MetaAnalysis"]
+
+Array = NDArray[np.float64]
+
+
+class MetaAnalysis:
+    """A mixed model of estimates with known sampling variances, and what is asked of it.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+        The model of the estimates as they were given.
+    fit : LinearMixedModelResults
+        Its fit, with sigma 1. Of dependent errors the rows of the fit are those of L^-1 times the
+        estimates, where V = L L'; what is asked of rows is then in these units.
+    sampling : ndarray, shape (n,), or SamplingCovariance
+        The known variances, or their covariance.
+
+    Examples
+    --------
+    >>> found = meta([0.1, 0.6, 0.3, 0.9], [0.02, 0.05, 0.03, 0.04])
+    >>> round(float(found.tau2.iloc[0]), 4), round(found.Q, 2)
+    (0.0936, 11.86)
+    """
+
+    def __init__(
+        self, model: LinearMixedModel, fit: Any, sampling: Array | SamplingCovariance
+    ) -> None:
+        self.model = model
+        self.fit = fit
+        self._logdet = sampling.logdet if isinstance(sampling, SamplingCovariance) else 0.0
+        self._sampling = sampling
+
+    def _whiten(self, values: Array) -> Array:
+        """Return rows whose errors have variance 1, for rows."""
+        if isinstance(self._sampling, SamplingCovariance):
+            return self._sampling.whiten(values)
+        return values / np.sqrt(self._sampling).reshape(-1, *(1,) * (values.ndim - 1))
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimated coefficients, by name."""
+        return pd.Series(np.asarray(self.fit.params), index=self.fit.fixefnames)
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors of the coefficients."""
+        return pd.Series(np.asarray(self.fit.bse), index=self.fit.fixefnames)
+
+    @property
+    def llf(self) -> float:
+        """The log-likelihood, or the restricted one, of the estimates as they were given."""
+        return float(self.fit.llf) - self._logdet / 2.0
+
+    @property
+    def tau2(self) -> pd.Series:
+        """Variances of the random effects, by grouping factor and effect."""
+        values = {}
+        for block, T in zip(self.fit.layout.blocks, self.fit.estimates.factors, strict=True):
+            variances = np.square(T).sum(axis=1)
+            columns = block.columns
+            original = next(b for b in self.model.layout.blocks if b.name == block.name)
+            if len(original.columns) != len(columns):  # those within a block of V, all alike
+                columns, variances = original.columns, variances[:1]
+            for name, value in zip(columns, variances, strict=True):
+                values[block.name, name] = float(value)
+        index = pd.MultiIndex.from_tuples(list(values), names=["group", "effect"])
+        return pd.Series(list(values.values()), index=index, name="tau2")
+
+    @cached_property
+    def _fixed_only(self) -> tuple[float, float, int]:
+        """Q, the trace of V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, and their degrees of freedom."""
+        design = self.model.kept_design()
+        y = design.y if design.offset is None else design.y - design.offset
+        X = self._whiten(design.X[:, self.fit.estimates.columns])
+        Q = np.linalg.qr(X)[0]
+        white = self._whiten(y)
+        rest = white - Q @ (Q.T @ white)
+        if isinstance(self._sampling, SamplingCovariance):
+            half = self._whiten(np.eye(len(y)))
+            trace = float(np.sum(half**2) - np.sum((Q.T @ half) ** 2))
+        else:
+            precision = 1.0 / self._sampling
+            trace = float(precision.sum() - np.sum(precision[:, None] * Q**2))
+        return float(rest @ rest), trace, len(y) - X.shape[1]
+
+    @property
+    def Q(self) -> float:
+        """Cochran's Q: the squares of the residuals of a fit without random effects, over V."""
+        return self._fixed_only[0]
+
+    @property
+    def Q_df(self) -> int:
+        """Degrees of freedom of Q."""
+        return self._fixed_only[2]
+
+    @property
+    def Q_pvalue(self) -> float:
+        """Probability of a larger Q without random effects."""
+        return float(chi2.sf(self.Q, self.Q_df))
+
+    @property
+    def QM(self) -> tuple[float, int, float]:
+        """Wald test that moderators (without any, the mean) are zero: statistic, df, p-value."""
+        names = self.fit.fixefnames
+        tested = [i for i, name in enumerate(names) if name != "Intercept"] or [0]
+        beta = np.asarray(self.fit.params)[tested]
+        covariance = np.asarray(self.fit.cov_params())[np.ix_(tested, tested)]
+        statistic = float(beta @ np.linalg.solve(covariance, beta))
+        return statistic, len(tested), float(chi2.sf(statistic, len(tested)))
+
+    @cached_property
+    def _between(self) -> Array:
+        """Variance of each row's random effects, by grouping factor, averaged over rows."""
+        out = []
+        for block in self.model.kept_design().blocks:
+            where = [b.name for b in self.fit.layout.blocks].index(block.name)
+            T = self.fit.estimates.factors[where]
+            T = T if len(T) == block.z.shape[1] else T[:1, :1]
+            out.append(float(np.mean(np.sum(np.square(block.z @ T), axis=1))))
+        return np.array(out)
+
+    @property
+    def typical_variance(self) -> float:
+        """The sampling variance with which I2 compares (Higgins and Thompson 2002)."""
+        _, trace, df = self._fixed_only
+        return df / trace
+
+    @property
+    def I2(self) -> float:
+        """Percentage of the variance of the estimates that is not due to sampling."""
+        total = float(self._between.sum())
+        return 100.0 * total / (total + self.typical_variance)
+
+    @property
+    def I2_by_group(self) -> pd.Series:
+        """The same by grouping factor; they add up to `I2`."""
+        total = float(self._between.sum()) + self.typical_variance
+        names = [block.name for block in self.model.layout.blocks]
+        return pd.Series(100.0 * self._between / total, index=names, name="I2")
+
+    def prediction_interval(self, data: Any = None, alpha: float = 0.05) -> pd.DataFrame:
+        """Return where the true effect of a new study lies.
+
+        Parameters
+        ----------
+        data : DataFrame, optional
+            Moderators of new studies; without any moderator not needed.
+        alpha : float
+            The intervals have probability 1 - alpha, of the normal distribution.
+
+        Returns
+        -------
+        DataFrame
+            Columns mean, se, ci_lower, ci_upper, pi_lower, pi_upper; one row for each study.
+
+        Raises
+        ------
+        DataError
+            If the model has moderators and no data are given, or random effects of several
+            columns, whose variance depends on more than the moderators.
+
+        See Also
+        --------
+        MetaAnalysis.knapp_hartung
+
+        Examples
+        --------
+        >>> found = meta([0.1, 0.6, 0.3, 0.9], [0.02, 0.05, 0.03, 0.04])
+        >>> found.prediction_interval().columns.to_list()
+        ['mean', 'se', 'ci_lower', 'ci_upper', 'pi_lower', 'pi_upper']
+        """
+        if data is None:
+            if list(self.fit.fixefnames) != ["Intercept"]:
+                raise DataError("the model has moderators: give data= with those of the new study.")
+            X = np.ones((1, 1))
+        else:
+            new = open_new_data(self.model, data)
+            assert new is not None
+            X = new.fixed()[:, self.fit.estimates.columns]
+        if any(len(block.columns) > 1 for block in self.model.layout.blocks):
+            raise DataError(
+                "a level has several random effects: the variance of a new effect depends on which."
+            )
+        between = float(self.tau2.sum())
+        mean = X @ np.asarray(self.fit.params)
+        se = np.sqrt(np.einsum("ij,jk,ik->i", X, np.asarray(self.fit.cov_params()), X))
+        z = norm.isf(alpha / 2.0)
+        wide = np.sqrt(se**2 + between)
+        values = {"mean": mean, "se": se, "ci_lower": mean - z * se, "ci_upper": mean + z * se}
+        values |= {"pi_lower": mean - z * wide, "pi_upper": mean + z * wide}
+        return pd.DataFrame(values)
+
+    def knapp_hartung(self) -> pd.DataFrame:
+        """Return coefficients with the standard errors and t tests of Knapp and Hartung (2003).
+
+        Returns
+        -------
+        DataFrame
+            Columns coef, se, t, df, pvalue.
+
+        See Also
+        --------
+        MetaAnalysis.prediction_interval
+
+        References
+        ----------
+        Knapp and Hartung (2003), Statistics in Medicine 22, 2693-2710.
+
+        Examples
+        --------
+        >>> found = meta([0.1, 0.6, 0.3, 0.9], [0.02, 0.05, 0.03, 0.04])
+        >>> int(found.knapp_hartung()["df"].iloc[0])
+        3
+        """
+        df = self.Q_df
+        squares = float(self.fit.estimates.pwrss) / df
+        beta, se = self.params, self.bse * np.sqrt(squares)
+        ratio = beta / se
+        p = 2.0 * t.sf(np.abs(ratio), df)
+        return pd.DataFrame({"coef": beta, "se": se, "t": ratio, "df": df, "pvalue": p})
+
+    def summary(self) -> Document:
+        """Return the estimates, and a table of heterogeneity.
+
+        Returns
+        -------
+        Document
+
+        See Also
+        --------
+        MetaAnalysis.prediction_interval
+
+        Examples
+        --------
+        >>> found = meta([0.1, 0.6, 0.3, 0.9], [0.02, 0.05, 0.03, 0.04])
+        >>> print(str(found.summary()).splitlines()[0].strip())
+        Meta-analysis by REML
+        """
+        how = "REML" if self.fit.method == "REML" else "maximum likelihood"
+        tables = [self._header(), coefficient_table(self.fit), self._heterogeneity()]
+        return Document(f"Meta-analysis by {how}", tables)
+
+    def _header(self) -> Table:
+        blocks = self.model.layout.blocks
+        rows = [
+            ("Estimates:", str(self.model.layout.nobs)),
+            *((f"Levels of {block.name}:", str(len(block.levels))) for block in blocks),
+            ("Log-Likelihood:", f"{self.llf:.4f}"),
+            ("Converged:", "yes" if self.fit.converged else "no"),
+        ]
+        columns = (Column("name", "", align="left"), Column("value", ""))
+        return Table(columns, tuple(rows), self.model.formula_full, stretch=1)
+
+    def _heterogeneity(self) -> Table:
+        columns = (
+            Column("statistic", "", align="left"),
+            Column("value", "value", significant, "point"),
+            Column("df", "df", fixed(0)),
+            Column("p_value", "P>chi2", p_value),
+        )
+        statistic, df, p = self.QM
+        tested = "moderators" if list(self.fit.fixefnames) != ["Intercept"] else "mean"
+        rows: list[tuple[Any, ...]] = [
+            *((f"tau2 {' '.join(name)}", value, None, None) for name, value in self.tau2.items()),
+            ("I2 (%)", self.I2, None, None),
+            ("Q of heterogeneity", self.Q, float(self.Q_df), self.Q_pvalue),
+            (f"Test of the {tested}", statistic, float(df), p),
+        ]
+        return Table(columns, tuple(rows), "Heterogeneity")
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def __repr__(self) -> str:
+        return (
+            f"<MetaAnalysis: {self.model.formula_full}; {self.model.nobs} estimates, "
+            f"I2 {self.I2:.1f}%>"
+        )
