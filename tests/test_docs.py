@@ -139,3 +139,16 @@ def test_files_named_in_the_architecture_exist():
     assert len(named) > 30
     roots = (ROOT, ROOT / "statsmodels_mixed")
     assert {name for name in named if not any((root / name).is_file() for root in roots)} == set()
+
+
+def test_every_page_is_in_the_contents_of_the_site():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = {
+        line
+        for language, _, lines in blocks(index)
+        if language == "{toctree}"
+        for line in lines
+        if not line.startswith(":")
+    }
+    pages = {path.stem for path in PAGES if path.parent.name == "docs"} - {"index"}
+    assert pages - listed == set()

@@ -6,6 +6,7 @@
 
 from .coordinates import Coordinates
 from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
+from .memory import is_beyond_memory
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .options import FitOptions
@@ -29,5 +30,6 @@ __all__ = [
     "algorithms",
     "blas_threads",
     "family_rows",
+    "is_beyond_memory",
     "one_blas_thread",
 ]

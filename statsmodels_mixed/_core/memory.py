@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["available_memory", "refuse_beyond_memory"]
+__all__ = ["available_memory", "is_beyond_memory", "refuse_beyond_memory"]
 
 # Smaller models are not worth a look.
 SMALL = 1 << 28
@@ -38,6 +38,21 @@ def available_memory() -> int | None:
     return min(free * 1024, max(limit - used, 0))
 
 
+def is_beyond_memory(sizes: Mapping[str, int]) -> bool:
+    """Return whether a workspace would need more memory than there is.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Those of a design, see ``smm_sizes`` in the C header.
+    """
+    needed = sizes["workspace_bytes"]
+    if needed < SMALL:
+        return False
+    available = available_memory()
+    return available is not None and needed > available
+
+
 def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
     """Raise when a workspace would need more memory than there is.
 
@@ -51,15 +66,12 @@ def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
     MemoryError
         The message says how much is needed, and for how many random effects.
     """
-    needed = sizes["workspace_bytes"]
-    if needed < SMALL:
+    if not is_beyond_memory(sizes):
         return
-    available = available_memory()
-    if available is None or needed <= available:
-        return
-    tail = sizes["tail_size"]
+    needed, available = sizes["workspace_bytes"], available_memory() or 0
     raise MemoryError(
-        f"The model needs {needed / GIB:.3g} GiB of memory and {available / GIB:.3g} GiB are "
-        f"available: crossed factors leave a dense matrix of {tail} random effects. Leave out the "
-        "crossed factor with the fewest levels, or fit a part of its levels."
+        f"This needs {needed / GIB:.3g} GiB of memory and {available / GIB:.3g} GiB are "
+        f"available: crossed factors leave a dense matrix of {sizes['tail_size']} random effects. "
+        'Linear models can be fitted with solver="iterative"; otherwise leave out the crossed '
+        "factor with the fewest levels, or fit a part of its levels."
     )

@@ -33,6 +33,11 @@ class FitOptions:
         Largest number of evaluations of the objective; 0 for no limit.
     max_time : float
         Largest time in seconds; 0 for no limit.
+    solver : {"auto", "direct", "iterative"}
+        A factorization, conjugate gradients with random probes (linear models of crossed factors
+        only), or the latter where the former does not fit in memory.
+    probes, seed : int
+        Number of random probes of the iterative solver, and where they come from.
 
     Examples
     --------
@@ -47,6 +52,9 @@ class FitOptions:
     xtol_abs: float = 1e-10
     max_eval: int = 0
     max_time: float = 0.0
+    solver: str = "auto"
+    probes: int = 20
+    seed: int = 0
 
     @property
     def algorithm(self) -> int | None:

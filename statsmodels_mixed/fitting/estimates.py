@@ -13,7 +13,7 @@ from .identification import ALL_IDENTIFIED, Identification
 from .optimize import FitReport
 from .structured_fit import StructuredFit
 
-__all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
+__all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates", "MonteCarlo"]
 
 Array = NDArray[np.float64]
 
@@ -138,6 +138,32 @@ class Estimates(Protocol):
 
 
 @dataclass(frozen=True)
+class MonteCarlo:
+    """How far a fit with other random probes would have ended from this one.
+
+    Parameters
+    ----------
+    probes, seed : int
+    objective : float
+        Standard error of the objective.
+    theta : ndarray, shape (n_theta,)
+        Standard error of each covariance parameter, small beside its sampling error.
+
+    Examples
+    --------
+    >>> model = mixedlm2("diameter ~ 1 + (1 | plate) + (1 | sample)", datasets.load("penicillin"))
+    >>> fit = model.fit(solver="iterative", probes=50)
+    >>> fit.monte_carlo.probes
+    50
+    """
+
+    probes: int
+    seed: int
+    objective: float
+    theta: Array
+
+
+@dataclass(frozen=True)
 class LinearEstimates:
     """Everything a linear fit estimates.
 
@@ -184,6 +210,8 @@ class LinearEstimates:
         The directions of the covariance parameters that the data do not determine.
     structured : StructuredFit or None
         The parameters of covariance structures, of which theta is then a function.
+    monte_carlo : MonteCarlo or None
+        Errors of an iterative fit.
     """
 
     reml: bool
@@ -207,6 +235,7 @@ class LinearEstimates:
     report: FitReport
     identification: Identification = ALL_IDENTIFIED
     structured: StructuredFit | None = None
+    monte_carlo: MonteCarlo | None = None
 
     @property
     def start(self) -> Array:

@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
+from .._core import CoreWorkspace, is_beyond_memory
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .covariance_model import CovarianceModel
-from .crossprod import Crossproducts, Structure, form_crossproducts
+from .crossprod import Crossproducts, Structure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
+from .iterative import can_iterate, fit_iteratively
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 from .second_start import SecondStart, may_be_local
@@ -79,6 +80,10 @@ def fit_linear(
         raise OptionError(f"sigma={sigma!r} is not possible; give a positive number.")
     options = options or FitOptions()
 
+    if options.solver == "auto":
+        structure = structure or linear_structure(design)
+    if _is_iterative(options, design, structure):
+        return fit_iteratively(design, reml=reml, sigma=sigma, start=start, options=options)
     products = form_crossproducts(design, structure)
     with products.workspace.threads:
         return _minimize(products, design, reml, sigma, start, options)
@@ -159,6 +164,16 @@ def _minimize(
         report=report,
         identification=identification,
     )
+
+
+def _is_iterative(options: FitOptions, design: Design, structure: Structure | None) -> bool:
+    """Return whether to solve by conjugate gradients: if asked, or if nothing else fits."""
+    if options.solver not in ("auto", "direct", "iterative"):
+        raise OptionError(f"solver= is 'auto', 'direct' or 'iterative', not {options.solver!r}.")
+    if options.solver != "auto":
+        return options.solver == "iterative"
+    assert structure is not None
+    return can_iterate(design) and is_beyond_memory(structure.core.sizes)
 
 
 def _default_start(workspace: CoreWorkspace, design: Design) -> Array:

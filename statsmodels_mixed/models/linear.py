@@ -344,6 +344,9 @@ class LinearMixedModel(MixedModel):
         xtol_abs: float = FitOptions.xtol_abs,
         max_eval: int = FitOptions.max_eval,
         max_time: float = FitOptions.max_time,
+        solver: str = FitOptions.solver,
+        probes: int = FitOptions.probes,
+        seed: int = FitOptions.seed,
     ) -> LinearMixedModelResultsWrapper:
         """Estimate the model.
 
@@ -379,6 +382,12 @@ class LinearMixedModel(MixedModel):
             Largest number of evaluations of the objective; 0 for no limit.
         max_time : float
             Largest time in seconds; 0 for no limit.
+        solver : {"auto", "direct", "iterative"}
+            Factorization of the mixed-model equations; conjugate gradients, with random probes for
+            determinant and traces, for crossed factors whose factorization no memory holds; or
+            the latter where the former does not fit. See `monte_carlo` of the result.
+        probes, seed : int
+            Number of random probes of the iterative solver, and their seed.
 
         Returns
         -------
@@ -428,6 +437,9 @@ class LinearMixedModel(MixedModel):
             xtol_abs=xtol_abs,
             max_eval=max_eval,
             max_time=max_time,
+            solver=solver,
+            probes=probes,
+            seed=seed,
         )
         if not isinstance(reml, bool | np.bool_):
             raise OptionError(f"reml must be True or False, not {reml!r}.")

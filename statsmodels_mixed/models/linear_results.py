@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
 from ..errors import DataError, OptionError
-from ..fitting.estimates import LinearEstimates
+from ..fitting.estimates import LinearEstimates, MonteCarlo
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper
@@ -91,6 +91,11 @@ class LinearMixedModelResults(Methods):
     def sigma(self) -> float:
         """Residual standard deviation."""
         return self.estimates.sigma
+
+    @property
+    def monte_carlo(self) -> MonteCarlo | None:
+        """Monte Carlo errors of an iterative fit; None for a direct one, which has none."""
+        return self.estimates.monte_carlo
 
     @property
     def mse_resid(self) -> float:
@@ -313,9 +318,17 @@ class LinearMixedModelResults(Methods):
         return ([] if errors == MODEL_BASED else [("Std. Errors:", errors)]), []
 
     def _own_facts(self) -> list[str]:
-        if not self.estimates.sigma_fixed:
-            return []
-        return [f"The residual standard deviation was fixed at {self.sigma:g}."]
+        facts = []
+        if self.estimates.sigma_fixed:
+            facts.append(f"The residual standard deviation was fixed at {self.sigma:g}.")
+        errors = self.estimates.monte_carlo
+        if errors is not None:
+            facts.append(
+                f"Solved iteratively with {errors.probes} random probes: Monte Carlo errors are "
+                f"{errors.objective:.2g} for the objective and at most {errors.theta.max():.2g} "
+                "for theta."
+            )
+        return facts
 
     def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
         if self.reml and not np.array_equal(self.kept_design().X, restricted.kept_design().X):
