@@ -7,8 +7,6 @@
 
 #define CHUNK 256
 
-/* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
-SMM_HOT
 /* Levels without couplings to other nodes and with the same A have the same block of Omega. Each
  * is compared with the first of its term and with the last one that was new. */
 static void find_twins(smm_workspace *ws)
@@ -22,6 +20,7 @@ static void find_twins(smm_workspace *ws)
             ws->twin[j] = -1;
             ws->alike[j] = 1;
             if (k < SMM_TWINS || j >= d->nhead || d->height[j] != k) continue;
+            if (d->has_prior && d->node_prior[j] != 1) continue;
             const double *A = ws->A + d->block_at[j];
             int32_t same = -1;
             if (first >= 0 && !memcmp(A, ws->A + d->block_at[first], size)) same = first;
@@ -34,6 +33,8 @@ static void find_twins(smm_workspace *ws)
     }
 }
 
+/* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
+SMM_HOT
 void smm_form_zz(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;

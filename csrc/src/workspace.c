@@ -113,6 +113,10 @@ int smm_workspace_create(const smm_design *d, smm_workspace **out)
     ws->T_at[0] = 0;
     for (int32_t t = 0; t < d->nterms; t++)
         ws->T_at[t + 1] = ws->T_at[t] + d->cols[t] * d->cols[t];
+    for (int32_t j = 0; j < d->nodes; j++) {
+        ws->twin[j] = -1; /* until there is an A to compare */
+        ws->alike[j] = 1;
+    }
     ws->rows = d->n;
     ws->state = SMM_EMPTY;
     int status = smm_prior_logdet(ws);
