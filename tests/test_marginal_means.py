@@ -15,6 +15,7 @@ from scipy import stats
 from scipy.special import expit
 
 from statsmodels_mixed import DataError, OptionError, RankWarning, datasets, mixedglm2, mixedlm2
+from statsmodels_mixed.standard_errors.generalized_covariance import parameter_covariance
 
 FORMULA = "y ~ a * b + flag + two + o + x + (1 | g)"
 POISSON = sm.families.Poisson()
@@ -317,8 +318,6 @@ def test_means_over_the_population_of_counts_have_a_closed_form(data):
 
 
 def test_standard_errors_of_population_means_account_for_theta(data):
-    from statsmodels_mixed.standard_errors.choice import covariance_of_parameters
-
     fit = mixedglm2("s ~ a + x + (1 | g)", data, sm.families.Binomial()).fit()
     found = fit.emmeans("a", population=True)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
@@ -334,12 +333,31 @@ def test_standard_errors_of_population_means_account_for_theta(data):
         for up, down in ((at + h * e, at - h * e) for e in np.eye(len(at)))
     ]
     J = np.column_stack(columns)
-    joint = covariance_of_parameters(fit.reference, fit.estimates, fit.model.design)
+    joint = parameter_covariance(fit.model.design, fit.estimates)
     assert_allclose(found.estimate[:2], mean(theta, beta), rtol=1e-8)
     assert_allclose(found.std_error[:2] ** 2, np.diag(J @ joint @ J.T), rtol=1e-6)
     contrast = found.contrasts()
     assert_allclose(contrast.estimate[0], found.estimate[0] - found.estimate[1])
     assert_allclose(contrast.std_error[0] ** 2, [1, -1] @ J @ joint @ J.T @ [1, -1], rtol=1e-6)
+
+
+def test_population_means_with_a_covariance_structure(data):
+    free = mixedglm2("s ~ a + (1 + x | g)", data, sm.families.Binomial()).fit()
+    same = mixedglm2("s ~ a + us(1 + x | g)", data, sm.families.Binomial()).fit()
+    ours, theirs = (f.emmeans("a", population=True) for f in (same, free))
+    assert_allclose(ours.estimate, theirs.estimate, rtol=1e-5)
+    assert_allclose(ours.std_error, theirs.std_error, rtol=1e-3)
+
+
+def test_residuals_without_a_common_variance(data):
+    table = data.assign(size=np.exp(data["y"] / 4), visit=np.tile(np.arange(12), 20) % 4)
+    table = table.drop_duplicates(["g", "visit"])
+    fit = mixedlm2("np.log(size) ~ a", table, residual="har1(visit | g)").fit(reml=True)
+    link = fit.emmeans("a")
+    assert_allclose(fit.emmeans("a", type="response").estimate, np.exp(link.estimate))
+    for options in ({"population": True}, {"type": "response", "bias_adjust": True}):
+        with pytest.raises(OptionError, match="no common variance"):
+            fit.emmeans("a", **options)
 
 
 def test_population_means_of_a_linear_model_are_its_means(fit):

@@ -14,7 +14,7 @@ from .estimated import check_level
 from .linear_functions import LinearFunctions
 from .means import EstimatedMeans
 from .population import population_functions
-from .random_variance import random_variance, residual_variance
+from .random_variance import cell_columns, random_variance, residual_variance
 from .request import read_request
 from .response_scale import response_scale
 
@@ -134,8 +134,9 @@ def emmeans(
                 f"Means are back from the {scale.name} scale, on which they have their intervals."
             )
         if bias_adjust and scale is not None:
-            variance = random_variance(result, grid) + residual_variance(result)
-            scale = scale.adjusted(np.sqrt(averaging.of(variance)))
+            variance = random_variance(result, cell_columns(grid)) + residual_variance(result)
+            cells = np.broadcast_to(variance, len(grid.weight))
+            scale = scale.adjusted(np.sqrt(averaging.of(cells)))
             facts.append("They are adjusted for bias, to second order.")
     return EstimatedMeans(
         labels=request.labels,

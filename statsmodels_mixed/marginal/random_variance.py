@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import OptionError
 from ..frame.new_data import NewData
 from .reference_grid import ReferenceGrid
 from .variables import is_number
@@ -39,14 +41,25 @@ def cell_columns(grid: ReferenceGrid) -> list[Array]:
     return [new.random(i) for i in range(len(grid.frame.random))]
 
 
-def random_variance(result: MixedModelResults, grid: ReferenceGrid) -> Array:
+def random_variance(result: MixedModelResults, columns: Sequence[Array]) -> Array | float:
     """Return z'Sigma z summed over all grouping factors, shape (cells,)."""
-    total = np.zeros(len(grid.weight))
-    for z, T in zip(cell_columns(grid), result.estimates.factors, strict=True):
-        total += np.square(z @ T).sum(axis=1)
-    return np.asarray(result.estimates.effects_scale**2 * total)
+    total: Array | float = 0.0
+    for z, T in zip(columns, result.estimates.factors, strict=True):
+        total = total + np.square(z @ T).sum(axis=1)
+    return result.estimates.effects_scale**2 * total
 
 
 def residual_variance(result: MixedModelResults) -> float:
-    """Return what a response of a linear model adds to that, sigma^2; else 0."""
+    """Return what a response of a linear model adds to that, sigma^2; else 0.
+
+    Raises
+    ------
+    OptionError
+        If residuals have no common variance.
+    """
+    if result.takes_correlated:
+        raise OptionError(
+            "residuals of this model have no common variance, which means of a transformed "
+            'response need: leave population= and bias_adjust= out for type="response".'
+        )
     return float(result.scale) if result.estimates.linear else 0.0

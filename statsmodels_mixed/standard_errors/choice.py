@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -17,10 +17,10 @@ from ..frame.row_groups import RowGroups
 from . import cluster_robust, kenward_roger, satterthwaite
 from .cluster_scores import scores
 from .contrast_tests import FixedContrastTests
-from .generalized_covariance import parameter_covariance
+from .generalized_covariance import parameter_covariance, variance_slopes
 from .reference import DOF_METHODS, MODEL_BASED, Reference
 
-__all__ = ["Choice", "choose", "covariance_of_parameters", "refer"]
+__all__ = ["Choice", "choose", "population_covariance", "refer"]
 
 Array = NDArray[np.float64]
 
@@ -232,10 +232,13 @@ def _generalized(
     )
 
 
-def covariance_of_parameters(
-    reference: Reference, estimates: Estimates, design: Design | None
-) -> Array | None:
-    """Return the model-based covariance of theta and the coefficients of a generalized fit.
+def population_covariance(
+    reference: Reference,
+    estimates: Estimates,
+    design: Design | None,
+    columns: Sequence[Array],
+) -> tuple[Array, Array] | None:
+    """Return what means over the population of random effects vary with, beside the fit itself.
 
     Parameters
     ----------
@@ -244,30 +247,39 @@ def covariance_of_parameters(
     estimates : Estimates
     design : Design or None
         Of the fit.
+    columns : sequence of ndarray, shape (m, k)
+        Columns z of the random effects of each grouping factor.
 
     Returns
     -------
-    ndarray or None
-        None where the likelihood has no regular maximum in these parameters, or standard
-        errors are not those of the likelihood.
+    slopes : ndarray, shape (m, c)
+        Derivatives of z'Sigma z in the c covariance parameters.
+    covariance : ndarray, shape (c + rank, c + rank)
+        Of these and the coefficients, by the Hessian of the objective.
     """
     if estimates.linear or design is None or reference.cov_type == "cluster":
         return None
-    return _joint(estimates, design)
+    return _population(estimates, design, columns)
 
 
 @singledispatch
-def _joint(estimates: Estimates, design: Design) -> Array | None:
+def _population(
+    estimates: Estimates, design: Design, columns: Sequence[Array]
+) -> tuple[Array, Array] | None:
+    """Return the same, None where the likelihood has no regular maximum."""
     return None
 
 
-@_joint.register(GeneralizedEstimates)
-def _joint_generalized(estimates: GeneralizedEstimates, design: Design) -> Array | None:
-    if estimates.fast:
+@_population.register(GeneralizedEstimates)
+def _population_generalized(
+    estimates: GeneralizedEstimates, design: Design, columns: Sequence[Array]
+) -> tuple[Array, Array] | None:
+    everything = None if estimates.fast else parameter_covariance(design, estimates)
+    if everything is None:
         return None
-    kept = len(estimates.theta) + len(estimates.beta)
-    everything = parameter_covariance(design, estimates)
-    return None if everything is None else everything[:kept, :kept]
+    slopes = variance_slopes(design, estimates, columns)
+    kept = slopes.shape[1] + len(estimates.beta)
+    return slopes, everything[:kept, :kept]
 
 
 def _fixed(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..fitting.apart import columns_apart
+from ..fitting.covariance_model import CovarianceModel
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized import hessian
 from ..fitting.structured_generalized import structured_hessian
 from ..frame.design import Design
 
-__all__ = ["parameter_covariance"]
+__all__ = ["parameter_covariance", "variance_slopes"]
 
 Array = NDArray[np.float64]
 
 # Eigenvalues below this cannot be distinguished from zero: the Hessian is scaled and comes from
 # finite differences.
 POSITIVE = 1e-8
+# Step of differences in the coordinates of covariance structures.
+STEP = 1e-5
 
 
 def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
@@ -48,3 +53,39 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
         return None
     inverse = change @ (2.0 * np.linalg.inv(scaled) / np.outer(size, size)) @ change.T
     return coordinates.outward(coordinates.outward(inverse).T)
+
+
+def variance_slopes(
+    design: Design, estimates: GeneralizedEstimates, columns: Sequence[Array]
+) -> Array:
+    """Return the derivatives of z'Sigma z in the covariance parameters of `parameter_covariance`.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : GeneralizedEstimates
+    columns : sequence of ndarray, shape (m, k)
+        Rows z for each grouping factor, whose variances are added.
+
+    Returns
+    -------
+    ndarray, shape (m, n_covariance)
+    """
+    if estimates.structured is None:
+        parts = [np.empty((len(z), 0)) for z in columns[:1]]
+        for z, T, block in zip(columns, estimates.factors, design.blocks, strict=True):
+            of, rows = np.nonzero(block.pattern.T)  # theta goes column by column
+            parts.append(2.0 * (z @ T)[:, of] * z[:, rows])
+        return np.hstack(parts)
+    model = CovarianceModel(design)
+    x = model.x(estimates.structured.phi)
+
+    def variance(at: Array) -> Array:
+        pairs = zip(columns, model.sigmas(model.phi(at)), strict=True)
+        return np.asarray(sum(np.einsum("mi,mi->m", z @ Sigma, z) for z, Sigma in pairs))
+
+    steps = STEP * np.maximum(1.0, np.abs(x))
+    return np.column_stack(
+        [(variance(x + h) - variance(x - h)) / (2.0 * h.sum()) for h in np.diag(steps)]
+    )
