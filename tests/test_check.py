@@ -111,6 +111,14 @@ def test_effects_are_taken_out_of_their_terms(formula, simpler):
     assert found[0].formula == simpler
 
 
+def test_structures_are_left_as_they_are():
+    data = table()
+    data["y"] = data["noise"] + data["level"] * (1.0 + data["x"])
+    fit = quietly("y ~ x + us(1 + x | g)", data)
+    (problem,) = fit.check().problems
+    assert (problem.code, problem.formula) == ("singular", None)
+
+
 def test_few_levels_become_fixed():
     data = table(levels=4, rows=30)
     data["y"] = data["noise"] + 3 * data["level"]

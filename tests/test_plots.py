@@ -296,6 +296,36 @@ def test_fitted_lines_along_categories_and_together():
         sleep().plot.fitted_lines("weeks")
 
 
+def test_numbers_that_are_categories_have_no_means():
+    random = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 9), "x": random.normal(size=180)})
+    data["dose"] = np.tile([1, 2, 2, 4, 4, 4, 4, 8, 8], 20)
+    data["y"] = random.normal(size=180) + random.normal(size=20)[data["g"]] + data["x"]
+    fit = mixedlm2("y ~ x + C(dose) + (1 | g)", data).fit()
+    ax = fit.plot.fitted_lines("x", levels=[3]).axes[0]
+    at = ax.lines[1].get_xdata()
+    new = pd.DataFrame({"x": at, "dose": 4, "g": 3})
+    assert_allclose(ax.lines[1].get_ydata(), fit.predict(new, re=True))
+    along = fit.plot.fitted_lines("dose", levels=[3]).axes[0]
+    assert_allclose(along.lines[1].get_xdata(), [1, 2, 4, 8])
+
+
+def test_fits_with_correlated_residuals_have_the_plots_that_need_no_more():
+    data = datasets.load("sleepstudy")
+    fit = mixedlm2("reaction ~ days + (1 | subj)", data, residual="ar1(days | subj)").fit()
+    normalized = fit.residuals("normalized")
+    assert_allclose(fit.plot.qq(kind="normalized").lines[0].get_ydata(), np.sort(normalized))
+    assert len([ax for ax in fit.plot().axes if ax.axison]) == 3
+    assert len(fit.plot.fitted_lines().axes) == 18
+    assert names(fit.plot.coefficients()) == ["Intercept", "days"]
+    with pytest.raises(OptionError, match="residuals to be independent"):
+        fit.plot.caterpillar()
+    alone = mixedlm2("reaction ~ days", data, residual="ar1(days | subj)").fit()
+    with pytest.raises(OptionError, match="this fit has no random effects to draw"):
+        alone.plot.fitted_lines()
+    assert alone.check().ok
+
+
 def test_lines_need_a_formula_and_data():
     data = datasets.load("sleepstudy")
     X = np.column_stack([np.ones(180), data["days"]])

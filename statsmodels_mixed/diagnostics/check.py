@@ -78,7 +78,7 @@ def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = Non
     as rows, grouping factors of few levels, dependent columns, collinear terms, scales of
     columns.
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     problems = [problem for _, look in CHECKS for problem in look(result)]
     looked_for = tuple(name for name, _ in CHECKS)
     hint = ""

@@ -39,7 +39,7 @@ def without_correlations(result: Any, block: int) -> str | None:
     terms = [
         term
         for term, matrix in zip(random[block].terms, random[block].matrices, strict=True)
-        if term.correlated and len(matrix.names) > 1
+        if term.correlated and term.structure is None and len(matrix.names) > 1
     ]
     if not terms:
         return None
@@ -75,6 +75,8 @@ def without_effects(result: Any, block: int, lost: Collection[int]) -> str | Non
 
 def _without(term: RandomTerm, slices: dict[str, slice], lost: set[int]) -> RandomTerm | None:
     """Return a term without columns that make up whole effects; None if they do not."""
+    if term.structure is not None:
+        return None  # which depends on all of its effects
     effects = _split(term.effects)
     names = {name.replace(" ", ""): set(range(at.start, at.stop)) for name, at in slices.items()}
     gone = {name for name, columns in names.items() if columns <= lost}

@@ -150,6 +150,8 @@ def simulated_residuals(
 def checks(result: Any) -> Figure:
     """Draw four checks of a fit: three of residuals, and one of the random effects.
 
+    Models with correlated residuals have the first three.
+
     Parameters
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
@@ -169,15 +171,19 @@ def checks(result: Any) -> Figure:
     >>> len(fit.plot().axes)
     4
     """
-    result = unwrap(result)
-    block = result.layout.blocks[0]
+    result = unwrap(result, correlated=True)
     figure, grid = new_figure(2, 2, 9.0, 7.5)
     for each in grid.flat:
         tidy_axes(each)
     residuals(result, ax=grid[0, 0])
-    qq(result, ax=grid[0, 1])
     scale_location(result, ax=grid[1, 0])
-    qq_caterpillar(result, groups=block.name, terms=block.columns[0], ax=grid[1, 1])
+    if result.takes_correlated:
+        qq(result, kind="normalized", ax=grid[0, 1])
+        grid[1, 1].set_axis_off()
+    else:
+        qq(result, ax=grid[0, 1])
+        block = result.layout.blocks[0]
+        qq_caterpillar(result, groups=block.name, terms=block.columns[0], ax=grid[1, 1])
     return figure  # type: ignore[no-any-return]
 
 

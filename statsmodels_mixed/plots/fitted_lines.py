@@ -84,8 +84,8 @@ def fitted_lines(
     >>> [ax.get_title() for ax in figure.axes]
     ['S335', 'S308']
     """
-    result = unwrap(result)
-    if groups is None:
+    result = unwrap(result, correlated=True)
+    if groups is None and result.layout.blocks:
         groups = result.layout.blocks[0].name
     block = choose_blocks(result, groups)[0]
     column = choose_column(result, block, x)

@@ -56,6 +56,24 @@ def _used_columns(result: Any, block: int) -> list[str]:
     return [name for name in known if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
 
 
+def _columns_needed(result: Any, block: int) -> tuple[list[str], set[str]]:
+    """Return the columns that predictions need, and those of which means make sense."""
+    frame = result.model.frame
+    factors = {factor for part in frame.random for factor in part.factors}
+    own, used = frame.random[block].factors, set(_used_columns(result, block))
+    names = [str(n) for n in frame.table if n in used or n in own or n not in factors]
+    numbers = {name for name in names if _is_number(frame.table[name]) and name not in factors}
+    fixed = frame.formula.fixed
+    return names, {name for name in numbers if not _is_coded(name, fixed)}
+
+
+def _is_coded(name: str, text: str) -> bool:
+    """Return whether a column of numbers is one of categories in a formula: C(x), factor(x)."""
+    return bool(
+        re.search(rf"(?<!\w)(?:C|factor|as_factor)\(\s*(?:Q\([\"'])?{re.escape(name)}\b", text)
+    )
+
+
 def choose_column(result: Any, block: int, asked: str | None) -> str:
     """Return the column along which to draw lines: of those that vary within levels.
 
@@ -78,7 +96,7 @@ def choose_column(result: Any, block: int, asked: str | None) -> str:
             raise OptionError(f"x={asked!r} is not among the columns {', '.join(used)}.")
         return asked
     refs = np.asarray(random.refs)
-    varying = [name for name in used if table[name].groupby(refs).nunique().max() > 1]
+    varying = [name for name in used if _varies(table[name], refs)]
     if not varying:
         raise OptionError(
             f"no column of the model varies within levels of {random.name}: there are no lines "
@@ -87,6 +105,13 @@ def choose_column(result: Any, block: int, asked: str | None) -> str:
     numbers = [name for name in varying if _is_number(table[name])]
     sloped = [name for name in numbers if any(name in effect for effect in random.names)]
     return [*sloped, *numbers, *varying][0]
+
+
+def _varies(column: pd.Series, refs: NDArray[Any]) -> bool:
+    """Return whether a column has several values within some level."""
+    order = np.argsort(refs, kind="stable")
+    codes, level = pd.factorize(column)[0][order], refs[order]
+    return bool(np.any((codes[1:] != codes[:-1]) & (level[1:] == level[:-1])))
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -122,7 +147,8 @@ def level_lines(result: Any, block: int, column: str, levels: NDArray[np.intp]) 
     rows = [order[bounds[i] : bounds[i + 1]] for i in levels]
     places = _places(x, rows)
     numbers = np.repeat(np.arange(len(rows)), [len(each) for each in places])
-    new = _typical(table, rows).iloc[numbers].reset_index(drop=True)
+    new = _typical(table, *_columns_needed(result, block), rows).iloc[numbers]
+    new = new.reset_index(drop=True)
     along = np.concatenate(places)
     if categories is None:
         new[column] = along.astype(values.dtype) if len(np.unique(x)) <= MOST_VALUES else along
@@ -150,20 +176,27 @@ def _first(codes: Array) -> NDArray[np.intp]:
     return np.unique(codes, return_index=True)[1]
 
 
-def _typical(table: pd.DataFrame, rows: list[NDArray[np.intp]]) -> pd.DataFrame:
-    """Return a row for each group of rows: means of numbers, most frequent other values."""
-    taken = table.iloc[np.concatenate(rows)]
+def _typical(
+    table: pd.DataFrame, names: list[str], averaged: set[str], rows: list[NDArray[np.intp]]
+) -> pd.DataFrame:
+    """Return a row for each group of rows: means of some columns, most frequent other values."""
     groups = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
+    taken = table[names].iloc[np.concatenate(rows)]
     whole = {}
-    for name in table:
-        by = taken[name].groupby(groups, observed=True)
-        constant = by.nunique(dropna=False).max() <= 1
-        if _is_number(taken[name]) and not constant:
-            whole[name] = by.mean()
-        elif constant:
-            whole[name] = by.first()
-        else:
-            whole[name] = by.agg(lambda column: column.mode().iloc[0]).astype(taken[name].dtype)
+    for name in names:
+        values = taken[name]
+        if name in averaged:
+            sums = np.bincount(groups, values.to_numpy(dtype=float), len(rows))
+            whole[name] = pd.Series(sums / np.bincount(groups, minlength=len(rows)))
+            continue
+        codes = pd.factorize(values)[0]
+        # The last of each group in the order of how often its pairs occur.
+        pairs, first, counts = np.unique(
+            np.column_stack([groups, codes]), axis=0, return_index=True, return_counts=True
+        )
+        order = np.lexsort([counts, pairs[:, 0]])
+        last = np.append(np.diff(pairs[order, 0]) > 0, True)
+        whole[name] = values.iloc[first[order][last]].reset_index(drop=True)
     return pd.DataFrame(whole)
 
 

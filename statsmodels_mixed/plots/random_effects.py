@@ -73,9 +73,9 @@ def random_effects(
     >>> figure.axes[1].texts[0].get_text()
     'r = 0.08'
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     blocks = result.layout.blocks
-    if groups is None:
+    if groups is None and blocks:
         groups = max(blocks, key=lambda block: len(block.columns)).name
     modes = modes_of(result, groups=groups, terms=terms, levels=levels)[0]
     k = len(modes.terms)

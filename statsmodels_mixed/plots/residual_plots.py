@@ -61,7 +61,7 @@ def residuals(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('fitted value', 'pearson residual')
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     x, label = _fitted(result, scale)
     y = result.residuals(kind).to_numpy()
     ax = one_axes(ax)
@@ -84,8 +84,9 @@ def scale_location(
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data.
-    kind : {"pearson", "deviance", "anscombe", "likelihood"}
-        Of the residuals, which are divided by the residual standard deviation.
+    kind : {"pearson", "deviance", "anscombe", "likelihood", "normalized"}
+        Of the residuals, which are divided by the residual standard deviation; ``"normalized"``
+        ones are those of models with correlated residuals.
     scale : {"response", "link"}
         As in `residuals`.
     ax : Axes, optional
@@ -115,9 +116,9 @@ def scale_location(
     >>> fit.plot.scale_location().get_xlabel()
     'fitted value'
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     x, label = _fitted(result, scale)
-    y = np.sqrt(np.abs(result.residuals(kind, scaled=True).to_numpy()))
+    y = np.sqrt(np.abs(_scaled(result, kind)))
     ax = one_axes(ax)
     against(ax, x, y)
     ax.set_ylim(bottom=0.0)
@@ -136,8 +137,9 @@ def qq(result: Any, *, kind: str = "pearson", ax: Axes | None = None) -> Axes:
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data.
-    kind : {"pearson", "deviance", "anscombe", "likelihood"}
-        Of the residuals, which are divided by the residual standard deviation.
+    kind : {"pearson", "deviance", "anscombe", "likelihood", "normalized"}
+        Of the residuals, which are divided by the residual standard deviation; ``"normalized"``
+        ones are those of models with correlated residuals.
     ax : Axes, optional
 
     Returns
@@ -166,7 +168,7 @@ def qq(result: Any, *, kind: str = "pearson", ax: Axes | None = None) -> Axes:
     >>> len(points.get_xdata())
     180
     """
-    ordered = np.sort(unwrap(result).residuals(kind, scaled=True).to_numpy())
+    ordered = np.sort(_scaled(unwrap(result, correlated=True), kind))
     ordered = ordered[np.isfinite(ordered)]
     normal = norm.ppf((np.arange(len(ordered)) + 0.5) / len(ordered))
     ax = one_axes(ax, 4.5, 4.5)
@@ -183,6 +185,13 @@ def qq(result: Any, *, kind: str = "pearson", ax: Axes | None = None) -> Axes:
     ax.set_xlabel("standard normal quantile")
     ax.set_ylabel(f"scaled {kind} residual")
     return ax
+
+
+def _scaled(result: Any, kind: str) -> Array:
+    """Return residuals over the residual standard deviation."""
+    if result.takes_correlated:  # Pearson and normalized residuals have variance 1 there
+        return np.asarray(result.residuals(kind))
+    return np.asarray(result.residuals(kind, scaled=True))
 
 
 def _fitted(result: Any, scale: str) -> tuple[Array, str]:
