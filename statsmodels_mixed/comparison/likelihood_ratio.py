@@ -149,8 +149,11 @@ def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> Likelih
 
 def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
     """Return the results behind statsmodels' wrapper, of the same kind as `like`."""
-    unwrapped = getattr(fit, "_results", fit)
-    if not isinstance(unwrapped, type(like)):
+    unwrapped: MixedModelResults = getattr(fit, "_results", fit)
+    both = getattr(unwrapped, "takes_correlated", None) is not None and (
+        unwrapped.estimates.linear and like.estimates.linear
+    )
+    if not both and not isinstance(unwrapped, type(like)):
         raise OptionError(
             f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}."
         )

@@ -61,7 +61,7 @@ class _Row:
 
 def model_table(fits: Sequence[Any], *, refit: bool = True) -> pd.DataFrame:
     """Return the table of several fits; see `anova`."""
-    mixed = [unwrap(fit) for fit in fits if not is_plain(fit)]
+    mixed = [unwrap(fit, correlated=True) for fit in fits if not is_plain(fit)]
     if not mixed:
         raise OptionError(
             "a fitted mixed model is needed; anova_lm of statsmodels compares others."
@@ -70,7 +70,8 @@ def model_table(fits: Sequence[Any], *, refit: bool = True) -> pd.DataFrame:
     if refit:
         mixed = _by_likelihood(mixed, others)
     for fit in mixed[1:]:
-        if type(fit) is not type(mixed[0]):
+        both = fit.estimates.linear and mixed[0].estimates.linear
+        if not both and type(fit) is not type(mixed[0]):
             raise OptionError(f"a {mixed[0].kind} is not compared with a {fit.kind}.")
         check_same_data(mixed[0], fit)
     rows = [_Row(fit, None, fit.dof, fit.dof_identified) for fit in mixed]
@@ -98,7 +99,8 @@ def _by_likelihood(mixed: list[Any], others: list[Any]) -> list[Any]:
         warnings.simplefilter("ignore", MixedModelWarning)  # what is to be known is in the fits
         for fit in mixed:
             options = {**fit._fit_options(), "reml": False}
-            made.append(unwrap(fit.model.fit(**options)) if fit.estimates.reml else fit)
+            refitted = fit.model.fit(**options) if fit.estimates.reml else fit
+            made.append(unwrap(refitted, correlated=True))
     return made
 
 
@@ -139,6 +141,8 @@ def _test(small: _Row, large: _Row) -> dict[str, Any]:
             return {"df_diff": difference}
         test = likelihood_ratio(large.fit, small.fit)
         restricted, sigma = small.fit.kept_design(), fixed_sigma(small.fit)
+    if any(row.fit.takes_correlated for row in (small, large) if row.plain is None):
+        return {**test._asdict(), "pvalue_boundary": np.nan}  # not known which are at an edge
     boundary = nested_pvalue(restricted, large.fit, test.statistic, test.df_diff, sigma=sigma)
     if small.plain is None and small.spec != large.spec:
         boundary = test.pvalue  # alpha is at the edge of its range too

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import OptionError
 from ..frame.design import Design
 from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from .generalized_problem import GeneralizedProblem
@@ -125,5 +126,9 @@ def problem_of(design: Design, estimates: Estimates) -> Problem:
     """
     if isinstance(estimates, LinearEstimates):
         return LinearProblem(design, estimates)
-    assert isinstance(estimates, GeneralizedEstimates)
+    if not isinstance(estimates, GeneralizedEstimates):
+        raise OptionError(
+            "this is not offered for models with residual= or dispersion=: it takes residuals to "
+            "be independent with equal variance."
+        )
     return GeneralizedProblem(design, estimates)

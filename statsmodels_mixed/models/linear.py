@@ -202,8 +202,7 @@ class LinearMixedModel(MixedModel):
                 )
             if isinstance(eval_env, int) and eval_env >= 0:
                 eval_env = EvalEnvironment.capture(eval_env, reference=2)
-            made = ResidualCovarianceModel.__new__(ResidualCovarianceModel)
-            return made._with_residuals(
+            return ResidualCovarianceModel.from_formula(
                 formula,
                 data,
                 groups,

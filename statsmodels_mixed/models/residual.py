@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy import PatsyError, dmatrix
+from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
 from ..errors import DataError, FormulaError, OptionError
@@ -87,6 +88,84 @@ class ResidualCovarianceModel(MixedModel):
             "models with residual= or dispersion= are made from formulas: mixedlm2(formula, data, "
             'residual="us(visit | subject)").'
         )
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: Any,
+        data: Any,
+        groups: Any = None,
+        re_formula: str | None = None,
+        vc_formula: Mapping[str, str] | None = None,
+        *,
+        residual: str | None = None,
+        dispersion: str | None = None,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        subset: Any = None,
+        missing: str = "drop",
+        eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
+        functions: str = "any",
+    ) -> ResidualCovarianceModel:
+        """Make a model from a formula and a table.
+
+        Parameters
+        ----------
+        formula, data, groups, re_formula, vc_formula
+            As for `LinearMixedModel.from_formula`.
+        residual, dispersion : str, optional
+            One of them at least.
+        weights, offset, contrasts, subset, missing, eval_env, functions
+            As for `LinearMixedModel.from_formula`.
+
+        Returns
+        -------
+        ResidualCovarianceModel
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            One sentence that names the term, the column or the option.
+
+        See Also
+        --------
+        LinearMixedModel.from_formula
+
+        Examples
+        --------
+        >>> sleep = datasets.load("sleepstudy")
+        >>> ResidualCovarianceModel.from_formula(
+        ...     "reaction ~ days", sleep, residual="ar1(days | subj)", dispersion="exp(days)"
+        ... )
+        <ResidualCovarianceModel: reaction ~ 1 + days; ar1(days | subj); exp(days); 180 rows>
+        """
+        if residual is None and dispersion is None:
+            raise OptionError("a ResidualCovarianceModel needs residual= or dispersion=.")
+        if isinstance(eval_env, int) and eval_env >= 0:
+            eval_env = EvalEnvironment.capture(eval_env, reference=1)
+        return cls.__new__(cls)._with_residuals(
+            formula,
+            data,
+            groups,
+            re_formula,
+            vc_formula,
+            residual=residual,
+            dispersion=dispersion,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            subset=subset,
+            missing=missing,
+            eval_env=eval_env,
+            functions=functions,
+        )
+
+    def _own_options(self) -> dict[str, Any]:
+        return {
+            "residual": None if self.residual is None else self.residual.text,
+            "dispersion": None if self.dispersion is None else self.dispersion.text,
+        }
 
     def _with_residuals(
         self,

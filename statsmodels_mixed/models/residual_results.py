@@ -93,6 +93,15 @@ class ResidualCovarianceResults(LinearMixedModelResults):
     def _searched(self) -> list[str]:
         return self.theta_names
 
+    @property
+    def _groups(self) -> dict[str, int]:
+        """Number of subjects, and of levels of each grouping factor, by name."""
+        found = {block.name: len(block.levels) for block in self.layout.blocks}
+        term = self.estimates.cells.term
+        if term is not None and term.subject:
+            found[" & ".join(term.subject)] = self.estimates.cells.n_subjects
+        return found
+
     # The covariance of the residuals.
 
     @property
@@ -126,27 +135,24 @@ class ResidualCovarianceResults(LinearMixedModelResults):
     def residual_parameters(self) -> pd.DataFrame:
         """Parameters of the covariance of the residuals, on their natural scale.
 
-        Standard errors are those of the observed information. With `by=` the index has the
-        stratum first. Parameters of the dispersion are ratios of standard deviations to those of
+        Standard errors are those of the observed information. With `by=` names have the stratum
+        first. Parameters of the dispersion are ratios of standard deviations to those of
         the reference level, or exponents.
         """
         estimates = self.estimates
-        several = len(estimates.residuals) > 1
-        rows: list[tuple[Any, float, float]] = []
+        rows: list[tuple[Any, str, float, float]] = []
         for label, each in zip(estimates.cells.strata, estimates.residuals, strict=True):
-            for name, value, error in zip(each.names, each.values, each.errors, strict=True):
-                rows.append(((label, name) if several else name, float(value), float(error)))
-        for name, value, error in zip(
-            estimates.dispersion_names,
-            estimates.dispersion_values,
-            estimates.dispersion_errors,
-            strict=True,
-        ):
-            rows.append((("", name) if several else name, float(value), float(error)))
-        keys = [row[0] for row in rows]
-        index = pd.MultiIndex.from_tuples(keys) if several else pd.Index(keys)
+            reported = zip(each.names, each.values, each.errors, strict=True)
+            rows += [(label, name, float(value), float(error)) for name, value, error in reported]
+        spread = estimates.dispersion_values, estimates.dispersion_errors
+        reported = zip(estimates.dispersion_names, *spread, strict=True)
+        rows += [("", name, float(value), float(error)) for name, value, error in reported]
+        several = len(estimates.residuals) > 1
+        names = [
+            f"{label}: {name}" if several and label != "" else name for label, name, _, _ in rows
+        ]
         columns = ["estimate", "std_error"]
-        return pd.DataFrame([row[1:] for row in rows], index=index, columns=columns)
+        return pd.DataFrame([row[2:] for row in rows], index=names, columns=columns)
 
     def residuals(  # type: ignore[override]
         self, kind: str = "response"

@@ -102,8 +102,20 @@ def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: Solution) -> 
 
 def phi_of(model: CovarianceModel, x: Array) -> Array:
     """Return the parameters of all structures and of the dispersion at coordinates x."""
-    parts = [part.free.phi(x[part.parameters]) for part in model.parts]
+    parts = [_rectified(part, part.free.phi(x[part.parameters])) for part in model.parts]
     return np.concatenate([*parts, x[model.gamma]])
+
+
+def _rectified(part: Part, phi: Array) -> Array:
+    """Return parameters of the same Sigma, with standard deviations that are not negative."""
+    structure, out = part.free.structure, phi.copy()
+    scales = np.asarray(structure.read().scales, dtype=int)
+    if structure.name == "us":  # whose parameters are the columns of T
+        columns, rows = np.triu_indices(structure.k)
+        signs = np.where(phi[rows == columns] < 0, -1.0, 1.0)
+        return np.asarray(out * signs[columns])
+    out[scales] = np.abs(out[scales])
+    return out
 
 
 def coordinates_of(model: CovarianceModel, phi: Array, name: str) -> Array:

@@ -19,6 +19,10 @@ __all__ = ["Rows", "Sums", "forms"]
 Array = NDArray[np.float64]
 
 
+# Sums of this size cost less than loops over parameters.
+FEW_NUMBERS = 200_000
+
+
 class Forms(Protocol):
     """What is asked of the rows of a batch; coefficients have one matrix for each pattern."""
 
@@ -116,6 +120,7 @@ def forms(batch: Batch, Y: Array) -> Forms:
     """
     own = Y[batch.rows]
     count, m, r = own.shape
-    if len(batch.counts) * m * r < count:
+    patterns = len(batch.counts)
+    if patterns * m * r < count * (m + r) or patterns * (m * r) ** 2 < FEW_NUMBERS:
         return Sums(own, batch.counts)
     return Rows(own, batch.counts)

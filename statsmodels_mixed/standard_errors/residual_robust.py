@@ -2,7 +2,9 @@
 
 As in `cluster_robust`, with V_g = L L' and the cluster's rows in the metric of V, X~ = L^-1 X,
 e~ = L^-1 e and H = X~ M X~': the scores are X~'(1 - H)^-a e~ with a = 0 for CR0, 1/2 for CR2
-(unbiased when V is right) and 1 for CR3 (the jackknife without its factor).
+(unbiased when V is right) and 1 for CR3 (the jackknife without its factor). The root depends on
+L, here the lower Cholesky factor in the order of the visits, as mmrm has it; clubSandwich and
+`cluster_robust` take the upper one.
 """
 
 from __future__ import annotations

@@ -43,13 +43,15 @@ def glance(result: Any) -> pd.DataFrame:
        nobs  groups  sigma     llf      aic
     0   180      18  25.59 -875.97  1763.94
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     levels = {block.name: len(block.levels) for block in result.layout.blocks}
+    if result.takes_correlated:
+        levels = result._groups
     several = ", ".join(f"{name} {count}" for name, count in levels.items())
-    sd = result._residual_sd
+    sd = result.sigma if result.takes_correlated else result._residual_sd
     row = {
         "nobs": result.nobs,
-        "groups": several if len(levels) > 1 else next(iter(levels.values())),
+        "groups": several if len(levels) > 1 else next(iter(levels.values()), result.nobs),
         "sigma": float("nan") if sd is None else sd,
         "llf": result.llf,
         "aic": result.aic,

@@ -92,7 +92,7 @@ def tidy(
     4  ran_pars      subj  cor__Intercept.days      0.08     NaN     NaN
     5  ran_pars  Residual      sd__Observation     25.59     NaN     NaN
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     wanted = _read_effects(effects)
     if not 0 < level < 1:
         raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
@@ -194,4 +194,7 @@ def _random_parameters(result: MixedModelResults, limits: pd.DataFrame | None) -
     for side in ("lower", "upper"):
         found = None if limits is None else limits[side]
         table[side] = np.nan if found is None else found.reindex(keys).to_numpy()
+    if result.takes_correlated:
+        own = result.residual_parameters.reset_index(names="term")
+        table = pd.concat([table, own.assign(group="Residual")], ignore_index=True)
     return table.assign(effect="ran_pars")
