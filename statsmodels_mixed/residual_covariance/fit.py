@@ -25,6 +25,8 @@ _MESSAGES = {
 }
 # Curvatures of less than this share of the largest, in units of the parameters, are flat.
 FLAT = 1e-9
+# Correlations this close to 1 are 1.
+EDGE = 1e-7
 # A random effect with this share of the variance of its row or less has none.
 SINGULAR = 1e-8
 
@@ -276,6 +278,8 @@ def _one(part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_]) -> Co
         np.maximum(np.einsum("ri,ij,rj->r", J, covariance[part.parameters, part.parameters], J), 0)
     )
     touched = np.abs(J) @ flat[part.parameters].astype(float) > 0
+    # A correlation at the edge of its range has no standard error there.
+    touched |= ~natural.scales & (np.abs(natural.values) > 1.0 - EDGE) & (structure.name == "us")
     limits = part.free.coordinates.at_bounds(phi)
     names = structure.read().names
     return CovarianceEstimate(
