@@ -171,9 +171,7 @@ class CovarianceModel:
         """Return the same covariances with standard deviations that are not negative."""
         out = x.copy()
         for part in self.parts:
-            _, _, bounds, scales = part.structure.read()
-            at = np.asarray(scales, dtype=int)
-            at = part.phi.start + at[np.asarray(bounds, float).reshape(-1, 2)[at, 0] == 0]
+            at = part.phi.start + np.asarray(part.structure.read().even_scales, dtype=int)
             out[at] = np.abs(out[at])
         return out
 

@@ -177,7 +177,7 @@ def bounds_in_words(model: CovarianceModel, phi: Array, sizes: list[Array]) -> t
     found = []
     for part in model.parts:
         own = phi[part.phi]
-        names, _, bounds, scales = part.structure.read()
+        names, _, bounds, scales, _ = part.structure.read()
         limits = np.asarray(bounds, float)
         at = part.free.coordinates.at_bounds(own)
         where = f"{part.structure.name}() of {part.group!r}"

@@ -87,9 +87,8 @@ def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | N
     quadratic = _quadratic(likelihood, x, solution)
     out = x.copy()
     for part in model.parts:
-        _, _, _, scales = part.free.structure.read()
-        at = part.parameters.start + np.asarray(scales, dtype=int)
-        out[at] *= np.sqrt(quadratic / dof)
+        factor = float(np.sqrt(quadratic / dof))
+        out[part.parameters] = part.free.rescaled(out[part.parameters], factor)
     return solution.value - dof * (quadratic / dof - 1.0 - np.log(quadratic / dof)), out
 
 

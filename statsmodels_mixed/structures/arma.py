@@ -25,6 +25,10 @@ __all__ = ["AutoregressiveMovingAverage"]
 Array = NDArray[np.float64]
 
 
+# Partial autocorrelations closer to one belong to processes without a variance.
+UNIT_ROOT = 1.0 - 1e-6
+
+
 def _order(value: object, option: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise OptionError(f"arma({option}=) is a whole number, not {value!r}.")
@@ -71,9 +75,10 @@ class AutoregressiveMovingAverage(Scaled):
         """Return the partial autocorrelations of both parts."""
         names = [f"partial_ar[{i}]" for i in range(1, self.p + 1)]
         names += [f"partial_ma[{j}]" for j in range(1, self.q + 1)]
+        limits = [(-UNIT_ROOT, UNIT_ROOT)] * self.p + [(-1.0, 1.0)] * self.q
         start = [0.3] * min(self.p, 1) + [0.0] * max(self.p - 1, 0)
         start += [0.1] * min(self.q, 1) + [0.0] * max(self.q - 1, 0)
-        return Parameters(tuple(names), start, [(-1.0, 1.0)] * len(names))
+        return Parameters(tuple(names), start, limits)
 
     def _coefficients(self, psi: Array) -> tuple[list[Jet], list[Jet]]:
         jets = variables(psi)

@@ -1,9 +1,9 @@
 """Free coordinates of the parameters of a structure.
 
-Minimizers move through all real numbers; parameters have bounds. A standard deviation is its own
-coordinate, of either sign; an interval (a, b) is gone through by the sine, which reaches both
-ends with slope zero, so that a minimum there is an ordinary stationary point; a half line is gone
-through by the exponential.
+Minimizers move through all real numbers; parameters have bounds. A standard deviation with whose
+sign Sigma does not change is its own coordinate, of either sign; an interval (a, b) is gone through
+by the sine, which reaches both ends with slope zero, so that a minimum there is an ordinary
+stationary point; a half line is gone through by the exponential.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Coordinates:
     Parameters
     ----------
     bounds : array_like, shape (m, 2)
-    scales : sequence of int
-        Positions of standard deviations.
+    even : sequence of int
+        Positions of standard deviations that may have either sign.
     """
 
-    def __init__(self, bounds: ArrayLike, scales: ArrayLike = ()) -> None:
+    def __init__(self, bounds: ArrayLike, even: ArrayLike = ()) -> None:
         limits = np.asarray(bounds, dtype=float).reshape(-1, 2)
         self.low, self.high = limits[:, 0].copy(), limits[:, 1].copy()
-        free = np.isin(np.arange(len(limits)), np.asarray(scales, dtype=int))
+        free = np.isin(np.arange(len(limits)), np.asarray(even, dtype=int))
         below, above = np.isfinite(self.low) & ~free, np.isfinite(self.high) & ~free
         self.interval = below & above
         self.half = np.where(below & ~above, 1.0, np.where(above & ~below, -1.0, 0.0))
@@ -101,11 +101,12 @@ class Unconstrained:
     """
 
     def __init__(self, structure: Structure) -> None:
-        names, start, bounds, scales = structure.read()
+        parameters = structure.read()
+        names, start, bounds, *_ = parameters
         self.structure = structure
         self.size = len(names)
         self.start = np.asarray(start, dtype=float)
-        self.coordinates = Coordinates(bounds, scales)
+        self.coordinates = Coordinates(bounds, parameters.even_scales)
 
     def phi(self, x: ArrayLike) -> Array:
         """Return the parameters at x."""
@@ -122,6 +123,14 @@ class Unconstrained:
     def natural_jacobian(self, x: ArrayLike) -> Array:
         """Return the derivatives of what is reported with respect to x."""
         return self.structure.natural(self.phi(x)).jacobian @ self.jacobian(x)
+
+    def rescaled(self, x: ArrayLike, factor: float) -> Array:
+        """Return the coordinates of the same with standard deviations multiplied by a factor."""
+        out = np.array(x, dtype=float)
+        at = np.asarray(self.structure.read().scales, dtype=int)
+        grown = self.coordinates.half[at] != 0
+        out[at] = np.where(grown, out[at] + np.log(factor), out[at] * factor)
+        return out
 
     def sigma(self, x: ArrayLike) -> Array:
         """Return Sigma, shape (k, k)."""

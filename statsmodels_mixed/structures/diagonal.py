@@ -20,6 +20,7 @@ class Diagonal(Scaled):
 
     name = "diag"
     homogeneous = False
+    correlated = False
 
     def __init__(self, hom: bool | None = None) -> None:
         super().__init__(hom)

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 # Nodes of the trapezoidal rule; distances below the least are those of one place.
 STEP = 1.0 / 32.0
 LEAST = 1e-12
+# Beyond these correlations are, to the eye, none and those of gau().
+SMOOTHNESS = (0.02, 30.0)
 
 
 def _scaled_bessel(x: Array, order: float, power: float) -> tuple[Array, Array, Array]:
@@ -42,9 +44,9 @@ class Matern(DistanceCorrelation):
 
     def correlation_parameters(self, k: int) -> Parameters:
         """Return range and smoothness."""
-        (name,), start, _, _ = self.range_parameters()
+        (name,), start, *_ = self.range_parameters()
         first = float(np.asarray(start)[0]) / 2.0
-        return Parameters((name, "smoothness"), [first, 1.0], [(0.0, np.inf), (0.0, np.inf)])
+        return Parameters((name, "smoothness"), [first, 1.0], [(0.0, np.inf), SMOOTHNESS])
 
     def of_distance(self, d: Array, psi: Array) -> tuple[Array, Array, Array]:
         """Return the correlation and its derivatives with respect to range and smoothness."""

@@ -63,10 +63,15 @@ class Relative(Structure):
 
     def parameters(self, k: int) -> Parameters:
         """Return the parameters but the first; standard deviations are ratios to it."""
-        names, start, bounds, scales = Parameters(*self.whole.parameters(k))
+        whole = Parameters(*self.whole.parameters(k))
+        names, start, bounds, scales, _ = whole
         rest = tuple(at - 1 for at in scales if at)
         return Parameters(
-            tuple(names)[1:], np.asarray(start, float)[1:], np.asarray(bounds, float)[1:], rest
+            tuple(names)[1:],
+            np.asarray(start, float)[1:],
+            np.asarray(bounds, float)[1:],
+            rest,
+            tuple(at - 1 for at in whole.even_scales if at),
         )
 
     def full(self, psi: ArrayLike, scale: float = 1.0) -> Array:

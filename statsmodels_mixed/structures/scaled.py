@@ -42,6 +42,7 @@ class Scaled(Structure):
     """
 
     homogeneous: ClassVar[bool] = True
+    correlated: ClassVar[bool] = True
 
     def __init__(self, hom: bool | None = None, nugget: bool = False) -> None:
         self.hom = self.homogeneous if hom is None else truth(hom, "hom")
@@ -81,7 +82,7 @@ class Scaled(Structure):
     def parameters(self, k: int) -> Parameters:
         """Return names, start and bounds: standard deviations, correlations, nugget."""
         sds = self.sd_names(k)
-        names, start, bounds, _ = self.correlation_parameters(k)
+        names, start, bounds, *_ = self.correlation_parameters(k)
         all_names = [*sds, *names]
         all_start = [1.0] * len(sds) + list(np.asarray(start, dtype=float))
         limits = [(0.0, np.inf)] * len(sds) + [
@@ -91,7 +92,9 @@ class Scaled(Structure):
             all_names.append("nugget")
             all_start.append(0.1)
             limits.append((0.0, 1.0))
-        return Parameters(tuple(all_names), all_start, limits, tuple(range(len(sds))))
+        scales = tuple(range(len(sds)))
+        even = scales if len(sds) == 1 or not self.correlated else ()
+        return Parameters(tuple(all_names), all_start, limits, scales, even)
 
     def _split(self, phi: ArrayLike) -> tuple[Array, Array, float]:
         """Return the k standard deviations, psi and the nugget."""

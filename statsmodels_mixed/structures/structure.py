@@ -36,14 +36,25 @@ class Parameters(NamedTuple):
     bounds : array_like, shape (m, 2)
         Least and greatest value; may be infinite.
     scales : sequence of int
-        Positions of the standard deviations: Sigma does not change with their signs, and is
-        multiplied by c^2 when all of them are multiplied by c. Empty if there are none.
+        Positions of the standard deviations: Sigma is multiplied by c^2 when all of them are
+        multiplied by c. Empty if there are none.
+    even : sequence of int, optional
+        Positions of those with whose signs Sigma does not change, so that a search may go through
+        zero; a single standard deviation by default.
     """
 
     names: Sequence[str]
     start: ArrayLike
     bounds: ArrayLike
     scales: Sequence[int] = ()
+    even: Sequence[int] | None = None
+
+    @property
+    def even_scales(self) -> Sequence[int]:
+        """Positions of the standard deviations with whose signs Sigma does not change."""
+        if self.even is not None:
+            return self.even
+        return self.scales if len(self.scales) == 1 else ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +173,7 @@ class Structure(ABC):
     def natural(self, phi: ArrayLike) -> Natural:
         """Return what is reported: by default the parameters themselves."""
         phi = np.asarray(phi, dtype=float)
-        names, _, _, scales = self.read()
+        names, _, _, scales, _ = self.read()
         mask = np.isin(np.arange(len(phi)), np.asarray(scales, dtype=int))
         values = np.where(mask, np.abs(phi), phi)
         slopes = np.where(mask & (phi < 0), -1.0, 1.0)
@@ -177,7 +188,7 @@ class Structure(ABC):
             Guesses at the standard deviations of the effects.
         """
         sds = np.asarray(sds, dtype=float)
-        _, start, _, scales = self.read()
+        _, start, _, scales, _ = self.read()
         phi = np.array(start, dtype=float)
         at = np.asarray(scales, dtype=int)
         if len(at) == self.k:

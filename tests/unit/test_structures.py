@@ -125,6 +125,28 @@ def test_relative_form_has_a_one_in_its_corner(name, options, positions):
     assert relative.second_derivatives(psi).shape == (len(psi), len(psi), 4, 4)
 
 
+@pytest.mark.parametrize(("name", "options", "positions"), CASES)
+def test_rescaled_coordinates(name, options, positions):
+    free, x = somewhere(bound(name, options, positions))
+    np.testing.assert_allclose(free.sigma(free.rescaled(x, 3.0)), 9.0 * free.sigma(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "options", "positions"), CASES)
+def test_coordinates_stay_within_the_bounds(name, options, positions):
+    """Of either sign only where Sigma does not change with it."""
+    structure = bound(name, options, positions)
+    for seed in range(5):
+        free, x = somewhere(structure, seed)
+        phi = free.phi(-4.0 * x)
+        even = list(structure.read().even_scales)
+        other = phi.copy()
+        other[even] *= -1.0
+        np.testing.assert_array_equal(structure.sigma(other), structure.sigma(phi))
+        low, high = np.asarray(structure.read().bounds, float).T
+        kept = np.delete(np.arange(len(phi)), even)
+        assert (low[kept] <= phi[kept]).all() and (phi[kept] <= high[kept]).all()
+
+
 def test_values_of_the_kinds():
     """The formulas in Pinheiro and Bates (2000), section 5.3, and the manual of glmmTMB."""
     d = np.abs(TIMES[:, None] - TIMES[None, :])
