@@ -79,6 +79,8 @@ def test_lower_bounds(dyestuff, sleep):
     data = datasets.load("sleepstudy")
     model = smf.mixedlm2("reaction ~ days + zerocorr(days | subj)", data)
     assert model.fit().lowerbd.tolist() == [0.0, 0.0]
+    residual = smf.mixedlm2("reaction ~ days", data, residual="ar1(days | subj)").fit()
+    assert residual.lowerbd.shape == (0,) and residual.b == [] == residual.lambda_
 
 
 def test_conditional_modes(dyestuff, fit):

@@ -74,7 +74,7 @@ class ShortNames(MixedModelResults):
     @property
     def lowerbd(self) -> Array:
         """Lower bounds of theta: 0 on the diagonal of a factor, none below it."""
-        bounds = []
+        bounds = [np.empty(0)]
         for block in self.layout.blocks:
             columns, rows = np.nonzero(block.pattern.T)
             bounds.append(np.where(rows == columns, 0.0, -np.inf))
