@@ -21,7 +21,7 @@ from importlib.metadata import version as _version
 
 import statsmodels.formula.api as _smf
 
-from . import datasets, errors, inference
+from . import datasets, errors, families, inference
 from .errors import (
     ConvergenceWarning,
     DataError,
@@ -86,6 +86,7 @@ __all__ = [
     "__version__",
     "datasets",
     "errors",
+    "families",
     "fulldummy",
     "inference",
     "meta",

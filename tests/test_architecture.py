@@ -50,6 +50,7 @@ ROOMS = (
     "models",
     "meta_analysis",
     "inference",
+    "families",
     "datasets",
     "__init__",
     "__main__",

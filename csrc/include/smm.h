@@ -314,8 +314,30 @@ typedef enum {
     SMM_POISSON = 2,          /* mu */
     SMM_GAMMA = 3,            /* phi mu^2 */
     SMM_INVERSE_GAUSSIAN = 4, /* phi mu^3 */
-    SMM_NEGATIVE_BINOMIAL = 5 /* mu + phi mu^2 */
+    SMM_NEGATIVE_BINOMIAL = 5, /* mu + phi mu^2 */
+    /* from here on, with the observed information only; densities are in density.c */
+    SMM_NEGATIVE_BINOMIAL_1 = 6, /* mu (1 + phi) */
+    SMM_GENERALIZED_POISSON = 7, /* phi mu */
+    SMM_COM_POISSON = 8,         /* about phi mu */
+    SMM_BETA = 9,                /* mu (1 - mu) / (1 + phi) */
+    SMM_BETA_BINOMIAL = 10,      /* mu (1 - mu) (w + phi) / (w (1 + phi)), of a proportion */
+    SMM_STUDENT_T = 11,          /* phi^2 f / (f - 2), f degrees of freedom; phi is the scale */
+    SMM_LOGNORMAL = 12,          /* phi^2 */
+    SMM_TWEEDIE = 13,            /* phi mu^p */
+    SMM_ORDERED_BETA = 14,       /* of a beta in (0, 1), with probabilities of 0 and 1 */
+    SMM_ORDERED = 15,            /* ordered categories 0, 1, ... */
+    SMM_TRUNCATED = 64           /* added to a distribution of counts: without zeros */
 } smm_distribution;
+
+/* What zeros are besides, with the probability pi of parameter 3 of a row. */
+typedef enum {
+    SMM_NO_ZEROS = 0,
+    SMM_INFLATED = 1, /* mixed into the distribution with probability pi */
+    SMM_HURDLE = 2    /* all of them: pi is the probability of 0 */
+} smm_zeros;
+
+/* Parameters of a row besides eta, and columns of `smm_row_derivatives`. */
+enum { SMM_ROW_PARAMETERS = 4, SMM_ROW_DERIVATIVES = 16 };
 
 typedef enum {
     SMM_IDENTITY = 0,
@@ -347,6 +369,19 @@ int smm_family_rows(const smm_family *family, int64_t n, const double *y, const 
                     const double *eta, double zeta, double *loglik, double *l, double *w,
                     double *wo, double *dw, double *loglik_zeta, double *l_zeta, double *w_zeta);
 
+/* Log-likelihood of rows with all parameters, and its derivatives. The parameters of a row besides
+ * eta are, in this order: log phi; up to two more of the distribution (log degrees of freedom of
+ * Student's t, logit(p - 1) of Tweedie's, the first threshold and the log distance to the second of
+ * ordered beta; the upper and the lower threshold of ordered categories are 0 and 1, the upper one
+ * of the last category +inf); logit pi of zeros.
+ *   outer  (n x 4) row-major
+ *   out    (n x 16) row-major: d^k/d eta^k for k = 0, ..., 3, then for k = 0, 1, 2 the derivatives in the
+ *          four parameters of d^k/d eta^k
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_row_derivatives(const smm_family *family, int zeros, int64_t n, const double *y,
+                        const double *weights, const double *eta, const double *outer,
+                        double *out);
+
 /* Prepare a generalized model of a design.
  *   y (n), weights (n, >= 0; a row of weight 0 says nothing) or NULL, offset (n) or NULL:
  *   borrowed.
@@ -355,6 +390,18 @@ int smm_family_rows(const smm_family *family, int64_t n, const double *y, const 
 int smm_glmm_create(const smm_design *design, const smm_family *family, const double *y,
                     const double *weights, const double *offset, smm_glmm **out);
 void smm_glmm_destroy(smm_glmm *glmm);
+
+/* Let the parameters of the rows besides eta be linear: parameter j of row i is
+ * constant[j] + X[j] (i, :) kappa, with one vector kappa (columns) for all that takes the place of
+ * the log dispersion behind beta.
+ *   X         (4): (n x columns) row-major or NULL; +inf in the first column of X[0] says that the
+ *             parameter is +inf. Borrowed
+ *   constant  (4)
+ *   zeros     smm_zeros
+ * The family has to have the observed information. To be called once, before the approximation is chosen.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
+int smm_glmm_set_sides(smm_glmm *glmm, int32_t columns, const double *const *X,
+                       const double *constant, int zeros);
 
 /* Choose the approximation.
  *   fast     1: beta is profiled out inside PIRLS and is no parameter of the objective.

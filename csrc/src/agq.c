@@ -88,8 +88,10 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
     int32_t levels = d->levels[0], total = g->nodes_total, k = d->cols[0];
     const double *T = ws->T;
     double *E = g->node_E, *l = g->work, *loglik = g->trial, *zl = g->zc, *x = ws->small_tmp;
-    int dispersion = smm_has_dispersion(g->family.distribution);
-    double *loglik_zeta = dispersion ? g->trial_zeta : NULL;
+    int sides = g->sides.columns > 0;
+    int dispersion = !sides && smm_has_dispersion(g->family.distribution);
+    double *loglik_zeta = sides ? g->sides.node : dispersion ? g->trial_zeta : NULL;
+    if (sides) memset(g->sides.slope, 0, 4 * sizeof(double) * (size_t)d->n);
     memset(E, 0, sizeof(double) * (size_t)levels * (size_t)k * (size_t)k);
     memset(g->lbar, 0, sizeof(double) * (size_t)d->n);
     *zeta_part = g->saturated_sum_zeta;
@@ -101,6 +103,8 @@ void smm_quadrature_gradient(smm_glmm *g, double *zeta_part)
             double share = g->node_log[(size_t)d->node_of[0][d->refs[0][i]] * total + node];
             g->lbar[i] += share * l[i];
             if (dispersion) *zeta_part += share * loglik_zeta[i];
+            for (int o = 0; sides && o < 4; o++)
+                g->sides.slope[4 * i + o] += share * loglik_zeta[4 * i + o];
         }
         double *slope = x + k;
         for (int32_t j = 0; j < levels; j++) {

@@ -16,11 +16,12 @@
  * The deviances of large counts are small differences of large numbers; they are written so
  * that their errors are of the order of |y - mu| only.
  */
-#include "smm_glmm.h"
+#include "smm_density.h"
 
 int smm_has_dispersion(int distribution)
 {
-    return distribution != SMM_BINOMIAL && distribution != SMM_POISSON;
+    int plain = distribution & ~SMM_TRUNCATED;
+    return plain != SMM_BINOMIAL && plain != SMM_POISSON && plain != SMM_ORDERED;
 }
 
 /* log(y / mu) for y > 0, t = (y - mu) / mu. */
@@ -173,11 +174,35 @@ static double gaussian_row(double y, double k, const smm_mean *x, int observed, 
     return -0.5 * k * r * r;
 }
 
+/* By the density with all of its derivatives. As an expectation serves the observed information
+ * where it is safely positive. */
+static void density_row(const smm_family *f, double phi, double y, double m, double eta,
+                        smm_row *out)
+{
+    double outer[SMM_OUTER] = {log(phi)};
+    smm_jet x = smm_density(f, SMM_NO_ZEROS, y, m, eta, outer);
+    double least = 0.1 * smm_density_information(f, m, eta, outer);
+    *out = (smm_row){
+        .loglik = x.c[0],
+        .l = x.c[1],
+        .wo = -x.c[2],
+        .we = -x.c[2] >= least ? -x.c[2] : 10 * least,
+        .dw = -x.c[3],
+        .loglik_zeta = x.d[0][0],
+        .l_zeta = x.d[1][0],
+        .w_zeta = -x.d[2][0],
+    };
+}
+
 void smm_family_row(const smm_family *f, double phi, double y, double m, double eta, smm_row *out)
 {
     smm_mean x;
     *out = (smm_row){0};
     if (m == 0) return;
+    if (f->distribution > SMM_NEGATIVE_BINOMIAL) {
+        density_row(f, phi, y, m, eta, out);
+        return;
+    }
     smm_inverse_link(f->link, f->power, eta, &x);
     double k = m / phi;
     switch (f->distribution) {
@@ -206,8 +231,11 @@ void smm_family_row(const smm_family *f, double phi, double y, double m, double 
 
 int smm_family_valid(const smm_family *f)
 {
-    return f->distribution >= SMM_GAUSSIAN && f->distribution <= SMM_NEGATIVE_BINOMIAL &&
-           f->link >= SMM_IDENTITY && f->link <= SMM_POWER &&
+    int plain = f->distribution & ~SMM_TRUNCATED, truncated = plain != f->distribution;
+    int count = plain == SMM_POISSON ||
+                (plain >= SMM_NEGATIVE_BINOMIAL && plain <= SMM_COM_POISSON);
+    return plain >= SMM_GAUSSIAN && plain <= SMM_ORDERED && (count || !truncated) &&
+           (f->distribution <= SMM_NEGATIVE_BINOMIAL || f->observed) && f->link >= SMM_IDENTITY && f->link <= SMM_POWER &&
            (f->link != SMM_POWER || (f->power != 0 && isfinite(f->power))) &&
            (f->observed == 0 || f->observed == 1);
 }

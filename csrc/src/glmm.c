@@ -73,6 +73,7 @@ void smm_glmm_destroy(smm_glmm *g)
     if (!g) return;
     smm_allocator mem = g->ws->design->mem;
     smm_workspace_destroy(g->ws);
+    smm_sides_destroy(g);
     smm_release(&mem, g->arena);
     smm_release(&mem, g->nodes);
     smm_release(&mem, g->log_weights);
@@ -130,7 +131,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
 int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *nodes,
                            const double *log_weights)
 {
-    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) || (fast != 0 && fast != 1))
+    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) || (fast != 0 && fast != 1) || (fast && g->sides.columns))
         return SMM_EINVAL;
     const smm_design *d = g->ws->design;
     int64_t total = 1;
@@ -173,7 +174,7 @@ int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *
 int32_t smm_glmm_parameters(const smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
-    return d->ntheta + (g->fast ? 0 : d->p) + smm_has_dispersion(g->family.distribution);
+    return d->ntheta + (g->fast ? 0 : d->p) + smm_tail_parameters(g);
 }
 
 int smm_glmm_set_unit(smm_glmm *g, double unit)
@@ -227,6 +228,10 @@ static void take_parameters(smm_glmm *g, const double *parameters)
         memcpy(g->beta, parameters, sizeof(double) * (size_t)d->p);
         parameters += d->p;
         smm_fixed_predictor(g);
+    }
+    if (g->sides.columns) {
+        smm_sides_take(g, parameters);
+        return;
     }
     g->zeta = smm_has_dispersion(g->family.distribution) ? *parameters : 0;
     smm_rows_dispersion(g);

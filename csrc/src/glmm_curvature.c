@@ -69,7 +69,10 @@ int smm_glmm_curvature(smm_glmm *g, double *hessian)
                 hessian[nt + c + (size_t)i * np] = hessian[i + (size_t)(nt + c) * np] =
                     g->HW[i + (size_t)c * nt];
         }
-    if (smm_has_dispersion(g->family.distribution)) {
+    if (g->sides.columns) {
+        int32_t at = np - g->sides.columns;
+        smm_sides_curvature(g, hessian + at + (size_t)at * np, np);
+    } else if (smm_has_dispersion(g->family.distribution)) {
         int32_t z = np - 1;
         hessian[z + (size_t)z * np] = 2 * fmax(g->score_zeta_sq, 1e-8);
     }
@@ -90,12 +93,12 @@ static smm_problem generalized_problem(smm_glmm *g)
     int32_t n = smm_glmm_parameters(g), nt = g->ws->design->ntheta;
     smm_theta_scale(g->ws, g->scale); /* Z does not change, nor does the state it asks for */
     for (int32_t i = 0; i < n; i++) {
-        int is_zeta = smm_has_dispersion(g->family.distribution) && i == n - 1;
+        int is_zeta = i >= n - smm_tail_parameters(g);
         g->scale[i] = is_zeta ? 1 : i < nt ? g->scale[i] * g->unit : g->unit;
     }
     /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
      * disturb a model that is right to about a tenth. */
-    int memory = smm_has_dispersion(g->family.distribution) ? SMM_MEMORY : 0;
+    int memory = smm_tail_parameters(g) ? SMM_MEMORY : 0;
     return (smm_problem){
         .design = g->ws->design,
         .n = smm_glmm_parameters(g),

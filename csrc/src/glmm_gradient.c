@@ -8,7 +8,9 @@
  *
  *     d/d beta    = X'(-2 l + c - wo s)
  *     d/d theta_k = -2 (Z'l)'D_k u + 2 tr(K Lambda'Z'WZ D_k) + (Z'(c - wo s))'D_k u + v'D_k'Z'l
- *     d/d zeta    = -2 d loglik/d zeta + a'dw/d zeta + s'dl/d zeta.
+ *     d/d zeta    = -2 d loglik/d zeta + a'dw/d zeta + s'dl/d zeta,
+ *
+ * the last one by row where each has parameters of its own (sides.c).
  *
  * Quadrature has the same gradient with another K, with G0 not zero and with l and Z'l u'
  * replaced by averages over the nodes (agq.c). When beta is profiled out, v also has a
@@ -25,6 +27,8 @@ static int node_averages(smm_glmm *g, double *zeta_part)
     memcpy(g->lbar, g->l, sizeof(double) * (size_t)d->n);
     memset(g->direct, 0, sizeof(double) * (size_t)g->ws->T_at[d->nterms]);
     memset(g->v, 0, sizeof(double) * (size_t)d->q); /* -2 G0 */
+    if (g->sides.columns)
+        memcpy(g->sides.slope, g->sides.loglik, 4 * sizeof(double) * (size_t)d->n);
     *zeta_part = g->loglik_zeta;
     if (g->points > 1) {
         smm_quadrature_gradient(g, zeta_part);
@@ -58,10 +62,14 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     smm_accumulate_trace(ws);
     memcpy(g->tk, ws->GT, sizeof(double) * (size_t)ws->T_at[d->nterms]);
     smm_row_variances(ws, c);
-    int dispersion = smm_has_dispersion(g->family.distribution);
+    const smm_sides *sides = &g->sides;
+    int several = sides->columns > 0;
+    int dispersion = !several && smm_has_dispersion(g->family.distribution);
     double zeta_gradient = -2 * zeta_part;
     if (dispersion)
         for (int64_t i = 0; i < n; i++) zeta_gradient += c[i] * g->w_zeta[i];
+    for (int64_t i = 0; several && i < 4 * n; i++)
+        sides->slope[i] = -2 * sides->slope[i] + c[i / 4] * sides->w[i];
     for (int64_t i = 0; i < n; i++) c[i] *= g->dw[i];
     smm_z_transpose(g, c, g->zc);
     smm_apply_lambda_t(ws, g->zc, g->u_old, 1);
@@ -83,6 +91,8 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     smm_random_predictor(g, g->v, g->u_old, adjoint);
     if (dispersion)
         for (int64_t i = 0; i < n; i++) zeta_gradient += adjoint[i] * g->l_zeta[i];
+    for (int64_t i = 0; several && i < 4 * n; i++)
+        sides->slope[i] += adjoint[i / 4] * sides->l[i];
     for (int64_t i = 0; i < n; i++) c[i] -= g->wo[i] * adjoint[i];
     smm_z_transpose(g, c, g->zc);
 
@@ -109,6 +119,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
         next += p;
     }
     if (dispersion) *next = zeta_gradient;
+    if (several) smm_sides_gradient(g, next);
     for (int32_t i = 0; i < np; i++)
         if (!isfinite(gradient[i])) return smm_fail(SMM_ENONFINITE, np, gradient);
     memcpy(g->u_good, g->u, sizeof(double) * (size_t)d->q);

@@ -36,12 +36,14 @@ static int is_concave(const smm_family *f)
         return power == -1 || power == -2;
     case SMM_NEGATIVE_BINOMIAL:
         return f->link == SMM_LOG;
-    default:
+    case SMM_GAUSSIAN:
         return power == 1;
+    default: /* nearly so; two searches for every evaluation would not pay */
+        return 1;
     }
 }
 
-int smm_modes_unique(const smm_glmm *g) { return is_concave(&g->family); }
+int smm_modes_unique(const smm_glmm *g) { return g->sides.columns || is_concave(&g->family); }
 
 static size_t bytes(int64_t n) { return sizeof(double) * (size_t)n; }
 

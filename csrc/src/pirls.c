@@ -153,7 +153,7 @@ static double newton_tolerance(const smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
     const double *rms = g->ws->zrms;
-    int scaled = g->family.distribution != SMM_NEGATIVE_BINOMIAL; /* information by 1 / phi */
+    int scaled = g->family.distribution < SMM_NEGATIVE_BINOMIAL; /* information by 1 / phi */
     double gain = 0, unit = g->row_unit * (scaled ? exp(0.5 * g->zeta) : 1);
     for (int32_t t = 0; t < d->nterms; rms += d->cols[t++])
         for (int32_t c = 0; c < d->cols[t]; c++)

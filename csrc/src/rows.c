@@ -153,6 +153,10 @@ void smm_rows(smm_glmm *g)
 {
     int64_t n = g->ws->design->n;
     g->loglik_zeta = g->score_zeta_sq = 0;
+    if (g->sides.columns) {
+        smm_sides_rows(g);
+        return;
+    }
     if (g->kernel == 1) {
         g->loglik = rows_logit(n, g->y, g->eta, g->l, g->we, g->dw) - g->saturated;
         return;
@@ -188,12 +192,17 @@ double smm_rows_rounding(const smm_glmm *g)
     return 4 * DBL_EPSILON * (sum + fabs(g->loglik));
 }
 
-/* Log-likelihood of each row and its derivatives at another eta; loglik_zeta may be NULL. */
+/* Log-likelihood of each row and its derivatives at another eta; loglik_zeta may be NULL. With
+ * parameters of rows the latter is (n x 4). */
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta)
 {
     int64_t n = g->ws->design->n;
     double phi = exp(g->zeta);
+    if (g->sides.columns) {
+        smm_sides_rows_at(g, eta, loglik, l, loglik_zeta);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         double m = g->weights ? g->weights[i] : 1, y = g->y[i];
         if (g->kernel == 1) {

@@ -49,6 +49,7 @@ double smm_saturated(int distribution, double phi, double y, double m, double *d
     double k = m / phi;
     *d_zeta = 0;
     if (m == 0) return 0;
+    if (distribution > SMM_NEGATIVE_BINOMIAL) return smm_density_constant(distribution, y, m);
     switch (distribution) {
     case SMM_BINOMIAL:
         return binomial(y, m);

@@ -36,6 +36,17 @@ typedef struct {
     double loglik, l, we, wo, dw, loglik_zeta, l_zeta, w_zeta;
 } smm_row;
 
+/* Parameters of the rows besides eta as linear functions of kappa; see sides.c. */
+typedef struct {
+    int32_t columns;    /* 0: there are none, but perhaps a dispersion */
+    const double *X[4]; /* borrowed */
+    double constant[4];
+    int zeros;
+    double *kappa, *score;                 /* (columns) this and what follows is owned */
+    double *outer;                         /* (n x 4) the parameters */
+    double *loglik, *l, *w, *slope, *node; /* (n x 4) derivatives in them; see sides.c */
+} smm_sides;
+
 struct smm_glmm {
     smm_workspace *ws; /* its A, ZXy and XXy are reformed with working weights */
     smm_family family;
@@ -77,7 +88,11 @@ struct smm_glmm {
     double *node_E; /* (levels x k x k): E_j of agq.c; owned with node_log */
     double *scale, *run_vectors, *run_matrices, *run_pairs, *HW, *theta_block;
     double loglik, loglik_zeta, score_zeta_sq, usq, logdet, value;
+    smm_sides sides;
 };
+
+/* density.c */
+double smm_density_constant(int distribution, double y, double m);
 
 /* saturated.c: for one row, with its derivative in zeta */
 double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta);
@@ -86,6 +101,16 @@ double smm_saturated(int distribution, double phi, double y, double m, double *d
 int smm_family_valid(const smm_family *family);
 void smm_family_row(const smm_family *family, double phi, double y, double m, double eta,
                     smm_row *out);
+
+/* sides.c */
+int32_t smm_tail_parameters(const smm_glmm *g); /* of the objective, behind beta */
+void smm_sides_take(smm_glmm *g, const double *kappa);
+void smm_sides_rows(smm_glmm *g);
+void smm_sides_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
+                       double *slopes);
+void smm_sides_gradient(const smm_glmm *g, double *gradient);
+void smm_sides_curvature(const smm_glmm *g, double *hessian, int32_t ld);
+void smm_sides_destroy(smm_glmm *g);
 
 /* rows.c */
 void smm_rows_prepare(smm_glmm *g);

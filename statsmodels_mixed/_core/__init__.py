@@ -5,7 +5,8 @@
 """
 
 from .coordinates import Coordinates
-from .generalized import CoreGeneralized, GeneralizedSolution, family_rows
+from .families import family_rows, row_derivatives
+from .generalized import CoreGeneralized, GeneralizedSolution
 from .memory import is_beyond_memory
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
@@ -32,4 +33,5 @@ __all__ = [
     "family_rows",
     "is_beyond_memory",
     "one_blas_thread",
+    "row_derivatives",
 ]

@@ -5,97 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
 from .boundary import check, doubles, floats, is_trial_failure
+from .families import ZEROS, core_family
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions
 from .structure import CoreDesign
 from .threads import blas_threads
 
-__all__ = ["CoreGeneralized", "GeneralizedSolution", "family_rows"]
+__all__ = ["CoreGeneralized", "GeneralizedSolution"]
 
 Array = NDArray[np.float64]
-
-DISTRIBUTIONS = {
-    "gaussian": lib.SMM_GAUSSIAN,
-    "binomial": lib.SMM_BINOMIAL,
-    "poisson": lib.SMM_POISSON,
-    "gamma": lib.SMM_GAMMA,
-    "inverse_gaussian": lib.SMM_INVERSE_GAUSSIAN,
-    "negative_binomial": lib.SMM_NEGATIVE_BINOMIAL,
-}
-LINKS = {
-    "identity": lib.SMM_IDENTITY,
-    "log": lib.SMM_LOG,
-    "logit": lib.SMM_LOGIT,
-    "probit": lib.SMM_PROBIT,
-    "cloglog": lib.SMM_CLOGLOG,
-    "loglog": lib.SMM_LOGLOG,
-    "cauchit": lib.SMM_CAUCHIT,
-    "power": lib.SMM_POWER,
-}
-
-
-def _family(distribution: str, link: str, power: float, observed: bool) -> Any:
-    family = ffi.new("smm_family *")
-    family.distribution = DISTRIBUTIONS[distribution]
-    family.link = LINKS[link]
-    family.power = power
-    family.observed = int(observed)
-    return family
-
-
-def family_rows(
-    distribution: str,
-    link: str,
-    y: Array,
-    eta: Array,
-    *,
-    weights: Array | None = None,
-    zeta: float = 0.0,
-    power: float = 1.0,
-    observed: bool = False,
-) -> dict[str, Array]:
-    """Return the log-likelihood of every row and its derivatives.
-
-    Parameters
-    ----------
-    distribution, link : str
-    y, eta : ndarray, shape (n,)
-    weights : ndarray, shape (n,), optional
-    zeta : float
-        Log dispersion.
-    power : float
-        Exponent of the power link.
-    observed : bool
-        Whether ``w`` is the observed information rather than the expected one.
-
-    Returns
-    -------
-    dict of ndarray, shape (n,)
-        ``loglik``, ``l``, ``w``, ``wo``, ``dw``, ``loglik_zeta``, ``l_zeta``, ``w_zeta``.
-    """
-    y = floats(y, y.shape, "y")
-    eta = floats(eta, y.shape, "eta")
-    given = None if weights is None else floats(weights, y.shape, "weights")
-    names = ("loglik", "l", "w", "wo", "dw", "loglik_zeta", "l_zeta", "w_zeta")
-    out = {name: np.empty(y.shape) for name in names}
-    status = lib.smm_family_rows(
-        _family(distribution, link, power, observed),
-        len(y),
-        doubles(y),
-        ffi.NULL if given is None else doubles(given),
-        doubles(eta),
-        zeta,
-        *(doubles(out[name]) for name in names),
-    )
-    check(status, "evaluate the family")
-    return out
 
 
 @dataclass(frozen=True)
@@ -172,7 +96,7 @@ class CoreGeneralized:
         out = ffi.new("smm_glmm **")
         status = lib.smm_glmm_create(
             design.handle,
-            _family(distribution, link, power, observed),
+            core_family(distribution, link, power, observed),
             doubles(self._y),
             ffi.NULL if self._weights is None else doubles(self._weights),
             ffi.NULL if self._offset is None else doubles(self._offset),
@@ -183,6 +107,23 @@ class CoreGeneralized:
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_glmm_destroy(handle)
         )
+
+    def set_sides(self, X: Sequence[Array | None], constant: Array, zeros: str) -> None:
+        """Make the four parameters of a row besides eta linear; see `smm_glmm_set_sides`."""
+        columns = next(x.shape[1] for x in X if x is not None)
+        shape = (self.design.n, columns)
+        self._sides = [None if x is None else floats(x, shape, "X") for x in X]
+        pointers = ffi.new(
+            "double *[4]", [ffi.NULL if x is None else doubles(x) for x in self._sides]
+        )
+        status = lib.smm_glmm_set_sides(
+            self.handle,
+            columns,
+            pointers,
+            doubles(floats(constant, (4,), "constant")),
+            ZEROS[zeros],
+        )
+        check(status, "set the parameters of the rows")
 
     def set_approximation(self, fast: bool, nodes: Array, log_weights: Array) -> None:
         """Choose the approximation; one node is Laplace's."""

@@ -36,7 +36,6 @@ __all__ = ["SimulatedResiduals", "SimulationTest", "simulated_residuals"]
 
 Array = NDArray[np.float64]
 
-DISCRETE = ("binomial", "poisson", "negative_binomial")
 # The stream that breaks ties; no draw has it.
 TIES = 2**32 - 1
 
@@ -285,7 +284,7 @@ def simulated_residuals(
     y, root = result.kept_design().y, read_seed(seed)
     drawn = simulate(result, n, seed=root, re=re)
     spec = result.estimates.spec
-    discrete = spec is not None and spec.family in DISCRETE
+    discrete = spec is not None and spec.discrete
     columns = np.column_stack([y, drawn])
     uniform = stream(root, TIES).random(columns.shape)
     if discrete:

@@ -144,6 +144,11 @@ def prepare(
         If there are too few rows.
     """
     _check_options(design, n_agq, hessian)
+    if hessian == "expected" and spec.own:
+        raise OptionError(
+            f'hessian="expected" is not possible for the family {spec.family}, whose expected '
+            "information has no closed form: leave hessian= out."
+        )
     structure = structure or generalized_structure(design)
     basis = structure.basis
     if design.X.shape[0] <= len(basis.columns):

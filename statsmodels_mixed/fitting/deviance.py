@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import OptionError
 from .families import FamilySpec, family_object
 
 __all__ = ["deviance_residuals"]
@@ -42,6 +43,11 @@ def deviance_residuals(
     -------
     ndarray, shape (n,)
     """
+    if spec.own:
+        raise OptionError(
+            f"the family {spec.family} has no deviance residuals: take resid_pearson, or "
+            "simulated residuals."
+        )
     d = y - mu
     match spec.family:
         case "poisson":

@@ -20,6 +20,8 @@ from statsmodels.genmod import families as sm_families
 from statsmodels.genmod.families import links as sm_links
 
 from ..errors import OptionError
+from . import distributions
+from .own_family import OwnFamily
 
 __all__ = [
     "FamilySpec",
@@ -39,8 +41,9 @@ class FamilySpec:
     Parameters
     ----------
     family : str
-        ``"gaussian"``, ``"binomial"``, ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``
-        or ``"negative_binomial"`` (type 2, variance mu + alpha mu^2).
+        ``"gaussian"``, ``"binomial"``, ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``,
+        ``"negative_binomial"`` (type 2, variance mu + alpha mu^2), or the `name` of one of
+        `distributions`.
     link : str
         ``"identity"``, ``"log"``, ``"logit"``, ``"probit"``, ``"cloglog"``, ``"loglog"``,
         ``"cauchit"`` or ``"power"``.
@@ -60,6 +63,36 @@ class FamilySpec:
     def normal(self) -> bool:
         """Whether responses have a normal distribution about the linear predictor."""
         return (self.family, self.link) == ("gaussian", "identity")
+
+    @property
+    def own(self) -> bool:
+        """Whether the family is one that statsmodels does not have."""
+        return self.family in _OWN
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the dispersion is a factor phi of the variance."""
+        return self.has_dispersion and not self.own and self.family != "negative_binomial"
+
+    @property
+    def support(self) -> str:
+        """Responses: ``"real"``, ``"counts"``, ``"positive"``, ``"shares"`` or ``"trials"``."""
+        return _OWN[self.family].support if self.own else _SUPPORT[self.family]
+
+    @property
+    def copies(self) -> bool:
+        """Whether weights multiply the likelihood of a row and have no part in its response."""
+        return self.family == "negative_binomial" or (self.own and self.support != "trials")
+
+    @property
+    def discrete(self) -> bool:
+        """Whether responses are counts, or proportions of trials."""
+        return self.support in ("counts", "trials")
+
+    @property
+    def information(self) -> str:
+        """The information that the Laplace approximation takes if nothing is said."""
+        return "observed" if self.own else "expected"
 
     @property
     def canonical(self) -> bool:
@@ -83,6 +116,26 @@ _FAMILIES: dict[type, str] = {
     sm_families.Gamma: "gamma",
     sm_families.InverseGaussian: "inverse_gaussian",
     sm_families.NegativeBinomial: "negative_binomial",
+}
+_OWN: dict[str, type[OwnFamily]] = {
+    kind.name: kind
+    for kind in (
+        distributions.NegativeBinomial1,
+        distributions.GeneralizedPoisson,
+        distributions.ConwayMaxwellPoisson,
+        distributions.Beta,
+        distributions.BetaBinomial,
+        distributions.Lognormal,
+    )
+}
+_FAMILIES.update({kind: name for name, kind in _OWN.items()})
+_SUPPORT = {
+    "gaussian": "real",
+    "binomial": "trials",
+    "poisson": "counts",
+    "gamma": "positive",
+    "inverse_gaussian": "positive",
+    "negative_binomial": "counts",
 }
 _KINDS: dict[str, Any] = {name: kind for kind, name in _FAMILIES.items()}
 _WITHOUT_DISPERSION = ("binomial", "poisson")
@@ -151,10 +204,16 @@ def read_family(family: Any) -> FamilySpec:
             f"family= is a family of statsmodels, one of {known}, not {_shown(family)}."
         )
     link, power = _read_link(family.link)
-    if link in _MEAN_BELOW_ONE and name not in ("binomial", "gaussian"):
+    shares = name in ("binomial", "beta", "beta_binomial")
+    if link in _MEAN_BELOW_ONE and not shares and name != "gaussian":
         raise OptionError(
             f"the link {link} keeps the mean below 1, which the mean of a "
             f"{type(family).__name__} is not: choose another link, such as log."
+        )
+    if link not in _MEAN_BELOW_ONE and shares and name != "binomial":
+        raise OptionError(
+            f"the link {link} gives means outside of (0, 1), which the mean of a "
+            f"{type(family).__name__} is not: choose another link, such as logit."
         )
     return FamilySpec(name, link, power, name not in _WITHOUT_DISPERSION)
 
@@ -191,7 +250,8 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
     spec : FamilySpec
         Distribution and link.
     dispersion : float
-        alpha of a negative binomial; the objects of other families hold no dispersion.
+        alpha of a negative binomial, or that of a family statsmodels does not have; the objects
+        of other families hold none.
     """
     link = sm_links.Power(spec.power) if spec.link == "power" else _LINK_MAKERS[spec.link]()
     kind = _KINDS[spec.family]
@@ -200,6 +260,8 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
         warnings.simplefilter("ignore")
         if spec.family == "negative_binomial":
             return kind(link, alpha=dispersion, check_link=False)
+        if spec.own:
+            return kind(link, dispersion, check_link=False)
         return kind(link, check_link=False)
 
 

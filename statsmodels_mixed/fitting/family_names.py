@@ -51,6 +51,13 @@ _FAMILIES = {
     "nb2": "negative_binomial",
     "negbin": "negative_binomial",
     "wald": "inverse_gaussian",
+    "nbinom1": "negative_binomial1",
+    "nb1": "negative_binomial1",
+    "negativebinomial2": "negative_binomial",
+    "genpois": "generalized_poisson",
+    "compois": "conway_maxwell_poisson",
+    "compoisson": "conway_maxwell_poisson",
+    "betafamily": "beta",
 }
 _LINKS = {
     "logistic": "logit",

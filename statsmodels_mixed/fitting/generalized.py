@@ -61,7 +61,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
     zeta = []
     if spec.has_dispersion:
-        zeta = [np.log(start_dispersion(spec, design.y, mu, family))]
+        zeta = [np.log(start_dispersion(spec, design.y, mu, family, design.weights))]
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y))))
     gamma, unit = usable_coefficients(
@@ -289,7 +289,7 @@ def _estimates(
         cov_conditional=basis.covariance(solution.xvx_inverse),
         dispersion=solution.dispersion,
         objective=report.objective,
-        deviance=report.objective + 2.0 * solution.saturated,
+        deviance=np.nan if spec.own else report.objective + 2.0 * solution.saturated,
         logdet_omega=solution.logdet_omega,
         u=by_term(solution.u),
         b=by_term(solution.b),

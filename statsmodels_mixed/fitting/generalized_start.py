@@ -75,9 +75,15 @@ def glm_coefficients(
     return gamma, mu
 
 
-def start_dispersion(spec: FamilySpec, y: Array, mu: Array, family: Any) -> float:
+def start_dispersion(
+    spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array | None = None
+) -> float:
     """Return a moment estimate of phi, or of alpha for the negative binomial."""
     with np.errstate(all="ignore"):
+        if spec.own:
+            moment = family.start_dispersion(y, mu, weights)
+            usable = np.isfinite(moment) and moment > 0
+            return min(max(float(moment), 1e-3), 1e4) if usable else 1.0
         if spec.family == "negative_binomial":
             moment = float(np.mean(((y - mu) ** 2 - mu) / mu**2))
             return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
@@ -136,6 +142,7 @@ def usable_coefficients(
                 weights=weights,
                 zeta=zeta,
                 power=spec.power,
+                observed=spec.own,
             )
             total, mean = float(np.sum(rows["loglik"])), float(np.mean(rows["w"]))
         possible = np.isfinite(total) and 0 < mean < np.inf
@@ -170,6 +177,15 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     float
         The inverse root of its mean information; 1 where rows have none.
     """
-    rows = family_rows(spec.family, spec.link, y, eta, weights=weights, zeta=zeta, power=spec.power)
+    rows = family_rows(
+        spec.family,
+        spec.link,
+        y,
+        eta,
+        weights=weights,
+        zeta=zeta,
+        power=spec.power,
+        observed=spec.own,
+    )
     information = float(np.mean(rows["w"]))
     return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0

@@ -28,9 +28,6 @@ Array = NDArray[np.float64]
 # A number of successes this far from a whole number is not one that was rounded.
 WHOLE = 1e-3
 
-_COUNTS = ("poisson", "negative_binomial")
-_POSITIVE = ("gamma", "inverse_gaussian")
-
 
 def prepare_response(
     design: Design, spec: FamilySpec, rows: pd.Index | None = None
@@ -61,16 +58,19 @@ def prepare_response(
         or every row has the same outcome. The message names the first rows.
     """
     rows = pd.RangeIndex(len(design.y)) if rows is None else rows
-    if spec.family == "binomial":
+    if spec.support == "trials":
         return _binomial(design, rows)
     check_numeric_response(design, f"the family {spec.family}")
     y, name = design.y, design.response_name
-    if spec.family in _COUNTS:
+    if spec.support == "counts":
         _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
         if not y.any():
             raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
         return design, _not_whole(y, f"The response {name}", rows)
-    if spec.family in _POSITIVE:
+    if spec.support == "shares":
+        what = f"the family {spec.family} is for numbers between these"
+        _refuse((y <= 0) | (y >= 1), name, "is not inside of (0, 1)", what, rows)
+    if spec.support == "positive":
         what = f"the family {spec.family} is for positive numbers"
         _refuse(y <= 0, name, "is not positive", what, rows)
     check_varying_response(design)

@@ -271,7 +271,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         dispersion: float = 1.0,
         *,
         n_agq: int = 1,
-        hessian: str = "expected",
+        hessian: str | None = None,
     ) -> float:
         """Return -2 log-likelihood as approximated.
 
@@ -322,7 +322,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         dispersion: float = 1.0,
         *,
         n_agq: int = 1,
-        hessian: str = "expected",
+        hessian: str | None = None,
     ) -> Array:
         """Return the gradient of `objective`.
 
@@ -362,7 +362,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         params: ArrayLike,
         dispersion: float,
         n_agq: int,
-        hessian: str,
+        hessian: str | None,
     ) -> tuple[float, Array]:
         design = self.kept_design()
         beta = np.array(params, dtype=float, ndmin=1)
@@ -380,7 +380,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             beta,
             float(dispersion),
             n_agq=n_agq,
-            hessian=hessian,
+            hessian=hessian or self.spec.information,
         )
         return float(value), np.asarray(gradient)
 
@@ -392,7 +392,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         *,
         n_agq: int = 1,
         fast: bool = False,
-        hessian: str = "expected",
+        hessian: str | None = None,
         dof: str | None = None,
         cov_type: str = "conditional",
         cov_kwds: Mapping[str, Any] | None = None,
@@ -416,9 +416,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         fast : bool
             Take the coefficients from the joint mode with the random effects instead of
             maximizing the likelihood over them: faster and less accurate.
-        hessian : {"expected", "observed"}
-            Information in the Laplace approximation. They agree for canonical links; for
-            others the observed one is often nearer to quadrature.
+        hessian : {None, "expected", "observed"}
+            Information in the Laplace approximation; None is the expected one of the families
+            that statsmodels has, and the observed one of others, which have no other. They agree
+            for canonical links; elsewhere the observed one is often nearer to quadrature.
         dof : {None, "residual"}
             Degrees of freedom of t and F tests, of intervals and of the summary: none, so that
             tests are normal and chi-squared, or `df_resid`, with clusters their number less
@@ -504,7 +505,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             self.spec,
             n_agq=n_agq,
             fast=bool(fast),
-            hessian=hessian,
+            hessian=hessian or self.spec.information,
             start=None if start is None else as_numbers(start, "start="),
             options=options,
             structure=self._structure,

@@ -53,6 +53,12 @@ _RATIOS = {
     ("log", "gaussian"): "mean ratio",
     ("log", "gamma"): "mean ratio",
     ("log", "inverse_gaussian"): "mean ratio",
+    ("log", "negative_binomial1"): "rate ratio",
+    ("log", "generalized_poisson"): "rate ratio",
+    ("log", "conway_maxwell_poisson"): "rate ratio",
+    ("logit", "beta"): "odds ratio",
+    ("logit", "beta_binomial"): "odds ratio",
+    ("log", "lognormal"): "mean ratio",
 }
 
 
@@ -99,7 +105,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
         layout: Layout,
     ):
         # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
-        scale = 1.0 if estimates.spec.family == "negative_binomial" else estimates.dispersion
+        scale = estimates.dispersion if estimates.spec.scaled else 1.0
         tests = FixedContrastTests(estimates.beta, estimates.cov_conditional, np.inf)
         reference = Reference(tests, None, "conditional", MODEL_BASED)
         design = model.kept_design()
@@ -220,9 +226,8 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     @property
     def _residual_sd(self) -> float | None:
-        spec = self.estimates.spec
-        has_phi = spec.has_dispersion and spec.family != "negative_binomial"
-        return float(np.sqrt(self.estimates.dispersion)) if has_phi else None
+        scaled = self.estimates.spec.scaled
+        return float(np.sqrt(self.estimates.dispersion)) if scaled else None
 
     @property
     def _searched(self) -> list[str]:
@@ -363,7 +368,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
             ("Link:", _link_name(self.model.link)),
             ("Std. Errors:", self.reference.errors),
         ]
-        right = [("Deviance:", f"{self.deviance:.4f}")]
+        right = [] if spec.own else [("Deviance:", f"{self.deviance:.4f}")]
         if spec.has_dispersion:
             label = "Dispersion (alpha):" if spec.family == "negative_binomial" else "Dispersion:"
             left.append((label, significant(self.dispersion)))
@@ -386,7 +391,8 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
     def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:
         ours, theirs = self.estimates.spec, restricted.estimates.spec
         nested = theirs == replace(ours, family="poisson", has_dispersion=False)
-        if ours != theirs and not (ours.family == "negative_binomial" and nested):
+        with_poisson = ours.family in ("negative_binomial", "negative_binomial1") and nested
+        if ours != theirs and not with_poisson:
             raise OptionError(
                 f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
                 f"with link {theirs.link}; only models of the same family and link are "

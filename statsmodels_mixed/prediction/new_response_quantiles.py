@@ -33,8 +33,6 @@ _CUT = 4.5
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
 
-_DISCRETE = ("binomial", "poisson", "negative_binomial")
-
 
 def predictive_quantiles(
     spec: FamilySpec,
@@ -100,7 +98,7 @@ def _mean(spec: FamilySpec, eta: Array) -> Array:
     impossible = np.zeros(mu.shape, dtype=bool)
     if spec.link == "power":
         impossible |= eta <= 0
-    if spec.family == "binomial":
+    if spec.support in ("trials", "shares"):
         impossible |= (mu < 0) | (mu > 1)
     elif spec.family != "gaussian":
         impossible |= mu <= 0
@@ -110,6 +108,8 @@ def _mean(spec: FamilySpec, eta: Array) -> Array:
 
 def _spread(spec: FamilySpec, dispersion: float, mu: Array, w: Array) -> Array:
     """Return the standard deviation of the response at a mean."""
+    if spec.own:
+        return np.asarray(family_object(spec, dispersion).spread(mu, w))
     match spec.family:
         case "gaussian":
             spread = np.broadcast_to(np.sqrt(dispersion / w), mu.shape)
@@ -155,6 +155,10 @@ class _Mixture:
         """Probability of at most y, shape (m,); of counts, where the response is discrete."""
         phi, w, mu, y = self.dispersion, self.w, self.mu, y[:, None]
         given: Array
+        if self.spec.own:
+            family = family_object(self.spec, phi)
+            given = family.cdf(np.maximum(y, 0), mu, w) * (y >= 0)
+            return np.asarray(np.einsum("ij,ij->i", self.shares, given))
         match self.spec.family:
             case "gaussian":
                 given = ndtr((y - mu) / np.sqrt(phi / w))
@@ -173,14 +177,22 @@ class _Mixture:
     def quantile(self, probability: float) -> Array:
         """Return the quantile of each row, shape (m,)."""
         center, w = self.center[:, 0], self.w[:, 0]
-        if self.spec.family in _DISCRETE:
-            units = np.ones_like(w) if self.spec.family == "negative_binomial" else w
-            most = np.rint(w) if self.spec.family == "binomial" else None
+        if self.spec.discrete:
+            units = (
+                w
+                if self.spec.family in ("binomial", "poisson", "beta_binomial")
+                else np.ones_like(w)
+            )
+            most = np.rint(w) if self.spec.support == "trials" else None
             return np.asarray(_least_whole(self.cdf, probability, center * units, most) / units)
         if self.spec.family == "gaussian":
             wide = np.sqrt(self.dispersion / w)
             t = _root(lambda t: self.cdf(center + wide * t) - probability, len(w))
             return np.asarray(center + wide * t)
+        if self.spec.support == "shares":
+            odds = center / (1.0 - center)
+            t = _root(lambda t: self.cdf(1.0 / (1.0 + np.exp(-t) / odds)) - probability, len(w))
+            return np.asarray(1.0 / (1.0 + np.exp(-t) / odds))
         # Positive responses by their logarithm.
         t = _root(lambda t: self.cdf(center * np.exp(t)) - probability, len(w))
         return np.asarray(center * np.exp(t))

@@ -219,11 +219,13 @@ def _new_responses(
     except (DataError, OptionError) as error:
         return str(error)
     spec, known = estimates.spec, w[np.isfinite(w)]
-    family = None if spec is None else spec.family
-    if family == "binomial" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
+    if spec is None:
+        return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)
+    if spec.support == "trials" and np.any(np.abs(known - np.rint(known)) > _WHOLE):
         return "numbers of trials that are not whole have no distribution"
-    if family == "negative_binomial" and np.any(known != 1):
-        return "weights of a negative binomial multiply its likelihood, not its responses"
+    if spec.copies and np.any(known != 1):
+        kind = spec.family.replace("_", " ")
+        return f"weights of a {kind} multiply its likelihood, not its responses"
     return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)
 
 

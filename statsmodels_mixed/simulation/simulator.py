@@ -270,11 +270,12 @@ def check_weights(design: Design, spec: FamilySpec) -> None:
     weights = design.weights
     if weights is None:
         return
-    if spec.family == "binomial" and np.any(np.abs(weights - np.rint(weights)) > 1e-6):
+    if spec.support == "trials" and np.any(np.abs(weights - np.rint(weights)) > 1e-6):
         raise OptionError("numbers of trials that are not whole cannot be simulated.")
-    if spec.family == "negative_binomial" and np.any(weights != 1):
+    if spec.copies and np.any(weights != 1):
+        kind = spec.family.replace("_", " ")
         raise OptionError(
-            "weights of a negative binomial multiply its likelihood; responses of such rows "
+            f"weights of a {kind} multiply its likelihood; responses of such rows "
             "cannot be simulated."
         )
 
@@ -289,6 +290,8 @@ def _draw_family(
     try:
         if not np.isfinite(mu).all():
             raise ValueError("mu is not finite.")  # some of NumPy's distributions draw NaN
+        if spec.own:
+            return np.asarray(family_object(spec, phi).draw(rng, mu, np.asarray(w)))
         match spec.family:
             case "gaussian":
                 return rng.normal(mu, np.sqrt(phi / w))

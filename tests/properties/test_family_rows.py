@@ -13,8 +13,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit, log1p, log_ndtr
 from scipy.stats import norm
 
-from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays
-from statsmodels_mixed._core.generalized import family_rows
+from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays, family_rows
 from statsmodels_mixed.errors import OptionError
 from statsmodels_mixed.fitting.families import read_family
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Tweedie: a Poisson number of gamma variates, variance phi mu^p with 1 < p < 2; parameter 1 of a
+ * row is logit(p - 1). With a = (2 - p) / (p - 1) the density is (Dunn and Smyth 2005)
+ *
+ *     log f(y) = (y mu^(1-p) / (1 - p) - mu^(2-p) / (2 - p)) / phi + log sum_j W_j - log y,
+ *     log W_j  = j (a log(y / (p - 1)) - (1 + a) log phi - log(2 - p)) - log j! - log Gamma(j a),
+ *
+ * the last two terms for y > 0 only; they do not depend on mu. The sum goes outward from its largest
+ * term, near j = y^(2-p) / (phi (2 - p)), until terms are no more than its rounding error.
+ */
+#include "smm_density.h"
+
+#define NEGLIGIBLE 37
+#define MOST_TERMS 1000000
+
+static double digamma(double x)
+{
+    smm_jet g = smm_jet_log_gamma(jet_of_eta(x, 1, 0, 0));
+    return g.c[1];
+}
+
+typedef struct {
+    double a, z, a_p, z_p;            /* a and what multiplies j, with derivatives in p */
+    double largest, sum, mean, slope; /* sums of W_j / W_largest, times j, times d log W_j / dp */
+} series;
+
+/* Adds term j; returns whether it counts. */
+static int add_term(series *s, double j)
+{
+    double log_term = j * s->z - smm_log_gamma(j + 1) - smm_log_gamma(j * s->a);
+    double w = exp(log_term - s->largest);
+    s->sum += w;
+    s->mean += w * j;
+    s->slope += w * j * (s->z_p - s->a_p * digamma(j * s->a));
+    return log_term - s->largest > -NEGLIGIBLE;
+}
+
+static smm_jet log_series(double y, double log_phi, double p)
+{
+    double q = p - 1, r = 2 - p, scaled = log(y / q);
+    series s = {.a = r / q, .a_p = -1 / (q * q)};
+    s.z = s.a * scaled - (1 + s.a) * log_phi - log(r);
+    s.z_p = s.a_p * (scaled - log_phi) - s.a / q + 1 / r;
+    double top = fmax(1, floor(exp(r * log(y) - log_phi) / r));
+    if (!(top < 1e12)) return jet_constant(NAN);
+    s.largest = top * s.z - smm_log_gamma(top + 1) - smm_log_gamma(top * s.a);
+    add_term(&s, top);
+    int n = 0;
+    for (double j = top + 1; add_term(&s, j) && n < MOST_TERMS; j++) n++;
+    for (double j = top - 1; j >= 1 && add_term(&s, j) && n < MOST_TERMS; j--) n++;
+    if (n >= MOST_TERMS) return jet_constant(NAN);
+    smm_jet out = jet_constant(s.largest + log(s.sum) - log(y));
+    out.d[0][0] = -(1 + s.a) * s.mean / s.sum;
+    out.d[0][1] = q * r * s.slope / s.sum; /* dp / d logit(p - 1) */
+    return out;
+}
+
+smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer)
+{
+    smm_jet logit = jet_parameter(outer[1], 1);
+    smm_jet q = jet_exp(jet_scale(-1, jet_softplus(jet_scale(-1, logit)))); /* p - 1 */
+    smm_jet r = jet_exp(jet_scale(-1, jet_softplus(logit)));                /* 2 - p */
+    smm_jet mean = jet_multiply(jet_exp(jet_multiply(r, x->log_mu)), jet_inverse(r));
+    if (y > 0) {
+        smm_jet power = jet_exp(jet_scale(-1, jet_multiply(q, x->log_mu)));
+        mean = jet_add(mean, jet_scale(y, jet_multiply(power, jet_inverse(q))));
+    }
+    smm_jet out = jet_scale(-1, jet_multiply(mean, jet_exp(jet_scale(-1, x->log_phi))));
+    return y > 0 ? jet_add(out, log_series(y, outer[0], 1 + q.c[0])) : out;
+}

@@ -1,0 +1,23 @@
+"""The families that statsmodels does not have, to be written like its own."""
+
+from __future__ import annotations
+
+from .fitting.distributions import (
+    Beta,
+    BetaBinomial,
+    ConwayMaxwellPoisson,
+    GeneralizedPoisson,
+    Lognormal,
+    NegativeBinomial1,
+)
+from .fitting.family_names import Bernoulli
+
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "BetaBinomial",
+    "ConwayMaxwellPoisson",
+    "GeneralizedPoisson",
+    "Lognormal",
+    "NegativeBinomial1",
+]
