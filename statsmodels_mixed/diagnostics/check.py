@@ -10,7 +10,7 @@ from ..simulation.streams import Seed
 from .check_covariance import few_levels, not_identified, singular, too_many_effects
 from .check_fit import collinear, gradient, not_converged, rank_deficient, scales, separation
 from .report import Problem, Report
-from .simulated_residuals import DISCRETE, simulated_residuals
+from .simulated_residuals import simulated_residuals
 
 __all__ = ["check"]
 
@@ -85,7 +85,7 @@ def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = Non
     if simulate:
         problems += _simulated(result, n, seed)
         looked_for += ("the distribution of the response",)
-    elif not result.estimates.linear and result.estimates.spec.family in DISCRETE:
+    elif result.estimates.spec is not None and result.estimates.spec.discrete:
         hint = "check(simulate=True) looks for overdispersion and too many zeros as well."
     formula = getattr(result.model, "formula_full", result.layout.response)
     return Report(f"{formula}; {result.method}", problems, looked_for, hint)
@@ -103,7 +103,7 @@ def _simulated(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
     found = False
     if over is not None and over.pvalue < SMALL:
         found = True
-        counts = result.estimates.spec.family != "binomial"
+        counts = result.estimates.spec.support == "counts"
         other = 'family="negative_binomial", or ' if counts else ""
         yield Problem(
             "overdispersion",
