@@ -72,8 +72,8 @@ void smm_glmm_destroy(smm_glmm *g)
 {
     if (!g) return;
     smm_allocator mem = g->ws->design->mem;
-    smm_workspace_destroy(g->ws);
     smm_sides_destroy(g);
+    smm_workspace_destroy(g->ws);
     smm_release(&mem, g->arena);
     smm_release(&mem, g->nodes);
     smm_release(&mem, g->log_weights);
