@@ -19,7 +19,7 @@ int32_t smm_tail_parameters(const smm_glmm *g)
 
 void smm_sides_destroy(smm_glmm *g)
 {
-    smm_release(&g->ws->design->mem, g->sides.kappa);
+    smm_release(&g->ws->design->mem, g->sides.arena);
 }
 
 int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
@@ -29,25 +29,41 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
         g->sides.columns || g->fast || !g->family.observed)
         return SMM_EINVAL;
     smm_sides *s = &g->sides;
-    size_t n = (size_t)g->ws->design->n, room = 4 * n;
-    s->kappa = smm_alloc(&g->ws->design->mem, 2 * (size_t)columns + 6 * room + n, sizeof(double));
-    if (!s->kappa) return SMM_ENOMEM;
-    memset(s->kappa, 0, sizeof(double) * (2 * (size_t)columns + 6 * room + n));
-    s->outer = s->kappa + columns;
-    s->loglik = s->outer + room;
-    s->l = s->loglik + room;
-    s->w = s->l + room;
-    s->slope = s->w + room;
-    s->node = s->slope + room;
-    g->dw = s->node + room; /* the kernel of Poisson counts has none of its own */
-    s->score = g->dw + n;
+    const smm_design *d = g->ws->design;
+    int64_t n = d->n, np = (int64_t)d->ntheta + d->p + columns;
+    struct {
+        double **field;
+        int64_t size;
+    } all[] = {
+        {&s->kappa, columns},
+        {&s->score, columns},
+        {&s->outer, 4 * n},
+        {&s->loglik, 4 * n},
+        {&s->l, 4 * n},
+        {&s->w, 4 * n},
+        {&s->slope, 4 * n},
+        {&s->node, 4 * n},
+        {&g->dw, n}, /* the kernel of Poisson counts has none of its own */
+        /* the minimizer has more parameters than it was given room for */
+        {&g->scale, np},
+        {&g->run_vectors, SMM_RUN_VECTORS(np)},
+        {&g->run_pairs, 2 * SMM_MEMORY * np},
+        {&g->run_matrices, SMM_RUN_MATRICES(np)},
+    };
+    int64_t total = 0, at = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) total += all[i].size;
+    s->arena = smm_alloc(&d->mem, (size_t)total, sizeof(double));
+    if (!s->arena) return SMM_ENOMEM;
+    memset(s->arena, 0, sizeof(double) * (size_t)total);
+    for (size_t i = 0; i < sizeof all / sizeof *all; at += all[i++].size)
+        *all[i].field = s->arena + at;
     for (int j = 0; j < SMM_OUTER; j++) s->X[j] = X[j], s->constant[j] = constant[j];
     s->zeros = zeros;
     s->columns = columns;
     g->kernel = 0;
     g->zeta = g->saturated = g->saturated_sum_zeta = 0;
     g->wo = g->w = g->storage_wo;
-    for (size_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         g->saturated +=
             smm_density_constant(g->family.distribution, g->y[i], g->weights ? g->weights[i] : 1);
     g->solved = SMM_UNSOLVED;

@@ -42,7 +42,8 @@ typedef struct {
     const double *X[4]; /* borrowed */
     double constant[4];
     int zeros;
-    double *kappa, *score;                 /* (columns) this and what follows is owned */
+    double *arena;                         /* owned, what follows is in it */
+    double *kappa, *score;                 /* (columns) */
     double *outer;                         /* (n x 4) the parameters */
     double *loglik, *l, *w, *slope, *node; /* (n x 4) derivatives in them; see sides.c */
 } smm_sides;
