@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from ..errors import OptionError
 from ..structures.registry import make
+from .membership import is_membership, read_membership
 from .terms import Grouping, Intercept, MixedFormula, RandomTerm, StructureCall
 from .tokens import atoms, call_of, fail, python_names, read_column
 from .tree import RANDOM, Node, expand, flatten, read, show, walk
@@ -215,7 +216,8 @@ class _Seen:
     """What earlier terms said about a grouping factor, whose parts they wrote in this order."""
 
     def __init__(self, factors: tuple[str, ...]) -> None:
-        self.grouping = Grouping(factors)
+        known = is_membership(factors[0])
+        self.grouping = read_membership(factors[0]) if known else Grouping(factors)
         self.terms: set[frozenset[str]] = set()
 
 
@@ -246,6 +248,13 @@ def _random_terms(node: Node, text: str, seen: dict[frozenset[str], _Seen]) -> I
             raise fail(message, text, node.start, node.end)
         _check_repeated(new, earlier, node, text)
         earlier.terms.update(new)
+        if earlier.grouping.members:
+            if effects or structure is not None:
+                message = "mm() has a random intercept alone, as in (1 | mm(a, b))."
+                raise fail(message, text, node.start, node.end)
+            alike = StructureCall("homdiag")
+            yield RandomTerm("", earlier.grouping, intercept, structure=alike)
+            continue
         if bar.kind == "|":
             yield RandomTerm(effects, earlier.grouping, intercept, correlated, structure)
             continue
@@ -308,6 +317,11 @@ def _check_sides(effects: str, factors: tuple[str, ...], node: Node, text: str) 
 
 def _groupings(node: Node, text: str) -> list[tuple[str, ...]]:
     """List the grouping factors right of a bar, each as a tuple of columns."""
+    if node.kind == "atom" and is_membership(node.text):
+        try:
+            return [read_membership(node.text).factors]
+        except OptionError as error:
+            raise fail(str(error), text, node.start, node.end) from None
     if node.kind == "atom":
         names = python_names(node.text)[0]
         if len(names) == 1 and (node.text.isidentifier() or node.text.startswith("Q(")):

@@ -77,6 +77,9 @@ class Grouping:
     factors : tuple of str
         Column names. More than one means that the levels are the observed
         combinations.
+    members, weights : tuple of str
+        Of multiple membership, whose single factor is the text ``mm(...)``: columns of
+        members, and of their weights unless these are equal.
 
     Examples
     --------
@@ -85,6 +88,18 @@ class Grouping:
     """
 
     factors: tuple[str, ...]
+    members: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the data."""
+        return (*self.members, *self.weights) if self.members else self.factors
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Columns that may be missing: all members but the first, and weights."""
+        return frozenset((*self.members[1:], *self.weights))
 
     @property
     def name(self) -> str:
@@ -94,6 +109,8 @@ class Grouping:
     @property
     def code(self) -> str:
         """The name with odd column names quoted, as a formula can hold it."""
+        if self.members:
+            return self.name
         return " & ".join(plain_names(quote_column(factor)) for factor in self.factors)
 
 
@@ -156,7 +173,7 @@ class RandomTerm:
         lead = {Intercept.PRESENT: "1", Intercept.OMITTED: "0", Intercept.ELSEWHERE: ""}
         parts = [part for part in (lead[self.intercept], self.effects) if part]
         inner = f"{plain_names(' + '.join(parts))} | {self.grouping.code}"
-        if self.structure is not None:
+        if self.structure is not None and not self.grouping.members:
             options = self.structure.written_options
             return f"{self.structure.name}({inner}{', ' if options else ''}{options})"
         return f"({inner})" if self.correlated else f"zerocorr({inner})"

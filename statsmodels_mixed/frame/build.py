@@ -27,6 +27,7 @@ from .factors import Rows
 from .functions import check_safe
 from .grouping import Refs, cross
 from .incomplete import complete_rows, missing_by_expression, refuse_missing_labels
+from .membership import membership_matrix
 from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
@@ -125,6 +126,7 @@ def build_frame(
         **given,
         subset=subset,
         missing=missing,
+        optional=frozenset().union(*(term.grouping.optional for term in formula.random)),
     )
     weights, offset = used.weights, used.offset
     rows = Rows(used.columns, used.index)
@@ -190,7 +192,7 @@ def _needed_columns(
             elif name not in outside and not hasattr(builtins, name):
                 unknown[name] = None
         needed.update((name, None) for name in code.modules if name in known)
-    for name in (*(name for term in formula.random for name in term.grouping.factors), *extra):
+    for name in (*(name for term in formula.random for name in term.grouping.columns), *extra):
         (needed if name in known else unknown)[name] = None
     if unknown:
         raise unknown_names(unknown, known, formula.text)
@@ -230,7 +232,10 @@ def _random_parts(
     parts = []
     for name, pairs in gathered.items():
         factors = pairs[0][0].grouping.factors
-        refs, levels = _group(factors, rows)
+        if pairs[0][0].grouping.members:  # their effects are those of one level
+            refs, levels = np.zeros(len(rows.index), dtype=np.int32), pd.Index([name], name=name)
+        else:
+            refs, levels = _group(factors, rows)
         members, made = zip(*pairs, strict=True)
         parts.append(RandomPart(name, factors, members, made, refs, levels))
     return _most_effects_first(parts)
@@ -275,6 +280,9 @@ def _with_places(
     """Return the matrices, with indicators of places where a covariance structure needs these."""
     out = list(matrices)
     for i, term in enumerate(terms):
+        if term.grouping.members:
+            out[i] = membership_matrix(term.grouping, rows)
+            continue
         if term.structure is None:
             continue
         needs = kind_of(term.structure.name).needs

@@ -64,6 +64,8 @@ class RandomBlock:
         empty.
     related : RelatedLevels, optional
         How the levels are related, unless they are independent.
+    members : pandas.Index, shape (k,), optional
+        Of multiple membership: the effects are those of members, which are no levels here.
     """
 
     name: str
@@ -75,6 +77,7 @@ class RandomBlock:
     terms: tuple[RandomTerm, ...]
     structures: tuple[Structure, ...] = ()
     related: RelatedLevels | None = None
+    members: pd.Index | None = None
 
     @property
     def slices(self) -> tuple[slice, ...]:
@@ -192,6 +195,7 @@ def build_design(frame: ModelFrame) -> Design:
                 part.terms,
                 part.structures if structured else (),
                 part.related,
+                part.members,
             )
         )
     frame.rows.forget()
@@ -346,7 +350,8 @@ def check_groupings(
     n = len(design.y)
     for block in design.blocks:
         size = len(block.levels)
-        if size == 1 and not any(one.needs != "columns" for one in block.structures):
+        places = any(one.needs != "columns" for one in block.structures)
+        if size == 1 and block.members is None and not places:
             raise DataError(
                 f"the grouping factor {block.name!r} has a single level "
                 f"({block.levels[0]!r}): one level says nothing of a variance among levels."

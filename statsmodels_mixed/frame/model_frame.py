@@ -19,6 +19,7 @@ from ..structures import Diagonal, Structure, kind_of, make
 from .coding import Matrix
 from .factors import Rows
 from .grouping import Refs
+from .membership import MembershipMatrix
 from .places import PlaceMatrix
 
 __all__ = ["ModelFrame", "RandomPart"]
@@ -55,6 +56,12 @@ class RandomPart:
     refs: Refs
     levels: pd.Index
     related: RelatedLevels | None = None
+
+    @property
+    def members(self) -> pd.Index | None:
+        """Labels of the members, of multiple membership."""
+        matrix = self.matrices[0]
+        return matrix.labels if isinstance(matrix, MembershipMatrix) else None
 
     @property
     def names(self) -> tuple[str, ...]:

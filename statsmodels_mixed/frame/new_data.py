@@ -16,6 +16,7 @@ from .alignment import align
 from .coding import CodedMatrix, Matrix
 from .factors import Rows
 from .grouping import Refs, cross, factorize, find_levels
+from .membership import MembershipMatrix
 from .model_frame import ModelFrame, RandomPart
 from .sources import Source
 from .table import (
@@ -307,6 +308,8 @@ class NewData:
             reverse, where every level would look new.
         """
         part = self._frame.random[block]
+        if part.terms[0].grouping.members:
+            return NewLevels(part, [np.full(self.n_rows, part.name, dtype=object)])
         columns = read_columns(self._table, part.factors)
         values = [tidy(columns[name]) for name in part.factors]
         labels = part.levels.levels if isinstance(part.levels, pd.MultiIndex) else [part.levels]
@@ -332,7 +335,11 @@ class NewData:
         """Return matrices side by side; rows in which a column is missing are NaN."""
         names = dict.fromkeys(name for matrix in matrices for name in matrix.columns)
         columns, index = read_columns(self._table, list(names)), self._table.index
-        masks = [mask for mask in map(missing_rows, columns.values()) if mask is not None]
+        optional = frozenset().union(
+            *(each.optional for each in matrices if isinstance(each, MembershipMatrix))
+        )
+        needed = [series for name, series in columns.items() if name not in optional]
+        masks = [mask for mask in map(missing_rows, needed) if mask is not None]
         keep = ~np.logical_or.reduce(masks) if masks else None
         part = index if keep is None else index[keep]
         rows = Rows({name: tidy(take(series, keep)) for name, series in columns.items()}, part)

@@ -65,6 +65,7 @@ def select(
     exposure: Any = None,
     subset: Any = None,
     missing: str = "drop",
+    optional: frozenset[str] = frozenset(),
 ) -> Selection:
     """Read the needed columns and settle which rows are used.
 
@@ -76,6 +77,8 @@ def select(
         Needed columns, all of which exist.
     weights, offset, exposure, subset, missing
         As the user gave them; see `frame.build_frame`.
+    optional : frozenset of str
+        Columns that may be missing.
 
     Raises
     ------
@@ -100,7 +103,15 @@ def select(
     if not len(index):
         raise DataError("subset= leaves no rows" if table.n_rows else "the data have no rows")
     n_before = len(index)
-    keep = None if missing == "none" else _complete(columns | extra, index, missing)
+    keep = (
+        None
+        if missing == "none"
+        else _complete(
+            {name: each for name, each in columns.items() if name not in optional} | extra,
+            index,
+            missing,
+        )
+    )
     if keep is not None:
         index = index[keep]
         columns = {name: take(series, keep) for name, series in columns.items()}

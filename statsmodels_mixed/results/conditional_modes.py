@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from ..errors import OptionError
 from ..fitting.problem import problem_of
 from ..standard_errors.undetermined import Undetermined
-from .layout import Layout
+from .layout import BlockLayout, Layout
 from .level_matrices import LevelMatrices
 from .shown import LevelTables
 
@@ -127,7 +127,7 @@ class ConditionalModes:
                 for b, mask in zip(modes, lost, strict=True)
             )
         return LevelTables(
-            (block.name, pd.DataFrame(values, index=block.levels, columns=list(block.columns)))
+            (block.name, _table(block, values))
             for block, values in zip(self.layout.blocks, modes, strict=True)
         )
 
@@ -179,7 +179,7 @@ class ConditionalModes:
         if self.undetermined is not None:
             matrices = self.undetermined.conditional_variances(design, matrices)
         return {
-            block.name: LevelMatrices(matrix, block.levels, block.columns)
+            block.name: _matrices(block, matrix)
             for block, matrix in zip(self.layout.blocks, matrices, strict=True)
         }
 
@@ -213,6 +213,20 @@ class ConditionalModes:
             table = modes.reindex(columns=[*fixed.index, *others], fill_value=0.0)
             tables[name] = table.add(fixed.reindex(table.columns, fill_value=0.0), axis="columns")
         return tables
+
+
+def _table(block: BlockLayout, values: Array) -> pd.DataFrame:
+    """Return modes, shape (l, k), with their labels; a row for each member."""
+    if block.members is not None:
+        return pd.DataFrame(values.T, index=block.members, columns=["Intercept"])
+    return pd.DataFrame(values, index=block.levels, columns=list(block.columns))
+
+
+def _matrices(block: BlockLayout, values: Array) -> LevelMatrices:
+    if block.members is not None:
+        variances = np.diagonal(values[0])[:, None, None]
+        return LevelMatrices(variances, block.members, ("Intercept",))
+    return LevelMatrices(values, block.levels, block.columns)
 
 
 def _with_errors(table: pd.DataFrame, errors: Array) -> pd.DataFrame:

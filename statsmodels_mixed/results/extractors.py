@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..standard_errors.undetermined import Undetermined
 from .conditional_modes import ConditionalModes
 from .criteria import Criteria
-from .layout import Dims, Layout
+from .layout import BlockLayout, Dims, Layout
 from .varcorr import GroupCovariance, VarCorr
 
 if TYPE_CHECKING:
@@ -196,19 +196,24 @@ class Extractors(Criteria, ConditionalModes):
         """
         scale = self.estimates.effects_scale
         groups = [
-            GroupCovariance.from_factor(block.name, block.columns, factor, block.pattern, scale)
+            _covariance_of(block, factor, scale)
             for block, factor in zip(self.layout.blocks, self.estimates.factors, strict=True)
         ]
         fit = self.estimates.structured
         if fit is None:
             return VarCorr(tuple(groups), self._residual_sd)
         for part in fit.parts:
-            if part.alike:
+            if part.alike and self.layout.blocks[part.block].members is None:
                 own = groups[part.block]
                 alike = (*own.alike, (part.start, part.stop))
                 groups[part.block] = replace(own, alike=alike)
         rows = [(part.group, part.structure, name) for part in fit.parts for name in part.names]
-        structures = tuple((*row, float(v)) for row, v in zip(rows, fit.values, strict=True))
+        members = {block.name for block in self.layout.blocks if block.members is not None}
+        structures = tuple(
+            (*row, float(v))
+            for row, v in zip(rows, fit.values, strict=True)
+            if row[0] not in members
+        )
         return VarCorr(tuple(groups), self._residual_sd, structures)
 
     @property
@@ -283,3 +288,10 @@ class Extractors(Criteria, ConditionalModes):
         if len(values) != self.layout.nobs:
             raise DataError("the data of this result were removed; keep them to ask for this.")
         return values
+
+
+def _covariance_of(block: BlockLayout, factor: Array, scale: float) -> GroupCovariance:
+    columns, pattern = block.columns, block.pattern
+    if block.members is not None:  # all alike
+        columns, factor, pattern = ("Intercept",), factor[:1, :1], pattern[:1, :1]
+    return GroupCovariance.from_factor(block.name, columns, factor, pattern, scale)

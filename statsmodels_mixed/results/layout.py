@@ -52,6 +52,8 @@ class BlockLayout:
         Free elements of T, lower triangular.
     related : str
         The option that relates the levels, or empty.
+    members : Index, optional
+        Of multiple membership, to which the columns belong.
     """
 
     name: str
@@ -59,12 +61,13 @@ class BlockLayout:
     levels: pd.Index
     pattern: NDArray[np.bool_]
     related: str = ""
+    members: pd.Index | None = None
 
     @classmethod
     def of(cls, block: RandomBlock) -> BlockLayout:
         """Take what is kept from a block of a design."""
         related = "" if block.related is None else block.related.option
-        return cls(block.name, block.names, block.levels, block.pattern, related)
+        return cls(block.name, block.names, block.levels, block.pattern, related, block.members)
 
 
 @dataclass(frozen=True)

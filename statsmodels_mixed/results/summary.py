@@ -104,6 +104,8 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
 
 
 def _levels(block: BlockLayout) -> str:
+    if block.members is not None:
+        return str(len(block.members))
     return f"{len(block.levels)}, by {block.related}" if block.related else str(len(block.levels))
 
 
