@@ -316,6 +316,23 @@ def test_a_boundary_is_a_fact_in_words():
     assert -0.5 <= rho < -0.49
 
 
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ arm", {"residual": "cs(visit | subject, by=arm)", "dispersion": "~ arm"}),
+        ("y ~ arm + (1 | subject)", {"residual": "us(visit | subject)"}),
+        ("y ~ arm + (1 | subject)", {"residual": "toep(visit | subject)"}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.IdentificationWarning")
+def test_covariances_that_say_the_same_twice_are_reported(formula, options):
+    model = smf.mixedlm2(formula, trial(), **options)
+    fit = model.fit(reml=True)
+    assert fit.converged
+    assert "do not distinguish Residual" in str(fit.summary())
+    assert fit.residual_parameters["std_error"].isna().any()
+
+
 REFUSED = [
     ({"residual": "us(visit, subject)"}, FormulaError, "one bar"),
     ({"residual": "nothing(visit | subject)"}, OptionError, "no covariance structure nothing"),

@@ -24,7 +24,7 @@ _MESSAGES = {
     "FAILURE": "V is not positive definite where the search began; give another start=.",
 }
 # Curvatures of less than this share of the largest, in units of the parameters, are flat.
-FLAT = 1e-9
+FLAT = 1e-6
 # Correlations this close to 1 are 1.
 EDGE = 1e-7
 # A random effect with this share of the variance of its row or less has none.
@@ -162,9 +162,9 @@ def estimates_at(
     fitted = linear.copy()
     for block, modes in zip(design.blocks, b, strict=True):
         fitted += np.einsum("ij,ij->i", block.z, modes[block.refs])
-    structures, spread, flat = _describe(likelihood, minimum)
     dispersion = problem.cells.dispersion
     names = () if dispersion is None else dispersion.names
+    structures, spread, flat = _describe(likelihood, minimum, names)
     values = x[model.gamma]
     if dispersion is not None and dispersion.ratios:
         values = np.exp(values)
@@ -240,7 +240,7 @@ def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:
 
 
 def _describe(
-    likelihood: MarginalLikelihood, minimum: Minimum
+    likelihood: MarginalLikelihood, minimum: Minimum, dispersion: tuple[str, ...]
 ) -> tuple[tuple[CovarianceEstimate, ...], Array, tuple[str, ...]]:
     """Return what is reported of each structure, errors of gamma, and what is not determined."""
     model, x = likelihood.model, minimum.end
@@ -248,10 +248,11 @@ def _describe(
     covariance, flat = _parameter_covariance(observed)
     found = tuple(_one(part, x, covariance, flat) for part in model.parts)
     gamma = np.sqrt(np.maximum(np.diag(covariance)[model.gamma], 0.0))
+    gamma[flat[model.gamma]] = np.nan
     lost: tuple[str, ...] = ()
     bounded = any(each.at_bounds for each in found)
     if flat.any() and not bounded and minimum.converged:
-        names = parameter_names(model, tuple(str(i) for i in range(len(gamma))))
+        names = parameter_names(model, dispersion)
         at = [name for name, is_flat in zip(names, flat, strict=True) if is_flat]
         lost = (f"the data do not distinguish {', '.join(at)}",)
     return found, gamma, lost
