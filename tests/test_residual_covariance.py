@@ -356,6 +356,25 @@ def test_mistakes_are_named(options, error, words):
         smf.mixedlm2("y ~ arm", trial(), **options)
 
 
+def test_too_few_rows_for_a_variance_are_refused():
+    table = trial()
+    few = pd.concat([table[table["visit"] < 7], table[table["visit"] == 7].head(1)])
+    with pytest.raises(DataError, match="visit 7 has a single row"):
+        smf.mixedlm2("y ~ arm", few, residual="hcs(visit | subject)")
+    with pytest.raises(DataError, match="needs more than 4 subjects"):
+        smf.mixedlm2("y ~ 1", table[table["subject"] < 4], residual="us(visit | subject)")
+
+
+def test_missing_visits_may_be_dropped_but_are_no_visit():
+    table = trial().astype({"visit": float})
+    table.loc[table.index[:3], "visit"] = np.nan
+    model = smf.mixedlm2("y ~ arm", table, residual="us(visit | subject)")
+    assert model.nobs == len(table) - 3
+    for residual in ("us(visit | subject)", "ar1(visit | subject)"):
+        with pytest.raises(DataError, match="'visit' is missing"):
+            smf.mixedlm2("y ~ arm", table, residual=residual, missing="none")
+
+
 def test_a_formula_without_bars_names_residual():
     with pytest.raises(FormulaError, match=r"smf\.ols.*residual="):
         smf.mixedlm2("y ~ arm", trial())

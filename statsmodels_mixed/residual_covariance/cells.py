@@ -145,12 +145,21 @@ def _factor(name: str, columns: Mapping[str, Any]) -> tuple[Positions, pd.Index]
     if isinstance(value, Labels):
         codes, levels = np.asarray(value.codes, np.intp), value.levels
     else:
+        _check_known(name, value[:, 0])
         found, codes = np.unique(value[:, 0], return_inverse=True)
         levels = pd.Index(found)
     if codes.min(initial=0) < 0:
         raise DataError(f"{name!r} has missing values.")
     used, codes = np.unique(codes, return_inverse=True)
     return codes.astype(np.intp), levels[used]
+
+
+def _check_known(name: str, values: Any) -> None:
+    if not np.isfinite(np.asarray(values, dtype=float)).all():
+        raise DataError(
+            f"{name!r} is missing or infinite in some rows: leave these out, as missing='drop' "
+            "does."
+        )
 
 
 def _crossed(names: tuple[str, ...], columns: Mapping[str, Any], n: int) -> Any:
@@ -198,6 +207,8 @@ def _places(
             f"{', '.join(term.places)} holds labels."
         )
     if structure.needs in ("coordinates", "steps") and numeric:
+        for name, column in zip(term.places, numbers, strict=True):
+            _check_known(name, column)
         found, local = np.unique(
             np.column_stack(numbers).astype(float),
             axis=0,
@@ -217,7 +228,30 @@ def _places(
             f"{term.text}: {len(labels)} different places are too many (at most {MOST_PLACES}); "
             "round the times or coordinates."
         )
-    return local.astype(np.intp), structure.bind(labels, positions)
+    bound = structure.bind(labels, positions)
+    _check_counts(term, bound, local, subject[rows])
+    return local.astype(np.intp), bound
+
+
+def _check_counts(
+    term: ResidualTerm, structure: Structure, local: Positions, subject: Positions
+) -> None:
+    """Refuse data in which a variance, or some combination of residuals, may be zero."""
+    k = structure.k
+    if len(structure.read().scales) >= k > 1:
+        counts = np.bincount(local, minlength=k)
+        if counts.min() < 2:
+            at = structure.labels[int(np.argmin(counts))]
+            raise DataError(
+                f"{term.text}: {' & '.join(term.places)} {at} has a single row, which says "
+                "nothing of its variance: leave it out, or take a structure with one variance."
+            )
+    subjects = len(np.unique(subject))
+    if term.kind == "us" and k > 1 and subjects <= k:
+        raise DataError(
+            f"{term.text}: us() of {k} places needs more than {k} subjects, and there are "
+            f"{subjects}: take a structure with fewer parameters."
+        )
 
 
 def _check_places(
