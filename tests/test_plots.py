@@ -473,3 +473,18 @@ except OptionError as error:
         "plots need matplotlib, which is not installed: run "
         "pip install 'statsmodels_mixed[plots]'.\n"
     )
+
+
+def test_what_the_data_do_not_determine_is_left_out():
+    data = datasets.load("oxide")
+    data = data.rename(columns=str.lower)
+    formula = "thickness ~ source + (1 + source | lot) + (1 | lot:wafer)"
+    with pytest.warns(UserWarning, match="do not determine"):
+        fit = mixedlm2(formula, data).fit()
+    assert titles(fit.plot.shrinkage()) == ["lot & wafer"]
+    with pytest.raises(OptionError, match="no level of lot determines its random effects"):
+        fit.plot.shrinkage(groups="lot")
+    assert len(fit.plot.random_effects(groups="lot").axes) == 4
+    replicates = fit.bootstrap(10, seed=1)
+    assert "sigma" in titles(replicates.plot())
+    assert "<table" in replicates._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import MixedModelWarning, OptionError
 from ..fitting.covariance import SINGULAR
 from ..plots.replicate_plots import BootstrapPlots
 from ..results.document import Document
@@ -86,7 +87,9 @@ class Bootstrap(Shown):
         return f"{count}, {singular}"
 
     def _document(self) -> Document:
-        table = self.conf_int() if len(self) else pd.DataFrame()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MixedModelWarning)  # limits that are NaN are shown
+            table = self.conf_int() if len(self) else pd.DataFrame()
         shown = [table_of(table, title="95 % intervals by percentiles")] if len(table) else []
         return Document(f"Bootstrap of {self.recipe.formula}", shown, [self._counts])
 

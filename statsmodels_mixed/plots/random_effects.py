@@ -121,7 +121,8 @@ def random_effects(
 def _histogram(ax: Axes, modes: Modes, column: int, deviation: float) -> None:
     values = modes.value[:, column]
     values = values[np.isfinite(values)]
-    ax.hist(values, bins="auto", density=True, color="C0", alpha=0.6)
+    if len(values):
+        ax.hist(values, bins="auto", density=True, color="C0", alpha=0.6)
     if deviation > 0 and np.isfinite(deviation):
         reach = max(3.0 * deviation, float(np.abs(values).max(initial=0.0)))
         x = np.linspace(-reach, reach, 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from ..errors import OptionError
+from ..errors import MixedModelWarning, OptionError
 from .accessor import Drawn, Plots
 from .canvas import GREY, columns_for, free_panels, one_axes, panels
 
@@ -202,7 +203,9 @@ def _intervals(replicates: Any, kinds: Any, names: Any, level: float) -> Any:
     OptionError
         If there is nothing of a name.
     """
-    table = replicates.conf_int(1.0 - level, method="shortest", kinds=kinds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)  # limits that are NaN are not drawn
+        table = replicates.conf_int(1.0 - level, method="shortest", kinds=kinds)
     if names is None:
         return table
     asked = [names] if isinstance(names, str) else list(names)

@@ -128,13 +128,13 @@ def shrinkage(
     for modes in found:
         free = within_levels(result, modes.block)[modes.at][:, modes.columns]
         if np.isnan(free).all():
-            raise OptionError(
-                f"no level of {modes.group} determines its {free.shape[1]} random effects by "
-                "itself: choose other groups=."
-            )
+            continue
         k = len(modes.terms)
         pairs = combinations(range(k), 2) if k > 1 else [(0,)]
         drawn += [(modes, free, tuple(pair)) for pair in pairs]
+    if not drawn:
+        names = ", ".join(modes.group for modes in found)
+        raise OptionError(f"no level of {names} determines its random effects by itself.")
     titles = [f"{m.group}: {', '.join(m.terms[i] for i in pair)}" for m, _, pair in drawn]
     tall = any(len(pair) == 1 for _, _, pair in drawn)
     most = max(len(modes.levels) for modes in found)
