@@ -28,7 +28,7 @@ from .estimates import GeneralizedEstimates
 from .optimize import FitOptions, FitReport
 from .structured import bounds_in_words, check_start, column_sizes, report_of
 from .structured_fit import StructuredFit
-from .structured_objective import RIDGE, gammas
+from .structured_objective import RELATIVE_RIDGE, RIDGE, gammas
 from .trust_region import Evaluation, Minimum, best_minimum
 
 __all__ = [
@@ -94,6 +94,7 @@ class StructuredApproximation:
         for part in self.model.parts:
             own = ridge * self.ridges[part.block][part.columns]
             S = part.free.sigma(x[part.phi])
+            own = own + ridge * RELATIVE_RIDGE * np.diag(S)
             factors[part.block][part.columns, part.columns] = factor(S, own)
         return theta_of(factors, self.model.patterns), tuple(factors)
 

@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 # Added to Sigma relative to sigma^2, in units of the columns of Z: the factor is then never
 # singular where a structure reaches the end of its range.
 RIDGE = 1e-13
+# And a share of the diagonal, above the rounding errors of a factorization.
+RELATIVE_RIDGE = 2e-14
 
 
 def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) -> list[Array]:
@@ -125,6 +127,7 @@ class StructuredObjective:
         for part in self.model.parts:
             S = part.free.sigma(x[part.phi]) / sigma**2
             own = self.ridges[part.block][part.columns]
+            own = own + RELATIVE_RIDGE * np.diag(S)
             factors[part.block][part.columns, part.columns] = factor(S, ridge * own)
         return theta_of(factors, self.model.patterns), tuple(factors)
 

@@ -24,7 +24,7 @@ Evaluate = Callable[[Array], Evaluation]
 # A decrease in the objective that is not worth another evaluation.
 TOLERANCE = 1e-10
 # A minimum counts when the quadratic model promises no more than this.
-CONVERGED_DECREMENT = 1e-7
+CONVERGED_DECREMENT = 1e-6
 # Negative curvatures of this size, in units of the largest, are rounding errors.
 FLAT = 1e-7
 # Changes of the objective below this share of it are rounding errors.
@@ -160,6 +160,15 @@ class _Run:
         flat = FLAT * max(1.0, float(np.abs(self.eigenvalues).max(initial=0.0)))
         return bool(self.eigenvalues.min(initial=0.0) >= -10.0 * flat)
 
+    def is_flat_enough(self) -> bool:
+        """Whether no curvature is negative by more than what ordinary steps would gain by it."""
+        if self.is_minimum():
+            return True
+        far = np.maximum(1.0, np.abs(self.x)) * self.units
+        lengths = np.sum((self.vectors * far[:, None]) ** 2, axis=0)
+        gains = 0.5 * np.maximum(-self.eigenvalues, 0.0) * lengths
+        return bool(np.max(gains, initial=0.0) <= CONVERGED_DECREMENT)
+
     def trial(self, radius: float, longest: Array) -> tuple[Array, float, float]:
         """Return the step, the change it promises and its length in units."""
         inner = _step(self.eigenvalues, self.slopes, radius)
@@ -224,7 +233,7 @@ class _Run:
             curvature=self.hessian,
             decrement=decrement,
             min_eigenvalue=float(self.eigenvalues.min(initial=np.inf)),
-            converged=bool(done and decrement <= CONVERGED_DECREMENT and self.is_minimum()),
+            converged=bool(done and decrement <= CONVERGED_DECREMENT and self.is_flat_enough()),
             status=status,
             evaluations=len(self.values),
             failures=self.failures,
