@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 import statsmodels_mixed
 from statsmodels_mixed.errors import DataError, FormulaError
+from statsmodels_mixed.plots.modes import modes_of
 
 MEMBERS = [f"t{i:02d}" for i in range(25)]
 
@@ -133,3 +134,10 @@ def test_refusals() -> None:
     refuse(DataError, "no column|columns? .*'d'|'d'", "(1 | mm(a, d))", data)
     refuse(DataError, "do not go together", "(1 | mm(a, b, weights=c(u, w)))", data.assign(w=1.0))
     refuse(DataError, "text in one column", "(1 | mm(a, school))", data)
+
+
+def test_plots_have_a_row_for_each_member() -> None:
+    data, _ = pupils()
+    fit = smf.mixedlm2("y ~ x + (1 | mm(a, b, c)) + (1 | school)", data).fit(reml=True)
+    (found,) = modes_of(fit, groups="mm(a, b, c)")
+    assert list(found.levels) == MEMBERS

@@ -240,6 +240,28 @@ def test_afterwards(tmp_path: Path) -> None:
             refused()
 
 
+def test_leverage_influence_and_comparison() -> None:
+    pedigree = inbred()
+    data = records(pedigree)
+    formula = "y ~ x + (1 | animal) + (1 | herd)"
+    fit = smf.mixedlm2(formula, data, pedigree=pedigree).fit(reml=True)
+    A = tabular(pedigree)
+    where = data["animal"].to_numpy() - 1
+    animal, herd = np.asarray(fit.theta) ** 2
+    herds = data["herd"].to_numpy()
+    V = np.eye(len(data)) + animal * A[np.ix_(where, where)] + herd * (herds[:, None] == herds)
+    X, Vi = np.column_stack([np.ones(len(data)), data["x"]]), np.linalg.inv(V)
+    P = Vi - Vi @ X @ np.linalg.solve(X.T @ Vi @ X, X.T @ Vi)
+    assert np.asarray(fit.leverage()) == pytest.approx(1 - np.diag(P), abs=1e-10)
+    # Without a herd all animals stay levels.
+    direct = smf.mixedlm2(formula, data[herds != 0], pedigree=pedigree).fit(reml=True)
+    without = fit.influence(by="herd").params.iloc[0]
+    assert without.to_numpy() == pytest.approx(direct.params.to_numpy(), rel=1e-6)
+    unrelated = smf.mixedlm2("y ~ x + (1 | herd)", data).fit(reml=True)
+    table = fit.ranova()
+    assert table["llf"].loc["(1 | animal)"] == pytest.approx(unrelated.llf, rel=1e-10)
+
+
 def refusal(match: str, kind: type[Exception] = DataError, **options: Any) -> None:
     data = pd.DataFrame({"y": [1.0, 2, 4, 3], "g": list("aabb"), "h": list("xyxy")})
     with pytest.raises(kind, match=match):

@@ -207,9 +207,9 @@ def modes_of(
     layouts = result.layout.blocks
     if terms is not None:
         asked = [terms] if isinstance(terms, str) else list(terms)
-        present = list(dict.fromkeys(name for i in chosen for name in layouts[i].columns))
+        present = list(dict.fromkeys(name for i in chosen for name in layouts[i].effects))
         choose_names(asked, present, "terms=")
-        chosen = [i for i in chosen if set(asked) & set(layouts[i].columns)]
+        chosen = [i for i in chosen if set(asked) & set(layouts[i].effects)]
     if len(chosen) > 1 and not (levels is None or isinstance(levels, int)):
         names = ", ".join(layouts[i].name for i in chosen)
         raise OptionError(f"levels= names levels of one grouping factor: add groups= ({names}).")
@@ -218,17 +218,17 @@ def modes_of(
     found = []
     for i in chosen:
         block = layouts[i]
-        wanted = block.columns
+        wanted = block.effects
         if terms is not None:
-            wanted = tuple(name for name in asked if name in block.columns)
-        columns = choose_names(wanted, block.columns, "terms=")
+            wanted = tuple(name for name in asked if name in block.effects)
+        columns = choose_names(wanted, block.effects, "terms=")
         value = tables[block.name].to_numpy()[:, columns]
         half = np.full_like(value, np.nan)
         if variances is not None and quantile is not None:
             square = np.einsum("lkk->lk", variances[block.name])[:, columns]
             half = quantile * np.sqrt(np.maximum(square, 0.0))
-        at = choose_levels(block.levels, levels, value[:, 0])
-        shown = block.levels[at]
+        at = choose_levels(block.labels, levels, value[:, 0])
+        shown = block.labels[at]
         parts = level_labels(shown), at, wanted, columns, value[at], half[at]
         found.append(Modes(block.name, i, shown, *parts))
     return found

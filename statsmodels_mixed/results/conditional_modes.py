@@ -217,16 +217,14 @@ class ConditionalModes:
 
 def _table(block: BlockLayout, values: Array) -> pd.DataFrame:
     """Return modes, shape (l, k), with their labels; a row for each member."""
-    if block.members is not None:
-        return pd.DataFrame(values.T, index=block.members, columns=["Intercept"])
-    return pd.DataFrame(values, index=block.levels, columns=list(block.columns))
+    values = values if block.members is None else values.T
+    return pd.DataFrame(values, index=block.labels, columns=list(block.effects))
 
 
 def _matrices(block: BlockLayout, values: Array) -> LevelMatrices:
     if block.members is not None:
-        variances = np.diagonal(values[0])[:, None, None]
-        return LevelMatrices(variances, block.members, ("Intercept",))
-    return LevelMatrices(values, block.levels, block.columns)
+        values = np.diagonal(values[0])[:, None, None]
+    return LevelMatrices(values, block.labels, block.effects)
 
 
 def _with_errors(table: pd.DataFrame, errors: Array) -> pd.DataFrame:

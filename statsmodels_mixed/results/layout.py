@@ -63,6 +63,16 @@ class BlockLayout:
     related: str = ""
     members: pd.Index | None = None
 
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of the effects of a level, or of a member."""
+        return self.columns if self.members is None else ("Intercept",)
+
+    @property
+    def labels(self) -> pd.Index:
+        """Labels of the levels, or of the members."""
+        return self.levels if self.members is None else self.members
+
     @classmethod
     def of(cls, block: RandomBlock) -> BlockLayout:
         """Take what is kept from a block of a design."""
