@@ -66,8 +66,8 @@ class Antedependence(Scaled):
         return out
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at little and at much correlation."""
-        return [psi, np.full(len(psi), 0.9)]
+        """Start at little, at much and at negative correlation."""
+        return [psi, np.full(len(psi), 0.9), np.full(len(psi), -0.3)]
 
 
 @register
