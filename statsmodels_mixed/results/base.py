@@ -6,18 +6,18 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodResultsWrapper
-from statsmodels.base.wrapper import union_dicts
 
 from ..errors import DataError, OptionError
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import undetermined
 from .layout import Layout
+from .linear_hypotheses import coefficient_positions
 from .table_lines import table_lines
 from .testing import Testing
 
@@ -295,23 +295,38 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
     resid: pd.Series
     normalized_cov_params: pd.DataFrame
 
-    if TYPE_CHECKING:
+    def cov_params(  # noqa: D102  (documented where it is computed)
+        self,
+        r_matrix: Any = None,
+        column: Any = None,
+        scale: float | None = None,
+        cov_p: ArrayLike | None = None,
+        other: Any = None,
+    ) -> pd.DataFrame:
+        results = self._results
+        matrix = results.cov_params(r_matrix, column, scale, cov_p, other)
+        if r_matrix is not None or np.ndim(matrix) != 2:
+            return cast("pd.DataFrame", matrix)  # combinations have no names, a number needs none
+        if column is None:
+            return cast("pd.DataFrame", results.model.data.wrap_output(matrix, "cov"))
+        kept = coefficient_positions(column, results.fixefnames)
+        everything = self.cov_params()
+        return everything.iloc[kept, kept] if hasattr(everything, "iloc") else matrix
 
-        def cov_params(  # noqa: D102
-            self,
-            r_matrix: Any = None,
-            column: Any = None,
-            scale: float | None = None,
-            cov_p: ArrayLike | None = None,
-            other: Any = None,
-        ) -> pd.DataFrame: ...
+    cov_params.__doc__ = MixedModelResults.cov_params.__doc__
+
+    if TYPE_CHECKING:
 
         def conf_int(  # noqa: D102
             self, alpha: float = 0.05, method: str = "wald"
         ) -> pd.DataFrame: ...
 
     _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs
-    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods)
+    _wrap_methods: ClassVar[dict[str, str]] = {
+        name: how
+        for name, how in LikelihoodResultsWrapper._wrap_methods.items()
+        if name != "cov_params"  # for it statsmodels has one set of labels, whatever is asked for
+    }
 
     def __repr__(self) -> str:
         return repr(self._results)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.formula._manager import FormulaManager
 
-__all__ = ["known_only", "read_hypotheses"]
+from ..errors import OptionError
+
+__all__ = ["coefficient_positions", "known_only", "read_hypotheses"]
 
 Array = NDArray[np.float64]
 
@@ -34,3 +36,31 @@ def known_only(known: NDArray[np.bool_], values: ArrayLike) -> Array:
     out = np.array(values, dtype=float)
     out.reshape(-1)[~known] = np.nan
     return out
+
+
+def coefficient_positions(given: Any, names: list[str]) -> Any:
+    """Return positions of coefficients that are given by position or name, one or several.
+
+    Raises
+    ------
+    OptionError
+        If there is no such coefficient.
+    """
+    if given is None:
+        return None
+    if np.ndim(given) == 0:
+        return _position(given, names)
+    return np.array([_position(one, names) for one in given], dtype=np.intp)
+
+
+def _position(given: Any, names: list[str]) -> int:
+    if isinstance(given, str) and given in names:
+        return names.index(given)
+    count = len(names)
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if not whole or not -count <= given < count:
+        raise OptionError(
+            f"column= is {given!r}; give names of coefficients ({', '.join(names)}) or positions "
+            f"from 0 to {count - 1}."
+        )
+    return int(given) % count

@@ -23,7 +23,7 @@ from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, 
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
-from .linear_hypotheses import known_only, read_hypotheses
+from .linear_hypotheses import coefficient_positions, known_only, read_hypotheses
 from .notes import warn_no_distribution, warn_not_estimable
 from .term_tests import wald_test_terms
 
@@ -101,18 +101,21 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         Parameters
         ----------
         r_matrix, column, scale, cov_p, other
-            As in statsmodels: rows of combinations, or positions of coefficients, in place of
-            all coefficients.
+            As in statsmodels: rows of combinations, or positions or names of coefficients, in
+            place of all coefficients.
 
         Returns
         -------
-        ndarray
-            NaN where a covariance parameter that the data do not determine has a part.
+        DataFrame, ndarray or float
+            Labelled where rows and columns are coefficients; a number for one of them. NaN where
+            a covariance parameter that the data do not determine has a part.
 
         Raises
         ------
         DataError
             If a variance is beyond the range of doubles.
+        OptionError
+            If `column` names no coefficient.
 
         See Also
         --------
@@ -127,6 +130,7 @@ class Testing(Extractors, LikelihoodModelResults):  # type: ignore[misc]
         days          -1.370  2.257
         """
         self._check_covariance()
+        column = coefficient_positions(column, self.fixefnames)
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
         if self.undetermined is None or cov_p is not None:
             return covariance
