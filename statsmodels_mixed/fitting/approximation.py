@@ -7,13 +7,14 @@ mathematics). The objective is a function of theta, then beta unless it is profi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreGeneralized
-from ..errors import DataError, OptionError
+from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .crossprod import Structure, core_design
 from .estimates import GeneralizedEstimates
@@ -303,11 +304,10 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Arr
     problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
     center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
     core = solve_at(problem, estimates)
-    size = (
-        1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
-        if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0)
-        else np.ones(len(center))
-    )
+    size = np.ones(len(center))
+    if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0):
+        with suppress(CoreError):  # no matrix that gives the curvature is positive definite
+            size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
     rows = []
     for i, step in enumerate(_DIFFERENCE * size):
         shift = np.zeros(len(center))

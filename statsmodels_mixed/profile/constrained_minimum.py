@@ -36,7 +36,9 @@ PROMISE = 1e-6
 FLAT = 1e-6
 STEP_LIMIT = 2.0
 LARGEST_LOG = 300.0
+# Regular minima take less than 30 evaluations from their neighbours.
 MAX_STEPS = 100
+MAX_EVALUATIONS = 200
 
 
 class Landscape(Protocol):
@@ -145,6 +147,8 @@ class Minimum:
         First and second derivative of the minimum in the value of the constraint.
     tangent : ndarray, shape (m,)
         Derivative of x in the value of the constraint.
+    evaluations : int
+        What it took to find it.
     """
 
     x: Array
@@ -152,6 +156,7 @@ class Minimum:
     slope: float
     bend: float
     tangent: Array
+    evaluations: int = 1
 
 
 def constrained_minimum(
@@ -174,11 +179,14 @@ def constrained_minimum(
     Minimum or None
         None if no minimum was found.
     """
+    surface = _Counted(surface)
     x = surface.keep_off_zero(constraint.retract(start, value))
     f = surface.value(x)
     if math.isnan(f):
         return None
     for _ in range(MAX_STEPS):
+        if surface.evaluations > MAX_EVALUATIONS:
+            return None
         try:
             local = _Local(surface, constraint, x)
         except CoreError:
@@ -186,13 +194,28 @@ def constrained_minimum(
         if local.promise <= PROMISE:
             moved = _leave_saddle(surface, constraint, value, x, f, local)
             if moved is None:
-                return local.minimum(f)
+                return local.minimum(f, surface.evaluations)
         else:
             moved = _line_search(surface, constraint, value, x, f, local)
             if moved is None:
-                return local.minimum(f) if local.promise <= 1e3 * PROMISE else None
+                found = local.promise <= 1e3 * PROMISE
+                return local.minimum(f, surface.evaluations) if found else None
         x, f = moved
     return None
+
+
+class _Counted:
+    """A landscape that counts its evaluations."""
+
+    def __init__(self, landscape: Landscape) -> None:
+        self.evaluations = 0
+        self._landscape = landscape
+        self.keep_off_zero, self.derivatives = landscape.keep_off_zero, landscape.derivatives
+
+    def value(self, x: Array) -> float:
+        """Return the deviance; NaN where it cannot be evaluated."""
+        self.evaluations += 1
+        return self._landscape.value(x)
 
 
 class _Local:
@@ -232,11 +255,12 @@ class _Local:
         self.promise = 0.5 * self.decrease
         self._along = a / square + basis @ solved[:, 1]
 
-    def minimum(self, value: float) -> Minimum:
+    def minimum(self, value: float, evaluations: int) -> Minimum:
         """Return the minimum of the model."""
         slope = float(self._a @ (self._g + self._H @ self.step)) / self._square
         bend = float(self._a @ (self._H @ self._along)) / self._square
-        return Minimum(self.x + self.step, value - self.promise, slope, bend, self._along)
+        x, value = self.x + self.step, value - self.promise
+        return Minimum(x, value, slope, bend, self._along, evaluations)
 
 
 def _solve_definite(matrix: Array, right: Array) -> Array | None:

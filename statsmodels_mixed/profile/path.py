@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MixedModelError
-from .constrained_minimum import Minimum
+from .constrained_minimum import MAX_EVALUATIONS, Minimum
 from .curve import Curve
 from .targets import NEAR_BOUND, Model, Target
 
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 # Points are this far apart in zeta, about.
 STEP = 0.6
 MOST_POINTS = 60
+# Curves that have taken this many evaluations without reaching the cutoff will not reach it.
+MOST_EVALUATIONS = 1000
 # No step is longer than this times the one before,
 GROWTH = 2.5
 # Nor than this: angles behind correlations, in radians; coefficients, whose curves are straight.
@@ -131,7 +133,8 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
     if target.infinite:  # the curve is flat at its beginning
         most = FLAT_STEP * abs(origin.value)
     longest = most
-    while here.root < cutoff and len(points) < MOST_POINTS:
+    evaluations = 0
+    while here.root < cutoff and len(points) < MOST_POINTS and evaluations < MOST_EVALUATIONS:
         room = sign * (bound - here.value)
         if room <= 2.0 * NEAR_BOUND:
             break
@@ -146,12 +149,8 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
                 points.append(replace(last, root=max(last.root, here.root), bound=bound))
                 break
             step = 0.5 * room
-        there = None
-        for _ in range(8):
-            there = _point(model, target, here, here.value + sign * step)
-            if there is not None and there.root - here.root <= 1.6 * STEP:
-                break
-            step *= 0.5
+        there, taken = _next(model, target, here, sign * step)
+        evaluations += taken
         if there is None:
             break
         if target.ceiling is not None and there.root > ceiling:
@@ -160,6 +159,20 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         longest = min(most, GROWTH * abs(there.value - here.value))
         here = there
     return points
+
+
+def _next(model: Model, target: Target, here: _Point, step: float) -> tuple[_Point | None, int]:
+    """Return a point about STEP further on, if there is one, and the evaluations it took."""
+    there, evaluations = None, 0
+    for _ in range(8):
+        there = _point(model, target, here, here.value + step)
+        evaluations += MAX_EVALUATIONS if there is None else there.minimum.evaluations
+        if there is not None and there.root - here.root <= 1.6 * STEP:
+            break
+        if evaluations >= MOST_EVALUATIONS:
+            break
+        step *= 0.5
+    return there, evaluations
 
 
 def _step(here: _Point) -> float:
