@@ -35,3 +35,15 @@ def test_theta_of_a_tiny_residual_variance(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.warns(MixedModelWarning, match="could not be minimized far enough"):
         profile.conf_int()
     assert np.isfinite(fit.profile("sd").conf_int().to_numpy()).all()
+
+
+def test_a_standard_deviation_next_to_zero() -> None:
+    # The search for the maximum ends near the bound, not on it: the lower limit is the bound.
+    random = np.random.default_rng(5)
+    site, plot = np.repeat(np.arange(8), 6), np.arange(48) // 2
+    x = random.normal(size=24)[plot]
+    y = random.normal(size=8)[site] + 0.3 * x + random.normal(size=24)[plot]
+    data = pd.DataFrame({"y": y + 1e-7 * random.normal(size=48), "x": x, "site": site, "p": plot})
+    fit = smf.mixedlm2("y ~ x + (1 | site / p)", data).fit(reml=True)
+    limits = fit.profile("sd").conf_int().loc[("sd", "site.Intercept")]
+    assert limits["estimate"] < 1e-8 and limits["lower"] == 0.0 and 0.5 < limits["upper"] < 1.0

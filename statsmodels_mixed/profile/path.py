@@ -92,6 +92,11 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     slope = rate / np.abs([target.show(point.value)[1] for point in points])
     places = [point.value if point.bound is None else point.bound for point in points]
     places[len(below)] = target.center
+    # An optimum as near to its bound as points come lies on it.
+    if not below and target.center - target.lower <= 2.0 * NEAR_BOUND:
+        places[0] = target.lower
+    if not above and target.upper - target.center <= 2.0 * NEAR_BOUND:
+        places[-1] = target.upper
     value = np.array([target.show(place)[0] for place in places])
     others = model.parameters([target.state(point.minimum.x, point.value) for point in points])
     bounds = [target.show(bound)[0] for bound in (target.lower, target.upper)]

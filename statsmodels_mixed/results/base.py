@@ -325,7 +325,7 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
     _wrap_methods: ClassVar[dict[str, str]] = {
         name: how
         for name, how in LikelihoodResultsWrapper._wrap_methods.items()
-        if name != "cov_params"  # for it statsmodels has one set of labels, whatever is asked for
+        if name != "cov_params"  # statsmodels has the labels of all coefficients for it
     }
 
     def __repr__(self) -> str:
