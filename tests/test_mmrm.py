@@ -284,3 +284,15 @@ def test_structures_of_random_effects_beside_residuals():
     assert one.fit().llf == pytest.approx(plain.llf, rel=1e-8)
     assert two.fit().llf >= plain.llf
     assert three.fit().converged
+
+
+def test_multiple_membership_beside_residuals():
+    table = growth().reset_index(drop=True)
+    table["a"], table["b"] = np.arange(len(table)) % 5, (np.arange(len(table)) * 3 + 1) % 5
+    effects = np.array([3.0, -2.0, 1.0, 2.0, -4.0])
+    table["distance"] += effects[table["a"]] + effects[table["b"]]
+    formula = "distance ~ sex + (1 | mm(a, b))"
+    plain = smf.mixedlm2(formula, table).fit(reml=True)
+    fit = smf.mixedlm2(formula, table, residual="homdiag(age | subject)").fit(reml=True)
+    assert fit.llf == pytest.approx(plain.llf, rel=1e-9)
+    assert fit.bse.to_numpy() == pytest.approx(plain.bse.to_numpy(), rel=1e-4)
