@@ -28,6 +28,8 @@ LONGEST = 1.5
 LEAST_SHARE = 0.05
 # A pivot below this share of its diagonal element is a rounding error.
 PIVOT = 1e-14
+# And so is what T T' misses of Sigma, as a share of its largest element.
+MISSED = 1e-12
 
 
 def factor(sigma: Array, ridge: Array | float = 0.0) -> Array:
@@ -44,12 +46,21 @@ def factor(sigma: Array, ridge: Array | float = 0.0) -> Array:
         return np.asarray(np.linalg.cholesky(S))
     except np.linalg.LinAlgError:
         pass
+    whole = S.copy()
     T = np.zeros_like(S)
     limit = PIVOT * np.diag(S)
     for c in range(len(S)):
         if S[c, c] > limit[c]:
             T[c:, c] = S[c:, c] / np.sqrt(S[c, c])
             S[c:, c:] -= np.outer(T[c:, c], T[c:, c])
+    if np.abs(T @ T.T - whole).max(initial=0.0) <= MISSED * np.diag(whole).max(initial=0.0):
+        return T
+    # Rounding errors, not the rank, end the factorization of smooth functions of distance.
+    for share in (1e-15, 1e-14, 1e-13, 1e-12):
+        try:
+            return np.asarray(np.linalg.cholesky(whole + share * np.diag(np.diag(whole))))
+        except np.linalg.LinAlgError:
+            continue
     return T
 
 

@@ -203,6 +203,24 @@ def test_predictions_at_other_places_are_those_of_dense_kriging(sleep):
     assert found["mean_se"].to_numpy() == pytest.approx(np.sqrt(variance), rel=1e-6)
 
 
+def test_smooth_covariances_of_many_places_are_factored():
+    """Those of gau() are singular to rounding; the objective is that of dense matrices."""
+    rng = np.random.default_rng(0)
+    s = np.sort(rng.uniform(0.0, 10.0, 60))
+    y = np.sin(s) + 0.3 * rng.normal(size=60)
+    model = mixedlm2("y ~ 1 + gau(0 + s | one)", pd.DataFrame({"y": y, "s": s, "one": 1}))
+    fit = model.fit(reml=True)
+    sd, reach = fit.covariance_structures["estimate"]
+    d = np.subtract.outer(s, s)
+    V = sd**2 * np.exp(-((d / reach) ** 2)) + fit.sigma**2 * np.eye(60)
+    inverse, X = np.linalg.inv(V), np.ones((60, 1))
+    xvx = X.T @ inverse @ X
+    r = y - X @ np.linalg.solve(xvx, X.T @ inverse @ y)
+    value = 59 * np.log(2 * np.pi) + np.linalg.slogdet(V)[1] + r @ inverse @ r
+    value += np.linalg.slogdet(xvx)[1]
+    assert fit.objective == pytest.approx(value, rel=1e-9)
+
+
 def test_refits_are_fits(sleep):
     model = mixedlm2("reaction ~ days + ar1(0 + days | subj)", sleep)
     fit = model.fit()
