@@ -40,6 +40,8 @@ from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
 from .formula.parse import parse
 from .formula.terms import MixedFormula
 from .meta_analysis import MetaAnalysis, meta
+from .models.distributional import DistributionalMixedModel
+from .models.distributional_results import DistributionalResults
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.generalized_results import (
     GeneralizedLinearMixedModelResults,
@@ -47,6 +49,7 @@ from .models.generalized_results import (
 )
 from .models.linear import LinearMixedModel
 from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .models.ordinal import OrdinalMixedModel
 from .models.other_tables import register_tables as _register_tables
 from .models.residual import ResidualCovarianceModel
 from .models.residual_results import (
@@ -60,6 +63,8 @@ __all__ = [
     "Bernoulli",
     "ConvergenceWarning",
     "DataError",
+    "DistributionalMixedModel",
+    "DistributionalResults",
     "FitOptions",
     "FitReport",
     "FormulaError",
@@ -76,6 +81,7 @@ __all__ = [
     "MixedModelError",
     "MixedModelWarning",
     "OptionError",
+    "OrdinalMixedModel",
     "RankWarning",
     "ResidualCovarianceModel",
     "ResidualCovarianceResults",
@@ -92,6 +98,7 @@ __all__ = [
     "meta",
     "mixedglm2",
     "mixedlm2",
+    "mixedordinal2",
     "parse",
     "term",
     "zerocorr",
@@ -101,6 +108,7 @@ __version__ = _version("statsmodels_mixed")
 
 mixedlm2 = LinearMixedModel.from_formula
 mixedglm2 = GeneralizedLinearMixedModel.from_formula
+mixedordinal2 = OrdinalMixedModel.from_formula
 
 # Not in __all__, where it would hide Python's own.
 open = open_fit
@@ -108,7 +116,11 @@ open = open_fit
 
 def _register() -> None:
     """Add the constructors to statsmodels' formula interface, which has no hook for it."""
-    for name, constructor in (("mixedlm2", mixedlm2), ("mixedglm2", mixedglm2)):
+    for name, constructor in (
+        ("mixedlm2", mixedlm2),
+        ("mixedglm2", mixedglm2),
+        ("mixedordinal2", mixedordinal2),
+    ):
         setattr(_smf, name, constructor)
         if name not in _smf.__all__:
             _smf.__all__.append(name)

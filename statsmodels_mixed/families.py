@@ -11,6 +11,14 @@ from .fitting.distributions import (
     NegativeBinomial1,
 )
 from .fitting.family_names import Bernoulli
+from .fitting.parted_families import (
+    OrderedBeta,
+    StudentT,
+    TruncatedNegativeBinomial,
+    TruncatedNegativeBinomial1,
+    TruncatedPoisson,
+    Tweedie,
+)
 
 __all__ = [
     "Bernoulli",
@@ -20,4 +28,10 @@ __all__ = [
     "GeneralizedPoisson",
     "Lognormal",
     "NegativeBinomial1",
+    "OrderedBeta",
+    "StudentT",
+    "TruncatedNegativeBinomial",
+    "TruncatedNegativeBinomial1",
+    "TruncatedPoisson",
+    "Tweedie",
 ]

@@ -98,7 +98,9 @@ void smm_sides_rows(smm_glmm *g)
     for (int64_t i = 0; i < g->ws->design->n; i++) {
         smm_jet x = row_at(g, i, g->eta[i]);
         double m = g->weights ? g->weights[i] : 1;
-        double typical = smm_density_information(&g->family, m, g->eta[i], s->outer + 4 * i);
+        int silent = s->zeros == SMM_HURDLE && g->y[i] == 0; /* says nothing of eta */
+        double typical =
+            silent ? 0 : smm_density_information(&g->family, m, g->eta[i], s->outer + 4 * i);
         total += x.c[0];
         g->l[i] = x.c[1];
         g->wo[i] = -x.c[2];

@@ -24,6 +24,7 @@ from .quadrature import MOST_POINTS, gauss_hermite
 
 __all__ = [
     "Approximation",
+    "check_options",
     "conditional_variances",
     "core_model",
     "generalized_structure",
@@ -103,7 +104,14 @@ class Approximation:
         return slice(self.ntheta, self.ntheta + (0 if self.fast else self.core.design.p))
 
 
-def _check_options(design: Design, n_agq: int, kind: str) -> None:
+def check_options(design: Design, n_agq: int, kind: str) -> None:
+    """Make sure that points and information are possible.
+
+    Raises
+    ------
+    OptionError
+        If they are not.
+    """
     if kind not in ("expected", "observed"):
         raise OptionError(f"hessian={kind!r} is not possible; choose 'expected' or 'observed'.")
     if isinstance(n_agq, bool) or not isinstance(n_agq, (int, np.integer)) or n_agq < 1:
@@ -144,7 +152,7 @@ def prepare(
     DataError
         If there are too few rows.
     """
-    _check_options(design, n_agq, hessian)
+    check_options(design, n_agq, hessian)
     if hessian == "expected" and spec.own:
         raise OptionError(
             f'hessian="expected" is not possible for the family {spec.family}, whose expected '

@@ -20,7 +20,7 @@ from statsmodels.genmod import families as sm_families
 from statsmodels.genmod.families import links as sm_links
 
 from ..errors import OptionError
-from . import distributions
+from . import distributions, parted_families
 from .own_family import OwnFamily
 
 __all__ = [
@@ -52,12 +52,15 @@ class FamilySpec:
     has_dispersion : bool
         Whether a dispersion is estimated: phi in the variance phi V(mu), or alpha of the
         negative binomial.
+    zeros : {"", "inflation", "hurdle"}
+        What zeros there are besides those of the distribution.
     """
 
     family: str
     link: str
     power: float = 1.0
     has_dispersion: bool = False
+    zeros: str = ""
 
     @property
     def normal(self) -> bool:
@@ -68,6 +71,11 @@ class FamilySpec:
     def own(self) -> bool:
         """Whether the family is one that statsmodels does not have."""
         return self.family in _OWN
+
+    @property
+    def parted(self) -> bool:
+        """Whether rows have parameters besides a mean and a dispersion, or zeros of their own."""
+        return self.family in _PARTED or bool(self.zeros)
 
     @property
     def scaled(self) -> bool:
@@ -126,6 +134,13 @@ _OWN: dict[str, type[OwnFamily]] = {
         distributions.Beta,
         distributions.BetaBinomial,
         distributions.Lognormal,
+        parted_families.TruncatedPoisson,
+        parted_families.TruncatedNegativeBinomial,
+        parted_families.TruncatedNegativeBinomial1,
+        parted_families.StudentT,
+        parted_families.Tweedie,
+        parted_families.OrderedBeta,
+        parted_families.Ordered,
     )
 }
 _FAMILIES.update({kind: name for name, kind in _OWN.items()})
@@ -138,7 +153,17 @@ _SUPPORT = {
     "negative_binomial": "counts",
 }
 _KINDS: dict[str, Any] = {name: kind for kind, name in _FAMILIES.items()}
-_WITHOUT_DISPERSION = ("binomial", "poisson")
+_WITHOUT_DISPERSION = ("binomial", "poisson", "truncated_poisson", "ordered")
+# Families with row parameters of their own; see `row_parameters`.
+_PARTED = (
+    "truncated_poisson",
+    "truncated_negative_binomial",
+    "truncated_negative_binomial1",
+    "student_t",
+    "tweedie",
+    "ordered_beta",
+    "ordered",
+)
 
 # In this order: Probit and Cauchy are CDFLinks, and those and the log-logs are Logits.
 _LINKS: tuple[tuple[type, str], ...] = (
@@ -204,7 +229,7 @@ def read_family(family: Any) -> FamilySpec:
             f"family= is a family of statsmodels, one of {known}, not {_shown(family)}."
         )
     link, power = _read_link(family.link)
-    shares = name in ("binomial", "beta", "beta_binomial")
+    shares = name in ("binomial", "beta", "beta_binomial", "ordered_beta", "ordered")
     if link in _MEAN_BELOW_ONE and not shares and name != "gaussian":
         raise OptionError(
             f"the link {link} keeps the mean below 1, which the mean of a "
@@ -267,7 +292,7 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
 
 def family_names() -> list[str]:
     """Return the names of the families, as `FamilySpec.family`."""
-    return list(_KINDS)
+    return [name for name in _KINDS if name != "ordered"]
 
 
 def link_names() -> list[str]:

@@ -58,6 +58,12 @@ _FAMILIES = {
     "compois": "conway_maxwell_poisson",
     "compoisson": "conway_maxwell_poisson",
     "betafamily": "beta",
+    "t": "student_t",
+    "tfamily": "student_t",
+    "ordbeta": "ordered_beta",
+    "truncatednbinom2": "truncated_negative_binomial",
+    "truncatednbinom": "truncated_negative_binomial",
+    "truncatednbinom1": "truncated_negative_binomial1",
 }
 _LINKS = {
     "logistic": "logit",

@@ -60,20 +60,23 @@ def prepare_response(
     rows = pd.RangeIndex(len(design.y)) if rows is None else rows
     if spec.support == "trials":
         return _binomial(design, rows)
+    if spec.support == "categories":
+        return _categories(design)
     check_numeric_response(design, f"the family {spec.family}")
     y, name = design.y, design.response_name
-    if spec.support == "counts":
+    if spec.zeros and spec.support not in ("counts", "positive counts"):
+        rows = rows[y != 0]
+        y = y[y != 0]
+    if spec.support in ("counts", "positive counts"):
         _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
         if not y.any():
             raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
+        if spec.support == "positive counts" and not spec.zeros:
+            what = "for a model of the zeros take hurdle= with the family that is not truncated"
+            _refuse(y == 0, name, "is 0", what, rows)
         return design, _not_whole(y, f"The response {name}", rows)
-    if spec.support == "shares":
-        what = f"the family {spec.family} is for numbers between these"
-        _refuse((y <= 0) | (y >= 1), name, "is not inside of (0, 1)", what, rows)
-    if spec.support == "positive":
-        what = f"the family {spec.family} is for positive numbers"
-        _refuse(y <= 0, name, "is not positive", what, rows)
-    check_varying_response(design)
+    _check_range(spec, y, name, rows)
+    check_varying_response(replace(design, y=y))
     return design, ()
 
 
@@ -148,3 +151,41 @@ def _not_whole(values: Array, what: str, rows: pd.Index) -> tuple[str, ...]:
     excess = np.abs(values - np.round(values))
     mask = (excess if excess.ndim == 1 else excess.max(axis=0)) > WHOLE
     return (f"{what} is not a whole number in {name_rows(mask, rows)}.",) if mask.any() else ()
+
+
+def _check_range(spec: FamilySpec, y: Array, name: str, rows: pd.Index) -> None:
+    """Refuse numbers outside of where the family has them."""
+    family = f"the family {spec.family}"
+    match spec.support:
+        case "positive":
+            what = f"{family} is for positive numbers; zeros may have a part of their own, hurdle="
+            _refuse(y <= 0, name, "is not positive", what, rows)
+        case "not negative":
+            what = f"{family} is for positive numbers and zeros"
+            _refuse(y < 0, name, "is negative", what, rows)
+        case "shares":
+            what = f'{family} is for numbers between these; "ordered_beta" has both ends'
+            _refuse((y <= 0) | (y >= 1), name, "is not inside of (0, 1)", what, rows)
+        case "shares and ends":
+            _refuse(
+                (y < 0) | (y > 1), name, "is outside of 0 to 1", f"{family} is for shares", rows
+            )
+
+
+def _categories(design: Design) -> tuple[Design, tuple[str, ...]]:
+    """Return codes of ordered categories: those of labels, or numbers in their order."""
+    name, levels = design.response_name, design.response_levels
+    if design.y.ndim != 1:
+        raise DataError(f"the response {name!r} has several columns; categories are one.")
+    if levels is None:
+        values, codes = np.unique(design.y, return_inverse=True)
+        shown = tuple(int(v) if float(v).is_integer() else float(v) for v in values)
+    else:
+        used, codes = np.unique(design.y.astype(int), return_inverse=True)
+        shown = tuple(levels[i] for i in used)
+    if len(shown) < 3:
+        raise DataError(
+            f"the response {name!r} has {len(shown)} categories; ordinal models need three, and "
+            "two are modelled by the family bernoulli."
+        )
+    return replace(design, y=codes.astype(float), response_levels=shown), ()

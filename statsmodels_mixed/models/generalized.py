@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -100,6 +100,13 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     _labels = True
     _title = "Generalized linear mixed model"
+    # The kind of models with formulas for zeros or dispersion, which registers itself.
+    _with_formulas: ClassVar[type[GeneralizedLinearMixedModel]]
+
+    def __init_subclass__(cls, *, with_formulas: bool = False, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if with_formulas:
+            GeneralizedLinearMixedModel._with_formulas = cls
 
     @answering(MAKING)
     def __init__(
@@ -143,6 +150,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         weights: Any = None,
         offset: Any = None,
         exposure: Any = None,
+        zero_inflation: str | None = None,
+        hurdle: str | None = None,
+        dispersion: str | None = None,
         contrasts: Mapping[str, Any] | None = None,
         subset: Any = None,
         missing: str = "drop",
@@ -171,6 +181,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         exposure : str or array_like, optional
             What the mean is proportional to, with a log link: a column, or one number per
             row of `data`.
+        zero_inflation, hurdle, dispersion : str, optional
+            Formulas such as ``"~ x"`` for the probability of zeros besides those of the
+            family, for the probability of all zeros, or for the dispersion; the model is a
+            `DistributionalMixedModel` then.
         groups, re_formula, vc_formula, contrasts, subset, missing, eval_env, functions : optional
             As in `LinearMixedModel.from_formula`.
 
@@ -200,9 +214,22 @@ class GeneralizedLinearMixedModel(MixedModel):
         >>> model
         <GeneralizedLinearMixedModel: use ~ 1 + urban + (1 | dist); 1934 rows>
         """
+        formulas = {
+            name: text
+            for name, text in (
+                ("zero_inflation", zero_inflation),
+                ("hurdle", hurdle),
+                ("dispersion", dispersion),
+            )
+            if text is not None
+        }
         model = cls.__new__(cls)
         model._set_family(family, link, exposure)
-        return model._from_formula(
+        if formulas or model.spec.parted:
+            model = cls._with_formulas.__new__(cls._with_formulas)
+            model._set_family(family, link, exposure)
+        data = model._begin(formulas, data)
+        made = model._from_formula(
             formula,
             data,
             groups,
@@ -217,6 +244,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             eval_env=eval_env,
             functions=functions,
         )
+        made._finish_formulas(data)
+        return made
 
     def _set_family(self, family: Any, link: Any, exposure: Any) -> None:
         family = choose_family(family, link)
@@ -229,6 +258,13 @@ class GeneralizedLinearMixedModel(MixedModel):
         # A copy, because the objects of statsmodels change when other models use them.
         self.family = copy.deepcopy(family)
         self.link = self.family.link
+
+    def _begin(self, formulas: dict[str, str], data: Any) -> Any:
+        """Return the table to read; models with more formulas look at these first."""
+        return data
+
+    def _finish_formulas(self, data: Any) -> None:
+        """Read formulas other than that of the mean, which this kind of model has not."""
 
     def _own_options(self) -> dict[str, Any]:
         return {"family": self.family}

@@ -1,0 +1,260 @@
+"""Fitting a model whose rows have parameters besides their mean, by maximum likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreGeneralized, one_blas_thread, row_derivatives
+from ..errors import CoreError, DataError
+from ..frame.design import Design
+from .approximation import Approximation, check_options, generalized_structure
+from .covariance import canonical, factors_of, is_singular, theta_of
+from .crossprod import Structure
+from .estimates import GeneralizedEstimates
+from .families import FamilySpec, family_object
+from .optimize import FitOptions, FitReport, minimize
+from .quadrature import gauss_hermite
+from .row_parameters import RowParameters
+from .warm_start import generalized_theta
+
+__all__ = ["DistributionalEstimates", "fit_distributional"]
+
+Array = NDArray[np.float64]
+
+_SHRINKAGES = 6
+# Step of the central differences of the gradient, in units of each parameter's size.
+_DIFFERENCE = 1e-4
+# Curvature of a parameter that data say nothing of, relative to the largest.
+_FLAT = 1e-10
+# Evaluations after which a decrease that small is one towards a boundary.
+_PATIENCE = 600
+_NOTHING = 3e-9
+
+
+@dataclass(frozen=True)
+class DistributionalEstimates:
+    """What such a fit estimates.
+
+    Parameters
+    ----------
+    conditional : GeneralizedEstimates
+        The part of the mean, random effects included, and how the fit went.
+    kappa : ndarray, shape (K,)
+        Coefficients of the row parameters as the user's columns have them.
+    outer : ndarray, shape (n, 4)
+        The parameters of the rows.
+    covariance : ndarray
+        Of theta, beta and kappa, from the Hessian of the objective; NaN for parameters that the
+        data do not determine.
+    rows : RowParameters
+    """
+
+    conditional: GeneralizedEstimates
+    kappa: Array
+    outer: Array
+    covariance: Array
+    rows: RowParameters
+
+    @property
+    def report(self) -> FitReport:
+        """What happened during the fit."""
+        return self.conditional.report
+
+
+def fit_distributional(
+    design: Design,
+    spec: FamilySpec,
+    rows: RowParameters,
+    gamma: Array,
+    *,
+    n_agq: int = 1,
+    options: FitOptions | None = None,
+    structure: Structure | None = None,
+) -> DistributionalEstimates:
+    """Fit a model with row parameters by maximum likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    spec : FamilySpec
+    rows : RowParameters
+    gamma : ndarray, shape (rank,)
+        Coefficients to begin with, in the basis of the structure.
+    n_agq : int
+        Points of adaptive Gauss-Hermite quadrature; 1 is Laplace's approximation.
+    options : FitOptions, optional
+    structure : Structure, optional
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If the likelihood cannot be evaluated at the start or has no maximum that can be reached.
+    """
+    check_options(design, n_agq, "observed")
+    with one_blas_thread():
+        structure = structure or generalized_structure(design)
+        core = CoreGeneralized(
+            structure.core,
+            spec.family,
+            spec.link,
+            design.y,
+            weights=design.weights,
+            offset=design.offset,
+            power=spec.power,
+            observed=True,
+        )
+        if rows.names:
+            core.set_sides(rows.X, rows.constant, rows.zeros)
+        core.set_approximation(False, *gauss_hermite(int(n_agq)))
+        unit = _unit(design, spec, rows, structure.basis.Q @ gamma)
+        core.set_unit(unit)
+    problem = Approximation(core, structure.basis, core.design.ntheta, False)
+    theta = generalized_theta(core.design.coordinates, unit)
+    begin = np.concatenate([theta, gamma, rows.start])
+    for _ in range(_SHRINKAGES):
+        value, gradient = core.value_and_gradient(begin)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+            break
+        begin[: problem.ntheta] *= 0.1
+    else:
+        raise DataError(
+            f"the likelihood of the {spec.family} family cannot be evaluated at the start: look "
+            "for responses far from all others, or take a simpler model."
+        )
+    try:
+        report = _minimize(core, begin, options or FitOptions())
+        return _read(problem, design, spec, rows, report, int(n_agq), unit)
+    except CoreError as error:
+        raise DataError(
+            f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
+            f"simpler model ({str(error).rstrip('.')})."
+        ) from error
+
+
+def _minimize(core: CoreGeneralized, begin: Array, options: FitOptions) -> FitReport:
+    """Minimize; along a direction in which the likelihood is flat for ever, only so far."""
+    some = replace(options, max_eval=min(options.max_eval, _PATIENCE) or _PATIENCE)
+    report = minimize(core, begin, some)
+    if report.converged or report.evaluations < _PATIENCE:
+        return _at_boundary(report)
+    if report.gradient_norm < _NOTHING:
+        return _at_boundary(report)
+    return _at_boundary(minimize(core, report.end, options))
+
+
+def _at_boundary(report: FitReport) -> FitReport:
+    if report.converged or not report.gradient_norm < _NOTHING:
+        return report
+    message = (
+        "A parameter tends to its boundary, where the likelihood is flat; it stopped changing."
+    )
+    return replace(report, converged=True, message=message)
+
+
+def _unit(design: Design, spec: FamilySpec, rows: RowParameters, eta: Array) -> float:
+    """Return the change in eta that one row can detect, at the start."""
+    if design.offset is not None:
+        eta = eta + design.offset
+    in_eta, _ = row_derivatives(
+        spec.family,
+        spec.link,
+        design.y,
+        eta,
+        rows.values(rows.start),
+        weights=design.weights,
+        power=spec.power,
+        zeros=rows.zeros,
+    )
+    information = float(np.mean(-in_eta[:, 2]))
+    return 1.0 / float(np.sqrt(information)) if information > 1e-8 else 1.0
+
+
+def _read(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    rows: RowParameters,
+    report: FitReport,
+    n_agq: int,
+    unit: float,
+) -> DistributionalEstimates:
+    """Carry the solution back to the user's columns."""
+    core, basis, ntheta = problem.core, problem.basis, problem.ntheta
+    patterns = [block.pattern for block in design.blocks]
+    factors = canonical(factors_of(report.end[:ntheta], patterns), patterns)
+    theta = theta_of(factors, patterns)
+    end = np.concatenate([theta, report.end[ntheta:]])
+    core.value_and_gradient(end)
+    solution = core.solution()
+    rank = len(basis.columns)
+    regular = all(np.all(np.diag(T) != 0) for T in factors)
+    covariance = _covariance(core, end, regular)
+    kappa = report.end[ntheta + rank :]
+    change = np.eye(len(end))
+    change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
+    change[ntheta + rank :, ntheta + rank :] = rows.back
+    covariance = change @ covariance @ change.T
+    middle = slice(ntheta, ntheta + rank)
+    linear = basis.Q @ solution.beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    outer = rows.values(kappa)
+    dispersion = float(np.exp(outer[0, 0])) if spec.has_dispersion else 1.0
+    with np.errstate(all="ignore"):
+        fitted = np.asarray(family_object(spec).link.inverse(solution.eta), dtype=float)
+    conditional = GeneralizedEstimates(
+        spec=spec,
+        n_agq=n_agq,
+        fast=False,
+        hessian="observed",
+        theta=theta,
+        factors=factors,
+        columns=basis.columns,
+        beta=basis.coefficients(solution.beta),
+        cov_conditional=covariance[middle, middle],
+        dispersion=dispersion,
+        objective=report.objective,
+        deviance=np.nan,
+        logdet_omega=solution.logdet_omega,
+        u=core.design.by_term(solution.u),
+        b=core.design.by_term(solution.b),
+        linear_predictor=linear,
+        eta=solution.eta,
+        fitted=fitted,
+        singular=is_singular(factors_of(core.in_units(theta) / unit, patterns)),
+        pirls_steps=solution.pirls_steps,
+        several_modes=False,
+        report=report,
+    )
+    return DistributionalEstimates(conditional, rows.back @ kappa, outer, covariance, rows)
+
+
+def _covariance(core: CoreGeneralized, center: Array, regular: bool) -> Array:
+    """Return twice the inverse Hessian, by differences of the gradient."""
+    size = np.ones(len(center))
+    if regular:
+        size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1.0))
+    H = np.empty((len(center), len(center)))
+    for i, step in enumerate(_DIFFERENCE * size):
+        shift = np.zeros(len(center))
+        shift[i] = step
+        _, above = core.value_and_gradient(center + shift)
+        _, below = core.value_and_gradient(center - shift)
+        H[i] = (above - below) / (2.0 * step)
+    core.value_and_gradient(center)
+    H = (H + H.T) / 4.0
+    out = np.full(H.shape, np.nan)
+    if not np.all(np.isfinite(H)):
+        return out
+    scale = np.sqrt(np.maximum(np.abs(np.diag(H)), 1e-300))
+    known = np.abs(np.diag(H)) > _FLAT * np.max(np.abs(np.diag(H)))
+    part = (H / np.outer(scale, scale))[np.ix_(known, known)]
+    if np.linalg.eigvalsh(part)[0] <= 0:
+        return out
+    out[np.ix_(known, known)] = np.linalg.inv(part) / np.outer(scale, scale)[np.ix_(known, known)]
+    return out

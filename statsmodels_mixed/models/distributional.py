@@ -1,0 +1,292 @@
+"""Models with formulas for zeros and dispersion, and of families with shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from patsy import NAAction, PatsyError, dmatrix
+
+from ..errors import DataError, FormulaError, OptionError
+from ..fitting.approximation import generalized_structure
+from ..fitting.distributional import fit_distributional
+from ..fitting.families import family_object
+from ..fitting.generalized_start import glm_coefficients
+from ..fitting.optimize import FitOptions
+from ..fitting.row_parameters import (
+    DISPERSION,
+    SECOND_SHAPE,
+    SHAPE,
+    ZEROS,
+    Piece,
+    RowParameters,
+    assemble,
+    read_piece,
+)
+from ..frame.design import Design
+from .distributional_results import DistributionalResults
+from .generalized import GeneralizedLinearMixedModel
+from .option_names import FITTING, answering
+
+__all__ = ["DistributionalMixedModel"]
+
+Array = NDArray[np.float64]
+
+_TRUNCATED = {
+    "poisson": "truncated_poisson",
+    "negative_binomial": "truncated_negative_binomial",
+    "negative_binomial1": "truncated_negative_binomial1",
+}
+# Families whose dispersion is reported as in glmmTMB, as the inverse of the density's.
+_INVERSE = ("negative_binomial", "truncated_negative_binomial", "gamma")
+# A threshold of an end that no response reaches.
+_FAR = 30.0
+
+
+class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
+    """A generalized linear mixed model with formulas for zeros or for the dispersion.
+
+    Made by `mixedglm2` where `zero_inflation`, `hurdle` or `dispersion` is given, or the family
+    has more parameters than a mean and a dispersion.
+
+    Parameters
+    ----------
+    kwargs : dict
+        Models of this kind are not made from arrays.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel.from_formula
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    <DistributionalMixedModel: ticks ~ 1 + (1 | brood); 403 rows>
+    """
+
+    formulas: dict[str, str]
+    design_infos: dict[str, Any]
+    _pieces: dict[str, tuple[Array, tuple[str, ...]]]
+
+    def __init__(self, **kwargs: Any) -> None:
+        raise OptionError("a model with several formulas is made by mixedglm2 or mixedordinal2.")
+
+    def _begin(self, formulas: dict[str, str], data: Any) -> Any:
+        self._set_parts(formulas)
+        if not formulas:
+            return data
+        # Rows are found again by their positions.
+        table = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+        return table.reset_index(drop=table.index.names == [None])
+
+    def _set_parts(self, parts: dict[str, str]) -> None:
+        """Check the formulas and give the family the zeros they stand for."""
+        self.formulas = parts
+        if "zero_inflation" in parts and "hurdle" in parts:
+            raise OptionError("zero_inflation= and hurdle= are two models of zeros: give one.")
+        for name, text in parts.items():
+            if not isinstance(text, str) or not text.strip().startswith("~"):
+                raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
+            if "|" in text:
+                raise FormulaError(
+                    f"{name}= has fixed effects only: leave random effects out.",
+                    text,
+                    text.index("|"),
+                    text.index("|") + 1,
+                )
+        family = self.spec.family
+        if "dispersion" in parts and not self.spec.has_dispersion:
+            raise OptionError(f"the family {family} has no dispersion for dispersion= to model.")
+        zeros = "hurdle" if "hurdle" in parts else "inflation" if "zero_inflation" in parts else ""
+        support = self.spec.support
+        if zeros and support in ("real", "shares and ends", "categories"):
+            raise OptionError(f"the family {family} has no zeros of their own to be modelled.")
+        if zeros and support in ("positive", "shares", "positive counts"):
+            zeros = "hurdle"  # the distribution has no zeros: all of them are the part's
+        if zeros == "hurdle" and support in ("counts", "not negative", "trials"):
+            if family not in _TRUNCATED:
+                known = ", ".join(_TRUNCATED)
+                raise OptionError(f"hurdle= is for counts of {known}, not for {family}.")
+            family = _TRUNCATED[family]
+        self.spec = replace(self.spec, family=family, zeros=zeros)
+
+    def _finish_formulas(self, data: Any) -> None:
+        """Evaluate the formulas for the rows of the model."""
+        self._pieces, self.design_infos = {}, {}
+        for name, text in self.formulas.items():
+            table = data.iloc[np.asarray(self.data.row_labels)]
+            try:
+                matrix = dmatrix(text, table, NA_action=NAAction(on_NA="raise"))
+            except (PatsyError, NameError) as error:
+                what = str(error).splitlines()[0].rstrip(".")
+                raise DataError(f"{name}= cannot be evaluated for all rows: {what}.") from error
+            X = np.ascontiguousarray(np.asarray(matrix, dtype=float))
+            if not np.isfinite(X).all():
+                raise DataError(f"{name}= has values that are infinite or missing.")
+            self._pieces[name] = X, tuple(matrix.design_info.column_names)
+            self.design_infos[name] = matrix.design_info
+        self._rows(self.kept_design())  # what is not identified is refused here
+
+    @property
+    def dispersion_sign(self) -> float:
+        """-1 where the dispersion that is reported is the inverse of the density's."""
+        return -1.0 if self.spec.family in _INVERSE else 1.0
+
+    def _place_of(self, name: str) -> tuple[str, int, float]:
+        """Return how names of a formula's coefficients begin, its place and sign."""
+        if name == "dispersion":
+            return "disp: ", DISPERSION, self.dispersion_sign
+        return ("hurdle: " if name == "hurdle" else "zi: "), ZEROS, 1.0
+
+    def _rows(self, design: Design) -> RowParameters:
+        """Return the row parameters, with values to begin with."""
+        n, y, spec = len(design.y), design.y, self.spec
+        pieces, constant = [], np.zeros(4)
+        ones = np.ones((n, 1))
+        positive = y[y != 0] if spec.zeros else y
+        if spec.has_dispersion:
+            X, names = self._pieces.get("dispersion", (ones, ("Intercept",)))
+            sign = self.dispersion_sign
+            piece = read_piece(
+                DISPERSION,
+                X,
+                tuple(f"disp: {name}" for name in names),
+                "dispersion",
+                np.log(self._start_dispersion(positive)),
+            )
+            pieces.append(Piece(piece.place, piece.X, piece.names, piece.start, sign))
+        df = getattr(self.family, "df", None)
+        if spec.family == "student_t" and df is not None:
+            constant[SHAPE] = np.log(df)
+        elif spec.family == "student_t":
+            pieces.append(Piece(SHAPE, ones, ("shape: log df",), np.log(6.0)))
+        elif spec.family == "tweedie":
+            pieces.append(Piece(SHAPE, ones, ("shape: logit(power - 1)",), 0.0))
+        elif spec.family == "ordered_beta":
+            low, high = np.mean(y == 0), np.mean(y == 1)
+            first = _logit(low) if low else -_FAR
+            width = max(_logit(1.0 - high) - first, 0.5)
+            constant[SHAPE], constant[SECOND_SHAPE] = first, np.log(2.0 * _FAR)
+            if low:
+                constant[SHAPE] = 0.0
+                pieces.append(Piece(SHAPE, ones, ("cut: first",), first))
+            if high:
+                constant[SECOND_SHAPE] = 0.0
+                pieces.append(Piece(SECOND_SHAPE, ones, ("cut: log distance",), np.log(width)))
+        part = "hurdle" if "hurdle" in self.formulas else "zero_inflation"
+        if part in self._pieces:
+            X, names = self._pieces[part]
+            label = "hurdle" if part == "hurdle" else "zi"
+            share = np.mean(y == 0)
+            start = _logit(share if spec.zeros == "hurdle" else 0.5 * share)
+            piece = read_piece(ZEROS, X, tuple(f"{label}: {name}" for name in names), part, start)
+            pieces.append(piece)
+        if not pieces:  # a truncated Poisson: a parameter that nothing depends on
+            return RowParameters(n, (None,) * 4, constant, np.empty(0), (), np.empty((0, 0)))
+        return assemble(n, pieces, constant, spec.zeros)
+
+    def _start_dispersion(self, y: Array) -> float:
+        if self.spec.family in ("beta", "beta_binomial", "ordered_beta"):
+            return 5.0
+        if self.spec.family in ("gaussian", "lognormal", "student_t"):
+            power = 2.0 if self.spec.family == "gaussian" else 1.0
+            return float(max(float(np.std(y)), 1e-8) ** power)
+        if self.spec.family == "tweedie":
+            return max(float(np.var(y) / np.mean(y) ** 1.5), 0.1)
+        return 1.0
+
+    def _gamma(self, design: Design) -> Array:
+        """Return coefficients to begin with, of a model without the other parts."""
+        basis = generalized_structure(design).basis
+        keep = design.y != 0 if self.spec.zeros == "hurdle" else np.ones(len(design.y), bool)
+        offset = None if design.offset is None else design.offset[keep]
+        weights = None if design.weights is None else design.weights[keep]
+        family = family_object(self.spec)
+        gamma, _ = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
+        if np.isfinite(gamma).all() and np.all(
+            np.abs(basis.Q @ gamma) < 30 if self.spec.link != "identity" else True
+        ):
+            return gamma
+        with np.errstate(all="ignore"):
+            level = float(family.link(np.mean(family.starting_mu(design.y[keep]))))
+        return np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
+
+    @answering(FITTING)
+    def fit(  # type: ignore[override]
+        self,
+        *,
+        n_agq: int = 1,
+        optimizer: str = FitOptions.optimizer,
+        ftol_rel: float = FitOptions.ftol_rel,
+        ftol_abs: float = 1e-10,
+        xtol_rel: float = FitOptions.xtol_rel,
+        xtol_abs: float = FitOptions.xtol_abs,
+        max_eval: int = FitOptions.max_eval,
+        max_time: float = FitOptions.max_time,
+    ) -> DistributionalResults:
+        """Estimate the model by maximum likelihood.
+
+        Parameters
+        ----------
+        n_agq : int
+            Points of adaptive Gauss-Hermite quadrature for each random effect of a level,
+            which needs a single grouping factor; 1 is the Laplace approximation, with the
+            observed information.
+        optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
+            As in `FitOptions`; a probability of zeros that tends to 0 makes the likelihood flat,
+            which `ftol_abs` ends.
+
+        Returns
+        -------
+        DistributionalResults
+
+        Raises
+        ------
+        OptionError
+            If an option is not possible.
+        DataError
+            If the likelihood has no maximum that can be reached.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.fit
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> fit = model.fit()
+        >>> fit.converged, fit.params.round(2).to_dict()
+        (True, {'Intercept': 0.55, 'zi: Intercept': -3.48})
+        """
+        options = FitOptions(
+            optimizer=optimizer,
+            ftol_rel=ftol_rel,
+            ftol_abs=ftol_abs,
+            xtol_rel=xtol_rel,
+            xtol_abs=xtol_abs,
+            max_eval=max_eval,
+            max_time=max_time,
+        )
+        design = self.kept_design()
+        estimates = fit_distributional(
+            design,
+            self.spec,
+            self._rows(design),
+            self._gamma(design),
+            n_agq=n_agq,
+            options=options,
+        )
+        return DistributionalResults(self, estimates)
+
+    def _evaluate(self, *args: Any, **kwargs: Any) -> tuple[float, Array]:
+        raise OptionError("a model with several formulas is evaluated by its fit only.")
+
+
+def _logit(share: float) -> float:
+    bounded = min(max(float(share), 0.01), 0.99)
+    return float(np.log(bounded / (1.0 - bounded)))

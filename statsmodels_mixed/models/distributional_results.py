@@ -1,0 +1,469 @@
+"""The fit of a model whose rows have parameters besides their mean."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from patsy import build_design_matrices
+from scipy.special import expit
+from scipy.stats import norm
+
+from ..errors import DataError, OptionError
+from ..fitting.distributional import DistributionalEstimates
+from ..fitting.families import FamilySpec
+from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..results.document import Document
+from ..results.tables import Column, Table, fixed, p_value, plain, significant
+from .distributional_means import PARTS, mean
+from .generalized_results import GeneralizedLinearMixedModelResults
+
+if TYPE_CHECKING:
+    from .distributional import DistributionalMixedModel
+
+__all__ = ["DistributionalResults"]
+
+Array = NDArray[np.float64]
+
+# Probabilities of zeros besides the distribution's that are none.
+_NO_ZEROS = 1e-4
+_WHICH = ("mean", "conditional", "zero_probability", "linear")
+_WHICH_ORDERED = ("probabilities", "class", "linear")
+
+
+class DistributionalResults:
+    """The result of fitting a `DistributionalMixedModel` or an `OrdinalMixedModel`.
+
+    `params` has the coefficients of the mean under their own names and those of the other parts
+    with what they belong to: ``"zi: x"`` and ``"hurdle: x"`` on the scale of the logit,
+    ``"disp: x"`` on that of the logarithm, ``"shape: ..."`` and ``"cut: ..."``. Those of an ordinal
+    model begin with its thresholds. Standard errors are from the Hessian of all parameters.
+
+    Parameters
+    ----------
+    model : DistributionalMixedModel
+    estimates : DistributionalEstimates
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> fit = model.fit()
+    >>> round(fit.llf, 2), fit.bse.round(2).to_dict()
+    (-1030.69, {'Intercept': 0.16, 'zi: Intercept': 0.59})
+    """
+
+    def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
+        self.model, self.estimates = model, estimates
+        self.conditional = GeneralizedLinearMixedModelResults(
+            model, estimates.conditional, model.layout
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
+            raise AttributeError(
+                f"{name} is not there for models with formulas of zeros or dispersion, or of "
+                "families with thresholds or shapes: only what `dir(fit)` lists."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.")
+
+    # Estimates.
+
+    @property
+    def _spec(self) -> FamilySpec:
+        return self.estimates.conditional.spec
+
+    @property
+    def _ordered(self) -> bool:
+        return self._spec.family == "ordered"
+
+    @property
+    def _order(self) -> Array:
+        """Places of the coefficients among all parameters, in the order of `params`."""
+        ntheta, p = len(self.estimates.conditional.theta), len(self.estimates.conditional.beta)
+        beta = np.arange(ntheta, ntheta + p)
+        kappa = np.arange(ntheta + p, len(self.estimates.covariance))
+        return np.concatenate([kappa, beta] if self._ordered else [beta, kappa])
+
+    @property
+    def _names(self) -> list[str]:
+        layout, columns = self.model.layout, self.estimates.conditional.columns
+        beta, rest = [layout.columns[i] for i in columns], list(self.estimates.rows.names)
+        return rest + beta if self._ordered else beta + rest
+
+    @property
+    def params(self) -> pd.Series:
+        """Coefficients of all parts."""
+        e = self.estimates.conditional
+        values = np.concatenate([e.theta, e.beta, self.estimates.kappa])
+        return pd.Series(values[self._order], index=self._names)
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the covariance matrix of `params`.
+
+        Returns
+        -------
+        DataFrame
+            NaN for parameters that the data do not determine.
+
+        See Also
+        --------
+        DistributionalResults.conf_int
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> model.fit().cov_params().shape
+        (2, 2)
+        """
+        part = self.estimates.covariance[np.ix_(self._order, self._order)]
+        return pd.DataFrame(part, index=self._names, columns=self._names)
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors of `params`."""
+        with np.errstate(invalid="ignore"):
+            return pd.Series(np.sqrt(np.diag(self.cov_params())), index=self._names)
+
+    @property
+    def tvalues(self) -> pd.Series:
+        """Estimates over their standard errors."""
+        return self.params / self.bse
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values, of the normal distribution."""
+        return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return Wald intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            The level is ``1 - alpha``.
+
+        Returns
+        -------
+        DataFrame
+            Columns 0 and 1, the ends.
+
+        See Also
+        --------
+        DistributionalResults.cov_params
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> model.fit().conf_int().round(2).loc["Intercept"].tolist()
+        [0.23, 0.87]
+        """
+        half = norm.isf(alpha / 2) * self.bse
+        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+
+    @property
+    def llf(self) -> float:
+        """The log-likelihood as approximated, with all constants."""
+        return -self.estimates.conditional.objective / 2.0
+
+    @property
+    def dof(self) -> int:
+        """Number of estimated parameters."""
+        return len(self.estimates.covariance)
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return self.model.layout.nobs
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return -2.0 * self.llf + 2.0 * self.dof
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+        return float(-2.0 * self.llf + np.log(self.nobs) * self.dof)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit ended at a maximum."""
+        return self.estimates.report.converged
+
+    @property
+    def report(self) -> Any:
+        """What happened during the fit."""
+        return self.estimates.report
+
+    @property
+    def theta(self) -> Array:
+        """Covariance parameters."""
+        return self.estimates.conditional.theta
+
+    @property
+    def varcorr(self) -> Any:
+        """Variances and correlations of the random effects."""
+        return self.conditional.varcorr
+
+    def ranef(self) -> Any:
+        """Return the conditional modes of the random effects.
+
+        Returns
+        -------
+        dict of DataFrame
+            A table for each grouping factor.
+
+        See Also
+        --------
+        DistributionalResults.predict
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> list(model.fit().ranef())
+        ['brood']
+        """
+        return self.conditional.ranef()
+
+    @property
+    def dispersion(self) -> float | Array:
+        """The dispersion as glmmTMB defines it, one per row where a formula models it."""
+        if not self._spec.has_dispersion:
+            return 1.0
+        logs = self.estimates.outer[:, 0] * self.model.dispersion_sign
+        values = np.exp(logs)
+        return values if "dispersion" in self.model.formulas else float(values[0])
+
+    @property
+    def shape(self) -> dict[str, float]:
+        """What else the distribution has: degrees of freedom, power, thresholds."""
+        outer = self.estimates.outer[0]
+        match self._spec.family:
+            case "student_t":
+                return {"df": float(np.exp(outer[SHAPE]))}
+            case "tweedie":
+                return {"power": 1.0 + float(expit(outer[SHAPE]))}
+            case "ordered_beta":
+                first, distance = float(outer[SHAPE]), float(np.exp(outer[SECOND_SHAPE]))
+                return {"first": first, "second": first + distance}
+        return {}
+
+    # Predictions.
+
+    def predict(
+        self,
+        exog: Any = None,
+        *,
+        which: str | None = None,
+        re: Any = False,
+        new_levels: str = "error",
+    ) -> Array | pd.Series | pd.DataFrame:
+        """Predict the mean, one of its parts, or probabilities of categories.
+
+        Parameters
+        ----------
+        exog : frame, optional
+            New data; without it, the rows of the fit.
+        which : str, optional
+            ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
+            ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
+            (the default), ``"class"`` (the most probable) or ``"linear"``.
+        re : bool, str or list of str
+            Random effects to add, as for other models.
+        new_levels : {"error", "population", "missing"}
+            As for other models.
+
+        Returns
+        -------
+        ndarray, Series or DataFrame
+            A frame with a column for each category for ``"probabilities"``.
+
+        Raises
+        ------
+        OptionError
+            If `which` is not possible.
+        DataError
+            If a column is missing.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.predict
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> fit = model.fit()
+        >>> fit.predict(ticks.head(1), which="zero_probability").round(3).tolist()
+        [0.2]
+        """
+        known = _WHICH_ORDERED if self._ordered else _WHICH
+        which = known[0] if which is None else which
+        if which not in known:
+            raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
+        linear = self.conditional.predict(exog, which="linear", re=re, new_levels=new_levels)
+        index = linear.index if isinstance(linear, pd.Series) else None
+        eta = np.asarray(linear, dtype=float)
+        if which == "linear":
+            return linear
+        if self._ordered:
+            p = self.model._probabilities(eta, self.estimates.kappa)
+            table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
+            return table if which == "probabilities" else table.idxmax(axis=1)
+        outer = self.estimates.outer if exog is None else self._outer(exog, len(eta))
+        values = PARTS[which](self._spec, eta, outer)
+        return values if index is None else pd.Series(values, index=index)
+
+    def _outer(self, data: Any, n: int) -> Array:
+        """Return the parameters of new rows."""
+        out = np.tile(self.estimates.outer[0], (n, 1))
+        for name, info in self.model.design_infos.items():
+            try:
+                X = np.asarray(build_design_matrices([info], data)[0], dtype=float)
+            except Exception as error:  # patsy lets through what evaluating a term raises
+                raise DataError(f"{name}= cannot be evaluated for the new rows.") from error
+            label, place, sign = self.model._place_of(name)
+            coefficients = self.params[[each for each in self._names if each.startswith(label)]]
+            out[:, place] = sign * (X @ np.asarray(coefficients))
+        return out
+
+    @cached_property
+    def fittedvalues(self) -> Array:
+        """Means at the conditional modes, shape (n,); codes are not predicted."""
+        if self._ordered:
+            raise OptionError("categories have no fitted mean: take predict().")
+        return mean(self._spec, self.estimates.conditional.eta, self.estimates.outer)
+
+    @property
+    def resid(self) -> Array:
+        """Response minus fitted mean, shape (n,)."""
+        return self.model.kept_design().y - self.fittedvalues
+
+    # Display.
+
+    def _facts(self) -> list[str]:
+        facts = list(self.model.notes)
+        if self.estimates.conditional.singular:
+            facts.append("Singular: a covariance matrix of random effects is not of full rank.")
+        if self._spec.zeros == "inflation":
+            zero = expit(self.estimates.outer[:, ZEROS])
+            if zero.max() < _NO_ZEROS:
+                facts.append(
+                    "Zero inflation: none; the estimate is at its boundary, probability 0."
+                )
+            elif zero.min() < _NO_ZEROS:
+                facts.append(
+                    "Zero inflation: the probability is 0, its boundary, for some rows; "
+                    "coefficients that carry it there have no finite estimate."
+                )
+        if not self.converged:
+            facts.append(f"Not converged: {self.report.message}")
+        return facts
+
+    def summary(self, alpha: float = 0.05) -> Document:
+        """Summarize the fit: criteria, coefficients by part, variance components, facts.
+
+        Parameters
+        ----------
+        alpha : float
+            Intervals have level ``1 - alpha``.
+
+        Returns
+        -------
+        Document
+
+        See Also
+        --------
+        GeneralizedLinearMixedModelResults.summary
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> print(model.fit().summary().as_text().splitlines()[0].strip())
+        Generalized linear mixed model fit by maximum likelihood
+        """
+        four = fixed(4)
+        points = self.estimates.conditional.n_agq
+        method = "Laplace" if points == 1 else f"AGQ, {points} points"
+        left = [
+            ("Dep. Variable:", self.model.layout.response),
+            ("Family:", self._spec.family.replace("_", " ")),
+            ("Link:", getattr(self.model, "link_name", self._spec.link)),
+            ("Method:", method),
+            ("No. Observations:", str(self.nobs)),
+            (
+                "Converged:",
+                f"{'yes' if self.converged else 'no'}, {self.report.evaluations} evaluations",
+            ),
+        ]
+        right = [
+            ("Log-Likelihood:", four(self.llf)),
+            ("AIC:", four(self.aic)),
+            ("BIC:", four(self.bic)),
+            *((f"{name}:", significant(value)) for name, value in self.shape.items()),
+        ]
+        if self._spec.has_dispersion and isinstance(self.dispersion, float):
+            right.append(("Dispersion:", significant(self.dispersion)))
+        right += [("", "")] * (len(left) - len(right))
+        left += [("", "")] * (len(right) - len(left))
+        columns = (
+            Column("name_1", "", align="left"),
+            Column("value_1", ""),
+            Column("name_2", "", align="left"),
+            Column("value_2", ""),
+        )
+        rows = tuple((*a, *b) for a, b in zip(left, right, strict=True))
+        head = Table(columns, rows, str(self.model.formula_full), stretch=1)
+        tables = [head, *self._coefficients(alpha), self.varcorr.table("Random effects")]
+        kind = "Ordinal" if self._ordered else "Generalized linear"
+        return Document(f"{kind} mixed model fit by maximum likelihood", tables, self._facts())
+
+    def _coefficients(self, alpha: float) -> list[Table]:
+        interval = self.conf_int(alpha)
+        columns = (
+            Column("term", "", plain, "left"),
+            Column("coef", "coef", significant, "point"),
+            Column("std_err", "std err", significant, "point"),
+            Column("statistic", "z", fixed(2), "point"),
+            Column("p_value", "P>|z|", p_value),
+            Column("lower", f"[{alpha / 2:g}", significant, "point"),
+            Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
+        )
+        values = np.column_stack([self.params, self.bse, self.tvalues, self.pvalues, interval])
+        parts: dict[str, list[tuple[Any, ...]]] = {}
+        own = set(self.estimates.rows.names)
+        for name, row in zip(self._names, values, strict=True):
+            head, _, rest = name.partition(": ")
+            if name not in own:
+                title, shown = "Fixed effects", name
+            elif self._ordered:
+                title, shown = "Thresholds", name
+            else:
+                title, shown = _TITLES[head], rest
+            parts.setdefault(title, []).append((shown, *map(float, row)))
+        return [Table(columns, tuple(rows), title) for title, rows in parts.items()]
+
+    def __repr__(self) -> str:
+        fitted = f"-2 log-likelihood {-2 * self.llf:.4f}"
+        return f"<{type(self).__name__}: {self.model.formula_full}; {fitted}>"
+
+
+_TITLES = {
+    "zi": "Zero inflation (logit of the probability)",
+    "hurdle": "Zeros (logit of the probability)",
+    "disp": "Dispersion (logarithm)",
+    "shape": "Shape",
+    "cut": "Thresholds of the ends",
+}

@@ -1,0 +1,172 @@
+"""Models of ordered categories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..fitting.approximation import generalized_structure
+from ..fitting.parted_families import Ordered
+from ..fitting.row_parameters import RowParameters, threshold_matrix, thresholds
+from ..frame.design import Design
+from .distributional import DistributionalMixedModel
+from .option_names import MAKING, answering
+from .statsmodels_data import FixedRows
+
+__all__ = ["OrdinalMixedModel"]
+
+Array = NDArray[np.float64]
+
+# The links whose inverses are the functions of these names.
+_FUNCTIONS = {"cloglog": "loglog", "loglog": "cloglog"}
+_THRESHOLDS = ("flexible", "symmetric", "equidistant")
+
+
+class OrdinalMixedModel(DistributionalMixedModel):
+    """A mixed model of ordered categories: P(Y <= j) = F(threshold_j - x'beta - z'b).
+
+    Made by `mixedordinal2`.
+
+    Parameters
+    ----------
+    kwargs : dict
+        Models of this kind are not made from arrays.
+
+    See Also
+    --------
+    DistributionalMixedModel
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> ticks["many"] = pd.cut(ticks["ticks"], [-1, 0, 5, 100], labels=["no", "few", "many"])
+    >>> mixedordinal2("many ~ height + (1 | brood)", ticks)
+    <OrdinalMixedModel: many ~ 1 + height + (1 | brood); 403 rows>
+    """
+
+    threshold: str
+    link_name: str
+    categories: tuple[Any, ...]
+    _kept: list[int]
+
+    @classmethod
+    @answering(MAKING)
+    def from_formula(  # type: ignore[override]
+        cls,
+        formula: str,
+        data: Any,
+        link: str = "logit",
+        threshold: str = "flexible",
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Any = None,
+        subset: Any = None,
+        missing: str = "drop",
+    ) -> OrdinalMixedModel:
+        """Make a model of ordered categories from a formula and a table.
+
+        Parameters
+        ----------
+        formula : str
+            Such as ``"rating ~ temp + (1 | judge)"``. The response is an ordered categorical, or
+            numbers in their order. The thresholds take the place of the intercept.
+        data : DataFrame, pyarrow.Table, or mapping of str to array_like
+        link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
+            The distribution function F is that of the logistic or the normal distribution,
+            ``exp(-exp(-x))``, ``1 - exp(-exp(x))`` or that of the Cauchy distribution: by the names
+            that clmm of the R package ordinal has for them.
+        threshold : {"flexible", "symmetric", "equidistant"}
+            Thresholds are free, symmetric about a center, or at equal distances.
+        weights, offset, contrasts, subset, missing : optional
+            As in `GeneralizedLinearMixedModel.from_formula`.
+
+        Returns
+        -------
+        OrdinalMixedModel
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            One sentence that names the term, the column or the option.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.from_formula
+
+        References
+        ----------
+        Christensen (2019), A tutorial on fitting cumulative link mixed models with clmm2.
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> ticks["many"] = pd.cut(ticks["ticks"], [-1, 0, 5, 100], labels=["no", "few", "many"])
+        >>> fit = mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
+        >>> fit.params.round(2).to_dict()
+        {'no|few': -1.54, 'few|many': 2.27, 'cheight': -0.04}
+        """
+        if threshold not in _THRESHOLDS:
+            raise OptionError(
+                f"threshold={threshold!r} is not possible; choose one of {', '.join(_THRESHOLDS)}."
+            )
+        model = cls.__new__(cls)
+        model._set_family(Ordered(), _FUNCTIONS.get(str(link), link), None)
+        model.threshold, model.link_name = threshold, str(link)
+        model._begin({}, data)
+        made = model._from_formula(
+            formula,
+            data,
+            None,
+            None,
+            None,
+            weights=weights,
+            offset=offset,
+            exposure=None,
+            contrasts=contrasts,
+            subset=subset,
+            missing=missing,
+            eval_env=0,
+            functions="any",
+        )
+        made._finish_formulas(data)
+        return made
+
+    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
+        design = super()._prepare(design, rows)
+        self.categories = design.response_levels or ()
+        intercepts = ("Intercept", "1")
+        keep = [i for i, name in enumerate(design.x_names) if name not in intercepts]
+        self._kept = keep
+        names = tuple(design.x_names[i] for i in keep)
+        return replace(design, X=np.ascontiguousarray(design.X[:, keep]), x_names=names)
+
+    def _linear_predictor(self, params: Any, exog: Any, offset: Any, exposure: Any = None) -> Array:
+        # The formula's columns have an intercept, which the thresholds replace.
+        if exog is not None and np.shape(exog)[1] > len(self._kept):
+            if offset is None and isinstance(exog, FixedRows):
+                offset = exog.offset
+            exog = np.asarray(exog)[:, self._kept]
+        return super()._linear_predictor(params, exog, offset, exposure)
+
+    def _rows(self, design: Design) -> RowParameters:
+        m = len(self.categories) - 1
+        counts = np.bincount(design.y.astype(int), minlength=m + 1)
+        below = np.cumsum(counts)[:-1] / len(design.y)
+        start = np.asarray(self.link(below), dtype=float)
+        return thresholds(design.y, self.categories, self.threshold, start)
+
+    def _gamma(self, design: Design) -> Array:
+        return np.zeros(len(generalized_structure(design).basis.columns))
+
+    def _probabilities(self, eta: Array, kappa: Array) -> Array:
+        """Return the probabilities of the categories, shape (m, categories)."""
+        J, _ = threshold_matrix(self.categories, self.threshold)
+        inner = np.asarray(self.link.inverse((J @ kappa)[None, :] - eta[:, None]), dtype=float)
+        ends = np.ones((len(eta), 1))
+        return np.diff(np.hstack([0.0 * ends, inner, ends]), axis=1)
