@@ -212,6 +212,19 @@ def test_gradients_of_all_parameters_are_those_of_differences(salamanders, famil
         assert_allclose(gradient, wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_an_update_keeps_the_other_formulas(owls):
+    model = smm.mixedglm2(
+        "SiblingNegotiation ~ cArr + (1 | Nest)", owls, "poisson", zero_inflation="~ 1"
+    )
+    assert list(model.update(". ~ . - cArr").fit().params.index) == ["Intercept", "zi: Intercept"]
+
+
+def test_arrays_make_no_models_of_families_with_shapes(owls):
+    y, ones = owls["NegPerChick"], np.ones((len(owls), 1))
+    with pytest.raises(OptionError, match="made from a formula: mixedglm2"):
+        smm.GeneralizedLinearMixedModel(y, ones, owls["Nest"], family=smm.families.Tweedie())
+
+
 def test_what_is_not_possible_is_said(salamanders, wine):
     def model(**parts):
         return smm.mixedglm2("count ~ mined + (1 | site)", salamanders, "poisson", **parts)

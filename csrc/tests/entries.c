@@ -214,6 +214,17 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
         smm_family_rows(&e->x.family, n, m->y, NULL, e->x.offset, 0, s->out, NULL, NULL, NULL,
                         NULL, NULL, NULL, NULL),
         n);
+    static const double outer[4 * 60];
+    double derivatives[16 * 60];
+    const double *none[4] = {NULL, NULL, NULL, NULL};
+    add(s, n == 60 ? SMM_OK : SMM_ESTATE, 0);
+    add(s,
+        smm_row_derivatives(&e->x.family, SMM_NO_ZEROS, n, m->y, NULL, e->x.offset, outer,
+                            derivatives),
+        0);
+    /* refused: the model has the expected information */
+    status = smm_glmm_set_sides(g, 1, none, outer, SMM_NO_ZEROS);
+    add(s, status == SMM_EINVAL ? SMM_OK : SMM_ESTATE, 0);
     double sum = s->sum;
     free(s);
     return sum;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from patsy import NAAction, PatsyError, dmatrix
 
-from ..errors import DataError, FormulaError, OptionError
+from ..errors import (
+    ConvergenceWarning,
+    DataError,
+    FormulaError,
+    OptionError,
+    SingularFitWarning,
+)
 from ..fitting.approximation import generalized_structure
 from ..fitting.distributional import fit_distributional
 from ..fitting.families import family_object
@@ -113,6 +120,9 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
                 raise OptionError(f"hurdle= is for counts of {known}, not for {family}.")
             family = _TRUNCATED[family]
         self.spec = replace(self.spec, family=family, zeros=zeros)
+
+    def _own_options(self) -> dict[str, Any]:
+        return {**super()._own_options(), **self.formulas}
 
     def _finish_formulas(self, data: Any) -> None:
         """Evaluate the formulas for the rows of the model."""
@@ -251,6 +261,13 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
         DataError
             If the likelihood has no maximum that can be reached.
 
+        Warns
+        -----
+        ConvergenceWarning
+            The optimizer stopped before the gradient vanished.
+        SingularFitWarning
+            An estimated covariance matrix of random effects is not of full rank.
+
         See Also
         --------
         GeneralizedLinearMixedModel.fit
@@ -281,6 +298,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
             n_agq=n_agq,
             options=options,
         )
+        if not estimates.report.converged:
+            message = f"the fit did not converge: {estimates.report.message}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        if estimates.conditional.singular:
+            message = "a covariance matrix of random effects is singular; see summary()."
+            warnings.warn(message, SingularFitWarning, stacklevel=3)
         return DistributionalResults(self, estimates)
 
     def _evaluate(self, *args: Any, **kwargs: Any) -> tuple[float, Array]:

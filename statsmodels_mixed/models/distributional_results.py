@@ -62,7 +62,7 @@ class DistributionalResults:
 
     def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
         self.model, self.estimates = model, estimates
-        self.conditional = GeneralizedLinearMixedModelResults(
+        self._mean_part = GeneralizedLinearMixedModelResults(
             model, estimates.conditional, model.layout
         )
 
@@ -213,7 +213,7 @@ class DistributionalResults:
     @property
     def varcorr(self) -> Any:
         """Variances and correlations of the random effects."""
-        return self.conditional.varcorr
+        return self._mean_part.varcorr
 
     def ranef(self) -> Any:
         """Return the conditional modes of the random effects.
@@ -234,7 +234,7 @@ class DistributionalResults:
         >>> list(model.fit().ranef())
         ['brood']
         """
-        return self.conditional.ranef()
+        return self._mean_part.ranef()
 
     @property
     def dispersion(self) -> float | Array:
@@ -312,7 +312,7 @@ class DistributionalResults:
         which = known[0] if which is None else which
         if which not in known:
             raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
-        linear = self.conditional.predict(exog, which="linear", re=re, new_levels=new_levels)
+        linear = self._mean_part.predict(exog, which="linear", re=re, new_levels=new_levels)
         index = linear.index if isinstance(linear, pd.Series) else None
         eta = np.asarray(linear, dtype=float)
         if which == "linear":

@@ -124,6 +124,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         missing: str = "none",
     ) -> None:
         self._set_family(family, link, exposure)
+        if self.spec.parted:
+            raise OptionError(
+                f"a model of the family {self.spec.family} is made from a formula: mixedglm2."
+            )
         self._from_arrays(
             endog,
             exog,
