@@ -187,12 +187,19 @@ class CovarianceModel:
         return out
 
     def definite(self, factors: Sequence[Array]) -> list[Array]:
-        """Return the factors of the parts that are not singular by construction."""
-        return [
-            factors[part.block][part.columns, part.columns]
-            for part in self.parts
-            if part.structure.definite
-        ]
+        """Return the factors of the parts that are not singular by construction.
+
+        Of smooth functions of distance, which are singular to rounding at places close together,
+        only the first element: whether there is a variance at all.
+        """
+        out = []
+        for part in self.parts:
+            T = factors[part.block][part.columns, part.columns]
+            if part.structure.needs == "coordinates":
+                out.append(T[:1, :1])
+            elif part.structure.definite:
+                out.append(T)
+        return out
 
     # What is reported.
 
