@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from .._core import one_blas_thread
-from ..errors import IdentificationWarning, MixedModelWarning, OptionError
+from ..errors import (
+    CoreError,
+    IdentificationWarning,
+    MixedModelError,
+    MixedModelWarning,
+    OptionError,
+)
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
 from ..results.base import unwrap
@@ -315,7 +321,14 @@ def profile(
     cutoff = float(norm.isf((1 - level) / 2))
     without = not_identified(result)
     with one_blas_thread():
-        model = _model(estimates, result, components)
+        try:
+            model = _model(estimates, result, components)
+        except CoreError as error:
+            raise MixedModelError(
+                "the likelihood cannot be maximized again from the estimates, so that there is "
+                "nothing to profile from; look at `converged` and `report` of the fit, or try "
+                "another start=."
+            ) from error
         targets = [each for kind in wanted for each in model.targets(kind, fixed_names)]
         lost = [(each.kind, each.name) for each in targets if (each.kind, each.name) in without]
         targets = [each for each in targets if (each.kind, each.name) not in without]
