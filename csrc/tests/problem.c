@@ -112,11 +112,27 @@ void problem_free(problem *m)
     free(m->theta);
 }
 
+/* Memory full of what is no number and no index: nobody may count on zeros. */
+static void *used_memory(void *ctx, size_t bytes)
+{
+    (void)ctx;
+    void *block = malloc(bytes);
+    if (block) memset(block, 0xff, bytes);
+    return block;
+}
+
+static void release(void *ctx, void *block)
+{
+    (void)ctx;
+    free(block);
+}
+
 smm_design *problem_design(const problem *m)
 {
     smm_blas blas = ref_blas();
+    smm_allocator mem = {used_memory, release, NULL};
     smm_design *design;
-    if (smm_design_create(&blas, NULL, m->n, m->nterms, m->term, m->p, m->p ? m->X : NULL,
+    if (smm_design_create(&blas, &mem, m->n, m->nterms, m->term, m->p, m->p ? m->X : NULL,
                           &design))
         abort();
     return design;
