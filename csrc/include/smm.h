@@ -309,11 +309,11 @@ int smm_nlopt_minimize(smm_workspace *ws, const smm_nlopt *nlopt, int algorithm,
  * binomial (y is then a proportion), multipliers of the log-likelihood for Poisson and
  * negative binomial, divisors of the dispersion for the others. */
 typedef enum {
-    SMM_GAUSSIAN = 0,         /* variance phi */
-    SMM_BINOMIAL = 1,         /* mu (1 - mu) / w */
-    SMM_POISSON = 2,          /* mu */
-    SMM_GAMMA = 3,            /* phi mu^2 */
-    SMM_INVERSE_GAUSSIAN = 4, /* phi mu^3 */
+    SMM_GAUSSIAN = 0,          /* variance phi */
+    SMM_BINOMIAL = 1,          /* mu (1 - mu) / w */
+    SMM_POISSON = 2,           /* mu */
+    SMM_GAMMA = 3,             /* phi mu^2 */
+    SMM_INVERSE_GAUSSIAN = 4,  /* phi mu^3 */
     SMM_NEGATIVE_BINOMIAL = 5, /* mu + phi mu^2 */
     /* from here on, with the observed information only; densities are in density.c */
     SMM_NEGATIVE_BINOMIAL_1 = 6, /* mu (1 + phi) */

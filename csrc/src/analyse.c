@@ -99,8 +99,8 @@ static int join_levels(smm_design *d, const int32_t *first_node, edge_list *edge
         for (int32_t l = 0; prior && l < d->levels[t]; l++)
             for (int64_t a = prior->at[l] + 1; a < prior->at[l + 1]; a++) {
                 if (edges->size + d->nodes >= INT32_MAX) return SMM_EOVERFLOW;
-                int status = edge_push(&d->mem, edges, first_node[t] + l,
-                                       first_node[t] + prior->row[a]);
+                int status =
+                    edge_push(&d->mem, edges, first_node[t] + l, first_node[t] + prior->row[a]);
                 if (status) return status;
             }
     }

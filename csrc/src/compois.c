@@ -56,7 +56,8 @@ static int sum_series(double a, double nu, double center, cumulants *out)
     if (n >= MOST_TERMS) return 0;
     double first = smm_log_gamma(top + 1), m[5], b[4];
     for (int k = 0; k < 5; k++) m[k] = s.plain[k] / s.plain[0];
-    for (int k = 0; k < 4; k++) b[k] = s.with_log[k] / s.plain[0] - s.with_log[0] / s.plain[0] * m[k];
+    for (int k = 0; k < 4; k++)
+        b[k] = s.with_log[k] / s.plain[0] - s.with_log[0] / s.plain[0] * m[k];
     out->log_sum = a * top - nu * first + log(s.plain[0]);
     out->mean = center + m[1];
     out->k20 = m[2] - m[1] * m[1];

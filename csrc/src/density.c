@@ -91,7 +91,8 @@ static smm_jet beta_binomial(double y, double m, const smm_mean_jets *x)
 static smm_jet student_t(double y, const smm_mean_jets *x, const double *outer)
 {
     smm_jet log_df = jet_parameter(outer[1], 1), half = jet_scale(0.5, jet_exp(log_df));
-    smm_jet r = jet_multiply(jet_shift(jet_scale(-1, x->mu), y), jet_exp(jet_scale(-1, x->log_phi)));
+    smm_jet r =
+        jet_multiply(jet_shift(jet_scale(-1, x->mu), y), jet_exp(jet_scale(-1, x->log_phi)));
     smm_jet square = jet_multiply(jet_multiply(r, r), jet_exp(jet_scale(-1, log_df)));
     smm_jet out = jet_subtract(smm_jet_log_gamma(jet_shift(half, 0.5)), smm_jet_log_gamma(half));
     out = jet_subtract(jet_combine(1, out, -0.5, log_df), x->log_phi);
@@ -141,7 +142,8 @@ static smm_jet plain(int distribution, double y, double m, const smm_mean_jets *
     case SMM_TWEEDIE:
         return smm_tweedie(y, x, outer);
     case SMM_ORDERED_BETA:
-        return smm_ordered_part(y, x, outer, y > 0 && y < 1 ? beta_density(y, x) : jet_constant(0));
+        return smm_ordered_part(y, x, outer,
+                                y > 0 && y < 1 ? beta_density(y, x) : jet_constant(0));
     default:
         return gaussian(y, x);
     }

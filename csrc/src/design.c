@@ -23,13 +23,13 @@ void smm_design_destroy(smm_design *d)
     smm_allocator mem = d->mem;
     if (d->node_of)
         for (int32_t t = 0; t < d->nterms; t++) smm_release(&mem, d->node_of[t]);
-    void *all[] = {d->levels,   d->cols,       (void *)d->refs, (void *)d->z, d->node_of,
-                   d->term_at,  d->theta_term, d->theta_row,    d->theta_col, d->node_cols,
-                   d->theta_at, d->node_term,  d->node_level,   d->node_at,   d->rowptr,
-                   d->row,      d->rowoff,     d->valptr,       d->height,    d->ntailrows,
-                   d->tail_ptr, d->tail_head,  d->tail_pos,     d->tptr,      d->tidx,
-                   d->groups,   d->block_row,  d->block_col,    d->block_at,  d->block_in_l,
-                   d->pair,     (void *)d->prior, d->node_prior, d->block_prior};
+    void *all[] = {d->levels,   d->cols,          (void *)d->refs, (void *)d->z,  d->node_of,
+                   d->term_at,  d->theta_term,    d->theta_row,    d->theta_col,  d->node_cols,
+                   d->theta_at, d->node_term,     d->node_level,   d->node_at,    d->rowptr,
+                   d->row,      d->rowoff,        d->valptr,       d->height,     d->ntailrows,
+                   d->tail_ptr, d->tail_head,     d->tail_pos,     d->tptr,       d->tidx,
+                   d->groups,   d->block_row,     d->block_col,    d->block_at,   d->block_in_l,
+                   d->pair,     (void *)d->prior, d->node_prior,   d->block_prior};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(&mem, all[i]);
     smm_release(&mem, d);
 }

@@ -235,7 +235,8 @@ int smm_family_valid(const smm_family *f)
     int count = plain == SMM_POISSON ||
                 (plain >= SMM_NEGATIVE_BINOMIAL && plain <= SMM_COM_POISSON);
     return plain >= SMM_GAUSSIAN && plain <= SMM_ORDERED && (count || !truncated) &&
-           (f->distribution <= SMM_NEGATIVE_BINOMIAL || f->observed) && f->link >= SMM_IDENTITY && f->link <= SMM_POWER &&
+           (f->distribution <= SMM_NEGATIVE_BINOMIAL || f->observed) && f->link >= SMM_IDENTITY &&
+           f->link <= SMM_POWER &&
            (f->link != SMM_POWER || (f->power != 0 && isfinite(f->power))) &&
            (f->observed == 0 || f->observed == 1);
 }

@@ -131,7 +131,8 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
 int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *nodes,
                            const double *log_weights)
 {
-    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) || (fast != 0 && fast != 1) || (fast && g->sides.columns))
+    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) ||
+        (fast != 0 && fast != 1) || (fast && g->sides.columns))
         return SMM_EINVAL;
     const smm_design *d = g->ws->design;
     int64_t total = 1;

@@ -17,10 +17,7 @@ int32_t smm_tail_parameters(const smm_glmm *g)
     return g->sides.columns ? g->sides.columns : smm_has_dispersion(g->family.distribution);
 }
 
-void smm_sides_destroy(smm_glmm *g)
-{
-    smm_release(&g->ws->design->mem, g->sides.arena);
-}
+void smm_sides_destroy(smm_glmm *g) { smm_release(&g->ws->design->mem, g->sides.arena); }
 
 int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
                        const double *constant, int zeros)

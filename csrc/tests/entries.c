@@ -214,18 +214,34 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
         smm_family_rows(&e->x.family, n, m->y, NULL, e->x.offset, 0, s->out, NULL, NULL, NULL,
                         NULL, NULL, NULL, NULL),
         n);
-    static const double outer[4 * 60];
-    double derivatives[16 * 60];
-    const double *none[4] = {NULL, NULL, NULL, NULL};
-    add(s, n == 60 ? SMM_OK : SMM_ESTATE, 0);
+    double *outer = calloc((size_t)n * SMM_ROW_PARAMETERS, sizeof(double));
+    if (!outer || n * SMM_ROW_DERIVATIVES > (int64_t)(sizeof s->out / sizeof *s->out)) abort();
     add(s,
-        smm_row_derivatives(&e->x.family, SMM_NO_ZEROS, n, m->y, NULL, e->x.offset, outer,
-                            derivatives),
-        0);
+        smm_row_derivatives(&e->x.family, SMM_INFLATED, n, m->y, NULL, e->x.offset, outer,
+                            s->out),
+        n * SMM_ROW_DERIVATIVES);
     /* refused: the model has the expected information */
+    const double *none[SMM_ROW_PARAMETERS] = {NULL, NULL, NULL, NULL};
     status = smm_glmm_set_sides(g, 1, none, outer, SMM_NO_ZEROS);
     add(s, status == SMM_EINVAL ? SMM_OK : SMM_ESTATE, 0);
+    free(outer);
     double sum = s->sum;
     free(s);
     return sum;
+}
+
+int entries_sides(const entries *e, const smm_design *design, const double *ones, smm_glmm **g)
+{
+    const double *X[SMM_ROW_PARAMETERS] = {ones, NULL, NULL, NULL};
+    const double constant[SMM_ROW_PARAMETERS] = {0};
+    smm_family family = {SMM_NEGATIVE_BINOMIAL, SMM_LOG, 0, 1};
+    int status = smm_glmm_create(design, &family, e->x.m.y, NULL, e->x.offset, g);
+    if (status) return status;
+    status = smm_glmm_set_sides(*g, 1, X, constant, SMM_NO_ZEROS);
+    if (!status) status = smm_glmm_approximation(*g, 0, 1, NULL, NULL);
+    if (status) {
+        smm_glmm_destroy(*g);
+        *g = NULL;
+    }
+    return status;
 }

@@ -20,6 +20,9 @@ void entries_free(entries *e);
 int entries_linear(const entries *e, const smm_design *design, smm_workspace **ws);
 int entries_generalized(const entries *e, const smm_design *design, smm_glmm **g);
 
+/* A negative binomial model whose dispersion has one coefficient, that of `ones` (n). */
+int entries_sides(const entries *e, const smm_design *design, const double *ones, smm_glmm **g);
+
 /* Call everything else. Returns the sum of all that comes out; NaN if a call fails. */
 double entries_call_linear(const entries *e, smm_workspace *ws);
 double entries_call_generalized(const entries *e, smm_glmm *g);

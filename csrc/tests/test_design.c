@@ -39,10 +39,12 @@ static void test_terms(void)
         {3, 1, refs, z, full, NULL},
     };
     const smm_term impossible[] = {
-        {0, 2, refs, z, full, NULL},    {-1, 2, refs, z, full, NULL}, {2, 2, refs, z, full, NULL},
-        {3, 0, refs, z, full, NULL},    {3, -2, refs, z, full, NULL}, {3, 2, NULL, z, full, NULL},
-        {3, 2, refs, NULL, full, NULL}, {3, 2, refs, z, NULL, NULL},  {3, 2, negative, z, full, NULL},
-        {3, 2, refs, z, upper, NULL},   {3, 2, refs, z, gap, NULL},
+        {0, 2, refs, z, full, NULL},     {-1, 2, refs, z, full, NULL},
+        {2, 2, refs, z, full, NULL},     {3, 0, refs, z, full, NULL},
+        {3, -2, refs, z, full, NULL},    {3, 2, NULL, z, full, NULL},
+        {3, 2, refs, NULL, full, NULL},  {3, 2, refs, z, NULL, NULL},
+        {3, 2, negative, z, full, NULL}, {3, 2, refs, z, upper, NULL},
+        {3, 2, refs, z, gap, NULL},
     };
     for (size_t i = 0; i < sizeof legal / sizeof *legal; i++) CHECK(create(legal[i]) == SMM_OK);
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++)

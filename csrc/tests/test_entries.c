@@ -56,6 +56,39 @@ static void check_generalized(const entries *e, purse *p, const smm_design *d)
     p->countdown = INT64_MAX;
 }
 
+/* A dispersion with one coefficient is the dispersion, and room for it may run out. */
+static void check_sides(const entries *e, purse *p, const smm_design *d)
+{
+    smm_glmm *g, *plain;
+    const smm_family family = {SMM_NEGATIVE_BINOMIAL, SMM_LOG, 0, 1};
+    double *ones = malloc(sizeof(double) * (size_t)e->x.m.n), at[32], values[2], gradient[2][32];
+    if (!ones) abort();
+    for (int64_t i = 0; i < e->x.m.n; i++) ones[i] = 1;
+    int64_t before = p->allocated, live = p->live;
+    CHECK(entries_sides(e, d, ones, &g) == SMM_OK);
+    int64_t needed = p->allocated - before, count = smm_glmm_parameters(g);
+    CHECK(smm_glmm_create(d, &family, e->x.m.y, NULL, e->x.offset, &plain) == SMM_OK);
+    CHECK(smm_glmm_approximation(plain, 0, 1, NULL, NULL) == SMM_OK);
+    CHECK(smm_glmm_parameters(plain) == count);
+    for (int64_t i = 0; i < count; i++) at[i] = 0.1 + 0.05 * (double)i;
+    CHECK(smm_glmm_value(g, at, values) == SMM_OK);
+    CHECK(smm_glmm_value(plain, at, values + 1) == SMM_OK);
+    CHECK_NEAR(values[0], values[1], 1e-10);
+    CHECK(smm_glmm_gradient(g, gradient[0]) == SMM_OK);
+    CHECK(smm_glmm_gradient(plain, gradient[1]) == SMM_OK);
+    for (int64_t i = 0; i < count; i++) CHECK_NEAR(gradient[0][i], gradient[1][i], 1e-7);
+    smm_glmm_destroy(g);
+    smm_glmm_destroy(plain);
+    for (int64_t k = 0; k < needed; k++) {
+        p->countdown = k;
+        g = (smm_glmm *)p;
+        CHECK(entries_sides(e, d, ones, &g) == SMM_ENOMEM);
+        CHECK(g == NULL && p->live == live);
+    }
+    p->countdown = INT64_MAX;
+    free(ones);
+}
+
 int main(void)
 {
     for (int32_t columns = 0; columns <= 2; columns++) {
@@ -67,6 +100,7 @@ int main(void)
         CHECK(smm_design_sizes(d, &sizes) == SMM_OK && sizes.q == e.x.m.q);
         check_linear(&e, &p, d);
         check_generalized(&e, &p, d);
+        check_sides(&e, &p, d);
         smm_design_destroy(d);
         CHECK(p.live == 0);
         entries_free(&e);

@@ -101,11 +101,11 @@ static void test_refused(void)
     m.term[0].prior = &b.lower;
     for (int which = 0; which < 5; which++) {
         make(&b, LEVELS, -0.6);
-        if (which == 0) b.row[0] = 1;           /* no diagonal element */
-        if (which == 1) b.row[1] = LEVELS;      /* no such level */
-        if (which == 2) b.value[1] = NAN;       /* no number */
-        if (which == 3) b.at[1] = b.at[0];      /* an empty column */
-        if (which == 4) b.lower.value = NULL;   /* no values */
+        if (which == 0) b.row[0] = 1;         /* no diagonal element */
+        if (which == 1) b.row[1] = LEVELS;    /* no such level */
+        if (which == 2) b.value[1] = NAN;     /* no number */
+        if (which == 3) b.at[1] = b.at[0];    /* an empty column */
+        if (which == 4) b.lower.value = NULL; /* no values */
         CHECK(smm_design_create(&blas, NULL, m.n, 2, m.term, m.p, m.X, &design) == SMM_EINVAL);
         CHECK(design == NULL);
     }
