@@ -103,6 +103,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.only:
         rows = [row for row in rows if row.name in arguments.only]
     programs = installed(arguments.python)
+    if arguments.programs:
+        programs = [program for program in programs if program in (OURS, *arguments.programs)]
     results: list[dict[str, Any]] = []
     hopeless: set[tuple[int, str]] = set()
     with tempfile.TemporaryDirectory() as name:
@@ -128,6 +130,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=120, help="seconds a process may take")
     parser.add_argument("--large", action="store_true", help="the models of a million rows too")
     parser.add_argument("--only", nargs="*", help="names of models")
+    parser.add_argument("--programs", nargs="*", help="names of peers")
     parser.add_argument("--python", default=sys.executable, help="the Python that has the peers")
     parser.add_argument("--out", default="peers.json")
     parser.add_argument("--show", help="a file written before, as tables in Markdown")
