@@ -32,7 +32,7 @@ from ..results.shown import Shown, table_of
 from ..simulation.simulate import simulate
 from ..simulation.streams import Seed, read_seed, stream
 
-__all__ = ["SimulatedResiduals", "SimulationTest", "simulated_residuals"]
+__all__ = ["SimulatedResiduals", "SimulationTest", "ranked", "simulated_residuals"]
 
 Array = NDArray[np.float64]
 
@@ -281,19 +281,47 @@ def simulated_residuals(
     (0.94, 0.8)
     """
     result = unwrap(result)
-    y, root = result.kept_design().y, read_seed(seed)
+    root = read_seed(seed)
     drawn = simulate(result, n, seed=root, re=re)
     spec = result.estimates.spec
     discrete = spec is not None and spec.discrete
+    return ranked(result, drawn, root, re=re, discrete=discrete, ties=discrete)
+
+
+def ranked(
+    result: Any,
+    drawn: Array,
+    root: np.random.SeedSequence,
+    *,
+    re: str,
+    discrete: bool,
+    ties: bool,
+) -> SimulatedResiduals:
+    """Rank the responses of a fit among draws.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+    drawn : ndarray, shape (nobs, n)
+    root : SeedSequence
+        That of the draws.
+    re : str
+        How they were made.
+    discrete : bool
+        Whether zeros are counted.
+    ties : bool
+        Whether draws may be equal.
+    """
+    y = result.kept_design().y
     columns = np.column_stack([y, drawn])
     uniform = stream(root, TIES).random(columns.shape)
-    if discrete:
+    if ties:
         columns = np.round(columns, 10)  # proportions are equal but for rounding
         below = rankdata(columns, method="min", axis=1) - 1.0
-        ties = rankdata(columns, method="max", axis=1) - 1.0 - below
+        equal = rankdata(columns, method="max", axis=1) - 1.0 - below
     else:
-        below, ties = rankdata(columns, method="ordinal", axis=1) - 1.0, 0.0
-    quantiles = (below + uniform * (ties + 1.0)) / columns.shape[1]
+        below, equal = rankdata(columns, method="ordinal", axis=1) - 1.0, 0.0
+    quantiles = (below + uniform * (equal + 1.0)) / columns.shape[1]
     return SimulatedResiduals(
         residuals=by_row(result, quantiles[:, 0], "residual"),
         observed=by_row(result, y, result.layout.response),

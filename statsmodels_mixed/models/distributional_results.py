@@ -18,6 +18,8 @@ from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 from ..results.document import Document
 from ..results.tables import Column, Table, fixed, p_value, plain, significant
+from .distributional_draws import simulate as _simulate
+from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_means import PARTS, mean
 from .generalized_results import GeneralizedLinearMixedModelResults
 
@@ -349,6 +351,11 @@ class DistributionalResults:
     def resid(self) -> Array:
         """Response minus fitted mean, shape (n,)."""
         return self.model.kept_design().y - self.fittedvalues
+
+    # Draws.
+
+    simulate = _simulate
+    simulated_residuals = _simulated_residuals
 
     # Display.
 

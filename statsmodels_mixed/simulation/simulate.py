@@ -15,7 +15,7 @@ from .new_rows import new_simulator
 from .simulator import Simulator, Values, hypothesized, simulator_of
 from .streams import Seed, read_seed, stream
 
-__all__ = ["simulate"]
+__all__ = ["draws", "simulate"]
 
 Array = NDArray[np.float64]
 
@@ -103,20 +103,20 @@ def simulate(
         simulator, mean, complete = new_simulator(results, truth, re, new, new_levels)
         out = np.full((len(complete), n), np.nan)
         if len(mean):
-            out[complete] = (_draws(simulator, n, seed) + mean).T
+            out[complete] = (draws(simulator, n, seed) + mean).T
         return out
     if new_levels is not None:
         raise OptionError("new_levels= is for new data, exog=.")
     design = results.kept_design()
     simulator = simulator_of(design, estimates, truth, re)
-    draws = _draws(simulator, n, seed)
+    drawn = draws(simulator, n, seed)
     if simulator.spec is None:
         X = design.X[:, estimates.columns]
-        draws += estimates.linear_predictor + X @ (truth.beta - estimates.beta)
-    return draws.T
+        drawn += estimates.linear_predictor + X @ (truth.beta - estimates.beta)
+    return drawn.T
 
 
-def _draws(simulator: Simulator, n: int, seed: Seed) -> Array:
+def draws(simulator: Simulator, n: int, seed: Seed) -> Array:
     """Return what the simulator draws from the streams of a seed, shape (n, rows)."""
     root, length = read_seed(seed), simulator.stream_length
     out = np.empty((n, len(simulator.design.y)))

@@ -28,6 +28,7 @@ __all__ = [
     "Values",
     "check_effects",
     "check_weights",
+    "draw_family",
     "hypothesized",
     "simulator_of",
     "truth_of",
@@ -176,8 +177,13 @@ class Simulator:
         out = np.empty((count, n))
         for row in out:  # what a family draws is of no fixed length
             eta = self._random_part(rng.standard_normal((1, q)))[0]
-            row[:] = _draw_family(rng, self.spec, eta, float(self.scale), self.design.weights)
+            row[:] = self.respond(rng, eta)
         return out
+
+    def respond(self, rng: np.random.Generator, eta: Array) -> Array:
+        """Draw the responses of all rows at their linear predictors, shape (n,)."""
+        assert self.spec is not None
+        return draw_family(rng, self.spec, eta, float(self.scale), self.design.weights)
 
     def _random_part(self, u: Array) -> Array:
         """Return Z b + offset for spherical effects, shape (count, n) for (count, q)."""
@@ -280,8 +286,8 @@ def check_weights(design: Design, spec: FamilySpec) -> None:
         )
 
 
-def _draw_family(
-    rng: np.random.Generator, spec: FamilySpec, eta: Array, phi: float, weights: Array | None
+def draw_family(
+    rng: np.random.Generator, spec: FamilySpec, eta: Array, phi: Any, weights: Array | None
 ) -> Array:
     """Draw the responses of all rows, shape (n,)."""
     with np.errstate(all="ignore"):
@@ -302,9 +308,9 @@ def _draw_family(
                 # The mean of w counts, which is sufficient for them.
                 return np.asarray(rng.poisson(mu * w) / w)
             case "gamma":
-                return rng.gamma(w / phi, mu * phi / w)
+                return np.asarray(rng.gamma(w / phi, mu * phi / w))
             case "inverse_gaussian":
-                return rng.wald(mu, w / phi)
+                return np.asarray(rng.wald(mu, w / phi))
             case _:
                 return np.asarray(rng.poisson(rng.gamma(1.0 / phi, mu * phi)), dtype=float)
     except ValueError as error:
