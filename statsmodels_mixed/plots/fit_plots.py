@@ -183,7 +183,7 @@ def checks(result: Any) -> Figure:
     else:
         qq(result, ax=grid[0, 1])
         block = result.layout.blocks[0]
-        qq_caterpillar(result, groups=block.name, terms=block.columns[0], ax=grid[1, 1])
+        qq_caterpillar(result, groups=block.name, terms=block.effects[0], ax=grid[1, 1])
     return figure  # type: ignore[no-any-return]
 
 

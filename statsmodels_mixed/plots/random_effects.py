@@ -76,7 +76,7 @@ def random_effects(
     result = unwrap(result, correlated=True)
     blocks = result.layout.blocks
     if groups is None and blocks:
-        groups = max(blocks, key=lambda block: len(block.columns)).name
+        groups = max(blocks, key=lambda block: len(block.effects)).name
     modes = modes_of(result, groups=groups, terms=terms, levels=levels)[0]
     k = len(modes.terms)
     if k > MOST_EFFECTS:

@@ -126,7 +126,10 @@ def shrinkage(
     found = modes_of(result, groups=groups, terms=terms, levels=levels)
     drawn: list[tuple[Modes, Array, tuple[int, ...]]] = []
     for modes in found:
-        free = within_levels(result, modes.block)[modes.at][:, modes.columns]
+        free = within_levels(result, modes.block)
+        if result.layout.blocks[modes.block].members is not None:  # columns of a single level
+            free = free.T
+        free = free[modes.at][:, modes.columns]
         if np.isnan(free).all():
             continue
         k = len(modes.terms)

@@ -305,8 +305,8 @@ def profile(
     scale_name = estimates.scale_name
     if estimates.structured is not None:
         raise OptionError(
-            "profile() does not know covariance structures: bootstrap() gives intervals of their "
-            "parameters, conf_int() of the coefficients."
+            "profile() does not know covariance structures, nor mm(): bootstrap() gives intervals "
+            "of their parameters, conf_int() of the coefficients."
         )
     if estimates.fast:
         raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True.")

@@ -107,6 +107,7 @@ class ResidualEstimates:
 
     linear = True
     structured = None
+    monte_carlo = None
     spec = None
     fast = False
     scale_name = ""
