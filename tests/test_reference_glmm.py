@@ -97,7 +97,8 @@ def modes_of(record: dict[str, Any], estimates: GeneralizedEstimates, part: dict
 
 def full_covariance(record: dict[str, Any], estimates: GeneralizedEstimates) -> np.ndarray:
     """Covariance of beta by the Hessian of the objective in all parameters."""
-    inverse = 2 * np.linalg.inv(hessian(design_of(record["id"]), estimates))
+    matrix, change = hessian(design_of(record["id"]), estimates)
+    inverse = 2 * change @ np.linalg.inv(matrix) @ change.T
     where = len(estimates.theta) + np.array(order(record))
     return inverse[np.ix_(where, where)]
 

@@ -47,7 +47,7 @@ TYPES = {
     "fit.conf_int()": "DataFrame",
     "fit.cov_params()": "DataFrame",
     "fit.coeftable()": "DataFrame",
-    "fit.ranef()": "dict",
+    "fit.ranef()": "LevelTables",
     "fit.summary()": "Document",
     "fit.with_inference(dof='satterthwaite')": "LinearMixedModelResultsWrapper",
     "fit.refit(fit.simulate(1, seed=1))": "LinearMixedModelResultsWrapper",

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..frame.design import refuse_related
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from ..frame.sources import Source
@@ -273,7 +272,7 @@ def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual:
     for i, (mask, T) in enumerate(zip(rows.chosen, result.estimates.factors, strict=True)):
         if mask.all():
             continue
-        refuse_related(result.kept_design(), "an interval without all random effects")
+        _refuse_related_levels(result)
         z = _left_out_columns(result, rows, i, mask)
         out = z @ T
         unseen = (rows.refs[i] < 0)[:, None]
@@ -286,6 +285,16 @@ def left_out_variance(result: MixedModelResults, rows: PredictionRows, residual:
     known = np.asarray(np.isfinite(shares).all(axis=1))
     known[known] = identification.known(shares[known])
     return np.where(known, result.estimates.effects_scale**2 * total, np.nan)
+
+
+def _refuse_related_levels(result: MixedModelResults) -> None:
+    """Refuse intervals without all random effects where levels are related; needs no data."""
+    for block in result.layout.blocks:
+        if block.related:
+            raise OptionError(
+                "an interval without all random effects needs independent levels; those of "
+                f"{block.name!r} are related by {block.related}=."
+            )
 
 
 def _left_out_columns(

@@ -14,12 +14,11 @@ differences of the gradient, of r2 and of Cov(beta) at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Coordinates
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
@@ -55,19 +54,20 @@ class Satterthwaite(ContrastTests):
         random effects are far from dependent, and sigma unless it was given.
     jacobian : ndarray, shape (m, rank, rank)
         Derivatives of `covariance` in the same parameters.
-    coordinates : Coordinates
-        What takes the parameters back to theta.
+    outward : ndarray, shape (m, m), optional
+        What takes a row of the parameters back to theta and sigma; the identity when omitted.
     """
 
     varpar: Array
     jacobian: Array
-    coordinates: Coordinates = field(default_factory=lambda: Coordinates(()))
+    outward: Array | None = None
 
     @property
     def parameter_covariance(self) -> Array:
         """The asymptotic covariance of theta itself and sigma."""
-        outward = self.coordinates.outward
-        return outward(outward(self.varpar).T)
+        if self.outward is None:
+            return self.varpar
+        return np.asarray(self.outward.T @ self.varpar @ self.outward)
 
     def _df(self, rows: Array) -> Array:
         variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
@@ -142,7 +142,7 @@ def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
         covariance=estimates.cov_conditional,
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
-        coordinates=coordinates,
+        outward=None if coordinates.trivial else coordinates.outward(np.eye(len(varpar))),
     )
 
 

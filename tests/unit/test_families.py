@@ -140,7 +140,7 @@ def test_names(name, link, spec):
 @pytest.mark.parametrize(
     ("name", "link", "message"),
     [
-        ("tweedie", None, "no family 'tweedie'; choose one of gaussian, binomial"),
+        ("quasi", None, "no family 'quasi'; choose one of gaussian, binomial"),
         ("binomial", "logc", "no link 'logc'; choose one of identity"),
         ("poisson", "probit", "poisson has no link probit"),
     ],

@@ -241,7 +241,7 @@ def test_hessian_by_differences_of_the_objective(gamma):
 
 
 def test_a_hessian_that_is_not_positive_is_not_used(cbpp, monkeypatch):
-    monkeypatch.setattr(generalized_covariance, "hessian", lambda design, estimates: -np.eye(5))
+    monkeypatch.setattr(generalized_covariance, "hessian", lambda *_: (-np.eye(5), np.eye(5)))
     fit = cbpp.model.fit(cov_type="hessian")
     assert fit.cov_type == "conditional"
     np.testing.assert_allclose(fit.bse, cbpp.bse)
