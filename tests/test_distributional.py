@@ -219,6 +219,20 @@ def test_an_update_keeps_the_other_formulas(owls):
     assert list(model.update(". ~ . - cArr").fit().params.index) == ["Intercept", "zi: Intercept"]
 
 
+def test_an_update_keeps_link_and_thresholds(wine):
+    model = smm.mixedordinal2(
+        "rating ~ temp + contact + (1 | judge)", wine, link="cloglog", threshold="equidistant"
+    )
+    smaller = model.update(". ~ . - contact")
+    assert (smaller.link_name, smaller.threshold) == ("cloglog", "equidistant")
+    same = smm.mixedordinal2(
+        "rating ~ temp + (1 | judge)", wine, link="cloglog", threshold="equidistant"
+    )
+    assert smaller.fit().llf == pytest.approx(same.fit().llf, abs=1e-8)
+    other = model.update("~ .", threshold="flexible").fit()
+    assert other.dof == model.fit().dof + 2
+
+
 def test_arrays_make_no_models_of_families_with_shapes(owls):
     y, ones = owls["NegPerChick"], np.ones((len(owls), 1))
     with pytest.raises(OptionError, match="made from a formula: mixedglm2"):

@@ -68,6 +68,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
         contrasts: Any = None,
         subset: Any = None,
         missing: str = "drop",
+        eval_env: Any = 0,
+        functions: str = "any",
     ) -> OrdinalMixedModel:
         """Make a model of ordered categories from a formula and a table.
 
@@ -84,7 +86,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
             the names ``"cloglog"`` and ``"loglog"`` the other way round.
         threshold : {"flexible", "symmetric", "equidistant"}
             Thresholds are free, symmetric about a center, or at equal distances.
-        weights, offset, contrasts, subset, missing : optional
+        weights, offset, contrasts, subset, missing, eval_env, functions : optional
             As in `GeneralizedLinearMixedModel.from_formula`.
 
         Returns
@@ -132,11 +134,14 @@ class OrdinalMixedModel(DistributionalMixedModel):
             contrasts=contrasts,
             subset=subset,
             missing=missing,
-            eval_env=0,
-            functions="any",
+            eval_env=eval_env,
+            functions=functions,
         )
         made._finish_formulas(data)
         return made
+
+    def _own_options(self) -> dict[str, Any]:
+        return {"link": self.link_name, "threshold": self.threshold}
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         design = super()._prepare(design, rows)
