@@ -15,6 +15,7 @@ __all__ = [
     "IdentificationWarning",
     "MixedModelError",
     "MixedModelWarning",
+    "NotOfferedError",
     "OptionError",
     "RankWarning",
     "SeparationWarning",
@@ -75,6 +76,10 @@ class OptionError(MixedModelError):
 
 class UnknownOptionError(OptionError, TypeError):
     """An option that a function does not have; also the TypeError that Python would raise."""
+
+
+class NotOfferedError(OptionError, AttributeError):
+    """What other fits do and this kind does not; also the AttributeError of Python."""
 
 
 class CoreError(RuntimeError):

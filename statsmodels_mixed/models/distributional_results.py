@@ -12,7 +12,7 @@ from patsy import build_design_matrices
 from scipy.special import expit
 from scipy.stats import norm
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
@@ -20,7 +20,10 @@ from ..results.document import Document
 from ..results.tables import Column, Table, fixed, p_value, plain, significant
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
+from .distributional_marginal import emmeans as _emmeans
 from .distributional_means import PARTS, mean
+from .distributional_tests import anova as _anova
+from .distributional_tests import compare_lr_test as _compare_lr_test
 from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
@@ -34,6 +37,20 @@ Array = NDArray[np.float64]
 _NO_ZEROS = 1e-4
 _WHICH = ("mean", "conditional", "zero_probability", "linear")
 _WHICH_ORDERED = ("probabilities", "class", "linear")
+
+
+_LISTED = "dir(fit) lists what is"
+_INSTEAD = {
+    "bootstrap": "simulate() draws responses to which the model can be fitted again",
+    "refit": "make a model of the data with the new response",
+    "update": "fit.model.update(...) makes another model, to be fitted",
+    "profile": "conf_int() has Wald intervals, compare_lr_test() tests by likelihoods",
+    "residuals": "simulated_residuals() has some that are uniform for any family",
+    "with_inference": "standard errors are from the Hessian of all parameters",
+    "drop1": "compare_lr_test() tests a model against a smaller one",
+    "ranova": "compare_lr_test() tests a model against a smaller one",
+    "get_prediction": "predict() has predictions, without standard errors",
+}
 
 
 class DistributionalResults:
@@ -70,9 +87,9 @@ class DistributionalResults:
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
-            raise AttributeError(
-                f"{name} is not there for models with formulas of zeros or dispersion, or of "
-                "families with thresholds or shapes: only what `dir(fit)` lists."
+            raise NotOfferedError(
+                f"{name} is not offered for models with formulas of zeros or dispersion, or of "
+                f"families with thresholds or shapes: {_INSTEAD.get(name, _LISTED)}."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.")
 
@@ -351,6 +368,15 @@ class DistributionalResults:
     def resid(self) -> Array:
         """Response minus fitted mean, shape (n,)."""
         return self.model.kept_design().y - self.fittedvalues
+
+    # Comparisons.
+
+    compare_lr_test = _compare_lr_test
+    anova = _anova
+
+    # Marginal means of the conditional predictor.
+
+    emmeans = _emmeans
 
     # Draws.
 

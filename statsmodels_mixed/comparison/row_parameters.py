@@ -1,0 +1,167 @@
+"""Likelihood-ratio tests of models with formulas of zeros and dispersion, against smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from ..errors import OptionError
+from ..fitting.families import FamilySpec
+from ..fitting.fixed_basis import orthonormal_basis
+from ..frame.design import Design
+from .likelihood_ratio import LikelihoodRatio, check_same_data
+from .nesting import foreign_column, zero_covariances
+
+__all__ = ["Fitted", "NotNested", "compare"]
+
+Array = NDArray[np.float64]
+
+# Relative length of what is left of a column that is taken for rounding.
+_COLUMN = 1e-7
+# Families that have a Poisson one as the limit of no dispersion.
+_ABOVE = {
+    "negative_binomial": "poisson",
+    "negative_binomial1": "poisson",
+    "truncated_negative_binomial": "truncated_poisson",
+    "truncated_negative_binomial1": "truncated_poisson",
+}
+
+
+# Thresholds of ordered categories that others are a case of.
+_THRESHOLDS = {
+    "": ("",),
+    "flexible": ("flexible", "symmetric", "equidistant"),
+    "symmetric": ("symmetric", "equidistant"),
+    "equidistant": ("equidistant",),
+}
+
+
+class NotNested(OptionError):
+    """A model that is no case of another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a comparison needs of a fit.
+
+    Parameters
+    ----------
+    results : object
+        With `kept_design`.
+    spec : FamilySpec
+    link : str
+        As the user has it.
+    how : tuple
+        The approximation of the likelihood.
+    objective : float
+    dof : int
+    parts : mapping of str to ndarray
+        The columns of its formulas.
+    thresholds : str
+        How ordered categories have them.
+    """
+
+    results: Any
+    spec: FamilySpec
+    link: str
+    how: tuple[Any, ...]
+    objective: float
+    dof: int
+    parts: Mapping[str, Array]
+    thresholds: str = ""
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+        design: Design = self.results.kept_design()
+        return design
+
+
+def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
+    """Test a model against a smaller one that is a case of it.
+
+    Parameters
+    ----------
+    full, restricted : Fitted
+
+    Returns
+    -------
+    LikelihoodRatio
+        With the mean of two tails where a single parameter is at the edge of its range.
+
+    Raises
+    ------
+    OptionError
+        If the models are not nested, or their likelihoods not comparable.
+    """
+    if full.how != restricted.how:
+        raise OptionError(
+            "the likelihoods are approximated in different ways, and not comparable: fit both with "
+            "the same n_agq=, and one without formulas of zeros or dispersion with "
+            'hessian="observed".'
+        )
+    check_same_data(full.results, restricted.results)
+    edges = _edges(full, restricted)
+    column = foreign_column(restricted.design, full.design)
+    if column is not None:
+        raise NotNested(_sentence(f"{column!r} is no combination of columns of the larger model"))
+    cones = zero_covariances(restricted.design, full.design, residual=False, sigma=False)
+    if cones is None:
+        raise NotNested(_sentence("the larger one has no room for random effects of the smaller"))
+    df_diff = full.dof - restricted.dof
+    if df_diff <= 0:
+        raise OptionError(
+            f"the restricted model has {restricted.dof} parameters and the full one {full.dof}; "
+            "give the model with fewer parameters as the argument."
+        )
+    statistic = restricted.objective - full.objective
+    reached = max(statistic, 0.0)
+    pvalue = float(chdtrc(df_diff, reached))
+    if edges + len(cones) == 1 and all(cone.size == 1 for cone in cones):
+        fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(statistic <= 0)
+        pvalue = 0.5 * (fewer + pvalue)
+    return LikelihoodRatio(statistic, pvalue, df_diff)
+
+
+def _edges(full: Fitted, restricted: Fitted) -> int:
+    """Return how many coefficients are at the edge of their range in the smaller model."""
+    large, small = full.spec, restricted.spec
+    if (full.link, large.power) != (restricted.link, small.power):
+        raise NotNested(_sentence("they have different links"))
+    if restricted.thresholds not in _THRESHOLDS[full.thresholds]:
+        raise NotNested(
+            _sentence(f"{restricted.thresholds} thresholds are no case of {full.thresholds} ones")
+        )
+    edges = 0
+    if large.family != small.family:
+        if _ABOVE.get(large.family) != small.family:
+            raise NotNested(_sentence(f"{small.family} is no case of {large.family}"))
+        edges += full.parts["dispersion"].shape[1]
+    if large.zeros != small.zeros:
+        if (large.zeros, small.zeros) != ("inflation", ""):
+            raise NotNested(
+                _sentence("they have different models of zeros, whose aic can be compared")
+            )
+        edges += full.parts["zero_inflation"].shape[1]
+    for name, part in restricted.parts.items():
+        if name not in full.parts:
+            raise NotNested(_sentence(f"the larger one has no {name}="))
+        basis = orthonormal_basis(full.parts[name], None).Q
+        left = part - basis @ (basis.T @ part)
+        if np.any(np.linalg.norm(left, axis=0) > _COLUMN * np.linalg.norm(part, axis=0)):
+            raise NotNested(
+                _sentence(f"columns of {name}= are no combinations of those of the larger")
+            )
+    return edges
+
+
+def _sentence(reason: str) -> str:
+    return (
+        f"the models are not nested: {reason}; a likelihood-ratio test needs a model that is a "
+        "special case of the other."
+    )

@@ -1,0 +1,120 @@
+"""Comparisons and marginal means of fits with parameters of rows, against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import chi2
+
+import statsmodels_mixed as smm
+from statsmodels_mixed.errors import NotOfferedError, OptionError
+
+FORMULA = "ticks ~ year + cheight + (1 | brood)"
+
+
+@pytest.fixture(scope="module")
+def ticks() -> pd.DataFrame:
+    data = smm.datasets.load("grouseticks")
+    data["many"] = pd.cut(data["ticks"], [-1, 0, 5, 100], labels=["no", "few", "many"])
+    return data
+
+
+@pytest.fixture(scope="module")
+def inflated(ticks):
+    return smm.mixedglm2(FORMULA, ticks, "poisson", zero_inflation="~ 1").fit()
+
+
+def test_zero_inflation_is_tested_at_its_edge(ticks, inflated):
+    plain = smm.mixedglm2(FORMULA, ticks, "poisson").fit()
+    test = inflated.compare_lr_test(plain)
+    assert test.statistic == pytest.approx(2 * (inflated.llf - plain.llf), abs=1e-9)
+    assert test.df_diff == 1
+    assert test.pvalue == pytest.approx(0.5 * chi2.sf(test.statistic, 1), rel=1e-10)
+    table = inflated.anova(plain)
+    assert_allclose(table["aic"], [plain.aic, inflated.aic], rtol=1e-12)
+    assert_allclose(table["bic"], [plain.bic, inflated.bic], rtol=1e-12)
+    assert table["pvalue"].iloc[1] == test.pvalue
+
+
+def test_the_mixture_holds_where_there_is_no_inflation():
+    rng, below = np.random.default_rng(7), []
+    group = np.repeat(np.arange(30), 8)
+    for _ in range(40):
+        y = rng.poisson(np.exp(0.5 + 0.8 * rng.standard_normal(30)[group]))
+        data = pd.DataFrame({"y": y, "g": group})
+        large = smm.mixedglm2("y ~ 1 + (1 | g)", data, "poisson", zero_inflation="~ 1").fit()
+        test = large.compare_lr_test(smm.mixedglm2("y ~ 1 + (1 | g)", data, "poisson").fit())
+        assert test.statistic > -1e-5  # flat towards its supremum
+        below.append(test.pvalue < 0.4)
+    # 16 are expected, 8 of the p-values of a chi-squared distribution.
+    assert 10 < sum(below) < 23
+
+
+def test_poisson_in_a_negative_binomial_and_terms_of_a_formula(ticks, inflated):
+    negative = smm.mixedglm2(FORMULA, ticks, "nbinom1", zero_inflation="~ year").fit()
+    test = negative.compare_lr_test(inflated)
+    assert test.df_diff == 3  # two coefficients of zeros are free, the dispersion at its edge
+    wanted = 0.5 * (chi2.sf(test.statistic, 2) + chi2.sf(test.statistic, 3))
+    assert test.pvalue == pytest.approx(wanted, rel=1e-10)
+    two = smm.mixedglm2(FORMULA, ticks, "poisson", zero_inflation="~ year").fit()
+    test = two.compare_lr_test(inflated)
+    assert test.pvalue == pytest.approx(chi2.sf(test.statistic, 2), rel=1e-10)
+
+
+def test_thresholds_and_terms_of_ordered_categories(ticks):
+    model = smm.mixedordinal2("many ~ year + cheight + (1 | brood)", ticks)
+    fit = model.fit()
+    test = fit.compare_lr_test(model.update(". ~ . - year").fit())
+    assert test.df_diff == 2
+    assert test.pvalue == pytest.approx(chi2.sf(test.statistic, 2), rel=1e-10)
+    probit = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks, link="probit").fit()
+    with pytest.raises(OptionError, match="not nested: they have different links"):
+        fit.compare_lr_test(probit)
+
+
+def test_what_is_not_comparable_is_said(ticks, inflated):
+    hurdle = smm.mixedglm2(FORMULA, ticks, "poisson", hurdle="~ year").fit()
+    with pytest.raises(OptionError, match="models are not nested: poisson is no case"):
+        hurdle.compare_lr_test(inflated)
+    assert np.isnan(hurdle.anova(inflated)["pvalue"]).all()
+    with pytest.raises(OptionError, match='hessian="observed"'):
+        smm.mixedglm2(FORMULA, ticks, "nbinom2", zero_inflation="~ 1").fit().compare_lr_test(
+            smm.mixedglm2(FORMULA, ticks, "nbinom2").fit()
+        )
+    some = smm.mixedglm2(FORMULA, ticks.iloc[:300], "poisson").fit()
+    with pytest.raises(OptionError, match="different data"):
+        inflated.anova(some)
+    with pytest.raises(OptionError, match="give other fits"):
+        inflated.anova()
+    placed = ticks.assign(place=np.sin(np.arange(len(ticks))))
+    other = smm.mixedglm2("ticks ~ place + (1 | brood)", placed, "poisson").fit()
+    with pytest.raises(OptionError, match="'place' is no combination"):
+        inflated.compare_lr_test(other)
+
+
+def test_marginal_means_are_linear_functions_of_the_part_of_the_mean(ticks, inflated):
+    means = inflated.emmeans("year")
+    L = np.zeros((3, len(inflated.params)))
+    L[:, 0], L[1, 1], L[2, 2], L[:, 3] = 1.0, 1.0, 1.0, ticks["cheight"].mean()
+    covariance = inflated.cov_params().to_numpy()
+    assert_allclose(means.estimate, L @ inflated.params, rtol=1e-10)
+    assert_allclose(means.std_error, np.sqrt(np.diag(L @ covariance @ L.T)), rtol=1e-8)
+    back = inflated.emmeans("year", type="response")
+    new = pd.DataFrame({"year": ["95", "96", "97"], "cheight": ticks["cheight"].mean()})
+    assert_allclose(back.estimate, inflated.predict(new, which="conditional"), rtol=1e-10)
+    ratio = back.contrasts().estimate[0]
+    assert ratio == pytest.approx(np.exp(-inflated.params["year[T.96]"]), rel=1e-8)
+
+
+def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
+    for name in ("bootstrap", "profile", "influence", "plot", "with_inference", "r2", "emtrends"):
+        assert not hasattr(inflated, name)
+        with pytest.raises(NotOfferedError, match=f"{name} is not offered"):
+            getattr(inflated, name)
+    ordered = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
+    with pytest.raises(OptionError, match="ordered categories"):
+        ordered.emmeans("year")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = inflated.nothing
