@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2
 
 import statsmodels_mixed as smm
+from statsmodels_mixed import inference
 from statsmodels_mixed.errors import NotOfferedError, OptionError
 
 FORMULA = "ticks ~ year + cheight + (1 | brood)"
@@ -113,6 +114,12 @@ def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
         assert not hasattr(inflated, name)
         with pytest.raises(NotOfferedError, match=f"{name} is not offered"):
             getattr(inflated, name)
+    plain = smm.mixedglm2(FORMULA, ticks, "poisson").fit()
+    for function in (inference.tidy, inference.profile, inference.simulate, plain.anova):
+        with pytest.raises(OptionError, match="not offered for models with formulas of zeros"):
+            function(inflated)
+    with pytest.raises(OptionError, match=r"call its own compare_lr_test\(\)"):
+        plain.compare_lr_test(inflated)
     ordered = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
     with pytest.raises(OptionError, match="ordered categories"):
         ordered.emmeans("year")

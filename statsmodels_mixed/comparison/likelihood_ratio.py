@@ -154,6 +154,11 @@ def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
         unwrapped.estimates.linear and like.estimates.linear
     )
     if not both and not isinstance(unwrapped, type(like)):
+        if hasattr(type(unwrapped), "_refusal"):
+            raise OptionError(
+                "the other fit has formulas of zeros or dispersion, thresholds or shapes: call its "
+                "own compare_lr_test() or anova() with this one."
+            )
         raise OptionError(
             f"a fitted {like.kind} is needed for the comparison, not {type(fit).__name__}."
         )

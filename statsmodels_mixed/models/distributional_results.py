@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,12 @@ class DistributionalResults:
     >>> round(fit.llf, 2), fit.bse.round(2).to_dict()
     (-1030.69, {'Intercept': 0.16, 'zi: Intercept': 0.59})
     """
+
+    # What functions for other fits say.
+    _refusal: ClassVar[str] = (
+        "this is not offered for models with formulas of zeros or dispersion, or of families with "
+        "thresholds or shapes; the methods that dir(fit) lists are: simulate, anova and others."
+    )
 
     def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
         self.model, self.estimates = model, estimates

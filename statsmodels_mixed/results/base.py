@@ -355,6 +355,9 @@ def unwrap(result: Any, *, correlated: bool = False) -> Any:
     """
     results = getattr(result, "_results", result)
     if not isinstance(results, MixedModelResults):
+        refusal = getattr(type(results), "_refusal", None)
+        if refusal is not None:
+            raise OptionError(str(refusal))
         raise OptionError(f"a fitted mixed model is needed, not {type(result).__name__}.")
     if results.takes_correlated and not correlated:
         raise OptionError(
