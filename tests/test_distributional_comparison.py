@@ -109,6 +109,14 @@ def test_marginal_means_are_linear_functions_of_the_part_of_the_mean(ticks, infl
     assert ratio == pytest.approx(np.exp(-inflated.params["year[T.96]"]), rel=1e-8)
 
 
+def test_joint_tests_are_walds(inflated):
+    b, V = inflated.params.iloc[1:3], inflated.cov_params().iloc[1:3, 1:3]
+    table = inflated.joint_tests().set_index("term")
+    wald = b @ np.linalg.solve(V, b)
+    assert table.loc["year", "statistic"] == pytest.approx(wald / 2, rel=1e-8)
+    assert table.loc["year", "pvalue"] == pytest.approx(chi2.sf(wald, 2), rel=1e-6)
+
+
 def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
     for name in ("bootstrap", "profile", "influence", "plot", "with_inference", "r2", "emtrends"):
         assert not hasattr(inflated, name)

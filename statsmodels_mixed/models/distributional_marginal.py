@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..marginal.emmeans import emmeans as of_predictor
+from ..marginal.joint_tests import joint_tests as of_terms
 from ..marginal.means import EstimatedMeans
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import Reference
@@ -17,7 +19,7 @@ from .generalized_results import GeneralizedLinearMixedModelResults
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["emmeans"]
+__all__ = ["emmeans", "joint_tests"]
 
 
 def emmeans(
@@ -73,11 +75,7 @@ def emmeans(
     1   96      1.72       0.20
     2   97     -0.52       0.25
     """
-    if self._ordered:
-        raise OptionError(
-            "marginal means are not offered for ordered categories, which have no mean: "
-            "predict() of a table of cases has their probabilities."
-        )
+    _refuse_categories(self)
     return of_predictor(
         _with_joint_covariance(self),
         specs,
@@ -88,6 +86,54 @@ def emmeans(
         level=level,
         offset=offset,
     )
+
+
+def joint_tests(
+    self: DistributionalResults,
+    by: str | Sequence[str] | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike = "equal",
+) -> pd.DataFrame:
+    """Test the effects of factors on the predictor of the mean.
+
+    Parameters
+    ----------
+    by, at, weights : optional
+        As for other models.
+
+    Returns
+    -------
+    DataFrame
+        As for other models; Wald's chi-squared is `df_num` times the statistic.
+
+    Raises
+    ------
+    OptionError, DataError
+        As for `emmeans`.
+
+    See Also
+    --------
+    DistributionalResults.emmeans
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ year + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().joint_tests()[["term", "df_num", "statistic"]].round(1)
+       term  df_num  statistic
+    0  year       2       25.3
+    """
+    _refuse_categories(self)
+    return of_terms(_with_joint_covariance(self), by, at=at, weights=weights)
+
+
+def _refuse_categories(fit: DistributionalResults) -> None:
+    if fit._ordered:
+        raise OptionError(
+            "marginal means are not offered for ordered categories, which have no mean: "
+            "predict() of a table of cases has their probabilities."
+        )
 
 
 def _with_joint_covariance(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:

@@ -21,6 +21,7 @@ from ..results.tables import Column, Table, fixed, p_value, plain, significant
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_marginal import emmeans as _emmeans
+from .distributional_marginal import joint_tests as _joint_tests
 from .distributional_means import PARTS, mean
 from .distributional_tests import anova as _anova
 from .distributional_tests import compare_lr_test as _compare_lr_test
@@ -383,6 +384,7 @@ class DistributionalResults:
     # Marginal means of the conditional predictor.
 
     emmeans = _emmeans
+    joint_tests = _joint_tests
 
     # Draws.
 
