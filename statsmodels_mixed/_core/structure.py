@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -216,7 +217,7 @@ class CoreDesign:
         width = sum(cols for _, cols in self.shapes)
         return _refs(levels), np.empty((len(levels), width, width))
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Sizes of the analysed problem: n, q, p, head nodes, tail size, ..."""
         out = ffi.new("smm_sizes *")

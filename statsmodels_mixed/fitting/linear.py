@@ -106,9 +106,9 @@ def _minimize(
     identity = workspace.identity()
     if sigma is None:
         refuse_unbounded(products, design, identity)
-    begin = (
-        _default_start(workspace, design) if start is None else _check_start(start, len(identity))
-    )
+    begin = identity if start is None else _check_start(start, len(identity))
+    if start is None and _has_many_effects(workspace, design):
+        begin = workspace.moments()
     constant = products.constant(reml)
     report = minimize(workspace, begin, options, constant=constant)
 
@@ -176,10 +176,9 @@ def _is_iterative(options: FitOptions, design: Design, structure: Structure | No
     return can_iterate(design) and is_beyond_memory(structure.core.sizes)
 
 
-def _default_start(workspace: CoreWorkspace, design: Design) -> Array:
-    """Return the theta at which a fit begins: the identity, or moments in large models."""
-    many = workspace.design.q >= MANY_EFFECTS and not design.is_related
-    return workspace.moments() if many else workspace.identity()
+def _has_many_effects(workspace: CoreWorkspace, design: Design) -> bool:
+    """Return whether a fit begins at moments; those of related levels are not known."""
+    return workspace.design.q >= MANY_EFFECTS and not design.is_related
 
 
 def _structured(

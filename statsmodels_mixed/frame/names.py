@@ -49,6 +49,10 @@ _CONSTANTS_OF_R = {"TRUE": "True", "FALSE": "False", "T": "True", "F": "False", 
 _METHOD_OF_R = re.compile(r"\b(as|is)\s*\.\s*(\w+)\s*\(")
 
 
+# Functions by names that a caller may have given to something else.
+_KNOWN = {name: f for name, f in {**_OF_PATSY, **FUNCTIONS}.items() if name != "np"}
+
+
 def complete(names: EvalEnvironment) -> EvalEnvironment:
     """Add the functions that need no import.
 
@@ -56,9 +60,8 @@ def complete(names: EvalEnvironment) -> EvalEnvironment:
     hide the function that formulas are full of.
     """
     own = names.namespace
-    known = {**_OF_PATSY, **FUNCTIONS}
-    del known["np"]
-    hidden = {name: f for name, f in known.items() if name in own and not callable(own[name])}
+    taken = {name for space in names._namespaces for name in _KNOWN.keys() & space.keys()}
+    hidden = {name: _KNOWN[name] for name in sorted(taken) if not callable(own[name])}
     if hidden:
         names = EvalEnvironment([hidden, *names._namespaces], names.flags)
     return names.with_outer_namespace(FUNCTIONS)
