@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,26 @@ class ConditionalModes:
         """Coefficients of the estimable columns of X."""
         raise NotImplementedError
 
+    @overload
+    def ranef(
+        self,
+        uscale: bool = False,
+        *,
+        se: bool = False,
+        form: Literal["wide"] = "wide",
+        level: float = 0.95,
+    ) -> LevelTables: ...
+
+    @overload
+    def ranef(
+        self,
+        uscale: bool = False,
+        *,
+        se: bool = False,
+        form: Literal["long"],
+        level: float = 0.95,
+    ) -> pd.DataFrame: ...
+
     def ranef(
         self,
         uscale: bool = False,
@@ -48,7 +68,7 @@ class ConditionalModes:
         se: bool = False,
         form: str = "wide",
         level: float = 0.95,
-    ) -> Any:
+    ) -> LevelTables | pd.DataFrame:
         """Return the conditional modes of the random effects.
 
         Parameters
@@ -118,7 +138,7 @@ class ConditionalModes:
         tables = [_long(name, table, errors[name], quantile) for name, table in modes.items()]
         return pd.concat(tables, ignore_index=True)
 
-    def _modes(self, uscale: bool = False) -> dict[str, pd.DataFrame]:
+    def _modes(self, uscale: bool = False) -> LevelTables:
         modes = self.estimates.u if uscale else self.estimates.b
         if self.undetermined is not None:
             lost = self.undetermined.modes(self.estimates.effects_scale)
