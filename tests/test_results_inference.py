@@ -278,9 +278,9 @@ def test_refits_share_the_analysis_of_their_structure(monkeypatch):
     made = []
     original = CoreDesign.__init__
 
-    def counted(self, *arguments):
+    def counted(self, *arguments, **options):
         made.append(1)
-        original(self, *arguments)
+        original(self, *arguments, **options)
 
     monkeypatch.setattr(CoreDesign, "__init__", counted)
     data = datasets.load("cbpp")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ from .coordinates import Coordinates
 __all__ = ["CoreDesign", "TermArrays"]
 
 Array = NDArray[np.float64]
+
+_SIZES = ffi.typeof("smm_sizes").fields
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,10 @@ class CoreDesign:
         )
         check(status, "analyse the structure of the model")
         self.handle = ffi.gc(out[0], lib.smm_design_destroy)
+        # Read now: a property that is computed once has a lock, which a fork may find held.
+        sizes = ffi.new("smm_sizes *")
+        check(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
+        self.sizes = {name: int(getattr(sizes, name)) for name, _ in _SIZES}
 
     def by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
@@ -216,10 +221,3 @@ class CoreDesign:
             )
         width = sum(cols for _, cols in self.shapes)
         return _refs(levels), np.empty((len(levels), width, width))
-
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """Sizes of the analysed problem: n, q, p, head nodes, tail size, ..."""
-        out = ffi.new("smm_sizes *")
-        check(lib.smm_design_sizes(self.handle, out), "read its sizes")
-        return {name: int(getattr(out, name)) for name, _ in ffi.typeof("smm_sizes").fields}
