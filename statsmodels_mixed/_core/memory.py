@@ -38,6 +38,15 @@ def available_memory() -> int | None:
     return min(free * 1024, max(limit - used, 0))
 
 
+def _shortage(sizes: Mapping[str, int]) -> int | None:
+    """Return the bytes there are where a workspace needs more; None where they suffice."""
+    needed = sizes["workspace_bytes"]
+    if needed < SMALL:
+        return None
+    available = available_memory()
+    return None if available is None or needed <= available else available
+
+
 def is_beyond_memory(sizes: Mapping[str, int]) -> bool:
     """Return whether a workspace would need more memory than there is.
 
@@ -46,11 +55,7 @@ def is_beyond_memory(sizes: Mapping[str, int]) -> bool:
     sizes : mapping of str to int
         Those of a design, see ``smm_sizes`` in the C header.
     """
-    needed = sizes["workspace_bytes"]
-    if needed < SMALL:
-        return False
-    available = available_memory()
-    return available is not None and needed > available
+    return _shortage(sizes) is not None
 
 
 def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
@@ -66,12 +71,13 @@ def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
     MemoryError
         The message says how much is needed, and for how many random effects.
     """
-    if not is_beyond_memory(sizes):
+    available = _shortage(sizes)
+    if available is None:
         return
-    needed, available = sizes["workspace_bytes"], available_memory() or 0
     raise MemoryError(
-        f"This needs {needed / GIB:.3g} GiB of memory and {available / GIB:.3g} GiB are "
-        f"available: crossed factors leave a dense matrix of {sizes['tail_size']} random effects. "
+        f"This needs {sizes['workspace_bytes'] / GIB:.3g} GiB of memory and "
+        f"{available / GIB:.3g} GiB are available: crossed factors leave a dense matrix of "
+        f"{sizes['tail_size']} random effects. "
         'Linear models can be fitted with solver="iterative"; otherwise leave out the crossed '
         "factor with the fewest levels, or fit a part of its levels."
     )

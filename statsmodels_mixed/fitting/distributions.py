@@ -14,7 +14,7 @@ from scipy.stats import betabinom
 from statsmodels.genmod.families import links
 
 from .._core import family_rows
-from .own_family import OwnFamily
+from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
     "Beta",
@@ -28,7 +28,6 @@ __all__ = [
 Array = NDArray[np.float64]
 
 _OF_POSITIVE = [links.Log, links.Identity, links.Sqrt, links.Power]
-_OF_SHARES = [links.Logit, links.Probit, links.CLogLog, links.LogLog, links.Cauchy, links.CDFLink]
 
 
 class NegativeBinomial1(OwnFamily):
@@ -197,7 +196,7 @@ class Beta(OwnFamily):
 
     name = "beta"
     support = "shares"
-    links = _OF_SHARES
+    links = OF_SHARES
 
     def variance(self, mu: ArrayLike) -> Array:
         """Return mu (1 - mu) / (1 + phi)."""
@@ -248,7 +247,7 @@ class BetaBinomial(OwnFamily):
 
     name = "beta_binomial"
     support = "trials"
-    links = _OF_SHARES
+    links = OF_SHARES
 
     def variance(self, mu: ArrayLike) -> Array:
         """Return the variance of one trial, mu (1 - mu)."""

@@ -18,6 +18,7 @@ from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .estimates import LinearEstimates, MonteCarlo
 from .optimize import FitReport
+from .predictors import predictors
 from .sparse_products import form_sparse_products
 from .stochastic_criterion import Criterion, Point
 from .stochastic_trace import signs
@@ -229,11 +230,7 @@ def _estimates(
     b = tuple(part @ T.T for part, T in zip(u, factors, strict=True))
     beta = basis.coefficients(products.gamma + scale * point.beta)
     covariance = basis.covariance(point.inverse)
-    X = design.X[:, basis.columns]
-    linear = X @ beta + (0.0 if design.offset is None else design.offset)
-    fitted = linear.copy()
-    for block, effects in zip(design.blocks, b, strict=True):
-        fitted += np.einsum("ij,ij->i", block.z, effects[block.refs])
+    linear, fitted = predictors(design, basis.columns, beta, b)
     estimated = scale * float(np.sqrt(point.r2 / point.dof))
     return LinearEstimates(
         reml=reml,

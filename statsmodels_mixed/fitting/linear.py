@@ -18,6 +18,7 @@ from .identification import ALL_IDENTIFIED, identify, suspicious
 from .iterative import can_iterate, fit_iteratively
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
+from .predictors import predictors
 from .second_start import SecondStart, may_be_local
 from .structured import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
@@ -141,7 +142,7 @@ def _minimize(
         refuse_vanished(products, design, theta, solution.sigma)
         report = with_rounding(report, products, solution.sigma)
     _check_range(design, products.basis.columns, solution)
-    linear, fitted = _predictions(design, products.basis.columns, solution)
+    linear, fitted = predictors(design, products.basis.columns, solution.beta, solution.b)
     return LinearEstimates(
         reml=reml,
         theta=theta,
@@ -197,7 +198,7 @@ def _structured(
     if sigma is None:
         refuse_vanished(products, design, theta, found)
     _check_range(design, products.basis.columns, solution)
-    linear, fitted = _predictions(design, products.basis.columns, solution)
+    linear, fitted = predictors(design, products.basis.columns, solution.beta, solution.b)
     units = factors_of(products.workspace.in_units(theta), patterns)
     return LinearEstimates(
         reml=reml,
@@ -237,17 +238,3 @@ def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolutio
                 f"the coefficient of {name!r} is beyond the range of numbers: multiply {name!r}, "
                 f"or divide the response {design.response_name!r}, by a power of ten."
             )
-
-
-def _predictions(
-    design: Design, columns: NDArray[np.intp], solution: PLSSolution
-) -> tuple[Array, Array]:
-    """Return X beta + offset without and with the conditional modes, both shape (n,)."""
-    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
-    linear = X @ solution.beta
-    if design.offset is not None:
-        linear = linear + design.offset
-    fitted = linear.copy()
-    for block, b in zip(design.blocks, solution.b, strict=True):
-        fitted += np.einsum("ij,ij->i", block.z, b[block.refs])
-    return linear, fitted

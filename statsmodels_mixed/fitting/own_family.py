@@ -6,13 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.genmod.families import Family
+from statsmodels.genmod.families import Family, links
 
 from .._core import family_rows
 
-__all__ = ["OwnFamily"]
+__all__ = ["OF_SHARES", "OwnFamily"]
 
 Array = NDArray[np.float64]
+
+# Links of means between 0 and 1.
+OF_SHARES = [links.Logit, links.Probit, links.CLogLog, links.LogLog, links.Cauchy, links.CDFLink]
 
 # Counts that are drawn one after the other until all probabilities are passed.
 _MOST_COUNTS = 1_000_000

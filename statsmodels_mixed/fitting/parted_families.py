@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.genmod.families import links
 
 from ..errors import OptionError
-from .own_family import OwnFamily
+from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
     "Ordered",
@@ -31,7 +31,6 @@ _OF_COUNTS = [links.Log]
 _OF_NUMBERS = [links.Identity, links.Log, links.Power]
 _OF_SUMS = [links.Log, links.Power]
 _OF_ENDS = [links.Logit]
-_OF_SHARES = [links.Logit, links.Probit, links.CLogLog, links.LogLog, links.Cauchy, links.CDFLink]
 
 
 class _Truncated(OwnFamily):
@@ -294,4 +293,4 @@ class Ordered(OwnFamily):
 
     name = "ordered"
     support = "categories"
-    links = _OF_SHARES
+    links = OF_SHARES

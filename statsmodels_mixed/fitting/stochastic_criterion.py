@@ -157,10 +157,10 @@ class Point:
         by_term = self.criterion.products.by_term
         out = []
         for e, u, H in zip(by_term(self.e), by_term(self.u), by_term(self.H), strict=True):
-            Q = np.einsum("jrp,pq,jcq->rc", H, self.inverse, H) if self.criterion.reml else 0.0
-            out.append(
-                (np.einsum("jr,jc->rc", e, u), np.einsum("jr,jc->rc", e, e), Q + 0 * e.T @ e)
-            )
+            ee, Q = np.einsum("jr,jc->rc", e, e), np.zeros((e.shape[1], e.shape[1]))
+            if self.criterion.reml:
+                Q = np.einsum("jrp,pq,jcq->rc", H, self.inverse, H)
+            out.append((np.einsum("jr,jc->rc", e, u), ee, Q))
         return out
 
     @cached_property

@@ -88,7 +88,7 @@ def parse_residual(text: Any) -> ResidualTerm:
     """
     if not isinstance(text, str):
         raise FormulaError(f"{EXAMPLE}, not {text!r}.")
-    call = _call(text, EXAMPLE)
+    kind, call = _call(text, EXAMPLE)
     if len(call.args) != 1 or not isinstance(call.args[0], ast.BinOp):
         raise FormulaError(f"{EXAMPLE}: {text!r} has not one bar.")
     bar = call.args[0]
@@ -106,7 +106,7 @@ def parse_residual(text: Any) -> ResidualTerm:
             raise FormulaError(message) from error
     places = _columns(bar.left, text)
     subject = _columns(bar.right, text)
-    return ResidualTerm(call.func.id, places, subject, by, tuple(options), text)  # type: ignore[attr-defined]
+    return ResidualTerm(kind, places, subject, by, tuple(options), text)
 
 
 def parse_dispersion(text: Any) -> DispersionTerm:
@@ -124,22 +124,22 @@ def parse_dispersion(text: Any) -> DispersionTerm:
         if not code or "|" in code or "~" in code:
             raise FormulaError(f"{DISPERSION}, not {text!r}.")
         return DispersionTerm("formula", code, text)
-    call = _call(text, DISPERSION)
+    kind, call = _call(text, DISPERSION)
     names = [name for arg in call.args for name in _columns(arg, text)]
-    kind = call.func.id  # type: ignore[attr-defined]
     if kind not in ("power", "exp") or len(names) != 1 or call.keywords:
         raise FormulaError(f"{DISPERSION}, not {text!r}.")
     return DispersionTerm(kind, names[0], text)
 
 
-def _call(text: str, example: str) -> ast.Call:
+def _call(text: str, example: str) -> tuple[str, ast.Call]:
+    """Return the name of the function that a text calls, and the call."""
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise FormulaError(f"{example}, not {text!r}.") from error
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise FormulaError(f"{example}, not {text!r}.")
-    return node
+    return node.func.id, node
 
 
 def _columns(node: ast.expr, text: str) -> tuple[str, ...]:

@@ -490,8 +490,13 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
         """
         if self._structure is None:
             self._structure = self._analyse()
-        other = copy.copy(self)
+        other = self._of_response(y)
         other.other_response = True
+        return other
+
+    def _of_response(self, y: Array) -> Self:
+        """Return a copy with another response."""
+        other = copy.copy(self)
         design = replace(self.kept_design(), y=y, response_levels=None)
         rows, frame = self.data.row_labels, self.frame
         frame = None if frame is None else replace(frame, y=y, response_levels=None)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -199,7 +197,7 @@ class ResidualCovarianceModel(MixedModel):
         assert self.frame is not None
         matrix = None
         if self.dispersion is not None and self.dispersion.kind == "formula":
-            matrix = _dispersion_matrix(self.dispersion, self.frame.table, self.frame.missing)
+            matrix = _dispersion_matrix(self.dispersion, self.frame.table)
         self.cells = read_cells(
             self.residual, self.dispersion, self.frame.rows.columns, matrix, len(self.frame.y)
         )
@@ -497,17 +495,10 @@ class ResidualCovarianceModel(MixedModel):
         >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
         {'Intercept': 507.34, 'days': 20.93}
         """
-        other = copy.copy(self)
-        design = replace(self.kept_design(), y=y, response_levels=None)
-        frame = None if self.frame is None else replace(self.frame, y=y, response_levels=None)
-        rows = self.data.row_labels if self.data.labelled else None
-        other._attach(design, rows, frame, self.layout.n_dropped)
-        return other
+        return self._of_response(y)
 
 
-def _dispersion_matrix(
-    term: DispersionTerm, table: pd.DataFrame, missing: str
-) -> tuple[Array, tuple[str, ...]]:
+def _dispersion_matrix(term: DispersionTerm, table: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
     """Return the columns of a formula of log(sd), without its constant."""
     try:
         made = dmatrix(f"1 + {term.code}", table, NA_action="raise", return_type="dataframe")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..fitting.optimize import FitReport
+from ..fitting.predictors import predictors
 from ..fitting.trust_region import Minimum, best_minimum
 from .covariance import CovarianceAt, CovarianceModel, Part
 from .estimates import CovarianceEstimate, ResidualEstimates
@@ -154,14 +155,9 @@ def estimates_at(
         )
     gamma, _, _ = problem.split
     beta = basis.coefficients(gamma + solution.gamma)
-    linear = design.X[:, basis.columns] @ beta
-    if design.offset is not None:
-        linear = linear + design.offset
     residual = problem.residual - basis.Q @ solution.gamma
     b, factors = _modes(problem, at, solution, residual)
-    fitted = linear.copy()
-    for block, modes in zip(design.blocks, b, strict=True):
-        fitted += np.einsum("ij,ij->i", block.z, modes[block.refs])
+    linear, fitted = predictors(design, basis.columns, beta, b)
     dispersion = problem.cells.dispersion
     names = () if dispersion is None else dispersion.names
     structures, spread, flat = _describe(likelihood, minimum, names)

@@ -1,0 +1,38 @@
+"""The linear predictor of the rows of a fit, without and with the conditional modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frame.design import Design
+
+__all__ = ["predictors"]
+
+Array = NDArray[np.float64]
+
+
+def predictors(
+    design: Design, columns: NDArray[np.intp], beta: Array, b: Sequence[Array]
+) -> tuple[Array, Array]:
+    """Return X beta + offset and X beta + Z b + offset, both shape (n,).
+
+    Parameters
+    ----------
+    design : Design
+    columns : ndarray of int, shape (rank,)
+        The columns of X that have coefficients.
+    beta : ndarray, shape (rank,)
+    b : sequence of ndarray, shape (l, k)
+        Conditional modes of each block.
+    """
+    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
+    linear = X @ beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    fitted = linear.copy()
+    for block, modes in zip(design.blocks, b, strict=True):
+        fitted += np.einsum("ij,ij->i", block.z, modes[block.refs])
+    return linear, fitted
