@@ -122,3 +122,14 @@ def test_coefficients_to_start_from_are_checked(sleep):
     assert_allclose(fit.llf, sleep.llf)
     with pytest.raises(OptionError, match="start_params= has one finite number"):
         sleep.model.fit(start_params=[1.0, 2.0, 3.0])
+
+
+def test_a_generalized_fit_starts_from_given_coefficients():
+    contra = datasets.load("contra")
+    model = smf.mixedglm2("use ~ urban + (1 | dist)", contra, "binomial")
+    first, given = model.fit(), [-0.5, 0.5]
+    fit = model.fit(start_params=given)
+    assert_allclose(fit.report.start[1:], given, rtol=1e-12)
+    assert_allclose(fit.objective, first.objective, rtol=1e-9)
+    with pytest.raises(OptionError, match="2 coefficients, one for each estimable column, not 1"):
+        model.fit(start_params=[1.0])

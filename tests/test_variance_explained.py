@@ -357,3 +357,16 @@ def test_components_of_a_generalized_model_are_on_the_linear_scale():
     result = generalized("contra_slope")
     values = np.linalg.eigvalsh(result.cov_re.to_numpy())[::-1]
     assert_allclose(re_pca(result)["dist"].sdev, np.sqrt(np.maximum(values, 0)), atol=1e-6)
+
+
+def test_shares_are_shown_as_tables():
+    fitted = smf.mixedlm2(
+        "diameter ~ 1 + (1 | plate) + (1 | sample)", datasets.load("penicillin")
+    ).fit()
+    shares, correlations = fitted.r2(), fitted.icc()
+    assert str(shares).split() == ["marginal", "conditional", "R2", "0.0000", f"{shares[1]:.4f}"]
+    table = correlations.to_frame()
+    assert list(table.index) == ["all", "plate", "sample"]
+    assert_allclose(table.loc["all"], table.iloc[1:].sum())
+    html = correlations._repr_html_()
+    assert all(f"<td>{value:.4f}</td>" in html for value in table.to_numpy().ravel())

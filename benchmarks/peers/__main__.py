@@ -1,7 +1,7 @@
 """All programs that are installed fit the same models, side by side: see README.md beside this.
 
     python benchmarks/peers --rounds 5 --out peers.json
-    python benchmarks/peers --show peers.json
+    python benchmarks/peers --show peers.json --page docs/benchmarks.md
 
 Each fit runs in a process of its own, with one thread; within a round the programs take turns in
 random order, and ratios are taken within a round.
@@ -134,8 +134,10 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="the Python that has the peers")
     parser.add_argument("--out", default="peers.json")
     parser.add_argument("--show", help="a file written before, as tables in Markdown")
+    parser.add_argument("--page", type=Path, help="a page to write the tables into")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE.parent))
+    from page import write_between
     from peers.tables import tables
 
     if arguments.show:
@@ -143,7 +145,10 @@ def main() -> None:
     else:
         measured = measure(arguments)
         Path(arguments.out).write_text(json.dumps(measured, indent=1))
-    sys.stdout.write(tables(measured))
+    text = tables(measured)
+    if arguments.page:
+        write_between(arguments.page, "peers", text)
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

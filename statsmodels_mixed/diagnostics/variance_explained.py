@@ -56,6 +56,28 @@ class R2(NamedTuple):
     marginal: float
     conditional: float
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the shares as a table.
+
+        Returns
+        -------
+        DataFrame, shape (1, 2)
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.r2().to_frame().round(3)
+            marginal  conditional
+        R2     0.288        0.698
+        """
+        return pd.DataFrame([self], columns=list(self._fields), index=["R2"])
+
+    def __str__(self) -> str:
+        return str(self.to_frame().to_string(float_format="{:.4f}".format))
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format="{:.4f}".format, border=0))
+
 
 class ICC(NamedTuple):
     """Intraclass correlations.
@@ -80,6 +102,33 @@ class ICC(NamedTuple):
     adjusted: float
     unadjusted: float
     by_group: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the correlations as a table.
+
+        Returns
+        -------
+        DataFrame, shape (1 + groups, 2)
+            Of all random effects together, then of each grouping factor.
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.icc().to_frame().round(3)
+              adjusted  unadjusted
+        all      0.576        0.41
+        subj     0.576        0.41
+        """
+        together = pd.DataFrame(
+            {"adjusted": [self.adjusted], "unadjusted": [self.unadjusted]}, index=["all"]
+        )
+        return pd.concat([together, self.by_group])
+
+    def __str__(self) -> str:
+        return str(self.to_frame().to_string(float_format="{:.4f}".format))
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(float_format="{:.4f}".format, border=0))
 
 
 @dataclass(frozen=True, eq=False)

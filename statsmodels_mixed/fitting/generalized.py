@@ -83,6 +83,26 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     ), unit
 
 
+def _start_at(problem: Approximation, begin: Array, coefficients: Array) -> None:
+    """Put coefficients into a start.
+
+    Raises
+    ------
+    OptionError
+        If there is not one for each estimable column.
+    """
+    R = problem.basis.R
+    if len(coefficients) != len(R):
+        raise OptionError(
+            f"start_params= must hold {len(R)} coefficients, one for each estimable column, "
+            f"not {len(coefficients)}."
+        )
+    if problem.fast:
+        problem.core.set_beta(R @ coefficients)
+    else:
+        begin[problem.beta] = R @ coefficients
+
+
 def fit_generalized(
     design: Design,
     spec: FamilySpec,
@@ -91,6 +111,7 @@ def fit_generalized(
     fast: bool = False,
     hessian: str = "expected",
     start: Array | None = None,
+    coefficients: Array | None = None,
     options: FitOptions | None = None,
     structure: Structure | None = None,
 ) -> GeneralizedEstimates:
@@ -111,6 +132,8 @@ def fit_generalized(
     start : array_like, optional
         theta alone, or all parameters: theta, beta of the estimable columns unless `fast`,
         log dispersion if there is one. See `warm_start` for an alpha of zero.
+    coefficients : ndarray, shape (rank,), optional
+        Coefficients to start from; by default those of the model without random effects.
     options : FitOptions, optional
     structure : Structure, optional
         That of the design, if it is known from a fit to another response.
@@ -132,6 +155,8 @@ def fit_generalized(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
         begin, unit = _default_start(problem, design, spec)
+        if coefficients is not None:
+            _start_at(problem, begin, coefficients)
     if design.is_structured:
         with one_blas_thread():
             return _structured(problem, design, spec, begin, unit, start, options, n_agq, hessian)
@@ -154,7 +179,8 @@ def fit_generalized(
     else:
         raise OptionError(
             f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
-            "evaluated at the start; give other values by start=, or use another link."
+            "evaluated at the start; give other values by start= or start_params=, or use another "
+            "link."
         )
     try:
         return _maximize(

@@ -438,9 +438,9 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
             warn_not_estimable(int(np.sum(~known)), "row")
         return fixed if total is None else fixed + total
 
-    def _check_coefficients(self, start_params: ArrayLike | None) -> None:
+    def _check_coefficients(self, start_params: ArrayLike | None) -> Array | None:
         if start_params is None:
-            return
+            return None
         values = as_numbers(start_params, "start_params=")
         most = len(self.layout.columns)
         if values.ndim != 1 or not 0 < len(values) <= most or not np.isfinite(values).all():
@@ -448,6 +448,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
                 f"start_params= has one finite number for each estimable coefficient, at most "
                 f"{most}; theta is given by start=."
             )
+        return values
 
     def _finish(self, results: MixedModelResults, choice: Choice) -> Any:
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""

@@ -477,8 +477,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             `fast`) and log dispersion if there is one. An alpha of almost zero is
             moved up, to where the gradient distinguishes it from zero.
         start_params : array_like, shape (rank,), optional
-            Coefficients of an earlier fit, as statsmodels' `MICE` passes them on. They are
-            checked; a fit starts from those of the model without random effects.
+            Coefficients to start from, as statsmodels' `MICE` passes on those of an earlier
+            fit; by default those of the model without random effects.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`.
 
@@ -531,7 +531,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         if not isinstance(fast, bool | np.bool_):
             raise OptionError(f"fast must be True or False, not {fast!r}.")
-        self._check_coefficients(start_params)
+        coefficients = self._check_coefficients(start_params)
         choice = choose(
             dof,
             cov_type,
@@ -547,6 +547,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             fast=bool(fast),
             hessian=hessian or self.spec.information,
             start=None if start is None else as_numbers(start, "start="),
+            coefficients=coefficients,
             options=options,
             structure=self._structure,
         )
