@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from patsy import PatsyError, dmatrix
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
-from ..errors import DataError, FormulaError, OptionError
+from ..errors import OptionError
 from ..fitting.crossprod import Structure
 from ..formula.parse import variables
 from ..formula.residual import (
-    DispersionTerm,
-    ResidualTerm,
     parse_dispersion,
     parse_residual,
 )
@@ -27,17 +25,16 @@ from ..frame.design import (
     check_linear_response,
     check_random_columns,
 )
-from ..frame.row_groups import RowGroups, lies_within
 from ..frame.table import as_numbers
-from ..residual_covariance.cells import Cells, read_cells
-from ..residual_covariance.covariance import CovarianceModel
-from ..residual_covariance.fit import coordinates_of, fit_residual, slopes_of
-from ..residual_covariance.problem import ResidualProblem, covariance_model
+from ..residual_covariance.cells import read_cells
+from ..residual_covariance.dispersion import dispersion_matrix
+from ..residual_covariance.fit import fit_residual
+from ..residual_covariance.problem import covariance_model
 from ..results.notes import warn
-from ..results.row_labels import group_rows
 from ..standard_errors.residual_choice import choose_residual, refer_residual
-from .base import MixedModel
 from .option_names import FITTING, answering
+from .residual_clusters import independent_clusters
+from .residual_likelihood import ResidualLikelihood
 from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
 
 __all__ = ["ResidualCovarianceModel"]
@@ -45,7 +42,7 @@ __all__ = ["ResidualCovarianceModel"]
 Array = NDArray[np.float64]
 
 
-class ResidualCovarianceModel(MixedModel):
+class ResidualCovarianceModel(ResidualLikelihood):
     """Linear model y = X beta + Z b + e in which the residuals e have a covariance matrix.
 
     `smf.mixedlm2` with `residual=` or `dispersion=` makes one. Residuals of different subjects
@@ -77,9 +74,6 @@ class ResidualCovarianceModel(MixedModel):
     """
 
     link = Identity()
-    cells: Cells
-    residual: ResidualTerm | None
-    dispersion: DispersionTerm | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise OptionError(
@@ -197,7 +191,7 @@ class ResidualCovarianceModel(MixedModel):
         assert self.frame is not None
         matrix = None
         if self.dispersion is not None and self.dispersion.kind == "formula":
-            matrix = _dispersion_matrix(self.dispersion, self.frame.table)
+            matrix = dispersion_matrix(self.dispersion, self.frame.table)
         self.cells = read_cells(
             self.residual, self.dispersion, self.frame.rows.columns, matrix, len(self.frame.y)
         )
@@ -215,99 +209,6 @@ class ResidualCovarianceModel(MixedModel):
 
     def _analyse(self) -> Structure:
         raise OptionError("models with residual= or dispersion= keep no analysed structure.")
-
-    @property
-    def problem(self) -> ResidualProblem:
-        """The model as the fit sees it."""
-        return ResidualProblem(self.kept_design(), self.cells)
-
-    @property
-    def theta_names(self) -> list[str]:
-        """Names of the covariance parameters."""
-        model = self._covariance
-        names = [
-            f"{part.name}.{name}"
-            for part in model.parts
-            for name in part.free.structure.read().names
-        ]
-        spread = self.cells.dispersion
-        return names + [f"dispersion.{name}" for name in (spread.names if spread else ())]
-
-    @property
-    def _covariance(self) -> CovarianceModel:
-        return covariance_model(self.cells, self.kept_design().blocks)
-
-    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
-        """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
-
-        Parameters
-        ----------
-        theta : array_like, shape (n_theta,)
-            Covariance parameters, as `theta_names` says.
-        reml : bool
-            Return the REML criterion.
-
-        Returns
-        -------
-        float
-            Infinite where the covariance is not positive definite.
-
-        Raises
-        ------
-        OptionError
-            If theta has not n_theta finite elements.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        LinearMixedModel.objective
-
-        Examples
-        --------
-        >>> sleep = datasets.load("sleepstudy")
-        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
-        >>> round(model.objective([50.0, 0.8]), 3)
-        1748.235
-        """
-        likelihood = self.problem.likelihood(bool(reml))
-        x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
-        solution = likelihood.solve(likelihood.model.at(x))
-        return np.inf if solution is None else solution.value
-
-    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
-        """Return the gradient of `objective`.
-
-        Parameters
-        ----------
-        theta, reml
-            As for `objective`.
-
-        Returns
-        -------
-        ndarray, shape (n_theta,)
-
-        Raises
-        ------
-        OptionError
-            If theta has not n_theta finite elements.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        ResidualCovarianceModel.objective
-
-        Examples
-        --------
-        >>> sleep = datasets.load("sleepstudy")
-        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
-        >>> model.gradient([50.0, 0.8]).round(2)
-        array([  0.22, -12.56])
-        """
-        likelihood = self.problem.likelihood(bool(reml))
-        x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
-        return likelihood(x)[1] / slopes_of(likelihood.model, x)
 
     @answering(FITTING)
     def fit(
@@ -393,7 +294,7 @@ class ResidualCovarianceModel(MixedModel):
             cov_type,
             cov_kwds,
             information,
-            read_clusters=self._read_clusters,
+            read_clusters=partial(independent_clusters, self),
             reml=bool(reml),
         )
         estimates = fit_residual(
@@ -446,27 +347,6 @@ class ResidualCovarianceModel(MixedModel):
         """
         return self._linear_predictor(params, exog, offset)
 
-    def _read_clusters(self, given: Any) -> RowGroups:
-        """Return clusters of rows that are independent of one another; None: the subjects."""
-        design, cells = self.kept_design(), self.cells
-        if given is None:
-            if self.residual is None or not self.residual.subject:
-                raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...} here.')
-            name = " & ".join(self.residual.subject)
-            levels = pd.RangeIndex(cells.n_subjects)
-            clusters = RowGroups(name, cells.subject, levels)
-        else:
-            clusters = group_rows(self, given, "groups")
-        if len(clusters) < 2:
-            raise OptionError("groups= has a single cluster: two or more are needed.")
-        parts: list[NDArray[Any]] = [cells.subject, *(block.refs for block in design.blocks)]
-        if not all(lies_within(one, clusters.codes) for one in parts):
-            raise OptionError(
-                "rows of one subject, or of one level of random effects, are in several clusters "
-                "of groups=, which makes these dependent: give clusters that hold them whole."
-            )
-        return clusters
-
     def with_response(self, y: Array) -> Self:
         """Return this model of another response.
 
@@ -496,16 +376,3 @@ class ResidualCovarianceModel(MixedModel):
         {'Intercept': 507.34, 'days': 20.93}
         """
         return self._of_response(y)
-
-
-def _dispersion_matrix(term: DispersionTerm, table: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
-    """Return the columns of a formula of log(sd), without its constant."""
-    try:
-        made = dmatrix(f"1 + {term.code}", table, NA_action="raise", return_type="dataframe")
-    except PatsyError as error:
-        raise FormulaError(f"dispersion={term.text!r}: {error.message}") from error
-    kept = made.drop(columns="Intercept", errors="ignore")
-    values = kept.to_numpy(dtype=float)
-    if not np.isfinite(values).all():
-        raise DataError(f"dispersion={term.text!r} is not finite in some rows.")
-    return values, tuple(map(str, kept.columns))

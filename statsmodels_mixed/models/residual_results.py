@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,10 +20,12 @@ from ..results.layout import Layout
 from ..results.notes import facts
 from ..results.row_labels import by_row
 from ..results.summary import coefficient_table, header_table, title
-from ..results.tables import Column, Table, significant
 from ..simulation.streams import Seed, read_seed, stream
 from ..standard_errors.residual_choice import choose_residual, refer_residual
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .residual_clusters import independent_clusters
+from .residual_quantities import ResidualQuantities
+from .residual_summary import covariance_facts, covariance_table
 
 if TYPE_CHECKING:
     from ..prediction.results import MixedPrediction
@@ -35,7 +38,7 @@ Array = NDArray[np.float64]
 KINDS = ("response", "marginal", "pearson", "normalized")
 
 
-class ResidualCovarianceResults(LinearMixedModelResults):
+class ResidualCovarianceResults(ResidualQuantities, LinearMixedModelResults):
     """The result of fitting a `ResidualCovarianceModel`.
 
     Parameters
@@ -101,58 +104,6 @@ class ResidualCovarianceResults(LinearMixedModelResults):
         if term is not None and term.subject:
             found[" & ".join(term.subject)] = self.estimates.cells.n_subjects
         return found
-
-    # The covariance of the residuals.
-
-    @property
-    def residual_covariance(self) -> pd.DataFrame | dict[Any, pd.DataFrame]:
-        """Covariance matrix of the residuals of a subject, before weights and dispersion.
-
-        A frame by visit or time; with `by=` a dict of frames by stratum.
-        """
-        frames = {
-            label: pd.DataFrame(each.matrix, index=each.labels, columns=each.labels)
-            for label, each in zip(
-                self.estimates.cells.strata, self.estimates.residuals, strict=True
-            )
-        }
-        return next(iter(frames.values())) if len(frames) == 1 else frames
-
-    @property
-    def residual_correlation(self) -> pd.DataFrame | dict[Any, pd.DataFrame]:
-        """Correlation matrix of the residuals of a subject; see `residual_covariance`."""
-
-        def scaled(frame: pd.DataFrame) -> pd.DataFrame:
-            sds = np.sqrt(np.diag(frame))
-            return frame / np.outer(sds, sds)
-
-        found = self.residual_covariance
-        if isinstance(found, dict):
-            return {label: scaled(frame) for label, frame in found.items()}
-        return scaled(found)
-
-    @property
-    def residual_parameters(self) -> pd.DataFrame:
-        """Parameters of the covariance of the residuals, on their natural scale.
-
-        Standard errors are those of the observed information. With `by=` names have the stratum
-        first. Parameters of the dispersion are ratios of standard deviations to those of
-        the reference level, or exponents.
-        """
-        estimates = self.estimates
-        rows: list[tuple[Any, str, float, float]] = []
-        for label, each in zip(estimates.cells.strata, estimates.residuals, strict=True):
-            reported = zip(each.names, each.values, each.errors, strict=True)
-            rows += [(label, name, float(value), float(error)) for name, value, error in reported]
-        spread = estimates.dispersion_values, estimates.dispersion_errors
-        reported = zip(estimates.dispersion_names, *spread, strict=True)
-        rows += [("", name, float(value), float(error)) for name, value, error in reported]
-        several = len(estimates.residuals) > 1
-        names = [
-            f"{label}: {name}" if several and label != "" else name for label, name, _, _ in rows
-        ]
-        columns = ["estimate", "std_error"]
-        return pd.DataFrame([row[2:] for row in rows], index=names, columns=columns)
 
     def residuals(  # type: ignore[override]
         self, kind: str = "response"
@@ -333,7 +284,7 @@ class ResidualCovarianceResults(LinearMixedModelResults):
             cov_type,
             cov_kwds,
             information,
-            read_clusters=self.model._read_clusters,
+            read_clusters=partial(independent_clusters, self.model),
             reml=self.reml,
         )
         reference = refer_residual(
@@ -393,47 +344,11 @@ class ResidualCovarianceResults(LinearMixedModelResults):
         ]
         if self.layout.blocks:
             tables.append(self.varcorr.table("Random effects"))
-        tables.append(self._covariance_table())
+        tables.append(covariance_table(self.estimates))
         return Document(title or _title(self), tables, facts(self))
 
-    def _covariance_table(self) -> Table:
-        """Return the parameters of all structures on their natural scale."""
-        columns = (
-            Column("part", "", align="left"),
-            Column("structure", "Structure", align="left"),
-            Column("parameter", "Parameter", align="left"),
-            Column("estimate", "Estimate", significant, "point"),
-            Column("std_error", "Std. Err.", significant, "point"),
-        )
-        rows: list[tuple[Any, ...]] = []
-        for each in self.estimates.structures:
-            named = zip(each.names, each.values, each.errors, strict=True)
-            for i, (name, value, error) in enumerate(named):
-                head = (each.name, each.kind) if i == 0 else (None, None)
-                rows.append((*head, name, float(value), None if np.isnan(error) else float(error)))
-        for i, (name, value, error) in enumerate(
-            zip(
-                self.estimates.dispersion_names,
-                self.estimates.dispersion_values,
-                self.estimates.dispersion_errors,
-                strict=True,
-            )
-        ):
-            rows.append(("Dispersion" if i == 0 else None, None, name, float(value), float(error)))
-        return Table(columns, tuple(rows), "Covariance parameters")
-
     def _own_facts(self) -> list[str]:
-        estimates, sentences = self.estimates, []
-        if estimates.cells.term is not None:
-            count = estimates.cells.n_subjects
-            sentences.append(f"Residuals: {estimates.cells.term.text}, {count} subjects.")
-        for each in estimates.structures:
-            if each.at_bounds:
-                sentences.append(
-                    f"At the boundary: {', '.join(each.at_bounds)} of {each.name} "
-                    f"({each.kind}), whose standard error is not given."
-                )
-        return sentences
+        return covariance_facts(self.estimates)
 
 
 _title = title

@@ -19,8 +19,9 @@ from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.factors import Labels, read_value
 from ..frame.grouping import cross
 from ..structures import Structure, make, whole_steps
+from .dispersion import Dispersion, read_dispersion
 
-__all__ = ["Cells", "Dispersion", "read_cells"]
+__all__ = ["Cells", "read_cells"]
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -29,26 +30,6 @@ Positions = NDArray[np.intp]
 EXCHANGEABLE = ("cs", "homdiag")
 # Distinct places of a stratum: their covariance matrix is dense.
 MOST_PLACES = 3000
-
-
-@dataclass(frozen=True, eq=False)
-class Dispersion:
-    """log(sd) of each row, up to a constant: U gamma.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, d)
-    names : tuple of str, length d
-    ratios : bool
-        Whether exp(gamma) are ratios of standard deviations, else gamma are exponents.
-    text : str
-        As the user wrote it.
-    """
-
-    values: Array
-    names: tuple[str, ...]
-    ratios: bool
-    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +91,7 @@ def read_cells(
     DataError, OptionError
         If places cannot be what the structure needs, or occur twice in a subject.
     """
-    spread = None if dispersion is None else _dispersion(dispersion, columns, matrix)
+    spread = None if dispersion is None else read_dispersion(dispersion, columns, matrix)
     if residual is None:
         rows = np.arange(n)
         single = make("homdiag").bind(("",))
@@ -269,27 +250,3 @@ def _check_places(
             f"{term.text}: a subject has {int(counts.max())} rows at {what} {labels[local[at]]}; "
             "one row for each is needed: aggregate them, or name what distinguishes them."
         )
-
-
-def _dispersion(
-    term: DispersionTerm,
-    columns: Mapping[str, Any],
-    matrix: tuple[Array, tuple[str, ...]] | None,
-) -> Dispersion:
-    if term.kind == "formula":
-        assert matrix is not None
-        values, names = matrix
-        if not len(names):
-            raise OptionError(f"dispersion={term.text!r} has no terms besides the constant.")
-        return Dispersion(values, names, True, term.text)
-    value = read_value(columns[term.code])
-    if isinstance(value, Labels):
-        raise DataError(f"dispersion={term.text!r} needs numbers, and {term.code!r} holds labels.")
-    x = np.asarray(value[:, 0], dtype=float)
-    if term.kind == "power":
-        if not (x != 0).all():
-            raise DataError(f"dispersion={term.text!r}: {term.code!r} is zero in some rows.")
-        x = np.log(np.abs(x))
-    if np.ptp(x) == 0:
-        raise DataError(f"dispersion={term.text!r}: {term.code!r} is the same in all rows.")
-    return Dispersion(x[:, None], (term.text,), False, term.text)
