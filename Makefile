@@ -47,7 +47,7 @@ bench-answers:  ## check the answers of the benchmarks, without timing
 	$(BIN)/python -m pytest benchmarks --benchmark-disable
 
 docs:  ## run every example of the documentation
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/project/test_docs.py
 
 pictures:  ## draw the pictures of the documentation anew
 	$(BIN)/python tests/pictures.py docs/plots.md

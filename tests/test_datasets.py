@@ -18,7 +18,7 @@ import pytest
 from statsmodels_mixed import datasets
 from statsmodels_mixed.errors import OptionError
 
-DATA = Path(__file__).resolve().parents[2] / "data"
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 # rows and levels of grouping factors, as the fits of [lme4] print them
 SIZES = {

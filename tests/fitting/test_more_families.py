@@ -16,7 +16,7 @@ import statsmodels_mixed as smm
 from statsmodels_mixed._core import row_derivatives
 from statsmodels_mixed.errors import DataError, OptionError
 
-HERE = Path(__file__).parent / "reference" / "families"
+HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {
     record["id"]: record for record in json.loads((HERE / "records.json").read_text())["records"]
 }

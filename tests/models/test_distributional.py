@@ -17,7 +17,7 @@ from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
 
-HERE = Path(__file__).parent / "reference" / "families"
+HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {
     record["id"]: record for record in json.loads((HERE / "records.json").read_text())["records"]
 }

@@ -9,7 +9,7 @@ from pictures import DPI, drawn, size_of
 
 pytest.importorskip("matplotlib")
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")

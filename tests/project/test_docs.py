@@ -10,7 +10,7 @@ from pages import agrees, blocks, examples, refreshed
 
 import statsmodels_mixed
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",

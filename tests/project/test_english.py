@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "statsmodels_mixed").rglob("*.py"))
 PROSE = [*SOURCES, *sorted((ROOT / "csrc").rglob("*.[ch]")), *sorted((ROOT / "docs").glob("*.md"))]
 RETIRED = re.compile(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-DATA = Path(__file__).parent / "reference" / "nlme"
+DATA = Path(__file__).parents[1] / "reference" / "nlme"
 DIALYZER = "rate ~ (pressure + p2 + p3 + p4) * QB"
 
 # nlme 3.1.162: log-likelihood (of REML without + log|X'X| / 2, which gls adds), coefficients of two

@@ -15,7 +15,7 @@ from statsmodels_mixed import datasets, mixedglm2, mixedlm2
 
 api = pytest.importorskip("mypy.api", reason="types are checked with the newest versions only")
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 # pandas has no types of its own. These stubs are enough to distinguish its classes.
 PANDAS = """
