@@ -4,7 +4,7 @@
 `CoreWorkspace` is where one thread evaluates, minimizes and solves.
 """
 
-from .coordinates import Coordinates
+from .coordinates import TermCoordinates
 from .families import family_rows, row_derivatives
 from .generalized import CoreGeneralized, GeneralizedSolution
 from .memory import is_beyond_memory
@@ -13,20 +13,20 @@ from .nlopt_api import algorithm_number, algorithms
 from .options import FitOptions
 from .structure import CoreDesign, TermArrays
 from .threads import LARGE_TAIL, blas_threads, one_blas_thread
-from .workspace import CoreWorkspace, Refits, Solution
+from .workspace import CoreFits, CoreSolution, CoreWorkspace
 
 __all__ = [
     "LARGE_TAIL",
-    "Coordinates",
     "CoreDesign",
+    "CoreFits",
     "CoreGeneralized",
+    "CoreSolution",
     "CoreWorkspace",
     "FitOptions",
     "GeneralizedSolution",
     "Minimization",
-    "Refits",
-    "Solution",
     "TermArrays",
+    "TermCoordinates",
     "algorithm_number",
     "algorithms",
     "blas_threads",

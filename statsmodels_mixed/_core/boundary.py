@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import CoreError
 from ._smm import ffi, lib
 
-__all__ = ["check", "doubles", "floats", "is_trial_failure"]
+__all__ = ["check_status", "doubles", "floats", "is_trial_failure"]
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 _TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
 
 
-def check(status: int, doing: str) -> None:
+def check_status(status: int, doing: str) -> None:
     """Raise the exception that belongs to a status."""
     if status == lib.SMM_OK:
         return

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["Coordinates", "HasColumns"]
+__all__ = ["HasColumns", "TermCoordinates"]
 
 Array = NDArray[np.float64]
 
@@ -129,7 +129,7 @@ def _inverse(L: Array) -> Array:
     return inverse
 
 
-class Coordinates:
+class TermCoordinates:
     """The change of coordinates of all terms of a model.
 
     Parameters

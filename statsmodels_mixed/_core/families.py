@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check, doubles, floats
+from .boundary import check_status, doubles, floats
 
 __all__ = ["DISTRIBUTIONS", "LINKS", "ZEROS", "core_family", "family_rows", "row_derivatives"]
 
@@ -102,7 +102,7 @@ def family_rows(
         zeta,
         *(doubles(out[name]) for name in names),
     )
-    check(status, "evaluate the family")
+    check_status(status, "evaluate the family")
     return out
 
 
@@ -151,5 +151,5 @@ def row_derivatives(
         doubles(outer),
         doubles(out),
     )
-    check(status, "evaluate the family")
+    check_status(status, "evaluate the family")
     return out[:, :4], out[:, 4:].reshape(-1, 3, 4)

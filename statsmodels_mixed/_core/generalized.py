@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check, doubles, floats, is_trial_failure
+from .boundary import check_status, doubles, floats, is_trial_failure
 from .families import ZEROS, core_family
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions
@@ -102,7 +102,7 @@ class CoreGeneralized:
             ffi.NULL if self._offset is None else doubles(self._offset),
             out,
         )
-        check(status, "prepare the generalized model")
+        check_status(status, "prepare the generalized model")
         # The closure keeps the design's handle until the model is destroyed.
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_glmm_destroy(handle)
@@ -123,7 +123,7 @@ class CoreGeneralized:
             doubles(floats(constant, (4,), "constant")),
             ZEROS[zeros],
         )
-        check(status, "set the parameters of the rows")
+        check_status(status, "set the parameters of the rows")
 
     def set_approximation(self, fast: bool, nodes: Array, log_weights: Array) -> None:
         """Choose the approximation; one node is Laplace's."""
@@ -133,24 +133,24 @@ class CoreGeneralized:
             status = lib.smm_glmm_approximation(
                 self.handle, int(fast), len(nodes), doubles(nodes), doubles(log_weights)
             )
-        check(status, "set up the quadrature")
+        check_status(status, "set up the quadrature")
 
     def set_unit(self, unit: float) -> None:
         """Give the typical size of a change in eta, in which steps are measured."""
         with self.threads, self._lock:
-            check(lib.smm_glmm_set_unit(self.handle, unit), "set the unit")
+            check_status(lib.smm_glmm_set_unit(self.handle, unit), "set the unit")
 
     def set_beta(self, beta: Array) -> None:
         """Give the coefficients PIRLS starts from when it profiles them out."""
         beta = floats(beta, (self.design.p,), "beta")
         with self.threads, self._lock:
-            check(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
+            check_status(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
 
     def set_target(self, target: Array) -> None:
         """Give the responses on the scale of eta, near which a second mode is looked for."""
         target = floats(target, (self.design.n,), "target")
         with self.threads, self._lock:
-            check(lib.smm_glmm_set_target(self.handle, doubles(target)), "set the target")
+            check_status(lib.smm_glmm_set_target(self.handle, doubles(target)), "set the target")
 
     def set_modes(self, u: Sequence[Array], beta: Array) -> None:
         """Give conditional modes that are known, one (l, k) array per term; see `smm.h`."""
@@ -158,7 +158,7 @@ class CoreGeneralized:
         beta = floats(beta, (self.design.p,), "beta")
         with self.threads, self._lock:
             status = lib.smm_glmm_set_modes(self.handle, doubles(stacked), doubles(beta))
-        check(status, "set the conditional modes")
+        check_status(status, "set the conditional modes")
 
     def fresh_value(self, parameters: Array) -> float:
         """Return the objective as a new model would; NaN where PIRLS does not settle.
@@ -166,11 +166,11 @@ class CoreGeneralized:
         The model is no longer solved where its derivatives are known.
         """
         with self.threads, self._lock:
-            check(lib.smm_glmm_forget_modes(self.handle), "forget the conditional modes")
+            check_status(lib.smm_glmm_forget_modes(self.handle), "forget the conditional modes")
             value = ffi.new("double *")
             status = lib.smm_glmm_value(self.handle, doubles(self._inward(parameters)), value)
         if not is_trial_failure(status):
-            check(status, "evaluate the objective")
+            check_status(status, "evaluate the objective")
         return float(value[0])
 
     @property
@@ -205,7 +205,7 @@ class CoreGeneralized:
             if status == lib.SMM_OK:
                 status = lib.smm_glmm_gradient(self.handle, doubles(gradient))
         if not is_trial_failure(status):
-            check(status, "evaluate the objective")
+            check_status(status, "evaluate the objective")
         return float(value[0]), gradient
 
     def in_units(self, theta: Array) -> Array:
@@ -221,7 +221,9 @@ class CoreGeneralized:
         count = self.nparameters
         out = np.empty((count, count))
         with self.threads, self._lock:
-            check(lib.smm_glmm_curvature(self.handle, doubles(out)), "evaluate the curvature")
+            check_status(
+                lib.smm_glmm_curvature(self.handle, doubles(out)), "evaluate the curvature"
+            )
         return out
 
     def solution(self) -> GeneralizedSolution:
@@ -238,7 +240,7 @@ class CoreGeneralized:
                 self.handle,
                 *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
             )
-        check(status, "read the solution")
+        check_status(status, "read the solution")
         blocks = self.design.coordinates.covariances(self.design.squares_by_term(condvar))
         b = self.design.effects_outward(b)
         loglik, usq, logdet, dispersion, steps, saturated, several = map(float, scalars)
@@ -262,7 +264,7 @@ class CoreGeneralized:
         """Return the diagonal of d(fitted)/dy of the last weighted least squares, shape (n,)."""
         out = np.empty(self.design.n)
         with self.threads, self._lock:
-            check(lib.smm_glmm_leverage(self.handle, doubles(out)), "compute leverages")
+            check_status(lib.smm_glmm_leverage(self.handle, doubles(out)), "compute leverages")
         return out
 
     def level_covariances(self, levels: NDArray[np.integer]) -> Array:
@@ -271,14 +273,16 @@ class CoreGeneralized:
         pointer = ffi.cast("int32_t *", levels.ctypes.data)
         with self.threads, self._lock:
             status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
-        check(status, "read joint covariances")
+        check_status(status, "read joint covariances")
         return self.design.coordinates.joint_covariances(out)
 
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
         with self.threads, self._lock:
-            check(lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+            check_status(
+                lib.smm_glmm_mode_slopes(self.handle, doubles(out)), "differentiate the modes"
+            )
         return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(

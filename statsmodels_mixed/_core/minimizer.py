@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check, doubles
-from .coordinates import Coordinates
+from .boundary import check_status, doubles
+from .coordinates import TermCoordinates
 from .nlopt_api import nlopt_table
 from .nlopt_python import End, run_nlopt
 from .options import FitOptions, c_options
@@ -57,8 +57,8 @@ class Minimization:
     log_value: Array
     gradient: Array
 
-    def outward(self, coordinates: Coordinates) -> Minimization:
-        """Return the same in the coordinates of the terms; see `Coordinates`."""
+    def outward(self, coordinates: TermCoordinates) -> Minimization:
+        """Return the same in the coordinates of the terms; see `TermCoordinates`."""
         if coordinates.trivial:
             return self
         return replace(
@@ -122,7 +122,7 @@ def _end(model: Minimizable, point: Array, options: FitOptions) -> End:
     report.gradient = doubles(gradient)
     with model.lock:
         status = model.end(model.handle, c_options(options), doubles(theta), report)
-    check(status, "minimize the objective")
+    check_status(status, "minimize the objective")
     return End(
         theta,
         float(report.value),
@@ -198,7 +198,7 @@ def run_minimizer(
             )
     if interrupt.error is not None:
         raise interrupt.error
-    check(status, "minimize the objective")
+    check_status(status, "minimize the objective")
     logged = min(int(report.evaluations), log_capacity)
     return Minimization(
         theta=end,

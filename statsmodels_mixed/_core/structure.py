@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..errors import CoreError
 from ._smm import ffi, lib
 from .blas import blas_table
-from .boundary import check, doubles, floats
-from .coordinates import Coordinates
+from .boundary import check_status, doubles, floats
+from .coordinates import TermCoordinates
 
 __all__ = ["CoreDesign", "TermArrays"]
 
@@ -93,7 +93,7 @@ class CoreDesign:
     X : ndarray, shape (n, p)
         Fixed-effects columns.
     weights : ndarray, shape (n,), optional
-        Weights of the rows, for the choice of coordinates: see `Coordinates`. Handles made of
+        Weights of the rows, for the choice of coordinates: see `TermCoordinates`. Handles made of
         this design work in these; the classes that own them take and give everything in the
         coordinates of the terms.
     by_factors : bool
@@ -130,7 +130,7 @@ class CoreDesign:
                 raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
             if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
-        self.coordinates = Coordinates(terms, weights)
+        self.coordinates = TermCoordinates(terms, weights)
         self.by_factors = by_factors
         # Where the elements of theta are in the factors, term by term in C's layout.
         at = np.cumsum([0, *(cols * cols for _, cols in self.shapes)]).tolist()
@@ -178,11 +178,11 @@ class CoreDesign:
             doubles(self.X) if p else ffi.NULL,
             out,
         )
-        check(status, "analyse the structure of the model")
+        check_status(status, "analyse the structure of the model")
         self.handle = ffi.gc(out[0], lib.smm_design_destroy)
         # Read now: a property that is computed once has a lock, which a fork may find held.
         sizes = ffi.new("smm_sizes *")
-        check(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
+        check_status(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
         self.sizes = {name: int(getattr(sizes, name)) for name, _ in _SIZES}
 
     def by_term(self, values: Array) -> tuple[Array, ...]:

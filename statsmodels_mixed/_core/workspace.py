@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check, doubles, floats, is_trial_failure
+from .boundary import check_status, doubles, floats, is_trial_failure
 from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions, c_options
 from .structure import CoreDesign
 from .threads import blas_threads
 
-__all__ = ["CoreWorkspace", "Refits", "Solution"]
+__all__ = ["CoreFits", "CoreSolution", "CoreWorkspace"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Solution:
+class CoreSolution:
     """What a solved workspace knows, in the units it was given.
 
     Parameters
@@ -51,7 +51,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Refits:
+class CoreFits:
     """Fits of one model to m responses; NaN where a fit failed.
 
     Parameters
@@ -91,7 +91,7 @@ class CoreWorkspace:
         refuse_beyond_memory(sizes)
         self._weights = None if weights is None else floats(weights, (design.n,), "weights")
         out = ffi.new("smm_workspace **")
-        check(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
+        check_status(lib.smm_workspace_create(design.handle, out), "allocate its workspace")
         # The closure keeps the design's handle until the workspace is destroyed.
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
@@ -102,7 +102,7 @@ class CoreWorkspace:
         y = floats(y, (self.design.n,), "y")
         with self.threads, self._lock:
             status = function(self.handle, doubles(y), self._weight_pointer())
-        check(status, doing)
+        check_status(status, doing)
 
     def _weight_pointer(self) -> Any:
         return ffi.NULL if self._weights is None else doubles(self._weights)
@@ -119,7 +119,7 @@ class CoreWorkspace:
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
         with self.threads, self._lock:
-            check(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
+            check_status(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
     def theta_scale(self) -> Array:
         """Typical size of each element of theta, shape (ntheta,)."""
@@ -133,7 +133,7 @@ class CoreWorkspace:
         """Return a theta from moments of the levels' effects; the workspace is not solved there."""
         out = np.empty(self.design.ntheta)
         with self.threads, self._lock:
-            check(lib.smm_moments(self.handle, doubles(out)), "find a start")
+            check_status(lib.smm_moments(self.handle, doubles(out)), "find a start")
         return self.design.coordinates.outward(out)
 
     def in_units(self, theta: Array) -> Array:
@@ -143,7 +143,7 @@ class CoreWorkspace:
     def _scale(self) -> Array:
         out = np.empty(self.design.core_ntheta)
         with self.threads, self._lock:
-            check(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
+            check_status(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
         return out[self.design.theta_rows] if self.design.by_factors else out
 
     def _inward(self, theta: Array) -> Array:
@@ -159,17 +159,17 @@ class CoreWorkspace:
         else:
             status = lib.smm_value(self.handle, doubles(inner), out)
         if not is_trial_failure(status):
-            check(status, "evaluate the objective")
+            check_status(status, "evaluate the objective")
         return float(out[0])
 
     def _gradient(self) -> Array:
         if self.design.by_factors:
             full = np.empty(self.design.factors_size)
             status = lib.smm_gradient_factors(self.handle, doubles(full))
-            check(status, "evaluate the gradient")
+            check_status(status, "evaluate the gradient")
             return np.asarray(2.0 * full[self.design.in_factors])
         out = np.empty(self.design.ntheta)
-        check(lib.smm_gradient(self.handle, doubles(out)), "evaluate the gradient")
+        check_status(lib.smm_gradient(self.handle, doubles(out)), "evaluate the gradient")
         return out
 
     def _value_and_gradient(self, inner: Array) -> tuple[float, Array]:
@@ -183,7 +183,7 @@ class CoreWorkspace:
         nt = self.design.ntheta
         out = np.empty((nt, nt))
         with self.threads, self._lock:
-            check(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
+            check_status(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
     def value(self, theta: Array) -> float:
@@ -211,7 +211,7 @@ class CoreWorkspace:
         """Return Z'V^-1 (y - X beta), one (l, k) array per term, where it is solved."""
         out = np.empty(self.design.q)
         with self.threads, self._lock:
-            check(lib.smm_scores(self.handle, doubles(out)), "read the scores")
+            check_status(lib.smm_scores(self.handle, doubles(out)), "read the scores")
         return self.design.coordinates.duals(self.design.by_term(out))
 
     def information(self, directions: Sequence[Array]) -> Array:
@@ -237,11 +237,11 @@ class CoreWorkspace:
                 status = lib.smm_project(
                     self.handle, some.shape[1], doubles(some), doubles(projected)
                 )
-            check(status, "compute the average information")
+            check_status(status, "compute the average information")
             out[:, start : start + most] = W.T @ projected
         return (out + out.T) / 2.0
 
-    def solution(self) -> Solution:
+    def solution(self) -> CoreSolution:
         """Return coefficients, conditional modes and determinants where it is solved."""
         p, q = self.design.p, self.design.q
         beta, u, b = np.empty(p), np.empty(q), np.empty(q)
@@ -255,16 +255,16 @@ class CoreWorkspace:
                 doubles(inverse),
                 doubles(scalars),
             )
-        check(status, "read the solution")
+        check_status(status, "read the solution")
         r2, logdet_omega, logdet_xvx, dof = (float(value) for value in scalars)
         b = self.design.effects_outward(b)
-        return Solution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
+        return CoreSolution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
 
     def condvar(self) -> tuple[Array, ...]:
         """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""
         out = np.empty(self.design.condvar_size)
         with self.threads, self._lock:
-            check(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
+            check_status(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
         return self.design.coordinates.covariances(self.design.squares_by_term(out))
 
     def leverage(self) -> Array:
@@ -272,7 +272,7 @@ class CoreWorkspace:
         out = np.empty(self.design.n)
         with self.threads, self._lock:
             status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
-        check(status, "compute leverages")
+        check_status(status, "compute leverages")
         return out
 
     def level_covariances(self, levels: NDArray[np.integer]) -> Array:
@@ -292,14 +292,14 @@ class CoreWorkspace:
         pointer = ffi.cast("int32_t *", levels.ctypes.data)
         with self.threads, self._lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
-        check(status, "read joint covariances")
+        check_status(status, "read joint covariances")
         return self.design.coordinates.joint_covariances(out)
 
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
         with self.threads, self._lock:
-            check(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
+            check_status(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
         return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
     def minimize(
@@ -335,7 +335,7 @@ class CoreWorkspace:
         theta: Array,
         stop: NDArray[np.int32],
         options: FitOptions,
-    ) -> Refits:
+    ) -> CoreFits:
         """Fit the model to many responses by Newton steps, each from theta.
 
         Parameters
@@ -369,7 +369,7 @@ class CoreWorkspace:
                 doubles(facts),
                 done,
             )
-        check(status, "fit the model to responses")
+        check_status(status, "fit the model to responses")
         rows = slice(int(done[0]))
         ends = self.design.coordinates.outward(ends[rows])
-        return Refits(facts[rows], ends, beta[rows], inverse[rows])
+        return CoreFits(facts[rows], ends, beta[rows], inverse[rows])

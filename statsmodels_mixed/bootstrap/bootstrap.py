@@ -30,7 +30,7 @@ from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
 from .parameter_rows import ParameterRows
-from .recipe import Recipe, Rows
+from .recipe import Recipe, ReplicateRows
 from .refitters import Refitter, ResponseRefitter
 from .replicate_file import ReplicateFile
 from .replicates import Bootstrap
@@ -194,7 +194,7 @@ def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
         raise OptionError('by= is for kind="cases", whose levels are drawn.')
 
 
-def _kept(resume: Bootstrap | None, n: int, width: int) -> Rows:
+def _kept(resume: Bootstrap | None, n: int, width: int) -> ReplicateRows:
     """Return the first of n replicates that there are already."""
     if resume is None:
         return no_rows(width)

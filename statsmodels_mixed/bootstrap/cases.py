@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import CoreError, MixedModelError, OptionError
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
-from ..fitting.problem import Problem, problem_of
+from ..fitting.problem import FittingProblem, problem_of
 from ..fitting.refits import Fits, Fitter, Flag
 from ..frame.design import Design, RandomBlock, refuse_related
 from ..frame.row_groups import lies_within
@@ -252,7 +252,7 @@ class CaseRefitter(Refitter):
             converged=fitted.report.converged,
         ).sign[same]
 
-    def _begin(self, problem: Problem, kept: Positions) -> Array | None:
+    def _begin(self, problem: FittingProblem, kept: Positions) -> Array | None:
         """Return where a fit starts that has these columns; None for the usual start."""
         start = self._start
         if self._estimates.singular:

@@ -12,12 +12,12 @@ from ..results.not_identified import hide
 from ..results.parameters import CovarianceParameters, parameter_index
 from .parameter_rows import ParameterRows
 
-__all__ = ["Recipe", "Rows"]
+__all__ = ["Recipe", "ReplicateRows"]
 
 Array = NDArray[np.float64]
 
 # Number, values and convergence of some replicates; see `Bootstrap`.
-Rows = tuple[NDArray[np.int64], Array, NDArray[np.bool_]]
+ReplicateRows = tuple[NDArray[np.int64], Array, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..results.parameters import CovarianceParameters
-from .recipe import Recipe, Rows
+from .recipe import Recipe, ReplicateRows
 
 __all__ = ["Content", "ReplicateFile", "read_file", "write_file"]
 
@@ -123,7 +123,7 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
     return recipe, int(content["requested"])
 
 
-def _checksum(schema: pa.Schema, rows: Rows) -> str:
+def _checksum(schema: pa.Schema, rows: ReplicateRows) -> str:
     number, values, converged = rows
     total = hashlib.sha256(schema.metadata[_CHECKSUM])
     total.update(number.astype("<i8").tobytes())
@@ -132,7 +132,7 @@ def _checksum(schema: pa.Schema, rows: Rows) -> str:
     return total.hexdigest()
 
 
-def _message(schema: pa.Schema, rows: Rows) -> bytes:
+def _message(schema: pa.Schema, rows: ReplicateRows) -> bytes:
     number, values, converged = rows
     columns = [pa.array(number), pa.array(converged)]
     columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
@@ -180,7 +180,7 @@ class ReplicateFile:
         self._file.truncate(end + len(_END))
         self._file.close()
 
-    def write(self, done: Sequence[Rows]) -> None:
+    def write(self, done: Sequence[ReplicateRows]) -> None:
         """Append the pieces of a growing sequence that are not in the file yet."""
         while self._state[1] < len(done):
             self._append(_message(self._schema, done[self._state[1]]), 1)
@@ -194,7 +194,9 @@ class ReplicateFile:
         self._state = end + len(message), written + pieces
 
 
-def write_file(path: str | PathLike[str], recipe: Recipe, requested: int, rows: Rows) -> None:
+def write_file(
+    path: str | PathLike[str], recipe: Recipe, requested: int, rows: ReplicateRows
+) -> None:
     """Write all replicates at once; the file is replaced only when all is written."""
     schema = _schema(recipe, requested)
     place = Path(path)
@@ -222,7 +224,7 @@ class Content(NamedTuple):
 
     recipe: Recipe
     requested: int
-    rows: Rows
+    rows: ReplicateRows
     end: int
 
 
@@ -263,11 +265,11 @@ def read_file(path: str | PathLike[str]) -> Content:
     return Content(recipe, requested, rows, end)
 
 
-def _no_rows(width: int) -> Rows:
+def _no_rows(width: int) -> ReplicateRows:
     return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
 
 
-def _rows(schema: pa.Schema, batch: Any, metadata: Any, path: str | PathLike[str]) -> Rows:
+def _rows(schema: pa.Schema, batch: Any, metadata: Any, path: str | PathLike[str]) -> ReplicateRows:
     """Return what a batch holds, after comparing it with its checksum."""
     try:
         batch.validate(full=True)

@@ -18,7 +18,8 @@ from ..fitting.refits import Fits, Flag
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from ..simulation.simulator import Truth
-from ..standard_errors import kenward_roger, satterthwaite
+from ..standard_errors.kenward_roger import prepare_kenward_roger
+from ..standard_errors.satterthwaite import prepare_satterthwaite
 from .refitters import Refitter, ResponseRefitter, Worker
 
 __all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
@@ -181,7 +182,7 @@ def small_sample_tests(
         mean = mean + design.offset
     patterns = [block.pattern for block in design.blocks]
     dof = len(mean) - (len(truth.beta) if estimates.reml else 0)
-    prepare = satterthwaite.prepare if method == "satterthwaite" else kenward_roger.prepare
+    prepare = prepare_satterthwaite if method == "satterthwaite" else prepare_kenward_roger
 
     def test(response: Array, fits: Fits, r: int) -> list[float]:
         sigma, theta = float(fits.scale[r]), fits.theta[r]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..fitting.refits import Flag
 from ..simulation.streams import stream
-from .recipe import Rows
+from .recipe import ReplicateRows
 from .refitters import Worker
 
 __all__ = ["Draws", "Run", "missing_tasks", "no_rows", "number_of_threads"]
@@ -62,14 +62,14 @@ class Run:
         self._tasks: queue.SimpleQueue[tuple[int, int, int]] = queue.SimpleQueue()
         for task in tasks:
             self._tasks.put(task)
-        self.done: list[Rows] = []
+        self.done: list[ReplicateRows] = []
         # Numbers of replicates done, to wait for; None when a thread ends.
         self._news: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._threads: list[Thread] = []
         self._ended = 0
         self._error: BaseException | None = None
 
-    def rows(self, before: Rows) -> Rows:
+    def rows(self, before: ReplicateRows) -> ReplicateRows:
         """Return what is done, and what there was before, by number."""
         parts = zip(before, *self.done, strict=True)
         number, values, converged = (np.concatenate(part) for part in parts)
@@ -148,7 +148,7 @@ class Run:
             raise self._error
 
 
-def no_rows(width: int) -> Rows:
+def no_rows(width: int) -> ReplicateRows:
     """Return no replicates, of `width` numbers each."""
     return np.empty(0, dtype=np.int64), np.empty((0, width)), np.empty(0, dtype=bool)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frame.coding import CodedMatrix, CodedTerm, Piece
+from ..frame.coding import CodedMatrix, CodedTerm, ProductColumns
 from ..frame.factors import Rows
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _patsy_effects(matrix: CodedMatrix, rows: Rows) -> Iterator[Array]:
             np.prod([f.width if c is None else c.shape[1]
                      for f, c in zip(factors, contrasts, strict=True)], dtype=int)
         )  # fmt: skip
-        piece = Piece(factors, contrasts, width)
+        piece = ProductColumns(factors, contrasts, width)
         out = np.empty((len(rows.index), width))
         CodedMatrix((), (CodedTerm(term.name, (piece,)),)).fill(rows, out)
         yield out

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitting.covariance import Element, elements_of
+from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.inner_products import inner_products, with_residual
 from ..frame.design import Design, RandomBlock
@@ -143,7 +143,7 @@ def _sizes(block: RandomBlock) -> Array:
 
 
 def _nullities(
-    number: int, block: RandomBlock, elements: list[Element], values: Array
+    number: int, block: RandomBlock, elements: list[CovarianceElement], values: Array
 ) -> list[int]:
     """Return the dimension of the null space of each covariance matrix of a block, if any."""
     k = len(block.names)

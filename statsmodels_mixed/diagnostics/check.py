@@ -7,8 +7,15 @@ from typing import Any
 
 from ..results.base import unwrap
 from ..simulation.streams import Seed
-from .check_covariance import few_levels, not_identified, singular, too_many_effects
-from .check_fit import collinear, gradient, not_converged, rank_deficient, scales, separation
+from .check_covariance import few_levels, singular, too_many_effects, unidentified_parameters
+from .check_fit import (
+    collinear,
+    gradient,
+    infinite_coefficients,
+    not_converged,
+    rank_deficient,
+    scales,
+)
 from .report import Problem, Report
 from .simulated_residuals import simulated_residuals
 
@@ -17,8 +24,8 @@ __all__ = ["check"]
 CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
     ("convergence", not_converged),
     ("the gradient", gradient),
-    ("separation", separation),
-    ("parameters that the data do not determine", not_identified),
+    ("separation", infinite_coefficients),
+    ("parameters that the data do not determine", unidentified_parameters),
     ("singular covariances", singular),
     ("as many random effects as rows", too_many_effects),
     ("grouping factors of few levels", few_levels),

@@ -12,7 +12,7 @@ from ..fitting.covariance import SINGULAR
 from .report import Problem
 from .simpler_formula import as_fixed, intercepts_only, without_correlations, without_effects
 
-__all__ = ["few_levels", "not_identified", "singular", "too_many_effects"]
+__all__ = ["few_levels", "singular", "too_many_effects", "unidentified_parameters"]
 
 Array = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def _tied(correlation: Array, names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def not_identified(result: Any) -> Iterator[Problem]:
+def unidentified_parameters(result: Any) -> Iterator[Problem]:
     """Give what the data do not determine, for any response."""
     for reason in result.report.not_identified:
         yield Problem(

@@ -12,7 +12,14 @@ from .report import Problem
 from .simpler_formula import without_correlations
 from .vif import vif
 
-__all__ = ["collinear", "gradient", "not_converged", "rank_deficient", "scales", "separation"]
+__all__ = [
+    "collinear",
+    "gradient",
+    "infinite_coefficients",
+    "not_converged",
+    "rank_deficient",
+    "scales",
+]
 
 # A decrease in the objective that is more than rounding.
 DECREASE = 1e-4
@@ -61,7 +68,7 @@ def gradient(result: Any) -> Iterator[Problem]:
         )
 
 
-def separation(result: Any) -> Iterator[Problem]:
+def infinite_coefficients(result: Any) -> Iterator[Problem]:
     """Give the coefficients that have no finite estimate."""
     if result.separated:
         names = ", ".join(result.separated)

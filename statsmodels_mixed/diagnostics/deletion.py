@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from .._core import LARGE_TAIL, blas_threads
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
-from ..fitting.refits import Solution
+from ..fitting.refits import Refit
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .fit_without import Deleter, fit_without, null_columns
@@ -122,11 +122,11 @@ def _fit_all(
     numbers: Sequence[int],
     threads: int,
     note: Callable[[int], None],
-) -> list[tuple[int, Solution]]:
+) -> list[tuple[int, Refit]]:
     """Fit without the cases of these numbers; give the fits that there are, in any order."""
     stop = Event()
 
-    def work(own: Deleter, part: Iterable[int]) -> list[tuple[int, Solution]]:
+    def work(own: Deleter, part: Iterable[int]) -> list[tuple[int, Refit]]:
         fits = []
         for m in part:
             if stop.is_set():

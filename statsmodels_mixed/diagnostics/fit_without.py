@@ -18,7 +18,7 @@ from ..errors import CoreError, DataError
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import ALIASED
 from ..fitting.problem import problem_of
-from ..fitting.refits import RowNumbers, Solution
+from ..fitting.refits import Refit, RowNumbers
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
 
@@ -53,7 +53,7 @@ class Deleter:
         return other
 
 
-def fit_without(deleter: Deleter, rows: RowNumbers) -> Solution | None:
+def fit_without(deleter: Deleter, rows: RowNumbers) -> Refit | None:
     """Fit the model to the other rows; None if that fails."""
     share = deleter.refits.share_without(rows)
     enough = not len(share) or np.linalg.eigvalsh(share)[0] >= ENOUGH
@@ -64,7 +64,7 @@ def fit_without(deleter: Deleter, rows: RowNumbers) -> Solution | None:
     return _without_infinite(deleter, rows, fit)
 
 
-def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: Solution) -> Solution:
+def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: Refit) -> Refit:
     """Return NaN for coefficients without a finite estimate from the other rows."""
     design, problem = deleter.problem.design, deleter.problem
     if problem.estimates.linear:
@@ -81,7 +81,7 @@ def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: Solution) -> Solu
     return replace(fit, beta=beta, covariance=covariance)
 
 
-def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Solution:
+def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Refit:
     """Fit the model of the other rows; NaN for coefficients that they do not determine."""
     design, own = deleter.problem.design, deleter.problem.estimates
     columns = deleter.refits.basis.columns
@@ -90,7 +90,7 @@ def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Solution:
     keep[rows] = False
     part = design_of_rows(design, keep)
     alone = problem_of(part, own).fit(None if own.singular else own.theta)
-    fit = Solution.of(alone)
+    fit = Refit.of(alone)
     lost = null_columns(part.X[:, columns])
     kept = np.isin(columns, alone.columns)
     beta, covariance = np.full(rank, np.nan), np.full((rank, rank), np.nan)

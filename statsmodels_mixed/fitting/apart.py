@@ -1,4 +1,4 @@
-"""A fit with the columns of its random effects far from dependent: see `Coordinates`.
+"""A fit with the columns of its random effects far from dependent: see `TermCoordinates`.
 
 With x far from zero, elements of theta of (1 + x | g) are lengths of nearly parallel vectors. What
 is differentiated or summed in them has no digits left, though it means the same for any origin of
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from .._core import Coordinates
+from .._core import TermCoordinates
 from ..frame.design import Design
 from .covariance import factors_of
 from .estimates import GeneralizedEstimates, LinearEstimates
@@ -22,7 +22,7 @@ AnyEstimates = TypeVar("AnyEstimates", LinearEstimates, GeneralizedEstimates)
 
 def columns_apart(
     design: Design, estimates: AnyEstimates
-) -> tuple[Design, AnyEstimates, Coordinates]:
+) -> tuple[Design, AnyEstimates, TermCoordinates]:
     """Return design and estimates with z C in place of z, and what takes theta back.
 
     Conditional modes other than the spherical ones are left as they are. Nothing changes where
@@ -36,7 +36,7 @@ def columns_apart(
         The fit.
     """
     blocks = design.blocks if estimates.structured is None else ()
-    coordinates = Coordinates(blocks, design.weights if estimates.linear else None)
+    coordinates = TermCoordinates(blocks, design.weights if estimates.linear else None)
     if coordinates.trivial:
         return design, estimates, coordinates
     theta = coordinates.inward(estimates.theta)

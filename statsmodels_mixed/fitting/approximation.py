@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .._core import CoreDesign, CoreGeneralized
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
-from .crossprod import Structure, core_design
+from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis, orthonormal_basis
@@ -32,7 +32,7 @@ __all__ = [
     "join_parameters",
     "leverage",
     "objective_and_gradient",
-    "prepare",
+    "prepare_approximation",
     "prepare_at",
     "solve_at",
     "working_basis",
@@ -134,14 +134,14 @@ def check_options(design: Design, n_agq: int, kind: str) -> None:
         )
 
 
-def prepare(
+def prepare_approximation(
     design: Design,
     spec: FamilySpec,
     *,
     n_agq: int,
     fast: bool,
     hessian: str,
-    structure: Structure | None = None,
+    structure: SharedStructure | None = None,
 ) -> Approximation:
     """Set up the objective of a generalized model, with its structure if that is known.
 
@@ -182,7 +182,9 @@ def prepare_at(design: Design, estimates: GeneralizedEstimates, *, n_agq: int = 
 
     Its conditional modes are known, so that they are found again.
     """
-    problem = prepare(design, estimates.spec, n_agq=n_agq, fast=False, hessian=estimates.hessian)
+    problem = prepare_approximation(
+        design, estimates.spec, n_agq=n_agq, fast=False, hessian=estimates.hessian
+    )
     problem.core.set_modes(estimates.u, problem.basis.R @ estimates.beta)
     return problem
 
@@ -205,10 +207,10 @@ def solve_at(problem: Approximation, estimates: GeneralizedEstimates) -> CoreGen
     return problem.core
 
 
-def generalized_structure(design: Design) -> Structure:
+def generalized_structure(design: Design) -> SharedStructure:
     """Analyse the structure of a generalized model."""
     basis = working_basis(design)
-    return Structure(basis, core_design(design, basis.Q))
+    return SharedStructure(basis, core_design(design, basis.Q))
 
 
 def working_basis(design: Design) -> FixedBasis:
@@ -285,7 +287,7 @@ def objective_and_gradient(
     gradient : ndarray
         With respect to theta, beta and, if there is one, the log dispersion.
     """
-    problem = prepare(design, spec, n_agq=n_agq, fast=False, hessian=hessian)
+    problem = prepare_approximation(design, spec, n_agq=n_agq, fast=False, hessian=hessian)
     value, gradient = problem.core.value_and_gradient(problem.join(spec, theta, beta, dispersion))
     return value, problem.gradient_to_user(gradient)
 

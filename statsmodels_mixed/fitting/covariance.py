@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Element",
+    "CovarianceElement",
     "canonical",
     "components",
     "elements_of",
@@ -85,7 +85,7 @@ def theta_names(blocks: Sequence[tuple[str, Sequence[str], Pattern]]) -> tuple[s
 
 
 @dataclass(frozen=True)
-class Element:
+class CovarianceElement:
     """A free element of the covariance matrix of one block: Sigma[row, column], row >= column."""
 
     block: int
@@ -99,13 +99,15 @@ class Element:
         return both[:1] if self.row == self.column else both
 
 
-def elements_of(patterns: Sequence[Pattern]) -> list[Element]:
+def elements_of(patterns: Sequence[Pattern]) -> list[CovarianceElement]:
     """Return the free elements of all covariance matrices, from the patterns of the T."""
     found = []
     for block, pattern in enumerate(patterns):
         shared = pattern.astype(int) @ pattern.T.astype(int)
         columns, rows = np.nonzero(np.tril(shared).T)
-        found += [Element(block, int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
+        found += [
+            CovarianceElement(block, int(r), int(c)) for r, c in zip(rows, columns, strict=True)
+        ]
     return found
 
 

@@ -14,7 +14,7 @@ from .fixed_basis import FixedBasis, orthonormal_basis, residual_response, root_
 
 __all__ = [
     "Crossproducts",
-    "Structure",
+    "SharedStructure",
     "core_design",
     "form_crossproducts",
     "linear_structure",
@@ -29,7 +29,7 @@ ROUNDING = 16.0 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
+class SharedStructure:
     """What fits to different responses have in common; copied or saved it becomes None.
 
     Parameters
@@ -119,21 +119,21 @@ def core_design(
     return CoreDesign(terms, X, weights, by_factors=by_factors)
 
 
-def linear_structure(design: Design) -> Structure:
+def linear_structure(design: Design) -> SharedStructure:
     """Analyse the structure of a linear model."""
     with one_blas_thread():
         basis = orthonormal_basis(design.X, design.weights)
         core = core_design(design, basis.Q, design.weights, by_factors=design.is_structured)
-        return Structure(basis, core)
+        return SharedStructure(basis, core)
 
 
-def form_crossproducts(design: Design, structure: Structure | None = None) -> Crossproducts:
+def form_crossproducts(design: Design, structure: SharedStructure | None = None) -> Crossproducts:
     """Form everything that evaluations need, in one pass over the rows.
 
     Parameters
     ----------
     design : Design
-    structure : Structure, optional
+    structure : SharedStructure, optional
         That of the design, if it is known.
 
     Raises

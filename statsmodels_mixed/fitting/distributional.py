@@ -12,7 +12,7 @@ from ..errors import CoreError, DataError
 from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .crossprod import Structure
+from .crossprod import SharedStructure
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .optimize import FitOptions, FitReport, minimize
@@ -72,7 +72,7 @@ def fit_distributional(
     *,
     n_agq: int = 1,
     options: FitOptions | None = None,
-    structure: Structure | None = None,
+    structure: SharedStructure | None = None,
 ) -> DistributionalEstimates:
     """Fit a model with row parameters by maximum likelihood.
 
@@ -86,7 +86,7 @@ def fit_distributional(
     n_agq : int
         Points of adaptive Gauss-Hermite quadrature; 1 is Laplace's approximation.
     options : FitOptions, optional
-    structure : Structure, optional
+    structure : SharedStructure, optional
 
     Raises
     ------

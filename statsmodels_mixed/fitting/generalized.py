@@ -15,10 +15,10 @@ from .approximation import (
     conditional_variances,
     hessian,
     objective_and_gradient,
-    prepare,
+    prepare_approximation,
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .crossprod import Structure
+from .crossprod import SharedStructure
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fresh_evaluation import checked_afresh
@@ -113,7 +113,7 @@ def fit_generalized(
     start: Array | None = None,
     coefficients: Array | None = None,
     options: FitOptions | None = None,
-    structure: Structure | None = None,
+    structure: SharedStructure | None = None,
 ) -> GeneralizedEstimates:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -135,7 +135,7 @@ def fit_generalized(
     coefficients : ndarray, shape (rank,), optional
         Coefficients to start from; by default those of the model without random effects.
     options : FitOptions, optional
-    structure : Structure, optional
+    structure : SharedStructure, optional
         That of the design, if it is known from a fit to another response.
 
     Returns
@@ -151,7 +151,7 @@ def fit_generalized(
     """
     refuse_constant_within(design, spec)
     with one_blas_thread():
-        problem = prepare(
+        problem = prepare_approximation(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
         begin, unit = _default_start(problem, design, spec)

@@ -1,4 +1,4 @@
-"""A generalized mixed model of a design, by the approximation of a given fit; see `Problem`."""
+"""A generalized mixed model of a design, by the approximation of a given fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 class GeneralizedProblem:
-    """A generalized model; the methods are those of `Problem`.
+    """A generalized model; the methods are those of `FittingProblem`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from .covariance_model import CovarianceModel, inside_phi
 from .estimates import GeneralizedEstimates
 from .generalized_start import row_unit
 from .optimize import FitOptions, settled
-from .refits import Fits, Fitter, Flag, RowNumbers, Solution
+from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .separation import separation
 from .structured_generalized import ROUNDING, TOLERANCE, StructuredApproximation
 from .trust_region import minimize_newton
@@ -127,7 +127,7 @@ class GeneralizedRefits:
         Q = self.basis.Q[rows] / np.sqrt(self.core.n)
         return np.asarray(np.eye(Q.shape[1]) - Q.T @ Q)
 
-    def without(self, rows: RowNumbers) -> Solution:
+    def without(self, rows: RowNumbers) -> Refit:
         """Fit the model with weight zero for some rows."""
         design, basis = self._design, self.basis
         weights = np.ones(self.core.n) if design.weights is None else design.weights.copy()
@@ -135,7 +135,7 @@ class GeneralizedRefits:
         model = self._model(design.y, weights)
         run = self._minimize(model)
         raw = model.solution()
-        return Solution(
+        return Refit(
             basis.coefficients(raw.beta),
             basis.covariance(raw.xvx_inverse),
             run.theta[: self.core.ntheta],

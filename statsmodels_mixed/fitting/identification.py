@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag, solve_triangular
 
-from .._core import Coordinates, one_blas_thread
+from .._core import TermCoordinates, one_blas_thread
 from ..frame.design import Design, RandomBlock
-from .covariance import Element, components, elements_of
+from .covariance import CovarianceElement, components, elements_of
 from .fixed_basis import orthonormal_basis
 from .inner_products import inner_products
 
@@ -48,7 +48,7 @@ class Identification:
 
     Parameters
     ----------
-    elements : tuple of Element, length m
+    elements : tuple of CovarianceElement, length m
         The elements of the covariance matrices of random effects, in absolute units.
     flat : ndarray, shape (m, d) or (m + 1, d)
         A basis of the flat directions; the last row is sigma^2, if it is estimated.
@@ -58,7 +58,7 @@ class Identification:
         A sentence for each group of parameters that are confounded with one another.
     """
 
-    elements: tuple[Element, ...] = ()
+    elements: tuple[CovarianceElement, ...] = ()
     flat: Array = field(default_factory=lambda: np.empty((0, 0)))
     size: Array = field(default_factory=lambda: np.empty(0))
     reasons: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Identification:
         return np.asarray(change <= SHARE * lengths)
 
     @property
-    def elements_known(self) -> dict[Element, bool]:
+    def elements_known(self) -> dict[CovarianceElement, bool]:
         """Whether the data determine each element of the covariance matrices."""
         known = self.known(np.eye(len(self.size))).tolist()
         return dict(zip(self.elements, known, strict=False))
@@ -139,7 +139,7 @@ def _identify(design: Design, residual: bool, weights: Array | None) -> Identifi
     if root is not None:
         Q = Q * root[:, None]
     blocks = [_in_units(block, root) for block in design.blocks]
-    apart = Coordinates(blocks)
+    apart = TermCoordinates(blocks)
     near = [replace(block, z=z) for block, z in zip(blocks, apart.z, strict=True)]
     changes = [_whitening(block) for block in near]
     white = [
@@ -237,7 +237,9 @@ def _by_level(block: RandomBlock, Q: Array) -> Array:
     return out
 
 
-def _images(model: Design, ZQ: list[Array], elements: list[Element], rows: slice) -> Array:
+def _images(
+    model: Design, ZQ: list[Array], elements: list[CovarianceElement], rows: slice
+) -> Array:
     """Return some rows of G_e Q for every element, flat, shape (m, rows rank)."""
     out = []
     for e in elements:
@@ -268,7 +270,7 @@ def _back(blocks: list[RandomBlock], changes: list[Array], residual: bool) -> Ar
 
 
 def _reasons(
-    flat: Array, elements: list[Element], blocks: list[RandomBlock], absorbed: bool
+    flat: Array, elements: list[CovarianceElement], blocks: list[RandomBlock], absorbed: bool
 ) -> list[str]:
     """Return a sentence for each group of parameters that orthonormal directions connect."""
     linked = np.abs(flat @ flat.T) > SHARE**2
@@ -284,7 +286,9 @@ def _reasons(
     return sentences
 
 
-def _reason(elements: list[Element], sigma: bool, blocks: list[RandomBlock], absorbed: bool) -> str:
+def _reason(
+    elements: list[CovarianceElement], sigma: bool, blocks: list[RandomBlock], absorbed: bool
+) -> str:
     about = list(dict.fromkeys(e.block for e in elements))
     names = " and ".join(_named(blocks[b], [e for e in elements if e.block == b]) for b in about)
     if absorbed:
@@ -298,7 +302,7 @@ def _reason(elements: list[Element], sigma: bool, blocks: list[RandomBlock], abs
     )
 
 
-def _named(block: RandomBlock, elements: list[Element]) -> str:
+def _named(block: RandomBlock, elements: list[CovarianceElement]) -> str:
     """Return the random effects that elements belong to, as terms are written."""
     columns = sorted({i for e in elements for i in (e.row, e.column)})
     shown = [block.names[i] for i in columns]

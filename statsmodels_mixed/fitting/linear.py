@@ -12,7 +12,7 @@ from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .covariance_model import CovarianceModel
-from .crossprod import Crossproducts, Structure, form_crossproducts, linear_structure
+from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
 from .iterative import can_iterate, fit_iteratively
@@ -48,7 +48,7 @@ def fit_linear(
     sigma: float | None = None,
     start: Array | None = None,
     options: FitOptions | None = None,
-    structure: Structure | None = None,
+    structure: SharedStructure | None = None,
 ) -> LinearEstimates:
     """Fit a linear mixed model by maximum likelihood or REML.
 
@@ -63,7 +63,7 @@ def fit_linear(
         Where to start; when omitted, the identity T in the core's coordinates, or moments of the
         levels' effects where these are many.
     options : FitOptions, optional
-    structure : Structure, optional
+    structure : SharedStructure, optional
         That of the design, if it is known from a fit to another response.
 
     Returns
@@ -167,7 +167,7 @@ def _minimize(
     )
 
 
-def _is_iterative(options: FitOptions, design: Design, structure: Structure | None) -> bool:
+def _is_iterative(options: FitOptions, design: Design, structure: SharedStructure | None) -> bool:
     """Return whether to solve by conjugate gradients: if asked, or if nothing else fits."""
     if options.solver not in ("auto", "direct", "iterative"):
         raise OptionError(f"solver= is 'auto', 'direct' or 'iterative', not {options.solver!r}.")

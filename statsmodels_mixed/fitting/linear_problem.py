@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 
 class LinearProblem:
-    """A linear model; the methods are those of `Problem`.
+    """A linear model; the methods are those of `FittingProblem`.
 
     Parameters
     ----------

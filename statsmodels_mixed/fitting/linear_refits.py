@@ -16,7 +16,7 @@ from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
 from .fixed_basis import residual_response
 from .optimize import FitOptions, minimize, settled
-from .refits import Fits, Fitter, Flag, RowNumbers, Solution
+from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .warm_start import inside_theta
 
 __all__ = ["LinearRefits"]
@@ -24,7 +24,9 @@ __all__ = ["LinearRefits"]
 Array = NDArray[np.float64]
 
 
-def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> core.Refits:
+def _fit_each(
+    workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag
+) -> core.CoreFits:
     """Fit a linear model to responses, shape (m, n), until the flag is set."""
     return workspace.refit(responses, start, stop, FitOptions())
 
@@ -73,7 +75,7 @@ class LinearRefits:
 
         return fit
 
-    def _fits(self, fits: core.Refits) -> Fits:
+    def _fits(self, fits: core.CoreFits) -> Fits:
         """Carry fits back to the units of the data."""
         y_scale, R = self._products.y_scale, self.basis.inverse
         value, pwrss, dof, decrement, min_eigenvalue, _ = fits.facts.T
@@ -121,7 +123,7 @@ class LinearRefits:
         Q = self.basis.Q[rows]
         return np.asarray(np.eye(Q.shape[1]) - (Q * self._weights[rows, None]).T @ Q)
 
-    def without(self, rows: RowNumbers) -> Solution:
+    def without(self, rows: RowNumbers) -> Refit:
         """Fit the model with weight zero for some rows."""
         estimates, basis, products = self._estimates, self.basis, self._products
         shift = self._without_rows(rows)
@@ -131,7 +133,7 @@ class LinearRefits:
         sigma = estimates.sigma
         if not estimates.sigma_fixed:
             sigma = products.y_scale * float(np.sqrt(raw.pwrss / raw.dof))
-        return Solution(
+        return Refit(
             basis.coefficients(products.gamma + products.y_scale * (shift + raw.beta)),
             sigma**2 * basis.covariance(raw.xvx_inverse),
             report.end,

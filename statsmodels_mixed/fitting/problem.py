@@ -23,12 +23,12 @@ from .mixed_model_equations import Henderson
 from .refits import Refits
 from .separation import Separation
 
-__all__ = ["Problem", "problem_of"]
+__all__ = ["FittingProblem", "problem_of"]
 
 Array = NDArray[np.float64]
 
 
-class Problem(Protocol):
+class FittingProblem(Protocol):
     """A model of a design, to be solved as a given fit was."""
 
     @property
@@ -115,7 +115,7 @@ class Problem(Protocol):
         """
 
 
-def problem_of(design: Design, estimates: Estimates) -> Problem:
+def problem_of(design: Design, estimates: Estimates) -> FittingProblem:
     """Return the problem that a fit poses with a design.
 
     Parameters

@@ -13,7 +13,7 @@ from .._core import CoreDesign
 from .estimates import Estimates
 from .fixed_basis import FixedBasis
 
-__all__ = ["Fits", "Fitter", "Flag", "Refits", "Solution"]
+__all__ = ["Fits", "Fitter", "Flag", "Refit", "Refits"]
 
 Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
@@ -65,7 +65,7 @@ Fitter = Callable[[NDArray[Any], Flag], Fits]
 
 
 @dataclass(frozen=True)
-class Solution:
+class Refit:
     """One fit, in the units of the data.
 
     Parameters
@@ -127,7 +127,7 @@ class Refits(Protocol):
     def share_without(self, rows: RowNumbers) -> Array:
         """Return what is left of Q'WQ = I without these rows, shape (rank, rank)."""
 
-    def without(self, rows: RowNumbers) -> Solution:
+    def without(self, rows: RowNumbers) -> Refit:
         """Fit the model with weight zero for these rows.
 
         Raises

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .._core import TermArrays
-from .._core.coordinates import Coordinates
+from .._core.coordinates import TermCoordinates
 from ..errors import DataError
 from ..frame.design import Design
 from .fixed_basis import FixedBasis, orthonormal_basis, residual_response
@@ -30,7 +30,7 @@ class SparseProducts:
     ----------
     shapes : tuple of (int, int)
         Levels and columns of each term.
-    coordinates : Coordinates
+    coordinates : TermCoordinates
         In which the columns of Z are.
     first : ndarray, shape (l, k, k)
         The block of each level of the first term.
@@ -52,7 +52,7 @@ class SparseProducts:
     """
 
     shapes: tuple[tuple[int, int], ...]
-    coordinates: Coordinates
+    coordinates: TermCoordinates
     first: Array
     below: sparse.csr_array
     others: sparse.csr_array
@@ -129,7 +129,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     terms = [
         TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
-    coordinates = Coordinates(terms, weights)
+    coordinates = TermCoordinates(terms, weights)
     Z = [
         _z_matrix(z, block.refs, len(block.levels))
         for z, block in zip(coordinates.z, design.blocks, strict=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .covariance import factors_of
 from .schur_complement import SchurComplement
 from .sparse_products import SparseProducts
-from .stochastic_trace import Traces, quadratic_control, traces
+from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
 
 __all__ = ["Criterion", "Point"]
 
@@ -64,9 +64,9 @@ class Point:
         return SchurComplement.at(self.criterion.products, self.factors)
 
     @cached_property
-    def traces(self) -> Traces:
+    def traces(self) -> TraceEstimates:
         """What the probes say."""
-        return traces(self.schur, self.criterion.probes)
+        return estimated_traces(self.schur, self.criterion.probes)
 
     @cached_property
     def solved(self) -> tuple[Array, Array]:

@@ -22,7 +22,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from .schur_complement import OF_PROBES, Gradients, SchurComplement
 
-__all__ = ["Traces", "quadratic_control", "signs", "traces"]
+__all__ = ["TraceEstimates", "estimated_traces", "quadratic_control", "signs"]
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 LARGEST_PRODUCT = 30_000_000
 
 
-class Traces(NamedTuple):
+class TraceEstimates(NamedTuple):
     """Estimates, one for each probe.
 
     Parameters
@@ -68,13 +68,13 @@ def _log_quadratures(run: Gradients, size: int) -> Array:
     return out
 
 
-def quadratic_control(schur: SchurComplement, estimates: Traces) -> Array:
+def quadratic_control(schur: SchurComplement, estimates: TraceEstimates) -> Array:
     """Return what takes the quadratic part of the error out of log|Omega|, (probes,); or zeros.
 
     Parameters
     ----------
     schur : SchurComplement
-    estimates : Traces
+    estimates : TraceEstimates
         Those of the same Omega.
     """
     per_level = np.diff(schur.Bt.indptr).astype(float)
@@ -101,7 +101,7 @@ def _within_levels(schur: SchurComplement, start: int, levels: int, k: int) -> A
     return out
 
 
-def traces(schur: SchurComplement, z: Array) -> Traces:
+def estimated_traces(schur: SchurComplement, z: Array) -> TraceEstimates:
     """Estimate what the objective and its gradient need of Omega^-1.
 
     Parameters
@@ -112,7 +112,7 @@ def traces(schur: SchurComplement, z: Array) -> Traces:
 
     Returns
     -------
-    Traces
+    TraceEstimates
     """
     products, d = schur.products, schur.diagonal
     root = np.sqrt(d)[:, None]
@@ -140,7 +140,7 @@ def traces(schur: SchurComplement, z: Array) -> Traces:
         known = known - _within_levels(schur, at, levels, size)
         blocks.append(known + _products(rest[part], scaled[part], size))
         at += levels * size
-    return Traces(logdet, squares, blocks)
+    return TraceEstimates(logdet, squares, blocks)
 
 
 def _products(x: Array, z: Array, k: int) -> Array:

@@ -17,7 +17,7 @@ from ..frame.design import Design
 from .covariance_model import inside_phi
 from .estimates import LinearEstimates
 from .linear_refits import LinearRefits
-from .refits import Fits, Fitter, Flag, RowNumbers, Solution
+from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .structured import objective_of
 from .structured_objective import StructuredObjective
 from .trust_region import Minimum, minimize_newton
@@ -85,7 +85,7 @@ class StructuredRefits(LinearRefits):
 
         return fit
 
-    def without(self, rows: RowNumbers) -> Solution:
+    def without(self, rows: RowNumbers) -> Refit:
         """Fit the model with weight zero for some rows."""
         shift = self._without_rows(rows)
         workspace, products = self._reweighted, self._products
@@ -96,7 +96,7 @@ class StructuredRefits(LinearRefits):
         raw = workspace.solution()
         _, sigma = objective.split(run.end)
         constant = self._constant_without(rows, raw.dof) - products.constant(self._estimates.reml)
-        return Solution(
+        return Refit(
             self.basis.coefficients(products.gamma + products.y_scale * (shift + raw.beta)),
             sigma**2 * self.basis.covariance(raw.xvx_inverse),
             objective.theta(run.end, ridge=0.0)[0],

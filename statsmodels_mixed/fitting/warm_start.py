@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Coordinates
+from .._core import TermCoordinates
 from .families import FamilySpec
 
 __all__ = ["generalized_theta", "inside", "inside_dispersion", "inside_theta", "least_log_alpha"]
@@ -26,12 +26,12 @@ OVERDISPERSION = 0.1
 LEAST_MEAN = 1e-3
 
 
-def generalized_theta(coordinates: Coordinates, unit: float) -> Array:
+def generalized_theta(coordinates: TermCoordinates, unit: float) -> Array:
     """Return theta for T half as large as what a row can detect.
 
     Parameters
     ----------
-    coordinates : Coordinates
+    coordinates : TermCoordinates
         Those of the core.
     unit : float
         The change in the linear predictor that one row can detect.
@@ -43,7 +43,7 @@ def generalized_theta(coordinates: Coordinates, unit: float) -> Array:
     return coordinates.identity(0.5 * unit / coordinates.column_sizes())
 
 
-def inside_theta(theta: Array, usual: Array, coordinates: Coordinates) -> Array:
+def inside_theta(theta: Array, usual: Array, coordinates: TermCoordinates) -> Array:
     """Return theta with no standard deviation near zero.
 
     Parameters
@@ -51,7 +51,7 @@ def inside_theta(theta: Array, usual: Array, coordinates: Coordinates) -> Array:
     theta : ndarray, shape (n_theta,)
     usual : ndarray, shape (n_theta,)
         The usual start.
-    coordinates : Coordinates
+    coordinates : TermCoordinates
         Those of the core, in which the usual start is zero but for the diagonal elements of the
         factors.
 
@@ -94,7 +94,7 @@ def inside_dispersion(spec: FamilySpec, y: Array, start: Array) -> Array:
 
 
 def inside(
-    spec: FamilySpec, y: Array, start: Array, usual_theta: Array, coordinates: Coordinates
+    spec: FamilySpec, y: Array, start: Array, usual_theta: Array, coordinates: TermCoordinates
 ) -> Array:
     """Return parameters of a generalized model with none at its bound.
 

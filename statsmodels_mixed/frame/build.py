@@ -20,7 +20,7 @@ from ..structures import kind_of
 from .coding import CodedMatrix, Matrix
 from .engine import learn, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
-from .expressions import check as check_computed
+from .expressions import check_expressions as check_computed
 from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .factors import CodedFactor, Rows
 
-__all__ = ["CodedMatrix", "CodedTerm", "Matrix", "Piece"]
+__all__ = ["CodedMatrix", "CodedTerm", "Matrix", "ProductColumns"]
 
 Array = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class Matrix(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class ProductColumns:
     """Columns that are all products of columns of the same factors.
 
     Parameters
@@ -78,12 +78,12 @@ class CodedTerm:
     ----------
     name : str
         ``"days"``, ``"service:dept"``, ``"Intercept"``.
-    pieces : tuple of Piece
+    pieces : tuple of ProductColumns
         More than one when coding without redundancy needs it.
     """
 
     name: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ProductColumns, ...]
 
 
 @dataclass(frozen=True, eq=False)

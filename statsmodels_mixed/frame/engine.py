@@ -23,13 +23,13 @@ from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError, OptionError
 from ..formula.terms import plain_names
-from .coding import CodedMatrix, CodedTerm, Piece
+from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factors import (
     CodedFactor,
-    Column,
     Expression,
     Labels,
     Numbers,
+    PlainColumn,
     Rows,
     computing,
     read_value,
@@ -61,7 +61,7 @@ class _Factor:
     """
 
     origin = None
-    source: Column | Expression
+    source: PlainColumn | Expression
     value: Numbers | Labels
 
     def __init__(self, label: str, shown: str) -> None:
@@ -83,7 +83,7 @@ class _ColumnFactor(_Factor):
 
     def __init__(self, label: str, code: Code, rows: Rows, contrasts: Mapping[str, Any]) -> None:
         super().__init__(label, label if not code.all_levels else label[len("fulldummy(") : -1])
-        self.source = Column(code.column)
+        self.source = PlainColumn(code.column)
         values = rows.columns[code.column]
         if code.all_levels or code.column in contrasts:
             contrast = _AllLevels() if code.all_levels else contrasts[code.column]
@@ -244,7 +244,7 @@ def _coded_matrix(
             names.remove("Intercept")
             continue
         pieces = tuple(
-            Piece(
+            ProductColumns(
                 tuple(coded[factor] for factor in subterm.factors),
                 tuple(_contrast(subterm.contrast_matrices.get(f)) for f in subterm.factors),
                 subterm.num_columns,

@@ -20,7 +20,7 @@ from .factors import Rows
 from .parts import FormulaPart, codes
 from .selection import check_option
 
-__all__ = ["IN_FORMULA", "check", "evaluate", "expressions", "learn", "total"]
+__all__ = ["IN_FORMULA", "check_expressions", "evaluate", "expressions", "learn", "total"]
 
 Array = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def learn(
     return matrices, values
 
 
-def check(values: Mapping[str, Array], index: pd.Index) -> None:
+def check_expressions(values: Mapping[str, Array], index: pd.Index) -> None:
     """Refuse what was computed for an option, (n,) by option, if no model can have it.
 
     Raises

@@ -19,14 +19,14 @@ from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError
 from .grouping import Refs, factorize
-from .table import Values, tidy
+from .table import Values, tidy_values
 
 __all__ = [
     "CodedFactor",
-    "Column",
     "Expression",
     "Labels",
     "Numbers",
+    "PlainColumn",
     "Rows",
     "computing",
     "freeze",
@@ -113,7 +113,7 @@ def read_value(value: Any) -> Numbers | Labels:
     if isinstance(value, pd.DataFrame):
         value = value.to_numpy()
     elif isinstance(value, pd.Series | ExtensionArray):
-        value = tidy(pd.Series(value))
+        value = tidy_values(pd.Series(value))
     elif not isinstance(value, np.ndarray):
         value = np.asarray(value)
     kind = value.dtype.kind
@@ -132,7 +132,7 @@ def read_value(value: Any) -> Numbers | Labels:
 
 
 @dataclass(frozen=True)
-class Column:
+class PlainColumn:
     """A factor that is simply a column.
 
     Parameters
@@ -264,7 +264,7 @@ class CodedFactor:
     """
 
     label: str
-    source: Column | Expression
+    source: PlainColumn | Expression
     categories: pd.Index | None
     width: int
 
@@ -349,7 +349,7 @@ class Rows(Mapping[str, pd.Series]):
         if factor not in self._values:
             source = factor.source
             value: Numbers | Labels
-            if factor.categories is not None and isinstance(source, Column):
+            if factor.categories is not None and isinstance(source, PlainColumn):
                 value = Labels(*self.factorized(source.name))
             else:
                 try:

@@ -20,7 +20,7 @@ from .membership import MembershipMatrix
 from .model_frame import ModelFrame, RandomPart
 from .sources import Source
 from .table import (
-    Table,
+    DataTable,
     Values,
     as_numbers,
     is_text,
@@ -28,7 +28,7 @@ from .table import (
     open_table,
     read_columns,
     take,
-    tidy,
+    tidy_values,
 )
 
 __all__ = ["NewData", "NewLevels"]
@@ -117,7 +117,7 @@ class NewData:
     """
 
     n_rows: int
-    table: Table | None
+    table: DataTable | None
     frame: ModelFrame | None
     matrix: Array | None
     labels: pd.Index | None
@@ -200,7 +200,7 @@ class NewData:
         DataError
             If there is none of this name, or it does not hold numbers.
         """
-        return as_numbers(tidy(read_columns(self._table, [name])[name]), what)
+        return as_numbers(tidy_values(read_columns(self._table, [name])[name]), what)
 
     def computed(self, option: str) -> Array:
         """Compute weights, offset, exposure or ``offset(...)`` of the formula, shape (m,)."""
@@ -311,7 +311,7 @@ class NewData:
         if part.terms[0].grouping.members:
             return NewLevels(part, [np.full(self.n_rows, part.name, dtype=object)])
         columns = read_columns(self._table, part.factors)
-        values = [tidy(columns[name]) for name in part.factors]
+        values = [tidy_values(columns[name]) for name in part.factors]
         labels = part.levels.levels if isinstance(part.levels, pd.MultiIndex) else [part.levels]
         for name, new, known in zip(part.factors, values, labels, strict=True):
             if is_text(new) != is_text(known) and not pd.isna(new).all():
@@ -327,7 +327,7 @@ class NewData:
         return self.frame
 
     @property
-    def _table(self) -> Table:
+    def _table(self) -> DataTable:
         assert self.table is not None
         return self.table
 
@@ -342,7 +342,9 @@ class NewData:
         masks = [mask for mask in map(missing_rows, needed) if mask is not None]
         keep = ~np.logical_or.reduce(masks) if masks else None
         part = index if keep is None else index[keep]
-        rows = Rows({name: tidy(take(series, keep)) for name, series in columns.items()}, part)
+        rows = Rows(
+            {name: tidy_values(take(series, keep)) for name, series in columns.items()}, part
+        )
         made = np.empty((len(part), sum(len(each.names) for each in matrices)))
         start = 0
         for each in matrices:

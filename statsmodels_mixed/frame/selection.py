@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .alignment import align
 from .table import (
+    DataTable,
     Mask,
-    Table,
     Values,
     as_array,
     as_column,
@@ -23,7 +23,7 @@ from .table import (
     name_rows,
     subset_rows,
     take,
-    tidy,
+    tidy_values,
 )
 
 __all__ = ["Selection", "check_option", "select", "total_offset"]
@@ -57,7 +57,7 @@ class Selection:
 
 
 def select(
-    table: Table,
+    table: DataTable,
     names: Sequence[str],
     *,
     weights: Any = None,
@@ -71,7 +71,7 @@ def select(
 
     Parameters
     ----------
-    table : Table
+    table : DataTable
         The user's table.
     names : sequence of str
         Needed columns, all of which exist.
@@ -122,7 +122,10 @@ def select(
         check_option(option, values, index)
     return Selection(
         # Rows that were picked are a copy; a whole column may be the user's own memory.
-        {name: tidy(series).copy() if shared else tidy(series) for name, series in columns.items()},
+        {
+            name: tidy_values(series).copy() if shared else tidy_values(series)
+            for name, series in columns.items()
+        },
         index,
         n_before - len(index),
         numbers.get("weights"),
@@ -144,7 +147,7 @@ def total_offset(offset: Array | None, exposure: Array | None) -> Array | None:
     return logarithm if offset is None else offset + logarithm
 
 
-def _read_option(option: str, given: Any, table: Table) -> pd.Series:
+def _read_option(option: str, given: Any, table: DataTable) -> pd.Series:
     """Turn an array-like option into a column of the table; a Series is taken by its index."""
     given = align(given, table.index, f"{option}=")
     values = given.to_numpy() if hasattr(given, "to_numpy") else as_array(given, f"{option}=")
@@ -173,7 +176,7 @@ def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> M
 
 
 def _numbers(option: str, given: Any, series: pd.Series) -> Array:
-    values = tidy(series)
+    values = tidy_values(series)
     if not is_number(values):
         column = f" (column {given!r})" if isinstance(given, str) else ""
         raise DataError(f"{option}={column} must be numbers, not {series.dtype}.")

@@ -25,7 +25,7 @@ from .alignment import align, common_index
 from .index_levels import column_names, read_pandas
 
 __all__ = [
-    "Table",
+    "DataTable",
     "Values",
     "as_array",
     "as_column",
@@ -38,7 +38,7 @@ __all__ = [
     "read_columns",
     "subset_rows",
     "take",
-    "tidy",
+    "tidy_values",
     "unknown_columns",
 ]
 
@@ -50,7 +50,7 @@ _OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 
 
 @dataclass(frozen=True)
-class Table:
+class DataTable:
     """A table whose columns are read on demand.
 
     Parameters
@@ -73,7 +73,7 @@ class Table:
     read: Callable[[Sequence[str]], dict[str, pd.Series]]
     whole: Callable[[], pd.DataFrame]
 
-    def with_column(self, name: str, column: pd.Series) -> Table:
+    def with_column(self, name: str, column: pd.Series) -> DataTable:
         """Return this table with another column, which has its index."""
 
         def read(names: Sequence[str]) -> dict[str, pd.Series]:
@@ -83,23 +83,23 @@ class Table:
         def whole() -> pd.DataFrame:
             return self.whole().assign(**{name: column.array})
 
-        return Table([*self.names, name], self.n_rows, self.index, read, whole)
+        return DataTable([*self.names, name], self.n_rows, self.index, read, whole)
 
 
-def open_table(data: Any) -> Table:
+def open_table(data: Any) -> DataTable:
     """Look at a table without reading it.
 
     Parameters
     ----------
     data : DataFrame, pyarrow.Table, mapping of str to array_like, or structured array
-        A data frame of any library narwhals knows, in memory. A `Table` is open already.
+        A data frame of any library narwhals knows, in memory. A `DataTable` is open already.
 
     Raises
     ------
     DataError
         If `data` is none of these, or the arrays of a mapping differ in length.
     """
-    if isinstance(data, Table):
+    if isinstance(data, DataTable):
         return data
     if isinstance(data, pd.DataFrame):
         return _open_pandas(data)
@@ -110,13 +110,13 @@ def open_table(data: Any) -> Table:
     return _open_native(data)
 
 
-def _open_pandas(data: pd.DataFrame) -> Table:
-    return Table(
+def _open_pandas(data: pd.DataFrame) -> DataTable:
+    return DataTable(
         column_names(data), len(data), data.index, partial(read_pandas, data), lambda: data
     )
 
 
-def _open_mapping(data: Mapping[str, Any]) -> Table:
+def _open_mapping(data: Mapping[str, Any]) -> DataTable:
     data = {name: _sized(name, values) for name, values in data.items()}
     lengths = {str(name): len(values) for name, values in data.items()}
     if len(set(lengths.values())) > 1:
@@ -138,7 +138,7 @@ def _open_mapping(data: Mapping[str, Any]) -> Table:
             series[name] = as_column(values, index, f"column {name!r}")
         return series
 
-    return Table(list(data), n_rows, index, read, lambda: pd.DataFrame(read(list(data))))
+    return DataTable(list(data), n_rows, index, read, lambda: pd.DataFrame(read(list(data))))
 
 
 def _sized(name: Any, values: Any) -> Any:
@@ -209,7 +209,7 @@ def _one_dimension(name: Any, values: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def _open_native(data: Any) -> Table:
+def _open_native(data: Any) -> DataTable:
     try:
         frame = nw.from_native(data, eager_only=True)
     except TypeError as error:
@@ -233,10 +233,10 @@ def _open_native(data: Any) -> Table:
         return series
 
     index = pd.RangeIndex(len(frame))
-    return Table(frame.columns, len(frame), index, read, frame.to_pandas)
+    return DataTable(frame.columns, len(frame), index, read, frame.to_pandas)
 
 
-def read_columns(table: Table, names: Sequence[str]) -> dict[str, pd.Series]:
+def read_columns(table: DataTable, names: Sequence[str]) -> dict[str, pd.Series]:
     """Read columns after making sure that all exist.
 
     Raises
@@ -264,7 +264,7 @@ def is_text(values: Values | pd.Index) -> bool:
     return isinstance(values.dtype, pd.StringDtype)
 
 
-def tidy(series: pd.Series) -> Values:
+def tidy_values(series: pd.Series) -> Values:
     """Reduce the many ways of storing a column to a few.
 
     Numbers become NumPy arrays from any storage (nullable and Arrow types, decimals,
@@ -339,7 +339,7 @@ def take(series: pd.Series, rows: Positions | Mask | None) -> pd.Series:
     return series if rows is None else series.iloc[rows]
 
 
-def subset_rows(subset: Any, table: Table) -> Positions | None:
+def subset_rows(subset: Any, table: DataTable) -> Positions | None:
     """Turn ``subset=`` into row positions.
 
     Parameters
@@ -347,7 +347,7 @@ def subset_rows(subset: Any, table: Table) -> Positions | None:
     subset : None, str, callable or array_like
         A query such as ``"age > 3"``, a function of the pandas frame, a boolean mask,
         or labels of the index, as ``.loc`` understands them.
-    table : Table
+    table : DataTable
         The table whose rows are chosen.
 
     Raises

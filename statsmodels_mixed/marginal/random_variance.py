@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..frame.new_data import NewData
 from .reference_grid import ReferenceGrid
-from .variables import is_number
+from .variables import is_numeric
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -34,7 +34,7 @@ def cell_columns(grid: ReferenceGrid) -> list[Array]:
     for name in dict.fromkeys(needed):
         if name not in data:
             column = table[name]
-            number = is_number(column)
+            number = is_numeric(column)
             value = column.mean() if number else column.mode().iloc[0]
             data[name] = pd.Series([value] * len(data), dtype=None if number else column.dtype)
     new = NewData.of_table(data, grid.frame)

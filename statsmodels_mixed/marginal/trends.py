@@ -24,7 +24,7 @@ from .means import EstimatedMeans
 from .reference_grid import ReferenceGrid
 from .request import read_request
 from .response_scale import response_scale
-from .variables import is_number
+from .variables import is_numeric
 
 __all__ = ["emtrends"]
 
@@ -118,8 +118,8 @@ def _slopes(grid: ReferenceGrid, var: str) -> Array:
     name = var if function is None else function.source.columns[0]
     found = {v.name: v for v in grid.variables}
     column = found[name].template if name in found else None
-    if column is None or not is_number(column):
-        numbers = [v.name for v in grid.variables if is_number(v.template)]
+    if column is None or not is_numeric(column):
+        numbers = [v.name for v in grid.variables if is_numeric(v.template)]
         raise OptionError(
             f"var= is a covariate of the fixed part, one of {', '.join(numbers) or 'none'}, or a "
             f"function of one that is in the formula, not {var!r}."

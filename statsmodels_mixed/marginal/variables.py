@@ -23,7 +23,7 @@ from ..frame.table import is_text
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame
 
-__all__ = ["Variable", "grid_variables", "is_number"]
+__all__ = ["Variable", "grid_variables", "is_numeric"]
 
 # A covariate with no more values than these keeps them.
 FEW = 2
@@ -66,7 +66,7 @@ class Variable:
         return pd.Series(taken)
 
 
-def is_number(column: pd.Series) -> bool:
+def is_numeric(column: pd.Series) -> bool:
     """Return whether a column of data holds numbers; truth values are labels."""
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
@@ -132,7 +132,7 @@ def _variable(
         return _of_classes(frame, name, factor, template)
     if factor is not None and _is_coarser(factor, template):
         factor = None
-    if factor is not None or not (is_number(template) or template.dtype.kind in "mM"):
+    if factor is not None or not (is_numeric(template) or template.dtype.kind in "mM"):
         refs, found = frame.rows.factorized(name)
         known = getattr(factor, "categories", None)
         levels, codes = _in_order_of(known, found, refs.astype(np.intp))
@@ -178,7 +178,7 @@ def _categories(factor: Any) -> Any:
 
 def _is_coarser(factor: Any, column: pd.Series) -> bool:
     """Return whether a factor, such as ``x > 3``, has several values of a number in one level."""
-    return is_number(column) and 0 < len(_categories(factor)) < column.nunique()
+    return is_numeric(column) and 0 < len(_categories(factor)) < column.nunique()
 
 
 def _of_classes(frame: ModelFrame, name: str, factor: Any, template: pd.Series) -> Variable:

@@ -15,7 +15,7 @@ from ..frame.alignment import align, common_index
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
-from ..frame.table import as_column, as_numbers, tidy
+from ..frame.table import as_column, as_numbers, tidy_values
 
 __all__ = ["design_from_arrays"]
 
@@ -134,7 +134,7 @@ def _endog(values: Any, labels: bool) -> tuple[Array, tuple[Any, ...] | None]:
     except DataError:
         if not labels or np.ndim(values) != 1:
             raise
-        codes, levels = factorize(tidy(_series(values)))
+        codes, levels = factorize(tidy_values(_series(values)))
         return np.where(codes < 0, np.nan, codes), tuple(levels)
     return (y[:, 0] if y.shape[1] == 1 else y), None
 
@@ -150,7 +150,7 @@ def _groupings(groups: Any, exog_re: Any) -> tuple[dict[str, Any], dict[str, Arr
     unknown = [name for name in exog_re or {} if name not in groups]
     if unknown:
         raise OptionError(f"exog_re names {unknown[0]!r}, which is not one of the groups.")
-    factors = {str(name): tidy(_series(values)) for name, values in groups.items()}
+    factors = {str(name): tidy_values(_series(values)) for name, values in groups.items()}
     effects = {
         str(name): _matrix(values, f"exog_re of {name!r}")
         for name, values in (exog_re or {}).items()

@@ -14,7 +14,7 @@ from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
 from ..errors import DataError, FormulaError, OptionError
-from ..fitting.crossprod import Structure
+from ..fitting.crossprod import SharedStructure
 from ..formula.parse import parse
 from ..formula.terms import MixedFormula
 from ..frame.alignment import align, common_index
@@ -60,7 +60,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
     link: Any
     design: Design | None
     # Kept for fits to other responses, once there was one.
-    _structure: Structure | None = None
+    _structure: SharedStructure | None = None
     endog: Array | None
     exog: Array | None
 
@@ -76,7 +76,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
         """Check what any fit needs and return the design to fit; `rows` are the labels."""
         raise NotImplementedError
 
-    def _analyse(self) -> Structure:
+    def _analyse(self) -> SharedStructure:
         """Analyse what fits to other responses will have in common with this one."""
         raise NotImplementedError
 

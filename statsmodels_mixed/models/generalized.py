@@ -15,7 +15,7 @@ from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, MixedModelWarning, OptionError
 from ..fitting.approximation import generalized_structure
-from ..fitting.crossprod import Structure
+from ..fitting.crossprod import SharedStructure
 from ..fitting.families import read_family
 from ..fitting.family_names import Bernoulli, choose_family
 from ..fitting.fixed_basis import orthonormal_basis
@@ -299,7 +299,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         )
         return design
 
-    def _analyse(self) -> Structure:
+    def _analyse(self) -> SharedStructure:
         return generalized_structure(self.kept_design())
 
     # Evaluation at given parameters.

@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
 from ..errors import OptionError
-from ..fitting.crossprod import Structure, linear_structure
+from ..fitting.crossprod import SharedStructure, linear_structure
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
 from ..fitting.pls import objective, objective_and_gradient
@@ -248,7 +248,7 @@ class LinearMixedModel(MixedModel):
         check_groupings(design, allow_observation_level=True)
         return design
 
-    def _analyse(self) -> Structure:
+    def _analyse(self) -> SharedStructure:
         return linear_structure(self.kept_design())
 
     # Evaluation at a given theta.

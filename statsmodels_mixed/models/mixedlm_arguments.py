@@ -24,7 +24,15 @@ from ..formula.parse import parse
 from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
 from ..frame.alignment import align
-from ..frame.table import Table, as_array, as_column, is_number, open_table, tidy, unknown_columns
+from ..frame.table import (
+    DataTable,
+    as_array,
+    as_column,
+    is_number,
+    open_table,
+    tidy_values,
+    unknown_columns,
+)
 
 __all__ = ["attach_groups", "translate"]
 
@@ -86,7 +94,7 @@ def translate(
     return _parse(" + ".join([formula.strip(), *terms]), formula)
 
 
-def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
+def attach_groups(data: Any, groups: Any) -> tuple[DataTable, str]:
     """Open the data and return the column of the groups, added if it was given as an array.
 
     Parameters
@@ -98,7 +106,7 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
 
     Returns
     -------
-    table : Table
+    table : DataTable
         With the groups among its columns.
     name : str
         Their column: the array's own name if it has one and the data have no other column of
@@ -128,7 +136,7 @@ def attach_groups(data: Any, groups: Any) -> tuple[Table, str]:
     return table.with_column(name, as_column(values, table.index, "groups=")), name
 
 
-def _holds(table: Table, name: str, groups: Any) -> bool:
+def _holds(table: DataTable, name: str, groups: Any) -> bool:
     """Return whether a column holds these groups: ``groups=data["g"]`` is ``groups="g"``."""
     given = align(groups, table.index, "groups=")
     if not isinstance(given, pd.Series) and hasattr(given, "to_pandas"):
@@ -203,7 +211,7 @@ def _categorical(atom: str, data: Any) -> str | None:
     table = open_table(data)
     if name not in table.names:
         return None
-    return None if is_number(tidy(table.read([name])[name])) else name
+    return None if is_number(tidy_values(table.read([name])[name])) else name
 
 
 def _column(tree: ast.expr) -> str | None:

@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
 from ..errors import OptionError
-from ..fitting.crossprod import Structure
+from ..fitting.crossprod import SharedStructure
 from ..formula.parse import variables
 from ..formula.residual import (
     parse_dispersion,
@@ -207,7 +207,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         check_groupings(design, allow_observation_level=True)
         return design
 
-    def _analyse(self) -> Structure:
+    def _analyse(self) -> SharedStructure:
         raise OptionError("models with residual= or dispersion= keep no analysed structure.")
 
     @answering(FITTING)

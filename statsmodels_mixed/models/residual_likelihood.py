@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.table import as_numbers
 from ..residual_covariance.cells import Cells
-from ..residual_covariance.covariance import CovarianceModel
+from ..residual_covariance.covariance import ResponseCovariance
 from ..residual_covariance.fit import coordinates_of, slopes_of
 from ..residual_covariance.problem import ResidualProblem, covariance_model
 from .base import MixedModel
@@ -43,7 +43,7 @@ class ResidualLikelihood(MixedModel):
         return names + [f"dispersion.{name}" for name in (spread.names if spread else ())]
 
     @property
-    def _covariance(self) -> CovarianceModel:
+    def _covariance(self) -> ResponseCovariance:
         return covariance_model(self.cells, self.kept_design().blocks)
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:

@@ -22,7 +22,7 @@ from .._core import CoreWorkspace
 from ..errors import CoreError
 from .constraints import Constraint
 
-__all__ = ["Landscape", "Minimum", "Surface", "constrained_minimum", "keep_off_zero"]
+__all__ = ["ConstrainedMinimum", "Landscape", "Surface", "constrained_minimum", "keep_off_zero"]
 
 Array = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def keep_off_zero(x: Array, diagonal: NDArray[np.intp]) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Minimum:
+class ConstrainedMinimum:
     """A constrained minimum of the deviance, with what is needed to go on from it.
 
     Parameters
@@ -161,7 +161,7 @@ class Minimum:
 
 def constrained_minimum(
     surface: Landscape, constraint: Constraint, value: float, start: Array
-) -> Minimum | None:
+) -> ConstrainedMinimum | None:
     """Minimize the deviance where a constraint has a given value.
 
     Newton steps along the constraint, each followed by a retraction onto it, with line
@@ -255,12 +255,12 @@ class _Local:
         self.promise = 0.5 * self.decrease
         self._along = a / square + basis @ solved[:, 1]
 
-    def minimum(self, value: float, evaluations: int) -> Minimum:
+    def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:
         """Return the minimum of the model."""
         slope = float(self._a @ (self._g + self._H @ self.step)) / self._square
         bend = float(self._a @ (self._H @ self._along)) / self._square
         x, value = self.x + self.step, value - self.promise
-        return Minimum(x, value, slope, bend, self._along, evaluations)
+        return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
 
 
 def _solve_definite(matrix: Array, right: Array) -> Array | None:

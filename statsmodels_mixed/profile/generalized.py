@@ -21,7 +21,7 @@ from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.warm_start import least_log_alpha
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import Minimum, constrained_minimum, keep_off_zero
+from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
 from .targets import Show, State, Target, constrained, covariance_targets, linear
 
@@ -149,7 +149,7 @@ class GeneralizedModel:
             self._least,
         )
 
-    def _least(self, constraint: Constraint, value: float) -> Minimum | None:
+    def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
         return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))
 
     def _seeing(self, x: Array) -> Array:
@@ -170,12 +170,12 @@ class GeneralizedModel:
         name: str,
         constraint: Constraint,
         show: Show,
-        ceiling: Minimum | None = None,
+        ceiling: ConstrainedMinimum | None = None,
     ) -> Target:
         surface, x = self._surface, self._x
         target = constrained(surface, kind, name, constraint, x, show, self._read, ceiling)
 
-        def solve(value: float, start: Array) -> Minimum | None:
+        def solve(value: float, start: Array) -> ConstrainedMinimum | None:
             return target.solve(value, self._seeing(start))
 
         return replace(target, solve=solve)

@@ -18,7 +18,7 @@ from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.range_of_numbers import CUBES, refuse_lost_variances
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import Minimum, Surface, constrained_minimum
+from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum
 from .constraints import Constraint, Element
 from .targets import Show, State, Target, constrained, covariance_targets, linear
 
@@ -96,7 +96,7 @@ class LinearModel:
             self._least,
         )
 
-    def _least(self, constraint: Constraint, value: float) -> Minimum | None:
+    def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
         return constrained_minimum(self._surface, constraint, value, self._x)
 
     def _covariance(
@@ -105,7 +105,7 @@ class LinearModel:
         name: str,
         constraint: Constraint,
         show: Show,
-        ceiling: Minimum | None = None,
+        ceiling: ConstrainedMinimum | None = None,
     ) -> Target:
         """Return a target among the covariance parameters and sigma."""
 
@@ -144,7 +144,7 @@ class LinearModel:
             r2 = solution.pwrss + distance**2 / variance
             return self._sigma**2 if self._sigma else r2 / n, distance, variance, gamma
 
-        def solve(value: float, start: Array) -> Minimum | None:
+        def solve(value: float, start: Array) -> ConstrainedMinimum | None:
             workspace.set_response(response - value * column)
             try:
                 run = self._minimize(workspace, start)
@@ -153,7 +153,7 @@ class LinearModel:
             sigma2, distance, variance, _ = at(run.theta, value)
             slope = 2.0 * distance / (variance * sigma2)
             bend = 2.0 / (variance * sigma2) - (0.0 if self._sigma else slope**2 / n)
-            return Minimum(run.theta, run.value, slope, bend, np.zeros(len(run.theta)))
+            return ConstrainedMinimum(run.theta, run.value, slope, bend, np.zeros(len(run.theta)))
 
         def state(x: Array, value: float) -> State:
             sigma2, _, _, gamma = at(x, value)

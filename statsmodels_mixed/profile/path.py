@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MixedModelError
-from .constrained_minimum import MAX_EVALUATIONS, Minimum
+from .constrained_minimum import MAX_EVALUATIONS, ConstrainedMinimum
 from .curve import Curve
 from .targets import NEAR_BOUND, Model, Target
 
@@ -45,7 +45,7 @@ class _Point:
     value: float
     root: float
     rate: float
-    minimum: Minimum
+    minimum: ConstrainedMinimum
     turn: Array | float = 0.0
     bound: float | None = None
 

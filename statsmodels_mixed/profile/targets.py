@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import Landscape, Minimum, constrained_minimum
+from .constrained_minimum import ConstrainedMinimum, Landscape, constrained_minimum
 from .constraints import Angle, Combination, Constraint, Element, Length
 
 __all__ = [
@@ -68,10 +68,10 @@ class Target:
     lower: float
     upper: float
     start: Array
-    solve: Callable[[float, Array], Minimum | None]
+    solve: Callable[[float, Array], ConstrainedMinimum | None]
     show: Show
     state: Callable[[Array, float], State]
-    ceiling: Minimum | None = None
+    ceiling: ConstrainedMinimum | None = None
     infinite: int = 0
 
 
@@ -101,7 +101,7 @@ def constrained(
     x: Array,
     show: Show,
     read: Callable[[Array], State],
-    ceiling: Minimum | None = None,
+    ceiling: ConstrainedMinimum | None = None,
 ) -> Target:
     """Return the target that a constraint on the variables of a landscape is.
 
@@ -116,11 +116,11 @@ def constrained(
         As for `Target`.
     read : callable
         x -> the parameters of the model there.
-    ceiling : Minimum, optional
+    ceiling : ConstrainedMinimum, optional
         As for `Target`.
     """
 
-    def solve(value: float, start: Array) -> Minimum | None:
+    def solve(value: float, start: Array) -> ConstrainedMinimum | None:
         return constrained_minimum(landscape, constraint, value, start)
 
     def state(x: Array, value: float) -> State:
@@ -140,8 +140,8 @@ def covariance_targets(
     changes: Sequence[Array | None],
     total: int,
     sigma: float | None,
-    make: Callable[[str, str, Constraint, Show, Minimum | None], Target],
-    minimum: Callable[[Constraint, float], Minimum | None],
+    make: Callable[[str, str, Constraint, Show, ConstrainedMinimum | None], Target],
+    minimum: Callable[[Constraint, float], ConstrainedMinimum | None],
 ) -> list[Target]:
     """Return the targets among theta, standard deviations or correlations.
 
@@ -247,7 +247,9 @@ def linear(unit: float, zero: float = 0.0) -> Show:
     return lambda value: (zero + unit * value, unit)
 
 
-def _lower(one: Minimum | None, other: Minimum | None) -> Minimum | None:
+def _lower(
+    one: ConstrainedMinimum | None, other: ConstrainedMinimum | None
+) -> ConstrainedMinimum | None:
     found = [minimum for minimum in (one, other) if minimum is not None]
     return min(found, key=lambda minimum: minimum.value, default=None)
 

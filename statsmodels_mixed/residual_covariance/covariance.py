@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..structures import Unconstrained
 from .components import Batch
 
-__all__ = ["CovarianceAt", "CovarianceModel", "Part"]
+__all__ = ["CovarianceAt", "Part", "ResponseCovariance"]
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Part:
     parameters: slice
 
 
-class CovarianceModel:
+class ResponseCovariance:
     """The parts of V.
 
     Parameters
@@ -84,7 +84,7 @@ def _by_place(matrix: Array, place: NDArray[np.intp]) -> Array:
 class CovarianceAt:
     """V and its derivatives at given coordinates."""
 
-    def __init__(self, model: CovarianceModel, x: Array) -> None:
+    def __init__(self, model: ResponseCovariance, x: Array) -> None:
         self.model, self.x = model, x
 
     # Small matrices.

@@ -9,9 +9,9 @@ from ..errors import OptionError
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
 from ..fitting.trust_region import Minimum, best_minimum
-from .covariance import CovarianceAt, CovarianceModel, Part
+from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
-from .likelihood import MarginalLikelihood, Solution
+from .likelihood import BestCoefficients, MarginalLikelihood
 from .problem import ResidualProblem
 
 __all__ = ["coordinates_of", "fit_residual", "slopes_of"]
@@ -93,7 +93,7 @@ def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | N
     return solution.value - dof * (quadratic / dof - 1.0 - np.log(quadratic / dof)), out
 
 
-def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: Solution) -> float:
+def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: BestCoefficients) -> float:
     """Return (y - X beta)' V^-1 (y - X beta)."""
     c = np.append(-solution.gamma, 1.0)
     total = 0.0
@@ -102,7 +102,7 @@ def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: Solution) -> 
     return total
 
 
-def phi_of(model: CovarianceModel, x: Array) -> Array:
+def phi_of(model: ResponseCovariance, x: Array) -> Array:
     """Return the parameters of all structures and of the dispersion at coordinates x."""
     parts = [_rectified(part, part.free.phi(x[part.parameters])) for part in model.parts]
     return np.concatenate([*parts, x[model.gamma]])
@@ -120,7 +120,7 @@ def _rectified(part: Part, phi: Array) -> Array:
     return out
 
 
-def coordinates_of(model: CovarianceModel, phi: Array, name: str) -> Array:
+def coordinates_of(model: ResponseCovariance, phi: Array, name: str) -> Array:
     """Return the coordinates of parameters that were given under a name."""
     if phi.shape != (model.size,) or not np.isfinite(phi).all():
         raise OptionError(f"{name} must be {model.size} finite numbers, as theta_names says.")
@@ -128,13 +128,13 @@ def coordinates_of(model: CovarianceModel, phi: Array, name: str) -> Array:
     return np.concatenate([*parts, phi[model.gamma]])
 
 
-def slopes_of(model: CovarianceModel, x: Array) -> Array:
+def slopes_of(model: ResponseCovariance, x: Array) -> Array:
     """Return the derivative of each parameter with respect to its coordinate."""
     slopes = [part.free.coordinates.slopes(x[part.parameters])[0] for part in model.parts]
     return np.concatenate([*slopes, np.ones(model.gamma.stop - model.gamma.start)])
 
 
-def parameter_names(model: CovarianceModel, dispersion: tuple[str, ...]) -> tuple[str, ...]:
+def parameter_names(model: ResponseCovariance, dispersion: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of all covariance parameters."""
     names = [
         f"{part.name}.{name}" for part in model.parts for name in part.free.structure.read().names
@@ -210,7 +210,7 @@ def _spherical(T: Array, b: Array) -> Array:
 
 
 def _modes(
-    problem: ResidualProblem, at: CovarianceAt, solution: Solution, residual: Array
+    problem: ResidualProblem, at: CovarianceAt, solution: BestCoefficients, residual: Array
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """Return b = Sigma Z'V^-1 (y - X beta) and T of each block."""
     blocks = problem.design.blocks

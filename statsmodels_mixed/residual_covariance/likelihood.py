@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .components import Batch
-from .covariance import CovarianceAt, CovarianceModel
+from .covariance import CovarianceAt, ResponseCovariance
 from .sums import Forms, Sums, forms
 
-__all__ = ["Information", "MarginalLikelihood", "Solution"]
+__all__ = ["BestCoefficients", "Information", "MarginalLikelihood"]
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ EXACT = 3e8
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class BestCoefficients:
     """The best coefficients at given covariance parameters.
 
     Parameters
@@ -79,7 +79,7 @@ class MarginalLikelihood:
 
     Parameters
     ----------
-    model : CovarianceModel
+    model : ResponseCovariance
     batches : tuple of Batch
     X : ndarray, shape (n, p)
         Of full rank and moderate condition.
@@ -91,7 +91,7 @@ class MarginalLikelihood:
 
     def __init__(
         self,
-        model: CovarianceModel,
+        model: ResponseCovariance,
         batches: tuple[Batch, ...],
         X: Array,
         y: Array,
@@ -110,7 +110,7 @@ class MarginalLikelihood:
         dof = len(y) - self.p if reml else len(y)
         self.constant = dof * float(np.log(2.0 * np.pi)) + constant
 
-    def solve(self, at: CovarianceAt) -> Solution | None:
+    def solve(self, at: CovarianceAt) -> BestCoefficients | None:
         """Return coefficients and objective, or None where V is not positive definite."""
         p, logdet = self.p, 0.0
         A = np.zeros((p + 1, p + 1))
@@ -141,7 +141,7 @@ class MarginalLikelihood:
         value += float(A[p, p] - A[:p, p] @ gamma)
         if not np.isfinite(value):
             return None
-        return Solution(gamma, (M + M.T) / 2.0, value, inverses)
+        return BestCoefficients(gamma, (M + M.T) / 2.0, value, inverses)
 
     def __call__(self, x: Array) -> tuple[float, Array, Array]:
         """Return objective, gradient and Hessian, by the average information in large models."""
@@ -156,7 +156,7 @@ class MarginalLikelihood:
             return solution.value, gradient, second - traces + 2.0 * average
         return solution.value, gradient, second + average
 
-    def _contrasts(self, solution: Solution) -> tuple[Array, Array]:
+    def _contrasts(self, solution: BestCoefficients) -> tuple[Array, Array]:
         """Return (-gamma, 1), and M with a row and a column of zeros."""
         c = np.append(-solution.gamma, 1.0)
         padded = np.zeros((self.p + 1, self.p + 1))
@@ -164,7 +164,7 @@ class MarginalLikelihood:
         return c, padded
 
     def _derivatives(
-        self, at: CovarianceAt, solution: Solution, exact: bool = False
+        self, at: CovarianceAt, solution: BestCoefficients, exact: bool = False
     ) -> tuple[Array, Array, Array, tuple[Array, Array]]:
         """Return gradient, tr(H V_ij), the average information and, if `exact`, two traces.
 

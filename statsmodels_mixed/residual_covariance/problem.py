@@ -14,15 +14,15 @@ from ..frame.design import Design, RandomBlock
 from ..structures import Structure, Unconstrained, make
 from .cells import Cells
 from .components import Batch, gather
-from .covariance import CovarianceModel, Part, ends
+from .covariance import Part, ResponseCovariance, ends
 from .likelihood import MarginalLikelihood
 
-__all__ = ["ResidualProblem", "covariance_model", "terms_of"]
+__all__ = ["ResidualProblem", "covariance_model", "structured_terms"]
 
 Array = NDArray[np.float64]
 
 
-def terms_of(block: RandomBlock) -> list[tuple[slice, Structure]]:
+def structured_terms(block: RandomBlock) -> list[tuple[slice, Structure]]:
     """Return columns and structure of each term of random effects of a block."""
     found, start = [], 0
     if block.structures:
@@ -44,14 +44,14 @@ def _stratum_name(cells: Cells, i: int) -> str:
     return f"Residual, {cells.term.by} {cells.strata[i]}"
 
 
-def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> CovarianceModel:
+def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> ResponseCovariance:
     """Return the parts of V."""
     named: list[tuple[str, Structure, int, slice]] = []
     places = ends([structure.k for structure in cells.structures])
     for i, structure in enumerate(cells.structures):
         named.append((_stratum_name(cells, i), structure, -1, places[i]))
     for t, block in enumerate(blocks):
-        named += [(block.name, structure, t, at) for at, structure in terms_of(block)]
+        named += [(block.name, structure, t, at) for at, structure in structured_terms(block)]
     free = [Unconstrained(structure) for _, structure, _, _ in named]
     coordinates = ends([each.size for each in free])
     parts = tuple(
@@ -59,7 +59,7 @@ def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> Covarianc
         for (name, _, block, at), each, own in zip(named, free, coordinates, strict=True)
     )
     d = 0 if cells.dispersion is None else cells.dispersion.values.shape[1]
-    return CovarianceModel(parts, d)
+    return ResponseCovariance(parts, d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class ResidualProblem:
         return tuple(self._weighted(block.z) for block in self.design.blocks)
 
     @cached_property
-    def model(self) -> CovarianceModel:
+    def model(self) -> ResponseCovariance:
         """V as a function of the covariance parameters."""
         return covariance_model(self.cells, self.design.blocks)
 

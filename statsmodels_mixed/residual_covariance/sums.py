@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .components import Batch
 
-__all__ = ["Rows", "Sums", "forms"]
+__all__ = ["SingleRows", "Sums", "forms"]
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class Sums:
         return np.asarray(self.S @ M.ravel()).reshape(count, m, m)
 
 
-class Rows:
+class SingleRows:
     """The rows themselves.
 
     Parameters
@@ -123,4 +123,4 @@ def forms(batch: Batch, Y: Array) -> Forms:
     patterns = len(batch.counts)
     if patterns * m * r < count * (m + r) or patterns * (m * r) ** 2 < FEW_NUMBERS:
         return Sums(own, batch.counts)
-    return Rows(own, batch.counts)
+    return SingleRows(own, batch.counts)

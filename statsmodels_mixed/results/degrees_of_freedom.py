@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
-from ..standard_errors import kenward_roger, satterthwaite
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
+from ..standard_errors.kenward_roger import prepare_kenward_roger
 from ..standard_errors.reference import DOF_METHODS, RESIDUAL_DOF_METHODS
+from ..standard_errors.satterthwaite import Satterthwaite, prepare_satterthwaite
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
 
@@ -93,7 +94,7 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
         raise OptionError(
             f'dof={dof!r} is for linear models: a {result.kind} has only dof=None or "residual".'
         )
-    prepare = satterthwaite.prepare if dof == "satterthwaite" else kenward_roger.prepare
+    prepare = prepare_satterthwaite if dof == "satterthwaite" else prepare_kenward_roger
     prepared: ContrastTests = result._aware(prepare(result.kept_design(), estimates))
     return prepared
 
@@ -255,8 +256,8 @@ def varpar_cov(result: Any) -> pd.DataFrame:
     if not result.estimates.linear:
         raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}.")
     prepared = result.reference.tests
-    if not isinstance(prepared, satterthwaite.Satterthwaite):
-        prepared = satterthwaite.prepare(result.kept_design(), result.estimates)
+    if not isinstance(prepared, Satterthwaite):
+        prepared = prepare_satterthwaite(result.kept_design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
     varpar = prepared.parameter_covariance.copy()
     lost = ~result._parameters_known()[: len(varpar)]

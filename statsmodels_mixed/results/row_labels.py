@@ -13,7 +13,7 @@ from ..frame.alignment import align
 from ..frame.design import refuse_related
 from ..frame.grouping import factorize
 from ..frame.row_groups import RowGroups, lies_within
-from ..frame.table import as_array, as_column, tidy
+from ..frame.table import as_array, as_column, tidy_values
 from .fitted_model import FittedModel
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def group_rows(model: FittedModel, given: str | ArrayLike, option: str) -> RowGr
         name = str(getattr(given, "name", None) or option)
         labels = _labels(given, len(design.y), model.data.row_labels, option)
     try:
-        codes, levels = factorize(tidy(labels))
+        codes, levels = factorize(tidy_values(labels))
     except DataError as error:
         raise OptionError(f"{option}= {error}") from error
     if np.any(codes < 0):

@@ -14,11 +14,13 @@ from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
-from . import cluster_robust, kenward_roger, satterthwaite
+from . import cluster_robust
 from .cluster_scores import scores
 from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance, variance_slopes
+from .kenward_roger import prepare_kenward_roger
 from .reference import DOF_METHODS, MODEL_BASED, Reference
+from .satterthwaite import prepare_satterthwaite
 
 __all__ = ["Choice", "choose", "population_covariance", "refer"]
 
@@ -183,17 +185,19 @@ def _linear(
     estimates: LinearEstimates, choice: Choice, design: Design | None, df_resid: float
 ) -> Reference:
     if choice.clusters is not None:
-        robust = cluster_robust.prepare(_needed(design), estimates, choice.clusters, choice.kind)
+        robust = cluster_robust.prepare_cluster_robust(
+            _needed(design), estimates, choice.clusters, choice.kind
+        )
         if choice.dof == "satterthwaite":
             return Reference(
                 robust, choice.dof, "cluster", _robust_name(choice), cov_kwds=choice.cov_kwds
             )
         return _fixed(choice, estimates, df_resid, robust.covariance, _robust_name(choice))
     if choice.dof == "satterthwaite":
-        tests = satterthwaite.prepare(_needed(design), estimates)
+        tests = prepare_satterthwaite(_needed(design), estimates)
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if choice.dof == "kenward-roger":
-        adjusted = kenward_roger.prepare(_needed(design), estimates)
+        adjusted = prepare_kenward_roger(_needed(design), estimates)
         return Reference(adjusted, choice.dof, choice.cov_type, "Kenward-Roger")
     return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
 

@@ -30,7 +30,7 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests
 
-__all__ = ["KINDS", "ClusterRobust", "correction", "prepare"]
+__all__ = ["KINDS", "ClusterRobust", "correction", "prepare_cluster_robust"]
 
 Array = NDArray[np.float64]
 
@@ -168,7 +168,7 @@ class ClusterRobust(ContrastTests):
         return q * (q + 1) / variance
 
 
-def prepare(
+def prepare_cluster_robust(
     design: Design, estimates: LinearEstimates, clusters: RowGroups, kind: str
 ) -> ClusterRobust:
     """Compute the covariance of a kind and what its degrees of freedom need.

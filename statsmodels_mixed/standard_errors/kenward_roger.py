@@ -33,7 +33,7 @@ from .kenward_roger_structures import in_parameters
 from .kenward_roger_traces import traces
 from .satterthwaite import pseudo_inverse
 
-__all__ = ["KenwardRoger", "prepare"]
+__all__ = ["KenwardRoger", "prepare_kenward_roger"]
 
 Array = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def _moments(a1: float, a2: float, q: int) -> tuple[float, float]:
     return float(df), float(scaling)
 
 
-def prepare(design: Design, estimates: LinearEstimates) -> KenwardRoger:
+def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> KenwardRoger:
     """Compute what the tests of all contrasts share.
 
     Parameters

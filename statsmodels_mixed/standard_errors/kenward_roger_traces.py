@@ -30,7 +30,7 @@ from scipy import linalg, sparse
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import OptionError
-from ..fitting.covariance import Element, elements_of
+from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.inner_products import sparse_columns
 from ..frame.design import Design
 
@@ -56,7 +56,7 @@ class Traces:
 
     Parameters
     ----------
-    elements : list of Element, length m
+    elements : list of CovarianceElement, length m
     xvx : ndarray, shape (r, r)
         X'V^-1 X.
     first : ndarray, shape (m, r, r)
@@ -69,7 +69,7 @@ class Traces:
         tr(V^-1 G_e V^-1 G_f).
     """
 
-    elements: list[Element]
+    elements: list[CovarianceElement]
     xvx: Array
     first: Array
     second: Array
@@ -252,7 +252,7 @@ class _Bundle:
         rows = values[self.ends[block] : self.ends[block + 1]]
         return rows.reshape(self.sizes[block], self.widths[block], *values.shape[1:])
 
-    def times(self, element: Element, values: Array) -> Array:
+    def times(self, element: CovarianceElement, values: Array) -> Array:
         """Return E_e times an array, shape (rows, c)."""
         out = np.zeros_like(values)
         into, taken = self._of_block(out, element.block), self._of_block(values, element.block)
@@ -269,7 +269,7 @@ class _Bundle:
             [own + self.N0 @ (self.G @ low - self.B @ through), self.S22 @ low + self.G.T @ through]
         )
 
-    def single(self, elements: list[Element]) -> Array:
+    def single(self, elements: list[CovarianceElement]) -> Array:
         """Return tr(S E_e) of every element."""
         sums = [np.sum(self.D - self.R, axis=0)]
         for block in range(1, len(self.sizes)):
@@ -278,7 +278,7 @@ class _Bundle:
             sums.append(np.sum(self.S22[at[:, :, None], at[:, None, :]], axis=0))
         return np.array([sum(sums[e.block][place] for place in e.places) for e in elements])
 
-    def double(self, elements: list[Element]) -> Array:
+    def double(self, elements: list[CovarianceElement]) -> Array:
         """Return tr(S E_e S E_f) of every pair of elements."""
         blocks = range(len(self.sizes))
         products = {(b, c): self._products(b, c) for c in blocks for b in blocks if b <= c}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..frame.design import Design
-from ..residual_covariance.covariance import CovarianceModel, Part
+from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
@@ -120,7 +120,7 @@ def kenward_roger_residual(
     )
 
 
-def _curvature(model: CovarianceModel, x: Array, W: Array, first: Array, curved: Array) -> Array:
+def _curvature(model: ResponseCovariance, x: Array, W: Array, first: Array, curved: Array) -> Array:
     """Return sum_ab W_ab R_ab in the parameters of SAS, given sum_ij W_ij R_ij in x.
 
     With parameters eta(x) of inverse x(eta), sum_ab W_ab d2x_i / deta_a deta_b is -J^-1 times

@@ -29,7 +29,7 @@ from ..fitting.structured_objective import StructuredObjective
 from ..frame.design import Design
 from .contrast_tests import ContrastTests
 
-__all__ = ["Satterthwaite", "prepare", "pseudo_inverse"]
+__all__ = ["Satterthwaite", "prepare_satterthwaite", "pseudo_inverse"]
 
 Array = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class Satterthwaite(ContrastTests):
         return float(np.sum(1.0 + 2.0 * excess) / np.sum(excess)), 1.0
 
 
-def prepare(design: Design, estimates: LinearEstimates) -> Satterthwaite:
+def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Satterthwaite:
     """Compute what the tests of all contrasts share.
 
     Parameters

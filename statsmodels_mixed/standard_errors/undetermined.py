@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..fitting.covariance import Element
+from ..fitting.covariance import CovarianceElement
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..frame.design import Design
@@ -145,7 +145,7 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
 
 
 def _matrices(
-    direction: Array, elements: Sequence[Element], patterns: Sequence[NDArray[np.bool_]]
+    direction: Array, elements: Sequence[CovarianceElement], patterns: Sequence[NDArray[np.bool_]]
 ) -> list[Array]:
     """Return changes of the covariance matrices of all blocks."""
     matrices = [np.zeros(pattern.shape) for pattern in patterns]

@@ -8,7 +8,7 @@ from .antedependence import Antedependence, HeterogeneousAntedependence
 from .arma import AutoregressiveMovingAverage
 from .autoregressive import Autoregressive, HeterogeneousAutoregressive
 from .compound_symmetry import CompoundSymmetry, HeterogeneousCompoundSymmetry
-from .coordinates import Coordinates, Unconstrained
+from .coordinates import FreeCoordinates, Unconstrained
 from .diagonal import Diagonal, HomogeneousDiagonal
 from .distances import common_step, whole_steps
 from .matern import Matern
@@ -25,9 +25,9 @@ __all__ = [
     "Autoregressive",
     "AutoregressiveMovingAverage",
     "CompoundSymmetry",
-    "Coordinates",
     "Diagonal",
     "Exponential",
+    "FreeCoordinates",
     "Gaussian",
     "HeterogeneousAntedependence",
     "HeterogeneousAutoregressive",

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
-from .jets import Jet, solve, stack, variables
-from .partial import coefficients
+from .jets import Jet, jet_variables, solve_jet, stack
+from .partial import autoregressive_coefficients
 from .registry import register
 from .scaled import Scaled
 from .structure import Parameters
@@ -81,8 +81,10 @@ class AutoregressiveMovingAverage(Scaled):
         return Parameters(tuple(names), start, limits)
 
     def _coefficients(self, psi: Array) -> tuple[list[Jet], list[Jet]]:
-        jets = variables(psi)
-        return coefficients(jets[: self.p]), [-one for one in coefficients(jets[self.p :])]
+        jets = jet_variables(psi)
+        return autoregressive_coefficients(jets[: self.p]), [
+            -one for one in autoregressive_coefficients(jets[self.p :])
+        ]
 
     def _autocorrelations(self, psi: Array) -> list[Jet]:
         """Return the autocorrelations up to the largest lag."""
@@ -104,7 +106,7 @@ class AutoregressiveMovingAverage(Scaled):
             sum((moving[j] * weights[j - h] for j in range(h, self.q + 1)), zero)
             for h in range(size)
         ]
-        first = solve(stack([stack(row) for row in matrix]), stack(right))
+        first = solve_jet(stack([stack(row) for row in matrix]), stack(right))
         covariances = [first[h] for h in range(size)]
         for h in range(size, int(self.lags.max()) + 1):
             covariances.append(sum((ar[i] * covariances[h - 1 - i] for i in range(self.p)), zero))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .structure import Structure
 
-__all__ = ["Coordinates", "Unconstrained"]
+__all__ = ["FreeCoordinates", "Unconstrained"]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ INSIDE = 1e-3
 AT_BOUND = 1e-6
 
 
-class Coordinates:
+class FreeCoordinates:
     """The maps between free coordinates x and parameters phi.
 
     Parameters
@@ -97,7 +97,7 @@ class Unconstrained:
     ----------
     size : int
         Number of coordinates.
-    coordinates : Coordinates
+    coordinates : FreeCoordinates
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -106,7 +106,7 @@ class Unconstrained:
         self.structure = structure
         self.size = len(names)
         self.start = np.asarray(start, dtype=float)
-        self.coordinates = Coordinates(bounds, parameters.even_scales)
+        self.coordinates = FreeCoordinates(bounds, parameters.even_scales)
 
     def phi(self, x: ArrayLike) -> Array:
         """Return the parameters at x."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Jet", "solve", "stack", "variables"]
+__all__ = ["Jet", "jet_variables", "solve_jet", "stack"]
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Jet:
         return Jet(self.value[at], self.gradient[(every, *at)], self.hessian[(every, every, *at)])
 
 
-def variables(values: Array) -> list[Jet]:
+def jet_variables(values: Array) -> list[Jet]:
     """Return the variables themselves, each a scalar jet."""
     m = len(values)
     unit, zero = np.eye(m), np.zeros((m, m))
@@ -102,7 +102,7 @@ def stack(jets: list[Jet]) -> Jet:
     )
 
 
-def solve(matrix: Jet, right: Jet) -> Jet:
+def solve_jet(matrix: Jet, right: Jet) -> Jet:
     """Solve linear equations; `matrix` has values (n, n), `right` (n,)."""
     inverse = np.linalg.inv(matrix.value)
     value = inverse @ right.value

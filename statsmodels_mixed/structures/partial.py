@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .jets import Jet
 
-__all__ = ["autocorrelations", "coefficients"]
+__all__ = ["autocorrelations", "autoregressive_coefficients"]
 
 
 def _next(row: list[Jet], partial: Jet) -> list[Jet]:
@@ -16,7 +16,7 @@ def _next(row: list[Jet], partial: Jet) -> list[Jet]:
     return [own - partial * other for own, other in zip(row, row[::-1], strict=True)] + [partial]
 
 
-def coefficients(partials: list[Jet]) -> list[Jet]:
+def autoregressive_coefficients(partials: list[Jet]) -> list[Jet]:
     """Return the coefficients of the autoregression with these partial autocorrelations."""
     row: list[Jet] = []
     for partial in partials:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .jets import Jet, stack, variables
+from .jets import Jet, jet_variables, stack
 from .partial import autocorrelations
 from .registry import register
 from .scaled import Scaled
@@ -53,7 +53,7 @@ class Toeplitz(Scaled):
         return Parameters(names, [0.3] + [0.0] * (k - 2), [(-1.0, 1.0)] * (k - 1))
 
     def _matrices(self, psi: Array) -> tuple[Array, Array, Array]:
-        return by_lag(self.lags, autocorrelations(variables(psi)))
+        return by_lag(self.lags, autocorrelations(jet_variables(psi)))
 
     def correlation(self, psi: Array) -> Array:
         """Return R, shape (k, k)."""
@@ -69,7 +69,7 @@ class Toeplitz(Scaled):
 
     def natural_correlations(self, psi: Array) -> tuple[tuple[str, ...], Array, Array]:
         """Return the correlations by lag."""
-        jet = stack(autocorrelations(variables(psi)))
+        jet = stack(autocorrelations(jet_variables(psi)))
         return tuple(f"rho[{lag}]" for lag in range(1, self.k)), jet.value, jet.gradient.T
 
     def correlation_starts(self, psi: Array) -> list[Array]:

@@ -15,7 +15,7 @@ from reference.glmm_names import make_design
 from scipy.stats import gamma, norm, poisson
 from statsmodels.genmod.families import links
 
-from statsmodels_mixed.fitting.approximation import prepare
+from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families import read_family
 
 ONE, TWO = "y ~ x + (1 | g)", "y ~ x + (x | g) + (1 | h)"
@@ -81,7 +81,9 @@ def test_evaluations_elsewhere_leave_no_trace():
     data, eta, p = crossed(5, True)
     data["y"] = poisson.ppf(p, np.exp(eta))
     spec = read_family(sm.families.Poisson(links.Sqrt()))
-    core = prepare(make_design(TWO, data), spec, n_agq=1, fast=False, hessian="expected").core
+    core = prepare_approximation(
+        make_design(TWO, data), spec, n_agq=1, fast=False, hessian="expected"
+    ).core
     here = np.array([0.5, 0.1, 0.3, 0.3, 1.3, 0.3])
     value, gradient = core.value_and_gradient(here)
     for far in (np.array([5, 1, 3, 3, -1.3, 2]), np.zeros(6), -here, here + 1.0):

@@ -9,7 +9,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import statsmodels_mixed  # noqa: F401
-from statsmodels_mixed.fitting.approximation import prepare, prepare_at, solve_at
+from statsmodels_mixed.fitting.approximation import prepare_approximation, prepare_at, solve_at
 from statsmodels_mixed.fitting.fresh_evaluation import checked_afresh
 
 LOGIT = sm.families.Gaussian(link=sm.families.links.Logit(), check_link=False)
@@ -66,7 +66,7 @@ def test_known_modes_are_found_again(n_agq):
     u = core.solution().u
     np.testing.assert_allclose(u, est.u[0].ravel(), atol=1e-6)
     # the other side of zero is another mode of a model without levels' rows near it
-    problem = prepare(design, est.spec, n_agq=n_agq, fast=False, hessian=est.hessian)
+    problem = prepare_approximation(design, est.spec, n_agq=n_agq, fast=False, hessian=est.hessian)
     problem.core.set_modes([-part for part in est.u], problem.basis.R @ est.beta)
     at = problem.join(est.spec, est.theta, est.beta, est.dispersion)
     assert problem.core.value_and_gradient(at)[0] == pytest.approx(fit.objective, abs=1e-6)

@@ -16,7 +16,7 @@ from reference.glmm_names import BINOMIAL, POISSON, make_design
 from scipy.special import expit, ndtr
 from scipy.stats import poisson
 
-from statsmodels_mixed.fitting.approximation import prepare
+from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families import FamilySpec
 from statsmodels_mixed.fitting.generalized import fit_generalized
 from statsmodels_mixed.frame.design import Design
@@ -252,7 +252,9 @@ def test_large_random_effects_have_one_objective():
         at = [10 ** rng.uniform(0, 2.5), rng.normal(), 10 ** rng.uniform(0, 2), *rng.normal(size=2)]
         values = []
         for before in (None, [0.5, 0, 0.5, 0, 0], [50, 0, 80, 3, -3]):
-            problem = prepare(model.design, model.spec, n_agq=1, fast=False, hessian="expected")
+            problem = prepare_approximation(
+                model.design, model.spec, n_agq=1, fast=False, hessian="expected"
+            )
             for point in (before, at):
                 if point is not None:
                     value, _ = problem.core.value_and_gradient(problem.to_working(np.array(point)))

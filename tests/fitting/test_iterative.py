@@ -14,7 +14,7 @@ from statsmodels_mixed.errors import CoreError, OptionError
 from statsmodels_mixed.fitting.schur_complement import SchurComplement
 from statsmodels_mixed.fitting.sparse_products import form_sparse_products
 from statsmodels_mixed.fitting.stochastic_criterion import Criterion, Point
-from statsmodels_mixed.fitting.stochastic_trace import quadratic_control, signs, traces
+from statsmodels_mixed.fitting.stochastic_trace import estimated_traces, quadratic_control, signs
 
 T = [np.array([[0.7, 0.0], [0.1, 0.4]]), np.array([[0.5, 0.0], [-0.1, 0.3]]), np.array([[0.6]])]
 
@@ -78,7 +78,7 @@ def test_solutions_determinant_and_blocks_are_those_of_the_dense_matrix():
     assert_allclose(schur.solve(right), inverse @ right, atol=1e-9)
     assert_allclose(schur.apply_lambda(right, transposed=True), Lambda.T @ right, atol=1e-12)
 
-    estimates = traces(schur, signs(0, len(schur.diagonal), 400))
+    estimates = estimated_traces(schur, signs(0, len(schur.diagonal), 400))
     values = estimates.logdet + quadratic_control(schur, estimates)
     error = values.std() / 20
     assert_allclose(values.mean(), np.linalg.slogdet(Omega)[1], atol=4 * error)

@@ -16,7 +16,7 @@ from statsmodels_mixed.frame.table import (
     open_table,
     read_columns,
     subset_rows,
-    tidy,
+    tidy_values,
     unknown_columns,
 )
 
@@ -126,7 +126,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize("series", NUMBERS, ids=lambda s: f"{s.dtype}-{s.iloc[1]}")
 def test_all_numbers_become_numpy_numbers(series):
-    values = tidy(series)
+    values = tidy_values(series)
     assert is_number(values)
     expected = [float(value) if pd.notna(value) else np.nan for value in series]
     np.testing.assert_array_equal(values.astype(float), expected)
@@ -143,7 +143,7 @@ def test_all_numbers_become_numpy_numbers(series):
     ids=lambda s: str(s.dtype),
 )
 def test_truth_values_become_bool(series):
-    values = tidy(series)
+    values = tidy_values(series)
     assert values.dtype == bool
     assert values.tolist() == [True, False]
     assert not is_number(values)
@@ -151,8 +151,8 @@ def test_truth_values_become_bool(series):
 
 @pytest.mark.parametrize("dtype", ["str", object, "category", "string"])
 def test_text_is_recognized(dtype):
-    assert is_text(tidy(pd.Series(["a", "b"], dtype=dtype)))
-    assert not is_text(tidy(pd.Series([1, 2], dtype="category")))
+    assert is_text(tidy_values(pd.Series(["a", "b"], dtype=dtype)))
+    assert not is_text(tidy_values(pd.Series([1, 2], dtype="category")))
 
 
 @pytest.mark.parametrize(

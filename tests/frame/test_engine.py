@@ -12,7 +12,7 @@ from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.frame import engine, engine_formulaic
 from statsmodels_mixed.frame.factors import Rows
 from statsmodels_mixed.frame.parts import FormulaPart, read_code
-from statsmodels_mixed.frame.table import open_table, tidy
+from statsmodels_mixed.frame.table import open_table, tidy_values
 
 RNG = np.random.default_rng(0)
 N = 24
@@ -33,7 +33,7 @@ DATA = pd.DataFrame(
 def rows_of(data: pd.DataFrame) -> Rows:
     table = open_table(data)
     columns = table.read(list(table.names))
-    return Rows({name: tidy(series) for name, series in columns.items()}, table.index)
+    return Rows({name: tidy_values(series) for name, series in columns.items()}, table.index)
 
 
 def plus_one(values):

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 
 from statsmodels_mixed import DataError, FormulaError, OptionError, datasets
 from statsmodels_mixed.formula.residual import parse_residual
-from statsmodels_mixed.residual_covariance.sums import Rows, Sums
+from statsmodels_mixed.residual_covariance.sums import SingleRows, Sums
 
 # nlme 3.1 (R), gls(distance ~ Sex * I(age - 11)) of Orthodont and gls(Reaction ~ Days) of
 # sleepstudy: log-likelihood (of REML without + log|X'X| / 2, which gls adds), sigma or the first
@@ -222,7 +222,7 @@ def test_sums_and_rows_give_the_same():
     Y, counts = rng.standard_normal((11, 3, 4)), np.array([6, 5])
     C = rng.standard_normal((2, 2, 3, 3))
     M, b = rng.standard_normal((4, 4)), rng.standard_normal(4)
-    sums, rows = Sums(Y, counts), Rows(Y, counts)
+    sums, rows = Sums(Y, counts), SingleRows(Y, counts)
     direct = [sum(y.T @ c[int(i >= 6)] @ y for i, y in enumerate(Y)) for c in C]
     for each in (sums, rows):
         assert each.quadratic(C) == pytest.approx(np.array(direct))

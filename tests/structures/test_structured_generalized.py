@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed import mixedglm2
-from statsmodels_mixed.fitting.approximation import prepare
+from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
 
 GROUPS, TIMES = 30, 6
@@ -57,7 +57,9 @@ def test_gradient(counts, formula, family):
         warnings.simplefilter("ignore")
         fit = model.fit(max_eval=3)
     design = model.kept_design()
-    problem = prepare(design, fit.estimates.spec, n_agq=1, fast=False, hessian="expected")
+    problem = prepare_approximation(
+        design, fit.estimates.spec, n_agq=1, fast=False, hessian="expected"
+    )
     objective = StructuredApproximation.of(problem.core, design, 1.0)
     z = fit.estimates.structured.z + 0.1
     _, gradient, _ = objective(z)
