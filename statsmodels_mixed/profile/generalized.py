@@ -23,6 +23,7 @@ from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
+from .optima import Optima
 from .targets import Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["GeneralizedModel"]
@@ -116,12 +117,12 @@ class GeneralizedModel:
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
         self._inverse_r = basis.inverse
 
-    def parameters(self, states: Sequence[State]) -> Array:
+    def parameters(self, states: Sequence[State]) -> Optima:
         """Return dispersion, coefficients and theta in the units of the data, row by row."""
         theta = self._coordinates.outward(np.array([theta for theta, _, _ in states]))
         theta = self._components.rectify(theta)
         beta = np.array([gamma for _, _, gamma in states]) @ self._inverse_r.T
-        return np.column_stack([[scale for _, scale, _ in states], beta, theta])
+        return Optima(np.array([scale for _, scale, _ in states]), beta, theta)
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
         """Return the parameters of a kind."""

@@ -20,6 +20,7 @@ from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum
 from .constraints import Constraint, Element
+from .optima import Optima
 from .targets import Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["LinearModel"]
@@ -67,14 +68,14 @@ class LinearModel:
         workspace.set_criterion(False, self._sigma or 0.0)
         return workspace.minimize(start, BY_OBJECTIVE, log_capacity=0)
 
-    def parameters(self, states: Sequence[State]) -> Array:
+    def parameters(self, states: Sequence[State]) -> Optima:
         """Return sigma, coefficients and theta in the units of the data, a row for each state."""
         products = self._products
         theta = self._coordinates.outward(np.array([theta for theta, _, _ in states]))
         theta = self._components.rectify(theta)
         sigma = np.array([sigma for _, sigma, _ in states])
         gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
-        return np.column_stack([products.y_scale * sigma, gamma @ self._inverse_r.T, theta])
+        return Optima(products.y_scale * sigma, gamma @ self._inverse_r.T, theta)
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
         """Return the parameters of a kind."""

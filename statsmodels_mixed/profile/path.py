@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import MixedModelError
 from .constrained_minimum import MAX_EVALUATIONS, ConstrainedMinimum
 from .curve import Curve
+from .optima import Optima
 from .targets import NEAR_BOUND, Model, Target
 
 __all__ = ["trace"]
@@ -50,7 +51,7 @@ class _Point:
     bound: float | None = None
 
 
-def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
+def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
     """Follow the optimum of a model along a target until zeta has reached a cutoff.
 
     Parameters
@@ -63,8 +64,8 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     Returns
     -------
     curve : Curve
-    others : ndarray, shape (m, 1 + rank + n_theta)
-        sigma (or the dispersion), coefficients and theta at each point.
+    optima : Optima
+        All parameters at each point.
 
     Raises
     ------
@@ -98,10 +99,10 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
     if not above and target.upper - target.center <= 2.0 * NEAR_BOUND:
         places[-1] = target.upper
     value = np.array([target.show(place)[0] for place in places])
-    others = model.parameters([target.state(point.minimum.x, point.value) for point in points])
+    optima = model.parameters([target.state(point.minimum.x, point.value) for point in points])
     bounds = [target.show(bound)[0] for bound in (target.lower, target.upper)]
     if target.kind == "corr":  # the cosine falls
-        root, value, slope, others = -root[::-1], value[::-1], slope[::-1], others[::-1]
+        root, value, slope, optima = -root[::-1], value[::-1], slope[::-1], optima.backwards()
     curve = Curve(
         kind=target.kind,
         name=target.name,
@@ -114,10 +115,10 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
         cutoff=cutoff,
         infinite=target.infinite,
     )
-    return curve, others
+    return curve, optima
 
 
-def _flat(model: Model, target: Target, cutoff: float) -> tuple[Curve, Array]:
+def _flat(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
     """Return the curve of a parameter on which the deviance does not depend."""
     value = np.sort([target.show(bound)[0] for bound in (target.lower, target.upper)])
     nothing = np.zeros(2)
@@ -200,7 +201,7 @@ def _point(model: Model, target: Target, here: _Point, value: float) -> _Point |
         return None
     rise = minimum.value - model.deviance
     if rise < -BELOW:
-        theta = model.parameters([target.state(minimum.x, value)])[0, -model.n_theta :]
+        theta = model.parameters([target.state(minimum.x, value)]).theta[0]
         raise MixedModelError(
             f"profiling {target.kind} {target.name} has found a deviance {-rise:.3g} below that "
             f"of the fit, by maximum likelihood: fit again with start={theta.tolist()}."

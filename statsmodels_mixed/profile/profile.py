@@ -45,6 +45,7 @@ from ..results.shown import Shown, table_of
 from .curve import Curve
 from .generalized import GeneralizedModel
 from .linear import LinearModel
+from .optima import Optima
 from .path import trace
 from .targets import Model
 
@@ -65,8 +66,8 @@ class Profile(Shown):
         Largest level of confidence the points are meant for.
     curves : tuple of Curve
         One for each parameter that the data determine.
-    others : tuple of ndarray, shape (m, 1 + rank + n_theta)
-        For each curve sigma (or the dispersion), the coefficients and theta at every point.
+    optima : tuple of Optima
+        For each curve all parameters at every point.
     scale_name : str
         ``"sigma"`` or ``"dispersion"``; empty for a family without one.
     fixed_names : tuple of str
@@ -88,7 +89,7 @@ class Profile(Shown):
     formula: str
     level: float
     curves: tuple[Curve, ...]
-    others: tuple[Array, ...]
+    optima: tuple[Optima, ...]
     scale_name: str
     fixed_names: tuple[str, ...]
     components: CovarianceParameters
@@ -136,12 +137,11 @@ class Profile(Shown):
         width = 3 + p + len(components.theta_names)
         width += len(components.sd_names) + len(components.corr_names)
         rows, index = [np.empty((0, width))], []
-        for curve, others in zip(self.curves, self.others, strict=True):
-            theta = others[:, 1 + p :]
-            scale = others[:, 0] if self.scale_name == "sigma" else 1.0
-            deviations = components.deviations(theta, scale)
-            parts = [curve.zeta[:, None], curve.value[:, None], others, deviations]
-            rows.append(np.hstack([*parts, components.correlations(theta)]))
+        for curve, (scale, beta, theta) in zip(self.curves, self.optima, strict=True):
+            deviations = components.deviations(theta, scale if self.scale_name == "sigma" else 1.0)
+            columns = np.column_stack([curve.zeta, curve.value, scale])
+            correlations = components.correlations(theta)
+            rows.append(np.hstack([columns, beta, theta, deviations, correlations]))
             index += [(curve.kind, curve.name, i) for i in range(len(curve.value))]
         labels = [
             ("zeta", ""),
@@ -341,7 +341,7 @@ def profile(
         formula=getattr(result.model, "formula_full", result.layout.response),
         level=level,
         curves=tuple(curve for curve, _ in traced),
-        others=tuple(others for _, others in traced),
+        optima=tuple(optima for _, optima in traced),
         scale_name=scale_name,
         fixed_names=fixed_names,
         components=components,

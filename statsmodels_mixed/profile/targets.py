@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Landscape, constrained_minimum
 from .constraints import Angle, Combination, Constraint, Element, Length
+from .optima import Optima
 
 __all__ = [
     "NEAR_BOUND",
@@ -86,7 +87,7 @@ class Model(Protocol):
     def n_theta(self) -> int:
         """Number of elements of theta."""
 
-    def parameters(self, states: Sequence[State]) -> Array:
+    def parameters(self, states: Sequence[State]) -> Optima:
         """Return scale, coefficients and theta in the units of the data, a row for each."""
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:

@@ -235,6 +235,15 @@ def test_nobody_above_asks_which_kind_of_estimates_there_are():
     assert asked_for_kinds(ast.parse("isinstance(a.b, A | c.LinearEstimates)")) == [1]
 
 
+def test_a_name_of_a_class_means_one_thing():
+    where: dict[str, list[str]] = {}
+    for module in modules():
+        for node in tree_of(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in where.items() if len(found) > 1} == {}
+
+
 def test_only_the_core_touches_the_extension_module():
     outside = []
     for module in modules():
