@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup test slow fuzz versions lint format sanitize bench bench-answers docs pictures site dist check clean
+.PHONY: help setup test slow fuzz versions lint format sanitize bench bench-answers docs pictures site dist unpacked check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -57,6 +57,9 @@ site:  ## the documentation as a site, into build/site; warnings are errors
 
 dist:  ## source distribution and wheel, into dist/
 	$(BIN)/python -m build
+
+unpacked:  ## the tests of the source distribution, unpacked, in an environment of its own
+	.ci/sdist
 
 check: lint test bench-answers  ## what must hold before a change is kept
 
