@@ -17,7 +17,8 @@ from .errors import CoreError, DataError, MixedModelWarning, OptionError
 from .fitting.families import make_family
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
-from .results.tables import Column, Table, plain
+from .results.cell_formats import plain
+from .results.tables import Column, Table
 from .standard_errors.reference import DOF_METHODS
 
 __all__ = ["main", "read_table"]

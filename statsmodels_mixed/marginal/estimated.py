@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..results.cell_formats import fixed, p_value, plain
 from ..results.document import Document
-from ..results.tables import Column, Table, fixed, p_value, plain
+from ..results.tables import Column, Table
 from .adjustment import Family
 from .linear_functions import LinearFunctions
 from .response_scale import ResponseScale

@@ -13,9 +13,10 @@ from scipy.stats import chi2, norm, t
 from ..errors import DataError
 from ..models.linear import LinearMixedModel
 from ..prediction.rows import open_new_data
+from ..results.cell_formats import fixed, p_value, significant
 from ..results.document import Document
 from ..results.summary import coefficient_table
-from ..results.tables import Column, Table, fixed, p_value, significant
+from ..results.tables import Column, Table
 from .sampling import SamplingCovariance
 
 __all__ = ["MetaAnalysis"]

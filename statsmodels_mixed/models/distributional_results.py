@@ -16,8 +16,9 @@ from ..errors import DataError, NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
-from ..results.tables import Column, Table, fixed, p_value, plain, significant
+from ..results.tables import Column, Table
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_marginal import emmeans as _emmeans

@@ -17,9 +17,9 @@ from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import family_object
 from ..fitting.separation import separation
 from ..results.base import MixedModelResultsWrapper
+from ..results.cell_formats import significant
 from ..results.layout import Layout
 from ..results.summary import summarize
-from ..results.tables import significant
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .generalized_predictions import GeneralizedPredictions

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..residual_covariance.estimates import ResidualEstimates
-from ..results.tables import Column, Table, significant
+from ..results.cell_formats import significant
+from ..results.tables import Column, Table
 
 __all__ = ["covariance_facts", "covariance_table"]
 

@@ -13,7 +13,8 @@ from typing import Any
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from .tables import Table, latex_escape
+from .escapes import latex_escape
+from .tables import Table
 
 __all__ = ["Document"]
 

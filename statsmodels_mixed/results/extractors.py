@@ -18,8 +18,9 @@ from ..errors import DataError
 from ..standard_errors.undetermined import Undetermined
 from .conditional_modes import ConditionalModes
 from .criteria import Criteria
+from .group_covariance import GroupCovariance
 from .layout import BlockLayout, Dims, Layout
-from .varcorr import GroupCovariance, VarCorr
+from .varcorr import VarCorr
 
 if TYPE_CHECKING:
     from ..fitting.estimates import Estimates

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .cell_formats import fixed, p_value, plain, significant
 from .document import Document
-from .tables import Column, Table, fixed, p_value, plain, significant
+from .tables import Column, Table
 
 __all__ = ["LevelTables", "Shown", "table_of"]
 

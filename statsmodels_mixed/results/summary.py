@@ -9,10 +9,11 @@ import numpy as np
 
 from ..errors import OptionError
 from ..standard_errors.reference import RESIDUAL_DOF_METHODS
+from .cell_formats import fixed, p_value, plain, significant
 from .document import Document
 from .layout import BlockLayout
 from .notes import facts
-from .tables import Column, Table, fixed, p_value, plain, significant
+from .tables import Column, Table
 
 if TYPE_CHECKING:
     from .base import MixedModelResults

@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 import html
-import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
-__all__ = [
-    "Column",
-    "Table",
-    "common_decimals",
-    "fixed",
-    "latex_escape",
-    "p_value",
-    "plain",
-    "significant",
-]
+from .cell_formats import plain
+from .escapes import csv_cell, latex_escape, latex_row
 
-SIGNIFICANT_DIGITS = 6
-MOST_DECIMALS = 10
-
-
-def plain(value: Any) -> str:
-    """Format a cell as `str` does."""
-    return str(value)
-
-
-def significant(value: float) -> str:
-    """Format a number to six significant digits, trailing zeros dropped."""
-    return f"{value:.{SIGNIFICANT_DIGITS}g}"
-
-
-def fixed(decimals: int | None) -> Callable[[float], str]:
-    """Return a formatter for `decimals` decimals; None means scientific notation."""
-    return partial(_fixed, decimals=decimals)
-
-
-def _fixed(value: float, decimals: int | None) -> str:
-    if decimals is None:
-        return f"{value:.{SIGNIFICANT_DIGITS - 1}e}"
-    return f"{value:.{decimals}f}"
-
-
-def p_value(value: float) -> str:
-    """Format a p-value: four decimals, or the power of ten it lies below.
-
-    >>> p_value(0.03), p_value(3.2e-12), p_value(0.0)
-    ('0.0300', '<1e-11', '<1e-99')
-    """
-    if math.isnan(value) or value >= 1e-4:
-        return f"{value:.4f}"
-    power = -99 if value <= 0 else max(-99, math.ceil(math.log10(value)))
-    return f"<1e{power:03d}"
-
-
-def common_decimals(values: Sequence[float]) -> int | None:
-    """Return how many decimals give every value six significant digits.
-
-    Trailing zeros do not count. None means that fixed notation would be unreadable
-    because the values are very large or very small.
-
-    >>> common_decimals([565.51066, 5.7168299]), common_decimals([0.5, 0.0])
-    (5, 1)
-    """
-    decimals = 0
-    for value in values:
-        if value == 0 or not math.isfinite(value):
-            continue
-        if abs(value) >= 1e10:
-            return None
-        mantissa, _, exponent = f"{value:.{SIGNIFICANT_DIGITS}g}".partition("e")
-        places = len(mantissa.partition(".")[2]) - int(exponent or 0)
-        decimals = max(decimals, places)
-    return decimals if decimals <= MOST_DECIMALS else None
+__all__ = ["Column", "Table"]
 
 
 @dataclass(frozen=True)
@@ -352,8 +287,8 @@ class Table:
         aligns = "".join("l" if column.align == "left" else "r" for column in self.columns)
         lines = [f"\\begin{{tabular}}{{{aligns}}}", "\\toprule"]
         if self.header:
-            lines += [_latex_row(self.header), "\\midrule"]
-        lines += [_latex_row(row) for row in self.cells()]
+            lines += [latex_row(self.header), "\\midrule"]
+        lines += [latex_row(row) for row in self.cells()]
         lines += ["\\bottomrule", "\\end{tabular}"]
         if self.title:
             lines.insert(0, f"\\textbf{{{latex_escape(self.title)}}}\\\\[0.5ex]")
@@ -380,7 +315,7 @@ class Table:
         Residual,,954.5278,30.8954
         """
         lines = [*([self.header] if self.header else []), *self.cells()]
-        return "\n".join(",".join(_csv_cell(cell) for cell in line) for line in lines)
+        return "\n".join(",".join(csv_cell(cell) for cell in line) for line in lines)
 
 
 def _side(column: Column) -> str:
@@ -395,29 +330,3 @@ def _align_points(texts: Sequence[str]) -> list[str]:
         text + " " * (longest - tail) if text else text
         for text, tail in zip(texts, tails, strict=True)
     ]
-
-
-_LATEX = {
-    **{character: "\\" + character for character in "&%$#_{}"},
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "|": "\\textbar{}",
-    "<": "\\textless{}",
-    ">": "\\textgreater{}",
-}
-
-
-def latex_escape(text: str) -> str:
-    """Write characters that LaTeX would take as commands so that they print."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(latex_escape(cell) for cell in cells) + " \\\\"
-
-
-def _csv_cell(text: str) -> str:
-    if any(character in text for character in ',"\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text

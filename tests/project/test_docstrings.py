@@ -35,8 +35,8 @@ from statsmodels_mixed.formula.terms import Grouping, RandomTerm
 from statsmodels_mixed.plots.accessor import Drawn
 from statsmodels_mixed.prediction.results import MixedPrediction
 from statsmodels_mixed.results.document import Document
+from statsmodels_mixed.results.group_covariance import GroupCovariance
 from statsmodels_mixed.results.tables import Table
-from statsmodels_mixed.results.varcorr import GroupCovariance
 
 ORDER = (
     "Parameters",
