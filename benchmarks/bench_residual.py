@@ -39,6 +39,41 @@ def test_unstructured(benchmark, subjects, missing):
 
 
 @pytest.mark.benchmark(group="correlated residuals")
+def test_a_trial_with_its_summary(benchmark):
+    # As large as the example of the R package mmrm: 200 subjects, 4 visits, a third missing.
+    table = trial(200, 0.33)
+    table = table[table["visit"] < 4]
+    residual = "us(visit | subject)"
+    model = smf.mixedlm2("y ~ arm * C(visit)", table, residual=residual)
+
+    def fit_and_show():
+        fit = model.fit(reml=True)
+        return fit, fit.summary().as_text()
+
+    fit, text = benchmark(fit_and_show)
+    assert fit.converged
+    assert "sd[3]" in text
+    assert_allclose(np.diag(fit.residual_covariance), 1.0, atol=6.0 * np.sqrt(2.0 / 130))
+
+
+@pytest.mark.benchmark(group="correlated residuals")
+def test_influence_of_subjects(benchmark):
+    model = smf.mixedlm2("y ~ arm", trial(100, 0.15), residual="ar1(visit | subject)")
+    fit = model.fit()
+    found = benchmark(fit.influence, "subject")
+    assert found.converged.all()
+    assert found.params.shape == (100, 2)
+
+
+@pytest.mark.benchmark(group="correlated residuals")
+def test_profile(benchmark):
+    fit = smf.mixedlm2("y ~ arm", trial(100, 0.15), residual="ar1(visit | subject)").fit()
+    limits = benchmark(fit.profile).conf_int()
+    assert (limits["lower"] < limits["estimate"]).all()
+    assert (limits["estimate"] < limits["upper"]).all()
+
+
+@pytest.mark.benchmark(group="correlated residuals")
 @pytest.mark.parametrize("kind", ["cs", "ar1", "toep"])
 def test_kenward_roger(benchmark, kind):
     table = trial(200, 0.15)

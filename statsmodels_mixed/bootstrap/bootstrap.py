@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .._core import one_blas_thread
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
+from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.not_identified import not_identified
@@ -131,7 +132,7 @@ def bootstrap(
     beta Intercept     251.4  233.2  273.1          99
          days           10.5    8.6   12.1          99
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
     if resume is not None and path is not None:
@@ -140,10 +141,15 @@ def bootstrap(
         resume = Bootstrap.restore(path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
     _check_kind(kind, by, [name for name, value in given.items() if value is not None])
+    if kind == "cases" and result.takes_correlated:
+        raise OptionError(
+            'kind="cases" is not offered for models with residual= or dispersion=, whose cases are '
+            "subjects with the places of their rows: draw responses from the model instead."
+        )
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     cases = cases_of(design, by) if kind == "cases" else None
     how = "" if cases is not None else "new" if re is None else re
-    components = CovarianceParameters.of(result.layout)
+    components = CovarianceParameters.of_result(result)
 
     def parts(truth: Truth) -> tuple[Draws, Refitter]:
         if cases is not None:
@@ -161,7 +167,7 @@ def bootstrap(
         _check_same(recipe, resume.recipe)
         # The same to the last digit, though the fit may have been repeated elsewhere.
         recipe = resume.recipe
-        draws, refitter = parts(_read_truth(recipe))
+        draws, refitter = parts(truth if components.natural else _read_truth(recipe))
     kept = _kept(resume, n, recipe.truth.shape[1])
     tasks = missing_tasks(n, recipe.stream_length, kept[0])
     workers = min(number_of_threads(threads), max(1, len(tasks)))
@@ -213,7 +219,11 @@ def _recipe(
     """Write down what the replicates will follow from."""
     design, estimates = result.kept_design(), result.estimates
     weights = design.weights if estimates.linear else None
-    units = [block.column_sizes(weights) for block in design.blocks]
+    components = CovarianceParameters.of_result(result)
+    units = [np.empty(0)]
+    reported = problem_of(design, estimates).reported
+    if not components.natural:
+        units += [block.column_sizes(weights) for block in design.blocks]
     entropy: Any = root.entropy
     unknown = np.full(len(truth.beta), np.nan)
     se = np.sqrt(np.diag(estimates.cov_conditional))
@@ -227,17 +237,21 @@ def _recipe(
         by=by,
         scale_name=estimates.scale_name,
         fixed_names=tuple(result.layout.columns[i] for i in estimates.columns),
-        components=CovarianceParameters.of(result.layout),
+        components=components,
         units=np.concatenate(units),
         truth=ParameterRows.one(
-            objective=np.nan, scale=truth.scale, beta=truth.beta, se=unknown, theta=truth.theta
+            objective=np.nan,
+            scale=truth.scale,
+            beta=truth.beta,
+            se=unknown,
+            theta=reported(truth.theta),
         ).values,
         estimate=ParameterRows.one(
             objective=estimates.objective,
             scale=estimates.scale,
             beta=_infinite(result),
             se=se,
-            theta=estimates.theta,
+            theta=reported(estimates.theta),
         ).values,
     )
 

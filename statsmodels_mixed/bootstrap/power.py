@@ -232,7 +232,7 @@ def power(
     tested = [one for one in named.values() if one is not None]
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, "new")
-    components = CovarianceParameters.of(result.layout)
+    components = CovarianceParameters.of_result(result)
     if test == "wald":
         worker = wald_tests(ResponseRefitter(design, estimates, truth, components), tested)
     elif test == "lrt":

@@ -56,7 +56,7 @@ def refit(result: _Fit, y: ArrayLike) -> _Fit:
     >>> other.params.round(2).to_dict()
     {'Intercept': 246.97, 'days': 10.04}
     """
-    results = unwrap(result)
+    results = unwrap(result, correlated=True)
     n, index = len(results.kept_design().y), results.model.data.row_labels
     y = align(_one_response(y), index, "y", within=True)
     try:

@@ -60,6 +60,7 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
             {"name": name, "columns": list(columns), "pattern": pattern.tolist()}
             for name, columns, pattern in recipe.components.blocks
         ],
+        "natural": list(recipe.components.natural),
         "units": recipe.units.tolist(),
         "truth": recipe.truth[0].tolist(),
         "estimate": recipe.estimate[0].tolist(),
@@ -114,7 +115,7 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
         by=content["by"],
         scale_name=content["scale_name"],
         fixed_names=tuple(content["fixed_names"]),
-        components=CovarianceParameters(blocks),
+        components=CovarianceParameters(blocks, tuple(content.get("natural", ()))),
         units=np.array(content["units"]),
         truth=np.array([content["truth"]], dtype=float),
         estimate=np.array([content["estimate"]], dtype=float),

@@ -63,7 +63,7 @@ def drop1(result: Any) -> pd.DataFrame:
     <none>     6        NaN     <NA>
     days       5      23.54        1
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     if estimates.reml:
         raise OptionError(
@@ -135,12 +135,12 @@ def ranova(result: Any) -> pd.DataFrame:
     <none>                        6        NaN     <NA>
     days in (1 + days | subj)     4      42.14        2
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     rows = [_row("<none>", result.objective, result.dof)]
     for label, at, dropped in _random_effects(result):
         reduced = _without(design, at, dropped)
-        fewer = estimates.n_covariance - n_covariance(reduced)
+        fewer = n_covariance(design) - n_covariance(reduced)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
         row = _row(label, objective, result.dof - fewer)

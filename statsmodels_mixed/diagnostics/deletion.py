@@ -91,16 +91,18 @@ def fits_without(
     possible = [m for m, rows in enumerate(cases) if _groups_remain(design, sizes, rows, alone)]
     count, rank = len(cases), len(estimates.beta)
     beta, covariance = np.full((count, rank), np.nan), np.full((count, rank, rank), np.nan)
-    theta = np.full((count, len(estimates.theta)), np.nan)
+    theta = np.full((count, len(components.theta_names)), np.nan)
     scale, objective = np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
-    tail = deleter.refits.core.sizes["tail_size"]
+    tail = deleter.refits.tail_size
     large = tail >= LARGE_TAIL
     with blas_threads(tail):
         for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design), note):
             beta[m], covariance[m], theta[m] = fit.beta, fit.covariance, fit.theta
             scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged
-        lost = _lost_effects(design, cases)
+    if components.natural:
+        return Deletions(beta, covariance, theta, theta[:, :0], scale, objective, converged)
+    lost = _lost_effects(design, cases)
     theta = components.rectify(theta)
     sd = components.deviations(theta, scale if estimates.scale_name == "sigma" else 1.0)
     at = np.array([t for t, _ in components.sd_at])

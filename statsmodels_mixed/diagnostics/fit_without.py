@@ -20,7 +20,6 @@ from ..fitting.fixed_basis import ALIASED
 from ..fitting.problem import problem_of
 from ..fitting.refits import Refit, RowNumbers
 from ..frame.design import Design
-from ..frame.row_groups import design_of_rows
 
 __all__ = ["Deleter", "fit_without", "null_columns"]
 
@@ -88,8 +87,9 @@ def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Refit:
     rank = len(columns)
     keep = np.ones(len(design.y), dtype=bool)
     keep[rows] = False
-    part = design_of_rows(design, keep)
-    alone = problem_of(part, own).fit(None if own.singular else own.theta)
+    problem = deleter.problem.of_rows(keep)
+    part = problem.design
+    alone = problem.fit(None if own.singular else own.theta)
     fit = Refit.of(alone)
     lost = null_columns(part.X[:, columns])
     kept = np.isin(columns, alone.columns)

@@ -315,7 +315,7 @@ def influence(
     >>> fit.influence("subj").cooks_distance().idxmax()
     'S335'
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, estimates, layout = result.kept_design(), result.estimates, result.layout
     if isinstance(by, str) and by == "obs":
         groups = RowGroups(by, np.arange(layout.nobs), row_labels(result))
@@ -327,7 +327,7 @@ def influence(
     if not len(estimates.beta):
         raise OptionError("influence on coefficients is asked for, and this model has none.")
     cases = groups.rows()
-    components = CovarianceParameters.of(layout)
+    components = CovarianceParameters.of_result(result)
     with Progress("influence", len(cases), progress) as shown:
         fits = fits_without(design, estimates, cases, components, shown.update)
     lost = not_identified(result, spread=False)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..frame.design import Design
+from ..frame.row_groups import design_of_rows
 from .approximation import join_parameters, leverage, prepare_at, solve_at
 from .covariance import theta_of
 from .estimates import GeneralizedEstimates
@@ -38,6 +39,10 @@ class GeneralizedProblem:
     def __init__(self, design: Design, estimates: GeneralizedEstimates) -> None:
         self.design, self.estimates = design, estimates
 
+    def of_rows(self, keep: NDArray[np.bool_]) -> GeneralizedProblem:
+        """Return the problem of some rows."""
+        return GeneralizedProblem(design_of_rows(self.design, keep), self.estimates)
+
     def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
         """Return theta, beta unless it is profiled out, and the log dispersion if there is one."""
         own = self.estimates
@@ -56,6 +61,10 @@ class GeneralizedProblem:
             hessian=own.hessian,
             start=start,
         )
+
+    def reported(self, theta: Array) -> Array:
+        """Return theta."""
+        return theta
 
     def refits(self, theta: Array, beta: Array, scale: float) -> GeneralizedRefits:
         """Prepare fits to other data."""

@@ -81,6 +81,11 @@ class GeneralizedRefits:
 
     # Other responses.
 
+    @property
+    def tail_size(self) -> int:
+        """Order of the dense matrix that is factored."""
+        return int(self.core.sizes["tail_size"])
+
     def fitter(self) -> Fitter:
         """Return what fits to responses, in one thread."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..frame.design import Design
+from ..frame.row_groups import design_of_rows
 from .covariance import theta_of
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
@@ -50,6 +51,10 @@ class LinearProblem:
         products.set_criterion(self.estimates.reml, self._sigma)
         return products
 
+    def of_rows(self, keep: NDArray[np.bool_]) -> LinearProblem:
+        """Return the problem of some rows."""
+        return LinearProblem(design_of_rows(self.design, keep), self.estimates)
+
     def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
         """Return theta, all that is searched for."""
         return theta
@@ -59,6 +64,10 @@ class LinearProblem:
         if start is not None and self.estimates.structured is not None:
             start = self.estimates.structured.phi
         return fit_linear(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
+
+    def reported(self, theta: Array) -> Array:
+        """Return theta."""
+        return theta
 
     def refits(self, theta: Array, beta: Array, scale: float) -> LinearRefits:
         """Prepare fits to other data."""

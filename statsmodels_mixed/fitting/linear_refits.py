@@ -63,6 +63,11 @@ class LinearRefits:
         workspace.set_criterion(own.reml, fixed)
         return workspace
 
+    @property
+    def tail_size(self) -> int:
+        """Order of the dense matrix that is factored."""
+        return int(self.core.sizes["tail_size"])
+
     # Other responses.
 
     def fitter(self) -> Fitter:

@@ -8,12 +8,12 @@ are the two kinds; nothing outside of this room needs to know which one it has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
 from ..frame.design import Design
 from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from .generalized_problem import GeneralizedProblem
@@ -23,7 +23,7 @@ from .mixed_model_equations import Henderson
 from .refits import Refits
 from .separation import Separation
 
-__all__ = ["FittingProblem", "problem_of"]
+__all__ = ["FittingProblem", "problem_of", "solved"]
 
 Array = NDArray[np.float64]
 
@@ -66,6 +66,9 @@ class FittingProblem(Protocol):
             If no such model can be fitted to the data.
         """
 
+    def reported(self, theta: Array) -> Array:
+        """Return covariance parameters on the scale on which replicates of them are shown."""
+
     def refits(self, theta: Array, beta: Array, scale: float) -> Refits:
         """Prepare fits to other responses or fewer rows, which start at these parameters."""
 
@@ -77,6 +80,9 @@ class FittingProblem(Protocol):
 
     def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
         """Return the direction in which a response separates; see `separation`."""
+
+    def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:
+        """Return the problem of some of the rows, to be solved in the same way."""
 
     # Of the design of the fit.
 
@@ -124,11 +130,20 @@ def problem_of(design: Design, estimates: Estimates) -> FittingProblem:
         That of the fit, or another one with a block for each of its factors.
     estimates : Estimates
     """
-    if isinstance(estimates, LinearEstimates):
-        return LinearProblem(design, estimates)
-    if not isinstance(estimates, GeneralizedEstimates):
-        raise OptionError(
-            "this is not offered for models with residual= or dispersion=: it takes residuals to "
-            "be independent with equal variance."
-        )
+    return solved(estimates, design)
+
+
+@singledispatch
+def solved(estimates: Estimates, design: Design) -> FittingProblem:
+    """Return the problem, by the kind of estimates."""
+    raise NotImplementedError(type(estimates).__name__)
+
+
+@solved.register(LinearEstimates)
+def _(estimates: LinearEstimates, design: Design) -> FittingProblem:
+    return LinearProblem(design, estimates)
+
+
+@solved.register(GeneralizedEstimates)
+def _(estimates: GeneralizedEstimates, design: Design) -> FittingProblem:
     return GeneralizedProblem(design, estimates)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign
 from .estimates import Estimates
 from .fixed_basis import FixedBasis
 
@@ -112,8 +111,8 @@ class Refits(Protocol):
         """X = Q R of the estimable columns."""
 
     @property
-    def core(self) -> CoreDesign:
-        """The random effects beside Q."""
+    def tail_size(self) -> int:
+        """Order of the dense matrix that is factored."""
 
     def fitter(self) -> Fitter:
         """Return what fits to responses, shape (m, n), in one thread.

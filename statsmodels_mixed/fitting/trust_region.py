@@ -9,6 +9,7 @@ rank one, and used where it foretells the objective better (Dennis, Gay and Wels
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -90,7 +91,8 @@ def _step(eigenvalues: Array, slopes: Array, radius: float) -> Array:
     tiny = 1e-14 * max(1.0, float(np.abs(eigenvalues).max()))
 
     def length(shift: float) -> float:
-        return float(np.linalg.norm(slopes / (eigenvalues + shift)))
+        step = slopes / (eigenvalues + shift)
+        return math.sqrt(float(step @ step))
 
     if length(floor + tiny) <= radius:
         # The hard case: no slope along the direction of least curvature, which fills the rest.
@@ -100,7 +102,7 @@ def _step(eigenvalues: Array, slopes: Array, radius: float) -> Array:
         return step
     low, high = floor + tiny, floor + float(np.linalg.norm(slopes)) / radius + tiny
     for _ in range(200):
-        middle = np.sqrt(low * high) if low > 0 else (low + high) / 2.0
+        middle = math.sqrt(low * high) if low > 0 else (low + high) / 2.0
         if length(middle) > radius:
             low = middle
         else:

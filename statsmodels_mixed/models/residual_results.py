@@ -14,13 +14,13 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..errors import OptionError
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.problem import ResidualProblem
-from ..residual_covariance.rows import draw_rows, normalized_rows
+from ..residual_covariance.rows import normalized_rows
+from ..residual_covariance.solved import SolvedResidual  # noqa: F401 - registers itself
 from ..results.document import Document
 from ..results.layout import Layout
 from ..results.notes import facts
 from ..results.row_labels import by_row
 from ..results.summary import coefficient_table, header_table, title
-from ..simulation.streams import Seed, read_seed, stream
 from ..standard_errors.residual_choice import choose_residual, refer_residual
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .residual_clusters import independent_clusters
@@ -158,46 +158,6 @@ class ResidualCovarianceResults(ResidualQuantities, LinearMixedModelResults):
             problem = ResidualProblem(self.kept_design(), estimates.cells)
             values = normalized_rows(problem, estimates.x, values)
         return by_row(self, values, f"{kind} residual")
-
-    def simulate(  # type: ignore[override]
-        self, n: int = 1, *, seed: Seed = None
-    ) -> Array:
-        """Draw responses for the rows of the fit: random effects and residuals anew.
-
-        Parameters
-        ----------
-        n : int
-            Number of draws.
-        seed : int, sequence of int, SeedSequence or Generator, optional
-            The same seed gives the same draws.
-
-        Returns
-        -------
-        ndarray, shape (rows, n)
-
-        Raises
-        ------
-        OptionError
-            If `n` is not possible.
-        DataError
-            If the data of the fit were removed.
-
-        See Also
-        --------
-        ResidualCovarianceModel.with_response
-
-        Examples
-        --------
-        >>> sleep = datasets.load("sleepstudy")
-        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
-        >>> fit.simulate(3, seed=1).shape
-        (180, 3)
-        """
-        if not isinstance(n, int | np.integer) or n < 1:
-            raise OptionError(f"{n!r} draws are not possible; give a whole number of 1 or more.")
-        problem = ResidualProblem(self.kept_design(), self.estimates.cells)
-        draws = draw_rows(problem, self.estimates.x, stream(read_seed(seed), 0), int(n))
-        return np.asarray(self.estimates.linear_predictor[:, None] + draws)
 
     def get_prediction(self, exog: Any = None, transform: bool = True, **options: Any) -> Any:
         """Predict with standard errors of means, from the fixed part.

@@ -69,7 +69,7 @@ def influence(
     kinds = {"cooks_distance": cooks_distance, "dfbetas": dfbetas}
     if kind not in kinds:
         raise OptionError(f"kind= is one of {', '.join(map(repr, kinds))}, not {kind!r}.")
-    return kinds[kind](unwrap(result).influence(by), ax=ax)
+    return kinds[kind](unwrap(result, correlated=True).influence(by), ax=ax)
 
 
 def simulated_residuals(

@@ -30,6 +30,7 @@ from ..errors import (
 )
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
+from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.document import Document
 from ..results.not_identified import hide, not_identified, warn_not_identified
@@ -47,6 +48,7 @@ from .generalized import GeneralizedModel
 from .linear import LinearModel
 from .optima import Optima
 from .path import trace
+from .residual import ResidualModel
 from .targets import Model
 
 __all__ = ["Profile", "coefficient_intervals", "profile"]
@@ -298,9 +300,9 @@ def profile(
     """
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}.")
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     estimates = result.estimates
-    components = CovarianceParameters.of(result.layout)
+    components = CovarianceParameters.of_result(result)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
     scale_name = estimates.scale_name
     if estimates.structured is not None:
@@ -314,7 +316,7 @@ def profile(
         "beta": fixed_names,
         scale_name: estimates.scale_estimated,
         "theta": True,
-        "sd": True,
+        "sd": components.sd_names,
         "corr": components.corr_names,
     }
     wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
@@ -363,6 +365,11 @@ def _(estimates: LinearEstimates, result: Any, components: CovarianceParameters)
 @_model.register(GeneralizedEstimates)
 def _(estimates: GeneralizedEstimates, result: Any, components: CovarianceParameters) -> Model:
     return GeneralizedModel(result.kept_design(), estimates, components, result.separation.sign)
+
+
+@_model.register(ResidualEstimates)
+def _(estimates: ResidualEstimates, result: Any, components: CovarianceParameters) -> Model:
+    return ResidualModel(result.kept_design(), estimates)
 
 
 def coefficient_intervals(result: Any, alpha: float) -> Array:

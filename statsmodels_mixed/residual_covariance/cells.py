@@ -60,6 +60,20 @@ class Cells:
     term: ResidualTerm | None
     dispersion: Dispersion | None
 
+    def of_rows(self, keep: NDArray[np.bool_]) -> Cells:
+        """Return the places of some rows; all places keep their covariances."""
+        subjects, subject = np.unique(self.subject[keep], return_inverse=True)
+        spread = self.dispersion
+        if spread is not None:
+            spread = replace(spread, values=spread.values[keep])
+        return replace(
+            self,
+            subject=subject.astype(np.intp),
+            n_subjects=len(subjects),
+            place=self.place[keep],
+            dispersion=spread,
+        )
+
     def without_rows(self) -> Cells:
         """Return the same without rows."""
         nothing = np.empty(0, dtype=np.intp)

@@ -113,6 +113,13 @@ class CovarianceAt:
         """Return Sigma of each term of random effects."""
         return [part.free.sigma(self.x[part.parameters]) for part in self.model.effects]
 
+    def block_sigmas(self, sizes: list[int]) -> list[Array]:
+        """Return Sigma of each block of random effects, of given sizes."""
+        out = [np.zeros((size, size)) for size in sizes]
+        for part, sigma in zip(self.model.effects, self.effects, strict=True):
+            out[part.block][part.columns, part.columns] = sigma
+        return out
+
     @cached_property
     def effect_slopes(self) -> list[Array]:
         """Return dSigma / dx of each term."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..fitting.identification import ALL_IDENTIFIED, Identification
 from ..fitting.optimize import FitReport
 from .cells import Cells
+from .natural import NaturalParameters
 
 __all__ = ["CovarianceEstimate", "ResidualEstimates"]
 
@@ -77,6 +78,8 @@ class ResidualEstimates:
         Variance of the residual of each row.
     cells : Cells
         The places of the rows.
+    natural : NaturalParameters
+        All covariance parameters as they are reported.
     """
 
     reml: bool
@@ -101,6 +104,7 @@ class ResidualEstimates:
     singular: bool
     report: FitReport
     cells: Cells
+    natural: NaturalParameters
     identification: Identification = ALL_IDENTIFIED
 
     # See `Estimates`. Covariances are absolute, so that what they are relative to is 1.
@@ -119,9 +123,10 @@ class ResidualEstimates:
     sigma_fixed = False
 
     @property
-    def how(self) -> tuple[bool]:
-        """The criterion."""
-        return (self.reml,)
+    def how(self) -> tuple[bool, str, str]:
+        """The criterion, and the covariance of the residuals."""
+        term, spread = self.cells.term, self.cells.dispersion
+        return (self.reml, term.text if term else "", spread.text if spread else "")
 
     @property
     def errors_unscaled(self) -> Array:
@@ -142,6 +147,10 @@ class ResidualEstimates:
     def residuals(self) -> tuple[CovarianceEstimate, ...]:
         """The covariances of residuals, one for each stratum."""
         return tuple(each for each in self.structures if each.is_residual)
+
+    def with_cells(self, cells: Cells) -> Self:
+        """Return the same for rows at other places."""
+        return replace(self, cells=cells)
 
     def without_rows(self) -> Self:
         """Return the same without what has an element for each row."""

@@ -9,12 +9,14 @@ from ..errors import OptionError
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
 from ..fitting.trust_region import Minimum, best_minimum
+from .cells import Cells
 from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
+from .natural import natural_parameters
 from .problem import ResidualProblem
 
-__all__ = ["coordinates_of", "fit_residual", "slopes_of"]
+__all__ = ["coordinates_of", "fit_residual", "search", "slopes_of"]
 
 Array = NDArray[np.float64]
 
@@ -56,17 +58,23 @@ def fit_residual(
         If `start` does not go with the parameters.
     """
     likelihood = problem.likelihood(reml)
-    if start is None:
-        minimum = _search(likelihood, problem.starts(), max_eval)
-    else:
-        x = coordinates_of(problem.model, start, "start=")
-        minimum = best_minimum(likelihood, [x], max_eval=max_eval)
-    return estimates_at(problem, likelihood, minimum)
+    x = None if start is None else coordinates_of(problem.model, start, "start=")
+    return estimates_at(problem, likelihood, search(problem, likelihood, x, max_eval))
 
 
-def _search(likelihood: MarginalLikelihood, starts: list[Array], max_eval: int) -> Minimum:
-    """Minimize from all starts, scaled to fit the data, the most likely one first."""
-    usable = []
+def search(
+    problem: ResidualProblem,
+    likelihood: MarginalLikelihood,
+    start: Array | None = None,
+    max_eval: int = 500,
+) -> Minimum:
+    """Minimize from given coordinates, or else from several.
+
+    Those of the problem are scaled to fit the data; the most likely one comes first.
+    """
+    if start is not None:
+        return best_minimum(likelihood, [start], max_eval=max_eval)
+    usable, starts = [], problem.starts()
     for x in starts:
         scaled = _scaled(likelihood, x)
         if scaled is not None:
@@ -126,6 +134,11 @@ def coordinates_of(model: ResponseCovariance, phi: Array, name: str) -> Array:
         raise OptionError(f"{name} must be {model.size} finite numbers, as theta_names says.")
     parts = [part.free.x(phi[part.parameters]) for part in model.parts]
     return np.concatenate([*parts, phi[model.gamma]])
+
+
+def reported(model: ResponseCovariance, cells: Cells, theta: Array) -> Array:
+    """Return covariance parameters as they are reported, of those of the structures."""
+    return natural_parameters(model, cells, coordinates_of(model, theta, "theta=")).values
 
 
 def slopes_of(model: ResponseCovariance, x: Array) -> Array:
@@ -188,6 +201,7 @@ def estimates_at(
         singular=any(_is_singular(T) for T in factors),
         report=_report(minimum, flat),
         cells=problem.cells,
+        natural=natural_parameters(model, problem.cells, x),
     )
 
 
@@ -214,9 +228,7 @@ def _modes(
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """Return b = Sigma Z'V^-1 (y - X beta) and T of each block."""
     blocks = problem.design.blocks
-    sigmas = [np.zeros((len(block.names),) * 2) for block in blocks]
-    for part, sigma in zip(at.model.effects, at.effects, strict=True):
-        sigmas[part.block][part.columns, part.columns] = sigma
+    sigmas = at.block_sigmas([len(block.names) for block in blocks])
     sums = [np.zeros((len(block.levels), len(block.names))) for block in blocks]
     for batch, inverse in zip(problem.batches, solution.inverses, strict=True):
         e = (inverse[batch.pattern] @ residual[batch.rows][:, :, None])[:, :, 0]

@@ -107,11 +107,15 @@ class MarginalLikelihood:
         self.exact = work * self.p**2 * model.size < EXACT or all(
             isinstance(one, Sums) for one in self.forms
         )
+        # Of the last exact evaluation, which is often the one that is asked for again.
+        self._known: tuple[Array, BestCoefficients, Information] | None = None
         dof = len(y) - self.p if reml else len(y)
         self.constant = dof * float(np.log(2.0 * np.pi)) + constant
 
     def solve(self, at: CovarianceAt) -> BestCoefficients | None:
         """Return coefficients and objective, or None where V is not positive definite."""
+        if self._known is not None and np.array_equal(self._known[0], at.x):
+            return self._known[1]
         p, logdet = self.p, 0.0
         A = np.zeros((p + 1, p + 1))
         inverses = []
@@ -151,9 +155,12 @@ class MarginalLikelihood:
             solution = self.solve(at)
             if solution is None:
                 return nothing
-            gradient, second, average, (traces, _) = self._derivatives(at, solution, self.exact)
+            derivatives = self._derivatives(at, solution, self.exact)
+        gradient, second, average, (traces, first) = derivatives
         if self.exact:
-            return solution.value, gradient, second - traces + 2.0 * average
+            hessian = second - traces + 2.0 * average
+            self._known = x.copy(), solution, Information(gradient, hessian, traces, first)
+            return solution.value, gradient, hessian
         return solution.value, gradient, second + average
 
     def _contrasts(self, solution: BestCoefficients) -> tuple[Array, Array]:
@@ -202,6 +209,8 @@ class MarginalLikelihood:
 
     def information(self, x: Array) -> Information:
         """Return the exact second-order quantities at x."""
+        if self._known is not None and np.array_equal(self._known[0], x):
+            return self._known[2]
         at = self.model.at(x)
         solution = self.solve(at)
         assert solution is not None

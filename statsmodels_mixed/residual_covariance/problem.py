@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
 from ..frame.design import Design, RandomBlock
+from ..frame.row_groups import design_of_rows
 from ..structures import Structure, Unconstrained, make
 from .cells import Cells
 from .components import Batch, gather
@@ -75,6 +76,31 @@ class ResidualProblem:
     design: Design
     cells: Cells
 
+    # The same with something changed.
+
+    def with_response(self, y: Array) -> ResidualProblem:
+        """Return the problem of another response, what does not depend on it shared."""
+        other = ResidualProblem(replace(self.design, y=y), self.cells)
+        for name in ("roots", "basis", "z", "model", "batches"):
+            other.__dict__[name] = getattr(self, name)
+        return other
+
+    def of_rows(
+        self, keep: NDArray[np.bool_], columns: NDArray[np.intp] | None = None
+    ) -> ResidualProblem:
+        """Return the problem of some rows, and perhaps of some columns of X."""
+        design = design_of_rows(self.design, keep)
+        if columns is not None:
+            names = tuple(design.x_names[i] for i in columns)
+            design = replace(design, X=np.ascontiguousarray(design.X[:, columns]), x_names=names)
+        return ResidualProblem(design, self.cells.of_rows(keep))
+
+    def without_random_effects(self) -> ResidualProblem:
+        """Return the problem of the same residuals alone."""
+        return ResidualProblem(replace(self.design, blocks=()), self.cells)
+
+    # What follows of the data.
+
     @cached_property
     def roots(self) -> Array | None:
         """Square roots of the prior weights, by which all rows are multiplied."""
@@ -117,16 +143,21 @@ class ResidualProblem:
         """The components of the rows."""
         return gather(self.cells, self.design.blocks, self.z, self.model.size)
 
-    def likelihood(self, reml: bool) -> MarginalLikelihood:
-        """Return the likelihood of the residual in the basis; that of y is the same."""
+    def likelihood(
+        self, reml: bool, X: Array | None = None, y: Array | None = None
+    ) -> MarginalLikelihood:
+        """Return the likelihood of the residual in the basis; that of y is the same.
+
+        Other columns and another weighted response may be given.
+        """
         constant = self.basis.logdet if reml else 0.0
         if self.design.weights is not None:
             constant -= float(np.log(self.design.weights).sum())
         return MarginalLikelihood(
             self.model,
             self.batches,
-            self.basis.Q,
-            self.residual,
+            self.basis.Q if X is None else X,
+            self.residual if y is None else y,
             reml=reml,
             constant=constant,
         )

@@ -1,4 +1,4 @@
-"""What the covariance of the residuals says of single rows: normalized residuals, draws."""
+"""What the covariance of the residuals says of single rows: normalized residuals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .problem import ResidualProblem
 
-__all__ = ["draw_rows", "normalized_rows"]
+__all__ = ["normalized_rows"]
 
 Array = NDArray[np.float64]
 
@@ -30,23 +30,3 @@ def normalized_rows(problem: ResidualProblem, x: Array, residual: Array) -> Arra
         factor = np.linalg.cholesky(at.residual(batch))
         out[batch.rows] = np.linalg.solve(factor[batch.pattern], e[batch.rows][..., None])[..., 0]
     return out
-
-
-def draw_rows(problem: ResidualProblem, x: Array, rng: np.random.Generator, count: int) -> Array:
-    """Return draws of Z b + e, shape (n, count).
-
-    Parameters
-    ----------
-    problem : ResidualProblem
-    x : ndarray
-        Coordinates of the covariance parameters.
-    rng : Generator
-    count : int
-    """
-    at = problem.model.at(x)
-    noise = rng.standard_normal((len(problem.design.y), count))
-    out = np.empty_like(noise)
-    for batch in problem.batches:
-        factor = np.linalg.cholesky(at.value(batch))
-        out[batch.rows] = factor[batch.pattern] @ noise[batch.rows]
-    return out if problem.roots is None else out / problem.roots[:, None]

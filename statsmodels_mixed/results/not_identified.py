@@ -39,7 +39,7 @@ def not_identified(result: Any, *, spread: bool = True) -> frozenset[Label]:
     labels = {("beta", name) for name, is_lost in zip(names, lost, strict=True) if is_lost}
     labels |= {("se", name) for name, one in zip(names, without_variance, strict=True) if one}
     *theta, scale = result._parameters_known()
-    components = CovarianceParameters.of(result.layout)
+    components = CovarianceParameters.of_result(result)
     labels |= {
         ("theta", name)
         for name, known in zip(components.theta_names, theta, strict=True)

@@ -45,19 +45,30 @@ class CovarianceParameters:
     blocks : tuple of (str, tuple of str, ndarray of bool)
         For every random block its name, the names of its k random effects, and which
         elements of T are free, shape (k, k), in the order of theta.
+    natural : tuple of str
+        For models with correlated residuals there are no blocks: these are the names of theta,
+        standard deviations and correlations on the scale on which they are reported.
     """
 
     blocks: tuple[Block, ...]
+    natural: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, layout: Layout) -> CovarianceParameters:
         """Take the names from a layout."""
         return cls(tuple((block.name, block.columns, block.pattern) for block in layout.blocks))
 
+    @classmethod
+    def of_result(cls, result: Any) -> CovarianceParameters:
+        """Take the names from a fit."""
+        if result.takes_correlated:
+            return cls((), result.estimates.natural.names)
+        return cls.of(result.layout)
+
     @cached_property
     def theta_names(self) -> tuple[str, ...]:
         """Names of the elements of theta."""
-        return theta_names(self.blocks)
+        return self.natural or theta_names(self.blocks)
 
     @cached_property
     def theta_at(self) -> tuple[tuple[int, int, int], ...]:
@@ -108,6 +119,8 @@ class CovarianceParameters:
 
     def rectify(self, theta: Array) -> Array:
         """Return theta, shape (m, n_theta), in the form of a fit: see `canonical`."""
+        if self.natural:
+            return theta
         above = theta[:, self.owner]
         out = theta * np.where(above < 0, -1.0, 1.0) + 0.0
         patterns = [pattern for _, _, pattern in self.blocks]
@@ -136,6 +149,8 @@ class CovarianceParameters:
         -------
         ndarray, shape (m, n_sd)
         """
+        if not self.blocks:
+            return np.empty((len(theta), 0))
         lengths = [np.sqrt(np.einsum("mij,mij->mi", T, T)) for T in self.factors(theta)]
         return np.asarray(np.hstack(lengths) * np.reshape(scale, (-1, 1)))
 

@@ -82,7 +82,7 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
     ...     print(statsmodels_mixed.open(folder).params.equals(fit.params))
     True
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     place = Path(path)
     if place.exists() and not _is_replaceable(place):
         raise OptionError(f"{os.fspath(path)!r} exists and is no saved fit: give another path.")

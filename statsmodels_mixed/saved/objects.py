@@ -41,6 +41,7 @@ _DISTRIBUTIONS = {"norm": norm, "cauchy": cauchy, "logistic": logistic}
 
 # What statsmodels calls the data of a model, in a room above.
 _DATA = "MixedData"
+_FRAME = "ModelFrame"
 
 # What is computed again when it is needed.
 _LEFT_OUT = frozenset(
@@ -125,6 +126,8 @@ class Writer:
         state = {k: v for k, v in vars(value).items() if k not in _LEFT_OUT}
         if kind.__name__ == _DATA:
             state.pop("frame", None)  # a table made of the rows of the frame
+        if kind.__name__ == _FRAME:
+            state.pop("table", None)  # likewise
         try:
             content = {name: self.encode(item) for name, item in state.items()}
         except DataError as error:

@@ -12,6 +12,7 @@ from ..prediction.rows import open_new_data
 from ..results.base import unwrap
 from ..results.parameters import check_count
 from .new_rows import new_simulator
+from .residual_simulator import ResidualSimulator  # noqa: F401 - registers itself
 from .simulator import Simulator, Values, hypothesized, simulator_of
 from .streams import Seed, read_seed, stream
 
@@ -92,12 +93,18 @@ def simulate(
     >>> fit.simulate(seed=1, exog=new).ravel().round(1)
     array([240.5, 310.4])
     """
-    results = unwrap(result)
+    results = unwrap(result, correlated=True)
     estimates = results.estimates
     n = check_count(n, "draws")
     truth = hypothesized(results, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     if exog is not None and results.model.frame is None:
         raise OptionError("exog= needs a model made from a formula; this one is made from arrays.")
+    if exog is not None and results.takes_correlated:
+        raise OptionError(
+            "exog= is not offered for models with residual= or dispersion=, whose residuals need "
+            "subjects and places that the fit has seen: leave it out to draw for the rows of the "
+            "fit."
+        )
     new = open_new_data(results.model, exog, offset=offset, exposure=exposure, weights=weights)
     if new is not None:
         simulator, mean, complete = new_simulator(results, truth, re, new, new_levels)

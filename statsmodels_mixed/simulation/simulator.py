@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "check_weights",
     "draw_family",
     "hypothesized",
+    "simulator_for",
     "simulator_of",
     "truth_of",
 ]
@@ -106,11 +108,16 @@ def hypothesized(
 ) -> Truth:
     """Return what `truth_of` does for a fit, beta and theta perhaps by name."""
     estimates, layout = result.estimates, result.layout
+    if result.takes_correlated and (sigma is not None or dispersion is not None):
+        raise OptionError(
+            "sigma= and dispersion= are for models of residuals with one variance: here theta= has "
+            "all covariance parameters."
+        )
     names = [layout.columns[i] for i in estimates.columns]
     return truth_of(
         estimates,
         beta=values_by_name("beta", beta, names, estimates.beta),
-        theta=values_by_name("theta", theta, layout.theta_names, estimates.theta),
+        theta=values_by_name("theta", theta, result.theta_names, estimates.theta),
         sigma=sigma,
         dispersion=dispersion,
     )
@@ -229,6 +236,12 @@ def simulator_of(
         If `re` is something else, or theta is given although random effects are kept.
     """
     check_effects(re, truth, estimates)
+    return simulator_for(estimates, design, truth, re)
+
+
+@singledispatch
+def simulator_for(estimates: Estimates, design: Design, truth: Truth, re: str) -> Simulator:
+    """Return what draws responses, by the kind of estimates."""
     patterns = [block.pattern for block in design.blocks]
     factors = None
     if re == "new":

@@ -6,6 +6,8 @@ correlations.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +20,26 @@ __all__ = ["Unstructured"]
 Array = NDArray[np.float64]
 
 
+@cache
+def _triangle(k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of a lower triangle, column by column."""
+    columns, rows = np.triu_indices(k)
+    return rows, columns
+
+
+@cache
+def _curvature(k: int) -> Array:
+    """Return the second derivatives of T T', which are the same for all T."""
+    rows, columns = _triangle(k)
+    m = len(rows)
+    out = np.zeros((m, m, k, k))
+    i, j = np.nonzero(columns[:, None] == columns[None, :])
+    out[i, j, rows[i], rows[j]] = 1.0
+    out = out + out.swapaxes(2, 3)
+    out.flags.writeable = False
+    return out
+
+
 @register
 class Unstructured(Structure):
     """Any covariance matrix."""
@@ -26,8 +48,7 @@ class Unstructured(Structure):
 
     def _places(self, k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return rows and columns of the elements of T, column by column."""
-        columns, rows = np.triu_indices(k)
-        return rows, columns
+        return _triangle(k)
 
     def parameters(self, k: int) -> Parameters:
         """Return the elements of T."""
@@ -57,12 +78,7 @@ class Unstructured(Structure):
 
     def second_derivatives(self, phi: ArrayLike) -> Array:
         """Return d2Sigma / dphi_i dphi_j, shape (m, m, k, k)."""
-        rows, columns = self._places(self.k)
-        m = len(rows)
-        out = np.zeros((m, m, self.k, self.k))
-        i, j = np.nonzero(columns[:, None] == columns[None, :])
-        out[i, j, rows[i], rows[j]] = 1.0
-        return out + out.swapaxes(2, 3)
+        return _curvature(self.k)
 
     def natural(self, phi: ArrayLike) -> Natural:
         """Return standard deviations and correlations."""

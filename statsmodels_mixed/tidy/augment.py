@@ -37,6 +37,8 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
         random effects zero), ``.resid`` (response less fitted), ``.std_resid`` (Pearson
         residuals over their standard deviations, the leverage accounted for), ``.hat`` (leverage),
         ``.cooksd`` (Cook's distance), and ``.weights`` and ``.offset`` where the model has them.
+        With correlated residuals a row is no case of its own: ``.pearson`` and ``.normalized``
+        residuals then take the place of the three before.
 
     Raises
     ------
@@ -59,15 +61,13 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
     0  S308     0  254.221  -4.661   0.222
     1  S308     1  273.764 -15.059   0.165
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design = result.kept_design()
     values = {
         ".fitted": result.fittedvalues,
         ".fixed": np.asarray(result.predict()),
         ".resid": result.resid,
-        ".std_resid": residuals(result, "pearson", scaled=True, standardized=True).to_numpy(),
-        ".hat": leverage(result).to_numpy(),
-        ".cooksd": cooks_distance(result).to_numpy(),
+        **_diagnostics(result),
     }
     for name, given in ((".weights", design.weights), (".offset", design.offset)):
         if given is not None:
@@ -76,6 +76,18 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
     if data is None:
         return pd.concat([_own_columns(result), rows], axis=1)
     return _beside(data, rows)
+
+
+def _diagnostics(result: MixedModelResults) -> dict[str, Any]:
+    """Return residuals of unit variance, and what rows do to the fit where they are cases."""
+    if result.takes_correlated:
+        kinds = ("pearson", "normalized")
+        return {f".{kind}": result.residuals(kind).to_numpy() for kind in kinds}
+    return {
+        ".std_resid": residuals(result, "pearson", scaled=True, standardized=True).to_numpy(),
+        ".hat": leverage(result).to_numpy(),
+        ".cooksd": cooks_distance(result).to_numpy(),
+    }
 
 
 def _own_columns(result: MixedModelResults) -> pd.DataFrame:

@@ -1,0 +1,89 @@
+"""Covariance parameters of all parts on the scale on which they are reported.
+
+These are standard deviations, correlations, ranges and exponents, and ratios of standard
+deviations. What is searched are free coordinates x; the Jacobian goes from one to the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cells import Cells
+from .covariance import ResponseCovariance
+
+__all__ = ["NaturalParameters", "natural_parameters", "natural_ranges"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class NaturalParameters:
+    """What is reported of V at given coordinates.
+
+    Parameters
+    ----------
+    names : tuple of str, length r
+        Such as ``"Residual.sd"`` and ``"subj.rho[days,Intercept]"``.
+    values : ndarray, shape (r,)
+    jacobian : ndarray, shape (r, m)
+        Derivatives with respect to the coordinates.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    jacobian: Array
+
+
+def natural_parameters(model: ResponseCovariance, cells: Cells, x: Array) -> NaturalParameters:
+    """Return names, values and derivatives of what is reported.
+
+    Parameters
+    ----------
+    model : ResponseCovariance
+    cells : Cells
+        Say what the dispersion depends on.
+    x : ndarray, shape (m,)
+    """
+    names: list[str] = []
+    values, jacobian = [], []
+    for part in model.parts:
+        own = x[part.parameters]
+        found = part.free.structure.natural(part.free.phi(own))
+        J = np.zeros((len(found.names), model.size))
+        J[:, part.parameters] = found.jacobian @ part.free.jacobian(own)
+        names += [f"{part.name}.{name}" for name in found.names]
+        values.append(np.asarray(found.values, dtype=float))
+        jacobian.append(J)
+    spread = cells.dispersion
+    if spread is not None:
+        gamma = x[model.gamma]
+        shown = np.exp(gamma) if spread.ratios else gamma
+        J = np.zeros((len(gamma), model.size))
+        J[:, model.gamma] = np.diag(shown if spread.ratios else np.ones(len(gamma)))
+        names += [f"dispersion.{name}" for name in spread.names]
+        values.append(shown)
+        jacobian.append(J)
+    return NaturalParameters(tuple(names), np.concatenate(values), np.vstack(jacobian))
+
+
+def natural_ranges(model: ResponseCovariance, cells: Cells) -> list[tuple[float, float]]:
+    """Return the least and the greatest value of each parameter that is reported."""
+    found: list[tuple[float, float]] = []
+    for part in model.parts:
+        structure = part.free.structure
+        names, start, bounds, *_ = structure.read()
+        given = dict(zip(names, np.asarray(bounds, dtype=float).tolist(), strict=True))
+        shown = structure.natural(np.asarray(start, dtype=float))
+        for name, scale in zip(shown.names, shown.scales, strict=True):
+            if scale:
+                found.append((0.0, np.inf))
+            else:
+                lower, upper = given.get(name, (-1.0, 1.0))
+                found.append((lower, upper))
+    spread = cells.dispersion
+    if spread is not None:
+        found += [(0.0 if spread.ratios else -np.inf, np.inf)] * len(spread.names)
+    return found

@@ -1,0 +1,118 @@
+"""A fit with correlated residuals as a problem that can be solved again; see `fitting.problem`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..fitting.identification import Identification
+from ..fitting.problem import FittingProblem, solved
+from ..fitting.separation import Separation
+from ..frame.design import Design
+from .conditional import conditional_variances
+from .estimates import ResidualEstimates
+from .fit import coordinates_of, fit_residual, reported
+from .problem import ResidualProblem
+from .refits import ResidualRefits
+
+__all__ = ["SolvedResidual"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedResidual:
+    """A design and a fit with correlated residuals; the methods are those of `FittingProblem`.
+
+    Parameters
+    ----------
+    design : Design
+        Of the rows of the fit, perhaps with other columns or random effects.
+    estimates : ResidualEstimates
+        Say where its rows are, and how they were fitted.
+    """
+
+    design: Design
+    estimates: ResidualEstimates
+
+    @property
+    def problem(self) -> ResidualProblem:
+        """The same without estimates."""
+        return ResidualProblem(self.design, self.estimates.cells)
+
+    def parameters(self, theta: Array, beta: Array, scale: float) -> Array:
+        """Return theta."""
+        return theta
+
+    def fit(self, start: Array | None = None) -> ResidualEstimates:
+        """Fit the model, from theta or from where a search begins."""
+        return fit_residual(self.problem, reml=self.estimates.reml, start=start)
+
+    def reported(self, theta: Array) -> Array:
+        """Return covariance parameters on the scale on which they are reported."""
+        return reported(self.problem.model, self.estimates.cells, theta)
+
+    def refits(self, theta: Array, beta: Array, scale: float) -> ResidualRefits:
+        """Prepare fits to other responses or fewer rows.
+
+        They start at theta, unless an estimate is at a bound, where derivatives vanish.
+        """
+        problem, own = self.problem, self.estimates
+        bounded = own.singular or any(each.at_bounds for each in own.structures)
+        start = None if bounded else coordinates_of(problem.model, theta, "theta=")
+        return ResidualRefits(problem, reml=own.reml, start=start, beta=beta)
+
+    def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:
+        """Return the problem of some rows."""
+        part = self.problem.of_rows(keep)
+        return SolvedResidual(part.design, self.estimates.with_cells(part.cells))
+
+    def objective_without_random_effects(self) -> float:
+        """Return the minimum of the objective over models without random effects."""
+        bare = self.problem.without_random_effects()
+        return fit_residual(bare, reml=self.estimates.reml).objective
+
+    def identification(self) -> Identification:
+        """Return that of the fit."""
+        return self.estimates.identification
+
+    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+        """Return that there is none: the mean is linear."""
+        return Separation(np.zeros(X.shape[1]))
+
+    def conditional_variances(self) -> tuple[Array, ...]:
+        """Return the conditional covariances of the random effects, (l, k, k) by block."""
+        return conditional_variances(self.problem, self.estimates.x)
+
+    def leverage(self) -> Array:
+        """Refuse."""
+        _refuse("leverages of rows")
+
+    def variances_of_rows(self) -> Array:
+        """Refuse."""
+        _refuse("variances of fitted rows")
+
+    def mixed_model_equations(self) -> Any:
+        """Refuse."""
+        _refuse("Henderson's equations")
+
+    def solved_at(self, covariances: Sequence[Array], dispersion: float) -> Any:
+        """Refuse."""
+        _refuse("a solution at other covariances")
+
+
+def _refuse(what: str) -> NoReturn:
+    raise OptionError(
+        f"{what} are not offered for models with residual= or dispersion=: a row is no case of "
+        "its own where residuals are correlated; influence() leaves out subjects."
+    )
+
+
+@solved.register(ResidualEstimates)
+def _(estimates: ResidualEstimates, design: Design) -> FittingProblem:
+    return SolvedResidual(design, estimates)

@@ -1,0 +1,210 @@
+"""What follows a fit with correlated residuals, against dense matrices and fits made by hand."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy.stats import chi2
+
+import statsmodels_mixed
+from statsmodels_mixed import OptionError, datasets, inference
+
+BOTH = "distance ~ age * sex + (1 | subject)"
+
+
+@cache
+def growth() -> pd.DataFrame:
+    """Return Orthodont without a few rows."""
+    table = datasets.load("orthodont")
+    lost = (table["age"] > 10) & table["subject"].astype(str).str.endswith("3")
+    return table[~lost].reset_index(drop=True)
+
+
+@cache
+def fitted(formula: str = "distance ~ age * sex", reml: bool = False, **options: Any) -> Any:
+    options = options or {"residual": "ar1(age | subject)"}
+    return smf.mixedlm2(formula, growth(), **options).fit(reml=reml)
+
+
+def dense(fit: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return X, R and the covariance G of the random intercepts by subject, by their numbers."""
+    table, design = growth(), fit.kept_design()
+    natural = dict(zip(fit.estimates.natural.names, fit.estimates.natural.values, strict=True))
+    subject, age = table["subject"].astype(str).to_numpy(), table["age"].to_numpy()
+    same = subject[:, None] == subject
+    lag = np.abs(age[:, None] - age) / 2.0
+    R = np.where(same, natural["Residual.sd"] ** 2 * natural["Residual.rho"] ** lag, 0.0)
+    return design.X, R, np.where(same, natural.get("subject.sd[Intercept]", 0.0) ** 2, 0.0)
+
+
+def test_conditional_variances_by_dense_matrices():
+    fit = fitted(BOTH)
+    _, R, ZGZ = dense(fit)
+    # Z b of a row is the intercept of its subject.
+    variance = np.diag(ZGZ - ZGZ @ np.linalg.solve(R + ZGZ, ZGZ))
+    first = growth()["subject"].astype(str).drop_duplicates()
+    found = fit.ranef(form="long").set_index("level")["std_error"]
+    assert found[first].to_numpy() == pytest.approx(np.sqrt(variance[first.index]), rel=1e-9)
+    matrices = fit.condvar()["subject"]
+    assert matrices.of(first.iloc[3])[0:1].to_numpy() == pytest.approx(
+        variance[first.index[3]], rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("formula", ["distance ~ age * sex", BOTH])
+@pytest.mark.parametrize("reml", [False, True])
+def test_influence_is_that_of_fits_without_the_subject(formula, reml):
+    fit = fitted(formula, reml)
+    influence = fit.influence("subject")
+    assert influence.converged.all()
+    for name in influence.params.index[[0, 5]]:
+        rest = growth()[growth()["subject"] != name]
+        alone = smf.mixedlm2(formula, rest, residual="ar1(age | subject)").fit(reml=reml)
+        assert influence.params.loc[name].to_numpy() == pytest.approx(
+            alone.params.to_numpy(), rel=1e-6
+        )
+        assert influence.bse.loc[name].to_numpy() == pytest.approx(alone.bse.to_numpy(), rel=1e-5)
+        assert influence.theta.loc[name].to_numpy() == pytest.approx(
+            alone.estimates.natural.values, rel=1e-4
+        )
+        assert influence.objective[name] == pytest.approx(-2.0 * alone.llf, abs=1e-7)
+        d = fit.params.to_numpy() - alone.params.to_numpy()
+        cook = d @ np.linalg.solve(fit.cov_params(), d) / len(d)
+        assert influence.cooks_distance()[name] == pytest.approx(cook, rel=1e-4)
+
+
+def test_influence_of_rows():
+    influence = fitted().influence()
+    rest = growth().drop(index=7)
+    alone = smf.mixedlm2("distance ~ age * sex", rest, residual="ar1(age | subject)").fit()
+    assert influence.params.loc[7].to_numpy() == pytest.approx(alone.params.to_numpy(), rel=1e-6)
+
+
+def test_a_subject_that_determines_a_coefficient():
+    table = growth().assign(only=lambda t: (t["subject"] == t["subject"].iloc[0]).astype(float))
+    fit = smf.mixedlm2("distance ~ age + only", table, residual="ar1(age | subject)").fit()
+    influence = fit.influence("subject")
+    without = influence.params.loc[table["subject"].iloc[0]]
+    assert np.isnan(without["only"])
+    rest = table[table["only"] == 0.0]
+    alone = smf.mixedlm2("distance ~ age", rest, residual="ar1(age | subject)").fit()
+    assert without[["Intercept", "age"]].to_numpy() == pytest.approx(
+        alone.params.to_numpy(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"dispersion": "~ sex"}])
+def test_replicates_are_fits_to_the_draws(options):
+    fit = fitted(BOTH, True, **options) if options else fitted("distance ~ age * sex", True)
+    replicates = fit.bootstrap(6, seed=3, threads=2)
+    draws = fit.simulate(6, seed=3)
+    for r in (0, 5):
+        other = fit.refit(draws[:, r])
+        row = replicates.frame.iloc[r]
+        assert row["beta"].to_numpy() == pytest.approx(other.params.to_numpy(), rel=1e-5)
+        assert row["theta"].to_numpy() == pytest.approx(
+            other.estimates.natural.values, rel=1e-4, abs=1e-6
+        )
+        assert row["se"].to_numpy() == pytest.approx(other.bse.to_numpy(), rel=1e-4)
+    assert list(replicates.frame["theta"].columns) == list(fit.estimates.natural.names)
+
+
+def test_draws_have_the_covariance_they_should():
+    fit = fitted(BOTH)
+    _, R, ZGZ = dense(fit)
+    draws = fit.simulate(4000, seed=1)
+    assert draws[:, :2] == pytest.approx(fit.simulate(2, seed=1), abs=0.0)
+    found = np.cov(draws)[:4, :4]
+    assert found == pytest.approx((R + ZGZ)[:4, :4], abs=0.35)
+    kept = fit.simulate(4000, seed=1, re="conditional")
+    assert kept.mean(axis=1) == pytest.approx(np.asarray(fit.fittedvalues), abs=0.2)
+    assert np.cov(kept)[:4, :4] == pytest.approx(R[:4, :4], abs=0.25)
+    moved = fit.simulate(1, seed=1, beta={"age": fit.params["age"] + 1.0})
+    assert moved[:, 0] - draws[:, 0] == pytest.approx(growth()["age"].to_numpy(), rel=1e-9)
+
+
+def test_replicates_are_saved_and_resumed(tmp_path):
+    fit, path = fitted(BOTH), tmp_path / "replicates.arrow"
+    whole = fit.bootstrap(6, seed=2)
+    fit.bootstrap(3, seed=2, path=path)
+    resumed = fit.bootstrap(6, seed=2, path=path)
+    pd.testing.assert_frame_equal(resumed.frame, whole.frame)
+    back = inference.Bootstrap.restore(path)
+    pd.testing.assert_frame_equal(back.frame, whole.frame)
+    ends = whole.conf_int(kinds="theta")
+    assert (ends["lower"] <= ends["upper"]).all()
+    other = fitted("distance ~ age * sex")
+    with pytest.raises(OptionError, match="another model"):
+        other.bootstrap(6, seed=2, path=path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"residual": "us(age | subject)"},
+        {"residual": "ar1(age | subject, by=sex)"},
+        {"residual": "cs(age | subject)", "dispersion": "power(age)"},
+        {"dispersion": "~ sex"},
+    ],
+)
+def test_saved_fits_are_the_same(options, tmp_path):
+    formula = BOTH if len(options) == 1 and "dispersion" in options else "distance ~ age * sex"
+    fit = fitted(formula, True, **options)
+    fit.influence("subject") if "cs" in str(options) else None  # what it computes is not saved
+    fit.to_dir(tmp_path / "fit")
+    back = statsmodels_mixed.open(tmp_path / "fit")
+    assert back.summary().as_text() == fit.summary().as_text()
+    pd.testing.assert_series_equal(back.residuals("normalized"), fit.residuals("normalized"))
+    assert back.with_inference(dof="kenward-roger").bse.to_numpy() == pytest.approx(
+        fit.with_inference(dof="kenward-roger").bse.to_numpy(), rel=1e-12
+    )
+    assert back.simulate(1, seed=1) == pytest.approx(fit.simulate(1, seed=1), abs=0.0)
+
+
+def test_drop1_and_ranova_are_fits_of_the_smaller_models():
+    fit = fitted(BOTH)
+    table = fit.drop1()
+    smaller = smf.mixedlm2(
+        "distance ~ age + sex + (1 | subject)", growth(), residual="ar1(age | subject)"
+    ).fit()
+    assert table["llf"].to_numpy() == pytest.approx([fit.llf, smaller.llf], rel=1e-9)
+    assert table["pvalue"].iloc[1] == pytest.approx(chi2.sf(2.0 * (fit.llf - smaller.llf), 1))
+    reml = fitted(BOTH, True)
+    row = reml.ranova().iloc[1]
+    without = fitted("distance ~ age * sex", True)
+    assert row["llf"] == pytest.approx(without.llf, rel=1e-9)
+    statistic = 2.0 * (reml.llf - without.llf)
+    assert row["df_diff"] == 1
+    assert row["pvalue"] == pytest.approx(chi2.sf(statistic, 1), rel=1e-5)
+    # The variance is at the edge of its range: half the mass is at zero.
+    assert row["pvalue_boundary"] == pytest.approx(chi2.sf(statistic, 1) / 2.0, rel=1e-5)
+
+
+def test_rows_beside_the_data():
+    fit = fitted(BOTH)
+    table = fit.augment()
+    assert table[".normalized"].to_numpy() == pytest.approx(
+        fit.residuals("normalized").to_numpy(), abs=0.0
+    )
+    assert table[".fitted"].to_numpy() == pytest.approx(np.asarray(fit.fittedvalues), abs=0.0)
+    assert ".hat" not in table
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda fit: fit.leverage(), "independent with equal variance"),
+        (lambda fit: fit.simulate(exog=growth().head(2)), "places that the fit has seen"),
+        (lambda fit: fit.simulate(sigma=1.0), "theta= has all covariance parameters"),
+        (lambda fit: fit.bootstrap(2, kind="cases"), "subjects with the places of their rows"),
+        (lambda fit: fit.simulate(theta=[1.0]), "theta= must hold 2 finite numbers"),
+    ],
+)
+def test_what_is_refused_says_why(call, words):
+    with pytest.raises(OptionError, match=words):
+        call(fitted())
