@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from oracle import Term
 from scipy.special import logsumexp
-from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.families import Binomial, Gaussian
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,17 @@ class Model:
         mu, d1, d2 = link.inverse(eta), link.inverse_deriv(eta), link.inverse_deriv2(eta)
         outside = 1.0 if isinstance(family, Binomial) else w
         loglik = family.loglike_obs(y, mu, var_weights=outside, scale=self.phi)
+        loglik = np.where(self.possible(mu), loglik, -np.inf)  # statsmodels clips means
         V, dV = family.variance(mu), family.variance.deriv(mu)
         scale, gamma, dgamma = w / self.phi, d1 / V, d2 / V - d1**2 * dV / V**2
         expected = scale * d1 * gamma
         return loglik, scale * (y - mu) * gamma, expected, expected - scale * (y - mu) * dgamma
+
+    def possible(self, mu):
+        """Whether means are in the range of the family."""
+        if isinstance(self.family, Gaussian):
+            return np.isfinite(mu)
+        return (mu >= 0) & (mu <= (1 if isinstance(self.family, Binomial) else np.inf))
 
     def z_lambda(self, theta):
         parts, theta = [], list(theta[::-1])
@@ -58,9 +65,13 @@ class Model:
 
         for _ in range(200):
             _, slope, expected, observed = self.rows(A @ x + self.offset)
-            w = np.where(observed > 0.1 * expected, observed, expected)
             gradient, step = (A.T @ slope - penalty * x)[own], np.zeros(len(x))
-            step[own] = np.linalg.solve(((A.T * w) @ A + np.diag(penalty))[own, own], gradient)
+            safe = np.where(observed > 0.1 * expected, observed, expected)
+            for w in (observed, safe):  # Newton steps near a maximum
+                H = ((A.T * w) @ A + np.diag(penalty))[own, own]
+                if w is safe or np.linalg.eigvalsh(H)[0] > 0:
+                    break
+            step[own] = np.linalg.solve(H, gradient)
             if gradient @ step[own] < 1e-24:
                 break
             while not h(x + step) >= h(x) - 1e-10 and np.abs(step).max() > 1e-12:

@@ -425,9 +425,9 @@ int smm_glmm_set_unit(smm_glmm *glmm, double unit);
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 
 /* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
- * for too where they need not be unique. Without them, and where log-likelihoods are concave,
- * PIRLS starts from the modes of the evaluation before. Returns SMM_OK, SMM_EINVAL,
- * SMM_ENONFINITE. */
+ * for too where they need not be unique, or where no other start has a likelihood. Without them,
+ * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
 int smm_glmm_set_target(smm_glmm *glmm, const double *target);
 
 /* Conditional modes that are known, those of the estimates of a fit: u (q) term by term, beta (p).

@@ -214,9 +214,9 @@ int smm_glmm_set_target(smm_glmm *g, const double *target)
         if (!isfinite(target[i])) return SMM_ENONFINITE;
     g->solved = SMM_UNSOLVED;
     g->row_unit = unit_of_rows(g, target);
-    if (smm_modes_unique(g)) return SMM_OK;
     memcpy(g->target_rows, target, sizeof(double) * (size_t)n);
-    g->target = g->target_rows;
+    g->target_known = 1;
+    if (!smm_modes_unique(g)) g->target = g->target_rows;
     return SMM_OK;
 }
 

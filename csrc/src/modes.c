@@ -18,6 +18,8 @@
 
 /* Maxima of h that differ by less than this share of it are the same. */
 #define SAME 1e-7
+/* Modes are followed by steps that are at least this share of the way. */
+#define LEAST_STEP 1e-3
 
 enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN };
 
@@ -54,6 +56,40 @@ static int climb_from(smm_glmm *g, const double *u, const double *beta)
     else memset(g->u, 0, bytes(d->q));
     if (g->fast) memcpy(g->beta, beta, bytes(d->p));
     return smm_pirls(g);
+}
+
+/* X beta moved towards the target by a share of their difference (n). */
+static void move_fixed(smm_glmm *g, const double *difference, double share)
+{
+    smm_fixed_predictor(g);
+    for (int64_t i = 0; i < g->ws->design->n; i++) g->xb[i] += share * difference[i];
+}
+
+/* Links of bounded range may leave rows without likelihood at u = 0. At the target all have one: the
+ * modes are followed from there to X beta, by steps that are halved where they lead out of the
+ * range. */
+static int climb_from_target(smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    double share = 1, step = 0.5, *difference = g->lbar, *reached = g->zc;
+    for (int64_t i = 0; i < d->n; i++) difference[i] = g->target_rows[i] - g->xb[i];
+    memset(reached, 0, bytes(d->q));
+    int status = SMM_ENOTPD;
+    while (step > LEAST_STEP) {
+        double next = fmax(0, share - step);
+        move_fixed(g, difference, next);
+        status = climb_from(g, reached, g->beta_start);
+        if (status) {
+            step *= 0.5;
+            continue;
+        }
+        if (next == 0) return SMM_OK;
+        memcpy(reached, g->u, bytes(d->q));
+        share = next;
+        step *= 2;
+    }
+    smm_fixed_predictor(g);
+    return status ? status : SMM_ENOTPD;
 }
 
 /* From the modes of the evaluation before; failing that, because that was a trial of a minimizer
@@ -201,6 +237,7 @@ int smm_find_modes(smm_glmm *g)
 {
     g->several = 0;
     int status = g->target ? best_mode(g) : only_mode(g);
+    if (status && g->target_known && !g->fast) status = climb_from_target(g);
     g->met_several |= g->several;
     return status;
 }

@@ -164,6 +164,22 @@ static double newton_tolerance(const smm_glmm *g)
     return fmax(NEWTON_TOLERANCE / fmax(1, gain), SETTLED);
 }
 
+/* The cube of the least squared pivot of the matrix of a Newton step; 1 where log-likelihoods are
+ * concave. Where two modes are about to merge the matrix is nearly singular: the error after a step
+ * of decrement D is of the order of D / pivot^2, its effect on log|Omega| of D / pivot^3. */
+static double near_singular(const smm_glmm *g)
+{
+    const smm_design *d = g->ws->design;
+    double least = 1;
+    if (!g->target) return 1;
+    for (int32_t j = 0; j < d->nhead; j++)
+        for (int64_t c = 0; c < d->node_cols[j]; c++)
+            least = fmin(least, g->ws->L[d->valptr[j] + c + c * d->height[j]]);
+    for (int64_t c = 0; c < d->qt; c++)
+        least = fmin(least, g->ws->L[d->tail_at + c + c * d->qt]);
+    return pow(least, 6);
+}
+
 /* To the modes; SMM_ENOTPD when they cannot be reached. Leaves rows evaluated there. */
 int smm_pirls(smm_glmm *g)
 {
@@ -197,6 +213,8 @@ int smm_pirls(smm_glmm *g)
         for (size_t v = 0; g->fast && v < p; v++) decrement += g->beta_old[v] * step[v];
         if (!isfinite(decrement)) return SMM_ENONFINITE;
 
+        double enough = newton ? fmax(tolerance * near_singular(g), SETTLED) : SCORING_TOLERANCE;
+
         memcpy(g->u_old, g->u, sizeof(double) * q);
         memcpy(g->beta_old, g->beta, sizeof(double) * p);
         double length = 1, before = h, slack = 1e-13 * (1 + fabs(h));
@@ -209,10 +227,11 @@ int smm_pirls(smm_glmm *g)
             if (isfinite(h) && h >= before - smm_rows_rounding(g)) break;
             if (halvings == MAX_HALVINGS) return SMM_ENOTPD;
         }
-        if (length == 1 && decrement <= (newton ? tolerance : SCORING_TOLERANCE)) return SMM_OK;
+        if (length == 1 && decrement <= enough) return SMM_OK;
         if (decrement <= SETTLED) return SMM_OK;
         /* as small as rounding lets it become */
         if (newton && decrement <= SCORING_TOLERANCE && decrement > 0.1 * last) return SMM_OK;
+        if (newton && decrement <= tolerance && decrement > 0.5 * last) return SMM_OK;
         last = decrement;
     }
     return SMM_ENOTPD;

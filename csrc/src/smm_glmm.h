@@ -76,6 +76,7 @@ struct smm_glmm {
     double saturated, saturated_sum_zeta, saturated_at;
     double *saturated_zeta, *log_y; /* (n); log_y of Poisson counts, 0 for those of 0 */
     double *target, *target_rows;   /* (n) see modes.c; target is NULL where modes are unique */
+    int target_known;               /* whether target_rows are */
     double *u_known, *beta_known;   /* (q), (p): see smm_glmm_set_modes */
     int known;                      /* whether there are any */
     double row_unit;          /* the change in eta that one row can detect, without dispersion */

@@ -353,8 +353,49 @@ static void test_newton(void)
         }
 }
 
+/* Where u = 0 is outside of the range of the link, modes are found from the target, the same as those
+ * followed from parameters at which u = 0 is inside. */
+static void test_from_target(void)
+{
+    const int32_t levels[] = {4}, cols[] = {1};
+    const smm_family family = {SMM_INVERSE_GAUSSIAN, SMM_POWER, -1, 1};
+    mixed x = mixed_make(problem_make(8, RANDOM, 40, 1, 1, levels, cols), family, 0, 1.5, 0.1);
+    double ones[40], target[40], at[MAX_PARAMETERS], gradient[MAX_PARAMETERS], value, wanted;
+    const double *z = x.m.term[0].z;
+    for (int64_t i = 0; i < x.m.n; i++) {
+        x.m.y[i] = 0.4 + 0.01 * (double)(i % 7);
+        x.m.X[i] = ones[i] = 1;
+        x.offset[i] = 0;
+        target[i] = 1 / x.m.y[i];
+    }
+    x.m.term[0].z = ones;
+    smm_design *d = problem_design(&x.m);
+    smm_glmm *followed = mixed_glmm(&x, d, 1), *alone = mixed_glmm(&x, d, 1);
+    mixed_parameters(&x, at);
+    at[0] = 20;
+    for (int i = 0; i <= 40; i++) {
+        at[1] = 1.5 - 0.1 * i;
+        CHECK(smm_glmm_value(followed, at, &wanted) == SMM_OK);
+    }
+    CHECK(smm_glmm_value(alone, at, &value) == SMM_ENONFINITE);
+    CHECK(smm_glmm_set_target(alone, target) == SMM_OK);
+    CHECK(smm_glmm_value(alone, at, &value) == SMM_OK);
+    CHECK_NEAR(value, wanted, 1e-10);
+    CHECK(smm_glmm_gradient(alone, gradient) == SMM_OK);
+    /* effects as large as that are next to impossible, and no step leads there */
+    at[0] = 1e-9;
+    CHECK(smm_glmm_forget_modes(alone) == SMM_OK);
+    CHECK(smm_glmm_value(alone, at, &value) != SMM_OK && isnan(value));
+    smm_glmm_destroy(followed);
+    smm_glmm_destroy(alone);
+    smm_design_destroy(d);
+    x.m.term[0].z = z;
+    mixed_free(&x);
+}
+
 int main(void)
 {
+    test_from_target();
     test_values_and_gradients();
     test_integral();
     test_normal_is_linear();

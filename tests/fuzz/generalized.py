@@ -18,6 +18,7 @@ __all__ = ["check"]
 SAME = 1e-6
 BASIN = 1e-4
 SLOPE = 1e-3  # a change of the objective over a step, relative to the step
+LEAST_ALPHA = 1e-6  # log-likelihoods of statsmodels cancel nearer to zero
 BRUTE_FORCE = 0.05  # share of models that scipy minimizes by brute force as well
 
 
@@ -91,7 +92,7 @@ def brute_force_model(case: GeneralizedCase, result: Any, dispersion: float) -> 
 def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
     """Modes, Laplace's approximation or quadrature by dense algebra, at the estimates."""
     kept, how = result.estimates, case.how
-    if case.kind.family == "negative_binomial" and kept.dispersion < 1e-6:
+    if case.kind.family == "negative_binomial" and kept.dispersion < LEAST_ALPHA:
         outcome.counts.append("alpha too near 0 for brute force")
         return
     model = brute_force_model(case, result, kept.dispersion)
@@ -146,7 +147,8 @@ def _no_better_optimum(outcome: Outcome, case: GeneralizedCase, result: Any) -> 
         other = watch(Outcome(0), "other start", lambda start=start: case.fit(start=start))
         if other.value is not None and np.isfinite(other.value.objective):
             ends[name] = _verified(case, other.value)
-    if rng.random() < BRUTE_FORCE and not case.how.get("fast"):
+    cancels = case.kind.family == "negative_binomial" and kept.dispersion < LEAST_ALPHA
+    if rng.random() < BRUTE_FORCE and not case.how.get("fast") and not cancels:
         ends["brute force"] = _descend(case, result)
     best = min(ends, key=ends.__getitem__, default=None)
     if best is None or kept.objective - ends[best] <= BASIN:
