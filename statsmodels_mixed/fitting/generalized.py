@@ -19,14 +19,14 @@ from .approximation import (
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
+from .edge_of_range import refuse_merging_modes, refuse_unreachable, with_means_at_the_edge
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fresh_evaluation import checked_afresh
+from .generalized_optimum import best_optimum
 from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
 from .identification import identify, suspicious
-from .optimize import FitOptions, FitReport, minimize
-from .second_start import SecondStart, may_be_local
-from .several_modes import search_further
+from .optimize import FitOptions, FitReport
 from .structured_generalized import (
     StructuredApproximation,
     minimize_structured_approximation,
@@ -226,6 +226,7 @@ def _structured(
     theta = report.end[: problem.ntheta]
     estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
     fresh = problem.core.fresh_value(report.end)
+    refuse_unreachable(fresh, spec)
     report = checked_afresh(estimates.report, report.objective, fresh)
     return replace(estimates, report=report, structured=fit)
 
@@ -242,23 +243,12 @@ def _maximize(
     default_start: bool,
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
-    report = minimize(problem.core, begin, options)
+    report = best_optimum(
+        problem, design, spec, begin, unit, options, n_agq=n_agq, default_start=default_start
+    )
+    if hessian == "observed" and problem.core.several_modes_possible:
+        refuse_merging_modes(report, spec)
     patterns = [block.pattern for block in design.blocks]
-    standardized = problem.core.in_units(report.end[: problem.ntheta]) / unit
-    singular = is_singular(factors_of(standardized, patterns))
-    if default_start and may_be_local(report, options, singular, len(design.y)):
-        large = 2.0 * generalized_theta(problem.core.design.coordinates, unit)
-        second = SecondStart(problem.core, options, large, patterns, begin)
-        report = second.improve(
-            report,
-            lambda other: (
-                checked_afresh(
-                    other, other.objective, problem.core.fresh_value(other.end)
-                ).converged
-            ),
-        )
-    if problem.core.several_modes_possible:
-        report = search_further(problem.core, report, problem.ntheta, options)
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end[: problem.ntheta]):
@@ -269,7 +259,10 @@ def _maximize(
     singular = is_singular(factors_of(problem.core.in_units(theta) / unit, patterns))
     estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
     fresh = problem.core.fresh_value(report.end)
-    estimates = replace(estimates, report=checked_afresh(estimates.report, report.objective, fresh))
+    refuse_unreachable(fresh, spec)
+    report = checked_afresh(estimates.report, report.objective, fresh)
+    report = with_means_at_the_edge(report, design, spec, estimates.fitted)
+    estimates = replace(estimates, report=report)
     if spec.family in POWERS:
         report = with_small_dispersion(
             estimates.report, design, spec, estimates.fitted, estimates.dispersion

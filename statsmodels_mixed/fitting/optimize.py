@@ -103,6 +103,12 @@ class FitReport:
     fitlog_objective: NDArray[np.float64] = field(repr=False)
     not_identified: tuple[str, ...] = ()
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether the end is no estimate: derivatives failed, or promise more than there can be."""
+        promise = self.gradient_norm
+        return not self.converged and not promise <= 1.0 + abs(self.objective)
+
     def _lines(self) -> list[tuple[str, str]]:
         lines = [
             ("Converged", "yes" if self.converged else "no"),

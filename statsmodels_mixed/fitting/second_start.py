@@ -18,7 +18,7 @@ from ..errors import CoreError
 from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["SecondStart", "logged", "may_be_local"]
+__all__ = ["SecondStart", "logged", "may_be_local", "may_be_repeated"]
 
 Array = NDArray[np.float64]
 Patterns = Sequence[NDArray[np.bool_]]
@@ -57,14 +57,18 @@ def may_be_local(
     weights : ndarray, shape (rows,), optional
         Inverse variances of the rows, up to a factor.
     """
-    if not report.converged or options.max_eval or options.max_time:
-        return False
-    if rows > FEW_ROWS or len(report.end) > FEW_PARAMETERS:
+    if not report.converged or not may_be_repeated(report, options, rows):
         return False
     newton = options.optimizer == "newton"
     hard = newton and rows <= VERY_FEW_ROWS and report.evaluations > MANY_EVALUATIONS
     wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
     return bool(singular or hard or wide)
+
+
+def may_be_repeated(report: FitReport, options: FitOptions, rows: int) -> bool:
+    """Return whether a fit has no limit and is cheap."""
+    limited = bool(options.max_eval or options.max_time)
+    return not limited and rows <= FEW_ROWS and len(report.end) <= FEW_PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class SecondStart:
         Parameters of the usual start, theta first.
     constant : float
         See `minimize`.
+    further : tuple of ndarray
+        Starts besides the usual ones.
     """
 
     core: CoreWorkspace | CoreGeneralized
@@ -90,6 +96,7 @@ class SecondStart:
     patterns: Patterns
     begin: Array
     constant: float = 0.0
+    further: tuple[Array, ...] = ()
 
     def improve(self, report: FitReport, acceptable: Callable[[FitReport], bool]) -> FitReport:
         """Return the better of a fit and of runs from other starts, with the log of all.
@@ -109,12 +116,12 @@ class SecondStart:
         ones = theta_of([np.eye(len(pattern)) for pattern in self.patterns], self.patterns)
         starts += [self._with_theta(self.begin, ones)]  # the start of other programs
         starts += [self._with_theta(self.begin, size * self.unit) for size in (LARGE, SMALL)]
-        for start in starts:
+        for start in (*starts, *self.further):
             other = self._descend(start)
             if other is None:
                 continue
-            lower = other.converged and other.objective < report.objective - LOWER
-            best = other if lower and acceptable(other) else report
+            lower = report.hopeless or other.objective < report.objective - LOWER
+            best = other if other.converged and lower and acceptable(other) else report
             points, values = other.fitlog_theta, other.fitlog_objective
             report = logged(report, best, points, values, other.evaluations)
         self.core.value_and_gradient(report.end)

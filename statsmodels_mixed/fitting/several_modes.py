@@ -9,7 +9,7 @@ from where it ends, and the best end is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +43,11 @@ LOWER = 1e-6
 
 
 def search_further(
-    core: CoreGeneralized, report: FitReport, ntheta: int, options: FitOptions
+    core: CoreGeneralized,
+    report: FitReport,
+    further: Sequence[Array],
+    ntheta: int,
+    options: FitOptions,
 ) -> FitReport:
     """Return the best end of a fit and of further searches.
 
@@ -52,6 +56,8 @@ def search_further(
     core : CoreGeneralized
         Solved at the end of the fit, as it is again afterwards.
     report : FitReport
+    further : sequence of ndarray
+        Starts besides those about the end.
     ntheta : int
         Theta comes first among the parameters.
     options : FitOptions
@@ -64,7 +70,7 @@ def search_further(
         best = _looked_around(core, report, ntheta)
         if not core.met_several_modes:
             return best
-    for start in _starts(report, ntheta):
+    for start in (*_starts(report, ntheta), *further):
         best = _better(core, best, start, options)
     for _ in range(ROUNDS):
         before = best.objective
@@ -115,8 +121,9 @@ def _better(core: CoreGeneralized, best: FitReport, start: Array, options: FitOp
         start = run.end
         run = replace(run, optimizer=options.optimizer)
         lower = run.objective < best.objective - LOWER
-        # The same end, of which more is known.
+        # The same end, of which more is known, or which is nearer.
         settled = run.objective <= best.objective + LOWER and run.converged > best.converged
-        chosen = run if lower or settled else best
+        settled |= run.objective <= best.objective and run.gradient_norm < best.gradient_norm
+        chosen = run if (lower or settled) and (best.hopeless or not run.hopeless) else best
         best = logged(best, chosen, run.fitlog_theta, run.fitlog_objective, run.evaluations)
     return best

@@ -1,0 +1,132 @@
+"""Which optimum of a generalized model is taken: where runs begin, and when one run is enough."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import family_rows
+from ..frame.design import Design
+from .approximation import Approximation
+from .covariance import factors_of, is_singular, theta_of
+from .edge_of_range import has_bounded_range, refuse_unreachable
+from .families import FamilySpec
+from .fresh_evaluation import checked_afresh
+from .optimize import FitOptions, FitReport, minimize
+from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
+from .several_modes import search_further
+from .warm_start import generalized_theta
+
+__all__ = ["best_optimum"]
+
+Array = NDArray[np.float64]
+Patterns = list[NDArray[np.bool_]]
+
+# This few rows may have several optima, above all where they may have several conditional modes, or
+# nodes without likelihood.
+FEW_ROWS = 100
+# Random effects that lower the objective by less than this may have a better optimum without
+# variance, or with another one.
+LITTLE_LOWER = 3.0
+# Newton steps of an ordinary likelihood are far fewer.
+VERY_MANY_EVALUATIONS = 60
+
+
+def best_optimum(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    begin: Array,
+    unit: float,
+    options: FitOptions,
+    *,
+    n_agq: int,
+    default_start: bool,
+) -> FitReport:
+    """Minimize from a start, and from others where the likelihood may have several optima.
+
+    Parameters
+    ----------
+    problem : Approximation
+        Solved at the end afterwards.
+    design : Design
+    spec : FamilySpec
+    begin : ndarray
+        Working parameters.
+    unit : float
+        Typical size of a change in the linear predictor.
+    options : FitOptions
+    n_agq : int
+    default_start : bool
+        Whether nobody asked for this start.
+
+    Returns
+    -------
+    FitReport
+
+    Raises
+    ------
+    DataError
+        If the objective cannot be evaluated at the end without the way there.
+    """
+    core, nt, rows = problem.core, problem.ntheta, len(design.y)
+    report = minimize(core, begin, options)
+    patterns = [block.pattern for block in design.blocks]
+    singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
+    hard = not report.converged or report.evaluations > VERY_MANY_EVALUATIONS
+    if not hard and rows <= FEW_ROWS:
+        hard = (
+            core.several_modes_possible
+            or (n_agq > 1 and has_bounded_range(spec))
+            or report.objective
+            > _without_random_effects(problem, design, spec, begin) - LITTLE_LOWER
+        )
+    local = hard or may_be_local(report, options, singular, rows)
+    if default_start and local and may_be_repeated(report, options, rows):
+        large = 2.0 * generalized_theta(core.design.coordinates, unit)
+        further = () if singular else _beside(report, begin, patterns)
+        second = SecondStart(core, options, large, patterns, begin, further=further)
+        report = second.improve(
+            report,
+            lambda other: (
+                checked_afresh(other, other.objective, core.fresh_value(other.end)).converged
+            ),
+        )
+        refuse_unreachable(core.value_and_gradient(report.end)[0], spec)
+    if core.several_modes_possible and not report.hopeless:
+        ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
+        report = search_further(core, report, [np.r_[ones, begin[nt:]]], nt, options)
+    return report
+
+
+def _without_random_effects(
+    problem: Approximation, design: Design, spec: FamilySpec, begin: Array
+) -> float:
+    """Return the objective of a start with theta = 0; NaN if it has no coefficients."""
+    if problem.fast:
+        return np.nan
+    eta = problem.basis.Q @ begin[problem.beta]
+    rows = family_rows(
+        spec.family,
+        spec.link,
+        design.y,
+        eta if design.offset is None else eta + design.offset,
+        weights=design.weights,
+        zeta=float(begin[-1]) if spec.has_dispersion else 0.0,
+        power=spec.power,
+        observed=spec.own,
+    )
+    return float(-2.0 * np.sum(rows["loglik"]))
+
+
+def _beside(report: FitReport, begin: Array, patterns: Patterns) -> tuple[Array, ...]:
+    """Return starts with the covariances of an end, and with those of lower rank."""
+    nt = int(sum(pattern.sum() for pattern in patterns))
+    theta = report.end[:nt]
+    starts = [np.r_[theta, begin[nt:]]]
+    factors = factors_of(theta, patterns)
+    if any(len(T) > 1 for T in factors):
+        for T in factors:
+            T[:, -1] *= NEAR_ZERO if len(T) > 1 else 1.0
+        starts.append(np.r_[theta_of(factors, patterns), report.end[nt:]])
+    return tuple(starts)
