@@ -99,6 +99,11 @@ class TruncatedNegativeBinomial(_Truncated):
 
     name = "truncated_negative_binomial"
 
+    def variance(self, mu: ArrayLike) -> Array:
+        """Return mu + mu^2 / phi, the variance before truncation."""
+        mu = np.asarray(mu, dtype=float)
+        return mu + mu**2 / self.dispersion
+
 
 class TruncatedNegativeBinomial1(_Truncated):
     """Negative binomial counts of type 1 without zeros: mu (1 + phi) before truncation.

@@ -7,13 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from patsy import NAAction, PatsyError, dmatrix
 
 from ..errors import (
     ConvergenceWarning,
-    DataError,
     FormulaError,
     OptionError,
     SingularFitWarning,
@@ -33,7 +30,9 @@ from ..fitting.row_parameters import (
     assemble,
     read_piece,
 )
+from ..frame.coding import CodedMatrix
 from ..frame.design import Design
+from ..frame.other_formulas import columns_of, read_formulas
 from .distributional_results import DistributionalResults
 from .generalized import GeneralizedLinearMixedModel
 from .option_names import FITTING, answering
@@ -76,19 +75,15 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
     """
 
     formulas: dict[str, str]
-    design_infos: dict[str, Any]
+    matrices: dict[str, CodedMatrix]
     _pieces: dict[str, tuple[Array, tuple[str, ...]]]
 
     def __init__(self, **kwargs: Any) -> None:
         raise OptionError("a model with several formulas is made by mixedglm2 or mixedordinal2.")
 
-    def _begin(self, formulas: dict[str, str], data: Any) -> Any:
+    def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
         self._set_parts(formulas)
-        if not formulas:
-            return data
-        # Rows are found again by their positions.
-        table = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
-        return table.reset_index(drop=table.index.names == [None])
+        return columns_of(formulas, data)
 
     def _set_parts(self, parts: dict[str, str]) -> None:
         """Check the formulas and give the family the zeros they stand for."""
@@ -124,21 +119,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
     def _own_options(self) -> dict[str, Any]:
         return {**super()._own_options(), **self.formulas}
 
-    def _finish_formulas(self, data: Any) -> None:
+    def _finish_formulas(self) -> None:
         """Evaluate the formulas for the rows of the model."""
-        self._pieces, self.design_infos = {}, {}
-        for name, text in self.formulas.items():
-            table = data.iloc[np.asarray(self.data.row_labels)]
-            try:
-                matrix = dmatrix(text, table, NA_action=NAAction(on_NA="raise"))
-            except (PatsyError, NameError) as error:
-                what = str(error).splitlines()[0].rstrip(".")
-                raise DataError(f"{name}= cannot be evaluated for all rows: {what}.") from error
-            X = np.ascontiguousarray(np.asarray(matrix, dtype=float))
-            if not np.isfinite(X).all():
-                raise DataError(f"{name}= has values that are infinite or missing.")
-            self._pieces[name] = X, tuple(matrix.design_info.column_names)
-            self.design_infos[name] = matrix.design_info
+        assert self.frame is not None
+        made = read_formulas(self.formulas, self.frame, self.given_contrasts)
+        self.matrices = {name: matrix for name, (matrix, _) in made.items()}
+        self._pieces = {name: (X, matrix.names) for name, (matrix, X) in made.items()}
         self._rows(self.kept_design())  # what is not identified is refused here
 
     @property

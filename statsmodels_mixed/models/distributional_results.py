@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from patsy import build_design_matrices
 from scipy.special import expit
 from scipy.stats import norm
 
-from ..errors import DataError, NotOfferedError, OptionError
+from ..errors import NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..frame.other_formulas import values_of
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
 from ..results.tables import Column, Table
+from ..saved import save_fit as _save_fit
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_marginal import emmeans as _emmeans
@@ -81,6 +82,8 @@ class DistributionalResults:
     (-1030.69, {'Intercept': 0.16, 'zi: Intercept': 0.59})
     """
 
+    # A fit that statsmodels puts no wrapper around; a file may hold it.
+    stands_alone: ClassVar[bool] = True
     # What functions for other fits say.
     _refusal: ClassVar[str] = (
         "this is not offered for models with formulas of zeros or dispersion, or of families with "
@@ -355,11 +358,10 @@ class DistributionalResults:
     def _outer(self, data: Any, n: int) -> Array:
         """Return the parameters of new rows."""
         out = np.tile(self.estimates.outer[0], (n, 1))
-        for name, info in self.model.design_infos.items():
-            try:
-                X = np.asarray(build_design_matrices([info], data)[0], dtype=float)
-            except Exception as error:  # patsy lets through what evaluating a term raises
-                raise DataError(f"{name}= cannot be evaluated for the new rows.") from error
+        frame = self.model.frame
+        assert frame is not None
+        for name, matrix in self.model.matrices.items():
+            X = values_of(name, matrix, data, frame)
             label, place, sign = self.model._place_of(name)
             coefficients = self.params[[each for each in self._names if each.startswith(label)]]
             out[:, place] = sign * (X @ np.asarray(coefficients))
@@ -391,6 +393,10 @@ class DistributionalResults:
 
     simulate = _simulate
     simulated_residuals = _simulated_residuals
+
+    # Storage.
+
+    to_dir = _save_fit
 
     # Display.
 

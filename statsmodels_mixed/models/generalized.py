@@ -232,7 +232,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         if formulas or model.spec.parted:
             model = cls._with_formulas.__new__(cls._with_formulas)
             model._set_family(family, link, exposure)
-        data = model._begin(formulas, data)
+        columns = model._begin(formulas, data)
         made = model._from_formula(
             formula,
             data,
@@ -247,8 +247,9 @@ class GeneralizedLinearMixedModel(MixedModel):
             missing=missing,
             eval_env=eval_env,
             functions=functions,
+            columns=columns,
         )
-        made._finish_formulas(data)
+        made._finish_formulas()
         return made
 
     def _set_family(self, family: Any, link: Any, exposure: Any) -> None:
@@ -263,12 +264,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         self.family = copy.deepcopy(family)
         self.link = self.family.link
 
-    def _begin(self, formulas: dict[str, str], data: Any) -> Any:
-        """Return the table to read; models with more formulas look at these first."""
-        return data
+    def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
+        """Return the columns that formulas other than that of the mean need."""
+        return []
 
-    def _finish_formulas(self, data: Any) -> None:
-        """Read formulas other than that of the mean, which this kind of model has not."""
+    def _finish_formulas(self) -> None:
+        """Read these formulas, which this kind of model has not."""
 
     def _own_options(self) -> dict[str, Any]:
         return {"family": self.family}

@@ -137,7 +137,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
             eval_env=eval_env,
             functions=functions,
         )
-        made._finish_formulas(data)
+        made._finish_formulas()
         return made
 
     def _own_options(self) -> dict[str, Any]:

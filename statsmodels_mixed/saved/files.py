@@ -82,7 +82,8 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
     ...     print(statsmodels_mixed.open(folder).params.equals(fit.params))
     True
     """
-    result = unwrap(result, correlated=True)
+    if not getattr(type(result), "stands_alone", False):
+        result = unwrap(result, correlated=True)
     place = Path(path)
     if place.exists() and not _is_replaceable(place):
         raise OptionError(f"{os.fspath(path)!r} exists and is no saved fit: give another path.")
@@ -209,6 +210,8 @@ def _read(content: dict[str, bytes], shown: str) -> Any:
         with pa.ipc.open_file(content["arrays.arrow"]) as file:
             arrays = Arrays.read(file.read_all())
         result = Reader(tree["objects"], arrays).decode(tree["root"])
+        if getattr(type(result), "stands_alone", False):
+            return result
         whole = isinstance(result, MixedModelResults)
         return result.wrapper(result) if whole else None
     except DataError as error:
