@@ -22,13 +22,13 @@ from ..results.notes import facts
 from ..results.row_labels import by_row
 from ..results.summary import coefficient_table, header_table, title
 from ..standard_errors.residual_choice import choose_residual, refer_residual
-from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from .linear_results import LinearMixedModelResultsWrapper
 from .residual_clusters import independent_clusters
+from .residual_predictions import ResidualPredictions
 from .residual_quantities import ResidualQuantities
 from .residual_summary import covariance_facts, covariance_table
 
 if TYPE_CHECKING:
-    from ..prediction.results import MixedPrediction
     from .residual import ResidualCovarianceModel
 
 __all__ = ["ResidualCovarianceResults", "ResidualCovarianceResultsWrapper"]
@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 KINDS = ("response", "marginal", "pearson", "normalized")
 
 
-class ResidualCovarianceResults(ResidualQuantities, LinearMixedModelResults):
+class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
     """The result of fitting a `ResidualCovarianceModel`.
 
     Parameters
@@ -158,47 +158,6 @@ class ResidualCovarianceResults(ResidualQuantities, LinearMixedModelResults):
             problem = ResidualProblem(self.kept_design(), estimates.cells)
             values = normalized_rows(problem, estimates.x, values)
         return by_row(self, values, f"{kind} residual")
-
-    def get_prediction(self, exog: Any = None, transform: bool = True, **options: Any) -> Any:
-        """Predict with standard errors of means, from the fixed part.
-
-        Parameters
-        ----------
-        exog, transform, **options
-            As for `LinearMixedModelResults.get_prediction`.
-
-        Returns
-        -------
-        MixedPrediction
-            With `predicted_mean`, `se_mean` and `conf_int()`. There are no intervals for new
-            responses, whose variance depends on where they are.
-
-        Raises
-        ------
-        OptionError
-            If random effects are to be added, of which the joint uncertainty is not computed.
-
-        See Also
-        --------
-        ResidualCovarianceResults.residual_covariance
-
-        Examples
-        --------
-        >>> sleep = datasets.load("sleepstudy")
-        >>> fit = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)").fit()
-        >>> fit.get_prediction({"days": [0.0]}).predicted_mean.round(1)
-        array([253.7])
-        """
-        if options.get("re", False) is not False:
-            raise OptionError(
-                "standard errors of predictions with random effects are not offered for models "
-                "with residual= or dispersion=: predict(re=True) gives the predictions."
-            )
-        made: MixedPrediction = super().get_prediction(exog, transform, **options)
-        made.new = (
-            "the variance of a new residual depends on where it is: residual_covariance has it"
-        )
-        return made
 
     # Inference.
 

@@ -1,0 +1,215 @@
+"""New rows in the covariance of the residuals: their subjects, and places seen or not.
+
+A place that no row of the fit has takes its covariances with the others from the structure, where
+it has them everywhere (correlations by time or distance); other structures know those they saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..formula.parse import variables
+from ..formula.residual import DispersionTerm
+from ..frame.factors import Labels, read_value
+from .cells import EXCHANGEABLE, Cells
+from .covariance import ResponseCovariance
+from .dispersion import dispersion_matrix
+
+__all__ = ["NewPlaces", "log_deviations", "new_places"]
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.intp]
+Columns = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class NewPlaces:
+    """Where new rows are.
+
+    Parameters
+    ----------
+    subject : ndarray of int, shape (m,)
+        Number of the subject in the fit; -1 for one that it has not seen.
+    cross : ndarray, shape (m, K)
+        Covariances of the residual with residuals of the same subject at all places of the fit.
+    variance : ndarray, shape (m,)
+        Variance of the residual; both before dispersion and weights.
+    """
+
+    subject: Positions
+    cross: Array
+    variance: Array
+
+
+def _keys(names: tuple[str, ...], columns: Columns) -> list[tuple[Any, ...]]:
+    """Return the values of some columns in each row: labels, or numbers."""
+    parts = []
+    for name in names:
+        value = read_value(columns[name])
+        if isinstance(value, Labels):
+            parts.append(value.levels.take(value.codes).tolist())
+        else:
+            parts.append(np.asarray(value[:, 0], dtype=float).tolist())
+    return list(zip(*parts, strict=True))
+
+
+def new_places(
+    cells: Cells, model: ResponseCovariance, x: Array, old: Columns, new: Columns, m: int
+) -> NewPlaces:
+    """Find new rows among the subjects and places of a fit.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of the rows of the fit.
+    model : ResponseCovariance
+    x : ndarray
+        Coordinates of the covariance parameters.
+    old, new : mapping
+        The columns that the residual's term names, of the rows of the fit and of new ones.
+    m : int
+        Number of new rows.
+
+    Raises
+    ------
+    DataError
+        If the structure has no covariances for a place.
+    """
+    term, sigma = cells.term, model.at(x).sigma
+    if term is None:
+        return NewPlaces(np.full(m, -1), np.zeros((m, model.places)), np.full(m, sigma[0, 0]))
+    subject = np.zeros(m, dtype=np.intp)
+    if term.subject:
+        seen = dict(zip(_keys(term.subject, old), cells.subject.tolist(), strict=True))
+        subject = np.array([seen.get(key, -1) for key in _keys(term.subject, new)], dtype=np.intp)
+    stratum = np.zeros(m, dtype=np.intp)
+    if term.by is not None:
+        known = {label: i for i, label in enumerate(cells.strata)}
+        labels = [key[0] for key in _keys((term.by,), new)]
+        for label in labels:
+            if label not in known:
+                raise DataError(
+                    f"{term.text}: {term.by} has no {label!r} in the data of the model."
+                )
+        stratum = np.array([known[label] for label in labels], dtype=np.intp)
+    cross, variance = np.zeros((m, model.places)), np.zeros(m)
+    for i, part in enumerate(model.residuals):
+        rows = np.flatnonzero(stratum == i)
+        if not len(rows):
+            continue
+        phi = part.free.phi(x[part.parameters])
+        inside = (cells.place >= part.columns.start) & (cells.place < part.columns.stop)
+        whole, at = _covariances(
+            cells, part.free.structure, phi, inside, part.columns, old, new, rows
+        )
+        k = part.columns.stop - part.columns.start
+        cross[rows, part.columns] = whole[at, :k]
+        variance[rows] = np.diag(whole)[at]
+    return NewPlaces(subject, cross, variance)
+
+
+def _covariances(
+    cells: Cells,
+    structure: Any,
+    phi: Array,
+    inside: NDArray[np.bool_],
+    columns: slice,
+    old: Columns,
+    new: Columns,
+    rows: Positions,
+) -> tuple[Array, Positions]:
+    """Return Sigma of the places of a stratum and of new ones, and where the new rows are."""
+    term, k = cells.term, structure.k
+    assert term is not None
+    if not term.places:  # rows without places are all alike, and a new one is another
+        joined = structure.bind([str(i) for i in range(k + 1)])
+        return np.asarray(joined.sigma(phi)), np.full(len(rows), k, dtype=np.intp)
+    first = np.full(k, -1, dtype=np.intp)
+    where = np.flatnonzero(inside)
+    first[cells.place[where][::-1] - columns.start] = where[::-1]
+    kept, keys = _keys(term.places, old), _keys(term.places, new)
+    known = {kept[row]: i for i, row in enumerate(first)}
+    wanted = [keys[row] for row in rows]
+    unseen = list(dict.fromkeys(key for key in wanted if key not in known))
+    whole = np.asarray(structure.sigma(phi))
+    if unseen:
+        name = f"{' & '.join(term.places)} {', '.join(map(str, unseen[0]))}"
+        values = np.array([kept[row] for row in first], dtype=object)
+        positions = _positions(structure, values, unseen)
+        if positions is None and term.kind not in EXCHANGEABLE:
+            raise DataError(f"{term.text} has no {name} in the data of the model.")
+        try:
+            if positions is None:
+                joined = structure.bind([str(i) for i in range(k + len(unseen))])
+            else:
+                joined = structure.at(np.concatenate([structure.positions, positions]))
+        except OptionError as error:
+            raise DataError(
+                f"{term.text} has no {name} in the data of the model: {error}"
+            ) from error
+        whole = np.asarray(joined.sigma(phi), dtype=float)
+        if not np.isfinite(whole).all():
+            raise DataError(f"{term.text} has no covariances at {name}.")
+    known |= {key: k + i for i, key in enumerate(unseen)}
+    return whole, np.array([known[key] for key in wanted], dtype=np.intp)
+
+
+def _positions(structure: Any, values: Any, unseen: list[tuple[Any, ...]]) -> Array | None:
+    """Return positions of unseen places as the structure counts them; None if it cannot."""
+    numeric = all(isinstance(value, float) for key in unseen for value in key)
+    if structure.needs not in ("coordinates", "steps") or not numeric:
+        return None
+    there, positions = np.asarray(values, dtype=float), structure.positions
+    wanted = np.array(unseen, dtype=float)
+    if structure.needs == "coordinates":
+        return wanted
+    low, high = int(np.argmin(there[:, 0])), int(np.argmax(there[:, 0]))
+    steps = float(positions[high, 0] - positions[low, 0])
+    size = (there[high, 0] - there[low, 0]) / steps if steps else 1.0
+    return np.asarray((wanted - there[low]) / size + positions[low])
+
+
+def log_deviations(
+    term: DispersionTerm | None,
+    names: tuple[str, ...],
+    gamma: Array,
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+) -> Array:
+    """Return log of what the standard deviations of new residuals are multiplied by.
+
+    Parameters
+    ----------
+    term : DispersionTerm or None
+    names : tuple of str, length d
+        Those of the columns of a formula.
+    gamma : ndarray, shape (d,)
+    old, new : DataFrame
+        The columns of the rows of the fit, whose levels are those of the formula, and new rows.
+    """
+    if term is None:
+        return np.zeros(len(new))
+    if term.kind == "formula":
+        unseen = f"dispersion={term.text!r} has levels that the fit has not seen."
+        columns, like = list(variables(term.code)), {}
+        for name in columns:
+            dtype = old[name].dtype
+            if isinstance(dtype, pd.CategoricalDtype):
+                codes = dtype.categories.get_indexer(pd.Index(new[name].astype(object)))
+                if (codes < 0).any():
+                    raise DataError(unseen)
+                like[name] = pd.Categorical.from_codes(codes, dtype=dtype)
+        both = pd.concat([old[columns], new[columns].assign(**like)], ignore_index=True)
+        values, found = dispersion_matrix(term, both)
+        if found != names:
+            raise DataError(unseen)
+        return np.asarray(values[len(old) :] @ gamma)
+    x = np.asarray(new[term.code], dtype=float)
+    return np.asarray((np.log(np.abs(x)) if term.kind == "power" else x) * gamma[0])
