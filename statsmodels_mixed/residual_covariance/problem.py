@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,10 +194,6 @@ class ResidualProblem:
             x = np.concatenate([each[min(i, len(each) - 1)] for each in every] + [gamma])
             out.append(x)
         return out
-
-    def rows_of(self, values: Any) -> Array:
-        """Return what belongs to unweighted rows of what belongs to weighted ones."""
-        return np.asarray(values if self.roots is None else values / self.roots)
 
 
 def _first_gamma(U: Array, r: Array) -> Array:

@@ -120,10 +120,6 @@ class Unconstrained:
         """Return dphi / dx, shape (m, m)."""
         return np.diag(self.coordinates.slopes(x)[0])
 
-    def natural_jacobian(self, x: ArrayLike) -> Array:
-        """Return the derivatives of what is reported with respect to x."""
-        return self.structure.natural(self.phi(x)).jacobian @ self.jacobian(x)
-
     def rescaled(self, x: ArrayLike, factor: float) -> Array:
         """Return the coordinates of the same with standard deviations multiplied by a factor."""
         out = np.array(x, dtype=float)
