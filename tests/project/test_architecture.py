@@ -303,6 +303,22 @@ def test_every_package_is_installed():
     assert listed - {"statsmodels_mixed._data"} == expected
 
 
+def test_the_page_on_architecture_lists_the_rooms_from_top_to_bottom():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## The rooms")
+    listed = re.findall(r"^\| `(\w+)/?` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert listed == list(reversed(ROOMS))
+
+
+def test_names_beside_files_on_the_page_are_in_the_files():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`,? \(?`(\w+)`", page)
+    assert len(named) > 8
+    for file, name in named:
+        text = (PACKAGE / file).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(def|class) {name}\b", text, re.MULTILINE), f"{file}: {name}"
+
+
 def test_tests_are_in_the_rooms_they_test():
     tests = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
     assert len(tests) > 100
