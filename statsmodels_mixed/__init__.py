@@ -18,46 +18,98 @@
 from __future__ import annotations
 
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
-import statsmodels.formula.api as _smf
+from .later import attributes
+from .registers import register
 
-from . import datasets, errors, families, inference
-from .errors import (
-    ConvergenceWarning,
-    DataError,
-    FormulaError,
-    IdentificationWarning,
-    MixedModelError,
-    MixedModelWarning,
-    OptionError,
-    RankWarning,
-    SeparationWarning,
-    SingularFitWarning,
-)
-from .fitting.family_names import Bernoulli
-from .fitting.optimize import FitOptions, FitReport
-from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
-from .formula.parse import parse
-from .formula.terms import MixedFormula
-from .meta_analysis import MetaAnalysis, meta
-from .models.distributional import DistributionalMixedModel
-from .models.distributional_results import DistributionalResults
-from .models.generalized import GeneralizedLinearMixedModel
-from .models.generalized_results import (
-    GeneralizedLinearMixedModelResults,
-    GeneralizedLinearMixedModelResultsWrapper,
-)
-from .models.linear import LinearMixedModel
-from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .models.ordinal import OrdinalMixedModel
-from .models.other_tables import register_tables as _register_tables
-from .models.residual import ResidualCovarianceModel
-from .models.residual_results import (
-    ResidualCovarianceResults,
-    ResidualCovarianceResultsWrapper,
-)
-from .results.varcorr import VarCorr
-from .saved import open_fit
+if TYPE_CHECKING:
+    from . import datasets, errors, families, inference
+    from .errors import (
+        ConvergenceWarning,
+        DataError,
+        FormulaError,
+        IdentificationWarning,
+        MixedModelError,
+        MixedModelWarning,
+        OptionError,
+        RankWarning,
+        SeparationWarning,
+        SingularFitWarning,
+    )
+    from .fitting.family_names import Bernoulli
+    from .fitting.optimize import FitOptions, FitReport
+    from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
+    from .formula.parse import parse
+    from .formula.terms import MixedFormula
+    from .meta_analysis.meta import meta
+    from .meta_analysis.results import MetaAnalysis
+    from .models.distributional import DistributionalMixedModel
+    from .models.distributional_results import DistributionalResults
+    from .models.generalized import GeneralizedLinearMixedModel
+    from .models.generalized_results import (
+        GeneralizedLinearMixedModelResults,
+        GeneralizedLinearMixedModelResultsWrapper,
+    )
+    from .models.linear import LinearMixedModel
+    from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+    from .models.ordinal import OrdinalMixedModel, mixedordinal2
+    from .models.residual import ResidualCovarianceModel
+    from .models.residual_results import (
+        ResidualCovarianceResults,
+        ResidualCovarianceResultsWrapper,
+    )
+    from .results.varcorr import VarCorr
+    from .saved import open_fit as open  # noqa: F401 - not in __all__, it would hide Python's own
+
+    mixedlm2 = LinearMixedModel.from_formula
+    mixedglm2 = GeneralizedLinearMixedModel.from_formula
+else:
+    __getattr__, __dir__ = attributes(
+        __name__,
+        "datasets:",
+        "errors:",
+        "families:",
+        "inference:",
+        "errors:ConvergenceWarning",
+        "errors:DataError",
+        "errors:FormulaError",
+        "errors:IdentificationWarning",
+        "errors:MixedModelError",
+        "errors:MixedModelWarning",
+        "errors:OptionError",
+        "errors:RankWarning",
+        "errors:SeparationWarning",
+        "errors:SingularFitWarning",
+        "fitting.family_names:Bernoulli",
+        "fitting.optimize:FitOptions",
+        "fitting.optimize:FitReport",
+        "formula.compose:FormulaTerm",
+        "formula.compose:fulldummy",
+        "formula.compose:term",
+        "formula.compose:zerocorr",
+        "formula.parse:parse",
+        "formula.terms:MixedFormula",
+        "meta_analysis.results:MetaAnalysis",
+        "meta_analysis.meta:meta",
+        "models.distributional:DistributionalMixedModel",
+        "models.distributional_results:DistributionalResults",
+        "models.generalized:GeneralizedLinearMixedModel",
+        "models.generalized_results:GeneralizedLinearMixedModelResults",
+        "models.generalized_results:GeneralizedLinearMixedModelResultsWrapper",
+        "models.linear:LinearMixedModel",
+        "models.linear_results:LinearMixedModelResults",
+        "models.linear_results:LinearMixedModelResultsWrapper",
+        "models.ordinal:OrdinalMixedModel",
+        "models.ordinal:mixedordinal2",
+        "models.residual:ResidualCovarianceModel",
+        "models.residual_results:ResidualCovarianceResults",
+        "models.residual_results:ResidualCovarianceResultsWrapper",
+        "results.varcorr:VarCorr",
+        open="saved:open_fit",
+        mixedlm2="models.linear:LinearMixedModel.from_formula",
+        mixedglm2="models.generalized:GeneralizedLinearMixedModel.from_formula",
+    )
 
 __all__ = [
     "Bernoulli",
@@ -106,25 +158,4 @@ __all__ = [
 
 __version__ = _version("statsmodels_mixed")
 
-mixedlm2 = LinearMixedModel.from_formula
-mixedglm2 = GeneralizedLinearMixedModel.from_formula
-mixedordinal2 = OrdinalMixedModel.from_formula
-
-# Not in __all__, where it would hide Python's own.
-open = open_fit
-
-
-def _register() -> None:
-    """Add the constructors to statsmodels' formula interface, which has no hook for it."""
-    for name, constructor in (
-        ("mixedlm2", mixedlm2),
-        ("mixedglm2", mixedglm2),
-        ("mixedordinal2", mixedordinal2),
-    ):
-        setattr(_smf, name, constructor)
-        if name not in _smf.__all__:
-            _smf.__all__.append(name)
-
-
-_register()
-_register_tables()
+register()

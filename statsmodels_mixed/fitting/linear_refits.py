@@ -9,8 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core as core
-from .._core import CoreWorkspace
+from .._core import CoreFits, CoreWorkspace
 from ..frame.design import Design
 from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
@@ -24,9 +23,7 @@ __all__ = ["LinearRefits"]
 Array = NDArray[np.float64]
 
 
-def _fit_each(
-    workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag
-) -> core.CoreFits:
+def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> CoreFits:
     """Fit a linear model to responses, shape (m, n), until the flag is set."""
     return workspace.refit(responses, start, stop, FitOptions())
 
@@ -80,7 +77,7 @@ class LinearRefits:
 
         return fit
 
-    def _fits(self, fits: core.CoreFits) -> Fits:
+    def _fits(self, fits: CoreFits) -> Fits:
         """Carry fits back to the units of the data."""
         y_scale, R = self._products.y_scale, self.basis.inverse
         value, pwrss, dof, decrement, min_eigenvalue, _ = fits.facts.T

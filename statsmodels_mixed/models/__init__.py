@@ -1,6 +1,3 @@
 """The models statsmodels users construct."""
 
-from .generalized import GeneralizedLinearMixedModel
-from .linear import LinearMixedModel
-
-__all__ = ["GeneralizedLinearMixedModel", "LinearMixedModel"]
+__all__: list[str] = []

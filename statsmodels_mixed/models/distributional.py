@@ -52,7 +52,7 @@ _INVERSE = ("negative_binomial", "truncated_negative_binomial", "gamma")
 _FAR = 30.0
 
 
-class DistributionalMixedModel(GeneralizedLinearMixedModel, with_formulas=True):
+class DistributionalMixedModel(GeneralizedLinearMixedModel):
     """A generalized linear mixed model with formulas for zeros or for the dispersion.
 
     Made by `mixedglm2` where `zero_inflation`, `hurdle` or `dispersion` is given, or the family

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from ..fitting.response import prepare_response
 from ..formula.terms import MixedFormula
 from ..frame.design import Design, check_groupings
 from ..frame.table import as_numbers
+from ..later import load
 from ..prediction.predict import mean_of
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
@@ -100,13 +101,6 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     _labels = True
     _title = "Generalized linear mixed model"
-    # The kind of models with formulas for zeros or dispersion, which registers itself.
-    _with_formulas: ClassVar[type[GeneralizedLinearMixedModel]]
-
-    def __init_subclass__(cls, *, with_formulas: bool = False, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if with_formulas:
-            GeneralizedLinearMixedModel._with_formulas = cls
 
     @answering(MAKING)
     def __init__(
@@ -230,7 +224,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         model = cls.__new__(cls)
         model._set_family(family, link, exposure)
         if formulas or model.spec.parted:
-            model = cls._with_formulas.__new__(cls._with_formulas)
+            kind = load("models.distributional:DistributionalMixedModel")
+            model = kind.__new__(kind)
             model._set_family(family, link, exposure)
         columns = model._begin(formulas, data)
         made = model._from_formula(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,12 +27,15 @@ from ..frame.design import (
     check_random_columns,
 )
 from ..frame.table import as_numbers
+from ..later import load
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .base import MixedModel
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .option_names import FITTING, MAKING, answering
-from .residual import ResidualCovarianceModel
+
+if TYPE_CHECKING:
+    from .residual import ResidualCovarianceModel
 
 __all__ = ["LinearMixedModel"]
 
@@ -202,7 +205,8 @@ class LinearMixedModel(MixedModel):
                 )
             if isinstance(eval_env, int) and eval_env >= 0:
                 eval_env = EvalEnvironment.capture(eval_env, reference=2)
-            return ResidualCovarianceModel.from_formula(
+            kind: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
+            return kind.from_formula(
                 formula,
                 data,
                 groups,

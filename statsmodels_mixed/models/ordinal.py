@@ -18,7 +18,7 @@ from .distributional import DistributionalMixedModel
 from .option_names import MAKING, answering
 from .statsmodels_data import FixedRows
 
-__all__ = ["OrdinalMixedModel"]
+__all__ = ["OrdinalMixedModel", "mixedordinal2"]
 
 Array = NDArray[np.float64]
 
@@ -176,3 +176,6 @@ class OrdinalMixedModel(DistributionalMixedModel):
         inner = np.asarray(self.link.inverse((J @ kappa)[None, :] - eta[:, None]), dtype=float)
         ends = np.ones((len(eta), 1))
         return np.diff(np.hstack([0.0 * ends, inner, ends]), axis=1)
+
+
+mixedordinal2 = OrdinalMixedModel.from_formula

@@ -1,68 +1,21 @@
 """Mixed models in tables of other packages: stargazer, maketables and so pyfixest's etable.
 
-Both keep a register of the classes that they can read, and neither has entry points. They are
-entered when they are imported, before this package or after it; it does not import them itself.
+Both keep a register of the classes that they can read. `registers` says when results are entered.
 """
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.util
-import sys
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from ..results.base import MixedModelResultsWrapper, unwrap
 from ..results.table_lines import table_lines
 
-__all__ = ["register_tables"]
+__all__ = ["enter_maketables", "enter_stargazer"]
 
 
-def register_tables() -> None:
-    """Enter the results of mixed models when other packages are imported, or now."""
-    waiting: dict[str, Callable[[], None]] = {}
-    for name, enter in (("stargazer.stargazer", _stargazer), ("maketables", _maketables)):
-        if name in sys.modules:
-            enter()
-        else:
-            waiting[name] = enter
-    if waiting:
-        sys.meta_path.insert(0, _Waiting(waiting))
-
-
-class _Waiting(importlib.abc.MetaPathFinder):
-    """Calls a function once a module has been imported.
-
-    Parameters
-    ----------
-    waiting : dict of str to callable
-        By name of the module.
-    """
-
-    def __init__(self, waiting: dict[str, Callable[[], None]]) -> None:
-        self.waiting = waiting
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        """Find the module as Python does, and note what to do after its code has run."""
-        enter = self.waiting.pop(name, None)
-        if enter is None:
-            return None
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        loader: Any = spec.loader
-        execute = loader.exec_module
-
-        def executed(module: Any) -> None:
-            execute(module)
-            enter()
-
-        loader.exec_module = executed
-        return spec
-
-
-def _stargazer() -> None:
+def enter_stargazer() -> None:
+    """Enter the results of mixed models in the register of stargazer."""
     extract_model_data = import_module("stargazer.translators.statsmodels").extract_model_data
 
     def extract(model: Any) -> dict[str, Any]:
@@ -78,7 +31,8 @@ def _stargazer() -> None:
     import_module("stargazer.translators").register_class(MixedModelResultsWrapper, extract)
 
 
-def _maketables() -> None:
+def enter_maketables() -> None:
+    """Enter the results of mixed models in the register of maketables."""
     extractors: Any = import_module("maketables.extractors")
 
     class MixedModelExtractor(extractors.StatsmodelsExtractor):  # type: ignore[misc]

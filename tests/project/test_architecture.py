@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -19,6 +21,7 @@ import cffi
 import pytest
 
 from statsmodels_mixed._core import _smm
+from statsmodels_mixed.later import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "statsmodels_mixed"
@@ -27,6 +30,7 @@ C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src"
 
 # A room imports only from the rooms named before it. Within a room imports form no circle.
 ROOMS = (
+    "later",
     "errors",
     "_core",
     "structures",
@@ -52,6 +56,7 @@ ROOMS = (
     "inference",
     "families",
     "datasets",
+    "registers",
     "__init__",
     "__main__",
 )
@@ -65,6 +70,25 @@ CROSSING = {
     "project",
     "properties",
     "published",
+}
+
+
+# What a fit and its summary may load. Each module takes about a millisecond.
+MODULES_OF_A_FIT = 190
+ROOMS_AFTER_A_FIT = {
+    "plots",
+    "profile",
+    "comparison",
+    "marginal",
+    "simulation",
+    "bootstrap",
+    "diagnostics",
+    "tidy",
+    "saved",
+    "meta_analysis",
+    "inference",
+    "families",
+    "residual_covariance",
 }
 
 
@@ -156,6 +180,31 @@ def imports() -> tuple[Import, ...]:
     return tuple(found)
 
 
+@cache
+def named_places() -> tuple[Import, ...]:
+    """What is loaded later (see `later`): places such as ``"comparison.drop1:ranova"``."""
+    found = []
+    for module in modules():
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value)):
+                target = node.value.partition(":")[0]
+                if target in modules() or f"{target}.__init__" in modules():
+                    found.append(Import(module, node.lineno, target, True, False))
+    return tuple(found)
+
+
+def seen_by_types(tree: ast.Module) -> set[str]:
+    """Places that are imported under ``if TYPE_CHECKING:``."""
+    return {
+        f"{node.module or alias.name}:{alias.name if node.module else ''}"
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 # Python.
 
 
@@ -168,7 +217,7 @@ def test_imports_run_downhill():
     order = {name: at for at, name in enumerate(ROOMS)}
     upward = [
         str(one)
-        for one in imports()
+        for one in (*imports(), *named_places())
         if not one.for_types_only
         and order.get(room(one.target), -1) > order.get(room(one.importer), len(ROOMS))
     ]
@@ -203,7 +252,57 @@ def test_imports_of_a_module_are_seen():
 
 
 def test_no_module_of_this_package_is_imported_late():
+    # But through `later`, by place.
     assert [str(one) for one in imports() if one.late] == []
+
+
+@pytest.mark.parametrize("module", sorted({one.importer for one in named_places()}))
+def test_places_to_load_later_exist(module):
+    places = [
+        node.value
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value))
+    ]
+    for place in places:
+        assert load(place) is not None
+
+
+@pytest.mark.parametrize("module", ["__init__", "inference.__init__", "models.methods"])
+def test_types_see_what_is_loaded_later(module):
+    tree = tree_of(module)
+    places = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value))
+    }
+    # Constructors are methods of classes, which types see as such.
+    assert {place for place in places if not place.endswith(".from_formula")} <= seen_by_types(tree)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Modules of this package that a new process has loaded after some code."""
+    shown = "print(*(name for name in __import__('sys').modules if 'statsmodels_mixed' in name))"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{shown}"], check=True, capture_output=True, text=True
+    )
+    return set(run.stdout.split())
+
+
+def test_the_import_loads_almost_nothing():
+    # A module costs about a millisecond.
+    assert len(loaded_by("import statsmodels_mixed")) <= 4
+
+
+def test_a_first_fit_loads_what_a_fit_needs():
+    fit = """
+import statsmodels.formula.api as smf, statsmodels_mixed
+data = statsmodels_mixed.datasets.load("sleepstudy")
+smf.mixedlm2("reaction ~ days + (days | subj)", data).fit().summary()
+"""
+    loaded = loaded_by(fit)
+    assert len(loaded) <= MODULES_OF_A_FIT
+    rooms = {name.split(".")[1] for name in loaded if "." in name}
+    assert rooms.isdisjoint(ROOMS_AFTER_A_FIT)
 
 
 def asked_for_kinds(tree: ast.Module) -> list[int]:
@@ -270,6 +369,14 @@ def test_nothing_is_printed():
     assert calls == []
 
 
+def _definitions(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements of a module; what types see of a module that loads its names later, too."""
+    yield from tree.body
+    for block in tree.body:
+        if isinstance(block, ast.If) and "__getattr__" in ast.unparse(block.orelse or []):
+            yield from block.body
+
+
 @pytest.mark.parametrize("module", modules())
 def test_public_names_of_a_module_exist(module):
     tree = tree_of(module)
@@ -284,7 +391,7 @@ def test_public_names_of_a_module_exist(module):
     )
     assert listed is not None, "every module says what it offers"
     defined = set()
-    for node in tree.body:
+    for node in _definitions(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             defined |= {alias.asname or room(alias.name) for alias in node.names}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
