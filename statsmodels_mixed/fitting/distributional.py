@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreGeneralized, one_blas_thread, row_derivatives
+from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivatives
 from ..errors import CoreError, DataError
 from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
@@ -20,7 +20,7 @@ from .quadrature import gauss_hermite
 from .row_parameters import RowParameters
 from .warm_start import generalized_theta
 
-__all__ = ["DistributionalEstimates", "fit_distributional"]
+__all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,8 @@ _SHRINKAGES = 6
 _DIFFERENCE = 1e-4
 # Curvature of a parameter that data say nothing of, relative to the largest.
 _FLAT = 1e-10
+# Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
+_NO_INFORMATION = 1e-4
 # Evaluations after which a decrease that small is one towards a boundary.
 _PATIENCE = 600
 _NOTHING = 3e-9
@@ -98,19 +100,7 @@ def fit_distributional(
     check_options(design, n_agq, "observed")
     with one_blas_thread():
         structure = structure or generalized_structure(design)
-        core = CoreGeneralized(
-            structure.core,
-            spec.family,
-            spec.link,
-            design.y,
-            weights=design.weights,
-            offset=design.offset,
-            power=spec.power,
-            observed=True,
-        )
-        if rows.names:
-            core.set_sides(rows.X, rows.constant, rows.zeros)
-        core.set_approximation(False, *gauss_hermite(int(n_agq)))
+        core = model_of_rows(structure.core, design, spec, rows, n_agq)
         unit = _unit(design, spec, rows, structure.basis.Q @ gamma)
         core.set_unit(unit)
     problem = Approximation(core, structure.basis, core.design.ntheta, False)
@@ -134,6 +124,37 @@ def fit_distributional(
             f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
             f"simpler model ({str(error).rstrip('.')})."
         ) from error
+
+
+def model_of_rows(
+    made: CoreDesign, design: Design, spec: FamilySpec, rows: RowParameters, n_agq: int
+) -> CoreGeneralized:
+    """Prepare the likelihood of rows with their parameters, for evaluation.
+
+    Parameters
+    ----------
+    made : CoreDesign
+        The design in its working basis.
+    design : Design
+    spec : FamilySpec
+    rows : RowParameters
+    n_agq : int
+        Points of quadrature.
+    """
+    core = CoreGeneralized(
+        made,
+        spec.family,
+        spec.link,
+        design.y,
+        weights=design.weights,
+        offset=design.offset,
+        power=spec.power,
+        observed=True,
+    )
+    if rows.names:
+        core.set_sides(rows.X, rows.constant, rows.zeros)
+    core.set_approximation(False, *gauss_hermite(int(n_agq)))
+    return core
 
 
 def _minimize(core: CoreGeneralized, begin: Array, options: FitOptions) -> FitReport:
@@ -193,12 +214,14 @@ def _read(
     solution = core.solution()
     rank = len(basis.columns)
     regular = all(np.all(np.diag(T) != 0) for T in factors)
-    covariance = _covariance(core, end, regular)
+    covariance, lost = _covariance(core, end, regular, ntheta + rank)
     kappa = report.end[ntheta + rank :]
     change = np.eye(len(end))
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
     change[ntheta + rank :, ntheta + rank :] = rows.back
     covariance = change @ covariance @ change.T
+    unknown = (np.abs(change @ lost) > 1e-6 * np.max(np.abs(change), initial=1.0)).any(axis=1)
+    covariance[unknown] = covariance[:, unknown] = np.nan
     middle = slice(ntheta, ntheta + rank)
     linear = basis.Q @ solution.beta
     if design.offset is not None:
@@ -234,8 +257,14 @@ def _read(
     return DistributionalEstimates(conditional, rows.back @ kappa, outer, covariance, rows)
 
 
-def _covariance(core: CoreGeneralized, center: Array, regular: bool) -> Array:
-    """Return twice the inverse Hessian, by differences of the gradient."""
+def _covariance(
+    core: CoreGeneralized, center: Array, regular: bool, first: int
+) -> tuple[Array, Array]:
+    """Return twice the inverse Hessian, by differences of the gradient.
+
+    The second array has the directions that the data do not determine as columns; parameters
+    of rows begin at `first`.
+    """
     size = np.ones(len(center))
     if regular:
         size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1.0))
@@ -248,13 +277,28 @@ def _covariance(core: CoreGeneralized, center: Array, regular: bool) -> Array:
         H[i] = (above - below) / (2.0 * step)
     core.value_and_gradient(center)
     H = (H + H.T) / 4.0
-    out = np.full(H.shape, np.nan)
+    nothing = np.full(H.shape, np.nan), np.empty((len(H), 0))
     if not np.all(np.isfinite(H)):
-        return out
-    scale = np.sqrt(np.maximum(np.abs(np.diag(H)), 1e-300))
-    known = np.abs(np.diag(H)) > _FLAT * np.max(np.abs(np.diag(H)))
-    part = (H / np.outer(scale, scale))[np.ix_(known, known)]
+        return nothing
+    kept, lost = _determined(H, first)
+    part = kept.T @ H @ kept
+    scale = np.sqrt(np.maximum(np.diag(part), 1e-300))
+    part /= np.outer(scale, scale)
     if np.linalg.eigvalsh(part)[0] <= 0:
-        return out
-    out[np.ix_(known, known)] = np.linalg.inv(part) / np.outer(scale, scale)[np.ix_(known, known)]
-    return out
+        return nothing
+    return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost
+
+
+def _determined(H: Array, first: int) -> tuple[Array, Array]:
+    """Return orthonormal directions in which there is information, and those without.
+
+    Along directions of the parameters of rows, whose columns have unit mean square, a probability
+    that is 0 leaves none; they are not those of single coefficients.
+    """
+    values, vectors = np.linalg.eigh(H[first:, first:])
+    flat = values < _NO_INFORMATION
+    single = np.abs(np.diag(H)[:first]) <= _FLAT * np.max(np.abs(np.diag(H)))
+    whole = np.eye(len(H))
+    whole[first:, first:] = vectors
+    lost = np.concatenate([single, flat])
+    return whole[:, ~lost], whole[:, lost]

@@ -6,7 +6,7 @@ for all (``csrc/src/sides.c``). The four places are those of ``csrc/src/density.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,11 @@ class RowParameters:
                 out[:, j] += np.where(np.isinf(x), 0.0, x) @ kappa
                 out[np.isinf(x).any(axis=1), j] = np.inf
         return out
+
+    def of(self, kept: NDArray[np.intp]) -> RowParameters:
+        """Return the parameters of some rows."""
+        X = tuple(None if x is None else np.ascontiguousarray(x[kept]) for x in self.X)
+        return replace(self, n=len(kept), X=X)
 
 
 def read_piece(place: int, X: Array, names: tuple[str, ...], what: str, start: float) -> Piece:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from ..frame.coding import CodedMatrix
 from ..frame.design import Design
 from ..frame.other_formulas import columns_of, read_formulas
 from .distributional_results import DistributionalResults
+from .distributional_robust import choice_of, with_choice
 from .generalized import GeneralizedLinearMixedModel
 from .option_names import FITTING, answering
 
@@ -223,6 +225,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         xtol_abs: float = FitOptions.xtol_abs,
         max_eval: int = FitOptions.max_eval,
         max_time: float = FitOptions.max_time,
+        cov_type: str = "hessian",
+        cov_kwds: Mapping[str, Any] | None = None,
     ) -> DistributionalResults:
         """Estimate the model by maximum likelihood.
 
@@ -235,6 +239,10 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`; a probability of zeros that tends to 0 makes the likelihood flat,
             which `ftol_abs` ends.
+        cov_type : {"hessian", "cluster"}
+            Standard errors from the Hessian of all parameters, or robust by clusters.
+        cov_kwds : dict, optional
+            As in `DistributionalResults.with_inference`.
 
         Returns
         -------
@@ -275,6 +283,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             max_eval=max_eval,
             max_time=max_time,
         )
+        choice = choice_of(self, cov_type, cov_kwds)
         design = self.kept_design()
         estimates = fit_distributional(
             design,
@@ -290,7 +299,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         if estimates.conditional.singular:
             message = "a covariance matrix of random effects is singular; see summary()."
             warnings.warn(message, SingularFitWarning, stacklevel=3)
-        return DistributionalResults(self, estimates)
+        return with_choice(DistributionalResults(self, estimates), choice)
 
     def _evaluate(self, *args: Any, **kwargs: Any) -> tuple[float, Array]:
         raise OptionError("a model with several formulas is evaluated by its fit only.")

@@ -17,7 +17,7 @@ from ..simulation.streams import Seed, read_seed
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["simulate", "simulated_residuals"]
+__all__ = ["drawn_responses", "simulate", "simulated_residuals"]
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def simulate(
     >>> model.fit().simulate(2, seed=1).shape
     (403, 2)
     """
-    drawn = _draw(self, n, seed, re)
+    drawn = drawn_responses(self, n, seed, re)
     if not self._ordered:
         return drawn
     categories = np.asarray(list(self.model.categories))
@@ -110,14 +110,21 @@ def simulated_residuals(
     True
     """
     root = read_seed(seed)
-    drawn = _draw(self, n, root, re)
+    drawn = drawn_responses(self, n, root, re)
     spec = self._spec
     zeros = bool(spec.zeros) or spec.support in ("counts", "trials", "not negative")
     return ranked(self._mean_part, drawn, root, re=re, discrete=zeros, ties=True)
 
 
-def _draw(fit: DistributionalResults, n: int, seed: Seed, re: str) -> Array:
-    """Draw numbers, or codes of categories, shape (rows, n)."""
+def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> Array:
+    """Draw numbers, or codes of categories, shape (rows, n).
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    n, seed, re
+        As for `simulate`.
+    """
     thresholds = None
     if fit._ordered:
         J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)

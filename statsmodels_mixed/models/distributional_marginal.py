@@ -141,6 +141,7 @@ def _with_joint_covariance(fit: DistributionalResults) -> GeneralizedLinearMixed
     mean = fit._mean_part
     first = len(mean.estimates.theta)
     own = slice(first, first + len(mean.estimates.beta))
-    covariance = fit.estimates.covariance[own, own]
+    covariance = fit._covariance[own, own]
+    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
     tests = FixedContrastTests(mean.estimates.beta, covariance, float("inf"))
-    return mean._referring_to(Reference(tests, None, "hessian", "from the Hessian"))
+    return mean._referring_to(Reference(tests, None, fit.cov_type, words))

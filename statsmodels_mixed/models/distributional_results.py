@@ -25,6 +25,12 @@ from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
 from .distributional_means import PARTS, mean
+from .distributional_refits import bootstrap as _bootstrap
+from .distributional_refits import refit as _refit
+from .distributional_robust import with_inference as _with_inference
+from .distributional_tables import augment as _augment
+from .distributional_tables import glance as _glance
+from .distributional_tables import tidy as _tidy
 from .distributional_tests import anova as _anova
 from .distributional_tests import compare_lr_test as _compare_lr_test
 from .generalized_results import GeneralizedLinearMixedModelResults
@@ -44,12 +50,9 @@ _WHICH_ORDERED = ("probabilities", "class", "linear")
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
-    "bootstrap": "simulate() draws responses to which the model can be fitted again",
-    "refit": "make a model of the data with the new response",
     "update": "fit.model.update(...) makes another model, to be fitted",
     "profile": "conf_int() has Wald intervals, compare_lr_test() tests by likelihoods",
     "residuals": "simulated_residuals() has some that are uniform for any family",
-    "with_inference": "standard errors are from the Hessian of all parameters",
     "drop1": "compare_lr_test() tests a model against a smaller one",
     "ranova": "compare_lr_test() tests a model against a smaller one",
     "get_prediction": "predict() has predictions, without standard errors",
@@ -92,6 +95,8 @@ class DistributionalResults:
 
     def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
         self.model, self.estimates = model, estimates
+        self.cov_type, self.cov_kind = "hessian", "from the Hessian of all parameters"
+        self._covariance = estimates.covariance
         self._mean_part = GeneralizedLinearMixedModelResults(
             model, estimates.conditional, model.layout
         )
@@ -154,7 +159,7 @@ class DistributionalResults:
         >>> model.fit().cov_params().shape
         (2, 2)
         """
-        part = self.estimates.covariance[np.ix_(self._order, self._order)]
+        part = self._covariance[np.ix_(self._order, self._order)]
         return pd.DataFrame(part, index=self._names, columns=self._names)
 
     @property
@@ -394,14 +399,28 @@ class DistributionalResults:
     simulate = _simulate
     simulated_residuals = _simulated_residuals
 
-    # Storage.
+    # Standard errors.
 
+    with_inference = _with_inference
+
+    # Other responses.
+
+    refit = _refit
+    bootstrap = _bootstrap
+
+    # Data frames and storage.
+
+    tidy = _tidy
+    glance = _glance
+    augment = _augment
     to_dir = _save_fit
 
     # Display.
 
     def _facts(self) -> list[str]:
         facts = list(self.model.notes)
+        if self.cov_type == "cluster":
+            facts.append(f"Standard errors: {self.cov_kind}.")
         if self.estimates.conditional.singular:
             facts.append("Singular: a covariance matrix of random effects is not of full rank.")
         if self._spec.zeros == "inflation":

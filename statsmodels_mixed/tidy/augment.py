@@ -15,7 +15,7 @@ from ..frame.table import open_table
 from ..results.base import MixedModelResults, unwrap
 from ..results.row_labels import row_labels
 
-__all__ = ["augment"]
+__all__ = ["augment", "beside"]
 
 
 def augment(result: Any, data: Any = None) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
     rows = pd.DataFrame(values, index=row_labels(result))
     if data is None:
         return pd.concat([_own_columns(result), rows], axis=1)
-    return _beside(data, rows)
+    return beside(data, rows)
 
 
 def _diagnostics(result: MixedModelResults) -> dict[str, Any]:
@@ -99,8 +99,20 @@ def _own_columns(result: MixedModelResults) -> pd.DataFrame:
     return table
 
 
-def _beside(data: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    """Put values of rows beside the rows of a table with the same labels."""
+def beside(data: Any, rows: pd.DataFrame) -> pd.DataFrame:
+    """Put values of rows beside the rows of a table with the same labels.
+
+    Parameters
+    ----------
+    data : table
+    rows : DataFrame
+        With the labels of the rows of a fit.
+
+    Raises
+    ------
+    DataError
+        If rows of the fit are not found.
+    """
     table = open_table(data)
     whole = table.whole().copy()
     whole.index = table.index

@@ -262,5 +262,5 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         smm.mixedordinal2("rating ~ 1 + (1 | judge)", wine, threshold="free")
     with pytest.raises(DataError, match="has 2 categories"):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
-    with pytest.raises(AttributeError, match=r"bootstrap is not offered .* simulate"):
-        model(zero_inflation="~ 1").fit().bootstrap  # noqa: B018
+    with pytest.raises(AttributeError, match=r"profile is not offered .* compare_lr_test"):
+        model(zero_inflation="~ 1").fit().profile  # noqa: B018

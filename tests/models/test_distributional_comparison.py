@@ -118,7 +118,7 @@ def test_joint_tests_are_walds(inflated):
 
 
 def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
-    for name in ("bootstrap", "profile", "influence", "plot", "with_inference", "r2", "emtrends"):
+    for name in ("profile", "influence", "plot", "r2", "emtrends"):
         assert not hasattr(inflated, name)
         with pytest.raises(NotOfferedError, match=f"{name} is not offered"):
             getattr(inflated, name)
