@@ -64,6 +64,8 @@ def nested_pvalue(
 def fixed_sigma(fit: Any) -> float | None:
     """Return at what a fit has fixed the residual standard deviation, if it has."""
     estimates = fit.estimates
+    if fit.takes_correlated:
+        return None
     return fit.sigma if estimates.linear and not estimates.scale_estimated else None
 
 

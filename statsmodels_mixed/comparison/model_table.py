@@ -142,11 +142,39 @@ def _test(small: _Row, large: _Row) -> dict[str, Any]:
         test = likelihood_ratio(large.fit, small.fit)
         restricted, sigma = small.fit.kept_design(), fixed_sigma(small.fit)
     if any(row.fit.takes_correlated for row in (small, large) if row.plain is None):
-        return {**test._asdict(), "pvalue_boundary": np.nan}  # not known which are at an edge
+        boundary = _beside_residuals(small, large, test)
+        return {**test._asdict(), "pvalue_boundary": boundary}
     boundary = nested_pvalue(restricted, large.fit, test.statistic, test.df_diff, sigma=sigma)
     if small.plain is None and small.spec != large.spec:
         boundary = test.pvalue  # alpha is at the edge of its range too
     return {**test._asdict(), "pvalue_boundary": boundary}
+
+
+def _beside_residuals(small: _Row, large: _Row, test: LikelihoodRatio) -> float:
+    """Return the p-value that knows of variances at zero, with correlated residuals.
+
+    Where random effects are the same, the smaller covariance of the residuals lies inside the
+    range of the larger, and chi-squared holds; where the residuals are the same, variances of
+    random effects are at the edge. Otherwise it is not known what is.
+    """
+    if small.plain is not None:
+        return np.nan
+    ours, theirs = large.fit, small.fit
+    if _effects(ours) == _effects(theirs):
+        return float(test.pvalue)
+    if ours.takes_correlated and theirs.takes_correlated and _residuals(ours) == _residuals(theirs):
+        return nested_pvalue(theirs.kept_design(), ours, test.statistic, test.df_diff, sigma=None)
+    return np.nan
+
+
+def _effects(fit: Any) -> list[tuple[Any, ...]]:
+    return sorted(
+        (block.name, *block.columns, block.pattern.tobytes()) for block in fit.layout.blocks
+    )
+
+
+def _residuals(fit: Any) -> tuple[str, ...]:
+    return tuple(fit.estimates.how[1:])
 
 
 def _one_family(small: Any, large: Any) -> bool:

@@ -50,7 +50,9 @@ def _of_block(result: Any, i: int, lost: NDArray[np.bool_]) -> Problem:
             "everything else are the same."
         )
         if formula is None and len(result.layout.blocks) == 1:
-            advice += " Without it there are no random effects: smf.ols or smf.glm fit the rest."
+            advice += " Without it there are no random effects: "
+            alone = "residual= or dispersion= fits" if result.takes_correlated else ""
+            advice += f"{alone or 'smf.ols or smf.glm fit'} the rest."
         what = "variance" if len(block.columns) == 1 else "variances"
         message = f"Singular: the estimated {what} of {block.name} {_are(what)} zero."
         return Problem("singular", block.name, message, advice, formula)

@@ -173,7 +173,8 @@ def estimates_at(
     linear, fitted = predictors(design, basis.columns, beta, b)
     dispersion = problem.cells.dispersion
     names = () if dispersion is None else dispersion.names
-    structures, spread, flat = _describe(likelihood, minimum, names)
+    smallest = _smallest(problem, at)
+    structures, spread, flat = _describe(likelihood, minimum, names, smallest)
     values = x[model.gamma]
     if dispersion is not None and dispersion.ratios:
         values = np.exp(values)
@@ -198,7 +199,7 @@ def estimates_at(
         linear_predictor=linear,
         fitted=fitted,
         residual_variances=_variances(problem, at),
-        singular=any(_is_singular(T) for T in factors),
+        singular=any(_is_singular(T, least) for T, least in zip(factors, smallest, strict=True)),
         report=_report(minimum, flat),
         cells=problem.cells,
         natural=natural_parameters(model, problem.cells, x),
@@ -213,10 +214,19 @@ def _factor(sigma: Array) -> Array:
     return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))
 
 
-def _is_singular(T: Array) -> bool:
+def _is_singular(T: Array, least: Array) -> bool:
     diagonal = np.diag(T)
     sds = np.sqrt(np.einsum("ij,ij->i", T, T))
-    return bool(np.any(np.abs(diagonal) <= np.sqrt(SINGULAR) * np.maximum(sds, 1e-300)))
+    return bool(np.any(np.abs(diagonal) <= np.maximum(np.sqrt(SINGULAR) * sds, least)))
+
+
+def _smallest(problem: ResidualProblem, at: CovarianceAt) -> list[Array]:
+    """Return the standard deviation of each random effect below which it is none."""
+    typical = float(np.sqrt(np.mean(_variances(problem, at))))
+    return [
+        np.sqrt(SINGULAR) * typical / np.maximum(block.column_sizes(), 1e-300)
+        for block in problem.design.blocks
+    ]
 
 
 def _spherical(T: Array, b: Array) -> Array:
@@ -248,13 +258,25 @@ def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:
 
 
 def _describe(
-    likelihood: MarginalLikelihood, minimum: Minimum, dispersion: tuple[str, ...]
+    likelihood: MarginalLikelihood,
+    minimum: Minimum,
+    dispersion: tuple[str, ...],
+    smallest: list[Array],
 ) -> tuple[tuple[CovarianceEstimate, ...], Array, tuple[str, ...]]:
     """Return what is reported of each structure, errors of gamma, and what is not determined."""
     model, x = likelihood.model, minimum.end
     observed = likelihood.information(x).observed
     covariance, flat = _parameter_covariance(observed)
-    found = tuple(_one(part, x, covariance, flat) for part in model.parts)
+    found = tuple(
+        _one(
+            part,
+            x,
+            covariance,
+            flat,
+            smallest[part.block][part.columns] if part.block >= 0 else np.zeros(0),
+        )
+        for part in model.parts
+    )
     gamma = np.sqrt(np.maximum(np.diag(covariance)[model.gamma], 0.0))
     gamma[flat[model.gamma]] = np.nan
     lost: tuple[str, ...] = ()
@@ -277,7 +299,9 @@ def _parameter_covariance(observed: Array) -> tuple[Array, NDArray[np.bool_]]:
     return 2.0 * inverse / np.outer(size, size), flat
 
 
-def _one(part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_]) -> CovarianceEstimate:
+def _one(
+    part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_], least: Array
+) -> CovarianceEstimate:
     own = x[part.parameters]
     structure, phi = part.free.structure, part.free.phi(own)
     natural = structure.natural(phi)
@@ -289,7 +313,12 @@ def _one(part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_]) -> Co
     # A correlation at the edge of its range has no standard error there.
     touched |= ~natural.scales & (np.abs(natural.values) > 1.0 - EDGE) & (structure.name == "us")
     limits = part.free.coordinates.at_bounds(phi)
-    names = structure.read().names
+    touched |= np.abs(J) @ (limits != 0).astype(float) > 0
+    names = [name for name, limit in zip(structure.read().names, limits, strict=True) if limit]
+    if len(least):  # a standard deviation of random effects may be zero
+        zero = natural.scales & (natural.values <= least.max())
+        names += [name for name, none in zip(natural.names, zero, strict=True) if none]
+        touched |= zero
     return CovarianceEstimate(
         name=part.name,
         kind=structure.name,
@@ -299,7 +328,7 @@ def _one(part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_]) -> Co
         names=tuple(natural.names),
         values=np.asarray(natural.values, dtype=float),
         errors=np.where(touched, np.nan, spread),
-        at_bounds=tuple(name for name, limit in zip(names, limits, strict=True) if limit),
+        at_bounds=tuple(names),
     )
 
 

@@ -12,7 +12,7 @@ import statsmodels.formula.api as smf
 from scipy.stats import chi2
 
 import statsmodels_mixed
-from statsmodels_mixed import OptionError, datasets, inference
+from statsmodels_mixed import OptionError, SingularFitWarning, datasets, inference
 
 BOTH = "distance ~ age * sex + (1 | subject)"
 
@@ -208,3 +208,30 @@ def test_rows_beside_the_data():
 def test_what_is_refused_says_why(call, words):
     with pytest.raises(OptionError, match=words):
         call(fitted())
+
+
+def test_nested_covariances_are_compared():
+    cs, us = fitted(residual="cs(age | subject)"), fitted(residual="us(age | subject)")
+    row = cs.anova(us).iloc[1]
+    statistic = 2.0 * (us.llf - cs.llf)
+    assert us.compare_lr_test(cs)[:2] == pytest.approx((statistic, chi2.sf(statistic, 8)))
+    # Equal variances and correlations lie inside the range of us(): chi-squared holds.
+    assert row["pvalue_boundary"] == row["pvalue"] == pytest.approx(chi2.sf(statistic, 8))
+    plain, both = fitted("distance ~ age * sex"), fitted(BOTH)
+    row = plain.anova(both).iloc[1]
+    statistic = 2.0 * (both.llf - plain.llf)
+    # A variance of random effects does not: half of the mass is at zero.
+    assert row["pvalue_boundary"] == pytest.approx(chi2.sf(statistic, 1) / 2.0, rel=1e-6)
+
+
+def test_boundaries_are_said_in_words():
+    rng = np.random.default_rng(1)
+    y = rng.standard_normal((40, 4))
+    table = pd.DataFrame({"s": np.repeat(np.arange(40), 4), "v": np.tile(np.arange(4), 40)})
+    table["y"] = (y - y.mean(axis=1, keepdims=True)).ravel()
+    with pytest.warns(SingularFitWarning):
+        fit = smf.mixedlm2("y ~ C(v) + (1 | s)", table, residual="ar1(v | s)").fit()
+    text = fit.summary().as_text()
+    assert "At the boundary: sd[Intercept] of s (us)" in text
+    assert np.isnan(fit.estimates.structures[-1].errors[0])
+    assert "residual= or dispersion= fits the rest" in str(fit.check())
