@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from fuzz.__main__ import main
 from fuzz.outcome import Outcome, watch
-from fuzz.runner import checked, run, summary
+from fuzz.runner import PARTS, checked, run, summary
 
 # Likelihoods of tiny models have several maxima: the share of fits that may end in another one.
 OTHER_BASINS = 0.005
@@ -55,3 +56,11 @@ def test_summary_names_the_seed():
     watch(outcome, "call", lambda: [].pop())
     assert "seed 17" in summary("linear", [outcome])
     assert "IndexError" in summary("linear", [outcome])
+
+
+@pytest.mark.parametrize("named", [[], ["linear", "relations"]])
+def test_the_command_runs_the_parts_named_or_all(named, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["fuzz", *named, "--models", "0"])
+    assert main() == 0
+    parts = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if ": 0" in line]
+    assert parts == (named or list(PARTS))
