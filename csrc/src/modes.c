@@ -19,7 +19,7 @@
 /* Maxima of h that differ by less than this share of it are the same. */
 #define SAME 1e-7
 /* Modes are followed by steps that are at least this share of the way. */
-#define LEAST_STEP 1e-3
+#define LEAST_STEP 0.02
 
 enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN };
 

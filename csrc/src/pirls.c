@@ -16,6 +16,10 @@
 /* Scoring steps leave the neighbourhood of a saddle slowly. */
 #define MAX_STEPS 500
 #define MAX_HALVINGS 30
+/* This many steps in a row of which less than the share SHORT is left end the search: the modes are at
+ * the edge of the range of the link, towards which each step goes a part of the way. */
+#define MAX_SHORT 8
+#define SHORT 0.01
 /* Observed weights below this share of the expected ones are not used. */
 #define SAFE_SHARE 0.1
 /* A Newton step this small in eta, squared, is the error after it; a scoring step only
@@ -189,7 +193,8 @@ int smm_pirls(smm_glmm *g)
     double *delta = g->v, *step = g->xr;
     double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
     if (!isfinite(h)) return SMM_ENONFINITE;
-    for (int iteration = 0; iteration < MAX_STEPS; iteration++) {
+    int in_a_row = 0;
+    for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_z_transpose(g, g->l, g->zl);
         smm_apply_lambda_t(ws, g->zl, delta, 1);
         for (size_t i = 0; i < q; i++) delta[i] -= g->u[i];
@@ -233,6 +238,7 @@ int smm_pirls(smm_glmm *g)
         if (newton && decrement <= SCORING_TOLERANCE && decrement > 0.1 * last) return SMM_OK;
         if (newton && decrement <= tolerance && decrement > 0.5 * last) return SMM_OK;
         last = decrement;
+        in_a_row = length < SHORT ? in_a_row + 1 : 0;
     }
     return SMM_ENOTPD;
 }

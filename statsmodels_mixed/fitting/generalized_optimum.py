@@ -81,7 +81,8 @@ def best_optimum(
             or report.objective
             > _without_random_effects(problem, design, spec, begin) - LITTLE_LOWER
         )
-    local = hard or may_be_local(report, options, singular, rows)
+    falls = report.status == "STALLED"  # for ever, and from other starts as well
+    local = (hard and not falls) or may_be_local(report, options, singular, rows)
     if default_start and local and may_be_repeated(report, options, rows):
         large = 2.0 * generalized_theta(core.design.coordinates, unit)
         further = () if singular else _beside(report, begin, patterns)
@@ -93,7 +94,7 @@ def best_optimum(
             ),
         )
         refuse_unreachable(core.value_and_gradient(report.end)[0], spec)
-    if core.several_modes_possible and not report.hopeless:
+    if core.several_modes_possible and not report.hopeless and not falls:
         ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
         report = search_further(core, report, [np.r_[ones, begin[nt:]]], nt, options)
     return report

@@ -126,3 +126,11 @@ def test_equivalent_inputs(seed):
     # Coefficients differed by up to 1.5e-4 standard errors where further searches ended less
     # precisely than others; 50346 was estimated at the edge of the range in one form only.
     assert check(seed).failures == []
+
+
+def test_a_likelihood_that_rises_for_ever_is_not_searched_further():
+    # 27 000 evaluations were made of 22 rows.
+    report = fitted(60468).report
+    assert not report.converged
+    assert report.status == "STALLED"
+    assert report.evaluations < 5000
