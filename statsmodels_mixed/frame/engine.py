@@ -9,13 +9,13 @@ plain columns cost it no evaluation of code and labels no loop in Python.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from patsy import Diff, Helmert, Poly, Sum, Treatment
 from patsy.build import design_matrix_builders
-from patsy.categorical import C
 from patsy.contrasts import ContrastMatrix
 from patsy.desc import INTERCEPT, Term
 from patsy.design_info import DesignInfo
@@ -26,131 +26,24 @@ from ..formula.terms import plain_names
 from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factors import (
     CodedFactor,
-    Expression,
     Labels,
-    Numbers,
-    PlainColumn,
     Rows,
-    computing,
-    read_value,
 )
-from .parts import Code, FormulaPart, read_code, terms
+from .formula_factors import (
+    ColumnFactor,
+    ExpressionFactor,
+    FormulaFactor,
+    KnownFactor,
+    check_names,
+    kind_of,
+)
+from .parts import FormulaPart, read_code, terms
 
 __all__ = ["learn", "read_contrasts"]
 
 
-class _AllLevels:
-    """The contrast behind ``fulldummy``: all indicators, with or without an intercept."""
-
-    def code_with_intercept(self, levels: Sequence[Any]) -> ContrastMatrix:
-        return Treatment().code_with_intercept(levels)
-
-    code_without_intercept = code_with_intercept
-
-
-class _Factor:
-    """A factor as patsy wants to see it, which it only asks what kind of thing it is.
-
-    Parameters
-    ----------
-    label : str
-        What distinguishes factors.
-    shown : str
-        Its part in our names of columns. Patsy, which wants names to be unique, gets the
-        label, and so may meet both ``x`` and ``fulldummy(x)``.
-    """
-
-    origin = None
-    source: PlainColumn | Expression
-    value: Numbers | Labels
-
-    def __init__(self, label: str, shown: str) -> None:
-        self.label = label
-        self.shown = shown
-
-    def name(self) -> str:
-        return self.label
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Factor) and self.label == other.label
-
-    def __hash__(self) -> int:
-        return hash(self.label)
-
-
-class _ColumnFactor(_Factor):
-    """A column of data, perhaps coded by a contrast given beside the formula."""
-
-    def __init__(self, label: str, code: Code, rows: Rows, contrasts: Mapping[str, Any]) -> None:
-        super().__init__(label, label if not code.all_levels else label[len("fulldummy(") : -1])
-        self.source = PlainColumn(code.column)
-        values = rows.columns[code.column]
-        if code.all_levels or code.column in contrasts:
-            contrast = _AllLevels() if code.all_levels else contrasts[code.column]
-            self.value = Labels(*rows.factorized(code.column), contrast=contrast)
-        elif isinstance(values, pd.Categorical) or values.dtype.kind == "O":
-            self.value = Labels(*rows.factorized(code.column))
-        else:
-            try:
-                self.value = read_value(values)
-            except DataError as error:
-                raise DataError(f"{label!r} {error}") from error
-
-    def memorize_passes_needed(self, state: dict[str, Any], env: EvalEnvironment) -> int:
-        return 0
-
-    def eval(self, state: dict[str, Any], rows: Rows) -> Any:
-        _check_names(self.label, self.value)
-        return _shape_only(self.value)
-
-
-class _ExpressionFactor(_Factor):
-    """Python code, which patsy compiles and whose stateful transforms it trains."""
-
-    def __init__(self, inner: EvalFactor, columns: tuple[str, ...]) -> None:
-        super().__init__(inner.code, inner.code)
-        self.inner = inner
-        self.columns = columns
-
-    def memorize_passes_needed(self, state: dict[str, Any], env: EvalEnvironment) -> int:
-        return int(self.inner.memorize_passes_needed(state, env))
-
-    def memorize_chunk(self, state: dict[str, Any], which_pass: int, rows: Rows) -> None:
-        with computing(repr(self.label)):
-            self.inner.memorize_chunk(state, which_pass, rows)
-
-    def memorize_finish(self, state: dict[str, Any], which_pass: int) -> None:
-        with computing(repr(self.label)):
-            self.inner.memorize_finish(state, which_pass)
-
-    def eval(self, state: dict[str, Any], rows: Rows) -> Any:
-        self.source = Expression(self.inner, state, self.columns)
-        try:
-            self.value = read_value(self.source.evaluate(rows))
-        except DataError as error:
-            raise DataError(f"{self.label!r} {error}") from error
-        _check_names(self.label, self.value)
-        return _shape_only(self.value)
-
-
-def _check_names(label: str, value: Numbers | Labels) -> None:
-    """Refuse levels that would give two columns one name."""
-    if isinstance(value, Labels):
-        shown: dict[str, Any] = {}
-        for level in value.categories:
-            other = shown.setdefault(str(level), level)
-            if other is not level:
-                raise DataError(
-                    f"the levels {other!r} and {level!r} of {label!r} look the same: make all its "
-                    "values numbers or all text."
-                )
-
-
-def _shape_only(value: Numbers | Labels) -> Any:
-    """Return the least from which patsy sees what a factor is: no rows, or the levels alone."""
-    if isinstance(value, Labels):
-        return C((), value.contrast, value.categories)
-    return value[:0]
+# Layouts of formulas that are kept.
+KEPT_LAYOUTS = 128
 
 
 def learn(
@@ -180,7 +73,7 @@ def learn(
     DataError
         If a factor cannot be computed or coded; the message names it.
     """
-    factors: dict[str, _Factor] = {}
+    factors: dict[str, FormulaFactor] = {}
     for side in sides:
         for term in terms(side):
             for factor in term.factors:
@@ -188,37 +81,81 @@ def learn(
                     factors[factor.code] = _prepare(factor, rows, contrasts)
     # Often the fixed and the random part are the same: once is enough.
     different = list(dict.fromkeys(sides))
-    termlists = [
-        [Term([factors[factor.code] for factor in term.factors]) for term in terms(side)]
+    termlists = tuple(
+        tuple(tuple(factors[factor.code] for factor in term.factors) for term in terms(side))
         for side in different
-    ]
+    )
     try:
-        infos = design_matrix_builders(termlists, lambda: iter([rows]), env)
+        infos = _layouts(factors, termlists, rows, env)
     except MixedModelError:
         raise
     except Exception as error:  # code in a formula raises what its author likes
         what = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
         raise DataError(f"the formula does not fit the data: {what}.") from error
-    coded: dict[_Factor, CodedFactor] = {}
+    coded: dict[FormulaFactor, CodedFactor] = {}
     for info in infos:
         for factor in info.factor_infos:
             if factor not in coded:
-                coded[factor] = _coded_factor(factor, rows)
+                coded[factor] = _coded_factor(factors[factor.label], rows)
     made = {
         side: _coded_matrix(info, coded, side) for side, info in zip(different, infos, strict=True)
     }
     return tuple(made[side] for side in sides)
 
 
-def _prepare(factor: EvalFactor, rows: Rows, contrasts: Mapping[str, Any]) -> _Factor:
+def _layouts(
+    factors: Mapping[str, FormulaFactor],
+    termlists: tuple[tuple[tuple[FormulaFactor, ...], ...], ...],
+    rows: Rows,
+    env: EvalEnvironment,
+) -> Sequence[DesignInfo]:
+    """Ask patsy for the columns of each side, or remember what it said.
+
+    What it says of plain columns follows from the terms and from what kinds of columns they are,
+    levels included; of code, from the rows.
+    """
+    known = {}
+    for factor in factors.values():
+        kind = kind_of(factor)
+        if kind is None:
+            sides = [[Term(list(term)) for term in termlist] for termlist in termlists]
+            found: Sequence[DesignInfo] = design_matrix_builders(sides, lambda: iter([rows]), env)
+            return found
+        known[factor.label] = (factor.shown, kind)
+    for factor in factors.values():
+        check_names(factor.label, factor.value)
+    labels = tuple(
+        tuple(tuple(factor.label for factor in term) for term in termlist) for termlist in termlists
+    )
+    return _layouts_of_columns(labels, tuple(known.items()))
+
+
+@lru_cache(maxsize=KEPT_LAYOUTS)
+def _layouts_of_columns(
+    labels: tuple[tuple[tuple[str, ...], ...], ...],
+    known: tuple[tuple[str, tuple[str, tuple[Any, ...]]], ...],
+) -> tuple[DesignInfo, ...]:
+    """Return what patsy says of terms of plain columns; it is the same for all frames."""
+    factors = {label: KnownFactor(label, *rest) for label, rest in known}
+    sides = [[Term([factors[label] for label in term]) for term in termlist] for termlist in labels]
+    infos = design_matrix_builders(sides, lambda: iter([None]), EvalEnvironment([{}]))
+    for info in infos:
+        for subterms in info.term_codings.values():
+            for subterm in subterms:
+                for matrix in subterm.contrast_matrices.values():
+                    matrix.matrix.flags.writeable = False  # many models share it
+    return tuple(infos)
+
+
+def _prepare(factor: EvalFactor, rows: Rows, contrasts: Mapping[str, Any]) -> FormulaFactor:
     code = read_code(factor.code)
     if code.column in rows.columns:
-        return _ColumnFactor(factor.code, code, rows, contrasts)
+        return ColumnFactor(factor.code, code, rows, contrasts)
     names = dict.fromkeys((*code.names, *code.modules))
-    return _ExpressionFactor(factor, tuple(name for name in names if name in rows.columns))
+    return ExpressionFactor(factor, tuple(name for name in names if name in rows.columns))
 
 
-def _coded_factor(factor: _Factor, rows: Rows) -> CodedFactor:
+def _coded_factor(factor: FormulaFactor, rows: Rows) -> CodedFactor:
     value = factor.value
     if isinstance(value, Labels):
         levels = value.levels
@@ -232,7 +169,7 @@ def _coded_factor(factor: _Factor, rows: Rows) -> CodedFactor:
 
 
 def _coded_matrix(
-    info: DesignInfo, coded: Mapping[_Factor, CodedFactor], side: FormulaPart
+    info: DesignInfo, coded: Mapping[FormulaFactor, CodedFactor], side: FormulaPart
 ) -> CodedMatrix:
     terms = []
     names = list(info.column_names)

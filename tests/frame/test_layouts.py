@@ -1,0 +1,75 @@
+"""Layouts of formulas are kept by kinds of columns: what a frame holds is found in each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import patsy
+import pytest
+import statsmodels.formula.api as smf
+
+from statsmodels_mixed.frame.engine import _layouts_of_columns
+
+GROUPS = np.repeat(np.arange(6), 6)
+RNG = np.random.default_rng(3)
+
+
+def frame(**columns: object) -> pd.DataFrame:
+    base = {"y": RNG.normal(size=36), "x": RNG.normal(size=36), "g": GROUPS}
+    return pd.DataFrame({**base, **columns})
+
+
+def labels(*levels: object) -> pd.Series:
+    return pd.Series([levels[i % len(levels)] for i in range(36)])
+
+
+FRAMES = [
+    frame(f=labels("a", "b", "c")),
+    frame(f=labels("c", "b", "a")),
+    frame(f=labels("a", "b")),
+    frame(f=labels("u", "v", "w")),
+    frame(f=pd.Categorical(labels("a", "b", "c"), categories=["c", "a", "b"])),
+    frame(f=pd.Categorical(labels(0, 1))),
+    frame(f=labels(False, True)),
+    frame(f=pd.Categorical(labels(0.0, 1.0))),
+    frame(f=RNG.normal(size=36)),
+    frame(f=RNG.integers(0, 5, 36)),
+    frame(f=labels("a", "b", "c"), x=labels("p", "q", "q", "p", "p")),
+]
+FORMULAS = ["1 + x * f", "0 + f", "f + x:f", "f:x", "1", "scale(x) + f", "C(f, Sum) + x"]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_designs_are_those_of_patsy_whatever_was_read_before(formula):
+    # Twice, in both orders: a kept layout must never answer for another frame.
+    for data in [*FRAMES, *reversed(FRAMES)]:
+        if formula.startswith("scale") and data["x"].dtype.kind != "f":
+            continue
+        expected = patsy.dmatrix(formula, data)
+        model = smf.mixedlm2(f"y ~ {formula} + (1 | g)", data)
+        assert list(model.data.xnames) == expected.design_info.column_names
+        np.testing.assert_array_equal(model.exog, np.asarray(expected))
+
+
+def test_equal_kinds_share_a_layout_and_code_has_none():
+    _layouts_of_columns.cache_clear()
+    for data in (frame(), frame(), frame().iloc[:30]):
+        smf.mixedlm2("y ~ x + (x | g)", data)
+    kept = _layouts_of_columns.cache_info()
+    assert (kept.misses, kept.hits) == (1, 2)
+    smf.mixedlm2("y ~ scale(x) + (1 | g)", frame())
+    assert _layouts_of_columns.cache_info().currsize == 1
+
+
+def test_zeros_of_both_signs_are_named_as_they_are():
+    for zero in (0.0, -0.0, 0.0):
+        data = frame(f=pd.Categorical(labels(zero, 1.0)))
+        model = smf.mixedlm2("y ~ 0 + f + (1 | g)", data)
+        assert model.data.xnames[0] == f"f[{zero}]"
+
+
+def test_levels_that_look_the_same_are_refused_each_time():
+    smf.mixedlm2("y ~ f + (1 | g)", frame(f=labels("0", "1")))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="look the same"):
+            smf.mixedlm2("y ~ f + (1 | g)", frame(f=labels("1", 1, "0").astype(object)))
