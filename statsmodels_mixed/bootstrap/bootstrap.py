@@ -27,7 +27,8 @@ from ..results.base import unwrap
 from ..results.not_identified import not_identified
 from ..results.parameters import CovarianceParameters, check_count
 from ..results.progress import Progress
-from ..simulation.simulator import Truth, Values, hypothesized, simulator_of
+from ..simulation.simulator import Truth, Values, hypothesized
+from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
 from .parameter_rows import ParameterRows

@@ -31,7 +31,8 @@ from ..results.notes import warn_not_estimable
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..results.progress import Progress
 from ..results.shown import Shown, table_of
-from ..simulation.simulator import Values, hypothesized, simulator_of
+from ..simulation.simulator import Values, hypothesized
+from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
 from .refitters import ResponseRefitter
@@ -222,7 +223,7 @@ def power(
     days         0.98
     Name: power, dtype: float64
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
     quantile_levels(alpha)
@@ -275,6 +276,11 @@ def _check_test(test: str, result: Any) -> None:
     if test in ("satterthwaite", "kenward-roger") and not estimates.linear:
         raise OptionError(
             f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'."
+        )
+    if test in ("satterthwaite", "kenward-roger") and result.takes_correlated:
+        raise OptionError(
+            f"test={test!r} is not offered for models with residual= or dispersion=, whose "
+            "replicates take 'wald' and 'lrt'."
         )
     if test == "kenward-roger" and not estimates.reml:
         raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True.")

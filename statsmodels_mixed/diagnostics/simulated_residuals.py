@@ -280,7 +280,7 @@ def simulated_residuals(
     >>> round(check.dispersion().statistic, 2), round(check.dispersion().pvalue, 2)
     (0.94, 0.8)
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     root = read_seed(seed)
     drawn = simulate(result, n, seed=root, re=re)
     spec = result.estimates.spec

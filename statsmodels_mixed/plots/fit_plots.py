@@ -125,7 +125,7 @@ def simulated_residuals(
     """
     if kind not in (None, "qq", "against"):
         raise OptionError(f'kind= is "qq" or "against", not {kind!r}.')
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     if isinstance(predictor, str):
         frame = result.model.frame
         if frame is None or predictor not in frame.table:

@@ -201,7 +201,7 @@ def modes_of(
     DataError
         If intervals need the data of the fit and they were removed.
     """
-    result = unwrap(result, correlated=level is None)
+    result = unwrap(result, correlated=True)
     chosen = choose_blocks(result, groups)
     quantile = None if level is None else normal_quantile(level)
     layouts = result.layout.blocks

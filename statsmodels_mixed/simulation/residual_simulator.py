@@ -12,10 +12,10 @@ from ..residual_covariance.components import Batch
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.fit import coordinates_of
 from ..residual_covariance.problem import ResidualProblem
-from .simulator import Simulator, Truth, simulator_for
+from .simulator import Simulator, Truth
 from .streams import stream_length
 
-__all__ = ["ResidualSimulator"]
+__all__ = ["ResidualSimulator", "residual_simulator"]
 
 Array = NDArray[np.float64]
 
@@ -51,8 +51,13 @@ class ResidualSimulator(Simulator):
         return np.asarray(out * self.scale + self.offset)
 
 
-@simulator_for.register(ResidualEstimates)
-def _(estimates: ResidualEstimates, design: Design, truth: Truth, re: str) -> Simulator:
+def residual_simulator(
+    design: Design, estimates: ResidualEstimates, truth: Truth, re: str
+) -> ResidualSimulator:
+    """Prepare the drawing of responses whose residuals are correlated.
+
+    See `simulators.simulator_of` for the parameters.
+    """
     problem = ResidualProblem(design, estimates.cells)
     at = problem.model.at(coordinates_of(problem.model, truth.theta, "theta="))
     covariance = at.value if re == "new" else at.residual

@@ -12,8 +12,8 @@ from ..prediction.rows import open_new_data
 from ..results.base import unwrap
 from ..results.parameters import check_count
 from .new_rows import new_simulator
-from .residual_simulator import ResidualSimulator  # noqa: F401 - registers itself
-from .simulator import Simulator, Values, hypothesized, simulator_of
+from .simulator import Simulator, Values, hypothesized
+from .simulators import simulator_of
 from .streams import Seed, read_seed, stream
 
 __all__ = ["draws", "simulate"]

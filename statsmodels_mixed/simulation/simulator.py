@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,7 @@ __all__ = [
     "check_weights",
     "draw_family",
     "hypothesized",
-    "simulator_for",
-    "simulator_of",
+    "independent_simulator",
     "truth_of",
 ]
 
@@ -213,35 +211,11 @@ class Simulator:
         return total
 
 
-def simulator_of(
-    design: Design,
-    estimates: Estimates,
-    truth: Truth,
-    re: str,
-) -> Simulator:
-    """Prepare the drawing of responses.
+def independent_simulator(design: Design, estimates: Estimates, truth: Truth, re: str) -> Simulator:
+    """Prepare the drawing of responses that are independent given the random effects.
 
-    Parameters
-    ----------
-    design : Design
-        Of the fit.
-    estimates : Estimates
-    truth : Truth
-        Parameters to draw from.
-    re : {"new", "conditional"}
-
-    Raises
-    ------
-    OptionError
-        If `re` is something else, or theta is given although random effects are kept.
+    See `simulators.simulator_of` for the parameters.
     """
-    check_effects(re, truth, estimates)
-    return simulator_for(estimates, design, truth, re)
-
-
-@singledispatch
-def simulator_for(estimates: Estimates, design: Design, truth: Truth, re: str) -> Simulator:
-    """Return what draws responses, by the kind of estimates."""
     patterns = [block.pattern for block in design.blocks]
     factors = None
     if re == "new":

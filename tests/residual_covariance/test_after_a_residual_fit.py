@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 from typing import Any
 
@@ -235,3 +237,52 @@ def test_boundaries_are_said_in_words():
     assert "At the boundary: sd[Intercept] of s (us)" in text
     assert np.isnan(fit.estimates.structures[-1].errors[0])
     assert "residual= or dispersion= fits the rest" in str(fit.check())
+
+
+@pytest.mark.parametrize("test", ["wald", "lrt"])
+def test_power_is_the_share_of_fits_to_draws(test):
+    fit, truth = fitted(), {"age": 0.3, "sex[T.Female]": 0.0}
+    power = fit.power(4, beta=truth, seed=5, test=test)
+    draws = fit.simulate(4, beta=truth, seed=5)
+    for r in range(4):
+        other = fit.refit(draws[:, r])
+        if test == "wald":
+            wanted = float(other.pvalues["age"])
+        else:
+            table = growth().assign(distance=draws[:, r])
+            smaller = smf.mixedlm2(
+                "distance ~ sex + I(age * (sex == 'Female'))",
+                table.assign(sex=table["sex"].astype(str)),
+                residual="ar1(age | subject)",
+            ).fit()
+            wanted = float(chi2.sf(2.0 * (other.llf - smaller.llf), 1))
+        assert power.pvalues["age"].iloc[r] == pytest.approx(wanted, rel=1e-3, abs=1e-9)
+
+
+def test_ranks_among_draws():
+    fit = fitted(BOTH)
+    check = fit.simulated_residuals(60, seed=1)
+    assert check.simulated == pytest.approx(fit.simulate(60, seed=1), abs=0.0)
+    below = (check.simulated < growth()["distance"].to_numpy()[:, None]).sum(axis=1)
+    assert np.floor(check.residuals.to_numpy() * 61.0) == pytest.approx(below)
+
+
+def test_plots_of_effects_and_influence():
+    fit = fitted(BOTH)
+    assert fit.plot.caterpillar() is not None
+    assert fit.plot.influence("subject").get_xlabel() == "subject"
+    assert fit.profile("theta").plot() is not None
+    assert fit.bootstrap(4, seed=1).plot() is not None
+
+
+def test_a_fresh_process_draws_the_same():
+    # What draws is found by the kind of estimates, whatever was imported before.
+    program = (
+        "import statsmodels_mixed as sm, statsmodels.formula.api as smf\n"
+        "table = sm.datasets.load('orthodont')\n"
+        "fit = smf.mixedlm2('distance ~ age', table, residual='ar1(age | subject)').fit()\n"
+        "first = fit.bootstrap(2, seed=1, threads=1).frame['beta']\n"
+        "other = fit.refit(fit.simulate(2, seed=1)[:, 0]).params\n"
+        "assert abs(first.iloc[0].to_numpy() - other.to_numpy()).max() < 1e-6\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
