@@ -22,6 +22,7 @@ from ..results.tables import Column, Table
 from ..saved import save_fit as _save_fit
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
+from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
 from .distributional_means import PARTS, mean
@@ -51,7 +52,7 @@ _WHICH_ORDERED = ("probabilities", "class", "linear")
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
     "update": "fit.model.update(...) makes another model, to be fitted",
-    "profile": "conf_int() has Wald intervals, compare_lr_test() tests by likelihoods",
+    "profile": 'conf_int(method="profile") has intervals, compare_lr_test() tests',
     "residuals": "simulated_residuals() has some that are uniform for any family",
     "drop1": "compare_lr_test() tests a model against a smaller one",
     "ranova": "compare_lr_test() tests a model against a smaller one",
@@ -178,32 +179,7 @@ class DistributionalResults:
         """Two-sided p-values, of the normal distribution."""
         return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
 
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return Wald intervals.
-
-        Parameters
-        ----------
-        alpha : float
-            The level is ``1 - alpha``.
-
-        Returns
-        -------
-        DataFrame
-            Columns 0 and 1, the ends.
-
-        See Also
-        --------
-        DistributionalResults.cov_params
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks")
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> model.fit().conf_int().round(2).loc["Intercept"].tolist()
-        [0.23, 0.87]
-        """
-        half = norm.isf(alpha / 2) * self.bse
-        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+    conf_int = _conf_int
 
     @property
     def llf(self) -> float:

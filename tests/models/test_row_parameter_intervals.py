@@ -1,0 +1,133 @@
+"""Profile intervals of fits with parameters of rows, and that estimates are maxima."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import chi2
+
+import statsmodels_mixed as smm
+from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.fitting.approximation import generalized_structure
+from statsmodels_mixed.fitting.distributional import model_of_rows
+
+HERE = Path(__file__).parents[1] / "reference" / "families"
+RECORDS = {
+    record["id"]: record for record in json.loads((HERE / "records.json").read_text())["records"]
+}
+
+
+@pytest.fixture(scope="module")
+def ticks() -> pd.DataFrame:
+    data = smm.datasets.load("grouseticks")
+    cuts, labels = [-1, 0, 5, 100], ["no", "few", "many"]
+    return data.assign(many=pd.cut(data["ticks"], cuts, labels=labels))
+
+
+def test_at_a_limit_the_fit_with_the_coefficient_given_has_lost_so_much(ticks):
+    q = chi2.isf(0.1, 1)
+
+    def inflated(effects, **options):
+        return smm.mixedglm2(
+            f"ticks ~ {effects} + (1 | brood)", ticks, "poisson", zero_inflation="~ 1", **options
+        ).fit()
+
+    def ordered(effects, **options):
+        return smm.mixedordinal2(f"many ~ {effects} + (1 | brood)", ticks, **options).fit()
+
+    for fitted in (inflated, ordered):
+        fit = fitted("cheight")
+        for limit in fit.conf_int(0.1, method="profile").loc["cheight"]:
+            given = fitted("1", offset=limit * ticks["cheight"])
+            assert 2 * (fit.llf - given.llf) == pytest.approx(q, rel=1e-4)
+
+
+def test_profiles_are_those_of_the_other_computation_of_this_likelihood(ticks):
+    formula = "ticks ~ year + (1 | brood)"
+    other = smm.mixedglm2(formula, ticks, "nbinom2").fit(hessian="observed")
+    fit = smm.mixedglm2(formula, ticks, "nbinom2", dispersion="~ 1").fit()
+    limits = other.profile("beta").conf_int()[["lower", "upper"]]
+    assert_allclose(fit.conf_int(method="profile").iloc[:3], limits, atol=1e-4)
+
+
+def test_limits_that_are_not_there(ticks):
+    fit = smm.mixedglm2(
+        "ticks ~ 1 + (1 | brood)", ticks, "nbinom2", zero_inflation="~ 1", dispersion="~ year"
+    ).fit()
+    table = fit.conf_int(method="profile")
+    assert table.loc["zi: Intercept"].isna().all()
+    assert table.loc["disp: year[T.97]", 1] == np.inf
+    with pytest.raises(OptionError, match="method= is 'wald' or 'profile'"):
+        fit.conf_int(method="exact")
+    with pytest.raises(OptionError, match="alpha="):
+        fit.conf_int(2)
+
+
+def objective_and_end(fit):
+    model, estimates = fit.model, fit.estimates
+    design = model.kept_design()
+    structure, rows = generalized_structure(design), estimates.rows
+    core = model_of_rows(structure.core, design, estimates.conditional.spec, rows, 1)
+    gamma = structure.basis.R @ estimates.conditional.beta
+    kappa = np.linalg.solve(rows.back, estimates.kappa)
+    return core.value_and_gradient, np.concatenate([estimates.conditional.theta, gamma, kappa])
+
+
+def test_estimates_are_maxima_where_other_software_says_something_else():
+    """No search from around the estimates finds a likelihood above theirs by 1e-7."""
+    wine = pd.read_csv(HERE / "wine.csv")
+    salamanders = pd.read_csv(HERE / "salamanders.csv")
+    salamanders["mined"] = pd.Categorical(salamanders["mined"], categories=["yes", "no"])
+    fits = {
+        "clmm/wine_logit": smm.mixedordinal2("rating ~ temp + contact + (1 | judge)", wine).fit(),
+        "glmmTMB/sal_zinb2_disp": smm.mixedglm2(
+            "count ~ spp + mined + (1 | site)",
+            salamanders,
+            "nbinom2",
+            zero_inflation="~ mined",
+            dispersion="~ mined",
+        ).fit(),
+    }
+    rng = np.random.default_rng(1)
+    for name, fit in fits.items():
+        function, end = objective_and_end(fit)
+        for _ in range(3):
+            start = end + 0.02 * rng.normal(size=len(end))
+            found = minimize(function, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-15})
+            assert fit.llf > -found.fun / 2 - 1e-7, name
+        assert fit.llf == pytest.approx(RECORDS[name]["loglik"], abs=4e-6)
+
+
+def test_the_likelihood_of_ratings_is_that_of_each_judge_by_itself():
+    """Laplace's approximation with closed forms: clmm's value at its maximum is 3.5e-6 above it."""
+    wine = pd.read_csv(HERE / "wine.csv")
+    fit = smm.mixedordinal2("rating ~ temp + contact + (1 | judge)", wine).fit()
+    cuts = np.concatenate([[-np.inf], fit.params.iloc[:4], [np.inf]])
+    fixed = fit.params["temp[T.warm]"] * (wine["temp"] == "warm")
+    fixed += fit.params["contact[T.yes]"] * (wine["contact"] == "yes")
+    sd, codes, total = float(fit.theta[0]), wine["rating"].to_numpy() - 1, 0.0
+    for _, rows in wine.groupby("judge").indices.items():
+        y, eta = codes[rows], fixed.to_numpy(dtype=float)[rows]
+
+        def parts(u, y=y, eta=eta):
+            above, below = (expit(cuts[y + k] - eta - sd * u) for k in (1, 0))
+            slope = above + below - 1.0  # the derivative of log(above - below) in eta
+            curvature = above * (1 - above) + below * (1 - below)
+            return np.log(above - below).sum() - u**2 / 2, slope, curvature
+
+        u = 0.0
+        for _ in range(60):
+            _, slope, curvature = parts(u)
+            u += (sd * slope.sum() - u) / (1 + sd**2 * curvature.sum())
+        height, _, curvature = parts(u)
+        total += height - 0.5 * np.log1p(sd**2 * curvature.sum())
+    assert fit.llf == pytest.approx(total, abs=1e-10)
+    record = RECORDS["clmm/wine_logit"]["loglik"]
+    assert total < record < total + 4e-6
