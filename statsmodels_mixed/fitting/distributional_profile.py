@@ -59,11 +59,11 @@ def profile_limits(
     change[nt : nt + rank, nt : nt + rank] = np.linalg.inv(basis.R)
     change[nt + rank :, nt + rank :] = rows.back
     user = np.concatenate([mean.theta, mean.beta, estimates.kappa])
-    center = np.linalg.solve(change, user)
+    center: Array = np.asarray(np.linalg.solve(change, user), dtype=float)
     known = np.isfinite(np.diag(estimates.covariance))
     inverse = np.linalg.inv(change)
-    covariance = inverse @ np.where(np.isfinite(estimates.covariance), estimates.covariance, 0.0)
-    covariance = covariance @ inverse.T
+    some = np.where(np.isfinite(estimates.covariance), estimates.covariance, 0.0)
+    covariance: Array = np.asarray(inverse @ some @ inverse.T, dtype=float)
     least, _ = core.value_and_gradient(center)
     out = np.full((len(which), 2), np.nan)
     for at, j in enumerate(which):

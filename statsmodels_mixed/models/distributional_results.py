@@ -26,6 +26,7 @@ from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
 from .distributional_means import PARTS, mean
+from .distributional_predictions import get_prediction as _get_prediction
 from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_robust import with_inference as _with_inference
@@ -56,7 +57,6 @@ _INSTEAD = {
     "residuals": "simulated_residuals() has some that are uniform for any family",
     "drop1": "compare_lr_test() tests a model against a smaller one",
     "ranova": "compare_lr_test() tests a model against a smaller one",
-    "get_prediction": "predict() has predictions, without standard errors",
 }
 
 
@@ -335,6 +335,8 @@ class DistributionalResults:
         outer = self.estimates.outer if exog is None else self._outer(exog, len(eta))
         values = PARTS[which](self._spec, eta, outer)
         return values if index is None else pd.Series(values, index=index)
+
+    get_prediction = _get_prediction
 
     def _outer(self, data: Any, n: int) -> Array:
         """Return the parameters of new rows."""

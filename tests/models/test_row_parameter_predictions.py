@@ -1,0 +1,68 @@
+"""Standard errors of predictions of models with parameters of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import expit
+
+import statsmodels_mixed as smm
+from statsmodels_mixed.errors import OptionError
+
+
+@pytest.fixture(scope="module")
+def ticks() -> pd.DataFrame:
+    data = smm.datasets.load("grouseticks")
+    cuts, labels = [-1, 0, 5, 100], ["no", "few", "many"]
+    return data.assign(many=pd.cut(data["ticks"], cuts, labels=labels))
+
+
+def test_closed_forms_of_an_inflated_mean(ticks):
+    formula = "ticks ~ cheight + (1 | brood)"
+    fit = smm.mixedglm2(formula, ticks, "poisson", zero_inflation="~ cheight").fit()
+    few, V = ticks.head(5), fit.cov_params().to_numpy()
+    x = np.column_stack([np.ones(5), few["cheight"]])
+    eta, zeta = x @ fit.params.iloc[:2], x @ fit.params.iloc[2:]
+    share = expit(zeta)
+    mean = (1 - share) * np.exp(eta)
+    slopes = np.hstack([mean[:, None] * x, -(mean * share)[:, None] * x])
+    se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, V, slopes))
+    for table in (fit.get_prediction(few), fit.get_prediction().head(5)):
+        assert_allclose(table["predicted"], mean, rtol=1e-10)
+        assert_allclose(table["se"], se, rtol=1e-5)
+        assert_allclose(table["upper"], mean * np.exp(1.959964 * se / mean), rtol=1e-5)
+    zero = share + (1 - share) * np.exp(-np.exp(eta))
+    assert_allclose(fit.get_prediction(few, which="zero_probability")["predicted"], zero)
+    linear = fit.get_prediction(few, which="linear")
+    wanted = np.sqrt(np.einsum("ij,jk,ik->i", x, V[:2, :2], x))
+    assert_allclose(linear["se"], wanted, rtol=1e-6)
+
+
+def test_closed_forms_of_probabilities_of_categories(ticks):
+    fit = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
+    few, V = ticks.head(4), fit.cov_params().to_numpy()
+    table = fit.get_prediction(few)
+    assert_allclose(table.xs("predicted", axis=1, level=1), fit.predict(few))
+    x = few["cheight"].to_numpy()
+    first = expit(fit.params.iloc[0] - fit.params["cheight"] * x)
+    slopes = (first * (1 - first))[:, None] * np.column_stack([np.ones(4), np.zeros(4), -x])
+    se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, V, slopes))
+    assert_allclose(table[("no", "se")], se, rtol=1e-5)
+    assert table.xs("lower", axis=1, level=1).gt(0).all(axis=None)
+    assert table.xs("upper", axis=1, level=1).lt(1).all(axis=None)
+    with pytest.raises(OptionError, match="a class has no standard error"):
+        fit.get_prediction(few, which="class")
+
+
+def test_robust_errors_and_coefficients_without_any(ticks):
+    formula = "ticks ~ year + (1 | brood)"
+    fit = smm.mixedglm2(formula, ticks, "nbinom2", zero_inflation="~ 1").fit()
+    plain = smm.mixedglm2(formula, ticks, "nbinom2", dispersion="~ 1").fit()
+    few = ticks.head(3)
+    assert np.isnan(fit.bse["zi: Intercept"])
+    assert_allclose(fit.get_prediction(few), plain.get_prediction(few), rtol=1e-4)
+    robust = plain.with_inference(cov_type="cluster", cov_kwds={"groups": "brood"})
+    linear = robust.get_prediction(few, which="linear")["se"]
+    assert_allclose(linear, robust.bse["Intercept"], rtol=1e-6)
