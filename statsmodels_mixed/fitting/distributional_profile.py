@@ -26,7 +26,7 @@ Objective = Callable[[Array], tuple[float, Array]]
 # Steps of the secant method, and how near to q it ends.
 _STEPS = 30
 _NEAR = 1e-5
-# A limit further away than so many standard errors is infinite.
+# A limit is infinite where it is not within this number of standard errors.
 _FAR = 100.0
 
 
@@ -118,7 +118,7 @@ class _Path:
         return np.nan
 
     def _rise(self, errors: float, start: Array) -> tuple[float, Array]:
-        """Return the rise at so many standard errors, and the place of the minimum."""
+        """Return the rise at this number of standard errors, and the place of the minimum."""
         base = self._center + self._along * (errors * self._error)
 
         def value(w: Array) -> tuple[float, Array]:
