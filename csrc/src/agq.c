@@ -75,7 +75,7 @@ int smm_quadrature_value(smm_glmm *g, double *value)
         for (int32_t node = 0; node < total; node++)
             terms[node] = exp(terms[node] - largest) / part;
     }
-    *value = sum - 2 * (g->kernel == 1 ? 0 : g->saturated); /* see smm_rows_at */
+    *value = sum - 2 * (g->kernel == SMM_LOGIT_ROWS ? 0 : g->saturated); /* see smm_rows_at */
     return SMM_OK;
 }
 

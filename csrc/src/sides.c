@@ -57,7 +57,7 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
     for (int j = 0; j < SMM_OUTER; j++) s->X[j] = X[j], s->constant[j] = constant[j];
     s->zeros = zeros;
     s->columns = columns;
-    g->kernel = 0;
+    g->kernel = SMM_GENERAL_ROWS;
     g->zeta = g->saturated = g->saturated_sum_zeta = 0;
     g->wo = g->w = g->storage_wo;
     for (int64_t i = 0; i < n; i++)

@@ -48,6 +48,9 @@ typedef struct {
     double *loglik, *l, *w, *slope, *node; /* (n x 4) derivatives in them; see sides.c */
 } smm_sides;
 
+/* Which loop the rows take; logit rows are those with one trial. */
+typedef enum { SMM_GENERAL_ROWS, SMM_LOGIT_ROWS, SMM_POISSON_ROWS, SMM_GAMMA_ROWS } smm_kernel;
+
 struct smm_glmm {
     smm_workspace *ws; /* its A, ZXy and XXy are reformed with working weights */
     smm_family family;
@@ -67,14 +70,14 @@ struct smm_glmm {
     /* per row (n): linear predictor without and with random effects, dl/d eta, weights
      * and their derivatives. Kernels whose weights coincide let the pointers coincide. */
     double *xb, *eta, *l, *we, *wo, *w, *dw, *l_zeta, *w_zeta, *work, *lbar, *row;
-    double *trial, *trial_zeta; /* rows at quadrature nodes */
+    double *trial, *trial_zeta; /* rows at quadrature nodes; log-likelihoods of gamma rows */
     double *storage_wo;
     const double *formed; /* the weights A and L were last formed with */
-    int kernel;           /* 0 general rows, 1 logit with one trial, 2 Poisson with log link */
+    smm_kernel kernel;
     /* What the rows' log-likelihoods leave out, that of the saturated model: its sum and that of
      * its derivatives in zeta, by row too, at the zeta it was computed for. */
     double saturated, saturated_sum_zeta, saturated_at;
-    double *saturated_zeta, *log_y; /* (n); log_y of Poisson counts, 0 for those of 0 */
+    double *saturated_zeta, *log_y; /* (n); log_y with log links, 0 for counts of 0 */
     double *target, *target_rows;   /* (n) see modes.c; target is NULL where modes are unique */
     int target_known;               /* whether target_rows are */
     double *u_known, *beta_known;   /* (q), (p): see smm_glmm_set_modes */
@@ -113,6 +116,18 @@ void smm_sides_rows_at(const smm_glmm *g, const double *eta, double *loglik, dou
 void smm_sides_gradient(const smm_glmm *g, double *gradient);
 void smm_sides_curvature(const smm_glmm *g, double *hessian, int32_t ld);
 void smm_sides_destroy(smm_glmm *g);
+
+/* row_loops.c: all pointers to n numbers, weights may be NULL; the sum of the log-likelihoods less
+ * those of the saturated model is returned, and of logit rows the log-likelihood itself */
+double smm_logit_rows(int64_t n, const double *y, const double *eta, double *l, double *w,
+                      double *dw);
+double smm_poisson_rows(int64_t n, const double *y, const double *log_y, const double *weights,
+                        const double *eta, double *l, double *w);
+double smm_gamma_rows(int64_t n, const double *log_y, const double *weights, double phi,
+                      const double *eta, double *loglik, double *l, double *we, double *wo);
+void smm_logit_at(int64_t n, const double *y, const double *eta, double *loglik, double *l);
+void smm_poisson_at(int64_t n, const double *y, const double *log_y, const double *weights,
+                    const double *eta, double *loglik, double *l);
 
 /* rows.c */
 void smm_rows_prepare(smm_glmm *g);
