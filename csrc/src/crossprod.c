@@ -44,6 +44,13 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
         const double *z = d->z[t];
+        if (k == 1) {
+            for (int64_t i = 0; i < d->n; i++) {
+                double w = weights ? weights[i] : 1.0;
+                A[d->block_at[node_of[refs[i]]]] += w * z[i] * z[i];
+            }
+            continue;
+        }
         for (int64_t i = 0; i < d->n; i++) {
             double w = weights ? weights[i] : 1.0;
             const double *zi = z + i * k;
@@ -58,6 +65,14 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
     for (int32_t s = 0; s < d->nterms; s++)
         for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
             int32_t ks = d->cols[s], kt = d->cols[t];
+            if (ks == 1 && kt == 1) {
+                const double *zs = d->z[s], *zt = d->z[t];
+                for (int64_t i = 0; i < d->n; i++) {
+                    double w = weights ? weights[i] : 1.0;
+                    A[d->block_at[d->pair[i * d->npairs + pair]]] += w * zs[i] * zt[i];
+                }
+                continue;
+            }
             for (int64_t i = 0; i < d->n; i++) {
                 int64_t b = d->pair[i * d->npairs + pair];
                 double w = weights ? weights[i] : 1.0;

@@ -69,6 +69,11 @@ void smm_z_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
         const double *z = d->z[t];
+        if (k == 1) {
+            for (int64_t i = 0; i < d->n; i++)
+                out[d->node_at[node_of[refs[i]]]] += z[i] * rows[i];
+            continue;
+        }
         for (int64_t i = 0; i < d->n; i++) {
             double *o = out + d->node_at[node_of[refs[i]]];
             for (int32_t c = 0; c < k; c++) o[c] += z[i * k + c] * rows[i];

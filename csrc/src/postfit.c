@@ -105,9 +105,42 @@ static double row_variance(const smm_workspace *ws, int64_t i, double *a)
     return h;
 }
 
+/* The same where every term has one column: no loops over the elements of blocks of one. */
+SMM_HOT
+static void scalar_variances(const smm_workspace *ws, double *SMM_RESTRICT out)
+{
+    const smm_design *d = ws->design;
+    const double *inverse = ws->inverse;
+    memset(out, 0, sizeof(double) * (size_t)d->n);
+    int32_t pair = 0;
+    for (int32_t s = 0; s < d->nterms; s++) {
+        const double *zs = d->z[s];
+        double Ts = ws->T[ws->T_at[s]];
+        const int32_t *refs = d->refs[s], *node_of = d->node_of[s];
+        for (int64_t i = 0; i < d->n; i++) {
+            double a = Ts * zs[i];
+            out[i] += a * a * inverse[d->block_in_l[node_of[refs[i]]]];
+        }
+        for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
+            const double *zt = d->z[t];
+            double both = 2 * Ts * ws->T[ws->T_at[t]];
+            for (int64_t i = 0; i < d->n; i++) {
+                int64_t block = d->pair[i * d->npairs + pair];
+                out[i] += both * zs[i] * zt[i] * inverse[d->block_in_l[block]];
+            }
+        }
+    }
+}
+
 /* All rows' variances z'Lambda Omega^-1 Lambda'z, shape (n). */
 void smm_row_variances(const smm_workspace *ws, double *out)
 {
+    int scalar = 1;
+    for (int32_t t = 0; t < ws->design->nterms; t++) scalar &= ws->design->cols[t] == 1;
+    if (scalar) {
+        scalar_variances(ws, out);
+        return;
+    }
     for (int64_t i = 0; i < ws->design->n; i++) out[i] = row_variance(ws, i, ws->small_tmp);
 }
 
