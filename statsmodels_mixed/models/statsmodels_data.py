@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ Array = NDArray[np.float64]
 
 # Where the rows of a fit keep an offset that was given as an array.
 OFFSET = "(offset)"
+
+
+@lru_cache(maxsize=128)
+def _index(names: tuple[str, ...]) -> pd.Index:
+    """Return the index of these names, kept for models of the same columns."""
+    return pd.Index(names)
 
 
 class FixedRows(np.ndarray):
@@ -281,7 +287,8 @@ class MixedData(PandasData):  # type: ignore[misc]
         names = self.param_names
         kept = self._cache.get("index")
         if kept is None or kept[0] is not names:
-            kept = self._cache["index"] = (names, pd.Index(names))
+            # Of its own, since the name of an index can be changed.
+            kept = self._cache["index"] = (names, _index(tuple(names)).view())
         return (pd.Series if result.ndim <= 1 else pd.DataFrame)(result, index=kept[1])
 
     def wrap_output(self, obj: Any, how: str = "columns", names: Any = None) -> Any:

@@ -73,3 +73,12 @@ def test_levels_that_look_the_same_are_refused_each_time():
     for _ in range(2):
         with pytest.raises(ValueError, match="look the same"):
             smf.mixedlm2("y ~ f + (1 | g)", frame(f=labels("1", 1, "0").astype(object)))
+
+
+def test_models_of_the_same_columns_have_indexes_of_their_own():
+    data = frame().assign(y=lambda d: d["y"] + 3 * d["g"])
+    first, second = (smf.mixedlm2("y ~ x + (1 | g)", data).fit() for _ in range(2))
+    first.params.index.name = "mine"
+    assert second.params.index.name is None
+    assert smf.mixedlm2("y ~ x + (1 | g)", data).fit().params.index.name is None
+    assert second.params.index.equals(pd.Index(["Intercept", "x"]))
