@@ -36,7 +36,7 @@ FEW_ROWS = 1000
 FEW_PARAMETERS = 10
 # This few rows seldom need this many Newton evaluations.
 VERY_FEW_ROWS = 50
-MANY_EVALUATIONS = 15
+MANY_EVALUATIONS = 10
 # The largest weight over the least at which one row may rule.
 WIDE = 1e4
 
