@@ -406,7 +406,7 @@ int smm_glmm_set_sides(smm_glmm *glmm, int32_t columns, const double *const *X,
 /* Choose the approximation.
  *   fast     1: beta is profiled out inside PIRLS and is no parameter of the objective.
  *   points   quadrature points per dimension; 1 is the Laplace approximation. More need a
- *            single term, and points^cols <= 100000.
+ *            single term without a prior, and points^cols <= 100000.
  *   nodes, log_weights (points): Gauss-Hermite rule of the standard normal; copied.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
 int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const double *nodes,

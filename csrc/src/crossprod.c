@@ -138,7 +138,7 @@ void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
 }
 
 /* Root mean square of each column of W^(1/2) Z over the rows that count, from the diagonal
- * of A. */
+ * of A, for effects of the size that the prior gives them. */
 void smm_column_scale(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -149,7 +149,7 @@ void smm_column_scale(smm_workspace *ws)
             double sum = 0;
             for (int32_t l = 0; l < d->levels[t]; l++)
                 sum += ws->A[d->block_at[d->node_of[t][l]] + c + c * k];
-            rms[c] = sum > 0 ? sqrt(sum / (double)ws->rows) : 1.0;
+            rms[c] = ws->prior_sd[t] * (sum > 0 ? sqrt(sum / (double)ws->rows) : 1.0);
         }
         rms += k;
     }

@@ -3,7 +3,9 @@
  * The generalized model and its objective. At the modes u of PIRLS, with
  * Omega = Lambda'Z'WZ Lambda + I, the Laplace approximation is
  *
- *     d = -2 loglik(u) + |u|^2 + log|Omega|.
+ *     d = -2 loglik(u) + |u|^2 + log|Omega|,
+ *
+ * and with related levels (prior.c) Q, u'Q u and log|Omega| - log|Q (x) I| stand in it.
  */
 #include "smm_glmm.h"
 
@@ -28,6 +30,8 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->work, n},
         {&g->lbar, n},
         {&g->u, q},
+        {&g->Qu, d->has_prior ? q : 0},
+        {&g->prior_spread, d->nterms},
         {&g->u_old, q},
         {&g->u_kept, q},
         {&g->u_known, q},
@@ -87,7 +91,6 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     if (!out) return SMM_EINVAL;
     *out = NULL;
     if (!d || !family || !y || !smm_family_valid(family)) return SMM_EINVAL;
-    if (d->has_prior) return SMM_EINVAL;
     for (int64_t i = 0; i < d->n; i++) {
         if (!isfinite(y[i]) || (offset && !isfinite(offset[i]))) return SMM_ENONFINITE;
         if (weights && !isfinite(weights[i])) return SMM_ENONFINITE;
@@ -118,6 +121,11 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     g->weights = weights;
     g->offset = offset;
     g->points = g->nodes_total = 1;
+    status = smm_prior_spread(g->ws, g->prior_spread);
+    if (status) {
+        smm_glmm_destroy(g);
+        return status;
+    }
     smm_rows_prepare(g);
     /* units of theta, from Z without weights */
     smm_form_zz(g->ws, NULL);
@@ -137,7 +145,7 @@ int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *
     const smm_design *d = g->ws->design;
     int64_t total = 1;
     if (points > 1) {
-        if (d->nterms != 1) return SMM_EINVAL;
+        if (d->nterms != 1 || d->has_prior) return SMM_EINVAL;
         for (int32_t c = 0; c < d->cols[0]; c++) {
             total *= points;
             if (total > 100000) return SMM_EINVAL;

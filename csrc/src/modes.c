@@ -176,7 +176,8 @@ static int merge_levels(smm_glmm *g, double same, int *at_best)
 
 static int best_mode(smm_glmm *g)
 {
-    int by_level = g->ws->design->nterms == 1 && !g->fast, found = 0, at_best = 0,
+    const smm_design *d = g->ws->design;
+    int by_level = d->nterms == 1 && !d->has_prior && !g->fast, found = 0, at_best = 0,
         failure = SMM_OK;
     double highest = NAN;
     for (int start = FROM_ZERO; start <= (g->known ? FROM_KNOWN : FROM_TARGET); start++) {

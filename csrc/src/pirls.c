@@ -3,9 +3,10 @@
  * Penalized iteratively reweighted least squares: the conditional modes u (and beta, when
  * it is profiled out) that maximize
  *
- *     h(u) = loglik(y | eta = X beta + Z Lambda u + offset) - |u|^2 / 2.
+ *     h(u) = loglik(y | eta = X beta + Z Lambda u + offset) - u'Q u / 2,
  *
- * Each step solves (Lambda'Z'WZ Lambda + I) delta = Lambda'Z'l - u with the observed
+ * where Q is the identity unless levels are related (prior.c).
+ * Each step solves (Lambda'Z'WZ Lambda + Q) delta = Lambda'Z'l - Q u with the observed
  * weights, a Newton step. Where that matrix is not positive definite, rows whose observed
  * weight is not safely positive take the expected one. So steps always ascend; those that
  * overshoot are halved. The
@@ -91,7 +92,7 @@ void smm_x_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT
         for (int32_t v = 0; v < p; v++) out[v] += d->X[i * p + v] * rows[i];
 }
 
-/* A = Z'WZ and L L' = Lambda'A Lambda + I for these weights. */
+/* A = Z'WZ and L L' = Lambda'A Lambda + Q for these weights. */
 int smm_form_omega(smm_glmm *g, const double *weights)
 {
     smm_form_zz(g->ws, weights);
@@ -139,8 +140,9 @@ static double evaluate(smm_glmm *g)
     memcpy(g->eta, g->xb, sizeof(double) * (size_t)d->n);
     smm_random_predictor(g, g->u, g->ws->b, g->eta);
     smm_rows(g);
+    const double *Qu = smm_apply_prior(d, g->u, g->Qu);
     g->usq = 0;
-    for (int64_t i = 0; i < d->q; i++) g->usq += g->u[i] * g->u[i];
+    for (int64_t i = 0; i < d->q; i++) g->usq += g->u[i] * Qu[i];
     return g->loglik - 0.5 * g->usq;
 }
 
@@ -156,8 +158,9 @@ static int step_weights(smm_glmm *g)
     return newton;
 }
 
-/* A step of u has at least its squared length as decrement; this is the decrement of the
- * longest one that changes eta by no more than the tolerance allows. */
+/* A step of u has at least delta'Q delta as decrement, and that of one level is at most the root of
+ * its variance times this; here is the decrement of the longest step that changes eta by no more
+ * than the tolerance allows. */
 static double newton_tolerance(const smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
@@ -168,7 +171,7 @@ static double newton_tolerance(const smm_glmm *g)
         for (int32_t c = 0; c < d->cols[t]; c++)
             for (int32_t r = c; r < d->cols[t]; r++) {
                 double f = g->ws->T[g->ws->T_at[t] + r + c * d->cols[t]] * rms[r] / unit;
-                gain += f * f;
+                gain += f * f * g->prior_spread[t];
             }
     return fmax(NEWTON_TOLERANCE / fmax(1, gain), SETTLED);
 }
@@ -184,8 +187,7 @@ static double near_singular(const smm_glmm *g)
     for (int32_t j = 0; j < d->nhead; j++)
         for (int64_t c = 0; c < d->node_cols[j]; c++)
             least = fmin(least, g->ws->L[d->valptr[j] + c + c * d->height[j]]);
-    for (int64_t c = 0; c < d->qt; c++)
-        least = fmin(least, g->ws->L[d->tail_at + c + c * d->qt]);
+    for (int64_t c = 0; c < d->qt; c++) least = fmin(least, g->ws->L[d->tail_at + c + c * d->qt]);
     return pow(least, 6);
 }
 
@@ -202,7 +204,8 @@ int smm_pirls(smm_glmm *g)
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_z_transpose(g, g->l, g->zl);
         smm_apply_lambda_t(ws, g->zl, delta, 1);
-        for (size_t i = 0; i < q; i++) delta[i] -= g->u[i];
+        const double *Qu = smm_apply_prior(d, g->u, g->Qu);
+        for (size_t i = 0; i < q; i++) delta[i] -= Qu[i];
         if (g->fast) smm_x_transpose(g, g->l, step);
         memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));

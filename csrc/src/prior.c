@@ -24,6 +24,14 @@ int smm_check_prior(const smm_lower *prior, int32_t levels)
     return SMM_OK;
 }
 
+/* (Q (x) I) u of all terms: `out`, or u itself where levels are independent. */
+const double *smm_apply_prior(const smm_design *d, const double *u, double *out)
+{
+    if (!d->has_prior) return u;
+    for (int32_t t = 0; t < d->nterms; t++) smm_multiply_prior(d, t, u, out, 1);
+    return out;
+}
+
 /* out = Q in for the rows of term t, both row-major (q x m) and different arrays. */
 void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m)
 {
@@ -46,16 +54,40 @@ void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double
     }
 }
 
-/* log|Q (x) I| of all terms, by the factorization of Omega where T is zero. */
-int smm_prior_logdet(smm_workspace *ws)
+/* log|Q (x) I| of all terms and typical standard deviations, |Q|^(-1/2l) for l levels, by the
+ * factorization of Omega where T is zero. */
+int smm_factor_prior(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     ws->logdet_prior = 0;
+    for (int32_t t = 0; t < d->nterms; t++) ws->prior_sd[t] = 1;
     if (!d->has_prior) return SMM_OK;
     memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
     memset(ws->T, 0, sizeof(double) * (size_t)ws->T_at[d->nterms]);
     smm_fill_omega(ws);
     int status = smm_factor(ws);
+    if (status) return status;
     ws->logdet_prior = ws->logdet_omega;
+    for (int32_t t = 0; t < d->nterms; t++) {
+        double sum = 0;
+        for (int32_t l = 0; l < d->levels[t]; l++)
+            sum += log(ws->L[d->block_in_l[d->node_of[t][l]]]);
+        ws->prior_sd[t] = exp(-sum / d->levels[t]);
+    }
+    return SMM_OK;
+}
+
+/* Of each term the largest variance of a level over a typical one, after smm_factor_prior. */
+int smm_prior_spread(smm_workspace *ws, double *out)
+{
+    const smm_design *d = ws->design;
+    for (int32_t t = 0; t < d->nterms; t++) out[t] = 1;
+    int status = d->has_prior ? smm_selected_inverse(ws) : SMM_OK;
+    for (int32_t t = 0; t < d->nterms && d->has_prior && status == SMM_OK; t++) {
+        double largest = 0;
+        for (int32_t l = 0; l < d->levels[t]; l++)
+            largest = fmax(largest, smm_inverse_at(ws, d->node_of[t][l], 0, 0));
+        out[t] = largest / (ws->prior_sd[t] * ws->prior_sd[t]);
+    }
     return status;
 }

@@ -61,9 +61,10 @@ struct smm_glmm {
     double *nodes, *log_weights; /* (points) owned; nodes_total = points^cols combinations */
 
     /* parameters now in force */
-    double *beta; /* (p) */
-    double unit;  /* see smm_glmm_set_unit */
-    double zeta;  /* log dispersion */
+    double *beta;         /* (p) */
+    double unit;          /* see smm_glmm_set_unit */
+    double *prior_spread; /* (nterms) largest variance under the prior over a typical one */
+    double zeta;          /* log dispersion */
     smm_solved solved;
     int64_t pirls_steps;
 
@@ -85,7 +86,7 @@ struct smm_glmm {
     double row_unit;          /* the change in eta that one row can detect, without dispersion */
     int several, met_several; /* whether the last evaluation, or any, found several modes */
     /* per random effect (q), elimination order */
-    double *u, *u_old, *u_kept, *u_good, *zl, *zc, *v;
+    double *u, *Qu, *u_old, *u_kept, *u_good, *zl, *zc, *v;
     double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */
     double *direct, *tk; /* per term k x k: sums of Z'l u'; A T Omega^-1, later Gamma T */
     /* quadrature: log of the terms of each level's sum, (levels x nodes_total); owned */

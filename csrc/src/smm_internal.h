@@ -148,7 +148,7 @@ struct smm_workspace {
     int32_t *alike;      /* (nodes) how many nodes a node without a twin is computed for */
     double *ZXy;         /* row-major (q x m), m = p + 1, elimination order: Z'W[X y] */
     double *XXy;         /* column-major (m x m): [X y]'W[X y] */
-    double *zrms;        /* (total cols) root mean square of each column of Z */
+    double *zrms;        /* (total cols) root mean square of each column of Z times prior_sd */
     double *T;           /* the factors, column-major, term after term */
     int32_t *T_at;       /* (nterms + 1) */
     double *theta;       /* (ntheta) */
@@ -166,6 +166,7 @@ struct smm_workspace {
     double *scale;       /* (ntheta) see smm_theta_scale */
     double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
+    double *prior_sd;    /* (nterms): typical standard deviation under the prior */
     double logdet_prior; /* log|Q (x) I|, which logdet_omega is less of */
     double r2, logdet_omega, logdet_xvx, value;
 };
@@ -232,7 +233,9 @@ int smm_analyse(smm_design *d);
 /* prior.c */
 int smm_check_prior(const smm_lower *prior, int32_t levels);
 void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m);
-int smm_prior_logdet(smm_workspace *ws);
+const double *smm_apply_prior(const smm_design *d, const double *u, double *out);
+int smm_factor_prior(smm_workspace *ws);
+int smm_prior_spread(smm_workspace *ws, double *out);
 
 /* dense.c */
 int smm_potrf(const smm_blas *blas, int32_t n, double *a, int32_t lda);

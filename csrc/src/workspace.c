@@ -47,6 +47,7 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->ZXy = take(a, q * m, f);
     ws->XXy = take(a, m * m, f);
     ws->zrms = take(a, columns, f);
+    ws->prior_sd = take(a, d->nterms, f);
     ws->T = take(a, kk, f);
     ws->T_at = take(a, d->nterms + 1, sizeof(int32_t));
     ws->theta = take(a, nt, f);
@@ -119,7 +120,7 @@ int smm_workspace_create(const smm_design *d, smm_workspace **out)
     }
     ws->rows = d->n;
     ws->state = SMM_EMPTY;
-    int status = smm_prior_logdet(ws);
+    int status = smm_factor_prior(ws);
     if (status) {
         smm_workspace_destroy(ws);
         return status;

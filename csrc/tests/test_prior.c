@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Related levels. A multiple of the identity is another unit of T; the gradient is that of the
- * value; what is no lower triangle, or not positive definite, is refused. The other tests of
- * values, against dense matrices, are in Python.
+ * value, of linear models and of generalized ones; what is no lower triangle, or not positive
+ * definite, is refused. The other tests of values, against dense matrices, are in Python.
  */
+#include "glmm_dense.h"
 #include "purse.h"
 
 #include <math.h>
@@ -92,6 +93,71 @@ static void test_gradient(int32_t t)
     problem_free(&m);
 }
 
+/* Counts, with profiled coefficients too; and a multiple of the identity is another unit of T. */
+static void test_generalized(void)
+{
+    const smm_family family = {SMM_POISSON, SMM_LOG, 0, 0};
+    band b, unit;
+    make(&b, LEVELS, -0.6);
+    make(&unit, LEVELS, 0);
+    for (int fast = 0; fast < 2; fast++) {
+        mixed x = mixed_make(model(), family, 0, 0.4, 0.6);
+        x.fast = fast;
+        smm_design *plain = problem_design(&x.m);
+        x.m.term[0].prior = &unit.lower;
+        smm_design *scaled = problem_design(&x.m);
+        x.m.term[0].prior = &b.lower;
+        smm_design *related = problem_design(&x.m);
+        smm_glmm *one = mixed_glmm(&x, plain, 1), *two = mixed_glmm(&x, scaled, 1),
+                 *g = mixed_glmm(&x, related, 1);
+        double at[8], gradient[8], hessian[64], here, there, up, down, h = 1e-5;
+        int32_t np = mixed_parameters(&x, at);
+        CHECK(smm_glmm_value(one, at, &here) == SMM_OK);
+        for (int i = 0; i < 3; i++) at[i] *= sqrt(2);
+        CHECK(smm_glmm_value(two, at, &there) == SMM_OK);
+        CHECK_NEAR(here, there, 1e-10 * fabs(here));
+        CHECK(smm_glmm_value(g, at, &here) == SMM_OK);
+        CHECK(fabs(here - there) > 1e-3);
+        CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
+        CHECK(smm_glmm_curvature(g, hessian) == SMM_OK);
+        for (int32_t i = 0; i < np; i++) {
+            double old = at[i];
+            at[i] = old + h;
+            CHECK(smm_glmm_value(g, at, &up) == SMM_OK);
+            at[i] = old - h;
+            CHECK(smm_glmm_value(g, at, &down) == SMM_OK);
+            at[i] = old;
+            CHECK_NEAR(gradient[i], (up - down) / (2 * h), 1e-6 * (1 + fabs(gradient[i])));
+        }
+        smm_glmm_destroy(one);
+        smm_glmm_destroy(two);
+        smm_glmm_destroy(g);
+        smm_design_destroy(plain);
+        smm_design_destroy(scaled);
+        smm_design_destroy(related);
+        mixed_free(&x);
+    }
+}
+
+static void test_quadrature_is_refused(void)
+{
+    int32_t one[] = {1};
+    problem m = problem_make(3, RANDOM, 60, 2, 1, levels, one);
+    band b;
+    make(&b, LEVELS, -0.6);
+    m.term[0].prior = &b.lower;
+    smm_design *design = problem_design(&m);
+    const smm_family family = {SMM_POISSON, SMM_LOG, 0, 0};
+    smm_glmm *g = NULL;
+    double nodes[] = {-1, 0, 1}, weights[] = {-1.5, -0.7, -1.5};
+    CHECK(smm_glmm_create(design, &family, m.y, NULL, NULL, &g) == SMM_OK);
+    CHECK(smm_glmm_approximation(g, 0, 3, nodes, weights) == SMM_EINVAL);
+    CHECK(smm_glmm_approximation(g, 0, 1, NULL, NULL) == SMM_OK);
+    smm_glmm_destroy(g);
+    smm_design_destroy(design);
+    problem_free(&m);
+}
+
 static void test_refused(void)
 {
     problem m = model();
@@ -114,10 +180,6 @@ static void test_refused(void)
     smm_workspace *ws = (smm_workspace *)&m;
     CHECK(smm_workspace_create(design, &ws) == SMM_ENOTPD);
     CHECK(ws == NULL);
-    const smm_family family = {SMM_POISSON, SMM_LOG, 0, 0};
-    smm_glmm *g = (smm_glmm *)&m;
-    CHECK(smm_glmm_create(design, &family, m.y, NULL, NULL, &g) == SMM_EINVAL);
-    CHECK(g == NULL);
     smm_design_destroy(design);
     problem_free(&m);
 }
@@ -147,6 +209,8 @@ int main(void)
     test_units();
     test_gradient(0);
     test_gradient(1);
+    test_generalized();
+    test_quadrature_is_refused();
     test_refused();
     test_memory();
     return check_result();

@@ -34,7 +34,7 @@ APART = 0.1
 
 
 class HasColumns(Protocol):
-    """What is needed of a term: its columns by row, (n, k), and the free elements of T."""
+    """What is needed of a term: its columns by row, the free elements of T, the size of a level."""
 
     @property
     def z(self) -> Array:
@@ -43,6 +43,10 @@ class HasColumns(Protocol):
     @property
     def pattern(self) -> NDArray[np.bool_]:
         """Free elements of T, shape (k, k)."""
+
+    @property
+    def level_sd(self) -> float:
+        """A typical standard deviation of the effects before T."""
 
 
 def _joined(pattern: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
@@ -176,6 +180,7 @@ class TermCoordinates:
             C.append(matrix if changed else None)
         self.z, self.C = tuple(z), tuple(C)
         self._patterns = [term.pattern for term in terms]
+        self._level_sds = [term.level_sd for term in terms]
         self.diagonal = np.concatenate(diagonal) if diagonal else self.diagonal
 
     @property
@@ -201,11 +206,11 @@ class TermCoordinates:
         return self.gradient_outward(half).T
 
     def column_sizes(self) -> Array:
-        """Return the root mean square of every column of z, for each theta by its row."""
+        """Return the size of what every column of z adds, T being I, for each theta by its row."""
         sizes = []
-        for z, pattern in zip(self.z, self._patterns, strict=True):
+        for z, pattern, sd in zip(self.z, self._patterns, self._level_sds, strict=True):
             size = np.sqrt(np.einsum("ij,ij->j", z, z) / len(z))
-            sizes.append(np.where(size > 0, size, 1.0)[np.nonzero(pattern.T)[1]])
+            sizes.append(sd * np.where(size > 0, size, 1.0)[np.nonzero(pattern.T)[1]])
         return np.concatenate(sizes)
 
     def identity(self, scale: Array) -> Array:

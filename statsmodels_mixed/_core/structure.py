@@ -44,6 +44,8 @@ class TermArrays:
     prior : scipy.sparse.csc_array, shape (l, l), optional
         Lower triangle, with sorted rows and the whole diagonal, of the precision Q of the levels:
         their effects before T have precision Q, not I.
+    level_sd : float
+        A typical standard deviation that Q gives to a level.
     """
 
     levels: int
@@ -51,6 +53,7 @@ class TermArrays:
     z: Array
     pattern: NDArray[np.bool_]
     prior: Any = None
+    level_sd: float = 1.0
 
 
 def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreGeneralized
 from ..errors import CoreError, DataError, OptionError
-from ..frame.design import Design
+from ..frame.design import Design, refuse_related
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
@@ -120,6 +120,7 @@ def check_options(design: Design, n_agq: int, kind: str) -> None:
         raise OptionError(f"n_agq={n_agq} is not possible; the limit is {MOST_POINTS} points.")
     if n_agq == 1:
         return
+    refuse_related(design, f"n_agq={n_agq}")
     if len(design.blocks) > 1:
         names = ", ".join(block.name for block in design.blocks)
         raise OptionError(

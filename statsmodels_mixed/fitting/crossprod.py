@@ -113,6 +113,7 @@ def core_design(
             block.z,
             block.pattern,
             None if block.related is None else block.related.lower,
+            block.level_sd,
         )
         for block in design.blocks
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivatives
-from ..errors import CoreError, DataError
+from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
 from .covariance import canonical, factors_of, is_singular, theta_of
@@ -98,6 +98,11 @@ def fit_distributional(
         If the likelihood cannot be evaluated at the start or has no maximum that can be reached.
     """
     check_options(design, n_agq, "observed")
+    if design.is_structured:
+        raise OptionError(
+            "formulas for zeros or dispersion, families with shapes and ordered categories do not "
+            "go with covariance structures, such as those of ar1() or mm()."
+        )
     with one_blas_thread():
         structure = structure or generalized_structure(design)
         core = model_of_rows(structure.core, design, spec, rows, n_agq)

@@ -85,11 +85,19 @@ class RandomBlock:
         ends = np.cumsum([0, *(structure.k for structure in self.structures)]).tolist()
         return tuple(slice(start, stop) for start, stop in pairwise(ends))
 
+    @property
+    def level_sd(self) -> float:
+        """A typical standard deviation of a level's effects before T: 1 unless related."""
+        return 1.0 if self.related is None else self.related.typical_sd
+
     def column_sizes(self, weights: Array | None = None) -> Array:
-        """Return the root mean square of every column of z, shape (k,); 1 for one of zeros."""
+        """Return the size of what every column of z adds where T is I, shape (k,).
+
+        The root mean square of the column, 1 for one of zeros, times `level_sd`.
+        """
         squares = self.z**2 if weights is None else self.z**2 * weights[:, None]
         size = np.sqrt(np.mean(squares, axis=0))
-        return np.where(size > 0, size, 1.0)
+        return self.level_sd * np.where(size > 0, size, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..frame.design import refuse_related
 from ..frame.new_data import NewData
 from .reference_grid import ReferenceGrid
 from .variables import is_numeric
@@ -42,7 +43,14 @@ def cell_columns(grid: ReferenceGrid) -> list[Array]:
 
 
 def random_variance(result: MixedModelResults, columns: Sequence[Array]) -> Array | float:
-    """Return z'Sigma z summed over all grouping factors, shape (cells,)."""
+    """Return z'Sigma z summed over all grouping factors, shape (cells,).
+
+    Raises
+    ------
+    OptionError
+        If levels are related, so that their variances differ.
+    """
+    refuse_related(result.model.kept_design(), "an average over random effects")
     total: Array | float = 0.0
     for z, T in zip(columns, result.estimates.factors, strict=True):
         total = total + np.square(z @ T).sum(axis=1)

@@ -18,6 +18,7 @@ from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 from ..frame.other_formulas import values_of
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
+from ..results.summary import levels_of_groups
 from ..results.tables import Column, Table
 from ..saved import save_fit as _save_fit
 from .distributional_draws import simulate as _simulate
@@ -448,6 +449,7 @@ class DistributionalResults:
             ("Link:", getattr(self.model, "link_name", self._spec.link)),
             ("Method:", method),
             ("No. Observations:", str(self.nobs)),
+            *levels_of_groups(self.model.layout),
             (
                 "Converged:",
                 f"{'yes' if self.converged else 'no'}, {self.report.evaluations} evaluations",

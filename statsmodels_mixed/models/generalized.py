@@ -156,6 +156,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
         functions: str = "any",
+        relationship: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
+        pedigree: Any = None,
     ) -> GeneralizedLinearMixedModel:
         """Make a model from a formula and a table.
 
@@ -185,6 +188,8 @@ class GeneralizedLinearMixedModel(MixedModel):
             `DistributionalMixedModel` then.
         groups, re_formula, vc_formula, contrasts, subset, missing, eval_env, functions : optional
             As in `LinearMixedModel.from_formula`.
+        relationship, precision, pedigree : optional
+            Grouping factors whose levels are related, as in `LinearMixedModel.from_formula`.
 
         Returns
         -------
@@ -243,6 +248,9 @@ class GeneralizedLinearMixedModel(MixedModel):
             eval_env=eval_env,
             functions=functions,
             columns=columns,
+            relationship=relationship,
+            precision=precision,
+            pedigree=pedigree,
         )
         made._finish_formulas()
         return made
@@ -267,7 +275,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Read these formulas, which this kind of model has not."""
 
     def _own_options(self) -> dict[str, Any]:
-        return {"family": self.family}
+        return {**super()._own_options(), "family": self.family}
 
     def _facts(self) -> dict[str, str]:
         return {"Family": self.spec.family.replace("_", " "), "Link": self.spec.link}

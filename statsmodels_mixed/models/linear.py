@@ -240,10 +240,6 @@ class LinearMixedModel(MixedModel):
             pedigree=pedigree,
         )
 
-    def _own_options(self) -> dict[str, Any]:
-        related = {b.name: b.related for b in self.kept_design().blocks if b.related is not None}
-        return {"precision": related} if related else {}
-
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Refuse responses and groups that no linear model can have."""
         check_linear_response(design)

@@ -73,10 +73,6 @@ MAKING: dict[str, str] = {
     "family": "a linear model has none; mixedglm2 makes models of other families",
     "link": "a linear model has none; mixedglm2 makes models of other families",
     "exposure": "a linear model has none: write offset=, or mixedglm2 for counts",
-    **{
-        name: "only linear models have related levels"
-        for name in ("relationship", "precision", "pedigree")
-    },
     "ginverse": "write precision={name: (matrix, labels)}",
     "use_sqrt": "covariance parameters are always those of a Cholesky factor",
     "freq_weights": "write weights=",

@@ -70,6 +70,9 @@ class OrdinalMixedModel(DistributionalMixedModel):
         missing: str = "drop",
         eval_env: Any = 0,
         functions: str = "any",
+        relationship: Any = None,
+        precision: Any = None,
+        pedigree: Any = None,
     ) -> OrdinalMixedModel:
         """Make a model of ordered categories from a formula and a table.
 
@@ -88,6 +91,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
             Thresholds are free, symmetric about a center, or at equal distances.
         weights, offset, contrasts, subset, missing, eval_env, functions : optional
             As in `GeneralizedLinearMixedModel.from_formula`.
+        relationship, precision, pedigree : optional
+            Grouping factors whose levels are related, as in `LinearMixedModel.from_formula`.
 
         Returns
         -------
@@ -136,12 +141,16 @@ class OrdinalMixedModel(DistributionalMixedModel):
             missing=missing,
             eval_env=eval_env,
             functions=functions,
+            relationship=relationship,
+            precision=precision,
+            pedigree=pedigree,
         )
         made._finish_formulas()
         return made
 
     def _own_options(self) -> dict[str, Any]:
-        return {"link": self.link_name, "threshold": self.threshold}
+        own = {name: value for name, value in super()._own_options().items() if name != "family"}
+        return {**own, "link": self.link_name, "threshold": self.threshold}
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         design = super()._prepare(design, rows)

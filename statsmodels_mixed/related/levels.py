@@ -137,6 +137,12 @@ class RelatedLevels:
             return None
         return np.asarray(pivots)
 
+    @cached_property
+    def typical_sd(self) -> float:
+        """The standard deviation of levels that are independent and have the same |Q|."""
+        assert self._pivots is not None
+        return float(np.exp(-np.mean(np.log(self._pivots)) / 2.0))
+
     def correlate(self, independent: Array) -> Array:
         """Return variables of precision Q for independent ones, shape (..., l, k)."""
         assert self._pivots is not None

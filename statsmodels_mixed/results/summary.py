@@ -11,14 +11,14 @@ from ..errors import OptionError
 from ..standard_errors.reference import RESIDUAL_DOF_METHODS
 from .cell_formats import fixed, p_value, plain, significant
 from .document import Document
-from .layout import BlockLayout
+from .layout import BlockLayout, Layout
 from .notes import facts
 from .tables import Column, Table
 
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
-__all__ = ["coefficient_table", "header_table", "summarize", "title"]
+__all__ = ["coefficient_table", "header_table", "levels_of_groups", "summarize", "title"]
 
 
 def summarize(
@@ -89,7 +89,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         ("Method:", result.method),
         *([("Deg. of Freedom:", RESIDUAL_DOF_METHODS[dof])] if dof else []),
         ("No. Observations:", str(result.layout.nobs)),
-        *((f"Levels of {block.name}:", _levels(block)) for block in result.layout.blocks),
+        *levels_of_groups(result.layout),
         ("Converged:", f"{'yes' if result.converged else 'no'}, {_effort(result)}"),
     ]
     right += [("", "")] * (len(left) - len(right))
@@ -102,6 +102,11 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
     )
     rows = tuple((*a, *b) for a, b in zip(left, right, strict=True))
     return Table(columns, rows, _formula(result), stretch=1)
+
+
+def levels_of_groups(layout: Layout) -> list[tuple[str, str]]:
+    """Return how many levels every grouping factor has, and how they are related."""
+    return [(f"Levels of {block.name}:", _levels(block)) for block in layout.blocks]
 
 
 def _levels(block: BlockLayout) -> str:
