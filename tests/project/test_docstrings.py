@@ -133,6 +133,7 @@ def routines() -> dict[str, Any]:
     found = {name: _unwrapped(value) for name, value in _public().items() if _is_ours(value)}
     for name, owner in classes().items():
         for key in dir(owner):
+            getattr(owner, key, None)  # puts functions in the place of those that stand for them
             member = inspect.getattr_static(owner, key)
             hidden = key.startswith("_") or key in INTERNAL
             is_value = isinstance(member, property | cached_property)
