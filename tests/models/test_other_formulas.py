@@ -23,8 +23,8 @@ def ticks() -> pd.DataFrame:
 
 @pytest.mark.parametrize("option", ["zero_inflation", "hurdle", "dispersion"])
 def test_a_name_that_is_no_column_is_named_with_its_option(ticks, option):
-    with pytest.raises(DataError, match=rf"{option}='~ heigh': .* no column 'heigh'.*'height'"):
-        smm.mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "nbinom2", **{option: "~ heigh"})
+    with pytest.raises(DataError, match=rf"{option}='~ heights': .* no column 'heights'.*'height'"):
+        smm.mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "nbinom2", **{option: "~ heights"})
     with pytest.raises(DataError, match=rf"{option}='~ relevel\(year\)': relevel"):
         smm.mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "nbinom2", **{option: "~ relevel(year)"})
 
