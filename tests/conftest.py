@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -25,6 +26,14 @@ def pytest_addoption(parser):
 def _nlopt_interface(request, monkeypatch):
     if request.config.getoption("--nlopt") == "python":
         monkeypatch.setattr(minimizer, "nlopt_table", lambda: None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c():
+    """Shells let the processes they start in the background ignore Ctrl-C, which tests send."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,8 @@ from .check_fit import (
     scales,
 )
 from .report import Problem, Report
-from .simulated_residuals import simulated_residuals
 
-__all__ = ["check"]
+__all__ = ["CHECKS", "DISTRIBUTION", "check", "compared_with_draws"]
 
 CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
     ("convergence", not_converged),
@@ -33,6 +32,8 @@ CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
     ("collinear terms", collinear),
     ("scales of columns", scales),
 )
+# What is looked for by draws.
+DISTRIBUTION = "the distribution of the response"
 # p-values below this are worth a sentence.
 SMALL = 0.01
 
@@ -90,31 +91,39 @@ def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = Non
     looked_for = tuple(name for name, _ in CHECKS)
     hint = ""
     if simulate:
-        problems += _simulated(result, n, seed)
-        looked_for += ("the distribution of the response",)
+        problems += compared_with_draws(result, n, seed)
+        looked_for += (DISTRIBUTION,)
     elif result.estimates.spec is not None and result.estimates.spec.discrete:
         hint = "check(simulate=True) looks for overdispersion and too many zeros as well."
     formula = getattr(result.model, "formula_full", result.layout.response)
     return Report(f"{formula}; {result.method}", problems, looked_for, hint)
 
 
-def _simulated(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
-    """Compare the response with draws from the fit."""
-    drawn = simulated_residuals(result, n, seed=seed)
+def compared_with_draws(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
+    """Compare the response with draws from the fit.
+
+    Parameters
+    ----------
+    result : results with `simulated_residuals`
+    n, seed
+        As there.
+    """
+    drawn = result.simulated_residuals(n, seed=seed)
     over = zeros = None
     if drawn.discrete:
         # Given the modes, which have seen the response, draws vary too much if anything; with
         # new random effects large variances among levels would hide those within.
-        given = simulated_residuals(result, n, seed=seed, re="conditional")
+        given = result.simulated_residuals(n, seed=seed, re="conditional")
         over, zeros = given.dispersion("greater"), drawn.zero_inflation("greater")
     found = False
+    response = result.model.layout.response
     if over is not None and over.pvalue < SMALL:
         found = True
-        counts = result.estimates.spec.support == "counts"
+        counts = result.model.spec.support == "counts"
         other = 'family="negative_binomial", or ' if counts else ""
         yield Problem(
             "overdispersion",
-            result.layout.response,
+            response,
             f"Overdispersed: the response varies {over.statistic:.2f} times as much about its "
             f"means, given the random effects, as the model says (p = {over.pvalue:.2g}); "
             "standard errors are too small.",
@@ -124,7 +133,7 @@ def _simulated(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
         found = True
         yield Problem(
             "zero_inflation",
-            result.layout.response,
+            response,
             f"Too many zeros: {zeros.statistic:.2f} times as many as the model has "
             f"(p = {zeros.pvalue:.2g}).",
             "If a family with more variance does not have them either, model them by themselves.",
@@ -133,7 +142,7 @@ def _simulated(result: Any, n: int, seed: Seed) -> Iterator[Problem]:
     if not found and uniform.pvalue < SMALL:
         yield Problem(
             "distribution",
-            result.layout.response,
+            response,
             "The response does not have the distribution of the model (simulated residuals are "
             f"not uniform, p = {uniform.pvalue:.2g}).",
             "plot.simulated_residuals() shows where: try a transformation, another family or "

@@ -21,6 +21,7 @@ from ..results.document import Document
 from ..results.summary import levels_of_groups
 from ..results.tables import Column, Table
 from ..saved import save_fit as _save_fit
+from .distributional_check import check as _check
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_intervals import conf_int as _conf_int
@@ -377,6 +378,7 @@ class DistributionalResults:
 
     simulate = _simulate
     simulated_residuals = _simulated_residuals
+    check = _check
 
     # Standard errors.
 
@@ -396,23 +398,39 @@ class DistributionalResults:
 
     # Display.
 
+    @property
+    def _zeros(self) -> Array | None:
+        """Probability of zeros besides those of the distribution by row, if there is one."""
+        if self._spec.zeros != "inflation":
+            return None
+        return np.asarray(expit(self.estimates.outer[:, ZEROS]))
+
+    @property
+    def without_zeros(self) -> bool:
+        """Whether zero inflation was estimated as none, the edge of its range.
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> model.fit().without_zeros
+        False
+        """
+        return self._zeros is not None and bool(self._zeros.max() < _NO_ZEROS)
+
     def _facts(self) -> list[str]:
         facts = list(self.model.notes)
         if self.cov_type == "cluster":
             facts.append(f"Standard errors: {self.cov_kind}.")
         if self.estimates.conditional.singular:
             facts.append("Singular: a covariance matrix of random effects is not of full rank.")
-        if self._spec.zeros == "inflation":
-            zero = expit(self.estimates.outer[:, ZEROS])
-            if zero.max() < _NO_ZEROS:
-                facts.append(
-                    "Zero inflation: none; the estimate is at its boundary, probability 0."
-                )
-            elif zero.min() < _NO_ZEROS:
-                facts.append(
-                    "Zero inflation: the probability is 0, its boundary, for some rows; "
-                    "coefficients that carry it there have no finite estimate."
-                )
+        if self.without_zeros:
+            facts.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
+        elif self._zeros is not None and self._zeros.min() < _NO_ZEROS:
+            facts.append(
+                "Zero inflation: the probability is 0, its boundary, for some rows; "
+                "coefficients that carry it there have no finite estimate."
+            )
         if not self.converged:
             facts.append(f"Not converged: {self.report.message}")
         return facts
