@@ -318,8 +318,10 @@ def test_fits_with_correlated_residuals_have_the_plots_that_need_no_more():
     assert len([ax for ax in fit.plot().axes if ax.axison]) == 3
     assert len(fit.plot.fitted_lines().axes) == 18
     assert names(fit.plot.coefficients()) == ["Intercept", "days"]
+    in_order = fit.ranef()["subj"].sort_values("Intercept").index
+    assert names(fit.plot.caterpillar().axes[0]) == list(in_order)
     with pytest.raises(OptionError, match="residuals to be independent"):
-        fit.plot.caterpillar()
+        fit.plot.shrinkage()
     alone = mixedlm2("reaction ~ days", data, residual="ar1(days | subj)").fit()
     with pytest.raises(OptionError, match="this fit has no random effects to draw"):
         alone.plot.fitted_lines()
