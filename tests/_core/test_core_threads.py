@@ -122,6 +122,9 @@ def test_another_exception_of_a_signal_handler_comes_through(interrupt):
     assert caught.type is TimeoutError
 
 
+# One that comes while a handle of an earlier test is freed is lost: Python lets no exception out of
+# a finalizer. The fit then ends normally.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupts_at_any_moment(interrupt, capfd):
     """Whenever it comes, the fit ends normally or by KeyboardInterrupt."""
     design, y = crossed()
