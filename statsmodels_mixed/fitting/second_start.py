@@ -116,16 +116,20 @@ class SecondStart:
         ones = theta_of([np.eye(len(pattern)) for pattern in self.patterns], self.patterns)
         starts += [self._with_theta(self.begin, ones)]  # the start of other programs
         starts += [self._with_theta(self.begin, size * self.unit) for size in (LARGE, SMALL)]
+        unfinished = np.inf
         for start in (*starts, *self.further):
             other = self._descend(start)
             if other is None:
                 continue
             lower = report.hopeless or other.objective < report.objective - LOWER
-            best = other if other.converged and lower and acceptable(other) else report
+            better = lower and not other.hopeless and acceptable(other)
+            if better and not other.converged:
+                unfinished = min(unfinished, other.objective)
+            best = other if better and other.converged else report
             points, values = other.fitlog_theta, other.fitlog_objective
             report = logged(report, best, points, values, other.evaluations)
         self.core.value_and_gradient(report.end)
-        return report
+        return _beside_lower(report, unfinished)
 
     def _descend(self, start: Array) -> FitReport | None:
         """Return a run; None where it has no objective or derivative to go by."""
@@ -160,6 +164,18 @@ class SecondStart:
 
     def _with_theta(self, parameters: Array, theta: Array) -> Array:
         return np.concatenate([theta, parameters[len(theta) :]])
+
+
+def _beside_lower(report: FitReport, unfinished: float) -> FitReport:
+    """Return the report; it has not converged if a run that came to no end was lower."""
+    excess = report.objective - unfinished
+    if not excess > LOWER:
+        return report
+    message = (
+        f"From another start the objective falls by {excess:.2g} more, to where no maximum of the "
+        "likelihood was reached: the model may have more parameters than the data determine."
+    )
+    return replace(report, converged=False, message=message)
 
 
 def logged(

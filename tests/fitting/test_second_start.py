@@ -12,7 +12,7 @@ from fuzz.linear_models import draw
 from small_models import fit
 from statsmodels.genmod.families import Poisson
 
-from statsmodels_mixed import DataError
+from statsmodels_mixed import ConvergenceWarning, DataError
 
 
 def weighted(seed: int, spread: float) -> pd.DataFrame:
@@ -105,3 +105,18 @@ def test_few_rows_and_a_dozen_steps_are_begun_again():
         fitted = case.fit()
         assert fitted.report.evaluations > steps
         assert fitted.objective < objective_from_ones(fitted, **case.how) + 1e-6
+
+
+@pytest.mark.parametrize("seed", [50295, 60012])
+def test_a_lower_run_without_an_end_is_not_passed_over(seed):
+    """The likelihood is higher, perhaps without bound, elsewhere: an end beside it is none."""
+    case = draw(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", category=ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning, match="From another start the objective falls"):
+            case.fit()
+        warnings.simplefilter("ignore")
+        fitted = case.fit()
+    assert not fitted.converged
+    assert "Converged:         no" in str(fitted.summary())
