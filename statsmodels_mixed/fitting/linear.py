@@ -116,7 +116,9 @@ def _minimize(
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     if start is None and may_be_local(report, options, singular, len(design.y), design.weights):
-        second = SecondStart(workspace, options, identity, patterns, begin, constant)
+        second = SecondStart(
+            workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
+        )
         report = second.improve(
             report,
             lambda other: (

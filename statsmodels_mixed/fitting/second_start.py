@@ -88,6 +88,9 @@ class SecondStart:
         See `minimize`.
     further : tuple of ndarray
         Starts besides the usual ones.
+    slower : str, optional
+        Another optimizer that goes from T = 1, by smaller steps and so perhaps into another basin,
+        before Newton's method goes on.
     """
 
     core: CoreWorkspace | CoreGeneralized
@@ -97,6 +100,7 @@ class SecondStart:
     begin: Array
     constant: float = 0.0
     further: tuple[Array, ...] = ()
+    slower: str | None = None
 
     def improve(self, report: FitReport, acceptable: Callable[[FitReport], bool]) -> FitReport:
         """Return the better of a fit and of runs from other starts, with the log of all.
@@ -116,8 +120,9 @@ class SecondStart:
         ones = theta_of([np.eye(len(pattern)) for pattern in self.patterns], self.patterns)
         starts += [self._with_theta(self.begin, ones)]  # the start of other programs
         starts += [self._with_theta(self.begin, size * self.unit) for size in (LARGE, SMALL)]
+        report, slowly = self._slowly(report, self._with_theta(self.begin, ones))
         unfinished = np.inf
-        for start in (*starts, *self.further):
+        for start in (*starts, *slowly, *self.further):
             other = self._descend(start)
             if other is None:
                 continue
@@ -137,6 +142,19 @@ class SecondStart:
             return minimize(self.core, start, self.options, constant=self.constant)
         except CoreError:
             return None
+
+    def _slowly(self, report: FitReport, start: Array) -> tuple[FitReport, list[Array]]:
+        """Return where the slower optimizer ends, if that is lower, and a report that logs it."""
+        if self.slower is None:
+            return report, []
+        options = replace(self.options, optimizer=self.slower)
+        try:
+            run = minimize(self.core, start, options, constant=self.constant)
+        except CoreError:
+            return report, []
+        points, values = run.fitlog_theta, run.fitlog_objective
+        report = logged(report, report, points, values, run.evaluations)
+        return report, [run.end] if run.objective < report.objective - LOWER else []
 
     def _promising(self, report: FitReport) -> tuple[FitReport, list[Array]]:
         """Terms without variance are given some, terms with variance are left without.

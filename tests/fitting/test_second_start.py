@@ -120,3 +120,13 @@ def test_a_lower_run_without_an_end_is_not_passed_over(seed):
         fitted = case.fit()
     assert not fitted.converged
     assert "Converged:         no" in str(fitted.summary())
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix", "ignore:X is rank deficient")
+@pytest.mark.parametrize("seed", [50668, 60545])
+def test_smaller_steps_from_ones_find_no_better_optimum(seed):
+    """Newton's method goes from T = 1 into a basin that is 2.6 and 4.8 higher."""
+    case = draw(seed)
+    usual = case.fit()
+    slow = case.fit(start=ones(usual), optimizer="LD_LBFGS")
+    assert usual.objective < slow.objective + 1e-6
