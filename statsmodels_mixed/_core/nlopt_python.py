@@ -30,6 +30,9 @@ _STOPS = {
     5: "MAXEVAL_REACHED",
     6: "MAXTIME_REACHED",
 }
+# Newer versions of NLopt have a class of their own for failures.
+FAILURES = (RuntimeError, getattr(nlopt, "runtime_error", RuntimeError))
+
 # When an algorithm that stopped of itself is started again, as in csrc/src/nlopt.c.
 _SETTLED = 1e-7
 _MAX_ROUNDS = 10
@@ -140,7 +143,7 @@ def run_nlopt(
             run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
         except nlopt.RoundoffLimited:
             run.status = "ROUNDOFF_LIMITED"
-        except RuntimeError:
+        except FAILURES:
             # LD_LBFGS reports a line search stopped by a limit as a failure
             late = longest and time.monotonic() - before >= longest
             run.status = "MAXTIME_REACHED" if late else "ROUNDOFF_LIMITED"
