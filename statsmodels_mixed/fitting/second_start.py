@@ -136,21 +136,18 @@ class SecondStart:
         self.core.value_and_gradient(report.end)
         return _beside_lower(report, unfinished)
 
-    def _descend(self, start: Array) -> FitReport | None:
+    def _descend(self, start: Array, optimizer: str | None = None) -> FitReport | None:
         """Return a run; None where it has no objective or derivative to go by."""
+        options = replace(self.options, optimizer=optimizer) if optimizer else self.options
         try:
-            return minimize(self.core, start, self.options, constant=self.constant)
+            return minimize(self.core, start, options, constant=self.constant)
         except CoreError:
             return None
 
     def _slowly(self, report: FitReport, start: Array) -> tuple[FitReport, list[Array]]:
         """Return where the slower optimizer ends, if that is lower, and a report that logs it."""
-        if self.slower is None:
-            return report, []
-        options = replace(self.options, optimizer=self.slower)
-        try:
-            run = minimize(self.core, start, options, constant=self.constant)
-        except CoreError:
+        run = self._descend(start, self.slower) if self.slower else None
+        if run is None:
             return report, []
         points, values = run.fitlog_theta, run.fitlog_objective
         report = logged(report, report, points, values, run.evaluations)

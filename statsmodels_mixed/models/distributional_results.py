@@ -18,7 +18,7 @@ from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 from ..frame.other_formulas import values_of
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
-from ..results.summary import levels_of_groups
+from ..results.summary import levels_of_groups, two_columns
 from ..results.tables import Column, Table
 from ..saved import save_fit as _save_fit
 from .distributional_check import check as _check
@@ -481,16 +481,7 @@ class DistributionalResults:
         ]
         if self._spec.has_dispersion and isinstance(self.dispersion, float):
             right.append(("Dispersion:", significant(self.dispersion)))
-        right += [("", "")] * (len(left) - len(right))
-        left += [("", "")] * (len(right) - len(left))
-        columns = (
-            Column("name_1", "", align="left"),
-            Column("value_1", ""),
-            Column("name_2", "", align="left"),
-            Column("value_2", ""),
-        )
-        rows = tuple((*a, *b) for a, b in zip(left, right, strict=True))
-        head = Table(columns, rows, str(self.model.formula_full), stretch=1)
+        head = two_columns(left, right, str(self.model.formula_full))
         tables = [head, *self._coefficients(alpha), self.varcorr.table("Random effects")]
         kind = "Ordinal" if self._ordered else "Generalized linear"
         return Document(f"{kind} mixed model fit by maximum likelihood", tables, self._facts())

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from ..errors import OptionError
 from ..results.row_labels import row_labels
-from ..tidy.augment import beside
+from ..tidy.augment import beside, own_columns
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -174,8 +174,5 @@ def augment(self: DistributionalResults, data: Any = None) -> pd.DataFrame:
         }
     rows = pd.DataFrame(values, index=row_labels(self._mean_part))
     if data is None:
-        frame = self.model.frame
-        assert frame is not None
-        self.model.kept_design()  # refuses where the data were removed
-        return pd.concat([frame.table.copy(), rows], axis=1)
+        return pd.concat([own_columns(self._mean_part), rows], axis=1)
     return beside(data, rows)

@@ -10,6 +10,7 @@ from ..frame.table import as_numbers
 from ..residual_covariance.cells import Cells
 from ..residual_covariance.covariance import ResponseCovariance
 from ..residual_covariance.fit import coordinates_of, slopes_of
+from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem, covariance_model
 from .base import MixedModel
 
@@ -79,8 +80,7 @@ class ResidualLikelihood(MixedModel):
         >>> round(model.objective([50.0, 0.8]), 3)
         1748.235
         """
-        likelihood = self.problem.likelihood(bool(reml))
-        x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
+        likelihood, x = self._likelihood_at(theta, reml)
         solution = likelihood.solve(likelihood.model.at(x))
         return np.inf if solution is None else solution.value
 
@@ -114,6 +114,11 @@ class ResidualLikelihood(MixedModel):
         >>> model.gradient([50.0, 0.8]).round(2)
         array([  0.22, -12.56])
         """
+        likelihood, x = self._likelihood_at(theta, reml)
+        return likelihood(x)[1] / slopes_of(likelihood.model, x)
+
+    def _likelihood_at(self, theta: ArrayLike, reml: bool) -> tuple[MarginalLikelihood, Array]:
+        """Return the likelihood, and the coordinates of theta in which it is taken."""
         likelihood = self.problem.likelihood(bool(reml))
         x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")
-        return likelihood(x)[1] / slopes_of(likelihood.model, x)
+        return likelihood, x

@@ -18,7 +18,14 @@ from .tables import Column, Table
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
-__all__ = ["coefficient_table", "header_table", "levels_of_groups", "summarize", "title"]
+__all__ = [
+    "coefficient_table",
+    "header_table",
+    "levels_of_groups",
+    "summarize",
+    "title",
+    "two_columns",
+]
 
 
 def summarize(
@@ -92,8 +99,15 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         *levels_of_groups(result.layout),
         ("Converged:", f"{'yes' if result.converged else 'no'}, {_effort(result)}"),
     ]
-    right += [("", "")] * (len(left) - len(right))
-    left += [("", "")] * (len(right) - len(left))
+    return two_columns(left, right, _formula(result))
+
+
+def two_columns(
+    left: Sequence[tuple[str, str]], right: Sequence[tuple[str, str]], title: str
+) -> Table:
+    """Return names and values side by side, the shorter side filled up."""
+    size = max(len(left), len(right))
+    left, right = ([*side, *[("", "")] * (size - len(side))] for side in (left, right))
     columns = (
         Column("name_1", "", align="left"),
         Column("value_1", ""),
@@ -101,7 +115,7 @@ def header_table(result: MixedModelResults, *, yname: str | None = None) -> Tabl
         Column("value_2", ""),
     )
     rows = tuple((*a, *b) for a, b in zip(left, right, strict=True))
-    return Table(columns, rows, _formula(result), stretch=1)
+    return Table(columns, rows, title, stretch=1)
 
 
 def levels_of_groups(layout: Layout) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from ..frame.table import open_table
 from ..results.base import MixedModelResults, unwrap
 from ..results.row_labels import row_labels
 
-__all__ = ["augment", "beside"]
+__all__ = ["augment", "beside", "own_columns"]
 
 
 def augment(result: Any, data: Any = None) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
             values[name] = given
     rows = pd.DataFrame(values, index=row_labels(result))
     if data is None:
-        return pd.concat([_own_columns(result), rows], axis=1)
+        return pd.concat([own_columns(result), rows], axis=1)
     return beside(data, rows)
 
 
@@ -90,7 +90,14 @@ def _diagnostics(result: MixedModelResults) -> dict[str, Any]:
     }
 
 
-def _own_columns(result: MixedModelResults) -> pd.DataFrame:
+def own_columns(result: MixedModelResults) -> pd.DataFrame:
+    """Return the columns and rows that the model of a fit uses.
+
+    Raises
+    ------
+    DataError
+        If the data were removed.
+    """
     frame, design = result.model.frame, result.kept_design()
     if frame is not None:
         return frame.table.copy()

@@ -40,7 +40,7 @@ FORMULAS = ["1 + x * f", "0 + f", "f + x:f", "f:x", "1", "scale(x) + f", "C(f, S
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_designs_are_those_of_patsy_whatever_was_read_before(formula):
+def test_designs_are_those_of_patsy_in_any_order(formula):
     # Twice, in both orders: a kept layout must never answer for another frame.
     for data in [*FRAMES, *reversed(FRAMES)]:
         if formula.startswith("scale") and data["x"].dtype.kind != "f":

@@ -263,4 +263,4 @@ def test_what_is_not_possible_is_said(salamanders, wine):
     with pytest.raises(DataError, match="has 2 categories"):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
     with pytest.raises(AttributeError, match=r"profile is not offered .* compare_lr_test"):
-        model(zero_inflation="~ 1").fit().profile  # noqa: B018
+        model(zero_inflation="~ 1").fit().profile()

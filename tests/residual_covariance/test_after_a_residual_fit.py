@@ -276,7 +276,7 @@ def test_plots_of_effects_and_influence():
 
 
 def test_a_fresh_process_draws_the_same():
-    # What draws is found by the kind of estimates, whatever was imported before.
+    # What draws is found by the kind of estimates, not by what was imported before.
     program = (
         "import statsmodels_mixed as sm, statsmodels.formula.api as smf\n"
         "table = sm.datasets.load('orthodont')\n"
