@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,29 @@ Array = NDArray[np.float64]
 
 # How often theta is divided by ten when the start cannot be evaluated.
 _SHRINKAGES = 4
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What is fitted, and how its likelihood is approximated.
+
+    Parameters
+    ----------
+    problem : Approximation
+    design : Design
+    spec : FamilySpec
+    n_agq : int
+    hessian : str
+    unit : float
+        Typical size of a change in the linear predictor.
+    """
+
+    problem: Approximation
+    design: Design
+    spec: FamilySpec
+    n_agq: int
+    hessian: str
+    unit: float
 
 
 def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, float]:
@@ -157,9 +180,10 @@ def fit_generalized(
         begin, unit = _default_start(problem, design, spec)
         if coefficients is not None:
             _start_at(problem, begin, coefficients)
+    fit = _Fit(problem, design, spec, n_agq, hessian, unit)
     if design.is_structured:
         with one_blas_thread():
-            return _structured(problem, design, spec, begin, unit, start, options, n_agq, hessian)
+            return _structured(fit, begin, start, options or FitOptions())
     if start is not None:
         given = np.array(start, dtype=float)
         if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
@@ -183,17 +207,7 @@ def fit_generalized(
             "link."
         )
     try:
-        return _maximize(
-            problem,
-            design,
-            spec,
-            begin,
-            unit,
-            options or FitOptions(),
-            n_agq,
-            hessian,
-            start is None,
-        )
+        return _maximize(fit, begin, options or FitOptions(), start is None)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
@@ -203,50 +217,36 @@ def fit_generalized(
 
 
 def _structured(
-    problem: Approximation,
-    design: Design,
-    spec: FamilySpec,
-    begin: Array,
-    unit: float,
-    start: Array | None,
-    options: FitOptions | None,
-    n_agq: int,
-    hessian: str,
+    fit: _Fit, begin: Array, start: Array | None, options: FitOptions
 ) -> GeneralizedEstimates:
     """Maximize the likelihood over the parameters of covariance structures and all others."""
+    problem, design, unit = fit.problem, fit.design, fit.unit
     objective = StructuredApproximation.of(problem.core, design, unit)
     minimum = minimize_structured_approximation(
-        objective, design, unit, begin[problem.ntheta :], start, options or FitOptions()
+        objective, design, unit, begin[problem.ntheta :], start, options
     )
-    report, fit, factors = structured_report(objective, minimum, design)
+    report, structured, factors = structured_report(objective, minimum, design)
     units = factors_of(
         problem.core.in_units(report.end[: problem.ntheta]) / unit, objective.model.patterns
     )
     singular = is_singular(objective.model.definite(units))
     theta = report.end[: problem.ntheta]
-    estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    estimates = _estimates(fit, factors, theta, report, singular)
     fresh = problem.core.fresh_value(report.end)
-    refuse_unreachable(fresh, spec)
+    refuse_unreachable(fresh, fit.spec)
     report = checked_afresh(estimates.report, report.objective, fresh)
-    return replace(estimates, report=report, structured=fit)
+    return replace(estimates, report=report, structured=structured)
 
 
 def _maximize(
-    problem: Approximation,
-    design: Design,
-    spec: FamilySpec,
-    begin: Array,
-    unit: float,
-    options: FitOptions,
-    n_agq: int,
-    hessian: str,
-    default_start: bool,
+    fit: _Fit, begin: Array, options: FitOptions, default_start: bool
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
+    problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
     report = best_optimum(
-        problem, design, spec, begin, unit, options, n_agq=n_agq, default_start=default_start
+        problem, design, spec, begin, unit, options, n_agq=fit.n_agq, default_start=default_start
     )
-    if hessian == "observed" and problem.core.several_modes_possible:
+    if fit.hessian == "observed" and problem.core.several_modes_possible:
         refuse_merging_modes(report, spec)
     patterns = [block.pattern for block in design.blocks]
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
@@ -257,7 +257,7 @@ def _maximize(
         _, gradient = problem.core.value_and_gradient(end)
         report = replace(report, end=end, gradient=gradient)
     singular = is_singular(factors_of(problem.core.in_units(theta) / unit, patterns))
-    estimates = _estimates(problem, design, spec, factors, theta, report, n_agq, hessian, singular)
+    estimates = _estimates(fit, factors, theta, report, singular)
     fresh = problem.core.fresh_value(report.end)
     refuse_unreachable(fresh, spec)
     report = checked_afresh(estimates.report, report.objective, fresh)
@@ -276,17 +276,10 @@ def _maximize(
 
 
 def _estimates(
-    problem: Approximation,
-    design: Design,
-    spec: FamilySpec,
-    factors: tuple[Array, ...],
-    theta: Array,
-    report: FitReport,
-    n_agq: int,
-    hessian: str,
-    singular: bool,
+    fit: _Fit, factors: tuple[Array, ...], theta: Array, report: FitReport, singular: bool
 ) -> GeneralizedEstimates:
     """Carry a solution back to the units of the user's X."""
+    problem, design, spec = fit.problem, fit.design, fit.spec
     solution: GeneralizedSolution = problem.core.solution()
     basis, by_term = problem.basis, problem.core.design.by_term
     with one_blas_thread():
@@ -298,9 +291,9 @@ def _estimates(
         fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
     return GeneralizedEstimates(
         spec=spec,
-        n_agq=int(n_agq),
+        n_agq=int(fit.n_agq),
         fast=problem.fast,
-        hessian=hessian,
+        hessian=fit.hessian,
         theta=theta,
         factors=factors,
         columns=basis.columns,

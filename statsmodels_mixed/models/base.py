@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,38 +13,40 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from ..errors import DataError, FormulaError, OptionError
+from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
-from ..formula.parse import parse
 from ..formula.terms import MixedFormula
-from ..frame.alignment import align, common_index
 from ..frame.build import ModelFrame, build_frame
 from ..frame.design import Design, build_design
-from ..frame.selection import total_offset
 from ..frame.sources import Source, Sources
 from ..frame.table import as_numbers
+from ..later import Method, load
 from ..results.base import MixedModelResults
 from ..results.document import Document
 from ..results.fit_log import log_fit
 from ..results.layout import Layout
-from ..results.notes import warn, warn_not_estimable
+from ..results.notes import warn
 from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
-from .arrays import design_from_arrays
 from .description import describe
 from .elsewhere import OF_MODELS, no_attribute
-from .mixedlm_arguments import attach_groups, translate
-from .statsmodels_data import FixedRows, MixedData
-from .updated import updated
+from .evaluated import Evaluated
+from .reading import read_terms
+from .statsmodels_data import MixedData
 from .written_formula import WrittenFormula
+
+if TYPE_CHECKING:
+    from .linear_predictor import linear_predictor
+else:
+    linear_predictor = Method("models.linear_predictor:linear_predictor")
 
 __all__ = ["MixedModel"]
 
 Array = NDArray[np.float64]
 
 
-class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
+class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     """A model with random effects, before it is fitted.
 
     A class of models says in `_prepare` what it needs of the response and the groups, and
@@ -84,9 +86,8 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
         self, endog: ArrayLike, exog: ArrayLike, groups: Any, exog_re: Any, **options: Any
     ) -> None:
         """Set every attribute of a model made from arrays."""
-        design, rows, n_dropped = design_from_arrays(
-            endog, exog, groups, exog_re, labels=self._labels, **options
-        )
+        make = load("models.arrays:design_from_arrays")
+        design, rows, n_dropped = make(endog, exog, groups, exog_re, labels=self._labels, **options)
         self._attach(design, rows, None, n_dropped)
         self._note_sources(**options)
 
@@ -114,27 +115,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
             eval_env = {}
         if isinstance(eval_env, int):
             eval_env = EvalEnvironment.capture(eval_env, reference=3)
-        formula = str(formula) if isinstance(formula, WrittenFormula) else formula
-        if not isinstance(formula, str | MixedFormula):
-            raise OptionError(f"a formula is text or made by term(), not {type(formula).__name__}.")
-        if groups is not None:
-            data, column = attach_groups(data, groups)
-            terms = translate(formula, data, column, re_formula, vc_formula)
-        elif re_formula is not None or vc_formula is not None:
-            raise OptionError("re_formula= and vc_formula= need groups=, the column of groups.")
-        else:
-            terms = parse(formula) if isinstance(formula, str) else formula
-        if bars and not terms.random:
-            right = terms.text.partition("~")[2].strip()
-            end = len(terms.text)
-            raise FormulaError(
-                "there is no random-effects term such as (1 | g); a model without one is "
-                "fitted by smf.ols, or by smf.wls if it has weights; for correlated residuals "
-                'give residual=, such as "us(visit | subject)".',
-                terms.text,
-                end - len(right),
-                end,
-            )
+        terms, data = read_terms(formula, data, groups, re_formula, vc_formula, bars=bars)
         frame = build_frame(terms, data, env=eval_env, safe=safe, **options)
         self.formula_full = str(terms)
         self.given_contrasts = options["contrasts"]
@@ -246,7 +227,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
             eval_env = EvalEnvironment.capture(eval_env, reference=1)
         if not isinstance(eval_env, EvalEnvironment):
             eval_env = EvalEnvironment([eval_env])
-        model: Self = updated(self, formula, data, eval_env, options)
+        model: Self = load("models.updated:updated")(self, formula, data, eval_env, options)
         return model
 
     def _own_options(self) -> dict[str, Any]:
@@ -323,121 +304,7 @@ class MixedModel(Shown, LikelihoodModel):  # type: ignore[misc]
             )
         return values
 
-    # Evaluation at given parameters.
-
-    def objective(self, *args: Any, **kwargs: Any) -> float:
-        """Return -2 log-likelihood, or what is minimized in its place."""
-        raise NotImplementedError
-
-    def gradient(self, *args: Any, **kwargs: Any) -> Array:
-        """Return the gradient of `objective`."""
-        raise NotImplementedError
-
-    def loglike(self, *args: Any, **kwargs: Any) -> float:
-        """Return the log-likelihood.
-
-        Parameters
-        ----------
-        args, kwargs
-            As for `objective`.
-
-        Returns
-        -------
-        float
-
-        See Also
-        --------
-        LinearMixedModel.objective
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> round(model.loglike([1.0]), 3)
-        -897.387
-        """
-        return -self.objective(*args, **kwargs) / 2
-
-    def score(self, *args: Any, **kwargs: Any) -> Array:
-        """Return the gradient of `loglike`.
-
-        Parameters
-        ----------
-        args, kwargs
-            As for `objective`.
-
-        Returns
-        -------
-        ndarray
-
-        See Also
-        --------
-        LinearMixedModel.gradient
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> model.score([1.0]).round(3)
-        array([4.65])
-        """
-        return -self.gradient(*args, **kwargs) / 2
-
-    # Prediction and storage.
-
-    def _linear_predictor(
-        self, params: ArrayLike, exog: ArrayLike | None, offset: Any, exposure: Any = None
-    ) -> Array:
-        """Return X beta + offset + log(exposure), shape (m,).
-
-        Rows of which the data do not determine the mean, because X of the fit is rank
-        deficient, are NaN with a RankWarning.
-
-        Parameters
-        ----------
-        params : array_like, shape (p,) or (rank,)
-            Coefficients of all columns of X, or of the estimable ones.
-        exog : array_like, shape (m, p), optional
-            Fixed-effects matrix; without it that of the model, with the model's offset
-            unless another one is given.
-        offset, exposure : array_like, shape (m,), optional
-        """
-        beta = as_numbers(params, "params")
-        labels = self.data.row_labels if exog is None else common_index([exog])
-        if exog is None:
-            design = self.kept_design()
-            matrix = design.X
-            if offset is None and exposure is None:
-                offset = design.offset
-        else:
-            if offset is None and exposure is None and isinstance(exog, FixedRows):
-                offset = exog.offset
-            matrix = np.asarray(as_numbers(exog, "exog"))
-        if matrix.ndim != 2 or beta.ndim != 1:
-            raise DataError("exog must be a matrix and params a vector of coefficients.")
-        estimability, known = self.data.estimability, None
-        if (
-            estimability is not None
-            and matrix.shape[1] == len(self.data.xnames)
-            and len(beta) == len(estimability.kept)
-        ):
-            known = estimability.holds(matrix)
-            matrix = matrix[:, estimability.kept]
-        if len(beta) != matrix.shape[1]:
-            raise DataError(
-                f"{len(beta)} coefficients do not go with {matrix.shape[1]} columns of exog."
-            )
-        if offset is not None:
-            offset = as_numbers(align(offset, labels, "offset="), "offset=")
-        if exposure is not None:
-            exposure = as_numbers(align(exposure, labels, "exposure="), "exposure=")
-        for name, values in (("offset=", offset), ("exposure=", exposure)):
-            if values is not None and values.shape not in ((), (len(matrix),)):
-                raise DataError(f"{name} has shape {values.shape} for {len(matrix)} rows.")
-        total = total_offset(offset, exposure)
-        fixed: Array = matrix @ beta
-        if known is not None and not known.all():
-            fixed[~known] = np.nan
-            warn_not_estimable(int(np.sum(~known)), "row")
-        return fixed if total is None else fixed + total
+    _linear_predictor = linear_predictor
 
     def _check_coefficients(self, start_params: ArrayLike | None) -> Array | None:
         if start_params is None:

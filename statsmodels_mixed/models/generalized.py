@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError, MixedModelWarning, OptionError
-from ..fitting.approximation import generalized_structure
-from ..fitting.crossprod import SharedStructure
-from ..fitting.families import read_family
-from ..fitting.family_names import Bernoulli, choose_family
-from ..fitting.fixed_basis import orthonormal_basis
-from ..fitting.generalized import fit_generalized, objective_and_gradient
+from ..errors import OptionError
+from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
-from ..fitting.response import prepare_response
 from ..formula.terms import MixedFormula
-from ..frame.design import Design, check_groupings
 from ..frame.table import as_numbers
 from ..later import load
-from ..prediction.predict import mean_of
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
-from .base import MixedModel
+from .generalized_evaluation import GeneralizedEvaluation
 from .generalized_results import (
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
@@ -41,7 +30,7 @@ __all__ = ["GeneralizedLinearMixedModel"]
 Array = NDArray[np.float64]
 
 
-class GeneralizedLinearMixedModel(MixedModel):
+class GeneralizedLinearMixedModel(GeneralizedEvaluation):
     """Generalized linear mixed model: g(E[y | b]) = X beta + Z b + offset.
 
     The random effects b of the levels of a grouping factor are independent and normal
@@ -98,9 +87,6 @@ class GeneralizedLinearMixedModel(MixedModel):
     >>> GeneralizedLinearMixedModel(contra["use"], exog, contra["dist"], family=families.Binomial())
     <GeneralizedLinearMixedModel: use; 1934 rows>
     """
-
-    _labels = True
-    _title = "Generalized linear mixed model"
 
     @answering(MAKING)
     def __init__(
@@ -255,180 +241,12 @@ class GeneralizedLinearMixedModel(MixedModel):
         made._finish_formulas()
         return made
 
-    def _set_family(self, family: Any, link: Any, exposure: Any) -> None:
-        family = choose_family(family, link)
-        self.spec = read_family(family)
-        if exposure is not None and self.spec.link != "log":
-            raise OptionError(
-                f"exposure= needs a log link, not {type(family.link).__name__}: the mean is "
-                "proportional to it."
-            )
-        # A copy, because the objects of statsmodels change when other models use them.
-        self.family = copy.deepcopy(family)
-        self.link = self.family.link
-
     def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
         """Return the columns that formulas other than that of the mean need."""
         return []
 
     def _finish_formulas(self) -> None:
         """Read these formulas, which this kind of model has not."""
-
-    def _own_options(self) -> dict[str, Any]:
-        return {**super()._own_options(), "family": self.family}
-
-    def _facts(self) -> dict[str, str]:
-        return {"Family": self.spec.family.replace("_", " "), "Link": self.spec.link}
-
-    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
-        """Bring the response into the form the numerics know, and check it and the groups."""
-        # The label that counts as success, if the response holds labels or truth values.
-        levels = design.response_levels
-        self.success = levels[1] if levels is not None and len(levels) == 2 else None
-        design, self.notes = prepare_response(design, self.spec, rows)
-        if isinstance(self.family, Bernoulli) and design.weights is not None:
-            raise DataError(
-                "a Bernoulli response is one trial for each row: with numbers of trials the family "
-                "is binomial."
-            )
-        for note in self.notes:
-            # The callers above: _attach, _from_formula or _from_arrays, their callers, what
-            # refuses unknown options, the user.
-            warnings.warn(note, MixedModelWarning, stacklevel=6)
-        binary = self.spec.family == "binomial" and design.weights is None
-        check_groupings(
-            design,
-            allow_observation_level=not (binary or self.spec.has_dispersion),
-            confounded_with="that of a single 0 or 1" if binary else "the dispersion",
-        )
-        return design
-
-    def _analyse(self) -> SharedStructure:
-        return generalized_structure(self.kept_design())
-
-    # Evaluation at given parameters.
-
-    def objective(
-        self,
-        theta: ArrayLike,
-        params: ArrayLike,
-        dispersion: float = 1.0,
-        *,
-        n_agq: int = 1,
-        hessian: str | None = None,
-    ) -> float:
-        """Return -2 log-likelihood as approximated.
-
-        Parameters
-        ----------
-        theta : array_like, shape (n_theta,)
-            Covariance parameters.
-        params : array_like, shape (rank,)
-            Coefficients of the estimable columns.
-        dispersion : float
-            phi or alpha, for families that have one.
-        n_agq, hessian
-            As in `fit`.
-
-        Returns
-        -------
-        float
-            NaN where it cannot be evaluated.
-
-        Raises
-        ------
-        OptionError
-            If a parameter or an option is not possible.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        GeneralizedLinearMixedModel.gradient
-
-        References
-        ----------
-        Pinheiro and Chao (2006), Journal of Computational and Graphical Statistics 15, 58-81.
-
-        Examples
-        --------
-        >>> contra = datasets.load("contra")
-        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
-        >>> round(model.objective([0.5], [-0.7, 0.7]), 2)
-        2504.17
-        """
-        return self._evaluate(theta, params, dispersion, n_agq, hessian)[0]
-
-    def gradient(
-        self,
-        theta: ArrayLike,
-        params: ArrayLike,
-        dispersion: float = 1.0,
-        *,
-        n_agq: int = 1,
-        hessian: str | None = None,
-    ) -> Array:
-        """Return the gradient of `objective`.
-
-        Parameters
-        ----------
-        theta, params, dispersion, n_agq, hessian
-            As for `objective`.
-
-        Returns
-        -------
-        ndarray
-            Derivatives in theta, params and log dispersion, if there is one.
-
-        Raises
-        ------
-        OptionError
-            If a parameter or an option is not possible.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        GeneralizedLinearMixedModel.objective
-
-        Examples
-        --------
-        >>> contra = datasets.load("contra")
-        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
-        >>> model.gradient([0.5], [-0.7, 0.7]).round(2)
-        array([20.97,  6.69, 10.09])
-        """
-        return self._evaluate(theta, params, dispersion, n_agq, hessian)[1]
-
-    def _evaluate(
-        self,
-        theta: ArrayLike,
-        params: ArrayLike,
-        dispersion: float,
-        n_agq: int,
-        hessian: str | None,
-    ) -> tuple[float, Array]:
-        design = self.kept_design()
-        beta = np.array(params, dtype=float, ndmin=1)
-        rank = len(orthonormal_basis(design.X, None).columns)
-        if beta.shape != (rank,) or not np.isfinite(beta).all():
-            raise OptionError(f"params must be {rank} finite numbers, one per estimable column.")
-        if not (np.isfinite(dispersion) and dispersion > 0):
-            raise OptionError(f"dispersion must be a positive number, not {dispersion!r}.")
-        if dispersion != 1 and not self.spec.has_dispersion:
-            raise OptionError(f"the family {self.spec.family} has no dispersion.")
-        value, gradient = objective_and_gradient(
-            design,
-            self.spec,
-            self._theta(theta),
-            beta,
-            float(dispersion),
-            n_agq=n_agq,
-            hessian=hessian or self.spec.information,
-        )
-        return float(value), np.asarray(gradient)
-
-    # Fit and prediction.
 
     @answering(FITTING)
     def fit(
@@ -558,48 +376,3 @@ class GeneralizedLinearMixedModel(MixedModel):
         results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
         wrapped: GeneralizedLinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped
-
-    def predict(
-        self,
-        params: ArrayLike,
-        exog: ArrayLike | None = None,
-        which: str = "mean",
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
-    ) -> Array:
-        """Return what the fixed part predicts, with all random effects zero.
-
-        Parameters
-        ----------
-        params : array_like, shape (p,) or (rank,)
-            Coefficients of all columns of X, or of the estimable ones.
-        exog : array_like, shape (m, p), optional
-            Fixed-effects matrix; without it that of the model, with the model's offset.
-        which : {"mean", "linear"}
-            The mean, or the linear predictor.
-        offset, exposure : array_like, shape (m,), optional
-            Offset to add, and exposure whose logarithm to add.
-
-        Returns
-        -------
-        ndarray, shape (m,)
-
-        Raises
-        ------
-        DataError
-            If the coefficients do not go with the columns, or the data were removed.
-        OptionError
-            If `which` is neither.
-
-        See Also
-        --------
-        GeneralizedLinearMixedModelResults.predict
-
-        Examples
-        --------
-        >>> contra = datasets.load("contra")
-        >>> model = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial())
-        >>> model.predict([-0.7, 0.7])[:2].round(3)
-        array([0.5, 0.5])
-        """
-        return mean_of(self, self._linear_predictor(params, exog, offset, exposure), which)

@@ -22,9 +22,11 @@ from ..results.layout import Layout
 from ..results.summary import summarize
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
+from .approximated import Approximated
 from .generalized_predictions import GeneralizedPredictions
 from .generalized_residuals import Residuals
 from .methods import Methods
+from .ratios import name_of_ratio
 
 if TYPE_CHECKING:
     from ..results.document import Document
@@ -43,26 +45,9 @@ _COMPLETE = (
     "The response separates completely: the likelihood has no maximum, and nothing "
     "determines the covariance parameters."
 )
-# What exp(coefficient) is, by link and family.
-_RATIOS = {
-    ("logit", "binomial"): "odds ratio",
-    ("log", "binomial"): "risk ratio",
-    ("cloglog", "binomial"): "hazard ratio",
-    ("log", "poisson"): "rate ratio",
-    ("log", "negative_binomial"): "rate ratio",
-    ("log", "gaussian"): "mean ratio",
-    ("log", "gamma"): "mean ratio",
-    ("log", "inverse_gaussian"): "mean ratio",
-    ("log", "negative_binomial1"): "rate ratio",
-    ("log", "generalized_poisson"): "rate ratio",
-    ("log", "conway_maxwell_poisson"): "rate ratio",
-    ("logit", "beta"): "odds ratio",
-    ("logit", "beta_binomial"): "odds ratio",
-    ("log", "lognormal"): "mean ratio",
-}
 
 
-class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Methods):
+class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, Residuals, Methods):
     """The result of fitting a `GeneralizedLinearMixedModel`; see `MixedModelResults`.
 
     The log-likelihood `llf` is that of the approximation that was fitted, Laplace or
@@ -124,79 +109,6 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
             report = replace(estimates.report, converged=False, message=_COMPLETE)
             estimates = replace(estimates, report=report)
         super().__init__(model, estimates, layout, reference, scale)
-
-    @property
-    def method(self) -> str:  # type: ignore[override]
-        """The approximation, such as ``"Laplace"`` or ``"AGQ, 9 points"``."""
-        estimates = self.estimates
-        name = self._approximation
-        if estimates.hessian == "observed":
-            name += ", observed information"
-        return f"{name}, fast" if estimates.fast else name
-
-    @property
-    def _approximation(self) -> str:
-        points = self.estimates.n_agq
-        return "Laplace" if points == 1 else f"AGQ, {points} points"
-
-    @property
-    def _approximated_by(self) -> str:
-        # With a canonical link the observed information is the expected one.
-        name = self._approximation if self.estimates.spec.canonical else self.method
-        return f"{name}, fast" if self.estimates.fast else name
-
-    @property
-    def deviance(self) -> float:
-        """Deviance residuals squared and summed, ``+ |u|^2 + log|Omega|``.
-
-        For quadrature, likewise -2 log-likelihood relative to the saturated model.
-        """
-        return self.estimates.deviance
-
-    def deviance_at(self, n_agq: int) -> float:
-        """Return the deviance at the estimates by another number of quadrature points.
-
-        Parameters
-        ----------
-        n_agq : int
-            Points for each random effect of a level; 1 is the Laplace approximation.
-
-        Returns
-        -------
-        float
-            `deviance`, with the likelihood approximated anew and no parameter changed.
-
-        Raises
-        ------
-        OptionError
-            If the model has several grouping factors and `n_agq` is not 1, or it is not possible.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        GeneralizedLinearMixedModel.objective
-
-        References
-        ----------
-        Pinheiro and Chao (2006), Journal of Computational and Graphical Statistics 15, 58-81.
-
-        Examples
-        --------
-        >>> contra = datasets.load("contra")
-        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, "binomial").fit()
-        >>> round(fit.deviance_at(9) - fit.deviance, 3)
-        -0.262
-        """
-        estimates = self.estimates
-        objective = self.model.objective(
-            estimates.theta,
-            estimates.beta,
-            estimates.dispersion,
-            n_agq=n_agq,
-            hessian=estimates.hessian,
-        )
-        return self.deviance + objective - self.objective
 
     @property
     def dispersion(self) -> float:
@@ -284,14 +196,7 @@ class GeneralizedLinearMixedModelResults(GeneralizedPredictions, Residuals, Meth
 
     def _ratio(self) -> str:
         """Return the name of exp(coefficient)."""
-        spec = self.estimates.spec
-        name = _RATIOS.get((spec.link, spec.family))
-        if name is None:
-            raise OptionError(
-                f"with the link {spec.link} the exponential of a coefficient is no ratio: leave "
-                "exponentiate=True out."
-            )
-        return name
+        return name_of_ratio(self.estimates.spec)
 
     def summary(
         self,

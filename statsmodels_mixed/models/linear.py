@@ -7,30 +7,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
-from statsmodels.genmod.families.links import Identity
 
 from ..errors import OptionError
-from ..fitting.crossprod import SharedStructure, linear_structure
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
-from ..fitting.pls import objective, objective_and_gradient
 from ..formula.terms import MixedFormula
 from ..frame.design import (
     LARGEST_RESPONSE,
     SMALLEST_RESPONSE,
-    Design,
     check_groupings,
-    check_linear_response,
-    check_random_columns,
 )
 from ..frame.table import as_numbers
 from ..later import load
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
-from .base import MixedModel
+from .linear_evaluation import LinearEvaluation
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .option_names import FITTING, MAKING, answering
 
@@ -42,7 +35,7 @@ __all__ = ["LinearMixedModel"]
 Array = NDArray[np.float64]
 
 
-class LinearMixedModel(MixedModel):
+class LinearMixedModel(LinearEvaluation):
     """Linear mixed model: y = X beta + Z b + e.
 
     The random effects b of the levels of a grouping factor are independent and normal
@@ -84,10 +77,6 @@ class LinearMixedModel(MixedModel):
     >>> model.fit().params.round(2).to_dict()
     {'const': 251.41, 'days': 10.47}
     """
-
-    link = Identity()
-    _title = "Linear mixed model"
-    _no_weights = 1.0
 
     @answering(MAKING)
     def __init__(
@@ -240,91 +229,6 @@ class LinearMixedModel(MixedModel):
             pedigree=pedigree,
         )
 
-    def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
-        """Refuse responses and groups that no linear model can have."""
-        check_linear_response(design)
-        check_random_columns(design)
-        # One level per row is in order when sigma is given, which only `fit` knows.
-        check_groupings(design, allow_observation_level=True)
-        return design
-
-    def _analyse(self) -> SharedStructure:
-        return linear_structure(self.kept_design())
-
-    # Evaluation at a given theta.
-
-    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
-        """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
-
-        Parameters
-        ----------
-        theta : array_like, shape (n_theta,)
-            Covariance parameters.
-        reml : bool
-            Return the REML criterion.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        OptionError
-            If theta has not n_theta finite elements.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        LinearMixedModel.gradient, LinearMixedModel.loglike
-
-        References
-        ----------
-        Bates, Maechler, Bolker and Walker (2015), Journal of Statistical Software 67(1).
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> round(model.objective([1.0]), 3)
-        1794.774
-        """
-        return float(objective(self.kept_design(), self._theta(theta), reml=reml, sigma=None))
-
-    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
-        """Return the gradient of `objective`.
-
-        Parameters
-        ----------
-        theta, reml
-            As for `objective`.
-
-        Returns
-        -------
-        ndarray, shape (n_theta,)
-
-        Raises
-        ------
-        OptionError
-            If theta has not n_theta finite elements.
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        LinearMixedModel.objective, LinearMixedModel.score
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> model.gradient([1.0]).round(3)
-        array([-9.3])
-        """
-        design = self.kept_design()
-        _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
-        return np.asarray(gradient)
-
-    # Fit and prediction.
-
     @answering(FITTING)
     def fit(
         self,
@@ -464,41 +368,6 @@ class LinearMixedModel(MixedModel):
         results = LinearMixedModelResults(self, estimates, self.layout)
         wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped
-
-    def predict(
-        self, params: ArrayLike, exog: ArrayLike | None = None, offset: ArrayLike | None = None
-    ) -> Array:
-        """Return the fixed part of the mean, X beta + offset.
-
-        Parameters
-        ----------
-        params : array_like, shape (p,) or (rank,)
-            Coefficients of all columns of X, or of the estimable ones.
-        exog : array_like, shape (m, p), optional
-            Fixed-effects matrix; without it that of the model, with the model's offset.
-        offset : array_like, shape (m,), optional
-            Offset to add.
-
-        Returns
-        -------
-        ndarray, shape (m,)
-
-        Raises
-        ------
-        DataError
-            If the coefficients do not go with the columns, or the data were removed.
-
-        See Also
-        --------
-        LinearMixedModelResults.predict
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> model.predict([250.0, 10.0])[:3]
-        array([250., 260., 270.])
-        """
-        return self._linear_predictor(params, exog, offset)
 
 
 def _positive(sigma: Any) -> float:

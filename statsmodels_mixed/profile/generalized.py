@@ -24,7 +24,7 @@ from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
 from .optima import Optima
-from .targets import Show, State, Target, constrained, covariance_targets, linear
+from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["GeneralizedModel"]
 
@@ -138,17 +138,9 @@ class GeneralizedModel:
 
             return [self._target(kind, "", last, show)]
         size = self._surface.units[: self.n_theta]
-        return covariance_targets(
-            kind,
-            self._components,
-            size,
-            1.0,
-            self._coordinates.C,
-            len(self._x),
-            1.0,
-            self._target,
-            self._least,
-        )
+        changes, total = self._coordinates.C, len(self._x)
+        units = CovarianceUnits(self._components, size, 1.0, changes, total, 1.0)
+        return covariance_targets(kind, units, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
         return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))

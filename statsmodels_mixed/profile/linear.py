@@ -21,7 +21,7 @@ from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum
 from .constraints import Constraint, Element
 from .optima import Optima
-from .targets import Show, State, Target, constrained, covariance_targets, linear
+from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["LinearModel"]
 
@@ -85,17 +85,9 @@ class LinearModel:
         if kind == "sigma":
             last = Element(len(self._theta), -math.inf)
             return [self._covariance(kind, "", last, lambda tau: (y_scale * math.exp(tau),) * 2)]
-        return covariance_targets(
-            kind,
-            self._components,
-            size,
-            y_scale,
-            self._coordinates.C,
-            len(self._x),
-            self._sigma,
-            self._covariance,
-            self._least,
-        )
+        changes, total = self._coordinates.C, len(self._x)
+        units = CovarianceUnits(self._components, size, y_scale, changes, total, self._sigma)
+        return covariance_targets(kind, units, self._covariance, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
         return constrained_minimum(self._surface, constraint, value, self._x)

@@ -17,6 +17,7 @@ from .optima import Optima
 
 __all__ = [
     "NEAR_BOUND",
+    "CovarianceUnits",
     "Model",
     "Show",
     "State",
@@ -133,22 +134,12 @@ def constrained(
     return Target(kind, name, center, *bounds, x, solve, show, state, ceiling)
 
 
-def covariance_targets(
-    kind: str,
-    components: CovarianceParameters,
-    size: Array,
-    unit: float,
-    changes: Sequence[Array | None],
-    total: int,
-    sigma: float | None,
-    make: Callable[[str, str, Constraint, Show, ConstrainedMinimum | None], Target],
-    minimum: Callable[[Constraint, float], ConstrainedMinimum | None],
-) -> list[Target]:
-    """Return the targets among theta, standard deviations or correlations.
+@dataclass(frozen=True, eq=False)
+class CovarianceUnits:
+    """How the covariance parameters are found among the variables that are minimized over.
 
     Parameters
     ----------
-    kind : {"theta", "sd", "corr"}
     components : CovarianceParameters
     size : ndarray, shape (n_theta,)
         What the first variables are to be multiplied by to give theta.
@@ -160,21 +151,44 @@ def covariance_targets(
         Number of variables.
     sigma : float or None
         Scale of the random effects, None when its logarithm is the last variable.
+    """
+
+    components: CovarianceParameters
+    size: Array
+    unit: float
+    changes: Sequence[Array | None]
+    total: int
+    sigma: float | None
+
+
+def covariance_targets(
+    kind: str,
+    units: CovarianceUnits,
+    make: Callable[[str, str, Constraint, Show, ConstrainedMinimum | None], Target],
+    minimum: Callable[[Constraint, float], ConstrainedMinimum | None],
+) -> list[Target]:
+    """Return the targets among theta, standard deviations or correlations.
+
+    Parameters
+    ----------
+    kind : {"theta", "sd", "corr"}
+    units : CovarianceUnits
     make : callable
         (kind, name, constraint, show, ceiling) -> the target.
     minimum : callable
         (constraint, value) -> the optimum where it has that value; None if it is not found.
     """
-    rows = {at: _row(components, at, size, changes[at[0]]) for at in components.sd_at}
+    components = units.components
+    rows = {at: _row(components, at, units.size, units.changes[at[0]]) for at in components.sd_at}
     if kind == "theta":
         return [
-            make(kind, name, *_element(components, rows, i, total), None)
+            make(kind, name, *_element(components, rows, i, units.total), None)
             for i, name in enumerate(components.theta_names)
         ]
-    lengths = {at: Length(row.at, row.matrix, sigma) for at, row in rows.items()}
+    lengths = {at: Length(row.at, row.matrix, units.sigma) for at, row in rows.items()}
     if kind == "sd":
         return [
-            make(kind, name, lengths[at], linear(unit * rows[at].size), None)
+            make(kind, name, lengths[at], linear(units.unit * rows[at].size), None)
             for name, at in zip(components.sd_names, components.sd_at, strict=True)
         ]
     without = {

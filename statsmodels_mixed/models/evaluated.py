@@ -1,0 +1,72 @@
+"""A model as statsmodels evaluates likelihoods: at parameters that are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Evaluated"]
+
+Array = NDArray[np.float64]
+
+
+class Evaluated:
+    """`loglike` and `score` of a class of models that says what its objective is."""
+
+    def objective(self, *args: Any, **kwargs: Any) -> float:
+        """Return -2 log-likelihood, or what is minimized in its place."""
+        raise NotImplementedError
+
+    def gradient(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the gradient of `objective`."""
+        raise NotImplementedError
+
+    def loglike(self, *args: Any, **kwargs: Any) -> float:
+        """Return the log-likelihood.
+
+        Parameters
+        ----------
+        args, kwargs
+            As for `objective`.
+
+        Returns
+        -------
+        float
+
+        See Also
+        --------
+        LinearMixedModel.objective
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> round(model.loglike([1.0]), 3)
+        -897.387
+        """
+        return -self.objective(*args, **kwargs) / 2
+
+    def score(self, *args: Any, **kwargs: Any) -> Array:
+        """Return the gradient of `loglike`.
+
+        Parameters
+        ----------
+        args, kwargs
+            As for `objective`.
+
+        Returns
+        -------
+        ndarray
+
+        See Also
+        --------
+        LinearMixedModel.gradient
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> model.score([1.0]).round(3)
+        array([4.65])
+        """
+        return -self.gradient(*args, **kwargs) / 2

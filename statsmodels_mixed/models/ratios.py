@@ -1,0 +1,52 @@
+"""What the exponential of a coefficient is called."""
+
+from __future__ import annotations
+
+from ..errors import OptionError
+from ..fitting.families import FamilySpec
+
+__all__ = ["name_of_ratio"]
+
+# By link and family.
+_RATIOS = {
+    ("logit", "binomial"): "odds ratio",
+    ("log", "binomial"): "risk ratio",
+    ("cloglog", "binomial"): "hazard ratio",
+    ("log", "poisson"): "rate ratio",
+    ("log", "negative_binomial"): "rate ratio",
+    ("log", "gaussian"): "mean ratio",
+    ("log", "gamma"): "mean ratio",
+    ("log", "inverse_gaussian"): "mean ratio",
+    ("log", "negative_binomial1"): "rate ratio",
+    ("log", "generalized_poisson"): "rate ratio",
+    ("log", "conway_maxwell_poisson"): "rate ratio",
+    ("logit", "beta"): "odds ratio",
+    ("logit", "beta_binomial"): "odds ratio",
+    ("log", "lognormal"): "mean ratio",
+}
+
+
+def name_of_ratio(spec: FamilySpec) -> str:
+    """Return the name of exp(coefficient) in a generalized model.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+
+    Returns
+    -------
+    str
+        Such as ``"odds ratio"``.
+
+    Raises
+    ------
+    OptionError
+        If it is no ratio with this link.
+    """
+    name = _RATIOS.get((spec.link, spec.family))
+    if name is None:
+        raise OptionError(
+            f"with the link {spec.link} the exponential of a coefficient is no ratio: leave "
+            "exponentiate=True out."
+        )
+    return name
