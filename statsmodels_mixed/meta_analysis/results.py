@@ -15,7 +15,8 @@ from ..models.linear import LinearMixedModel
 from ..prediction.rows import open_new_data
 from ..results.cell_formats import fixed, p_value, significant
 from ..results.document import Document
-from ..results.summary import coefficient_table
+from ..results.row_labels import find_clusters
+from ..results.summary import coefficient_table, levels_of_groups
 from ..results.tables import Column, Table
 from .sampling import SamplingCovariance
 
@@ -241,6 +242,52 @@ class MetaAnalysis:
         p = 2.0 * t.sf(np.abs(ratio), df)
         return pd.DataFrame({"coef": beta, "se": se, "t": ratio, "df": df, "pvalue": p})
 
+    def robust(self, clusters: Any, kind: str = "CR2") -> pd.DataFrame:
+        """Return coefficients with cluster-robust standard errors and t tests.
+
+        They hold where estimates of a cluster depend on one another in ways that the model
+        does not say, such as those of studies of the same patients.
+
+        Parameters
+        ----------
+        clusters : str or array_like, shape (n,)
+            A grouping factor or column of the formula, or a label for each estimate.
+        kind : {"CR2", "CR0", "CR1", "CR1S", "CR3"}
+            The correction for few clusters, as in `LinearMixedModel.fit`.
+
+        Returns
+        -------
+        DataFrame
+            Columns coef, se, t, df (Satterthwaite's), pvalue.
+
+        Raises
+        ------
+        OptionError
+            If a level of a grouping factor lies in several clusters, or labels are missing.
+
+        See Also
+        --------
+        MetaAnalysis.knapp_hartung
+
+        References
+        ----------
+        Pustejovsky and Tipton (2018), Journal of Business and Economic Statistics 36, 672-683.
+
+        Examples
+        --------
+        >>> found = meta([0.1, 0.6, 0.3, 0.9], [0.02, 0.05, 0.03, 0.04])
+        >>> found.robust("study").round(3)
+                    coef     se      t     df  pvalue
+        Intercept  0.454  0.179  2.532  2.973   0.086
+        """
+        groups = find_clusters(self.model, clusters, "clusters").labels.to_numpy()
+        kwds = {"groups": groups, "kind": kind}
+        fit = self.fit.with_inference(dof="satterthwaite", cov_type="cluster", cov_kwds=kwds)
+        beta, se = self.params, np.asarray(fit.bse)
+        ratio, df = beta / se, np.asarray(fit.df_coef)
+        p = 2.0 * t.sf(np.abs(ratio), df)
+        return pd.DataFrame({"coef": beta, "se": se, "t": ratio, "df": df, "pvalue": p})
+
     def summary(self) -> Document:
         """Return the estimates, and a table of heterogeneity.
 
@@ -263,10 +310,9 @@ class MetaAnalysis:
         return Document(f"Meta-analysis by {how}", tables)
 
     def _header(self) -> Table:
-        blocks = self.model.layout.blocks
         rows = [
             ("Estimates:", str(self.model.layout.nobs)),
-            *((f"Levels of {block.name}:", str(len(block.levels))) for block in blocks),
+            *levels_of_groups(self.model.layout),
             ("Log-Likelihood:", f"{self.llf:.4f}"),
             ("Converged:", "yes" if self.fit.converged else "no"),
         ]

@@ -270,8 +270,8 @@ class LinearMixedModel(LinearEvaluation):
         cov_kwds : dict, optional
             For clusters: ``groups``, a column of the model or one label per row, such that
             every level of a grouping factor lies in one cluster, and ``kind``, the correction
-            for few clusters: ``"CR0"`` (none), ``"CR1"`` (the default), ``"CR1S"`` or
-            ``"CR2"``.
+            for few clusters: ``"CR0"`` (none), ``"CR1"`` (the default), ``"CR1S"``,
+            ``"CR2"`` or ``"CR3"`` (the jackknife over clusters).
         start : array_like, shape (n_theta,), optional
             Covariance parameters to start from.
         start_params : array_like, shape (rank,), optional

@@ -133,7 +133,7 @@ def _with_clusters(
         raise OptionError(f"cov_kwds has groups and kind, not {', '.join(options)}.")
     if groups is None:
         raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...}, the clusters.')
-    kinds = cluster_robust.KINDS if linear else cluster_robust.KINDS[:-1]
+    kinds = [k for k in cluster_robust.KINDS if linear or k not in cluster_robust.ADJUSTED]
     if kind not in kinds:
         raise OptionError(f"kind in cov_kwds must be one of {', '.join(kinds)}, not {kind!r}.")
     return Choice(dof, "cluster", read(groups), kind)

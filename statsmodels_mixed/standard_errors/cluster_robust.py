@@ -10,6 +10,10 @@ and Tipton 2018): with V_g = D'D, D the upper Cholesky factor,
 
     A_g = D'(D (V_g - X_g M X_g') D')^(+1/2) D.
 
+CR3 takes the first power of the same matrix, A_g = V_g (V_g - X_g M X_g')^+, and is the jackknife
+over clusters without its factor (G-1)/G, because A_g e_g / V_g has the residuals of a fit to the
+other clusters at the same variances.
+
 Degrees of freedom are those of a chi-squared or Wishart variable with the variance that the
 estimator has under the model (Bell and McCaffrey; Tipton and Pustejovsky 2015).
 """
@@ -38,8 +42,10 @@ Array = NDArray[np.float64]
 FEWEST_DIGITS = 3e-6
 Positions = NDArray[np.intp]
 
-KINDS = ("CR0", "CR1", "CR1S", "CR2")
-# Eigenvalues of the matrix whose root CR2 takes are zero below this, relative to the largest.
+KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+# Those that form a matrix for each cluster.
+ADJUSTED = ("CR2", "CR3")
+# Eigenvalues of the matrix of which they take a power are zero below this share of the largest.
 FLAT = 1e-10
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
@@ -173,7 +179,7 @@ def prepare_cluster_robust(
 ) -> ClusterRobust:
     """Compute the covariance of a kind and what its degrees of freedom need.
 
-    CR2 forms for each cluster matrices of its number of rows squared; the other kinds take
+    CR2 and CR3 form for each cluster matrices of its number of rows squared; the others take
     V^-1 X for all rows from one solution of the mixed-model equations.
 
     Parameters
@@ -184,7 +190,7 @@ def prepare_cluster_robust(
         The fit.
     clusters : RowGroups
         No two of them share a random effect.
-    kind : {"CR0", "CR1", "CR1S", "CR2"}
+    kind : {"CR0", "CR1", "CR1S", "CR2", "CR3"}
     """
     with one_blas_thread():
         return _prepare(design, estimates, clusters, kind)
@@ -201,13 +207,12 @@ def _prepare(
     rank, count = len(estimates.beta), len(clusters)
     scores = np.empty((count, rank))
     cross, within = np.empty((2, count, rank, rank))
-    solved = np.empty((0, rank)) if kind == "CR2" else _solved(design, estimates, products)
+    solved = np.empty((0, rank)) if kind in ADJUSTED else _solved(design, estimates, products)
     for g, rows in enumerate(clusters.rows()):
         Q = basis.Q[rows]
-        if kind == "CR2":
+        if kind in ADJUSTED:
             V = _covariance(design, estimates.factors, rows)
-            weighted = np.asarray(cho_solve(cho_factor(V), Q))
-            weighted = _adjustment(V, Q @ bread @ Q.T) @ weighted
+            weighted = _adjusted(V, Q, Q @ bread @ Q.T, kind)
             within[g] = weighted.T @ V @ weighted
         else:
             weighted = solved[rows]
@@ -243,10 +248,13 @@ def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> 
     return V
 
 
-def _adjustment(V: Array, fitted: Array) -> Array:
-    """Return A of a cluster, shape (m, m)."""
+def _adjusted(V: Array, Q: Array, fitted: Array, kind: str) -> Array:
+    """Return A V^-1 Q of a cluster, shape (m, rank)."""
     D = np.asarray(cholesky(V))
     values, vectors = np.linalg.eigh(D @ (V - fitted) @ D.T)
     kept = values > FLAT * values[-1]
     half = D.T @ vectors[:, kept]
-    return np.asarray(half / np.sqrt(values[kept]) @ half.T)
+    if kind == "CR3":  # A V^-1 is the inverse of V - fitted
+        return np.asarray(half / values[kept] @ (half.T @ Q))
+    weighted = np.asarray(cho_solve(cho_factor(V), Q))
+    return np.asarray(half / np.sqrt(values[kept]) @ (half.T @ weighted))

@@ -163,6 +163,43 @@ def test_estimates_within_studies(reml: bool) -> None:
     assert pytest.approx(independent.I2, rel=1e-5) == diagonal.I2
 
 
+def test_third_robust_covariance_is_the_jackknife() -> None:
+    """The sum of squares of what leaving a cluster out does to generalized least squares."""
+    formula = "~ 0 + outcome + (0 + outcome | trial)"
+    found = meta("yi", V=COVARIANCES, formula=formula, data=OUTCOMES)
+    T = found.fit.estimates.factors[0]
+    order = [found.fit.fixefnames.index(f"outcome[{name}]") for name in ("PD", "AL")]
+    S = (T @ T.T)[np.ix_(order, order)]  # Rows of a trial are PD, AL.
+    inverse = [np.linalg.inv(V + S) for V in COVARIANCES]
+    y = OUTCOMES["yi"].to_numpy().reshape(5, 2)
+    total = sum(inverse)
+    right = [W @ each for W, each in zip(inverse, y, strict=True)]
+    estimate = np.linalg.solve(total, sum(right))
+    left_out = [
+        np.linalg.solve(total - W, sum(right) - r) - estimate
+        for W, r in zip(inverse, right, strict=True)
+    ]
+    expected = np.sqrt(np.sum(np.square(left_out), axis=0))[order]
+    for clusters in ("trial", OUTCOMES["trial"], OUTCOMES["trial"].to_numpy() * 3.0):
+        table = found.robust(clusters, "CR3")
+        assert table["se"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    assert table["coef"].to_numpy() == pytest.approx(estimate[order], rel=1e-9)
+    assert (table["df"] < 4).all()
+    with pytest.raises(OptionError, match="occur in several clusters"):
+        found.robust("outcome")
+
+
+def test_header_says_how_levels_are_related() -> None:
+    A = pd.DataFrame(0.2 + 0.8 * np.eye(13), index=range(13), columns=range(13))
+    data = BCG.assign(study=range(13), trial=range(13))
+    related = {"relationship": {"study": A}}
+    found = meta("yi", "vi", "~ 1 + (1 | study) + (1 | trial)", data, **related)
+    text = str(found.summary())
+    assert "Levels of study: 13, by relationship" in " ".join(text.split())
+    with pytest.raises(OptionError, match="by clusters"):
+        found.robust("study")
+
+
 def test_missing_estimates() -> None:
     data = OUTCOMES.copy()
     data.loc[3, "yi"] = np.nan

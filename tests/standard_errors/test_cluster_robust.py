@@ -90,6 +90,8 @@ class Dense:
                 D = linalg.cholesky(V)
                 left = self.rest[rows] @ self.V @ self.rest[rows].T
                 A = D.T @ linalg.pinvh(np.real(linalg.sqrtm(D @ left @ D.T)), rtol=1e-6) @ D
+            if kind == "CR3":
+                A = V @ linalg.pinvh(self.rest[rows] @ self.V @ self.rest[rows].T, rtol=1e-9)
             X = self.X[rows]
             self.parts.append(self.rest[rows].T @ A.T @ np.linalg.solve(V, X @ self.M))
 
@@ -112,7 +114,7 @@ class Dense:
         return len(L) * (len(L) + 1) / variance
 
 
-@pytest.mark.parametrize("kind", ["CR0", "CR2"])
+@pytest.mark.parametrize("kind", ["CR0", "CR2", "CR3"])
 def test_covariance_and_degrees_of_freedom(fit, data, kind):
     robust = fit.with_inference(dof="satterthwaite", **cluster("school", kind))
     dense = Dense(fit, data["school"].to_numpy(), kind)
@@ -125,7 +127,7 @@ def test_covariance_and_degrees_of_freedom(fit, data, kind):
     assert_allclose(robust.t_test(contrast).df_denom, dense.wishart(contrast), rtol=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR1S", "CR2"])
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR1S", "CR2", "CR3"])
 def test_hotelling(fit, data, kind):
     robust = fit.with_inference(dof="satterthwaite", **cluster("school", kind))
     dense = Dense(fit, data["school"].to_numpy(), kind)
@@ -267,7 +269,7 @@ REFUSED = [
     ({"cov_type": "cluster"}, "groups"),
     ({"cov_type": "cluster", "cov_kwds": "school"}, "dict"),
     ({"cov_kwds": {"groups": "school"}}, 'cov_type="cluster"'),
-    (cluster("school", "CR9"), "CR0, CR1, CR1S, CR2"),
+    (cluster("school", "CR9"), "CR0, CR1, CR1S, CR2, CR3"),
     (cluster("nothing"), "no column of the model"),
     (cluster([1, 2, 3]), "one label for each of the 64 rows"),
     (cluster(np.zeros(64)), "single cluster"),
