@@ -1,6 +1,7 @@
-"""Mixed models in tables of other packages: stargazer, maketables and so pyfixest's etable.
+"""Mixed models in tables of other packages: stargazer and maketables.
 
 Both keep a register of the classes that they can read. `registers` says when results are entered.
+Maketables has fits of pyfixest as well, whose own `etable` accepts no other class.
 """
 
 from __future__ import annotations

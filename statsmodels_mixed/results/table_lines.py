@@ -13,8 +13,8 @@ __all__ = ["table_lines"]
 def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
     """Return the lines of a mixed model in a table of several: levels, deviations, kind of errors.
 
-    `summary_col` of statsmodels, maketables and pyfixest's etable show them; to stargazer they are
-    given by `add_line`.
+    `summary_col` of statsmodels and maketables show them; to stargazer they are given by
+    `add_line`.
 
     Parameters
     ----------

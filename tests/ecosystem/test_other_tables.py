@@ -65,6 +65,18 @@ def test_maketables(fits):
     assert "5.922" in chosen and "AIC" not in chosen
 
 
+# Pyfixest and maketables use what pandas 3.1 no longer wants.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_maketables_beside_pyfixest(fits):
+    maketables = pytest.importorskip("maketables", reason="maketables is not installed")
+    pyfixest = pytest.importorskip("pyfixest", reason="pyfixest is not installed")
+    within = pyfixest.feols("reaction ~ days | subj", datasets.load("sleepstudy"))
+    table = maketables.ETable([within, *fits[:2]]).df
+    days = table.loc[("coef", "days")]
+    assert all(cell.startswith("10.467") for cell in days)
+    assert table.loc[("stats", "SD (subj: days)")].tolist()[2] == "5.922"
+
+
 ORDERS = {
     "after": "import statsmodels_mixed; from stargazer.stargazer import RESULTS_CLASSES",
     "before": "from stargazer.stargazer import RESULTS_CLASSES; import statsmodels_mixed",
