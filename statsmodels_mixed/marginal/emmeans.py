@@ -75,7 +75,8 @@ def emmeans(
         account for the covariance parameters where the likelihood has a regular maximum.
     offset : float, optional
         Offset of every cell; by default the mean of the offset of the rows (log exposure
-        included), or what ``offset(...)`` in the formula gives for the cell.
+        included). Where `at` has values of a variable in ``offset(...)`` of the formula, the
+        offset is computed of them.
 
     Returns
     -------

@@ -15,7 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import null_space
 
-from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests
+from ..standard_errors.contrast_tests import (
+    ContrastTests,
+    FixedContrastTests,
+    LeastDegreesTests,
+)
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -69,12 +73,20 @@ class LinearFunctions:
 
     @classmethod
     def of_estimates(
-        cls, estimates: Array, covariance: Array, df: float, reasons: Sequence[str]
+        cls, estimates: Array, covariance: Array, df: float | Array, reasons: Sequence[str]
     ) -> LinearFunctions:
-        """Return estimates as functions of themselves; `reasons` say why some are NaN."""
+        """Return estimates as functions of themselves; `reasons` say why some are NaN.
+
+        Where each has its own degrees of freedom, a combination has the fewest of its parts.
+        """
         known = np.isfinite(estimates) & np.isfinite(np.diag(covariance))
         clean = np.where(np.outer(known, known), covariance, 0.0)
-        tests = FixedContrastTests(np.where(known, estimates, 0.0), clean, df)
+        beta = np.where(known, estimates, 0.0)
+        tests: ContrastTests
+        if isinstance(df, np.ndarray):
+            tests = LeastDegreesTests(beta, clean, np.where(known, df, np.inf))
+        else:
+            tests = FixedContrastTests(beta, clean, df)
         rows = np.where(known[:, None], np.eye(len(estimates)), np.nan)
         return cls(rows, np.zeros(len(estimates)), tests, None, tuple(dict.fromkeys(reasons)))
 

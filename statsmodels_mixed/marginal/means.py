@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
 from ..plots.marginal_plots import MeansPlots
 from .contrasts import Contrasts, make_contrasts
 from .estimated import Estimated, check_level
+from .linear_functions import LinearFunctions
 from .specs import names_of
 
 __all__ = ["EstimatedMeans"]
@@ -75,6 +77,54 @@ class EstimatedMeans(Estimated):
         ['machine', 'estimate', 'std_error', 'df', 'lower', 'upper']
         """
         return self._frame(("estimate", "std_error", "df", "lower", "upper"))
+
+    def regrid(self) -> EstimatedMeans:
+        """Return the means as they are on the scale of the response, so that contrasts are there.
+
+        Contrasts of means that come back from a link or a transformation are ratios or stay on
+        the scale where the model is linear; those of these means are differences of
+        probabilities, of counts, of the response itself. Intervals are about the means on that
+        scale; a contrast has the fewest degrees of freedom of its means.
+
+        Returns
+        -------
+        EstimatedMeans
+
+        Raises
+        ------
+        OptionError
+            If the means were not asked for with ``type="response"``, or are on that scale.
+
+        See Also
+        --------
+        contrasts
+
+        References
+        ----------
+        Lenth (2016), Journal of Statistical Software 69(1); its function of this name.
+
+        Examples
+        --------
+        >>> contra = datasets.load("contra")
+        >>> fit = mixedglm2("use ~ urban + (1 | dist)", contra, sm.families.Binomial()).fit()
+        >>> chances = fit.emmeans("urban", type="response").regrid()
+        >>> chances.contrasts("revpairwise").to_frame()[["contrast", "estimate"]].round(3)
+          contrast  estimate
+        0    Y - N     0.155
+        """
+        if self.scale is None:
+            raise OptionError(
+                'regrid() takes means from a link to the response: ask for type="response", of a '
+                "fit with a link or a transformed response."
+            )
+        slopes = self.scale.slope(self.functions.estimates)
+        covariance = np.outer(slopes, slopes) * self.functions.covariance()
+        functions = LinearFunctions.of_estimates(
+            self.estimate, covariance, np.asarray(self.df), self.reasons
+        )
+        facts = tuple(line for line in self.facts if not line.startswith("Means are back from"))
+        said = "Means, intervals and contrasts are on the scale of the response."
+        return replace(self, functions=functions, scale=None, facts=(*facts, said))
 
     def contrasts(
         self,

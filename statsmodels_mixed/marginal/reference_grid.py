@@ -1,13 +1,13 @@
 """The reference grid of a fit: all combinations of the values of its variables.
 
 Each cell has a row of the fixed-effects matrix, made by the formula of the model, an offset, and
-the number of rows of the data (the sum of their prior weights) that have its levels.
+the number of rows of the data that have its levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from .averaging import Averaging, average_over
 from .nesting import Nesting, find_nesting
-from .variables import Variable, grid_variables
+from .variables import Variable, grid_variables, offset_columns
 
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame
@@ -47,11 +47,11 @@ class ReferenceGrid:
     variables : tuple of Variable
         In the order of the formula.
     weight : ndarray, shape (cells,)
-        Sum of the prior weights of the rows of the data in every cell.
-    offset : float or None
-        That of every cell, if it was given.
-    mean_offset : float
-        Mean of the offset of the rows that the formula does not compute.
+        Number of rows of the data in every cell.
+    offset : float
+        Offset of every cell, without what the formula computes for it.
+    computes_offset : bool
+        Whether the formula computes an offset for every cell.
     terms : tuple of frozenset of str
         The variables in each term of the fixed part.
     """
@@ -59,8 +59,8 @@ class ReferenceGrid:
     frame: ModelFrame
     variables: tuple[Variable, ...]
     weight: Array
-    offset: float | None
-    mean_offset: float
+    offset: float
+    computes_offset: bool
     terms: tuple[frozenset[str], ...]
 
     @cached_property
@@ -88,10 +88,8 @@ class ReferenceGrid:
     @cached_property
     def offsets(self) -> Array:
         """Offset of every cell, shape (cells,)."""
-        if self.offset is not None:
-            return np.full(len(self.weight), float(self.offset))
-        total = np.full(len(self.weight), self.mean_offset)
-        if IN_FORMULA in self.frame.known:
+        total = np.full(len(self.weight), self.offset)
+        if self.computes_offset:
             total = total + NewData.of_table(self.data, self.frame).computed(IN_FORMULA)
         return total
 
@@ -145,8 +143,8 @@ def reference_grid(
     at : mapping of str to values, optional
         See `grid_variables`.
     offset : float, optional
-        Offset of every cell; by default the mean of the offset of the rows, or what the formula
-        computes for the cell.
+        Offset of every cell; by default the mean of the offset of the rows. Where `at` gives
+        values of what the formula computes the offset of, it is computed for every cell.
     spread : float
         See `grid_variables`.
 
@@ -167,20 +165,19 @@ def reference_grid(
             f"values by at= ({sizes})."
         )
     design = result.kept_design()
-    rows = np.ones(len(design.y)) if design.weights is None else design.weights
     table = frame.table
     terms = tuple(
         frozenset(name for factor in (*t.factors, *t.numbers) for name in columns_of(factor, table))
         for t in terms_of(frame.fixed)
     )
-    weight = _cell_weights(variables, rows, cells)
-    bare = ReferenceGrid(frame, variables, weight, offset, 0.0, terms)
-    if design.offset is None:
-        return bare
-    own = design.offset
-    if IN_FORMULA in frame.known:
-        own = own - NewData.of_table(table, frame).computed(IN_FORMULA)
-    return replace(bare, mean_offset=float(np.mean(own)))
+    weight = _rows_of_cells(variables, len(design.y), cells)
+    computes = offset is None and not offset_columns(frame).isdisjoint(at or {})
+    if offset is None:
+        own = np.zeros(1) if design.offset is None else design.offset
+        if computes:
+            own = own - NewData.of_table(table, frame).computed(IN_FORMULA)
+        offset = float(np.mean(own))
+    return ReferenceGrid(frame, variables, weight, float(offset), computes, terms)
 
 
 def _codes(variables: Sequence[Variable]) -> dict[str, Codes]:
@@ -193,12 +190,12 @@ def _codes(variables: Sequence[Variable]) -> dict[str, Codes]:
     return found
 
 
-def _cell_weights(variables: Sequence[Variable], rows: Array, cells: int) -> Array:
-    """Return the sum of the weights of the rows that have the levels of every cell."""
+def _rows_of_cells(variables: Sequence[Variable], n: int, cells: int) -> Array:
+    """Return how many of n rows of the data have the levels of every cell."""
     factors = [v for v in variables if v.codes is not None]
     codes = _codes(variables)
-    place, cell_place, size = np.zeros(len(rows), dtype=np.intp), np.zeros(cells, dtype=np.intp), 1
-    inside = np.ones(len(rows), dtype=bool)
+    place, cell_place, size = np.zeros(n, dtype=np.intp), np.zeros(cells, dtype=np.intp), 1
+    inside = np.ones(n, dtype=bool)
     for variable in factors:
         assert variable.codes is not None
         inside &= variable.codes >= 0
@@ -207,4 +204,5 @@ def _cell_weights(variables: Sequence[Variable], rows: Array, cells: int) -> Arr
         size *= len(variable.values)
     if not factors:
         return np.ones(cells)
-    return np.asarray(np.bincount(place[inside], rows[inside], minlength=size)[cell_place])
+    counts = np.bincount(place[inside], minlength=size)
+    return counts[cell_place].astype(float)

@@ -23,7 +23,7 @@ from ..frame.table import is_text
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame
 
-__all__ = ["Variable", "grid_variables", "is_numeric"]
+__all__ = ["Variable", "grid_variables", "is_numeric", "offset_columns"]
 
 # A covariate with no more values than these keeps them.
 FEW = 2
@@ -93,12 +93,11 @@ def grid_variables(
     DataError
         If the data were removed.
     """
+    at = dict(at or {})
     names = list(frame.fixed.columns)
-    if IN_FORMULA in frame.known:
-        names += [name for name in frame.known[IN_FORMULA].columns if name not in names]
+    names += [name for name in at if name in offset_columns(frame) and name not in names]
     written = frame.formula.text.partition("~")[2] or str(frame.formula)
     names.sort(key=lambda name: _place(name, written))
-    at = dict(at or {})
     unknown = [name for name in at if name not in names]
     if unknown:
         raise OptionError(
@@ -111,6 +110,11 @@ def grid_variables(
         )
     coded = _coded_columns(frame)
     return [_variable(frame, name, coded, at, spread) for name in names]
+
+
+def offset_columns(frame: ModelFrame) -> frozenset[str]:
+    """Return the columns of the data that the offset in the formula is computed of."""
+    return frozenset(frame.known[IN_FORMULA].columns if IN_FORMULA in frame.known else ())
 
 
 def _place(name: str, written: str) -> int:

@@ -13,7 +13,7 @@ from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 from ..errors import OptionError
 from .undetermined import Undetermined
 
-__all__ = ["ContrastTests", "FTest", "FixedContrastTests", "two_sided"]
+__all__ = ["ContrastTests", "FTest", "FixedContrastTests", "LeastDegreesTests", "two_sided"]
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -308,3 +308,23 @@ class FixedContrastTests(ContrastTests):
 
     def _joint(self, rows: Array) -> tuple[float, float]:
         return self.degrees, 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class LeastDegreesTests(ContrastTests):
+    """Tests of estimates with degrees of freedom of their own: a contrast has the fewest of them.
+
+    Parameters
+    ----------
+    degrees : ndarray, shape (p,)
+        Of each estimate.
+    """
+
+    degrees: Array
+
+    def _df(self, rows: Array) -> Array:
+        parts = np.where(rows != 0, self.degrees, np.inf)
+        return np.asarray(parts.min(axis=1, initial=np.inf))
+
+    def _joint(self, rows: Array) -> tuple[float, float]:
+        return float(self._df(rows).min()), 1.0

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from reference import load
 
 from statsmodels_mixed import datasets, mixedglm2, mixedlm2
+from statsmodels_mixed.errors import OptionError
 from statsmodels_mixed.marginal.adjustment import Family
 
 REFERENCE = load("emmeans")
@@ -201,3 +202,39 @@ def test_studentized_range():
         t = np.array([q, 0.1]) / np.sqrt(2)
         family = Family("tukey", int(means), 1, t, np.full(2, df), None)
         assert_allclose(family.pvalues()[0], p, rtol=0, atol=3e-5)
+
+
+# Contrasts on the scale of the response: of logarithms of yields, lme4 1.1.31, lmerTest, and
+# contrast(regrid(emmeans(fit, ~ Variety)), "pairwise") of emmeans 1.8.4.
+REGRIDDED = {
+    "estimate": [-4.2512222925983, 9.3795917318937, 13.6308140244921],
+    "std_error": [6.2320571463060, 5.9552577637362, 6.0680047836129],
+    "df": [7.9803124912161, 8.2175051053896, 7.9803124912161],
+    "lower": [-22.068198031905, -7.543136430475, -3.717148530651],
+    "upper": [13.565753446708, 26.302319894262, 30.978776579635],
+    "pvalue": [0.78007485056571, 0.30859817280413, 0.12263436250733],
+}
+
+
+def test_means_on_the_scale_of_the_response():
+    data = part_of_oats().rename(columns={"yield": "grain"})
+    model = mixedlm2("np.log(grain) ~ fN + Variety + (1 | Block/Variety)", data)
+    fit = model.fit(reml=True, dof="satterthwaite", ftol_abs=1e-12)
+    means = fit.emmeans("Variety", type="response")
+    found = means.regrid().contrasts().to_frame()
+    for name, wanted in REGRIDDED.items():
+        assert_allclose(found[name], wanted, rtol=2e-6)
+    assert_allclose(means.regrid().estimate, means.estimate)
+    assert_allclose(means.regrid().std_error, means.std_error)
+    with pytest.raises(OptionError, match='ask for type="response"'):
+        means.regrid().regrid()
+
+
+def test_offset_is_at_its_mean_however_it_is_written():
+    """ref_grid() of emmeans 1.8.4: glmer(incidence ~ period + offset(log(size)) + (1 | herd))."""
+    data = datasets.load("cbpp")
+    data["hsz"] = data["hsz"].astype(float)
+    fit = mixedglm2("incid ~ period + offset(np.log(hsz)) + (1 | herd)", data, POISSON).fit()
+    zero = fit.emmeans("period", offset=0)
+    assert_allclose(fit.emmeans("period").estimate - zero.estimate, 2.537878, atol=5e-7)
+    assert_allclose(fit.emmeans("period", at={"hsz": 1}).estimate, zero.estimate)
