@@ -10,9 +10,12 @@ from .._core import row_derivatives
 from ..fitting.families import FamilySpec, family_object
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 
-__all__ = ["PARTS", "conditional_mean", "mean", "zero_probability"]
+__all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "mean", "zero_probability"]
 
 Array = NDArray[np.float64]
+
+# Probabilities of zeros besides the distribution's that are none.
+NO_ZEROS = 1e-4
 
 
 def zero_probability(spec: FamilySpec, eta: Array, outer: Array) -> Array:

@@ -15,11 +15,6 @@ from ..errors import NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
-from ..frame.other_formulas import values_of
-from ..results.cell_formats import fixed, p_value, plain, significant
-from ..results.document import Document
-from ..results.summary import levels_of_groups, two_columns
-from ..results.tables import Column, Table
 from ..saved import save_fit as _save_fit
 from .distributional_check import check as _check
 from .distributional_draws import simulate as _simulate
@@ -27,11 +22,13 @@ from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
-from .distributional_means import PARTS, mean
+from .distributional_means import NO_ZEROS, mean
+from .distributional_predict import predict as _predict
 from .distributional_predictions import get_prediction as _get_prediction
 from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_robust import with_inference as _with_inference
+from .distributional_summary import summary as _summary
 from .distributional_tables import augment as _augment
 from .distributional_tables import glance as _glance
 from .distributional_tables import tidy as _tidy
@@ -45,12 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["DistributionalResults"]
 
 Array = NDArray[np.float64]
-
-# Probabilities of zeros besides the distribution's that are none.
-_NO_ZEROS = 1e-4
-_WHICH = ("mean", "conditional", "zero_probability", "linear")
-_WHICH_ORDERED = ("probabilities", "class", "linear")
-
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
@@ -274,83 +265,8 @@ class DistributionalResults:
 
     # Predictions.
 
-    def predict(
-        self,
-        exog: Any = None,
-        *,
-        which: str | None = None,
-        re: Any = False,
-        new_levels: str = "error",
-    ) -> Array | pd.Series | pd.DataFrame:
-        """Predict the mean, one of its parts, or probabilities of categories.
-
-        Parameters
-        ----------
-        exog : frame, optional
-            New data; without it, the rows of the fit.
-        which : str, optional
-            ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
-            ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
-            (the default), ``"class"`` (the most probable) or ``"linear"``.
-        re : bool, str or list of str
-            Random effects to add, as for other models.
-        new_levels : {"error", "population", "missing"}
-            As for other models.
-
-        Returns
-        -------
-        ndarray, Series or DataFrame
-            A frame with a column for each category for ``"probabilities"``.
-
-        Raises
-        ------
-        OptionError
-            If `which` is not possible.
-        DataError
-            If a column is missing.
-
-        See Also
-        --------
-        GeneralizedLinearMixedModelResults.predict
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks")
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> fit = model.fit()
-        >>> fit.predict(ticks.head(1), which="zero_probability").round(3).tolist()
-        [0.2]
-        """
-        known = _WHICH_ORDERED if self._ordered else _WHICH
-        which = known[0] if which is None else which
-        if which not in known:
-            raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
-        linear = self._mean_part.predict(exog, which="linear", re=re, new_levels=new_levels)
-        index = linear.index if isinstance(linear, pd.Series) else None
-        eta = np.asarray(linear, dtype=float)
-        if which == "linear":
-            return linear
-        if self._ordered:
-            p = self.model._probabilities(eta, self.estimates.kappa)
-            table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
-            return table if which == "probabilities" else table.idxmax(axis=1)
-        outer = self.estimates.outer if exog is None else self._outer(exog, len(eta))
-        values = PARTS[which](self._spec, eta, outer)
-        return values if index is None else pd.Series(values, index=index)
-
+    predict = _predict
     get_prediction = _get_prediction
-
-    def _outer(self, data: Any, n: int) -> Array:
-        """Return the parameters of new rows."""
-        out = np.tile(self.estimates.outer[0], (n, 1))
-        frame = self.model.frame
-        assert frame is not None
-        for name, matrix in self.model.matrices.items():
-            X = values_of(name, matrix, data, frame)
-            label, place, sign = self.model._place_of(name)
-            coefficients = self.params[[each for each in self._names if each.startswith(label)]]
-            out[:, place] = sign * (X @ np.asarray(coefficients))
-        return out
 
     @cached_property
     def fittedvalues(self) -> Array:
@@ -416,110 +332,10 @@ class DistributionalResults:
         >>> model.fit().without_zeros
         False
         """
-        return self._zeros is not None and bool(self._zeros.max() < _NO_ZEROS)
+        return self._zeros is not None and bool(self._zeros.max() < NO_ZEROS)
 
-    def _facts(self) -> list[str]:
-        facts = list(self.model.notes)
-        if self.cov_type == "cluster":
-            facts.append(f"Standard errors: {self.cov_kind}.")
-        if self.estimates.conditional.singular:
-            facts.append("Singular: a covariance matrix of random effects is not of full rank.")
-        if self.without_zeros:
-            facts.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
-        elif self._zeros is not None and self._zeros.min() < _NO_ZEROS:
-            facts.append(
-                "Zero inflation: the probability is 0, its boundary, for some rows; "
-                "coefficients that carry it there have no finite estimate."
-            )
-        if not self.converged:
-            facts.append(f"Not converged: {self.report.message}")
-        return facts
-
-    def summary(self, alpha: float = 0.05) -> Document:
-        """Summarize the fit: criteria, coefficients by part, variance components, facts.
-
-        Parameters
-        ----------
-        alpha : float
-            Intervals have level ``1 - alpha``.
-
-        Returns
-        -------
-        Document
-
-        See Also
-        --------
-        GeneralizedLinearMixedModelResults.summary
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks")
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> print(model.fit().summary().as_text().splitlines()[0].strip())
-        Generalized linear mixed model fit by maximum likelihood
-        """
-        four = fixed(4)
-        points = self.estimates.conditional.n_agq
-        method = "Laplace" if points == 1 else f"AGQ, {points} points"
-        left = [
-            ("Dep. Variable:", self.model.layout.response),
-            ("Family:", self._spec.family.replace("_", " ")),
-            ("Link:", getattr(self.model, "link_name", self._spec.link)),
-            ("Method:", method),
-            ("No. Observations:", str(self.nobs)),
-            *levels_of_groups(self.model.layout),
-            (
-                "Converged:",
-                f"{'yes' if self.converged else 'no'}, {self.report.evaluations} evaluations",
-            ),
-        ]
-        right = [
-            ("Log-Likelihood:", four(self.llf)),
-            ("AIC:", four(self.aic)),
-            ("BIC:", four(self.bic)),
-            *((f"{name}:", significant(value)) for name, value in self.shape.items()),
-        ]
-        if self._spec.has_dispersion and isinstance(self.dispersion, float):
-            right.append(("Dispersion:", significant(self.dispersion)))
-        head = two_columns(left, right, str(self.model.formula_full))
-        tables = [head, *self._coefficients(alpha), self.varcorr.table("Random effects")]
-        kind = "Ordinal" if self._ordered else "Generalized linear"
-        return Document(f"{kind} mixed model fit by maximum likelihood", tables, self._facts())
-
-    def _coefficients(self, alpha: float) -> list[Table]:
-        interval = self.conf_int(alpha)
-        columns = (
-            Column("term", "", plain, "left"),
-            Column("coef", "coef", significant, "point"),
-            Column("std_err", "std err", significant, "point"),
-            Column("statistic", "z", fixed(2), "point"),
-            Column("p_value", "P>|z|", p_value),
-            Column("lower", f"[{alpha / 2:g}", significant, "point"),
-            Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
-        )
-        values = np.column_stack([self.params, self.bse, self.tvalues, self.pvalues, interval])
-        parts: dict[str, list[tuple[Any, ...]]] = {}
-        own = set(self.estimates.rows.names)
-        for name, row in zip(self._names, values, strict=True):
-            head, _, rest = name.partition(": ")
-            if name not in own:
-                title, shown = "Fixed effects", name
-            elif self._ordered:
-                title, shown = "Thresholds", name
-            else:
-                title, shown = _TITLES[head], rest
-            parts.setdefault(title, []).append((shown, *map(float, row)))
-        return [Table(columns, tuple(rows), title) for title, rows in parts.items()]
+    summary = _summary
 
     def __repr__(self) -> str:
         fitted = f"-2 log-likelihood {-2 * self.llf:.4f}"
         return f"<{type(self).__name__}: {self.model.formula_full}; {fitted}>"
-
-
-_TITLES = {
-    "zi": "Zero inflation (logit of the probability)",
-    "hurdle": "Zeros (logit of the probability)",
-    "disp": "Dispersion (logarithm)",
-    "shape": "Shape",
-    "cut": "Thresholds of the ends",
-}

@@ -16,6 +16,7 @@ from statsmodels_mixed._core import CoreGeneralized, row_derivatives
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
+from statsmodels_mixed.models.distributional_predict import parameters_of_rows
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {
@@ -183,7 +184,7 @@ def test_parts_of_the_mean(salamanders):
     assert_allclose(mean, (1 - zero) * fit.predict(new, which="conditional"), rtol=1e-12)
     # The mean is that of the probabilities.
     y, eta = np.arange(4000.0), fit.predict(new, which="linear").iloc[0]
-    outer = np.tile(fit._outer(new, 4)[0], (4000, 1))
+    outer = np.tile(parameters_of_rows(fit, new, 4)[0], (4000, 1))
     rows, _ = row_derivatives(
         "truncated_negative_binomial", "log", y, np.full(4000, eta), outer, zeros="hurdle"
     )

@@ -1,0 +1,109 @@
+"""Predictions of means, their parts and probabilities, of rows with all of their parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..frame.other_formulas import values_of
+from .distributional_means import PARTS
+
+if TYPE_CHECKING:
+    from .distributional_results import DistributionalResults
+
+__all__ = ["parameters_of_rows", "predict"]
+
+Array = NDArray[np.float64]
+
+_WHICH = ("mean", "conditional", "zero_probability", "linear")
+_WHICH_ORDERED = ("probabilities", "class", "linear")
+
+
+def predict(
+    self: DistributionalResults,
+    exog: Any = None,
+    *,
+    which: str | None = None,
+    re: Any = False,
+    new_levels: str = "error",
+) -> Array | pd.Series | pd.DataFrame:
+    """Predict the mean, one of its parts, or probabilities of categories.
+
+    Parameters
+    ----------
+    exog : frame, optional
+        New data; without it, the rows of the fit.
+    which : str, optional
+        ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
+        ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
+        (the default), ``"class"`` (the most probable) or ``"linear"``.
+    re : bool, str or list of str
+        Random effects to add, as for other models.
+    new_levels : {"error", "population", "missing"}
+        As for other models.
+
+    Returns
+    -------
+    ndarray, Series or DataFrame
+        A frame with a column for each category for ``"probabilities"``.
+
+    Raises
+    ------
+    OptionError
+        If `which` is not possible.
+    DataError
+        If a column is missing.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults.predict
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> fit = model.fit()
+    >>> fit.predict(ticks.head(1), which="zero_probability").round(3).tolist()
+    [0.2]
+    """
+    known = _WHICH_ORDERED if self._ordered else _WHICH
+    which = known[0] if which is None else which
+    if which not in known:
+        raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
+    linear = self._mean_part.predict(exog, which="linear", re=re, new_levels=new_levels)
+    index = linear.index if isinstance(linear, pd.Series) else None
+    eta = np.asarray(linear, dtype=float)
+    if which == "linear":
+        return linear
+    if self._ordered:
+        p = self.model._probabilities(eta, self.estimates.kappa)
+        table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
+        return table if which == "probabilities" else table.idxmax(axis=1)
+    outer = self.estimates.outer if exog is None else parameters_of_rows(self, exog, len(eta))
+    values = PARTS[which](self._spec, eta, outer)
+    return values if index is None else pd.Series(values, index=index)
+
+
+def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+    """Return the parameters of new rows.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    data : frame
+    n : int
+        Its number of rows.
+    """
+    out = np.tile(fit.estimates.outer[0], (n, 1))
+    frame = fit.model.frame
+    assert frame is not None
+    for name, matrix in fit.model.matrices.items():
+        X = values_of(name, matrix, data, frame)
+        label, place, sign = fit.model._place_of(name)
+        coefficients = fit.params[[each for each in fit._names if each.startswith(label)]]
+        out[:, place] = sign * (X @ np.asarray(coefficients))
+    return out

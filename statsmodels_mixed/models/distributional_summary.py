@@ -1,0 +1,124 @@
+"""The summary of a fit whose rows have parameters besides their mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..results.cell_formats import fixed, p_value, plain, significant
+from ..results.document import Document
+from ..results.summary import levels_of_groups, two_columns
+from ..results.tables import Column, Table
+from .distributional_means import NO_ZEROS
+
+if TYPE_CHECKING:
+    from .distributional_results import DistributionalResults
+
+__all__ = ["summary"]
+
+_TITLES = {
+    "zi": "Zero inflation (logit of the probability)",
+    "hurdle": "Zeros (logit of the probability)",
+    "disp": "Dispersion (logarithm)",
+    "shape": "Shape",
+    "cut": "Thresholds of the ends",
+}
+
+
+def summary(self: DistributionalResults, alpha: float = 0.05) -> Document:
+    """Summarize the fit: criteria, coefficients by part, variance components, facts.
+
+    Parameters
+    ----------
+    alpha : float
+        Intervals have level ``1 - alpha``.
+
+    Returns
+    -------
+    Document
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults.summary
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> print(model.fit().summary().as_text().splitlines()[0].strip())
+    Generalized linear mixed model fit by maximum likelihood
+    """
+    four = fixed(4)
+    points = self.estimates.conditional.n_agq
+    method = "Laplace" if points == 1 else f"AGQ, {points} points"
+    left = [
+        ("Dep. Variable:", self.model.layout.response),
+        ("Family:", self._spec.family.replace("_", " ")),
+        ("Link:", getattr(self.model, "link_name", self._spec.link)),
+        ("Method:", method),
+        ("No. Observations:", str(self.nobs)),
+        *levels_of_groups(self.model.layout),
+        (
+            "Converged:",
+            f"{'yes' if self.converged else 'no'}, {self.report.evaluations} evaluations",
+        ),
+    ]
+    right = [
+        ("Log-Likelihood:", four(self.llf)),
+        ("AIC:", four(self.aic)),
+        ("BIC:", four(self.bic)),
+        *((f"{name}:", significant(value)) for name, value in self.shape.items()),
+    ]
+    if self._spec.has_dispersion and isinstance(self.dispersion, float):
+        right.append(("Dispersion:", significant(self.dispersion)))
+    head = two_columns(left, right, str(self.model.formula_full))
+    tables = [head, *_coefficients(self, alpha), self.varcorr.table("Random effects")]
+    kind = "Ordinal" if self._ordered else "Generalized linear"
+    return Document(f"{kind} mixed model fit by maximum likelihood", tables, _facts(self))
+
+
+def _coefficients(self: DistributionalResults, alpha: float) -> list[Table]:
+    """Return a table of coefficients for each part."""
+    interval = self.conf_int(alpha)
+    columns = (
+        Column("term", "", plain, "left"),
+        Column("coef", "coef", significant, "point"),
+        Column("std_err", "std err", significant, "point"),
+        Column("statistic", "z", fixed(2), "point"),
+        Column("p_value", "P>|z|", p_value),
+        Column("lower", f"[{alpha / 2:g}", significant, "point"),
+        Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
+    )
+    values = np.column_stack([self.params, self.bse, self.tvalues, self.pvalues, interval])
+    parts: dict[str, list[tuple[Any, ...]]] = {}
+    own = set(self.estimates.rows.names)
+    for name, row in zip(self._names, values, strict=True):
+        head, _, rest = name.partition(": ")
+        if name not in own:
+            title, shown = "Fixed effects", name
+        elif self._ordered:
+            title, shown = "Thresholds", name
+        else:
+            title, shown = _TITLES[head], rest
+        parts.setdefault(title, []).append((shown, *map(float, row)))
+    return [Table(columns, tuple(rows), title) for title, rows in parts.items()]
+
+
+def _facts(self: DistributionalResults) -> list[str]:
+    """Say what users have to know of the fit."""
+    facts = list(self.model.notes)
+    if self.cov_type == "cluster":
+        facts.append(f"Standard errors: {self.cov_kind}.")
+    if self.estimates.conditional.singular:
+        facts.append("Singular: a covariance matrix of random effects is not of full rank.")
+    if self.without_zeros:
+        facts.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
+    elif self._zeros is not None and self._zeros.min() < NO_ZEROS:
+        facts.append(
+            "Zero inflation: the probability is 0, its boundary, for some rows; "
+            "coefficients that carry it there have no finite estimate."
+        )
+    if not self.converged:
+        facts.append(f"Not converged: {self.report.message}")
+    return facts
