@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from ..errors import ConvergenceWarning, DataError, OptionError
+from ..errors import ConvergenceWarning, DataError, MixedModelWarning
 from ..fitting.covariance_model import n_covariance
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
@@ -23,6 +23,7 @@ from ..structures import Structure
 from .boundary_test import boundary_pvalue
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
+from .refit import by_maximum_likelihood
 
 __all__ = ["drop1", "ranova"]
 
@@ -38,7 +39,8 @@ def drop1(result: Any) -> pd.DataFrame:
     Parameters
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
-        A fit by maximum likelihood.
+        The fit. One by REML is refitted by maximum likelihood, as lme4 does, with a warning that
+        says so.
 
     Returns
     -------
@@ -48,8 +50,8 @@ def drop1(result: Any) -> pd.DataFrame:
 
     Raises
     ------
-    OptionError
-        After a fit by REML, whose criterion depends on the fixed effects.
+    DataError
+        If there is no fit without a term, or the data of the fit were removed.
 
     See Also
     --------
@@ -64,12 +66,11 @@ def drop1(result: Any) -> pd.DataFrame:
     days       5      23.54        1
     """
     result = unwrap(result, correlated=True)
+    if result.estimates.reml:
+        message = "the fit by REML was refitted by maximum likelihood to be compared"
+        warnings.warn(f"{message}.", MixedModelWarning, stacklevel=3)
+        result = by_maximum_likelihood(result)
     design, estimates = result.kept_design(), result.estimates
-    if estimates.reml:
-        raise OptionError(
-            "REML criteria of models with different fixed effects are not comparable: refit "
-            "with reml=False, or test the terms with anova()."
-        )
     coding = treatment_coding(result)
     X = design.X[:, estimates.columns]
     rows = [_row("<none>", result.objective, result.dof)]

@@ -7,6 +7,11 @@ of levels has rows these are contrasts of unweighted means.
 
 For any coding of X, everything is worked out for treatment coding. Its columns are among
 the columns F of the effects phi of all levels, so that F = F_t A and its coefficients are A phi.
+
+Joint degrees of freedom by Satterthwaite's method depend on the basis of a hypothesis, which is
+that of lmerTest: coefficients in treatment coding where these are what is tested, and otherwise
+rows of the triangular factor of X (Kuznetsova, Brockhoff and Christensen, 2017, Journal of
+Statistical Software 82(13)).
 """
 
 from __future__ import annotations
@@ -143,6 +148,8 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
     if isinstance(typ, bool) or typ not in (1, 2, 3):
         raise OptionError(f"typ= is 1, 2 or 3, not {typ!r}.")
     coding = treatment_coding(result)
+    if sum(not term.is_intercept for term in coding.terms) == 1:
+        typ = 1  # All types agree then, and so do their bases.
     make = _type_three if typ == 3 else _adjusted
     found = []
     for at, term in enumerate(coding.terms):
@@ -155,8 +162,7 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
 def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
     """Return what remains of a term's columns after adjustment for those of others.
 
-    With Q_2 an orthonormal basis of that, the hypothesis is Q_2'F_t beta_t = 0. Its basis is that
-    of type III, because joint degrees of freedom by Satterthwaite's method depend on it.
+    With Q_2 an orthonormal basis of that, the hypothesis is Q_2'F_t beta_t = 0.
     """
     terms = coding.terms
     if typ == 1:
@@ -168,7 +174,10 @@ def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
     both = _independent(C, [*before, *np.flatnonzero(coding.owner == at).tolist()])
     remaining = np.linalg.qr(C[:, both])[0][:, len(before) :]
     functions = coding.factor.T @ remaining
-    return _natural(functions, np.flatnonzero(coding.kept_owner == at), coding.effects)
+    own = np.flatnonzero(coding.kept_owner == at)
+    if typ == 1 or any(contained(terms[at], term) for term in terms):
+        return _triangular(functions, own, coding.effects)
+    return _natural(functions, own, coding.effects)
 
 
 def _type_three(coding: TreatmentCoding, at: int, typ: int) -> Array:
@@ -190,6 +199,20 @@ def _functions(A: Array, inside: NDArray[np.bool_]) -> Array:
     if not outside.shape[1]:
         return np.eye(len(A))
     return np.asarray(null_space(outside.T, rcond=ZERO))
+
+
+def _triangular(functions: Array, own: Positions, A: Array) -> Array:
+    """Return a basis of Q_2'F_t, by row: rows of the triangular factor of X with unit diagonal.
+
+    X has the term's own columns after those that it is adjusted for. Where cells are empty the
+    own coefficients may not tell functions apart, and any basis serves.
+    """
+    inner = functions[own].T
+    if not inner.size or inner.shape[0] != inner.shape[1] or np.linalg.cond(inner) > 1 / ZERO:
+        return _natural(functions, own, A)
+    factor = np.linalg.qr(inner)[1]
+    weights = factor / np.diag(factor)[:, None]
+    return np.asarray(weights @ np.linalg.solve(inner, functions.T))
 
 
 def _natural(functions: Array, own: Positions, A: Array) -> Array:

@@ -15,6 +15,7 @@ from ..errors import MixedModelWarning, OptionError
 from ..results.base import unwrap
 from .boundary_test import fixed_sigma, nested_pvalue
 from .likelihood_ratio import LikelihoodRatio, check_same_data, likelihood_ratio
+from .refit import by_maximum_likelihood
 from .without_random_effects import Plain, is_plain, read_plain
 
 __all__ = ["model_table"]
@@ -94,14 +95,7 @@ def _by_likelihood(mixed: list[Any], others: list[Any]) -> list[Any]:
     if not others:
         message += "; refit=False compares REML criteria of the same fixed effects"
     warnings.warn(f"{message}.", MixedModelWarning, stacklevel=4)
-    made = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MixedModelWarning)  # what is to be known is in the fits
-        for fit in mixed:
-            options = {**fit._fit_options(), "reml": False}
-            refitted = fit.model.fit(**options) if fit.estimates.reml else fit
-            made.append(unwrap(refitted, correlated=True))
-    return made
+    return [by_maximum_likelihood(fit) for fit in mixed]
 
 
 def _read(mixed: list[Any], fit: Any) -> Plain:

@@ -23,7 +23,13 @@ from scipy.optimize import minimize, minimize_scalar
 from simulated import Stream
 from small_models import fit, fit_shipped
 
-from statsmodels_mixed import DataError, LinearMixedModel, OptionError, datasets
+from statsmodels_mixed import (
+    DataError,
+    LinearMixedModel,
+    MixedModelWarning,
+    OptionError,
+    datasets,
+)
 from statsmodels_mixed.comparison.boundary import Cone, _simulated, chi_bar_squared_sf
 from statsmodels_mixed.comparison.hypotheses import term_hypotheses
 from statsmodels_mixed.fitting.pls import objective
@@ -522,9 +528,34 @@ def test_a_model_without_columns_has_no_terms():
     assert list(drop1(result).index) == ["<none>"]
 
 
-def test_drop1_refuses_reml():
-    with pytest.raises(OptionError, match="reml=False"):
-        drop1(sleep("(1 | subj)", reml=True))
+def test_drop1_of_a_fit_by_reml_is_by_maximum_likelihood():
+    """As `drop1` of lme4."""
+    with pytest.warns(MixedModelWarning, match="refitted by maximum likelihood"):
+        found = drop1(sleep("(1 | subj)", reml=True))
+    assert_allclose(found["llf"], drop1(sleep("(1 | subj)"))["llf"], rtol=1e-9)
+
+
+# Oats without nine rows: `anova` of lmerTest 3.1.3 for lmer(yield ~ fN * Variety + (1 |
+# Block/Variety)), with rhoend = 1e-10, by type: denominators and F of fN, Variety and both.
+OATS = {
+    1: ([35.2838594, 8.7916256, 35.0870750], [28.1011597, 1.6641616, 0.1595944]),
+    2: ([35.0178690, 8.7916256, 35.0863376], [28.5842054, 1.6641616, 0.1595944]),
+    3: ([35.0310090, 8.8731330, 35.0863376], [28.5808314, 1.7171772, 0.1595944]),
+}
+
+
+@pytest.mark.parametrize("typ", OATS)
+def test_bases_of_hypotheses_are_those_of_lmertest(typ):
+    left_out = np.array([1, 2, 3, 5, 8, 13, 21, 34, 55]) - 1
+    data = pd.DataFrame(load("emmeans")["oats"]).drop(index=left_out)
+    data = data.assign(fN=data["nitro"].astype(str)).rename(columns={"yield": "grain"})
+    model = smf.mixedlm2("grain ~ fN * Variety + (1 | Block/Variety)", data)
+    table = anova(model.fit(reml=True, dof="satterthwaite", ftol_abs=1e-12), typ=typ)
+    assert_allclose(table["df_denom"], OATS[typ][0], rtol=1e-6)
+    assert_allclose(table["F"], OATS[typ][1], rtol=1e-6)
+    single = smf.mixedlm2("grain ~ fN + (1 | Block/Variety)", data)
+    table = anova(single.fit(reml=True, dof="satterthwaite", ftol_abs=1e-12), typ=typ)
+    assert_allclose(table["df_denom"], [42.0881353], rtol=1e-6)
 
 
 def test_models_made_from_arrays():
