@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from ..errors import CoreError
 from ._smm import ffi, lib
 
-__all__ = ["check_status", "doubles", "floats", "is_trial_failure"]
+__all__ = ["check_status", "doubles", "floats", "integers", "is_trial_failure"]
 
 Array = NDArray[np.float64]
+
+# Types that are parsed once: a small fit passes dozens of arrays.
+_DOUBLES = ffi.typeof("double[]")
+_INTEGERS = ffi.typeof("int32_t[]")
 
 # Evaluations that fail at a trial point are an ordinary answer, not an error.
 _TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
@@ -43,4 +47,9 @@ def floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
 
 def doubles(array: Array) -> Any:
     """Return the ``double *`` of an array that the caller keeps alive."""
-    return ffi.cast("double *", array.ctypes.data)
+    return ffi.from_buffer(_DOUBLES, array)
+
+
+def integers(array: NDArray[np.int32]) -> Any:
+    """Return the ``int32_t *`` of an array that the caller keeps alive."""
+    return ffi.from_buffer(_INTEGERS, array)

@@ -13,8 +13,10 @@ dependent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,36 @@ class HasColumns(Protocol):
     @property
     def level_sd(self) -> float:
         """A typical standard deviation of the effects before T."""
+
+
+class _Places(NamedTuple):
+    """What follows from the pattern of a term.
+
+    Attributes
+    ----------
+    joined : tuple of ndarray of int
+        See `_joined`.
+    rows, columns : ndarray of int
+        Of the free elements of T, column by column.
+    diagonal : ndarray of int
+        Where those of the diagonal are among the free elements.
+    """
+
+    joined: tuple[NDArray[np.intp], ...]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    diagonal: NDArray[np.intp]
+
+
+@lru_cache(maxsize=128)
+def _places(k: int, pattern: bytes) -> _Places:
+    """Read a pattern, of which most models have a known one."""
+    square = np.frombuffer(pattern, dtype=bool).reshape(k, k)
+    columns, rows = np.nonzero(square.T)
+    found = _Places(tuple(_joined(square)), rows, columns, np.flatnonzero(columns == rows))
+    for array in (*found.joined, *found[1:]):
+        array.flags.writeable = False
+    return found
 
 
 def _joined(pattern: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
@@ -103,11 +135,10 @@ def _backward_triangle(columns: Array, weights: Array | None) -> tuple[Array, Ar
 
 def _two_are_apart(columns: Array, weights: Array | None) -> bool:
     """Check cheaply that two columns are far from dependent; False when in doubt."""
-    a, b = columns.T
-    c = a if weights is None else a * weights
-    d = b if weights is None else b * weights
-    product = float(c @ a) * float(d @ b)
-    return 0.0 < product < np.inf and 1.0 - float(c @ b) ** 2 / product > APART**2
+    weighted = columns if weights is None else columns * weights[:, None]
+    (aa, ab), (_, bb) = weighted.T.dot(columns).tolist()
+    product = aa * bb
+    return bool(0.0 < product < math.inf and 1.0 - ab**2 / product > APART**2)
 
 
 def _orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array] | None:
@@ -159,29 +190,32 @@ class TermCoordinates:
         at = 0
         diagonal = []
         for term in terms:
-            columns, matrix = term.z, np.eye(term.z.shape[1])
-            changed = False
-            for members in _joined(np.asarray(term.pattern, dtype=bool)):
-                made = _orthogonalizer(term.z[:, members], weights)
+            columns, matrix = term.z, None
+            k = term.z.shape[1]
+            places = _places(k, np.asarray(term.pattern, dtype=bool).tobytes())
+            for members in places.joined:
+                joined = term.z if len(members) == k else term.z[:, members]
+                made = _orthogonalizer(joined, weights)
                 if made is None:
                     continue
-                columns = columns if changed else columns.copy()
+                if matrix is None:
+                    columns, matrix = columns.copy(), np.eye(k)
                 matrix[np.ix_(members, members)], columns[:, members] = made
-                changed = True
-            free_columns, free_rows = np.nonzero(term.pattern.T)
-            diagonal.append(at + np.flatnonzero(free_columns == free_rows))
-            for column in range(len(term.pattern)) if changed else ():
-                where = np.flatnonzero(free_columns == column)
-                rows = free_rows[where]
+            diagonal.append(at + places.diagonal)
+            for column in range(k) if matrix is not None else ():
+                where = np.flatnonzero(places.columns == column)
+                rows = places.rows[where]
+                assert matrix is not None
                 part = matrix[np.ix_(rows, rows)]
                 self._parts.append((slice(at + where[0], at + where[-1] + 1), part, _inverse(part)))
-            at += len(free_rows)
+            at += len(places.rows)
             z.append(columns)
-            C.append(matrix if changed else None)
+            C.append(matrix)
         self.z, self.C = tuple(z), tuple(C)
         self._patterns = [term.pattern for term in terms]
         self._level_sds = [term.level_sd for term in terms]
-        self.diagonal = np.concatenate(diagonal) if diagonal else self.diagonal
+        if diagonal:
+            self.diagonal = diagonal[0] if len(diagonal) == 1 else np.concatenate(diagonal)
 
     @property
     def trivial(self) -> bool:

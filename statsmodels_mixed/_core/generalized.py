@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check_status, doubles, floats, is_trial_failure
+from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .families import ZEROS, core_family
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions
@@ -270,7 +270,7 @@ class CoreGeneralized:
     def level_covariances(self, levels: NDArray[np.integer]) -> Array:
         """Return joint covariances with the expected weights; see `CoreWorkspace`."""
         levels, out = self.design.joint_blocks(levels)
-        pointer = ffi.cast("int32_t *", levels.ctypes.data)
+        pointer = integers(levels)
         with self.threads, self._lock:
             status = lib.smm_glmm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check_status(status, "read joint covariances")

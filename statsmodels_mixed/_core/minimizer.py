@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,8 +40,7 @@ _LARGEST_LOG = 1 << 23
 _NEWTON_LOG = 1 << 12
 
 
-@dataclass(frozen=True)
-class Minimization:
+class Minimization(NamedTuple):
     """What a minimization reports; see ``smm_report`` in the C header."""
 
     theta: Array
@@ -61,8 +59,7 @@ class Minimization:
         """Return the same in the coordinates of the terms; see `TermCoordinates`."""
         if coordinates.trivial:
             return self
-        return replace(
-            self,
+        return self._replace(
             theta=coordinates.outward(self.theta),
             log_theta=coordinates.outward(self.log_theta),
             gradient=coordinates.gradient_outward(self.gradient),
@@ -183,7 +180,8 @@ def run_minimizer(
     report = ffi.new("smm_report *")
     report.log_capacity = log_capacity
     report.log_theta, report.log_value = doubles(log_theta), doubles(log_value)
-    gradient = np.full(len(end), np.nan)
+    gradient = np.empty(len(end))
+    gradient.fill(np.nan)
     report.gradient = doubles(gradient)
     interrupt = _Interrupt()
     ctx = ffi.new_handle(interrupt)

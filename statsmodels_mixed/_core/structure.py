@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import CoreError
 from ._smm import ffi, lib
 from .blas import blas_table
-from .boundary import check_status, doubles, floats
+from .boundary import check_status, doubles, floats, integers
 from .coordinates import TermCoordinates
 
 __all__ = ["CoreDesign", "TermArrays"]
@@ -74,8 +74,8 @@ def _lower(term: TermArrays) -> tuple[Any, tuple[Any, ...]]:
     row = np.ascontiguousarray(term.prior.indices, dtype=np.int32)
     value = floats(term.prior.data, (len(row),), "prior")
     lower = ffi.new("smm_lower *")
-    lower.at = ffi.cast("int64_t *", at.ctypes.data)
-    lower.row = ffi.cast("int32_t *", row.ctypes.data)
+    lower.at = ffi.from_buffer("int64_t[]", at)
+    lower.row = integers(row)
     lower.value = doubles(value)
     return lower, (lower, at, row, value)
 
@@ -135,23 +135,9 @@ class CoreDesign:
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
         self.coordinates = TermCoordinates(terms, weights)
         self.by_factors = by_factors
-        # Where the elements of theta are in the factors, term by term in C's layout.
-        at = np.cumsum([0, *(cols * cols for _, cols in self.shapes)]).tolist()
-        self.factors_size: int = at[-1]
-        none = [np.empty(0, dtype=np.intp)]
-        self.in_factors = np.concatenate(
-            none
-            + [start + _places(term.pattern) for start, term in zip(at[:-1], terms, strict=True)]
-        )
         self.core_ntheta = sum(cols for _, cols in self.shapes) if by_factors else self.ntheta
-        ends = np.cumsum([0, *(cols for _, cols in self.shapes)])
-        self.theta_rows = np.concatenate(
-            none
-            + [
-                end + np.nonzero(term.pattern.T)[1]
-                for end, term in zip(ends[:-1], terms, strict=True)
-            ]
-        )
+        if by_factors:
+            self._place_factors(terms)
         c_terms = ffi.new("smm_term[]", len(terms))
         keep: list[Any] = []
         for c_term, term, z, (levels, cols) in zip(
@@ -164,9 +150,9 @@ class CoreDesign:
             keep.append((refs, z, pattern))
             c_term.levels = levels
             c_term.cols = cols
-            c_term.refs = ffi.cast("int32_t *", refs.ctypes.data)
+            c_term.refs = integers(refs)
             c_term.z = doubles(z)
-            c_term.pattern = ffi.cast("uint8_t *", pattern.ctypes.data)
+            c_term.pattern = ffi.from_buffer("uint8_t[]", pattern)
             c_term.prior, lent = _lower(term)
             keep.append(lent)
         self._keep = keep  # C borrows refs and z for the lifetime of the handle
@@ -188,9 +174,27 @@ class CoreDesign:
         check_status(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
         self.sizes = {name: int(getattr(sizes, name)) for name, _ in _SIZES}
 
+    def _place_factors(self, terms: Sequence[TermArrays]) -> None:
+        """Note where the elements of theta are in the factors, term by term in C's layout."""
+        at = np.cumsum([0, *(cols * cols for _, cols in self.shapes)]).tolist()
+        self.factors_size: int = at[-1]
+        none = [np.empty(0, dtype=np.intp)]
+        self.in_factors = np.concatenate(
+            none
+            + [start + _places(term.pattern) for start, term in zip(at[:-1], terms, strict=True)]
+        )
+        ends = np.cumsum([0, *(cols for _, cols in self.shapes)])
+        self.theta_rows = np.concatenate(
+            none
+            + [
+                end + np.nonzero(term.pattern.T)[1]
+                for end, term in zip(ends[:-1], terms, strict=True)
+            ]
+        )
+
     def by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
-        return self._cut(values, [(levels, cols) for levels, cols in self.shapes])
+        return self._cut(values, self.shapes)
 
     def squares_by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut a k x k matrix of every level into one (l, k, k) array per term."""
@@ -205,8 +209,12 @@ class CoreDesign:
 
     @staticmethod
     def _cut(values: Array, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
-        parts = np.split(values, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
-        return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        parts, start = [], 0
+        for shape in shapes:
+            stop = start + math.prod(shape)
+            parts.append(values[start:stop].reshape(shape))
+            start = stop
+        return tuple(parts)
 
     def effects_outward(self, b: Array) -> Array:
         """Return all random effects, shape (q,), for those in the core's coordinates."""

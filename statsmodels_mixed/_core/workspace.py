@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._smm import ffi, lib
-from .boundary import check_status, doubles, floats, is_trial_failure
+from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions, c_options
@@ -27,11 +26,10 @@ __all__ = ["CoreFits", "CoreSolution", "CoreWorkspace"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class CoreSolution:
+class CoreSolution(NamedTuple):
     """What a solved workspace knows, in the units it was given.
 
-    Parameters
+    Attributes
     ----------
     beta : ndarray, shape (p,)
     u, b : ndarray, shape (q,)
@@ -50,11 +48,10 @@ class CoreSolution:
     dof: float
 
 
-@dataclass(frozen=True)
-class CoreFits:
+class CoreFits(NamedTuple):
     """Fits of one model to m responses; NaN where a fit failed.
 
-    Parameters
+    Attributes
     ----------
     facts : ndarray, shape (m, 6)
         Objective, pwrss, its degrees of freedom, promised decrease, least eigenvalue of the
@@ -96,6 +93,7 @@ class CoreWorkspace:
         self.handle = ffi.gc(
             out[0], lambda handle, _design=design.handle: lib.smm_workspace_destroy(handle)
         )
+        self._kept_scale: Array | None = None
         self._call(lib.smm_crossprod, "form the cross-products", y)
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
@@ -114,6 +112,7 @@ class CoreWorkspace:
     def reweight(self, y: Array, weights: Array) -> None:
         """Take other weights and a response; rows of weight zero do not count."""
         self._weights = floats(weights, (self.design.n,), "weights")
+        self._kept_scale = None
         self._call(lib.smm_crossprod, "form the cross-products", y)
 
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
@@ -141,10 +140,14 @@ class CoreWorkspace:
         return self._inward(theta) / self._scale()
 
     def _scale(self) -> Array:
-        out = np.empty(self.design.core_ntheta)
-        with self.threads, self._lock:
-            check_status(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
-        return out[self.design.theta_rows] if self.design.by_factors else out
+        """Return the typical size of each element of the core's theta; of the weights, not of y."""
+        if self._kept_scale is None:
+            out = np.empty(self.design.core_ntheta)
+            with self.threads, self._lock:
+                check_status(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
+            self._kept_scale = out[self.design.theta_rows] if self.design.by_factors else out
+            self._kept_scale.flags.writeable = False
+        return self._kept_scale
 
     def _inward(self, theta: Array) -> Array:
         return self.design.coordinates.inward(floats(theta, (self.design.ntheta,), "theta"))
@@ -289,7 +292,7 @@ class CoreWorkspace:
             With the columns of all terms; zero where a term has no level.
         """
         levels, out = self.design.joint_blocks(levels)
-        pointer = ffi.cast("int32_t *", levels.ctypes.data)
+        pointer = integers(levels)
         with self.threads, self._lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check_status(status, "read joint covariances")
@@ -362,7 +365,7 @@ class CoreWorkspace:
                 self._weight_pointer(),
                 c_options(options),
                 doubles(start),
-                ffi.cast("int32_t *", stop.ctypes.data),
+                integers(stop),
                 doubles(ends),
                 doubles(beta),
                 doubles(inverse),

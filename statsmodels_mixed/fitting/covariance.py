@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,14 @@ SINGULAR = 1e-4
 
 def _free(pattern: Pattern) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of the free elements, column by column."""
-    columns, rows = np.nonzero(pattern.T)
+    return _places(len(pattern), np.asarray(pattern, dtype=bool).tobytes())
+
+
+@lru_cache(maxsize=128)
+def _places(k: int, pattern: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of the free elements of a k x k matrix; most models have a known one."""
+    columns, rows = np.nonzero(np.frombuffer(pattern, dtype=bool).reshape(k, k).T)
+    rows.flags.writeable = columns.flags.writeable = False
     return rows, columns
 
 
@@ -149,7 +157,7 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     """
     out = []
     for factor, pattern in zip(factors, patterns, strict=True):
-        diagonal = np.diag(factor)
+        diagonal = factor.diagonal()
         if (diagonal > 0).all():
             out.append(factor + 0.0)
             continue

@@ -40,16 +40,32 @@ def binary_exponents(values: Array) -> NDArray[np.intc]:
 
     Powers of two, so that nothing is rounded.
     """
-    if not values.size or _surely_ordinary(np.einsum("ij,ij->j", values, values)):
+    if not values.size or _are_ordinary(np.einsum("ij,ij->j", values, values)):
         return np.zeros(values.shape[1:], dtype=np.intc)
     largest = np.maximum(values.max(axis=0), -values.min(axis=0))
     exponents = np.frexp(largest)[1]
     return np.where(np.abs(exponents) > ORDINARY, exponents, 0).astype(np.intc)
 
 
-def _surely_ordinary(squares: Array | float) -> bool:
-    """Return whether sums of squares are those of columns of ordinary size."""
-    return bool(np.all((squares > SAFE_SQUARES[0]) & (squares < SAFE_SQUARES[1])))
+def _are_ordinary(squares: Array) -> bool:
+    """Return whether sums of squares are surely those of columns of ordinary size."""
+    low, high = SAFE_SQUARES
+    return bool(squares.min() > low and squares.max() < high)
+
+
+def _unit(values: Array, squares: float) -> float:
+    """Return the power of two by which values, shape (n,), are divided before they are squared.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    squares : float
+        The sum of their squares.
+    """
+    low, high = SAFE_SQUARES
+    if low < squares < high:
+        return 1.0
+    return 2.0 ** int(binary_exponents(values[:, None])[0])
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class FixedBasis:
     @property
     def logdet(self) -> float:
         """log|X'WX| of the kept columns."""
-        return 2.0 * float(np.log(np.abs(np.diag(self.R))).sum())
+        return 2.0 * float(np.log(np.abs(self.R.diagonal())).sum())
 
     @cached_property
     def inverse(self) -> Array:
@@ -137,18 +153,29 @@ class FixedBasis:
 def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
     """QR by Cholesky, twice (Yamamoto et al. 2015); None when X is too ill-conditioned."""
     lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
-    if not np.all(lengths > 0) or not np.all(np.isfinite(lengths)):
+    if not (lengths.min() > 0 and lengths.max() < np.inf):
         return None
+    if len(lengths) == 1:
+        return _unit_column(X / lengths, float(lengths[0]))
     R = np.diag(lengths)
     Qt = (X / lengths).T  # F order (p, n), so that BLAS sees no copies
     for _ in range(2):
         gram = blas.dsyrk(1.0, Qt)
         factor, info = lapack.dpotrf(gram)
-        if info or np.min(np.diag(factor)) < WELL_CONDITIONED:
+        if info or factor.diagonal().min() < WELL_CONDITIONED:
             return None
         Qt = blas.dtrsm(1.0, factor, Qt, trans_a=1, overwrite_b=1)
         R = factor @ R
     return np.ascontiguousarray(Qt.T), R
+
+
+def _unit_column(Q: Array, length: float) -> tuple[Array, Array]:
+    """Do the same for a single column, most often the intercept, with fewer calls."""
+    for _ in range(2):
+        factor = math.sqrt(blas.dsyrk(1.0, Q.T)[0, 0])
+        Q = Q * (1.0 / factor)
+        length *= factor
+    return Q, np.array([[length]])
 
 
 def _independent_columns(R: Array) -> NDArray[np.intp]:
@@ -225,7 +252,7 @@ def residual_response(
     DataError
         If the fixed effects leave nothing of y.
     """
-    unit = 2.0 ** int(binary_exponents(y[:, None])[0])
+    unit = _unit(y, float(y.dot(y)))
     if unit != 1.0:
         y = y / unit
     gamma = np.zeros(basis.Q.shape[1])
@@ -245,8 +272,11 @@ def residual_response(
 
 def root_mean_square(values: Array, weights: Array | None) -> float:
     """Return the root of the mean (weighted) square of values, shape (n,)."""
-    unit = 2.0 ** int(binary_exponents(values[:, None])[0])
+    squares = float(values.dot(values))
+    unit = _unit(values, squares)
     if unit != 1.0:
         values = values / unit
+    elif weights is None:
+        return math.sqrt(squares / len(values))
     weighted = values if weights is None else weights * values
-    return unit * math.sqrt(float(weighted @ values) / len(values))
+    return unit * math.sqrt(float(weighted.dot(values)) / len(values))

@@ -125,14 +125,14 @@ def _minimize(
                 sigma is not None or not vanishes(products, other.end, solve(products).sigma)
             ),
         )
+        singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
     if not np.array_equal(theta, report.end):
         # The same covariances, but u belongs to the factors: solve for these.
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)
-
-    singular = is_singular(factors_of(workspace.in_units(theta), patterns))
+        singular = is_singular(factors_of(workspace.in_units(theta), patterns))
     identification = ALL_IDENTIFIED
     # Inner products of the matrices of related levels are of all pairs of rows.
     if suspicious(report.hessian_min_eigenvalue, singular) and not design.is_related:
@@ -230,10 +230,10 @@ def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolutio
     """Refuse coefficients that are no doubles."""
     with np.errstate(over="ignore"):
         errors = solution.sigma * solution.errors_unscaled
-    infinite = ~(np.isfinite(solution.beta) & np.isfinite(errors))
-    if not infinite.any():
+    finite = np.isfinite(solution.beta) & np.isfinite(errors)
+    if finite.all():
         return
-    for column, lost in zip(columns, infinite, strict=True):
+    for column, lost in zip(columns, ~finite, strict=True):
         if lost:
             name = design.x_names[column]
             raise DataError(

@@ -6,7 +6,7 @@ results are carried back to the units of the user's X and y.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,10 @@ Array = NDArray[np.float64]
 FEWEST_DIGITS = 3e-8
 
 
-@dataclass(frozen=True)
-class PLSSolution:
+class PLSSolution(NamedTuple):
     """The solution at one theta, in user units.
 
-    Parameters
+    Attributes
     ----------
     beta : ndarray, shape (rank,)
         Coefficients of the independent columns of X.
@@ -83,7 +82,7 @@ def solve(products: Crossproducts) -> PLSSolution:
         beta=basis.coefficients(products.gamma + scale * raw.beta),
         cov_unscaled=covariance,
         errors_unscaled=(
-            np.sqrt(np.diag(covariance)) if with_range else basis.standard_errors(raw.xvx_inverse)
+            np.sqrt(covariance.diagonal()) if with_range else basis.standard_errors(raw.xvx_inverse)
         ),
         sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
         u=by_term(raw.u * scale),

@@ -23,6 +23,7 @@ from .generalized_results import (
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
 )
+from .kept_structure import structure_to_fit
 from .option_names import FITTING, MAKING, answering
 
 __all__ = ["GeneralizedLinearMixedModel"]
@@ -371,7 +372,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             start=None if start is None else as_numbers(start, "start="),
             coefficients=coefficients,
             options=options,
-            structure=self._structure,
+            structure=structure_to_fit(self),
         )
         results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
         wrapped: GeneralizedLinearMixedModelResultsWrapper = self._finish(results, choice)

@@ -23,6 +23,7 @@ from ..frame.table import as_numbers
 from ..later import load
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
+from .kept_structure import structure_to_fit
 from .linear_evaluation import LinearEvaluation
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .option_names import FITTING, MAKING, answering
@@ -363,7 +364,7 @@ class LinearMixedModel(LinearEvaluation):
             sigma=None if sigma is None else _positive(sigma),
             start=None if start is None else as_numbers(start, "start="),
             options=options,
-            structure=self._structure,
+            structure=None if solver == "iterative" else structure_to_fit(self),
         )
         results = LinearMixedModelResults(self, estimates, self.layout)
         wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)

@@ -292,7 +292,7 @@ def test_refits_share_the_analysis_of_their_structure(monkeypatch):
         made.clear()
         refits = [result.refit(y[:, 0]), result.refit(y[:, 1])]
         refits.append(refits[0].refit(y[:, 2]))
-        assert len(made) == 1
+        assert not made  # of small data it is that of the fit
         again = pickle.loads(pickle.dumps(refits[2]))
         assert_allclose(again.refit(y[:, 0]).params, refits[0].params, rtol=1e-4)
         assert_allclose(again.refit(y[:, 0]).objective, refits[0].objective, rtol=1e-8)

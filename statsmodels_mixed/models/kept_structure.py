@@ -1,0 +1,40 @@
+"""The analysis of a small model, kept so that fitting it again takes half as long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..fitting.crossprod import SharedStructure
+
+if TYPE_CHECKING:
+    from .base import MixedModel
+
+__all__ = ["structure_to_fit"]
+
+# Elements of X and Z of which the analysis, which holds a copy of them, is kept.
+KEPT_ELEMENTS = 200_000
+
+
+def structure_to_fit(model: MixedModel) -> SharedStructure | None:
+    """Return the analysis that a fit of this model takes; None if it is to make its own.
+
+    The arrays that it was made from are read-only from then on. Those of a model that was made
+    from arrays may be the user's, and are left alone.
+
+    Parameters
+    ----------
+    model : MixedModel
+
+    Returns
+    -------
+    SharedStructure or None
+    """
+    if model._structure is None and model.frame is not None:
+        design = model.kept_design()
+        if design.X.size + sum(block.z.size for block in design.blocks) <= KEPT_ELEMENTS:
+            own = [design.X, *(block.z for block in design.blocks)]
+            own += [] if design.weights is None else [design.weights]
+            for array in own:
+                array.flags.writeable = False
+            model._structure = model._analyse()
+    return model._structure
