@@ -134,6 +134,8 @@ class StructuredObjective:
     def solve(self, z: Array, ridge: float = 1.0) -> tuple[float, Array, tuple[Array, ...]]:
         """Evaluate: return the value, the gradient in theta and the factors."""
         _, sigma = self.split(z)
+        if not 0.0 < sigma < np.inf:  # beyond the range of doubles
+            return np.nan, np.empty(0), ()
         self.products.set_criterion(self.reml, sigma)
         theta, factors = self.theta(z, ridge)
         value, gradient = self.products.workspace.value_and_gradient(theta)

@@ -26,7 +26,7 @@ from .constraints import Combination, Constraint, Element
 from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
-__all__ = ["GeneralizedModel"]
+__all__ = ["GeneralizedModel", "least_log_dispersion"]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +35,13 @@ Array = NDArray[np.float64]
 POISSON = 1e-12
 # Share of the usual least alpha of a start from which a profile, with smaller steps, sees alpha.
 VISIBLE = 0.01
+
+
+def least_log_dispersion(estimates: GeneralizedEstimates) -> float:
+    """Return the log dispersion below which there is none."""
+    if estimates.spec.family != "negative_binomial":
+        return -math.inf
+    return math.log(POISSON / max(1.0, float(np.max(estimates.fitted))))
 
 
 class _Surface:
@@ -108,9 +115,9 @@ class GeneralizedModel:
         self.deviance = run.value
         self.n_theta = ntheta
         self._rank, self._has_dispersion = rank, spec.has_dispersion
-        self._least_log_dispersion = self._visible_log_dispersion = -math.inf
+        self._least_log_dispersion = least_log_dispersion(estimates)
+        self._visible_log_dispersion = -math.inf
         if spec.family == "negative_binomial":
-            self._least_log_dispersion = math.log(POISSON / max(1.0, np.max(estimates.fitted)))
             self._visible_log_dispersion = least_log_alpha(design.y) + math.log(VISIBLE)
         self._components = components
         self._surface = _Surface(core, units, components.diagonal)

@@ -49,6 +49,7 @@ from .linear import LinearModel
 from .optima import Optima
 from .path import trace
 from .residual import ResidualModel
+from .structured import StructuredGeneralizedModel, StructuredLinearModel
 from .targets import Model
 
 __all__ = ["Profile", "coefficient_intervals", "profile"]
@@ -263,7 +264,9 @@ def profile(
     kinds : str or sequence of str, optional
         Which parameters: some of ``"beta"``, ``"sigma"`` or ``"dispersion"``, ``"theta"``,
         ``"sd"`` (standard deviations of the random effects), ``"corr"`` (their
-        correlations); all by default.
+        correlations); all by default. Of models with covariance structures or correlated
+        residuals ``"theta"`` are the parameters that are reported of these: standard
+        deviations, correlations, ranges.
     level : float
         Largest level of confidence of the intervals to be asked for.
     progress : bool, optional
@@ -302,14 +305,9 @@ def profile(
         raise OptionError(f"level must be between 0 and 1, not {level!r}.")
     result = unwrap(result, correlated=True)
     estimates = result.estimates
-    components = CovarianceParameters.of_result(result)
+    components = CovarianceParameters.as_reported(result)
     fixed_names = tuple(result.layout.columns[i] for i in estimates.columns)
     scale_name = estimates.scale_name
-    if estimates.structured is not None:
-        raise OptionError(
-            "profile() does not know covariance structures, nor mm(): bootstrap() gives intervals "
-            "of their parameters, conf_int() of the coefficients."
-        )
     if estimates.fast:
         raise OptionError("profile() needs a maximum of the likelihood: fit without fast=True.")
     present = {
@@ -359,11 +357,16 @@ def _model(estimates: Estimates, result: Any, components: CovarianceParameters) 
 
 @_model.register(LinearEstimates)
 def _(estimates: LinearEstimates, result: Any, components: CovarianceParameters) -> Model:
+    if estimates.structured is not None:
+        return StructuredLinearModel(result.kept_design(), estimates)
     return LinearModel(result.kept_design(), estimates, components)
 
 
 @_model.register(GeneralizedEstimates)
 def _(estimates: GeneralizedEstimates, result: Any, components: CovarianceParameters) -> Model:
+    if estimates.structured is not None:
+        sign = result.separation.sign
+        return StructuredGeneralizedModel(result.kept_design(), estimates, sign)
     return GeneralizedModel(result.kept_design(), estimates, components, result.separation.sign)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..structures import reported_ranges
 from .cells import Cells
 from .covariance import ResponseCovariance
 
@@ -73,16 +74,7 @@ def natural_ranges(model: ResponseCovariance, cells: Cells) -> list[tuple[float,
     """Return the least and the greatest value of each parameter that is reported."""
     found: list[tuple[float, float]] = []
     for part in model.parts:
-        structure = part.free.structure
-        names, start, bounds, *_ = structure.read()
-        given = dict(zip(names, np.asarray(bounds, dtype=float).tolist(), strict=True))
-        shown = structure.natural(np.asarray(start, dtype=float))
-        for name, scale in zip(shown.names, shown.scales, strict=True):
-            if scale:
-                found.append((0.0, np.inf))
-            else:
-                lower, upper = given.get(name, (-1.0, 1.0))
-                found.append((lower, upper))
+        found += reported_ranges(part.free.structure)
     spread = cells.dispersion
     if spread is not None:
         found += [(0.0 if spread.ratios else -np.inf, np.inf)] * len(spread.names)

@@ -46,8 +46,9 @@ class CovarianceParameters:
         For every random block its name, the names of its k random effects, and which
         elements of T are free, shape (k, k), in the order of theta.
     natural : tuple of str
-        For models with correlated residuals there are no blocks: these are the names of theta,
-        standard deviations and correlations on the scale on which they are reported.
+        For models with correlated residuals, and in profiles of models with covariance
+        structures, there are no blocks: these are the names of theta, standard deviations and
+        correlations on the scale on which they are reported.
     """
 
     blocks: tuple[Block, ...]
@@ -64,6 +65,12 @@ class CovarianceParameters:
         if result.takes_correlated:
             return cls((), result.estimates.natural.names)
         return cls.of(result.layout)
+
+    @classmethod
+    def as_reported(cls, result: Any) -> CovarianceParameters:
+        """Take the names from a fit, those of covariance structures on their natural scale."""
+        fit = result.estimates.structured
+        return cls.of_result(result) if fit is None else cls((), fit.names)
 
     @cached_property
     def theta_names(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from .reduced_rank import ReducedRank
 from .registry import kind_of, known, make, register
 from .relative import Relative
 from .spatial import Exponential, Gaussian, OrnsteinUhlenbeck, RationalQuadratic, Spherical
-from .structure import Natural, Parameters, Structure
+from .structure import Natural, Parameters, Structure, reported_ranges
 from .toeplitz import HeterogeneousToeplitz, Toeplitz
 from .unstructured import Unstructured
 
@@ -51,5 +51,6 @@ __all__ = [
     "known",
     "make",
     "register",
+    "reported_ranges",
     "whole_steps",
 ]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
 from .jets import Jet, jet_variables, solve_jet, stack
+from .last_result import last_result
 from .partial import autoregressive_coefficients
 from .registry import register
 from .scaled import Scaled
@@ -112,8 +113,9 @@ class AutoregressiveMovingAverage(Scaled):
             covariances.append(sum((ar[i] * covariances[h - 1 - i] for i in range(self.p)), zero))
         return [one / covariances[0] for one in covariances[1:]]
 
+    @last_result
     def _matrices(self, psi: Array) -> tuple[Array, Array, Array]:
-        return by_lag(self.lags, self._autocorrelations(psi))
+        return by_lag(self.lags, stack(self._autocorrelations(psi)))
 
     def correlation(self, psi: Array) -> Array:
         """Return R, shape (k, k)."""

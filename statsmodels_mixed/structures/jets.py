@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Jet", "jet_variables", "solve_jet", "stack"]
+__all__ = ["Jet", "extended", "jet_variables", "solve_jet", "spread", "stack"]
 
 Array = NDArray[np.float64]
 
@@ -80,6 +80,10 @@ class Jet:
         )
         return self * reciprocal
 
+    def sum(self) -> Jet:
+        """Return the sum of the elements of a vector."""
+        return Jet(self.value.sum(), self.gradient.sum(axis=-1), self.hessian.sum(axis=-1))
+
     def __getitem__(self, index: object) -> Jet:
         at = index if isinstance(index, tuple) else (index,)
         every = slice(None)
@@ -91,6 +95,25 @@ def jet_variables(values: Array) -> list[Jet]:
     m = len(values)
     unit, zero = np.eye(m), np.zeros((m, m))
     return [Jet(np.asarray(values[i], float), unit[i], zero) for i in range(m)]
+
+
+def spread(jet: Jet, n: int) -> Jet:
+    """Return a vector of n elements that are all the scalar `jet`."""
+    m = len(jet.gradient)
+    return Jet(
+        np.broadcast_to(jet.value, n),
+        np.broadcast_to(jet.gradient[:, None], (m, n)),
+        np.broadcast_to(jet.hessian[:, :, None], (m, m, n)),
+    )
+
+
+def extended(vector: Jet, scalar: Jet) -> Jet:
+    """Return a vector with a scalar behind its elements."""
+    return Jet(
+        np.append(vector.value, scalar.value),
+        np.concatenate([vector.gradient, scalar.gradient[:, None]], axis=-1),
+        np.concatenate([vector.hessian, scalar.hessian[:, :, None]], axis=-1),
+    )
 
 
 def stack(jets: list[Jet]) -> Jet:

@@ -6,34 +6,34 @@ an autoregression (Barndorff-Nielsen and Schou 1973).
 
 from __future__ import annotations
 
-from .jets import Jet
+from .jets import Jet, extended, spread
 
 __all__ = ["autocorrelations", "autoregressive_coefficients"]
 
 
-def _next(row: list[Jet], partial: Jet) -> list[Jet]:
+def _next(row: Jet, partial: Jet) -> Jet:
     """Return the coefficients of the autoregression of one order more."""
-    return [own - partial * other for own, other in zip(row, row[::-1], strict=True)] + [partial]
+    n = len(row.value)
+    return extended(row - spread(partial, n) * row[::-1], partial)
 
 
 def autoregressive_coefficients(partials: list[Jet]) -> list[Jet]:
     """Return the coefficients of the autoregression with these partial autocorrelations."""
-    row: list[Jet] = []
-    for partial in partials:
+    if not partials:
+        return []
+    row = spread(partials[0], 1)
+    for partial in partials[1:]:
         row = _next(row, partial)
-    return row
+    return [row[i] for i in range(len(partials))]
 
 
-def autocorrelations(partials: list[Jet]) -> list[Jet]:
-    """Return the autocorrelations at lags 1, 2, ... with these partial autocorrelations."""
-    found: list[Jet] = []
-    row: list[Jet] = []
-    variance: Jet | float = 1.0
-    for partial in partials:
-        ahead = partial * variance
-        for coefficient, correlation in zip(row, found[::-1], strict=True):
-            ahead = ahead + coefficient * correlation
-        found.append(ahead)
+def autocorrelations(partials: list[Jet]) -> Jet:
+    """Return the autocorrelations at lags 1, 2, ... with these partial autocorrelations, (n,)."""
+    found = row = spread(partials[0], 1)
+    variance = 1.0 - partials[0] * partials[0]
+    for partial in partials[1:]:
+        ahead = partial * variance + (row * found[::-1]).sum()
+        found = extended(found, ahead)
         row = _next(row, partial)
         variance = (1.0 - partial * partial) * variance
     return found

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
 
-__all__ = ["Natural", "Parameters", "Structure"]
+__all__ = ["Natural", "Parameters", "Structure", "reported_ranges"]
 
 Array = NDArray[np.float64]
 
@@ -206,3 +206,17 @@ class Structure(ABC):
             If Sigma is defined for the effects of the data only.
         """
         raise OptionError(f"{self.name}() has no covariances for effects that are not in the data.")
+
+
+def reported_ranges(structure: Structure) -> list[tuple[float, float]]:
+    """Return the least and the greatest value of each parameter that is reported of a structure.
+
+    Standard deviations are not negative; what is not a parameter itself is a correlation.
+    """
+    names, start, bounds, *_ = structure.read()
+    given = dict(zip(names, np.asarray(bounds, dtype=float).reshape(-1, 2).tolist(), strict=True))
+    shown = structure.natural(np.asarray(start, dtype=float))
+    return [
+        (0.0, np.inf) if scale else tuple(given.get(name, (-1.0, 1.0)))
+        for name, scale in zip(shown.names, shown.scales, strict=True)
+    ]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .jets import Jet, jet_variables, stack
+from .jets import Jet, jet_variables
+from .last_result import last_result
 from .partial import autocorrelations
 from .registry import register
 from .scaled import Scaled
@@ -21,9 +22,8 @@ __all__ = ["HeterogeneousToeplitz", "Toeplitz", "by_lag"]
 Array = NDArray[np.float64]
 
 
-def by_lag(lags: NDArray[np.intp], correlations: list[Jet]) -> tuple[Array, Array, Array]:
+def by_lag(lags: NDArray[np.intp], jet: Jet) -> tuple[Array, Array, Array]:
     """Return R with derivatives from correlations at lags 1, 2, ..., given the lags, (k, k)."""
-    jet = stack(correlations)
     m = jet.gradient.shape[0]
     value = np.concatenate([[1.0], jet.value])
     first = np.concatenate([np.zeros((m, 1)), jet.gradient], axis=1)
@@ -52,6 +52,7 @@ class Toeplitz(Scaled):
         names = tuple(f"partial[{lag}]" for lag in range(1, k))
         return Parameters(names, [0.3] + [0.0] * (k - 2), [(-1.0, 1.0)] * (k - 1))
 
+    @last_result
     def _matrices(self, psi: Array) -> tuple[Array, Array, Array]:
         return by_lag(self.lags, autocorrelations(jet_variables(psi)))
 
@@ -69,7 +70,7 @@ class Toeplitz(Scaled):
 
     def natural_correlations(self, psi: Array) -> tuple[tuple[str, ...], Array, Array]:
         """Return the correlations by lag."""
-        jet = stack(autocorrelations(jet_variables(psi)))
+        jet = autocorrelations(jet_variables(psi))
         return tuple(f"rho[{lag}]" for lag in range(1, self.k)), jet.value, jet.gradient.T
 
     def correlation_starts(self, psi: Array) -> list[Array]:

@@ -13,6 +13,7 @@ from ..bootstrap.replicates import Bootstrap
 from ..errors import OptionError
 from ..profile.profile import Profile, profile
 from ..results.base import MixedModelResults, unwrap
+from .random_parameters import random_parameters
 
 __all__ = ["tidy"]
 
@@ -21,8 +22,6 @@ COLUMNS = (
     *("statistic", "df", "pvalue", "lower", "upper"),
 )
 _EFFECTS = ("fixed", "ran_pars", "ran_vals")
-# The kinds of parameters in tables of profiles and bootstraps.
-_SCALES = {"sigma": "sd__Observation", "dispersion": "dispersion"}
 
 
 def tidy(
@@ -78,7 +77,8 @@ def tidy(
     Notes
     -----
     Names of terms are those of R's broom.mixed: ``sd__days``, ``cor__Intercept.days``,
-    ``sd__Observation``.
+    ``sd__Observation``. Parameters of covariance structures follow the name of the structure:
+    ``ar1.rho``.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def tidy(
     if "fixed" in wanted:
         tables.append(_fixed(result, limits, level, exponentiate))
     if "ran_pars" in wanted:
-        tables.append(_random_parameters(result, limits))
+        tables.append(random_parameters(result, limits))
     if "ran_vals" in wanted:
         modes = result.ranef(form="long", level=level).assign(effect="ran_vals")
         tables.append(modes.reindex(columns=["level", *COLUMNS]))
@@ -139,8 +139,7 @@ def _limits(
             kinds += [
                 kind for kind in ("sigma", "dispersion") if result.estimates.scale_name == kind
             ]
-            kinds += ["sd"]
-            kinds += ["corr"] if any(len(b.columns) > 1 for b in result.layout.blocks) else []
+            kinds += _covariance_kinds(result)
         method = profile(result, kinds or None, level=max(level, 0.999))
     if options:
         raise OptionError(f"{next(iter(options))}= is no option of this method.")
@@ -149,6 +148,13 @@ def _limits(
     if method != "wald":
         raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
     return None
+
+
+def _covariance_kinds(result: MixedModelResults) -> list[str]:
+    """Return the kinds of covariance parameters that a profile has."""
+    if result.takes_correlated or result.estimates.structured is not None:
+        return ["theta"]
+    return ["sd", "corr"] if any(len(b.columns) > 1 for b in result.layout.blocks) else ["sd"]
 
 
 def _fixed(
@@ -170,31 +176,3 @@ def _fixed(
         table[changed] = np.exp(table[changed])
         table["std_error"] *= table["estimate"]
     return table.reset_index(names="term").assign(effect="fixed", group="")
-
-
-def _random_parameters(result: MixedModelResults, limits: pd.DataFrame | None) -> pd.DataFrame:
-    rows: list[tuple[str, str, str, str, float]] = []  # group, term, kind, name, estimate
-    for group in result.varcorr.groups:
-        names, rho = group.columns, group.correlation
-        for i, sd in enumerate(group.std_dev):
-            term = f"sd__{names[i]}"
-            rows.append((group.name, term, "sd", f"{group.name}.{names[i]}", float(sd)))
-        for s in range(len(names)):
-            for r in range(s + 1, len(names)):
-                if group.estimated[r, s]:
-                    key = f"{group.name}.{names[r]}.{names[s]}"
-                    term = f"cor__{names[s]}.{names[r]}"
-                    rows.append((group.name, term, "corr", key, float(rho[r, s])))
-    scale = result.estimates.scale_name
-    if scale in _SCALES:
-        value = result.sigma if scale == "sigma" else result.estimates.dispersion
-        rows.append(("Residual", _SCALES[scale], scale, "", float(value)))
-    table = pd.DataFrame(rows, columns=["group", "term", "kind", "name", "estimate"])
-    keys = pd.MultiIndex.from_frame(table[["kind", "name"]])
-    for side in ("lower", "upper"):
-        found = None if limits is None else limits[side]
-        table[side] = np.nan if found is None else found.reindex(keys).to_numpy()
-    if result.takes_correlated:
-        own = result.residual_parameters.reset_index(names="term")
-        table = pd.concat([table, own.assign(group="Residual")], ignore_index=True)
-    return table.assign(effect="ran_pars")

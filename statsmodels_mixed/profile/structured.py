@@ -1,0 +1,244 @@
+"""Models with covariance structures to be profiled.
+
+The variables of a minimizer are searched: the free coordinates of all structures, and then log
+sigma^2 of a linear model, or coefficients and log dispersion of a generalized one. What is profiled
+are the parameters that the results report.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreWorkspace
+from ..errors import CoreError
+from ..fitting.approximation import prepare_at
+from ..fitting.covariance_model import CovarianceModel
+from ..fitting.crossprod import core_design, form_crossproducts
+from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
+from ..fitting.fixed_basis import residual_response
+from ..fitting.optimize import FitOptions
+from ..fitting.structured import column_sizes, minimize_structured
+from ..fitting.structured_generalized import ROUNDING, TOLERANCE, approximation_at
+from ..fitting.structured_objective import StructuredObjective
+from ..fitting.trust_region import Evaluate, minimize_newton
+from ..frame.design import Design
+from ..structures import reported_ranges
+from .constrained_minimum import ConstrainedMinimum
+from .constraints import Combination, Constraint, Element
+from .generalized import least_log_dispersion
+from .optima import Optima
+from .reported import Grown, Reported, ScaledLandscape, units_of
+from .targets import Show, State, Target, constrained, linear
+
+__all__ = ["StructuredGeneralizedModel", "StructuredLinearModel"]
+
+Array = NDArray[np.float64]
+
+
+class _StructuredModel(ABC):
+    """What linear and generalized models have in common.
+
+    A subclass calls `_begin` at its optimum.
+    """
+
+    deviance: float
+    _model: CovarianceModel
+    _names: tuple[str, ...]
+
+    def _begin(self, evaluate: Evaluate, z: Array, value: float, size: float) -> None:
+        """Take the optimum, and the size of a standard deviation that is zero."""
+        self.deviance, self._z, self._size = value, z, size
+        self._unit = units_of(evaluate(z)[2])
+        self._landscape = ScaledLandscape(evaluate, self._unit)
+
+    @property
+    def n_theta(self) -> int:
+        """Number of covariance parameters that are reported."""
+        return self._model.n_reported
+
+    def _natural(self, z: Array) -> tuple[Array, Array]:
+        """Return what is reported of the structures, and its derivatives in z."""
+        m = self._model.size
+        values, by_phi, _ = self._model.natural(self._model.phi(z[:m]))
+        jacobian = np.zeros((len(values), len(z)))
+        jacobian[:, :m] = by_phi * self._model.slopes(z[:m])
+        return values, jacobian
+
+    @abstractmethod
+    def _read(self, z: Array) -> State:
+        """Return coordinates, scale and working coefficients at z."""
+
+    def _covariances(self) -> list[Target]:
+        """Return the parameters of the structures as targets."""
+        ranges = [pair for part in self._model.parts for pair in reported_ranges(part.structure)]
+        values, _ = self._natural(self._z)
+        out = []
+        for at, (name, (lower, upper)) in enumerate(zip(self._names, ranges, strict=True)):
+            size = (abs(float(values[at])) or self._size) if math.isinf(upper) else 1.0
+            c = Reported(self._natural, at, size, self._unit, lower / size, upper / size)
+            out.append(self._constrained("theta", name, c, linear(size)))
+        return out
+
+    def _constrained(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
+        z = self._z / self._unit
+
+        def read(z: Array) -> State:
+            return self._read(z * self._unit)
+
+        return constrained(self._landscape, kind, name, constraint, z, show, read)
+
+
+class StructuredLinearModel(_StructuredModel):
+    """A linear model with covariance structures at the maximum of its likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : LinearEstimates
+        Where the maximum is looked for; a fixed sigma stays fixed.
+    """
+
+    def __init__(self, design: Design, estimates: LinearEstimates) -> None:
+        fitted = estimates.structured
+        assert fitted is not None
+        products = form_crossproducts(design)
+        self._design, self._products, self._names = design, products, fitted.names
+        sigma = estimates.sigma if estimates.sigma_fixed else None
+        start = None if estimates.reml else fitted.phi
+        _, found, _ = minimize_structured(products, design, False, sigma, start, FitOptions())
+        self._model = CovarianceModel(design)
+        self._objective = StructuredObjective.of(
+            products, self._model, column_sizes(design), False, sigma
+        )
+        value, _ = self._objective.value_and_gradient(found.z)
+        self._solution = products.workspace.solution()
+        self._begin(self._objective, found.z, value, products.y_scale)
+
+    def parameters(self, states: Sequence[State]) -> Optima:
+        """Return sigma, coefficients and what is reported, a row for each state."""
+        products = self._products
+        scale = np.array([sigma for _, sigma, _ in states])
+        gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
+        shown = np.array([self._natural(z)[0] for z, _, _ in states])
+        return Optima(scale, gamma @ products.basis.inverse.T, shown)
+
+    def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
+        """Return the parameters of a kind."""
+        if kind == "beta":
+            return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
+        if kind == "theta":
+            return self._covariances()
+        sigma = self._objective.split(self._z)[1]
+        c = Grown(len(self._z) - 1, 0.5 * float(self._unit[-1]), sigma)
+        return [self._constrained(kind, "", c, linear(sigma))]
+
+    def _read(self, z: Array) -> State:
+        self._objective.solve(z)
+        beta = self._products.workspace.solution().beta
+        return z, self._objective.split(z)[1], beta
+
+    def _coefficient(self, j: int, name: str) -> Target:
+        """Return a coefficient as a target: its column leaves X and moves into the response.
+
+        In the orthonormal basis a coefficient is a'gamma. With one value of it, c, gamma is
+        a c / a'a plus a part orthogonal to a, which is that of a model with one column less.
+        """
+        products, design = self._products, self._design
+        a = products.basis.inverse[j]
+        across = np.linalg.svd(a[None, :])[2][1:].T
+        y = design.y if design.offset is None else design.y - design.offset
+        response = residual_response(y, products.basis, design.weights)[1]
+        X = np.ascontiguousarray(products.basis.Q @ across)
+        core = core_design(design, X, design.weights, by_factors=True)
+        workspace = CoreWorkspace(core, response, design.weights)
+        column = products.basis.Q @ a / float(a @ a)
+        less = replace(self._objective, products=replace(products, workspace=workspace))
+
+        def at(z: Array, value: float) -> tuple[float, float, Array]:
+            """Return distance, variance and coefficients at z."""
+            self._objective.solve(z)
+            solution = products.workspace.solution()
+            along = solution.xvx_inverse @ a
+            variance, distance = float(a @ along), value - float(a @ solution.beta)
+            return distance, variance, solution.beta + along * (distance / variance)
+
+        def solve(value: float, start: Array) -> ConstrainedMinimum | None:
+            workspace.set_response(response - value * column)
+            run = minimize_newton(less, start)
+            if not np.isfinite(run.value):
+                return None
+            distance, variance, _ = at(run.end, value)
+            variance *= (less.split(run.end)[1] / products.y_scale) ** 2
+            nothing = np.zeros(len(start))
+            slope, bend = 2.0 * distance / variance, 2.0 / variance
+            return ConstrainedMinimum(run.end, run.value, slope, bend, nothing, run.evaluations)
+
+        def state(z: Array, value: float) -> State:
+            return z, self._objective.split(z)[1], at(z, value)[2]
+
+        show = linear(products.y_scale, float(a @ products.gamma))
+        center = float(a @ self._solution.beta)
+        return Target("beta", name, center, -math.inf, math.inf, self._z, solve, show, state)
+
+
+class StructuredGeneralizedModel(_StructuredModel):
+    """A generalized model with covariance structures at the maximum of its likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : GeneralizedEstimates
+    infinite : ndarray, shape (rank,)
+        1 or -1 for coefficients that have their optimum at plus or minus infinity, else 0.
+    """
+
+    def __init__(self, design: Design, estimates: GeneralizedEstimates, infinite: Array) -> None:
+        fitted = estimates.structured
+        assert fitted is not None
+        problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
+        objective, z = approximation_at(problem, design, estimates)
+        self._model, self._names, self._infinite = objective.model, fitted.names, infinite
+        self._inverse, self._least = problem.basis.inverse, least_log_dispersion(estimates)
+        self._has_dispersion = estimates.spec.has_dispersion
+        run = minimize_newton(objective, z, tolerance=TOLERANCE, rounding=ROUNDING)
+        if not np.isfinite(run.value):
+            raise CoreError("the likelihood cannot be evaluated.")
+        self._begin(objective, run.end, run.value, 1.0)
+
+    def parameters(self, states: Sequence[State]) -> Optima:
+        """Return dispersion, coefficients and what is reported, a row for each state."""
+        beta = np.array([gamma for _, _, gamma in states]) @ self._inverse.T
+        shown = np.array([self._natural(z)[0] for z, _, _ in states])
+        return Optima(np.array([scale for _, scale, _ in states]), beta, shown)
+
+    def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
+        """Return the parameters of a kind."""
+        if kind == "beta":
+            return [self._coefficient(j, name) for j, name in enumerate(fixed_names)]
+        if kind == "theta":
+            return self._covariances()
+        unit, least = float(self._unit[-1]), self._least
+
+        def show(value: float) -> tuple[float, float]:
+            size = math.exp(unit * value)
+            return (size if unit * value > least else 0.0), unit * size
+
+        return [self._constrained(kind, "", Element(len(self._z) - 1, least / unit), show)]
+
+    def _coefficient(self, j: int, name: str) -> Target:
+        m, gradient = self._model.size, np.zeros(len(self._z))
+        at = slice(m, m + self._inverse.shape[1])
+        gradient[at] = self._inverse[j] * self._unit[at]
+        target = self._constrained("beta", name, Combination(gradient), linear(1.0))
+        return replace(target, infinite=int(self._infinite[j]))
+
+    def _read(self, z: Array) -> State:
+        m = self._model.size
+        scale = math.exp(z[-1]) if self._has_dispersion else 1.0
+        return z, scale, z[m : m + self._inverse.shape[1]]

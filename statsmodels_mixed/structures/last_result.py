@@ -1,0 +1,35 @@
+"""Matrices and their derivatives are asked for one after the other, at the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["last_result"]
+
+Array = NDArray[np.float64]
+Result = TypeVar("Result")
+
+
+def last_result(method: Callable[[Any, Array], Result]) -> Callable[[Any, Array], Result]:
+    """Keep what a method of one argument returned last, for each object.
+
+    The results are shared: callers must not change them.
+    """
+    kept: WeakKeyDictionary[Any, tuple[bytes, Result]] = WeakKeyDictionary()
+
+    @wraps(method)
+    def of_last(self: Any, psi: Array) -> Result:
+        key = np.asarray(psi, dtype=float).tobytes()
+        last = kept.get(self)
+        if last is None or last[0] != key:
+            last = key, method(self, psi)
+            kept[self] = last
+        return last[1]
+
+    return of_last
