@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,8 @@ def ranova(result: Any) -> pd.DataFrame:
 
     Of a term with several effects each but the intercept is left out, with its variance and
     covariances; one that is part of an interaction stays. Of a term without correlations, and
-    of one with a single effect, all of it. Every test is a fit without the effect, by the
+    of one with a single effect, all of it; but the levels of a factor alone, ``(0 + f | g)``,
+    leave an intercept, ``(1 | g)``. Every test is a fit without the effect, by the
     method of the given fit, REML included.
 
     Parameters
@@ -139,8 +140,8 @@ def ranova(result: Any) -> pd.DataFrame:
     result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     rows = [_row("<none>", result.objective, result.dof)]
-    for label, at, dropped in _random_effects(result):
-        reduced = _without(design, at, dropped)
+    for label, left_out in _random_effects(result):
+        reduced = _without(design, left_out)
         fewer = n_covariance(design) - n_covariance(reduced)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
@@ -179,8 +180,26 @@ def _table(rows: list[dict[str, Any]], tests: list[str]) -> pd.DataFrame:
 # Which random effects can be left out.
 
 
-def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
-    """Yield label, block and columns of the block for everything that can be left out."""
+@dataclass(frozen=True)
+class _LeftOut:
+    """Random effects to be left out.
+
+    Parameters
+    ----------
+    block : int
+    columns : list of int
+        Of the block.
+    but_intercept : bool
+        Whether their sum, which is constant, stays.
+    """
+
+    block: int
+    columns: list[int]
+    but_intercept: bool = False
+
+
+def _random_effects(result: Any) -> Iterator[tuple[str, _LeftOut]]:
+    """Yield everything that can be left out, with a label."""
     frame = result.model.frame
     if frame is None:
         for at, block in enumerate(result.kept_design().blocks):
@@ -191,7 +210,7 @@ def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
         for term, matrix in zip(part.terms, part.matrices, strict=True):
             width = len(matrix.names)
             if term.structure is not None:
-                yield str(term), at, list(range(start, start + width))
+                yield str(term), _LeftOut(at, list(range(start, start + width)))
                 start += width
                 continue
             effects = terms_of(matrix)
@@ -199,25 +218,38 @@ def _random_effects(result: Any) -> Iterator[tuple[str, int, list[int]]]:
                 effects = scope(effects) or effects
             for effect in effects:
                 columns = list(range(start, start + width))[effect.columns]
+                whole = len(columns) == width
+                constant = whole and width > 1 and not effect.numbers and term.correlated
+                constant = constant and not _has_intercept(part.matrices)
                 name = "1" if effect.is_intercept else effect.name
-                label = str(term) if len(columns) == width else f"{name} in {term}"
-                yield label, at, columns
+                label = str(term) if whole and not constant else f"{name} in {term}"
+                yield label, _LeftOut(at, columns, constant)
             start += width
 
 
-def _effects_of_arrays(at: int, block: RandomBlock) -> Iterator[tuple[str, int, list[int]]]:
+def _has_intercept(matrices: Sequence[Any]) -> bool:
+    return any(effect.is_intercept for matrix in matrices for effect in terms_of(matrix))
+
+
+def _effects_of_arrays(at: int, block: RandomBlock) -> Iterator[tuple[str, _LeftOut]]:
     """Yield the same for a block of a model made from arrays: every column is an effect."""
     varying = [i for i in range(len(block.names)) if np.ptp(block.z[:, i]) > 0]
     for i in varying or range(len(block.names)):
         name = block.names[i] if varying else "1"
         label = f"({name} | {block.name})"
-        yield (label if len(block.names) == 1 else f"{name} in {block.name}"), at, [i]
+        label = label if len(block.names) == 1 else f"{name} in {block.name}"
+        yield label, _LeftOut(at, [i])
 
 
-def _without(design: Design, at: int, dropped: list[int]) -> Design:
+def _without(design: Design, left_out: _LeftOut) -> Design:
     """Return a design without some columns of a block, or without the block."""
     blocks = list(design.blocks)
+    at, dropped = left_out.block, left_out.columns
     block = blocks.pop(at)
+    if left_out.but_intercept:
+        z, names, first = block.z.copy(), list(block.names), dropped[0]
+        z[:, first], names[first] = z[:, dropped].sum(axis=1), "Intercept"
+        block, dropped = replace(block, z=z, names=tuple(names)), dropped[1:]
     kept = [i for i in range(len(block.names)) if i not in dropped]
     if kept:
         terms, structures = _terms_without(block, dropped)

@@ -528,6 +528,22 @@ def test_a_model_without_columns_has_no_terms():
     assert list(drop1(result).index) == ["<none>"]
 
 
+def test_levels_of_a_factor_leave_an_intercept():
+    """As `ranova` of lmerTest."""
+    data = datasets.load("machines")
+    levels, intercept = (
+        smf.mixedlm2(f"score ~ machine + ({term} | worker)", data).fit(reml=True)
+        for term in ("0 + machine", "1")
+    )
+    table = ranova(levels)
+    assert list(table.index) == ["<none>", "machine in (0 + machine | worker)"]
+    assert_allclose(table["llf"], [levels.llf, intercept.llf], rtol=1e-9)
+    assert table["df_diff"].iloc[1] == 5
+    beside = smf.mixedlm2("score ~ machine + (0 + machine | worker) + (1 | worker)", data)
+    with pytest.warns(MixedModelWarning):
+        assert "(0 + machine | worker)" in ranova(beside.fit(reml=True)).index
+
+
 def test_drop1_of_a_fit_by_reml_is_by_maximum_likelihood():
     """As `drop1` of lme4."""
     with pytest.warns(MixedModelWarning, match="refitted by maximum likelihood"):
