@@ -13,6 +13,7 @@ import keyword
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 __all__ = [
@@ -210,10 +211,12 @@ class MixedFormula:
     text: str = field(default="", compare=False)
     offsets: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        # Models look up what they know of a formula; its terms are compared, not hashed.
+        return hash((self.response, self.fixed, self.offsets))
+
     def __str__(self) -> str:
-        known = [f"offset({plain_names(code)})" for code in self.offsets]
-        right = " + ".join([plain_names(self.fixed), *known, *map(str, self.random)])
-        return f"{self.response_name} ~ {right}"
+        return _written(self)
 
     @property
     def response_name(self) -> str:
@@ -224,3 +227,10 @@ class MixedFormula:
     def fixed_formula(self) -> str:
         """The bar-free formula ``"y ~ 1 + x"`` that patsy can read by itself."""
         return f"{self.response} ~ {self.fixed}"
+
+
+@lru_cache(maxsize=512)
+def _written(formula: MixedFormula) -> str:
+    known = [f"offset({plain_names(code)})" for code in formula.offsets]
+    right = " + ".join([plain_names(formula.fixed), *known, *map(str, formula.random)])
+    return f"{formula.response_name} ~ {right}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from ..related import read_related
 from ..structures import kind_of
 from .coding import CodedMatrix, Matrix
-from .engine import learn, read_contrasts
+from .engine import learn, plain_columns, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
 from .expressions import check_expressions as check_computed
 from .expressions import expressions, total
@@ -116,9 +117,13 @@ def build_frame(
     if safe:
         check_safe([*sides, *computed.values()], table.names, subset)
     extra = [*columns, *(name for name in given.values() if isinstance(name, str))]
-    needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
-    check_functions(sides, table.names, names)
-    names = complete(names)
+    plain = () if computed or engine != "patsy" else _plain_columns(formula)
+    if plain and all(name in table.names for name in (*plain, *extra)):
+        needed = list(dict.fromkeys((*plain, *extra)))  # and there is no code that has names
+    else:
+        needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
+        check_functions(sides, table.names, names)
+        names = complete(names)
     coding = _read_contrasts(contrasts, sides, needed)
     used = select(
         table,
@@ -164,14 +169,26 @@ def build_frame(
     )
 
 
-def _sides(formula: MixedFormula) -> tuple[FormulaPart, FormulaPart, list[FormulaPart]]:
+@lru_cache(maxsize=512)
+def _sides(formula: MixedFormula) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
     """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
     effects = []
     for term in formula.random:
         lead = "0" if term.intercept is Intercept.OMITTED else "1"
         text = f"{lead} + {term.effects}" if term.effects else lead
         effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
-    return FormulaPart(formula.response, response=True), FormulaPart(formula.fixed), effects
+    return FormulaPart(formula.response, response=True), FormulaPart(formula.fixed), tuple(effects)
+
+
+@lru_cache(maxsize=512)
+def _plain_columns(formula: MixedFormula) -> tuple[str, ...]:
+    """Columns of a formula that names nothing but columns; empty if there is code in it."""
+    response, fixed, effects = _sides(formula)
+    columns = plain_columns((response, fixed, *effects))
+    if columns is None:
+        return ()
+    grouping = (name for term in formula.random for name in term.grouping.columns)
+    return tuple(dict.fromkeys((*columns, *grouping)))
 
 
 def _needed_columns(
@@ -299,6 +316,8 @@ def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
         refs, labels = rows.factorized(name)
         if refs.min() < 0:
             raise DataError(f"the grouping factor {name!r} has missing values.")
+        labels = labels.view()
+        labels.name = name
         codes.append(refs)
-        levels.append(labels.rename(name))
+        levels.append(labels)
     return (codes[0], levels[0]) if len(factors) == 1 else cross(codes, levels)

@@ -17,7 +17,7 @@ from ..structures import Structure
 from .coding import Matrix
 from .grouping import Refs
 from .model_frame import ModelFrame
-from .table import name_rows
+from .table import name_rows, surely_finite
 
 __all__ = [
     "Design",
@@ -225,9 +225,8 @@ def _fill(matrix: Matrix, frame: ModelFrame, out: Array) -> None:
 
 
 def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> None:
-    with np.errstate(all="ignore"):
-        if np.isfinite(values.sum()):  # one pass without a temporary array
-            return
+    if surely_finite(values):
+        return
     for column, name in zip(values.T, names, strict=True):
         infinite = np.isinf(column)
         if infinite.any():

@@ -27,6 +27,7 @@ from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factors import (
     CodedFactor,
     Labels,
+    PlainColumn,
     Rows,
 )
 from .formula_factors import (
@@ -37,9 +38,9 @@ from .formula_factors import (
     check_names,
     kind_of,
 )
-from .parts import FormulaPart, read_code, terms
+from .parts import FormulaPart, codes, read_code, terms
 
-__all__ = ["learn", "read_contrasts"]
+__all__ = ["learn", "plain_columns", "read_contrasts"]
 
 
 # Layouts of formulas that are kept.
@@ -73,6 +74,8 @@ def learn(
     DataError
         If a factor cannot be computed or coded; the message names it.
     """
+    if not contrasts and _are_numbers(plain_columns(tuple(sides)), rows):
+        return _matrices_of_numbers(tuple(sides))
     factors: dict[str, FormulaFactor] = {}
     for side in sides:
         for term in terms(side):
@@ -97,6 +100,46 @@ def learn(
         for factor in info.factor_infos:
             if factor not in coded:
                 coded[factor] = _coded_factor(factors[factor.label], rows)
+    made = {
+        side: _coded_matrix(info, coded, side) for side, info in zip(different, infos, strict=True)
+    }
+    return tuple(made[side] for side in sides)
+
+
+@lru_cache(maxsize=KEPT_LAYOUTS)
+def plain_columns(sides: tuple[FormulaPart, ...]) -> tuple[str, ...] | None:
+    """Return the columns of parts that are made of nothing else, None if there is code in them."""
+    found: dict[str, None] = {}
+    for code in (code for side in sides for code in codes(side)):
+        if code.all_levels or code.names != (code.column,) or code.modules:
+            return None
+        found[code.column] = None
+    return tuple(found)
+
+
+def _are_numbers(columns: tuple[str, ...] | None, rows: Rows) -> bool:
+    """Return whether all these are columns of numbers."""
+    if columns is None:
+        return False
+    values = [rows.columns.get(column) for column in columns]
+    return all(isinstance(each, np.ndarray) and each.dtype.kind in "iuf" for each in values)
+
+
+@lru_cache(maxsize=KEPT_LAYOUTS)
+def _matrices_of_numbers(sides: tuple[FormulaPart, ...]) -> tuple[CodedMatrix, ...]:
+    """Return what `learn` finds out about plain columns of numbers; it is the same for all rows."""
+    different = tuple(dict.fromkeys(sides))
+    labels = tuple(
+        tuple(tuple(factor.code for factor in term.factors) for term in terms(side))
+        for side in different
+    )
+    kinds = {label: (label, (None, 1, "<f8")) for side in labels for term in side for label in term}
+    infos = _layouts_of_columns(labels, tuple(kinds.items()))
+    coded = {
+        factor: CodedFactor(factor.label, PlainColumn(read_code(factor.label).column), None, 1)
+        for info in infos
+        for factor in info.factor_infos
+    }
     made = {
         side: _coded_matrix(info, coded, side) for side, info in zip(different, infos, strict=True)
     }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,26 @@ from .places import PlaceMatrix
 __all__ = ["ModelFrame", "RandomPart"]
 
 Array = NDArray[np.float64]
+
+
+def _is_diagonal(term: RandomTerm) -> bool:
+    structure = term.structure
+    return not term.correlated or (
+        structure is not None and issubclass(kind_of(structure.name), Diagonal)
+    )
+
+
+@lru_cache(maxsize=128)
+def _pattern(terms: tuple[tuple[int, bool], ...]) -> NDArray[np.bool_]:
+    """Return the free elements of T for the widths of terms, and whether each is diagonal."""
+    size, start = sum(width for width, _ in terms), 0
+    pattern = np.zeros((size, size), dtype=bool)
+    for width, diagonal in terms:
+        stop = start + width
+        pattern[start:stop, start:stop] = (np.eye if diagonal else np.tri)(width, dtype=bool)
+        start = stop
+    pattern.flags.writeable = False  # many models share it
+    return pattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +90,12 @@ class RandomPart:
     @property
     def pattern(self) -> NDArray[np.bool_]:
         """Free elements of T, shape (k, k): a triangle or a diagonal for each term."""
-        widths = [len(matrix.names) for matrix in self.matrices]
-        pattern = np.zeros((sum(widths), sum(widths)), dtype=bool)
-        bounds = pairwise(np.cumsum([0, *widths]))
-        for term, (start, stop) in zip(self.terms, bounds, strict=True):
-            structure = term.structure
-            diagonal = not term.correlated or (
-                structure is not None and issubclass(kind_of(structure.name), Diagonal)
+        return _pattern(
+            tuple(
+                (len(matrix.names), _is_diagonal(term))
+                for matrix, term in zip(self.matrices, self.terms, strict=True)
             )
-            free = np.eye if diagonal else np.tri
-            pattern[start:stop, start:stop] = free(stop - start, dtype=bool)
-        return pattern
+        )
 
     @property
     def is_structured(self) -> bool:

@@ -53,12 +53,23 @@ def test_designs_are_those_of_patsy_in_any_order(formula):
 
 def test_equal_kinds_share_a_layout_and_code_has_none():
     _layouts_of_columns.cache_clear()
-    for data in (frame(), frame(), frame().iloc[:30]):
-        smf.mixedlm2("y ~ x + (x | g)", data)
+    for levels in ("ab", "ab", "ab", "abc"):
+        smf.mixedlm2("y ~ x + f + (x | g)", frame(f=labels(*levels)))
     kept = _layouts_of_columns.cache_info()
-    assert (kept.misses, kept.hits) == (1, 2)
+    assert (kept.misses, kept.hits) == (2, 2)
     smf.mixedlm2("y ~ scale(x) + (1 | g)", frame())
-    assert _layouts_of_columns.cache_info().currsize == 1
+    assert _layouts_of_columns.cache_info().currsize == 2
+
+
+def test_columns_of_numbers_have_the_same_matrices_in_all_frames():
+    first, second = (smf.mixedlm2("y ~ x + (x | g)", frame()) for _ in range(2))
+    assert first.frame.fixed is second.frame.fixed
+    whole = smf.mixedlm2("y ~ x + (x | g)", frame(x=np.arange(36)))
+    assert whole.frame.fixed is first.frame.fixed
+    text = smf.mixedlm2("y ~ x + (x | g)", frame(x=labels("a", "b")))
+    assert text.exog.shape == (36, 2) and list(text.data.xnames) == ["Intercept", "x[T.b]"]
+    centered = smf.mixedlm2("y ~ x + (x | g)", frame(x=labels(0, 1)), contrasts={"x": "sum"})
+    assert list(centered.data.xnames) == ["Intercept", "x[S.0]"]
 
 
 def test_zeros_of_both_signs_are_named_as_they_are():
