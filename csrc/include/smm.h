@@ -138,6 +138,12 @@ void smm_workspace_destroy(smm_workspace *ws);
  * Returns SMM_OK, SMM_EINVAL (a negative weight), SMM_ENONFINITE. */
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights);
 
+/* Say how many rows those of the design stand for, after smm_cells or otherwise: rows that are
+ * zero in Z, X and y may be left out of a design, and still count. After smm_crossprod, which
+ * counts the rows that it is given.
+ * Returns SMM_OK, SMM_EINVAL (not more than p), SMM_ESTATE. */
+int smm_set_rows(smm_workspace *ws, int64_t rows);
+
 /* Replace the response only: Z'Wy, X'Wy, y'Wy. The same weights as before.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
@@ -280,6 +286,38 @@ int smm_end(smm_workspace *ws, const smm_options *options, double *theta, smm_re
 int smm_refit(smm_workspace *ws, int64_t count, const double *responses, const double *weights,
               const smm_options *options, const double *start, const int32_t *flag, double *theta,
               double *beta, double *xvx_inverse, double *scalars, int64_t *done);
+
+/* Rows reduced to few that have the same cross-products, while they pass by: all that a linear
+ * model needs of them. A cell is a combination of levels, one of each term; memory grows with the
+ * cells that occur. One thread at a time may use a handle. */
+typedef struct smm_cells smm_cells;
+
+/* No cells yet.
+ *   mem    copied; may be NULL.            terms  levels that make a cell, >= 1.
+ *   cols   columns of random effects of all terms, >= 1, each column once.
+ *   width  columns in all, >= cols.        out    receives the handle, NULL on failure.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+int smm_cells_create(const smm_allocator *mem, int32_t terms, int32_t cols, int32_t width,
+                     smm_cells **out);
+void smm_cells_destroy(smm_cells *cells);
+
+/* Rotate rows into their cells.
+ *   keys   row-major (n x terms): the levels of each row.
+ *   rows   row-major (n x width), random effects first, multiplied by the roots of their weights.
+ *          In: the data. Out: what is left of each, with zeros in the first cols columns; these
+ *          rows, of all cells together, belong to the cross-products.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM; after an error the handle can only be destroyed. */
+int smm_cells_add(smm_cells *cells, int64_t n, const int32_t *keys, double *rows);
+
+/* The number of cells; 0 for NULL. */
+int64_t smm_cells_count(const smm_cells *cells);
+
+/* Read them out, in the order of their first rows.
+ *   keys   row-major (count x terms).
+ *   rows   row-major (count x cols x width): cols rows of each cell, an upper triangle in the
+ *          first cols columns, where a cell has fewer rows with zeros.
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_cells_read(const smm_cells *cells, int32_t *keys, double *rows);
 
 /* Function pointers of the NLopt C API (nlopt.h). */
 typedef struct {

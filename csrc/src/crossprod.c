@@ -196,6 +196,16 @@ int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
     return SMM_OK;
 }
 
+int smm_set_rows(smm_workspace *ws, int64_t rows)
+{
+    if (!ws || rows <= ws->design->p) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    ws->rows = rows;
+    smm_column_scale(ws);
+    ws->state = SMM_HAS_A;
+    return SMM_OK;
+}
+
 int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights)
 {
     if (!ws || !y) return SMM_EINVAL;

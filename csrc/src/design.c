@@ -17,6 +17,11 @@ static void default_release(void *ctx, void *block)
     free(block);
 }
 
+smm_allocator smm_standard_allocator(void)
+{
+    return (smm_allocator){default_alloc, default_release, NULL};
+}
+
 void smm_design_destroy(smm_design *d)
 {
     if (!d) return;
@@ -105,7 +110,7 @@ static const double no_columns = 0;
 int smm_design_create(const smm_blas *blas, const smm_allocator *mem, int64_t n, int32_t nterms,
                       const smm_term *terms, int32_t p, const double *X, smm_design **out)
 {
-    const smm_allocator standard = {default_alloc, default_release, NULL};
+    const smm_allocator standard = smm_standard_allocator();
     if (!out) return SMM_EINVAL;
     *out = NULL;
     if (!blas || blas->size != sizeof *blas || blas->int_bytes != (int)sizeof(int) ||

@@ -18,7 +18,7 @@
 int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
 {
     if (!ws || (reml != 0 && reml != 1) || !(sigma >= 0) || isinf(sigma)) return SMM_EINVAL;
-    if (reml && ws->design->n <= ws->design->p) return SMM_EINVAL;
+    if (reml && ws->rows <= ws->design->p) return SMM_EINVAL;
     ws->reml = reml;
     ws->sigma = sigma;
     if (ws->state > SMM_HAS_A) ws->state = SMM_HAS_A;

@@ -171,6 +171,9 @@ struct smm_workspace {
     double r2, logdet_omega, logdet_xvx, value;
 };
 
+/* malloc and free */
+smm_allocator smm_standard_allocator(void);
+
 static inline void *smm_alloc(const smm_allocator *mem, size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size) return NULL;

@@ -131,6 +131,7 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
 
     add(s, smm_crossprod(ws, m->y, m->weights), 0);
     add(s, smm_crossprod_y(ws, m->y, m->weights), 0);
+    add(s, smm_set_rows(ws, n), 0);
     add(s, smm_set_criterion(ws, 1, 0), 0);
     add(s, smm_theta_scale(ws, s->out), nt);
     add(s, smm_moments(ws, s->out), nt);

@@ -7,7 +7,7 @@
 from .coordinates import TermCoordinates
 from .families import family_rows, row_derivatives
 from .generalized import CoreGeneralized, GeneralizedSolution
-from .memory import is_beyond_memory
+from .memory import available_memory, is_beyond_memory
 from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .options import FitOptions
@@ -29,6 +29,7 @@ __all__ = [
     "TermCoordinates",
     "algorithm_number",
     "algorithms",
+    "available_memory",
     "blas_threads",
     "family_rows",
     "is_beyond_memory",

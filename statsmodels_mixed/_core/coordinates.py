@@ -239,11 +239,14 @@ class TermCoordinates:
         half = self.gradient_outward(hessian).T
         return self.gradient_outward(half).T
 
-    def column_sizes(self) -> Array:
-        """Return the size of what every column of z adds, T being I, for each theta by its row."""
+    def column_sizes(self, nobs: int | None = None) -> Array:
+        """Return the size of what every column of z adds, T being I, for each theta by its row.
+
+        It is a mean over `nobs` rows, where those that are zero are left out.
+        """
         sizes = []
         for z, pattern, sd in zip(self.z, self._patterns, self._level_sds, strict=True):
-            size = np.sqrt(np.einsum("ij,ij->j", z, z) / len(z))
+            size = np.sqrt(np.einsum("ij,ij->j", z, z) / (nobs or len(z)))
             sizes.append(sd * np.where(size > 0, size, 1.0)[np.nonzero(pattern.T)[1]])
         return np.concatenate(sizes)
 

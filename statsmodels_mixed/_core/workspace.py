@@ -77,10 +77,15 @@ class CoreWorkspace:
         Response.
     weights : ndarray, shape (n,), optional
         Prior weights.
+    nobs : int, optional
+        How many rows those of the design stand for, if others are zero.
     """
 
-    def __init__(self, design: CoreDesign, y: Array, weights: Array | None = None) -> None:
+    def __init__(
+        self, design: CoreDesign, y: Array, weights: Array | None = None, nobs: int | None = None
+    ) -> None:
         self.design = design
+        self.nobs = design.n if nobs is None else nobs
         self._lock = threading.Lock()
         # As many as any call here can use; to be entered for several of them, too.
         sizes = design.sizes
@@ -95,6 +100,8 @@ class CoreWorkspace:
         )
         self._kept_scale: Array | None = None
         self._call(lib.smm_crossprod, "form the cross-products", y)
+        if nobs is not None:
+            check_status(lib.smm_set_rows(self.handle, nobs), "set the number of rows")
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
         y = floats(y, (self.design.n,), "y")

@@ -34,10 +34,11 @@ def singular(result: Any) -> Iterator[Problem]:
 def _in_units(result: Any, block: int) -> Array:
     """Return T of a block where the columns of Z have unit mean square, shape (k, k)."""
     T = np.asarray(result.estimates.factors[block])
-    design = result.model.design
+    design = result.model.sufficient
     if design is None:
         return T
-    return np.asarray(design.blocks[block].column_sizes(design.weights)[:, None] * T)
+    sizes = design.blocks[block].column_sizes(design.weights, design.nobs)
+    return np.asarray(sizes[:, None] * T)
 
 
 def _of_block(result: Any, i: int, lost: NDArray[np.bool_]) -> Problem:

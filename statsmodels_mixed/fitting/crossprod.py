@@ -76,8 +76,8 @@ class Crossproducts:
 
     @property
     def n(self) -> int:
-        """Number of rows."""
-        return self.workspace.design.n
+        """Number of rows of the data."""
+        return self.workspace.nobs
 
     @property
     def rank(self) -> int:
@@ -145,17 +145,17 @@ def form_crossproducts(design: Design, structure: SharedStructure | None = None)
     """
     structure = structure or linear_structure(design)
     basis = structure.basis
-    n, rank = basis.Q.shape
+    n, rank = design.nobs, basis.Q.shape[1]
     if n <= rank:
         raise DataError(
             f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
             "than coefficients."
         )
     y = design.y if design.offset is None else design.y - design.offset
-    gamma, residual, scale = residual_response(y, basis, design.weights)
-    workspace = CoreWorkspace(structure.core, residual, design.weights)
-    log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
-    return Crossproducts(workspace, basis, gamma, scale, log_weights, rounding(design))
+    nobs = None if design.reduced is None else n
+    gamma, residual, scale = residual_response(y, basis, design.weights, nobs)
+    workspace = CoreWorkspace(structure.core, residual, design.weights, nobs)
+    return Crossproducts(workspace, basis, gamma, scale, design.log_weights, rounding(design))
 
 
 def rounding(design: Design) -> float:
@@ -163,7 +163,7 @@ def rounding(design: Design) -> float:
     total = ROUNDING * root_mean_square(design.y, design.weights)
     if design.offset is not None:
         total += ROUNDING * root_mean_square(design.offset, design.weights)
-    return total
+    return total * float(np.sqrt(len(design.y) / design.nobs))
 
 
 def require_digits(sigma: float, y_scale: float, share: float, what: str) -> None:

@@ -229,7 +229,7 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
 
 
 def residual_response(
-    y: Array, basis: FixedBasis, weights: Array | None
+    y: Array, basis: FixedBasis, weights: Array | None, nobs: int | None = None
 ) -> tuple[Array, Array, float]:
     """Split y = Q gamma + scale * residual.
 
@@ -239,6 +239,8 @@ def residual_response(
         Response less offset.
     basis : FixedBasis
     weights : ndarray, shape (n,), or None
+    nobs : int, optional
+        Number of rows of the data where others are zero, for the mean.
 
     Returns
     -------
@@ -267,6 +269,8 @@ def residual_response(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
             "effects; remove fixed-effects terms."
         )
+    if nobs is not None:
+        scale *= math.sqrt(len(y) / nobs)
     return gamma * unit, residual / scale, scale * unit
 
 

@@ -129,6 +129,8 @@ def identify(design: Design, *, residual: bool, normal: bool) -> Identification:
         Whether weights are those of normal residuals, W. Otherwise the weights that matter
         depend on the mean, and what is flat is so for any: W = I serves.
     """
+    if design.nobs > len(design.y):
+        design = _with_a_zero_row(design)
     with one_blas_thread():
         return _identify(design, residual, design.weights if normal else None)
 
@@ -176,6 +178,20 @@ def _identify(design: Design, residual: bool, weights: Array | None) -> Identifi
     return Identification(
         tuple(elements), np.linalg.qr(np.hstack(parts))[0] / size[:, None], size, tuple(reasons)
     )
+
+
+def _with_a_zero_row(design: Design) -> Design:
+    """Return rows that stand for more with one of the others, which have no random effects."""
+    blocks = tuple(
+        replace(
+            block,
+            z=np.vstack([block.z, np.zeros_like(block.z[:1])]),
+            refs=np.append(block.refs, block.refs[:1]),
+        )
+        for block in design.blocks
+    )
+    X = np.vstack([design.X, np.zeros_like(design.X[:1])])
+    return replace(design, X=X, y=np.append(design.y, 0.0), blocks=blocks)
 
 
 def _in_units(block: RandomBlock, root: Array | None) -> RandomBlock:

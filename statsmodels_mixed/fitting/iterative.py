@@ -132,7 +132,7 @@ def fit_iteratively(
     products = form_sparse_products(design)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
     coordinates = products.coordinates
-    scale = 1.0 / coordinates.column_sizes()
+    scale = 1.0 / coordinates.column_sizes(design.nobs)
     working = None if sigma is None else sigma / products.y_scale
     z = signs(options.seed, len(products.ZXy) - products.split, options.probes)
     criterion = Criterion(products, patterns, reml, working, z)
@@ -251,7 +251,7 @@ def _estimates(
         linear_predictor=linear,
         fitted=fitted,
         singular=is_singular(
-            factors_of(point.theta * products.coordinates.column_sizes(), patterns)
+            factors_of(point.theta * products.coordinates.column_sizes(design.nobs), patterns)
         ),
         report=report,
         monte_carlo=_monte_carlo(point, options.seed),

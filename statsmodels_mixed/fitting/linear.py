@@ -115,7 +115,7 @@ def _minimize(
 
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
-    if start is None and may_be_local(report, options, singular, len(design.y), design.weights):
+    if start is None and may_be_local(report, options, singular, design.nobs, design.weights):
         second = SecondStart(
             workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
         )

@@ -121,11 +121,13 @@ def form_sparse_products(design: Design) -> SparseProducts:
     """
     weights = design.weights
     basis = orthonormal_basis(design.X, weights)
-    n, rank = basis.Q.shape
+    n, rank = design.nobs, basis.Q.shape[1]
     if n <= rank:
         raise DataError(f"There are {n} rows for {rank} fixed-effects coefficients.")
     y = design.y if design.offset is None else design.y - design.offset
-    gamma, residual, scale = residual_response(y, basis, weights)
+    gamma, residual, scale = residual_response(
+        y, basis, weights, None if design.reduced is None else n
+    )
     terms = [
         TermArrays(len(block.levels), block.refs, block.z, block.pattern) for block in design.blocks
     ]
@@ -159,5 +161,5 @@ def form_sparse_products(design: Design) -> SparseProducts:
         gamma=gamma,
         y_scale=scale,
         rows=n if weights is None else int(np.count_nonzero(weights)),
-        log_weights=0.0 if weights is None else float(np.log(weights[weights > 0]).sum()),
+        log_weights=design.log_weights,
     )

@@ -40,8 +40,10 @@ _MESSAGES = {
 def column_sizes(design: Design) -> list[Array]:
     """Return the root mean square of each column of Z where it is not zero, by block."""
     out = []
-    for block in design.blocks:
+    for at, block in enumerate(design.blocks):
         counts = np.count_nonzero(block.z, axis=0)
+        if design.reduced is not None:
+            counts = design.reduced.in_use[at]
         squares = np.einsum("ij,ij->j", block.z, block.z)
         out.append(np.sqrt(np.where(counts > 0, squares / np.maximum(counts, 1), 1.0)))
     return out

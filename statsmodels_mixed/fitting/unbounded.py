@@ -198,6 +198,8 @@ def with_small_dispersion(
 
 def _constant_within(design: Design, y: Array) -> str | None:
     """Return the grouping factor within whose levels y is constant, if there is one."""
+    if design.reduced is not None:
+        return None  # rows that were rotated do not have the response as it was
     for block in design.blocks:
         highest = np.full(len(block.levels), -np.inf)
         np.maximum.at(highest, block.refs, y)

@@ -36,7 +36,7 @@ from .places import place_matrix
 from .selection import select
 from .table import open_table
 
-__all__ = ["ModelFrame", "RandomPart", "build_frame"]
+__all__ = ["ModelFrame", "RandomPart", "build_frame", "response_values"]
 
 Array = NDArray[np.float64]
 Learner = Callable[
@@ -148,7 +148,7 @@ def build_frame(
     check_computed(values, rows.index)
     left, right, *coded = made
     matrices = _with_places(formula.random, coded, effects, rows, coding, names)
-    y, levels = _response(left, rows)
+    y, levels = response_values(left, rows)
     return ModelFrame(
         formula=formula,
         engine=engine,
@@ -157,6 +157,7 @@ def build_frame(
         y=y,
         response_name=formula.response_name,
         response_levels=levels,
+        response=left,
         fixed=right,
         random=_relate(
             _random_parts(formula.random, matrices, rows), relationship, precision, pedigree
@@ -226,7 +227,7 @@ def _read_contrasts(
     return read_contrasts(contrasts, factors, needed)
 
 
-def _response(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] | None]:
+def response_values(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] | None]:
     """Values of the left side; the codes and the levels of labels."""
     if isinstance(matrix, CodedMatrix) and len(matrix.factors) == 1:
         factor = matrix.factors[0]

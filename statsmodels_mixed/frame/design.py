@@ -22,6 +22,7 @@ from .table import name_rows, surely_finite
 __all__ = [
     "Design",
     "RandomBlock",
+    "ReducedRows",
     "build_design",
     "check_groupings",
     "check_linear_response",
@@ -90,14 +91,35 @@ class RandomBlock:
         """A typical standard deviation of a level's effects before T: 1 unless related."""
         return 1.0 if self.related is None else self.related.typical_sd
 
-    def column_sizes(self, weights: Array | None = None) -> Array:
+    def column_sizes(self, weights: Array | None = None, nobs: int | None = None) -> Array:
         """Return the size of what every column of z adds where T is I, shape (k,).
 
-        The root mean square of the column, 1 for one of zeros, times `level_sd`.
+        The root mean square of the column, 1 for one of zeros, times `level_sd`. The mean is over
+        `nobs` rows, where those that are zero are left out.
         """
         squares = self.z**2 if weights is None else self.z**2 * weights[:, None]
-        size = np.sqrt(np.mean(squares, axis=0))
+        size = np.sqrt(squares.sum(axis=0) / (nobs or len(squares)))
         return self.level_sd * np.where(size > 0, size, 1.0)
+
+
+@dataclass(frozen=True)
+class ReducedRows:
+    """What rows of a linear model no longer say that were replaced by few with their products.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows that were replaced; those that are missing among the few are zero in Z, X
+        and y.
+    log_weights : float
+        Sum of the logarithms of their prior weights.
+    in_use : tuple of ndarray of int, shape (k,)
+        In how many of them each column of random effects is not zero, by block.
+    """
+
+    n: int
+    log_weights: float
+    in_use: tuple[NDArray[np.int64], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +143,8 @@ class Design:
         Names of the columns of X.
     response_levels : tuple or None
         Levels of a response of labels or truth values, in the order of their codes.
+    reduced : ReducedRows or None
+        Of rows that stand for more rows with the same cross-products.
     """
 
     y: Array
@@ -131,6 +155,19 @@ class Design:
     response_name: str
     x_names: tuple[str, ...]
     response_levels: tuple[Any, ...] | None = None
+    reduced: ReducedRows | None = None
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows of the data."""
+        return len(self.y) if self.reduced is None else self.reduced.n
+
+    @property
+    def log_weights(self) -> float:
+        """Sum of the logarithms of the prior weights of the rows of the data."""
+        if self.reduced is not None:
+            return self.reduced.log_weights
+        return 0.0 if self.weights is None else float(np.log(self.weights).sum())
 
     @property
     def is_structured(self) -> bool:
@@ -354,7 +391,7 @@ def check_groupings(
     DataError
         If a grouping factor has a single level, or one for each row.
     """
-    n = len(design.y)
+    n = design.nobs
     for block in design.blocks:
         size = len(block.levels)
         places = any(one.needs != "columns" for one in block.structures)

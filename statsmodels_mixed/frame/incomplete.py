@@ -59,13 +59,13 @@ def refuse_missing_labels(matrices: Iterable[Matrix], missing: dict[str, Mask]) 
 
 
 def complete_rows(
-    matrices: Iterable[Matrix], rows: Rows, missing: dict[str, Mask]
+    matrices: Iterable[Matrix], rows: Rows, missing: dict[str, Mask], is_part: bool = False
 ) -> tuple[Rows, Mask]:
     """Return the rows in which all expressions have a value, and which they are, (n,).
 
     An expression is not computed again with fewer rows at hand: the value of ``x.shift(1)`` stays
     that of the row before in the data. What learns from the rows, such as ``center``, learns from
-    those that are left.
+    those that are left. Of a part of the data, `is_part`, no row may be left.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def complete_rows(
         If no row is left.
     """
     keep = ~np.logical_or.reduce(list(missing.values()))
-    if not keep.any():
+    if not keep.any() and not is_part:
         shown = ", ".join(f"{label!r} in {mask.sum()}" for label, mask in missing.items())
         raise DataError(f"no rows are left: of {len(keep)} rows, values are missing of {shown}.")
     evaluated = {}

@@ -157,6 +157,8 @@ class ModelFrame:
         How weights, offset, exposure and ``offset(...)`` are made where they are computed.
     without_value : mapping of str to int
         In how many rows an expression had no value although its columns had, by expression.
+    response : Matrix or None
+        How the response is made of its columns, where this is known.
     """
 
     formula: MixedFormula
@@ -173,6 +175,7 @@ class ModelFrame:
     missing: str
     known: Mapping[str, Matrix] = field(default_factory=dict)
     without_value: Mapping[str, int] = field(default_factory=dict)
+    response: Matrix | None = None
 
     @property
     def index(self) -> pd.Index:

@@ -66,6 +66,7 @@ def select(
     subset: Any = None,
     missing: str = "drop",
     optional: frozenset[str] = frozenset(),
+    is_part: bool = False,
 ) -> Selection:
     """Read the needed columns and settle which rows are used.
 
@@ -79,6 +80,8 @@ def select(
         As the user gave them; see `frame.build_frame`.
     optional : frozenset of str
         Columns that may be missing.
+    is_part : bool
+        Whether the table is a part of the data, in which no row may be left.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def select(
         index = index[rows]
         columns = {name: take(series, rows) for name, series in columns.items()}
         extra = {option: take(series, rows) for option, series in extra.items()}
-    if not len(index):
+    if not len(index) and not is_part:
         raise DataError("subset= leaves no rows" if table.n_rows else "the data have no rows")
     n_before = len(index)
     keep = (
@@ -110,6 +113,7 @@ def select(
             {name: each for name, each in columns.items() if name not in optional} | extra,
             index,
             missing,
+            is_part,
         )
     )
     if keep is not None:
@@ -159,7 +163,9 @@ def _read_option(option: str, given: Any, table: DataTable) -> pd.Series:
     return as_column(values, table.index, f"{option}=")
 
 
-def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> Mask | None:
+def _complete(
+    columns: dict[str, pd.Series], index: pd.Index, missing: str, is_part: bool
+) -> Mask | None:
     """Which rows have everything; None when all do."""
     found = {name: missing_rows(series) for name, series in columns.items()}
     masks = {name: mask for name, mask in found.items() if mask is not None}
@@ -169,7 +175,7 @@ def _complete(columns: dict[str, pd.Series], index: pd.Index, missing: str) -> M
         shown = "; ".join(f"{name!r} in {name_rows(mask, index)}" for name, mask in masks.items())
         raise DataError(f"values are missing: {shown}.")
     keep: Mask = ~np.logical_or.reduce(list(masks.values()))
-    if not keep.any():
+    if not keep.any() and not is_part:
         shown = ", ".join(f"{name!r} in {mask.sum()}" for name, mask in masks.items())
         raise DataError(f"no rows are left: of {len(index)} rows, values are missing of {shown}.")
     return keep

@@ -116,14 +116,19 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         if isinstance(eval_env, int):
             eval_env = EvalEnvironment.capture(eval_env, reference=3)
         terms, data = read_terms(formula, data, groups, re_formula, vc_formula, bars=bars)
-        frame = build_frame(terms, data, env=eval_env, safe=safe, **options)
+        design, frame = self._read(terms, data, env=eval_env, safe=safe, **options)
         self.formula_full = str(terms)
         self.given_contrasts = options["contrasts"]
         self.coded_columns = tuple(self.given_contrasts or ())
         self.functions = "safe" if safe else "any"
-        self._attach(build_design(frame), frame.index, frame, frame.n_dropped)
+        self._attach(design, frame.index, frame, frame.n_dropped)
         self._note_sources(**options)
         return self
+
+    def _read(self, terms: MixedFormula, data: Any, **options: Any) -> tuple[Design, ModelFrame]:
+        """Match a formula with a table; `build_frame` has the options."""
+        frame = build_frame(terms, data, **options)
+        return build_design(frame), frame
 
     def _attach(
         self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int
@@ -147,11 +152,13 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             offset=Source.of("offset", offset),
             exposure=Source.of("exposure", exposure),
             # A response of two columns makes weights, and weights of ones are none.
-            weights=replace(
-                Source.of("weights", weights), needed=self.kept_design().weights is not None
-            ),
+            weights=replace(Source.of("weights", weights), needed=self._is_weighted(weights)),
         )
         self.data.note_sources(self.sources, self.offset)
+
+    def _is_weighted(self, given: Any) -> bool:
+        """Return whether rows have prior weights, given as such or made by the response."""
+        return self.kept_design().weights is not None
 
     def _seen_with(self, dof: str | None) -> Self:
         """Return this model as other packages see it behind a result with its own dof=."""
@@ -321,7 +328,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     def _finish(self, results: MixedModelResults, choice: Choice) -> Any:
         """Name the coefficients, warn the caller of `fit` and put labels on what it gets."""
         if len(results.estimates.beta) < len(self.layout.columns):
-            self.data.keep_columns(results.estimates.columns)
+            self.data.keep_columns(results.estimates.columns, self.sufficient_design().X)
         log_fit(results)
         warn(results)
         if not choice.is_default:

@@ -7,13 +7,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..frame.design import Design
+
 __all__ = ["Evaluated"]
 
 Array = NDArray[np.float64]
 
 
 class Evaluated:
-    """`loglike` and `score` of a class of models that says what its objective is."""
+    """`loglike` and `score` of a class of models that says what its objective is, and of what."""
+
+    design: Design | None
+
+    def kept_design(self) -> Design:
+        """Return the arrays of the model; a DataError if they were removed."""
+        raise NotImplementedError
+
+    @property
+    def sufficient(self) -> Design | None:
+        """Arrays with the same likelihood: those of the model, or few rows for many."""
+        return self.design
+
+    def sufficient_design(self) -> Design:
+        """Return arrays with the likelihood of the model.
+
+        They are those of the model; of data that were read by batches few rows, which have the
+        same cross-products as all.
+
+        Returns
+        -------
+        Design
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.kept_design
+
+        Examples
+        --------
+        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
+        >>> len(model.sufficient_design().y)
+        180
+        """
+        return self.kept_design() if self.sufficient is None else self.sufficient
 
     def objective(self, *args: Any, **kwargs: Any) -> float:
         """Return -2 log-likelihood, or what is minimized in its place."""

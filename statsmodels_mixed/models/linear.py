@@ -27,6 +27,7 @@ from .kept_structure import structure_to_fit
 from .linear_evaluation import LinearEvaluation
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .option_names import FITTING, MAKING, answering
+from .reading import kind_for, streaming_options
 
 if TYPE_CHECKING:
     from .residual import ResidualCovarianceModel
@@ -79,6 +80,8 @@ class LinearMixedModel(LinearEvaluation):
     {'const': 251.41, 'days': 10.47}
     """
 
+    _results: type[LinearMixedModelResults] = LinearMixedModelResults
+
     @answering(MAKING)
     def __init__(
         self,
@@ -117,6 +120,8 @@ class LinearMixedModel(LinearEvaluation):
         relationship: Mapping[str, Any] | None = None,
         precision: Mapping[str, Any] | None = None,
         pedigree: Any = None,
+        batch_rows: int | None = None,
+        progress: bool | None = None,
     ) -> LinearMixedModel | ResidualCovarianceModel:
         """Make a model from a formula and a table.
 
@@ -125,8 +130,10 @@ class LinearMixedModel(LinearEvaluation):
         formula : str or MixedFormula
             Such as ``"reaction ~ days + (days | subj)"``; without bars together with
             `groups`.
-        data : DataFrame, pyarrow.Table, or mapping of str to array_like
-            The table; only the columns the model needs are read.
+        data : DataFrame, pyarrow.Table, mapping of str to array_like, path or lazy table
+            The table; only the columns the model needs are read. A path of a Parquet, Arrow or
+            CSV file or directory, a ``pyarrow.dataset.Dataset``, a ``polars.LazyFrame`` and a
+            ``dask.dataframe`` are read by batches, in memory that does not grow with the rows.
         groups, re_formula, vc_formula : optional
             Random effects as statsmodels' `mixedlm` takes them: the column (or array) of
             groups, the formula of the effects of a group (a random intercept by default),
@@ -161,6 +168,11 @@ class LinearMixedModel(LinearEvaluation):
             The same with the inverse of the covariance, which may be sparse.
         pedigree : mapping of str to DataFrame, or DataFrame, optional
             The same with a table of animal, sire and dam; by itself that of ``animal``.
+        batch_rows : int, optional
+            Rows that are read at a time, of data that are streamed.
+        progress : bool, optional
+            Whether to show bars while data are streamed; by default after a second, in terminals
+            and notebooks.
 
         Returns
         -------
@@ -187,7 +199,9 @@ class LinearMixedModel(LinearEvaluation):
         >>> mixedlm2("reaction ~ days + (days | subj)", sleep)
         <LinearMixedModel: reaction ~ 1 + days + (1 + days | subj); 180 rows>
         """
-        if residual is not None or dispersion is not None:
+        correlated = residual is not None or dispersion is not None
+        kind = kind_for(cls, data, batch_rows, progress, correlated=correlated)
+        if correlated:
             if any(each is not None for each in (relationship, precision, pedigree)):
                 raise OptionError(
                     "residual= and dispersion= do not go with relationship=, precision= or "
@@ -195,8 +209,8 @@ class LinearMixedModel(LinearEvaluation):
                 )
             if isinstance(eval_env, int) and eval_env >= 0:
                 eval_env = EvalEnvironment.capture(eval_env, reference=2)
-            kind: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
-            return kind.from_formula(
+            other: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
+            return other.from_formula(
                 formula,
                 data,
                 groups,
@@ -212,7 +226,7 @@ class LinearMixedModel(LinearEvaluation):
                 eval_env=eval_env,
                 functions=functions,
             )
-        return cls.__new__(cls)._from_formula(
+        return kind.__new__(kind)._from_formula(
             formula,
             data,
             groups,
@@ -228,6 +242,7 @@ class LinearMixedModel(LinearEvaluation):
             relationship=relationship,
             precision=precision,
             pedigree=pedigree,
+            **streaming_options(batch_rows, progress),
         )
 
     @answering(FITTING)
@@ -356,7 +371,7 @@ class LinearMixedModel(LinearEvaluation):
             linear=True,
             reml=bool(reml),
         )
-        design = self.kept_design()
+        design = self.sufficient_design()
         check_groupings(design, allow_observation_level=sigma is not None)
         estimates = fit_linear(
             design,
@@ -366,7 +381,7 @@ class LinearMixedModel(LinearEvaluation):
             options=options,
             structure=None if solver == "iterative" else structure_to_fit(self),
         )
-        results = LinearMixedModelResults(self, estimates, self.layout)
+        results = self._results(self, estimates, self.layout)
         wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped
 

@@ -33,7 +33,7 @@ class LinearEvaluation(MixedModel):
         return design
 
     def _analyse(self) -> SharedStructure:
-        return linear_structure(self.kept_design())
+        return linear_structure(self.sufficient_design())
 
     def objective(self, theta: ArrayLike, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
@@ -70,7 +70,7 @@ class LinearEvaluation(MixedModel):
         >>> round(model.objective([1.0]), 3)
         1794.774
         """
-        return float(objective(self.kept_design(), self._theta(theta), reml=reml, sigma=None))
+        return float(objective(self.sufficient_design(), self._theta(theta), reml=reml, sigma=None))
 
     def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
         """Return the gradient of `objective`.
@@ -101,7 +101,7 @@ class LinearEvaluation(MixedModel):
         >>> model.gradient([1.0]).round(3)
         array([-9.3])
         """
-        design = self.kept_design()
+        design = self.sufficient_design()
         _, gradient = objective_and_gradient(design, self._theta(theta), reml=reml, sigma=None)
         return np.asarray(gradient)
 

@@ -1,9 +1,10 @@
-"""What users may give as a formula, with or without `groups`, becomes terms."""
+"""What users may give: a formula with or without `groups` becomes terms, data have their class."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import FormulaError, OptionError
 from ..formula.parse import parse
@@ -11,7 +12,12 @@ from ..formula.terms import MixedFormula
 from ..later import load
 from .written_formula import WrittenFormula
 
-__all__ = ["read_terms"]
+__all__ = ["is_streamed", "kind_for", "read_terms", "streaming_options"]
+
+# Classes of frames that are read by batches, by their package.
+_LAZY = {("pyarrow", "Dataset"), ("polars", "LazyFrame"), ("dask", "DataFrame")}
+
+Model = TypeVar("Model")
 
 
 def read_terms(
@@ -69,3 +75,59 @@ def read_terms(
             end,
         )
     return terms, data
+
+
+def kind_for(
+    kind: type[Model],
+    data: Any,
+    batch_rows: int | None,
+    progress: bool | None,
+    *,
+    correlated: bool = False,
+) -> type[Model]:
+    """Return the class of a model of these data.
+
+    Parameters
+    ----------
+    kind : type
+        The class for data in memory.
+    data : object
+        What the user gave.
+    batch_rows : int or None
+    progress : bool or None
+    correlated : bool
+        Whether residuals are correlated or of unequal variance.
+
+    Raises
+    ------
+    OptionError
+        If the data are in memory and an option is for others, or the reverse.
+    """
+    if is_streamed(data):
+        if correlated:
+            raise OptionError(
+                "residual= and dispersion= need all rows in memory, and these data are read by "
+                "batches."
+            )
+        return load("models.streamed:StreamedLinearMixedModel")  # type: ignore[no-any-return]
+    for option, value in {"batch_rows": batch_rows, "progress": progress}.items():
+        if value is not None:
+            raise OptionError(
+                f"{option}= is for data that are read by batches: a path, a dataset or a lazy "
+                "table."
+            )
+    return kind
+
+
+def is_streamed(data: Any) -> bool:
+    """Return whether data are read by batches: a path, a dataset or a lazy table."""
+    if isinstance(data, str | os.PathLike):
+        return True
+    kinds = type(data).__mro__
+    return any((each.__module__.partition(".")[0], each.__name__) in _LAZY for each in kinds)
+
+
+def streaming_options(batch_rows: int | None, progress: bool | None) -> dict[str, Any]:
+    """Return the options that are given."""
+    given = {"batch_rows": batch_rows, "progress": progress}
+    return {name: value for name, value in given.items() if value is not None}

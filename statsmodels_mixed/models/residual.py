@@ -305,7 +305,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         )
         results = ResidualCovarianceResults(self, estimates, self.layout)
         if len(estimates.beta) < len(self.layout.columns):
-            self.data.keep_columns(estimates.columns)
+            self.data.keep_columns(estimates.columns, self.kept_design().X)
         warn(results)
         if not choice.is_default:
             reference = refer_residual(

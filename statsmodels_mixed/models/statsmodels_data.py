@@ -263,11 +263,10 @@ class MixedData(PandasData):  # type: ignore[misc]
     # How columns that were dropped depend on the others; None if none were.
     estimability: Estimability | None = None
 
-    def keep_columns(self, columns: NDArray[np.intp]) -> None:
+    def keep_columns(self, columns: NDArray[np.intp], X: Array) -> None:
         """Note that results have coefficients of some columns of X only, (rank,) positions."""
-        assert self.exog is not None
         self.param_names = [self.xnames[i] for i in columns]
-        self.estimability = Estimability.of(self.exog, columns)
+        self.estimability = Estimability.of(X, columns)
 
     def without_rows(self) -> MixedData:
         """Return a copy that holds no data."""

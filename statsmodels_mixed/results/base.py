@@ -61,6 +61,8 @@ class MixedModelResults(Testing):
     model: FittedModel
     params: Array
     method: str
+    # Why what needs rows is refused.
+    _without_rows = "the data of this result were removed; keep them to ask for this."
     # What puts pandas labels on its arrays.
     wrapper: ClassVar[type]
     # Whether residuals may be correlated, or of unequal variance.
@@ -82,7 +84,7 @@ class MixedModelResults(Testing):
                     array.flags.writeable = False
         self.estimates = estimates
         self.layout = layout
-        self.undetermined = undetermined(model.kept_design(), estimates)
+        self.undetermined = undetermined(model.sufficient_design(), estimates)
         super().__init__(model, estimates.beta, scale=scale)
         self._refer(reference)
 
@@ -133,8 +135,36 @@ class MixedModelResults(Testing):
         """
         design: Design | None = self.model.design
         if design is None:
-            raise DataError("the data of this result were removed; keep them to ask for this.")
+            raise DataError(self._without_rows)
         return design
+
+    def sufficient_design(self) -> Design:
+        """Return arrays with the likelihood of the model.
+
+        They are those of the model; of data that were read by batches few rows, which have the
+        same cross-products as all.
+
+        Returns
+        -------
+        Design
+
+        Raises
+        ------
+        DataError
+            If the data were removed.
+
+        See Also
+        --------
+        LinearMixedModel.kept_design
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+        >>> fit.sufficient_design().nobs
+        180
+        """
+        sufficient = self.model.sufficient
+        return self.kept_design() if sufficient is None else sufficient
 
     def __repr__(self) -> str:
         formula = getattr(self.model, "formula_full", self.layout.response)

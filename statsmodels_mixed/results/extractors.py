@@ -284,10 +284,12 @@ class Extractors(Criteria, ConditionalModes):
         frames = {block.name: self.varcorr.covariance(block.name) for block in self.layout.blocks}
         return next(iter(frames.values())) if len(frames) == 1 else frames
 
+    _without_rows: str
+
     def _require(self, values: Array) -> Array:
         """Return an array of length n unless `remove_data` has dropped it."""
         if len(values) != self.layout.nobs:
-            raise DataError("the data of this result were removed; keep them to ask for this.")
+            raise DataError(self._without_rows)
         return values
 
 

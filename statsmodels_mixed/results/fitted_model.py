@@ -62,6 +62,15 @@ class FittedModel(Protocol):
         """Return the design; a DataError once the data were removed."""
         ...
 
+    @property
+    def sufficient(self) -> Design | None:
+        """Arrays with the same likelihood, perhaps of few rows that stand for many."""
+        ...
+
+    def sufficient_design(self) -> Design:
+        """Return these; a DataError once the data were removed."""
+        ...
+
     def with_response(self, y: Array) -> Self:
         """Return the model of another response, shape (n,)."""
         ...

@@ -108,7 +108,7 @@ class Layout:
     def of(cls, design: Design, n_dropped: int = 0) -> Layout:
         """Take what is kept from a design."""
         blocks = tuple(BlockLayout.of(block) for block in design.blocks)
-        return cls(len(design.y), n_dropped, design.response_name, design.x_names, blocks)
+        return cls(design.nobs, n_dropped, design.response_name, design.x_names, blocks)
 
     @property
     def theta_names(self) -> list[str]:

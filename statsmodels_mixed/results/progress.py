@@ -32,8 +32,8 @@ class Progress:
     ----------
     what : str
         Name of the loop, for the log.
-    total : int
-        Pieces of work.
+    total : int or None
+        Pieces of work, if they are known.
     wanted : bool or None
         Whether to show a bar; None for one in terminals and notebooks, after a second.
     done : int
@@ -48,7 +48,7 @@ class Progress:
     """
 
     def __init__(
-        self, what: str, total: int, wanted: bool | None, *, done: int = 0, unit: str = "fit"
+        self, what: str, total: int | None, wanted: bool | None, *, done: int = 0, unit: str = "fit"
     ) -> None:
         if wanted is not None and not isinstance(wanted, bool):
             raise OptionError(

@@ -22,7 +22,7 @@ def referring_to(results: MixedModelResults, choice: Choice) -> MixedModelResult
         If the data of the fit are needed and were removed.
     """
     reference = refer(
-        choice, results.estimates, design=results.model.design, df_resid=results.df_resid
+        choice, results.estimates, design=results.model.sufficient, df_resid=results.df_resid
     )
     return results._referring_to(reference)
 

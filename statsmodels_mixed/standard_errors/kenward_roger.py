@@ -147,7 +147,7 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
     if not estimates.sigma_fixed:
         # The direction V: P = X'V^-1 X, and tr(V^-1 V V^-1 G_e) = tr(V^-1 G_e).
         edge = sums.single - np.trace(MP, axis1=1, axis2=2)
-        corner = len(design.y) - len(M)
+        corner = design.nobs - len(M)
         information = np.block([[information, edge[:, None]], [edge, np.array([[corner]])]])
     varpar = 2.0 * pseudo_inverse(information)
     # V as a direction changes Cov(beta) by a factor only, and so adds nothing here.

@@ -119,7 +119,7 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     scale, residual = estimates.effects_scale**2, estimates.dispersion
     problem = problem_of(design, estimates)
     around = [
-        scale * (T @ T.T + np.diag(1.0 / block.column_sizes() ** 2))
+        scale * (T @ T.T + np.diag(1.0 / block.column_sizes(nobs=design.nobs) ** 2))
         for T, block in zip(estimates.factors, design.blocks, strict=True)
     ]
     pairs = []

@@ -51,6 +51,7 @@ ROOMS = (
     "diagnostics",
     "tidy",
     "saved",
+    "streams",
     "models",
     "meta_analysis",
     "inference",

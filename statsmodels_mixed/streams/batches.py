@@ -1,0 +1,234 @@
+"""A batch of a table -> the rows of it that a model uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..frame.coding import CodedMatrix, Matrix
+from ..frame.factors import CodedFactor, Expression, Labels, Numbers, Rows, read_value
+from ..frame.incomplete import complete_rows
+from ..frame.model_frame import ModelFrame
+from ..frame.selection import select
+from ..frame.table import DataTable, open_table
+from ..results.progress import Progress
+from .sources import TableSource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "RowBatch",
+    "RowRules",
+    "expressions_of",
+    "factors_of",
+    "head_of",
+    "open_batch",
+    "value_of",
+]
+
+Array = NDArray[np.float64]
+
+
+def open_batch(table: pa.Table, start: int) -> DataTable:
+    """Open an Arrow table whose first row is number `start` of the data."""
+    opened = open_table(table)
+    index = pd.RangeIndex(start, start + opened.n_rows)
+    return replace(opened, index=index, whole=lambda: opened.whole().set_axis(index))
+
+
+def head_of(source: TableSource, batches: int = 1) -> DataTable:
+    """Open the first batches of a source, of which columns are read when they are asked for."""
+
+    def first(names: Sequence[str]) -> DataTable:
+        # Slow to import; whoever comes here has done so.
+        from pyarrow import concat_tables  # noqa: PLC0415
+
+        reading = source.read(names)
+        tables = [table for table, _ in zip(reading, range(batches), strict=False)]
+        if not tables:
+            raise DataError("the data have no rows.")
+        return open_table(concat_tables(tables))
+
+    n_rows = first(source.names[:1]).n_rows
+    return DataTable(
+        source.names,
+        n_rows,
+        pd.RangeIndex(n_rows),
+        lambda names: first(names).read(names),
+        lambda: first(source.names).whole(),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RowBatch:
+    """The rows of a batch that a model uses.
+
+    Parameters
+    ----------
+    rows : Rows
+        Their needed columns.
+    places : ndarray of int, shape (n,)
+        Where they are in the batch.
+    weights, offset : ndarray, shape (n,), or None
+        Those that are given, not computed.
+    n_read, n_dropped : int
+        Rows of the batch, and those left out because something is missing.
+    without_value : dict of str to int
+        Rows in which an expression has no value, by expression.
+    table : pyarrow.Table
+        The batch.
+    """
+
+    rows: Rows
+    places: NDArray[np.intp]
+    weights: Array | None
+    offset: Array | None
+    n_read: int
+    n_dropped: int
+    without_value: Mapping[str, int]
+    table: pa.Table
+
+
+def matrices_of(frame: ModelFrame) -> list[Matrix]:
+    """Return all matrices that are made of rows, the response first."""
+    assert frame.response is not None
+    random = [matrix for part in frame.random for matrix in part.matrices]
+    return [frame.response, frame.fixed, *random, *frame.known.values()]
+
+
+def factors_of(frame: ModelFrame) -> dict[str, CodedFactor]:
+    """Return the factors of a model by their labels."""
+    coded = (matrix for matrix in matrices_of(frame) if isinstance(matrix, CodedMatrix))
+    return {factor.label: factor for matrix in coded for factor in matrix.factors}
+
+
+def expressions_of(frame: ModelFrame) -> dict[str, CodedFactor]:
+    """Return the factors of a model that are computed, by their labels."""
+    found = factors_of(frame)
+    return {name: each for name, each in found.items() if isinstance(each.source, Expression)}
+
+
+def value_of(factor: CodedFactor, rows: Rows) -> Numbers | Labels:
+    """Return numbers, or labels with their own levels, of a factor that is computed.
+
+    Raises
+    ------
+    DataError
+        If it cannot be computed.
+    """
+    try:
+        return read_value(factor.source.evaluate(rows))
+    except DataError as error:
+        raise DataError(f"{factor.label!r} {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class RowRules:
+    """Which rows and columns of a table a model uses.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+        The model, or a draft of it from some rows: its expressions say where they have no value.
+    given : mapping of str to str
+        Columns of the weights, the offset and the exposure.
+    subset : str, callable or None
+        A query, or a function of the table.
+    missing : {"drop", "raise", "none"}
+        What to do about missing values.
+    """
+
+    frame: ModelFrame
+    given: Mapping[str, str]
+    subset: Any
+    missing: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The needed columns."""
+        return list(self.frame.rows.columns)
+
+    def columns_to_read(self, source: TableSource) -> list[str]:
+        """Return the columns that have to be read, those of `subset` among them."""
+        if self.subset is None:
+            return self.columns
+        if callable(self.subset):
+            return list(source.names)
+        named = [name for name in source.names if name in self.subset]
+        return list(dict.fromkeys([*self.columns, *named]))
+
+    def batches(
+        self, source: TableSource, what: str, progress: bool | None, others: Sequence[str] = ()
+    ) -> Iterator[RowBatch]:
+        """Run through a source.
+
+        Parameters
+        ----------
+        source : TableSource
+        what : str
+            What for, for the log.
+        progress : bool or None
+            See `Progress`.
+        others : sequence of str
+            Further columns to read.
+
+        Raises
+        ------
+        DataError
+            As `select`, of a batch.
+        """
+        names = list(dict.fromkeys([*self.columns_to_read(source), *others]))
+        with Progress(what, source.n_rows, progress, unit="row") as bar:
+            start = 0
+            for table in source.read(names):
+                yield self.take(table, start)
+                start += table.num_rows
+                bar.update(table.num_rows)
+
+    def take(self, table: pa.Table, start: int) -> RowBatch:
+        """Return the rows of one batch, of which the first is number `start` of the data."""
+        used = select(
+            open_batch(table, start),
+            self.columns,
+            weights=self.given.get("weights"),
+            offset=self.given.get("offset"),
+            exposure=self.given.get("exposure"),
+            subset=self.subset,
+            missing=self.missing,
+            is_part=True,
+        )
+        rows, n_before = Rows(used.columns, used.index), len(used.index)
+        weights, offset = used.weights, used.offset
+        without = self._without_value(rows) if n_before else {}
+        if without and self.missing == "drop":
+            rows, keep = complete_rows(matrices_of(self.frame), rows, without, is_part=True)
+            weights, offset = (None if v is None else v[keep] for v in (weights, offset))
+        return RowBatch(
+            rows,
+            rows.index.to_numpy() - start,
+            weights,
+            offset,
+            table.num_rows,
+            used.n_dropped + n_before - len(rows.index),
+            {label: int(mask.sum()) for label, mask in without.items()},
+            table,
+        )
+
+    def _without_value(self, rows: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Find the rows, (n,), in which an expression has no value, by expression."""
+        found = {}
+        for label, factor in expressions_of(self.frame).items():
+            value = value_of(factor, rows)
+            absent = value.codes[:, None] < 0 if isinstance(value, Labels) else np.isnan(value)
+            if absent.any():
+                if isinstance(value, Labels) and self.missing != "drop":
+                    raise DataError(f"{label!r} has missing values.")
+                found[label] = np.asarray(absent.any(axis=1))
+        return found

@@ -1,0 +1,154 @@
+"""What has a value for every row, written to a file while the rows pass by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..fitting.predictors import predictors
+from ..fitting.problem import problem_of
+from ..frame.design import Design
+from ..frame.table import unknown_columns
+from ..results.base import unwrap
+from .batches import RowBatch
+from .reduce import design_of_batch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["write_parquet"]
+
+Array = NDArray[np.float64]
+
+
+def write_parquet(
+    result: Any,
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    leverage: bool = False,
+    progress: bool | None = None,
+) -> Path:
+    """Write fitted values and residuals of data that were read by batches to a Parquet file.
+
+    The data are read once more. The file appears under its name when it is complete.
+
+    Parameters
+    ----------
+    result : StreamedLinearMixedModelResults
+        The fit.
+    path : str or path
+        The file; one that is there is replaced.
+    columns : sequence of str, optional
+        Columns of the data to write beside them; by default those that the model uses.
+    leverage : bool
+        Whether to write leverages, which take longer than all else.
+    progress : bool, optional
+        Whether to show a bar; by default after a second, in terminals and notebooks.
+
+    Returns
+    -------
+    Path
+        The file, with a row for each row that the model uses: the columns, ``.row`` (its place in
+        the data, counted from 0), ``.fitted``, ``.fixed`` and ``.resid`` as `augment` has them,
+        and with `leverage` ``.hat``.
+
+    Raises
+    ------
+    OptionError
+        If the data of the fit are in memory: `augment` has all this.
+    DataError
+        If a column does not exist, or the file cannot be written.
+
+    See Also
+    --------
+    augment
+
+    Examples
+    --------
+    >>> import pyarrow.dataset, pyarrow.parquet
+    >>> sleep = pyarrow.dataset.dataset(pyarrow.Table.from_pandas(datasets.load("sleepstudy")))
+    >>> fit = mixedlm2("reaction ~ days + (days | subj)", sleep).fit()
+    >>> path = fit.write_parquet("fitted.parquet", columns=["subj"])
+    >>> pyarrow.parquet.read_table(path).to_pandas().head(2).round(3)
+       subj  .row  .fitted    .fixed  .resid
+    0  S308     0  254.221  251.405  -4.661
+    1  S308     1  273.764  261.872 -15.059
+    """
+    # Slow to import, and needed here only.
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    result = unwrap(result)
+    learned = getattr(result.model, "learned", None)
+    if learned is None:
+        raise OptionError("the data of this fit are in memory: augment() has a row for each.")
+    source = result.model.source
+    names = list(learned.rules.columns if columns is None else columns)
+    unknown = [name for name in names if name not in source.names]
+    if unknown:
+        raise unknown_columns(unknown, source.names)
+    path = Path(path)
+    with _in_place_of(path) as temporary:
+        writer = None
+        for batch in learned.rules.batches(source, "fitted values", progress, others=names):
+            if not len(batch.rows.index):
+                continue
+            table = _with_values(result, batch, names, leverage)
+            writer = writer or pq.ParquetWriter(temporary, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+    return path
+
+
+def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: bool) -> pa.Table:
+    """Return columns of a batch, for the rows that are used, and what the fit makes of them."""
+    design = design_of_batch(result.model.learned.frame, batch)
+    estimates = result.estimates
+    fixed, fitted = predictors(design, estimates.columns, estimates.beta, estimates.b)
+    values = {
+        ".row": batch.rows.index.to_numpy(),
+        ".fitted": fitted,
+        ".fixed": fixed,
+        ".resid": design.y - fitted,
+    }
+    if leverage:
+        values[".hat"] = _leverage(result, design)
+    table = batch.table.select(names).take(batch.places)
+    for name, column in values.items():
+        table = table.append_column(name, [column])
+    return table
+
+
+def _leverage(result: Any, design: Design) -> Array:
+    """Return leverages of the rows of a batch: the variances of their fitted values."""
+    problem = problem_of(result.sufficient_design(), result.estimates)
+    variances = problem.mixed_model_equations().variances(
+        design.X[:, result.estimates.columns],
+        [block.z for block in design.blocks],
+        [block.refs for block in design.blocks],
+    )
+    weights = 1.0 if design.weights is None else design.weights
+    return np.asarray(variances * weights / result.estimates.dispersion)
+
+
+@contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """Give the name of a temporary file beside a path, which takes its place if all goes well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise DataError("no rows are left: in each of them something is missing.")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

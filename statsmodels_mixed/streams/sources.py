@@ -1,0 +1,155 @@
+"""Tables that are read by batches of rows: Arrow datasets, files, and lazy frames.
+
+A source knows its columns, and can be run through as often as need be, each time with the columns
+that are asked for. pyarrow reads files; polars and dask are optional, and are not imported here:
+whoever has a frame of theirs has imported them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["BATCH_ROWS", "TableSource", "open_source"]
+
+# Rows of a batch: its arrays should stay in the caches of a processor.
+BATCH_ROWS = 1 << 17
+
+
+@dataclass(frozen=True, eq=False)
+class TableSource:
+    """A table that is read by batches.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Its columns.
+    n_rows : int or None
+        Its rows, if they are known beforehand.
+    read : callable
+        Maps names of columns to an iterator of Arrow tables.
+    """
+
+    names: Sequence[str]
+    n_rows: int | None
+    read: Callable[[Sequence[str]], Iterator[pa.Table]]
+
+
+def open_source(data: Any, batch_rows: int = BATCH_ROWS) -> TableSource:
+    """Open data that are read by batches.
+
+    Parameters
+    ----------
+    data : str, path, pyarrow.dataset.Dataset, polars.LazyFrame or dask.dataframe.DataFrame
+        A path of a Parquet, Arrow or CSV file, or of a directory of such files.
+    batch_rows : int
+        Rows of a batch, at most.
+
+    Raises
+    ------
+    DataError
+        If there is nothing at the path, or its kind is not known.
+    """
+    if isinstance(data, str | os.PathLike):
+        data = _dataset_at(Path(data))
+    return _OPENERS[_kind(data)](data, batch_rows)
+
+
+def _kind(data: Any) -> str:
+    """Return the package that a frame is of, and its class: ``"polars.LazyFrame"``."""
+    for kind in type(data).__mro__:
+        package = kind.__module__.partition(".")[0]
+        if f"{package}.{kind.__name__}" in _OPENERS:
+            return f"{package}.{kind.__name__}"
+    return ""
+
+
+def _dataset_at(path: Path) -> Any:
+    # Slow to import, and needed here only.
+    from pyarrow import ArrowInvalid  # noqa: PLC0415
+    from pyarrow.dataset import dataset  # noqa: PLC0415
+
+    if not path.exists():
+        raise DataError(f"there is no file or directory {str(path)!r}.")
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    kinds = {_FORMATS.get(each.suffix.lower()) for each in files} - {None}
+    if len(kinds) != 1:
+        raise DataError(
+            f"{str(path)!r} holds no file, or files of several kinds, that can be read: these are "
+            f"{', '.join(_FORMATS)}."
+        )
+    (kind,) = kinds
+    try:
+        return dataset(path, format=kind, partitioning="hive", exclude_invalid_files=path.is_dir())
+    except (ArrowInvalid, OSError) as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
+
+
+_FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "ipc",
+    ".feather": "ipc",
+    ".csv": "csv",
+}
+
+
+def _open_dataset(data: Any, batch_rows: int) -> TableSource:
+    from pyarrow import Table  # noqa: PLC0415 - slow to import
+
+    def read(names: Sequence[str]) -> Iterator[pa.Table]:
+        # What is read ahead is memory.
+        batches = data.to_batches(
+            columns=list(names), batch_size=batch_rows, batch_readahead=2, fragment_readahead=1
+        )
+        for batch in batches:
+            if batch.num_rows:
+                yield Table.from_batches([batch])
+
+    counted = type(data).__name__ == "FileSystemDataset" and data.format.default_extname != "csv"
+    return TableSource(data.schema.names, data.count_rows() if counted else None, read)
+
+
+def _open_polars(data: Any, batch_rows: int) -> TableSource:
+    import polars as pl  # noqa: PLC0415 - optional; who has its frames has imported it
+
+    schema = data.collect_schema()
+    # The order of polars' categories is that of their appearance in the process.
+    text = [name for name, kind in schema.items() if kind == pl.Categorical]
+    data = data.with_columns(pl.col(name).cast(pl.String) for name in text)
+
+    def read(names: Sequence[str]) -> Iterator[pa.Table]:
+        for frame in data.select(names).collect_batches(chunk_size=batch_rows, maintain_order=True):
+            if len(frame):
+                yield frame.to_arrow()
+
+    return TableSource(schema.names(), None, read)
+
+
+def _open_dask(data: Any, batch_rows: int) -> TableSource:
+    return TableSource([str(name) for name in data.columns], None, partial(_read_dask, data))
+
+
+def _read_dask(data: Any, names: Sequence[str]) -> Iterator[pa.Table]:
+    from pyarrow import Table  # noqa: PLC0415 - slow to import
+
+    for part in data[list(names)].to_delayed():
+        frame = part.compute()
+        if len(frame):
+            yield Table.from_pandas(frame, preserve_index=False)
+
+
+_OPENERS: dict[str, Callable[[Any, int], TableSource]] = {
+    "pyarrow.Dataset": _open_dataset,
+    "polars.LazyFrame": _open_polars,
+    "dask.DataFrame": _open_dask,
+}
