@@ -134,7 +134,7 @@ def fit_iteratively(
     coordinates = products.coordinates
     scale = 1.0 / coordinates.column_sizes(design.nobs)
     working = None if sigma is None else sigma / products.y_scale
-    z = signs(options.seed, len(products.ZXy) - products.split, options.probes)
+    z = signs(options.seed, len(products.ZXy) - products.Z.split, options.probes)
     criterion = Criterion(products, patterns, reml, working, z)
     begin = np.zeros_like(scale)
     begin[coordinates.diagonal] = scale[coordinates.diagonal]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..errors import CoreError
-from .sparse_products import SparseProducts
+from .level_products import LevelProducts, by_term
 
 __all__ = ["OF_PROBES", "Gradients", "SchurComplement"]
 
@@ -58,13 +58,15 @@ class SchurComplement:
 
     Parameters
     ----------
-    products : SparseProducts
+    products : LevelProducts
     factors : sequence of ndarray, shape (k, k)
         T of each term in the coordinates of the products.
     root : ndarray, shape (l, k, k)
         L of each level of the first term.
     inverse : ndarray, shape (l, k, k)
         L^-1.
+    blocks : list of ndarray, shape (pairs, k_later, k_first)
+        Of B, for each crossing with the first term.
     B : csr_array, shape (q2, q1)
     Bt : csr_array, shape (q1, q2)
     others : csr_array, shape (q2, q2)
@@ -73,38 +75,55 @@ class SchurComplement:
         Of S.
     """
 
-    products: SparseProducts
+    products: LevelProducts
     factors: Sequence[Array]
     root: Array
     inverse: Array
+    blocks: list[Array]
     B: sparse.csr_array
     Bt: sparse.csr_array
     others: sparse.csr_array
     diagonal: Array
 
     @classmethod
-    def at(cls, products: SparseProducts, factors: Sequence[Array]) -> SchurComplement:
+    def at(cls, products: LevelProducts, factors: Sequence[Array]) -> SchurComplement:
         """Form it.
 
         Parameters
         ----------
-        products : SparseProducts
+        products : LevelProducts
         factors : sequence of ndarray, shape (k, k)
         """
         T, k = factors[0], products.shapes[0][1]
-        root = np.asarray(np.linalg.cholesky(T.T @ products.first @ T + np.eye(k)), dtype=float)
+        root = np.asarray(np.linalg.cholesky(T.T @ products.own[0] @ T + np.eye(k)), dtype=float)
         inverse = np.asarray(np.linalg.inv(root), dtype=float)
-        rest = [
-            np.broadcast_to(each, (count, size, size))
-            for each, (count, size) in zip(factors[1:], products.shapes[1:], strict=True)
+        head = T @ np.swapaxes(inverse, 1, 2)
+        diagonal = [
+            _block_diagonal(factor.T @ own @ factor + np.eye(len(factor)))
+            for factor, own in zip(factors[1:], products.own[1:], strict=True)
         ]
-        Lambda = sparse.block_diag([_block_diagonal(each) for each in rest], format="csr")
-        head = _block_diagonal(T @ np.swapaxes(inverse, 1, 2)).tocsr()
-        B = (Lambda.T @ products.below @ head).tocsr()
-        others = (Lambda.T @ products.others @ Lambda).tocsr()
-        others = (others + sparse.eye_array(others.shape[0])).tocsr()
-        diagonal = others.diagonal() - np.asarray(B.power(2).sum(axis=1)).ravel()
-        return cls(products, factors, root, inverse, B, B.T.tocsr(), others, diagonal)
+        blocks, rows = [], []
+        grid: list[list[sparse.sparray | None]] = [
+            [matrix if i == j else None for j in range(len(diagonal))]
+            for i, matrix in enumerate(diagonal)
+        ]
+        for crossing, sums in zip(products.pattern.crossings, products.crossed, strict=True):
+            later, earlier = crossing.later, crossing.earlier
+            count = products.shapes[earlier][0]
+            left = factors[later].T @ sums
+            if earlier == 0:
+                blocks.append(left @ head[crossing.levels])
+                rows.append(crossing.matrix(blocks[-1], count))
+            else:
+                between = crossing.matrix(left @ factors[earlier], count)
+                grid[later - 1][earlier - 1] = between
+                grid[earlier - 1][later - 1] = between.T
+        B = rows[0] if len(rows) == 1 else sparse.vstack(rows, format="csr")
+        others = sparse.block_array(grid, format="csr")
+        d = others.diagonal() - np.bincount(
+            np.repeat(np.arange(B.shape[0]), np.diff(B.indptr)), B.data**2, minlength=B.shape[0]
+        )
+        return cls(products, factors, root, inverse, blocks, B, B.T.tocsr(), others, d)
 
     def multiply(self, x: Array) -> Array:
         """Return S x for (q2, m)."""
@@ -174,6 +193,6 @@ class SchurComplement:
         """Return Lambda, or its transpose, times (q, m)."""
         parts = [
             ((T.T if transposed else T) @ part).reshape(-1, effects.shape[1])
-            for T, part in zip(self.factors, self.products.by_term(effects), strict=True)
+            for T, part in zip(self.factors, by_term(effects, self.products.shapes), strict=True)
         ]
         return np.concatenate(parts)

@@ -61,7 +61,7 @@ class Point:
     @cached_property
     def schur(self) -> SchurComplement:
         """Omega, eliminated."""
-        return SchurComplement.at(self.criterion.products, self.factors)
+        return SchurComplement.at(self.criterion.products.Z, self.factors)
 
     @cached_property
     def traces(self) -> TraceEstimates:
@@ -122,14 +122,14 @@ class Point:
         """Z'W times the residual."""
         products = self.criterion.products
         b = self.schur.apply_lambda(self.u[:, None])
-        return np.asarray(products.ZXy @ self.contrast - products.multiply(b)[:, 0])
+        return np.asarray(products.ZXy @ self.contrast - products.Z.multiply(b)[:, 0])
 
     @cached_property
     def H(self) -> Array:
         """Z'V^-1 X."""
         products = self.criterion.products
         C = self.schur.apply_lambda(self.solved[1][:, :-1])
-        return np.asarray(products.ZXy[:, :-1] - products.multiply(C))
+        return np.asarray(products.ZXy[:, :-1] - products.Z.multiply(C))
 
     @cached_property
     def logdet_xvx(self) -> float:
@@ -171,7 +171,7 @@ class Point:
             self.factors,
             self.traces.blocks,
             self._shared,
-            self.criterion.products.shapes,
+            self.criterion.products.Z.shapes,
             self.criterion.patterns,
             strict=True,
         ):
@@ -191,7 +191,7 @@ class Point:
         """Average information and the part of the second derivative of Sigma = T T'."""
         products = self.criterion.products
         W, curvature = self._directions()
-        AW = products.multiply(W)
+        AW = products.Z.multiply(W)
         right = self.schur.apply_lambda(AW, transposed=True)
         HW = W.T @ self.H
         K = W.T @ AW - right.T @ self.schur.solve(right) - HW @ self.inverse @ HW.T
@@ -219,7 +219,7 @@ class Point:
                 strict=True,
             )
         ):
-            levels, k = products.shapes[t]
+            levels, k = products.Z.shapes[t]
             inverse = np.linalg.inv(T)
             G = inverse.T @ (levels * np.eye(k) - blocks.mean(axis=0)) @ inverse
             Gamma = G - Q - self.precision * ee

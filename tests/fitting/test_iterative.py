@@ -39,13 +39,8 @@ def model(**options):
 
 def dense(products):
     """Z'WZ and Lambda in full."""
-    split, q = products.split, len(products.ZXy)
-    A = np.zeros((q, q))
-    A[:split, :split] = block_diag(*products.first)
-    A[split:, :split] = products.below.toarray()
-    A[:split, split:] = A[split:, :split].T
-    A[split:, split:] = products.others.toarray()
-    shapes = products.shapes
+    A = products.Z.multiply(np.eye(len(products.ZXy)))
+    shapes = products.Z.shapes
     return A, block_diag(*(np.kron(np.eye(n), t) for (n, _), t in zip(shapes, T, strict=True)))
 
 
@@ -65,14 +60,16 @@ def test_products_are_those_of_the_rows(weighted):
     assert_allclose(A, Z.T @ (w[:, None] * Z), atol=1e-9)
     assert_allclose(products.ZXy[:, :-1], Z.T @ (w[:, None] * products.basis.Q), atol=1e-10)
     effects = np.random.default_rng(2).normal(size=(len(A), 3))
-    assert_allclose(products.multiply(effects), A @ effects, atol=1e-9)
+    pattern = products.Z.pattern
+    assert_allclose(pattern.rows(effects), Z @ effects, atol=1e-10)
+    assert_allclose(pattern.rows(effects, slice(5, 9)), Z[5:9] @ effects, atol=1e-10)
 
 
 def test_solutions_determinant_and_blocks_are_those_of_the_dense_matrix():
     products = form_sparse_products(model().design)
     A, Lambda = dense(products)
     Omega = Lambda.T @ A @ Lambda + np.eye(len(A))
-    schur = SchurComplement.at(products, T)
+    schur = SchurComplement.at(products.Z, T)
     right = np.random.default_rng(3).normal(size=(len(A), 4))
     inverse = np.linalg.inv(Omega)
     assert_allclose(schur.solve(right), inverse @ right, atol=1e-9)
@@ -84,7 +81,7 @@ def test_solutions_determinant_and_blocks_are_those_of_the_dense_matrix():
     assert_allclose(values.mean(), np.linalg.slogdet(Omega)[1], atol=4 * error)
     assert error < 0.8 * estimates.logdet.std() / 20
     at = 0
-    for (levels, k), blocks in zip(products.shapes, estimates.blocks, strict=True):
+    for (levels, k), blocks in zip(products.Z.shapes, estimates.blocks, strict=True):
         own = inverse[at : at + levels * k, at : at + levels * k].reshape(levels, k, levels, k)
         exact = np.einsum("jrjc->rc", own)
         assert np.all(np.abs(blocks.mean(axis=0) - exact) <= 4 * blocks.std(axis=0) / 20 + 1e-9)
@@ -96,7 +93,7 @@ def test_all_signs_together_give_the_exact_determinant_and_gradient():
     data = crossed(60, (12, 5, 3), seed=4)
     fitted = mixedlm2("y ~ x + (x | a) + (1 | b) + (1 | c)", data)
     products = form_sparse_products(fitted.design)
-    count = len(products.ZXy) - products.split
+    count = len(products.ZXy) - products.Z.split
     every = 2.0 * ((np.arange(2**count) >> np.arange(count)[:, None]) & 1) - 1.0
     patterns = [block.pattern for block in fitted.design.blocks]
     theta = np.array([0.8, 0.2, 0.5, 0.6, 0.4])
