@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ._smm import ffi, lib
 from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .families import ZEROS, core_family
+from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
 from .options import FitOptions
 from .structure import CoreDesign
@@ -70,6 +71,11 @@ class CoreGeneralized:
         Exponent of the power link.
     observed : bool
         Whether the Laplace approximation uses the observed information.
+
+    Raises
+    ------
+    MemoryError
+        If it needs more than there is.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class CoreGeneralized:
     ) -> None:
         shape = (design.n,)
         self.design = design
+        refuse_beyond_memory(design.sizes)
         self._lock = threading.Lock()
         # As many as any call here can use; to be entered for several of them, too.
         self.threads = blas_threads(design.sizes["tail_size"])

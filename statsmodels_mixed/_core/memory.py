@@ -78,6 +78,7 @@ def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
         f"This needs {sizes['workspace_bytes'] / GIB:.3g} GiB of memory and "
         f"{available / GIB:.3g} GiB are available: crossed factors leave a dense matrix of "
         f"{sizes['tail_size']} random effects. "
-        'Linear models can be fitted with solver="iterative"; otherwise leave out the crossed '
-        "factor with the fewest levels, or fit a part of its levels."
+        'solver="iterative" needs no such matrix, for models without covariance structures and '
+        "related levels; otherwise leave out the crossed factor with the fewest levels, or fit a "
+        "part of its levels."
     )

@@ -34,8 +34,8 @@ class FitOptions:
     max_time : float
         Largest time in seconds; 0 for no limit.
     solver : {"auto", "direct", "iterative"}
-        A factorization, conjugate gradients with random probes (linear models of crossed factors
-        only), or the latter where the former does not fit in memory.
+        A factorization, conjugate gradients with random probes (models of crossed factors only),
+        or the latter where the former does not fit in memory.
     probes, seed : int
         Number of random probes of the iterative solver, and where they come from.
 

@@ -33,6 +33,10 @@ class MonteCarlo:
         Standard error of the objective.
     theta : ndarray, shape (n_theta,)
         Standard error of each covariance parameter, small beside its sampling error.
+    beta : ndarray, shape (rank,)
+        Standard error of each coefficient.
+    scale : float
+        Standard error of sigma, or of the dispersion.
 
     Examples
     --------
@@ -46,6 +50,18 @@ class MonteCarlo:
     seed: int
     objective: float
     theta: Array
+    beta: Array
+    scale: float
+
+    @property
+    def sentence(self) -> str:
+        """What a reader of the fit must know of them."""
+        of_beta = f" and {self.beta.max():.2g} for coefficients" if len(self.beta) else ""
+        return (
+            f"Solved iteratively with {self.probes} random probes: Monte Carlo errors are "
+            f"{self.objective:.2g} for the objective, at most {self.theta.max():.2g} for "
+            f"theta{of_beta}."
+        )
 
 
 @dataclass(frozen=True)
@@ -236,6 +252,8 @@ class GeneralizedEstimates:
         The directions of the covariance parameters that the data do not determine.
     structured : StructuredFit or None
         The parameters of covariance structures, of which theta is then a function.
+    monte_carlo : MonteCarlo or None
+        Errors of an iterative fit.
     """
 
     spec: FamilySpec
@@ -262,6 +280,7 @@ class GeneralizedEstimates:
     report: FitReport
     identification: Identification = ALL_IDENTIFIED
     structured: StructuredFit | None = None
+    monte_carlo: MonteCarlo | None = None
 
     @property
     def n_covariance(self) -> int:

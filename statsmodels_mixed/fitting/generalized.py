@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from .._core import GeneralizedSolution, one_blas_thread
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
+from ..later import load
 from .approximation import (
     Approximation,
     conditional_variances,
+    generalized_structure,
     hessian,
     objective_and_gradient,
     prepare_approximation,
@@ -24,9 +26,10 @@ from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fresh_evaluation import checked_afresh
 from .generalized_optimum import best_optimum
-from .generalized_start import glm_coefficients, start_dispersion, usable_coefficients
+from .generalized_start import default_start
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
+from .solver_choice import is_iterative
 from .structured_generalized import (
     StructuredApproximation,
     minimize_structured_approximation,
@@ -80,23 +83,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     unit : float
         Typical size of a change in the linear predictor.
     """
-    family, Q = family_object(spec), problem.basis.Q
-    gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
-    zeta = []
-    if spec.has_dispersion:
-        zeta = [np.log(start_dispersion(spec, design.y, mu, family, design.weights))]
-    with np.errstate(all="ignore"):
-        level = float(family.link(np.mean(family.starting_mu(design.y))))
-    gamma, unit = usable_coefficients(
-        spec,
-        Q,
-        design.y,
-        gamma,
-        level,
-        weights=design.weights,
-        offset=design.offset,
-        zeta=zeta[0] if zeta else 0.0,
-    )
+    gamma, zeta, unit = default_start(problem.basis.Q, design, spec)
     if problem.fast:
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
@@ -173,6 +160,24 @@ def fit_generalized(
         If there are too few rows, or no maximum can be reached.
     """
     refuse_constant_within(design, spec)
+    options = options or FitOptions()
+    if options.solver == "auto":
+        with one_blas_thread():
+            structure = structure or generalized_structure(design)
+    if is_iterative(options, design, structure.core.sizes if structure else None):
+        # Few fits need it, and it needs more of SciPy.
+        iteratively = load("fitting.iterative_generalized:fit_generalized_iteratively")
+        found: GeneralizedEstimates = iteratively(
+            design,
+            spec,
+            n_agq=n_agq,
+            fast=fast,
+            hessian=hessian,
+            start=start,
+            coefficients=coefficients,
+            options=options,
+        )
+        return found
     with one_blas_thread():
         problem = prepare_approximation(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
@@ -183,7 +188,7 @@ def fit_generalized(
     fit = _Fit(problem, design, spec, n_agq, hessian, unit)
     if design.is_structured:
         with one_blas_thread():
-            return _structured(fit, begin, start, options or FitOptions())
+            return _structured(fit, begin, start, options)
     if start is not None:
         given = np.array(start, dtype=float)
         if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
@@ -207,7 +212,7 @@ def fit_generalized(
             "link."
         )
     try:
-        return _maximize(fit, begin, options or FitOptions(), start is None)
+        return _maximize(fit, begin, options, start is None)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "

@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import family_rows
-from .families import FamilySpec
+from ..frame.design import Design
+from .families import FamilySpec, family_object
 
-__all__ = ["glm_coefficients", "row_unit", "start_dispersion", "usable_coefficients"]
+__all__ = [
+    "default_start",
+    "glm_coefficients",
+    "row_unit",
+    "start_dispersion",
+    "usable_coefficients",
+]
 
 Array = NDArray[np.float64]
 
@@ -89,6 +96,45 @@ def start_dispersion(
             return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
         moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
     return moment if np.isfinite(moment) and moment > 0 else 1.0
+
+
+def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, list[float], float]:
+    """Return the parameters of the model without random effects.
+
+    Parameters
+    ----------
+    Q : ndarray, shape (n, p)
+        Q'Q = n I.
+    design : Design
+    spec : FamilySpec
+
+    Returns
+    -------
+    gamma : ndarray, shape (p,)
+        Coefficients of Q.
+    zeta : list of float
+        The log dispersion, if there is one.
+    unit : float
+        Typical size of a change in the linear predictor.
+    """
+    family = family_object(spec)
+    gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
+    zeta: list[float] = []
+    if spec.has_dispersion:
+        zeta = [float(np.log(start_dispersion(spec, design.y, mu, family, design.weights)))]
+    with np.errstate(all="ignore"):
+        level = float(family.link(np.mean(family.starting_mu(design.y))))
+    gamma, unit = usable_coefficients(
+        spec,
+        Q,
+        design.y,
+        gamma,
+        level,
+        weights=design.weights,
+        offset=design.offset,
+        zeta=zeta[0] if zeta else 0.0,
+    )
+    return gamma, zeta, unit
 
 
 def usable_coefficients(

@@ -9,6 +9,8 @@ probes would have ended from here is the Monte Carlo error, which is reported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,65 +19,47 @@ from ..errors import OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .estimates import LinearEstimates, MonteCarlo
+from .level_products import LevelPattern, LevelProducts
 from .optimize import FitReport
 from .predictors import predictors
+from .probe_newton import ProbedRun, minimize_probed
 from .sparse_products import form_sparse_products
 from .stochastic_criterion import Criterion, Point
 from .stochastic_trace import signs
 
-__all__ = ["can_iterate", "fit_iteratively"]
+__all__ = [
+    "error_of_mean",
+    "fit_iteratively",
+    "probed_report",
+    "probes_of",
+]
 
 Array = NDArray[np.float64]
 
-# The run has converged when the model promises less than this: far below the Monte Carlo error.
-PROMISE = 1e-7
-MOST_STEPS = 60
-MOST_HALVINGS = 12
-# No element of theta, in units of its column, changes by more in one step ...
-LONGEST_STEP = 2.0
-# ... and no diagonal element comes nearer to zero, where the gradient says nothing.
-NEAR_ZERO = 1e-5
-
-
-def _keep_off_zero(theta: Array, patterns: list[NDArray[np.bool_]], scale: Array) -> Array:
-    out = theta.copy()
-    at = 0
-    for pattern in patterns:
-        columns, rows = np.nonzero(pattern.T)
-        own = np.flatnonzero(rows == columns) + at
-        small = np.abs(out[own]) < NEAR_ZERO * scale[own]
-        out[own] = np.where(small, NEAR_ZERO * scale[own], out[own])
-        at += len(rows)
-    return out
-
-
-def _step(point: Point, scale: Array) -> Point | None:
-    """Return a better point, None when there is none.
-
-    The objective and the gradient have Monte Carlo errors of their own: near the end, where the
-    objective rises within its error, the gradient decides.
-    """
-    step = -point.newton(point.gradient)
-    longest = np.max(np.abs(step / scale))
-    length = min(1.0, LONGEST_STEP / longest) if longest > 0 else 1.0
-    slack = 3.0 * point.values.std() / np.sqrt(point.criterion.probes.shape[1])
-    for _ in range(MOST_HALVINGS):
-        theta = _keep_off_zero(point.theta + length * step, point.criterion.patterns, scale)
-        trial = Point(point.criterion, theta)
-        rise = np.mean(trial.values - point.values)
-        if rise < 0 or (rise <= slack and trial.promise < 0.5 * point.promise):
-            return trial
-        length *= 0.4
-    return None
+# A fit has converged when the model promises less than this at its end.
+CONVERGED_PROMISE = 1e-4
 
 
 def _is_whole(number: object) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
-def can_iterate(design: Design) -> bool:
-    """Return whether a design has crossed factors that this solution is made for."""
-    return len(design.blocks) > 1 and not (design.is_structured or design.is_related)
+def probes_of(products: LevelProducts | LevelPattern, options: FitOptions) -> Array:
+    """Return the probes that the options ask for, (q2, probes).
+
+    Raises
+    ------
+    OptionError
+        If their number or their seed is not possible.
+    """
+    if not _is_whole(options.probes) or options.probes < 2:
+        raise OptionError(
+            f"probes={options.probes!r} is not possible; give a whole number from 2 on."
+        )
+    if not _is_whole(options.seed) or options.seed < 0:
+        raise OptionError(f"seed={options.seed!r} is not possible; give a whole number from 0 on.")
+    size = sum(levels * columns for levels, columns in products.shapes[1:])
+    return signs(options.seed, size, options.probes)
 
 
 def fit_iteratively(
@@ -107,7 +91,7 @@ def fit_iteratively(
     Raises
     ------
     OptionError
-        If the model has one term, which needs no iteration, or covariance structures.
+        If the number of probes, or their seed, is not possible.
     CoreError
         If conjugate gradients do not converge.
 
@@ -118,103 +102,101 @@ def fit_iteratively(
     random effects.
     """
     options = options or FitOptions()
-    if not can_iterate(design):
-        raise OptionError(
-            'solver="iterative" is for models with two or more grouping factors, without '
-            "covariance structures and related levels; this one is fitted directly."
-        )
-    if not _is_whole(options.probes) or options.probes < 2:
-        raise OptionError(
-            f"probes={options.probes!r} is not possible; give a whole number from 2 on."
-        )
-    if not _is_whole(options.seed) or options.seed < 0:
-        raise OptionError(f"seed={options.seed!r} is not possible; give a whole number from 0 on.")
     products = form_sparse_products(design)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
     coordinates = products.coordinates
-    scale = 1.0 / coordinates.column_sizes(design.nobs)
+    scale = 1.0 / products.column_sizes
     working = None if sigma is None else sigma / products.y_scale
-    z = signs(options.seed, len(products.ZXy) - products.Z.split, options.probes)
-    criterion = Criterion(products, patterns, reml, working, z)
+    criterion = Criterion(products, patterns, reml, working, probes_of(products.Z, options))
     begin = np.zeros_like(scale)
     begin[coordinates.diagonal] = scale[coordinates.diagonal]
     point = Point(criterion, begin if start is None else coordinates.inward(np.asarray(start)))
-    log = [point]
-    status = "MAXEVAL_REACHED"
-    while len(log) < (options.max_eval or MOST_STEPS):
-        if point.promise <= PROMISE:
-            status = "GTOL_REACHED"
-            break
-        following = _step(point, scale)
-        if following is None:
-            status = "ROUNDOFF_LIMITED"
-            break
-        _forget(point)
-        point = following
-        log.append(point)
-    return _estimates(design, point, log, status, sigma, options)
+    run = minimize_probed(point, patterns, options.max_eval)
+    return _estimates(design, run, sigma, options)
 
 
-def _forget(point: Point) -> None:
-    """Drop what takes memory and is not needed of points in the log."""
-    kept = ("values", "criterion", "theta")
-    for name in [name for name in vars(point) if name not in kept]:
-        del point.__dict__[name]
+def probed_report(
+    run: ProbedRun,
+    options: FitOptions,
+    *,
+    constant: float,
+    final: Array,
+    outward: Callable[[Array], Array],
+    gradient: Array,
+) -> FitReport:
+    """Return what happened during a fit.
 
-
-def _report(point: Point, log: list[Point], status: str, options: FitOptions) -> FitReport:
-    products = point.criterion.products
-    constant = products.constant(point.criterion.reml)
-    outward = products.coordinates.outward
-    messages = {
-        "GTOL_REACHED": "The gradient vanished.",
-        "ROUNDOFF_LIMITED": "No step decreases the objective beyond its Monte Carlo error.",
-        "MAXEVAL_REACHED": "The limit of steps was reached.",
-    }
+    Parameters
+    ----------
+    run : ProbedRun
+    options : FitOptions
+    constant : float
+        The objective in the user's units less that of the run.
+    final : ndarray, shape (probes,)
+        The objective at the end with the smallest Monte Carlo errors.
+    outward : callable
+        Takes parameters of the run to those of the user.
+    gradient : ndarray
+        At the end, in the parameters of the user.
+    """
+    point, log = run.point, run.log
     return FitReport(
         optimizer=f"{options.optimizer}, iterative",
-        status=status,
-        message=messages[status],
-        converged=point.promise < 1e-4,
-        start=outward(log[0].theta),
-        end=outward(point.theta),
+        status=run.status,
+        message=run.message,
+        converged=point.promise < CONVERGED_PROMISE,
+        start=outward(log[0].parameters),
+        end=outward(point.parameters),
         initial_objective=float(log[0].values.mean()) + constant,
-        objective=float(point.final_values.mean()) + constant,
+        objective=float(final.mean()) + constant,
         evaluations=len(log),
-        gradient=products.coordinates.gradient_outward(point.gradient),
+        gradient=gradient,
         gradient_norm=point.promise,
         hessian_min_eigenvalue=float(point.spectrum[0][0]),
-        failed_evaluations=0,
-        fitlog_theta=outward(np.array([each.theta for each in log])),
+        failed_evaluations=sum(not np.all(np.isfinite(each.values)) for each in log),
+        fitlog_theta=outward(np.array([each.parameters for each in log])),
         # The log has the values that the steps were judged by.
         fitlog_objective=np.array([each.values.mean() for each in log]) + constant,
     )
 
 
-def _monte_carlo(point: Point, seed: int) -> MonteCarlo:
-    probes = point.criterion.probes.shape[1]
+def error_of_mean(values: Array) -> Array:
+    """Return the standard error of the mean over probes, the first axis."""
+    return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+
+
+def _monte_carlo(point: Point, options: FitOptions) -> MonteCarlo:
+    products = point.criterion.products
     moved = np.array([point.newton(each) for each in point.gradients - point.gradient])
-    outward = point.criterion.products.coordinates.outward
-    root = np.sqrt(probes)
+    beta, log_sigma = moved @ point.beta_slopes.T, moved @ point.log_sigma_slopes
     return MonteCarlo(
-        probes=probes,
-        seed=seed,
-        objective=float(point.final_values.std(ddof=1) / root),
-        theta=outward(moved).std(axis=0, ddof=1) / root,
+        probes=options.probes,
+        seed=options.seed,
+        objective=float(error_of_mean(point.final_values)),
+        theta=error_of_mean(products.coordinates.outward(moved)),
+        beta=products.y_scale * error_of_mean(products.basis.coefficients(beta.T).T),
+        scale=products.y_scale * float(np.sqrt(point.r2 / point.dof) * error_of_mean(log_sigma)),
     )
 
 
 def _estimates(
     design: Design,
-    point: Point,
-    log: list[Point],
-    status: str,
+    run: ProbedRun,
     sigma: float | None,
     options: FitOptions,
 ) -> LinearEstimates:
     """Carry a solved point to the user's units."""
+    point = run.point
+    assert isinstance(point, Point)
     products, reml = point.criterion.products, point.criterion.reml
-    report = _report(point, log, status, options)
+    report = probed_report(
+        run,
+        options,
+        constant=products.constant(reml),
+        final=point.final_values,
+        outward=products.coordinates.outward,
+        gradient=products.coordinates.gradient_outward(point.gradient),
+    )
     patterns = point.criterion.patterns
     raw = factors_of(report.end, patterns)
     factors = canonical(raw, patterns)
@@ -250,9 +232,7 @@ def _estimates(
         b=b,
         linear_predictor=linear,
         fitted=fitted,
-        singular=is_singular(
-            factors_of(point.theta * products.coordinates.column_sizes(design.nobs), patterns)
-        ),
+        singular=is_singular(factors_of(point.theta * products.column_sizes, patterns)),
         report=report,
-        monte_carlo=_monte_carlo(point, options.seed),
+        monte_carlo=_monte_carlo(point, options),
     )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["Crossing", "LevelPattern", "LevelProducts", "by_term"]
+__all__ = ["Crossing", "LevelPattern", "LevelProducts", "apply_lambda", "by_term"]
 
 Array = NDArray[np.float64]
 Refs = NDArray[np.integer]
@@ -32,6 +32,27 @@ def by_term(effects: Array, shapes: Shapes) -> list[Array]:
         parts.append(effects[at : at + size].reshape(levels, columns, *effects.shape[1:]))
         at += size
     return parts
+
+
+def apply_lambda(
+    factors: Sequence[Array], effects: Array, shapes: Shapes, *, transposed: bool = False
+) -> Array:
+    """Return Lambda, or its transpose, times (q, m).
+
+    Parameters
+    ----------
+    factors : sequence of ndarray, shape (k, k)
+        T of each term.
+    effects : ndarray, shape (q, m)
+    shapes : sequence of (int, int)
+        Levels and columns of each term.
+    transposed : bool
+    """
+    parts = [
+        ((T.T if transposed else T) @ part).reshape(-1, effects.shape[1])
+        for T, part in zip(factors, by_term(effects, shapes), strict=True)
+    ]
+    return np.concatenate(parts)
 
 
 class Crossing(NamedTuple):
@@ -53,6 +74,10 @@ class Crossing(NamedTuple):
     starts: NDArray[np.int32]
     levels: NDArray[np.int32]
     pair_of: NDArray[np.intp]
+
+    def later_levels(self) -> NDArray[np.intp]:
+        """Return the level of the later term of each pair."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def matrix(self, blocks: Array, levels: int) -> sparse.csr_array:
         """Return the sparse matrix of the blocks, (pairs, k_later, k_earlier)."""
@@ -125,7 +150,7 @@ class LevelPattern:
         weights: Array | None,
         symmetric: bool = False,
     ) -> Array:
-        """Return the sums of w left right' over the rows of each place, (count, k_left, k_right)."""
+        """Return w left right' summed over the rows of each place, (count, k_left, k_right)."""
         out = np.empty((count, left.shape[1], right.shape[1]))
         for r in range(left.shape[1]):
             weighted = left[:, r] if weights is None else left[:, r] * weights

@@ -7,19 +7,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace, is_beyond_memory
+from .._core import CoreWorkspace
 from ..errors import DataError, OptionError
 from ..frame.design import Design
+from ..later import load
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
-from .iterative import can_iterate, fit_iteratively
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 from .predictors import predictors
 from .second_start import SecondStart, may_be_local
+from .solver_choice import is_iterative
 from .structured import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
@@ -83,8 +84,13 @@ def fit_linear(
 
     if options.solver == "auto":
         structure = structure or linear_structure(design)
-    if _is_iterative(options, design, structure):
-        return fit_iteratively(design, reml=reml, sigma=sigma, start=start, options=options)
+    if is_iterative(options, design, structure.core.sizes if structure else None):
+        # Few fits need it, and it needs more of SciPy.
+        iteratively = load("fitting.iterative:fit_iteratively")
+        found: LinearEstimates = iteratively(
+            design, reml=reml, sigma=sigma, start=start, options=options
+        )
+        return found
     products = form_crossproducts(design, structure)
     with products.workspace.threads:
         return _minimize(products, design, reml, sigma, start, options)
@@ -167,16 +173,6 @@ def _minimize(
         report=report,
         identification=identification,
     )
-
-
-def _is_iterative(options: FitOptions, design: Design, structure: SharedStructure | None) -> bool:
-    """Return whether to solve by conjugate gradients: if asked, or if nothing else fits."""
-    if options.solver not in ("auto", "direct", "iterative"):
-        raise OptionError(f"solver= is 'auto', 'direct' or 'iterative', not {options.solver!r}.")
-    if options.solver != "auto":
-        return options.solver == "iterative"
-    assert structure is not None
-    return can_iterate(design) and is_beyond_memory(structure.core.sizes)
 
 
 def _has_many_effects(workspace: CoreWorkspace, design: Design) -> bool:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..errors import CoreError
-from .level_products import LevelProducts, by_term
+from .level_products import LevelProducts, apply_lambda, by_term
 
-__all__ = ["OF_PROBES", "Gradients", "SchurComplement"]
+__all__ = ["OF_PROBES", "Gradients", "NotPositiveDefinite", "SchurComplement"]
 
 Array = NDArray[np.float64]
 
@@ -28,6 +28,11 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-10
 OF_PROBES = 1e-7
 MOST_STEPS = 1000
+NO_MAXIMUM = "The equations of the random effects are not those of a maximum."
+
+
+class NotPositiveDefinite(CoreError):
+    """Weights of rows that make no positive definite matrix."""
 
 
 class Gradients(NamedTuple):
@@ -93,9 +98,17 @@ class SchurComplement:
         ----------
         products : LevelProducts
         factors : sequence of ndarray, shape (k, k)
+
+        Raises
+        ------
+        NotPositiveDefinite
+            If weights of rows are negative.
         """
         T, k = factors[0], products.shapes[0][1]
-        root = np.asarray(np.linalg.cholesky(T.T @ products.own[0] @ T + np.eye(k)), dtype=float)
+        try:
+            root = np.asarray(np.linalg.cholesky(T.T @ products.own[0] @ T + np.eye(k)))
+        except np.linalg.LinAlgError as error:
+            raise NotPositiveDefinite(NO_MAXIMUM) from error
         inverse = np.asarray(np.linalg.inv(root), dtype=float)
         head = T @ np.swapaxes(inverse, 1, 2)
         diagonal = [
@@ -123,6 +136,8 @@ class SchurComplement:
         d = others.diagonal() - np.bincount(
             np.repeat(np.arange(B.shape[0]), np.diff(B.indptr)), B.data**2, minlength=B.shape[0]
         )
+        if not np.all(d > 0):
+            raise NotPositiveDefinite(NO_MAXIMUM)
         return cls(products, factors, root, inverse, blocks, B, B.T.tocsr(), others, d)
 
     def multiply(self, x: Array) -> Array:
@@ -141,7 +156,7 @@ class SchurComplement:
         Raises
         ------
         CoreError
-            If the residuals do not vanish in a thousand steps.
+            If the residuals do not vanish in a thousand steps, or S is not positive definite.
         """
         d = self.diagonal[:, None]
         x, r = np.zeros_like(right), right.copy()
@@ -155,6 +170,8 @@ class SchurComplement:
                 break
             q = self.multiply(p)
             pq = np.einsum("ij,ij->j", p, q)
+            if np.any(pq[going] <= 0):
+                raise NotPositiveDefinite(NO_MAXIMUM)
             alpha = np.where(going, rz / np.where(going, pq, 1.0), 0.0)
             x += alpha * p
             r -= alpha * q
@@ -177,13 +194,17 @@ class SchurComplement:
         levels, k = self.products.shapes[0]
         return np.asarray(matrices @ x.reshape(levels, k, -1)).reshape(x.shape)
 
-    def solve(self, right: Array) -> Array:
+    def solve(self, right: Array, tolerance: float = TOLERANCE) -> Array:
         """Return Omega^-1 right for (q, m)."""
         split = self.products.split
         head = self._levels(self.inverse, right[:split])
-        tail = self.conjugate_gradients(right[split:] - self.B @ head).x
+        tail = self.conjugate_gradients(right[split:] - self.B @ head, tolerance).x
         upper = self._levels(np.swapaxes(self.inverse, 1, 2), head - self.Bt @ tail)
         return np.concatenate([upper, tail])
+
+    def tail_diagonals(self) -> list[Array]:
+        """Return the diagonal of S for each term after the first, (l, k)."""
+        return by_term(self.diagonal, self.products.shapes[1:])
 
     def eliminated(self, tail: Array) -> Array:
         """Return Omega_11^-1 Omega_12 times (q2, m)."""
@@ -191,8 +212,4 @@ class SchurComplement:
 
     def apply_lambda(self, effects: Array, transposed: bool = False) -> Array:
         """Return Lambda, or its transpose, times (q, m)."""
-        parts = [
-            ((T.T if transposed else T) @ part).reshape(-1, effects.shape[1])
-            for T, part in zip(self.factors, by_term(effects, self.products.shapes), strict=True)
-        ]
-        return np.concatenate(parts)
+        return apply_lambda(self.factors, effects, self.products.shapes, transposed=transposed)

@@ -11,8 +11,8 @@ from .._core import TermArrays
 from .._core.coordinates import TermCoordinates
 from ..errors import DataError
 from ..frame.design import Design
-from .level_products import LevelPattern, LevelProducts, by_term
 from .fixed_basis import FixedBasis, orthonormal_basis, residual_response
+from .level_products import LevelPattern, LevelProducts, by_term
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
 
@@ -27,6 +27,8 @@ class SparseProducts:
     ----------
     coordinates : TermCoordinates
         In which the columns of Z are.
+    column_sizes : ndarray, shape (n_theta,)
+        What every column of Z adds, for each theta by its row.
     Z : LevelProducts
         Z'WZ.
     ZXy : ndarray, shape (q, rank + 1)
@@ -43,6 +45,7 @@ class SparseProducts:
     """
 
     coordinates: TermCoordinates
+    column_sizes: Array
     Z: LevelProducts
     ZXy: Array
     XXy: Array
@@ -110,6 +113,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     weighted = Xy if weights is None else Xy * weights[:, None]
     return SparseProducts(
         coordinates=coordinates,
+        column_sizes=coordinates.column_sizes(design.nobs),
         Z=pattern.products(weights),
         ZXy=pattern.transposed(weighted),
         XXy=Xy.T @ weighted,

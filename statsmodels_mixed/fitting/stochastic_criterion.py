@@ -6,6 +6,7 @@ probe. Formulas are those of docs/mathematics.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .covariance import factors_of
+from .probe_newton import ProbedPoint, free_places
 from .schur_complement import SchurComplement
 from .sparse_products import SparseProducts
 from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
 
-__all__ = ["Criterion", "Point"]
+__all__ = ["Criterion", "Point", "along_theta", "second_order"]
 
 Array = NDArray[np.float64]
-
-# Curvatures below this share of the largest count as this share.
-FLAT = 1e-8
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,29 @@ class Criterion:
     probes: Array
 
 
-@dataclass(frozen=True)
-class Point:
-    """The criterion and its derivatives at one theta, in the coordinates of the products."""
+class Point(ProbedPoint):
+    """The criterion and its derivatives at one theta, in the coordinates of the products.
 
-    criterion: Criterion
-    theta: Array
+    Parameters
+    ----------
+    criterion : Criterion
+    theta : ndarray, shape (n_theta,)
+    """
+
+    def __init__(self, criterion: Criterion, theta: Array) -> None:
+        self.criterion, self.theta = criterion, theta
+        self.parameters = theta
+        self.scale = 1.0 / criterion.products.column_sizes
+
+    def moved(self, parameters: Array) -> Point:
+        """Return the point at another theta."""
+        return Point(self.criterion, parameters)
+
+    def forget(self) -> None:
+        """Drop what takes memory."""
+        kept = ("values", "criterion", "theta", "parameters", "scale")
+        for name in [name for name in vars(self) if name not in kept]:
+            del self.__dict__[name]
 
     @cached_property
     def factors(self) -> tuple[Array, ...]:
@@ -177,7 +193,7 @@ class Point:
         ):
             GT = np.linalg.solve(T.T, levels * np.eye(k) - blocks)
             full = 2.0 * (GT - Q @ T - self.precision * R)
-            columns, rows = np.nonzero(pattern.T)
+            rows, columns = free_places([pattern])[0]
             parts.append(full[:, rows, columns])
         return np.concatenate(parts, axis=1)
 
@@ -190,7 +206,7 @@ class Point:
     def hessian(self) -> Array:
         """Average information and the part of the second derivative of Sigma = T T'."""
         products = self.criterion.products
-        W, curvature = self._directions()
+        W = self._directions
         AW = products.Z.multiply(W)
         right = self.schur.apply_lambda(AW, transposed=True)
         HW = W.T @ self.H
@@ -199,52 +215,81 @@ class Point:
         if self.criterion.sigma is None:
             s = W.T @ self.e
             K -= (self.precision / self.r2) * np.outer(s, s)
-        return np.asarray(K + curvature)
+        return np.asarray(K + second_order(self.criterion.patterns, self._gammas))
 
-    def _directions(self) -> tuple[Array, Array]:
-        """Columns w_i = D_i u + Lambda D_i'e with D_i = dLambda/dtheta_i, and 2 Gamma."""
-        products, count = self.criterion.products, len(self.theta)
-        W = np.zeros((len(self.u), count))
-        curvature = np.zeros((count, count))
-        views = products.by_term(W)
-        at = 0
-        for t, (T, u, e, (_, ee, Q), blocks, pattern) in enumerate(
-            zip(
-                self.factors,
-                products.by_term(self.u),
-                products.by_term(self.e),
-                self._shared,
-                self.traces.blocks,
-                self.criterion.patterns,
-                strict=True,
-            )
+    @cached_property
+    def beta_slopes(self) -> Array:
+        """Derivatives of beta in theta, (rank, n_theta)."""
+        return np.asarray(-self.inverse @ self.H.T @ self._directions)
+
+    @cached_property
+    def log_sigma_slopes(self) -> Array:
+        """Derivatives of log sigma in theta; zeros where sigma is given."""
+        if self.criterion.sigma is not None:
+            return np.zeros(len(self.theta))
+        return np.asarray(-(self._directions.T @ self.e) / (2.0 * self.r2))
+
+    @cached_property
+    def _directions(self) -> Array:
+        """Columns w_i = D_i u + Lambda D_i'e, (q, n_theta)."""
+        by_term = self.criterion.products.by_term
+        Du, De = along_theta(self.criterion.patterns, by_term(self.u), by_term(self.e))
+        return Du + self.schur.apply_lambda(De)
+
+    @cached_property
+    def _gammas(self) -> list[Array]:
+        """Derivatives of the objective in Sigma, for each term."""
+        out = []
+        for T, (_, ee, Q), blocks, (levels, k) in zip(
+            self.factors,
+            self._shared,
+            self.traces.blocks,
+            self.criterion.products.Z.shapes,
+            strict=True,
         ):
-            levels, k = products.Z.shapes[t]
             inverse = np.linalg.inv(T)
             G = inverse.T @ (levels * np.eye(k) - blocks.mean(axis=0)) @ inverse
-            Gamma = G - Q - self.precision * ee
-            columns, rows = np.nonzero(pattern.T)
-            for i, (r, c) in enumerate(zip(rows, columns, strict=True)):
-                views[t][:, r, at + i] += u[:, c]
-                views[t][:, :, at + i] += T[:, c] * e[:, r, None]
-                same = np.flatnonzero(columns == c)
-                curvature[at + i, at + same] += 2.0 * Gamma[r, rows[same]]
-            at += len(rows)
-        return W, curvature
+            out.append(G - Q - self.precision * ee)
+        return out
 
-    @cached_property
-    def spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues and eigenvectors of the Hessian."""
-        values, vectors = np.linalg.eigh(0.5 * (self.hessian + self.hessian.T))
-        return values, vectors
 
-    def newton(self, gradient: Array) -> Array:
-        """Return the solution of H x = gradient with eigenvalues made positive."""
-        values, vectors = self.spectrum
-        safe = np.maximum(np.abs(values), FLAT * np.max(np.abs(values)))
-        return np.asarray(vectors @ ((vectors.T @ gradient) / safe))
+def along_theta(
+    patterns: Sequence[NDArray[np.bool_]], u: Sequence[Array], e: Sequence[Array]
+) -> tuple[Array, Array]:
+    """Return columns D_i u and D_i'e with D_i = dLambda/dtheta_i, each (q, n_theta).
 
-    @cached_property
-    def promise(self) -> float:
-        """The decrease that the local quadratic model expects."""
-        return 0.5 * float(self.gradient @ self.newton(self.gradient))
+    Parameters
+    ----------
+    patterns : sequence of ndarray of bool, shape (k, k)
+    u, e : sequence of ndarray, shape (l, k)
+    """
+    count, at = sum(int(pattern.sum()) for pattern in patterns), 0
+    moved, duals = [], []
+    for own, dual, (rows, columns) in zip(u, e, free_places(patterns), strict=True):
+        Du, De = np.zeros((*own.shape, count)), np.zeros((*own.shape, count))
+        for i, (r, c) in enumerate(zip(rows, columns, strict=True)):
+            Du[:, r, at + i] = own[:, c]
+            De[:, c, at + i] = dual[:, r]
+        moved.append(Du.reshape(-1, count))
+        duals.append(De.reshape(-1, count))
+        at += len(rows)
+    return np.concatenate(moved), np.concatenate(duals)
+
+
+def second_order(patterns: Sequence[NDArray[np.bool_]], gammas: Sequence[Array]) -> Array:
+    """Return what the second derivative of Sigma = T T' adds to the Hessian, (n_theta, n_theta).
+
+    Parameters
+    ----------
+    patterns : sequence of ndarray of bool, shape (k, k)
+    gammas : sequence of ndarray, shape (k, k)
+        Derivatives of the objective in Sigma, for each term.
+    """
+    count, at = sum(int(pattern.sum()) for pattern in patterns), 0
+    out = np.zeros((count, count))
+    for Gamma, (rows, columns) in zip(gammas, free_places(patterns), strict=True):
+        for i, (r, c) in enumerate(zip(rows, columns, strict=True)):
+            same = np.flatnonzero(columns == c)
+            out[at + i, at + same] = 2.0 * Gamma[r, rows[same]]
+        at += len(rows)
+    return out

@@ -22,7 +22,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from .schur_complement import OF_PROBES, Gradients, SchurComplement
 
-__all__ = ["TraceEstimates", "estimated_traces", "quadratic_control", "signs"]
+__all__ = ["TraceEstimates", "estimated_traces", "head_grams", "quadratic_control", "signs"]
 
 Array = NDArray[np.float64]
 
@@ -41,11 +41,14 @@ class TraceEstimates(NamedTuple):
         z'E^2 z, whose mean is |E|_F^2.
     blocks : list of ndarray, shape (probes, k, k)
         For each term, the sum over levels of the diagonal blocks of Omega^-1.
+    pair : tuple of ndarray, shape (q2, probes)
+        What these came from: columns x and y such that the mean of x y' is S^-1 - D^-1.
     """
 
     logdet: Array
     squares: Array
     blocks: list[Array]
+    pair: tuple[Array, Array]
 
 
 def signs(seed: int, size: int, probes: int) -> Array:
@@ -128,7 +131,7 @@ def estimated_traces(schur: SchurComplement, z: Array) -> TraceEstimates:
 
     # The first term: Omega_11^-1 + F S^-1 F' with F = Omega_11^-1 Omega_12.
     known = np.einsum("jer,jec->rc", schur.inverse, schur.inverse)
-    known = known + _first_order(schur, k)
+    known = known + _first_order(schur)
     more = schur.eliminated(run.x - scaled), schur.eliminated(scaled)
     blocks = [known + _products(*more, k)]
 
@@ -140,7 +143,7 @@ def estimated_traces(schur: SchurComplement, z: Array) -> TraceEstimates:
         known = known - _within_levels(schur, at, levels, size)
         blocks.append(known + _products(rest[part], scaled[part], size))
         at += levels * size
-    return TraceEstimates(logdet, squares, blocks)
+    return TraceEstimates(logdet, squares, blocks, (run.x - scaled, scaled))
 
 
 def _products(x: Array, z: Array, k: int) -> Array:
@@ -150,12 +153,22 @@ def _products(x: Array, z: Array, k: int) -> Array:
     return np.asarray(0.5 * (sums + np.swapaxes(sums, 1, 2)))
 
 
-def _first_order(schur: SchurComplement, k: int) -> Array:
+def head_grams(schur: SchurComplement) -> Array:
+    """Return B_j'D^-1 B_j for each level of the first term, (l, k, k)."""
+    levels, k = schur.products.shapes[0]
+    out = np.zeros((levels, k, k))
+    first = [each for each in schur.products.pattern.crossings if each.earlier == 0]
+    for crossing, blocks, d in zip(first, schur.blocks, schur.tail_diagonals(), strict=True):
+        weighted = blocks / d[crossing.later_levels()][:, :, None]
+        for r in range(k):
+            for c in range(r + 1):
+                part = np.einsum("je,je->j", weighted[:, :, r], blocks[:, :, c])
+                out[:, r, c] += np.bincount(crossing.levels, part, minlength=levels)
+                out[:, c, r] = out[:, r, c]
+    return out
+
+
+def _first_order(schur: SchurComplement) -> Array:
     """Return the sum over levels of the first term of F_j D^-1 F_j', (k, k)."""
-    F = schur.Bt @ sparse.diags_array(1.0 / np.sqrt(schur.diagonal))
-    gram = np.empty((F.shape[0] // k, k, k))
-    for r in range(k):
-        for c in range(r + 1):
-            a, b = F[r::k], F[c::k]
-            gram[:, r, c] = gram[:, c, r] = np.asarray(a.multiply(b).sum(axis=1)).ravel()
-    return np.asarray(np.einsum("jar,jab,jbc->rc", schur.inverse, gram, schur.inverse))
+    gram, inverse = head_grams(schur), schur.inverse
+    return np.asarray(np.einsum("jar,jab,jbc->rc", inverse, gram, inverse))

@@ -268,6 +268,9 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         xtol_abs: float = FitOptions.xtol_abs,
         max_eval: int = FitOptions.max_eval,
         max_time: float = FitOptions.max_time,
+        solver: str = FitOptions.solver,
+        probes: int = FitOptions.probes,
+        seed: int = FitOptions.seed,
     ) -> GeneralizedLinearMixedModelResultsWrapper:
         """Estimate the model by maximum likelihood.
 
@@ -304,6 +307,13 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             fit; by default those of the model without random effects.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`.
+        solver : {"auto", "direct", "iterative"}
+            Factorization of the equations of penalized least squares; conjugate gradients, with
+            random probes for determinant and traces, for crossed factors whose factorization no
+            memory holds; or the latter where the former does not fit. See `monte_carlo` of the
+            result.
+        probes, seed : int
+            Number of random probes of the iterative solver, and their seed.
 
         Returns
         -------
@@ -351,6 +361,9 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             xtol_abs=xtol_abs,
             max_eval=max_eval,
             max_time=max_time,
+            solver=solver,
+            probes=probes,
+            seed=seed,
         )
         if not isinstance(fast, bool | np.bool_):
             raise OptionError(f"fast must be True or False, not {fast!r}.")

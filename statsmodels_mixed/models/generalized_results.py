@@ -13,7 +13,7 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from ..errors import OptionError
 from ..fitting.approximation import join_parameters
-from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.estimates import GeneralizedEstimates, MonteCarlo
 from ..fitting.families import family_object
 from ..fitting.separation import separation
 from ..results.base import MixedModelResultsWrapper
@@ -109,6 +109,11 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
             report = replace(estimates.report, converged=False, message=_COMPLETE)
             estimates = replace(estimates, report=report)
         super().__init__(model, estimates, layout, reference, scale)
+
+    @property
+    def monte_carlo(self) -> MonteCarlo | None:
+        """Monte Carlo errors of an iterative fit; None for a direct one, which has none."""
+        return self.estimates.monte_carlo
 
     @property
     def dispersion(self) -> float:
@@ -281,6 +286,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
 
     def _own_facts(self) -> list[str]:
         facts = list(self.model.notes)
+        if self.monte_carlo is not None:
+            facts.append(self.monte_carlo.sentence)
         if self.estimates.several_modes:
             facts.append(
                 "Conditional modes: with this family and link there are several at the estimates; "

@@ -321,13 +321,8 @@ class LinearMixedModelResults(Methods):
         facts = []
         if self.estimates.sigma_fixed:
             facts.append(f"The residual standard deviation was fixed at {self.sigma:g}.")
-        errors = self.estimates.monte_carlo
-        if errors is not None:
-            facts.append(
-                f"Solved iteratively with {errors.probes} random probes: Monte Carlo errors are "
-                f"{errors.objective:.2g} for the objective and at most {errors.theta.max():.2g} "
-                "for theta."
-            )
+        if self.monte_carlo is not None:
+            facts.append(self.monte_carlo.sentence)
         return facts
 
     def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
