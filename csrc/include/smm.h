@@ -100,6 +100,7 @@ typedef struct {
     const uint8_t *pattern; /* row-major (cols x cols), nonzero where T is free; lower
                                triangle only, the whole diagonal; copied */
     const smm_lower *prior; /* Q (levels x levels): u ~ N(0, Q^-1 (x) I); copied. NULL: I */
+    int32_t predictor;      /* 0: Z is of eta; 1: of the zeros, see smm_glmm_set_sides */
 } smm_term;
 
 /* Sizes of the analysed problem, for curiosity and tests. */
@@ -436,6 +437,8 @@ void smm_glmm_destroy(smm_glmm *glmm);
  *             parameter is +inf. Borrowed
  *   constant  (4)
  *   zeros     smm_zeros
+ * Where terms have predictor 1, their random effects are added to parameter 3 of the rows, the logit
+ * of the probability of zeros, which there have to be; arrays eta (n) are then followed by it (n).
  * The family has to have the observed information. To be called once, before the approximation is chosen.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
 int smm_glmm_set_sides(smm_glmm *glmm, int32_t columns, const double *const *X,
@@ -454,9 +457,10 @@ int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const doubl
 int32_t smm_glmm_parameters(const smm_glmm *glmm);
 
 /* Typical size of a change in eta (> 0; 1 at first): the unit of beta, and of theta times
- * the root mean square of its column of Z, in which minimizers measure their steps.
+ * the root mean square of its column of Z, in which minimizers measure their steps. One number, or
+ * two where terms have predictor 1, the second for these.
  * Returns SMM_OK, SMM_EINVAL. */
-int smm_glmm_set_unit(smm_glmm *glmm, double unit);
+int smm_glmm_set_unit(smm_glmm *glmm, const double *unit);
 
 /* beta (p) from which PIRLS starts when beta is profiled out.
  * Returns SMM_OK, SMM_EINVAL. */

@@ -44,7 +44,7 @@ static double move_to_node(smm_glmm *g, int32_t node)
             moved[c] = u[c] + sum / L[c + c * k];
         }
     }
-    memcpy(g->row, g->xb, sizeof(double) * (size_t)d->n);
+    memcpy(g->row, g->xb, sizeof(double) * (size_t)smm_parts(d));
     smm_random_predictor(g, g->u_old, ws->b, g->row);
     return log_weight;
 }

@@ -43,16 +43,16 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
-        const double *z = d->z[t];
+        const double *z = d->z[t], *wt = smm_weights_of(d, weights, t, t);
         if (k == 1) {
             for (int64_t i = 0; i < d->n; i++) {
-                double w = weights ? weights[i] : 1.0;
+                double w = wt ? wt[i] : 1.0;
                 A[d->block_at[node_of[refs[i]]]] += w * z[i] * z[i];
             }
             continue;
         }
         for (int64_t i = 0; i < d->n; i++) {
-            double w = weights ? weights[i] : 1.0;
+            double w = wt ? wt[i] : 1.0;
             const double *zi = z + i * k;
             double *block = A + d->block_at[node_of[refs[i]]];
             for (int32_t c = 0; c < k; c++) {
@@ -65,17 +65,18 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
     for (int32_t s = 0; s < d->nterms; s++)
         for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
             int32_t ks = d->cols[s], kt = d->cols[t];
+            const double *wst = smm_weights_of(d, weights, s, t);
             if (ks == 1 && kt == 1) {
                 const double *zs = d->z[s], *zt = d->z[t];
                 for (int64_t i = 0; i < d->n; i++) {
-                    double w = weights ? weights[i] : 1.0;
+                    double w = wst ? wst[i] : 1.0;
                     A[d->block_at[d->pair[i * d->npairs + pair]]] += w * zs[i] * zt[i];
                 }
                 continue;
             }
             for (int64_t i = 0; i < d->n; i++) {
                 int64_t b = d->pair[i * d->npairs + pair];
-                double w = weights ? weights[i] : 1.0;
+                double w = wst ? wst[i] : 1.0;
                 const double *zs = d->z[s] + i * ks, *zt = d->z[t] + i * kt;
                 double *block = A + d->block_at[b];
                 if (d->node_term[d->block_col[b]] == s)
@@ -100,8 +101,9 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+        const double *wt = weights ? weights + d->n * d->predictor[t] : NULL; /* X is of eta */
         for (int64_t i = 0; i < d->n; i++) {
-            double w = weights ? weights[i] : 1.0;
+            double w = wt ? wt[i] : 1.0;
             const double *zi = d->z[t] + i * k, *x = d->X + i * p;
             double *row = ws->ZXy + d->node_at[node_of[refs[i]]] * m;
             for (int32_t c = 0; c < k; c++, row += m) {
@@ -183,7 +185,7 @@ static void keep(smm_workspace *ws, const double *y, const double *weights)
 
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
 {
-    if (!ws || !y) return SMM_EINVAL;
+    if (!ws || !y || ws->design->predictors > 1) return SMM_EINVAL;
     ws->state = SMM_EMPTY;
     int status = check(ws->design, y, weights, &ws->rows);
     if (status) return status;

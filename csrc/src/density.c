@@ -168,12 +168,23 @@ static int is_binomial(int distribution)
     return distribution == SMM_BINOMIAL || distribution == SMM_BETA_BINOMIAL;
 }
 
+smm_jet smm_density_of_zero(const smm_family *f, double m, double eta, const double *outer)
+{
+    smm_mean_jets x = moments_of(f, eta, outer);
+    return plain(f->distribution & ~SMM_TRUNCATED, 0, m, &x, outer);
+}
+
+double smm_density_copies(const smm_family *f, double m)
+{
+    return is_binomial(f->distribution & ~SMM_TRUNCATED) ? 1 : m;
+}
+
 smm_jet smm_density(const smm_family *f, int zeros, double y, double m, double eta,
                     const double *outer)
 {
     int distribution = f->distribution & ~SMM_TRUNCATED;
     int truncated = (f->distribution & SMM_TRUNCATED) != 0;
-    double copies = is_binomial(distribution) ? 1 : m;
+    double copies = smm_density_copies(f, m);
     if (m == 0) return jet_constant(0);
     if (distribution == SMM_ORDERED) return jet_scale(m, smm_ordered(f, y, eta, outer));
     smm_mean_jets x = moments_of(f, eta, outer);

@@ -14,20 +14,21 @@ static int64_t lay_out(smm_glmm *g, double *base)
     const smm_design *d = g->ws->design;
     int64_t n = d->n, q = d->q, p = d->p, kk = g->ws->T_at[d->nterms], at = 0;
     int64_t np = d->ntheta + p + 1, nt = d->ntheta;
+    int64_t parts = smm_parts(d), weights = smm_weight_parts(d);
     struct {
         double **field;
         int64_t size;
     } all[] = {
         {&g->beta, p},
-        {&g->xb, n},
-        {&g->eta, n},
-        {&g->l, n},
-        {&g->we, n},
-        {&g->storage_wo, n},
+        {&g->xb, parts},
+        {&g->eta, parts},
+        {&g->l, parts},
+        {&g->we, weights},
+        {&g->storage_wo, weights},
         {&g->dw, n},
         {&g->l_zeta, n},
         {&g->w_zeta, n},
-        {&g->work, n},
+        {&g->work, weights},
         {&g->lbar, n},
         {&g->u, q},
         {&g->Qu, d->has_prior ? q : 0},
@@ -50,7 +51,7 @@ static int64_t lay_out(smm_glmm *g, double *base)
         {&g->scale, np},
         {&g->HW, nt * p},
         {&g->theta_block, nt * nt},
-        {&g->row, n},
+        {&g->row, parts},
         {&g->trial, n},
         {&g->trial_zeta, n},
         {&g->saturated_zeta, n},
@@ -131,7 +132,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     smm_form_zz(g->ws, NULL);
     smm_column_scale(g->ws);
     g->ws->state = SMM_HAS_A;
-    g->unit = g->row_unit = 1;
+    g->unit[0] = g->unit[1] = g->row_unit = 1;
     *out = g;
     return SMM_OK;
 }
@@ -186,10 +187,13 @@ int32_t smm_glmm_parameters(const smm_glmm *g)
     return d->ntheta + (g->fast ? 0 : d->p) + smm_tail_parameters(g);
 }
 
-int smm_glmm_set_unit(smm_glmm *g, double unit)
+int smm_glmm_set_unit(smm_glmm *g, const double *unit)
 {
-    if (!g || !(unit > 0) || isinf(unit)) return SMM_EINVAL;
-    g->unit = unit;
+    if (!g || !unit) return SMM_EINVAL;
+    int32_t predictors = g->ws->design->predictors;
+    for (int32_t i = 0; i < predictors; i++)
+        if (!(unit[i] > 0) || isinf(unit[i])) return SMM_EINVAL;
+    memcpy(g->unit, unit, sizeof(double) * (size_t)predictors);
     return SMM_OK;
 }
 
@@ -253,6 +257,7 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     size_t q = sizeof(double) * (size_t)d->q, p = sizeof(double) * (size_t)d->p;
     *value = NAN;
     g->solved = SMM_UNSOLVED;
+    if (d->predictors > 1 && !g->sides.zeros) return SMM_EINVAL;
     for (int32_t i = 0; i < smm_glmm_parameters(g); i++)
         if (!isfinite(parameters[i])) return SMM_ENONFINITE;
     take_parameters(g, parameters);

@@ -90,11 +90,14 @@ static int glmm_curvature(void *ctx, double *hessian) { return smm_glmm_curvatur
 
 static smm_problem generalized_problem(smm_glmm *g)
 {
-    int32_t n = smm_glmm_parameters(g), nt = g->ws->design->ntheta;
+    const smm_design *d = g->ws->design;
+    int32_t n = smm_glmm_parameters(g), nt = d->ntheta;
     smm_theta_scale(g->ws, g->scale); /* Z does not change, nor does the state it asks for */
     for (int32_t i = 0; i < n; i++) {
         int is_zeta = i >= n - smm_tail_parameters(g);
-        g->scale[i] = is_zeta ? 1 : i < nt ? g->scale[i] * g->unit : g->unit;
+        int32_t predictor = i < nt ? d->predictor[d->theta_term[i]] : 0;
+        double unit = g->unit[predictor];
+        g->scale[i] = is_zeta ? 1 : i < nt ? g->scale[i] * unit : unit;
     }
     /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
      * disturb a model that is right to about a tenth. */

@@ -10,7 +10,8 @@
  *     d/d theta_k = -2 (Z'l)'D_k u + 2 tr(K Lambda'Z'WZ D_k) + (Z'(c - wo s))'D_k u + v'D_k'Z'l
  *     d/d zeta    = -2 d loglik/d zeta + a'dw/d zeta + s'dl/d zeta,
  *
- * the last one by row where each has parameters of its own (sides.c).
+ * the last one by row where each has parameters of its own (sides.c). Where these have random effects
+ * (zeros.c) a row's l, c and s have a part for each predictor, w and a one for each pair.
  *
  * Quadrature has the same gradient with another K, with G0 not zero and with l and Z'l u'
  * replaced by averages over the nodes (agq.c). When beta is profiled out, v also has a
@@ -70,7 +71,9 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
         for (int64_t i = 0; i < n; i++) zeta_gradient += c[i] * g->w_zeta[i];
     for (int64_t i = 0; several && i < 4 * n; i++)
         sides->slope[i] = -2 * sides->slope[i] + c[i / 4] * sides->w[i];
-    for (int64_t i = 0; i < n; i++) c[i] *= g->dw[i];
+    if (d->predictors > 1) smm_zeros_weight_slopes(g, c);
+    else
+        for (int64_t i = 0; i < n; i++) c[i] *= g->dw[i];
     smm_z_transpose(g, c, g->zc);
     smm_apply_lambda_t(ws, g->zc, g->u_old, 1);
     for (int64_t i = 0; i < d->q; i++) g->v[i] += g->u_old[i];
@@ -84,16 +87,17 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (status) return status;
     smm_solve_modes(g, g->v, g->fast ? g->xr : NULL);
     double *adjoint = g->row;
-    for (int64_t i = 0; i < n; i++) {
-        adjoint[i] = 0;
-        for (int32_t v = 0; g->fast && v < p; v++) adjoint[i] += d->X[i * p + v] * g->xr[v];
-    }
+    memset(adjoint, 0, sizeof(double) * (size_t)smm_parts(d));
+    for (int64_t i = 0; g->fast && i < n; i++)
+        for (int32_t v = 0; v < p; v++) adjoint[i] += d->X[i * p + v] * g->xr[v];
     smm_random_predictor(g, g->v, g->u_old, adjoint);
     if (dispersion)
         for (int64_t i = 0; i < n; i++) zeta_gradient += adjoint[i] * g->l_zeta[i];
     for (int64_t i = 0; several && i < 4 * n; i++)
         sides->slope[i] += adjoint[i / 4] * sides->l[i];
-    for (int64_t i = 0; i < n; i++) c[i] -= g->wo[i] * adjoint[i];
+    if (d->predictors > 1) smm_zeros_adjoint(g, adjoint, c);
+    else
+        for (int64_t i = 0; i < n; i++) c[i] -= g->wo[i] * adjoint[i];
     smm_z_transpose(g, c, g->zc);
 
     double *M = ws->GT;

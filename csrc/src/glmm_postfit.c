@@ -25,7 +25,7 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
     smm_apply_lambda(ws, g->u, ws->b, 1);
     status = smm_solution(ws, beta, u, b, xvx_inverse, NULL);
     if (status == SMM_OK && condvar) status = smm_condvar(ws, condvar);
-    if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)d->n);
+    if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)smm_parts(d));
     if (scalars) {
         scalars[0] = g->loglik + g->saturated;
         scalars[1] = g->usq;

@@ -21,8 +21,6 @@
  * the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
 #define SHORT 0.01
-/* Observed weights below this share of the expected ones are not used. */
-#define SAFE_SHARE 0.1
 /* A Newton step this small in eta, squared, is the error after it; a scoring step only
  * shrinks. Decrements below SETTLED are rounding. */
 #define NEWTON_TOLERANCE 1e-10
@@ -41,9 +39,9 @@ void smm_fixed_predictor(smm_glmm *g)
     }
 }
 
-/* out (n) += Z Lambda u; b (q) receives Lambda u. */
+/* out += Z Lambda u, each term in the part of its predictor; b (q) receives Lambda u. */
 SMM_HOT
-void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *SMM_RESTRICT out)
+void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *SMM_RESTRICT all)
 {
     const smm_design *d = g->ws->design;
     smm_apply_lambda(g->ws, u, b, 1);
@@ -51,6 +49,7 @@ void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double 
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
         const double *z = d->z[t];
+        double *out = all + d->n * d->predictor[t];
         if (k == 1)
             for (int64_t i = 0; i < d->n; i++) out[i] += z[i] * b[d->node_at[node_of[refs[i]]]];
         else
@@ -62,14 +61,14 @@ void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double 
 }
 
 SMM_HOT
-void smm_z_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT out)
+void smm_z_transpose(const smm_glmm *g, const double *all, double *SMM_RESTRICT out)
 {
     const smm_design *d = g->ws->design;
     memset(out, 0, sizeof(double) * (size_t)d->q);
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
-        const double *z = d->z[t];
+        const double *z = d->z[t], *rows = all + d->n * d->predictor[t];
         if (k == 1) {
             for (int64_t i = 0; i < d->n; i++)
                 out[d->node_at[node_of[refs[i]]]] += z[i] * rows[i];
@@ -137,7 +136,7 @@ static double evaluate(smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
     if (g->fast) smm_fixed_predictor(g);
-    memcpy(g->eta, g->xb, sizeof(double) * (size_t)d->n);
+    memcpy(g->eta, g->xb, sizeof(double) * (size_t)smm_parts(d));
     smm_random_predictor(g, g->u, g->ws->b, g->eta);
     smm_rows(g);
     const double *Qu = smm_apply_prior(d, g->u, g->Qu);
@@ -150,8 +149,9 @@ static double evaluate(smm_glmm *g)
 static int step_weights(smm_glmm *g)
 {
     int newton = 1;
+    if (g->ws->design->predictors > 1) return smm_zeros_step_weights(g);
     for (int64_t i = 0; i < g->ws->design->n; i++) {
-        int safe = g->wo[i] >= SAFE_SHARE * g->we[i];
+        int safe = g->wo[i] >= SMM_SAFE_SHARE * g->we[i];
         newton &= safe;
         g->work[i] = safe ? g->wo[i] : g->we[i];
     }

@@ -72,12 +72,14 @@ int smm_condvar(smm_workspace *ws, double *out)
     return SMM_OK;
 }
 
-/* a'Omega^-1 a with a = Lambda'z for row i of Z; a (all columns) is left in `a`. It touches
- * one level per term, and every pair of them is in the selected inverse. */
-static double row_variance(const smm_workspace *ws, int64_t i, double *a)
+/* a'Omega^-1 a with a = Lambda'z for row i of Z, in h the parts that pairs of predictors add
+ * (3; see smm_weights_of); a (all columns) is left in `a`. It touches one level per term, and
+ * every pair of them is in the selected inverse. */
+static void row_variance(const smm_workspace *ws, int64_t i, double *a, double *h)
 {
     const smm_design *d = ws->design;
-    double h = 0, *at = a;
+    double *at = a;
+    h[0] = h[1] = h[2] = 0;
     for (int32_t t = 0; t < d->nterms; at += d->cols[t++]) {
         int32_t k = d->cols[t], node = d->node_of[t][d->refs[t][i]];
         const double *T = ws->T + ws->T_at[t], *z = d->z[t] + i * k;
@@ -85,8 +87,10 @@ static double row_variance(const smm_workspace *ws, int64_t i, double *a)
             at[c] = 0;
             for (int32_t r = c; r < k; r++) at[c] += T[r + c * k] * z[r];
         }
+        double sum = 0;
         for (int32_t r = 0; r < k; r++)
-            for (int32_t c = 0; c < k; c++) h += at[r] * at[c] * smm_inverse_at(ws, node, r, c);
+            for (int32_t c = 0; c < k; c++) sum += at[r] * at[c] * smm_inverse_at(ws, node, r, c);
+        h[2 * d->predictor[t]] += sum;
     }
     int32_t pair = 0;
     const double *as = a;
@@ -95,28 +99,30 @@ static double row_variance(const smm_workspace *ws, int64_t i, double *a)
         for (int32_t t = s + 1; t < d->nterms; st += d->cols[t++], pair++) {
             int64_t block = d->pair[i * d->npairs + pair];
             int s_is_col = d->node_term[d->block_col[block]] == s;
+            double sum = 0;
             for (int32_t c = 0; c < d->cols[s]; c++)
                 for (int32_t r = 0; r < d->cols[t]; r++)
-                    h += 2 * as[c] * st[r] *
-                         (s_is_col ? smm_inverse_at(ws, block, r, c)
-                                   : smm_inverse_at(ws, block, c, r));
+                    sum += as[c] * st[r] *
+                           (s_is_col ? smm_inverse_at(ws, block, r, c)
+                                     : smm_inverse_at(ws, block, c, r));
+            h[d->predictor[s] + d->predictor[t]] += 2 * sum;
         }
     }
-    return h;
 }
 
 /* The same where every term has one column: no loops over the elements of blocks of one. */
 SMM_HOT
-static void scalar_variances(const smm_workspace *ws, double *SMM_RESTRICT out)
+static void scalar_variances(const smm_workspace *ws, double *SMM_RESTRICT all)
 {
     const smm_design *d = ws->design;
     const double *inverse = ws->inverse;
-    memset(out, 0, sizeof(double) * (size_t)d->n);
+    memset(all, 0, sizeof(double) * (size_t)smm_weight_parts(d));
     int32_t pair = 0;
     for (int32_t s = 0; s < d->nterms; s++) {
         const double *zs = d->z[s];
         double Ts = ws->T[ws->T_at[s]];
         const int32_t *refs = d->refs[s], *node_of = d->node_of[s];
+        double *out = all + d->n * 2 * d->predictor[s];
         for (int64_t i = 0; i < d->n; i++) {
             double a = Ts * zs[i];
             out[i] += a * a * inverse[d->block_in_l[node_of[refs[i]]]];
@@ -124,6 +130,7 @@ static void scalar_variances(const smm_workspace *ws, double *SMM_RESTRICT out)
         for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
             const double *zt = d->z[t];
             double both = 2 * Ts * ws->T[ws->T_at[t]];
+            out = all + d->n * (d->predictor[s] + d->predictor[t]);
             for (int64_t i = 0; i < d->n; i++) {
                 int64_t block = d->pair[i * d->npairs + pair];
                 out[i] += both * zs[i] * zt[i] * inverse[d->block_in_l[block]];
@@ -132,20 +139,26 @@ static void scalar_variances(const smm_workspace *ws, double *SMM_RESTRICT out)
     }
 }
 
-/* All rows' variances z'Lambda Omega^-1 Lambda'z, shape (n). */
+/* All rows' variances z'Lambda Omega^-1 Lambda'z, in parts by pairs of predictors. */
 void smm_row_variances(const smm_workspace *ws, double *out)
 {
+    int64_t n = ws->design->n;
+    double h[3];
     int scalar = 1;
     for (int32_t t = 0; t < ws->design->nterms; t++) scalar &= ws->design->cols[t] == 1;
     if (scalar) {
         scalar_variances(ws, out);
         return;
     }
-    for (int64_t i = 0; i < ws->design->n; i++) out[i] = row_variance(ws, i, ws->small_tmp);
+    for (int64_t i = 0; i < n; i++) {
+        row_variance(ws, i, ws->small_tmp, h);
+        for (int32_t part = 0; part < 2 * ws->design->predictors - 1; part++)
+            out[part * n + i] = h[part];
+    }
 }
 
 /* With a = Lambda'z for a row z of Z and C = Omega^-1 Lambda'Z'WX,
- *     h = w (a'Omega^-1 a + (x - C'a)'M (x - C'a)). */
+ *     h = w (a'Omega^-1 a + (x - C'a)'M (x - C'a)), of the predictor eta. */
 int smm_leverage(smm_workspace *ws, const double *weights, double *out)
 {
     if (!ws || !out) return SMM_EINVAL;
@@ -160,11 +173,14 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out)
         memcpy(C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
     smm_backward(ws, C, p);
     for (int64_t i = 0; i < d->n; i++) {
-        double h = row_variance(ws, i, a);
+        double parts[3], h;
         const double *at = a;
+        row_variance(ws, i, a, parts);
+        h = parts[0];
         for (int32_t v = 0; v < p; v++) x[v] = d->X[i * p + v];
         for (int32_t t = 0; t < d->nterms; at += d->cols[t++]) {
             const double *Ci = C + d->node_at[d->node_of[t][d->refs[t][i]]] * p;
+            if (d->predictor[t]) continue;
             for (int32_t c = 0; c < d->cols[t]; c++, Ci += p)
                 for (int32_t v = 0; v < p; v++) x[v] -= at[c] * Ci[v];
         }

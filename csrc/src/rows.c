@@ -106,7 +106,8 @@ void smm_rows(smm_glmm *g)
 double smm_rows_rounding(const smm_glmm *g)
 {
     double sum = 0;
-    for (int64_t i = 0; i < g->ws->design->n; i++) sum += fabs(g->l[i]) * (1 + fabs(g->eta[i]));
+    for (int64_t i = 0; i < smm_parts(g->ws->design); i++)
+        sum += fabs(g->l[i]) * (1 + fabs(g->eta[i]));
     return 4 * DBL_EPSILON * (sum + fabs(g->loglik));
 }
 

@@ -23,11 +23,13 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
                        const double *constant, int zeros)
 {
     if (!g || columns < 1 || !X || !constant || zeros < SMM_NO_ZEROS || zeros > SMM_HURDLE ||
-        g->sides.columns || g->fast || !g->family.observed)
+        g->sides.columns || g->fast || !g->family.observed ||
+        (zeros == SMM_NO_ZEROS && g->ws->design->predictors > 1))
         return SMM_EINVAL;
     smm_sides *s = &g->sides;
     const smm_design *d = g->ws->design;
     int64_t n = d->n, np = (int64_t)d->ntheta + d->p + columns;
+    int64_t two = d->predictors > 1 ? 4 * n : 0;
     struct {
         double **field;
         int64_t size;
@@ -40,6 +42,9 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
         {&s->w, 4 * n},
         {&s->slope, 4 * n},
         {&s->node, 4 * n},
+        {&s->l_zeros, two},
+        {&s->w_cross, two},
+        {&s->w_zeros, two},
         {&g->dw, n}, /* the kernel of Poisson counts has none of its own */
         /* the minimizer has more parameters than it was given room for */
         {&g->scale, np},
@@ -70,8 +75,9 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
 void smm_sides_take(smm_glmm *g, const double *kappa)
 {
     smm_sides *s = &g->sides;
+    const smm_design *d = g->ws->design;
     memcpy(s->kappa, kappa, sizeof(double) * (size_t)s->columns);
-    for (int64_t i = 0; i < g->ws->design->n; i++)
+    for (int64_t i = 0; i < d->n; i++)
         for (int j = 0; j < SMM_OUTER; j++) {
             double sum = s->constant[j];
             const double *x = s->X[j] ? s->X[j] + i * s->columns : NULL;
@@ -79,35 +85,39 @@ void smm_sides_take(smm_glmm *g, const double *kappa)
             else
                 for (int32_t k = 0; x && k < s->columns; k++) sum += x[k] * kappa[k];
             s->outer[4 * i + j] = sum;
+            if (j == 3 && d->predictors > 1) g->xb[d->n + i] = sum;
         }
 }
 
-static smm_jet row_at(const smm_glmm *g, int64_t i, double eta)
+/* Row i at its predictors in eta; its parameters are left in outer (4). */
+static smm_jet row_at(const smm_glmm *g, int64_t i, const double *eta, double *outer)
 {
     double m = g->weights ? g->weights[i] : 1;
-    return smm_density(&g->family, g->sides.zeros, g->y[i], m, eta, g->sides.outer + 4 * i);
+    memcpy(outer, g->sides.outer + 4 * i, sizeof(double) * SMM_OUTER);
+    if (g->ws->design->predictors > 1) outer[3] = eta[g->ws->design->n + i];
+    return smm_density(&g->family, g->sides.zeros, g->y[i], m, eta[i], outer);
 }
 
 void smm_sides_rows(smm_glmm *g)
 {
     smm_sides *s = &g->sides;
-    double total = 0;
+    double total = 0, outer[SMM_OUTER];
     for (int64_t i = 0; i < g->ws->design->n; i++) {
-        smm_jet x = row_at(g, i, g->eta[i]);
+        smm_jet x = row_at(g, i, g->eta, outer);
         double m = g->weights ? g->weights[i] : 1;
         int silent = s->zeros == SMM_HURDLE && g->y[i] == 0; /* says nothing of eta */
-        double typical =
-            silent ? 0 : smm_density_information(&g->family, m, g->eta[i], s->outer + 4 * i);
+        double typical = silent ? 0 : smm_density_information(&g->family, m, g->eta[i], outer);
         total += x.c[0];
         g->l[i] = x.c[1];
         g->wo[i] = -x.c[2];
-        g->we[i] = -x.c[2] >= 0.1 * typical ? -x.c[2] : typical;
+        g->we[i] = -x.c[2] >= SMM_SAFE_SHARE * typical ? -x.c[2] : typical;
         g->dw[i] = -x.c[3];
         for (int j = 0; j < SMM_OUTER; j++) {
             s->loglik[4 * i + j] = x.d[0][j];
             s->l[4 * i + j] = x.d[1][j];
             s->w[4 * i + j] = -x.d[2][j];
         }
+        if (g->ws->design->predictors > 1) smm_zeros_row(g, i, outer, &x);
     }
     g->loglik = total;
 }
@@ -115,11 +125,14 @@ void smm_sides_rows(smm_glmm *g)
 void smm_sides_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                        double *slopes)
 {
-    for (int64_t i = 0; i < g->ws->design->n; i++) {
-        smm_jet x = row_at(g, i, eta[i]);
+    const smm_design *d = g->ws->design;
+    double outer[SMM_OUTER];
+    for (int64_t i = 0; i < d->n; i++) {
+        smm_jet x = row_at(g, i, eta, outer);
         if (!isfinite(x.c[0])) x = jet_constant(-INFINITY);
         loglik[i] = x.c[0];
         l[i] = x.c[1];
+        if (d->predictors > 1) l[d->n + i] = x.d[0][3];
         for (int j = 0; slopes && j < SMM_OUTER; j++) slopes[4 * i + j] = x.d[0][j];
     }
 }

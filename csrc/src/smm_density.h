@@ -17,7 +17,13 @@ typedef struct {
 /* density.c; the whole of a row, less smm_density_constant */
 smm_jet smm_density(const smm_family *f, int zeros, double y, double m, double eta,
                     const double *outer);
+/* Its log-density at 0 without the part of zeros, and how often a row of weight m counts. */
+smm_jet smm_density_of_zero(const smm_family *f, double m, double eta, const double *outer);
+double smm_density_copies(const smm_family *f, double m);
 double smm_density_information(const smm_family *f, double m, double eta, const double *outer);
+
+/* zeros.c */
+void smm_zeros_row(smm_glmm *g, int64_t i, const double *outer, const smm_jet *row);
 
 /* compois.c, tweedie.c, ordered.c */
 smm_jet smm_com_poisson(double y, const smm_mean_jets *x);

@@ -46,7 +46,11 @@ typedef struct {
     double *kappa, *score;                 /* (columns) */
     double *outer;                         /* (n x 4) the parameters */
     double *loglik, *l, *w, *slope, *node; /* (n x 4) derivatives in them; see sides.c */
+    double *l_zeros, *w_cross, *w_zeros;   /* (n x 4) likewise; see zeros.c */
 } smm_sides;
+
+/* Observed weights below this share of the expected ones are not used for steps. */
+#define SMM_SAFE_SHARE 0.1
 
 /* Which loop the rows take; logit rows are those with one trial. */
 typedef enum { SMM_GENERAL_ROWS, SMM_LOGIT_ROWS, SMM_POISSON_ROWS, SMM_GAMMA_ROWS } smm_kernel;
@@ -62,14 +66,14 @@ struct smm_glmm {
 
     /* parameters now in force */
     double *beta;         /* (p) */
-    double unit;          /* see smm_glmm_set_unit */
+    double unit[2];       /* see smm_glmm_set_unit */
     double *prior_spread; /* (nterms) largest variance under the prior over a typical one */
     double zeta;          /* log dispersion */
     smm_solved solved;
     int64_t pirls_steps;
 
-    /* per row (n): linear predictor without and with random effects, dl/d eta, weights
-     * and their derivatives. Kernels whose weights coincide let the pointers coincide. */
+    /* per row (n; in parts where there are two predictors, see smm_weights_of): linear predictor
+     * without and with random effects, dl/d eta, weights and their derivatives. Kernels whose weights coincide let the pointers coincide. */
     double *xb, *eta, *l, *we, *wo, *w, *dw, *l_zeta, *w_zeta, *work, *lbar, *row;
     double *trial, *trial_zeta; /* rows at quadrature nodes; log-likelihoods of gamma rows */
     double *storage_wo;
@@ -117,6 +121,11 @@ void smm_sides_rows_at(const smm_glmm *g, const double *eta, double *loglik, dou
 void smm_sides_gradient(const smm_glmm *g, double *gradient);
 void smm_sides_curvature(const smm_glmm *g, double *hessian, int32_t ld);
 void smm_sides_destroy(smm_glmm *g);
+
+/* zeros.c */
+int smm_zeros_step_weights(smm_glmm *g);
+void smm_zeros_weight_slopes(const smm_glmm *g, double *c);
+void smm_zeros_adjoint(const smm_glmm *g, const double *adjoint, double *c);
 
 /* row_loops.c: all pointers to n numbers, weights may be NULL; the sum of the log-likelihoods less
  * those of the saturated model is returned, and of logit rows the log-likelihood itself */

@@ -86,6 +86,8 @@ struct smm_design {
     int32_t *theta_term, *theta_row, *theta_col; /* (ntheta) */
     int32_t *theta_at;                           /* (nterms + 1): first theta of each term */
     int32_t maxcols;
+    int32_t *predictor; /* (nterms) that of each term, 0 or 1; see smm_weights_of */
+    int32_t predictors; /* 1, or 2 where a term has the second */
 
     int32_t nodes, nhead, qh, qt;
     int32_t *node_cols, *node_term, *node_level; /* (nodes) */
@@ -219,6 +221,22 @@ static inline double smm_dof(const smm_workspace *ws)
 static inline double smm_precision(const smm_workspace *ws)
 {
     return ws->sigma > 0 ? 1.0 / (ws->sigma * ws->sigma) : smm_dof(ws) / ws->r2;
+}
+
+/* Numbers by row come in parts of n. What rows say of their predictors has one part for each of
+ * these; weights have one for each pair of predictors: W_00, W_01 and W_11. These are the weights
+ * of terms s and t; NULL are ones. */
+static inline const double *smm_weights_of(const smm_design *d, const double *weights, int32_t s,
+                                           int32_t t)
+{
+    return weights ? weights + d->n * (d->predictor[s] + d->predictor[t]) : NULL;
+}
+
+/* Doubles of what rows say of their predictors, and of weights. */
+static inline int64_t smm_parts(const smm_design *d) { return d->n * d->predictors; }
+static inline int64_t smm_weight_parts(const smm_design *d)
+{
+    return d->n * (2 * d->predictors - 1);
 }
 
 /* Leading dimension of the column that holds a block. */

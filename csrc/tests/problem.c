@@ -62,7 +62,7 @@ problem problem_make(uint64_t seed, enum layout layout, int64_t n, int32_t p, in
         }
         for (int32_t r = 0; r < k; r++)
             for (int32_t c = 0; c <= r; c++) pattern[r * k + c] = 1;
-        m.term[t] = (smm_term){levels[t], k, refs, z, pattern, NULL};
+        m.term[t] = (smm_term){levels[t], k, refs, z, pattern, NULL, 0};
         m.q += (int64_t)levels[t] * k;
         m.ntheta += k * (k + 1) / 2;
     }

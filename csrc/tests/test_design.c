@@ -15,7 +15,7 @@ static const double z[2 * ROWS] = {1, 2, 1, 3, 1, 4, 1, 5, 1, 6, 1, 7};
 static const double X[ROWS] = {1, 1, 1, 1, 1, 1};
 static const uint8_t full[] = {1, 0, 1, 1};
 
-static const smm_term good = {3, 2, refs, z, full, NULL};
+static const smm_term good = {3, 2, refs, z, full, NULL, 0};
 
 /* The status of one term; the handle must be NULL exactly on failure. */
 static int create(smm_term term)
@@ -34,17 +34,18 @@ static void test_terms(void)
     static const uint8_t upper[] = {1, 1, 1, 1}, gap[] = {1, 0, 1, 0}, diagonal[] = {1, 0, 0, 1};
     const smm_term legal[] = {
         good,
-        {4, 2, refs, z, full, NULL}, /* a level without rows */
-        {3, 2, refs, z, diagonal, NULL},
-        {3, 1, refs, z, full, NULL},
+        {4, 2, refs, z, full, NULL, 0}, /* a level without rows */
+        {3, 2, refs, z, diagonal, NULL, 0},
+        {3, 1, refs, z, full, NULL, 0},
     };
     const smm_term impossible[] = {
-        {0, 2, refs, z, full, NULL},     {-1, 2, refs, z, full, NULL},
-        {2, 2, refs, z, full, NULL},     {3, 0, refs, z, full, NULL},
-        {3, -2, refs, z, full, NULL},    {3, 2, NULL, z, full, NULL},
-        {3, 2, refs, NULL, full, NULL},  {3, 2, refs, z, NULL, NULL},
-        {3, 2, negative, z, full, NULL}, {3, 2, refs, z, upper, NULL},
-        {3, 2, refs, z, gap, NULL},
+        {0, 2, refs, z, full, NULL, 0},     {-1, 2, refs, z, full, NULL, 0},
+        {2, 2, refs, z, full, NULL, 0},     {3, 0, refs, z, full, NULL, 0},
+        {3, -2, refs, z, full, NULL, 0},    {3, 2, NULL, z, full, NULL, 0},
+        {3, 2, refs, NULL, full, NULL, 0},  {3, 2, refs, z, NULL, NULL, 0},
+        {3, 2, negative, z, full, NULL, 0}, {3, 2, refs, z, upper, NULL, 0},
+        {3, 2, refs, z, gap, NULL, 0},      {3, 2, refs, z, full, NULL, -1},
+        {3, 2, refs, z, full, NULL, 2},
     };
     for (size_t i = 0; i < sizeof legal / sizeof *legal; i++) CHECK(create(legal[i]) == SMM_OK);
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++)
@@ -121,7 +122,7 @@ static void test_overflow(void)
     static uint8_t pattern[WIDE * WIDE];
     for (int r = 0; r < WIDE; r++)
         for (int c = 0; c <= r; c++) pattern[r * WIDE + c] = 1;
-    smm_term many = {3, WIDE, refs, wide, pattern, NULL};
+    smm_term many = {3, WIDE, refs, wide, pattern, NULL, 0};
     CHECK(create(many) == SMM_EOVERFLOW);
 
     static smm_term terms[1001];

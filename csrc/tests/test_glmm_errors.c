@@ -143,10 +143,10 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_set_modes(g, at, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_forget_modes(NULL) == SMM_EINVAL);
     CHECK(smm_glmm_forget_modes(g) == SMM_OK);
-    CHECK(smm_glmm_set_unit(NULL, 1) == SMM_EINVAL);
-    CHECK(smm_glmm_set_unit(g, 0) == SMM_EINVAL);
-    CHECK(smm_glmm_set_unit(g, NAN) == SMM_EINVAL);
-    CHECK(smm_glmm_set_unit(g, INFINITY) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(NULL, (double[]){1}) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(g, (double[]){0}) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(g, (double[]){NAN}) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(g, (double[]){INFINITY}) == SMM_EINVAL);
     CHECK(smm_glmm_leverage(NULL, out) == SMM_EINVAL);
     CHECK(smm_glmm_solution(NULL, out, NULL, NULL, NULL, NULL, NULL, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_newton(NULL, &options, at, &report) == SMM_EINVAL);

@@ -81,7 +81,7 @@ static void test_one_row(void)
     const int32_t ref = 0;
     const double z = 2, y = 3, theta = 0.5;
     const uint8_t pattern = 1;
-    smm_term term = {1, 1, &ref, &z, &pattern, NULL};
+    smm_term term = {1, 1, &ref, &z, &pattern, NULL, 0};
     smm_design *d;
     smm_workspace *ws;
     double value, gradient, hessian, beta, u, b, v, out;

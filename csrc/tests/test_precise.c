@@ -55,8 +55,8 @@ static smm_design *design(purse *p)
 {
     smm_blas blas = ref_blas();
     smm_allocator mem = {purse_alloc, purse_release, p};
-    smm_term terms[] = {{INNER, 1, inner, z, &pattern, NULL},
-                        {OUTER, 1, outer, z, &pattern, NULL}};
+    smm_term terms[] = {{INNER, 1, inner, z, &pattern, NULL, 0},
+                        {OUTER, 1, outer, z, &pattern, NULL, 0}};
     smm_design *d;
     CHECK(smm_design_create(&blas, &mem, ROWS, 2, terms, 1, x, &d) == SMM_OK);
     return d;

@@ -121,6 +121,61 @@ static void test_arguments(const mixed *x)
     CHECK(smm_row_derivatives(&COUNTS, 3, N, x->m.y, NULL, x->offset, out, out) == SMM_EINVAL);
 }
 
+/* Two terms of the zeros beside one of eta; a second predictor needs zeros to be modelled. */
+static void test_random_zeros(int distribution, int zeros)
+{
+    const int32_t levels[] = {5, 5, 4}, cols[] = {1, 2, 1};
+    const smm_family poisson = {SMM_POISSON, SMM_LOG, 0, 0};
+    const smm_family family = {distribution, SMM_LOG, 0, 1};
+    enum { PARAMETERS = 10 };
+    double at[PARAMETERS] = {0.5, 0.8, 0.2, 0.4, 0.6, 0.3, -0.2, 0.2, -0.8, 0.3};
+    double gradient[PARAMETERS], hessian[PARAMETERS * PARAMETERS], eta[2 * N], above, below;
+    double before, unit[] = {0.5, 2}, bad[] = {1, 0};
+    mixed x = mixed_make(problem_make(7, RANDOM, N, 2, 3, levels, cols), poisson, 0, 0.4, 1);
+    for (int i = 0; i < N; i += 4) x.m.y[i] = 0;
+    x.m.term[1].predictor = x.m.term[2].predictor = 1;
+    smm_design *d = problem_design(&x.m);
+    smm_workspace *ws;
+    CHECK(smm_workspace_create(d, &ws) == SMM_OK);
+    CHECK(smm_crossprod(ws, x.m.y, NULL) == SMM_EINVAL); /* not for linear models */
+    smm_workspace_destroy(ws);
+    smm_glmm *g = model(&x, d, &family);
+    CHECK(smm_glmm_value(g, at, &before) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(g, bad) == SMM_EINVAL);
+    CHECK(smm_glmm_set_unit(g, unit) == SMM_OK);
+    sides s;
+    make_sides(&s);
+    CHECK(smm_glmm_set_sides(g, COLUMNS, s.X, s.constant, SMM_NO_ZEROS) == SMM_EINVAL);
+    CHECK(smm_glmm_set_sides(g, COLUMNS, s.X, s.constant, zeros) == SMM_OK);
+    CHECK(smm_glmm_parameters(g) == PARAMETERS);
+    CHECK(smm_glmm_value(g, at, &before) == SMM_OK);
+    CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
+    for (int i = 0; i < PARAMETERS; i++) {
+        const double step = 1e-5, kept = at[i];
+        at[i] = kept + step;
+        CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
+        at[i] = kept - step;
+        CHECK(smm_glmm_value(g, at, &below) == SMM_OK);
+        at[i] = kept;
+        CHECK(fabs((above - below) / (2 * step) - gradient[i]) < 1e-6 * (1 + fabs(gradient[i])));
+    }
+    CHECK(smm_glmm_value(g, at, &before) == SMM_OK);
+    CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
+    CHECK(smm_glmm_curvature(g, hessian) == SMM_OK);
+    CHECK(smm_glmm_solution(g, NULL, NULL, NULL, eta, NULL, NULL, NULL) == SMM_OK);
+    CHECK(isfinite(eta[2 * N - 1]));
+    CHECK(smm_glmm_leverage(g, eta) == SMM_OK);
+    smm_options options = {.max_eval = 20};
+    smm_report report;
+    memset(&report, 0, sizeof report);
+    smm_glmm_newton(g, &options, at, &report);
+    CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
+    CHECK(above < before);
+    smm_glmm_destroy(g);
+    smm_design_destroy(d);
+    mixed_free(&x);
+}
+
 int main(void)
 {
     mixed x = counts();
@@ -134,6 +189,9 @@ int main(void)
         check_gradient(&x, d, SMM_COM_POISSON, SMM_INFLATED, points);
     }
     test_minimum(&x, d);
+    test_random_zeros(SMM_NEGATIVE_BINOMIAL, SMM_INFLATED);
+    test_random_zeros(SMM_GENERALIZED_POISSON, SMM_INFLATED);
+    test_random_zeros(SMM_NEGATIVE_BINOMIAL + SMM_TRUNCATED, SMM_HURDLE);
     smm_design_destroy(d);
     mixed_free(&x);
     return check_result();

@@ -32,6 +32,8 @@ class GeneralizedSolution:
     beta : ndarray, shape (p,)
     u, b : ndarray, shape (q,)
     eta : ndarray, shape (n,)
+    zeros : ndarray, shape (n,), or None
+        The predictor of zeros, where it has random effects.
     xvx_inverse : ndarray, shape (p, p)
     condvar : tuple of ndarray, shape (l, k, k)
     loglik, usq, logdet_omega, dispersion : float
@@ -55,6 +57,7 @@ class GeneralizedSolution:
     pirls_steps: int
     saturated: float
     several_modes: bool
+    zeros: Array | None = None
 
 
 class CoreGeneralized:
@@ -142,10 +145,11 @@ class CoreGeneralized:
             )
         check_status(status, "set up the quadrature")
 
-    def set_unit(self, unit: float) -> None:
-        """Give the typical size of a change in eta, in which steps are measured."""
+    def set_unit(self, unit: float, zeros: float = 1.0) -> None:
+        """Give the typical size of a change in eta, and in the predictor of zeros."""
+        units = np.array([unit, zeros])
         with self.threads, self._lock:
-            check_status(lib.smm_glmm_set_unit(self.handle, unit), "set the unit")
+            check_status(lib.smm_glmm_set_unit(self.handle, doubles(units)), "set the unit")
 
     def set_beta(self, beta: Array) -> None:
         """Give the coefficients PIRLS starts from when it profiles them out."""
@@ -236,7 +240,12 @@ class CoreGeneralized:
     def solution(self) -> GeneralizedSolution:
         """Return coefficients, modes and variances where the model is solved."""
         n, p, q = self.design.n, self.design.p, self.design.q
-        beta, u, b, eta = np.empty(p), np.empty(q), np.empty(q), np.empty(n)
+        beta, u, b, eta = (
+            np.empty(p),
+            np.empty(q),
+            np.empty(q),
+            np.empty(n * self.design.predictors),
+        )
         inverse, condvar, scalars = (
             np.empty((p, p)),
             np.empty(self.design.condvar_size),
@@ -255,7 +264,7 @@ class CoreGeneralized:
             beta,
             u,
             b,
-            eta,
+            eta[:n],
             inverse,
             blocks,
             loglik,
@@ -265,6 +274,7 @@ class CoreGeneralized:
             int(steps),
             saturated,
             several != 0,
+            eta[n:] if len(eta) > n else None,
         )
 
     def leverage(self) -> Array:

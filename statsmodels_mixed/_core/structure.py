@@ -46,6 +46,8 @@ class TermArrays:
         their effects before T have precision Q, not I.
     level_sd : float
         A typical standard deviation that Q gives to a level.
+    predictor : int
+        0 if the term is of the linear predictor eta, 1 if of that of zeros; see `smm.h`.
     """
 
     levels: int
@@ -54,6 +56,7 @@ class TermArrays:
     pattern: NDArray[np.bool_]
     prior: Any = None
     level_sd: float = 1.0
+    predictor: int = 0
 
 
 def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -133,6 +136,7 @@ class CoreDesign:
                 raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
             if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
+        self.predictors: int = 1 + max((term.predictor for term in terms), default=0)
         self.coordinates = TermCoordinates(terms, weights)
         self.by_factors = by_factors
         self.core_ntheta = sum(cols for _, cols in self.shapes) if by_factors else self.ntheta
@@ -153,6 +157,7 @@ class CoreDesign:
             c_term.refs = integers(refs)
             c_term.z = doubles(z)
             c_term.pattern = ffi.from_buffer("uint8_t[]", pattern)
+            c_term.predictor = term.predictor
             c_term.prior, lent = _lower(term)
             keep.append(lent)
         self._keep = keep  # C borrows refs and z for the lifetime of the handle

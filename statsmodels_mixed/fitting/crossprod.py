@@ -114,6 +114,7 @@ def core_design(
             block.pattern,
             None if block.related is None else block.related.lower,
             block.level_sd,
+            predictor=int(bool(block.part)),
         )
         for block in design.blocks
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivatives
 from ..errors import CoreError, DataError, OptionError
@@ -17,7 +18,7 @@ from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .optimize import FitOptions, FitReport, minimize
 from .quadrature import gauss_hermite
-from .row_parameters import RowParameters
+from .row_parameters import ZEROS, RowParameters
 from .warm_start import generalized_theta
 
 __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
@@ -47,11 +48,13 @@ class DistributionalEstimates:
     kappa : ndarray, shape (K,)
         Coefficients of the row parameters as the user's columns have them.
     outer : ndarray, shape (n, 4)
-        The parameters of the rows.
+        The parameters of the rows, without random effects.
     covariance : ndarray
         Of theta, beta and kappa, from the Hessian of the objective; NaN for parameters that the
         data do not determine.
     rows : RowParameters
+    zeros : ndarray, shape (n,), or None
+        The logit of the probability of zeros at the modes, where it has random effects.
     """
 
     conditional: GeneralizedEstimates
@@ -59,6 +62,16 @@ class DistributionalEstimates:
     outer: Array
     covariance: Array
     rows: RowParameters
+    zeros: Array | None = None
+
+    @property
+    def outer_at_modes(self) -> Array:
+        """The parameters of the rows, random effects at their modes."""
+        if self.zeros is None:
+            return self.outer
+        outer = self.outer.copy()
+        outer[:, ZEROS] = self.zeros
+        return outer
 
     @property
     def report(self) -> FitReport:
@@ -107,9 +120,16 @@ def fit_distributional(
         structure = structure or generalized_structure(design)
         core = model_of_rows(structure.core, design, spec, rows, n_agq)
         unit = _unit(design, spec, rows, structure.basis.Q @ gamma)
-        core.set_unit(unit)
+        zeros_unit = _zeros_unit(rows)
+        core.set_unit(unit, zeros_unit)
     problem = Approximation(core, structure.basis, core.design.ntheta, False)
-    theta = generalized_theta(core.design.coordinates, unit)
+    units = np.concatenate(
+        [
+            np.full(np.count_nonzero(block.pattern), zeros_unit if block.part else unit)
+            for block in design.blocks
+        ]
+    )
+    theta = generalized_theta(core.design.coordinates, units)
     begin = np.concatenate([theta, gamma, rows.start])
     for _ in range(_SHRINKAGES):
         value, gradient = core.value_and_gradient(begin)
@@ -123,7 +143,7 @@ def fit_distributional(
         )
     try:
         report = _minimize(core, begin, options or FitOptions())
-        return _read(problem, design, spec, rows, report, int(n_agq), unit)
+        return _read(problem, design, spec, rows, report, int(n_agq), units)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
@@ -200,6 +220,12 @@ def _unit(design: Design, spec: FamilySpec, rows: RowParameters, eta: Array) -> 
     return 1.0 / float(np.sqrt(information)) if information > 1e-8 else 1.0
 
 
+def _zeros_unit(rows: RowParameters) -> float:
+    """Return the change in the logit of zeros that one row can detect, at the start."""
+    pi = expit(rows.values(rows.start)[:, ZEROS])
+    return 1.0 / float(np.sqrt(np.mean(pi * (1.0 - pi))))
+
+
 def _read(
     problem: Approximation,
     design: Design,
@@ -207,7 +233,7 @@ def _read(
     rows: RowParameters,
     report: FitReport,
     n_agq: int,
-    unit: float,
+    units: Array,
 ) -> DistributionalEstimates:
     """Carry the solution back to the user's columns."""
     core, basis, ntheta = problem.core, problem.basis, problem.ntheta
@@ -254,12 +280,14 @@ def _read(
         linear_predictor=linear,
         eta=solution.eta,
         fitted=fitted,
-        singular=is_singular(factors_of(core.in_units(theta) / unit, patterns)),
+        singular=is_singular(factors_of(core.in_units(theta) / units, patterns)),
         pirls_steps=solution.pirls_steps,
         several_modes=False,
         report=report,
     )
-    return DistributionalEstimates(conditional, rows.back @ kappa, outer, covariance, rows)
+    return DistributionalEstimates(
+        conditional, rows.back @ kappa, outer, covariance, rows, solution.zeros
+    )
 
 
 def _covariance(

@@ -26,14 +26,14 @@ OVERDISPERSION = 0.1
 LEAST_MEAN = 1e-3
 
 
-def generalized_theta(coordinates: TermCoordinates, unit: float) -> Array:
+def generalized_theta(coordinates: TermCoordinates, unit: float | Array) -> Array:
     """Return theta for T half as large as what a row can detect.
 
     Parameters
     ----------
     coordinates : TermCoordinates
         Those of the core.
-    unit : float
+    unit : float or ndarray, shape (n_theta,)
         The change in the linear predictor that one row can detect.
 
     Returns

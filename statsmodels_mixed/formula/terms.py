@@ -156,6 +156,8 @@ class RandomTerm:
         False under ``zerocorr(...)``: the covariance matrix is diagonal.
     structure : StructureCall or None
         The function around the bar, as in ``ar1(0 + t | g)``.
+    part : str
+        What the term belongs to if it is not the mean: ``"zi"``, ``"hurdle"``.
 
     Examples
     --------
@@ -169,6 +171,7 @@ class RandomTerm:
     intercept: Intercept = Intercept.PRESENT
     correlated: bool = True
     structure: StructureCall | None = None
+    part: str = ""
 
     def __str__(self) -> str:
         lead = {Intercept.PRESENT: "1", Intercept.OMITTED: "0", Intercept.ELSEWHERE: ""}

@@ -60,6 +60,7 @@ def build_frame(
     env: EvalEnvironment | Mapping[str, Any] | None = None,
     safe: bool = False,
     columns: Sequence[str] = (),
+    other_random: Sequence[RandomTerm] = (),
     relationship: Any = None,
     precision: Any = None,
     pedigree: Any = None,
@@ -91,6 +92,8 @@ def build_frame(
         Allow columns and the functions that `check_safe` knows, and no other code.
     columns : sequence of str
         Further columns that the model needs.
+    other_random : sequence of RandomTerm
+        Random effects of other parts of the model than its mean.
     relationship, precision, pedigree : optional
         How levels of grouping factors are related; see `related.read_related`.
 
@@ -109,7 +112,8 @@ def build_frame(
         raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}.")
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
-    response, fixed, effects = _sides(formula)
+    random = (*formula.random, *other_random)
+    response, fixed, effects = _sides(formula, random)
     sides = (response, fixed, *effects)
     given = {"weights": weights, "offset": offset, "exposure": exposure}
     computed = expressions(formula, given, table.names)
@@ -117,11 +121,13 @@ def build_frame(
     if safe:
         check_safe([*sides, *computed.values()], table.names, subset)
     extra = [*columns, *(name for name in given.values() if isinstance(name, str))]
-    plain = () if computed or engine != "patsy" else _plain_columns(formula)
+    plain = () if computed or other_random or engine != "patsy" else _plain_columns(formula)
     if plain and all(name in table.names for name in (*plain, *extra)):
         needed = list(dict.fromkeys((*plain, *extra)))  # and there is no code that has names
     else:
-        needed = _needed_columns(formula, [*sides, *computed.values()], extra, table.names, names)
+        needed = _needed_columns(
+            formula, random, [*sides, *computed.values()], extra, table.names, names
+        )
         check_functions(sides, table.names, names)
         names = complete(names)
     coding = _read_contrasts(contrasts, sides, needed)
@@ -131,7 +137,7 @@ def build_frame(
         **given,
         subset=subset,
         missing=missing,
-        optional=frozenset().union(*(term.grouping.optional for term in formula.random)),
+        optional=frozenset().union(*(term.grouping.optional for term in random)),
     )
     weights, offset = used.weights, used.offset
     rows = Rows(used.columns, used.index)
@@ -147,7 +153,7 @@ def build_frame(
         known, values = learn_expressions(computed, rows, names)
     check_computed(values, rows.index)
     left, right, *coded = made
-    matrices = _with_places(formula.random, coded, effects, rows, coding, names)
+    matrices = _with_places(random, coded, effects, rows, coding, names)
     y, levels = response_values(left, rows)
     return ModelFrame(
         formula=formula,
@@ -159,9 +165,7 @@ def build_frame(
         response_levels=levels,
         response=left,
         fixed=right,
-        random=_relate(
-            _random_parts(formula.random, matrices, rows), relationship, precision, pedigree
-        ),
+        random=_relate(_random_parts(random, matrices, rows), relationship, precision, pedigree),
         weights=values.get("weights", weights),
         offset=total(offset, values),
         missing=missing,
@@ -171,10 +175,12 @@ def build_frame(
 
 
 @lru_cache(maxsize=512)
-def _sides(formula: MixedFormula) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
+def _sides(
+    formula: MixedFormula, random: tuple[RandomTerm, ...]
+) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
     """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
     effects = []
-    for term in formula.random:
+    for term in random:
         lead = "0" if term.intercept is Intercept.OMITTED else "1"
         text = f"{lead} + {term.effects}" if term.effects else lead
         effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
@@ -184,7 +190,7 @@ def _sides(formula: MixedFormula) -> tuple[FormulaPart, FormulaPart, tuple[Formu
 @lru_cache(maxsize=512)
 def _plain_columns(formula: MixedFormula) -> tuple[str, ...]:
     """Columns of a formula that names nothing but columns; empty if there is code in it."""
-    response, fixed, effects = _sides(formula)
+    response, fixed, effects = _sides(formula, formula.random)
     columns = plain_columns((response, fixed, *effects))
     if columns is None:
         return ()
@@ -194,6 +200,7 @@ def _plain_columns(formula: MixedFormula) -> tuple[str, ...]:
 
 def _needed_columns(
     formula: MixedFormula,
+    random: Sequence[RandomTerm],
     sides: Sequence[FormulaPart],
     extra: Sequence[str],
     known: Collection[str],
@@ -210,7 +217,7 @@ def _needed_columns(
             elif name not in outside and not hasattr(builtins, name):
                 unknown[name] = None
         needed.update((name, None) for name in code.modules if name in known)
-    for name in (*(name for term in formula.random for name in term.grouping.columns), *extra):
+    for name in (*(name for term in random for name in term.grouping.columns), *extra):
         (needed if name in known else unknown)[name] = None
     if unknown:
         raise unknown_names(unknown, known, formula.text)
@@ -241,12 +248,13 @@ def response_values(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] 
 def _random_parts(
     terms: Sequence[RandomTerm], matrices: Sequence[Matrix], rows: Rows
 ) -> tuple[RandomPart, ...]:
-    """Amalgamate terms with one grouping factor; most random effects first."""
+    """Amalgamate terms of one part with one grouping factor; most random effects first."""
     gathered: dict[str, list[tuple[RandomTerm, Matrix]]] = {}
     for term, matrix in zip(terms, matrices, strict=True):
         if not matrix.names:
             raise FormulaError(f"the random-effects term {term} has no columns.")
-        gathered.setdefault(term.grouping.name, []).append((term, matrix))
+        name = f"{term.part}: {term.grouping.name}" if term.part else term.grouping.name
+        gathered.setdefault(name, []).append((term, matrix))
     parts = []
     for name, pairs in gathered.items():
         factors = pairs[0][0].grouping.factors

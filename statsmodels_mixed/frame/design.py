@@ -47,7 +47,7 @@ class RandomBlock:
     Parameters
     ----------
     name : str
-        The grouping factor, ``"subj"`` or ``"batch & cask"``.
+        The grouping factor, ``"subj"`` or ``"batch & cask"``, perhaps with the `part`.
     z : ndarray, shape (n, k), C order
         Row i of Z restricted to the columns of the level of row i.
     refs : ndarray of int32, shape (n,)
@@ -79,6 +79,11 @@ class RandomBlock:
     structures: tuple[Structure, ...] = ()
     related: RelatedLevels | None = None
     members: pd.Index | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of the model that the effects belong to, empty for the mean."""
+        return self.terms[0].part if self.terms else ""
 
     @property
     def slices(self) -> tuple[slice, ...]:

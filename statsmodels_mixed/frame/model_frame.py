@@ -53,7 +53,8 @@ class RandomPart:
     Parameters
     ----------
     name : str
-        The grouping factor, ``"subj"`` or ``"batch & cask"``.
+        The grouping factor, ``"subj"`` or ``"batch & cask"``; of other parts of the model than its
+        mean with these, ``"zi: subj"``.
     factors : tuple of str
         Its columns.
     terms : tuple of RandomTerm
@@ -75,6 +76,11 @@ class RandomPart:
     refs: Refs
     levels: pd.Index
     related: RelatedLevels | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of the model that the effects belong to, empty for the mean."""
+        return self.terms[0].part
 
     @property
     def members(self) -> pd.Index | None:

@@ -115,6 +115,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             eval_env = {}
         if isinstance(eval_env, int):
             eval_env = EvalEnvironment.capture(eval_env, reference=3)
+        bars = bars and not options.get("other_random")
         terms, data = read_terms(formula, data, groups, re_formula, vc_formula, bars=bars)
         design, frame = self._read(terms, data, env=eval_env, safe=safe, **options)
         self.formula_full = str(terms)

@@ -31,6 +31,8 @@ from ..fitting.row_parameters import (
     assemble,
     read_piece,
 )
+from ..formula.other_parts import read_part
+from ..formula.terms import RandomTerm
 from ..frame.coding import CodedMatrix
 from ..frame.design import Design
 from ..frame.other_formulas import columns_of, read_formulas
@@ -77,6 +79,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
     """
 
     formulas: dict[str, str]
+    _fixed_formulas: dict[str, str]
+    _random_terms: tuple[RandomTerm, ...]
     matrices: dict[str, CodedMatrix]
     _pieces: dict[str, tuple[Array, tuple[str, ...]]]
 
@@ -85,23 +89,29 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
 
     def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
         self._set_parts(formulas)
-        return columns_of(formulas, data)
+        return columns_of(self._fixed_formulas, data)
+
+    def _other_random(self) -> tuple[RandomTerm, ...]:
+        return self._random_terms
 
     def _set_parts(self, parts: dict[str, str]) -> None:
         """Check the formulas and give the family the zeros they stand for."""
-        self.formulas = parts
+        self.formulas, self._fixed_formulas, self._random_terms = parts, {}, ()
         if "zero_inflation" in parts and "hurdle" in parts:
             raise OptionError("zero_inflation= and hurdle= are two models of zeros: give one.")
         for name, text in parts.items():
             if not isinstance(text, str) or not text.strip().startswith("~"):
                 raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
-            if "|" in text:
+            if name == "dispersion" and "|" in text:
                 raise FormulaError(
                     f"{name}= has fixed effects only: leave random effects out.",
                     text,
                     text.index("|"),
                     text.index("|") + 1,
                 )
+            label = "" if name == "dispersion" else self._place_of(name)[0].removesuffix(": ")
+            self._fixed_formulas[name], terms = read_part(name, text, label)
+            self._random_terms += terms
         family = self.spec.family
         if "dispersion" in parts and not self.spec.has_dispersion:
             raise OptionError(f"the family {family} has no dispersion for dispersion= to model.")
@@ -124,9 +134,14 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
     def _finish_formulas(self) -> None:
         """Evaluate the formulas for the rows of the model."""
         assert self.frame is not None
-        made = read_formulas(self.formulas, self.frame, self.given_contrasts)
+        made = read_formulas(self._fixed_formulas, self.frame, self.given_contrasts)
         self.matrices = {name: matrix for name, (matrix, _) in made.items()}
         self._pieces = {name: (X, matrix.names) for name, (matrix, X) in made.items()}
+        for name, (X, _) in self._pieces.items():
+            if not X.shape[1]:
+                raise OptionError(
+                    f"{name}={self.formulas[name]!r} needs an intercept or another fixed effect."
+                )
         self._rows(self.kept_design())  # what is not identified is refused here
 
     @property

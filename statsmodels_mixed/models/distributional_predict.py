@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..fitting.row_parameters import ZEROS
 from ..frame.other_formulas import values_of
 from .distributional_means import PARTS
+from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["parameters_of_rows", "predict"]
+__all__ = ["of_part", "parameters_of_rows", "predict"]
 
 Array = NDArray[np.float64]
 
@@ -42,7 +46,8 @@ def predict(
         ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
         (the default), ``"class"`` (the most probable) or ``"linear"``.
     re : bool, str or list of str
-        Random effects to add, as for other models.
+        Random effects to add, as for other models: all, those of a grouping factor in the part
+        of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
     new_levels : {"error", "population", "missing"}
         As for other models.
 
@@ -74,7 +79,8 @@ def predict(
     which = known[0] if which is None else which
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
-    linear = self._mean_part.predict(exog, which="linear", re=re, new_levels=new_levels)
+    mean = of_part(self, "")
+    linear = mean.predict(exog, which="linear", re=re, new_levels=new_levels)
     index = linear.index if isinstance(linear, pd.Series) else None
     eta = np.asarray(linear, dtype=float)
     if which == "linear":
@@ -84,8 +90,46 @@ def predict(
         table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
         return table if which == "probabilities" else table.idxmax(axis=1)
     outer = self.estimates.outer if exog is None else parameters_of_rows(self, exog, len(eta))
+    if self.estimates.zeros is not None:
+        outer = outer.copy()
+        outer[:, ZEROS] += _effects_on_zeros(self, exog, re, new_levels)
     values = PARTS[which](self._spec, eta, outer)
     return values if index is None else pd.Series(values, index=index)
+
+
+def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedModelResults:
+    """Return the part of the mean with the random effects of one part alone, others being zero.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    part : str
+        Empty for the mean.
+    """
+    blocks, estimates = fit.model.layout.blocks, fit.estimates.conditional
+    if all(block.part == part for block in blocks):
+        return fit._mean_part
+    b = tuple(
+        modes if block.part == part else np.zeros_like(modes)
+        for block, modes in zip(blocks, estimates.b, strict=True)
+    )
+    eta = estimates.eta
+    if part:
+        shift = fit.estimates.outer_at_modes[:, ZEROS] - fit.estimates.outer[:, ZEROS]
+        eta = estimates.linear_predictor + shift
+    mean = copy.copy(fit._mean_part)
+    mean.estimates = replace(estimates, b=b, eta=eta)
+    return mean
+
+
+def _effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels: str) -> Array:
+    """Return what random effects add to the logit of the probability of zeros."""
+    zeros = of_part(fit, "hurdle" if "hurdle" in fit.model.formulas else "zi")
+    both = [
+        np.asarray(zeros.predict(exog, which="linear", re=each, new_levels=new_levels))
+        for each in (re, False)
+    ]
+    return np.asarray(both[0] - both[1], dtype=float)
 
 
 def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:

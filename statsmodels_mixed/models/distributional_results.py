@@ -273,7 +273,7 @@ class DistributionalResults:
         """Means at the conditional modes, shape (n,); codes are not predicted."""
         if self._ordered:
             raise OptionError("categories have no fitted mean: take predict().")
-        return mean(self._spec, self.estimates.conditional.eta, self.estimates.outer)
+        return mean(self._spec, self.estimates.conditional.eta, self.estimates.outer_at_modes)
 
     @property
     def resid(self) -> Array:
@@ -319,7 +319,7 @@ class DistributionalResults:
         """Probability of zeros besides those of the distribution by row, if there is one."""
         if self._spec.zeros != "inflation":
             return None
-        return np.asarray(expit(self.estimates.outer[:, ZEROS]))
+        return np.asarray(expit(self.estimates.outer_at_modes[:, ZEROS]))
 
     @property
     def without_zeros(self) -> bool:

@@ -83,6 +83,14 @@ def tidy(
     )
     mean = self._mean_part.tidy(effects="ran_pars", conf_int=True)
     mean = mean[mean["group"] != "Residual"]
+    parts = {block.name: block.part for block in self.model.layout.blocks}
+    part = mean["group"].map(parts)
+    mean = mean.assign(
+        component=part.map(lambda each: "zi" if each else "cond"),
+        group=[
+            name.removeprefix(f"{each}: ") for name, each in zip(mean["group"], part, strict=True)
+        ],
+    )
     table = pd.concat([fixed, mean.reindex(columns=fixed.columns)], ignore_index=True)
     return table if conf_int else table.drop(columns=["lower", "upper"])
 

@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from ..errors import OptionError
 from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
-from ..formula.terms import MixedFormula
+from ..formula.terms import MixedFormula, RandomTerm
 from ..frame.table import as_numbers
 from ..later import load
 from ..results.row_labels import find_clusters
@@ -235,6 +235,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             eval_env=eval_env,
             functions=functions,
             columns=columns,
+            other_random=model._other_random(),
             relationship=relationship,
             precision=precision,
             pedigree=pedigree,
@@ -245,6 +246,10 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
     def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
         """Return the columns that formulas other than that of the mean need."""
         return []
+
+    def _other_random(self) -> tuple[RandomTerm, ...]:
+        """Return the random effects of these formulas."""
+        return ()
 
     def _finish_formulas(self) -> None:
         """Read these formulas, which this kind of model has not."""

@@ -79,7 +79,7 @@ def _named_block(text: str, layout: Layout, frame: ModelFrame | None) -> int:
     if frame is not None:  # b:a, or a&b, for "a & b"
         factors = {each.strip() for each in regex.split("[&:]", text)}
         for i, part in enumerate(frame.random):
-            if set(part.factors) == factors:
+            if set(part.factors) == factors and not part.part:
                 return i
     raise _unknown(text, names)
 
@@ -95,7 +95,8 @@ def _take_terms(text: str, frame: ModelFrame, chosen: Chosen) -> None:
         raise OptionError(f"re={text!r} holds more than random-effects terms such as (1 | g).")
     shown = [str(term) for part in frame.random for term in part.terms]
     for term in formula.random:
-        same = [set(part.factors) == set(term.grouping.factors) for part in frame.random]
+        factors = set(term.grouping.factors)
+        same = [set(part.factors) == factors and not part.part for part in frame.random]
         if not any(same):
             raise _unknown(text, shown)
         i = same.index(True)

@@ -54,6 +54,8 @@ class BlockLayout:
         The option that relates the levels, or empty.
     members : Index, optional
         Of multiple membership, to which the columns belong.
+    part : str
+        The part of the model that the effects belong to, empty for the mean.
     """
 
     name: str
@@ -62,6 +64,7 @@ class BlockLayout:
     pattern: NDArray[np.bool_]
     related: str = ""
     members: pd.Index | None = None
+    part: str = ""
 
     @property
     def effects(self) -> tuple[str, ...]:
@@ -77,7 +80,15 @@ class BlockLayout:
     def of(cls, block: RandomBlock) -> BlockLayout:
         """Take what is kept from a block of a design."""
         related = "" if block.related is None else block.related.option
-        return cls(block.name, block.names, block.levels, block.pattern, related, block.members)
+        return cls(
+            block.name,
+            block.names,
+            block.levels,
+            block.pattern,
+            related,
+            block.members,
+            block.part,
+        )
 
 
 @dataclass(frozen=True)

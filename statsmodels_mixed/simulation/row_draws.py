@@ -6,7 +6,7 @@ distribution, which has no zeros of its own in a hurdle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,18 @@ class RowSimulator(Simulator):
     Parameters
     ----------
     outer : ndarray, shape (n, 4)
-        The parameters of the rows besides the mean.
+        The parameters of the rows besides the mean, without the random effects that are drawn.
     thresholds : ndarray, shape (categories - 1,), or None
         Of ordered categories, whose codes are drawn.
     """
 
     outer: Array
     thresholds: Array | None = None
+
+    def _response(self, rng: np.random.Generator, u: Array) -> Array:
+        zeros = self._with_effects(self.outer[:, ZEROS], u, True)[0]
+        outer = np.column_stack([self.outer[:, :ZEROS], zeros])
+        return replace(self, outer=outer).respond(rng, self._random_part(u)[0])
 
     def respond(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw the responses of all rows at their linear predictors, shape (n,)."""
@@ -97,11 +102,11 @@ def row_simulator(
             "weights multiply the likelihood of rows here; responses of such rows cannot be "
             "simulated."
         )
-    factors, offset = None, mean.eta
+    factors, offset, outer = None, mean.eta, estimates.outer_at_modes
     if re == "new":
         factors = factors_of(mean.theta, [block.pattern for block in design.blocks])
-        offset = mean.linear_predictor
-    return RowSimulator(design, factors, offset, 1.0, mean.spec, estimates.outer, thresholds)
+        offset, outer = mean.linear_predictor, estimates.outer
+    return RowSimulator(design, factors, offset, 1.0, mean.spec, outer, thresholds)
 
 
 def _draw_distribution(

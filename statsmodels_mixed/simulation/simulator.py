@@ -181,9 +181,12 @@ class Simulator:
             return out
         out = np.empty((count, n))
         for row in out:  # what a family draws is of no fixed length
-            eta = self._random_part(rng.standard_normal((1, q)))[0]
-            row[:] = self.respond(rng, eta)
+            row[:] = self._response(rng, rng.standard_normal((1, q)))
         return out
+
+    def _response(self, rng: np.random.Generator, u: Array) -> Array:
+        """Draw one response of all rows for spherical effects, shape (1, q)."""
+        return self.respond(rng, self._random_part(u)[0])
 
     def respond(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw the responses of all rows at their linear predictors, shape (n,)."""
@@ -192,7 +195,11 @@ class Simulator:
 
     def _random_part(self, u: Array) -> Array:
         """Return Z b + offset for spherical effects, shape (count, n) for (count, q)."""
-        total = np.broadcast_to(self.offset, (len(u), len(self.offset)))
+        return self._with_effects(self.offset, u, False)
+
+    def _with_effects(self, start: Array, u: Array, zeros: bool) -> Array:
+        """Return Z b of the effects on the mean, or on its zeros, added to a start, (count, n)."""
+        total = np.broadcast_to(start, (len(u), len(start)))
         if self.factors is None:
             return total
         total, at = total.copy(), 0
@@ -200,6 +207,8 @@ class Simulator:
             levels, k = len(block.levels), len(block.names)
             spherical = u[:, at : at + levels * k].reshape(-1, levels, k)
             at += levels * k
+            if bool(block.part) != zeros:
+                continue
             if block.related is not None:
                 spherical = block.related.correlate(spherical)
             for i in range(k):

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreGeneralized, row_derivatives
-from statsmodels_mixed.errors import DataError, FormulaError, OptionError
+from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
 from statsmodels_mixed.models.distributional_predict import parameters_of_rows
@@ -248,8 +248,6 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         model(dispersion="~ 1")
     with pytest.raises(OptionError, match="two models of zeros"):
         model(zero_inflation="~ 1", hurdle="~ 1")
-    with pytest.raises(FormulaError, match="has fixed effects only"):
-        model(zero_inflation="~ 1 + (1 | site)")
     with pytest.raises(
         DataError, match="zero_inflation='~ nothing': the data have no column 'nothing'"
     ):
