@@ -141,7 +141,7 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
         )
     )  # fmt: skip
     if len(begins) > 1 and effects > MANY:
-        values = [objective.solve(begin)[0] for begin in begins]
+        values = [objective.value(begin) for begin in begins]
         return [begins[int(np.nanargmin(values))]]
     return begins
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CoreError
 from .covariance import factors_of, theta_of
 from .covariance_model import CovarianceModel, factor
 from .crossprod import Crossproducts
@@ -141,6 +142,15 @@ class StructuredObjective:
         value, gradient = self.products.workspace.value_and_gradient(theta)
         return value + self.products.constant(self.reml), gradient, factors
 
+    def value(self, z: Array) -> float:
+        """Return the objective alone; NaN where there is none."""
+        _, sigma = self.split(z)
+        if not 0.0 < sigma < np.inf:
+            return np.nan
+        self.products.set_criterion(self.reml, sigma)
+        found = self.products.workspace.value(self.theta(z)[0])
+        return found + self.products.constant(self.reml)
+
     def value_and_gradient(self, z: Array) -> tuple[float, Array]:
         """Return the objective and its gradient."""
         value, by_theta, factors = self.solve(z)
@@ -167,15 +177,15 @@ class StructuredObjective:
         """Return value, gradient and approximate Hessian."""
         try:
             value, by_theta, factors = self.solve(z)
-        except (FloatingPointError, OverflowError, ValueError):  # beyond the range of doubles
-            value = np.nan
-        if np.isnan(value):
-            nothing = np.full((self.size, self.size), np.nan)
-            return np.inf, nothing[0] if self.size else np.empty(0), nothing
-        x, sigma = self.split(z)
-        G = gammas(by_theta, factors, self.model)
-        gradient = self._gradient(x, sigma, G)
-        return value, gradient, self._curvature(x, sigma, G, gradient)
+            if np.isfinite(value):
+                x, sigma = self.split(z)
+                G = gammas(by_theta, factors, self.model)
+                gradient = self._gradient(x, sigma, G)
+                return value, gradient, self._curvature(x, sigma, G, gradient)
+        except (FloatingPointError, OverflowError, ValueError, CoreError):
+            pass  # beyond the range of doubles
+        nothing = np.full((self.size, self.size), np.nan)
+        return np.inf, nothing[0] if self.size else np.empty(0), nothing
 
     def _curvature(self, x: Array, sigma: float, G: list[Array], gradient: Array) -> Array:
         workspace, m = self.products.workspace, self.model.size

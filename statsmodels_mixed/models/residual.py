@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
+from .._core import one_blas_thread
 from ..errors import OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.parse import variables
@@ -297,12 +298,13 @@ class ResidualCovarianceModel(ResidualLikelihood):
             read_clusters=partial(independent_clusters, self),
             reml=bool(reml),
         )
-        estimates = fit_residual(
-            self.problem,
-            reml=bool(reml),
-            start=None if start is None else as_numbers(start, "start="),
-            max_eval=max_eval,
-        )
+        with one_blas_thread():  # matrices are small, and several threads are slower
+            estimates = fit_residual(
+                self.problem,
+                reml=bool(reml),
+                start=None if start is None else as_numbers(start, "start="),
+                max_eval=max_eval,
+            )
         results = ResidualCovarianceResults(self, estimates, self.layout)
         if len(estimates.beta) < len(self.layout.columns):
             self.data.keep_columns(estimates.columns, self.kept_design().X)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import design_of_rows
-from ..structures import Structure, Unconstrained, make
+from ..structures import Structure, Unconstrained, Unstructured, make
 from .cells import Cells
 from .components import Batch, gather
 from .covariance import Part, ResponseCovariance, ends
@@ -20,6 +20,11 @@ from .likelihood import MarginalLikelihood
 __all__ = ["ResidualProblem", "covariance_model", "structured_terms"]
 
 Array = NDArray[np.float64]
+
+# Correlations to start from are drawn to zero by as many pairs of rows without any, and keep this
+# distance from a singular matrix.
+FEW_PAIRS = 2.0
+LEAST_EIGENVALUE = 0.1
 
 
 def structured_terms(block: RandomBlock) -> list[tuple[slice, Structure]]:
@@ -183,6 +188,11 @@ class ResidualProblem:
         for part in model.parts:
             if part.block < 0:
                 guess = sds[part.columns]
+                if isinstance(part.free.structure, Unstructured) and share == 1.0:
+                    own = self._correlations(r * np.exp(-log_scale), part.columns)
+                    T = np.linalg.cholesky(own * np.outer(guess, guess))
+                    every.append([part.free.x(T[part.free.structure.places(len(T))])])
+                    continue
             else:
                 size = self.design.blocks[part.block].column_sizes()[part.columns]
                 guess = np.sqrt(0.5 * np.mean(r**2)) / size / np.sqrt(len(size))
@@ -194,6 +204,26 @@ class ResidualProblem:
             x = np.concatenate([each[min(i, len(each) - 1)] for each in every] + [gamma])
             out.append(x)
         return out
+
+    def _correlations(self, r: Array, columns: slice) -> Array:
+        """Return correlations of residuals at some places by their products, well inside."""
+        places = self.model.places
+        products, pairs = np.zeros((2, places**2))
+        for batch in self.batches:
+            own, place = r[batch.rows], batch.place[batch.pattern]
+            at = (place[:, :, None] * places + place[:, None, :]).ravel()
+            together = batch.together[batch.pattern].ravel()
+            both = (own[:, :, None] * own[:, None, :]).ravel()
+            products += np.bincount(at, together * both, places**2)
+            pairs += np.bincount(at, together, places**2)
+        C = products.reshape(places, places)[columns, columns]
+        C = C / np.maximum(pairs.reshape(places, places)[columns, columns] + FEW_PAIRS, 1.0)
+        sds = np.sqrt(np.maximum(np.diag(C), np.finfo(float).tiny))
+        C = C / np.outer(sds, sds)
+        values, vectors = np.linalg.eigh(C)
+        C = (vectors * np.maximum(values, LEAST_EIGENVALUE)) @ vectors.T
+        sds = np.sqrt(np.diag(C))
+        return np.asarray(C / np.outer(sds, sds))
 
 
 def _first_gamma(U: Array, r: Array) -> Array:

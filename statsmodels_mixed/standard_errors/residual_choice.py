@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core import one_blas_thread
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
@@ -119,8 +120,16 @@ def refer_residual(
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if design is None:
         raise DataError("the data of this result were removed; keep them to ask for this.")
+    with one_blas_thread():  # matrices are small, and several threads are slower
+        return _refer_to_design(choice, estimates, design)
+
+
+def _refer_to_design(
+    choice: ResidualChoice, estimates: ResidualEstimates, design: Design
+) -> Reference:
     if choice.clusters is not None:
         return _robust(choice, estimates, design)
+    tests: ContrastTests
     if choice.dof == "between-within":
         X = design.X[:, estimates.columns]
         tests = between_within(
