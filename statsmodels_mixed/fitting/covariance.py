@@ -183,7 +183,7 @@ def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:
     tolerance : float
         Smallest singular value of T that counts as positive.
     """
-    return any(_is_deficient(T, tolerance) for T in factors)
+    return any([_is_deficient(T, tolerance) for T in factors])
 
 
 def _is_deficient(T: Array, tolerance: float) -> bool:

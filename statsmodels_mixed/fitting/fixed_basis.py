@@ -104,7 +104,7 @@ class FixedBasis:
         R, exponents = self._ordinary_factor
         with one_blas_thread():  # OpenBLAS starts its threads for a triangle of any size
             beta: Array = lapack.dtrtrs(R, gamma)[0]
-        if not exponents.any():
+        if exponents is None:
             return beta
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.ldexp(beta, -exponents))
@@ -117,7 +117,7 @@ class FixedBasis:
         if not len(inverse):
             return inverse
         full, exponents = self._ordinary_covariance(inverse)
-        if not exponents.any():
+        if exponents is None:
             return full
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.ldexp(full, -exponents[:, None] - exponents))
@@ -127,22 +127,25 @@ class FixedBasis:
         if not len(inverse):
             return np.empty(0)
         full, exponents = self._ordinary_covariance(inverse)
+        errors: Array = np.sqrt(full.diagonal())
+        if exponents is None:
+            return errors
         with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(np.sqrt(np.diag(full)), -exponents)
+            return np.ldexp(errors, -exponents)
 
     @cached_property
     def is_ordinary(self) -> bool:
         """Whether all columns are of ordinary size, so that nothing here can overflow."""
-        return not self._ordinary_factor[1].any()
+        return self._ordinary_factor[1] is None
 
     @cached_property
-    def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc]]:
-        """Return R 2^-e and e, by column, with columns of ordinary size."""
+    def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc] | None]:
+        """Return R 2^-e and e, by column, with columns of ordinary size; None for e = 0."""
         exponents = binary_exponents(self.R)
-        return (np.ldexp(self.R, -exponents) if exponents.any() else self.R), exponents
+        return (np.ldexp(self.R, -exponents), exponents) if exponents.any() else (self.R, None)
 
-    def _ordinary_covariance(self, inverse: Array) -> tuple[Array, NDArray[np.intc]]:
-        """Return C and e such that C_ij / 2^(e_i + e_j) is the covariance."""
+    def _ordinary_covariance(self, inverse: Array) -> tuple[Array, NDArray[np.intc] | None]:
+        """Return C and e such that C_ij / 2^(e_i + e_j) is the covariance; None for e = 0."""
         R, exponents = self._ordinary_factor
         with one_blas_thread():
             half = lapack.dtrtrs(R, inverse)[0]
@@ -157,7 +160,7 @@ def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
         return None
     if len(lengths) == 1:
         return _unit_column(X / lengths, float(lengths[0]))
-    R = np.diag(lengths)
+    R: Array | None = None
     Qt = (X / lengths).T  # F order (p, n), so that BLAS sees no copies
     for _ in range(2):
         gram = blas.dsyrk(1.0, Qt)
@@ -165,7 +168,8 @@ def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
         if info or factor.diagonal().min() < WELL_CONDITIONED:
             return None
         Qt = blas.dtrsm(1.0, factor, Qt, trans_a=1, overwrite_b=1)
-        R = factor @ R
+        R = factor * lengths if R is None else factor @ R
+    assert R is not None
     return np.ascontiguousarray(Qt.T), R
 
 
@@ -260,9 +264,9 @@ def residual_response(
     gamma = np.zeros(basis.Q.shape[1])
     residual = y
     for _ in range(2):
-        part = basis.Q.T @ (residual if weights is None else residual * weights)
+        part = basis.Q.T.dot(residual if weights is None else residual * weights)
         gamma += part
-        residual = residual - basis.Q @ part
+        residual = residual - basis.Q.dot(part)
     scale = root_mean_square(residual, weights)
     if not scale > REPRODUCED * root_mean_square(y, weights):
         raise DataError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._core import family_rows
 from ..frame.design import Design
+from ..frame.table import surely_finite
 from .families import FamilySpec, family_object
 
 __all__ = [
@@ -63,17 +64,19 @@ def glm_coefficients(
             if weights is not None:
                 working = working * weights
             target = eta - shift + (y - mu) * slope
-            usable = np.isfinite(working) & np.isfinite(target) & (working > 0)
-            weighted = Q * np.where(usable, working, 0.0)[:, None]
+            if not (working.min() > 0 and surely_finite(working) and surely_finite(target)):
+                usable = np.isfinite(working) & np.isfinite(target) & (working > 0)
+                working, target = (np.where(usable, each, 0.0) for each in (working, target))
+            weighted = Q * working[:, None]
             normal: Array = weighted.T @ Q
-            normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12  # separated data lose rank
-            right = weighted.T @ np.where(usable, target, 0.0)
+            normal.flat[:: len(normal) + 1] *= 1.0 + 1e-12  # separated data lose rank
+            right = weighted.T @ target
             try:
                 step: Array = np.asarray(np.linalg.solve(normal, right))
             except np.linalg.LinAlgError:
                 # Steps that were too long have led to means at which no row is informative.
                 return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
-            change = float(np.max(np.abs(step - gamma)) / (1.0 + np.max(np.abs(step))))
+            change = float(np.abs(step - gamma).max() / (1.0 + np.abs(step).max()))
             gamma = step
             eta = Q @ gamma + shift
             mu = link.inverse(eta)

@@ -39,6 +39,9 @@ _MESSAGES = {
 }
 
 
+# A union is slow to make, and options are checked in each fit.
+_NUMBER = (int, float, np.number)
+
 # A run that ended so was not done, however close it may have come.
 _UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "STALLED", "FAILURE")
 
@@ -209,16 +212,14 @@ def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
     -------
     bool or ndarray of bool
     """
-    flat = FLAT_CURVATURE * (1.0 + np.abs(value))
+    flat = FLAT_CURVATURE * (1.0 + abs(value))
     return (decrement <= CONVERGED_DECREMENT) & (min_eigenvalue >= -flat)
 
 
 def _check_options(options: FitOptions) -> None:
     for name in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time"):
         value = getattr(options, name)
-        if not isinstance(value, int | float | np.number) or (
-            name == "max_eval" and float(value) % 1 != 0
-        ):
+        if not isinstance(value, _NUMBER) or (name == "max_eval" and float(value) % 1 != 0):
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
         if not 0 <= value < np.inf:
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")

@@ -109,14 +109,18 @@ class LinearMixedModelResults(Methods):
     @property
     def _lost_variances(self) -> NDArray[np.bool_]:
         """Which coefficients have a variance beyond the range of doubles, shape (rank,)."""
-        variances = np.diag(self.reference.tests.covariance)
+        variances = self.reference.tests.covariance.diagonal()
         return np.isinf(variances) | (variances < SMALLEST_VARIANCE) & (self.estimates.sigma > 0)
 
     @property
     def bse(self) -> Array:
         """Standard errors of the coefficients, shape (rank,)."""
+        variances = self.reference.tests.covariance.diagonal()
+        ordinary = (variances >= SMALLEST_VARIANCE) & (variances < np.inf)
+        if self.undetermined is None and ordinary.all():
+            return np.asarray(np.sqrt(variances))
         with np.errstate(invalid="ignore"):  # robust variances may be negative by rounding
-            errors: Array = np.sqrt(np.diag(self.reference.tests.covariance))
+            errors: Array = np.sqrt(variances)
         lost = self._lost_variances
         if lost.any() and self.reference.errors == MODEL_BASED:
             errors[lost] = (self.estimates.sigma * self.estimates.errors_unscaled)[lost]

@@ -20,6 +20,8 @@ def log_fit(result: MixedModelResults) -> None:
 
     Called by `MixedModel._finish`, which `fit` calls.
     """
+    if not LOGGER.isEnabledFor(logging.INFO):
+        return
     report = result.report
     LOGGER.info(
         "%s; %s: %s %.6f after %d evaluations by %s (%s)",
