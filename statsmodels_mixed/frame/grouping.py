@@ -48,6 +48,8 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
             whole = values.astype(np.int64, copy=False)
             codes, offsets = _rank_small(whole - low if low else whole, high - low + 1)
             return codes, pd.Index((offsets + low).astype(values.dtype))
+    if isinstance(values, pd.arrays.NumpyExtensionArray):
+        values = values.to_numpy()  # pandas 2.2 takes it for a list
     try:
         codes, uniques = pd.factorize(values, sort=False)
         levels = pd.Index(uniques)

@@ -77,6 +77,7 @@ class KrigedPlaces:
             return out, rest
         positions = self.places.positions_of(rows)[~seen]
         distinct, inverse = np.unique(positions, axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1)  # NumPy 2.0 has a column
         try:
             joined = self.structure.at(np.concatenate([self.structure.positions, distinct]))
         except OptionError as error:

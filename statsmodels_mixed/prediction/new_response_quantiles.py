@@ -70,6 +70,7 @@ def predictive_quantiles(
     if not usable.any():
         return out
     cases, which = np.unique(stacked[usable], axis=0, return_inverse=True)
+    which = which.reshape(-1)  # NumPy 2.0 has a column
     # The step must resolve the family's spread over the range of eta, by the delta method.
     x = np.array([-3.0, 0.0, 3.0])
     narrow = _relative_spread(spec, dispersion, cases, x).max(axis=1)

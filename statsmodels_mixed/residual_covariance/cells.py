@@ -209,6 +209,7 @@ def _places(
             axis=0,
             return_inverse=True,
         )
+        local = local.reshape(-1)  # NumPy 2.0 has a column
         labels = tuple(", ".join(f"{x:g}" for x in row) for row in found)
         positions = whole_steps(found[:, 0]) if structure.needs == "steps" else found
     else:
