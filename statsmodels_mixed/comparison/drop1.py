@@ -80,7 +80,12 @@ def drop1(result: Any) -> pd.DataFrame:
         if not fewer:
             continue
         names = tuple(f"column {i}" for i in range(combinations.shape[1]))
-        reduced = replace(design, X=np.ascontiguousarray(X @ combinations), x_names=names)
+        own = np.isin(estimates.columns, np.arange(len(design.x_names))[term.columns])
+        # Columns as they are, where they span the other terms, keep digits of a response far
+        # from zero.
+        whole = combinations.shape[1] == np.count_nonzero(~own)
+        columns = X[:, ~own] if whole else X @ combinations
+        reduced = replace(design, X=np.ascontiguousarray(columns), x_names=names)
         objective = _objective(reduced, design, estimates, term.name)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         row = _row(term.name, objective, result.dof - fewer)

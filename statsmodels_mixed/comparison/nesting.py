@@ -8,9 +8,12 @@ tr(Z E_e Z' Z E_f Z') need sums over pairs of levels only.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import TermCoordinates
 from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.inner_products import inner_products, with_residual
@@ -75,6 +78,7 @@ def zero_covariances(
         map(_same_block, restricted.blocks, full.blocks)
     ):
         return ()
+    restricted, full = _apart(restricted), _apart(full)
     own, theirs = (elements_of([b.pattern for b in d.blocks]) for d in (restricted, full))
     gram = inner_products(full, full)
     cross = inner_products(restricted, full)
@@ -103,6 +107,13 @@ def zero_covariances(
                 rows = _rows_of_level(block, full.weights) - (len(block.names) - lacking)
             cones.append(Cone(lacking, max(rows, lacking * (1.0 + COVARIANCE))))
     return tuple(cones)
+
+
+def _apart(design: Design) -> Design:
+    """Return a design with the columns of its random effects far from dependent."""
+    columns = TermCoordinates(design.blocks, design.weights).z
+    blocks = (replace(block, z=z) for block, z in zip(design.blocks, columns, strict=True))
+    return replace(design, blocks=tuple(blocks))
 
 
 def _rows_of_level(block: RandomBlock, weights: Array | None) -> float:

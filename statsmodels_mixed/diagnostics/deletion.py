@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from .._core import LARGE_TAIL, blas_threads
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
+from ..fitting.fixed_basis import FixedBasis
 from ..fitting.refits import Refit
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
@@ -48,6 +49,11 @@ class Deletions:
         sigma, or the dispersion of a generalized model.
     objective : ndarray, shape (m,)
     converged : ndarray of bool, shape (m,)
+    change : ndarray, shape (m, rank)
+        Coefficients from all rows less `beta`, on an orthonormal basis of X.
+    inner : ndarray, shape (m, rank, rank)
+        `covariance` on that basis, over the scale of that of all rows.
+    basis : FixedBasis
     """
 
     beta: Array
@@ -57,6 +63,9 @@ class Deletions:
     scale: Array
     objective: Array
     converged: NDArray[np.bool_]
+    change: Array
+    inner: Array
+    basis: FixedBasis
 
 
 def fits_without(
@@ -94,23 +103,34 @@ def fits_without(
     theta = np.full((count, len(components.theta_names)), np.nan)
     scale, objective = np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
+    change, inner = beta.copy(), covariance.copy()
+    basis = deleter.refits.basis
+    unit = 1.0 if estimates.on_basis is None else estimates.on_basis.scale
     tail = deleter.refits.tail_size
     large = tail >= LARGE_TAIL
     with blas_threads(tail):
         for m, fit in _fit_all(deleter, cases, possible, 1 if large else _threads(design), note):
             beta[m], covariance[m], theta[m] = fit.beta, fit.covariance, fit.theta
             scale[m], objective[m], converged[m] = fit.scale, fit.objective, fit.converged
+            if fit.gamma is None or fit.inner is None:
+                change[m] = basis.R @ (estimates.beta - fit.beta)
+                inner[m] = basis.R @ (fit.covariance / unit) @ basis.R.T
+            else:
+                change[m], inner[m] = deleter.refits.full - fit.gamma, fit.inner
+    fits = Deletions(
+        beta, covariance, theta, theta[:, :0], scale, objective, converged, change, inner, basis
+    )
     if components.natural:
-        return Deletions(beta, covariance, theta, theta[:, :0], scale, objective, converged)
+        return fits
     lost = _lost_effects(design, cases)
-    theta = components.rectify(theta)
+    theta[:] = components.rectify(theta)
     sd = components.deviations(theta, scale if estimates.scale_name == "sigma" else 1.0)
     at = np.array([t for t, _ in components.sd_at])
     block_of = [t for t, _, _ in components.theta_at]
     for t in range(len(design.blocks)):
         theta[np.ix_(lost[:, at == t].any(axis=1), np.equal(block_of, t))] = np.nan
     sd[lost] = np.nan
-    return Deletions(beta, covariance, theta, sd, scale, objective, converged)
+    return replace(fits, sd=sd)
 
 
 def _threads(design: Design) -> int:

@@ -77,7 +77,7 @@ def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: Refit) -> Refit:
         return fit
     beta, covariance = fit.beta.copy(), fit.covariance.copy()
     beta[lost] = covariance[lost] = covariance[:, lost] = np.nan
-    return replace(fit, beta=beta, covariance=covariance)
+    return replace(fit, beta=beta, covariance=covariance, gamma=None, inner=None)
 
 
 def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Refit:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
+from ..fitting.fixed_basis import OnBasis
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
@@ -61,6 +62,11 @@ class Influence(Shown):
         Estimable coefficients of the fit to all rows.
     full_covariance : DataFrame, shape (rank, rank)
         Their covariance, given the covariance parameters, for any `cov_type` of the fit.
+    difference : ndarray, shape (m, rank)
+        Estimable coefficients from all rows less those without the case.
+    on_basis : tuple of ndarray, shapes (m, rank), (m, rank, rank) and (rank, rank)
+        `difference`, `covariance` and `full_covariance` on an orthonormal basis of X, in which
+        they have all digits, in units of the scale of the last.
 
     Examples
     --------
@@ -82,6 +88,8 @@ class Influence(Shown):
     rows_deleted: pd.Series
     full_params: pd.Series
     full_covariance: pd.DataFrame
+    difference: Array
+    on_basis: tuple[Array, Array, Array]
 
     def __repr__(self) -> str:
         failed = int((~self.converged).sum())
@@ -97,13 +105,6 @@ class Influence(Shown):
     def plot(self) -> InfluencePlots:
         """Plots: `plot()` and `plot.cooks_distance()`, `plot.dfbetas()`."""
         return InfluencePlots(self)
-
-    @property
-    def _difference(self) -> Array:
-        """Estimates from all rows less those without the case, shape (m, rank)."""
-        names = self.full_params.index
-        without = self.params[names].to_numpy()
-        return np.asarray(self.full_params.to_numpy() - without)
 
     def _table(self, values: Array) -> pd.DataFrame:
         """Label values of the estimable coefficients, adding NaN for the other columns."""
@@ -136,7 +137,7 @@ class Influence(Shown):
         S308     -0.424  0.665
         S309     -2.726 -0.483
         """
-        return self._table(self._difference)
+        return self._table(self.difference)
 
     def dfbetas(self) -> pd.DataFrame:
         """Return `dfbeta` over the standard errors without the case.
@@ -186,8 +187,7 @@ class Influence(Shown):
         >>> fit.influence("subj").cooks_distance().nlargest(2).round(2).to_dict()
         {'S335': 0.53, 'S308': 0.39}
         """
-        d = self._difference
-        V = self.full_covariance.to_numpy()
+        d, _, V = self.on_basis
         errors = np.sqrt(np.diag(V))
         if not np.all(errors > 0):  # below the smallest number: in other units they are not
             return self._by_case(np.full(len(d), np.nan), "cooks_distance")
@@ -217,8 +217,8 @@ class Influence(Shown):
         {'S308': 0.936, 'S309': 0.851}
         """
         with np.errstate(all="ignore"):  # NaN where there is no fit, zero beyond the range
-            full = np.linalg.slogdet(self.full_covariance.to_numpy())[1]
-            ratios = np.exp(np.linalg.slogdet(self.covariance)[1] - full)
+            _, covariance, V = self.on_basis
+            ratios = np.exp(np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(V)[1])
         return self._by_case(ratios, "covratio")
 
     def covtrace(self) -> pd.Series:
@@ -242,8 +242,8 @@ class Influence(Shown):
         >>> fit.influence("subj").covtrace().head(2).round(3).to_dict()
         {'S308': 0.061, 'S309': 0.133}
         """
-        V = self.full_covariance.to_numpy()
-        traces = np.trace(np.linalg.solve(V, self.covariance), axis1=1, axis2=2)
+        _, covariance, V = self.on_basis
+        traces = np.trace(np.linalg.solve(V, covariance), axis1=1, axis2=2)
         return self._by_case(np.abs(traces - len(V)), "covtrace")
 
     def summary_frame(self) -> pd.DataFrame:
@@ -332,9 +332,16 @@ def influence(
         fits = fits_without(design, estimates, cases, components, shown.update)
     lost = not_identified(result, spread=False)
     covariance, full = fits.covariance, estimates.cov_conditional
+    known = estimates.on_basis
+    if known is None:
+        known = OnBasis(fits.basis.inverse, fits.basis.R @ full @ fits.basis.R.T)
+    on_basis = fits.change / np.sqrt(known.scale), fits.inner, known.matrix
     if result.undetermined is not None:
         changes = result.undetermined.covariances(np.eye(len(full)))
         covariance, full = (np.where(changes, np.nan, each) for each in (covariance, full))
+        if changes.any():
+            lacking = np.full_like(fits.inner, np.nan), np.full_like(full, np.nan)
+            on_basis = fits.change, *lacking
 
     def table(values: Array, kind: str, names: Sequence[str]) -> pd.DataFrame:
         values = np.where([(kind, name) in lost for name in names], np.nan, values)
@@ -358,4 +365,6 @@ def influence(
         rows_deleted=pd.Series([len(rows) for rows in cases], labels, name="rows_deleted"),
         full_params=pd.Series(estimates.beta, names),
         full_covariance=pd.DataFrame(full, names, names),
+        difference=fits.change @ fits.basis.inverse.T,
+        on_basis=on_basis,
     )

@@ -154,7 +154,7 @@ def form_crossproducts(design: Design, structure: SharedStructure | None = None)
         )
     y = design.y if design.offset is None else design.y - design.offset
     nobs = None if design.reduced is None else n
-    gamma, residual, scale = residual_response(y, basis, design.weights, nobs)
+    gamma, residual, scale = residual_response(y, design.X, basis, design.weights, nobs)
     workspace = CoreWorkspace(structure.core, residual, design.weights, nobs)
     return Crossproducts(workspace, basis, gamma, scale, design.log_weights, rounding(design))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .estimates_protocol import Estimates
 from .families import FamilySpec
+from .fixed_basis import OnBasis
 from .identification import ALL_IDENTIFIED, Identification
 from .optimize import FitReport
 from .structured_fit import StructuredFit
@@ -113,6 +114,8 @@ class LinearEstimates:
         The parameters of covariance structures, of which theta is then a function.
     monte_carlo : MonteCarlo or None
         Errors of an iterative fit.
+    unscaled_on_basis : OnBasis or None
+        `cov_unscaled` on an orthonormal basis of X.
     """
 
     reml: bool
@@ -137,6 +140,7 @@ class LinearEstimates:
     identification: Identification = ALL_IDENTIFIED
     structured: StructuredFit | None = None
     monte_carlo: MonteCarlo | None = None
+    unscaled_on_basis: OnBasis | None = None
 
     @property
     def start(self) -> Array:
@@ -153,6 +157,12 @@ class LinearEstimates:
         """Covariance of `beta` given the covariance parameters, shape (rank, rank)."""
         with np.errstate(over="ignore", under="ignore"):
             return self.sigma**2 * self.cov_unscaled
+
+    @property
+    def on_basis(self) -> OnBasis | None:
+        """The same on an orthonormal basis of X."""
+        known = self.unscaled_on_basis
+        return None if known is None else replace(known, scale=self.sigma**2)
 
     # See `Estimates`.
 
@@ -254,6 +264,8 @@ class GeneralizedEstimates:
         The parameters of covariance structures, of which theta is then a function.
     monte_carlo : MonteCarlo or None
         Errors of an iterative fit.
+    on_basis : OnBasis or None
+        `cov_conditional` on an orthonormal basis of X.
     """
 
     spec: FamilySpec
@@ -281,6 +293,7 @@ class GeneralizedEstimates:
     identification: Identification = ALL_IDENTIFIED
     structured: StructuredFit | None = None
     monte_carlo: MonteCarlo | None = None
+    on_basis: OnBasis | None = None
 
     @property
     def n_covariance(self) -> int:

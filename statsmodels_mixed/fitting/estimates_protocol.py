@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import FamilySpec
+from .fixed_basis import OnBasis
 from .identification import Identification
 from .optimize import FitReport
 from .structured_fit import StructuredFit
@@ -43,6 +44,10 @@ class Estimates(Protocol):
     @property
     def cov_conditional(self) -> Array:
         """Covariance of `beta` given the other parameters, shape (rank, rank)."""
+
+    @property
+    def on_basis(self) -> OnBasis | None:
+        """The same on an orthonormal basis of X."""
 
     @property
     def objective(self) -> float:

@@ -18,7 +18,7 @@ from scipy.linalg import blas, lapack
 from .._core import one_blas_thread
 from ..errors import DataError
 
-__all__ = ["FixedBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
+__all__ = ["FixedBasis", "OnBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ ORDINARY = 300
 SAFE_SQUARES = (2.0**-500, 2.0**500)
 # The response is reproduced when less than this share of its root mean square is left.
 REPRODUCED = 1e-14
+# Of a residual that is a smaller share of the response rounding errors are worth to be taken off.
+SMALL = 1e-5
 
 
 def binary_exponents(values: Array) -> NDArray[np.intc]:
@@ -66,6 +68,27 @@ def _unit(values: Array, squares: float) -> float:
     if low < squares < high:
         return 1.0
     return 2.0 ** int(binary_exponents(values[:, None])[0])
+
+
+@dataclass(frozen=True, eq=False)
+class OnBasis:
+    """A covariance of coefficients by that of the coefficients on an orthonormal basis of X.
+
+    Where columns of X are far from zero or nearly dependent the covariance of the coefficients
+    has numbers so large that little is left of their differences; these have all digits.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (rank, rank)
+        R^-1, where X = Q R.
+    matrix : ndarray, shape (rank, rank)
+        Covariance of the coefficients on Q, over `scale`.
+    scale : float
+    """
+
+    inverse: Array
+    matrix: Array
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -233,7 +256,7 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
 
 
 def residual_response(
-    y: Array, basis: FixedBasis, weights: Array | None, nobs: int | None = None
+    y: Array, X: Array, basis: FixedBasis, weights: Array | None, nobs: int | None = None
 ) -> tuple[Array, Array, float]:
     """Split y = Q gamma + scale * residual.
 
@@ -241,6 +264,8 @@ def residual_response(
     ----------
     y : ndarray, shape (n,)
         Response less offset.
+    X : ndarray, shape (n, p)
+        The columns that the basis is of.
     basis : FixedBasis
     weights : ndarray, shape (n,), or None
     nobs : int, optional
@@ -268,6 +293,9 @@ def residual_response(
         gamma += part
         residual = residual - basis.Q.dot(part)
     scale = root_mean_square(residual, weights)
+    if scale < SMALL * root_mean_square(y, weights) and basis.is_ordinary:
+        gamma, residual = _refined(y, X, basis, weights, gamma)
+        scale = root_mean_square(residual, weights)
     if not scale > REPRODUCED * root_mean_square(y, weights):
         raise DataError(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
@@ -276,6 +304,26 @@ def residual_response(
     if nobs is not None:
         scale *= math.sqrt(len(y) / nobs)
     return gamma * unit, residual / scale, scale * unit
+
+
+def _refined(
+    y: Array, X: Array, basis: FixedBasis, weights: Array | None, gamma: Array
+) -> tuple[Array, Array]:
+    """Return coefficients and residual of a response that is far from zero.
+
+    Rounding errors of y - Q gamma are those of y. Fitted values of the columns themselves, summed
+    with more digits where the machine has them, leave the residual with its own.
+    """
+    beta = basis.coefficients(gamma)
+    left = y.astype(np.longdouble)
+    for j, column in enumerate(basis.columns):
+        left -= X[:, column] * np.longdouble(beta[j])
+    gamma, residual = basis.R @ beta, left.astype(float)
+    for _ in range(2):
+        part = basis.Q.T @ (residual if weights is None else residual * weights)
+        gamma = gamma + part
+        residual = residual - basis.Q @ part
+    return gamma, residual
 
 
 def root_mean_square(values: Array, weights: Array | None) -> float:

@@ -33,7 +33,7 @@ def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:
     """
     y = design.y if design.offset is None else design.y - design.offset
     basis = orthonormal_basis(design.X, design.weights)
-    _, _, scale = residual_response(y, basis, design.weights)
+    _, _, scale = residual_response(y, design.X, basis, design.weights)
     n, rank = basis.Q.shape
     dof, squares = (n - rank if reml else n), n * scale**2
     variance = squares / dof if sigma is None else sigma**2

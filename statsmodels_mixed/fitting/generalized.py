@@ -24,6 +24,7 @@ from .crossprod import SharedStructure
 from .edge_of_range import refuse_merging_modes, refuse_unreachable, with_means_at_the_edge
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
+from .fixed_basis import OnBasis
 from .fresh_evaluation import checked_afresh
 from .generalized_optimum import best_optimum
 from .generalized_start import default_start
@@ -304,6 +305,7 @@ def _estimates(
         columns=basis.columns,
         beta=basis.coefficients(solution.beta),
         cov_conditional=basis.covariance(solution.xvx_inverse),
+        on_basis=OnBasis(basis.inverse, solution.xvx_inverse),
         dispersion=solution.dispersion,
         objective=report.objective,
         deviance=np.nan if spec.own else report.objective + 2.0 * solution.saturated,

@@ -13,6 +13,7 @@ from ..frame.row_groups import design_of_rows
 from .approximation import join_parameters, leverage, prepare_at, solve_at
 from .covariance import theta_of
 from .estimates import GeneralizedEstimates
+from .fixed_basis import OnBasis
 from .fixed_effects_only import generalized_objective
 from .generalized import conditional_variances, fit_generalized
 from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
@@ -129,6 +130,7 @@ class GeneralizedProblem:
             theta=theta,
             factors=factors,
             cov_conditional=problem.basis.covariance(solved.xvx_inverse),
+            on_basis=OnBasis(problem.basis.inverse, solved.xvx_inverse),
             dispersion=dispersion,
             u=by_term(solved.u),
             b=by_term(solved.b),

@@ -123,6 +123,11 @@ class GeneralizedRefits:
 
     # Fewer rows.
 
+    @property
+    def full(self) -> Array:
+        """Coefficients on the basis of the fit to all rows."""
+        return np.asarray(self.basis.R @ self._estimates.beta)
+
     def for_thread(self) -> Self:
         """Return this: every fit has a handle of its own."""
         return self
@@ -147,6 +152,8 @@ class GeneralizedRefits:
             raw.dispersion,
             run.value,
             bool(settled(run.value, run.decrement, run.min_eigenvalue)),
+            raw.beta,
+            raw.xvx_inverse,
         )
 
 

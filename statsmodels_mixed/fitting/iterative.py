@@ -19,6 +19,7 @@ from ..errors import OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .estimates import LinearEstimates, MonteCarlo
+from .fixed_basis import OnBasis
 from .level_products import LevelPattern, LevelProducts
 from .optimize import FitReport
 from .predictors import predictors
@@ -222,6 +223,7 @@ def _estimates(
         beta=beta,
         cov_unscaled=covariance,
         errors_unscaled=np.sqrt(np.diag(covariance)),
+        unscaled_on_basis=OnBasis(basis.inverse, point.inverse),
         sigma=estimated if sigma is None else sigma,
         sigma_fixed=sigma is not None,
         pwrss=point.r2 * scale**2,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
+from .apart import columns_apart
 from .covariance import theta_of
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
@@ -104,7 +105,11 @@ class LinearProblem:
 
     def mixed_model_equations(self) -> Henderson:
         """Solve the mixed-model equations at the estimates."""
-        estimates, products = self.estimates, self._products
+        design, estimates, coordinates = columns_apart(self.design, self.estimates)
+        products = self._products
+        if design is not self.design:
+            products = form_crossproducts(design)
+            products.set_criterion(estimates.reml, self._sigma)
         require_digits(
             estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
         )
@@ -117,6 +122,7 @@ class LinearProblem:
             estimates.factors,
             estimates.dispersion,
             workspace.level_covariances,
+            coordinates.C,
         )
 
     def solved_at(self, covariances: Sequence[Array], dispersion: float) -> LinearEstimates:
@@ -135,6 +141,7 @@ class LinearProblem:
             beta=solution.beta,
             cov_unscaled=solution.cov_unscaled,
             errors_unscaled=solution.errors_unscaled,
+            unscaled_on_basis=solution.unscaled_on_basis,
             sigma=sigma,
             u=solution.u,
             b=solution.b,

@@ -99,6 +99,13 @@ class LinearRefits:
     # Fewer rows.
 
     @cached_property
+    def full(self) -> Array:
+        """Coefficients on the basis of the fit to all rows, less those of least squares."""
+        workspace = self._workspace(self._residual, self._design.weights)
+        workspace.value_and_gradient(self._estimates.theta)
+        return np.asarray(self._products.y_scale * workspace.solution().beta)
+
+    @cached_property
     def _weights(self) -> Array:
         weights = self._design.weights
         return np.ones(self.core.n) if weights is None else weights
@@ -108,7 +115,7 @@ class LinearRefits:
         """The response less its regression on X, of unit variance."""
         design = self._design
         y = design.y if design.offset is None else design.y - design.offset
-        return residual_response(y, self.basis, design.weights)[1]
+        return residual_response(y, design.X, self.basis, design.weights)[1]
 
     @cached_property
     def _reweighted(self) -> CoreWorkspace:
@@ -135,13 +142,16 @@ class LinearRefits:
         sigma = estimates.sigma
         if not estimates.sigma_fixed:
             sigma = products.y_scale * float(np.sqrt(raw.pwrss / raw.dof))
+        gamma = products.y_scale * (shift + raw.beta)
         return Refit(
-            basis.coefficients(products.gamma + products.y_scale * (shift + raw.beta)),
+            basis.coefficients(products.gamma + gamma),
             sigma**2 * basis.covariance(raw.xvx_inverse),
             report.end,
             sigma,
             report.objective + self._constant_without(rows, raw.dof),
             report.converged and sigma > products.rounding,
+            gamma,
+            (sigma / estimates.sigma) ** 2 * raw.xvx_inverse,
         )
 
     def _without_rows(self, rows: RowNumbers) -> Array:

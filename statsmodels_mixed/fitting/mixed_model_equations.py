@@ -48,6 +48,8 @@ class Henderson:
     covariances : callable
         From levels (m, blocks) of int32, -1 for none, to the joint covariances over `scale`
         of their random effects, (m, K, K).
+    changes : sequence of ndarray, shape (k, k), or None
+        For each block C of the columns z C that the pieces refer to.
     """
 
     R: Array
@@ -56,6 +58,7 @@ class Henderson:
     factors: tuple[Array, ...]
     scale: float
     covariances: Callable[[Levels], Array]
+    changes: Sequence[Array | None] = ()
 
     def variances(self, X: Array, z: Sequence[Array], refs: Sequence[Levels]) -> Array:
         """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows.
@@ -74,6 +77,8 @@ class Henderson:
         -------
         ndarray, shape (m,)
         """
+        if self.changes:
+            z = [part if C is None else part @ C for part, C in zip(z, self.changes, strict=True)]
         joined = np.hstack(z)
         rank, widths = len(self.M), [part.shape[1] for part in z]
         K = joined.shape[1]

@@ -15,6 +15,7 @@ from .._core import CoreWorkspace
 from ..frame.design import Design
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
+from .fixed_basis import OnBasis
 
 __all__ = [
     "PLSSolution",
@@ -42,6 +43,8 @@ class PLSSolution(NamedTuple):
         (X'V^-1 X)^-1.
     errors_unscaled : ndarray, shape (rank,)
         Square roots of its diagonal, even where that is beyond the range of doubles.
+    unscaled_on_basis : OnBasis
+        `cov_unscaled` on an orthonormal basis of X.
     sigma : float
         Square root of pwrss / dof.
     u, b : tuple of ndarray, shape (l, k)
@@ -56,6 +59,7 @@ class PLSSolution(NamedTuple):
     beta: Array
     cov_unscaled: Array
     errors_unscaled: Array
+    unscaled_on_basis: OnBasis
     sigma: float
     u: tuple[Array, ...]
     b: tuple[Array, ...]
@@ -84,6 +88,7 @@ def solve(products: Crossproducts) -> PLSSolution:
         errors_unscaled=(
             np.sqrt(covariance.diagonal()) if with_range else basis.standard_errors(raw.xvx_inverse)
         ),
+        unscaled_on_basis=OnBasis(basis.inverse, raw.xvx_inverse),
         sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
         u=by_term(raw.u * scale),
         b=by_term(raw.b * scale),

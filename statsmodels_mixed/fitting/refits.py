@@ -78,6 +78,10 @@ class Refit:
         sigma, or the dispersion of a generalized model.
     objective : float
     converged : bool
+    gamma : ndarray, shape (rank,), or None
+        Coefficients on the basis of the `Refits`, to be compared with `full` of these.
+    inner : ndarray, shape (rank, rank), or None
+        Their covariance, over the scale of that of the fit to all rows; see `OnBasis`.
     """
 
     beta: Array
@@ -86,6 +90,8 @@ class Refit:
     scale: float
     objective: float
     converged: bool
+    gamma: Array | None = None
+    inner: Array | None = None
 
     @classmethod
     def of(cls, fit: Estimates) -> Self:
@@ -109,6 +115,10 @@ class Refits(Protocol):
     @property
     def basis(self) -> FixedBasis:
         """X = Q R of the estimable columns."""
+
+    @property
+    def full(self) -> Array:
+        """Coefficients on the basis of the fit to all rows, less those where differences begin."""
 
     @property
     def tail_size(self) -> int:

@@ -106,7 +106,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
         raise DataError(f"There are {n} rows for {rank} fixed-effects coefficients.")
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(
-        y, basis, weights, None if design.reduced is None else n
+        y, design.X, basis, weights, None if design.reduced is None else n
     )
     pattern, coordinates = level_pattern(design, weights)
     Xy = np.column_stack([basis.Q, residual])

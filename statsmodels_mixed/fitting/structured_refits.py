@@ -96,11 +96,14 @@ class StructuredRefits(LinearRefits):
         raw = workspace.solution()
         _, sigma = objective.split(run.end)
         constant = self._constant_without(rows, raw.dof) - products.constant(self._estimates.reml)
+        gamma = products.y_scale * (shift + raw.beta)
         return Refit(
-            self.basis.coefficients(products.gamma + products.y_scale * (shift + raw.beta)),
+            self.basis.coefficients(products.gamma + gamma),
             sigma**2 * self.basis.covariance(raw.xvx_inverse),
             objective.theta(run.end, ridge=0.0)[0],
             sigma,
             run.value + constant,
             run.converged and sigma > products.rounding,
+            gamma,
+            (sigma / self._estimates.sigma) ** 2 * raw.xvx_inverse,
         )

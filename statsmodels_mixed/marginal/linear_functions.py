@@ -182,7 +182,7 @@ class LinearFunctions:
     def covariance(self) -> Array:
         """Return the covariance of the functions, shape (m, m); NaN where there is none."""
         rows = self.reduced
-        whole = rows @ self.tests.covariance @ rows.T
+        whole = self.tests.covariance_of(rows)
         lost = np.isnan(self.errors)
         whole[lost], whole[:, lost] = np.nan, np.nan
         return np.asarray(whole)

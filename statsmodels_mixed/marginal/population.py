@@ -65,7 +65,7 @@ def population_functions(
         words.append("Degrees of freedom: residual.")
     found = population_covariance(result.reference, estimates, result.model.design, columns)
     if found is None:
-        covariance = jacobian @ result.reference.tests.covariance @ jacobian.T
+        covariance = result.reference.tests.covariance_of(jacobian)
         words.append("Their standard errors are given the covariance parameters.")
     else:
         slopes, joint = found

@@ -91,7 +91,9 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     ):
         # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
         scale = estimates.dispersion if estimates.spec.scaled else 1.0
-        tests = FixedContrastTests(estimates.beta, estimates.cov_conditional, np.inf)
+        tests = FixedContrastTests(
+            estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
+        )
         reference = Reference(tests, None, "conditional", MODEL_BASED)
         design = model.kept_design()
         self.separation = separation(

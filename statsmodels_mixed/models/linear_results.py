@@ -68,7 +68,9 @@ class LinearMixedModelResults(Methods):
     estimates: LinearEstimates
 
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        tests = FixedContrastTests(estimates.beta, estimates.cov_conditional, np.inf)
+        tests = FixedContrastTests(
+            estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
+        )
         reference = Reference(tests, None, "nonrobust", MODEL_BASED)
         super().__init__(model, estimates, layout, reference, estimates.sigma**2)
 

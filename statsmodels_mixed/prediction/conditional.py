@@ -125,7 +125,7 @@ def _kriged(
                 shift[j] += half[:, 0] @ half[:, 1]
                 variance[j] -= half[:, 0] @ half[:, 0]
                 d[j] -= half[:, 2:].T @ half[:, 0]
-    of_mean = np.einsum("ij,jk,ik->i", d, result._tests.covariance, d)
+    of_mean = result._tests.variances(d)
     return shift, of_mean, np.maximum(variance, 0.0)
 
 

@@ -162,7 +162,7 @@ def _variance(result: MixedModelResults, rows: PredictionRows) -> Array:
     X = rows.X[:, estimates.columns]
     if not rows.some_random:
         result._check_covariance()
-        variance = np.einsum("ij,jk,ik->i", X, result._tests.covariance, X)
+        variance = result._tests.variances(X)
         if result.undetermined is not None:
             known = np.isfinite(X).all(axis=1)
             variance[known] = np.where(result.undetermined.tests(X[known]), np.nan, variance[known])

@@ -130,7 +130,8 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
             raise OptionError(
                 "new responses of this family are not normal: ask for conf_int(obs=True)."
             )
-        return np.asarray(np.sqrt(new.variance + new.dispersion / new.weights))
+        noise = np.sqrt(new.dispersion) / np.sqrt(new.weights)  # whose square may overflow
+        return np.asarray(np.hypot(np.sqrt(new.variance), noise))
 
     def conf_int(
         self, method: str = "endpoint", alpha: float = 0.05, *, obs: bool = False

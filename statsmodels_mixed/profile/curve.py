@@ -64,10 +64,15 @@ class Curve:
             return abs(self.estimate)
         return float(np.median(np.abs(self.value))) or 1.0
 
+    @cached_property
+    def _spread(self) -> float:
+        """How far apart the points are, so that third powers of the coordinate are numbers."""
+        return float(self.value[-1] - self.value[0]) or 1.0
+
     def _coordinate(self, value: Array) -> Array:
         """Return the coordinate in which zeta is interpolated."""
         if self.kind == "beta":
-            return value
+            return np.asarray((value - self.value[0]) / self._spread)
         if self.kind == "corr":
             with np.errstate(invalid="ignore"):
                 return np.asarray(-np.arccos(value))
@@ -76,13 +81,13 @@ class Curve:
     def _value(self, at: float) -> float:
         """Return the parameter at a coordinate."""
         if self.kind == "beta":
-            return at
+            return float(self.value[0]) + self._spread * at
         return math.cos(at) if self.kind == "corr" else self._size * math.sinh(at)
 
     @cached_property
     def _spline(self) -> CubicHermiteSpline:
         at = self._coordinate(self.value)
-        stretch: Array | float = 1.0
+        stretch: Array | float = self._spread
         if self.kind == "corr":
             stretch = np.sqrt(np.maximum(0.0, 1.0 - self.value**2))
         elif self.kind != "beta":

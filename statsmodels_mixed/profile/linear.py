@@ -15,7 +15,7 @@ from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import residual_response
 from ..fitting.optimize import BY_OBJECTIVE
-from ..fitting.range_of_numbers import CUBES, refuse_lost_variances
+from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum
@@ -42,7 +42,7 @@ class LinearModel:
     def __init__(
         self, design: Design, estimates: LinearEstimates, components: CovarianceParameters
     ) -> None:
-        refuse_lost_variances(design, estimates, CUBES)
+        refuse_lost_variances(design, estimates)
         design, estimates, self._coordinates = columns_apart(design, estimates)
         products = form_crossproducts(design)
         self._design, self._products, self._components = design, products, components
@@ -120,7 +120,7 @@ class LinearModel:
         square = float(a @ a)
         across = np.linalg.svd(a[None, :])[2][1:].T
         y = design.y if design.offset is None else design.y - design.offset
-        response = residual_response(y, products.basis, design.weights)[1]
+        response = residual_response(y, design.X, products.basis, design.weights)[1]
         core = core_design(design, np.ascontiguousarray(products.basis.Q @ across))
         workspace = CoreWorkspace(core, response, design.weights)
         column = products.basis.Q @ a / square

@@ -153,7 +153,7 @@ class StructuredLinearModel(_StructuredModel):
         a = products.basis.inverse[j]
         across = np.linalg.svd(a[None, :])[2][1:].T
         y = design.y if design.offset is None else design.y - design.offset
-        response = residual_response(y, products.basis, design.weights)[1]
+        response = residual_response(y, design.X, products.basis, design.weights)[1]
         X = np.ascontiguousarray(products.basis.Q @ across)
         core = core_design(design, X, design.weights, by_factors=True)
         workspace = CoreWorkspace(core, response, design.weights)

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.fixed_basis import OnBasis
 from ..fitting.identification import ALL_IDENTIFIED, Identification
 from ..fitting.optimize import FitReport
 from .cells import Cells
@@ -106,6 +107,7 @@ class ResidualEstimates:
     cells: Cells
     natural: NaturalParameters
     identification: Identification = ALL_IDENTIFIED
+    on_basis: OnBasis | None = None
 
     # See `Estimates`. Covariances are absolute, so that what they are relative to is 1.
 

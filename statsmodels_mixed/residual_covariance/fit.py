@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..fitting.fixed_basis import OnBasis
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
 from ..fitting.trust_region import Minimum, best_minimum
@@ -192,6 +193,7 @@ def estimates_at(
         columns=basis.columns,
         beta=beta,
         cov_conditional=basis.covariance(solution.M),
+        on_basis=OnBasis(basis.inverse, solution.M),
         objective=solution.value,
         logdet_omega=np.nan,
         u=tuple(_spherical(T, modes) for T, modes in zip(factors, b, strict=True)),

@@ -125,7 +125,7 @@ class ResidualProblem:
     def split(self) -> tuple[Array, Array, float]:
         """The weighted response: its part in the basis, and the residual over its size."""
         y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
-        return residual_response(self._weighted(y), self.basis, None)
+        return residual_response(self._weighted(y), self._weighted(self.design.X), self.basis, None)
 
     @cached_property
     def residual(self) -> Array:

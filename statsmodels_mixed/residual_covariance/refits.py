@@ -6,6 +6,7 @@ Covariance parameters of these fits are on the scale on which they are reported.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -49,12 +50,18 @@ class ResidualRefits:
         """X = Q R of the estimable columns."""
         return self._problem.basis
 
+    @cached_property
+    def full(self) -> Array:
+        """Coefficients on the basis of the fit to all rows."""
+        return np.asarray(self.basis.R @ self._beta)
+
     def _solution(self, problem: ResidualProblem) -> Refit:
         likelihood, basis = problem.likelihood(self._reml), problem.basis
         run = search(problem, likelihood, self._start)
         solved = likelihood.solve(problem.model.at(run.end)) if np.isfinite(run.value) else None
         if solved is None:
             raise CoreError("the likelihood cannot be evaluated for these data.")
+        change = np.linalg.solve(basis.R.T, self.basis.R.T).T  # to the basis of all rows
         return Refit(
             basis.coefficients(problem.split[0] + solved.gamma),
             basis.covariance(solved.M),
@@ -62,6 +69,8 @@ class ResidualRefits:
             1.0,
             solved.value,
             run.converged,
+            change @ (problem.split[0] + solved.gamma),
+            change @ solved.M @ change.T,
         )
 
     # Other responses.

@@ -122,6 +122,11 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         self._check_covariance()
         column = coefficient_positions(column, self.fixefnames)
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
+        if r_matrix is not None and scale is None and cov_p is None:
+            rows = np.asarray(r_matrix, dtype=float)
+            others = rows if other is None else np.asarray(other, dtype=float)
+            found = self._tests.covariance_of(np.atleast_2d(rows), np.atleast_2d(others))
+            covariance = found.reshape(np.shape(covariance))
         if self.undetermined is None or cov_p is not None:
             return covariance
         identity = np.eye(len(self._tests.beta))

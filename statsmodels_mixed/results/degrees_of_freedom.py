@@ -83,11 +83,11 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
     if dof is None or dof == "residual":
         degrees = np.inf if dof is None else float(result.df_resid)
         result._check_covariance()
-        covariance = result._tests.covariance
+        covariance, on_basis = result._tests.covariance, result._tests.on_basis
         if estimates.linear:  # Kenward and Roger's may be adjusted
-            covariance = estimates.cov_conditional
+            covariance, on_basis = estimates.cov_conditional, estimates.on_basis
         fixed: ContrastTests = result._aware(
-            FixedContrastTests(estimates.beta, covariance, degrees)
+            FixedContrastTests(estimates.beta, covariance, degrees, on_basis=on_basis)
         )
         return fixed
     if not estimates.linear:

@@ -143,7 +143,9 @@ class Testing(CoefficientStatistics):
             )
         tests = self._tests
         if use_f and self.dof_method is None:
-            plain = FixedContrastTests(tests.beta, tests.covariance, float(self.df_resid))
+            plain = FixedContrastTests(
+                tests.beta, tests.covariance, float(self.df_resid), on_basis=tests.on_basis
+            )
             tests = self._aware(plain)
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
         if known.all():

@@ -31,6 +31,9 @@ class BetweenWithin(ContrastTests):
 
     degrees: Array
 
+    def _working(self, rows: Array) -> Array:
+        return rows  # which coefficients have a part is what counts
+
     def _df(self, rows: Array) -> Array:
         return np.asarray(np.where(rows != 0, self.degrees, np.inf).min(axis=1))
 
@@ -39,9 +42,7 @@ class BetweenWithin(ContrastTests):
         return float(self.degrees[used].min()), 1.0
 
 
-def between_within(
-    X: Array, subject: NDArray[np.intp], beta: Array, covariance: Array
-) -> BetweenWithin:
+def between_within(X: Array, subject: NDArray[np.intp], tests: ContrastTests) -> BetweenWithin:
     """Divide the degrees of freedom.
 
     Parameters
@@ -49,7 +50,7 @@ def between_within(
     X : ndarray, shape (n, rank)
         Estimable columns.
     subject : ndarray of int, shape (n,)
-    beta, covariance : ndarray
+    tests : ContrastTests
         Coefficients and their covariance.
     """
     _, first, code = np.unique(subject, return_index=True, return_inverse=True)
@@ -59,4 +60,9 @@ def between_within(
     above = len(first) - intercept - int(between.sum())
     below = len(X) - len(first) - int((~between & ~constant).sum())
     degrees = np.where(between, float(above), float(below))
-    return BetweenWithin(beta=beta, covariance=covariance, degrees=np.maximum(degrees, 1.0))
+    return BetweenWithin(
+        beta=tests.beta,
+        covariance=tests.covariance,
+        degrees=np.maximum(degrees, 1.0),
+        on_basis=tests.on_basis,
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
+from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from . import cluster_robust
@@ -192,14 +193,28 @@ def _linear(
             return Reference(
                 robust, choice.dof, "cluster", _robust_name(choice), cov_kwds=choice.cov_kwds
             )
-        return _fixed(choice, estimates, df_resid, robust.covariance, _robust_name(choice))
+        return _fixed(
+            choice,
+            estimates,
+            df_resid,
+            robust.covariance,
+            _robust_name(choice),
+            on_basis=robust.on_basis,
+        )
     if choice.dof == "satterthwaite":
         tests = prepare_satterthwaite(_needed(design), estimates)
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if choice.dof == "kenward-roger":
         adjusted = prepare_kenward_roger(_needed(design), estimates)
         return Reference(adjusted, choice.dof, choice.cov_type, "Kenward-Roger")
-    return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
+    return _fixed(
+        choice,
+        estimates,
+        df_resid,
+        estimates.cov_conditional,
+        MODEL_BASED,
+        on_basis=estimates.on_basis,
+    )
 
 
 @_reference.register(GeneralizedEstimates)
@@ -207,7 +222,14 @@ def _generalized(
     estimates: GeneralizedEstimates, choice: Choice, design: Design | None, df_resid: float
 ) -> Reference:
     if choice.cov_type == "conditional":
-        return _fixed(choice, estimates, df_resid, estimates.cov_conditional, MODEL_BASED)
+        return _fixed(
+            choice,
+            estimates,
+            df_resid,
+            estimates.cov_conditional,
+            MODEL_BASED,
+            on_basis=estimates.on_basis,
+        )
     design = _needed(design)
     everything = parameter_covariance(design, estimates)
     start = estimates.n_covariance
@@ -295,13 +317,14 @@ def _fixed(
     fact: str = "",
     *,
     cov_type: str | None = None,
+    on_basis: OnBasis | None = None,
 ) -> Reference:
     """Return a reference with the same degrees of freedom for every contrast."""
     degrees = np.inf
     if choice.dof == "residual":
         clusters = choice.clusters
         degrees = float(df_resid if clusters is None else len(clusters) - 1)
-    tests = FixedContrastTests(estimates.beta, covariance, degrees)
+    tests = FixedContrastTests(estimates.beta, covariance, degrees, on_basis=on_basis)
     how = cov_type or choice.cov_type
     return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
 

@@ -30,6 +30,7 @@ from scipy.linalg import cho_factor, cho_solve, cholesky
 from .._core import one_blas_thread
 from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digits
 from ..fitting.estimates import LinearEstimates
+from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests
@@ -202,7 +203,8 @@ def _prepare(
     products = form_crossproducts(design)
     require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the covariance by clusters")
     basis = products.basis
-    bread = basis.R @ estimates.cov_unscaled @ basis.R.T
+    products.workspace.value_and_gradient(estimates.theta)
+    bread = products.workspace.solution().xvx_inverse
     residual = design.y - estimates.linear_predictor
     rank, count = len(estimates.beta), len(clusters)
     scores = np.empty((count, rank))
@@ -223,15 +225,15 @@ def _prepare(
     return ClusterRobust(
         beta=estimates.beta,
         covariance=basis.covariance(bread @ meat @ bread),
-        bread=estimates.cov_unscaled,
-        cross=basis.R.T @ cross @ basis.R,
-        within=basis.R.T @ within @ basis.R,
+        bread=bread,
+        cross=cross,
+        within=within,
+        on_basis=OnBasis(basis.inverse, bread @ meat @ bread),
     )
 
 
 def _solved(design: Design, estimates: LinearEstimates, products: Crossproducts) -> Array:
     """Return V^-1 Q = W (Q - Z Lambda Omega^-1 Lambda'Z'W Q), shape (n, rank)."""
-    products.workspace.value_and_gradient(estimates.theta)
     rest = products.basis.Q.copy()
     for block, slopes in zip(design.blocks, products.workspace.mode_slopes(), strict=True):
         rest -= np.einsum("rk,rkp->rp", block.z, slopes[block.refs])

@@ -11,6 +11,7 @@ from scipy.linalg import qr, solve_triangular
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
 from ..errors import OptionError
+from ..fitting.fixed_basis import OnBasis
 from .undetermined import Undetermined
 
 __all__ = ["ContrastTests", "FTest", "FixedContrastTests", "LeastDegreesTests", "two_sided"]
@@ -109,6 +110,9 @@ class ContrastTests(ABC):
     undetermined : Undetermined or None
         What depends on covariance parameters that the data do not determine: there are no
         tests of that.
+    on_basis : OnBasis or None
+        The covariance on an orthonormal basis of X. Further matrices of a method are in that
+        basis if there is one, over its scale.
 
     Examples
     --------
@@ -121,14 +125,77 @@ class ContrastTests(ABC):
     beta: Array
     covariance: Array
     undetermined: Undetermined | None = field(default=None, kw_only=True)
+    on_basis: OnBasis | None = field(default=None, kw_only=True)
+
+    def covariance_of(self, rows: Array, others: Array | None = None) -> Array:
+        """Return the covariance of combinations of the coefficients.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (m, rank)
+        others : ndarray, shape (l, rank), optional
+            The combinations in the columns, `rows` by default.
+
+        Returns
+        -------
+        ndarray, shape (m, l)
+
+        See Also
+        --------
+        ContrastTests.errors
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> inference.denominators(fit).covariance_of(np.array([[1.0, 5.0]])).round(2)
+        array([[86.69]])
+        """
+        left, middle, scale = self._on_basis(rows)
+        right = left if others is None else self._on_basis(others)[0]
+        return np.asarray(scale * (left @ middle @ right.T))
+
+    def variances(self, rows: Array) -> Array:
+        """Return the variance of each combination of the coefficients.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (m, rank)
+
+        Returns
+        -------
+        ndarray, shape (m,)
+
+        See Also
+        --------
+        ContrastTests.errors
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> inference.denominators(fit).variances(np.array([[1.0, 5.0]])).round(2)
+        array([86.69])
+        """
+        rows, middle, scale = self._on_basis(rows)
+        return np.asarray(scale * np.einsum("mi,mi->m", rows @ middle, rows))
+
+    def _on_basis(self, rows: Array) -> tuple[Array, Array, float]:
+        """Return combinations of coefficients as those on the basis, and the covariance there."""
+        known = self.on_basis
+        if known is None:
+            return rows, self.covariance, 1.0
+        return rows @ known.inverse, known.matrix, known.scale
+
+    def _working(self, rows: Array) -> Array:
+        """Return the combinations in the coordinates in which a method has its matrices."""
+        return self._on_basis(rows)[0]
 
     @abstractmethod
     def _df(self, rows: Array) -> Array:
-        """Return degrees of freedom of each row of (m, rank)."""
+        """Return degrees of freedom of each row, (m, rank), in the method's coordinates."""
 
     @abstractmethod
     def _joint(self, rows: Array) -> tuple[float, float]:
-        """Return degrees of freedom and scaling for all of several independent rows."""
+        """Return degrees of freedom and scaling for all of several independent rows together."""
 
     def df(self, contrasts: ArrayLike) -> Array:
         """Return the degrees of freedom of the t test of each contrast.
@@ -157,7 +224,7 @@ class ContrastTests(ABC):
         rows = self._rows(contrasts)
         out = np.where(self.known(rows), np.inf, np.nan)
         some = np.any(rows != 0, axis=1) & ~np.isnan(out)
-        out[some] = self._df(rows[some])
+        out[some] = self._df(self._working(rows[some]))
         return out
 
     def errors(self, contrasts: ArrayLike) -> Array:
@@ -185,8 +252,7 @@ class ContrastTests(ABC):
         """
         rows = self._rows(contrasts)
         known, out = self.known(rows), np.full(len(rows), np.nan)
-        some = rows[known]
-        out[known] = np.sqrt(np.einsum("mi,mi->m", some @ self.covariance, some))
+        out[known] = np.sqrt(self.variances(rows[known]))
         return out
 
     def known(self, rows: Array) -> NDArray[np.bool_]:
@@ -263,14 +329,14 @@ class ContrastTests(ABC):
         if np.isnan(wald):
             return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)
         # The basis in which Fai and Cornelius take the hypothesis apart.
-        basis = np.linalg.eigh(rows @ self.covariance @ rows.T)[1][:, ::-1][:, :rank]
-        df, scaling = self._joint(basis.T @ rows)
+        basis = np.linalg.eigh(self.covariance_of(rows))[1][:, ::-1][:, :rank]
+        df, scaling = self._joint(self._working(basis.T @ rows))
         statistic = scaling * wald / rank
         return FTest(statistic, rank, df, _upper_tail(statistic, rank, df), scaling, wald)
 
     def _wald(self, rows: Array, values: Array) -> float:
         """Return Wald's statistic of independent rows; NaN if their covariance is singular."""
-        variance = rows @ self.covariance @ rows.T
+        variance = self.covariance_of(rows)
         size = np.sqrt(np.diag(variance))
         if not np.all(size > 0):
             return np.nan

@@ -25,7 +25,7 @@ from ..errors import OptionError
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import require_digits
 from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import orthonormal_basis, residual_response
+from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design, refuse_related
 from .contrast_tests import ContrastTests
@@ -48,11 +48,11 @@ class KenwardRoger(ContrastTests):
     Parameters
     ----------
     unadjusted : ndarray, shape (rank, rank)
-        Covariance of the coefficients given the covariance parameters.
+        Covariance of the coefficients given the covariance parameters, over sigma^2.
     varpar : ndarray, shape (m, m)
         Asymptotic covariance A of the parameters of V.
     slopes : ndarray, shape (m, rank, rank)
-        Derivatives of `unadjusted` in these, sigma^2 M P_e M.
+        Derivatives of `unadjusted` in these, M P_e M.
     """
 
     unadjusted: Array
@@ -133,7 +133,7 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
     with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)
         y = design.y if design.offset is None else design.y - design.offset
-        scale = residual_response(y, basis, design.weights)[2]
+        scale = residual_response(y, design.X, basis, design.weights)[2]
         require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
@@ -161,7 +161,8 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
     return KenwardRoger(
         beta=estimates.beta,
         covariance=scale * basis.covariance(adjusted),
-        unadjusted=scale * basis.covariance(M),
+        unadjusted=M,
         varpar=varpar,
-        slopes=scale * np.array([basis.covariance((x + x.T) / 2.0) for x in slopes]),
+        slopes=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
+        on_basis=OnBasis(basis.inverse, adjusted, scale),
     )

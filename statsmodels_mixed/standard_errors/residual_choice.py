@@ -115,7 +115,7 @@ def refer_residual(
     if choice.clusters is None and choice.dof in (None, "residual"):
         degrees = np.inf if choice.dof is None else float(df_resid)
         tests: ContrastTests = FixedContrastTests(
-            estimates.beta, estimates.cov_conditional, degrees
+            estimates.beta, estimates.cov_conditional, degrees, on_basis=estimates.on_basis
         )
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if design is None:
@@ -132,9 +132,10 @@ def _refer_to_design(
     tests: ContrastTests
     if choice.dof == "between-within":
         X = design.X[:, estimates.columns]
-        tests = between_within(
-            X, estimates.cells.subject, estimates.beta, estimates.cov_conditional
+        fixed = FixedContrastTests(
+            estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
         )
+        tests = between_within(X, estimates.cells.subject, fixed)
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if choice.dof == "satterthwaite":
         tests = satterthwaite_residual(design, estimates, choice.information)
@@ -151,10 +152,12 @@ def _robust(choice: ResidualChoice, estimates: ResidualEstimates, design: Design
     tests: ContrastTests = robust_residual(design, estimates, clusters, choice.kind)
     if choice.dof == "between-within":
         X = design.X[:, estimates.columns]
-        tests = between_within(X, estimates.cells.subject, estimates.beta, tests.covariance)
+        tests = between_within(X, estimates.cells.subject, tests)
     elif choice.dof != "satterthwaite":
         degrees = np.inf if choice.dof is None else float(len(clusters) - 1)
-        tests = FixedContrastTests(estimates.beta, tests.covariance, degrees)
+        tests = FixedContrastTests(
+            estimates.beta, tests.covariance, degrees, on_basis=tests.on_basis
+        )
     words = f"{choice.kind}, {len(clusters)} clusters"
     kwds = {"groups": clusters.labels, "kind": choice.kind}
     return Reference(tests, choice.dof, "cluster", words, cov_kwds=kwds)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from ..residual_covariance.estimates import ResidualEstimates
@@ -70,11 +71,11 @@ def robust_residual(
         cross[g] = X.T @ weighted
         within[g] = weighted.T @ weighted
     meat = scores.T @ scores * correction(kind, count, len(residual), rank)
-    R = basis.R
     return ClusterRobust(
         beta=estimates.beta,
         covariance=basis.covariance(M @ meat @ M),
-        bread=estimates.cov_conditional,
-        cross=R.T @ cross @ R,
-        within=R.T @ within @ R,
+        bread=M,
+        cross=cross,
+        within=within,
+        on_basis=OnBasis(basis.inverse, M @ meat @ M),
     )

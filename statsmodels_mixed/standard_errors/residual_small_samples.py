@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates
@@ -69,7 +70,8 @@ def satterthwaite_residual(
         beta=estimates.beta,
         covariance=estimates.cov_conditional,
         varpar=varpar,
-        jacobian=np.array([problem.basis.covariance(one) for one in slopes]).reshape(first.shape),
+        jacobian=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
+        on_basis=OnBasis(problem.basis.inverse, M),
     )
 
 
@@ -114,9 +116,10 @@ def kenward_roger_residual(
     return KenwardRoger(
         beta=estimates.beta,
         covariance=problem.basis.covariance(adjusted),
-        unadjusted=estimates.cov_conditional,
+        unadjusted=M,
         varpar=varpar,
-        slopes=np.array([problem.basis.covariance((s + s.T) / 2.0) for s in slopes]),
+        slopes=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
+        on_basis=OnBasis(problem.basis.inverse, adjusted),
     )
 
 

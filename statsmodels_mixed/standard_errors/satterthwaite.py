@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
+from ..fitting.fixed_basis import OnBasis
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..fitting.structured import objective_of
 from ..fitting.structured_fit import StructuredFit
@@ -53,7 +54,7 @@ class Satterthwaite(ContrastTests):
         Asymptotic covariance of the parameters: theta, in coordinates in which the columns of
         random effects are far from dependent, and sigma unless it was given.
     jacobian : ndarray, shape (m, rank, rank)
-        Derivatives of `covariance` in the same parameters.
+        Derivatives of the covariance in the same parameters.
     outward : ndarray, shape (m, m), optional
         What takes a row of the parameters back to theta and sigma; the identity when omitted.
     """
@@ -69,8 +70,12 @@ class Satterthwaite(ContrastTests):
             return self.varpar
         return np.asarray(self.outward.T @ self.varpar @ self.outward)
 
+    @property
+    def _matrix(self) -> Array:
+        return self.covariance if self.on_basis is None else self.on_basis.matrix
+
     def _df(self, rows: Array) -> Array:
-        variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
+        variance = np.einsum("ij,ij->i", rows @ self._matrix, rows)
         slopes = np.einsum("mij,ij->im", rows @ self.jacobian, rows)
         slopes = slopes / np.where(variance > 0, variance, 1.0)[:, None]  # squares overflow
         spread = np.einsum("im,mn,in->i", slopes, self.varpar, slopes)
@@ -130,10 +135,11 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
         hessian[i, :size] = (above - below) / (2.0 * step)
         hessian[i, size] = -2.0 / sigma**3 * (r2_above - r2_below) / (2.0 * step)
         change = (inverse_above - inverse_below) / (2.0 * step)
-        jacobian[i] = estimates.sigma**2 * products.basis.covariance(change)
+        jacobian[i] = (change + change.T) / 2.0
+    _, _, inverse = _evaluate(products, estimates.theta)
     hessian[size, :size] = hessian[:size, size]
     hessian[size, size] = 6.0 * r2 / sigma**4 - 2.0 * dof / sigma**2
-    jacobian[size] = 2.0 * estimates.sigma * estimates.cov_unscaled
+    jacobian[size] = 2.0 / estimates.sigma * inverse
     kept = slice(size if estimates.sigma_fixed else size + 1)
     varpar = 2.0 * pseudo_inverse((hessian + hessian.T)[kept, kept] / 2.0)
     units = np.append(np.ones(size), unit)[kept]
@@ -143,6 +149,7 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
         outward=None if coordinates.trivial else coordinates.outward(np.eye(len(varpar))),
+        on_basis=OnBasis(products.basis.inverse, inverse, estimates.sigma**2),
     )
 
 
@@ -151,7 +158,8 @@ def _of_structures(
 ) -> Satterthwaite:
     """Do the same in the parameters of covariance structures, and log sigma^2."""
     objective = objective_of(design, estimates)
-    z = structured.z
+    z, inverse = structured.z, objective.products.basis.inverse
+    scale = estimates.sigma**2
     hessian = np.empty((len(z), len(z)))
     jacobian = np.empty((len(z), len(estimates.beta), len(estimates.beta)))
     for i, step in enumerate(steps_of(objective, z)):
@@ -160,22 +168,23 @@ def _of_structures(
         above, variance_above = _gradient_and_covariance(objective, z + shift)
         below, variance_below = _gradient_and_covariance(objective, z - shift)
         hessian[i] = (above - below) / (2.0 * step)
-        jacobian[i] = (variance_above - variance_below) / (2.0 * step)
+        jacobian[i] = (variance_above / scale - variance_below / scale) / (2.0 * step)
     return Satterthwaite(
         beta=estimates.beta,
         covariance=estimates.cov_conditional,
         varpar=2.0 * pseudo_inverse((hessian + hessian.T) / 2.0),
         jacobian=jacobian,
+        on_basis=OnBasis(inverse, _gradient_and_covariance(objective, z)[1] / scale, scale),
     )
 
 
 def _gradient_and_covariance(objective: StructuredObjective, z: Array) -> tuple[Array, Array]:
-    """Return the gradient at z and the covariance of the coefficients there."""
+    """Return the gradient at z and the covariance of the coefficients on the basis there."""
     _, gradient = objective.value_and_gradient(z)
     products = objective.products
     _, sigma = objective.split(z)
     inverse = products.workspace.solution().xvx_inverse
-    return gradient, sigma**2 * products.basis.covariance(inverse)
+    return gradient, sigma**2 * inverse
 
 
 def steps_of(objective: StructuredObjective, z: Array) -> Array:

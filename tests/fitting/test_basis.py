@@ -115,7 +115,7 @@ def test_no_columns():
 def test_response_is_split(X, weights):
     y = np.random.default_rng(7).normal(size=50) + 3.0
     basis = orthonormal_basis(X, weights)
-    gamma, residual, scale = residual_response(y, basis, weights)
+    gamma, residual, scale = residual_response(y, X, basis, weights)
     np.testing.assert_allclose(basis.Q @ gamma + scale * residual, y, rtol=1e-12)
     w = np.ones(50) if weights is None else weights
     np.testing.assert_allclose(basis.Q.T @ (w * residual), 0.0, atol=1e-12)
@@ -125,11 +125,12 @@ def test_response_is_split(X, weights):
 def test_a_large_mean_costs_no_digits():
     rng = np.random.default_rng(8)
     noise = rng.normal(size=50)
-    basis = orthonormal_basis(np.ones((50, 1)), None)
+    X = np.ones((50, 1))
+    basis = orthonormal_basis(X, None)
     large = 2.0**30
     noise = np.round(noise * 2**20) / 2**20  # exactly representable with the mean added
-    _, plain, scale = residual_response(noise, basis, None)
-    _, shifted, shifted_scale = residual_response(noise + large, basis, None)
+    _, plain, scale = residual_response(noise, X, basis, None)
+    _, shifted, shifted_scale = residual_response(noise + large, X, basis, None)
     assert shifted_scale == pytest.approx(scale, rel=1e-12)
     # the mean itself is known to 2^30 eps only, which is all that may be lost
     np.testing.assert_allclose(shifted, plain, atol=1e-12)
@@ -137,7 +138,8 @@ def test_a_large_mean_costs_no_digits():
 
 def test_without_columns_the_response_is_only_scaled():
     y = np.array([3.0, -4.0, 0.0, 0.0])
-    gamma, residual, scale = residual_response(y, orthonormal_basis(np.empty((4, 0)), None), None)
+    X = np.empty((4, 0))
+    gamma, residual, scale = residual_response(y, X, orthonormal_basis(X, None), None)
     assert gamma.shape == (0,)
     assert scale == 2.5
     np.testing.assert_array_equal(residual, y / 2.5)
@@ -147,4 +149,4 @@ def test_without_columns_the_response_is_only_scaled():
 def test_nothing_left_of_the_response(y):
     X = np.column_stack([np.ones(6), np.arange(6.0)])
     with pytest.raises(DataError, match="reproduce the response exactly"):
-        residual_response(y, orthonormal_basis(X, None), None)
+        residual_response(y, X, orthonormal_basis(X, None), None)
