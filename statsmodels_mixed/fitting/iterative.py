@@ -30,6 +30,7 @@ from .stochastic_trace import signs
 
 __all__ = [
     "error_of_mean",
+    "few_of",
     "fit_iteratively",
     "probed_report",
     "probes_of",
@@ -39,6 +40,8 @@ Array = NDArray[np.float64]
 
 # A fit has converged when the model promises less than this at its end.
 CONVERGED_PROMISE = 1e-4
+# Probes that a run begins with.
+FEW = 4
 
 
 def _is_whole(number: object) -> bool:
@@ -111,7 +114,8 @@ def fit_iteratively(
     criterion = Criterion(products, patterns, reml, working, probes_of(products.Z, options))
     begin = np.zeros_like(scale)
     begin[coordinates.diagonal] = scale[coordinates.diagonal]
-    point = Point(criterion, begin if start is None else coordinates.inward(np.asarray(start)))
+    begin = begin if start is None else coordinates.inward(np.asarray(start))
+    point = Point(criterion, begin, few_of(criterion.probes))
     run = minimize_probed(point, patterns, options.max_eval)
     return _estimates(design, run, sigma, options)
 
@@ -159,6 +163,11 @@ def probed_report(
         # The log has the values that the steps were judged by.
         fitlog_objective=np.array([each.values.mean() for each in log]) + constant,
     )
+
+
+def few_of(probes: Array) -> Array:
+    """Return the probes that a run begins with."""
+    return probes if probes.shape[1] <= 2 * FEW else probes[:, :FEW].copy()
 
 
 def error_of_mean(values: Array) -> Array:

@@ -16,7 +16,7 @@ from .estimates import GeneralizedEstimates, MonteCarlo
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
 from .generalized_start import default_start
-from .iterative import error_of_mean, probed_report, probes_of
+from .iterative import error_of_mean, few_of, probed_report, probes_of
 from .iterative_modes import GeneralizedRows
 from .level_products import by_term
 from .probe_newton import ProbedRun, minimize_probed
@@ -124,7 +124,7 @@ def fit_generalized_iteratively(
     if start is not None:
         begin = _started(np.array(start, dtype=float), begin, units, design, spec)
     effects = np.zeros(sum(levels * columns for levels, columns in pattern.shapes))
-    point = LaplacePoint(criterion, begin, effects, gamma)
+    point = LaplacePoint(criterion, begin, effects, gamma, few_of(criterion.probes))
     try:
         if point.modes is None:
             raise CoreError("The conditional modes cannot be found at the start.")

@@ -3,7 +3,9 @@
 An objective of this kind has a value for each probe, with a Monte Carlo error that hardly changes
 from one step to the next. Its gradient is estimated from the same probes but is not the exact
 derivative of the mean value. So steps are judged by the values as far as these say something, and
-by the gradient within their errors: the end is where the gradient vanishes.
+by the gradient within their errors: the end is where the gradient vanishes. Few of the probes are
+enough until the end is near. What the approximate Hessian lacks is learned from the last changes
+of the gradient (Broyden, Fletcher, Goldfarb and Shanno).
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ FLAT = 1e-8
 PROMISE = 1e-7
 MOST_STEPS = 60
 MOST_HALVINGS = 12
+# All probes are used from where the model promises no more than this ...
+THOROUGH = 1e-2
+# ... and changes of the gradient say something of the Hessian from this on, if they correct the
+# curvature along the step by no more than this factor.
+NEAR = 1.0
+MOST_CORRECTION = 3.0
+MOST_SECANTS = 3
 # Step of a difference of gradients, in standard errors, and the share of the variance of
 # displacements that needs none.
 DIFFERENCE = 0.03
@@ -42,6 +51,9 @@ class ProbedPoint(ABC):
 
     parameters: Array
     scale: Array
+    # Steps that led here and changes of the gradient; the last one is from `origin`.
+    older: tuple[tuple[Array, Array], ...] = ()
+    origin: tuple[Array, Array] | None = None
 
     @property
     @abstractmethod
@@ -63,6 +75,10 @@ class ProbedPoint(ABC):
         """Return another point."""
 
     @abstractmethod
+    def thorough(self) -> ProbedPoint:
+        """Return the same point with all probes; itself if it has them."""
+
+    @abstractmethod
     def forget(self) -> None:
         """Drop all but the values, so that the point takes no memory in a log."""
 
@@ -70,8 +86,32 @@ class ProbedPoint(ABC):
     def spectrum(self) -> tuple[Array, Array]:
         """Eigenvalues and eigenvectors of the Hessian in units of the scale."""
         scaled = self.hessian * np.outer(self.scale, self.scale)
-        values, vectors = np.linalg.eigh(0.5 * (scaled + scaled.T))
+        scaled = 0.5 * (scaled + scaled.T)
+        for step, change in self.secants:
+            s, y = step / self.scale, self.scale * change
+            product = scaled @ s
+            usual, found = float(s @ product), float(s @ y)
+            if usual > 0 and 1.0 / MOST_CORRECTION < found / usual < MOST_CORRECTION:
+                scaled = scaled + np.outer(y, y) / found - np.outer(product, product) / usual
+        values, vectors = np.linalg.eigh(scaled)
         return values, vectors
+
+    @cached_property
+    def secants(self) -> tuple[tuple[Array, Array], ...]:
+        """The last steps of the run and the changes of the gradient, the oldest first."""
+        if self.origin is None:
+            return self.older
+        parameters, gradient = self.origin
+        last = self.parameters - parameters, self.gradient - gradient
+        return (*self.older, last)[-MOST_SECANTS:]
+
+    def tried(self, parameters: Array) -> ProbedPoint:
+        """Return another point, which knows where it came from."""
+        out = self.moved(parameters)
+        out.older = self.secants
+        if self.promise <= NEAR:
+            out.origin = self.parameters, self.gradient
+        return out
 
     def newton(self, gradient: Array) -> Array:
         """Return the solution of H x = gradient with eigenvalues made positive."""
@@ -166,6 +206,14 @@ class _Search:
         )
         return out
 
+    def with_all_probes(self, point: ProbedPoint) -> ProbedPoint:
+        """Return the same point with all probes."""
+        out = point.thorough()
+        out.older = point.secants
+        self.log.append(out)
+        point.forget()
+        return out
+
     def step(self, point: ProbedPoint) -> ProbedPoint | None:
         """Return a better point, None when there is none."""
         scale = point.scale
@@ -174,7 +222,7 @@ class _Search:
         length = min(1.0, LONGEST_STEP / longest) if longest > 0 else 1.0
         slack = 3.0 * point.values.std() / np.sqrt(len(point.values))
         for _ in range(MOST_HALVINGS):
-            trial = point.moved(self.keep_off_zero(point.parameters + length * step, scale))
+            trial = point.tried(self.keep_off_zero(point.parameters + length * step, scale))
             self.log.append(trial)
             rise = float(np.mean(trial.values - point.values))
             if rise < 0 or (rise <= slack and trial.promise < 0.5 * point.promise):
@@ -201,13 +249,20 @@ def minimize_probed(
     search = _Search(_diagonal(patterns), [begin])
     point, status = begin, "MAXEVAL_REACHED"
     while len(search.log) < (max_eval or MOST_STEPS):
+        if point.promise <= THOROUGH and point.thorough() is not point:
+            point = search.with_all_probes(point)
         if point.promise <= PROMISE:
             status = "GTOL_REACHED"
             break
         following = search.step(point)
-        if following is None:
+        if following is not None:
+            point.forget()
+            point = following
+        elif point.thorough() is not point:
+            point = search.with_all_probes(point)
+        else:
             status = "ROUNDOFF_LIMITED"
             break
-        point.forget()
-        point = following
+    if point.thorough() is not point:
+        point = search.with_all_probes(point)
     return ProbedRun(point, search.log, status, _MESSAGES[status])

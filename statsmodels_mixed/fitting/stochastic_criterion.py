@@ -52,22 +52,31 @@ class Point(ProbedPoint):
     ----------
     criterion : Criterion
     theta : ndarray, shape (n_theta,)
+    probes : ndarray, shape (q2, probes), optional
+        Some of the probes; all when omitted.
     """
 
-    def __init__(self, criterion: Criterion, theta: Array) -> None:
+    def __init__(self, criterion: Criterion, theta: Array, probes: Array | None = None) -> None:
         self.criterion, self.theta = criterion, theta
+        self.probes = criterion.probes if probes is None else probes
         self.parameters = theta
         self.scale = 1.0 / criterion.products.column_sizes
 
     def moved(self, parameters: Array) -> Point:
         """Return the point at another theta."""
-        return Point(self.criterion, parameters)
+        return Point(self.criterion, parameters, self.probes)
+
+    def thorough(self) -> Point:
+        """Return the same point with all probes."""
+        everything = self.probes is self.criterion.probes
+        return self if everything else Point(self.criterion, self.theta)
 
     def forget(self) -> None:
         """Drop what takes memory."""
-        kept = ("values", "criterion", "theta", "parameters", "scale")
-        for name in [name for name in vars(self) if name not in kept]:
-            del self.__dict__[name]
+        names = ("values", "criterion", "theta", "parameters", "scale", "probes")
+        kept = {name: getattr(self, name) for name in names}
+        vars(self).clear()
+        vars(self).update(kept)
 
     @cached_property
     def factors(self) -> tuple[Array, ...]:
@@ -82,7 +91,7 @@ class Point(ProbedPoint):
     @cached_property
     def traces(self) -> TraceEstimates:
         """What the probes say."""
-        return estimated_traces(self.schur, self.criterion.probes)
+        return estimated_traces(self.schur, self.probes)
 
     @cached_property
     def solved(self) -> tuple[Array, Array]:

@@ -74,11 +74,19 @@ class LaplacePoint(ProbedPoint):
         In the coordinates of the pattern and the basis Q.
     u, beta : ndarray, shape (q,) and (rank,)
         Where the search for the modes begins; beta with `fast` only.
+    probes : ndarray, shape (q2, probes), optional
+        Some of the probes; all when omitted.
     """
 
     def __init__(
-        self, criterion: LaplaceCriterion, parameters: Array, u: Array, beta: Array
+        self,
+        criterion: LaplaceCriterion,
+        parameters: Array,
+        u: Array,
+        beta: Array,
+        probes: Array | None = None,
     ) -> None:
+        self.probes = criterion.probes if probes is None else probes
         self.criterion, self.parameters, self.scale = criterion, parameters, criterion.scale
         self.factors = factors_of(parameters[: criterion.n_theta], criterion.patterns)
         self.zeta = float(parameters[-1]) if criterion.rows.spec.has_dispersion else 0.0
@@ -87,14 +95,21 @@ class LaplacePoint(ProbedPoint):
     def moved(self, parameters: Array) -> LaplacePoint:
         """Return another point, whose modes are looked for from those of this one."""
         assert self.modes is not None
-        return LaplacePoint(self.criterion, parameters, self.modes.u, self.modes.beta)
+        begin = self.modes.u, self.modes.beta
+        return LaplacePoint(self.criterion, parameters, *begin, self.probes)
+
+    def thorough(self) -> LaplacePoint:
+        """Return the same point with all probes."""
+        if self.probes is self.criterion.probes:
+            return self
+        return LaplacePoint(self.criterion, self.parameters, self._at.u, self._at.beta)
 
     def forget(self) -> None:
         """Drop what takes memory."""
-        kept = ("values", "criterion", "parameters", "scale", "steps")
-        self.steps  # noqa: B018  kept before the modes are dropped
-        for name in [name for name in vars(self) if name not in kept]:
-            del self.__dict__[name]
+        names = ("values", "criterion", "parameters", "scale", "steps", "probes")
+        kept = {name: getattr(self, name) for name in names}
+        vars(self).clear()
+        vars(self).update(kept)
 
     @cached_property
     def modes(self) -> ModesAndRows | None:
@@ -135,13 +150,13 @@ class LaplacePoint(ProbedPoint):
     @cached_property
     def traces(self) -> TraceEstimates:
         """What the probes say of Omega."""
-        return estimated_traces(self.model.schur, self.criterion.probes)
+        return estimated_traces(self.model.schur, self.probes)
 
     @cached_property
     def values(self) -> Array:
         """The objective by each probe."""
         if self.modes is None:
-            return np.full(self.criterion.probes.shape[1], np.nan)
+            return np.full(self.probes.shape[1], np.nan)
         fixed = float(self.modes.u @ self.modes.u) - 2.0 * float(self.modes.rows["loglik"].sum())
         return np.asarray(self.traces.logdet + fixed)
 
@@ -297,7 +312,7 @@ class LaplacePoint(ProbedPoint):
         """Return the gradient by each probe less their mean, (probes, parameters)."""
         c, at = self.criterion, self._at.rows
         b, beta = self.mode_slopes
-        out = np.zeros((c.probes.shape[1], len(self.parameters)))
+        out = np.zeros((self.probes.shape[1], len(self.parameters)))
         for part, added in self.variances.parts():
             eta = c.rows.pattern.rows(b, part) + c.rows.Q[part] @ beta
             out += added.T @ (at["dw"][part, None] * eta)
