@@ -17,6 +17,9 @@
 /* Cells are kept in blocks of this many, so that they never move. */
 #define BLOCK 4096
 
+/* Rows whose cells are asked for together. */
+#define CHUNK 64
+
 struct smm_cells {
     smm_allocator mem;
     int32_t terms, cols, width;
@@ -150,6 +153,23 @@ static void rotate_in(int32_t k, int32_t width, double *SMM_RESTRICT kept,
     }
 }
 
+/* Ask memory for what the next rows will touch: cells come in any order, and waiting for each by
+ * itself would take most of the time. */
+static void fetch(const smm_cells *c, int64_t n, const int32_t *keys)
+{
+    int64_t slots[CHUNK];
+    for (int64_t i = 0; i < n; i++) {
+        slots[i] = (int64_t)(mix(c->terms, keys + i * c->terms) & (uint64_t)(c->slots - 1));
+        SMM_PREFETCH(c->table + slots[i]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t cell = c->table[slots[i]];
+        if (cell < 0) continue;
+        SMM_PREFETCH(key_of(c, cell));
+        SMM_PREFETCH(rows_of(c, cell));
+    }
+}
+
 int smm_cells_create(const smm_allocator *mem, int32_t terms, int32_t cols, int32_t width,
                      smm_cells **out)
 {
@@ -193,11 +213,15 @@ void smm_cells_destroy(smm_cells *c)
 int smm_cells_add(smm_cells *c, int64_t n, const int32_t *keys, double *rows)
 {
     if (!c || n < 0 || (n > 0 && (!keys || !rows))) return SMM_EINVAL;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t cell;
-        int status = find_cell(c, keys + i * c->terms, &cell);
-        if (status) return status;
-        rotate_in(c->cols, c->width, rows_of(c, cell), rows + i * c->width);
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t end = n - start < CHUNK ? n : start + CHUNK;
+        fetch(c, end - start, keys + start * c->terms);
+        for (int64_t i = start; i < end; i++) {
+            int64_t cell;
+            int status = find_cell(c, keys + i * c->terms, &cell);
+            if (status) return status;
+            rotate_in(c->cols, c->width, rows_of(c, cell), rows + i * c->width);
+        }
     }
     return SMM_OK;
 }

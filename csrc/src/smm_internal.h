@@ -33,8 +33,10 @@
 
 #if defined(__GNUC__)
 #define SMM_RESTRICT __restrict__
+#define SMM_PREFETCH(at) __builtin_prefetch(at)
 #else
 #define SMM_RESTRICT
+#define SMM_PREFETCH(at) ((void)(at))
 #endif
 
 /* Hot loops are compiled for several instruction sets and picked at load time. */

@@ -70,7 +70,7 @@ def drop1(result: Any) -> pd.DataFrame:
         message = "the fit by REML was refitted by maximum likelihood to be compared"
         warnings.warn(f"{message}.", MixedModelWarning, stacklevel=3)
         result = by_maximum_likelihood(result)
-    design, estimates = result.kept_design(), result.estimates
+    design, estimates = result.sufficient_design(), result.estimates
     coding = treatment_coding(result)
     X = design.X[:, estimates.columns]
     rows = [_row("<none>", result.objective, result.dof)]
@@ -143,7 +143,7 @@ def ranova(result: Any) -> pd.DataFrame:
     days in (1 + days | subj)     4      42.14        2
     """
     result = unwrap(result, correlated=True)
-    design, estimates = result.kept_design(), result.estimates
+    design, estimates = result.sufficient_design(), result.estimates
     rows = [_row("<none>", result.objective, result.dof)]
     for label, left_out in _random_effects(result):
         reduced = _without(design, left_out)
@@ -207,7 +207,7 @@ def _random_effects(result: Any) -> Iterator[tuple[str, _LeftOut]]:
     """Yield everything that can be left out, with a label."""
     frame = result.model.frame
     if frame is None:
-        for at, block in enumerate(result.kept_design().blocks):
+        for at, block in enumerate(result.sufficient_design().blocks):
             yield from _effects_of_arrays(at, block)
         return
     for at, part in enumerate(frame.random):

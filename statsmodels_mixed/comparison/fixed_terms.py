@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.fixed_basis import orthonormal_basis
 from ..frame.coding import CodedMatrix, CodedTerm, ProductColumns
+from ..frame.design import Design, build_design
 from ..frame.factors import Rows
 
 if TYPE_CHECKING:
@@ -119,6 +121,25 @@ def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:
     ]
 
 
+def rows_of_terms(result: MixedModelResults) -> tuple[ModelFrame | None, Design]:
+    """Return rows that show how the columns of terms depend on one another.
+
+    They are those of the model, or of data that were read by batches some.
+
+    Raises
+    ------
+    DataError
+        If the data were removed, or some rows do not show it.
+    """
+    model = result.model
+    if model.design is None and model.sample is not None:
+        design = build_design(model.sample)
+        columns = result.estimates.columns
+        if len(orthonormal_basis(design.X[:, columns], None).columns) == len(columns):
+            return model.sample, design
+    return model.frame, result.kept_design()
+
+
 def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterator[Array]:
     """Yield the columns F of every term, shape (n, effects), in the order of the terms.
 
@@ -129,8 +150,7 @@ def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterato
     terms : list of FixedTerm
         Its terms.
     """
-    frame = result.model.frame
-    design = result.kept_design()
+    frame, design = rows_of_terms(result)
     if frame is None:
         X = design.X
         return (X[:, term.columns] for term in terms)

@@ -26,7 +26,7 @@ from scipy.linalg import null_space
 
 from ..errors import OptionError
 from ..fitting.fixed_basis import orthonormal_basis
-from .fixed_terms import FixedTerm, contained, effect_columns, fixed_terms
+from .fixed_terms import FixedTerm, contained, effect_columns, fixed_terms, rows_of_terms
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -81,7 +81,7 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     """Recode the fixed part of a fit."""
     terms = fixed_terms(result)
     columns = result.estimates.columns
-    basis = orthonormal_basis(result.kept_design().X[:, columns], None)
+    basis = orthonormal_basis(rows_of_terms(result)[1].X[:, columns], None)
     parts: list[Array] = []
     unit: dict[frozenset[Any], float] = {}
     for term, matrix in zip(terms, effect_columns(result, terms), strict=True):

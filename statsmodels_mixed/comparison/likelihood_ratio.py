@@ -13,6 +13,9 @@ from .without_random_effects import read_plain
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
 
+# Sums over the same rows in another order differ by less than this share.
+SAME = 1e-9
+
 __all__ = ["LikelihoodRatio", "check_same_data", "likelihood_ratio"]
 
 
@@ -113,7 +116,15 @@ def check_same_data(full: Any, restricted: Any) -> None:
     OptionError
         If they have not.
     """
-    a, b = full.kept_design(), restricted.kept_design()
+    a, b = full.sufficient_design(), restricted.sufficient_design()
+    if a.reduced is not None or b.reduced is not None:
+        same = a.counted == b.counted and np.isclose(a.log_weights, b.log_weights, rtol=SAME)
+        if same and np.isclose(np.linalg.norm(a.y), np.linalg.norm(b.y), rtol=SAME, atol=0):
+            return
+        raise OptionError(
+            "the models were fitted to different rows, weights or offsets, or one of them to data "
+            "in memory: read both by batches."
+        )
     same_rows = np.array_equal(a.y, b.y) and _equal(a.weights, b.weights)
     if not same_rows or not _equal(a.offset, b.offset):
         raise OptionError(

@@ -153,9 +153,8 @@ def form_crossproducts(design: Design, structure: SharedStructure | None = None)
             "than coefficients."
         )
     y = design.y if design.offset is None else design.y - design.offset
-    nobs = None if design.reduced is None else n
-    gamma, residual, scale = residual_response(y, design.X, basis, design.weights, nobs)
-    workspace = CoreWorkspace(structure.core, residual, design.weights, nobs)
+    gamma, residual, scale = residual_response(y, design.X, basis, design.weights, design.counted)
+    workspace = CoreWorkspace(structure.core, residual, design.weights, design.counted)
     return Crossproducts(workspace, basis, gamma, scale, design.log_weights, rounding(design))
 
 

@@ -33,13 +33,12 @@ def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:
     """
     y = design.y if design.offset is None else design.y - design.offset
     basis = orthonormal_basis(design.X, design.weights)
-    _, _, scale = residual_response(y, design.X, basis, design.weights)
-    n, rank = basis.Q.shape
+    _, _, scale = residual_response(y, design.X, basis, design.weights, design.counted)
+    n, rank = design.nobs, basis.Q.shape[1]
     dof, squares = (n - rank if reml else n), n * scale**2
     variance = squares / dof if sigma is None else sigma**2
     value = dof * np.log(2 * np.pi * variance) + squares / variance
-    if design.weights is not None:
-        value -= np.log(design.weights).sum()
+    value -= design.log_weights
     return float(value + basis.logdet if reml else value)
 
 

@@ -74,4 +74,4 @@ def with_residual(design: Design) -> tuple[Array, float]:
         for e in elements_of([b.pattern for b in design.blocks])
         for block in [design.blocks[e.block]]
     ]
-    return np.array(traces), float(noise @ noise)
+    return np.array(traces), float(noise @ noise) + design.nobs - len(design.y)

@@ -105,9 +105,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     if n <= rank:
         raise DataError(f"There are {n} rows for {rank} fixed-effects coefficients.")
     y = design.y if design.offset is None else design.y - design.offset
-    gamma, residual, scale = residual_response(
-        y, design.X, basis, weights, None if design.reduced is None else n
-    )
+    gamma, residual, scale = residual_response(y, design.X, basis, weights, design.counted)
     pattern, coordinates = level_pattern(design, weights)
     Xy = np.column_stack([basis.Q, residual])
     weighted = Xy if weights is None else Xy * weights[:, None]

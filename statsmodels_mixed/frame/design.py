@@ -168,6 +168,11 @@ class Design:
         return len(self.y) if self.reduced is None else self.reduced.n
 
     @property
+    def counted(self) -> int | None:
+        """Number of rows of the data where the arrays have fewer; else None."""
+        return None if self.reduced is None else self.reduced.n
+
+    @property
     def log_weights(self) -> float:
         """Sum of the logarithms of the prior weights of the rows of the data."""
         if self.reduced is not None:

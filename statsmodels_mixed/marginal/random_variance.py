@@ -50,7 +50,7 @@ def random_variance(result: MixedModelResults, columns: Sequence[Array]) -> Arra
     OptionError
         If levels are related, so that their variances differ.
     """
-    refuse_related(result.model.kept_design(), "an average over random effects")
+    refuse_related(result.model.sufficient_design(), "an average over random effects")
     total: Array | float = 0.0
     for z, T in zip(columns, result.estimates.factors, strict=True):
         total = total + np.square(z @ T).sum(axis=1)

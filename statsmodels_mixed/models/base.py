@@ -240,7 +240,9 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
 
     def _own_options(self) -> dict[str, Any]:
         """Return the options that only this kind of model takes from a formula."""
-        related = {b.name: b.related for b in self.kept_design().blocks if b.related is not None}
+        related = {
+            b.name: b.related for b in self.sufficient_design().blocks if b.related is not None
+        }
         return {"precision": related} if related else {}
 
     def __getattr__(self, name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..frame.design import Design
+from ..frame.model_frame import ModelFrame
 
 __all__ = ["Evaluated"]
 
@@ -22,6 +23,13 @@ class Evaluated:
     def kept_design(self) -> Design:
         """Return the arrays of the model; a DataError if they were removed."""
         raise NotImplementedError
+
+    # Where data that are read by batches are read from.
+    source: Any = None
+    # Which of their rows are used.
+    subset: Any = None
+    # Of data that were read by batches some rows, with all levels.
+    sample: ModelFrame | None = None
 
     @property
     def sufficient(self) -> Design | None:

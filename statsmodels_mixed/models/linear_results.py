@@ -332,7 +332,9 @@ class LinearMixedModelResults(Methods):
         return facts
 
     def _check_comparable(self, restricted: LinearMixedModelResults) -> None:
-        if self.reml and not np.array_equal(self.kept_design().X, restricted.kept_design().X):
+        ours, theirs = self.sufficient_design(), restricted.sufficient_design()
+        same = ours.x_names == theirs.x_names if ours.reduced else np.array_equal(ours.X, theirs.X)
+        if self.reml and not same:
             raise OptionError(
                 "REML criteria of models with different fixed effects are not comparable; "
                 "refit both with reml=False."

@@ -9,13 +9,18 @@ from typing import Any, TypeVar
 from ..errors import FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.terms import MixedFormula
-from ..later import load
+from ..later import PACKAGE, load
 from .written_formula import WrittenFormula
 
 __all__ = ["is_streamed", "kind_for", "read_terms", "streaming_options"]
 
 # Classes of frames that are read by batches, by their package.
-_LAZY = {("pyarrow", "Dataset"), ("polars", "LazyFrame"), ("dask", "DataFrame")}
+_LAZY = {
+    ("pyarrow", "Dataset"),
+    ("polars", "LazyFrame"),
+    ("dask", "DataFrame"),
+    (PACKAGE, "TableSource"),
+}
 
 Model = TypeVar("Model")
 
@@ -116,7 +121,7 @@ def kind_for(
                 f"{option}= is for data that are read by batches: a path, a dataset or a lazy "
                 "table."
             )
-    return kind
+    return getattr(kind, "of_memory", kind)
 
 
 def is_streamed(data: Any) -> bool:

@@ -88,6 +88,7 @@ class StreamedLinearMixedModel(LinearMixedModel):
     """
 
     _results = StreamedLinearMixedModelResults
+    of_memory = LinearMixedModel
     source: TableSource
     learned: Learned
     reduced: Design | None
@@ -128,6 +129,7 @@ class StreamedLinearMixedModel(LinearMixedModel):
         self.source = data
         self.learned = learn_frame(terms, data, progress=progress, **options)
         design, reduction = reduce_rows(self.learned, data, progress)
+        self.sample, self.subset = self.learned.frame, options["subset"]
         self._extremes = np.array([reduction.least, reduction.most])
         self._k_constant = reduction.k_constant(design)
         return design, self.learned.frame.without_rows()

@@ -30,6 +30,8 @@ def updated(
         raise OptionError("a model made from arrays has no formula to update.")
     text = update(frame.formula, change)
     own = {"functions": model.functions, "missing": frame.missing, **model._own_options()}
+    if data is None and model.source is not None:
+        data, own["subset"] = model.source, model.subset
     if data is None:
         own |= _options_of_rows(model, frame, options)
     else:
@@ -90,7 +92,9 @@ def _options_of_columns(
     """Return the columns from which new data have weights, offset and exposure."""
     sources = model.sources
     needed = {"offset": sources.offset.needed, "exposure": sources.exposure.needed}
-    needed["weights"] = frame.weights is not None
+    needed["weights"] = frame.weights is not None or (
+        model.source is not None and sources.weights.needed
+    )
     own = {}
     for option, is_needed in needed.items():
         column = getattr(sources, option).column

@@ -167,7 +167,7 @@ def _variance(result: MixedModelResults, rows: PredictionRows) -> Array:
             known = np.isfinite(X).all(axis=1)
             variance[known] = np.where(result.undetermined.tests(X[known]), np.nan, variance[known])
         return np.asarray(variance)
-    design = result.kept_design()
+    design = result.sufficient_design()
     if result.undetermined is not None:
         return _compared_variances(result, rows, X)
     if rows.new is None and rows.all_random:
@@ -193,7 +193,7 @@ def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Ar
 def _compared_variances(result: MixedModelResults, rows: PredictionRows, X: Array) -> Array:
     """Return the same, NaN where they change along flat directions."""
     assert result.undetermined is not None
-    design = result.kept_design()
+    design = result.sufficient_design()
     variance = _joint_variances(design, result.estimates, rows, X)
     for pair in result.undetermined.pairs:
         here, there = (_joint_variances(design, each, rows, X) for each in (pair.here, pair.there))

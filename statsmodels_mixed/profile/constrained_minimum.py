@@ -74,7 +74,7 @@ class Surface:
         self.scale = workspace.theta_scale()
         self.sigma = sigma
         self._diagonal = diagonal
-        self._n = workspace.design.n
+        self._n = workspace.nobs
         self._nt = workspace.design.ntheta
         self._outer = np.outer(self.scale, self.scale)
         self._value = math.nan

@@ -120,9 +120,9 @@ class LinearModel:
         square = float(a @ a)
         across = np.linalg.svd(a[None, :])[2][1:].T
         y = design.y if design.offset is None else design.y - design.offset
-        response = residual_response(y, design.X, products.basis, design.weights)[1]
+        response = residual_response(y, design.X, products.basis, design.weights, design.counted)[1]
         core = core_design(design, np.ascontiguousarray(products.basis.Q @ across))
-        workspace = CoreWorkspace(core, response, design.weights)
+        workspace = CoreWorkspace(core, response, design.weights, design.counted)
         column = products.basis.Q @ a / square
         n = products.n
 

@@ -358,8 +358,8 @@ def _model(estimates: Estimates, result: Any, components: CovarianceParameters) 
 @_model.register(LinearEstimates)
 def _(estimates: LinearEstimates, result: Any, components: CovarianceParameters) -> Model:
     if estimates.structured is not None:
-        return StructuredLinearModel(result.kept_design(), estimates)
-    return LinearModel(result.kept_design(), estimates, components)
+        return StructuredLinearModel(result.sufficient_design(), estimates)
+    return LinearModel(result.sufficient_design(), estimates, components)
 
 
 @_model.register(GeneralizedEstimates)

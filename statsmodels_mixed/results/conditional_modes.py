@@ -32,8 +32,8 @@ class ConditionalModes:
     layout: Layout
     undetermined: Undetermined | None
 
-    def kept_design(self) -> Design:
-        """Return the design of the fit, unless the data have been removed."""
+    def sufficient_design(self) -> Design:
+        """Return arrays with the likelihood of the fit, unless the data have been removed."""
         raise NotImplementedError
 
     @property
@@ -194,7 +194,7 @@ class ConditionalModes:
         Intercept     140.97 -20.60
         days          -20.60   5.16
         """
-        design = self.kept_design()
+        design = self.sufficient_design()
         matrices = problem_of(design, self.estimates).conditional_variances()
         if self.undetermined is not None:
             matrices = self.undetermined.conditional_variances(design, matrices)

@@ -95,7 +95,7 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
             f'dof={dof!r} is for linear models: a {result.kind} has only dof=None or "residual".'
         )
     prepare = prepare_satterthwaite if dof == "satterthwaite" else prepare_kenward_roger
-    prepared: ContrastTests = result._aware(prepare(result.kept_design(), estimates))
+    prepared: ContrastTests = result._aware(prepare(result.sufficient_design(), estimates))
     return prepared
 
 
@@ -257,7 +257,7 @@ def varpar_cov(result: Any) -> pd.DataFrame:
         raise OptionError(f"varpar_cov is for linear models, not for a {result.kind}.")
     prepared = result.reference.tests
     if not isinstance(prepared, Satterthwaite):
-        prepared = prepare_satterthwaite(result.kept_design(), result.estimates)
+        prepared = prepare_satterthwaite(result.sufficient_design(), result.estimates)
     names = [*result.theta_names, "sigma"][: len(prepared.varpar)]
     varpar = prepared.parameter_covariance.copy()
     lost = ~result._parameters_known()[: len(varpar)]

@@ -54,6 +54,11 @@ class FittedModel(Protocol):
     layout: Layout
 
     @property
+    def sample(self) -> ModelFrame | None:
+        """Of data that were read by batches some rows, with all levels; else None."""
+        ...
+
+    @property
     def k_constant(self) -> int:
         """1 when the columns of X span a constant, else 0."""
         ...

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from .batches import (
     value_of,
 )
 from .levels import MetTogether
+from .partitions import merged
 from .rowwise import TRIED, refuse_whole_column, refuse_whole_subset, some_rows
 from .sources import TableSource
 
@@ -42,6 +44,10 @@ __all__ = ["Learned", "learn_frame"]
 
 # A draft needs rows in which nothing is missing; they are looked for in this many batches at most.
 MOST_BATCHES = 64
+
+
+# Rows kept besides, which show how columns of X depend on one another.
+SAMPLED = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +111,12 @@ def learn_frame(
     rules = RowRules(draft, columns, subset, missing)
     _refuse_whole_columns(rules, source)
 
-    firsts = _FirstRows(draft)
-    dropped, without = 0, Counter[str]()
-    for batch in rules.batches(source, "levels", progress):
-        dropped += batch.n_dropped
-        without.update(batch.without_value)
-        firsts.look_at(batch)
-    frame = build_frame(formula, firsts.table(source), **options)
-    frame = replace(frame, n_dropped=dropped, without_value=dict(without))
+    if source.partitions is None:
+        met = _levels(rules, source, progress)
+    else:
+        met = merged(source, rules.columns_to_read(source), _levels, rules, partial(_join, rules))
+    frame = build_frame(formula, met.table(), **options)
+    frame = replace(frame, n_dropped=met.n_dropped, without_value=dict(met.without_value))
     rules = replace(rules, frame=frame)
     _memorize(rules, source, progress)
     return Learned(frame, rules)
@@ -168,6 +172,27 @@ def _refuse_whole_columns(rules: RowRules, source: TableSource) -> None:
             refuse_whole_column(factor, rows)
 
 
+def _levels(rules: RowRules, source: TableSource, progress: bool | None = False) -> _LevelsMet:
+    """Find the first rows of all levels in a source, or in a partition of one."""
+    firsts = _FirstRows(rules.frame)
+    for batch in rules.batches(source, "levels", progress):
+        firsts.look_at(batch)
+    return firsts.met
+
+
+def _join(rules: RowRules, a: _LevelsMet, b: _LevelsMet) -> _LevelsMet:
+    """Return what was met in two parts of the rows, the first row of every level again once."""
+    firsts = _FirstRows(rules.frame)
+    for table in (*a.rows, *b.rows):
+        firsts.look_at(rules.take(table, 0))
+    return _LevelsMet(
+        firsts.met.rows,
+        a.incomplete | b.incomplete,
+        a.n_dropped + b.n_dropped,
+        a.without_value + b.without_value,
+    )
+
+
 class _FirstRows:
     """The first row of every level of what has levels."""
 
@@ -181,15 +206,14 @@ class _FirstRows:
         self._computed: list[tuple[CodedFactor, MetTogether]] = [
             (factor, MetTogether(1)) for factor in labels if isinstance(factor.source, Expression)
         ]
-        self._kept: list[pa.Table] = []
-        self._incomplete: set[str] = set()
+        self.met = _LevelsMet()
 
     def look_at(self, batch: RowBatch) -> None:
         """Keep the first rows of levels that are new."""
-        self._note_incomplete(batch.table)
+        self.met.note(batch)
         if not len(batch.places):
             return
-        found = [] if self._kept else [np.zeros(1, dtype=np.intp)]
+        found = [] if self.met.rows else [np.arange(min(SAMPLED, len(batch.places)))]
         for names, met in self._columns.items():
             found.append(met.first_rows([batch.rows.columns[name] for name in names]))
         for factor, met in self._computed:
@@ -198,14 +222,37 @@ class _FirstRows:
             found.append(met.first_rows([labels.levels.take(labels.codes).array]))
         places = batch.places[np.unique(np.concatenate(found))]
         if len(places):
-            self._kept.append(batch.table.take(places))
+            self.met.rows.append(batch.table.take(places))
 
-    def _note_incomplete(self, table: pa.Table) -> None:
-        for name in table.column_names:
-            if name not in self._incomplete and table[name].null_count:
-                self._incomplete.add(name)
 
-    def table(self, source: TableSource) -> Any:
+@dataclass(eq=False)
+class _LevelsMet:
+    """What was met in a part of the rows.
+
+    Parameters
+    ----------
+    rows : list of pyarrow.Table
+        The first row of every level.
+    incomplete : set of str
+        Columns in which something is missing.
+    n_dropped : int
+    without_value : Counter
+        See `ModelFrame`.
+    """
+
+    rows: list[pa.Table] = field(default_factory=list)
+    incomplete: set[str] = field(default_factory=set)
+    n_dropped: int = 0
+    without_value: Counter[str] = field(default_factory=Counter)
+
+    def note(self, batch: RowBatch) -> None:
+        """Take note of what is missing in a batch."""
+        table = batch.table
+        self.incomplete |= {name for name in table.column_names if table[name].null_count}
+        self.n_dropped += batch.n_dropped
+        self.without_value.update(batch.without_value)
+
+    def table(self) -> Any:
         """Return the rows that were kept.
 
         Whole numbers some of which are missing are floating-point numbers, as in pandas.
@@ -213,11 +260,11 @@ class _FirstRows:
         # Slow to import; the source has done so.
         import pyarrow as pa  # noqa: PLC0415
 
-        if not self._kept:
+        if not self.rows:
             raise DataError("no rows are left: in each of them something is missing.")
-        table = pa.concat_tables(self._kept).unify_dictionaries()
+        table = pa.concat_tables(self.rows, promote_options="permissive").unify_dictionaries()
         for at, column in enumerate(table.schema):
-            if column.name in self._incomplete and pa.types.is_integer(column.type):
+            if column.name in self.incomplete and pa.types.is_integer(column.type):
                 changed = table[column.name].cast(pa.float64())
                 table = table.set_column(at, column.name, changed)
         return open_batch(table.combine_chunks(), 0)

@@ -121,10 +121,11 @@ def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: b
     }
     if leverage:
         values[".hat"] = _leverage(result, design)
-    table = batch.table.select(names).take(batch.places)
-    for name, column in values.items():
-        table = table.append_column(name, [column])
-    return table
+    # Slow to import; who has the batch has done so.
+    from pyarrow import table  # noqa: PLC0415
+
+    kept = batch.table.take(batch.places)
+    return table({**{name: kept[name] for name in names}, **values})
 
 
 def _leverage(result: Any, design: Design) -> Array:

@@ -9,7 +9,6 @@ likelihood nor anything that is computed from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,9 +25,10 @@ from ..frame.grouping import find_levels
 from ..frame.model_frame import ModelFrame
 from .batches import RowBatch
 from .learn import Learned
+from .partitions import merged
 from .sources import TableSource
 
-__all__ = ["Reduction", "design_of_batch", "designs", "reduce_rows"]
+__all__ = ["Reduction", "design_of_batch", "reduce_rows"]
 
 Array = NDArray[np.float64]
 
@@ -64,15 +64,6 @@ def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
             offset=total(batch.offset, values),
         )
     )
-
-
-def designs(
-    learned: Learned, source: TableSource, what: str, progress: bool | None
-) -> Iterator[Design]:
-    """Run through a source by the designs of its batches."""
-    for batch in learned.rules.batches(source, what, progress):
-        if len(batch.rows.index):
-            yield design_of_batch(learned.frame, batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +106,18 @@ class Columns:
             out[:, at] = design.blocks[block].z[:, column]
 
 
+def _beside(design: Design) -> Array:
+    """Return [X 1 y] of the rows of a design."""
+    y = design.y if design.offset is None else design.y - design.offset
+    return np.column_stack([design.X, np.ones(len(y)), y])
+
+
 class Reduction:
-    """The rows of a linear model while they are reduced.
+    """The rows of a linear model while they are reduced; a part of them can be sent and merged.
 
     Parameters
     ----------
-    frame : Design
+    first : Design
         Of the first row of every level; says which columns there are.
     """
 
@@ -133,7 +130,10 @@ class Reduction:
         self.n, self.log_weights = 0, 0.0
         self.in_use = np.zeros(k, dtype=np.int64)
         self.least, self.most = np.inf, -np.inf
-        self.shift = np.zeros(p + 2)
+        # What is subtracted from columns, so that sums of squares keep their digits. The column of
+        # ones stays, with which all that is subtracted can be added again.
+        self.shift = _beside(first).mean(axis=0)
+        self.shift[p] = 0.0
 
     def add(self, design: Design) -> None:
         """Take the rows of a design.
@@ -143,16 +143,11 @@ class Reduction:
         MemoryError
             If there is no memory for all combinations of levels that occur.
         """
-        n, k, p = len(design.y), self.k, self.p
-        rows = np.empty((n, k + p + 2))
+        n, k = len(design.y), self.k
+        rows = np.empty((n, k + self.p + 2))
         self.columns.gather(design, rows)
         self.in_use += np.count_nonzero(rows[:, :k], axis=0)
-        rows[:, k : k + p] = design.X
-        rows[:, k + p] = 1.0
-        rows[:, -1] = design.y if design.offset is None else design.y - design.offset
-        if not self.n:
-            self._choose_shift(rows[:, k:])
-        rows[:, k:] -= self.shift
+        rows[:, k:] = _beside(design) - self.shift
         self.least = min(self.least, float(design.y.min()))
         self.most = max(self.most, float(design.y.max()))
         self.n += n
@@ -164,13 +159,29 @@ class Reduction:
         self.cells.add(keys, rows)
         self._rotate(rows[:, k:])
 
-    def _choose_shift(self, columns: Array) -> None:
-        """Choose what is subtracted from columns, so that sums of squares keep their digits.
+    def merge(self, other: Reduction) -> Reduction:
+        """Take what other rows of the model were reduced to; return this."""
+        keys, rows = other.cells.read()
+        rows = rows.reshape(-1, rows.shape[2])
+        self.cells.add(np.repeat(keys, self.k, axis=0), rows)
+        self._rotate(np.vstack([rows[:, self.k :], other.rest]))
+        self.n += other.n
+        self.log_weights += other.log_weights
+        self.in_use += other.in_use
+        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        return self
 
-        The last column of ones stays, with which all that is subtracted can be added again.
-        """
-        self.shift = columns.mean(axis=0)
-        self.shift[self.p] = 0.0
+    def __getstate__(self) -> dict[str, Any]:
+        """Read out the cells, whose memory is that of C."""
+        return {**vars(self), "cells": self.cells.read()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Put them back."""
+        vars(self).update(state)
+        keys, rows = state["cells"]
+        self.cells = CoreCells(keys.shape[1], self.k, rows.shape[2])
+        rows = rows.reshape(-1, rows.shape[2])
+        self.cells.add(np.repeat(keys, self.k, axis=0), rows)
 
     def _rotate(self, rows: Array) -> None:
         self.rest = np.asarray(np.linalg.qr(np.vstack([self.rest, rows]), mode="r"))
@@ -263,7 +274,18 @@ def reduce_rows(
         If too many combinations of levels occur.
     """
     first = build_design(learned.frame)
-    reduction = Reduction(first)
-    for design in designs(learned, source, "cross-products", progress):
-        reduction.add(design)
+    if source.partitions is None:
+        reduction = _reduced(learned, source, progress)
+    else:
+        names = learned.rules.columns_to_read(source)
+        reduction = merged(source, names, _reduced, learned, Reduction.merge)
     return reduction.design(first), reduction
+
+
+def _reduced(learned: Learned, source: TableSource, progress: bool | None = False) -> Reduction:
+    """Reduce the rows of a source, or of a partition of one."""
+    reduction = Reduction(build_design(learned.frame))
+    for batch in learned.rules.batches(source, "cross-products", progress):
+        if len(batch.rows.index):
+            reduction.add(design_of_batch(learned.frame, batch))
+    return reduction

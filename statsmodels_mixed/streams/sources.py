@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "TableSource", "open_source"]
+__all__ = ["BATCH_ROWS", "TableSource", "open_source", "source_of_frame"]
 
 # Rows of a batch: its arrays should stay in the caches of a processor.
 BATCH_ROWS = 1 << 17
@@ -37,11 +37,17 @@ class TableSource:
         Its rows, if they are known beforehand.
     read : callable
         Maps names of columns to an iterator of Arrow tables.
+    partitions : callable or None
+        Maps names of columns to the partitions of a dask frame, which workers read.
+    batch_rows : int
+        Rows of a batch, at most.
     """
 
     names: Sequence[str]
     n_rows: int | None
     read: Callable[[Sequence[str]], Iterator[pa.Table]]
+    partitions: Callable[[Sequence[str]], list[Any]] | None = None
+    batch_rows: int = BATCH_ROWS
 
 
 def open_source(data: Any, batch_rows: int = BATCH_ROWS) -> TableSource:
@@ -59,6 +65,8 @@ def open_source(data: Any, batch_rows: int = BATCH_ROWS) -> TableSource:
     DataError
         If there is nothing at the path, or its kind is not known.
     """
+    if isinstance(data, TableSource):
+        return data
     if isinstance(data, str | os.PathLike):
         data = _dataset_at(Path(data))
     return _OPENERS[_kind(data)](data, batch_rows)
@@ -104,19 +112,24 @@ _FORMATS = {
 
 
 def _open_dataset(data: Any, batch_rows: int) -> TableSource:
-    from pyarrow import Table  # noqa: PLC0415 - slow to import
+    # Slow to import.
+    from pyarrow import Table  # noqa: PLC0415
+    from pyarrow.dataset import FileSystemDataset, ParquetFragmentScanOptions  # noqa: PLC0415
+
+    kind = data.format.default_extname if isinstance(data, FileSystemDataset) else ""
+    # What is read ahead is memory: by default whole files, which is slower besides.
+    options: dict[str, Any] = {"batch_readahead": 2, "fragment_readahead": 1}
+    if kind == "parquet":
+        options["fragment_scan_options"] = ParquetFragmentScanOptions(pre_buffer=False)
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
-        # What is read ahead is memory.
-        batches = data.to_batches(
-            columns=list(names), batch_size=batch_rows, batch_readahead=2, fragment_readahead=1
-        )
+        batches = data.to_batches(columns=list(names), batch_size=batch_rows, **options)
         for batch in batches:
             if batch.num_rows:
                 yield Table.from_batches([batch])
 
-    counted = type(data).__name__ == "FileSystemDataset" and data.format.default_extname != "csv"
-    return TableSource(data.schema.names, data.count_rows() if counted else None, read)
+    n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
+    return TableSource(data.schema.names, n_rows, read)
 
 
 def _open_polars(data: Any, batch_rows: int) -> TableSource:
@@ -136,16 +149,28 @@ def _open_polars(data: Any, batch_rows: int) -> TableSource:
 
 
 def _open_dask(data: Any, batch_rows: int) -> TableSource:
-    return TableSource([str(name) for name in data.columns], None, partial(_read_dask, data))
+    def partitions(names: Sequence[str]) -> list[Any]:
+        parts: list[Any] = data[list(names)].to_delayed()
+        return parts
+
+    def read(names: Sequence[str]) -> Iterator[pa.Table]:
+        for part in partitions(names):
+            yield from source_of_frame(part.compute(), batch_rows).read(names)
+
+    return TableSource(list(data.columns), None, read, partitions, batch_rows)
 
 
-def _read_dask(data: Any, names: Sequence[str]) -> Iterator[pa.Table]:
+def source_of_frame(frame: pd.DataFrame, batch_rows: int) -> TableSource:
+    """Return a pandas frame, such as a partition of a dask frame, as a source."""
     from pyarrow import Table  # noqa: PLC0415 - slow to import
 
-    for part in data[list(names)].to_delayed():
-        frame = part.compute()
-        if len(frame):
-            yield Table.from_pandas(frame, preserve_index=False)
+    table = Table.from_pandas(frame, preserve_index=False)
+
+    def read(names: Sequence[str]) -> Iterator[pa.Table]:
+        for start in range(0, len(table), batch_rows):
+            yield table.select(list(names)).slice(start, batch_rows)
+
+    return TableSource(table.column_names, len(table), read)
 
 
 _OPENERS: dict[str, Callable[[Any, int], TableSource]] = {
