@@ -8,23 +8,26 @@
  * where Q is the identity unless levels are related (prior.c).
  * Each step solves (Lambda'Z'WZ Lambda + Q) delta = Lambda'Z'l - Q u with the observed
  * weights, a Newton step. Where that matrix is not positive definite, rows whose observed
- * weight is not safely positive take the expected one. So steps always ascend; those that
- * overshoot are halved. The
- * iteration starts from the modes of the evaluation before.
+ * weight is not safely positive take one that lies between it and the expected one. So steps
+ * always ascend; those that overshoot are halved. The iteration starts from the modes of the
+ * evaluation before.
  */
 #include "smm_glmm.h"
 
-/* Scoring steps leave the neighbourhood of a saddle slowly. */
+/* Steps that are not Newton steps leave the neighbourhood of a saddle slowly. */
 #define MAX_STEPS 500
 #define MAX_HALVINGS 30
 /* This many steps in a row of which less than the share SHORT is left end the search: the modes are at
  * the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
 #define SHORT 0.01
-/* A Newton step this small in eta, squared, is the error after it; a scoring step only
+/* Shares of safe weights in a step: the least, and the factor between trials. */
+#define LEAST_SHARE (1.0 / 4096)
+#define SHARE_STEP 8.0
+/* A Newton step this small in eta, squared, is the error after it; another step only
  * shrinks. Decrements below SETTLED are rounding. */
 #define NEWTON_TOLERANCE 1e-10
-#define SCORING_TOLERANCE 1e-15
+#define SHRINKING_TOLERANCE 1e-15
 #define SETTLED 1e-20
 
 void smm_fixed_predictor(smm_glmm *g)
@@ -145,17 +148,33 @@ static double evaluate(smm_glmm *g)
     return g->loglik - 0.5 * g->usq;
 }
 
-/* Weights of a step into g->work. Returns whether all are the observed ones. */
-static int step_weights(smm_glmm *g)
+/* Safe weights into g->work: the observed ones, where they are safely positive, or the expected. */
+static void safe_weights(smm_glmm *g)
 {
-    int newton = 1;
-    if (g->ws->design->predictors > 1) return smm_zeros_step_weights(g);
-    for (int64_t i = 0; i < g->ws->design->n; i++) {
-        int safe = g->wo[i] >= SMM_SAFE_SHARE * g->we[i];
-        newton &= safe;
-        g->work[i] = safe ? g->wo[i] : g->we[i];
+    if (g->ws->design->predictors > 1) {
+        smm_zeros_safe_weights(g);
+        return;
     }
-    return newton;
+    for (int64_t i = 0; i < g->ws->design->n; i++)
+        g->work[i] = g->wo[i] >= SMM_SAFE_SHARE * g->we[i] ? g->wo[i] : g->we[i];
+}
+
+/* Where the Newton model has no maximum: weights between the observed and the safe ones. With the
+ * latter Omega is positive definite, but steps are short where two modes merge or the log-likelihood
+ * is flat; the least share of them that suffices is looked for from that of the step before. */
+static int form_between(smm_glmm *g, double *share)
+{
+    const smm_design *d = g->ws->design;
+    int64_t size = d->predictors > 1 ? 3 * d->n : d->n;
+    int status = SMM_ENOTPD;
+    for (double a = fmax(*share / SHARE_STEP, LEAST_SHARE); status && a <= 1; a *= SHARE_STEP) {
+        safe_weights(g);
+        for (int64_t i = 0; i < size; i++) g->work[i] = g->wo[i] + a * (g->work[i] - g->wo[i]);
+        status = smm_form_omega(g, g->work);
+        if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
+        *share = a;
+    }
+    return status;
 }
 
 /* A step of u has at least delta'Q delta as decrement, and that of one level is at most the root of
@@ -201,6 +220,7 @@ int smm_pirls(smm_glmm *g)
     double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
     if (!isfinite(h)) return SMM_ENONFINITE;
     int in_a_row = 0;
+    double share = 1;
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_z_transpose(g, g->l, g->zl);
         smm_apply_lambda_t(ws, g->zl, delta, 1);
@@ -213,10 +233,9 @@ int smm_pirls(smm_glmm *g)
         int newton = 1;
         int status = smm_form_omega(g, g->wo);
         if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->wo);
-        if (status && g->wo != g->we) { /* not a maximum of the Newton model: score */
-            newton = step_weights(g);
-            status = smm_form_omega(g, g->work);
-            if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
+        if (status && g->wo != g->we) {
+            newton = 0;
+            status = form_between(g, &share);
         }
         if (status) return status;
         smm_solve_modes(g, delta, g->fast ? step : NULL);
@@ -226,7 +245,8 @@ int smm_pirls(smm_glmm *g)
         for (size_t v = 0; g->fast && v < p; v++) decrement += g->beta_old[v] * step[v];
         if (!isfinite(decrement)) return SMM_ENONFINITE;
 
-        double enough = newton ? fmax(tolerance * near_singular(g), SETTLED) : SCORING_TOLERANCE;
+        double enough = newton ? fmax(tolerance * near_singular(g), SETTLED)
+                               : SHRINKING_TOLERANCE;
 
         memcpy(g->u_old, g->u, sizeof(double) * q);
         memcpy(g->beta_old, g->beta, sizeof(double) * p);
@@ -243,7 +263,7 @@ int smm_pirls(smm_glmm *g)
         if (length == 1 && decrement <= enough) return SMM_OK;
         if (decrement <= SETTLED) return SMM_OK;
         /* as small as rounding lets it become */
-        if (newton && decrement <= SCORING_TOLERANCE && decrement > 0.1 * last) return SMM_OK;
+        if (newton && decrement <= SHRINKING_TOLERANCE && decrement > 0.1 * last) return SMM_OK;
         if (newton && decrement <= tolerance && decrement > 0.5 * last) return SMM_OK;
         last = decrement;
         in_a_row = length < SHORT ? in_a_row + 1 : 0;

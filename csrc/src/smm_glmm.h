@@ -123,7 +123,7 @@ void smm_sides_curvature(const smm_glmm *g, double *hessian, int32_t ld);
 void smm_sides_destroy(smm_glmm *g);
 
 /* zeros.c */
-int smm_zeros_step_weights(smm_glmm *g);
+void smm_zeros_safe_weights(smm_glmm *g);
 void smm_zeros_weight_slopes(const smm_glmm *g, double *c);
 void smm_zeros_adjoint(const smm_glmm *g, const double *adjoint, double *c);
 

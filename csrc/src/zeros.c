@@ -89,18 +89,16 @@ void smm_zeros_row(smm_glmm *g, int64_t i, const double *outer, const smm_jet *r
         for (int part = 0; part < 3; part++) g->we[part * n + i] = g->wo[part * n + i];
 }
 
-/* Weights of a step into g->work. Returns whether all are the observed ones. */
-int smm_zeros_step_weights(smm_glmm *g)
+/* The observed weights of rows where they are safely positive definite, or the expected, into
+ * g->work. */
+void smm_zeros_safe_weights(smm_glmm *g)
 {
     int64_t n = g->ws->design->n;
-    int newton = 1;
     for (int64_t i = 0; i < n; i++) {
         int safe = at_least(g->wo + i, SMM_SAFE_SHARE, g->we + i, n);
         const double *from = safe ? g->wo : g->we;
-        newton &= safe;
         for (int part = 0; part < 3; part++) g->work[part * n + i] = from[part * n + i];
     }
-    return newton;
 }
 
 /* What sides.c adds up for the gradient, for rows of two predictors: the parts of c are variances
