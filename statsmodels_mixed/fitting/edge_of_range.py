@@ -19,6 +19,7 @@ from .families import FamilySpec
 from .optimize import FitReport
 
 __all__ = [
+    "MERGING_MODES",
     "has_bounded_range",
     "refuse_merging_modes",
     "refuse_unreachable",
@@ -27,6 +28,10 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+MERGING_MODES = (
+    "the approximation by observed information grows without bound where two conditional modes "
+    'merge; use hessian="expected"'
+)
 # Expected events of a row, or expected failures, that are none.
 NONE = 1e-6
 

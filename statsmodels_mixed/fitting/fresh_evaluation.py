@@ -12,12 +12,17 @@ import numpy as np
 
 from .optimize import FitReport
 
-__all__ = ["checked_afresh"]
+__all__ = ["agrees", "checked_afresh"]
 
 # Differences that rounding and the tolerance of PIRLS may make: absolute, and relative to the
 # objective.
 DIFFERENT = 1e-6
 ROUNDING = 1e-11
+
+
+def agrees(objective: float, fresh: float) -> bool:
+    """Return whether a fresh evaluation, NaN if there is none, is the objective reached."""
+    return abs(fresh - objective) <= DIFFERENT + ROUNDING * abs(objective)
 
 
 def checked_afresh(report: FitReport, objective: float, fresh: float) -> FitReport:
@@ -31,7 +36,7 @@ def checked_afresh(report: FitReport, objective: float, fresh: float) -> FitRepo
     fresh : float
         The same without any conditional modes to start from; NaN if there is none.
     """
-    if abs(fresh - objective) <= DIFFERENT + ROUNDING * abs(objective):
+    if agrees(objective, fresh):
         return report
     found = "cannot be evaluated" if np.isnan(fresh) else f"is {fresh:.10g}"
     message = (

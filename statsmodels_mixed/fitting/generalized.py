@@ -249,10 +249,19 @@ def _maximize(
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
     problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
+    indefinite = fit.hessian == "observed" and problem.core.several_modes_possible
     report = best_optimum(
-        problem, design, spec, begin, unit, options, n_agq=fit.n_agq, default_start=default_start
+        problem,
+        design,
+        spec,
+        begin,
+        unit,
+        options,
+        n_agq=fit.n_agq,
+        observed=indefinite,
+        default_start=default_start,
     )
-    if fit.hessian == "observed" and problem.core.several_modes_possible:
+    if indefinite:
         refuse_merging_modes(report, spec)
     patterns = [block.pattern for block in design.blocks]
     factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)

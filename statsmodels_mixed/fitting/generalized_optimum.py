@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import family_rows
+from .._core import CoreGeneralized, family_rows
 from ..frame.design import Design
+from ..later import load
 from .approximation import Approximation
 from .covariance import factors_of, is_singular, theta_of
-from .edge_of_range import has_bounded_range, refuse_unreachable
+from .edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from .families import FamilySpec
-from .fresh_evaluation import checked_afresh
+from .fresh_evaluation import agrees
 from .optimize import FitOptions, FitReport, minimize
+from .runs import LOWER, BestOfRuns, descend, joined
 from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
-from .several_modes import search_further
 from .warm_start import generalized_theta
 
 __all__ = ["best_optimum"]
@@ -30,6 +33,8 @@ FEW_ROWS = 100
 LITTLE_LOWER = 3.0
 # Newton steps of an ordinary likelihood are far fewer.
 VERY_MANY_EVALUATIONS = 60
+# Share of the tolerance of a fit that is left in the end where several runs were made.
+FINER = 1e-3
 
 
 def best_optimum(
@@ -41,6 +46,7 @@ def best_optimum(
     options: FitOptions,
     *,
     n_agq: int,
+    observed: bool,
     default_start: bool,
 ) -> FitReport:
     """Minimize from a start, and from others where the likelihood may have several optima.
@@ -57,6 +63,8 @@ def best_optimum(
         Typical size of a change in the linear predictor.
     options : FitOptions
     n_agq : int
+    observed : bool
+        Whether the approximation uses the observed information, and that may be indefinite.
     default_start : bool
         Whether nobody asked for this start.
 
@@ -72,6 +80,7 @@ def best_optimum(
     core, nt, rows = problem.core, problem.ntheta, len(design.y)
     report = minimize(core, begin, options)
     patterns = [block.pattern for block in design.blocks]
+    ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
     hard = not report.converged or report.evaluations > VERY_MANY_EVALUATIONS
     if not hard and rows <= FEW_ROWS:
@@ -81,23 +90,40 @@ def best_optimum(
             or report.objective
             > _without_random_effects(problem, design, spec, begin) - LITTLE_LOWER
         )
+    runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
     local = (hard and not falls) or may_be_local(report, options, singular, rows)
     if default_start and local and may_be_repeated(report, options, rows):
         large = 2.0 * generalized_theta(core.design.coordinates, unit)
         further = () if singular else _beside(report, begin, patterns)
         second = SecondStart(core, options, large, patterns, begin, further=further)
-        report = second.improve(
-            report,
-            lambda other: (
-                checked_afresh(other, other.objective, core.fresh_value(other.end)).converged
-            ),
-        )
-        refuse_unreachable(core.value_and_gradient(report.end)[0], spec)
-    if core.several_modes_possible and not report.hopeless and not falls:
-        ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
-        report = search_further(core, report, [np.r_[ones, begin[nt:]]], nt, options)
-    return report
+        second.improve(runs)
+        if hard or runs.least < report.objective - LOWER:
+            scatter = load("fitting.scattered_starts:scatter")
+            scatter(runs, core, begin, large, ones, options)
+        _settle(runs, core, options)
+        refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
+    if core.several_modes_possible and not runs.report.hopeless and not falls:
+        starts = [np.r_[ones, begin[nt:]], *runs.lower_ends]
+        search_further = load("fitting.several_modes:search_further")
+        runs.report = search_further(core, runs.report, starts, nt, options)
+    return runs.end(MERGING_MODES) if observed else runs.end()
+
+
+def _settle(runs: BestOfRuns, core: CoreGeneralized, options: FitOptions) -> None:
+    """Take Newton steps from the best end until less is promised than a fit asks for.
+
+    Beside zero variances steps may shrink the promise slowly, and end where estimates are still off
+    by more than a millionth of their standard errors.
+    """
+    finer = replace(options, ftol_abs=FINER * options.ftol_abs)
+    run = descend(core, runs.report.end, finer) if options.optimizer == "newton" else None
+    if run is None or not run.converged:
+        return
+    nearer = run.objective <= runs.report.objective + LOWER
+    nearer &= run.gradient_norm < runs.report.gradient_norm
+    run = replace(run, status=runs.report.status, message=runs.report.message)
+    runs.report = joined(runs.report, run, taken=nearer)
 
 
 def _without_random_effects(

@@ -19,6 +19,7 @@ from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, minimize
 from .pls import PLSSolution, solve
 from .predictors import predictors
+from .runs import BestOfRuns
 from .second_start import SecondStart, may_be_local
 from .solver_choice import is_iterative
 from .structured import minimize_structured
@@ -125,12 +126,15 @@ def _minimize(
         second = SecondStart(
             workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
         )
-        report = second.improve(
+        runs = BestOfRuns(
             report,
             lambda other: (
                 sigma is not None or not vanishes(products, other.end, solve(products).sigma)
             ),
         )
+        second.improve(runs)
+        report = runs.end()
+        workspace.value_and_gradient(report.end)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)

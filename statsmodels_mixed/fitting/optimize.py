@@ -81,6 +81,8 @@ class FitReport:
         The objective at each.
     not_identified : tuple of str
         A sentence for each group of covariance parameters that the data do not determine.
+    other_optima : tuple of float
+        The objective at other optima, worse ones, at which searches from other starts ended.
 
     Examples
     --------
@@ -105,6 +107,7 @@ class FitReport:
     fitlog_theta: NDArray[np.float64] = field(repr=False)
     fitlog_objective: NDArray[np.float64] = field(repr=False)
     not_identified: tuple[str, ...] = ()
+    other_optima: tuple[float, ...] = ()
 
     @property
     def hopeless(self) -> bool:
@@ -122,6 +125,8 @@ class FitReport:
             ("Decrease promised", f"{self.gradient_norm:.3g}"),
             ("Least curvature", f"{self.hessian_min_eigenvalue:.3g}"),
         ]
+        if self.other_optima:
+            lines.append(("Other optima at", ", ".join(f"{x:.6f}" for x in self.other_optima)))
         if self.failed_evaluations:
             lines.append(("Failed evaluations", str(self.failed_evaluations)))
         return [*lines, *(("Not identified", reason) for reason in self.not_identified)]

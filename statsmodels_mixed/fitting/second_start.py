@@ -7,18 +7,18 @@ beside a lower optimum without it. Regular models have one optimum: they are lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, CoreWorkspace
-from ..errors import CoreError
 from .covariance import factors_of, theta_of
-from .optimize import FitOptions, FitReport, minimize
+from .optimize import FitOptions, FitReport
+from .runs import LOWER, BestOfRuns, descend, logged
 
-__all__ = ["SecondStart", "logged", "may_be_local", "may_be_repeated"]
+__all__ = ["SecondStart", "may_be_local", "may_be_repeated"]
 
 Array = NDArray[np.float64]
 Patterns = Sequence[NDArray[np.bool_]]
@@ -29,8 +29,6 @@ SIZES = (0.1, 0.3, 1.0, 3.0, 10.0)
 NEAR_ZERO = 0.03
 # Those of all terms at which runs begin.
 LARGE, SMALL = 5.0, 0.1
-# How much lower the objective must be.
-LOWER = 1e-6
 # Runs are repeated where they are cheap and the likelihood is far from quadratic.
 FEW_ROWS = 1000
 FEW_PARAMETERS = 10
@@ -102,67 +100,45 @@ class SecondStart:
     further: tuple[Array, ...] = ()
     slower: str | None = None
 
-    def improve(self, report: FitReport, acceptable: Callable[[FitReport], bool]) -> FitReport:
-        """Return the better of a fit and of runs from other starts, with the log of all.
+    def improve(self, runs: BestOfRuns) -> None:
+        """Take runs from other starts.
 
         Parameters
         ----------
-        report : FitReport
-        acceptable : callable
-            Whether a lower end is an estimate, asked with the core solved there.
-
-        Returns
-        -------
-        FitReport
-            The core is solved at its end.
+        runs : BestOfRuns
+            With the fit. The core is not solved at its end afterwards.
         """
-        report, starts = self._promising(report)
+        starts = self._promising(runs)
         ones = theta_of([np.eye(len(pattern)) for pattern in self.patterns], self.patterns)
         starts += [self._with_theta(self.begin, ones)]  # the start of other programs
         starts += [self._with_theta(self.begin, size * self.unit) for size in (LARGE, SMALL)]
-        report, slowly = self._slowly(report, self._with_theta(self.begin, ones))
-        unfinished = np.inf
-        for start in (*starts, *slowly, *self.further):
-            other = self._descend(start)
-            if other is None:
-                continue
-            lower = report.hopeless or other.objective < report.objective - LOWER
-            better = lower and not other.hopeless and acceptable(other)
-            if better and not other.converged:
-                unfinished = min(unfinished, other.objective)
-            best = other if better and other.converged else report
-            points, values = other.fitlog_theta, other.fitlog_objective
-            report = logged(report, best, points, values, other.evaluations)
-        self.core.value_and_gradient(report.end)
-        return _beside_lower(report, unfinished)
+        starts += self._slowly(runs, self._with_theta(self.begin, ones))
+        for start in (*starts, *self.further):
+            run = descend(self.core, start, self.options, self.constant)
+            if run is not None:
+                runs.take(run)
 
-    def _descend(self, start: Array, optimizer: str | None = None) -> FitReport | None:
-        """Return a run; None where it has no objective or derivative to go by."""
-        options = replace(self.options, optimizer=optimizer) if optimizer else self.options
-        try:
-            return minimize(self.core, start, options, constant=self.constant)
-        except CoreError:
-            return None
-
-    def _slowly(self, report: FitReport, start: Array) -> tuple[FitReport, list[Array]]:
-        """Return where the slower optimizer ends, if that is lower, and a report that logs it."""
-        run = self._descend(start, self.slower) if self.slower else None
+    def _slowly(self, runs: BestOfRuns, start: Array) -> list[Array]:
+        """Return where the slower optimizer ends, if that is lower."""
+        if self.slower is None:
+            return []
+        options = replace(self.options, optimizer=self.slower)
+        run = descend(self.core, start, options, self.constant)
         if run is None:
-            return report, []
-        points, values = run.fitlog_theta, run.fitlog_objective
-        report = logged(report, report, points, values, run.evaluations)
-        return report, [run.end] if run.objective < report.objective - LOWER else []
+            return []
+        report, points, values = runs.report, run.fitlog_theta, run.fitlog_objective
+        runs.report = logged(report, report, points, values, run.evaluations)
+        return [run.end] if run.objective < report.objective - LOWER else []
 
-    def _promising(self, report: FitReport) -> tuple[FitReport, list[Array]]:
+    def _promising(self, runs: BestOfRuns) -> list[Array]:
         """Terms without variance are given some, terms with variance are left without.
 
         Returns
         -------
-        report : FitReport
-            Logs these trials.
-        starts : list of ndarray
-            A start beside the best of them if it is below the end of the fit.
+        list of ndarray
+            A start beside the best of these trials if it is below the end of the fit.
         """
+        report = runs.report
         ends = factors_of(report.end[: len(self.unit)], self.patterns)
         units = factors_of(self.unit, self.patterns)
         trials: list[Array] = []
@@ -173,36 +149,9 @@ class SecondStart:
                     factors = [sizes * units[j] if j == i else U for j, U in enumerate(ends)]
                     found.append(self._with_theta(report.end, theta_of(factors, self.patterns)))
         values = np.array([self.core.value_and_gradient(t)[0] + self.constant for t in trials])
-        report = logged(report, report, np.array(trials), values, len(values))
+        runs.report = logged(report, report, np.array(trials), values, len(values))
         best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
-        return report, [starts[best]] if values[best] < report.objective - LOWER else []
+        return [starts[best]] if values[best] < report.objective - LOWER else []
 
     def _with_theta(self, parameters: Array, theta: Array) -> Array:
         return np.concatenate([theta, parameters[len(theta) :]])
-
-
-def _beside_lower(report: FitReport, unfinished: float) -> FitReport:
-    """Return the report; it has not converged if a run that came to no end was lower."""
-    excess = report.objective - unfinished
-    if not excess > LOWER:
-        return report
-    message = (
-        f"From another start the objective falls by {excess:.2g} more, to where no maximum of the "
-        "likelihood was reached: the model may have more parameters than the data determine."
-    )
-    return replace(report, converged=False, message=message)
-
-
-def logged(
-    first: FitReport, last: FitReport, points: Array, values: Array, evaluations: int
-) -> FitReport:
-    """Return the end of one of two runs, with further evaluations in the log of the first."""
-    return replace(
-        last,
-        start=first.start,
-        initial_objective=first.initial_objective,
-        evaluations=first.evaluations + evaluations,
-        failed_evaluations=first.failed_evaluations + int(np.isnan(values).sum()),
-        fitlog_theta=np.vstack([first.fitlog_theta, points]),
-        fitlog_objective=np.concatenate([first.fitlog_objective, values]),
-    )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .._core import CoreGeneralized
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
-from .second_start import logged
+from .runs import LOWER, joined, logged
 
 __all__ = ["search_further"]
 
@@ -38,8 +38,6 @@ MET = (
     " Several conditional modes were met, and the objective jumps where another becomes the "
     "highest: this is the best end of several searches."
 )
-# How much lower the objective must be.
-LOWER = 1e-6
 
 
 def search_further(
@@ -124,6 +122,6 @@ def _better(core: CoreGeneralized, best: FitReport, start: Array, options: FitOp
         # The same end, of which more is known, or which is nearer.
         settled = run.objective <= best.objective + LOWER and run.converged > best.converged
         settled |= run.objective <= best.objective and run.gradient_norm < best.gradient_norm
-        chosen = run if (lower or settled) and (best.hopeless or not run.hopeless) else best
-        best = logged(best, chosen, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+        taken = (lower or settled) and (best.hopeless or not run.hopeless)
+        best = joined(best, run, taken=taken)
     return best

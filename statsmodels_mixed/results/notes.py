@@ -35,6 +35,8 @@ def facts(result: MixedModelResults) -> list[str]:
         sentences.append(
             "Singular: an estimated covariance matrix of random effects is not of full rank."
         )
+    if result.report.other_optima:
+        sentences.append(_several_maxima(result.report.objective, result.report.other_optima))
     if result.estimates.structured is not None:
         sentences += result.estimates.structured.at_bounds
     if result.n_dropped:
@@ -50,6 +52,17 @@ def facts(result: MixedModelResults) -> list[str]:
         )
     own = result._own_facts()
     return [*sentences, *own, *filter(None, [result.reference.fact])]
+
+
+def _several_maxima(objective: float, others: Sequence[float]) -> str:
+    """Say how far below the highest maximum that was found others are."""
+    lower = f"{0.5 * (min(others) - objective):.3g} lower in log-likelihood"
+    found = "another maximum" if len(others) == 1 else f"{len(others)} other maxima"
+    where = "the next one " if len(others) > 1 else ""
+    return (
+        f"Several maxima: searches from other starts ended at {found}"
+        f" of the likelihood, {where}{lower}; the highest that was found is taken."
+    )
 
 
 def _without_value(result: MixedModelResults) -> str:

@@ -288,7 +288,9 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
     fitted, again = one.estimates.fitted, two.estimates.fitted
     rows = np.arange(len(fitted)) if by.rows is None else by.rows
     expected = fitted[rows] * by.unit + by.shift
-    size = np.abs(fitted - fitted.mean()).max() * by.unit + 1e-9 * np.abs(expected).max()
+    spread, largest = np.abs(fitted - fitted.mean()).max() * by.unit, np.abs(expected).max()
+    # Means that are all the same but for rounding are compared with themselves.
+    size = spread + 1e-9 * largest if spread > 1e-9 * largest else largest
     gap = float(np.abs(again - expected).max() / size) if size > 0 else 0.0
     outcome.require(gap <= 10 * SAME, f"{name}: fitted values differ", f"{gap:.3g}; {by.case}")
 

@@ -1,0 +1,119 @@
+"""Runs of a minimizer from several starts: which is the fit, and what is said of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import CoreGeneralized, CoreWorkspace
+from ..errors import CoreError
+from .optimize import FitOptions, FitReport, minimize
+
+__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged"]
+
+Array = NDArray[np.float64]
+
+# How much lower the objective must be.
+LOWER = 1e-6
+# Optima whose objectives differ by less than this are the same one.
+DISTINCT = 1e-4
+
+
+NO_MAXIMUM = "the model may have more parameters than the data determine"
+
+
+@dataclass
+class BestOfRuns:
+    """The best of the runs taken so far, with the log of all.
+
+    Parameters
+    ----------
+    report : FitReport
+        Of the first run.
+    acceptable : callable
+        Whether a lower end is an estimate, asked with the core solved there.
+    unfinished : FitReport, optional
+        The lowest of the runs that came to no end.
+    """
+
+    report: FitReport
+    acceptable: Callable[[FitReport], bool]
+    unfinished: FitReport | None = None
+
+    def take(self, run: FitReport) -> None:
+        """Consider a run, at whose end the core is solved."""
+        lower = self.report.hopeless or run.objective < self.report.objective - LOWER
+        better = lower and self.acceptable(run)
+        if better and not run.converged and run.objective < self.least:
+            self.unfinished = run
+        self.report = joined(self.report, run, taken=better and run.converged)
+
+    @property
+    def least(self) -> float:
+        """Return the least objective of all runs."""
+        found = self.report.objective
+        return found if self.unfinished is None else min(found, self.unfinished.objective)
+
+    @property
+    def lower_ends(self) -> list[Array]:
+        """Return where a run stopped that came to no end, if it was lower than the best one."""
+        lower = self.report.objective > self.least + LOWER
+        return [self.unfinished.end] if lower and self.unfinished is not None else []
+
+    def end(self, reason: str = NO_MAXIMUM) -> FitReport:
+        """Return the best run; it has not converged if one that came to no end was lower."""
+        if not self.lower_ends:
+            return self.report
+        message = (
+            f"From another start the objective falls by {self.report.objective - self.least:.2g} "
+            f"more, to where no maximum of the likelihood was reached: {reason}."
+        )
+        return replace(self.report, converged=False, message=message)
+
+
+def descend(
+    core: CoreWorkspace | CoreGeneralized,
+    start: Array,
+    options: FitOptions,
+    constant: float = 0.0,
+) -> FitReport | None:
+    """Return a run from a start; None where it has no objective or derivative to go by."""
+    try:
+        return minimize(core, start, options, constant=constant)
+    except CoreError:
+        return None
+
+
+def joined(report: FitReport, run: FitReport, *, taken: bool) -> FitReport:
+    """Return the report of a fit with one more run, whose end is taken or is another optimum."""
+    best, other = (run, report) if taken else (report, run)
+    optima = [*report.other_optima, *([other.objective] if other.converged else [])]
+    best = replace(best, other_optima=_distinct(best.objective, optima))
+    return logged(report, best, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+
+
+def _distinct(best: float, optima: list[float]) -> tuple[float, ...]:
+    """Return the optima that are higher than the best one, in order, each once."""
+    found = [best]
+    for value in sorted(optima):
+        if value > found[-1] + DISTINCT:
+            found.append(value)
+    return tuple(found[1:])
+
+
+def logged(
+    first: FitReport, last: FitReport, points: Array, values: Array, evaluations: int
+) -> FitReport:
+    """Return the end of one of two runs, with further evaluations in the log of the first."""
+    return replace(
+        last,
+        start=first.start,
+        initial_objective=first.initial_objective,
+        evaluations=first.evaluations + evaluations,
+        failed_evaluations=first.failed_evaluations + int(np.isnan(values).sum()),
+        fitlog_theta=np.vstack([first.fitlog_theta, points]),
+        fitlog_objective=np.concatenate([first.fitlog_objective, values]),
+    )
