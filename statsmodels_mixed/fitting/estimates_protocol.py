@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .families import FamilySpec
 from .fixed_basis import OnBasis
 from .identification import Identification
+from .monte_carlo import MonteCarlo
 from .optimize import FitReport
 from .structured_fit import StructuredFit
 
@@ -88,6 +89,10 @@ class Estimates(Protocol):
     @property
     def structured(self) -> StructuredFit | None:
         """The parameters of covariance structures, if there are any."""
+
+    @property
+    def monte_carlo(self) -> MonteCarlo | None:
+        """Errors of an iterative fit; None for a direct one."""
 
     @property
     def n_covariance(self) -> int:

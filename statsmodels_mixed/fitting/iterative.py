@@ -18,9 +18,10 @@ from .._core import FitOptions
 from ..errors import OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .estimates import LinearEstimates, MonteCarlo
+from .estimates import LinearEstimates
 from .fixed_basis import OnBasis
 from .level_products import LevelPattern, LevelProducts
+from .monte_carlo import MonteCarlo
 from .optimize import FitReport
 from .predictors import predictors
 from .probe_newton import ProbedRun, minimize_probed

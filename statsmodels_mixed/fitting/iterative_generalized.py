@@ -12,13 +12,14 @@ from .approximation import check_options, working_basis
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .deviance import deviance_residuals
 from .edge_of_range import with_means_at_the_edge
-from .estimates import GeneralizedEstimates, MonteCarlo
+from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
 from .generalized_start import default_start
 from .iterative import error_of_mean, few_of, probed_report, probes_of
 from .iterative_modes import GeneralizedRows
 from .level_products import by_term
+from .monte_carlo import MonteCarlo
 from .probe_newton import ProbedRun, minimize_probed
 from .sparse_products import level_pattern
 from .stochastic_laplace import LaplaceCriterion, LaplacePoint

@@ -13,8 +13,9 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from ..errors import OptionError
 from ..fitting.approximation import join_parameters
-from ..fitting.estimates import GeneralizedEstimates, MonteCarlo
+from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import family_object
+from ..fitting.monte_carlo import MonteCarlo
 from ..fitting.separation import separation
 from ..results.base import MixedModelResultsWrapper
 from ..results.cell_formats import significant

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
 from ..errors import DataError, OptionError
-from ..fitting.estimates import LinearEstimates, MonteCarlo
+from ..fitting.estimates import LinearEstimates
+from ..fitting.monte_carlo import MonteCarlo
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy.special import ndtri
 
 from ..errors import OptionError
 from ..fitting.problem import problem_of
+from ..later import load
 from ..standard_errors.undetermined import Undetermined
 from .layout import BlockLayout, Layout
 from .level_matrices import LevelMatrices
@@ -49,6 +51,7 @@ class ConditionalModes:
         se: bool = False,
         form: Literal["wide"] = "wide",
         level: float = 0.95,
+        levels: Mapping[str, Any] | None = None,
     ) -> LevelTables: ...
 
     @overload
@@ -59,6 +62,7 @@ class ConditionalModes:
         se: bool = False,
         form: Literal["long"],
         level: float = 0.95,
+        levels: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame: ...
 
     def ranef(
@@ -68,6 +72,7 @@ class ConditionalModes:
         se: bool = False,
         form: str = "wide",
         level: float = 0.95,
+        levels: Mapping[str, Any] | None = None,
     ) -> LevelTables | pd.DataFrame:
         """Return the conditional modes of the random effects.
 
@@ -85,6 +90,9 @@ class ConditionalModes:
             ``upper``.
         level : float
             Level of the intervals of the long form.
+        levels : mapping of str to sequence, optional
+            Labels of some levels by grouping factor, to which the tables are restricted; of
+            factors that are not named there is no table. See `condvar`.
 
         Returns
         -------
@@ -96,7 +104,7 @@ class ConditionalModes:
         Raises
         ------
         OptionError
-            If the form is unknown, or errors are asked for on the spherical scale.
+            If the form or a level is unknown, or errors are asked for on the spherical scale.
         DataError
             If the data were removed and errors are asked for.
 
@@ -120,6 +128,13 @@ class ConditionalModes:
         if form not in ("wide", "long"):
             raise OptionError(f"form= is 'wide' or 'long', not {form!r}.")
         modes = self._modes(uscale)
+        if levels is not None:
+            positions = self._positions(levels)
+            modes = LevelTables(
+                (name, table.iloc[positions[name]])
+                for name, table in modes.items()
+                if name in positions
+            )
         if form == "wide" and not se:
             return modes
         if uscale:
@@ -128,7 +143,7 @@ class ConditionalModes:
             raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
         errors = {
             name: np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-            for name, matrices in self.condvar().items()
+            for name, matrices in self.condvar(levels).items()
         }
         if form == "wide":
             return LevelTables(
@@ -164,8 +179,32 @@ class ConditionalModes:
         }
         return next(iter(nested.values())) if len(nested) == 1 else nested
 
-    def condvar(self) -> dict[str, LevelMatrices]:
+    def _positions(self, levels: Mapping[str, Any]) -> dict[str, NDArray[np.intp]]:
+        """Return where labels are, by grouping factor."""
+        known = {block.name: block.labels for block in self.layout.blocks}
+        out = {}
+        for name, labels in levels.items():
+            if name not in known:
+                raise OptionError(
+                    f"levels= names {name!r}, which is no grouping factor: {', '.join(known)}."
+                )
+            if isinstance(labels, str) or not np.iterable(labels):
+                raise OptionError(f"levels= has a list of labels for {name!r}, not {labels!r}.")
+            found = known[name].get_indexer(list(labels))
+            if np.any(found < 0):
+                lost = list(labels)[int(np.argmin(found))]
+                raise OptionError(f"levels= has {lost!r}, which is no level of {name!r}.")
+            out[name] = found
+        return out
+
+    def condvar(self, levels: Mapping[str, Any] | None = None) -> dict[str, LevelMatrices]:
         """Return the conditional covariance matrices of the random effects given the data.
+
+        Parameters
+        ----------
+        levels : mapping of str to sequence, optional
+            Labels of some levels by grouping factor. For these alone no factorization is needed
+            after an iterative fit: the equations are solved for each of them.
 
         Returns
         -------
@@ -178,6 +217,8 @@ class ConditionalModes:
         ------
         DataError
             If the data were removed.
+        OptionError
+            If a grouping factor or a level is unknown.
 
         See Also
         --------
@@ -195,12 +236,46 @@ class ConditionalModes:
         days          -20.60   5.16
         """
         design = self.sufficient_design()
-        matrices = problem_of(design, self.estimates).conditional_variances()
+        if levels is not None:
+            return self._condvar_of(design, self._positions(levels))
+        try:
+            matrices = problem_of(design, self.estimates).conditional_variances()
+        except MemoryError as error:
+            if self.estimates.monte_carlo is None:
+                raise
+            raise MemoryError(
+                "the variances of all conditional modes need the factorization that this iterative "
+                f"fit did without; ask for those of some levels by levels=. {error}"
+            ) from error
         if self.undetermined is not None:
             matrices = self.undetermined.conditional_variances(design, matrices)
         return {
             block.name: _matrices(block, matrix)
             for block, matrix in zip(self.layout.blocks, matrices, strict=True)
+        }
+
+    def _condvar_of(
+        self, design: Design, positions: dict[str, NDArray[np.intp]]
+    ) -> dict[str, LevelMatrices]:
+        """Return conditional covariances of some levels."""
+        if self.estimates.monte_carlo is None:
+            found = {name: np.asarray(matrix) for name, matrix in self.condvar().items()}
+            chosen = {name: found[name][here] for name, here in positions.items()}
+        else:
+            none = np.empty(0, dtype=np.intp)
+            matrices = load("fitting.iterative_variances:variances_of_levels")(
+                design,
+                self.estimates,
+                [positions.get(block.name, none) for block in self.layout.blocks],
+            )
+            names = [block.name for block in self.layout.blocks]
+            chosen = {k: v for k, v in zip(names, matrices, strict=True) if k in positions}
+        return {
+            block.name: LevelMatrices(
+                chosen[block.name], block.labels[positions[block.name]], block.effects
+            )
+            for block in self.layout.blocks
+            if block.name in chosen
         }
 
     def coef_by_group(self) -> dict[str, pd.DataFrame]:
