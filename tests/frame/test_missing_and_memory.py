@@ -77,7 +77,7 @@ def test_odd_groups(values):
 )
 def test_values_that_are_no_data(column, values):
     held = pd.Series(values, dtype=object)
-    if column == "x" and values[0] == chr(0xD800) and int(pd.__version__.split(".")[0]) < 3:
+    if column == "x" and isinstance(values[0], str) and int(pd.__version__.split(".")[0]) < 3:
         pytest.skip("text in columns of objects may be any in pandas 2: one level, no columns")
     with pytest.raises(MixedModelError, match=column):
         smf.mixedlm2("y ~ x + (1 | g)", DATA.assign(**{column: held})).fit()
