@@ -122,7 +122,9 @@ def build_frame(
         check_safe([*sides, *computed.values()], table.names, subset)
     extra = [*columns, *(name for name in given.values() if isinstance(name, str))]
     plain = () if computed or other_random or engine != "patsy" else _plain_columns(formula)
-    if plain and all(name in table.names for name in (*plain, *extra)):
+    if not all(name in table.names for name in (*plain, *extra)):
+        plain = ()
+    if plain:
         needed = list(dict.fromkeys((*plain, *extra)))  # and there is no code that has names
     else:
         needed = _needed_columns(
@@ -143,7 +145,7 @@ def build_frame(
     rows = Rows(used.columns, used.index)
     made = _ENGINES[engine](sides, rows, coding, names)
     known, values = learn_expressions(computed, rows, names)
-    missing_values = missing_by_expression([*made, *known.values()], rows)
+    missing_values = {} if plain else missing_by_expression([*made, *known.values()], rows)
     if missing != "drop":
         refuse_missing_labels(made, missing_values)
     elif missing_values:

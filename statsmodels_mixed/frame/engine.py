@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from .factors import (
     Rows,
 )
 from .formula_factors import (
+    MOST_LEVELS,
     ColumnFactor,
     ExpressionFactor,
     FormulaFactor,
@@ -45,6 +46,9 @@ __all__ = ["learn", "plain_columns", "read_contrasts"]
 
 # Layouts of formulas that are kept.
 KEPT_LAYOUTS = 128
+
+# The kind of a column, and the type of its levels.
+_Kind: TypeAlias = tuple[tuple[Any, int, str], Any]
 
 
 def learn(
@@ -74,8 +78,13 @@ def learn(
     DataError
         If a factor cannot be computed or coded; the message names it.
     """
-    if not contrasts and _are_numbers(plain_columns(tuple(sides)), rows):
-        return _matrices_of_numbers(tuple(sides))
+    columns = None if contrasts else plain_columns(tuple(sides))
+    kinds = None if columns is None else _kinds(columns, rows)
+    if columns is not None and kinds is not None:
+        matrices, labels = _matrices_of_columns(tuple(sides), columns, kinds)
+        for factor, column in labels:
+            rows.remember_codes(factor, rows.factorized(column)[0])
+        return matrices
     factors: dict[str, FormulaFactor] = {}
     for side in sides:
         for term in terms(side):
@@ -117,33 +126,67 @@ def plain_columns(sides: tuple[FormulaPart, ...]) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def _are_numbers(columns: tuple[str, ...] | None, rows: Rows) -> bool:
-    """Return whether all these are columns of numbers."""
-    if columns is None:
-        return False
-    values = [rows.columns.get(column) for column in columns]
-    return all(isinstance(each, np.ndarray) and each.dtype.kind in "iuf" for each in values)
+def _kinds(columns: tuple[str, ...], rows: Rows) -> tuple[_Kind, ...] | None:
+    """Return the kinds of columns, see `kind_of`, and how their levels are stored.
+
+    None where a column is no number and no plain label of one of few levels.
+    """
+    found: list[_Kind] = []
+    for column in columns:
+        values = rows.columns.get(column)
+        if values is None:
+            return None
+        if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+            found.append(((None, 1, "<f8"), None))
+            continue
+        if not (isinstance(values, pd.Categorical) or values.dtype.kind == "O"):
+            return None
+        levels = rows.factorized(column)[1]
+        if len(levels) > MOST_LEVELS:
+            return None
+        kind = tuple([(type(level), level, str(level)) for level in levels])
+        if len({shown for _, _, shown in kind}) < len(kind):
+            return None
+        found.append(((kind, 1, ""), levels.dtype))
+    return tuple(found)
 
 
 @lru_cache(maxsize=KEPT_LAYOUTS)
-def _matrices_of_numbers(sides: tuple[FormulaPart, ...]) -> tuple[CodedMatrix, ...]:
-    """Return what `learn` finds out about plain columns of numbers; it is the same for all rows."""
+def _matrices_of_columns(
+    sides: tuple[FormulaPart, ...], columns: tuple[str, ...], kinds: tuple[_Kind, ...]
+) -> tuple[tuple[CodedMatrix, ...], tuple[tuple[CodedFactor, str], ...]]:
+    """Return what `learn` finds out about plain columns; it is the same for all rows.
+
+    Returns
+    -------
+    matrices : tuple of CodedMatrix
+        One for each side.
+    labels : tuple of (CodedFactor, str)
+        The factors that hold labels, and their columns.
+    """
     different = tuple(dict.fromkeys(sides))
     labels = tuple(
         tuple(tuple(factor.code for factor in term.factors) for term in terms(side))
         for side in different
     )
-    kinds = {label: (label, (None, 1, "<f8")) for side in labels for term in side for label in term}
-    infos = _layouts_of_columns(labels, tuple(kinds.items()))
-    coded = {
-        factor: CodedFactor(factor.label, PlainColumn(read_code(factor.label).column), None, 1)
-        for info in infos
-        for factor in info.factor_infos
-    }
+    known = dict(zip(columns, kinds, strict=True))
+    codes_of = dict.fromkeys(label for side in labels for term in side for label in term)
+    shown = tuple((label, (label, known[read_code(label).column][0])) for label in codes_of)
+    infos = _layouts_of_columns(labels, shown)
+    coded, found = {}, []
+    for factor in (factor for info in infos for factor in info.factor_infos):
+        column = read_code(factor.label).column
+        (levels, _, _), dtype = known[column]
+        index = None
+        if levels is not None:
+            index = pd.Index([level for _, level, _ in levels], dtype=dtype, tupleize_cols=False)
+        coded[factor] = CodedFactor(factor.label, PlainColumn(column), index, 1)
+        if index is not None:
+            found.append((coded[factor], column))
     made = {
         side: _coded_matrix(info, coded, side) for side, info in zip(different, infos, strict=True)
     }
-    return tuple(made[side] for side in sides)
+    return tuple(made[side] for side in sides), tuple(found)
 
 
 def _layouts(

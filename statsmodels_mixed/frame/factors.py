@@ -359,6 +359,10 @@ class Rows(Mapping[str, pd.Series]):
             self.remember(factor, value)
         return self._values[factor]
 
+    def remember_codes(self, factor: CodedFactor, codes: Refs) -> None:
+        """Keep the codes, (n,), of labels whose levels are the categories of the factor."""
+        self._values[factor] = codes
+
     def remember(
         self, factor: CodedFactor, value: Numbers | Labels, with_missing: bool = False
     ) -> None:

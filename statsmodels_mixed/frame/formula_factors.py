@@ -17,6 +17,7 @@ from .factors import Expression, Labels, Numbers, PlainColumn, Rows, computing, 
 from .parts import Code
 
 __all__ = [
+    "MOST_LEVELS",
     "ColumnFactor",
     "ExpressionFactor",
     "FormulaFactor",

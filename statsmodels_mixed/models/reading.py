@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from ..errors import FormulaError, OptionError
@@ -128,7 +129,13 @@ def is_streamed(data: Any) -> bool:
     """Return whether data are read by batches: a path, a dataset or a lazy table."""
     if isinstance(data, str | os.PathLike):
         return True
-    kinds = type(data).__mro__
+    return _is_lazy(type(data))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _is_lazy(kind: type) -> bool:
+    """Return whether tables of a class are lazy."""
+    kinds = kind.__mro__
     return any((each.__module__.partition(".")[0], each.__name__) in _LAZY for each in kinds)
 
 

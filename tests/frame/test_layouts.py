@@ -8,7 +8,7 @@ import patsy
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.frame.engine import _layouts_of_columns
+from statsmodels_mixed.frame.engine import _layouts_of_columns, _matrices_of_columns
 
 GROUPS = np.repeat(np.arange(6), 6)
 RNG = np.random.default_rng(3)
@@ -51,14 +51,46 @@ def test_designs_are_those_of_patsy_in_any_order(formula):
         np.testing.assert_array_equal(model.exog, np.asarray(expected))
 
 
-def test_equal_kinds_share_a_layout_and_code_has_none():
-    _layouts_of_columns.cache_clear()
+def test_equal_kinds_share_matrices_and_code_has_none():
+    _matrices_of_columns.cache_clear()
     for levels in ("ab", "ab", "ab", "abc"):
         smf.mixedlm2("y ~ x + f + (x | g)", frame(f=labels(*levels)))
-    kept = _layouts_of_columns.cache_info()
+    kept = _matrices_of_columns.cache_info()
     assert (kept.misses, kept.hits) == (2, 2)
     smf.mixedlm2("y ~ scale(x) + (1 | g)", frame())
-    assert _layouts_of_columns.cache_info().currsize == 2
+    assert _matrices_of_columns.cache_info().currsize == 2
+
+
+def test_columns_of_truth_values_share_a_layout():
+    _layouts_of_columns.cache_clear()
+    for _ in range(2):
+        smf.mixedlm2("y ~ f + (1 | g)", frame(f=RNG.random(36) > 0.5))
+    kept = _layouts_of_columns.cache_info()
+    assert (kept.misses, kept.hits) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ("a", "b", "c"),
+        (3, 1, 2),
+        (np.int8(3), np.int8(1), np.int8(2)),
+        (0.5, 1.5, -0.0),
+        tuple(pd.to_datetime(["2020-01-02", "2020-01-01", "2021-05-05"])),
+        tuple(pd.interval_range(0, 3)),
+        ((1, 2), (0, 1), (1, 1)),
+    ],
+    ids=repr,
+)
+def test_categories_are_stored_as_those_of_the_data(levels):
+    index = pd.Index(list(levels), tupleize_cols=False)
+    for _ in range(2):
+        codes = RNG.permutation(np.arange(36) % 3)
+        data = frame(f=pd.Categorical.from_codes(codes, categories=index))
+        model = smf.mixedlm2("y ~ 0 + f + (1 | g)", data)
+        (factor,) = model.frame.fixed.factors
+        pd.testing.assert_index_equal(factor.categories, index, exact=True)
+        np.testing.assert_array_equal(model.exog, np.eye(3)[codes])
 
 
 def test_columns_of_numbers_have_the_same_matrices_in_all_frames():
