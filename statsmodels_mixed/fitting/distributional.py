@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
+from .distributional_optimum import minimize_rows
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
-from .optimize import FitOptions, FitReport, minimize
+from .optimize import FitOptions, FitReport
 from .quadrature import gauss_hermite
 from .row_parameters import ZEROS, RowParameters
 from .warm_start import generalized_theta
@@ -30,11 +31,10 @@ _SHRINKAGES = 6
 _DIFFERENCE = 1e-4
 # Curvature of a parameter that data say nothing of, relative to the largest.
 _FLAT = 1e-10
+# The same relative to what is expected of it, as far as differences of gradients tell.
+_UNSEEN = 1e-6
 # Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
 _NO_INFORMATION = 1e-4
-# Evaluations after which a decrease that small is one towards a boundary.
-_PATIENCE = 600
-_NOTHING = 3e-9
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,10 @@ def fit_distributional(
         zeros_unit = _zeros_unit(rows)
         core.set_unit(unit, zeros_unit)
     problem = Approximation(core, structure.basis, core.design.ntheta, False)
-    units = np.concatenate(
-        [
-            np.full(np.count_nonzero(block.pattern), zeros_unit if block.part else unit)
-            for block in design.blocks
-        ]
+    of_zeros = np.concatenate(
+        [np.full(np.count_nonzero(b.pattern), bool(b.part)) for b in design.blocks]
     )
+    units = np.where(of_zeros, zeros_unit, unit)
     theta = generalized_theta(core.design.coordinates, units)
     begin = np.concatenate([theta, gamma, rows.start])
     for _ in range(_SHRINKAGES):
@@ -142,7 +140,7 @@ def fit_distributional(
             "for responses far from all others, or take a simpler model."
         )
     try:
-        report = _minimize(core, begin, options or FitOptions())
+        report = minimize_rows(core, begin, options or FitOptions(), of_zeros)
         return _read(problem, design, spec, rows, report, int(n_agq), units)
     except CoreError as error:
         raise DataError(
@@ -180,26 +178,6 @@ def model_of_rows(
         core.set_sides(rows.X, rows.constant, rows.zeros)
     core.set_approximation(False, *gauss_hermite(int(n_agq)))
     return core
-
-
-def _minimize(core: CoreGeneralized, begin: Array, options: FitOptions) -> FitReport:
-    """Minimize; along a direction in which the likelihood is flat for ever, only so far."""
-    some = replace(options, max_eval=min(options.max_eval, _PATIENCE) or _PATIENCE)
-    report = minimize(core, begin, some)
-    if report.converged or report.evaluations < _PATIENCE:
-        return _at_boundary(report)
-    if report.gradient_norm < _NOTHING:
-        return _at_boundary(report)
-    return _at_boundary(minimize(core, report.end, options))
-
-
-def _at_boundary(report: FitReport) -> FitReport:
-    if report.converged or not report.gradient_norm < _NOTHING:
-        return report
-    message = (
-        "A parameter tends to its boundary, where the likelihood is flat; it stopped changing."
-    )
-    return replace(report, converged=True, message=message)
 
 
 def _unit(design: Design, spec: FamilySpec, rows: RowParameters, eta: Array) -> float:
@@ -313,7 +291,7 @@ def _covariance(
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0))
     if not np.all(np.isfinite(H)):
         return nothing
-    kept, lost = _determined(H, first)
+    kept, lost = _determined(H, first, size)
     part = kept.T @ H @ kept
     scale = np.sqrt(np.maximum(np.diag(part), 1e-300))
     part /= np.outer(scale, scale)
@@ -322,7 +300,7 @@ def _covariance(
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost
 
 
-def _determined(H: Array, first: int) -> tuple[Array, Array]:
+def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
     """Return orthonormal directions in which there is information, and those without.
 
     Along directions of the parameters of rows, whose columns have unit mean square, a probability
@@ -330,7 +308,9 @@ def _determined(H: Array, first: int) -> tuple[Array, Array]:
     """
     values, vectors = np.linalg.eigh(H[first:, first:])
     flat = values < _NO_INFORMATION
-    single = np.abs(np.diag(H)[:first]) <= _FLAT * np.max(np.abs(np.diag(H)))
+    # As correlations of effects that no level has together; compared with the expected curvature.
+    own = np.abs(np.diag(H)[:first])
+    single = (own <= _FLAT * np.max(np.abs(np.diag(H)))) | (own * size[:first] ** 2 <= _UNSEEN)
     whole = np.eye(len(H))
     whole[first:, first:] = vectors
     lost = np.concatenate([single, flat])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fitting.distributional_optimum import NEAR_NONE
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
 from ..results.summary import levels_of_groups, two_columns
@@ -121,4 +122,6 @@ def _facts(self: DistributionalResults) -> list[str]:
         )
     if not self.converged:
         facts.append(f"Not converged: {self.report.message}")
+    elif self.report.message == NEAR_NONE:
+        facts.append(NEAR_NONE)
     return facts

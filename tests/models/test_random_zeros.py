@@ -16,7 +16,13 @@ from scipy.stats import chi2
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays, row_derivatives
-from statsmodels_mixed.errors import DataError, FormulaError, OptionError
+from statsmodels_mixed.errors import (
+    ConvergenceWarning,
+    DataError,
+    FormulaError,
+    OptionError,
+    SingularFitWarning,
+)
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {
@@ -335,3 +341,43 @@ def test_the_integral_over_both_effects_of_a_level_is_near(owls):
             terms.append(logsumexp(rows.sum(axis=1) + log_weights) + log_weight)
         total += logsumexp(terms)
     assert fit.llf == pytest.approx(total, abs=0.5)
+
+
+def test_what_is_not_determined_leaves_the_rest(salamanders):
+    # No site is both mined and not: the data say nothing of the correlation.
+    model = smm.mixedglm2(
+        "count ~ mined + (1 | site)", salamanders, "poisson", hurdle="~ mined + (0 + mined | site)"
+    )
+    apart = model.update("~ .", hurdle="~ mined + zerocorr(0 + mined | site)")
+    fit, other = model.fit(), apart.fit()
+    assert fit.llf == pytest.approx(other.llf, abs=1e-6)
+    assert_allclose(fit.bse, other.bse, rtol=1e-4)
+    assert np.isnan(np.diag(fit.estimates.covariance)).sum() == 1
+
+
+def test_a_search_that_ends_at_a_pole_begins_again_near_no_effects():
+    # There are none; Laplace's approximation is unbounded where conditional modes merge.
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(30), 10)
+    data = pd.DataFrame({"y": rng.poisson(np.exp(0.8 + 0.4 * rng.normal(size=30)[g])), "g": g})
+    model = smm.mixedglm2("y ~ 1 + (1 | g)", data, "poisson", zero_inflation="~ 1 + (1 | g)")
+    with pytest.warns(SingularFitWarning):
+        fit = model.fit()
+    without = smm.mixedglm2("y ~ 1 + (1 | g)", data, "poisson", zero_inflation="~ 1").fit()
+    assert fit.converged
+    assert fit.llf == pytest.approx(without.llf, abs=1e-6)
+    assert "the maximum near none" in str(fit.summary())
+
+
+def test_a_likelihood_that_has_no_maximum_is_said():
+    rng = np.random.default_rng(11)
+    levels, rows = int(rng.integers(15, 40)), int(rng.integers(6, 15))
+    g, x = np.repeat(np.arange(levels), rows), rng.normal(size=levels * rows)
+    b, u = 0.5 * rng.normal(size=levels), rng.normal(size=levels)
+    mu = np.exp(0.7 + 0.3 * x + b[g])
+    y = rng.negative_binomial(mu / 0.8, 1 / 1.8) * (rng.random(len(g)) > expit(-0.7 + u[g]))
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    model = smm.mixedglm2("y ~ x + (1 | g)", data, "nbinom1", zero_inflation="~ 1 + (1 | g)")
+    with pytest.warns(ConvergenceWarning, match="about to split in two"):
+        fit = model.fit()
+    assert "about to split in two" in str(fit.summary())
