@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -215,6 +216,8 @@ def _open_native(data: Any) -> DataTable:
         frame = nw.from_native(data, eager_only=True)
     except TypeError as error:
         what = f"{type(data).__module__}.{type(data).__qualname__}"
+        if isinstance(data, str | os.PathLike):
+            what = f"the path {str(data)!r}: only linear models read files, by batches"
         raise DataError(
             f"data must be a data frame or a dict of arrays, not {what}"
             + (": call its collect() first" if hasattr(data, "collect") else "")

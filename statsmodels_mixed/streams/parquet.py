@@ -73,11 +73,13 @@ def write_parquet(
 
     Examples
     --------
-    >>> import pyarrow.dataset, pyarrow.parquet
+    >>> import tempfile
+    >>> import pyarrow.dataset
     >>> sleep = pyarrow.dataset.dataset(pyarrow.Table.from_pandas(datasets.load("sleepstudy")))
     >>> fit = mixedlm2("reaction ~ days + (days | subj)", sleep).fit()
-    >>> path = fit.write_parquet("fitted.parquet", columns=["subj"])
-    >>> pyarrow.parquet.read_table(path).to_pandas().head(2).round(3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = fit.write_parquet(f"{folder}/fitted.parquet", columns=["subj"])
+    ...     pd.read_parquet(path).head(2).round(3)
        subj  .row  .fitted    .fixed  .resid
     0  S308     0  254.221  251.405  -4.661
     1  S308     1  273.764  261.872 -15.059
