@@ -15,6 +15,7 @@ from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_no_distribution
 from ..standard_errors.contrast_tests import FTest
+from ..standard_errors.reference import KENWARD_ROGER
 from .hypotheses import term_hypotheses
 from .model_table import model_table
 
@@ -131,11 +132,11 @@ def anova(
                 "scaling": test.scaling,
             }
         )
-    if dof == "kenward-roger":
+    if dof in KENWARD_ROGER:
         warn_no_distribution(names, tests)
     columns = ["sum_sq", "mean_sq"] if result.estimates.linear else []
     columns += ["df_num", "df_denom", "F", "PR(>F)"]
-    columns += ["scaling"] if dof == "kenward-roger" else []
+    columns += ["scaling"] if dof in KENWARD_ROGER else []
     return pd.DataFrame(rows, index=pd.Index(names, dtype=object), columns=columns)
 
 

@@ -117,6 +117,8 @@ class CovarianceModel:
     parts : tuple of CovariancePart
     size : int
         Number of parameters phi, and of coordinates x.
+    related : tuple of RelatedLevels or None
+        How the levels of each grouping factor are related.
     """
 
     def __init__(self, design: Design) -> None:
@@ -140,6 +142,7 @@ class CovarianceModel:
         self.parts = tuple(parts)
         self.size, self.n_reported = at, shown
         self.patterns = tuple(block.pattern for block in design.blocks)
+        self.related = tuple(block.related for block in design.blocks)
         self._widths = tuple(len(block.names) for block in design.blocks)
 
     # The maps between coordinates, parameters and covariances.

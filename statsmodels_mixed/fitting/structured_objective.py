@@ -7,7 +7,8 @@ under REML, what the fixed effects take up, and V_i = dV / dz_i,
     d f / d z_i = G(V_i),        d2 f / d z_i d z_j = average information + G(V_ij),
 
 where the average information of i and j is y'P V_i P V_j P y (Gilmour, Thompson and Cullis 1995).
-V_i = Z dSigma_i Z' for a coordinate, for lambda it is V - Z Sigma Z'.
+V_i = Z dSigma_i Z' for a coordinate, for lambda it is V - Z Sigma Z'. Between related levels there
+are the covariances Q^-1 besides.
 """
 
 from __future__ import annotations
@@ -201,6 +202,9 @@ class StructuredObjective:
             into[:, :, m] = -e @ part.free.sigma(x[part.phi]) / sigma**2
             bends = part.free.second_derivatives(x[part.phi])
             second[part.phi, part.phi] = np.einsum("ij,mnij->mn", own / sigma**2, bends)
+        for t, related in enumerate(self.model.related):
+            if related is not None:
+                directions[t] = related.covariances(directions[t])
         K = workspace.information(directions) / unit
         if self.sigma is not None:
             return np.asarray(K[:m, :m] + second)

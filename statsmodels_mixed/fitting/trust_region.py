@@ -34,6 +34,8 @@ FIRST_RADIUS = 4.0
 LEAST_RADIUS = 1e-12
 # Two minima with objectives closer than this are one.
 SAME = 1e-6
+# Evaluations after which a run from another start must be below the minima that are known.
+MOST_OF_OTHERS = 150
 
 
 @dataclass(frozen=True)
@@ -324,9 +326,9 @@ def best_minimum(
 ) -> Minimum:
     """Minimize from several starts and return the least minimum found.
 
-    A later run ends when it comes into the neighbourhood of a minimum that is known. See
-    `minimize_newton` for the parameters; the points and values of the result are those of all
-    runs.
+    A later run ends when it comes into the neighbourhood of a minimum that is known, or is still
+    above all of them after some evaluations. See `minimize_newton` for the parameters; the points
+    and values of the result are those of all runs.
     """
     found: list[Minimum] = []
     runs: list[Minimum] = []
@@ -339,17 +341,26 @@ def best_minimum(
                 return True
         return False
 
-    for start in starts:
+    def descend(start: Array, limit: int) -> Minimum:
         run = minimize_newton(
             evaluate,
             start,
             longest=longest,
-            max_eval=max_eval,
+            max_eval=limit,
             tolerance=tolerance,
             rounding=rounding,
             stop=known if found else None,
         )
         runs.append(run)
+        return run
+
+    for start in starts:
+        few = bool(found) and not 0 < max_eval <= MOST_OF_OTHERS
+        run = descend(start, MOST_OF_OTHERS if few else max_eval)
+        if few and run.status == "MAXEVAL_REACHED":
+            if run.value >= min(one.value for one in found):
+                continue
+            run = descend(run.end, max_eval)
         if run.status not in ("STOPPED", "FAILURE"):
             found.append(run)
     if not found:

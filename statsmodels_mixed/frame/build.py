@@ -289,11 +289,6 @@ def _relate(
             labels = related.labels.rename(part.levels.name)
             part = replace(part, refs=where[part.refs], levels=labels, related=related)
         out.append(part)
-    if any(part.is_structured for part in out):
-        option = next(iter(found.values())).option
-        raise OptionError(
-            f"{option}= does not go with covariance structures, such as those of ar1() or diag()."
-        )
     return _most_effects_first(out)
 
 

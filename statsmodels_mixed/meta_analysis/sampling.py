@@ -145,17 +145,14 @@ def whitened(design: Design, parts: Sequence[RandomPart], V: SamplingCovariance)
         if lies_within(codes, block.refs):
             blocks.append(replace(block, z=V.whiten(block.z)))
             continue
-        if not lies_within(block.refs, codes) or len(block.names) > 1 or part.is_structured:
+        cut = not lies_within(block.refs, codes) or block.related is not None
+        if cut or len(block.names) > 1 or part.is_structured:
             raise OptionError(
                 f"levels of {block.name!r} cut through blocks of V=: estimates with dependent "
                 "errors belong to one level, or to levels of their own with a single effect."
             )
         blocks.append(_together(block, V))
         structured = True
-    if structured and design.is_related:
-        raise OptionError(
-            "related levels do not go with covariance structures or levels within V=."
-        )
     if structured:
         blocks = [
             block if block.structures else replace(block, structures=part.structures)

@@ -275,11 +275,12 @@ class LinearMixedModel(LinearEvaluation):
             Minimize the REML criterion; by default the likelihood is maximized.
         sigma : float, optional
             Known residual standard deviation; estimated by default.
-        dof : {None, "residual", "satterthwaite", "kenward-roger"}
+        dof : {None, "residual", "satterthwaite", "kenward-roger", "kenward-roger-linear"}
             Degrees of freedom of t and F tests, of intervals and of the summary: none, so that
             tests are normal and chi-squared; `df_resid`, with clusters their number less one;
             Satterthwaite's, computed for every contrast; or Kenward and Roger's, who also
-            adjust the standard errors.
+            adjust the standard errors, with or without the second derivatives of covariance
+            structures.
         cov_type : {"nonrobust", "cluster"}
             Standard errors as the model implies them, or robust to any dependence within
             clusters.

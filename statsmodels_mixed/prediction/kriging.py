@@ -130,7 +130,9 @@ def kriged_places(frame: ModelFrame, estimates: Estimates, block: int) -> dict[M
     for number, part in enumerate(frame.random):
         for matrix, structure in zip(part.matrices, part.structures, strict=True):
             m = len(structure.read().names)
-            if number == block and isinstance(matrix, PlaceMatrix):
+            # The variance at a new place would be that of the level among those it is related to.
+            own = number == block and part.related is None
+            if own and isinstance(matrix, PlaceMatrix):
                 out[matrix] = KrigedPlaces(matrix, structure, fit.phi[at : at + m])
             at += m
     return out

@@ -143,6 +143,11 @@ class RelatedLevels:
         assert self._pivots is not None
         return float(np.exp(-np.mean(np.log(self._pivots)) / 2.0))
 
+    def covariances(self, values: Array) -> Array:
+        """Return Q^-1 times values by level, shape (l, ...)."""
+        flat = np.ascontiguousarray(values.reshape(len(self), -1))
+        return np.asarray(self._factored.solve(flat)).reshape(values.shape)
+
     def correlate(self, independent: Array) -> Array:
         """Return variables of precision Q for independent ones, shape (..., l, k)."""
         assert self._pivots is not None

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.kenward_roger import prepare_kenward_roger
-from ..standard_errors.reference import DOF_METHODS, RESIDUAL_DOF_METHODS
+from ..standard_errors.reference import DOF_METHODS, KENWARD_ROGER, RESIDUAL_DOF_METHODS
 from ..standard_errors.satterthwaite import Satterthwaite, prepare_satterthwaite
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
@@ -29,7 +29,7 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit.
-    dof : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "kenward-roger-linear", "residual", None}
         Where denominator degrees of freedom come from. ``"residual"`` is `df_resid` of the
         fit, None the normal and the chi-squared distribution; generalized models have only
         these.
@@ -94,8 +94,13 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
         raise OptionError(
             f'dof={dof!r} is for linear models: a {result.kind} has only dof=None or "residual".'
         )
-    prepare = prepare_satterthwaite if dof == "satterthwaite" else prepare_kenward_roger
-    prepared: ContrastTests = result._aware(prepare(result.sufficient_design(), estimates))
+    design = result.sufficient_design()
+    if dof == "satterthwaite":
+        tests: ContrastTests = prepare_satterthwaite(design, estimates)
+    else:
+        linear = dof == "kenward-roger-linear"
+        tests = prepare_kenward_roger(design, estimates, linear=linear)
+    prepared: ContrastTests = result._aware(tests)
     return prepared
 
 
@@ -117,7 +122,7 @@ def f_test(
         of X, shape (m, p) or (p,).
     value : array_like, shape (m,) or scalar
         Values under the hypothesis.
-    dof : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "kenward-roger-linear", "residual", None}
         See `denominators`.
 
     Returns
@@ -154,7 +159,7 @@ def f_test(
     )
     if known.all():
         test = prepared.f_test(rows, value)
-        if dof == "kenward-roger":
+        if dof in KENWARD_ROGER:
             warn_no_distribution(["the hypotheses"], [test])
         return test
     warn_not_estimable(int(np.sum(~known)), "hypothesis")
@@ -168,7 +173,7 @@ def coefficient_tests(result: Any, dof: str | None = "satterthwaite") -> pd.Data
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit.
-    dof : {"satterthwaite", "kenward-roger", "residual", None}
+    dof : {"satterthwaite", "kenward-roger", "kenward-roger-linear", "residual", None}
         See `denominators`.
 
     Returns

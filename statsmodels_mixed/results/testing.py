@@ -15,6 +15,7 @@ from statsmodels.stats.contrast import ContrastResults
 
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import FixedContrastTests, FTest
+from ..standard_errors.reference import KENWARD_ROGER
 from .coefficient_statistics import CoefficientStatistics
 from .linear_hypotheses import known_only, read_hypotheses
 from .notes import warn_no_distribution, warn_not_estimable
@@ -150,7 +151,7 @@ class Testing(CoefficientStatistics):
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
         if known.all():
             test = tests.f_test(rows, values)
-            if use_f and self.dof_method == "kenward-roger":
+            if use_f and self.dof_method in KENWARD_ROGER:
                 warn_no_distribution(["the hypotheses"], [test])
         value = test.statistic if use_f else test.wald
         statistic: Any = value if scalar else np.array([[value]])

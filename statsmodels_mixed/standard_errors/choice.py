@@ -20,7 +20,7 @@ from .cluster_scores import scores
 from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance, variance_slopes
 from .kenward_roger import prepare_kenward_roger
-from .reference import DOF_METHODS, MODEL_BASED, Reference
+from .reference import DOF_METHODS, KENWARD_ROGER, MODEL_BASED, Reference
 from .satterthwaite import prepare_satterthwaite
 
 __all__ = ["Choice", "choose", "population_covariance", "refer"]
@@ -100,13 +100,13 @@ def choose(
     if not (dof is None or isinstance(dof, str)) or dof not in DOF_METHODS:
         known = ", ".join(map(repr, DOF_METHODS))
         raise OptionError(f"dof must be one of {known}, not {dof!r}.")
-    small_sample = dof in ("satterthwaite", "kenward-roger")
+    small_sample = dof in ("satterthwaite", *KENWARD_ROGER)
     if small_sample and not linear:
         raise OptionError(
             f'dof={dof!r} is for linear models: a generalized one has dof=None or "residual".'
         )
-    if dof == "kenward-roger" and not reml:
-        raise OptionError('dof="kenward-roger" needs a fit by REML: pass reml=True.')
+    if dof in KENWARD_ROGER and not reml:
+        raise OptionError(f'dof="{dof}" needs a fit by REML: pass reml=True.')
     if fast and cov_type != "conditional":
         raise OptionError(
             "fast=True does not maximize the likelihood over the coefficients, so its Hessian "
@@ -118,10 +118,10 @@ def choose(
         return Choice(dof, cov_type)
     if not isinstance(cov_kwds, Mapping | None):
         raise OptionError(f'cov_kwds= is a dict such as {{"groups": ...}}, not {cov_kwds!r}.')
-    if dof == "kenward-roger":
+    if dof in KENWARD_ROGER:
         raise OptionError(
-            'dof="kenward-roger" adjusts model-based standard errors: with cov_type="cluster" '
-            'take "satterthwaite".'
+            f'dof="{dof}" adjusts model-based standard errors: with cov_type="cluster" take '
+            '"satterthwaite".'
         )
     return _with_clusters(read_clusters, dof, dict(cov_kwds or {}), linear)
 
@@ -204,9 +204,10 @@ def _linear(
     if choice.dof == "satterthwaite":
         tests = prepare_satterthwaite(_needed(design), estimates)
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
-    if choice.dof == "kenward-roger":
-        adjusted = prepare_kenward_roger(_needed(design), estimates)
-        return Reference(adjusted, choice.dof, choice.cov_type, "Kenward-Roger")
+    if choice.dof in KENWARD_ROGER:
+        linear = choice.dof == "kenward-roger-linear"
+        adjusted = prepare_kenward_roger(_needed(design), estimates, linear=linear)
+        return Reference(adjusted, choice.dof, choice.cov_type, DOF_METHODS[choice.dof])
     return _fixed(
         choice,
         estimates,

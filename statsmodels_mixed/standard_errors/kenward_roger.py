@@ -8,8 +8,8 @@ Q_ef = X'V^-1 G_e V^-1 G_f V^-1 X, M = (X'V^-1 X)^-1 and the expected informatio
     I_ef = tr(V^-1 G_e V^-1 G_f) - 2 tr(M Q_ef) + tr(M P_e M P_f),        A = 2 I^-1,
     adjusted covariance = sigma^2 (M + 2 M (sum A_ef (Q_ef - P_e M P_f)) M).
 
-Covariance structures are functions of fewer parameters, in which V need not be linear; the sums
-are then those of the linear approximation of V; see `kenward_roger_structures`.
+Covariance structures are functions of fewer parameters, in which V need not be linear; see
+`kenward_roger_structures`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design, refuse_related
 from .contrast_tests import ContrastTests
-from .kenward_roger_structures import in_parameters
+from .kenward_roger_structures import in_parameters, second_order
 from .kenward_roger_traces import traces
 from .satterthwaite import pseudo_inverse
 
@@ -102,7 +102,9 @@ def _moments(a1: float, a2: float, q: int) -> tuple[float, float]:
     return float(df), float(scaling)
 
 
-def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> KenwardRoger:
+def prepare_kenward_roger(
+    design: Design, estimates: LinearEstimates, *, linear: bool = False
+) -> KenwardRoger:
     """Compute what the tests of all contrasts share.
 
     Parameters
@@ -111,6 +113,8 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
         Of the fit.
     estimates : LinearEstimates
         The fit, by REML.
+    linear : bool
+        Without second derivatives of V, where it is not linear in its parameters.
 
     Returns
     -------
@@ -119,7 +123,8 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
     Raises
     ------
     OptionError
-        After a fit by maximum likelihood, or if too many random effects depend on one another.
+        After a fit by maximum likelihood, if too many random effects depend on one another, or the
+        adjusted covariance is not positive definite.
     """
     refuse_related(design, "Kenward and Roger's method")
     refuse_lost_variances(design, estimates)
@@ -137,6 +142,7 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
         require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
+    elements = sums
     if estimates.structured is not None:
         sums = in_parameters(sums, design, estimates, estimates.structured)
     MP, MQ = M @ sums.first, M @ sums.second
@@ -153,7 +159,14 @@ def prepare_kenward_roger(design: Design, estimates: LinearEstimates) -> Kenward
     # V as a direction changes Cov(beta) by a factor only, and so adds nothing here.
     inner = np.einsum("ef,efij->ij", varpar[:m, :m], sums.second)
     inner -= np.einsum("ef,eij,fjk->ik", varpar[:m, :m], sums.first, MP)
+    if estimates.structured is not None and not linear:
+        inner -= second_order(elements, sums, design, estimates, varpar) / 4.0
     adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
+    if elements is not sums and not linear and np.linalg.eigvalsh(adjusted)[0] <= 0:
+        raise OptionError(
+            "Kenward and Roger's adjusted covariance is not positive definite here: take "
+            'dof="kenward-roger-linear" or "satterthwaite".'
+        )
     slopes = MP @ M
     if not estimates.sigma_fixed:
         slopes = np.concatenate([slopes, M[None]])

@@ -8,7 +8,7 @@ from typing import Any
 
 from .contrast_tests import ContrastTests
 
-__all__ = ["DOF_METHODS", "MODEL_BASED", "RESIDUAL_DOF_METHODS", "Reference"]
+__all__ = ["DOF_METHODS", "KENWARD_ROGER", "MODEL_BASED", "RESIDUAL_DOF_METHODS", "Reference"]
 
 # Standard errors of the coefficients as if the covariance parameters were known.
 MODEL_BASED = "given theta"
@@ -19,12 +19,14 @@ DOF_METHODS = {
     "residual": "residual",
     "satterthwaite": "Satterthwaite",
     "kenward-roger": "Kenward-Roger",
+    "kenward-roger-linear": "Kenward-Roger (linear)",
 }
+
+KENWARD_ROGER = ("kenward-roger", "kenward-roger-linear")
 
 # The same for models with correlated residuals.
 RESIDUAL_DOF_METHODS = {
     **DOF_METHODS,
-    "kenward-roger-linear": "Kenward-Roger (linear)",
     "between-within": "between-within",
 }
 

@@ -26,6 +26,7 @@ from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
 from .kenward_roger import KenwardRoger
+from .kenward_roger_structures import LINEAR_KINDS
 from .satterthwaite import Satterthwaite, pseudo_inverse
 
 __all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
@@ -33,8 +34,6 @@ __all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
 Array = NDArray[np.float64]
 
 INFORMATION = ("observed", "expected")
-# Structures whose Sigma is linear in its own elements.
-LINEAR_KINDS = ("us", "cs", "toep", "diag", "homdiag")
 # Step of differences of a Jacobian, in units of the parameter.
 STEP = 1e-5
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
+from .last_result import last_result
 from .scaled import Scaled
 from .structure import Parameters
 
@@ -83,17 +84,21 @@ class DistanceCorrelation(Scaled):
     def of_distance(self, d: Array, psi: Array) -> tuple[Array, Array, Array]:
         """Return r and its derivatives, shapes d.shape, (m, ...), (m, m, ...)."""
 
+    @last_result
+    def _by_distance(self, psi: Array) -> tuple[Array, Array, Array]:
+        return self.of_distance(self.distinct, psi)
+
     def correlation(self, psi: Array) -> Array:
         """Return R, shape (k, k)."""
-        return self.of_distance(self.distinct, psi)[0][self.which]
+        return self._by_distance(psi)[0][self.which]
 
     def correlation_derivatives(self, psi: Array) -> Array:
         """Return dR / dpsi_i."""
-        return self.of_distance(self.distinct, psi)[1][:, self.which]
+        return self._by_distance(psi)[1][:, self.which]
 
     def correlation_second_derivatives(self, psi: Array) -> Array:
         """Return d2R / dpsi_i dpsi_j."""
-        return self.of_distance(self.distinct, psi)[2][:, :, self.which]
+        return self._by_distance(psi)[2][:, :, self.which]
 
     def at(self, positions: ArrayLike) -> Self:
         """Return the structure at other places."""

@@ -293,5 +293,3 @@ def test_refusals() -> None:
         smf.mixedlm2("y ~ 1 + (1 | g)", numbers, relationship={"g": (A, ["1", "2"])})
     with pytest.raises(OptionError, match="do not go with relationship="):
         smf.mixedlm2("y ~ 1", numbers, residual="cs(h | g)", pedigree=MRODE)
-    with pytest.raises(OptionError, match="does not go with covariance structures"):
-        smf.mixedlm2("y ~ 1 + cs(0 + h | g)", numbers.assign(h=list("xyxy")), precision={"g": A})
