@@ -125,6 +125,10 @@ class StructuredApproximation:
 
     def __call__(self, z: Array) -> Evaluation:
         """Return value, gradient and approximate Hessian."""
+        with np.errstate(all="ignore"):  # beyond the range of doubles there is none
+            return self._with_curvature(z)
+
+    def _with_curvature(self, z: Array) -> Evaluation:
         value, gradient, G = self._evaluate(z)
         if not np.isfinite(value):
             return value, gradient, np.full((len(z), len(z)), np.nan)

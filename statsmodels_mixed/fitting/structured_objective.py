@@ -177,12 +177,13 @@ class StructuredObjective:
     def __call__(self, z: Array) -> Evaluation:
         """Return value, gradient and approximate Hessian."""
         try:
-            value, by_theta, factors = self.solve(z)
-            if np.isfinite(value):
-                x, sigma = self.split(z)
-                G = gammas(by_theta, factors, self.model)
-                gradient = self._gradient(x, sigma, G)
-                return value, gradient, self._curvature(x, sigma, G, gradient)
+            with np.errstate(all="ignore"):
+                value, by_theta, factors = self.solve(z)
+                if np.isfinite(value):
+                    x, sigma = self.split(z)
+                    G = gammas(by_theta, factors, self.model)
+                    gradient = self._gradient(x, sigma, G)
+                    return value, gradient, self._curvature(x, sigma, G, gradient)
         except (FloatingPointError, OverflowError, ValueError, CoreError):
             pass  # beyond the range of doubles
         nothing = np.full((self.size, self.size), np.nan)

@@ -116,6 +116,10 @@ class MarginalLikelihood:
         """Return coefficients and objective, or None where V is not positive definite."""
         if self._known is not None and np.array_equal(self._known[0], at.x):
             return self._known[1]
+        with np.errstate(all="ignore"):  # what is beyond the range of doubles is not finite
+            return self._solve(at)
+
+    def _solve(self, at: CovarianceAt) -> BestCoefficients | None:
         p, logdet = self.p, 0.0
         A = np.zeros((p + 1, p + 1))
         inverses = []

@@ -104,3 +104,10 @@ class Spherical(_RangeCorrelation):
         inside = x < 1.0
         f = np.where(inside, 1.0 - 1.5 * x + 0.5 * x**3, 0.0)
         return f, np.where(inside, 1.5 * (x**3 - x), 0.0), np.where(inside, 3.0 * x**3, 0.0)
+
+    def correlation_starts(self, psi: Array) -> list[Array]:
+        """Start beyond the least distance: shorter ranges are no correlation, all alike."""
+        positive = self.distance[self.distance > 0]
+        least = float(positive.min()) if len(positive) else 1.0
+        ranges = (max(float(psi[0]), 1.5 * least), 1.1 * least, 5.0 * float(psi[0]))
+        return [np.array([one]) for one in ranges]
