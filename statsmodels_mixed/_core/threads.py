@@ -41,7 +41,15 @@ class _Own(threading.local):
 
 
 class _Shared:
-    """What the threads of a process share: a change is made with the lock held."""
+    """What the threads of a process share: a change is made with the lock held.
+
+    Parameters
+    ----------
+    running : int
+        Number of threads that are inside a block.
+    before : list of int
+        Threads of each OpenBLAS before the first of them.
+    """
 
     def __init__(self, running: int, before: list[int]) -> None:
         self.lock = threading.RLock()
@@ -95,17 +103,23 @@ class _OneThread:
     """Lets OpenBLAS use one thread while any thread of Python is inside; has no state itself."""
 
     def __enter__(self) -> None:
+        if _own.depth:  # a block within a block of this thread changes nothing
+            _own.depth += 1
+            return
         shared = _shared
         with shared.lock:
             if shared.running == 0:
                 shared.before = _limit()
             shared.running += 1
-            _own.depth += 1
+            _own.depth = 1
 
     def __exit__(self, *raised: object) -> None:
+        if _own.depth > 1:
+            _own.depth -= 1
+            return
         shared = _shared
         with shared.lock:
-            _own.depth -= 1
+            _own.depth = 0
             shared.running -= 1
             if shared.running == 0:
                 _set_where_several(shared.before)
@@ -124,7 +138,7 @@ def _after_fork_in_child() -> None:
     """Forget the blocks of threads that do not exist here."""
     global _shared
     parent = _shared
-    _shared = _Shared(_own.depth, parent.before)
+    _shared = _Shared(int(_own.depth > 0), parent.before)
     if parent.running > 0 and _shared.running == 0:
         _set_where_several(parent.before)
 

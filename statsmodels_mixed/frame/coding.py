@@ -114,8 +114,11 @@ class CodedMatrix:
     @property
     def factors(self) -> tuple[CodedFactor, ...]:
         """Its factors, each once."""
-        pieces = (piece for term in self.terms for piece in term.pieces)
-        return tuple(dict.fromkeys(factor for piece in pieces for factor in piece.factors))
+        found: dict[CodedFactor, None] = {}
+        for term in self.terms:
+            for piece in term.pieces:
+                found.update(dict.fromkeys(piece.factors))
+        return tuple(found)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -32,9 +32,10 @@ class Source:
     column: str | None
 
     @classmethod
-    def of(cls, option: str, given: Any) -> Source:
-        """Return the source of what the user gave for an option."""
-        return cls(option, given is not None, given if isinstance(given, str) else None)
+    def of(cls, option: str, given: Any, needed: bool | None = None) -> Source:
+        """Return the source of what the user gave for an option, by default needed if given."""
+        needed = given is not None if needed is None else needed
+        return cls(option, needed, given if isinstance(given, str) else None)
 
     @property
     def request(self) -> str:

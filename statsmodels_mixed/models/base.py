@@ -153,7 +153,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             offset=Source.of("offset", offset),
             exposure=Source.of("exposure", exposure),
             # A response of two columns makes weights, and weights of ones are none.
-            weights=replace(Source.of("weights", weights), needed=self._is_weighted(weights)),
+            weights=Source.of("weights", weights, self._is_weighted(weights)),
         )
         self.data.note_sources(self.sources, self.offset)
 
