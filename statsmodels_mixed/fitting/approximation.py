@@ -123,8 +123,10 @@ def check_options(design: Design, n_agq: int, kind: str) -> None:
     refuse_related(design, f"n_agq={n_agq}")
     if len(design.blocks) > 1:
         names = ", ".join(block.name for block in design.blocks)
+        parts = any(block.part for block in design.blocks)
+        single = "term of random effects in all parts" if parts else "grouping factor"
         raise OptionError(
-            f"n_agq={n_agq} needs a single grouping factor, and there are {len(design.blocks)} "
+            f"n_agq={n_agq} needs a single {single}, and there are {len(design.blocks)} "
             f"({names}); use n_agq=1, the Laplace approximation."
         )
     total = n_agq ** len(design.blocks[0].names)

@@ -171,8 +171,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             row of `data`.
         zero_inflation, hurdle, dispersion : str, optional
             Formulas such as ``"~ x"`` for the probability of zeros besides those of the
-            family, for the probability of all zeros, or for the dispersion; the model is a
-            `DistributionalMixedModel` then.
+            family, for the probability of all zeros, or for the dispersion; the first two may have
+            random effects, ``"~ x + (1 | g)"``. The model is a `DistributionalMixedModel` then.
         groups, re_formula, vc_formula, contrasts, subset, missing, eval_env, functions : optional
             As in `LinearMixedModel.from_formula`.
         relationship, precision, pedigree : optional

@@ -308,7 +308,7 @@ def test_what_is_not_possible_is_said(owls):
         model(zero_inflation="~ 1 + (1 | Nests)")
     with pytest.raises(FormulaError, match="has no offset"):
         model(zero_inflation="~ 1 + offset(cArr) + (1 | Nest)")
-    with pytest.raises(OptionError, match="zi: Nest"):
+    with pytest.raises(OptionError, match=r"single term of .* there are 2 \(Nest, zi: Nest\)"):
         model(zero_inflation="~ 1 + (1 | Nest)").fit(n_agq=5)
     with pytest.raises(OptionError, match="covariance structures"):
         model(zero_inflation="~ 1 + cs(0 + SexParent | Nest)").fit()
@@ -340,7 +340,7 @@ def test_the_integral_over_both_effects_of_a_level_is_near(owls):
             rows = np.log(pi * (y[own] == 0) + (1 - pi) * np.exp(count))
             terms.append(logsumexp(rows.sum(axis=1) + log_weights) + log_weight)
         total += logsumexp(terms)
-    assert fit.llf == pytest.approx(total, abs=0.5)
+    assert fit.llf == pytest.approx(total, abs=0.3)
 
 
 def test_what_is_not_determined_leaves_the_rest(salamanders):
@@ -381,3 +381,24 @@ def test_a_likelihood_that_has_no_maximum_is_said():
     with pytest.warns(ConvergenceWarning, match="about to split in two"):
         fit = model.fit()
     assert "about to split in two" in str(fit.summary())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "label"), [("zero_inflation", "zi"), ("hurdle", "hurdle")])
+def test_intervals_cover(option, label):
+    covered, wanted = [], np.array([0.3, 0.5])
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        g = np.repeat(np.arange(30), 12)
+        x = rng.normal(size=len(g))
+        mu = np.exp(1.0 + 0.3 * x + 0.5 * rng.normal(size=30)[g])
+        zero = rng.random(len(g)) < expit(-0.5 + 0.5 * x + rng.normal(size=30)[g])
+        count = rng.poisson(mu)
+        while option == "hurdle" and (count == 0).any():
+            count = np.where(count == 0, rng.poisson(mu), count)
+        data = pd.DataFrame({"y": np.where(zero, 0, count), "x": x, "g": g})
+        fit = smm.mixedglm2("y ~ x + (1 | g)", data, "poisson", **{option: "~ x + (1 | g)"}).fit()
+        assert fit.converged
+        own = ["x", f"{label}: x"]
+        covered.append(np.abs(fit.params[own] - wanted) < 1.96 * fit.bse[own])
+    assert (np.mean(covered, axis=0) > 0.88).all()
