@@ -24,7 +24,9 @@ def leverage(result: Any) -> pd.Series:
     weights of a linear model, and the derivatives of its fitted values in their own responses
     are these leverages exactly, theta being given. For a generalized model W is the expected
     information of the rows at the conditional modes, the working weights of the last weighted
-    least squares problem.
+    least squares problem. With correlated residuals the fitted values are C V^-1 y plus
+    (1 - C V^-1) X beta, where C is what random effects add to V, and the leverages are their
+    derivatives too.
 
     Parameters
     ----------
@@ -34,8 +36,8 @@ def leverage(result: Any) -> pd.Series:
     Returns
     -------
     Series, shape (n,)
-        Between 0 and 1; the sum lies between the rank of X and that plus the number of random
-        effects.
+        Between 0 and 1, but for correlated residuals; the sum lies between the rank of X and that
+        plus the number of random effects.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def leverage(result: Any) -> pd.Series:
     >>> round(float(fit.leverage().sum()), 2)
     17.83
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     values = problem_of(result.kept_design(), result.estimates).leverage()
     # A row that is fitted exactly for any response leaves 1 - h = 0 but for rounding.
     return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")

@@ -2,8 +2,9 @@
 
 On the scale of the linear predictor the variance of a response is taken apart into that of the
 fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
-mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is the mean over rows of
-sigma^2 / w for linear models with weights w. Weights of counts are numbers of rows.
+mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is the mean over rows of the
+variance of the residual, sigma^2 / w for linear models with weights w. Weights of counts are
+numbers of rows.
 For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
 Schielzeth 2017), and the variance of a grouping factor that has a level for each
 row, which represents overdispersion.
@@ -197,7 +198,7 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     >>> [round(share, 3) for share in fit.r2()]
     [0.288, 0.698]
     """
-    parts = _take_apart(unwrap(result), null_mean)
+    parts = _take_apart(unwrap(result, correlated=True), null_mean)
     return R2(parts.fixed / parts.total, (parts.fixed + parts.explained) / parts.total)
 
 
@@ -219,7 +220,7 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
     Raises
     ------
     OptionError, DataError
-        As `r2`.
+        As `r2`, and where a model with correlated residuals has no random effects.
 
     See Also
     --------
@@ -235,7 +236,13 @@ def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
     >>> round(fit.icc().adjusted, 3)
     0.576
     """
-    parts = _take_apart(unwrap(result), null_mean)
+    result = unwrap(result, correlated=True)
+    if not result.layout.blocks:
+        raise OptionError(
+            "the model has no random effects, so that there is no share of them: "
+            "residual_correlation has the correlations of the residuals of a subject."
+        )
+    parts = _take_apart(result, null_mean)
     left = parts.total - parts.fixed
     table = pd.DataFrame(
         {"adjusted": parts.random / left, "unadjusted": parts.random / parts.total}
@@ -254,7 +261,10 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
     refuse_related(design, "variance explained")
     random = _random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
-    rest = _distribution_variance(design, estimates, null_mean)
+    if result.takes_correlated:
+        rest = float(np.mean(estimates.residual_variances))
+    else:
+        rest = _distribution_variance(design, estimates, null_mean)
     if not estimates.linear:
         by_row = [block.name for block in design.blocks if len(block.levels) == rows.sum()]
         rest += float(random[by_row].sum())

@@ -17,6 +17,7 @@ from ..frame.design import Design
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import coordinates_of, fit_residual, reported
+from .leverage import leverages
 from .problem import ResidualProblem
 from .refits import ResidualRefits
 
@@ -90,8 +91,8 @@ class SolvedResidual:
         return conditional_variances(self.problem, self.estimates.x)
 
     def leverage(self) -> Array:
-        """Refuse."""
-        _refuse("leverages of rows")
+        """Return the derivatives of the fitted values in their own responses."""
+        return leverages(self.problem, self.estimates.x)
 
     def variances_of_rows(self) -> Array:
         """Refuse."""

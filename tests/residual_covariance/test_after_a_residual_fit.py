@@ -200,7 +200,8 @@ def test_rows_beside_the_data():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda fit: fit.leverage(), "independent with equal variance"),
+        (lambda fit: fit.cooks_distance(), "independent with equal variance"),
+        (lambda fit: fit.icc(), "no random effects"),
         (lambda fit: fit.simulate(exog=growth().head(2)), "places that the fit has seen"),
         (lambda fit: fit.simulate(sigma=1.0), "theta= has all covariance parameters"),
         (lambda fit: fit.bootstrap(2, kind="cases"), "subjects with the places of their rows"),
