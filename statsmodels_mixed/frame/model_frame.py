@@ -21,7 +21,7 @@ from .grouping import Refs
 from .membership import MembershipMatrix
 from .places import PlaceMatrix
 
-__all__ = ["ModelFrame", "RandomPart"]
+__all__ = ["ModelFrame", "RandomPart", "RowSummary"]
 
 Array = NDArray[np.float64]
 
@@ -125,6 +125,27 @@ class RandomPart:
             except OptionError as error:
                 raise FormulaError(f"{term}: {error}") from error
         return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class RowSummary:
+    """What is known of rows that are not in memory.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+        Of one row for each combination of levels, numbers at their means.
+    counts : ndarray, shape (n,)
+        How many rows of the data each is.
+    means : mapping of str to float
+        Of numbers with more than two values.
+    mean_offset : float
+    """
+
+    frame: ModelFrame
+    counts: NDArray[np.float64]
+    means: Mapping[str, float]
+    mean_offset: float
 
 
 @dataclass(frozen=True, eq=False)

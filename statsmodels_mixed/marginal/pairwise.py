@@ -20,7 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.coding import CodedMatrix
-from .reference_grid import reference_grid
+from .reference_grid import frame_of_grid, reference_grid
 from .variables import grid_variables
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def t_test_pairwise(
     C-A  13.917    1.032
     C-B   5.950    1.032
     """
-    frame = result.model.frame
+    frame = frame_of_grid(result)
     levels, coding, place = _single_factor(frame, term_name)
     assert frame is not None
     if factor_labels is not None and len(factor_labels) != len(levels):
@@ -122,7 +122,7 @@ def _level_means(
     place: slice,
 ) -> Array:
     """Return a row over all columns of X for every level, up to what all levels share."""
-    frame = result.model.frame
+    frame = frame_of_grid(result)
     assert frame is not None
     terms = terms_of(frame.fixed)
     own = next(term for term in terms if term.name == name)

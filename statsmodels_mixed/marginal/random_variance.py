@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..frame.design import refuse_related
 from ..frame.new_data import NewData
 from .reference_grid import ReferenceGrid
@@ -34,6 +34,11 @@ def cell_columns(grid: ReferenceGrid) -> list[Array]:
     needed = (name for part in grid.frame.random for m in part.matrices for name in m.columns)
     for name in dict.fromkeys(needed):
         if name not in data:
+            if name not in table:
+                raise DataError(
+                    f"{name!r} is not in the fixed part, and its rows are not in memory: leave "
+                    "population= and bias_adjust= out."
+                )
             column = table[name]
             number = is_numeric(column)
             value = column.mean() if number else column.mode().iloc[0]

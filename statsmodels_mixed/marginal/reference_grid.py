@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..comparison.fixed_terms import columns_of, terms_of
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from .averaging import Averaging, average_over
@@ -127,6 +127,12 @@ class ReferenceGrid:
         raise OptionError(f"{name!r} {what}; there are {', '.join(known) or 'none'}.")
 
 
+def frame_of_grid(result: MixedModelResults) -> ModelFrame | None:
+    """Return the frame whose rows say which levels there are and what numbers are on average."""
+    described = result.model.described
+    return result.model.frame if described is None else described.frame
+
+
 def reference_grid(
     result: MixedModelResults,
     at: Mapping[str, Any] | None = None,
@@ -153,10 +159,13 @@ def reference_grid(
     OptionError
         If the model was made from arrays, the grid would be too large, or `at` is not possible.
     """
-    frame = result.model.frame
+    frame, described = frame_of_grid(result), result.model.described
     if frame is None:
         raise OptionError("marginal means need a model made from a formula.")
-    variables = tuple(grid_variables(frame, at, spread))
+    if described is not None and any(map(callable, (at or {}).values())):
+        raise OptionError("at= takes no functions of data that were read by batches: give numbers.")
+    means = None if described is None else described.means
+    variables = tuple(grid_variables(frame, at, spread, means))
     cells = int(np.prod([float(len(v.values)) for v in variables]))
     if cells > MOST_CELLS:
         sizes = ", ".join(f"{v.name} {len(v.values)}" for v in variables if len(v.values) > 1)
@@ -164,16 +173,22 @@ def reference_grid(
             f"the reference grid has {cells} cells, more than {MOST_CELLS}: give some of the "
             f"values by at= ({sizes})."
         )
-    design = result.kept_design()
+    if described is None:
+        design = result.kept_design()
+        rows, own = np.ones(len(design.y)), design.offset
+    else:
+        rows, own = described.counts, np.full(1, described.mean_offset)
     table = frame.table
     terms = tuple(
         frozenset(name for factor in (*t.factors, *t.numbers) for name in columns_of(factor, table))
         for t in terms_of(frame.fixed)
     )
-    weight = _rows_of_cells(variables, len(design.y), cells)
+    weight = _rows_of_cells(variables, rows, cells)
     computes = offset is None and not offset_columns(frame).isdisjoint(at or {})
     if offset is None:
-        own = np.zeros(1) if design.offset is None else design.offset
+        own = np.zeros(1) if own is None else own
+        if computes and described is not None:
+            raise DataError("at= has a variable of the offset: the data were read by batches.")
         if computes:
             own = own - NewData.of_table(table, frame).computed(IN_FORMULA)
         offset = float(np.mean(own))
@@ -190,8 +205,9 @@ def _codes(variables: Sequence[Variable]) -> dict[str, Codes]:
     return found
 
 
-def _rows_of_cells(variables: Sequence[Variable], n: int, cells: int) -> Array:
-    """Return how many of n rows of the data have the levels of every cell."""
+def _rows_of_cells(variables: Sequence[Variable], rows: Array, cells: int) -> Array:
+    """Return how many rows of the data have the levels of every cell, of rows that count so."""
+    n = len(rows)
     factors = [v for v in variables if v.codes is not None]
     codes = _codes(variables)
     place, cell_place, size = np.zeros(n, dtype=np.intp), np.zeros(cells, dtype=np.intp), 1
@@ -204,5 +220,5 @@ def _rows_of_cells(variables: Sequence[Variable], n: int, cells: int) -> Array:
         size *= len(variable.values)
     if not factors:
         return np.ones(cells)
-    counts = np.bincount(place[inside], minlength=size)
-    return counts[cell_place].astype(float)
+    counts = np.bincount(place[inside], rows[inside], minlength=size)
+    return np.asarray(counts[cell_place])

@@ -72,7 +72,10 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def grid_variables(
-    frame: ModelFrame, at: Mapping[str, Any] | None, spread: float = 0.0
+    frame: ModelFrame,
+    at: Mapping[str, Any] | None,
+    spread: float = 0.0,
+    means: Mapping[str, float] | None = None,
 ) -> list[Variable]:
     """Return the variables of the fixed part with their values in the grid.
 
@@ -85,6 +88,8 @@ def grid_variables(
         function of its column such as ``np.median``.
     spread : float
         Covariates that are at their means are at the mean minus and plus this, if it is not 0.
+    means : mapping of str to float, optional
+        Means of covariates with many values, where the rows of the frame do not have them.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def grid_variables(
             "the data of this result were removed; keep them to ask for marginal means."
         )
     coded = _coded_columns(frame)
-    return [_variable(frame, name, coded, at, spread) for name in names]
+    return [_variable(frame, name, coded, at, spread, means or {}) for name in names]
 
 
 def offset_columns(frame: ModelFrame) -> frozenset[str]:
@@ -129,6 +134,7 @@ def _variable(
     coded: Mapping[str, Any],
     at: Mapping[str, Any],
     spread: float,
+    means: Mapping[str, float],
 ) -> Variable:
     template = frame.table[name]
     factor = coded.get(name)
@@ -146,10 +152,10 @@ def _variable(
     if name in at:
         return Variable(name, _numbers(name, _asked(at[name], template)), None, template)
     values = np.unique(np.asarray(template))
-    if len(values) <= FEW:
+    if len(values) <= FEW and name not in means:
         places = np.searchsorted(values, np.asarray(template)).astype(np.intp)
         return Variable(name, pd.Index(values), places, template)
-    middle = template.mean()
+    middle = means.get(name, template.mean())
     if spread:
         return Variable(name, pd.Index([middle - spread, middle + spread]), None, template)
     return Variable(name, pd.Index([middle]), None, template)

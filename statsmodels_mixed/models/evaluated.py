@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..frame.design import Design
-from ..frame.model_frame import ModelFrame
+from ..frame.model_frame import ModelFrame, RowSummary
 
 __all__ = ["Evaluated"]
 
@@ -30,6 +30,11 @@ class Evaluated:
     subset: Any = None
     # Of data that were read by batches some rows, with all levels.
     sample: ModelFrame | None = None
+
+    @property
+    def described(self) -> RowSummary | None:
+        """Of data that were read by batches combinations of levels and means; else None."""
+        return None
 
     @property
     def sufficient(self) -> Design | None:

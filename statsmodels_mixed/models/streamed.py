@@ -16,7 +16,7 @@ from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..formula.terms import MixedFormula
 from ..frame.design import Design, check_groupings, check_linear_response, check_random_columns
-from ..frame.model_frame import ModelFrame
+from ..frame.model_frame import ModelFrame, RowSummary
 from ..results.layout import Layout
 from ..streams.batches import head_of
 from ..streams.learn import Learned, learn_frame
@@ -130,6 +130,7 @@ class StreamedLinearMixedModel(LinearMixedModel):
         self.learned = learn_frame(terms, data, progress=progress, **options)
         design, reduction = reduce_rows(self.learned, data, progress)
         self.sample, self.subset = self.learned.frame, options["subset"]
+        self._described = reduction.described
         self._extremes = np.array([reduction.least, reduction.most])
         self._k_constant = reduction.k_constant(design)
         return design, self.learned.frame.without_rows()
@@ -167,6 +168,11 @@ class StreamedLinearMixedModel(LinearMixedModel):
             Always.
         """
         raise DataError(_NEEDS_ROWS)
+
+    @property
+    def described(self) -> RowSummary | None:
+        """Combinations of levels and means of the rows."""
+        return None if self.reduced is None else self._described.summary(self.learned.frame)
 
     @property
     def sufficient(self) -> Design | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..frame.design import Design
-from ..frame.model_frame import ModelFrame
+from ..frame.model_frame import ModelFrame, RowSummary
 from ..frame.sources import Sources
 from .layout import Layout
 
@@ -56,6 +56,11 @@ class FittedModel(Protocol):
     @property
     def sample(self) -> ModelFrame | None:
         """Of data that were read by batches some rows, with all levels; else None."""
+        ...
+
+    @property
+    def described(self) -> RowSummary | None:
+        """Of data that were read by batches combinations of levels and means; else None."""
         ...
 
     @property

@@ -24,6 +24,7 @@ from ..frame.expressions import check_expressions, evaluate, total
 from ..frame.grouping import find_levels
 from ..frame.model_frame import ModelFrame
 from .batches import RowBatch
+from .describe import Described
 from .learn import Learned
 from .partitions import merged
 from .sources import TableSource
@@ -117,14 +118,16 @@ class Reduction:
 
     Parameters
     ----------
-    first : Design
+    frame : ModelFrame
         Of the first row of every level; says which columns there are.
     """
 
-    def __init__(self, first: Design) -> None:
+    def __init__(self, frame: ModelFrame) -> None:
+        first = build_design(frame)
         self.columns = Columns.of(first)
         k, p = len(self.columns.first), first.X.shape[1]
         self.k, self.p = k, p
+        self.described = Described(frame)
         self.cells = CoreCells(len(first.blocks), k, k + p + 2)
         self.rest = np.zeros((0, p + 2))  # [X 1 y] of rows without random effects
         self.n, self.log_weights = 0, 0.0
@@ -165,6 +168,7 @@ class Reduction:
         rows = rows.reshape(-1, rows.shape[2])
         self.cells.add(np.repeat(keys, self.k, axis=0), rows)
         self._rotate(np.vstack([rows[:, self.k :], other.rest]))
+        self.described.merge(other.described)
         self.n += other.n
         self.log_weights += other.log_weights
         self.in_use += other.in_use
@@ -284,8 +288,10 @@ def reduce_rows(
 
 def _reduced(learned: Learned, source: TableSource, progress: bool | None = False) -> Reduction:
     """Reduce the rows of a source, or of a partition of one."""
-    reduction = Reduction(build_design(learned.frame))
+    reduction = Reduction(learned.frame)
     for batch in learned.rules.batches(source, "cross-products", progress):
         if len(batch.rows.index):
-            reduction.add(design_of_batch(learned.frame, batch))
+            design = design_of_batch(learned.frame, batch)
+            reduction.add(design)
+            reduction.described.add(batch.rows, design)
     return reduction

@@ -49,6 +49,16 @@ class TableSource:
     partitions: Callable[[Sequence[str]], list[Any]] | None = None
     batch_rows: int = BATCH_ROWS
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the table is, not where it is: readers cannot be pickled."""
+        return TableSource, (list(self.names), self.n_rows, _lost)
+
+
+def _lost(names: Sequence[str]) -> Iterator[pa.Table]:
+    raise DataError(
+        "the data of this fit are not saved with it: make its model again to read them."
+    )
+
 
 def open_source(data: Any, batch_rows: int = BATCH_ROWS) -> TableSource:
     """Open data that are read by batches.

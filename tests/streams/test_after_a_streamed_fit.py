@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -63,6 +65,11 @@ FOLLOWS = {
     ).summary_frame(),
     "variance inflation": lambda fit: fit.vif(),
     "tests of terms": lambda fit: fit.wald_test_terms(scalar=True).table.astype(float),
+    "marginal means": lambda fit: fit.emmeans("f", at={"x": [0.5, 1]}).to_frame(),
+    "means by weight": lambda fit: fit.emmeans("f", weights="proportional").to_frame(),
+    "pairs": lambda fit: fit.t_test_pairwise("f").result_frame,
+    "trends": lambda fit: fit.emtrends("f", "x").to_frame(),
+    "joint tests": lambda fit: fit.joint_tests(),
     "covariances of parameters": lambda fit: fit.cov_params(),
 }
 
@@ -103,9 +110,41 @@ def test_an_update_reads_the_data_again(data, path):
     )
 
 
+def test_it_can_be_pickled(fits):
+    again = pickle.loads(pickle.dumps(fits[1]))
+    np.testing.assert_allclose(again.predict(NEW), fits[1].predict(NEW))
+    np.testing.assert_allclose(again.condvar()["g"], fits[1].condvar()["g"])
+    with pytest.raises(DataError, match="not saved with it"):
+        again.write_parquet("nowhere.parquet")
+
+
 def test_without_data_it_predicts(fits, path):
     fit = mixedlm2(FORMULA, path, weights="w").fit()
     fit.remove_data()
     np.testing.assert_allclose(fit.predict(NEW), fits[0].predict(NEW), rtol=1e-8)
     with pytest.raises(DataError):
         fit.condvar()
+
+
+def test_marginal_means_count_levels_and_average_numbers(data, tmp_path):
+    data = data.assign(
+        late=(np.arange(len(data)) > 2300) * 1.0,  # no second value in the first batches
+        many=np.minimum(np.arange(len(data)) // 1100, 2) * 1.0,
+        kind=pd.Categorical(data.f, ["w", "v", "u"]),
+        sure=data.x > 0.3,
+    )
+    pq.write_table(pa.Table.from_pandas(data), tmp_path / "data.parquet", row_group_size=300)
+    formula = "y ~ w + many + late + kind * sure + offset(w / 4) + (1 | g)"
+    whole = mixedlm2(formula, data, offset="x").fit()
+    fit = mixedlm2(formula, tmp_path / "data.parquet", offset="x", batch_rows=300).fit()
+    for options in ({}, {"weights": "proportional"}, {"at": {"many": 1.0}}):
+        ours, theirs = (
+            each.emmeans("kind", by="sure", **options).to_frame() for each in (fit, whole)
+        )
+        assert ours.kind.astype(str).tolist() == theirs.kind.astype(str).tolist()
+        np.testing.assert_allclose(numbers(ours), numbers(theirs), rtol=1e-7)
+    labels = mixedlm2("y ~ C(h) + (1 | g)", tmp_path / "data.parquet").fit()
+    with pytest.raises(DataError, match=r"'C\(h\)' cannot be counted"):
+        labels.emmeans("h")
+    with pytest.raises(OptionError, match="no functions"):
+        fit.emmeans("kind", at={"w": np.median})

@@ -60,6 +60,12 @@ def test_dask_by_threads(whole, fit, tmp_path):
     frame = dd.from_map(part, range(PARTS))
     streamed = mixedlm2(FORMULA, frame, batch_rows=250).fit(reml=True)
     check(streamed, fit)
+    plain = "y ~ h + x + (1 | g)"
+    ours, theirs = (
+        mixedlm2(plain, each).fit().emmeans("h", weights="proportional").to_frame()
+        for each in (frame, whole)
+    )
+    np.testing.assert_allclose(ours["estimate"], theirs["estimate"], rtol=1e-9)
     streamed.write_parquet(tmp_path / "out.parquet", columns=[])
     written = pd.read_parquet(tmp_path / "out.parquet")
     np.testing.assert_allclose(written[".resid"], fit.resid, rtol=1e-6, atol=1e-9)
