@@ -19,6 +19,7 @@ SAME = 1e-6
 BASIN = 1e-4
 SLOPE = 1e-3  # a change of the objective over a step, relative to the step
 LEAST_ALPHA = 1e-6  # log-likelihoods of statsmodels cancel nearer to zero
+LEAST_PHI = 1e-10  # and those of scipy for the gamma family
 BRUTE_FORCE = 0.05  # share of models that scipy minimizes by brute force as well
 
 
@@ -75,6 +76,12 @@ def _tolerance(value: float) -> float:
     return SAME * max(1.0, abs(value) / 1000)
 
 
+def _cancels(case: GeneralizedCase, dispersion: float) -> bool:
+    """Whether terms of the log-likelihoods of others cancel down to rounding errors."""
+    least = {"negative_binomial": LEAST_ALPHA, "gamma": LEAST_PHI}.get(case.kind.family, 0.0)
+    return dispersion < least
+
+
 def brute_force_model(case: GeneralizedCase, result: Any, dispersion: float) -> Model:
     """The dense model of a fit."""
     design, kind = result.model.design, case.kind
@@ -92,8 +99,8 @@ def brute_force_model(case: GeneralizedCase, result: Any, dispersion: float) -> 
 def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
     """Modes, Laplace's approximation or quadrature by dense algebra, at the estimates."""
     kept, how = result.estimates, case.how
-    if case.kind.family == "negative_binomial" and kept.dispersion < LEAST_ALPHA:
-        outcome.counts.append("alpha too near 0 for brute force")
+    if _cancels(case, kept.dispersion):
+        outcome.counts.append("dispersion too near 0 for brute force")
         return
     model = brute_force_model(case, result, kept.dispersion)
     fast = bool(how.get("fast"))
@@ -147,7 +154,7 @@ def _no_better_optimum(outcome: Outcome, case: GeneralizedCase, result: Any) -> 
         other = watch(Outcome(0), "other start", lambda start=start: case.fit(start=start))
         if other.value is not None and np.isfinite(other.value.objective):
             ends[name] = _verified(case, other.value)
-    cancels = case.kind.family == "negative_binomial" and kept.dispersion < LEAST_ALPHA
+    cancels = _cancels(case, kept.dispersion)
     if rng.random() < BRUTE_FORCE and not case.how.get("fast") and not cancels:
         ends["brute force"] = _descend(case, result)
     best = min(ends, key=ends.__getitem__, default=None)
