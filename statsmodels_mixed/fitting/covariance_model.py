@@ -238,6 +238,11 @@ class CovarianceModel:
             scales[part.reported] = own.scales
         return values, jacobian, scales
 
+    def units(self, sds: Sequence[Array]) -> Array:
+        """Return the unit of each coordinate, given typical standard deviations by factor."""
+        parts = [part.free.units(sds[part.block][part.columns]) for part in self.parts]
+        return np.concatenate(parts) if parts else np.empty(0)
+
     # Where to start.
 
     def starts(self, sds: Sequence[Array]) -> list[Array]:

@@ -87,6 +87,7 @@ def minimize_structured(
         begins,
         longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
         max_eval=options.max_eval,
+        units=objective.units(sizes),
     )
     x, found = objective.split(minimum.end)
     x = model.positive(x)

@@ -112,6 +112,11 @@ class StructuredObjective:
         """Number of variables."""
         return self.model.size + (self.sigma is None)
 
+    def units(self, sizes: list[Array]) -> Array:
+        """Return the unit of each variable, given the sizes of the columns of Z of each block."""
+        unit = self.sigma or self.products.y_scale
+        return np.append(self.model.units([unit / size for size in sizes]), 1.0)[: self.size]
+
     def split(self, z: Array) -> tuple[Array, float]:
         """Return x and sigma."""
         if self.sigma is not None:

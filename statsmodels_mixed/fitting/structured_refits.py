@@ -18,7 +18,7 @@ from .covariance_model import inside_phi
 from .estimates import LinearEstimates
 from .linear_refits import LinearRefits
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .structured import objective_of
+from .structured import column_sizes, objective_of
 from .structured_objective import StructuredObjective
 from .trust_region import Minimum, minimize_newton
 
@@ -46,6 +46,7 @@ class StructuredRefits(LinearRefits):
         model = self._objective.model
         phi = inside_phi(model, estimates.structured.phi, estimates.sigma)
         self._begin = self._objective.join(model.x(phi), estimates.sigma)
+        self._units = self._objective.units(column_sizes(design))
 
     def _of(self, workspace: CoreWorkspace) -> StructuredObjective:
         products = replace(self._products, workspace=workspace)
@@ -54,7 +55,7 @@ class StructuredRefits(LinearRefits):
     def _minimize(self, objective: StructuredObjective) -> Minimum:
         size = objective.size
         longest = np.append(objective.model.longest(self._begin[: objective.model.size]), 2.0)
-        run = minimize_newton(objective, self._begin, longest=longest[:size])
+        run = minimize_newton(objective, self._begin, longest=longest[:size], units=self._units)
         if np.isfinite(run.value):
             objective.solve(run.end, ridge=0.0)
         return run

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,26 @@ class Minimum:
     failures: int
     points: Array = field(repr=False)
     values: Array = field(repr=False)
+
+    def times(self, units: Array) -> Minimum:
+        """Return the same of coordinates that are multiplied by units."""
+        return replace(
+            self,
+            end=self.end * units,
+            gradient=self.gradient / units,
+            curvature=self.curvature / units[:, None] / units,
+            points=self.points * units,
+        )
+
+
+def _in_units(evaluate: Evaluate, units: Array) -> Evaluate:
+    """Return an objective as a function of its coordinates divided by units."""
+
+    def scaled(x: Array) -> Evaluation:
+        value, gradient, curvature = evaluate(x * units)
+        return value, gradient * units, curvature * units[:, None] * units
+
+    return scaled
 
 
 def _promise(eigenvalues: Array, slopes: Array) -> float:
@@ -255,6 +275,7 @@ def minimize_newton(
     tolerance: float = TOLERANCE,
     rounding: float = NOISE,
     stop: Callable[[Array, float], bool] | None = None,
+    units: Array | None = None,
 ) -> Minimum:
     """Minimize an objective.
 
@@ -274,12 +295,25 @@ def minimize_newton(
         Changes of the objective below this share of it are rounding errors.
     stop : callable, optional
         Looked at after each step with x and its value: true ends the run early.
+    units : ndarray, shape (m,), optional
+        Units of the coordinates, of very different sizes perhaps; ones by default.
 
     Returns
     -------
     Minimum
         It says whether it converged.
     """
+    if units is not None:
+        scaled = minimize_newton(
+            _in_units(evaluate, units),
+            start / units,
+            longest=None if longest is None else longest / units,
+            max_eval=max_eval,
+            tolerance=tolerance,
+            rounding=rounding,
+            stop=None if stop is None else lambda x, value: stop(x * units, value),
+        )
+        return scaled.times(units)
     start = np.asarray(start, dtype=float)
     reach = np.full(len(start), np.inf) if longest is None else np.asarray(longest, dtype=float)
     run = _Run(evaluate, start)
@@ -323,6 +357,7 @@ def best_minimum(
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
     rounding: float = NOISE,
+    units: Array | None = None,
 ) -> Minimum:
     """Minimize from several starts and return the least minimum found.
 
@@ -350,6 +385,7 @@ def best_minimum(
             tolerance=tolerance,
             rounding=rounding,
             stop=known if found else None,
+            units=units,
         )
         runs.append(run)
         return run

@@ -112,7 +112,7 @@ class ResidualModel:
 
         def solve(value: float, start: Array) -> ConstrainedMinimum | None:
             less = problem.likelihood(False, X, problem.residual - value * column)
-            run = minimize_newton(less, start)
+            run = minimize_newton(less, start, units=problem.units)
             if not np.isfinite(run.value):
                 return None
             distance, variance, _ = at(run.end, value)

@@ -159,6 +159,7 @@ class StructuredLinearModel(_StructuredModel):
         workspace = CoreWorkspace(core, response, design.weights)
         column = products.basis.Q @ a / float(a @ a)
         less = replace(self._objective, products=replace(products, workspace=workspace))
+        units = self._objective.units(column_sizes(design))
 
         def at(z: Array, value: float) -> tuple[float, float, Array]:
             """Return distance, variance and coefficients at z."""
@@ -170,7 +171,7 @@ class StructuredLinearModel(_StructuredModel):
 
         def solve(value: float, start: Array) -> ConstrainedMinimum | None:
             workspace.set_response(response - value * column)
-            run = minimize_newton(less, start)
+            run = minimize_newton(less, start, units=units)
             if not np.isfinite(run.value):
                 return None
             distance, variance, _ = at(run.end, value)

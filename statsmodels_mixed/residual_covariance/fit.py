@@ -74,7 +74,7 @@ def search(
     Those of the problem are scaled to fit the data; the most likely one comes first.
     """
     if start is not None:
-        return best_minimum(likelihood, [start], max_eval=max_eval)
+        return best_minimum(likelihood, [start], max_eval=max_eval, units=problem.units)
     usable, starts = [], problem.starts()
     for x in starts:
         scaled = _scaled(likelihood, x)
@@ -82,7 +82,7 @@ def search(
             usable.append(scaled)
     usable.sort(key=lambda pair: pair[0])
     points = [x for _, x in usable] or starts[:1]
-    return best_minimum(likelihood, points, max_eval=max_eval)
+    return best_minimum(likelihood, points, max_eval=max_eval, units=problem.units)
 
 
 def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | None:
@@ -104,10 +104,10 @@ def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | N
 
 def _quadratic(likelihood: MarginalLikelihood, x: Array, solution: BestCoefficients) -> float:
     """Return (y - X beta)' V^-1 (y - X beta)."""
-    c = np.append(-solution.gamma, 1.0)
+    c = np.append(-solution.gamma / likelihood.unit, 1.0)
     total = 0.0
     for own, inverse in zip(likelihood.forms, solution.inverses, strict=True):
-        total += float(own.vector(inverse[None], c)[0] @ c)
+        total += float(own.vector(likelihood.square * inverse[None], c)[0] @ c)
     return total
 
 

@@ -65,7 +65,7 @@ class Information:
     expected : ndarray, shape (k, k)
         Its mean.
     first : ndarray, shape (k, p, p)
-        X'V^-1 V_i V^-1 X.
+        X'V^-1 V_i V^-1 X, times the square of the unit of the likelihood.
     """
 
     gradient: Array
@@ -101,7 +101,13 @@ class MarginalLikelihood:
     ) -> None:
         self.model, self.batches, self.reml = model, batches, reml
         self.p = X.shape[1]
-        Y = np.column_stack([X, y])
+        # V and its derivatives are divided by the square of this, a power of two, so that their
+        # products are numbers for a response in any unit.
+        size = float(np.sqrt(np.mean((y / (np.abs(y).max(initial=0.0) or 1.0)) ** 2)))
+        size *= float(np.abs(y).max(initial=0.0))
+        self.unit = float(np.exp2(np.rint(np.log2(size)))) if size > 0 else 1.0
+        self.square = self.unit**2
+        Y = np.column_stack([X, y / self.unit])
         self.forms: list[Forms] = [forms(batch, Y) for batch in batches]
         work = sum(batch.rows.shape[1] * batch.rows.size for batch in batches)
         self.exact = work * self.p**2 * model.size < EXACT or all(
@@ -110,7 +116,7 @@ class MarginalLikelihood:
         # Of the last exact evaluation, which is often the one that is asked for again.
         self._known: tuple[Array, BestCoefficients, Information] | None = None
         dof = len(y) - self.p if reml else len(y)
-        self.constant = dof * float(np.log(2.0 * np.pi)) + constant
+        self.constant = dof * float(np.log(2.0 * np.pi) + 2.0 * np.log(self.unit)) + constant
 
     def solve(self, at: CovarianceAt) -> BestCoefficients | None:
         """Return coefficients and objective, or None where V is not positive definite."""
@@ -124,7 +130,7 @@ class MarginalLikelihood:
         A = np.zeros((p + 1, p + 1))
         inverses = []
         for batch, own in zip(self.batches, self.forms, strict=True):
-            V = at.value(batch)
+            V = at.value(batch) / self.square
             try:
                 factor = np.linalg.cholesky(V)
                 inverse = np.linalg.inv(V)
@@ -134,7 +140,7 @@ class MarginalLikelihood:
             diagonal = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
             logdet += 2.0 * float(batch.counts @ diagonal)
             A += own.quadratic(inverse[None])[0]
-            inverses.append(inverse)
+            inverses.append(inverse / self.square)
         value = self.constant + logdet
         M = np.empty((0, 0))
         if p:
@@ -149,7 +155,8 @@ class MarginalLikelihood:
         value += float(A[p, p] - A[:p, p] @ gamma)
         if not np.isfinite(value):
             return None
-        return BestCoefficients(gamma, (M + M.T) / 2.0, value, inverses)
+        M = (M + M.T) / 2.0
+        return BestCoefficients(self.unit * gamma, self.square * M, value, inverses)
 
     def __call__(self, x: Array) -> tuple[float, Array, Array]:
         """Return objective, gradient and Hessian, by the average information in large models."""
@@ -168,10 +175,10 @@ class MarginalLikelihood:
         return solution.value, gradient, second + average
 
     def _contrasts(self, solution: BestCoefficients) -> tuple[Array, Array]:
-        """Return (-gamma, 1), and M with a row and a column of zeros."""
-        c = np.append(-solution.gamma, 1.0)
+        """Return (-gamma, 1), and M with a row and a column of zeros, in units of y."""
+        c = np.append(-solution.gamma / self.unit, 1.0)
         padded = np.zeros((self.p + 1, self.p + 1))
-        padded[: self.p, : self.p] = solution.M
+        padded[: self.p, : self.p] = solution.M / self.square
         return c, padded
 
     def _derivatives(
@@ -186,14 +193,15 @@ class MarginalLikelihood:
         pulled = at.pulled()
         average, pull = np.zeros((k, k)), np.zeros((k, p))
         traces, first = np.zeros((k, k)), np.zeros((k, p, p))
-        for batch, own, inverse in zip(self.batches, self.forms, solution.inverses, strict=True):
+        for batch, own, given in zip(self.batches, self.forms, solution.inverses, strict=True):
+            inverse = given * self.square
             residual, fixed = own.outer(np.outer(c, c)), own.outer(padded)
             count = batch.counts[:, None, None]
             E = inverse @ residual @ inverse
             F = inverse @ fixed @ inverse
             H = count * inverse - E - (F if self.reml else 0.0)
-            pulled.add(batch, (H + H.transpose(0, 2, 1)) / 2.0)
-            slopes = at.derivatives(batch)
+            pulled.add(batch, (H + H.transpose(0, 2, 1)) / (2.0 * self.square))
+            slopes = at.derivatives(batch) / self.square
             left = inverse @ slopes
             flat = slopes.reshape(k, -1)
             average += flat @ (left @ E).transpose(0, 1, 3, 2).reshape(k, -1).T
@@ -203,10 +211,11 @@ class MarginalLikelihood:
                 middle = count * inverse - (2.0 * F if self.reml else 0.0)
                 traces += flat @ (left @ middle).transpose(0, 1, 3, 2).reshape(k, -1).T
                 first += own.quadratic(both)[:, :p, :p]
-        average -= pull @ solution.M @ pull.T
+        M = solution.M / self.square
+        average -= pull @ M @ pull.T
         average = (average + average.T) / 2.0
         if exact and self.reml and p:
-            MF = solution.M @ first
+            MF = M @ first
             traces += np.einsum("iab,jba->ij", MF, MF)
         traces = (traces + traces.T) / 2.0
         return pulled.gradient(), pulled.second(), average, (traces, first)
@@ -222,16 +231,20 @@ class MarginalLikelihood:
         return Information(gradient, second - traces + 2.0 * average, traces, first)
 
     def weighted_products(self, x: Array, W: Array) -> tuple[Array, Array]:
-        """Return sum_ij W_ij X'V^-1 V_i V^-1 V_j V^-1 X and the same of X'V^-1 V_ij V^-1 X."""
+        """Return sum_ij W_ij X'V^-1 V_i V^-1 V_j V^-1 X and the same of X'V^-1 V_ij V^-1 X.
+
+        Both times the square of the unit.
+        """
         at, p = self.model.at(x), self.p
         solution = self.solve(at)
         assert solution is not None
         twice, curved = np.zeros((p, p)), np.zeros((p, p))
-        for batch, own, inverse in zip(self.batches, self.forms, solution.inverses, strict=True):
-            left = inverse @ at.derivatives(batch)
+        for batch, own, given in zip(self.batches, self.forms, solution.inverses, strict=True):
+            inverse = given * self.square
+            left = inverse @ (at.derivatives(batch) / self.square)
             mixed = np.tensordot(W, left, axes=1)
             inner = np.einsum("ipab,ipbc->pac", left, mixed) @ inverse
-            second = inverse @ at.weighted_second(batch, W) @ inverse
+            second = inverse @ (at.weighted_second(batch, W) / self.square) @ inverse
             found = own.quadratic(np.stack([inner, second]))[:, :p, :p]
             twice += found[0]
             curved += found[1]

@@ -166,6 +166,19 @@ class ResidualProblem:
             constant=constant,
         )
 
+    @cached_property
+    def units(self) -> Array:
+        """The unit of each coordinate."""
+        size = self.split[2] / np.sqrt(2.0 if self.design.blocks else 1.0)
+        found = []
+        for part in self.model.parts:
+            own = np.full(part.free.structure.k, size)
+            if part.block >= 0:
+                own = own / self.design.blocks[part.block].column_sizes()[part.columns]
+            found.append(part.free.units(own))
+        gamma = self.model.gamma
+        return np.concatenate([*found, np.ones(gamma.stop - gamma.start)])
+
     # Coordinates to start from.
 
     def starts(self) -> list[Array]:

@@ -97,16 +97,26 @@ def second_order(
             if element.block == part.block and c >= 0 and r < len(curved):
                 out += curved[r, c] * elements.first[at]
         slopes, bends = _variances_and_correlations(part, phi)
-        change = -np.linalg.lstsq(slopes, np.einsum("ij,aij->a", own, bends), rcond=None)[0]
+        change = -_solved(slopes, np.einsum("ij,aij->a", own, bends))
         out += np.einsum("i,iab->ab", change, parameters.first[part.phi])
     return out
+
+
+def _solved(matrix: Array, right: Array) -> Array:
+    """Solve equations whose unknowns, and right sides, may be in units of very different sizes."""
+    columns = np.abs(matrix).max(axis=0, initial=0.0)
+    columns = np.where(columns > 0, columns, 1.0)
+    rows = np.abs(matrix / columns).max(axis=1, initial=0.0)
+    rows = np.where(rows > 0, rows, 1.0)
+    scaled = matrix / columns / rows[:, None]
+    return np.asarray(np.linalg.lstsq(scaled, right / rows, rcond=None)[0] / columns)
 
 
 def _factor_of(part: CovariancePart, phi: Array) -> Array:
     """Return the change of parameters that is one of Sigma in proportion, per unit of it."""
     slopes = np.asarray(part.structure.derivatives(phi)).reshape(len(phi), -1)
     sigma = np.asarray(part.structure.sigma(phi)).ravel()
-    found = np.linalg.lstsq(slopes.T, sigma, rcond=None)[0]
+    found = _solved(slopes.T, sigma)
     if np.abs(slopes.T @ found - sigma).max() > MISSED * np.abs(sigma).max():
         raise OptionError(
             f"{part.structure.name}() has no standard deviations to multiply: take "
@@ -123,7 +133,10 @@ def _variances_and_correlations(part: CovariancePart, phi: Array) -> tuple[Array
         by_scale = 2.0 * natural.values[:, None] * natural.jacobian
         return np.where(natural.scales[:, None], by_scale, natural.jacobian)
 
-    steps = STEP * np.maximum(np.abs(phi), 1e-2)
+    least, scales = np.full(len(phi), 1e-2), list(part.structure.read().scales)
+    largest = float(np.abs(phi[scales]).max(initial=0.0))
+    least[scales] *= largest or 1.0
+    steps = STEP * np.maximum(np.abs(phi), least)
     second = [
         (jacobian(phi + step) - jacobian(phi - step)) / (2.0 * size)
         for size, step in zip(steps, np.diag(steps), strict=True)

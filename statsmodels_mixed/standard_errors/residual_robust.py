@@ -48,12 +48,12 @@ def robust_residual(
     at = likelihood.model.at(estimates.x)
     solution = likelihood.solve(at)
     assert solution is not None
-    basis, M = problem.basis, solution.M
-    residual = problem.residual - basis.Q @ solution.gamma
+    basis, M = problem.basis, solution.M / likelihood.square  # and so are all products below
+    residual = (problem.residual - basis.Q @ solution.gamma) / likelihood.unit
     whitened = np.empty((len(residual), len(M) + 1))
     Y = np.column_stack([basis.Q, residual])
     for batch in problem.batches:
-        factor = np.linalg.cholesky(at.value(batch))
+        factor = np.linalg.cholesky(at.value(batch) / likelihood.square)
         whitened[batch.rows] = np.linalg.solve(factor[batch.pattern], Y[batch.rows])
     count, rank = len(clusters), len(M)
     scores = np.empty((count, rank))
@@ -73,9 +73,9 @@ def robust_residual(
     meat = scores.T @ scores * correction(kind, count, len(residual), rank)
     return ClusterRobust(
         beta=estimates.beta,
-        covariance=basis.covariance(M @ meat @ M),
+        covariance=likelihood.square * basis.covariance(M @ meat @ M),
         bread=M,
         cross=cross,
         within=within,
-        on_basis=OnBasis(basis.inverse, M @ meat @ M),
+        on_basis=OnBasis(basis.inverse, M @ meat @ M, likelihood.square),
     )

@@ -41,14 +41,15 @@ STEP = 1e-5
 def _prepared(
     design: Design, estimates: ResidualEstimates, information: str
 ) -> tuple[ResidualProblem, MarginalLikelihood, Array, Array, Array]:
-    """Return problem, likelihood, M in the basis, W and P_i in the basis."""
+    """Return problem, likelihood, M in the basis, W and P_i in the basis, in its unit."""
     problem = ResidualProblem(design, estimates.cells)
     likelihood = problem.likelihood(estimates.reml)
     found = likelihood.information(estimates.x)
     matrix = found.observed if information == "observed" else found.expected
     solution = likelihood.solve(likelihood.model.at(estimates.x))
     assert solution is not None
-    return problem, likelihood, solution.M, 2.0 * pseudo_inverse(matrix), found.first
+    M = solution.M / likelihood.square
+    return problem, likelihood, M, 2.0 * pseudo_inverse(matrix), found.first
 
 
 def satterthwaite_residual(
@@ -63,14 +64,14 @@ def satterthwaite_residual(
     estimates : ResidualEstimates
     information : {"observed", "expected"}
     """
-    problem, _, M, varpar, first = _prepared(design, estimates, information)
+    problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
     slopes = M @ first @ M
     return Satterthwaite(
         beta=estimates.beta,
         covariance=estimates.cov_conditional,
         varpar=varpar,
         jacobian=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
-        on_basis=OnBasis(problem.basis.inverse, M),
+        on_basis=OnBasis(problem.basis.inverse, M, likelihood.square),
     )
 
 
@@ -104,7 +105,7 @@ def kenward_roger_residual(
     MP = M @ first
     inner = twice - np.einsum("ij,iab,jbc->ac", varpar, first, MP)
     if not linear:
-        inner -= _curvature(likelihood.model, x, varpar, first, curved) / 4.0
+        inner -= _curvature(likelihood.model, x, problem.units, varpar, first, curved) / 4.0
     adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
     if len(M) and np.linalg.eigvalsh(adjusted)[0] <= 0:
         raise OptionError(
@@ -114,15 +115,17 @@ def kenward_roger_residual(
     slopes = MP @ M
     return KenwardRoger(
         beta=estimates.beta,
-        covariance=problem.basis.covariance(adjusted),
+        covariance=likelihood.square * problem.basis.covariance(adjusted),
         unadjusted=M,
         varpar=varpar,
         slopes=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
-        on_basis=OnBasis(problem.basis.inverse, adjusted),
+        on_basis=OnBasis(problem.basis.inverse, adjusted, likelihood.square),
     )
 
 
-def _curvature(model: ResponseCovariance, x: Array, W: Array, first: Array, curved: Array) -> Array:
+def _curvature(
+    model: ResponseCovariance, x: Array, units: Array, W: Array, first: Array, curved: Array
+) -> Array:
     """Return sum_ab W_ab R_ab in the parameters of SAS, given sum_ij W_ij R_ij in x.
 
     With parameters eta(x) of inverse x(eta), sum_ab W_ab d2x_i / deta_a deta_b is -J^-1 times
@@ -138,9 +141,15 @@ def _curvature(model: ResponseCovariance, x: Array, W: Array, first: Array, curv
         if part.free.structure.name in LINEAR_KINDS:
             slopes, second = _elements(part, x[own])
         else:
-            slopes, second = _variances_and_correlations(part, x[own])
-        bend = np.einsum("ij,aij->a", W[own, own], second)
-        change = -np.linalg.lstsq(slopes, bend, rcond=None)[0]
+            slopes, second = _variances_and_correlations(part, x[own], units[own])
+        # In units in which all derivatives are about one.
+        slopes = slopes * units[own]
+        sizes = np.abs(slopes).max(axis=1)
+        sizes = np.where(sizes > 0, sizes, 1.0)
+        shares = W[own, own] / units[own, None] / units[own]
+        second = second * units[own, None] * units[own]
+        bend = np.einsum("ij,aij->a", shares, second / sizes[:, None, None])
+        change = -units[own] * np.linalg.lstsq(slopes / sizes[:, None], bend, rcond=None)[0]
         out += np.einsum("i,iab->ab", change, first[own])
     return out
 
@@ -152,7 +161,7 @@ def _elements(part: Part, x: Array) -> tuple[Array, Array]:
     return slopes, part.free.second_derivatives(x).reshape(m, m, k * k).transpose(2, 0, 1)
 
 
-def _variances_and_correlations(part: Part, x: Array) -> tuple[Array, Array]:
+def _variances_and_correlations(part: Part, x: Array, units: Array) -> tuple[Array, Array]:
     """Return derivatives of what is reported, with variances in place of deviations."""
 
     def jacobian(at: Array) -> Array:
@@ -160,7 +169,7 @@ def _variances_and_correlations(part: Part, x: Array) -> tuple[Array, Array]:
         J = natural.jacobian @ part.free.jacobian(at)
         return np.where(natural.scales[:, None], 2.0 * natural.values[:, None] * J, J)
 
-    steps = STEP * np.maximum(np.abs(x), 1e-2)
+    steps = STEP * np.maximum(np.abs(x), 1e-2 * units)
     second = [
         (jacobian(x + step) - jacobian(x - step)) / (2.0 * size)
         for size, step in zip(steps, np.diag(steps), strict=True)

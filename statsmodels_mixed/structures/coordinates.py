@@ -128,6 +128,25 @@ class Unconstrained:
         out[at] = np.where(grown, out[at] + np.log(factor), out[at] * factor)
         return out
 
+    def units(self, sds: Array) -> Array:
+        """Return for each coordinate what changes Sigma by about its own size.
+
+        Parameters
+        ----------
+        sds : ndarray, shape (k,)
+            Typical standard deviations.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            Powers of two; 1 for coordinates without a unit, as angles and logarithms.
+        """
+        slopes = np.asarray(self.structure.derivatives(self.structure.starts(sds)[0]), dtype=float)
+        changes = np.abs(slopes / sds[:, None] / sds).max(axis=(1, 2), initial=0.0)
+        scales = np.isin(np.arange(self.size), np.asarray(self.structure.read().scales, dtype=int))
+        own = scales & ~self.coordinates.interval & (self.coordinates.half == 0) & (changes > 0)
+        return np.exp2(-np.rint(np.log2(np.where(own, changes, 1.0))))
+
     def sigma(self, x: ArrayLike) -> Array:
         """Return Sigma, shape (k, k)."""
         return np.asarray(self.structure.sigma(self.phi(x)), dtype=float)

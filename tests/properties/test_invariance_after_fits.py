@@ -104,13 +104,15 @@ def clusters(said: Said, fit: Any, data: pd.DataFrame) -> None:
 
 def predictions(said: Said, fit: Any, data: pd.DataFrame) -> None:
     new = data.iloc[ROWS]
-    unseen = new.assign(g="unseen", h="unseen", h2="unseen")
+    unseen = new.assign(g="unseen")
     for name, rows, how in (
         ("own", None, {}),
         ("fixed", new, {"re": False}),
         ("levels", new, {"re": True}),
         ("unseen", unseen, {"re": True, "new_levels": "population"}),
     ):
+        if fit.takes_correlated and how.get("re"):
+            continue
         frame = fit.get_prediction(rows, **how).summary_frame()
         said.place[f"prediction {name}"] = frame.drop(columns="mean_se").to_numpy()
         said.unit[f"prediction {name}"] = frame["mean_se"].to_numpy()
@@ -146,7 +148,8 @@ def panel(said: Said, fit: Any, data: pd.DataFrame) -> None:
 
 
 def profiles(said: Said, fit: Any, data: pd.DataFrame) -> None:
-    table = fit.profile(["beta", "sd"]).conf_int()
+    kinds = ["beta"] if fit.takes_correlated else ["beta", "sd"]
+    table = fit.profile(kinds).conf_int()
     said.unit["profile"] = table[["g.Intercept" not in str(i) for i in table.index]].iloc[1:, 1:]
 
 
@@ -169,7 +172,35 @@ def _without(*parts: Part) -> tuple[Part, ...]:
 MODELS: dict[str, tuple[str, dict[str, Any], tuple[Part, ...]]] = {
     "slopes": ("y ~ x + f + (x | g)", {}, EVERY),
     "weights": ("y ~ x + f + (1 | g)", {"weights": "w"}, (*_without(deletions), panel)),
+    "structure": ("y ~ x + f + cs(0 + f | g)", {}, _without(deletions, draws, profiles)),
+    "residual": (
+        "y ~ x + f + (1 | g)",
+        {"residual": "ar1(t | g)"},
+        (
+            coefficients,
+            means,
+            small_samples,
+            clusters,
+            predictions,
+            deletions,
+            profiles,
+        ),
+    ),
+    "members": ("y ~ x + f + (1 | mm(h, h2))", {}, (coefficients, predictions, diagnostics)),
+    "kin": ("y ~ x + f + (1 | g)", {"relationship": {"g": KIN}}, (coefficients, predictions)),
 }
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e6])
+def test_kenward_and_roger_with_second_derivatives(unit: float) -> None:
+    """Of a structure that is not linear in its parameters."""
+    formula, how = "y ~ x + f + ar1(0 + t | g)", {"reml": True, "dof": "kenward-roger"}
+    level = np.random.default_rng(3).normal(size=12)[np.repeat(np.arange(12), 10)]
+    data = DATA.assign(y=DATA["y"] + level * (1 + np.cos(DATA["t"] / 3)))
+    usual = mixedlm2(formula, data).fit(**how)
+    other = mixedlm2(formula, data.assign(y=data["y"] * unit)).fit(**how)
+    np.testing.assert_allclose(other.df_coef, usual.df_coef, rtol=1e-5)
+    np.testing.assert_allclose(other.bse / unit, usual.bse, rtol=1e-6)
 
 
 def said_of(name: str, data: pd.DataFrame, skipped: tuple[Part, ...] = ()) -> Said:

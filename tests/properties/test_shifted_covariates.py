@@ -40,7 +40,7 @@ def assert_same(usual, other, K):
     size = np.sqrt(np.diag(usual.cov_re))
     share = covariance / np.outer(size, size) - usual.cov_re / np.outer(size, size)
     # The variance at x = 0 is that of a difference of numbers this many times larger.
-    lost = 1e-15 * (K[0, 1] / K[1, 1]) ** 2
+    lost = 2e-15 * (K[0, 1] / K[1, 1]) ** 2
     assert_allclose(share, 0.0, atol=1e-4 + lost)
     assert abs(share.iloc[1, 1]) < 1e-4
     assert_allclose(other.bse.iloc[1] * K[1, 1], usual.bse.iloc[1], rtol=1e-4)
