@@ -147,6 +147,7 @@ class Reduction:
             If there is no memory for all combinations of levels that occur.
         """
         n, k = len(design.y), self.k
+        self._refuse_beyond_memory(n)
         rows = np.empty((n, k + self.p + 2))
         self.columns.gather(design, rows)
         self.in_use += np.count_nonzero(rows[:, :k], axis=0)
@@ -158,7 +159,6 @@ class Reduction:
             rows *= np.sqrt(design.weights)[:, None]
             self.log_weights += float(np.log(design.weights).sum())
         keys = np.stack([block.refs for block in design.blocks], axis=1)
-        self._refuse_beyond_memory(n)
         self.cells.add(keys, rows)
         self._rotate(rows[:, k:])
 

@@ -291,3 +291,22 @@ def test_a_classic(tmp_path):
     assert fit.objective == pytest.approx(1743.6283, abs=1e-4)
     assert fit.params.to_numpy() == pytest.approx([251.405, 10.467], abs=1e-3)
     assert fit.bse.to_numpy() == pytest.approx([6.825, 1.546], abs=1e-3)
+
+
+def test_memory_that_runs_out_is_said_before_it_does(path, monkeypatch):
+    monkeypatch.setattr("statsmodels_mixed.streams.reduce.available_memory", lambda: 1000)
+    with pytest.raises(MemoryError, match="0 combinations of levels have occurred in 0 rows"):
+        mixedlm2("y ~ x + (1 | g) + (1 | h)", path)
+
+
+def test_the_iterative_solver_takes_the_same_rows(data, path):
+    formula = "y ~ x + (1 + x | g) + (1 | h)"
+    whole = mixedlm2(formula, data).fit(solver="iterative", seed=3)
+    streamed = mixedlm2(formula, path, batch_rows=800).fit(solver="iterative", seed=3)
+    assert streamed.params["x"] == pytest.approx(whole.params["x"], abs=1e-5 * whole.bse["x"])
+    np.testing.assert_allclose(streamed.theta, whole.theta, rtol=1e-5)
+
+
+def test_a_bar_for_each_pass(path, capsys):
+    mixedlm2("y ~ center(x) + (1 | g)", path, progress=True)
+    assert capsys.readouterr().err.count("3000/3000") >= 3
