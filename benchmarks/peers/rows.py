@@ -159,6 +159,20 @@ ROWS = (
         lambda: crossed(1_000_000, (6000, 3500), long_tail=True),
         large=True,
     ),
+    Row(
+        "poisson 1e6",
+        "y ~ 1 + x + (1 | a) + (1 | b)",
+        lambda: _counts(1_000_000, "poisson"),
+        "poisson",
+        large=True,
+    ),
+    Row(
+        "bernoulli 1e6",
+        "y ~ 1 + x + (1 | a)",
+        lambda: _counts(1_000_000, "binomial"),
+        "binomial",
+        large=True,
+    ),
     Row("slope 1e6", "y ~ 1 + x + (1 + x | g)", lambda: _slope(1_000_000, 50_000), large=True),
     Row(
         "nested 1e6",

@@ -52,22 +52,30 @@ static int find_pairs(smm_design *d, const int32_t *first_node, edge_list *edges
     int64_t *rows = smm_alloc(mem, (size_t)n, sizeof(int64_t));
     int32_t *seen = smm_alloc(mem, (size_t)maxlevels, sizeof(int32_t));
     int32_t *which = smm_alloc(mem, (size_t)maxlevels, sizeof(int32_t));
+    int32_t *beside = smm_alloc(mem, (size_t)n, sizeof(int32_t));
     d->pair = smm_alloc(mem, (size_t)n * (size_t)d->npairs, sizeof(int32_t));
-    if (!at || !rows || !seen || !which || !d->pair) goto done;
+    if (!at || !rows || !seen || !which || !beside || !d->pair) goto done;
     int32_t pair = 0;
     for (int32_t s = 0; s + 1 < d->nterms; s++) {
-        /* rows by level of s, in one counting sort */
-        const int32_t *rs = d->refs[s];
+        /* rows by level of s, in one counting sort, with their levels of the next term: what is
+         * scattered in memory is read once */
+        const int32_t *rs = d->refs[s], *next = d->refs[s + 1];
         memset(at, 0, sizeof(int64_t) * ((size_t)d->levels[s] + 1));
         for (int64_t i = 0; i < n; i++) at[rs[i] + 1]++;
         for (int32_t a = 0; a < d->levels[s]; a++) at[a + 1] += at[a];
-        for (int64_t i = 0; i < n; i++) rows[at[rs[i]]++] = i;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t k = at[rs[i]]++;
+            rows[k] = i;
+            beside[k] = next[i];
+        }
         for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
-            const int32_t *rt = d->refs[t];
+            for (int64_t k = 0; t > s + 1 && k < n; k++) beside[k] = d->refs[t][rows[k]];
             for (int32_t b = 0; b < d->levels[t]; b++) seen[b] = -1;
+            int32_t a = 0; /* at[a] is where its rows end */
             for (int64_t k = 0; k < n; k++) {
                 int64_t i = rows[k];
-                int32_t a = rs[i], b = rt[i];
+                int32_t b = beside[k];
+                while (k >= at[a]) a++;
                 if (seen[b] != a) {
                     seen[b] = a;
                     if (edges->size + d->nodes >= INT32_MAX) {
@@ -87,6 +95,7 @@ done:
     smm_release(mem, rows);
     smm_release(mem, seen);
     smm_release(mem, which);
+    smm_release(mem, beside);
     return status;
 }
 
