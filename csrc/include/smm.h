@@ -504,8 +504,9 @@ int smm_glmm_nlopt(smm_glmm *glmm, const smm_nlopt *nlopt, int algorithm,
 
 /* After smm_glmm_gradient; any output may be NULL. beta (p); u, b (q); eta (n);
  * xvx_inverse (p x p): (X'V^-1 X)^-1 with the expected weights at the modes; condvar as
- * smm_condvar; scalars (7): log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps
- * since creation, log-likelihood of the saturated model, whether several modes were found.
+ * smm_condvar, where smm_glmm_set_sides was called with the observed weights; scalars (7):
+ * log-likelihood given u, |u|^2, log|Omega|, phi, PIRLS steps since creation, log-likelihood of
+ * the saturated model, whether several modes were found.
  * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE, SMM_ENOTPD, SMM_ENONFINITE. */
 int smm_glmm_solution(smm_glmm *glmm, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars);

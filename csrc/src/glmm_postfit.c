@@ -12,6 +12,15 @@ int smm_glmm_leverage(smm_glmm *g, double *out)
     return status ? status : smm_leverage(g->ws, g->we, out);
 }
 
+/* With parameters of rows Omega has the observed weights, which are far from the expected ones. */
+static int solve_observed(smm_glmm *g)
+{
+    int status = smm_form_omega(g, g->wo);
+    if (status == SMM_OK) status = smm_selected_inverse(g->ws);
+    if (status == SMM_OK) g->ws->state = SMM_HAS_GRADIENT;
+    return status;
+}
+
 int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars)
 {
@@ -24,6 +33,7 @@ int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *e
     memcpy(ws->beta, g->beta, sizeof(double) * (size_t)d->p);
     smm_apply_lambda(ws, g->u, ws->b, 1);
     status = smm_solution(ws, beta, u, b, xvx_inverse, NULL);
+    if (status == SMM_OK && condvar && g->sides.columns) status = solve_observed(g);
     if (status == SMM_OK && condvar) status = smm_condvar(ws, condvar);
     if (eta) memcpy(eta, g->eta, sizeof(double) * (size_t)smm_parts(d));
     if (scalars) {

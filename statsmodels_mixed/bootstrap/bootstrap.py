@@ -25,6 +25,7 @@ from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.not_identified import not_identified
+from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters, check_count
 from ..results.progress import Progress
 from ..simulation.simulator import Truth, Values, hypothesized
@@ -43,6 +44,7 @@ __all__ = ["bootstrap"]
 Array = NDArray[np.float64]
 
 
+@own_first
 def bootstrap(
     result: Any,
     n: int,

@@ -28,6 +28,7 @@ from ..results.degrees_of_freedom import denominators
 from ..results.document import Document
 from ..results.not_identified import warn_not_identified
 from ..results.notes import warn_not_estimable
+from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..results.progress import Progress
 from ..results.shown import Shown, table_of
@@ -143,6 +144,7 @@ class Power(Shown):
         )
 
 
+@own_first
 def power(
     result: Any,
     n: int = 1000,

@@ -11,6 +11,7 @@ from ..errors import DataError, OptionError
 from ..frame.alignment import align
 from ..frame.table import as_numbers
 from ..results.base import unwrap
+from ..results.own_function import own_first
 
 __all__ = ["refit"]
 
@@ -19,6 +20,7 @@ __all__ = ["refit"]
 _Fit = TypeVar("_Fit")
 
 
+@own_first
 def refit(result: _Fit, y: ArrayLike) -> _Fit:
     """Fit the model of a result to another response, as it was fitted.
 

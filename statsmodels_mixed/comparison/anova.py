@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_no_distribution
+from ..results.own_function import own_first
 from ..standard_errors.contrast_tests import FTest
 from ..standard_errors.reference import KENWARD_ROGER
 from .hypotheses import term_hypotheses
@@ -25,6 +26,7 @@ __all__ = ["anova"]
 NOTHING = FTest(np.nan, 0, np.nan, np.nan, np.nan, np.nan)
 
 
+@own_first
 def anova(
     result: Any,
     *others: Any,

@@ -19,6 +19,7 @@ from ..fitting.problem import problem_of
 from ..formula.terms import RandomTerm
 from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..structures import Structure
 from .boundary_test import boundary_pvalue
 from .fixed_terms import scope, terms_of
@@ -30,6 +31,7 @@ __all__ = ["drop1", "ranova"]
 Array = NDArray[np.float64]
 
 
+@own_first
 def drop1(result: Any) -> pd.DataFrame:
     """Test each term of the fixed part by leaving it out.
 
@@ -95,6 +97,7 @@ def drop1(result: Any) -> pd.DataFrame:
     return _table(rows, ["statistic", "df_diff", "pvalue"])
 
 
+@own_first
 def ranova(result: Any) -> pd.DataFrame:
     """Test each random-effects term by leaving it out.
 

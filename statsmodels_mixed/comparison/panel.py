@@ -21,6 +21,7 @@ from ..errors import OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
 from ..results.base import MixedModelResults, unwrap
+from ..results.own_function import own_first
 
 __all__ = ["PanelTest", "hausman_test", "mundlak_test"]
 
@@ -70,6 +71,7 @@ class PanelTest:
         return f"{head}: {test}\n{self.table.to_string(float_format='{:.4f}'.format)}"
 
 
+@own_first
 def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
     """Test whether covariates have the same slopes within groups and between them.
 
@@ -130,6 +132,7 @@ def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
     return _tested("Mundlak", block.name, statistic, table)
 
 
+@own_first
 def hausman_test(result: Any, by: str | None = None) -> PanelTest:
     """Compare the coefficients of a fit with those of fixed effects of the groups.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..simulation.streams import Seed
 from .check_covariance import few_levels, singular, too_many_effects, unidentified_parameters
 from .check_fit import (
@@ -38,6 +39,7 @@ DISTRIBUTION = "the distribution of the response"
 SMALL = 0.01
 
 
+@own_first
 def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = None) -> Report:
     """Say in words what is wrong with a fit, and what to try.
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import OptionError
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..results.row_labels import by_row
 from .leverage import leverage
 from .residuals import raw_residuals
@@ -16,6 +17,7 @@ from .residuals import raw_residuals
 __all__ = ["cooks_distance"]
 
 
+@own_first
 def cooks_distance(result: Any) -> pd.Series:
     """Return Cook's distance of every row by the formula of the linear model.
 

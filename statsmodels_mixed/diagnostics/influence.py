@@ -17,6 +17,7 @@ from ..plots.influence_plots import InfluencePlots
 from ..results.base import unwrap
 from ..results.document import Document
 from ..results.not_identified import not_identified
+from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters
 from ..results.progress import Progress
 from ..results.row_labels import group_rows, row_labels
@@ -267,6 +268,7 @@ class Influence(Shown):
         return pd.concat([self.dfbetas().add_prefix("dfb_"), *rest], axis=1)
 
 
+@own_first
 def influence(
     result: Any, by: str | ArrayLike = "obs", *, progress: bool | None = None
 ) -> Influence:

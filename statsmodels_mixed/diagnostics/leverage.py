@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..fitting.problem import problem_of
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..results.row_labels import by_row
 
 __all__ = ["leverage"]
@@ -16,6 +17,7 @@ __all__ = ["leverage"]
 ROUNDING = 1e-11
 
 
+@own_first
 def leverage(result: Any) -> pd.Series:
     """Return the diagonal of the hat matrix.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..results.base import unwrap
 from ..results.document import Document
+from ..results.own_function import own_first
 from ..results.shown import Shown, table_of
 
 __all__ = ["PrincipalComponents", "re_pca"]
@@ -83,6 +84,7 @@ class PrincipalComponents(Shown):
         return pd.concat([self.sdev, self.proportion, self.cumulative], axis=1)
 
 
+@own_first
 def re_pca(result: Any, corr: bool = False) -> dict[str, PrincipalComponents]:
     """Return the principal components of the covariance of each grouping factor.
 

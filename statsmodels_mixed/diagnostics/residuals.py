@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..results.row_labels import by_row
 from .leverage import leverage
 
@@ -28,6 +29,7 @@ KINDS = ("response", "pearson", "deviance", "working", "anscombe", "likelihood")
 OF_UNIT_VARIANCE = ("pearson", "deviance", "anscombe", "likelihood")
 
 
+@own_first
 def residuals(
     result: Any, kind: str = "response", *, scaled: bool = False, standardized: bool = False
 ) -> pd.Series:

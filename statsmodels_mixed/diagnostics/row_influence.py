@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..results.row_labels import row_labels
 from .cooks_distance import cooks_distance
 from .influence import Influence, influence
@@ -145,6 +146,7 @@ class RowInfluence:
         )
 
 
+@own_first
 def get_influence(result: Any) -> RowInfluence:
     """Return outlier and influence measures of rows, as statsmodels' plots ask for them.
 

@@ -27,6 +27,7 @@ from ..errors import OptionError
 from ..plots.simulated_plots import SimulatedPlots
 from ..results.base import unwrap
 from ..results.document import Document
+from ..results.own_function import own_first
 from ..results.row_labels import by_row
 from ..results.shown import Shown, table_of
 from ..simulation.simulate import simulate
@@ -231,6 +232,7 @@ def _monte_carlo(values: NDArray[Any], statistic: float, alternative: str) -> Si
     return SimulationTest(statistic, tails[alternative])
 
 
+@own_first
 def simulated_residuals(
     result: Any, n: int = 250, *, seed: Seed = None, re: str = "new"
 ) -> SimulatedResiduals:

@@ -25,6 +25,7 @@ from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..frame.design import Design, refuse_related
 from ..results.base import unwrap
+from ..results.own_function import own_first
 
 __all__ = ["ICC", "R2", "icc", "r2"]
 
@@ -153,6 +154,7 @@ class _Parts:
     total: float
 
 
+@own_first
 def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     """Return the marginal and the conditional R2 of Nakagawa and Schielzeth.
 
@@ -202,6 +204,7 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     return R2(parts.fixed / parts.total, (parts.fixed + parts.explained) / parts.total)
 
 
+@own_first
 def icc(result: Any, *, null_mean: str = "marginal") -> ICC:
     """Return intraclass correlations, of all random effects and by grouping factor.
 

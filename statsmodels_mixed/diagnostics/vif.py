@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from ..comparison.fixed_terms import fixed_terms
 from ..errors import OptionError
 from ..results.base import unwrap
+from ..results.own_function import own_first
 
 __all__ = ["vif"]
 
 
+@own_first
 def vif(result: Any) -> pd.DataFrame:
     """Return how much collinearity inflates the variances of the coefficients, by term.
 

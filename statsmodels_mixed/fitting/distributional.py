@@ -12,10 +12,10 @@ from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivative
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
+from .conditional_estimates import ConditionalEstimates
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
 from .distributional_optimum import minimize_rows
-from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .optimize import FitOptions, FitReport
 from .quadrature import gauss_hermite
@@ -43,7 +43,7 @@ class DistributionalEstimates:
 
     Parameters
     ----------
-    conditional : GeneralizedEstimates
+    conditional : ConditionalEstimates
         The part of the mean, random effects included, and how the fit went.
     kappa : ndarray, shape (K,)
         Coefficients of the row parameters as the user's columns have them.
@@ -57,7 +57,7 @@ class DistributionalEstimates:
         The logit of the probability of zeros at the modes, where it has random effects.
     """
 
-    conditional: GeneralizedEstimates
+    conditional: ConditionalEstimates
     kappa: Array
     outer: Array
     covariance: Array
@@ -77,6 +77,18 @@ class DistributionalEstimates:
     def report(self) -> FitReport:
         """What happened during the fit."""
         return self.conditional.report
+
+    linear = False
+
+    @property
+    def b(self) -> tuple[Array, ...]:
+        """Conditional modes of the random effects, (l, k) by block."""
+        return self.conditional.b
+
+    @property
+    def objective(self) -> float:
+        """-2 log-likelihood of the approximation, all constants included."""
+        return self.conditional.objective
 
 
 def fit_distributional(
@@ -239,7 +251,7 @@ def _read(
     dispersion = float(np.exp(outer[0, 0])) if spec.has_dispersion else 1.0
     with np.errstate(all="ignore"):
         fitted = np.asarray(family_object(spec).link.inverse(solution.eta), dtype=float)
-    conditional = GeneralizedEstimates(
+    conditional = ConditionalEstimates(
         spec=spec,
         n_agq=n_agq,
         fast=False,
@@ -262,6 +274,8 @@ def _read(
         pirls_steps=solution.pirls_steps,
         several_modes=False,
         report=report,
+        rows=rows,
+        kappa=kappa,
     )
     return DistributionalEstimates(
         conditional, rows.back @ kappa, outer, covariance, rows, solution.zeros

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from .estimated import check_level
 from .linear_functions import LinearFunctions
 from .means import EstimatedMeans
@@ -23,6 +24,7 @@ __all__ = ["emmeans"]
 TYPES = ("link", "response")
 
 
+@own_first
 def emmeans(
     result: Any,
     specs: str | Sequence[str],

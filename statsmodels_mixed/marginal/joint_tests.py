@@ -13,6 +13,7 @@ from scipy.special import chdtrc, fdtrc
 
 from ..errors import OptionError
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from .averaging import WEIGHTS
 from .contrasts import make_contrasts
 from .estimated import Estimated, groups_of
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 DEPENDENT = 1e-7
 
 
+@own_first
 def joint_tests(
     result: Any,
     by: str | Sequence[str] | None = None,

@@ -18,6 +18,7 @@ from ..errors import OptionError
 from ..frame.coding import CodedMatrix
 from ..frame.factors import CodedFactor, Rows
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from .estimated import check_level
 from .linear_functions import LinearFunctions
 from .means import EstimatedMeans
@@ -35,6 +36,7 @@ STEP = 1e-3
 POINTS = np.arange(-2.0, 3.0)
 
 
+@own_first
 def emtrends(
     result: Any,
     specs: str | Sequence[str],

@@ -12,9 +12,6 @@ from ..errors import OptionError
 from ..marginal.emmeans import emmeans as of_predictor
 from ..marginal.joint_tests import joint_tests as of_terms
 from ..marginal.means import EstimatedMeans
-from ..standard_errors.contrast_tests import FixedContrastTests
-from ..standard_errors.reference import Reference
-from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -77,7 +74,7 @@ def emmeans(
     """
     _refuse_categories(self)
     return of_predictor(
-        _with_joint_covariance(self),
+        self._mean_part,
         specs,
         by=by,
         at=at,
@@ -125,7 +122,7 @@ def joint_tests(
     0  year       2       25.3
     """
     _refuse_categories(self)
-    return of_terms(_with_joint_covariance(self), by, at=at, weights=weights)
+    return of_terms(self._mean_part, by, at=at, weights=weights)
 
 
 def _refuse_categories(fit: DistributionalResults) -> None:
@@ -134,14 +131,3 @@ def _refuse_categories(fit: DistributionalResults) -> None:
             "marginal means are not offered for ordered categories, which have no mean: "
             "predict() of a table of cases has their probabilities."
         )
-
-
-def _with_joint_covariance(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:
-    """Return the part of the mean, with the covariance that its coefficients have beside others."""
-    mean = fit._mean_part
-    first = len(mean.estimates.theta)
-    own = slice(first, first + len(mean.estimates.beta))
-    covariance = fit._covariance[own, own]
-    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
-    tests = FixedContrastTests(mean.estimates.beta, covariance, float("inf"))
-    return mean._referring_to(Reference(tests, None, fit.cov_type, words))

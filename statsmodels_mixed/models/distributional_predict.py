@@ -34,6 +34,8 @@ def predict(
     which: str | None = None,
     re: Any = False,
     new_levels: str = "error",
+    offset: Any = None,
+    exposure: Any = None,
 ) -> Array | pd.Series | pd.DataFrame:
     """Predict the mean, one of its parts, or probabilities of categories.
 
@@ -50,6 +52,8 @@ def predict(
         of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
     new_levels : {"error", "population", "missing"}
         As for other models.
+    offset, exposure : str or array_like, optional
+        Of the new data, as for other models.
 
     Returns
     -------
@@ -80,7 +84,9 @@ def predict(
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
     mean = of_part(self, "")
-    linear = mean.predict(exog, which="linear", re=re, new_levels=new_levels)
+    linear = mean.predict(
+        exog, which="linear", re=re, new_levels=new_levels, offset=offset, exposure=exposure
+    )
     index = linear.index if isinstance(linear, pd.Series) else None
     eta = np.asarray(linear, dtype=float)
     if which == "linear":

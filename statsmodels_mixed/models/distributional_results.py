@@ -15,18 +15,24 @@ from ..errors import NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..later import load
+from ..results.criteria import Criteria
 from ..saved import save_fit as _save_fit
 from .distributional_check import check as _check
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
+from .distributional_hypotheses import t_test as _t_test
+from .distributional_hypotheses import wald_test as _wald_test
 from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
+from .distributional_mean_part import MeanPart, part_of_mean
 from .distributional_means import NO_ZEROS, mean
 from .distributional_predict import predict as _predict
 from .distributional_predictions import get_prediction as _get_prediction
 from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
+from .distributional_residuals import residuals as _residuals
 from .distributional_robust import with_inference as _with_inference
 from .distributional_summary import summary as _summary
 from .distributional_tables import augment as _augment
@@ -37,6 +43,7 @@ from .distributional_tests import compare_lr_test as _compare_lr_test
 from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
+    from ..plots.fit_plots import FitPlots
     from .distributional import DistributionalMixedModel
 
 __all__ = ["DistributionalResults"]
@@ -45,15 +52,13 @@ Array = NDArray[np.float64]
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
-    "update": "fit.model.update(...) makes another model, to be fitted",
     "profile": 'conf_int(method="profile") has intervals, compare_lr_test() tests',
-    "residuals": "simulated_residuals() has some that are uniform for any family",
     "drop1": "compare_lr_test() tests a model against a smaller one",
     "ranova": "compare_lr_test() tests a model against a smaller one",
 }
 
 
-class DistributionalResults:
+class DistributionalResults(MeanPart, Criteria):
     """The result of fitting a `DistributionalMixedModel` or an `OrdinalMixedModel`.
 
     `params` has the coefficients of the mean under their own names and those of the other parts
@@ -79,8 +84,12 @@ class DistributionalResults:
     (-1030.69, {'Intercept': 0.16, 'zi: Intercept': 0.59})
     """
 
+    model: DistributionalMixedModel
+    estimates: DistributionalEstimates  # type: ignore[assignment]
+
     # A fit that statsmodels puts no wrapper around; a file may hold it.
     stands_alone: ClassVar[bool] = True
+    unit_residuals: ClassVar[bool] = True
     # What functions for other fits say.
     _refusal: ClassVar[str] = (
         "this is not offered for models with formulas of zeros or dispersion, or of families with "
@@ -91,9 +100,7 @@ class DistributionalResults:
         self.model, self.estimates = model, estimates
         self.cov_type, self.cov_kind = "hessian", "from the Hessian of all parameters"
         self._covariance = estimates.covariance
-        self._mean_part = GeneralizedLinearMixedModelResults(
-            model, estimates.conditional, model.layout
-        )
+        self._mean_part = part_of_mean(self)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
@@ -173,31 +180,13 @@ class DistributionalResults:
         return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
 
     conf_int = _conf_int
-
-    @property
-    def llf(self) -> float:
-        """The log-likelihood as approximated, with all constants."""
-        return -self.estimates.conditional.objective / 2.0
+    t_test = _t_test
+    wald_test = _wald_test
 
     @property
     def dof(self) -> int:
         """Number of estimated parameters."""
         return len(self.estimates.covariance)
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return self.model.layout.nobs
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion."""
-        return -2.0 * self.llf + 2.0 * self.dof
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion."""
-        return float(-2.0 * self.llf + np.log(self.nobs) * self.dof)
 
     @property
     def converged(self) -> bool:
@@ -213,32 +202,6 @@ class DistributionalResults:
     def theta(self) -> Array:
         """Covariance parameters."""
         return self.estimates.conditional.theta
-
-    @property
-    def varcorr(self) -> Any:
-        """Variances and correlations of the random effects."""
-        return self._mean_part.varcorr
-
-    def ranef(self) -> Any:
-        """Return the conditional modes of the random effects.
-
-        Returns
-        -------
-        dict of DataFrame
-            A table for each grouping factor.
-
-        See Also
-        --------
-        DistributionalResults.predict
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks")
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> list(model.fit().ranef())
-        ['brood']
-        """
-        return self._mean_part.ranef()
 
     @property
     def dispersion(self) -> float | Array:
@@ -280,6 +243,33 @@ class DistributionalResults:
         """Response minus fitted mean, shape (n,)."""
         return self.model.kept_design().y - self.fittedvalues
 
+    @property
+    def resid_response(self) -> Array:
+        """The same, as statsmodels' GLM has it."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Residuals over standard deviations of the responses, shape (n,)."""
+        return np.asarray(self.residuals("pearson"))
+
+    @property
+    def resid_deviance(self) -> Array:
+        """Deviance residuals, shape (n,), for families that have them; see `residuals`."""
+        return np.asarray(self.residuals("deviance"))
+
+    @property
+    def _conditional_predictor(self) -> Array:
+        return self.estimates.conditional.eta
+
+    residuals = _residuals
+
+    @property
+    def plot(self) -> FitPlots:
+        """Plots of the fit: `plot.caterpillar()` and others; `plot()` draws four checks."""
+        plots: FitPlots = load("plots.fit_plots:FitPlots")(self)
+        return plots
+
     # Comparisons.
 
     compare_lr_test = _compare_lr_test
@@ -300,7 +290,38 @@ class DistributionalResults:
 
     with_inference = _with_inference
 
-    # Other responses.
+    # Other models and responses.
+
+    def update(self, formula: str, data: Any = None, **options: Any) -> DistributionalMixedModel:
+        """Return a model with a changed formula, other data or other options.
+
+        Parameters
+        ----------
+        formula, data, options
+            As in `GeneralizedLinearMixedModel.update`.
+
+        Returns
+        -------
+        DistributionalMixedModel
+            To be fitted.
+
+        Raises
+        ------
+        FormulaError, DataError, OptionError
+            As for a new model.
+
+        See Also
+        --------
+        GeneralizedLinearMixedModel.update
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+        >>> model.fit().update(". ~ . + year")
+        <DistributionalMixedModel: ticks ~ 1 + year + (1 | brood); 403 rows>
+        """
+        return self.model.update(formula, data, **options)
 
     refit = _refit
     bootstrap = _bootstrap

@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import Choice, choose
 from ..standard_errors.row_parameter_clusters import cluster_covariance
+from .distributional_mean_part import part_of_mean
 
 if TYPE_CHECKING:
     from .distributional import DistributionalMixedModel
@@ -60,6 +61,7 @@ def with_choice(fit: DistributionalResults, choice: Choice) -> DistributionalRes
             fit.model.kept_design(), fit.estimates, choice.clusters, choice.kind
         )
         other.cov_kind = f"cluster-robust ({choice.kind}, {len(choice.clusters)} clusters)"
+    other._mean_part = part_of_mean(other)
     return other
 
 

@@ -66,6 +66,7 @@ class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
 
     kind = "linear model with correlated residuals"
     takes_correlated = True
+    unit_residuals = True
     estimates: ResidualEstimates  # type: ignore[assignment]
     model: ResidualCovarianceModel
 

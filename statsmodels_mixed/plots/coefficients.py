@@ -75,7 +75,7 @@ def coefficients(
     ['days']
     """
     normal_quantile(level)  # the level is possible
-    unwrap(result, correlated=True)
+    unwrap(result, correlated=True, parts="all")
     fits = [result, *others]
     tables = [_table(fit, 1.0 - level) for fit in fits]
     present = list(dict.fromkeys(name for table in tables for name in table))

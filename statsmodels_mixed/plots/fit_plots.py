@@ -69,7 +69,7 @@ def influence(
     kinds = {"cooks_distance": cooks_distance, "dfbetas": dfbetas}
     if kind not in kinds:
         raise OptionError(f"kind= is one of {', '.join(map(repr, kinds))}, not {kind!r}.")
-    return kinds[kind](unwrap(result, correlated=True).influence(by), ax=ax)
+    return kinds[kind](unwrap(result, correlated=True, parts="all").influence(by), ax=ax)
 
 
 def simulated_residuals(
@@ -125,7 +125,7 @@ def simulated_residuals(
     """
     if kind not in (None, "qq", "against"):
         raise OptionError(f'kind= is "qq" or "against", not {kind!r}.')
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="all")
     if isinstance(predictor, str):
         frame = result.model.frame
         if frame is None or predictor not in frame.table:
@@ -150,7 +150,8 @@ def simulated_residuals(
 def checks(result: Any) -> Figure:
     """Draw four checks of a fit: three of residuals, and one of the random effects.
 
-    Models with correlated residuals have the first three.
+    Models with correlated residuals have the first three. Of models with parameters of rows, and
+    of ordered categories, simulated residuals are drawn in place of the first two.
 
     Parameters
     ----------
@@ -171,10 +172,20 @@ def checks(result: Any) -> Figure:
     >>> len(fit.plot().axes)
     4
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="all")
     figure, grid = new_figure(2, 2, 9.0, 7.5)
     for each in grid.flat:
         tidy_axes(each)
+    if getattr(result, "stands_alone", False):
+        simulated = result.simulated_residuals(seed=0)
+        uniform_qq(simulated, ax=grid[0, 0])
+        uniform_against(simulated, ax=grid[0, 1])
+        if result._ordered:
+            grid[1, 0].set_axis_off()
+        else:
+            scale_location(result, ax=grid[1, 0])
+        _first_effect(result, grid[1, 1])
+        return figure  # type: ignore[no-any-return]
     residuals(result, ax=grid[0, 0])
     scale_location(result, ax=grid[1, 0])
     if result.takes_correlated:
@@ -182,9 +193,13 @@ def checks(result: Any) -> Figure:
         grid[1, 1].set_axis_off()
     else:
         qq(result, ax=grid[0, 1])
-        block = result.layout.blocks[0]
-        qq_caterpillar(result, groups=block.name, terms=block.effects[0], ax=grid[1, 1])
+        _first_effect(result, grid[1, 1])
     return figure  # type: ignore[no-any-return]
+
+
+def _first_effect(result: Any, ax: Axes) -> None:
+    block = result.layout.blocks[0]
+    qq_caterpillar(result, groups=block.name, terms=block.effects[0], ax=ax)
 
 
 class FitPlots(Plots):

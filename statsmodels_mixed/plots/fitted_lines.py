@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import OptionError
 from ..results.base import unwrap
 from .canvas import free_panels, new_figure, one_axes, pyplot, scatter_style, tidy_axes
 from .level_lines import LevelLines, choose_column, level_lines
@@ -84,7 +85,9 @@ def fitted_lines(
     >>> [ax.get_title() for ax in figure.axes]
     ['S335', 'S308']
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="all")
+    if getattr(result, "_ordered", False):
+        raise OptionError("fitted_lines() draws means, and ordered categories have none.")
     if groups is None and result.layout.blocks:
         groups = result.layout.blocks[0].name
     block = choose_blocks(result, groups)[0]

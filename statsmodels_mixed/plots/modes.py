@@ -115,7 +115,7 @@ def choose_blocks(result: Any, groups: str | Sequence[str] | None) -> list[int]:
     OptionError
         If a factor is not in the model.
     """
-    names = [block.name for block in unwrap(result, correlated=True).layout.blocks]
+    names = [block.name for block in unwrap(result, correlated=True, parts="mean").layout.blocks]
     if not names:
         raise OptionError("this fit has no random effects to draw.")
     asked = groups if groups is None or isinstance(groups, str) else list(groups)
@@ -201,7 +201,7 @@ def modes_of(
     DataError
         If intervals need the data of the fit and they were removed.
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="mean")
     chosen = choose_blocks(result, groups)
     quantile = None if level is None else normal_quantile(level)
     layouts = result.layout.blocks

@@ -73,7 +73,7 @@ def random_effects(
     >>> figure.axes[1].texts[0].get_text()
     'r = 0.08'
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="mean")
     blocks = result.layout.blocks
     if groups is None and blocks:
         groups = max(blocks, key=lambda block: len(block.effects)).name

@@ -61,7 +61,7 @@ def residuals(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('fitted value', 'pearson residual')
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="all")
     x, label = _fitted(result, scale)
     y = result.residuals(kind).to_numpy()
     ax = one_axes(ax)
@@ -116,7 +116,7 @@ def scale_location(
     >>> fit.plot.scale_location().get_xlabel()
     'fitted value'
     """
-    result = unwrap(result, correlated=True)
+    result = unwrap(result, correlated=True, parts="all")
     x, label = _fitted(result, scale)
     y = np.sqrt(np.abs(_scaled(result, kind)))
     ax = one_axes(ax)
@@ -168,7 +168,7 @@ def qq(result: Any, *, kind: str = "pearson", ax: Axes | None = None) -> Axes:
     >>> len(points.get_xdata())
     180
     """
-    ordered = np.sort(_scaled(unwrap(result, correlated=True), kind))
+    ordered = np.sort(_scaled(unwrap(result, correlated=True, parts="all"), kind))
     ordered = ordered[np.isfinite(ordered)]
     normal = norm.ppf((np.arange(len(ordered)) + 0.5) / len(ordered))
     ax = one_axes(ax, 4.5, 4.5)
@@ -189,7 +189,7 @@ def qq(result: Any, *, kind: str = "pearson", ax: Axes | None = None) -> Axes:
 
 def _scaled(result: Any, kind: str) -> Array:
     """Return residuals over the residual standard deviation."""
-    if result.takes_correlated:  # Pearson and normalized residuals have variance 1 there
+    if result.unit_residuals:
         return np.asarray(result.residuals(kind))
     return np.asarray(result.residuals(kind, scaled=True))
 

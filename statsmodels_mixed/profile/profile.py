@@ -34,6 +34,7 @@ from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.document import Document
 from ..results.not_identified import hide, not_identified, warn_not_identified
+from ..results.own_function import own_first
 from ..results.parameters import (
     KINDS,
     CovarianceParameters,
@@ -246,6 +247,7 @@ class Profile(Shown):
         return pd.DataFrame(rows, index=parameter_index(labels), columns=columns)
 
 
+@own_first
 def profile(
     result: Any,
     kinds: str | Sequence[str] | None = None,

@@ -67,6 +67,8 @@ class MixedModelResults(Testing):
     wrapper: ClassVar[type]
     # Whether residuals may be correlated, or of unequal variance.
     takes_correlated: ClassVar[bool] = False
+    # Whether Pearson residuals have variance 1 as they are.
+    unit_residuals: ClassVar[bool] = False
     # Columns whose coefficients have no finite estimate; linear models have none.
     separated: tuple[str, ...] = ()
 
@@ -368,7 +370,7 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
         return str(self._results._repr_html_())
 
 
-def unwrap(result: Any, *, correlated: bool = False) -> Any:
+def unwrap(result: Any, *, correlated: bool = False, parts: str = "") -> Any:
     """Return the results behind statsmodels' wrapper.
 
     Parameters
@@ -384,6 +386,8 @@ def unwrap(result: Any, *, correlated: bool = False) -> Any:
         If they are not those of a mixed model, or not in order.
     """
     results = getattr(result, "_results", result)
+    if parts and getattr(type(results), "stands_alone", False):
+        return results if parts == "all" else results._mean_part
     if not isinstance(results, MixedModelResults):
         refusal = getattr(type(results), "_refusal", None)
         if refusal is not None:

@@ -18,10 +18,12 @@ from ..standard_errors.reference import DOF_METHODS, KENWARD_ROGER, RESIDUAL_DOF
 from ..standard_errors.satterthwaite import Satterthwaite, prepare_satterthwaite
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
+from .own_function import own_first
 
 __all__ = ["coefficient_tests", "denominators", "f_test", "varpar_cov"]
 
 
+@own_first
 def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTests:
     """Prepare the t and F tests of a fit.
 
@@ -104,6 +106,7 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
     return prepared
 
 
+@own_first
 def f_test(
     result: Any,
     contrasts: ArrayLike,
@@ -166,6 +169,7 @@ def f_test(
     return FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
 
 
+@own_first
 def coefficient_tests(result: Any, dof: str | None = "satterthwaite") -> pd.DataFrame:
     """Return the coefficients with standard errors, t tests and their degrees of freedom.
 
@@ -223,6 +227,7 @@ def coefficient_tests(result: Any, dof: str | None = "satterthwaite") -> pd.Data
     return pd.DataFrame(spread, index=result.coefnames)
 
 
+@own_first
 def varpar_cov(result: Any) -> pd.DataFrame:
     """Return the asymptotic covariance of theta and sigma of a linear fit.
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..standard_errors.choice import Choice, choose, refer
 from .base import MixedModelResults, unwrap
+from .own_function import own_first
 from .row_labels import find_clusters
 
 __all__ = ["referring_to", "with_inference"]
@@ -31,6 +32,7 @@ def referring_to(results: MixedModelResults, choice: Choice) -> MixedModelResult
 _Fit = TypeVar("_Fit")
 
 
+@own_first
 def with_inference(
     result: _Fit,
     *,

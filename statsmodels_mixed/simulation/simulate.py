@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..prediction.rows import open_new_data
 from ..results.base import unwrap
+from ..results.own_function import own_first
 from ..results.parameters import check_count
 from .new_rows import new_simulator
 from .simulator import Simulator, Values, hypothesized
@@ -21,6 +22,7 @@ __all__ = ["draws", "simulate"]
 Array = NDArray[np.float64]
 
 
+@own_first
 def simulate(
     result: Any,
     n: int = 1,

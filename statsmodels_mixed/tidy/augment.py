@@ -13,11 +13,13 @@ from ..diagnostics.residuals import residuals
 from ..errors import DataError
 from ..frame.table import open_table
 from ..results.base import MixedModelResults, unwrap
+from ..results.own_function import own_first
 from ..results.row_labels import row_labels
 
 __all__ = ["augment", "beside", "own_columns"]
 
 
+@own_first
 def augment(result: Any, data: Any = None) -> pd.DataFrame:
     """Return the data with fitted values, residuals and measures of influence.
 

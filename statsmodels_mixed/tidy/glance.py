@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 
 from ..results.base import unwrap
+from ..results.own_function import own_first
 
 __all__ = ["glance"]
 
 
+@own_first
 def glance(result: Any) -> pd.DataFrame:
     """Return the sizes and criteria of a fit in one row; rows of several fits stack.
 

@@ -13,6 +13,7 @@ from ..bootstrap.replicates import Bootstrap
 from ..errors import OptionError
 from ..profile.profile import Profile, profile
 from ..results.base import MixedModelResults, unwrap
+from ..results.own_function import own_first
 from .random_parameters import random_parameters
 
 __all__ = ["tidy"]
@@ -24,6 +25,7 @@ COLUMNS = (
 _EFFECTS = ("fixed", "ran_pars", "ran_vals")
 
 
+@own_first
 def tidy(
     result: Any,
     effects: str | Sequence[str] = "all",

@@ -1,0 +1,32 @@
+"""Estimates of the part of the mean that know the other parameters of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimates import GeneralizedEstimates
+from .row_parameters import RowParameters
+
+__all__ = ["ConditionalEstimates"]
+
+Array = NDArray[np.float64]
+
+_NOTHING = RowParameters(0, (None,) * 4, np.zeros(4), np.empty(0), (), np.empty((0, 0)))
+
+
+@dataclass(frozen=True)
+class ConditionalEstimates(GeneralizedEstimates):
+    """What `GeneralizedEstimates` has, and what else the likelihood of the rows depends on.
+
+    Parameters
+    ----------
+    rows : RowParameters
+    kappa : ndarray, shape (K,)
+        Their coefficients, in the basis of `rows`.
+    """
+
+    rows: RowParameters = _NOTHING
+    kappa: Array = field(default_factory=lambda: np.empty(0))
