@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..diagnostics.check import CHECKS, DISTRIBUTION, compared_with_draws
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
 __all__ = ["check"]
+
+# What fits with several parts can be given; they have no start=.
+_ADVICE = {
+    "not_converged": "Raise max_eval=, or leave terms out: of zero_inflation=, hurdle= and "
+    "dispersion= first, and random effects whose variance is large or zero.",
+    "gradient": "Compare with fits of smaller models: what their estimates have in common is to be "
+    "relied on.",
+}
 
 
 def check(
@@ -46,7 +55,11 @@ def check(
     >>> model.fit().check().problems[-1].message
     'No zero inflation: its probability is estimated as 0, the boundary.'
     """
-    problems = [problem for _, look in CHECKS for problem in look(self._mean_part)]
+    problems = [
+        replace(problem, advice=_ADVICE.get(problem.code, problem.advice))
+        for _, look in CHECKS
+        for problem in look(self._mean_part)
+    ]
     problems += _without_zeros(self)
     looked_for = tuple(name for name, _ in CHECKS)
     if self._zeros is not None:

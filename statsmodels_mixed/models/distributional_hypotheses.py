@@ -50,7 +50,7 @@ def t_test(self: DistributionalResults, r_matrix: Any) -> ContrastResults:
     >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
     >>> test = model.fit().t_test("Intercept = 0.5")
     >>> test.effect.round(2), test.pvalue.round(2)
-    (array([0.55]), np.float64(0.77))
+    (array([0.55]), np.float64(0.74))
     """
     rows, values = _read(self, r_matrix)
     effect = rows @ _some(np.asarray(self.params))

@@ -13,29 +13,31 @@ from .generalized_results import GeneralizedLinearMixedModelResults
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["MeanPart", "OfMean", "part_of_mean"]
+__all__ = ["MeanPart", "of_mean", "part_of_mean"]
 
 
-class OfMean:
-    """An attribute or a method that is that of the part of the mean."""
+def of_mean(name: str) -> Any:
+    """Return the method or the property that asks the part of the mean.
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Note what is asked for."""
-        self._name = name
+    Parameters
+    ----------
+    name : str
+        What other generalized models call it.
+    """
+    found = getattr(GeneralizedLinearMixedModelResults, name)
+    if not callable(found):
 
-    def __get__(self, instance: Any, owner: type) -> Any:
-        """Return what the part of the mean has; of the class what it would be asked for."""
-        if instance is not None:
-            return getattr(instance._mean_part, self._name)
-        found = getattr(GeneralizedLinearMixedModelResults, self._name)
-        if not callable(found):
-            return found
+        def look(self: Any) -> Any:
+            return getattr(self._mean_part, name)
 
-        @wraps(found)
-        def ask(fit: Any, *args: Any, **kwargs: Any) -> Any:
-            return found(fit._mean_part, *args, **kwargs)
+        look.__doc__ = found.__doc__
+        return property(look)
 
-        return ask
+    @wraps(found)
+    def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return found(self._mean_part, *args, **kwargs)
+
+    return ask
 
 
 class MeanPart:
@@ -47,38 +49,37 @@ class MeanPart:
     _mean_part: GeneralizedLinearMixedModelResults
 
     # Random effects.
-    varcorr = OfMean()
-    cov_re = OfMean()
-    ranef = OfMean()
-    random_effects = OfMean()
-    raneftables = OfMean()
-    condvar = OfMean()
-    coef_by_group = OfMean()
-    re_pca = OfMean()
-    PCA = OfMean()
-    sigmas = OfMean()
-    sigmarhos = OfMean()
-    theta_names = OfMean()
-    lambda_ = OfMean()
-    lowerbd = OfMean()
-    issingular = OfMean()
-    b = OfMean()
-    u = OfMean()
+    varcorr = of_mean("varcorr")
+    cov_re = of_mean("cov_re")
+    ranef = of_mean("ranef")
+    random_effects = of_mean("random_effects")
+    raneftables = of_mean("raneftables")
+    condvar = of_mean("condvar")
+    coef_by_group = of_mean("coef_by_group")
+    re_pca = of_mean("re_pca")
+    PCA = of_mean("PCA")
+    sigmas = of_mean("sigmas")
+    sigmarhos = of_mean("sigmarhos")
+    theta_names = of_mean("theta_names")
+    lambda_ = of_mean("lambda_")
+    lowerbd = of_mean("lowerbd")
+    issingular = of_mean("issingular")
+    b = of_mean("b")
+    u = of_mean("u")
 
     # Columns and coefficients of the mean.
-    X = OfMean()
-    y = OfMean()
-    fixef = OfMean()
-    fixefnames = OfMean()
-    columns_dropped = OfMean()
-    n_dropped = OfMean()
-    kept_design = OfMean()
-    layout = OfMean()
-    k_constant = OfMean()
-    vif = OfMean()
-    wald_test_terms = OfMean()
-    emtrends = OfMean()
-    t_test_pairwise = OfMean()
+    X = of_mean("X")
+    y = of_mean("y")
+    fixef = of_mean("fixef")
+    fixefnames = of_mean("fixefnames")
+    columns_dropped = of_mean("columns_dropped")
+    n_dropped = of_mean("n_dropped")
+    kept_design = of_mean("kept_design")
+    k_constant = of_mean("k_constant")
+    vif = of_mean("vif")
+    wald_test_terms = of_mean("wald_test_terms")
+    emtrends = of_mean("emtrends")
+    t_test_pairwise = of_mean("t_test_pairwise")
 
 
 def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:

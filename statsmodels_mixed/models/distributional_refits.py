@@ -14,7 +14,7 @@ from ..errors import DataError, OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import SharedStructure
 from ..fitting.distributional import DistributionalEstimates, fit_distributional
-from ..fitting.row_parameters import ZEROS
+from ..fitting.row_parameters import ZEROS, RowParameters
 from ..frame.design import Design
 from ..results.parameters import check_count
 from ..simulation.streams import Seed
@@ -23,7 +23,7 @@ from .distributional_draws import drawn_responses
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["RowBootstrap", "bootstrap", "refit"]
+__all__ = ["RowBootstrap", "bootstrap", "refit", "start_of"]
 
 Array = NDArray[np.float64]
 
@@ -234,17 +234,28 @@ def _fit_to(
 ) -> DistributionalEstimates:
     """Fit the model to a response, from the estimates of the fit where they have its form."""
     design: Design = replace(fit.model.kept_design(), y=np.ascontiguousarray(y, dtype=float))
-    rows = fit.model._rows(design)
-    # Where a probability of zeros is at its boundary the likelihood is flat: none starts there.
-    inside = np.max(np.abs(fit.estimates.outer[:, ZEROS])) < _FAR
-    if rows.names == fit.estimates.rows.names and inside:
-        start: Array = np.asarray(np.linalg.solve(rows.back, fit.estimates.kappa), dtype=float)
-        rows = replace(rows, start=start)
+    rows = start_of(fit, fit.model._rows(design))
     conditional = fit.estimates.conditional
     gamma = structure.basis.R @ conditional.beta
     return fit_distributional(
         design, conditional.spec, rows, gamma, n_agq=conditional.n_agq, structure=structure
     )
+
+
+def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
+    """Return parameters of rows that begin with the estimates of a fit, where they have its form.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    rows : RowParameters
+    """
+    # Where a probability of zeros is at its boundary the likelihood is flat: none starts there.
+    inside = np.max(np.abs(fit.estimates.outer[:, ZEROS])) < _FAR
+    if rows.names != fit.estimates.rows.names or not inside:
+        return rows
+    start: Array = np.asarray(np.linalg.solve(rows.back, fit.estimates.kappa), dtype=float)
+    return replace(rows, start=start)
 
 
 def _values(fit: DistributionalResults, estimates: DistributionalEstimates) -> pd.Series:

@@ -23,6 +23,7 @@ from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
 from .distributional_hypotheses import t_test as _t_test
 from .distributional_hypotheses import wald_test as _wald_test
+from .distributional_influence import influence as _influence
 from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
 from .distributional_marginal import joint_tests as _joint_tests
@@ -30,6 +31,7 @@ from .distributional_mean_part import MeanPart, part_of_mean
 from .distributional_means import NO_ZEROS, mean
 from .distributional_predict import predict as _predict
 from .distributional_predictions import get_prediction as _get_prediction
+from .distributional_profiles import profile as _profile
 from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_residuals import residuals as _residuals
@@ -52,7 +54,6 @@ Array = NDArray[np.float64]
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
-    "profile": 'conf_int(method="profile") has intervals, compare_lr_test() tests',
     "drop1": "compare_lr_test() tests a model against a smaller one",
     "ranova": "compare_lr_test() tests a model against a smaller one",
 }
@@ -97,7 +98,7 @@ class DistributionalResults(MeanPart, Criteria):
     )
 
     def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
-        self.model, self.estimates = model, estimates
+        self.model, self.estimates, self.layout = model, estimates, model.layout
         self.cov_type, self.cov_kind = "hessian", "from the Hessian of all parameters"
         self._covariance = estimates.covariance
         self._mean_part = part_of_mean(self)
@@ -121,7 +122,7 @@ class DistributionalResults(MeanPart, Criteria):
         return self._spec.family == "ordered"
 
     @property
-    def _order(self) -> Array:
+    def _order(self) -> NDArray[np.intp]:
         """Places of the coefficients among all parameters, in the order of `params`."""
         ntheta, p = len(self.estimates.conditional.theta), len(self.estimates.conditional.beta)
         beta = np.arange(ntheta, ntheta + p)
@@ -180,6 +181,7 @@ class DistributionalResults(MeanPart, Criteria):
         return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
 
     conf_int = _conf_int
+    profile = _profile
     t_test = _t_test
     wald_test = _wald_test
 
@@ -211,6 +213,14 @@ class DistributionalResults(MeanPart, Criteria):
         logs = self.estimates.outer[:, 0] * self.model.dispersion_sign
         values = np.exp(logs)
         return values if "dispersion" in self.model.formulas else float(values[0])
+
+    def _dispersion_of(self, estimates: DistributionalEstimates) -> float:
+        """Return the dispersion of a fit of this model; NaN where rows have their own."""
+        if not self._spec.has_dispersion:
+            return 1.0
+        if "dispersion" in self.model.formulas:
+            return float("nan")
+        return float(np.exp(estimates.outer[0, 0] * self.model.dispersion_sign))
 
     @property
     def shape(self) -> dict[str, float]:
@@ -318,12 +328,13 @@ class DistributionalResults(MeanPart, Criteria):
         --------
         >>> ticks = datasets.load("grouseticks")
         >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> model.fit().update(". ~ . + year")
+        >>> model.fit().update(". ~ . + year", ticks)
         <DistributionalMixedModel: ticks ~ 1 + year + (1 | brood); 403 rows>
         """
         return self.model.update(formula, data, **options)
 
     refit = _refit
+    influence = _influence
     bootstrap = _bootstrap
 
     # Data frames and storage.

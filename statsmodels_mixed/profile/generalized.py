@@ -44,7 +44,7 @@ def least_log_dispersion(estimates: GeneralizedEstimates) -> float:
     return math.log(POISSON / max(1.0, float(np.max(estimates.fitted))))
 
 
-class _Surface:
+class GeneralizedSurface:
     """The deviance at points x = (theta and gamma in units of theirs, log dispersion).
 
     Parameters
@@ -120,7 +120,7 @@ class GeneralizedModel:
         if spec.family == "negative_binomial":
             self._visible_log_dispersion = least_log_alpha(design.y) + math.log(VISIBLE)
         self._components = components
-        self._surface = _Surface(core, units, components.diagonal)
+        self._surface = GeneralizedSurface(core, units, components.diagonal)
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
         self._inverse_r = basis.inverse
 

@@ -1,0 +1,177 @@
+"""What single rows or groups do to a fit with parameters of rows: fits without each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..diagnostics.influence import Influence
+from ..errors import DataError, OptionError
+from ..fitting.approximation import generalized_structure
+from ..fitting.distributional import DistributionalEstimates, fit_distributional
+from ..fitting.row_parameters import RowParameters
+from ..frame.row_groups import RowGroups, design_of_rows
+from ..results.parameters import CovarianceParameters
+from ..results.progress import Progress
+from ..results.row_labels import group_rows, row_labels
+from .distributional_refits import start_of
+
+if TYPE_CHECKING:
+    from .distributional_results import DistributionalResults
+
+__all__ = ["influence"]
+
+Array = NDArray[np.float64]
+RowNumbers = NDArray[np.intp]
+
+
+def influence(
+    self: DistributionalResults, by: str | ArrayLike = "obs", *, progress: bool | None = None
+) -> Influence:
+    """Fit the model again without each row, or without each group of rows.
+
+    The refits are exact: the parameters of all parts are estimated anew.
+
+    Parameters
+    ----------
+    by : "obs", str or array_like, shape (n,)
+        What is left out, as for other models.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm.
+
+    Returns
+    -------
+    Influence
+        With the coefficients of all parts; NaN where a model could not be fitted, or the rows
+        that remain do not determine its parts, as where a category is gone.
+
+    Raises
+    ------
+    OptionError
+        If there is nothing of that name, labels do not go with the rows, or all rows belong
+        to one case.
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults.influence
+
+    References
+    ----------
+    Demidenko and Stukel (2005), Statistics in Medicine 24, 893-909.
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> influence = model.fit().influence(ticks["year"])
+    >>> influence.params["zi: Intercept"].round(1).to_dict()
+    {'95': -4.4, '96': -2.4, '97': -3.4}
+    """
+    self.model.kept_design()  # refused once the data were removed
+    layout = self.model.layout
+    if isinstance(by, str) and by == "obs":
+        groups = RowGroups(by, np.arange(layout.nobs), row_labels(self._mean_part))
+    else:
+        groups = group_rows(self.model, by, "by")
+    labels = groups.levels
+    if len(labels) < 2:
+        raise OptionError(
+            f"by={groups.name!r} has one case of all rows: nothing is left to be fitted."
+        )
+    cases, components = groups.rows(), CovarianceParameters.of(layout)
+    count, m = len(cases), len(self._names)
+    params, covariance = np.full((count, m), np.nan), np.full((count, m, m), np.nan)
+    theta = np.full((count, len(self.theta)), np.nan)
+    scale, objective = np.full(count, np.nan), np.full(count, np.nan)
+    converged = np.zeros(count, dtype=bool)
+    with Progress("influence", count, progress) as shown:
+        for at, case in enumerate(cases):
+            found = _fit_without(self, case)
+            shown.update(1)
+            if found is None:
+                continue
+            params[at], covariance[at] = _of_all_parts(self, found)
+            theta[at], objective[at] = found.conditional.theta, found.objective
+            converged[at] = found.report.converged
+            scale[at] = self._dispersion_of(found)
+    names = self._names
+    full = self.estimates.covariance[np.ix_(self._order, self._order)]
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(np.einsum("mii->mi", covariance))
+        size = np.sqrt(np.diag(full))
+    difference, square = self.params.to_numpy() - params, np.outer(size, size)
+    return Influence(
+        by=groups.name,
+        params=pd.DataFrame(params, labels, names),
+        bse=pd.DataFrame(errors, labels, names),
+        covariance=covariance,
+        theta=pd.DataFrame(theta, labels, components.theta_names),
+        sd=pd.DataFrame(components.deviations(theta, 1.0), labels, components.sd_names),
+        scale=pd.Series(scale, labels, name="dispersion"),
+        objective=pd.Series(objective, labels, name="objective"),
+        converged=pd.Series(converged, labels, name="converged"),
+        rows_deleted=pd.Series([len(case) for case in cases], labels, name="rows_deleted"),
+        full_params=self.params,
+        full_covariance=pd.DataFrame(full, names, names),
+        difference=difference,
+        on_basis=(difference / size, covariance / square, full / square),
+    )
+
+
+def _fit_without(fit: DistributionalResults, case: RowNumbers) -> DistributionalEstimates | None:
+    """Fit the model to the other rows; None if that is not possible."""
+    design, mean = fit.model.kept_design(), fit.estimates.conditional
+    kept = np.delete(np.arange(len(design.y)), case)
+    part = design_of_rows(design, kept)
+    rows = start_of(fit, fit.estimates.rows).of(kept)
+    if not _determined(rows) or _lost_category(fit, design.y, part.y):
+        return None
+    structure = generalized_structure(part)
+    columns = structure.basis.columns
+    at = np.searchsorted(mean.columns, columns)
+    gamma = structure.basis.R @ mean.beta[at]
+    try:
+        return fit_distributional(
+            part, mean.spec, rows, gamma, n_agq=mean.n_agq, structure=structure
+        )
+    except DataError:  # the rows that remain have no maximum that can be reached
+        return None
+
+
+def _determined(rows: RowParameters) -> bool:
+    """Return whether the columns of each parameter are independent in these rows."""
+    for X in rows.X:
+        if X is not None:
+            own = X[:, (X != 0).any(axis=0)]
+            whole = np.where(np.isfinite(own), own, 0.0)
+            if np.linalg.matrix_rank(whole) < whole.shape[1]:
+                return False
+    return True
+
+
+def _lost_category(fit: DistributionalResults, y: Array, part: Array) -> bool:
+    """Return whether a category, or a response at an end, is found in no row that remains."""
+    if fit._ordered:
+        return len(np.unique(part)) < len(np.unique(y))
+    ends = (0.0, 1.0) if fit._spec.family == "ordered_beta" else (0.0,) if fit._spec.zeros else ()
+    return any((y == end).any() and not (part == end).any() for end in ends)
+
+
+def _of_all_parts(
+    fit: DistributionalResults, found: DistributionalEstimates
+) -> tuple[Array, Array]:
+    """Return coefficients and covariance in the order of `params`; NaN for lost columns."""
+    own = fit.estimates
+    nt, total = len(own.conditional.theta), len(own.covariance)
+    known = np.isin(own.conditional.columns, found.conditional.columns)
+    at = np.concatenate([nt + np.flatnonzero(known), np.arange(nt + len(known), total)])
+    values, covariance = np.full(total, np.nan), np.full((total, total), np.nan)
+    values[at] = np.concatenate([found.conditional.beta, found.kappa])
+    covariance[np.ix_(at, at)] = found.covariance[nt:, nt:]
+    order = fit._order
+    return values[order], covariance[np.ix_(order, order)]
