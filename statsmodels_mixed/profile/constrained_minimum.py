@@ -32,8 +32,13 @@ NEAR_ZERO = 1e-7
 # A minimum is good enough when the quadratic model promises less than this; what it
 # promises is taken into account all the same.
 PROMISE = 1e-6
-# Curvatures below this share of the largest count as flat, and as negative likewise.
+# Curvatures below this share count as flat, and as negative likewise: of the largest in units in
+# which those of single variables are one.
 FLAT = 1e-6
+# Those of single variables count as zero below this share of the largest.
+NOTHING = 1e-20
+# Relative length of a step that is believed without an evaluation.
+NEAR = 1e-2
 STEP_LIMIT = 2.0
 LARGEST_LOG = 300.0
 # Regular minima take less than 30 evaluations from their neighbours.
@@ -244,11 +249,19 @@ class _Local:
         self.worst = np.zeros(len(a))
         solved = _solve_definite(reduced, down)
         if solved is None:
-            values, vectors = np.linalg.eigh(reduced)
+            # In units in which the curvatures are one: those of theta and log sigma may differ
+            # by any number of orders.
+            sizes = np.abs(reduced.diagonal())
+            sizes = np.sqrt(np.maximum(sizes, NOTHING * float(sizes.max())))
+            sizes[sizes == 0] = 1.0
+            values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
             largest = float(np.abs(values).max())
             least = FLAT * largest if largest > 0 else 1.0
+            vectors = vectors / sizes[:, None]
             if values[0] < -least:
-                self.negative, self.worst = float(-values[0]), basis @ vectors[:, 0]
+                worst = basis @ vectors[:, 0]
+                length = max(1.0, float(np.max(np.abs(worst) / (1.0 + np.abs(x)))))
+                self.negative, self.worst = float(-values[0]) / length**2, worst / length
             solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
         self.step = basis @ solved[:, 0]
         self.decrease = float(down[:, 0] @ solved[:, 0])
@@ -256,10 +269,13 @@ class _Local:
         self._along = a / square + basis @ solved[:, 1]
 
     def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:
-        """Return the minimum of the model."""
-        slope = float(self._a @ (self._g + self._H @ self.step)) / self._square
+        """Return the minimum of the model, if that is near enough for the model to hold."""
+        step, promise = self.step, self.promise
+        if np.max(np.abs(step) / (1.0 + np.abs(self.x)), initial=0.0) > NEAR:
+            step, promise = np.zeros_like(step), 0.0
+        slope = float(self._a @ (self._g + self._H @ step)) / self._square
         bend = float(self._a @ (self._H @ self._along)) / self._square
-        x, value = self.x + self.step, value - self.promise
+        x, value = self.x + step, value - promise
         return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
 
 
@@ -268,7 +284,7 @@ def _solve_definite(matrix: Array, right: Array) -> Array | None:
     if not len(matrix):
         return right
     factor, info = lapack.dpotrf(matrix, lower=1)
-    if info or factor.diagonal().min() ** 2 < FLAT * matrix.diagonal().max():
+    if info or np.any(factor.diagonal() ** 2 < FLAT * matrix.diagonal()):
         return None
     solved: Array = lapack.dpotrs(factor, right, lower=1)[0]
     return solved

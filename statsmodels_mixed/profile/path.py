@@ -135,10 +135,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
     ceiling = math.inf
     if target.ceiling is not None:
         ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
-    most = LONGEST.get(target.kind, max(1.0, abs(origin.value)))
-    if target.infinite:  # the curve is flat at its beginning
-        most = FLAT_STEP * abs(origin.value)
-    longest = most
+    longest = _longest(target, origin, origin)
     evaluations = 0
     while here.root < cutoff and len(points) < MOST_POINTS and evaluations < MOST_EVALUATIONS:
         room = sign * (bound - here.value)
@@ -162,9 +159,16 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         if target.ceiling is not None and there.root > ceiling:
             there = _Point(there.value, ceiling, 0.0, target.ceiling)
         points.append(there)
-        longest = min(most, GROWTH * abs(there.value - here.value))
+        longest = min(_longest(target, origin, there), GROWTH * abs(there.value - here.value))
         here = there
     return points
+
+
+def _longest(target: Target, origin: _Point, here: _Point) -> float:
+    """Return the longest step from a point; an estimate near zero says nothing of the size."""
+    if target.infinite:  # the curve is flat at its beginning
+        return FLAT_STEP * abs(origin.value)
+    return LONGEST.get(target.kind, max(1.0, abs(origin.value), abs(here.value)))
 
 
 def _next(model: Model, target: Target, here: _Point, step: float) -> tuple[_Point | None, int]:

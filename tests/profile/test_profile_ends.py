@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed import MixedModelWarning
 from statsmodels_mixed.profile.constrained_minimum import Surface
 from statsmodels_mixed.profile.path import MOST_EVALUATIONS
 
@@ -32,8 +31,7 @@ def test_theta_of_a_tiny_residual_variance(monkeypatch: pytest.MonkeyPatch) -> N
     profile = fit.profile("theta")
     # Two sides of four parameters, and what the last of each needs.
     assert calls[0] < 2 * 4 * 2 * MOST_EVALUATIONS
-    with pytest.warns(MixedModelWarning, match="could not be minimized far enough"):
-        profile.conf_int()
+    assert np.isfinite(profile.conf_int().to_numpy()).all()
     assert np.isfinite(fit.profile("sd").conf_int().to_numpy()).all()
 
 
