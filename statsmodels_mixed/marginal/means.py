@@ -97,7 +97,7 @@ class EstimatedMeans(Estimated):
 
         See Also
         --------
-        contrasts
+        inference.emmeans
 
         References
         ----------
