@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ._smm import ffi, lib
 
 __all__ = ["check_status", "doubles", "floats", "integers", "is_trial_failure"]
 
-Array = NDArray[np.float64]
 
 # Types that are parsed once: a small fit passes dozens of arrays.
 _DOUBLES = ffi.typeof("double[]")

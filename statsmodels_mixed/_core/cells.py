@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ._smm import ffi, lib
 from .boundary import check_status, doubles
 
 __all__ = ["CoreCells"]
-
-Array = NDArray[np.float64]
 
 
 class CoreCells:

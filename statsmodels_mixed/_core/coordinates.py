@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from .._typing import Array
+
 __all__ = ["HasColumns", "TermCoordinates"]
 
-Array = NDArray[np.float64]
 
 # A column of which less than this share is new is left as it is, but for its size.
 DEPENDENT = 1e-9

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ._smm import ffi, lib
 from .boundary import check_status, doubles, floats
 
 __all__ = ["DISTRIBUTIONS", "LINKS", "ZEROS", "core_family", "family_rows", "row_derivatives"]
 
-Array = NDArray[np.float64]
 
 DISTRIBUTIONS = {
     "gaussian": lib.SMM_GAUSSIAN,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ._smm import ffi, lib
 from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .families import ZEROS, core_family
@@ -19,8 +20,6 @@ from .structure import CoreDesign
 from .threads import blas_threads
 
 __all__ = ["CoreGeneralized", "GeneralizedSolution"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ._smm import ffi, lib
 from .boundary import check_status, doubles
 from .coordinates import TermCoordinates
@@ -18,7 +18,6 @@ from .options import FitOptions, c_options
 
 __all__ = ["Minimizable", "Minimization", "run_minimizer"]
 
-Array = NDArray[np.float64]
 
 _STOPS = {
     lib.SMM_STOP_GTOL: "GTOL_REACHED",

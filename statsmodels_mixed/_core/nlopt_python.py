@@ -13,14 +13,13 @@ from typing import Any
 
 import nlopt
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from .options import FitOptions
 
 __all__ = ["End", "PythonRun", "run_nlopt"]
 
-Array = NDArray[np.float64]
 
 _STOPS = {
     1: "FTOL_REACHED",

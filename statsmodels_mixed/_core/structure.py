@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ._smm import ffi, lib
 from .blas import blas_table
@@ -22,7 +23,6 @@ from .coordinates import TermCoordinates
 
 __all__ = ["CoreDesign", "TermArrays"]
 
-Array = NDArray[np.float64]
 
 _SIZES = ffi.typeof("smm_sizes").fields
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ._smm import ffi, lib
 from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .memory import refuse_beyond_memory
@@ -22,8 +23,6 @@ from .structure import CoreDesign
 from .threads import blas_threads
 
 __all__ = ["CoreFits", "CoreSolution", "CoreWorkspace"]
-
-Array = NDArray[np.float64]
 
 
 class CoreSolution(NamedTuple):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import one_blas_thread
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
@@ -40,8 +41,6 @@ from .replicates import Bootstrap
 from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
 
 __all__ = ["bootstrap"]
-
-Array = NDArray[np.float64]
 
 
 @own_first

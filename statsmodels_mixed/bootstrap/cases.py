@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array, Positions
 from ..errors import CoreError, MixedModelError, OptionError
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
@@ -31,8 +32,6 @@ from .refitters import Refitter
 
 __all__ = ["CaseRefitter", "Cases", "cases_of"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # Share of a lost column of X that a coefficient may have without being touched by the loss.
 UNTOUCHED = 1e-8

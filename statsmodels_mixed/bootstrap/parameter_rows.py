@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .._typing import Array
 
 __all__ = ["ParameterRows"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

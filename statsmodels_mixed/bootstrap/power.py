@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 from .._core import one_blas_thread
+from .._typing import Array
 from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
@@ -42,7 +43,6 @@ from .runner import Run, missing_tasks, no_rows, number_of_threads
 
 __all__ = ["Power", "power"]
 
-Array = NDArray[np.float64]
 
 TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..results.not_identified import hide
 from ..results.parameters import CovarianceParameters, parameter_index
 from .parameter_rows import ParameterRows
 
 __all__ = ["Recipe", "ReplicateRows"]
 
-Array = NDArray[np.float64]
 
 # Number, values and convergence of some replicates; see `Bootstrap`.
 ReplicateRows = tuple[NDArray[np.int64], Array, NDArray[np.bool_]]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..fitting.refits import Fits, Fitter, Flag
@@ -24,7 +25,6 @@ from .parameter_rows import ParameterRows
 
 __all__ = ["Refitter", "ResponseRefitter", "Worker"]
 
-Array = NDArray[np.float64]
 
 # (draws, flag) -> rows of those that were fitted before the flag was set, and whether each
 # converged. Draws are responses, or what else data are made from, one in a row.

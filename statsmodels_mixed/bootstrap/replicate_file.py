@@ -21,7 +21,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..results.parameters import CovarianceParameters
@@ -29,7 +28,6 @@ from .recipe import Recipe, ReplicateRows
 
 __all__ = ["Content", "ReplicateFile", "read_file", "write_file"]
 
-Array = NDArray[np.float64]
 
 _KEY = b"statsmodels_mixed.bootstrap"
 _CHECKSUM = b"statsmodels_mixed.sha256"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from .._typing import Array
 from ..errors import CoreError, DataError
 from ..fitting.covariance import factors_of
 from ..fitting.estimates import Estimates, LinearEstimates
@@ -24,7 +25,6 @@ from .refitters import Refitter, ResponseRefitter, Worker
 
 __all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
 
-Array = NDArray[np.float64]
 
 # Singular values of contrasts below this share of the largest are zero.
 DEPENDENT = 1e-9

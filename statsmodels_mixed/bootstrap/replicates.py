@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import MixedModelWarning, OptionError
 from ..fitting.covariance import SINGULAR
 from ..plots.replicate_plots import BootstrapPlots
@@ -27,7 +28,6 @@ from .replicate_file import read_file, write_file
 
 __all__ = ["Bootstrap", "shortest_interval"]
 
-Array = NDArray[np.float64]
 
 METHODS = ("percentile", "basic", "equal-tail", "shortest")
 

@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc
+
+from .._typing import Array
 
 __all__ = ["Cone", "chi_bar_squared_sf"]
 
-Array = NDArray[np.float64]
 
 # Larger matrices than 2 x 2 have no weights in closed form: draws with a fixed seed.
 DRAWS = 20_000

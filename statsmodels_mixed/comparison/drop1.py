@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from ..errors import ConvergenceWarning, DataError, MixedModelWarning
@@ -27,8 +26,6 @@ from .hypotheses import treatment_coding
 from .refit import by_maximum_likelihood
 
 __all__ = ["drop1", "ranova"]
-
-Array = NDArray[np.float64]
 
 
 @own_first

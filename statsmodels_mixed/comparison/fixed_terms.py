@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.fixed_basis import orthonormal_basis
 from ..frame.coding import CodedMatrix, CodedTerm, ProductColumns
 from ..frame.design import Design, build_design
@@ -36,8 +36,6 @@ __all__ = [
     "scope",
     "terms_of",
 ]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

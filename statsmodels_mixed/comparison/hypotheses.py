@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import null_space
 
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.fixed_basis import orthonormal_basis
 from .fixed_terms import FixedTerm, contained, effect_columns, fixed_terms, rows_of_terms
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TreatmentCoding", "term_hypotheses", "treatment_coding"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # Share of its length that a column must add to those before it, and relative size of what is
 # taken for zero in A, whose elements are of order 1.

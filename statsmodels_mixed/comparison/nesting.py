@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import TermCoordinates
+from .._typing import Array
 from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.inner_products import inner_products, with_residual
@@ -22,7 +22,6 @@ from .boundary import Cone
 
 __all__ = ["foreign_column", "zero_covariances"]
 
-Array = NDArray[np.float64]
 
 # Relative length of what is left of a column, squared of what is left of a covariance matrix,
 # that is taken for rounding; and the size of an eigenvalue of 1 that is taken for zero.

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import chdtrc, ndtr
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
@@ -25,7 +25,6 @@ from ..results.own_function import own_first
 
 __all__ = ["PanelTest", "hausman_test", "mundlak_test"]
 
-Array = NDArray[np.float64]
 
 # Part of its length by which a column varies within groups, and differs from others.
 _VARIES = 1e-8

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.families import FamilySpec
 from ..fitting.fixed_basis import orthonormal_basis
@@ -20,7 +20,6 @@ from .nesting import foreign_column, zero_covariances
 
 __all__ = ["Fitted", "NotNested", "compare"]
 
-Array = NDArray[np.float64]
 
 # Relative length of what is left of a column that is taken for rounding.
 _COLUMN = 1e-7

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.genmod.generalized_linear_model import GLMResults
 from statsmodels.regression.linear_model import OLS, WLS, RegressionResults
 
@@ -15,7 +14,6 @@ from ..fitting.families import read_family
 
 __all__ = ["Plain", "is_plain", "read_plain"]
 
-Array = NDArray[np.float64]
 
 # Responses, weights and offsets that differ by less than this share are the same.
 SAME = 1e-10

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.covariance import SINGULAR
 from .report import Problem
 from .simpler_formula import as_fixed, intercepts_only, without_correlations, without_effects
 
 __all__ = ["few_levels", "singular", "too_many_effects", "unidentified_parameters"]
 
-Array = NDArray[np.float64]
 
 # With fewer levels than this a variance among them is hardly estimable.
 FEW = 5

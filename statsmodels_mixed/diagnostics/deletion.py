@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from .._core import LARGE_TAIL, blas_threads
+from .._typing import Array
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import FixedBasis
@@ -22,7 +23,6 @@ from .fit_without import Deleter, fit_without, null_columns
 
 __all__ = ["Deletions", "fits_without"]
 
-Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
 
 # Least eigenvalue of Z'Z, of columns of unit length, for them to be surely independent.

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError, DataError
 from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import ALIASED
@@ -23,7 +24,6 @@ from ..frame.design import Design
 
 __all__ = ["Deleter", "fit_without", "null_columns"]
 
-Array = NDArray[np.float64]
 
 # Least eigenvalue of the share of Q'WQ = I that the remaining rows have, for Q to serve them.
 ENOUGH = 1e-6

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..frame.row_groups import RowGroups
@@ -25,8 +26,6 @@ from ..results.shown import MOST_ROWS, Shown, table_of
 from .deletion import fits_without
 
 __all__ = ["Influence", "influence"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["residuals"]
 
-Array = NDArray[np.float64]
 
 KINDS = ("response", "pearson", "deviance", "working", "anscombe", "likelihood")
 # Those that have variance phi, more or less, in a model that holds.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
+from .._typing import Array
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import row_labels
@@ -20,8 +20,6 @@ from .leverage import leverage
 from .residuals import raw_residuals, residuals
 
 __all__ = ["RowInfluence", "get_influence"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from .._typing import Array
 from ..errors import OptionError
 from ..plots.simulated_plots import SimulatedPlots
 from ..results.base import unwrap
@@ -35,7 +36,6 @@ from ..simulation.streams import Seed, read_seed, stream
 
 __all__ = ["SimulatedResiduals", "SimulationTest", "ranked", "simulated_residuals"]
 
-Array = NDArray[np.float64]
 
 # The stream that breaks ties; no draw has it.
 TIES = 2**32 - 1

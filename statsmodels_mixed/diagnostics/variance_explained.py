@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError, SeparationWarning
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
@@ -29,7 +29,6 @@ from ..results.own_function import own_first
 
 __all__ = ["ICC", "R2", "icc", "r2"]
 
-Array = NDArray[np.float64]
 
 # Variances of the standard distributions behind the links of a binary response.
 LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreGeneralized
+from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design, refuse_related
 from .crossprod import SharedStructure, core_design
@@ -38,7 +38,6 @@ __all__ = [
     "working_basis",
 ]
 
-Array = NDArray[np.float64]
 
 # Step of the central differences of the gradient, in units of each parameter's size.
 _DIFFERENCE = 1e-4

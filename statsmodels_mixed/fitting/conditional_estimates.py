@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .estimates import GeneralizedEstimates
 from .row_parameters import RowParameters
 
 __all__ = ["ConditionalEstimates"]
 
-Array = NDArray[np.float64]
 
 _NOTHING = RowParameters(0, (None,) * 4, np.zeros(4), np.empty(0), (), np.empty((0, 0)))
 

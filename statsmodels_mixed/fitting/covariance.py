@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
+
 __all__ = [
     "CovarianceElement",
     "canonical",
@@ -25,7 +27,6 @@ __all__ = [
     "theta_of",
 ]
 
-Array = NDArray[np.float64]
 Pattern = NDArray[np.bool_]
 
 # A combination of random effects adds nothing visible to the response when its effect on an

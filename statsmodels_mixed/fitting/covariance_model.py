@@ -14,13 +14,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 from ..structures import Structure, Unconstrained
 from .structured_fit import ReportedPart
 
 __all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covariance"]
 
-Array = NDArray[np.float64]
 
 # Longest steps of coordinates that are not in units of their own: a logarithm, an angle.
 LONGEST = 1.5

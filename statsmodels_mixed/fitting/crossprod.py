@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
+from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
 from .fixed_basis import FixedBasis, orthonormal_basis, residual_response, root_mean_square
@@ -22,7 +22,6 @@ __all__ = [
     "rounding",
 ]
 
-Array = NDArray[np.float64]
 
 # Rounding errors of what is computed from a number, as a share of it.
 ROUNDING = 16.0 * float(np.finfo(float).eps)

@@ -15,14 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .families import FamilySpec, family_object
 
 __all__ = ["deviance_residuals"]
-
-Array = NDArray[np.float64]
 
 
 def deviance_residuals(

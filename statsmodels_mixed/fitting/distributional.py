@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivatives
+from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .approximation import Approximation, check_options, generalized_structure
@@ -24,7 +24,6 @@ from .warm_start import generalized_theta
 
 __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
 
-Array = NDArray[np.float64]
 
 _SHRINKAGES = 6
 # Step of the central differences of the gradient, in units of each parameter's size.

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
+from .._typing import Array
 from .optimize import FitOptions, FitReport, minimize
 
 __all__ = ["NEAR_NONE", "minimize_rows"]
 
-Array = NDArray[np.float64]
 
 # Evaluations after which a decrease that small is one towards a boundary.
 _PATIENCE = 600

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.optimize import minimize
 
+from .._typing import Array
 from ..frame.design import Design
 from .approximation import generalized_structure
 from .distributional import DistributionalEstimates, model_of_rows
 
 __all__ = ["profile_limits"]
 
-Array = NDArray[np.float64]
 Objective = Callable[[Array], tuple[float, Array]]
 
 # Steps of the secant method, and how near to q it ends.

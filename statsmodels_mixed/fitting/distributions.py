@@ -8,12 +8,13 @@ say variances, probabilities and draws.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainc, ndtr
 from scipy.stats import betabinom
 from statsmodels.genmod.families import links
 
 from .._core import family_rows
+from .._typing import Array
 from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "NegativeBinomial1",
 ]
 
-Array = NDArray[np.float64]
 
 _OF_POSITIVE = [links.Log, links.Identity, links.Sqrt, links.Power]
 

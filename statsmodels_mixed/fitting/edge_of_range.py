@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
 from .families import FamilySpec
@@ -26,7 +26,6 @@ __all__ = [
     "with_means_at_the_edge",
 ]
 
-Array = NDArray[np.float64]
 
 MERGING_MODES = (
     "the approximation by observed information grows without bound where two conditional modes "

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .fixed_basis import orthonormal_basis
 
 __all__ = ["Estimability"]
 
-Array = NDArray[np.float64]
 
 # Share of a column that is taken for rounding.
 ROUNDING = 1e-10

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .estimates_protocol import Estimates
 from .families import FamilySpec
 from .fixed_basis import OnBasis
@@ -20,8 +21,6 @@ from .optimize import FitReport
 from .structured_fit import StructuredFit
 
 __all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

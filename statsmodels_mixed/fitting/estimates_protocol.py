@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .families import FamilySpec
 from .fixed_basis import OnBasis
 from .identification import Identification
@@ -15,8 +16,6 @@ from .optimize import FitReport
 from .structured_fit import StructuredFit
 
 __all__ = ["Estimates"]
-
-Array = NDArray[np.float64]
 
 
 class Estimates(Protocol):

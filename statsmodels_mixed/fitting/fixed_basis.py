@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
 from .._core import one_blas_thread
+from .._typing import Array
 from ..errors import DataError
 
 __all__ = ["FixedBasis", "OnBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
 
-Array = NDArray[np.float64]
 
 # A column is dropped when less than this share of its length is new.
 ALIASED = 1e-9

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from .._typing import Array
 from ..frame.design import Design
 from .approximation import objective_and_gradient
 from .estimates import GeneralizedEstimates
@@ -16,8 +16,6 @@ from .fixed_basis import orthonormal_basis, residual_response
 from .generalized_start import glm_coefficients
 
 __all__ = ["generalized_objective", "linear_objective"]
-
-Array = NDArray[np.float64]
 
 
 def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import GeneralizedSolution, one_blas_thread
+from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from ..later import load
@@ -46,7 +46,6 @@ __all__ = [
     "objective_and_gradient",
 ]
 
-Array = NDArray[np.float64]
 
 # How often theta is divided by ten when the start cannot be evaluated.
 _SHRINKAGES = 4

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, family_rows
+from .._typing import Array
 from ..frame.design import Design
 from ..later import load
 from .approximation import Approximation
@@ -22,7 +23,6 @@ from .warm_start import generalized_theta
 
 __all__ = ["best_optimum"]
 
-Array = NDArray[np.float64]
 Patterns = list[NDArray[np.bool_]]
 
 # This few rows may have several optima, above all where they may have several conditional modes, or

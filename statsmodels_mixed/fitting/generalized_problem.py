@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
 from .approximation import join_parameters, leverage, prepare_at, solve_at
@@ -22,8 +23,6 @@ from .mixed_model_equations import Henderson
 from .separation import Separation, separation
 
 __all__ = ["GeneralizedProblem"]
-
-Array = NDArray[np.float64]
 
 
 class GeneralizedProblem:

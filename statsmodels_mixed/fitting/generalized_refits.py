@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, Minimization, one_blas_thread
+from .._typing import Array
 from ..errors import CoreError
 from ..frame.design import Design
 from .approximation import core_model, generalized_structure, join_parameters
@@ -24,8 +25,6 @@ from .trust_region import minimize_newton
 from .warm_start import generalized_theta, inside
 
 __all__ = ["GeneralizedRefits", "StructuredGeneralizedRefits"]
-
-Array = NDArray[np.float64]
 
 
 class GeneralizedRefits:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import family_rows
+from .._typing import Array
 from ..frame.design import Design
 from ..frame.table import surely_finite
 from .families import FamilySpec, family_object
@@ -20,7 +20,6 @@ __all__ = [
     "usable_coefficients",
 ]
 
-Array = NDArray[np.float64]
 
 # Rough coefficients are enough for a start; separated data never settle.
 _MAX_ITERATIONS = 25

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag, solve_triangular
 
 from .._core import TermCoordinates, one_blas_thread
+from .._typing import Array
 from ..frame.design import Design, RandomBlock
 from .covariance import CovarianceElement, components, elements_of
 from .fixed_basis import orthonormal_basis
@@ -30,7 +31,6 @@ from .inner_products import inner_products
 
 __all__ = ["ALL_IDENTIFIED", "Identification", "identify", "suspicious"]
 
-Array = NDArray[np.float64]
 
 # A curvature of the objective, in units of the scale of theta, that no flat direction has.
 CURVED = 1e-2

@@ -8,15 +8,13 @@ levels that have rows in common, nothing of size n x n.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from .._typing import Array
 from ..frame.design import Design, RandomBlock
 from .covariance import elements_of
 
 __all__ = ["inner_products", "sparse_columns", "with_residual"]
-
-Array = NDArray[np.float64]
 
 
 def sparse_columns(block: RandomBlock) -> sparse.csr_array:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import FitOptions
+from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
 from .covariance import canonical, factors_of, is_singular, theta_of
@@ -37,7 +37,6 @@ __all__ = [
     "probes_of",
 ]
 
-Array = NDArray[np.float64]
 
 # A fit has converged when the model promises less than this at its end.
 CONVERGED_PROMISE = 1e-4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import FitOptions, TermCoordinates, one_blas_thread
+from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .approximation import check_options, working_basis
@@ -27,8 +27,6 @@ from .unbounded import POWERS, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = ["fit_generalized_iteratively"]
-
-Array = NDArray[np.float64]
 
 
 class _Units:

@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import family_rows
+from .._typing import Array
 from .families import FamilySpec
 from .level_products import LevelPattern, apply_lambda
 from .schur_complement import NotPositiveDefinite, SchurComplement
 
 __all__ = ["GeneralizedRows", "ModesAndRows", "WorkingModel", "find_modes"]
 
-Array = NDArray[np.float64]
 
 MOST_STEPS = 200
 MOST_HALVINGS = 30

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import family_rows
+from .._typing import Array
 from ..frame.design import Design
 from .covariance import factors_of
 from .estimates import GeneralizedEstimates, LinearEstimates
@@ -19,7 +20,6 @@ from .sparse_products import level_pattern
 
 __all__ = ["variances_of_levels"]
 
-Array = NDArray[np.float64]
 
 # Columns that are solved for together.
 COLUMNS = 64

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from .._typing import Array
+
 __all__ = ["Crossing", "LevelPattern", "LevelProducts", "apply_lambda", "by_term"]
 
-Array = NDArray[np.float64]
 Refs = NDArray[np.integer]
 Shapes = tuple[tuple[int, int], ...]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from ..later import load
@@ -27,7 +28,6 @@ from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_roundin
 
 __all__ = ["fit_linear"]
 
-Array = NDArray[np.float64]
 
 # From this many random effects on, an evaluation costs more than a start that saves some of them.
 MANY_EFFECTS = 1000

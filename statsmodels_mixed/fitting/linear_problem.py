@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
 from .apart import columns_apart
@@ -25,8 +26,6 @@ from .separation import Separation
 from .structured_refits import StructuredRefits
 
 __all__ = ["LinearProblem"]
-
-Array = NDArray[np.float64]
 
 
 class LinearProblem:

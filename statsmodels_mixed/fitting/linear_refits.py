@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreFits, CoreWorkspace
+from .._typing import Array
 from ..frame.design import Design
 from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
@@ -19,8 +20,6 @@ from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .warm_start import inside_theta
 
 __all__ = ["LinearRefits"]
-
-Array = NDArray[np.float64]
 
 
 def _fit_each(workspace: CoreWorkspace, responses: Array, start: Array, stop: Flag) -> CoreFits:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from .._core import one_blas_thread
+from .._typing import Array
 
 __all__ = ["FEWEST_DIGITS", "Henderson"]
 
-Array = NDArray[np.float64]
 
 # Variances of rows lose all digits where sigma is a smaller share of the response's.
 FEWEST_DIGITS = 3e-8

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, CoreWorkspace, FitOptions
+from .._typing import Array
 from ..errors import OptionError
 
 __all__ = ["BY_OBJECTIVE", "FitOptions", "FitReport", "minimize", "settled"]
 
-Array = NDArray[np.float64]
 
 # Profiles need the objective: parameters may be flat directions.
 BY_OBJECTIVE = FitOptions(xtol_rel=0.0, xtol_abs=0.0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from statsmodels.genmod.families import Family, links
 
 from .._core import family_rows
+from .._typing import Array
 
 __all__ = ["OF_SHARES", "OwnFamily"]
 
-Array = NDArray[np.float64]
 
 # Links of means between 0 and 1.
 OF_SHARES = [links.Logit, links.Probit, links.CLogLog, links.LogLog, links.Cauchy, links.CDFLink]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from statsmodels.genmod.families import links
 
+from .._typing import Array
 from ..errors import OptionError
 from .own_family import OF_SHARES, OwnFamily
 
@@ -25,7 +26,6 @@ __all__ = [
     "Tweedie",
 ]
 
-Array = NDArray[np.float64]
 
 _OF_COUNTS = [links.Log]
 _OF_NUMBERS = [links.Identity, links.Log, links.Power]

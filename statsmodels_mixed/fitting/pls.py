@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..frame.design import Design
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
@@ -26,7 +26,6 @@ __all__ = [
     "solve",
 ]
 
-Array = NDArray[np.float64]
 
 # Leverages lose all digits where sigma is a smaller share of the response's standard deviation.
 FEWEST_DIGITS = 3e-8

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 
 __all__ = ["predictors"]
-
-Array = NDArray[np.float64]
 
 
 def predictors(

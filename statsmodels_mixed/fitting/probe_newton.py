@@ -19,9 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
+
 __all__ = ["ProbedPoint", "ProbedRun", "free_places", "minimize_probed"]
 
-Array = NDArray[np.float64]
 
 # Curvatures below this share of the largest count as this share.
 FLAT = 1e-8

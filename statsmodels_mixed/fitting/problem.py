@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from .generalized_problem import GeneralizedProblem
@@ -24,8 +25,6 @@ from .refits import Refits
 from .separation import Separation
 
 __all__ = ["FittingProblem", "problem_of", "solved"]
-
-Array = NDArray[np.float64]
 
 
 class FittingProblem(Protocol):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import roots_hermitenorm
+
+from .._typing import Array
 
 __all__ = ["MOST_POINTS", "gauss_hermite"]
 
-Array = NDArray[np.float64]
 
 # The recursion below takes a second then, and its rule is exact far beyond any need.
 MOST_POINTS = 10_000

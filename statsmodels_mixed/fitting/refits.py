@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .estimates import Estimates
 from .fixed_basis import FixedBasis
 
 __all__ = ["Fits", "Fitter", "Flag", "Refit", "Refits"]
 
-Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
 
 # One number that other threads set to 1 to end a run.

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design, check_numeric_response, check_varying_response
 from ..frame.table import name_rows
@@ -23,7 +24,6 @@ from .families import FamilySpec
 
 __all__ = ["prepare_response"]
 
-Array = NDArray[np.float64]
 
 # A number of successes this far from a whole number is not one that was rounded.
 WHOLE = 1e-3

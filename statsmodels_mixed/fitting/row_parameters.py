@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .fixed_basis import orthonormal_basis
 
 __all__ = ["Piece", "RowParameters", "assemble", "read_piece", "threshold_matrix", "thresholds"]
 
-Array = NDArray[np.float64]
 
 DISPERSION, SHAPE, SECOND_SHAPE, ZEROS = range(4)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, one_blas_thread
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .approximation import generalized_structure
@@ -16,8 +16,6 @@ from .mixed_model_equations import Henderson
 from .problem import solved
 
 __all__ = ["RowProblem", "core_at"]
-
-Array = NDArray[np.float64]
 
 
 class RowProblem(GeneralizedProblem):

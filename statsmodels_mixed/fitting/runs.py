@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, CoreWorkspace
+from .._typing import Array
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
 
 __all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged"]
 
-Array = NDArray[np.float64]
 
 # How much lower the objective must be.
 LOWER = 1e-6

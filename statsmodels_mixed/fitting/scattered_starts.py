@@ -11,15 +11,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
+from .._typing import Array
 from .optimize import FitOptions
 from .runs import LOWER, BestOfRuns, descend, joined
 
 __all__ = ["scatter"]
 
-Array = NDArray[np.float64]
 
 RUNS = 20
 # Evaluations of a run that is not lower yet.

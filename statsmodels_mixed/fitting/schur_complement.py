@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from .._typing import Array
 from ..errors import CoreError
 from .level_products import LevelProducts, apply_lambda, by_term
 
 __all__ = ["OF_PROBES", "Gradients", "NotPositiveDefinite", "SchurComplement"]
 
-Array = NDArray[np.float64]
 
 # Residuals of solutions, relative to the right-hand side; Monte Carlo errors of probes
 # are larger than those of the second kind by far.

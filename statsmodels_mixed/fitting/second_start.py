@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, CoreWorkspace
+from .._typing import Array
 from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport
 from .runs import LOWER, BestOfRuns, descend, logged
 
 __all__ = ["SecondStart", "may_be_local", "may_be_repeated"]
 
-Array = NDArray[np.float64]
 Patterns = Sequence[NDArray[np.bool_]]
 
 # Standard deviations of a random effect, over sigma, that are tried where it has no variance.

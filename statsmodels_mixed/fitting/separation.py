@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from .._typing import Array
 from .families import FamilySpec
 
 __all__ = ["Separation", "separation"]
 
-Array = NDArray[np.float64]
 
 # Standard error, per range of its column and on the scale of the link, above which a
 # coefficient is suspected of having no finite estimate. The linear program then decides.

@@ -13,16 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
+from .._typing import Array
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
 from .runs import LOWER, joined, logged
 
 __all__ = ["search_further"]
 
-Array = NDArray[np.float64]
 
 # Factors of theta of the further starts.
 FACTORS = (1.0, 0.3, 3.0)

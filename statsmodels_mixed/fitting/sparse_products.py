@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import TermArrays
 from .._core.coordinates import TermCoordinates
+from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
 from .fixed_basis import FixedBasis, orthonormal_basis, residual_response
 from .level_products import LevelPattern, LevelProducts, by_term
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .covariance import factors_of
 from .probe_newton import ProbedPoint, free_places
 from .schur_complement import SchurComplement
@@ -20,8 +21,6 @@ from .sparse_products import SparseProducts
 from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
 
 __all__ = ["Criterion", "Point", "along_theta", "second_order"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .covariance import factors_of
 from .iterative_modes import GeneralizedRows, ModesAndRows, WorkingModel, find_modes
 from .level_products import apply_lambda, by_term
@@ -26,7 +27,6 @@ from .stochastic_variances import RowVariances, row_variances
 
 __all__ = ["LaplaceCriterion", "LaplacePoint"]
 
-Array = NDArray[np.float64]
 
 # Step of the difference of a score in the log dispersion.
 DIFFERENCE = 1e-4

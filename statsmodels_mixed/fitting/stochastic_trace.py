@@ -16,15 +16,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh_tridiagonal
 
+from .._typing import Array
 from .schur_complement import OF_PROBES, Gradients, SchurComplement
 
 __all__ = ["TraceEstimates", "estimated_traces", "head_grams", "quadratic_control", "signs"]
 
-Array = NDArray[np.float64]
 
 # Nonzero elements of a product of sparse matrices that are worth forming.
 LARGEST_PRODUCT = 30_000_000

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .schur_complement import SchurComplement
 from .stochastic_trace import TraceEstimates, head_grams
 
 __all__ = ["RowVariances", "row_variances"]
 
-Array = NDArray[np.float64]
 
 # Rows that are worked on together.
 MANY_ROWS = 1 << 15

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
 from .covariance_model import CovarianceModel
@@ -24,7 +24,6 @@ __all__ = [
     "report_of",
 ]
 
-Array = NDArray[np.float64]
 
 # Random effects times their columns: beyond this only the likeliest start is followed to its end.
 MANY = 2_000_000

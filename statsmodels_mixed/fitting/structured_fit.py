@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ReportedPart", "StructuredFit"]
+from .._typing import Array
 
-Array = NDArray[np.float64]
+__all__ = ["ReportedPart", "StructuredFit"]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from .._core import CoreGeneralized
+from .._typing import Array
 from ..errors import CoreError, OptionError
 from ..frame.design import Design
 from .approximation import Approximation, prepare_at
@@ -40,7 +40,6 @@ __all__ = [
     "structured_report",
 ]
 
-Array = NDArray[np.float64]
 
 # Beyond this number of elements of T the Hessian is made of differences of the gradient.
 MOST_ELEMENTS = 150

@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from .covariance import factors_of, theta_of
 from .covariance_model import CovarianceModel, factor
@@ -26,7 +26,6 @@ from .trust_region import Evaluation
 
 __all__ = ["StructuredObjective", "gammas"]
 
-Array = NDArray[np.float64]
 
 # Added to Sigma relative to sigma^2, in units of the columns of Z: the factor is then never
 # singular where a structure reaches the end of its range.

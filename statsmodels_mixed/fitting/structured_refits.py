@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..errors import CoreError
 from ..frame.design import Design
 from .covariance_model import inside_phi
@@ -23,8 +24,6 @@ from .structured_objective import StructuredObjective
 from .trust_region import Minimum, minimize_newton
 
 __all__ = ["StructuredRefits"]
-
-Array = NDArray[np.float64]
 
 
 class StructuredRefits(LinearRefits):

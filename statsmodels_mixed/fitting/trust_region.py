@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .._typing import Array
 
 __all__ = ["Evaluation", "Minimum", "best_minimum", "minimize_newton"]
 
-Array = NDArray[np.float64]
 Evaluation = tuple[float, Array, Array]
 Evaluate = Callable[[Array], Evaluation]
 

@@ -17,9 +17,9 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
 from .crossprod import Crossproducts
@@ -36,7 +36,6 @@ __all__ = [
     "with_small_dispersion",
 ]
 
-Array = NDArray[np.float64]
 
 # Standard deviations of the random effects over sigma at which the criterion is asymptotic.
 LARGE = 1e4

@@ -9,14 +9,13 @@ too. Estimates may lie at bounds: before a fit to other data begins at them they
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import TermCoordinates
+from .._typing import Array
 from .families import FamilySpec
 
 __all__ = ["generalized_theta", "inside", "inside_dispersion", "inside_theta", "least_log_alpha"]
 
-Array = NDArray[np.float64]
 
 # Share of a usual standard deviation below which one counts as zero.
 NEAR_ZERO = 0.01

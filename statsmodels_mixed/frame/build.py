@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.formula
-from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
+from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from ..related import read_related
@@ -38,7 +38,6 @@ from .table import open_table
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame", "response_values"]
 
-Array = NDArray[np.float64]
 Learner = Callable[
     [Sequence[FormulaPart], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]
 ]

@@ -13,11 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .factors import CodedFactor, Rows
 
 __all__ = ["CodedMatrix", "CodedTerm", "Matrix", "ProductColumns"]
-
-Array = NDArray[np.float64]
 
 
 class Matrix(Protocol):

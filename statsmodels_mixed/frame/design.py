@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.terms import RandomTerm
 from ..related import RelatedLevels
@@ -32,7 +33,6 @@ __all__ = [
     "refuse_related",
 ]
 
-Array = NDArray[np.float64]
 
 # Squares of responses between these, and sums of such squares, are ordinary doubles.
 SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153

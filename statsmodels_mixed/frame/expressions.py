@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
+from .._typing import Array
 from ..errors import DataError, FormulaError
 from ..formula.terms import MixedFormula
 from . import engine
@@ -22,7 +22,6 @@ from .selection import check_option
 
 __all__ = ["IN_FORMULA", "check_expressions", "evaluate", "expressions", "learn", "total"]
 
-Array = NDArray[np.float64]
 
 # The name of what the formula itself adds to the linear predictor.
 IN_FORMULA = "offset()"

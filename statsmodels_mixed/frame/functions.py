@@ -12,16 +12,16 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy import stateful_transform
 from patsy.categorical import C
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from .parts import FormulaPart, terms
 
 __all__ = ["FUNCTIONS", "check_safe"]
 
-Array = NDArray[np.float64]
 
 _OF_NUMPY = {
     *("abs", "arccos", "arcsin", "arctan", "cbrt", "ceil", "clip", "cos", "cosh", "exp", "expm1"),

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Mask
 from ..errors import DataError
 from .coding import CodedMatrix, Matrix
 from .factors import CodedFactor, Expression, Labels, Rows, read_value
 
 __all__ = ["complete_rows", "missing_by_expression", "refuse_missing_labels"]
-
-Mask = NDArray[np.bool_]
 
 
 def missing_by_expression(matrices: Iterable[Matrix], rows: Rows) -> dict[str, Mask]:

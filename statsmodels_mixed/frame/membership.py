@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError
 from ..formula.terms import Grouping
 from .factors import Rows
@@ -15,7 +16,6 @@ from .table import name_rows
 
 __all__ = ["MembershipMatrix", "membership_matrix"]
 
-Array = NDArray[np.float64]
 
 # Effects of members are those of one level, whose factor is dense.
 MOST_MEMBERS = 2000

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import FormulaError, OptionError
 from ..formula.terms import MixedFormula, RandomTerm
 from ..related import RelatedLevels
@@ -22,8 +23,6 @@ from .membership import MembershipMatrix
 from .places import PlaceMatrix
 
 __all__ = ["ModelFrame", "RandomPart", "RowSummary"]
-
-Array = NDArray[np.float64]
 
 
 def _is_diagonal(term: RandomTerm) -> bool:

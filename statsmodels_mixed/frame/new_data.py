@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
 from .coding import CodedMatrix, Matrix
@@ -32,9 +32,6 @@ from .table import (
 )
 
 __all__ = ["NewData", "NewLevels"]
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
+from .._typing import Array
 from ..errors import DataError
 from .coding import CodedMatrix
 from .engine import learn, read_contrasts
@@ -20,8 +20,6 @@ from .parts import FormulaPart, codes
 from .table import name_rows, open_table
 
 __all__ = ["columns_of", "read_formulas", "values_of"]
-
-Array = NDArray[np.float64]
 
 
 def _part(text: str) -> FormulaPart:

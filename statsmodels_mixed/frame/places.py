@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..structures import common_step
 from .coding import CodedMatrix, Matrix
@@ -19,7 +20,6 @@ from .factors import CodedFactor, Rows
 
 __all__ = ["PlaceMatrix", "place_matrix"]
 
-Array = NDArray[np.float64]
 
 # A covariance matrix of more places than this is too large to be dense.
 MOST_PLACES = 2000

@@ -10,12 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Positions
 from .design import Design, RandomBlock
 
 __all__ = ["RowGroups", "design_of_rows", "lies_within", "without_empty_levels"]
-
-
-Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
 from .table import (
     DataTable,
-    Mask,
     Values,
     as_array,
     as_column,
@@ -27,8 +26,6 @@ from .table import (
 )
 
 __all__ = ["Selection", "check_option", "select", "total_offset"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

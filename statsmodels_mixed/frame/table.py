@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
+from .._typing import Mask, Positions
 from ..errors import DataError, UnknownColumnError
 from .alignment import align, common_index
 from .index_levels import column_names, read_pandas
@@ -45,8 +46,6 @@ __all__ = [
 ]
 
 Values: TypeAlias = np.ndarray[Any, Any] | ExtensionArray
-Mask = NDArray[np.bool_]
-Positions = NDArray[np.intp]
 
 _OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 

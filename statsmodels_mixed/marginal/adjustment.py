@@ -13,19 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import BarycentricInterpolator
 from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, fdtrc, fdtri, stdtrit
 from statsmodels.stats.multitest import multipletests
 
+from .._typing import Array
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import two_sided
 from .multivariate_t import exceedance, quantiles
 
 __all__ = ["ADJUSTMENTS", "Family", "adjustment_named"]
 
-Array = NDArray[np.float64]
 
 ADJUSTMENTS = {
     "none": "",

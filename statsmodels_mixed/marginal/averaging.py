@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .nesting import Nesting, with_outer
 
 __all__ = ["WEIGHTS", "Averaging", "average_over"]
 
-Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 WEIGHTS = ("equal", "proportional", "outer", "cells", "flat")

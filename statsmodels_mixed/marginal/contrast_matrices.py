@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 
 __all__ = ["METHODS", "ContrastMatrix", "check_number", "contrast_matrix"]
 
-Array = NDArray[np.float64]
 
 _DEGREES = ("linear", "quadratic", "cubic", "quartic", *(f"degree {i}" for i in range(5, 21)))
 # Coefficients that are this close to whole numbers are taken for them.

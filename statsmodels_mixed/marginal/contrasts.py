@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..plots.marginal_plots import ContrastPlots
 from .adjustment import adjustment_named
@@ -20,7 +20,6 @@ from .response_scale import ResponseScale
 
 __all__ = ["Contrasts", "make_contrasts"]
 
-Array = NDArray[np.float64]
 
 # Labels with these are put in parentheses, so that signs of contrasts can be read.
 _SIGNS = re.compile(r"[-+/*]")

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..results.cell_formats import fixed, p_value, plain
 from ..results.document import Document
@@ -20,8 +20,6 @@ from .response_scale import ResponseScale
 
 __all__ = ["Estimated", "check_level", "groups_of"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # Significant digits of the smallest standard error.
 DIGITS = 3

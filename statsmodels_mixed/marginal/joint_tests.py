@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -23,7 +24,6 @@ from .specs import names_of
 
 __all__ = ["joint_tests"]
 
-Array = NDArray[np.float64]
 
 # A direction of the contrasts below this share of the largest is a rounding error.
 DEPENDENT = 1e-7

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import null_space
 
+from .._typing import Array, Mask
 from ..standard_errors.contrast_tests import (
     ContrastTests,
     FixedContrastTests,
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearFunctions"]
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 # What a function without an estimate lacks.
 NO_DATA = "no rows of the data have this combination of levels"

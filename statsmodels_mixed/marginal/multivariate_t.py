@@ -20,13 +20,13 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtr, fdtr, gammaln, ndtr, ndtri, stdtrit
 
+from .._typing import Array
+
 __all__ = ["exceedance", "quantiles"]
 
-Array = NDArray[np.float64]
 
 # Largest difference of correlations that is rounding.
 SAME = 1e-8

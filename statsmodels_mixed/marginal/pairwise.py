@@ -12,11 +12,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import MultiCompResult
 from statsmodels.stats.multitest import multipletests
 
+from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.coding import CodedMatrix
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..results.base import MixedModelResults
 
 __all__ = ["t_test_pairwise"]
-
-Array = NDArray[np.float64]
 
 
 def t_test_pairwise(

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..fitting.quadrature import gauss_hermite
 from ..standard_errors.choice import population_covariance
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["population_functions"]
 
-Array = NDArray[np.float64]
 
 # Points of the quadrature: more where the variance is large.
 FEWEST, FOR_VARIANCE, MOST = 80, 40, 2000

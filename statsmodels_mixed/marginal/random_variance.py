@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import refuse_related
 from ..frame.new_data import NewData
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..results.base import MixedModelResults
 
 __all__ = ["cell_columns", "random_variance", "residual_variance"]
-
-Array = NDArray[np.float64]
 
 
 def cell_columns(grid: ReferenceGrid) -> list[Array]:

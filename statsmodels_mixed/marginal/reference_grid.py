@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.expressions import IN_FORMULA
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ReferenceGrid", "reference_grid"]
 
-Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 # Cells of the largest grid.

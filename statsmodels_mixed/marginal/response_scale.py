@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.genmod.families import links
+
+from .._typing import Array
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
 
 __all__ = ["ResponseScale", "response_scale"]
 
-Array = NDArray[np.float64]
 
 # Step of the difference of second derivatives, on the scale of the linear predictor.
 STEP = 1e-4

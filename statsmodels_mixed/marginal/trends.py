@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import OptionError
 from ..frame.coding import CodedMatrix
 from ..frame.factors import CodedFactor, Rows
@@ -29,7 +30,6 @@ from .variables import is_numeric
 
 __all__ = ["emtrends"]
 
-Array = NDArray[np.float64]
 
 # Distance of the points, as a share of the range of the covariate.
 STEP = 1e-3

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import chi2, norm, t
 
+from .._typing import Array
 from ..errors import DataError
 from ..models.linear import LinearMixedModel
 from ..prediction.rows import open_new_data
@@ -21,8 +21,6 @@ from ..results.tables import Column, Table
 from .sampling import SamplingCovariance
 
 __all__ = ["MetaAnalysis"]
-
-Array = NDArray[np.float64]
 
 
 class MetaAnalysis:

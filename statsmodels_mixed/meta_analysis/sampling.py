@@ -17,6 +17,7 @@ from scipy.linalg import solve_triangular
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import Design, RandomBlock
 from ..frame.model_frame import RandomPart
@@ -24,8 +25,6 @@ from ..frame.row_groups import lies_within
 from ..structures import make
 
 __all__ = ["SamplingCovariance", "sampling_covariance", "whitened"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.terms import Grouping, Intercept, RandomTerm
 from ..frame.alignment import align, common_index
@@ -19,7 +20,6 @@ from ..frame.table import as_column, as_numbers, tidy_values
 
 __all__ = ["design_from_arrays"]
 
-Array = NDArray[np.float64]
 
 GROUPS = "groups"
 

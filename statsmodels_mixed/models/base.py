@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.terms import MixedFormula
@@ -42,8 +43,6 @@ else:
     linear_predictor = Method("models.linear_predictor:linear_predictor")
 
 __all__ = ["MixedModel"]
-
-Array = NDArray[np.float64]
 
 
 class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]

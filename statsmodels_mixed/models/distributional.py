@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import (
     ConvergenceWarning,
     FormulaError,
@@ -43,7 +43,6 @@ from .option_names import FITTING, answering
 
 __all__ = ["DistributionalMixedModel"]
 
-Array = NDArray[np.float64]
 
 _TRUNCATED = {
     "poisson": "truncated_poisson",

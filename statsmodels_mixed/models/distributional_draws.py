@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..diagnostics.simulated_residuals import SimulatedResiduals, ranked
 from ..fitting.row_parameters import threshold_matrix
 from ..results.parameters import check_count
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
 __all__ = ["drawn_responses", "simulate", "simulated_residuals"]
-
-Array = NDArray[np.float64]
 
 
 def simulate(

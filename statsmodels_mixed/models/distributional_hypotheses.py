@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.contrast import ContrastResults
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.linear_hypotheses import read_hypotheses
 from ..standard_errors.contrast_tests import FixedContrastTests
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
 __all__ = ["t_test", "wald_test"]
-
-Array = NDArray[np.float64]
 
 
 def t_test(self: DistributionalResults, r_matrix: Any) -> ContrastResults:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..diagnostics.influence import Influence
 from ..errors import DataError, OptionError
 from ..fitting.approximation import generalized_structure
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["influence"]
 
-Array = NDArray[np.float64]
 RowNumbers = NDArray[np.intp]
 
 

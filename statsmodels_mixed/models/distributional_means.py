@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from .._core import row_derivatives
+from .._typing import Array
 from ..fitting.families import FamilySpec, family_object
 from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 
 __all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "mean", "zero_probability"]
 
-Array = NDArray[np.float64]
 
 # Probabilities of zeros besides the distribution's that are none.
 NO_ZEROS = 1e-4

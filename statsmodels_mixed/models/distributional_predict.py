@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.row_parameters import ZEROS
 from ..frame.other_formulas import values_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["of_part", "parameters_of_rows", "predict"]
 
-Array = NDArray[np.float64]
 
 _WHICH = ("mean", "conditional", "zero_probability", "linear")
 _WHICH_ORDERED = ("probabilities", "class", "linear")

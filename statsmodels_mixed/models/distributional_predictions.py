@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from .._typing import Array
 from ..errors import OptionError
 from .generalized_results import GeneralizedLinearMixedModelResults
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["get_prediction"]
 
-Array = NDArray[np.float64]
 
 # Step of central differences, in standard errors of each coefficient.
 _STEP = 1e-3

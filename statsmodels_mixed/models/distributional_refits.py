@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import SharedStructure
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RowBootstrap", "bootstrap", "refit", "start_of"]
 
-Array = NDArray[np.float64]
 
 # The logit of a probability that is at its boundary.
 _FAR = 8.0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .._core import row_derivatives
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.families import family_object
 from ..results.row_labels import by_row
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["residuals"]
 
-Array = NDArray[np.float64]
 
 KINDS = ("response", "pearson", "deviance", "score")
 # Families of which a row is best fitted by the mean that equals its response.

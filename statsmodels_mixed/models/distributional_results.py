@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from .._typing import Array
 from ..errors import NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
 from ..fitting.families import FamilySpec
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DistributionalResults"]
 
-Array = NDArray[np.float64]
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {

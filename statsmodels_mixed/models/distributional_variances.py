@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from .._core import row_derivatives
+from .._typing import Array
 from ..fitting.families import FamilySpec, family_object
 from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from .distributional_means import conditional_mean
 
 __all__ = ["variance"]
-
-Array = NDArray[np.float64]
 
 
 def variance(spec: FamilySpec, eta: Array, outer: Array, weights: Array | None = None) -> Array:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .._typing import Array
 from ..frame.design import Design
 from ..frame.model_frame import ModelFrame, RowSummary
 
 __all__ = ["Evaluated"]
-
-Array = NDArray[np.float64]
 
 
 class Evaluated:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import OptionError
@@ -27,8 +27,6 @@ from .kept_structure import structure_to_fit
 from .option_names import FITTING, MAKING, answering
 
 __all__ = ["GeneralizedLinearMixedModel"]
-
-Array = NDArray[np.float64]
 
 
 class GeneralizedLinearMixedModel(GeneralizedEvaluation):

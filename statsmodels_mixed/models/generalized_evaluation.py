@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import DataError, MixedModelWarning, OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import SharedStructure
@@ -23,8 +24,6 @@ from ..prediction.predict import mean_of
 from .base import MixedModel
 
 __all__ = ["GeneralizedEvaluation"]
-
-Array = NDArray[np.float64]
 
 
 class GeneralizedEvaluation(MixedModel):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from ..results.fitted_model import FittedModel
 
 __all__ = ["GeneralizedPredictions"]
-
-Array = NDArray[np.float64]
 
 
 class GeneralizedPredictions:

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.deviance import deviance_residuals
 
 if TYPE_CHECKING:
     from ..frame.design import Design
 
 __all__ = ["Residuals"]
-
-Array = NDArray[np.float64]
 
 
 class Residuals:

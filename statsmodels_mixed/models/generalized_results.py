@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
@@ -38,7 +39,6 @@ __all__ = [
     "GeneralizedLinearMixedModelResultsWrapper",
 ]
 
-Array = NDArray[np.float64]
 
 # Fitted means this near to all responses, in a fit without maximum, are on their way there.
 _EXACT = 0.02

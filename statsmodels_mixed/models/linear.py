@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import OptionError
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from .residual import ResidualCovarianceModel
 
 __all__ = ["LinearMixedModel"]
-
-Array = NDArray[np.float64]
 
 
 class LinearMixedModel(LinearEvaluation):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from statsmodels.genmod.families.links import Identity
 
+from .._typing import Array
 from ..fitting.crossprod import SharedStructure, linear_structure
 from ..fitting.pls import objective, objective_and_gradient
 from ..frame.design import Design, check_groupings, check_linear_response, check_random_columns
 from .base import MixedModel
 
 __all__ = ["LinearEvaluation"]
-
-Array = NDArray[np.float64]
 
 
 class LinearEvaluation(MixedModel):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import DataError
 from ..frame.alignment import align, common_index
 from ..frame.selection import total_offset
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from .base import MixedModel
 
 __all__ = ["linear_predictor"]
-
-Array = NDArray[np.float64]
 
 
 def linear_predictor(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..fitting.monte_carlo import MonteCarlo
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 
-Array = NDArray[np.float64]
 
 # Doubles below this have lost digits.
 SMALLEST_VARIANCE = float(np.finfo(float).tiny)

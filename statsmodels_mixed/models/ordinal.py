@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.parted_families import Ordered
@@ -20,7 +20,6 @@ from .statsmodels_data import FixedRows
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 
-Array = NDArray[np.float64]
 
 # The links whose inverses are the functions of these names.
 _FUNCTIONS = {"cloglog": "loglog", "loglog": "cloglog"}

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
 from .._core import one_blas_thread
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.parse import variables
@@ -39,8 +40,6 @@ from .residual_likelihood import ResidualLikelihood
 from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
 
 __all__ = ["ResidualCovarianceModel"]
-
-Array = NDArray[np.float64]
 
 
 class ResidualCovarianceModel(ResidualLikelihood):

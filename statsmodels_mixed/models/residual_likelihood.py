@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.table import as_numbers
 from ..residual_covariance.cells import Cells
@@ -15,8 +16,6 @@ from ..residual_covariance.problem import ResidualProblem, covariance_model
 from .base import MixedModel
 
 __all__ = ["ResidualLikelihood"]
-
-Array = NDArray[np.float64]
 
 
 class ResidualLikelihood(MixedModel):

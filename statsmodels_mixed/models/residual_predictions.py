@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..prediction.conditional import conditional_prediction
 from ..prediction.results import MixedPrediction
@@ -15,8 +14,6 @@ from ..prediction.rows import open_new_data
 from .linear_results import LinearMixedModelResults
 
 __all__ = ["ResidualPredictions"]
-
-Array = NDArray[np.float64]
 
 
 class ResidualPredictions(LinearMixedModelResults):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
 from ..errors import OptionError
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ResidualCovarianceResults", "ResidualCovarianceResultsWrapper"]
 
-Array = NDArray[np.float64]
 
 KINDS = ("response", "marginal", "pearson", "normalized")
 

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.data import PandasData
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimability import Estimability
 from ..frame.design import Design
@@ -27,8 +28,6 @@ from ..frame.sources import Sources
 from ..frame.table import is_text
 
 __all__ = ["FixedDesign", "FixedRows", "MixedData"]
-
-Array = NDArray[np.float64]
 
 
 # Where the rows of a fit keep an offset that was given as an array.

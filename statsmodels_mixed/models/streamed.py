@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 from statsmodels.base.wrapper import populate_wrapper
 
@@ -29,7 +28,6 @@ from .mixedlm_arguments import attach_groups, translate
 
 __all__ = ["StreamedLinearMixedModel", "StreamedLinearMixedModelResults"]
 
-Array = NDArray[np.float64]
 
 _NEEDS_ROWS = (
     "this needs all rows, and the data were read by batches and are not in memory: "

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import OptionError
 
@@ -30,7 +29,6 @@ __all__ = [
     "tidy_axes",
 ]
 
-Array = NDArray[np.float64]
 
 GREY = "0.55"
 # Labels of levels are drawn as long as there are no more than this; beyond, they overlap.

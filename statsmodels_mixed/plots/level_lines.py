@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 
 __all__ = ["LevelLines", "choose_column", "level_lines"]
 
-Array = NDArray[np.float64]
 
 # Lines go through the values that occur, if there are no more than these; else through a grid.
 MOST_VALUES = 50

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.base import unwrap
 
@@ -24,8 +25,6 @@ __all__ = [
     "modes_of",
     "normal_quantile",
 ]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

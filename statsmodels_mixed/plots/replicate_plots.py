@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from .._typing import Array
 from ..errors import MixedModelWarning, OptionError
 from .accessor import Drawn, Plots
 from .canvas import GREY, columns_for, free_panels, one_axes, panels
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BootstrapPlots", "densities", "ridge"]
 
-Array = NDArray[np.float64]
 
 POINTS = 200
 # Ridges rise into the row above by this much.

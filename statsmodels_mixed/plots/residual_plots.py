@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.base import unwrap
 from .canvas import GREY, one_axes, scatter_style
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["against", "qq", "residuals", "scale_location", "smooth"]
 
-Array = NDArray[np.float64]
 
 # Quantiles shown of a sample that is larger than this: more cannot be seen.
 MOST_QUANTILES = 5000

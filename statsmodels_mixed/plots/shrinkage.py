@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..results.base import unwrap
 from .canvas import GREY, free_panels, level_axis, panels, pyplot
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["shrinkage", "within_levels"]
 
-Array = NDArray[np.float64]
 
 # The least eigenvalue of the information of a level, over the largest, for it to be estimable.
 SINGULAR = 1e-10

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.genmod.families.links import Identity
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.parse import variables
 from ..frame.new_data import NewData
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .rows import PredictionRows
 
 __all__ = ["conditional_prediction"]
-
-Array = NDArray[np.float64]
 
 
 def conditional_prediction(result: Any, new: NewData | None) -> MixedPrediction:

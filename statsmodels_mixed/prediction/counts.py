@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainc, gammaln, pdtr, xlogy
+
+from .._typing import Array
 
 __all__ = ["negative_binomial_cdf"]
 
-Array = NDArray[np.float64]
 
 # alpha times the mean up to which the series is used; its error is of the order of the square.
 NEARLY_POISSON = 1e-6

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.coding import Matrix
 from ..frame.factors import Rows
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..fitting.estimates import Estimates
 
 __all__ = ["KrigedPlaces", "KrigingVariance", "kriged_places"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtr, gammainc, ndtr, pdtr
 from scipy.stats import invgauss
 
+from .._typing import Array
 from ..fitting.families import FamilySpec, family_object
 from .counts import negative_binomial_cdf
 
 __all__ = ["predictive_quantiles"]
 
-Array = NDArray[np.float64]
 
 # Beyond this many standard deviations 1e-16 of a normal distribution is left.
 _REACH = 8.3

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.genmod.families.links import Identity, Power
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["get_prediction", "mean_of", "predict"]
 
-Array = NDArray[np.float64]
 
 WHICH = ("mean", "linear")
 # A number of trials this far from a whole number cannot be drawn.

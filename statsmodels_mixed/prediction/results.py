@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from statsmodels.base._prediction_inference import PredictionResultsMean
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.families import FamilySpec
 from ..results.document import Document
@@ -19,8 +20,6 @@ from ..results.shown import MOST_ROWS, Shown, table_of
 from .new_response_quantiles import predictive_quantiles
 
 __all__ = ["MixedPrediction", "NewResponses"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

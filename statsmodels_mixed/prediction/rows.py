@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
@@ -30,7 +31,6 @@ __all__ = [
     "rows_to_predict",
 ]
 
-Array = NDArray[np.float64]
 Refs = NDArray[np.int32]
 
 NEW_LEVELS = ("error", "population", "missing")

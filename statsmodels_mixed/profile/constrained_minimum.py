@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack, null_space
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..errors import CoreError
 from .constraints import Constraint
 
 __all__ = ["ConstrainedMinimum", "Landscape", "Surface", "constrained_minimum", "keep_off_zero"]
 
-Array = NDArray[np.float64]
 
 # Elements of the diagonals of T are kept this far from zero, where every derivative
 # vanishes for any data.

@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .._typing import Array
 
 __all__ = ["Angle", "Combination", "Constraint", "Element", "Length"]
 
-Array = NDArray[np.float64]
 
 # Diagonal elements of T up to this are zero.
 ZERO = 1e-6

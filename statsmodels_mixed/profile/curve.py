@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicHermiteSpline
 from scipy.stats import norm
 
+from .._typing import Array
 from ..errors import OptionError
 
 __all__ = ["Curve"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
+from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
@@ -28,7 +29,6 @@ from .targets import CovarianceUnits, Show, State, Target, constrained, covarian
 
 __all__ = ["GeneralizedModel", "least_log_dispersion"]
 
-Array = NDArray[np.float64]
 
 # A negative binomial with alpha times the largest mean as small as this is a Poisson
 # distribution, as alpha = 0 is: the profile of alpha is flat from here to its bound.

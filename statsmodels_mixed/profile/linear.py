@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreWorkspace, Minimization
+from .._typing import Array
 from ..errors import CoreError
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import core_design, form_crossproducts
@@ -24,8 +24,6 @@ from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["LinearModel"]
-
-Array = NDArray[np.float64]
 
 
 class LinearModel:

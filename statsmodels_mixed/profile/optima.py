@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from .._typing import Array
 
 __all__ = ["Optima"]
-
-Array = NDArray[np.float64]
 
 
 class Optima(NamedTuple):

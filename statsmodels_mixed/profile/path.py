@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import MixedModelError
 from .constrained_minimum import MAX_EVALUATIONS, ConstrainedMinimum
 from .curve import Curve
@@ -16,7 +16,6 @@ from .targets import NEAR_BOUND, Model, Target
 
 __all__ = ["trace"]
 
-Array = NDArray[np.float64]
 
 # Points are this far apart in zeta, about.
 STEP = 0.6

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from .._core import one_blas_thread
+from .._typing import Array
 from ..errors import (
     CoreError,
     IdentificationWarning,
@@ -54,8 +54,6 @@ from .structured import StructuredGeneralizedModel, StructuredLinearModel
 from .targets import Model
 
 __all__ = ["Profile", "coefficient_intervals", "profile"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ..fitting.trust_region import Evaluate
 
 __all__ = ["Grown", "Reported", "ScaledLandscape", "units_of"]
 
-Array = NDArray[np.float64]
 
 # Newton steps with which a parameter is brought to a value, and how near that is.
 MOST_STEPS = 50

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ..fitting.trust_region import minimize_newton
 from ..frame.design import Design
@@ -25,8 +25,6 @@ from .reported import Reported, ScaledLandscape, units_of
 from .targets import State, Target, constrained, linear
 
 __all__ = ["ResidualModel"]
-
-Array = NDArray[np.float64]
 
 
 class ResidualModel:

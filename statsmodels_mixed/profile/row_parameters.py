@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.approximation import generalized_structure
 from ..fitting.distributional import DistributionalEstimates, model_of_rows
 from ..frame.design import Design
@@ -21,8 +22,6 @@ from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
 __all__ = ["RowModel"]
-
-Array = NDArray[np.float64]
 
 
 class RowModel:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
+from .._typing import Array
 from ..errors import CoreError
 from ..fitting.approximation import prepare_at
 from ..fitting.covariance_model import CovarianceModel
@@ -37,8 +37,6 @@ from .reported import Grown, Reported, ScaledLandscape, units_of
 from .targets import Show, State, Target, constrained, linear
 
 __all__ = ["StructuredGeneralizedModel", "StructuredLinearModel"]
-
-Array = NDArray[np.float64]
 
 
 class _StructuredModel(ABC):

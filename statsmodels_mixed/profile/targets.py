@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Landscape, constrained_minimum
 from .constraints import Angle, Combination, Constraint, Element, Length
@@ -27,7 +27,6 @@ __all__ = [
     "linear",
 ]
 
-Array = NDArray[np.float64]
 
 # A bound is approached no nearer than this, in working units: closer the deviance is flat.
 NEAR_BOUND = 1e-6

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from .._typing import Array
 from ..errors import DataError
 
 __all__ = ["RelatedLevels"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from .levels import RelatedLevels
 from .pedigree import read_pedigree
 
 __all__ = ["read_related"]
 
-Array = NDArray[np.float64]
 
 # Least eigenvalue of a covariance of levels, as a share of the largest, that is more than zero.
 SINGULAR = 1e-12

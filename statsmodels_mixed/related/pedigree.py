@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from .._typing import Array, Positions
 from ..errors import DataError
 from .levels import RelatedLevels
 
 __all__ = ["read_pedigree", "relatives"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 COLUMNS = ("animal", "sire", "dam")
 # Parents that are not known, besides missing values.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.factors import Labels, read_value
@@ -23,8 +24,6 @@ from .dispersion import Dispersion, read_dispersion
 
 __all__ = ["Cells", "read_cells"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # Structures in which all places are alike, so that rows need none.
 EXCHANGEABLE = ("cs", "homdiag")

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..frame.design import RandomBlock
 from .cells import Cells
 
 __all__ = ["Batch", "gather"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # V and its derivatives are dense matrices of the order of a component.
 LARGEST_COMPONENT = 2500

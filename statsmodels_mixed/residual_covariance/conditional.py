@@ -7,13 +7,11 @@ Sigma - Sigma K Sigma, the covariance parameters and beta taken as known.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .problem import ResidualProblem
 
 __all__ = ["conditional_variances"]
-
-Array = NDArray[np.float64]
 
 
 def conditional_variances(problem: ResidualProblem, x: Array) -> tuple[Array, ...]:

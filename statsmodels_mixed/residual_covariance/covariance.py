@@ -18,12 +18,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..structures import Unconstrained
 from .components import Batch
 
 __all__ = ["CovarianceAt", "Part", "ResponseCovariance"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from patsy import PatsyError, dmatrix
 
+from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.residual import DispersionTerm
 from ..frame.factors import Labels, read_value
 
 __all__ = ["Dispersion", "dispersion_matrix", "read_dispersion"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.identification import ALL_IDENTIFIED, Identification
 from ..fitting.optimize import FitReport
@@ -15,8 +16,6 @@ from .cells import Cells
 from .natural import NaturalParameters
 
 __all__ = ["CovarianceEstimate", "ResidualEstimates"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

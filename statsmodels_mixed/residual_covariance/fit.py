@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.optimize import FitReport
@@ -19,7 +20,6 @@ from .problem import ResidualProblem
 
 __all__ = ["coordinates_of", "fit_residual", "search", "slopes_of"]
 
-Array = NDArray[np.float64]
 
 _MESSAGES = {
     "GTOL_REACHED": "The gradient vanished.",

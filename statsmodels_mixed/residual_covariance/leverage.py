@@ -11,13 +11,11 @@ by component, with rows multiplied by the roots of their prior weights, which do
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .problem import ResidualProblem
 
 __all__ = ["leverages"]
-
-Array = NDArray[np.float64]
 
 
 def leverages(problem: ResidualProblem, x: Array) -> Array:

@@ -16,15 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .components import Batch
 from .covariance import CovarianceAt, ResponseCovariance
 from .sums import Forms, Sums, forms
 
 __all__ = ["BestCoefficients", "Information", "MarginalLikelihood"]
-
-Array = NDArray[np.float64]
 
 
 # Multiplications with which a Hessian is worth its cost.

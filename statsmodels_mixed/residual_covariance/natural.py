@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..structures import reported_ranges
 from .cells import Cells
 from .covariance import ResponseCovariance
 
 __all__ = ["NaturalParameters", "natural_parameters", "natural_ranges"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.parse import variables
 from ..formula.residual import DispersionTerm
@@ -24,8 +25,6 @@ from .dispersion import dispersion_matrix
 
 __all__ = ["NewPlaces", "log_deviations", "new_places"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 Columns = Mapping[str, Any]
 
 

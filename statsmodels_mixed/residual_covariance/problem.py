@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import design_of_rows
@@ -19,7 +20,6 @@ from .likelihood import MarginalLikelihood
 
 __all__ = ["ResidualProblem", "covariance_model", "structured_terms"]
 
-Array = NDArray[np.float64]
 
 # Correlations to start from are drawn to zero by as many pairs of rows without any, and keep this
 # distance from a singular matrix.

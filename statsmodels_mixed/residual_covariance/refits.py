@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import CoreError
 from ..fitting.fixed_basis import FixedBasis
 from ..fitting.refits import Fits, Fitter, Flag, Refit, RowNumbers
@@ -20,8 +21,6 @@ from .natural import natural_parameters
 from .problem import ResidualProblem
 
 __all__ = ["ResidualRefits"]
-
-Array = NDArray[np.float64]
 
 
 class ResidualRefits:

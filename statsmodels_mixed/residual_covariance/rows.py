@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .problem import ResidualProblem
 
 __all__ = ["normalized_rows"]
-
-Array = NDArray[np.float64]
 
 
 def normalized_rows(problem: ResidualProblem, x: Array, residual: Array) -> Array:

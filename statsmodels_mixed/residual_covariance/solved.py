@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
@@ -22,8 +23,6 @@ from .problem import ResidualProblem
 from .refits import ResidualRefits
 
 __all__ = ["SolvedResidual"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .components import Batch
 
 __all__ = ["SingleRows", "Sums", "forms"]
-
-Array = NDArray[np.float64]
 
 
 # Sums of this size cost less than loops over parameters.

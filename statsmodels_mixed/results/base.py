@@ -9,10 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 from statsmodels.base.model import LikelihoodResultsWrapper
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import undetermined
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .fitted_model import FittedModel
 
 __all__ = ["MixedModelResults", "MixedModelResultsWrapper", "unwrap"]
-
-Array = NDArray[np.float64]
 
 
 class MixedModelResults(Testing):

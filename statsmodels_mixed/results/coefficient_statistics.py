@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 from statsmodels.base.model import LikelihoodModelResults
 
+from .._typing import Array
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import ContrastTests, two_sided
 from ..standard_errors.reference import Reference
@@ -21,8 +22,6 @@ from .extractors import Extractors
 from .linear_hypotheses import coefficient_positions
 
 __all__ = ["CoefficientStatistics"]
-
-Array = NDArray[np.float64]
 
 
 class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore[misc]

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.problem import problem_of
 from ..later import load
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ..frame.design import Design
 
 __all__ = ["ConditionalModes"]
-
-Array = NDArray[np.float64]
 
 
 class ConditionalModes:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError
 from ..standard_errors.undetermined import Undetermined
 from .conditional_modes import ConditionalModes
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ..frame.design import Design
 
 __all__ = ["Extractors"]
-
-Array = NDArray[np.float64]
 
 
 class Extractors(Criteria, ConditionalModes):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol, Self
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..frame.design import Design
 from ..frame.model_frame import ModelFrame, RowSummary
 from ..frame.sources import Sources
 from .layout import Layout
 
 __all__ = ["FittedModel", "ModelData"]
-
-Array = NDArray[np.float64]
 
 
 class ModelData(Protocol):

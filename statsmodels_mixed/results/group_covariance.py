@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GroupCovariance"]
+from .._typing import Array
 
-Array = NDArray[np.float64]
+__all__ = ["GroupCovariance"]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.formula._manager import FormulaManager
 
+from .._typing import Array
 from ..errors import OptionError
 
 __all__ = ["coefficient_positions", "known_only", "read_hypotheses"]
-
-Array = NDArray[np.float64]
 
 
 def read_hypotheses(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array]:

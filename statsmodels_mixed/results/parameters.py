@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.covariance import canonical, factors_of, theta_names, theta_of
 from .layout import Layout
@@ -30,7 +31,6 @@ __all__ = [
     "values_by_name",
 ]
 
-Array = NDArray[np.float64]
 Block = tuple[str, tuple[str, ...], NDArray[np.bool_]]
 
 KINDS = ("beta", "sigma", "dispersion", "theta", "sd", "corr")

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.optimize import FitReport
 from .base import MixedModelResults
 
 __all__ = ["Deviations", "ShortNames"]
-
-Array = NDArray[np.float64]
 
 
 class Deviations(NamedTuple):

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from statsmodels.stats.contrast import WaldTestResults
 
+from .._typing import Array
 from ..errors import OptionError
 
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
 __all__ = ["wald_test_terms"]
-
-Array = NDArray[np.float64]
 
 
 def term_constraints(result: MixedModelResults) -> Iterator[tuple[str, Array]]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.contrast import ContrastResults
 
+from .._typing import Array
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import FixedContrastTests, FTest
 from ..standard_errors.reference import KENWARD_ROGER
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from statsmodels.stats.contrast import WaldTestResults
 
 __all__ = ["Testing"]
-
-Array = NDArray[np.float64]
 
 
 class Testing(CoefficientStatistics):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .cell_formats import common_decimals, fixed, significant
 from .group_covariance import GroupCovariance
@@ -16,7 +16,6 @@ from .tables import Column, Table
 
 __all__ = ["VarCorr"]
 
-Array = NDArray[np.float64]
 
 STRUCTURAL_ZERO = " . "
 

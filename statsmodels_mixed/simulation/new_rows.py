@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array, Mask
 from ..errors import OptionError
 from ..fitting.covariance import factors_of
 from ..frame.design import Design, RandomBlock
@@ -21,8 +21,6 @@ from .simulator import Simulator, Truth, check_effects, check_weights
 
 __all__ = ["NEW_LEVELS", "new_simulator"]
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 NEW_LEVELS = ("draw", "error", "population", "missing")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..frame.design import Design
 from ..residual_covariance.components import Batch
 from ..residual_covariance.estimates import ResidualEstimates
@@ -16,8 +16,6 @@ from .simulator import Simulator, Truth
 from .streams import stream_length
 
 __all__ = ["ResidualSimulator", "residual_simulator"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

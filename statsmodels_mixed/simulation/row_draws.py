@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import nbinom, poisson
 
 from .._core import row_derivatives
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
 from ..fitting.distributional import DistributionalEstimates
@@ -25,7 +25,6 @@ from .simulator import Simulator, check_weights, draw_family
 
 __all__ = ["RowSimulator", "row_simulator"]
 
-Array = NDArray[np.float64]
 
 # Counts that are drawn one after the other until all probabilities are passed.
 _MOST_COUNTS = 1_000_000

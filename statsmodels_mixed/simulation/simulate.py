@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..prediction.rows import open_new_data
 from ..results.base import unwrap
@@ -18,8 +18,6 @@ from .simulators import simulator_of
 from .streams import Seed, read_seed, stream
 
 __all__ = ["draws", "simulate"]
-
-Array = NDArray[np.float64]
 
 
 @own_first

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
 from ..fitting.estimates import Estimates
@@ -34,7 +35,6 @@ __all__ = [
     "truth_of",
 ]
 
-Array = NDArray[np.float64]
 
 # Parameters in the order of the model, or by name.
 Values = ArrayLike | Mapping[str, float] | None

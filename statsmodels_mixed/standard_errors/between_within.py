@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from .contrast_tests import ContrastTests
 
 __all__ = ["BetweenWithin", "between_within"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import OnBasis
@@ -25,7 +25,6 @@ from .satterthwaite import prepare_satterthwaite
 
 __all__ = ["Choice", "choose", "population_covariance", "refer"]
 
-Array = NDArray[np.float64]
 
 LINEAR = ("nonrobust", "cluster")
 GENERALIZED = ("conditional", "hessian", "cluster")

@@ -24,10 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky
 
 from .._core import one_blas_thread
+from .._typing import Array, Positions
 from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import OnBasis
@@ -37,11 +37,9 @@ from .contrast_tests import ContrastTests
 
 __all__ = ["KINDS", "ClusterRobust", "correction", "prepare_cluster_robust"]
 
-Array = NDArray[np.float64]
 
 # V^-1 X has rounding errors of 1e-5 where sigma is this share of the response's deviation.
 FEWEST_DIGITS = 3e-6
-Positions = NDArray[np.intp]
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 # Those that form a matrix for each cluster.

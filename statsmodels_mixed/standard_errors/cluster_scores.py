@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.approximation import core_model, join_parameters, prepare_at, working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.estimates import GeneralizedEstimates
@@ -23,8 +23,6 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 
 __all__ = ["scores"]
-
-Array = NDArray[np.float64]
 
 
 def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups) -> Array:

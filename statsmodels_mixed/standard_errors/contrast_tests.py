@@ -10,14 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr, solve_triangular
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from .undetermined import Undetermined
 
 __all__ = ["ContrastTests", "FTest", "FixedContrastTests", "LeastDegreesTests", "two_sided"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # A contrast is a combination of others when less than this share of its length is its own.
 DEPENDENT = 1e-10

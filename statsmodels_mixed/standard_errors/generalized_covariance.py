@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.covariance_model import CovarianceModel
 from ..fitting.estimates import GeneralizedEstimates
@@ -16,7 +16,6 @@ from ..frame.design import Design
 
 __all__ = ["parameter_covariance", "variance_slopes"]
 
-Array = NDArray[np.float64]
 
 # Eigenvalues below this cannot be distinguished from zero: the Hessian is scaled and comes from
 # finite differences.

@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from .._core import blas_threads
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import require_digits
@@ -35,7 +35,6 @@ from .satterthwaite import pseudo_inverse
 
 __all__ = ["KenwardRoger", "prepare_kenward_roger"]
 
-Array = NDArray[np.float64]
 
 # Traces of V^-1 have rounding errors of 1e-5 where sigma is this share of the response's deviation.
 FEWEST_DIGITS = 3e-6

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.estimates import LinearEstimates
@@ -23,7 +23,6 @@ from .kenward_roger_traces import Traces
 
 __all__ = ["LINEAR_KINDS", "in_parameters", "second_order"]
 
-Array = NDArray[np.float64]
 
 # Kinds whose Sigma is linear in some of its elements.
 LINEAR_KINDS = ("us", "diag", "homdiag", "cs", "toep")

@@ -25,10 +25,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.csgraph import connected_components
 
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.inner_products import sparse_columns
@@ -36,8 +36,6 @@ from ..frame.design import Design
 
 __all__ = ["Traces", "traces"]
 
-Array = NDArray[np.float64]
-Positions = NDArray[np.intp]
 
 # Largest number of random effects, other than those of the first block, that may depend on
 # one another, times the columns of the first block: about eight matrices of this order are

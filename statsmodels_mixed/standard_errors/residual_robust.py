@@ -10,7 +10,6 @@ L, here the lower Cholesky factor in the order of the visits, as mmrm has it; cl
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
@@ -21,7 +20,6 @@ from .cluster_robust import ClusterRobust, correction
 
 __all__ = ["KINDS", "robust_residual"]
 
-Array = NDArray[np.float64]
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 POWERS = {"CR2": -0.5, "CR3": -1.0}

@@ -16,8 +16,8 @@ and the elements of Sigma themselves where Sigma is linear in them (us, cs, toep
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
@@ -31,7 +31,6 @@ from .satterthwaite import Satterthwaite, pseudo_inverse
 
 __all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
 
-Array = NDArray[np.float64]
 
 INFORMATION = ("observed", "expected")
 # Step of differences of a Jacobian, in units of the parameter.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.approximation import working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.distributional import DistributionalEstimates, model_of_rows
@@ -19,8 +19,6 @@ from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 from .cluster_robust import correction
 
 __all__ = ["cluster_covariance", "row_parameter_scores"]
-
-Array = NDArray[np.float64]
 
 
 def row_parameter_scores(

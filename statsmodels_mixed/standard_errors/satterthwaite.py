@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
@@ -32,7 +32,6 @@ from .contrast_tests import ContrastTests
 
 __all__ = ["Satterthwaite", "prepare_satterthwaite", "pseudo_inverse"]
 
-Array = NDArray[np.float64]
 
 # Step of the differences: in units of the standard error of each theta, and in units of its
 # size where there is none.

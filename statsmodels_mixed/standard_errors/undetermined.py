@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..fitting.covariance import CovarianceElement
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
@@ -21,7 +22,6 @@ from ..frame.design import Design
 
 __all__ = ["Pair", "Undetermined", "undetermined"]
 
-Array = NDArray[np.float64]
 
 # Relative difference between two points of a flat direction that is more than rounding.
 DIFFERENT = 1e-5

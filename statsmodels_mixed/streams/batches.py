@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError
 from ..frame.coding import CodedMatrix, Matrix
 from ..frame.factors import CodedFactor, Expression, Labels, Numbers, Rows, read_value
@@ -32,8 +33,6 @@ __all__ = [
     "open_batch",
     "value_of",
 ]
-
-Array = NDArray[np.float64]
 
 
 def open_batch(table: pa.Table, start: int) -> DataTable:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.predictors import predictors
 from ..fitting.problem import problem_of
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["write_parquet"]
-
-Array = NDArray[np.float64]
 
 
 def write_parquet(

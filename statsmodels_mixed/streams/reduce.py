@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._core import available_memory
 from .._core.cells import CoreCells
+from .._typing import Array
 from ..errors import DataError
 from ..frame.build import response_values
 from ..frame.design import Design, ReducedRows, build_design
@@ -31,7 +32,6 @@ from .sources import TableSource
 
 __all__ = ["Reduction", "design_of_batch", "reduce_rows"]
 
-Array = NDArray[np.float64]
 
 # Bytes that the model takes for a row that is left, besides its columns.
 PER_ROW = 64

@@ -8,14 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .registry import register
 from .scaled import Scaled
 from .structure import Parameters
 
 __all__ = ["Antedependence", "HeterogeneousAntedependence"]
-
-Array = NDArray[np.float64]
 
 
 @register

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .jets import Jet, jet_variables, solve_jet, stack
 from .last_result import last_result
@@ -22,8 +23,6 @@ from .structure import Parameters
 from .toeplitz import by_lag
 
 __all__ = ["AutoregressiveMovingAverage"]
-
-Array = NDArray[np.float64]
 
 
 # Partial autocorrelations closer to one belong to processes without a variance.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .distances import DistanceCorrelation
 from .registry import register
 from .structure import Parameters
 
 __all__ = ["Autoregressive", "HeterogeneousAutoregressive"]
-
-Array = NDArray[np.float64]
 
 
 @register

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .registry import register
 from .scaled import Scaled
 from .structure import Parameters
 
 __all__ = ["CompoundSymmetry", "HeterogeneousCompoundSymmetry"]
-
-Array = NDArray[np.float64]
 
 
 @register

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from .structure import Structure
 
 __all__ = ["FreeCoordinates", "Unconstrained"]
 
-Array = NDArray[np.float64]
 
 # Starts are kept inside an interval by this share of its length.
 INSIDE = 1e-3

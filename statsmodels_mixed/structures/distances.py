@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .last_result import last_result
 from .scaled import Scaled
@@ -15,7 +16,6 @@ from .structure import Parameters
 
 __all__ = ["DistanceCorrelation", "common_step", "whole_steps"]
 
-Array = NDArray[np.float64]
 
 # Times that differ from a whole number of steps by less than this share of one are on the grid.
 STEP_TOLERANCE = 1e-6

@@ -8,11 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from .structure import Structure
 
 __all__ = ["Factored"]
-
-Array = NDArray[np.float64]
 
 
 @cache

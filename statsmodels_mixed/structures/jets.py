@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .._typing import Array
 
 __all__ = ["Jet", "extended", "jet_variables", "solve_jet", "spread", "stack"]
-
-Array = NDArray[np.float64]
 
 
 def _outer(left: Array, right: Array) -> Array:

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .._typing import Array
 
 __all__ = ["last_result"]
 
-Array = NDArray[np.float64]
 Result = TypeVar("Result")
 
 

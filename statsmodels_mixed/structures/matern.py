@@ -7,16 +7,15 @@ trapezoidal rule is exact to rounding; derivatives with respect to nu are taken 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, polygamma
 
+from .._typing import Array
 from .distances import DistanceCorrelation
 from .registry import register
 from .structure import Parameters
 
 __all__ = ["Matern"]
 
-Array = NDArray[np.float64]
 
 # Nodes of the trapezoidal rule; distances below the least are those of one place.
 STEP = 1.0 / 32.0

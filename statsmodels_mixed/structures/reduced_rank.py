@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import OptionError
 from .factored import Factored
 from .registry import register
 from .structure import Natural, Parameters
 
 __all__ = ["ReducedRank"]
-
-Array = NDArray[np.float64]
 
 
 @register

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import OptionError
 from .structure import Natural, Parameters, Structure
 
 __all__ = ["Relative"]
-
-Array = NDArray[np.float64]
 
 
 class Relative(Structure):

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from ..errors import OptionError
 from .structure import Natural, Parameters, Structure
 
 __all__ = ["Scaled"]
-
-Array = NDArray[np.float64]
 
 
 def truth(value: object, option: str) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .structure import Natural
 
 __all__ = ["sds_and_correlations"]
-
-Array = NDArray[np.float64]
 
 
 def sds_and_correlations(sigma: Array, derivatives: Array, labels: Sequence[str]) -> Natural:

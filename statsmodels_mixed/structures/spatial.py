@@ -9,15 +9,13 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import Array
 from .distances import DistanceCorrelation
 from .registry import register
 from .structure import Parameters
 
 __all__ = ["Exponential", "Gaussian", "OrnsteinUhlenbeck", "RationalQuadratic", "Spherical"]
-
-Array = NDArray[np.float64]
 
 
 @register

@@ -17,11 +17,10 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 
 __all__ = ["Natural", "Parameters", "Structure", "reported_ranges"]
-
-Array = NDArray[np.float64]
 
 
 class Parameters(NamedTuple):

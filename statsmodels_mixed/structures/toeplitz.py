@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import Array
 from ..errors import OptionError
 from .jets import Jet, jet_variables
 from .last_result import last_result
@@ -18,8 +19,6 @@ from .scaled import Scaled
 from .structure import Parameters
 
 __all__ = ["HeterogeneousToeplitz", "Toeplitz", "by_lag"]
-
-Array = NDArray[np.float64]
 
 
 def by_lag(lags: NDArray[np.intp], jet: Jet) -> tuple[Array, Array, Array]:

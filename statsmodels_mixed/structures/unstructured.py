@@ -7,16 +7,15 @@ correlations.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .._typing import Array
 from .factored import Factored
 from .registry import register
 from .sds_correlations import sds_and_correlations
 from .structure import Natural, Parameters
 
 __all__ = ["Unstructured"]
-
-Array = NDArray[np.float64]
 
 
 @register
