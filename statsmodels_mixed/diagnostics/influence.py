@@ -15,7 +15,7 @@ from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
-from ..results.base import unwrap
+from ..results.base import MixedModelResults, unwrap
 from ..results.document import Document
 from ..results.not_identified import not_identified
 from ..results.own_function import own_first
@@ -25,7 +25,7 @@ from ..results.row_labels import group_rows, row_labels
 from ..results.shown import MOST_ROWS, Shown, table_of
 from .deletion import fits_without
 
-__all__ = ["Influence", "influence"]
+__all__ = ["Influence", "cases_to_delete", "influence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,14 +317,9 @@ def influence(
     'S335'
     """
     result = unwrap(result, correlated=True)
-    design, estimates, layout = result.kept_design(), result.estimates, result.layout
-    if isinstance(by, str) and by == "obs":
-        groups = RowGroups(by, np.arange(layout.nobs), row_labels(result))
-    else:
-        groups = group_rows(result.model, by, "by")
+    design, estimates = result.kept_design(), result.estimates
+    groups = cases_to_delete(result, by)
     name, labels = groups.name, groups.levels
-    if len(labels) < 2:
-        raise OptionError(f"by={name!r} has one case of all rows: nothing is left to be fitted.")
     if not len(estimates.beta):
         raise OptionError("influence on coefficients is asked for, and this model has none.")
     cases = groups.rows()
@@ -369,3 +364,29 @@ def influence(
         difference=fits.change @ fits.basis.inverse.T,
         on_basis=on_basis,
     )
+
+
+def cases_to_delete(result: MixedModelResults, by: str | ArrayLike) -> RowGroups:
+    """Return the groups of rows that are left out one at a time.
+
+    Parameters
+    ----------
+    result : MixedModelResults
+    by : "obs", str or array_like, shape (n,)
+        As for `influence`.
+
+    Raises
+    ------
+    OptionError
+        If there is nothing of that name, labels do not go with the rows, or all rows belong
+        to one case.
+    """
+    if isinstance(by, str) and by == "obs":
+        groups = RowGroups(by, np.arange(result.layout.nobs), row_labels(result))
+    else:
+        groups = group_rows(result.model, by, "by")
+    if len(groups.levels) < 2:
+        raise OptionError(
+            f"by={groups.name!r} has one case of all rows: nothing is left to be fitted."
+        )
+    return groups

@@ -19,7 +19,7 @@ from ..frame.design import Design, refuse_related
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
-from .fixed_basis import FixedBasis, orthonormal_basis
+from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .quadrature import MOST_POINTS, gauss_hermite
 
 __all__ = [
@@ -162,11 +162,7 @@ def prepare_approximation(
         )
     structure = structure or generalized_structure(design)
     basis = structure.basis
-    if design.X.shape[0] <= len(basis.columns):
-        raise DataError(
-            f"There are {design.X.shape[0]} rows for {len(basis.columns)} fixed-effects "
-            "coefficients; a model needs more rows than coefficients."
-        )
+    refuse_few_rows(design.X.shape[0], len(basis.columns))
     core = core_model(
         structure.core,
         design,

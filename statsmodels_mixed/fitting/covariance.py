@@ -23,6 +23,7 @@ __all__ = [
     "elements_of",
     "factors_of",
     "is_singular",
+    "signs_changed",
     "theta_names",
     "theta_of",
 ]
@@ -171,6 +172,25 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
                 T[part] = _semidefinite_cholesky(T[part] @ T[part].T, 1e-14)
         out.append(T + 0.0)  # no negative zeros
     return tuple(out)
+
+
+def signs_changed(before: Sequence[Array], after: Sequence[Array]) -> list[Array]:
+    """Return -1 for each column of T that has the other sign after `canonical`, else 1.
+
+    u belongs to the factors: where columns of T change sign, so does u.
+
+    Parameters
+    ----------
+    before, after : sequence of ndarray, shape (k, k)
+
+    Returns
+    -------
+    list of ndarray, shape (k,)
+    """
+    return [
+        np.where(T.diagonal() * old.diagonal() < 0, -1.0, 1.0)
+        for T, old in zip(after, before, strict=True)
+    ]
 
 
 def is_singular(factors: Sequence[Array], tolerance: float = SINGULAR) -> bool:

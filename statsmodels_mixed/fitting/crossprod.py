@@ -10,7 +10,13 @@ from .._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
-from .fixed_basis import FixedBasis, orthonormal_basis, residual_response, root_mean_square
+from .fixed_basis import (
+    FixedBasis,
+    orthonormal_basis,
+    refuse_few_rows,
+    residual_response,
+    root_mean_square,
+)
 
 __all__ = [
     "Crossproducts",
@@ -145,12 +151,7 @@ def form_crossproducts(design: Design, structure: SharedStructure | None = None)
     """
     structure = structure or linear_structure(design)
     basis = structure.basis
-    n, rank = design.nobs, basis.Q.shape[1]
-    if n <= rank:
-        raise DataError(
-            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
-            "than coefficients."
-        )
+    refuse_few_rows(design.nobs, basis.Q.shape[1])
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, design.X, basis, design.weights, design.counted)
     workspace = CoreWorkspace(structure.core, residual, design.weights, design.counted)

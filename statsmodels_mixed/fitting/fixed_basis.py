@@ -19,7 +19,14 @@ from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import DataError
 
-__all__ = ["FixedBasis", "OnBasis", "orthonormal_basis", "residual_response", "root_mean_square"]
+__all__ = [
+    "FixedBasis",
+    "OnBasis",
+    "orthonormal_basis",
+    "refuse_few_rows",
+    "residual_response",
+    "root_mean_square",
+]
 
 
 # A column is dropped when less than this share of its length is new.
@@ -336,3 +343,18 @@ def root_mean_square(values: Array, weights: Array | None) -> float:
         return math.sqrt(squares / len(values))
     weighted = values if weights is None else weights * values
     return unit * math.sqrt(float(weighted.dot(values)) / len(values))
+
+
+def refuse_few_rows(n: int, rank: int) -> None:
+    """Make sure that n rows leave something beside coefficients of `rank` columns.
+
+    Raises
+    ------
+    DataError
+        If they do not.
+    """
+    if n <= rank:
+        raise DataError(
+            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
+            "than coefficients."
+        )

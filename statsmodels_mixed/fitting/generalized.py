@@ -27,7 +27,7 @@ from .families import FamilySpec, family_object
 from .fixed_basis import OnBasis
 from .fresh_evaluation import checked_afresh
 from .generalized_optimum import best_optimum
-from .generalized_start import default_start
+from .generalized_start import default_start, given_coefficients, given_parameters
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
 from .solver_choice import is_iterative
@@ -101,16 +101,11 @@ def _start_at(problem: Approximation, begin: Array, coefficients: Array) -> None
     OptionError
         If there is not one for each estimable column.
     """
-    R = problem.basis.R
-    if len(coefficients) != len(R):
-        raise OptionError(
-            f"start_params= must hold {len(R)} coefficients, one for each estimable column, "
-            f"not {len(coefficients)}."
-        )
+    gamma = given_coefficients(problem.basis, coefficients)
     if problem.fast:
-        problem.core.set_beta(R @ coefficients)
+        problem.core.set_beta(gamma)
     else:
-        begin[problem.beta] = R @ coefficients
+        begin[problem.beta] = gamma
 
 
 def fit_generalized(
@@ -190,12 +185,7 @@ def fit_generalized(
         with one_blas_thread():
             return _structured(fit, begin, start, options)
     if start is not None:
-        given = np.array(start, dtype=float)
-        if given.shape not in ((problem.ntheta,), begin.shape) or not np.all(np.isfinite(given)):
-            raise OptionError(
-                f"start= must hold {problem.ntheta} finite numbers for theta, or "
-                f"{len(begin)} for all parameters; it has shape {given.shape}."
-            )
+        given = given_parameters(start, problem.ntheta, len(begin))
         if len(given) == len(begin):
             given = problem.to_working(given)
         begin[: len(given)] = given

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._core import family_rows
 from .._typing import Array
+from ..errors import OptionError
 from ..frame.design import Design
 from ..frame.table import surely_finite
 from .families import FamilySpec, family_object
+from .fixed_basis import FixedBasis
 
 __all__ = [
     "default_start",
+    "given_coefficients",
+    "given_parameters",
     "glm_coefficients",
     "row_unit",
     "start_dispersion",
@@ -237,3 +242,42 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     )
     information = float(np.mean(rows["w"]))
     return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0
+
+
+def given_coefficients(basis: FixedBasis, coefficients: Array) -> Array:
+    """Return the coefficients of Q for those of the estimable columns that a user starts from.
+
+    Raises
+    ------
+    OptionError
+        If there is not one for each estimable column.
+    """
+    if len(coefficients) != len(basis.R):
+        raise OptionError(
+            f"start_params= must hold {len(basis.R)} coefficients, one for each estimable column, "
+            f"not {len(coefficients)}."
+        )
+    return np.asarray(basis.R @ coefficients)
+
+
+def given_parameters(start: ArrayLike, ntheta: int, count: int) -> Array:
+    """Return what a user starts from: theta alone, or all parameters.
+
+    Parameters
+    ----------
+    start : array_like
+    ntheta, count : int
+        Numbers of theta, and of all parameters.
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+    """
+    given = np.array(start, dtype=float)
+    if given.shape not in ((ntheta,), (count,)) or not np.all(np.isfinite(given)):
+        raise OptionError(
+            f"start= must hold {ntheta} finite numbers for theta, or {count} for all parameters; "
+            f"it has shape {given.shape}."
+        )
+    return given

@@ -17,7 +17,7 @@ from .._core import FitOptions
 from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
-from .covariance import canonical, factors_of, is_singular, theta_of
+from .covariance import canonical, factors_of, is_singular, signs_changed, theta_of
 from .estimates import LinearEstimates
 from .fixed_basis import OnBasis
 from .level_products import LevelPattern, LevelProducts
@@ -210,11 +210,7 @@ def _estimates(
     patterns = point.criterion.patterns
     raw = factors_of(report.end, patterns)
     factors = canonical(raw, patterns)
-    # u belongs to the factors: where columns of T changed sign, so does u.
-    flips = [
-        np.where(np.diagonal(T) * np.diagonal(old) < 0, -1.0, 1.0)
-        for T, old in zip(factors, raw, strict=True)
-    ]
+    flips = signs_changed(raw, factors)
     scale, basis = products.y_scale, products.basis
     u = tuple(
         scale * part * flip for part, flip in zip(products.by_term(point.u), flips, strict=True)

@@ -6,16 +6,16 @@ import numpy as np
 
 from .._core import FitOptions, TermCoordinates, one_blas_thread
 from .._typing import Array
-from ..errors import CoreError, DataError, OptionError
+from ..errors import CoreError, DataError
 from ..frame.design import Design
 from .approximation import check_options, working_basis
-from .covariance import canonical, factors_of, is_singular, theta_of
+from .covariance import canonical, factors_of, is_singular, signs_changed, theta_of
 from .deviance import deviance_residuals
 from .edge_of_range import with_means_at_the_edge
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
-from .fixed_basis import FixedBasis
-from .generalized_start import default_start
+from .fixed_basis import FixedBasis, refuse_few_rows
+from .generalized_start import default_start, given_coefficients, given_parameters
 from .iterative import error_of_mean, few_of, probed_report, probes_of
 from .iterative_modes import GeneralizedRows
 from .level_products import by_term
@@ -60,15 +60,6 @@ class _Units:
         return out
 
 
-def _refuse_rows(design: Design, basis: FixedBasis) -> None:
-    n, rank = len(design.y), len(basis.columns)
-    if n <= rank:
-        raise DataError(
-            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
-            "than coefficients."
-        )
-
-
 def fit_generalized_iteratively(
     design: Design,
     spec: FamilySpec,
@@ -101,7 +92,7 @@ def fit_generalized_iteratively(
     check_options(design, n_agq, hessian)
     with one_blas_thread():
         basis = working_basis(design)
-        _refuse_rows(design, basis)
+        refuse_few_rows(len(design.y), len(basis.columns))
         pattern, coordinates = level_pattern(design, None)
         gamma, zeta, unit = default_start(basis.Q, design, spec)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
@@ -117,11 +108,12 @@ def fit_generalized_iteratively(
     )
     units = _Units(coordinates, basis, criterion)
     if coefficients is not None:
-        gamma = _given_coefficients(basis, coefficients)
+        gamma = given_coefficients(basis, coefficients)
     theta = coordinates.inward(generalized_theta(coordinates, unit))
     begin = np.concatenate([theta, gamma[: 0 if fast else None], zeta])
     if start is not None:
-        begin = _started(np.array(start, dtype=float), begin, units, design, spec)
+        given = given_parameters(start, units.beta.start, len(begin))
+        begin = _started(given, begin, units, design, spec)
     effects = np.zeros(sum(levels * columns for levels, columns in pattern.shapes))
     point = LaplacePoint(criterion, begin, effects, gamma, few_of(criterion.probes))
     try:
@@ -137,26 +129,11 @@ def fit_generalized_iteratively(
         ) from error
 
 
-def _given_coefficients(basis: FixedBasis, coefficients: Array) -> Array:
-    if len(coefficients) != len(basis.R):
-        raise OptionError(
-            f"start_params= must hold {len(basis.R)} coefficients, one for each estimable column, "
-            f"not {len(coefficients)}."
-        )
-    return np.asarray(basis.R @ coefficients)
-
-
 def _started(given: Array, begin: Array, units: _Units, design: Design, spec: FamilySpec) -> Array:
     """Return a start that was given: theta alone, or all parameters."""
-    count = units.beta.start
-    if given.shape not in ((count,), begin.shape) or not np.all(np.isfinite(given)):
-        raise OptionError(
-            f"start= must hold {count} finite numbers for theta, or {len(begin)} for all "
-            f"parameters; it has shape {given.shape}."
-        )
     if len(given) == len(begin):
         return inside_dispersion(spec, design.y, units.inward(given))
-    return np.concatenate([units.coordinates.inward(given), begin[count:]])
+    return np.concatenate([units.coordinates.inward(given), begin[units.beta.start :]])
 
 
 def _monte_carlo(point: LaplacePoint, units: _Units, options: FitOptions) -> MonteCarlo:
@@ -200,11 +177,7 @@ def _estimates(
     )
     raw = factors_of(report.end[: criterion.n_theta], patterns)
     factors = canonical(raw, patterns)
-    # u belongs to the factors: where columns of T changed sign, so does u.
-    flips = [
-        np.where(np.diagonal(T) * np.diagonal(old) < 0, -1.0, 1.0)
-        for T, old in zip(factors, raw, strict=True)
-    ]
+    flips = signs_changed(raw, factors)
     u = tuple(part * flip for part, flip in zip(by_term(modes.u, shapes), flips, strict=True))
     basis = units.basis
     beta = basis.coefficients(modes.beta)

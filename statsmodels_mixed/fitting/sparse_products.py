@@ -9,9 +9,8 @@ import numpy as np
 from .._core import TermArrays
 from .._core.coordinates import TermCoordinates
 from .._typing import Array
-from ..errors import DataError
 from ..frame.design import Design
-from .fixed_basis import FixedBasis, orthonormal_basis, residual_response
+from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows, residual_response
 from .level_products import LevelPattern, LevelProducts, by_term
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
@@ -99,9 +98,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     """
     weights = design.weights
     basis = orthonormal_basis(design.X, weights)
-    n, rank = design.nobs, basis.Q.shape[1]
-    if n <= rank:
-        raise DataError(f"There are {n} rows for {rank} fixed-effects coefficients.")
+    refuse_few_rows(design.nobs, basis.Q.shape[1])
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, design.X, basis, weights, design.counted)
     pattern, coordinates = level_pattern(design, weights)
@@ -116,6 +113,6 @@ def form_sparse_products(design: Design) -> SparseProducts:
         basis=basis,
         gamma=gamma,
         y_scale=scale,
-        rows=n if weights is None else int(np.count_nonzero(weights)),
+        rows=design.nobs if weights is None else int(np.count_nonzero(weights)),
         log_weights=design.log_weights,
     )

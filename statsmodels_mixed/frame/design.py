@@ -120,11 +120,14 @@ class ReducedRows:
         Sum of the logarithms of their prior weights.
     in_use : tuple of ndarray of int, shape (k,)
         In how many of them each column of random effects is not zero, by block.
+    k_constant : int
+        1 when the columns of X span a constant, else 0.
     """
 
     n: int
     log_weights: float
     in_use: tuple[NDArray[np.int64], ...]
+    k_constant: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,15 +9,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .._typing import Array
-from ..diagnostics.influence import Influence
-from ..errors import DataError, OptionError
+from ..diagnostics.influence import Influence, cases_to_delete
+from ..errors import DataError
 from ..fitting.approximation import generalized_structure
 from ..fitting.distributional import DistributionalEstimates, fit_distributional
 from ..fitting.row_parameters import RowParameters
-from ..frame.row_groups import RowGroups, design_of_rows
+from ..frame.row_groups import design_of_rows
 from ..results.parameters import CovarianceParameters
 from ..results.progress import Progress
-from ..results.row_labels import group_rows, row_labels
 from .distributional_refits import start_of
 
 if TYPE_CHECKING:
@@ -73,17 +72,9 @@ def influence(
     {'95': -4.4, '96': -2.4, '97': -3.4}
     """
     self.model.kept_design()  # refused once the data were removed
-    layout = self.model.layout
-    if isinstance(by, str) and by == "obs":
-        groups = RowGroups(by, np.arange(layout.nobs), row_labels(self._mean_part))
-    else:
-        groups = group_rows(self.model, by, "by")
+    groups = cases_to_delete(self._mean_part, by)
     labels = groups.levels
-    if len(labels) < 2:
-        raise OptionError(
-            f"by={groups.name!r} has one case of all rows: nothing is left to be fitted."
-        )
-    cases, components = groups.rows(), CovarianceParameters.of(layout)
+    cases, components = groups.rows(), CovarianceParameters.of(self.model.layout)
     count, m = len(cases), len(self._names)
     params, covariance = np.full((count, m), np.nan), np.full((count, m, m), np.nan)
     theta = np.full((count, len(self.theta)), np.nan)

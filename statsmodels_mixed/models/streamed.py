@@ -130,7 +130,6 @@ class StreamedLinearMixedModel(LinearMixedModel):
         self.sample, self.subset = self.learned.frame, options["subset"]
         self._described = reduction.described
         self._extremes = np.array([reduction.least, reduction.most])
-        self._k_constant = reduction.k_constant(design)
         return design, self.learned.frame.without_rows()
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
@@ -143,7 +142,8 @@ class StreamedLinearMixedModel(LinearMixedModel):
         self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int
     ) -> None:
         super()._attach(design, rows, frame, n_dropped)
-        self.data.k_constant = self._k_constant
+        assert design.reduced is not None
+        self.data.k_constant = design.reduced.k_constant
         self.data = self.data.without_rows()
         self.design = self.endog = self.exog = self.weights = self.offset = None
         self.reduced = design

@@ -207,14 +207,7 @@ def _linear(
         linear = choice.dof == "kenward-roger-linear"
         adjusted = prepare_kenward_roger(_needed(design), estimates, linear=linear)
         return Reference(adjusted, choice.dof, choice.cov_type, DOF_METHODS[choice.dof])
-    return _fixed(
-        choice,
-        estimates,
-        df_resid,
-        estimates.cov_conditional,
-        MODEL_BASED,
-        on_basis=estimates.on_basis,
-    )
+    return _model_based(choice, estimates, df_resid)
 
 
 @_reference.register(GeneralizedEstimates)
@@ -222,14 +215,7 @@ def _generalized(
     estimates: GeneralizedEstimates, choice: Choice, design: Design | None, df_resid: float
 ) -> Reference:
     if choice.cov_type == "conditional":
-        return _fixed(
-            choice,
-            estimates,
-            df_resid,
-            estimates.cov_conditional,
-            MODEL_BASED,
-            on_basis=estimates.on_basis,
-        )
+        return _model_based(choice, estimates, df_resid)
     design = _needed(design)
     everything = parameter_covariance(design, estimates)
     start = estimates.n_covariance
@@ -306,6 +292,20 @@ def _population_generalized(
     slopes = variance_slopes(design, estimates, columns)
     kept = slopes.shape[1] + len(estimates.beta)
     return slopes, everything[:kept, :kept]
+
+
+def _model_based(
+    choice: Choice, estimates: LinearEstimates | GeneralizedEstimates, df_resid: float
+) -> Reference:
+    """Return the reference of standard errors given theta."""
+    return _fixed(
+        choice,
+        estimates,
+        df_resid,
+        estimates.cov_conditional,
+        MODEL_BASED,
+        on_basis=estimates.on_basis,
+    )
 
 
 def _fixed(

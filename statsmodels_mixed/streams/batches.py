@@ -77,8 +77,8 @@ class RowBatch:
         Where they are in the batch.
     weights, offset : ndarray, shape (n,), or None
         Those that are given, not computed.
-    n_read, n_dropped : int
-        Rows of the batch, and those left out because something is missing.
+    n_dropped : int
+        Rows of the batch that are left out because something is missing.
     without_value : dict of str to int
         Rows in which an expression has no value, by expression.
     table : pyarrow.Table
@@ -89,7 +89,6 @@ class RowBatch:
     places: NDArray[np.intp]
     weights: Array | None
     offset: Array | None
-    n_read: int
     n_dropped: int
     without_value: Mapping[str, int]
     table: pa.Table
@@ -214,7 +213,6 @@ class RowRules:
             rows.index.to_numpy() - start,
             weights,
             offset,
-            table.num_rows,
             used.n_dropped + n_before - len(rows.index),
             {label: int(mask.sum()) for label, mask in without.items()},
             table,

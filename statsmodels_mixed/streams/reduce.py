@@ -200,13 +200,6 @@ class Reduction:
                 "crossed factor."
             )
 
-    def k_constant(self, design: Design) -> int:
-        """Return 1 when the columns of X span a constant, else 0; after `design`."""
-        if not self.p:
-            return 0
-        left: Array = self.ones - design.X @ np.linalg.lstsq(design.X, self.ones, rcond=None)[0]
-        return int(np.dot(left, left) < 1e-16 * np.dot(self.ones, self.ones))
-
     @property
     def _later_bytes(self) -> int:
         """Memory that a combination will take when the model is fitted."""
@@ -224,8 +217,9 @@ class Reduction:
         rest = np.zeros((p + 2, k + p + 2))
         rest[: len(self.rest), k:] = self.rest
         rows, refs = np.vstack([rows, rest]), np.vstack([refs, np.repeat(refs[:1], p + 2, axis=0)])
-        self.ones = rows[:, k + p].copy()
-        rows[:, k:] += rows[:, k + p, None] * self.shift
+        ones = rows[:, k + p].copy()
+        rows[:, k:] += ones[:, None] * self.shift
+        X = np.ascontiguousarray(rows[:, k : k + p])
         blocks = tuple(
             replace(
                 block,
@@ -239,7 +233,7 @@ class Reduction:
         return replace(
             first,
             y=np.ascontiguousarray(rows[:, -1]),
-            X=np.ascontiguousarray(rows[:, k : k + p]),
+            X=X,
             weights=None,
             offset=None,
             blocks=blocks,
@@ -247,8 +241,17 @@ class Reduction:
                 self.n,
                 self.log_weights,
                 tuple(self.in_use[columns] for columns in self.columns.of_block),
+                _spans(X, ones),
             ),
         )
+
+
+def _spans(X: Array, ones: Array) -> int:
+    """Return 1 when the columns of X span what a column of ones became, else 0."""
+    if not X.shape[1]:
+        return 0
+    left: Array = ones - X @ np.linalg.lstsq(X, ones, rcond=None)[0]
+    return int(np.dot(left, left) < 1e-16 * np.dot(ones, ones))
 
 
 def reduce_rows(
