@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import statsmodels_mixed._core.minimizer as minimizer
+from statsmodels_mixed._core import CoreDesign
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures without a screen
 
@@ -41,3 +42,17 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def analysed(monkeypatch):
+    """How often a structure was analysed, as the length of a list."""
+    made = []
+    original = CoreDesign.__init__
+
+    def counted(self, *arguments, **options):
+        made.append(1)
+        original(self, *arguments, **options)
+
+    monkeypatch.setattr(CoreDesign, "__init__", counted)
+    return made

@@ -47,11 +47,26 @@ static smm_glmm *model(const mixed *x, const smm_design *d, const smm_family *fa
     return g;
 }
 
+/* The gradient at `at`, of `count` parameters, is that of differences of values. */
+static void check_differences(smm_glmm *g, int count, double *at, const double *gradient)
+{
+    for (int i = 0; i < count; i++) {
+        const double step = 1e-5, kept = at[i];
+        double above, below;
+        at[i] = kept + step;
+        CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
+        at[i] = kept - step;
+        CHECK(smm_glmm_value(g, at, &below) == SMM_OK);
+        at[i] = kept;
+        CHECK(fabs((above - below) / (2 * step) - gradient[i]) < 1e-6 * (1 + fabs(gradient[i])));
+    }
+}
+
 static void check_gradient(const mixed *x, const smm_design *d, int distribution, int zeros,
                            int32_t points)
 {
     double nodes[5], log_weights[5], at[6] = {0.5, 0.3, -0.2, 0.2, -0.8, 0.3};
-    double gradient[6], above, below;
+    double gradient[6], above;
     const smm_family family = {distribution, SMM_LOG, 0, 1};
     smm_glmm *g = model(x, d, &family);
     sides s;
@@ -64,15 +79,7 @@ static void check_gradient(const mixed *x, const smm_design *d, int distribution
     CHECK(smm_glmm_parameters(g) == 6);
     CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
     CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
-    for (int i = 0; i < 6; i++) {
-        const double step = 1e-5, kept = at[i];
-        at[i] = kept + step;
-        CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
-        at[i] = kept - step;
-        CHECK(smm_glmm_value(g, at, &below) == SMM_OK);
-        at[i] = kept;
-        CHECK(fabs((above - below) / (2 * step) - gradient[i]) < 1e-6 * (1 + fabs(gradient[i])));
-    }
+    check_differences(g, 6, at, gradient);
     smm_glmm_destroy(g);
 }
 
@@ -129,7 +136,7 @@ static void test_random_zeros(int distribution, int zeros)
     const smm_family family = {distribution, SMM_LOG, 0, 1};
     enum { PARAMETERS = 10 };
     double at[PARAMETERS] = {0.5, 0.8, 0.2, 0.4, 0.6, 0.3, -0.2, 0.2, -0.8, 0.3};
-    double gradient[PARAMETERS], hessian[PARAMETERS * PARAMETERS], eta[2 * N], above, below;
+    double gradient[PARAMETERS], hessian[PARAMETERS * PARAMETERS], eta[2 * N], above;
     double before, unit[] = {0.5, 2}, bad[] = {1, 0};
     mixed x = mixed_make(problem_make(7, RANDOM, N, 2, 3, levels, cols), poisson, 0, 0.4, 1);
     for (int i = 0; i < N; i += 4) x.m.y[i] = 0;
@@ -150,15 +157,7 @@ static void test_random_zeros(int distribution, int zeros)
     CHECK(smm_glmm_parameters(g) == PARAMETERS);
     CHECK(smm_glmm_value(g, at, &before) == SMM_OK);
     CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
-    for (int i = 0; i < PARAMETERS; i++) {
-        const double step = 1e-5, kept = at[i];
-        at[i] = kept + step;
-        CHECK(smm_glmm_value(g, at, &above) == SMM_OK);
-        at[i] = kept - step;
-        CHECK(smm_glmm_value(g, at, &below) == SMM_OK);
-        at[i] = kept;
-        CHECK(fabs((above - below) / (2 * step) - gradient[i]) < 1e-6 * (1 + fabs(gradient[i])));
-    }
+    check_differences(g, PARAMETERS, at, gradient);
     CHECK(smm_glmm_value(g, at, &before) == SMM_OK);
     CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
     CHECK(smm_glmm_curvature(g, hessian) == SMM_OK);

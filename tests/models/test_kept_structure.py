@@ -12,24 +12,9 @@ import statsmodels.formula.api as smf
 from numpy.testing import assert_array_equal
 
 from statsmodels_mixed import LinearMixedModel, datasets
-from statsmodels_mixed._core import CoreDesign
 from statsmodels_mixed.models import kept_structure
 
 SLEEP = "reaction ~ days + (days | subj)"
-
-
-@pytest.fixture
-def analysed(monkeypatch):
-    """How often a structure was analysed, as the length of a list."""
-    made = []
-    original = CoreDesign.__init__
-
-    def counted(self, *arguments, **options):
-        made.append(1)
-        original(self, *arguments, **options)
-
-    monkeypatch.setattr(CoreDesign, "__init__", counted)
-    return made
 
 
 def numbers(result):

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from structured_checks import check_gradient, difference
 
 from statsmodels_mixed import meta, mixedglm2, mixedlm2
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.structured import objective_of
-from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
 
 LEVELS, TIMES = 14, 4
 
@@ -72,14 +71,6 @@ def dense(fitted: Any, objective: Any, z: np.ndarray, reml: bool) -> float:
     value = np.linalg.slogdet(V)[1] + r @ np.linalg.solve(V, r)
     value += (len(y) - X.shape[1] * reml) * np.log(2 * np.pi)
     return float(value + (np.linalg.slogdet(X.T @ W)[1] if reml else 0.0))
-
-
-def difference(function: Any, x: np.ndarray, h: float = 1e-3) -> np.ndarray:
-    out = []
-    for step in h * np.eye(len(x)):
-        at = [function(x + m * step) for m in (1, -1, 2, -2, 3, -3)]
-        out.append((45 * (at[0] - at[1]) - 9 * (at[2] - at[3]) + (at[4] - at[5])) / (60 * h))
-    return np.array(out)
 
 
 @pytest.mark.parametrize("reml", [False, True])
@@ -143,15 +134,7 @@ def test_generalized_models(terms: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = one.fit()
-    design = one.kept_design()
-    problem = prepare_approximation(
-        design, fit.estimates.spec, n_agq=1, fast=False, hessian="expected"
-    )
-    objective = StructuredApproximation.of(problem.core, design, 1.0)
-    z = fit.estimates.structured.z + 0.1
-    _, gradient, _ = objective(z)
-    found = difference(lambda at: objective.value_and_gradient(at)[0], z)
-    assert gradient == pytest.approx(found, rel=1e-6, abs=1e-6)
+    check_gradient(fit)
     assert fit.converged
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from structured_checks import difference
 
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
@@ -71,16 +72,6 @@ def sleep() -> pd.DataFrame:
     frame["half"] = np.where(rng.random(len(frame)) < 0.5, "a", "b")
     frame["w"] = rng.uniform(0.5, 2.0, len(frame))
     return frame
-
-
-def difference(function, x, h=1e-3):
-    out = []
-    for i in range(len(x)):
-        step = np.zeros(len(x))
-        step[i] = h
-        at = [function(x + m * step) for m in (1, -1, 2, -2, 3, -3)]
-        out.append((45 * (at[0] - at[1]) - 9 * (at[2] - at[3]) + (at[4] - at[5])) / (60 * h))
-    return np.array(out)
 
 
 @pytest.mark.parametrize("reml", [False, True])

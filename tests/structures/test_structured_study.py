@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from structured_checks import difference
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import MixedModelError, MixedModelWarning
@@ -74,14 +75,6 @@ def random_model(rng: np.random.Generator) -> Any:
     return mixedlm2(" + ".join(["y ~ x", *terms]), data, **options)
 
 
-def difference(function: Any, x: np.ndarray, h: float = 1e-4) -> np.ndarray:
-    out = []
-    for step in h * np.eye(len(x)):
-        at = [function(x + m * step) for m in (1, -1, 2, -2, 3, -3)]
-        out.append((45 * (at[0] - at[1]) - 9 * (at[2] - at[3]) + (at[4] - at[5])) / (60 * h))
-    return np.array(out)
-
-
 def parts_of(objective: Any) -> list[tuple[slice, Any]]:
     """Return where the coordinates of each structure are, and what they are."""
     return [
@@ -138,7 +131,7 @@ def test_random_model(seed: int) -> None:
     near = x + 0.1 * rng.normal(size=len(x))
     value, gradient, _ = objective(near)
     if np.isfinite(value) and np.abs(gradient).max() < 1e5:
-        found = difference(lambda z: objective(z)[0], near)
+        found = difference(lambda z: objective(z)[0], near, 1e-4)
         size = 1.0 + np.abs(gradient) + 1e-3 * abs(value)
         assert np.max(np.abs(found - gradient) / size) < 2e-6
     best = objective(x)[0]

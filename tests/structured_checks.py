@@ -1,0 +1,37 @@
+"""What generalized fits with covariance structures must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from statsmodels_mixed.fitting.approximation import prepare_approximation
+from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
+
+Array = NDArray[np.float64]
+
+
+def difference(function: Callable[[Array], Any], x: Array, h: float = 1e-3) -> Array:
+    """Return the derivative of a function by central differences of the sixth order."""
+    out = []
+    for step in h * np.eye(len(x)):
+        at = [function(x + m * step) for m in (1, -1, 2, -2, 3, -3)]
+        out.append((45 * (at[0] - at[1]) - 9 * (at[2] - at[3]) + (at[4] - at[5])) / (60 * h))
+    return np.array(out)
+
+
+def check_gradient(fit: Any) -> None:
+    """Compare the gradient of the objective, near the end of a fit, with differences."""
+    design = fit.model.kept_design()
+    problem = prepare_approximation(
+        design, fit.estimates.spec, n_agq=1, fast=False, hessian="expected"
+    )
+    objective = StructuredApproximation.of(problem.core, design, 1.0)
+    z = fit.estimates.structured.z + 0.1
+    _, gradient, _ = objective(z)
+    found = difference(lambda at: objective.value_and_gradient(at)[0], z)
+    assert gradient == pytest.approx(found, rel=1e-6, abs=1e-6)
