@@ -73,8 +73,8 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     ------
     OptionError
         If the likelihoods are not comparable (models of different kinds or families, fits
-        by different methods, REML fits with different fixed effects, different data), or
-        there is no parameter to test.
+        by different methods, REML fits with different fixed effects, which `anova` refits,
+        different data), or there is no parameter to test.
 
     See Also
     --------
@@ -98,9 +98,10 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
         return _tested(full, plain.dof, -2.0 * plain.llf, at_bound=full.estimates.n_covariance == 1)
     restricted = _results(restricted, full)
     if full._approximated_by != restricted._approximated_by:
+        refits = ", or call anova(), which does" if full.estimates.linear else ""
         raise OptionError(
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
-            "their likelihoods are not comparable, refit both in the same way."
+            f"their likelihoods are not comparable, refit both in the same way{refits}."
         )
     check_same_data(full, restricted)
     full._check_comparable(restricted)

@@ -65,7 +65,8 @@ def read_plain(full: Any, plain: Any) -> Plain | None:
         if not estimates.linear or estimates.reml or not estimates.scale_estimated:
             raise OptionError(
                 "the likelihood of a fit by OLS or WLS is compared with that of a linear mixed "
-                "model by maximum likelihood: fit with reml=False and without sigma=."
+                "model by maximum likelihood: fit with reml=False and without sigma=. anova() "
+                "refits fits by REML."
             )
         weights = plain.model.weights if isinstance(plain.model, WLS) else None
         _check_data(full, plain.model.endog, weights, None)

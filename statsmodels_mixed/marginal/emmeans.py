@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
+from .combinations import SHOW_LEVELS, combinations
 from .estimated import check_level
 from .linear_functions import LinearFunctions
 from .means import EstimatedMeans
@@ -22,6 +24,34 @@ from .response_scale import response_scale
 __all__ = ["emmeans"]
 
 TYPES = ("link", "response")
+
+
+# Two return types: the means, or a table of what they would be averaged over.
+@overload
+def emmeans(
+    result: Any,
+    specs: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Literal["show.levels"],
+) -> pd.DataFrame: ...
+
+
+@overload
+def emmeans(
+    result: Any,
+    specs: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike = "equal",
+    type: str = "link",
+    bias_adjust: bool = False,
+    level: float = 0.95,
+    population: bool = False,
+    offset: float | None = None,
+) -> EstimatedMeans: ...
 
 
 @own_first
@@ -37,7 +67,7 @@ def emmeans(
     level: float = 0.95,
     population: bool = False,
     offset: float | None = None,
-) -> EstimatedMeans:
+) -> EstimatedMeans | pd.DataFrame:
     """Estimate marginal means.
 
     They are predictions of a reference grid, averaged: all combinations of the levels of the
@@ -62,7 +92,8 @@ def emmeans(
         How to average over other factors. ``"equal"``; ``"proportional"``, by the rows that
         have a combination of levels; ``"outer"``, by the product of the margins of these;
         ``"cells"``, by the rows of each cell; ``"flat"``, equally over the cells with rows; or
-        a weight for each combination of levels, of which the first factor varies fastest.
+        a weight for each combination of levels, of which the first factor varies fastest:
+        ``"show.levels"`` returns these combinations in place of means.
     type : {"link", "response"}
         The scale of the linear predictor, or back to that of the response by the inverse of the
         link, or of the transformation of the response of a linear model (``np.log(y) ~ ...``).
@@ -83,7 +114,8 @@ def emmeans(
     Returns
     -------
     EstimatedMeans
-        Prints as a table; `to_frame()`, `contrasts()`.
+        Prints as a table; `to_frame()`, `contrasts()`. For ``weights="show.levels"`` a
+        DataFrame of the combinations that are averaged over, with their numbers of `rows`.
 
     Raises
     ------
@@ -115,7 +147,11 @@ def emmeans(
     result = unwrap(result, correlated=True)
     if type not in TYPES:
         raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
+    shown = isinstance(weights, str) and weights == SHOW_LEVELS
+    weights = "equal" if shown else weights
     request = read_request(result, specs, by=by, at=at, weights=weights, offset=offset)
+    if shown:
+        return combinations(request)
     grid, averaging, facts = request.grid, request.averaging, list(request.facts)
     scale = response_scale(result)
     if bias_adjust and (scale is None or type != "response" or population):

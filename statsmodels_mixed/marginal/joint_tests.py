@@ -28,6 +28,9 @@ __all__ = ["joint_tests"]
 # A direction of the contrasts below this share of the largest is a rounding error.
 DEPENDENT = 1e-7
 
+# The row of a table for what belongs to no single term.
+CONFOUNDED = "(confounded)"
+
 
 @own_first
 def joint_tests(
@@ -59,7 +62,8 @@ def joint_tests(
         A row for each `term`, within values of `by`: `df_num`, the number of independent estimable
         contrasts, `df_denom`, the least of their degrees of freedom, `statistic` (F; Wald's
         chi-squared is `df_num` times that), `pvalue`, and a `note` where contrasts are not
-        estimable.
+        estimable. Where cells of the grid have no data, differences between cells may be
+        estimable that belong to no single term: the row ``"(confounded)"`` tests these.
 
     Raises
     ------
@@ -99,9 +103,18 @@ def joint_tests(
     if not effects:
         raise OptionError("there is no effect to test: no variable has two values in the grid.")
     X = grid.matrix()
-    rows = [row for chosen in effects for row in _tests(result, grid, X, chosen, inner, weights)]
+    table, parts = [], []
+    for chosen in effects:
+        for values, functions in _contrasts(result, grid, X, chosen, inner, weights):
+            table.append({**values, "term": ":".join(chosen), **_joint_test(functions)})
+            parts.append((tuple(values.values()), functions))
+    if any(row["note"] for row in table):
+        for values, functions in _contrasts(result, grid, X, tuple(factors), inner, None):
+            own = [part for place, part in parts if place == tuple(values.values())]
+            rest = _remaining_test(functions, own)
+            table += [{**values, "term": CONFOUNDED, **rest}] if rest["df_num"] else []
     columns = [*inner, "term", "df_num", "df_denom", "statistic", "pvalue", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(table, columns=columns)
 
 
 def _complete(chosen: Sequence[str], inner: Sequence[str], grid: ReferenceGrid) -> bool:
@@ -110,47 +123,75 @@ def _complete(chosen: Sequence[str], inner: Sequence[str], grid: ReferenceGrid) 
     return outer <= {*chosen, *inner}
 
 
-def _tests(
+def _contrasts(
     result: Any,
     grid: ReferenceGrid,
     X: Array,
     chosen: tuple[str, ...],
     inner: list[str],
-    weights: str | ArrayLike,
-) -> list[dict[str, Any]]:
-    averaging = grid.average([*chosen, *inner], weights)
+    weights: str | ArrayLike | None,
+) -> list[tuple[dict[str, Any], LinearFunctions]]:
+    """Return the contrasts of an effect within each combination of values of `inner`.
+
+    Without weights they are the differences between the cells of the grid.
+    """
+    averaging = grid.average([*chosen, *inner], "equal" if weights is None else weights)
     functions = LinearFunctions.of(result, averaging.of(X), np.zeros(len(averaging.weight)))
     labels = grid.values(averaging)
     nested = [n for name in chosen for n in grid.nesting.get(name, ()) if n in chosen]
-    within = list(dict.fromkeys([*inner, *nested]))
-    names = [*(name for name in chosen if name not in nested), *within]
+    within = list(inner) if weights is None else list(dict.fromkeys([*inner, *nested]))
+    names = [*(name for name in chosen if name not in within), *within]
     sizes = tuple(len(rows) for rows in groups_of(labels, within))
     means = Estimated(labels[names], tuple(within), functions, None, "none", sizes, 0.95, "", ())
-    free = [name for name in chosen if name not in within]
-    method: Any = ["consec"] if len(free) > 1 else "consec"
+    interaction = weights is not None and len(names) - len(within) > 1
+    method: Any = ["consec"] if interaction else "consec"
     contrasts = make_contrasts(
         means, names, method, by=within, adjust="none", level=0.95, scale=None
     )
     found = []
     for rows in groups_of(contrasts.labels, inner):
         values = {name: contrasts.labels[name].iloc[rows[0]] for name in inner}
-        test = _joint_test(contrasts.functions.taken(rows))
-        found.append({**values, "term": ":".join(chosen), **test})
+        found.append((values, contrasts.functions.taken(rows)))
     return found
 
 
 def _joint_test(functions: LinearFunctions) -> dict[str, Any]:
     """Test that all functions are zero, as far as they are estimable."""
     L, tests = functions.reduce(_orthonormal(functions.estimable_rows())), functions.tests
-    rank = len(L)
-    found = {"df_num": rank, "df_denom": np.nan, "statistic": np.nan, "pvalue": np.nan}
     note = "" if functions.known.all() else "some contrasts are not estimable"
-    if rank and tests.known(L).all():
-        df = float(np.min(tests.df(L)))
-        F = tests.f_test(L).wald / rank
-        tail = chdtrc(rank, rank * F) if np.isinf(df) else fdtrc(rank, df, F)
-        found |= {"df_denom": df, "statistic": F, "pvalue": float(tail)}
-    return {**found, "note": note}
+    if not len(L) or not tests.known(L).all():
+        return _row(len(L), note=note)
+    return _row(len(L), float(np.min(tests.df(L))), tests.f_test(L).wald, note)
+
+
+def _remaining_test(functions: LinearFunctions, own: list[LinearFunctions]) -> dict[str, Any]:
+    """Test what functions can estimate beyond what their parts have in them.
+
+    It is the difference of Wald's chi-squared of both, as in the R package emmeans.
+    """
+    tests = functions.tests
+    whole = functions.reduce(_orthonormal(functions.estimable_rows()))
+    rows = [part.estimable_rows() for part in own]
+    parts = functions.reduce(_orthonormal(np.concatenate(rows)))
+    rank = len(whole) - len(parts)
+    if rank <= 0 or not tests.known(whole).all():
+        return _row(max(rank, 0))
+    of_parts = tests.f_test(parts).wald if len(parts) else 0.0
+    wald = tests.f_test(whole).wald - of_parts
+    return _row(rank, float(np.min(tests.df(whole))), wald)
+
+
+def _row(rank: int, df: float = np.nan, wald: float = np.nan, note: str = "") -> dict[str, Any]:
+    """Return the cells of a test by Wald's chi-squared."""
+    F = wald / rank if rank else np.nan
+    tail = chdtrc(rank, wald) if np.isinf(df) else fdtrc(rank, df, F)
+    return {
+        "df_num": rank,
+        "df_denom": df,
+        "statistic": F,
+        "pvalue": float(tail),
+        "note": note,
+    }
 
 
 def _orthonormal(rows: Array) -> Array:

@@ -337,8 +337,8 @@ class LinearMixedModelResults(Methods):
         same = ours.x_names == theirs.x_names if ours.reduced else np.array_equal(ours.X, theirs.X)
         if self.reml and not same:
             raise OptionError(
-                "REML criteria of models with different fixed effects are not comparable; "
-                "refit both with reml=False."
+                "REML criteria of models with different fixed effects are not comparable: refit "
+                "both with reml=False, or call anova(), which does."
             )
 
 

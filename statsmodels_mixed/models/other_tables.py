@@ -6,11 +6,14 @@ Maketables has fits of pyfixest as well, whose own `etable` accepts no other cla
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from html import escape
 from importlib import import_module
 from typing import Any
 
 from ..results.base import MixedModelResultsWrapper, unwrap
-from ..results.table_lines import table_lines
+from ..results.escapes import latex_escape
+from ..results.table_lines import STD_ERRORS, deviations, table_lines
 
 __all__ = ["enter_maketables", "enter_stargazer"]
 
@@ -22,14 +25,36 @@ def enter_stargazer() -> None:
     def extract(model: Any) -> dict[str, Any]:
         result = unwrap(model)
         levels = [str(len(block.levels)) for block in result.layout.blocks]
+        lines: dict[str, Any] = {STD_ERRORS: result.reference.errors}
+        # Stargazer leaves out a line of numbers that are all zero.
+        lines |= {label: value or "0" for label, value in deviations(result).items()}
+        _add_to_footer(lines)
         # Its own residual standard error counts random effects as if they were known.
         return {
             **extract_model_data(model),
+            **lines,
             "ngroups": ", ".join(levels),
             "resid_std_err": result._residual_sd,
         }
 
     import_module("stargazer.translators").register_class(MixedModelResultsWrapper, extract)
+
+
+def _add_to_footer(lines: Iterable[str]) -> None:
+    """Name lines in stargazer's list of those below the coefficients.
+
+    It shows a line if one of the models in a table has it and the table's switch for it is on.
+    """
+    stargazer: Any = import_module("stargazer.stargazer")
+    table, label = stargazer.Stargazer, stargazer.Label
+    table.show_random_sd = table.show_std_errors = True
+    known = table._auto_stats
+    for line in lines:
+        names = [stat for _, stat, _ in known]
+        if line not in names:
+            kind, after = ("std_errors", 1) if line == STD_ERRORS else ("random_sd", 0)
+            shown = label({"LaTeX": latex_escape(line), "html": escape(line)})
+            known.insert(names.index("resid_std_err") + after, (kind, line, shown))
 
 
 def enter_maketables() -> None:
@@ -56,7 +81,7 @@ def enter_maketables() -> None:
 
         def default_stat_keys(self, model: Any) -> list[str]:
             """Return what is shown unless the user chooses."""
-            own = [key for key in table_lines(unwrap(model)) if key != "Std. Errors"]
+            own = [key for key in table_lines(unwrap(model)) if key != STD_ERRORS]
             return ["N", *own, "ll", "aic", "se_type"]
 
     # Before the one for statsmodels, which takes everything that has coefficients.

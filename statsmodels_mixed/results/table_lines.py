@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
-__all__ = ["table_lines"]
+__all__ = ["STD_ERRORS", "deviations", "table_lines"]
+
+# The label of the kind of standard errors.
+STD_ERRORS = "Std. Errors"
 
 
 def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
     """Return the lines of a mixed model in a table of several: levels, deviations, kind of errors.
 
-    `summary_col` of statsmodels and maketables show them; to stargazer they are given by
-    `add_line`.
+    `summary_col` of statsmodels, stargazer and maketables show them.
 
     Parameters
     ----------
@@ -40,10 +42,17 @@ def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
     '36.01'
     """
     lines = {f"Groups ({b.name})": str(len(b.levels)) for b in result.layout.blocks}
-    for group in result.varcorr.groups:
-        for name, deviation in zip(group.columns, group.std_dev, strict=True):
-            lines[f"SD ({group.name}: {name})"] = f"{deviation:.{decimals}f}"
+    lines |= {label: f"{value:.{decimals}f}" for label, value in deviations(result).items()}
     if result._residual_sd is not None:
         lines["Residual sd"] = f"{result._residual_sd:.{decimals}f}"
-    lines["Std. Errors"] = result.reference.errors
+    lines[STD_ERRORS] = result.reference.errors
     return lines
+
+
+def deviations(result: MixedModelResults) -> dict[str, float]:
+    """Return the standard deviations of random effects by label."""
+    return {
+        f"SD ({group.name}: {name})": float(value)
+        for group in result.varcorr.groups
+        for name, value in zip(group.columns, group.std_dev, strict=True)
+    }

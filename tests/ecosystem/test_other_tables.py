@@ -41,7 +41,7 @@ def test_summary_col(fits):
 
 
 def test_stargazer(fits):
-    from stargazer.stargazer import LineLocation, Stargazer
+    from stargazer.stargazer import Stargazer
 
     table = Stargazer(list(fits))
     html = table.render_html()
@@ -50,10 +50,22 @@ def test_stargazer(fits):
     assert "25.592" in html
     naive = np.sqrt(np.sum(fits[1].resid ** 2) / fits[1].df_resid)
     assert f"{naive:.3f}" not in html
-    lines = [getattr(fit, "table_lines", dict)() for fit in fits]
-    label = "SD (subj: days)"
-    table.add_line(label, [each.get(label, "") for each in lines], LineLocation.FOOTER_TOP)
-    assert "5.92" in table.render_latex()
+    latex = table.render_latex().splitlines()
+    rows = {line.split("&")[0].strip(): line.split("&")[1:] for line in latex if "&" in line}
+    own = ["SD (subj: Intercept)", "SD (subj: days)", "SD (dist: Intercept)", "Std. Errors"]
+    assert [label for label in rows if label in own] == own
+    assert [cell.strip(" \\") for cell in rows["SD (subj: days)"]] == ["", "5.922", ""]
+    assert [cell.strip(" \\") for cell in rows["Std. Errors"]][1] == "Kenward-Roger"
+    table.show_random_sd = False
+    assert "SD (" not in table.render_html() and "SD (" not in Stargazer([fits[0]]).render_html()
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.SingularFitWarning")
+def test_stargazer_shows_a_variance_at_zero():
+    from stargazer.stargazer import Stargazer
+
+    small = smf.mixedlm2("yield ~ 1 + (1 | batch)", datasets.load("dyestuff2")).fit()
+    assert "<td>0</td>" in Stargazer([small]).render_html()
 
 
 def test_maketables(fits):

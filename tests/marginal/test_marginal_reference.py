@@ -238,3 +238,48 @@ def test_offset_is_at_its_mean_however_it_is_written():
     zero = fit.emmeans("period", offset=0)
     assert_allclose(fit.emmeans("period").estimate - zero.estimate, 2.537878, atol=5e-7)
     assert_allclose(fit.emmeans("period", at={"hsz": 1}).estimate, zero.estimate)
+
+
+def with_empty_cells():
+    data = datasets.load("cake")
+    cells = data["recipe"].astype(str) + data["temperature"].astype(str)
+    return data[~cells.isin(["C225", "B175"])]
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.RankWarning")
+def test_what_no_single_term_has_is_confounded():
+    """joint_tests() of emmeans 1.8.4 after lmer() with Satterthwaite's method.
+
+    R rounds F of the other rows before it takes their difference: 7.46025. Without rounding, by
+    vcov() and fixef() of lme4 1.1.31 and QR of the same contrasts, it is 7.46042842.
+    """
+    formula = "angle ~ recipe * temperature + (1 | recipe:replicate)"
+    fit = mixedlm2(formula, with_empty_cells()).fit(reml=True, dof="satterthwaite")
+    table = fit.joint_tests()
+    assert table["term"].tolist() == ["recipe", "temperature", "recipe:temperature", "(confounded)"]
+    assert table["df_num"].tolist() == [0, 3, 8, 4]
+    assert_allclose(table["df_denom"][1:], [181.87, 181.87, 74.94], atol=0.006)
+    assert_allclose(table["statistic"][1:], [14.277, 1.073, 7.46042842], rtol=2e-4)
+    assert_allclose(table["statistic"][3], 7.46042842, rtol=1e-6)
+    assert_allclose(table["pvalue"][1:], [2.14554e-08, 0.3840779, 4.09875e-05], rtol=3e-4)
+    for by, confounded in {"recipe": 0, "temperature": 0}.items():
+        assert (fit.joint_tests(by)["term"] == "(confounded)").sum() == confounded
+    # No difference between cells is left where terms are tested as wholes.
+    additive = mixedlm2("angle ~ recipe + temperature + (1 | replicate)", with_empty_cells())
+    assert "(confounded)" not in additive.fit().joint_tests()["term"].tolist()
+
+
+def test_combinations_that_are_averaged_over():
+    fit = mixedlm2("angle ~ recipe * temp + (1 | replicate)", with_empty_cells()).fit()
+    at = {"temp": [175, 225]}
+    table = fit.emmeans("1", at=at, weights="show.levels")
+    # expand.grid() has the first factor varying fastest.
+    assert table["recipe"].tolist() == ["A", "B", "C"] * 2
+    assert table["temp"].tolist() == [175] * 3 + [225] * 3
+    assert table["rows"].tolist() == [90, 75, 75] * 2
+    numbers = fit.emmeans("temp", weights=[1.0, 0.0, 3.0], at=at).estimate
+    cells = fit.emmeans("recipe * temp", at=at).to_frame().pivot(columns="recipe", index="temp")
+    assert_allclose(numbers, cells["estimate"] @ [0.25, 0.0, 0.75])
+    assert fit.emmeans("temp", at=at, weights="show.levels").columns.tolist() == ["recipe", "rows"]
+    with pytest.raises(OptionError, match=r"weights= is one of .* not 'show.levels'"):
+        fit.emtrends("recipe", "temp", weights="show.levels")
