@@ -65,6 +65,11 @@ _FAMILIES = {
     "truncatednbinom": "truncated_negative_binomial",
     "truncatednbinom1": "truncated_negative_binomial1",
 }
+# Variances that are a multiple of those of a family: what allows for overdispersion here.
+_QUASI = {
+    "quasipoisson": '"negative_binomial", or (1 | row) with a column that numbers the rows',
+    "quasibinomial": '"beta_binomial", or (1 | row) with a column that numbers the rows',
+}
 _LINKS = {
     "logistic": "logit",
     "cauchy": "cauchit",
@@ -118,6 +123,8 @@ def _named_family(name: str) -> Any:
     known = {_key(each): each for each in family_names()} | _FAMILIES
     if key not in known:
         names = ["bernoulli", *family_names()]
+        if key in _QUASI:
+            raise OptionError(f"{name!r} has no likelihood and is no family here: {_QUASI[key]}.")
         meant = _nearest(key, {**known, "bernoulli": "bernoulli"})
         raise OptionError(f"there is no family {name!r}{meant}: choose one of {', '.join(names)}.")
     return make_family(known[key])

@@ -9,6 +9,7 @@ Here a response is refused for which the likelihood is not defined or has no max
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -137,7 +138,9 @@ def _check_proportions(y: Array, weights: Array | None, name: str, rows: pd.Inde
     how = "write successes + failures ~ ..., or a proportion with the trials as weights="
     _refuse((y < 0) | (y > 1), name, "is outside of 0 to 1", how, rows)
     if weights is None:
-        how = "a proportion needs its numbers of trials as weights="
+        ratio = re.fullmatch(r"I\(.+ / (\w+)\)", name)
+        trials = f'weights="{ratio[1]}"' if ratio else "weights="
+        how = f"a proportion needs its numbers of trials as {trials}"
         _refuse((y > 0) & (y < 1), name, "is neither 0 nor 1", how, rows)
 
 

@@ -199,6 +199,9 @@ def _pieces(formula: str) -> list[Token]:
         if kind == "bad":
             character = match.group()
             message = _BAD.get(character, f"the character {character} has no meaning here")
+            if character == "`":
+                name, closed, _ = formula[match.end() :].partition("`")
+                message = message.replace("the name", name) if closed else message
             end = len(formula) if character in "\"'" else match.end()
             raise fail(message, formula, match.start(), end)
         if kind != "space":

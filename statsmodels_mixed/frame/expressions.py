@@ -55,6 +55,8 @@ def expressions(
             side = _side([given])
             codes(side)
         except FormulaError:
+            if "^" in given:
+                raise
             continue
         found[option] = side
     return found

@@ -32,6 +32,7 @@ _FUNCTIONS_OF_R = {
     "pmin": "np.minimum(a, b)",
     "pmax": "np.maximum(a, b)",
     "lag": "x.shift(1) of rows in order, within groups x.groupby(g).shift(1)",
+    "shift": "x.shift(1) of rows in order, within groups x.groupby(g).shift(1)",
     "lead": "x.shift(-1) of rows in order, within groups x.groupby(g).shift(-1)",
     "diff": "x.diff() of rows in order, within groups x.groupby(g).diff()",
     "paste": "a:b",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from .._typing import Array, Positions
 from ..errors import OptionError
 from ..results.cell_formats import fixed, p_value, plain
 from ..results.document import Document
+from ..results.no_attribute import no_attribute
 from ..results.tables import Column, Table
 from .adjustment import Family
 from .linear_functions import LinearFunctions
@@ -24,6 +26,18 @@ __all__ = ["Estimated", "check_level", "groups_of"]
 # Significant digits of the smallest standard error.
 DIGITS = 3
 MOST_DECIMALS = 8
+
+# What the R package emmeans, statsmodels and pandas call things.
+ELSEWHERE = {
+    **dict.fromkeys(("pairs", "contrast"), 'contrasts("pairwise") of marginal means has them'),
+    **dict.fromkeys(("conf_int", "confint"), "lower and upper, and to_frame(), have the intervals"),
+    **dict.fromkeys(("summary", "summary_frame"), "it prints as a table, and to_frame() has it"),
+    "pvalues": "write pvalue",
+    "tvalues": "write statistic",
+    **dict.fromkeys(("se", "bse"), "write std_error"),
+    "to_latex": "write as_latex()",
+    "to_markdown": "write as_markdown()",
+}
 
 
 def check_level(level: float) -> float:
@@ -175,6 +189,11 @@ class Estimated:
                 found[-1] = f"P-values are adjusted by {words}, intervals by Bonferroni's."
         found += [f"NaN: {reason}." for reason in dict.fromkeys(self.reasons) if reason]
         return found
+
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, ELSEWHERE)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""

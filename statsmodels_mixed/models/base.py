@@ -26,12 +26,13 @@ from ..results.base import MixedModelResults
 from ..results.document import Document
 from ..results.fit_log import log_fit
 from ..results.layout import Layout
+from ..results.no_attribute import no_attribute
 from ..results.notes import warn
 from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
 from .description import describe
-from .elsewhere import OF_MODELS, no_attribute
+from .elsewhere import OF_MODELS
 from .evaluated import Evaluated
 from .reading import read_terms
 from .statsmodels_data import MixedData
@@ -244,8 +245,10 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         }
         return {"precision": related} if related else {}
 
-    def __getattr__(self, name: str) -> Any:
-        raise no_attribute(self, name, OF_MODELS)
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, OF_MODELS)
 
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)

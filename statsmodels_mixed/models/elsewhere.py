@@ -6,9 +6,7 @@ an AttributeError, as always, but one that says where the question is answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-__all__ = ["OF_MODELS", "OF_RESULTS", "no_attribute"]
+__all__ = ["OF_MODELS", "OF_RESULTS"]
 
 _PENALTY = (
     "coefficients are not penalized here, but a term such as (0 + x | g) shrinks those of groups"
@@ -56,14 +54,16 @@ OF_RESULTS: dict[str, str] = {
     "random_effects_cov": "condvar() has the conditional covariances of random effects",
     "condition_number": "vif() finds columns that depend on each other",
     "eigenvals": "vif() finds columns that depend on each other",
+    **dict.fromkeys(
+        ("resid_pearson", "resid_response", "resid_deviance", "resid_working", "wresid"),
+        "residuals(kind) has residuals of each kind",
+    ),
+    "mle_retvals": "report has what the optimizer did, fitlog what it tried",
+    "mle_settings": "report has what the optimizer did, fitlog what it tried",
+    **dict.fromkeys(
+        ("plot_added_variable", "plot_partial_residuals", "plot_ceres_residuals"),
+        "plot.residuals() and plot.simulated_residuals() are against fitted values or a column",
+    ),
     "hat_matrix_diag": "leverage() and get_influence() have it",
     "resid_studentized": "get_influence() has them",
 }
-
-
-def no_attribute(owner: object, name: str, answers: Mapping[str, str]) -> AttributeError:
-    """Return the error for an attribute that is not there."""
-    kind = type(owner).__name__
-    if name not in answers:
-        return AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
-    return AttributeError(f"{kind} has no {name}: {answers[name]}.", name=name, obj=owner)

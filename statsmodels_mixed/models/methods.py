@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..later import Method, load
 from ..prediction.rows import open_new_data
+from ..results.no_attribute import no_attribute
 from ..results.short_names import ShortNames
-from .elsewhere import OF_RESULTS, no_attribute
+from .elsewhere import OF_RESULTS
 
 if TYPE_CHECKING:
     from ..bootstrap.bootstrap import bootstrap as _bootstrap
@@ -152,8 +153,10 @@ class Methods(ShortNames):
         """Principal components of the correlations of the random effects; see `re_pca`."""
         return self.re_pca(corr=True)
 
-    def __getattr__(self, name: str) -> Any:
-        raise no_attribute(self, name, OF_RESULTS)
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, OF_RESULTS)
 
     def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
         """Return the fixed-effects matrix for new data and its row labels, as statsmodels asks."""

@@ -29,7 +29,8 @@ _FEW_DF = "dof= chooses degrees of freedom: 'residual', for linear models 'satte
 # Of fit in statsmodels (MixedLM, GLM, discrete models), lme4, MixedModels.jl and glmmTMB.
 FITTING: dict[str, str] = {
     "reml": "a generalized linear mixed model is fitted by maximum likelihood",
-    "method": 'write optimizer="newton" or the name of an NLopt algorithm such as "LN_BOBYQA"',
+    "method": 'write optimizer="newton" or the name of an NLopt algorithm such as "LN_BOBYQA"; '
+    "a linear model by REML is fit(reml=True)",
     "maxiter": "write max_eval=, the largest number of evaluations",
     "maxfun": "write max_eval=, the largest number of evaluations",
     "max_iter": "write max_eval=, the largest number of evaluations",
@@ -42,6 +43,7 @@ FITTING: dict[str, str] = {
     "full_output": _NOTHING_SHOWN,
     "verbose": _NOTHING_SHOWN,
     "verb": _NOTHING_SHOWN,
+    "progress": "a fit shows none; bootstrap, power, influence and profile take it",
     "retall": "result.fitlog has the parameters that were tried",
     "callback": "result.fitlog has the parameters that were tried",
     "n_agq": "only generalized models have quadrature",

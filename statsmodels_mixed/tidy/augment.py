@@ -131,5 +131,8 @@ def beside(data: Any, rows: pd.DataFrame) -> pd.DataFrame:
         raise DataError("rows cannot be found in data=, whose labels occur twice: reset its index.")
     lost = rows.index.difference(whole.index)
     if len(lost):
-        raise DataError(f"data= lacks {len(lost)} rows of the fit (first: {lost[0]!r}).")
+        raise DataError(
+            f"data= lacks {len(lost)} rows of the fit (first: {lost[0]!r}); for rows that are not "
+            "of the fit write predict(data) or get_prediction(data)."
+        )
     return whole.join(rows)

@@ -22,7 +22,7 @@ COLUMNS = (
     *("effect", "component", "group", "term", "estimate", "std_error"),
     *("statistic", "df", "pvalue", "lower", "upper"),
 )
-_EFFECTS = ("fixed", "ran_pars", "ran_vals")
+_EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
 
 
 @own_first
@@ -45,7 +45,8 @@ def tidy(
     effects : str or sequence of str
         ``"fixed"`` (coefficients), ``"ran_pars"`` (standard deviations and correlations of
         random effects, the residual standard deviation or the dispersion), ``"ran_vals"``
-        (conditional modes), some of them; or ``"all"``, the first two.
+        (conditional modes), ``"ran_coefs"`` (`coef_by_group`, which has no standard errors), some
+        of them; or ``"all"``, the first two.
     conf_int : bool
         Give confidence limits.
     conf_method : {"wald", "profile", "bootstrap"}, Profile or Bootstrap
@@ -109,8 +110,10 @@ def tidy(
     if "ran_vals" in wanted:
         modes = result.ranef(form="long", level=level).assign(effect="ran_vals")
         tables.append(modes.reindex(columns=["level", *COLUMNS]))
+    if "ran_coefs" in wanted:
+        tables += [_coefficients(name, table) for name, table in result.coef_by_group().items()]
     table = pd.concat(tables, ignore_index=True)
-    columns = [*COLUMNS[:3], *(["level"] if "ran_vals" in wanted else []), *COLUMNS[3:]]
+    columns = [*COLUMNS[:3], *(["level"] if "level" in table else []), *COLUMNS[3:]]
     table["component"] = "cond"
     return table.reindex(columns=columns if conf_int else columns[:-2])
 
@@ -178,3 +181,17 @@ def _fixed(
         table[changed] = np.exp(table[changed])
         table["std_error"] *= table["estimate"]
     return table.reset_index(names="term").assign(effect="fixed", group="")
+
+
+def _coefficients(group: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the coefficients of every level with a row for each."""
+    levels = pd.Series(list(table.index), dtype=object).repeat(table.shape[1])
+    return pd.DataFrame(
+        {
+            "effect": "ran_coefs",
+            "group": group,
+            "level": levels.to_numpy(),
+            "term": list(table.columns) * len(table),
+            "estimate": table.to_numpy().ravel(),
+        }
+    ).reindex(columns=["level", *COLUMNS])

@@ -303,7 +303,7 @@ ERRORS = [
     ("y ~ 1 + <2 .> + (1 | g)", "constant"),
     ('y ~ <"x + (1 | g)>', "not closed"),
     ("y ~ x + (1 | g) <#> why", "comment"),
-    ("y ~ <`>odd name` + (1 | g)", 'Q\\("the name"\\)'),
+    ("y ~ <`>odd name` + (1 | g)", 'Q\\("odd name"\\)'),
     ("y ~ x <;> z", "no meaning"),
     # the response
     ("<y1 + y2 + y3> ~ x + (1 | g)", r"I\(a \+ b\)"),
