@@ -446,8 +446,8 @@ int smm_glmm_set_sides(smm_glmm *glmm, int32_t columns, const double *const *X,
 
 /* Choose the approximation.
  *   fast     1: beta is profiled out inside PIRLS and is no parameter of the objective.
- *   points   quadrature points per dimension; 1 is the Laplace approximation. More need a
- *            single term without a prior, and points^cols <= 100000.
+ *   points   quadrature points per dimension; 1 is the Laplace approximation. More need terms
+ *            with the same refs, without a prior, and points^(all cols) <= 100000.
  *   nodes, log_weights (points): Gauss-Hermite rule of the standard normal; copied.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
 int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const double *nodes,

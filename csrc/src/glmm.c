@@ -78,11 +78,9 @@ void smm_glmm_destroy(smm_glmm *g)
     if (!g) return;
     smm_allocator mem = g->ws->design->mem;
     smm_sides_destroy(g);
+    smm_quadrature_destroy(g);
     smm_workspace_destroy(g->ws);
     smm_release(&mem, g->arena);
-    smm_release(&mem, g->nodes);
-    smm_release(&mem, g->log_weights);
-    smm_release(&mem, g->node_log);
     smm_release(&mem, g);
 }
 
@@ -121,7 +119,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     g->y = y;
     g->weights = weights;
     g->offset = offset;
-    g->points = g->nodes_total = 1;
+    g->points = 1;
     status = smm_prior_spread(g->ws, g->prior_spread);
     if (status) {
         smm_glmm_destroy(g);
@@ -143,40 +141,10 @@ int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *
     if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) ||
         (fast != 0 && fast != 1) || (fast && g->sides.columns))
         return SMM_EINVAL;
-    const smm_design *d = g->ws->design;
-    int64_t total = 1;
-    if (points > 1) {
-        if (d->nterms != 1 || d->has_prior) return SMM_EINVAL;
-        for (int32_t c = 0; c < d->cols[0]; c++) {
-            total *= points;
-            if (total > 100000) return SMM_EINVAL;
-        }
-    }
-    double *x = smm_alloc(&d->mem, (size_t)points, sizeof(double));
-    double *w = smm_alloc(&d->mem, (size_t)points, sizeof(double));
-    int64_t k2 = (int64_t)d->cols[0] * d->cols[0];
-    double *log_terms = smm_alloc(&d->mem, points > 1 ? (size_t)((total + k2) * d->levels[0]) : 1,
-                                  sizeof(double));
-    if (!x || !w || !log_terms) {
-        smm_release(&d->mem, x);
-        smm_release(&d->mem, w);
-        smm_release(&d->mem, log_terms);
-        return SMM_ENOMEM;
-    }
-    for (int32_t k = 0; k < points; k++) {
-        x[k] = points > 1 ? nodes[k] : 0;
-        w[k] = points > 1 ? log_weights[k] : 0;
-    }
-    smm_release(&d->mem, g->nodes);
-    smm_release(&d->mem, g->log_weights);
-    smm_release(&d->mem, g->node_log);
-    g->nodes = x;
-    g->log_weights = w;
-    g->node_log = log_terms;
-    g->node_E = points > 1 ? log_terms + total * d->levels[0] : NULL;
+    int status = smm_quadrature_create(g, points, nodes, log_weights);
+    if (status) return status;
+    if (g->sides.spread) g->w = points > 1 ? g->sides.spread : g->wo;
     g->fast = fast;
-    g->points = points;
-    g->nodes_total = (int32_t)total;
     g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
@@ -262,6 +230,7 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
         if (!isfinite(parameters[i])) return SMM_ENONFINITE;
     take_parameters(g, parameters);
     int status = smm_find_modes(g);
+    if (status == SMM_OK && g->w == g->sides.spread) smm_zeros_spread(g);
     if (status == SMM_OK) status = smm_form_omega(g, g->w);
     if (status) return status;
     g->logdet = g->ws->logdet_omega;

@@ -19,8 +19,7 @@
 /* Steps of the recursion: each multiplies the work by the rows of a column. */
 #define MAX_STEPS 2
 
-/* Where block (i, j) of the inverse is, for nodes i >= j; -1 outside of the pattern of L. */
-static int64_t stored_block(const smm_design *d, int32_t i, int32_t j)
+int64_t smm_stored_block(const smm_design *d, int32_t i, int32_t j)
 {
     if (j >= d->nhead)
         return d->tail_at + (d->node_at[i] - d->qh) + (d->node_at[j] - d->qh) * (int64_t)d->qt;
@@ -41,7 +40,7 @@ static int recursive_block(const smm_workspace *ws, int32_t i, int32_t j, int st
 {
     const smm_design *d = ws->design;
     int32_t ki = d->node_cols[i], kj = d->node_cols[j];
-    int64_t stored = stored_block(d, i, j), ld = smm_ld(d, j);
+    int64_t stored = smm_stored_block(d, i, j), ld = smm_ld(d, j);
     if (stored >= 0) {
         const double *Z = ws->inverse + stored;
         for (int32_t c = 0; c < kj; c++)

@@ -45,6 +45,7 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
         {&s->l_zeros, two},
         {&s->w_cross, two},
         {&s->w_zeros, two},
+        {&s->spread, zeros == SMM_INFLATED ? two / 4 * 3 : 0},
         {&g->dw, n}, /* the kernel of Poisson counts has none of its own */
         /* the minimizer has more parameters than it was given room for */
         {&g->scale, np},
@@ -59,6 +60,7 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
     memset(s->arena, 0, sizeof(double) * (size_t)total);
     for (size_t i = 0; i < sizeof all / sizeof *all; at += all[i++].size)
         *all[i].field = s->arena + at;
+    if (!two || zeros != SMM_INFLATED) s->spread = NULL;
     for (int j = 0; j < SMM_OUTER; j++) s->X[j] = X[j], s->constant[j] = constant[j];
     s->zeros = zeros;
     s->columns = columns;

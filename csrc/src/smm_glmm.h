@@ -47,7 +47,19 @@ typedef struct {
     double *outer;                         /* (n x 4) the parameters */
     double *loglik, *l, *w, *slope, *node; /* (n x 4) derivatives in them; see sides.c */
     double *l_zeros, *w_cross, *w_zeros;   /* (n x 4) likewise; see zeros.c */
+    double *spread; /* (n in three parts) weights that spread nodes, or NULL; see zeros.c */
 } smm_sides;
+
+/* Nodes of quadrature over the random effects of one level, `cols` of them; see agq.c. */
+typedef struct {
+    int32_t cols, total;         /* points^cols */
+    int32_t *level_nodes;        /* (levels x nterms) owned */
+    double *arena;               /* owned, what follows is in it */
+    double *nodes, *log_weights; /* (points) */
+    double *log_terms;           /* (levels x total) of the sum of each level; later shares */
+    double *E, *L;               /* (levels x cols x cols) */
+    double *scratch;
+} smm_quadrature;
 
 /* Observed weights below this share of the expected ones are not used for steps. */
 #define SMM_SAFE_SHARE 0.1
@@ -61,8 +73,8 @@ struct smm_glmm {
     const double *y, *weights, *offset; /* borrowed; weights and offset may be NULL */
     void *arena;
     int fast;
-    int32_t points, nodes_total;
-    double *nodes, *log_weights; /* (points) owned; nodes_total = points^cols combinations */
+    int32_t points;
+    smm_quadrature quadrature;
 
     /* parameters now in force */
     double *beta;         /* (p) */
@@ -93,9 +105,6 @@ struct smm_glmm {
     double *u, *Qu, *u_old, *u_kept, *u_good, *zl, *zc, *v;
     double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */
     double *direct, *tk; /* per term k x k: sums of Z'l u'; A T Omega^-1, later Gamma T */
-    /* quadrature: log of the terms of each level's sum, (levels x nodes_total); owned */
-    double *node_log;
-    double *node_E; /* (levels x k x k): E_j of agq.c; owned with node_log */
     double *scale, *run_vectors, *run_matrices, *run_pairs, *HW, *theta_block;
     double loglik, loglik_zeta, score_zeta_sq, usq, logdet, value;
     smm_sides sides;
@@ -125,6 +134,7 @@ void smm_sides_destroy(smm_glmm *g);
 /* zeros.c */
 void smm_zeros_safe_weights(smm_glmm *g);
 void smm_zeros_weight_slopes(const smm_glmm *g, double *c);
+void smm_zeros_spread(smm_glmm *g);
 void smm_zeros_adjoint(const smm_glmm *g, const double *adjoint, double *c);
 
 /* row_loops.c: all pointers to n numbers, weights may be NULL; the sum of the log-likelihoods less
@@ -165,6 +175,9 @@ void smm_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
 /* agq.c */
+int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,
+                          const double *log_weights);
+void smm_quadrature_destroy(smm_glmm *g);
 int smm_quadrature_value(smm_glmm *g, double *value);
 void smm_quadrature_gradient(smm_glmm *g, double *zeta_part);
 

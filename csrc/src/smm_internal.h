@@ -247,6 +247,10 @@ static inline int32_t smm_ld(const smm_design *d, int32_t col)
     return col < d->nhead ? d->height[col] : d->qt;
 }
 
+/* joint.c: where block (i, j) of L and of its inverse is, for nodes i >= j; -1 outside of the
+ * pattern of L. */
+int64_t smm_stored_block(const smm_design *d, int32_t i, int32_t j);
+
 /* workspace.c: the memory that a workspace takes. */
 int64_t smm_workspace_bytes(const smm_design *d);
 

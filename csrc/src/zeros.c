@@ -14,6 +14,14 @@
  *     d3/deta dzeta dj = S'''(q) f0_eta f0_j - S''(q) f0_eta,j,
  *
  * and elsewhere zeta is alone in its term, log pi or log(1 - pi).
+ *
+ * Which of both kinds a zero is, is not observed, and costs information: W is that of complete data,
+ * psd, less
+ *
+ *     M = S''(q) v v',   v = (f0_eta, -1),
+ *
+ * which may leave Omega singular: there two modes merge. Nodes of quadrature are spread by
+ * W + M / 4, with which Omega is positive definite at every mode; where zeros are certain M is 0.
  */
 #include "smm_density.h"
 
@@ -101,6 +109,41 @@ void smm_zeros_safe_weights(smm_glmm *g)
     }
 }
 
+#define SPREAD 0.25
+
+/* M of a zero and its derivatives by row parameter and, last, by eta: (3 x 6), of parts ee, ez, zz,
+ * the elements themselves first. Zeta is parameter 3. */
+static void missing_information(const smm_glmm *g, int64_t i, double out[3][6])
+{
+    double m = g->weights ? g->weights[i] : 1, zeta = g->eta[g->ws->design->n + i];
+    double outer[SMM_OUTER], s[4], size = m > 0 ? smm_density_copies(&g->family, m) : 0;
+    memcpy(outer, g->sides.outer + 4 * i, sizeof outer);
+    outer[3] = zeta;
+    smm_jet zero = smm_density_of_zero(&g->family, m, g->eta[i], outer);
+    softplus_slopes(zeta - zero.c[0], s);
+    double e = zero.c[1];
+    for (int j = 0; j < 6; j++) { /* derivatives of q and of f0_eta */
+        double q = j == 0 ? 0 : j == 4 ? 1 : j == 5 ? -e : -zero.d[0][j - 1];
+        double e_j = j == 0 || j == 4 ? 0 : j == 5 ? zero.c[2] : zero.d[1][j - 1];
+        double f = size * (j == 0 ? s[2] : s[3] * q);
+        out[0][j] = f * e * e + 2 * size * s[2] * e * e_j;
+        out[1][j] = -f * e - size * s[2] * e_j;
+        out[2][j] = f;
+    }
+}
+
+void smm_zeros_spread(smm_glmm *g)
+{
+    int64_t n = g->ws->design->n;
+    double M[3][6];
+    memcpy(g->sides.spread, g->wo, 3 * sizeof(double) * (size_t)n);
+    for (int64_t i = 0; i < n; i++) {
+        if (g->y[i] != 0) continue;
+        missing_information(g, i, M);
+        for (int part = 0; part < 3; part++) g->sides.spread[part * n + i] += SPREAD * M[part][0];
+    }
+}
+
 /* What sides.c adds up for the gradient, for rows of two predictors: the parts of c are variances
  * of the pairs of predictors and become sums with the derivatives of W in each predictor. */
 void smm_zeros_weight_slopes(const smm_glmm *g, double *c)
@@ -109,10 +152,16 @@ void smm_zeros_weight_slopes(const smm_glmm *g, double *c)
     int64_t n = g->ws->design->n;
     for (int64_t i = 0; i < n; i++) {
         const double *ee = s->w + 4 * i, *ez = s->w_cross + 4 * i, *zz = s->w_zeros + 4 * i;
-        double a = c[i], b = c[n + i], e = c[2 * n + i];
-        for (int j = 0; j < SMM_OUTER; j++) s->slope[4 * i + j] += b * ez[j] + e * zz[j];
-        c[i] = a * g->dw[i] + b * ee[3] + e * ez[3];
-        c[n + i] = a * ee[3] + b * ez[3] + e * zz[3];
+        double a = c[i], b = c[n + i], e = c[2 * n + i], M[3][6], more[6] = {0};
+        if (g->w == s->spread && g->y[i] == 0) {
+            missing_information(g, i, M);
+            for (int j = 1; j < 6; j++)
+                more[j] = SPREAD * (a * M[0][j] + b * M[1][j] + e * M[2][j]);
+        }
+        for (int j = 0; j < SMM_OUTER; j++)
+            s->slope[4 * i + j] += b * ez[j] + e * zz[j] + more[j + 1];
+        c[i] = a * g->dw[i] + b * ee[3] + e * ez[3] + more[5];
+        c[n + i] = a * ee[3] + b * ez[3] + e * zz[3] + more[4];
     }
 }
 

@@ -28,6 +28,7 @@ __all__ = [
     "conditional_variances",
     "core_model",
     "generalized_structure",
+    "has_one_factor",
     "hessian",
     "join_parameters",
     "leverage",
@@ -120,20 +121,28 @@ def check_options(design: Design, n_agq: int, kind: str) -> None:
     if n_agq == 1:
         return
     refuse_related(design, f"n_agq={n_agq}")
-    if len(design.blocks) > 1:
+    if not has_one_factor(design):
         names = ", ".join(block.name for block in design.blocks)
-        parts = any(block.part for block in design.blocks)
-        single = "term of random effects in all parts" if parts else "grouping factor"
         raise OptionError(
-            f"n_agq={n_agq} needs a single {single}, and there are {len(design.blocks)} "
+            f"n_agq={n_agq} needs a single grouping factor, and there are terms of several "
             f"({names}); use n_agq=1, the Laplace approximation."
         )
-    total = n_agq ** len(design.blocks[0].names)
+    dimensions = sum(len(block.names) for block in design.blocks)
+    total = int(n_agq) ** dimensions
     if total > _MAX_NODES:
         raise OptionError(
-            f"n_agq={n_agq} in {len(design.blocks[0].names)} dimensions makes {total} nodes; "
+            f"n_agq={n_agq} in {dimensions} dimensions makes {total} nodes; "
             f"use fewer points, so that there are at most {_MAX_NODES}."
         )
+
+
+def has_one_factor(design: Design) -> bool:
+    """Return whether all random effects are of the levels of one grouping factor."""
+    first = design.blocks[0]
+    return all(
+        len(block.levels) == len(first.levels) and np.array_equal(block.refs, first.refs)
+        for block in design.blocks[1:]
+    )
 
 
 def prepare_approximation(

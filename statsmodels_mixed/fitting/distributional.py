@@ -11,7 +11,7 @@ from .._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivative
 from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
-from .approximation import Approximation, check_options, generalized_structure
+from .approximation import Approximation, check_options, generalized_structure, has_one_factor
 from .conditional_estimates import ConditionalEstimates
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
@@ -151,7 +151,14 @@ def fit_distributional(
             "for responses far from all others, or take a simpler model."
         )
     try:
-        report = minimize_rows(core, begin, options or FitOptions(), of_zeros)
+        report = minimize_rows(
+            core,
+            begin,
+            options or FitOptions(),
+            of_zeros,
+            n_agq=int(n_agq),
+            one_factor=has_one_factor(design),
+        )
         return _read(problem, design, spec, rows, report, int(n_agq), units)
     except CoreError as error:
         raise DataError(

@@ -5,7 +5,8 @@ A probability of zeros that tends to 0 makes the likelihood flat, and the search
 With random effects in the probability of inflated zeros, h(u) need not be concave: with its zeros
 of either kind, a level may have two conditional modes. Where two of them merge Omega is singular,
 and Laplace's approximation, which has -log|Omega| / 2, has a pole that an integral has not.
-Where a search ends at one, others begin near the model without these effects.
+Where a search ends at one, others begin near the model without these effects. Quadrature, whose
+nodes are spread by a matrix that is never singular, has no poles.
 """
 
 from __future__ import annotations
@@ -31,10 +32,15 @@ _STEEP = 0.1
 _NEARER = (0.1, 0.03)
 _SPLIT = (
     "Laplace's approximation is best where it does not hold: at parameters at which the "
-    "conditional modes of a level are about to split in two, its zeros being of either kind. Take "
-    "fewer random effects, another family, hurdle=, or quadrature (n_agq=) with a single term of "
-    "them."
+    "conditional modes of a level are about to split in two, its zeros being of either kind. "
 )
+# What to do about it: with one grouping factor, with more, and after quadrature.
+_QUADRATURE = "Take quadrature over the random effects of a level, such as n_agq=9."
+_SIMPLER = (
+    "Take fewer random effects, another family, hurdle=, or quadrature (n_agq=) with a single "
+    "grouping factor."
+)
+_MORE_POINTS = "Take more points of quadrature (n_agq=), or fewer random effects."
 NEAR_NONE = (
     "The search for larger variances of the random effects of zeros ended where Laplace's "
     "approximation does not hold; this is the maximum near none."
@@ -42,7 +48,13 @@ NEAR_NONE = (
 
 
 def minimize_rows(
-    core: CoreGeneralized, begin: Array, options: FitOptions, of_zeros: NDArray[np.bool_]
+    core: CoreGeneralized,
+    begin: Array,
+    options: FitOptions,
+    of_zeros: NDArray[np.bool_],
+    *,
+    n_agq: int,
+    one_factor: bool,
 ) -> FitReport:
     """Minimize the objective; of several searches the first that ends at a minimum.
 
@@ -54,6 +66,10 @@ def minimize_rows(
     options : FitOptions
     of_zeros : ndarray of bool, shape (n_theta,)
         Which elements of theta are of random effects of zeros.
+    n_agq : int
+        Points of quadrature, which has no poles but may be coarse.
+    one_factor : bool
+        Whether quadrature is possible.
     """
     report = _minimize(core, begin, options)
     limits = report.status in ("MAXEVAL_REACHED", "MAXTIME_REACHED")
@@ -65,8 +81,10 @@ def minimize_rows(
         nearer[: len(of_zeros)] *= np.where(of_zeros, share, 1.0)
         again = _minimize(core, nearer, options)
         if again.converged:
-            return replace(again, message=NEAR_NONE)
-    return replace(report, message=_SPLIT)
+            return replace(again, message=f"{NEAR_NONE} {_QUADRATURE}" if one_factor else NEAR_NONE)
+    if n_agq > 1:
+        return replace(report, message=f"{report.message} {_MORE_POINTS}")
+    return replace(report, message=_SPLIT + (_QUADRATURE if one_factor else _SIMPLER))
 
 
 def _minimize(core: CoreGeneralized, begin: Array, options: FitOptions) -> FitReport:

@@ -248,8 +248,9 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         ----------
         n_agq : int
             Points of adaptive Gauss-Hermite quadrature for each random effect of a level,
-            which needs a single term of random effects in all formulas; 1 is the Laplace
-            approximation, with the observed information.
+            which needs a single grouping factor in all formulas: with d random effects of a
+            level, in the mean and in zeros together, there are n_agq ** d nodes. 1 is the
+            Laplace approximation, with the observed information.
         optimizer, ftol_rel, ftol_abs, xtol_rel, xtol_abs, max_eval, max_time
             As in `FitOptions`; a probability of zeros that tends to 0 makes the likelihood flat,
             which `ftol_abs` ends.

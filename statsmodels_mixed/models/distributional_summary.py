@@ -122,6 +122,6 @@ def _facts(self: DistributionalResults) -> list[str]:
         )
     if not self.converged:
         facts.append(f"Not converged: {self.report.message}")
-    elif self.report.message == NEAR_NONE:
-        facts.append(NEAR_NONE)
+    elif self.report.message.startswith(NEAR_NONE):
+        facts.append(self.report.message)
     return facts

@@ -282,6 +282,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         n_agq : int
             Points of adaptive Gauss-Hermite quadrature for each random effect of a level,
             which needs a single grouping factor, at most 10000; 1 is the Laplace approximation.
+            Several terms of the factor, as (1 + x || g) has, are taken together.
         fast : bool
             Take the coefficients from the joint mode with the random effects instead of
             maximizing the likelihood over them: faster and less accurate.
