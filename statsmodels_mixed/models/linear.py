@@ -200,11 +200,6 @@ class LinearMixedModel(LinearEvaluation):
         correlated = residual is not None or dispersion is not None
         kind = kind_for(cls, data, batch_rows, progress, correlated=correlated)
         if correlated:
-            if any(each is not None for each in (relationship, precision, pedigree)):
-                raise OptionError(
-                    "residual= and dispersion= do not go with relationship=, precision= or "
-                    "pedigree=."
-                )
             if isinstance(eval_env, int) and eval_env >= 0:
                 eval_env = EvalEnvironment.capture(eval_env, reference=2)
             other: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
@@ -223,6 +218,9 @@ class LinearMixedModel(LinearEvaluation):
                 missing=missing,
                 eval_env=eval_env,
                 functions=functions,
+                relationship=relationship,
+                precision=precision,
+                pedigree=pedigree,
             )
         return kind.__new__(kind)._from_formula(
             formula,

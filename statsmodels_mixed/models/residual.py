@@ -99,6 +99,9 @@ class ResidualCovarianceModel(ResidualLikelihood):
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
         functions: str = "any",
+        relationship: Mapping[str, Any] | None = None,
+        precision: Mapping[str, Any] | None = None,
+        pedigree: Any = None,
     ) -> ResidualCovarianceModel:
         """Make a model from a formula and a table.
 
@@ -110,6 +113,8 @@ class ResidualCovarianceModel(ResidualLikelihood):
             One of them at least.
         weights, offset, contrasts, subset, missing, eval_env, functions
             As for `LinearMixedModel.from_formula`.
+        relationship, precision, pedigree : optional
+            How levels of grouping factors are related, as for `LinearMixedModel.from_formula`.
 
         Returns
         -------
@@ -151,10 +156,14 @@ class ResidualCovarianceModel(ResidualLikelihood):
             missing=missing,
             eval_env=eval_env,
             functions=functions,
+            relationship=relationship,
+            precision=precision,
+            pedigree=pedigree,
         )
 
     def _own_options(self) -> dict[str, Any]:
         return {
+            **super()._own_options(),
             "residual": None if self.residual is None else self.residual.text,
             "dispersion": None if self.dispersion is None else self.dispersion.text,
         }

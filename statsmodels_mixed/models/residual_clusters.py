@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..frame.design import refuse_related
 from ..frame.row_groups import RowGroups, lies_within
 from ..results.row_labels import group_rows
 from .residual_likelihood import ResidualLikelihood
@@ -18,6 +19,7 @@ __all__ = ["independent_clusters"]
 def independent_clusters(model: ResidualLikelihood, given: Any) -> RowGroups:
     """Return clusters of rows that are independent of one another; None: the subjects."""
     design, cells = model.kept_design(), model.cells
+    refuse_related(design, "a covariance by clusters")
     if given is None:
         if model.residual is None or not model.residual.subject:
             raise OptionError('cov_type="cluster" needs cov_kwds={"groups": ...} here.')

@@ -19,6 +19,7 @@ from statsmodels.genmod.families.links import Identity
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.parse import variables
+from ..frame.design import RandomBlock
 from ..frame.new_data import NewData
 from ..residual_covariance.new_places import NewPlaces, log_deviations, new_places
 from ..residual_covariance.problem import ResidualProblem
@@ -142,6 +143,8 @@ class _NewRows:
         Columns and levels of the random effects of new rows.
     sigmas : list of ndarray, shape (k, k)
         Of each block.
+    levels : list of ndarray, shape (m, l), or None
+        Covariances of the level of each new row with all related levels; None for independent.
     """
 
     problem: ResidualProblem
@@ -151,6 +154,7 @@ class _NewRows:
     z: list[Array]
     refs: list[NDArray[Any]]
     sigmas: list[Array]
+    levels: list[Array | None]
 
     @classmethod
     def of(
@@ -178,31 +182,52 @@ class _NewRows:
             here = np.exp(spread.values @ gamma)
         sigmas = model.at(x).block_sigmas([len(block.names) for block in blocks])
         z, refs = [each[at] for each in rows.z], [each[at] for each in rows.refs]
-        return cls(problem, places, scale, here, z, refs, sigmas)
+        levels = [_related(block, own) for block, own in zip(blocks, refs, strict=True)]
+        return cls(problem, places, scale, here, z, refs, sigmas, levels)
 
     @property
     def variance(self) -> Array:
         """Variance of each new response."""
         total = self.places.variance * self.scale**2
-        for own, sigma in zip(self.z, self.sigmas, strict=True):
-            total = total + np.einsum("ij,jk,ik->i", own, sigma, own)
+        for t, (own, sigma) in enumerate(zip(self.z, self.sigmas, strict=True)):
+            variance, levels = np.einsum("ij,jk,ik->i", own, sigma, own), self.levels[t]
+            if levels is not None:
+                variance = variance * levels[np.arange(len(own)), self.refs[t]]
+            total = total + variance
         return np.asarray(total)
 
     def near(self, j: int, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which components, rows (C, m), share the subject or a level of new row j."""
         found = (self.problem.cells.subject[rows] == self.places.subject[j]).any(axis=1)
-        for block, refs in zip(self.problem.design.blocks, self.refs, strict=True):
-            found = found | (block.refs[rows] == refs[j]).any(axis=1)
+        for t in range(len(self.refs)):
+            found = found | (self.level(j, t, rows) != 0).any(axis=1)
         return np.asarray(found)
+
+    def level(self, j: int, t: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return what the covariance of effects of new row j and of some rows is multiplied by."""
+        refs, levels = self.problem.design.blocks[t].refs[rows], self.levels[t]
+        return np.asarray(refs == self.refs[t][j] if levels is None else levels[j, refs])
 
     def covariance(self, j: int, rows: NDArray[np.intp]) -> Array:
         """Return the covariances of new response j with some weighted responses, shape (m,)."""
         cells = self.problem.cells
         same = cells.subject[rows] == self.places.subject[j]
         total = same * self.places.cross[j, cells.place[rows]] * self.here[rows] * self.scale[j]
-        for t, (block, sigma) in enumerate(
-            zip(self.problem.design.blocks, self.sigmas, strict=True)
-        ):
-            level = block.refs[rows] == self.refs[t][j]
-            total = total + level * (self.problem.z[t][rows] @ (sigma @ self.z[t][j]))
+        for t, sigma in enumerate(self.sigmas):
+            own = self.problem.z[t][rows] @ (sigma @ self.z[t][j])
+            total = total + self.level(j, t, rows) * own
         return np.asarray(total)
+
+
+def _related(block: RandomBlock, refs: NDArray[Any]) -> Array | None:
+    """Return the covariances of the levels of new rows with all levels, if these are related."""
+    if block.related is None:
+        return None
+    if (refs < 0).any():
+        raise DataError(
+            f"the new data have levels of {block.name!r} that {block.related.option}= does not "
+            "have: how they are related is not known."
+        )
+    units = np.zeros((len(block.related), len(refs)))
+    units[refs, np.arange(len(refs))] = 1.0
+    return np.asarray(block.related.covariances(units).T)

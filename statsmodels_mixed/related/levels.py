@@ -18,6 +18,10 @@ from ..errors import DataError
 __all__ = ["RelatedLevels"]
 
 
+# Columns of Q^-1 that are solved for at once.
+AT_ONCE = 256
+
+
 @dataclass(frozen=True, eq=False)
 class RelatedLevels:
     """Levels of a grouping factor and how they are related.
@@ -146,6 +150,16 @@ class RelatedLevels:
         """Return Q^-1 times values by level, shape (l, ...)."""
         flat = np.ascontiguousarray(values.reshape(len(self), -1))
         return np.asarray(self._factored.solve(flat)).reshape(values.shape)
+
+    def among(self, levels: NDArray[np.integer]) -> Any:
+        """Return the covariances Q^-1 of some levels, a sparse array: unconnected ones are 0."""
+        parts = []
+        for start in range(0, len(levels), AT_ONCE):
+            some = levels[start : start + AT_ONCE]
+            units = np.zeros((len(self), len(some)))
+            units[some, np.arange(len(some))] = 1.0
+            parts.append(sparse.csc_array(self._factored.solve(units)[levels]))
+        return sparse.csr_array(sparse.hstack(parts))
 
     def correlate(self, independent: Array) -> Array:
         """Return variables of precision Q for independent ones, shape (..., l, k)."""

@@ -8,6 +8,7 @@ once for each pattern. A batch holds patterns with the same number of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +49,9 @@ class Batch:
         What the dispersion depends on.
     z : tuple of ndarray, shape (P, m, k)
         Columns of the random effects of each block.
-    shared : tuple of ndarray of bool, shape (P, m, m)
-        Whether two rows are of one level of each block.
+    shared : tuple of ndarray, shape (P, m, m)
+        Whether two rows are of one level of each block; of related levels the element of Q^-1
+        of the levels of two rows.
     """
 
     rows: Positions
@@ -58,7 +60,7 @@ class Batch:
     together: NDArray[np.bool_]
     u: Array
     z: tuple[Array, ...]
-    shared: tuple[NDArray[np.bool_], ...]
+    shared: tuple[NDArray[Any], ...]
 
     @property
     def pattern(self) -> Positions:
@@ -96,10 +98,11 @@ def gather(
         )
     starts = np.cumsum(sizes) - sizes
     batches = []
+    covariances = [_covariances(block) for block in blocks]
     for m in np.unique(sizes).tolist():
         first = starts[sizes == m]
         rows = order[first[:, None] + np.arange(m)]
-        batches.extend(_patterns(rows, cells, blocks, z, parameters))
+        batches.extend(_patterns(rows, cells, covariances, z, parameters))
     return tuple(batches)
 
 
@@ -110,10 +113,14 @@ def _components(cells: Cells, blocks: tuple[RandomBlock, ...]) -> Positions:
     ends = np.cumsum([cells.n_subjects, *(len(block.levels) for block in blocks)])
     heads = [cells.subject] * len(blocks)
     tails = [block.refs + start for block, start in zip(blocks, ends[:-1], strict=True)]
-    n = len(cells.subject)
+    for block, start in zip(blocks, ends[:-1], strict=True):
+        if block.related is not None:  # levels that the precision connects depend on one another
+            lower = block.related.lower.tocoo()
+            heads.append(lower.row.astype(np.intp) + start)
+            tails.append(lower.col.astype(np.intp) + start)
+    ones = np.ones(sum(map(len, heads)), np.int8)
     graph = sparse.coo_array(
-        (np.ones(n * len(blocks), np.int8), (np.concatenate(heads), np.concatenate(tails))),
-        (ends[-1], ends[-1]),
+        (ones, (np.concatenate(heads), np.concatenate(tails))), (ends[-1],) * 2
     )
     _, label = connected_components(graph.tocsr(), directed=False)
     return np.unique(label[cells.subject], return_inverse=True)[1].astype(np.intp)
@@ -124,10 +131,36 @@ def _local(codes: NDArray[Any]) -> Positions:
     return np.asarray((codes[:, :, None] == codes[:, None, :]).argmax(axis=2))
 
 
+# What the covariance of the effects of two rows is multiplied by, rows (C, m): shape (C, m, m).
+Shared = Callable[[Positions], NDArray[Any]]
+
+
+def _covariances(block: RandomBlock) -> Shared:
+    """Return what says how the levels of rows are related."""
+    if block.related is None:
+
+        def same_level(rows: Positions) -> NDArray[np.bool_]:
+            refs = block.refs[rows]
+            return np.asarray(refs[:, :, None] == refs[:, None, :])
+
+        return same_level
+    present, position = np.unique(block.refs, return_inverse=True)
+    covariances = block.related.among(present)
+
+    def by_levels(rows: Positions) -> Array:
+        out = np.empty((*rows.shape, rows.shape[1]))
+        for one, own in zip(out, position[rows], strict=True):
+            levels, where = np.unique(own, return_inverse=True)
+            one[...] = covariances[levels][:, levels].toarray()[where][:, where]
+        return out
+
+    return by_levels
+
+
 def _patterns(
     rows: Positions,
     cells: Cells,
-    blocks: tuple[RandomBlock, ...],
+    covariances: list[Shared],
     z: tuple[Array, ...],
     parameters: int,
 ) -> list[Batch]:
@@ -135,9 +168,11 @@ def _patterns(
     n_rows, m = rows.shape
     u = np.empty((len(cells.place), 0)) if cells.dispersion is None else cells.dispersion.values
     whose = _local(cells.subject[rows])
-    levels = [_local(block.refs[rows]) for block in blocks]
+    shared = [covariance(rows) for covariance in covariances]
     features = [cells.place[rows][:, :, None], whose[:, :, None], u[rows]]
-    features += [level[:, :, None] for level in levels] + [each[rows] for each in z]
+    for each in shared:  # the first row of the level says all of levels that are independent
+        features.append(each.argmax(axis=2)[:, :, None] if each.dtype == np.bool_ else each)
+    features += [each[rows] for each in z]
     table = np.concatenate([np.asarray(f, dtype=float) + 0.0 for f in features], axis=2)
     table = np.ascontiguousarray(table.reshape(n_rows, -1))
     keys = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).ravel()
@@ -160,7 +195,7 @@ def _patterns(
                 together=whose[at][:, :, None] == whose[at][:, None, :],
                 u=u[rows[at]],
                 z=tuple(each[rows[at]] for each in z),
-                shared=tuple(level[at][:, :, None] == level[at][:, None, :] for level in levels),
+                shared=tuple(each[first[some]] for each in shared),
             )
         )
     return batches

@@ -4,9 +4,10 @@ For two rows a, b of one component
 
     V[a, b] = g_a g_b Sigma_0[place_a, place_b] [one subject] + sum_t z_a' Sigma_t z_b [one level]
 
-with log g = U gamma. Every Sigma is a function of free coordinates x, in which the derivatives
-are taken. A matrix H with one element for each of V, the derivative of something with respect to
-V, is *pulled back* to the Sigmas first; second derivatives are small matrices then.
+with log g = U gamma; for related levels the element of Q^-1 stands in place of [one level].
+Every Sigma is a function of free coordinates x, in which the derivatives are taken. A matrix H
+with one element for each of V, the derivative of something with respect to V, is *pulled back* to
+the Sigmas first; second derivatives are small matrices then.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def _spherical(T: Array, b: Array) -> Array:
 def _modes(
     problem: ResidualProblem, at: CovarianceAt, solution: BestCoefficients, residual: Array
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Return b = Sigma Z'V^-1 (y - X beta) and T of each block."""
+    """Return b = Sigma Z'V^-1 (y - X beta), or Q^-1 times it, and T of each block."""
     blocks = problem.design.blocks
     sigmas = at.block_sigmas([len(block.names) for block in blocks])
     sums = [np.zeros((len(block.levels), len(block.names))) for block in blocks]
@@ -246,8 +246,11 @@ def _modes(
         e = (inverse[batch.pattern] @ residual[batch.rows][:, :, None])[:, :, 0]
         for block, z, out in zip(blocks, problem.z, sums, strict=True):
             np.add.at(out, block.refs[batch.rows], z[batch.rows] * e[:, :, None])
-    b = tuple(each @ sigma for each, sigma in zip(sums, sigmas, strict=True))
-    return b, tuple(_factor(sigma) for sigma in sigmas)
+    b = []
+    for block, each, sigma in zip(blocks, sums, sigmas, strict=True):
+        own = each if block.related is None else block.related.covariances(each)
+        b.append(own @ sigma)
+    return tuple(b), tuple(_factor(sigma) for sigma in sigmas)
 
 
 def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:

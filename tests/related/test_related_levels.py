@@ -291,5 +291,3 @@ def test_refusals() -> None:
     numbers = pd.DataFrame({"y": [1.0, 2, 4, 3], "g": [1, 1, 2, 2]})
     with pytest.raises(DataError, match="which it has as str and the data as"):
         smf.mixedlm2("y ~ 1 + (1 | g)", numbers, relationship={"g": (A, ["1", "2"])})
-    with pytest.raises(OptionError, match="do not go with relationship="):
-        smf.mixedlm2("y ~ 1", numbers, residual="cs(h | g)", pedigree=MRODE)
