@@ -24,7 +24,8 @@ from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.problem import FittingProblem, problem_of
 from ..fitting.refits import Fits, Fitter, Flag
-from ..frame.design import Design, RandomBlock, refuse_related
+from ..frame.design import Design, RandomBlock
+from ..frame.design_checks import refuse_related
 from ..frame.row_groups import lies_within
 from ..simulation.simulator import Truth
 from ..simulation.streams import stream_length

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError, OptionError
 from ..frame.alignment import align
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
 from ..results.base import unwrap
 from ..results.own_function import own_first
 

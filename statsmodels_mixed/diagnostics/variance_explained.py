@@ -23,7 +23,8 @@ from .._typing import Array
 from ..errors import DataError, OptionError, SeparationWarning
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
-from ..frame.design import Design, refuse_related
+from ..frame.design import Design
+from ..frame.design_checks import refuse_related
 from ..results.base import unwrap
 from ..results.own_function import own_first
 

@@ -15,7 +15,8 @@ import numpy as np
 from .._core import CoreDesign, CoreGeneralized
 from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
-from ..frame.design import Design, refuse_related
+from ..frame.design import Design
+from ..frame.design_checks import refuse_related
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from .._core import family_rows
 from .._typing import Array
 from ..errors import OptionError
+from ..frame.columns import surely_finite
 from ..frame.design import Design
-from ..frame.table import surely_finite
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
 

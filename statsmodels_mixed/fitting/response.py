@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import DataError
-from ..frame.design import Design, check_numeric_response, check_varying_response
+from ..frame.design import Design
+from ..frame.design_checks import check_numeric_response, check_varying_response
 from ..frame.table import name_rows
 from .families import FamilySpec
 

@@ -11,9 +11,10 @@ from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, form_crossproducts
 from .estimates import LinearEstimates
 from .optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from .several_starts import best_minimum
 from .structured_fit import StructuredFit
 from .structured_objective import StructuredObjective
-from .trust_region import Minimum, best_minimum
+from .trust_region import Minimum
 
 __all__ = [
     "bounds_in_words",

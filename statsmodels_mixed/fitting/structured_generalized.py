@@ -26,10 +26,11 @@ from .covariance import theta_of
 from .covariance_model import CovarianceModel, factor
 from .estimates import GeneralizedEstimates
 from .optimize import FitOptions, FitReport
+from .several_starts import best_minimum
 from .structured import bounds_in_words, check_start, column_sizes, report_of
 from .structured_fit import StructuredFit
 from .structured_objective import RELATIVE_RIDGE, RIDGE, gammas
-from .trust_region import Evaluation, Minimum, best_minimum
+from .trust_region import Evaluation, Minimum
 
 __all__ = [
     "StructuredApproximation",

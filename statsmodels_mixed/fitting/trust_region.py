@@ -10,14 +10,14 @@ rank one, and used where it foretells the objective better (Dennis, Gay and Wels
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .._typing import Array
 
-__all__ = ["Evaluation", "Minimum", "best_minimum", "minimize_newton"]
+__all__ = ["Evaluate", "Evaluation", "Minimum", "minimize_newton"]
 
 Evaluation = tuple[float, Array, Array]
 Evaluate = Callable[[Array], Evaluation]
@@ -32,10 +32,6 @@ FLAT = 1e-7
 NOISE = 1e-13
 FIRST_RADIUS = 4.0
 LEAST_RADIUS = 1e-12
-# Two minima with objectives closer than this are one.
-SAME = 1e-6
-# Evaluations after which a run from another start must be below the minima that are known.
-MOST_OF_OTHERS = 150
 
 
 @dataclass(frozen=True)
@@ -347,73 +343,3 @@ def minimize_newton(
         radius = _next_radius(radius, length, quality)
         if radius < LEAST_RADIUS:
             return run.end("ROUNDOFF_LIMITED")
-
-
-def best_minimum(
-    evaluate: Evaluate,
-    starts: Sequence[Array],
-    *,
-    longest: Array | None = None,
-    max_eval: int = 500,
-    tolerance: float = TOLERANCE,
-    rounding: float = NOISE,
-    units: Array | None = None,
-) -> Minimum:
-    """Minimize from several starts and return the least minimum found.
-
-    A later run ends when it comes into the neighbourhood of a minimum that is known, or is still
-    above all of them after some evaluations. See `minimize_newton` for the parameters; the points
-    and values of the result are those of all runs.
-    """
-    found: list[Minimum] = []
-    runs: list[Minimum] = []
-
-    def known(x: Array, value: float) -> bool:
-        for one in found:
-            away = x - one.end
-            model = one.value + 0.5 * float(away @ one.curvature @ away)
-            if value - one.value < 2.0 and abs(value - model) < 0.2 * (value - one.value) + SAME:
-                return True
-        return False
-
-    def descend(start: Array, limit: int) -> Minimum:
-        run = minimize_newton(
-            evaluate,
-            start,
-            longest=longest,
-            max_eval=limit,
-            tolerance=tolerance,
-            rounding=rounding,
-            stop=known if found else None,
-            units=units,
-        )
-        runs.append(run)
-        return run
-
-    for start in starts:
-        few = bool(found) and not 0 < max_eval <= MOST_OF_OTHERS
-        run = descend(start, MOST_OF_OTHERS if few else max_eval)
-        if few and run.status == "MAXEVAL_REACHED":
-            if run.value >= min(one.value for one in found):
-                continue
-            run = descend(run.end, max_eval)
-        if run.status not in ("STOPPED", "FAILURE"):
-            found.append(run)
-    if not found:
-        return runs[0]
-    least = min(one.value for one in found)
-    best = next(one for one in found if one.value <= least + SAME)
-    return Minimum(
-        end=best.end,
-        value=best.value,
-        gradient=best.gradient,
-        curvature=best.curvature,
-        decrement=best.decrement,
-        min_eigenvalue=best.min_eigenvalue,
-        converged=best.converged,
-        status=best.status,
-        evaluations=sum(one.evaluations for one in runs),
-        failures=sum(one.failures for one in runs),
-        points=np.concatenate([one.points for one in runs]),
-        values=np.concatenate([one.values for one in runs]),
-    )

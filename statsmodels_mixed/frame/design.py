@@ -1,4 +1,4 @@
-"""ModelFrame -> Design: the arrays everything numeric works on, and what they must satisfy."""
+"""ModelFrame -> Design: the arrays that everything numeric works on."""
 
 from __future__ import annotations
 
@@ -11,33 +11,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._typing import Array
-from ..errors import DataError, OptionError
+from ..errors import DataError
 from ..formula.terms import RandomTerm
 from ..related import RelatedLevels
 from ..structures import Structure
 from .coding import Matrix
+from .columns import surely_finite
 from .grouping import Refs
 from .model_frame import ModelFrame
-from .table import name_rows, surely_finite
+from .table import name_rows
 
 __all__ = [
     "Design",
     "RandomBlock",
     "ReducedRows",
     "build_design",
-    "check_groupings",
-    "check_linear_response",
-    "check_numeric_response",
-    "check_random_columns",
-    "check_varying_response",
-    "refuse_related",
 ]
-
-
-# Squares of responses between these, and sums of such squares, are ordinary doubles.
-SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153
-# The same of columns of random effects.
-SMALLEST_COLUMN, LARGEST_COLUMN = 1e-140, 1e140
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,28 +182,6 @@ class Design:
         return any(block.related is not None for block in self.blocks)
 
 
-def refuse_related(design: Design, what: str) -> None:
-    """Refuse what takes the levels of every grouping factor to be independent.
-
-    Parameters
-    ----------
-    design : Design
-    what : str
-        The beginning of a sentence, such as ``"Kenward and Roger's method"``.
-
-    Raises
-    ------
-    OptionError
-        If the levels of one are related.
-    """
-    for block in design.blocks:
-        if block.related is not None:
-            raise OptionError(
-                f"{what} needs independent levels; those of {block.name!r} are related by "
-                f"{block.related.option}=."
-            )
-
-
 def build_design(frame: ModelFrame) -> Design:
     """Make the matrices of a model.
 
@@ -289,133 +256,4 @@ def _check_finite(values: Array, names: tuple[str, ...], frame: ModelFrame) -> N
             raise DataError(
                 f"{where} although the data are not missing there: leave these rows out with "
                 "subset=, or mend the expression."
-            )
-
-
-def check_numeric_response(design: Design, needing: str) -> None:
-    """Make sure that the response is one column of numbers (truth values count as such).
-
-    Parameters
-    ----------
-    design : Design
-        The model.
-    needing : str
-        What needs numbers, for the message: ``"a linear model"``.
-
-    Raises
-    ------
-    DataError
-        If the response holds labels or has several columns.
-    """
-    name, levels = design.response_name, design.response_levels
-    if levels is not None and not all(isinstance(level, bool | np.bool_) for level in levels):
-        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
-        raise DataError(f"the response {name!r} holds labels ({shown}): {needing} needs numbers.")
-    if design.y.ndim != 1:
-        raise DataError(
-            f"the response {name!r} has {design.y.shape[1]} columns, not one: "
-            "arithmetic on columns is written I(a + b)."
-        )
-
-
-def check_varying_response(design: Design) -> None:
-    """Make sure that the response is not constant.
-
-    Raises
-    ------
-    DataError
-        If it is.
-    """
-    name, y = design.response_name, design.y
-    if (y == y[0]).all():
-        raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model.")
-
-
-def check_linear_response(design: Design) -> None:
-    """Make sure that a linear model can be fitted to the response.
-
-    Raises
-    ------
-    DataError
-        If the response holds labels, has several columns, is constant, or is so large or small
-        that its variance is no double.
-    """
-    check_numeric_response(design, "a linear model")
-    check_varying_response(design)
-    y, name = design.y, design.response_name
-    if design.offset is not None and not np.abs(design.offset).max() < LARGEST_RESPONSE:
-        raise DataError(
-            "the offset is so large that its square is beyond the range of numbers: divide it and "
-            "the response by a power of ten."
-        )
-    largest = max(float(y.max()), -float(y.min()))
-    if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
-        size, change = ("small", "multiply") if largest < 1 else ("large", "divide")
-        raise DataError(
-            f"the response {name!r} is so {size} (up to {largest:.3g} in absolute value) that its "
-            f"variance is beyond the range of numbers: {change} it by a power of ten."
-        )
-
-
-def check_random_columns(design: Design) -> None:
-    """Make sure that variances of the random effects can be doubles.
-
-    Raises
-    ------
-    DataError
-        If the squares of a column of random effects are not.
-    """
-    for block in design.blocks:
-        squares = np.einsum("ij,ij->j", block.z, block.z)
-        if ((squares >= SMALLEST_COLUMN) & (squares <= LARGEST_COLUMN)).all():
-            continue
-        largest = np.maximum(block.z.max(axis=0), -block.z.min(axis=0))
-        lost = (largest > 0) & ((largest < SMALLEST_COLUMN) | (largest > LARGEST_COLUMN))
-        if lost.any():
-            at = int(np.argmax(lost))
-            size, change = ("small", "multiply") if largest[at] < 1 else ("large", "divide")
-            raise DataError(
-                f"{block.names[at]!r} is so {size} (up to {largest[at]:.3g} in size) that "
-                f"the variance of its random effects for {block.name!r} is beyond the range of "
-                f"numbers: {change} it by a power of ten."
-            )
-
-
-def check_groupings(
-    design: Design,
-    *,
-    allow_observation_level: bool = False,
-    confounded_with: str = "the residual variance",
-) -> None:
-    """Make sure that the variances of the random effects can be estimated separately.
-
-    Parameters
-    ----------
-    design : Design
-        The model.
-    allow_observation_level : bool
-        Accept a grouping factor with one level for each row: it is identified when no
-        residual variance is estimated beside it.
-    confounded_with : str
-        What else the variance of such a factor would be, for the message.
-
-    Raises
-    ------
-    DataError
-        If a grouping factor has a single level, or one for each row.
-    """
-    n = design.nobs
-    for block in design.blocks:
-        size = len(block.levels)
-        places = any(one.needs != "columns" for one in block.structures)
-        if size == 1 and block.members is None and not places:
-            raise DataError(
-                f"the grouping factor {block.name!r} has a single level "
-                f"({block.levels[0]!r}): one level says nothing of a variance among levels."
-            )
-        if block.related is None and size == n and not allow_observation_level:
-            raise DataError(
-                f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
-                "with one row for each level its variance cannot be distinguished from "
-                f"{confounded_with}."
             )

@@ -24,12 +24,8 @@ from patsy.eval import EvalEnvironment, EvalFactor
 from ..errors import DataError, MixedModelError, OptionError
 from ..formula.terms import plain_names
 from .coding import CodedMatrix, CodedTerm, ProductColumns
-from .factors import (
-    CodedFactor,
-    Labels,
-    PlainColumn,
-    Rows,
-)
+from .factor_values import Labels
+from .factors import CodedFactor, PlainColumn, Rows
 from .formula_factors import (
     MOST_LEVELS,
     ColumnFactor,

@@ -13,7 +13,8 @@ from patsy.contrasts import ContrastMatrix
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError
-from .factors import Expression, Labels, Numbers, PlainColumn, Rows, computing, read_value
+from .factor_values import Labels, Numbers, read_value
+from .factors import Expression, PlainColumn, Rows, computing
 from .parts import Code
 
 __all__ = [

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .table import Values
+from .columns import Values
 
 __all__ = ["Refs", "cross", "factorize", "find_levels"]
 

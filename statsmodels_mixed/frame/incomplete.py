@@ -9,7 +9,8 @@ import numpy as np
 from .._typing import Mask
 from ..errors import DataError
 from .coding import CodedMatrix, Matrix
-from .factors import CodedFactor, Expression, Labels, Rows, read_value
+from .factor_values import Labels, read_value
+from .factors import CodedFactor, Expression, Rows
 
 __all__ = ["complete_rows", "missing_by_expression", "refuse_missing_labels"]
 

@@ -14,22 +14,13 @@ from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
 from .coding import CodedMatrix, Matrix
+from .columns import Values, as_numbers, is_text, missing_rows, take, tidy_values
 from .factors import Rows
 from .grouping import Refs, cross, factorize, find_levels
 from .membership import MembershipMatrix
 from .model_frame import ModelFrame, RandomPart
 from .sources import Source
-from .table import (
-    DataTable,
-    Values,
-    as_numbers,
-    is_text,
-    missing_rows,
-    open_table,
-    read_columns,
-    take,
-    tidy_values,
-)
+from .table import DataTable, open_table, read_columns
 
 __all__ = ["NewData", "NewLevels"]
 

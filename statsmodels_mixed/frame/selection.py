@@ -12,18 +12,8 @@ import pandas as pd
 from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
-from .table import (
-    DataTable,
-    Values,
-    as_array,
-    as_column,
-    is_number,
-    missing_rows,
-    name_rows,
-    subset_rows,
-    take,
-    tidy_values,
-)
+from .columns import Values, as_array, as_column, is_number, missing_rows, take, tidy_values
+from .table import DataTable, name_rows, subset_rows
 
 __all__ = ["Selection", "check_option", "select", "total_offset"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..frame.design import refuse_related
+from ..frame.design_checks import refuse_related
 from ..frame.new_data import NewData
 from .reference_grid import ReferenceGrid
 from .variables import is_numeric

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
 from ..models.linear import LinearMixedModel
 from .results import MetaAnalysis
 from .sampling import SamplingCovariance, sampling_covariance, whitened

@@ -13,10 +13,10 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.terms import Grouping, Intercept, RandomTerm
 from ..frame.alignment import align, common_index
+from ..frame.columns import as_column, as_numbers, tidy_values
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import factorize
 from ..frame.selection import total_offset
-from ..frame.table import as_column, as_numbers, tidy_values
 
 __all__ = ["design_from_arrays"]
 

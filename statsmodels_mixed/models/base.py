@@ -18,21 +18,19 @@ from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame, build_frame
+from ..frame.columns import as_numbers
 from ..frame.design import Design, build_design
 from ..frame.sources import Source, Sources
-from ..frame.table import as_numbers
 from ..later import Method, load
 from ..results.base import MixedModelResults
 from ..results.document import Document
 from ..results.fit_log import log_fit
 from ..results.layout import Layout
-from ..results.no_attribute import no_attribute
 from ..results.notes import warn
 from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
 from .description import describe
-from .elsewhere import OF_MODELS
 from .evaluated import Evaluated
 from .reading import read_terms
 from .statsmodels_data import MixedData
@@ -248,7 +246,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     if not TYPE_CHECKING:  # type checkers know what there is
 
         def __getattr__(self, name: str) -> Any:
-            raise no_attribute(self, name, OF_MODELS)
+            raise load("models.elsewhere:no_attribute_of_model")(self, name)
 
     def __repr__(self) -> str:
         formula = getattr(self, "formula_full", self.layout.response)

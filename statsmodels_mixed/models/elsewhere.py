@@ -6,7 +6,9 @@ an AttributeError, as always, but one that says where the question is answered.
 
 from __future__ import annotations
 
-__all__ = ["OF_MODELS", "OF_RESULTS"]
+from ..results.no_attribute import no_attribute
+
+__all__ = ["OF_MODELS", "OF_RESULTS", "no_attribute_of_model", "no_attribute_of_result"]
 
 _PENALTY = (
     "coefficients are not penalized here, but a term such as (0 + x | g) shrinks those of groups"
@@ -67,3 +69,13 @@ OF_RESULTS: dict[str, str] = {
     "hat_matrix_diag": "leverage() and get_influence() have it",
     "resid_studentized": "get_influence() has them",
 }
+
+
+def no_attribute_of_model(model: object, name: str) -> AttributeError:
+    """Return the error for an attribute that a model does not have."""
+    return no_attribute(model, name, OF_MODELS)
+
+
+def no_attribute_of_result(result: object, name: str) -> AttributeError:
+    """Return the error for an attribute that a result does not have."""
+    return no_attribute(result, name, OF_RESULTS)

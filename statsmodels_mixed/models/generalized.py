@@ -14,7 +14,7 @@ from ..errors import OptionError
 from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula, RandomTerm
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
 from ..later import load
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose

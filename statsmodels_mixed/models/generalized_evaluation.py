@@ -19,7 +19,8 @@ from ..fitting.family_names import Bernoulli, choose_family
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.generalized import objective_and_gradient
 from ..fitting.response import prepare_response
-from ..frame.design import Design, check_groupings
+from ..frame.design import Design
+from ..frame.design_checks import check_groupings
 from ..prediction.predict import mean_of
 from .base import MixedModel
 

@@ -14,12 +14,8 @@ from ..errors import OptionError
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula
-from ..frame.design import (
-    LARGEST_RESPONSE,
-    SMALLEST_RESPONSE,
-    check_groupings,
-)
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
+from ..frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
 from ..later import load
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose

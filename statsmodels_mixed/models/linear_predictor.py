@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from .._typing import Array
 from ..errors import DataError
 from ..frame.alignment import align, common_index
+from ..frame.columns import as_numbers
 from ..frame.selection import total_offset
-from ..frame.table import as_numbers
 from ..results.notes import warn_not_estimable
 from .statsmodels_data import FixedRows
 

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..later import Method, load
 from ..prediction.rows import open_new_data
-from ..results.no_attribute import no_attribute
 from ..results.short_names import ShortNames
-from .elsewhere import OF_RESULTS
 
 if TYPE_CHECKING:
     from ..bootstrap.bootstrap import bootstrap as _bootstrap
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from ..marginal.joint_tests import joint_tests as _joint_tests
     from ..marginal.pairwise import t_test_pairwise as _t_test_pairwise
     from ..marginal.trends import emtrends as _emtrends
+    from ..models.elsewhere import no_attribute_of_result as _no_attribute
     from ..plots.fit_plots import FitPlots
     from ..profile.profile import coefficient_intervals
     from ..profile.profile import profile as _profile
@@ -86,6 +85,7 @@ else:
     _augment = Method("tidy.augment:augment")
     _glance = Method("tidy.glance:glance")
     _tidy = Method("tidy.tidy:tidy")
+    _no_attribute = Method("models.elsewhere:no_attribute_of_result")
 
 __all__ = ["Methods"]
 
@@ -147,6 +147,7 @@ class Methods(ShortNames):
     to_dir = _save_fit
 
     _profile_intervals = coefficient_intervals
+    _no_attribute = _no_attribute
 
     @property
     def PCA(self) -> dict[str, PrincipalComponents]:
@@ -156,7 +157,9 @@ class Methods(ShortNames):
     if not TYPE_CHECKING:  # type checkers know what there is
 
         def __getattr__(self, name: str) -> Any:
-            raise no_attribute(self, name, OF_RESULTS)
+            if name.startswith("_"):  # statsmodels looks whether its cache is there
+                raise AttributeError(name, name=name, obj=self)
+            raise self._no_attribute(name)
 
     def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:
         """Return the fixed-effects matrix for new data and its row labels, as statsmodels asks."""

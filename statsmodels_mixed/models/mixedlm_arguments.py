@@ -24,15 +24,8 @@ from ..formula.parse import parse
 from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
 from ..frame.alignment import align
-from ..frame.table import (
-    DataTable,
-    as_array,
-    as_column,
-    is_number,
-    open_table,
-    tidy_values,
-    unknown_columns,
-)
+from ..frame.columns import as_array, as_column, is_number, tidy_values
+from ..frame.table import DataTable, open_table, unknown_columns
 
 __all__ = ["attach_groups", "translate"]
 

@@ -21,13 +21,9 @@ from ..formula.residual import (
     parse_dispersion,
     parse_residual,
 )
-from ..frame.design import (
-    Design,
-    check_groupings,
-    check_linear_response,
-    check_random_columns,
-)
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
+from ..frame.design import Design
+from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
 from ..residual_covariance.cells import read_cells
 from ..residual_covariance.dispersion import dispersion_matrix
 from ..residual_covariance.fit import fit_residual

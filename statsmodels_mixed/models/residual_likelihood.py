@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..formula.residual import DispersionTerm, ResidualTerm
-from ..frame.table import as_numbers
+from ..frame.columns import as_numbers
 from ..residual_covariance.cells import Cells
 from ..residual_covariance.covariance import ResponseCovariance
 from ..residual_covariance.fit import coordinates_of, slopes_of

@@ -14,7 +14,8 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..formula.terms import MixedFormula
-from ..frame.design import Design, check_groupings, check_linear_response, check_random_columns
+from ..frame.design import Design
+from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
 from ..frame.model_frame import ModelFrame, RowSummary
 from ..results.layout import Layout
 from ..streams.batches import head_of

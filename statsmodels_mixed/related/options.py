@@ -10,8 +10,8 @@ import pandas as pd
 
 from .._typing import Array
 from ..errors import DataError, OptionError
+from ..later import load
 from .levels import RelatedLevels
-from .pedigree import read_pedigree
 
 __all__ = ["read_related"]
 
@@ -99,7 +99,8 @@ def _read(option: str, name: str, value: Any, levels: pd.Index) -> RelatedLevels
             f"{option}= cannot name the levels of the interaction {name!r}: make a column of them."
         )
     if option == "pedigree":
-        return read_pedigree(value, name)
+        related: RelatedLevels = load("related.pedigree:read_pedigree")(value, name)
+        return related
     matrix, labels = _labelled(option, name, value, levels)
     if option == "precision":
         return RelatedLevels.of_precision(labels, matrix, option, name)

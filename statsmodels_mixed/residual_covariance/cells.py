@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm, ResidualTerm
-from ..frame.factors import Labels, read_value
+from ..frame.factor_values import Labels, read_value
 from ..frame.grouping import cross
 from ..structures import Structure, make, whole_steps
 from .dispersion import Dispersion, read_dispersion

@@ -13,7 +13,7 @@ from patsy import PatsyError, dmatrix
 from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.residual import DispersionTerm
-from ..frame.factors import Labels, read_value
+from ..frame.factor_values import Labels, read_value
 
 __all__ = ["Dispersion", "dispersion_matrix", "read_dispersion"]
 

@@ -10,7 +10,8 @@ from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
-from ..fitting.trust_region import Minimum, best_minimum
+from ..fitting.several_starts import best_minimum
+from ..fitting.trust_region import Minimum
 from .cells import Cells
 from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates

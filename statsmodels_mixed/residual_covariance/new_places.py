@@ -18,7 +18,7 @@ from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.parse import variables
 from ..formula.residual import DispersionTerm
-from ..frame.factors import Labels, read_value
+from ..frame.factor_values import Labels, read_value
 from .cells import EXCHANGEABLE, Cells
 from .covariance import ResponseCovariance
 from .dispersion import dispersion_matrix

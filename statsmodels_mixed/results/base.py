@@ -15,11 +15,11 @@ from statsmodels.base.model import LikelihoodResultsWrapper
 
 from .._typing import Array
 from ..errors import DataError, OptionError
+from ..later import load
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import undetermined
 from .layout import Layout
 from .linear_hypotheses import coefficient_positions
-from .table_lines import table_lines
 from .testing import Testing
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class MixedModelResults(Testing):
     @property
     def default_model_infos(self) -> dict[str, Callable[[Any], str]]:
         """The lines that statsmodels' `summary_col` adds below the coefficients."""
-        own = table_lines(self)
+        own = load("results.table_lines:table_lines")(self)
         return {
             "Method": lambda result: result.method,
             "Log-Likelihood": lambda result: f"{result.llf:.4f}",

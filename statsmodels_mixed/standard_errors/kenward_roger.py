@@ -27,7 +27,8 @@ from ..fitting.crossprod import require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
-from ..frame.design import Design, refuse_related
+from ..frame.design import Design
+from ..frame.design_checks import refuse_related
 from .contrast_tests import ContrastTests
 from .kenward_roger_structures import in_parameters, second_order
 from .kenward_roger_traces import traces

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import DataError
 from ..frame.coding import CodedMatrix, Matrix
-from ..frame.factors import CodedFactor, Expression, Labels, Numbers, Rows, read_value
+from ..frame.factor_values import Labels, Numbers, read_value
+from ..frame.factors import CodedFactor, Expression, Rows
 from ..frame.incomplete import complete_rows
 from ..frame.model_frame import ModelFrame
 from ..frame.selection import select

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..frame.columns import Values, is_number, tidy_values
 from ..frame.design import Design
 from ..frame.factors import Expression, Rows
 from ..frame.grouping import find_levels
 from ..frame.model_frame import ModelFrame, RowSummary
-from ..frame.table import Values, is_number, tidy_values
 from .batches import factors_of
 
 __all__ = ["Described"]

@@ -21,7 +21,8 @@ from ..errors import DataError, FormulaError, OptionError, UnknownColumnError
 from ..formula.terms import MixedFormula
 from ..frame.build import build_frame
 from ..frame.expressions import expressions
-from ..frame.factors import CodedFactor, Expression, Labels
+from ..frame.factor_values import Labels
+from ..frame.factors import CodedFactor, Expression
 from ..frame.model_frame import ModelFrame
 from .batches import (
     RowBatch,

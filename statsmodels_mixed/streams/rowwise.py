@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from ..frame.factors import CodedFactor, Expression, Labels, Rows
+from ..frame.factor_values import Labels
+from ..frame.factors import CodedFactor, Expression, Rows
 from .batches import value_of
 
 __all__ = ["refuse_whole_column", "refuse_whole_subset", "some_rows"]

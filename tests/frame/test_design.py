@@ -11,7 +11,8 @@ from statsmodels_mixed.errors import DataError
 from statsmodels_mixed.formula.parse import parse
 from statsmodels_mixed.formula.terms import Grouping, Intercept, MixedFormula, RandomTerm
 from statsmodels_mixed.frame.build import build_frame
-from statsmodels_mixed.frame.design import build_design, check_groupings, check_linear_response
+from statsmodels_mixed.frame.design import build_design
+from statsmodels_mixed.frame.design_checks import check_groupings, check_linear_response
 from statsmodels_mixed.frame.new_data import NewData
 
 # Two groups of three rows, small enough to write every matrix down.

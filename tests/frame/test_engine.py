@@ -10,9 +10,10 @@ from patsy.eval import EvalEnvironment
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
 from statsmodels_mixed.frame import engine, engine_formulaic
+from statsmodels_mixed.frame.columns import tidy_values
 from statsmodels_mixed.frame.factors import Rows
 from statsmodels_mixed.frame.parts import FormulaPart, read_code
-from statsmodels_mixed.frame.table import open_table, tidy_values
+from statsmodels_mixed.frame.table import open_table
 
 RNG = np.random.default_rng(0)
 N = 24

@@ -1,0 +1,178 @@
+"""One column, in any storage -> tidy values: what they are, and which are missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
+
+from .._typing import Mask, Positions
+from ..errors import DataError
+
+__all__ = [
+    "Values",
+    "as_array",
+    "as_column",
+    "as_numbers",
+    "is_number",
+    "is_text",
+    "missing_rows",
+    "surely_finite",
+    "take",
+    "tidy_values",
+]
+
+Values: TypeAlias = np.ndarray[Any, Any] | ExtensionArray
+
+_OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+
+
+def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return an array, or of a generator the array of its items.
+
+    Raises
+    ------
+    DataError
+        If rows differ in length; `what` names the values.
+    """
+    if isinstance(values, Iterator):
+        values = list(values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(
+            f"{what} holds sequences of different length: give one value for each row."
+        ) from error
+
+
+def as_column(values: Any, index: pd.Index | None, what: str) -> pd.Series:
+    """Return values, shape (n,), as a column of their own memory.
+
+    Raises
+    ------
+    DataError
+        If pandas cannot hold them (records, text that is no Unicode); `what` names the values.
+    """
+    try:
+        return pd.Series(values, index=index, copy=True)
+    except ValueError as error:
+        raise DataError(f"{what} cannot be a column: {error}") from error
+
+
+def as_numbers(values: Any, what: str) -> NDArray[np.float64]:
+    """Return an array of floating-point numbers.
+
+    Raises
+    ------
+    DataError
+        If they are none; `what` names the values.
+    """
+    array = as_array(values, what)
+    if array.dtype.kind in "cmM":
+        raise DataError(f"{what} must hold numbers, not {array.dtype}.")
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{what} must hold numbers.") from error
+
+
+def is_number(values: Values) -> bool:
+    """Whether tidy values are numbers; truth values are not."""
+    return isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
+
+
+def is_text(values: Values | pd.Index) -> bool:
+    """Whether values are strings, or the categories of strings."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.dtype.categories
+    if values.dtype == object:
+        return bool(pd.api.types.infer_dtype(values, skipna=True) == "string")
+    return isinstance(values.dtype, pd.StringDtype)
+
+
+def tidy_values(series: pd.Series) -> Values:
+    """Reduce the many ways of storing a column to a few.
+
+    Numbers become NumPy arrays from any storage (nullable and Arrow types, decimals,
+    Python objects), missing ones NaN; truth values become bool arrays unless some are
+    missing; text, categoricals and dates stay as they are.
+
+    Parameters
+    ----------
+    series : pandas.Series
+        The column.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iufb":
+            # Half precision cannot be the type of labels, nor of matrices.
+            return series.to_numpy(
+                dtype=np.float32 if dtype.itemsize == 2 and dtype.kind == "f" else None
+            )
+        if dtype.kind in "OS":
+            return _tidy_objects(series.astype(object))
+        return series.array
+    if isinstance(dtype, pd.CategoricalDtype):
+        return series.array
+    if pd.api.types.is_bool_dtype(dtype):
+        return series.array if series.hasnans else series.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(dtype):
+        whole = pd.api.types.is_integer_dtype(dtype) and not series.hasnans
+        return series.to_numpy(dtype=np.int64 if whole else np.float64, na_value=math.nan)
+    return series.array
+
+
+def _tidy_objects(series: pd.Series) -> Values:
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in _OBJECT_NUMBERS:
+        if kind == "integer" and not series.hasnans:
+            with suppress(OverflowError):  # beyond 64 bits they are floating-point numbers
+                return series.to_numpy(dtype=np.int64)
+        try:
+            return series.to_numpy(dtype=np.float64, na_value=math.nan)
+        except OverflowError as error:
+            raise DataError(
+                f"column {series.name!r} holds whole numbers beyond the range of floating-point "
+                "numbers: divide them, or make them text if they are labels."
+            ) from error
+    if kind == "boolean" and not series.hasnans:
+        return series.to_numpy(dtype=bool)
+    return series.to_numpy()
+
+
+def surely_finite(values: np.ndarray[Any, Any]) -> bool:
+    """Return whether all numbers are finite, False when in doubt.
+
+    One pass over the numbers, without a temporary array, in a function that never warns.
+    """
+    return math.isfinite(np.vdot(values, values))
+
+
+def missing_rows(series: pd.Series) -> Mask | None:
+    """Which rows of a column are missing (NaN, None, NA, NaT); None when no row is."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iub":
+            return None
+        if dtype.kind == "f":
+            values = series.to_numpy()
+            if surely_finite(values):
+                return None
+            mask = np.isnan(values)
+            return mask if mask.any() else None
+    if isinstance(dtype, pd.CategoricalDtype):
+        mask = series.array.codes < 0
+    else:
+        mask = series.isna().to_numpy()
+    return mask if mask.any() else None
+
+
+def take(series: pd.Series, rows: Positions | Mask | None) -> pd.Series:
+    """Return some rows of a column, by position or mask; all of them for None."""
+    return series if rows is None else series.iloc[rows]
