@@ -334,6 +334,7 @@ typedef struct {
     int (*set_xtol_abs1)(void *opt, double tol);
     int (*set_maxeval)(void *opt, int maxeval);
     int (*set_maxtime)(void *opt, double maxtime);
+    int (*set_initial_step)(void *opt, const double *dx);
     int (*force_stop)(void *opt);
     int (*optimize)(void *opt, double *x, double *minf);
 } smm_nlopt;

@@ -11,6 +11,8 @@
  * stopped, at most MAX_ROUNDS times in all. */
 #define SETTLED 1e-7
 #define MAX_ROUNDS 10
+/* First steps of coefficients in standard errors. */
+#define STEP 4.0
 
 typedef struct {
     smm_run *run;
@@ -78,6 +80,21 @@ static int stop_of(int code)
     }
 }
 
+/* The size of first steps from x into run->root, with the curvature there in run->H: NLopt's own
+ * choice, the size of the parameter itself, but of coefficients a few standard errors, as they may
+ * be known to a millionth of their size. Returns 0 where there is no curvature. */
+static int first_steps(smm_run *run, const double *x)
+{
+    int32_t n = run->problem->n;
+    if (isnan(run->report->decrement)) return 0;
+    for (int32_t i = 0; i < n; i++) {
+        double size = x[i] ? fabs(x[i]) : 1, curvature = run->H[i + (size_t)i * n];
+        int known = i >= run->problem->design->ntheta && curvature > 0;
+        run->root[i] = known ? fmin(STEP / sqrt(curvature), size) : size;
+    }
+    return 1;
+}
+
 /* One round of the algorithm from b->best_x, or from x at first, within what is left of the limits.
  * `code` is NLopt's. */
 static int one_round(bridge *b, int algorithm, const smm_options *o, double *x, int *code)
@@ -98,6 +115,8 @@ static int one_round(bridge *b, int algorithm, const smm_options *o, double *x, 
     if (done > 0) done = nlopt->set_xtol_abs1(b->opt, o->xtol_abs);
     if (done > 0) done = nlopt->set_maxeval(b->opt, left > INT32_MAX ? INT32_MAX : (int)left);
     if (done > 0) done = nlopt->set_maxtime(b->opt, time_left);
+    if (done > 0 && n > (unsigned)b->run->problem->design->ntheta && first_steps(b->run, x))
+        done = nlopt->set_initial_step(b->opt, b->run->root);
     if (done > 0) *code = nlopt->optimize(b->opt, x, &last);
     nlopt->destroy(b->opt);
     return done > 0 ? b->status : SMM_ENLOPT;
@@ -123,6 +142,7 @@ int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algori
     if (status) return status;
     size_t bytes = sizeof(double) * (size_t)problem->n;
     bridge b = {&run, nlopt, NULL, NAN, INFINITY, run.x, SMM_OK};
+    if (problem->n > problem->design->ntheta && smm_run_describe(&run)) report->decrement = NAN;
     for (int round = 1; round <= MAX_ROUNDS; round++) {
         double before = b.best;
         memcpy(run.step, run.x, bytes);

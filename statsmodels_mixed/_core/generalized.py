@@ -15,6 +15,7 @@ from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .families import ZEROS, core_family
 from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
+from .nlopt_python import FIRST_STEP
 from .options import FitOptions
 from .structure import CoreDesign
 from .threads import blas_threads
@@ -218,6 +219,17 @@ class CoreGeneralized:
             check_status(status, "evaluate the objective")
         return float(value[0]), gradient
 
+    def _first_steps(self, parameters: Array) -> Array | None:
+        """Return sizes of the first steps of an algorithm of NLopt, as in csrc/src/nlopt.c."""
+        value, gradient = self._value_and_gradient(parameters)
+        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+            return None
+        size = np.where(parameters != 0, np.abs(parameters), 1.0)
+        known = np.maximum(np.diag(self._curvature()), 0.0)
+        known[: self.design.ntheta] = 0.0
+        with np.errstate(divide="ignore"):
+            return np.minimum(FIRST_STEP / np.sqrt(known), size)
+
     def in_units(self, theta: Array) -> Array:
         """Return theta in the core's coordinates and in units where columns have mean square 1."""
         coordinates = self.design.coordinates
@@ -313,6 +325,7 @@ class CoreGeneralized:
             self._lock,
             self._value_and_gradient,
             scale=lambda: np.ones(self.nparameters),
+            first_steps=self._first_steps,
         )
         with self.threads:
             run = run_minimizer(model, self._inward(start), options, log_capacity)

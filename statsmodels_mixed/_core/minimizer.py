@@ -100,6 +100,8 @@ class Minimizable(NamedTuple):
     evaluate, scale : callable
         The same model through Python, for platforms where NLopt hides its C API: see
         `run_nlopt`.
+    first_steps : callable, optional
+        See `run_nlopt`.
     """
 
     handle: Any
@@ -109,6 +111,7 @@ class Minimizable(NamedTuple):
     lock: threading.Lock
     evaluate: Callable[[Array], tuple[float, Array]]
     scale: Callable[[], Array]
+    first_steps: Callable[[Array], Array | None] | None = None
 
 
 def _end(model: Minimizable, point: Array, options: FitOptions) -> End:
@@ -160,7 +163,7 @@ def run_minimizer(
         def finish(point: Array) -> End:
             return _end(model, point, options)
 
-        run = run_nlopt(model.evaluate, finish, start, model.scale(), options)
+        run = run_nlopt(model.evaluate, finish, start, model.scale(), options, model.first_steps)
         return Minimization(
             theta=run.end,
             status=run.status,

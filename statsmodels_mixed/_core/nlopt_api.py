@@ -29,6 +29,7 @@ _FUNCTIONS = (
     "set_xtol_abs1",
     "set_maxeval",
     "set_maxtime",
+    "set_initial_step",
     "force_stop",
     "optimize",
 )

@@ -18,7 +18,7 @@ from .._typing import Array
 from ..errors import CoreError
 from .options import FitOptions
 
-__all__ = ["End", "PythonRun", "run_nlopt"]
+__all__ = ["FIRST_STEP", "End", "PythonRun", "run_nlopt"]
 
 
 _STOPS = {
@@ -34,6 +34,8 @@ FAILURES = (RuntimeError, getattr(nlopt, "runtime_error", RuntimeError))
 
 # When an algorithm that stopped of itself is started again, as in csrc/src/nlopt.c.
 _SETTLED = 1e-7
+# First steps of coefficients in standard errors.
+FIRST_STEP = 4.0
 _MAX_ROUNDS = 10
 
 
@@ -84,6 +86,7 @@ def run_nlopt(
     start: Array,
     scale: Array,
     options: FitOptions,
+    first_steps: Callable[[Array], Array | None] | None = None,
 ) -> PythonRun:
     """Minimize from `start`, leaving the model solved at the end.
 
@@ -97,6 +100,8 @@ def run_nlopt(
         Parameters and their typical sizes.
     options : FitOptions
         The algorithm of NLopt, tolerances and limits.
+    first_steps : callable, optional
+        Parameters to the sizes of first steps from there, None where NLopt shall choose them.
 
     Raises
     ------
@@ -129,14 +134,12 @@ def run_nlopt(
     before, longest = time.monotonic(), options.max_time
     for _ in range(_MAX_ROUNDS):
         least, left = run.value, options.max_eval - run.evaluations
-        opt = _created(options.algorithm, len(start))
+        used = time.monotonic() - before
+        opt = _created(options, len(start), left, max(longest - used, 1e-9) if longest else 0.0)
         opt.set_min_objective(objective)
-        opt.set_ftol_rel(options.ftol_rel)
-        opt.set_ftol_abs(options.ftol_abs)
-        opt.set_xtol_rel(options.xtol_rel)
-        opt.set_xtol_abs(options.xtol_abs)
-        opt.set_maxeval(left if options.max_eval else 0)
-        opt.set_maxtime(max(longest - (time.monotonic() - before), 1e-9) if longest else 0.0)
+        steps = first_steps(run.end) if first_steps is not None else None
+        if steps is not None:
+            opt.set_initial_step(steps / scale)
         try:
             opt.optimize(run.end / scale)
             run.status = _STOPS.get(opt.last_optimize_result(), "FAILURE")
@@ -158,11 +161,18 @@ def run_nlopt(
     return run
 
 
-def _created(algorithm: int | None, size: int) -> Any:
+def _created(options: FitOptions, size: int, evaluations: int, seconds: float) -> Any:
     try:
-        return nlopt.opt(algorithm, size)
+        opt = nlopt.opt(options.algorithm, size)
     except MemoryError:  # its answer to any failure of NLopt's constructor
         raise CoreError("The numerical core could not minimize: NLopt refused.") from None
+    opt.set_ftol_rel(options.ftol_rel)
+    opt.set_ftol_abs(options.ftol_abs)
+    opt.set_xtol_rel(options.xtol_rel)
+    opt.set_xtol_abs(options.xtol_abs)
+    opt.set_maxeval(evaluations if options.max_eval else 0)
+    opt.set_maxtime(seconds)
+    return opt
 
 
 def _unfinished(run: PythonRun, gained: float, options: FitOptions) -> bool:

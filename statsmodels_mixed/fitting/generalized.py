@@ -27,7 +27,7 @@ from .families import FamilySpec, family_object
 from .fixed_basis import OnBasis
 from .fresh_evaluation import checked_afresh
 from .generalized_optimum import best_optimum
-from .generalized_start import default_start, given_coefficients, given_parameters
+from .generalized_start import default_start, given_coefficients, given_parameters, unexplained
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
 from .solver_choice import is_iterative
@@ -75,7 +75,7 @@ class _Fit:
 
 
 def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, float]:
-    """Parameters of the model without random effects, and T half as large as a row's error.
+    """Parameters of the model without random effects, and T half as large as the residuals.
 
     Returns
     -------
@@ -84,12 +84,14 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
         Typical size of a change in the linear predictor.
     """
     gamma, zeta, unit = default_start(problem.basis.Q, design, spec)
+    eta = problem.basis.Q @ gamma + (0.0 if design.offset is None else design.offset)
+    excess = unexplained(spec, design.y, eta, design.weights, zeta[0] if zeta else 0.0)
     if problem.fast:
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
     problem.core.set_unit(unit)
     return np.concatenate(
-        [generalized_theta(problem.core.design.coordinates, unit), gamma, zeta]
+        [generalized_theta(problem.core.design.coordinates, excess * unit), gamma, zeta]
     ), unit
 
 

@@ -82,7 +82,8 @@ def best_optimum(
     patterns = [block.pattern for block in design.blocks]
     ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
-    hard = not report.converged or report.evaluations > VERY_MANY_EVALUATIONS
+    newton = options.optimizer == "newton"
+    hard = not report.converged or (newton and report.evaluations > VERY_MANY_EVALUATIONS)
     if not hard and rows <= FEW_ROWS:
         hard = (
             core.several_modes_possible

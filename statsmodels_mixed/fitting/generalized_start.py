@@ -22,6 +22,7 @@ __all__ = [
     "glm_coefficients",
     "row_unit",
     "start_dispersion",
+    "unexplained",
     "usable_coefficients",
 ]
 
@@ -31,6 +32,8 @@ _MAX_ITERATIONS = 25
 _TOLERANCE = 1e-6
 # Share of the information at the mean response below which a start has run off with separated data.
 LITTLE = 1e-4
+# Residuals this many times larger than the family says call for larger random effects.
+FAR_ABOVE = 10.0
 
 
 def glm_coefficients(
@@ -242,6 +245,41 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     )
     information = float(np.mean(rows["w"]))
     return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0
+
+
+def unexplained(
+    spec: FamilySpec,
+    y: Array,
+    eta: Array,
+    weights: Array | None,
+    zeta: float,
+) -> float:
+    """Return how many times larger residuals are than the family says: what random effects explain.
+
+    Parameters
+    ----------
+    spec, y, eta, weights, zeta
+        As for `row_unit`.
+
+    Returns
+    -------
+    float
+        The root mean square of Pearson residuals, where it is far above 1, as it is of counts of
+        millions; 1 elsewhere.
+    """
+    rows = family_rows(
+        spec.family,
+        spec.link,
+        y,
+        eta,
+        weights=weights,
+        zeta=zeta,
+        power=spec.power,
+        observed=spec.own,
+    )
+    with np.errstate(all="ignore"):
+        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
+    return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
 
 
 def given_coefficients(basis: FixedBasis, coefficients: Array) -> Array:

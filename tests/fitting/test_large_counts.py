@@ -122,3 +122,19 @@ def test_rates_of_a_millionth():
     of_rates = 1e9 * (y / 1e9 * np.log(y / 1e9) - y / 1e9 - gammaln(y / 1e9 + 1))
     constant = 2 * np.sum(of_counts - of_rates)
     assert_allclose(rates.objective - exposure.objective, constant, rtol=1e-7)
+
+
+@pytest.mark.parametrize("level", [18, 20.7])
+@pytest.mark.parametrize("optimizer", ["LN_BOBYQA", "LN_NELDERMEAD", "LD_LBFGS"])
+@pytest.mark.parametrize("kind", ["poisson", "negative binomial", "binomial"])
+def test_optimizers_without_second_derivatives(kind, optimizer, level):
+    """Steps of a coefficient are of the size of its standard error, 1e-9 of the coefficient."""
+    data, newton = counts(kind, level, 100), fitted(kind, level, 100)[0]
+    family, formula = newton.model.family, FORMULAS.get(kind, "y ~ x + (1 | g)")
+    fit = smf.mixedglm2(formula, data, family=family).fit(optimizer=optimizer)
+    assert fit.converged
+    assert newton.report.evaluations < 15
+    assert fit.report.evaluations < (2000 if optimizer == "LD_LBFGS" else 1000)
+    assert_allclose(fit.objective, newton.objective, rtol=0, atol=1e-6)
+    np.testing.assert_array_less(np.abs(fit.params - newton.params), 2e-3 * newton.bse)
+    assert_allclose(fit.bse, newton.bse, rtol=1e-3)
