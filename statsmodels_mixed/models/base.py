@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -38,8 +37,11 @@ from .written_formula import WrittenFormula
 
 if TYPE_CHECKING:
     from .linear_predictor import linear_predictor
+    from .other_response import of_response, with_response
 else:
     linear_predictor = Method("models.linear_predictor:linear_predictor")
+    of_response = Method("models.other_response:of_response")
+    with_response = Method("models.other_response:with_response")
 
 __all__ = ["MixedModel"]
 
@@ -338,49 +340,8 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             results = referring_to(results, choice)
         return results.wrapper(results)
 
-    def with_response(self, y: Array) -> Self:
-        """Return this model of another response.
-
-        Both keep the analysis of their common structure.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            The response, in the form of `endog`.
-
-        Returns
-        -------
-        LinearMixedModel or GeneralizedLinearMixedModel
-
-        Raises
-        ------
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        LinearMixedModelResults.refit
-
-        Examples
-        --------
-        >>> model = mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy"))
-        >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
-        {'Intercept': 502.81, 'days': 20.93}
-        """
-        if self._structure is None:
-            self._structure = self._analyse()
-        other = self._of_response(y)
-        other.other_response = True
-        return other
-
-    def _of_response(self, y: Array) -> Self:
-        """Return a copy with another response."""
-        other = copy.copy(self)
-        design = replace(self.kept_design(), y=y, response_levels=None)
-        rows, frame = self.data.row_labels, self.frame
-        frame = None if frame is None else replace(frame, y=y, response_levels=None)
-        other._attach(design, rows if self.data.labelled else None, frame, self.layout.n_dropped)
-        return other
+    with_response = with_response
+    _of_response = of_response
 
     def without_data(self) -> Self:
         """Return a copy without data, for results that are to be small.
