@@ -1,7 +1,8 @@
-"""The objective at the estimates as somebody else evaluates it, who knows the parameters only.
+"""The objective at the estimates, evaluated again from the parameters alone.
 
 A fit reaches its estimates on a path, and starts PIRLS from the conditional modes of the step
-before. Where those are not found without the path, the objective of the fit is that of no one else.
+before. Where these modes are not found without the path, the objective of the fit cannot be
+reproduced from its parameters.
 """
 
 from __future__ import annotations

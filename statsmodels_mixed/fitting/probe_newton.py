@@ -30,10 +30,10 @@ FLAT = 1e-8
 PROMISE = 1e-7
 MOST_STEPS = 60
 MOST_HALVINGS = 12
-# All probes are used from where the model promises no more than this ...
+# All probes are used once the model promises no more than this.
 THOROUGH = 1e-2
-# ... and changes of the gradient say something of the Hessian from this on, if they correct the
-# curvature along the step by no more than this factor.
+# Changes of the gradient correct the Hessian once the model promises no more than the first, if
+# they change the curvature along the step by no more than the second, a factor.
 NEAR = 1.0
 MOST_CORRECTION = 3.0
 MOST_SECANTS = 3
@@ -41,9 +41,9 @@ MOST_SECANTS = 3
 # displacements that needs none.
 DIFFERENCE = 0.03
 NEGLIGIBLE = 0.01
-# No parameter, in units of its scale, changes by more in one step ...
+# The most that a parameter, in units of its scale, changes in one step.
 LONGEST_STEP = 2.0
-# ... and no diagonal element of T comes nearer to zero, where the gradient says nothing.
+# Diagonal elements of T stay above this: at zero the gradient carries no information.
 NEAR_ZERO = 1e-5
 
 

@@ -23,9 +23,10 @@ __all__ = ["scatter"]
 RUNS = 20
 # Evaluations of a run that is not lower yet.
 SHORT = 300
-# Rounds about ends that were lower.
+# Rounds of runs, each about the lowest end so far.
 ROUNDS = 3
-# Evaluations of all; one that fails, after searches for modes from everywhere, counts as several.
+# Evaluations of all runs. One that fails has searched for modes from many starts: it counts as
+# several.
 MOST_EVALUATIONS = 10_000
 FAILED = 20
 # How often T is divided by ten where a start cannot be evaluated.

@@ -22,8 +22,8 @@ from .level_products import LevelProducts, apply_lambda, by_term
 __all__ = ["OF_PROBES", "Gradients", "NotPositiveDefinite", "SchurComplement"]
 
 
-# Residuals of solutions, relative to the right-hand side; Monte Carlo errors of probes
-# are larger than those of the second kind by far.
+# Residuals of solutions relative to the right-hand side: of the estimates, and of random probes,
+# whose Monte Carlo errors are far larger.
 TOLERANCE = 1e-10
 OF_PROBES = 1e-7
 MOST_STEPS = 1000

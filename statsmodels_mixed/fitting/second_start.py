@@ -32,10 +32,11 @@ LARGE, SMALL = 5.0, 0.1
 # Runs are repeated where they are cheap and the likelihood is far from quadratic.
 FEW_ROWS = 1000
 FEW_PARAMETERS = 10
-# This few rows seldom need this many Newton evaluations.
+# A fit to at most this many rows that took more than this many Newton evaluations may have met a
+# likelihood with several maxima.
 VERY_FEW_ROWS = 50
 MANY_EVALUATIONS = 10
-# The largest weight over the least at which one row may rule.
+# Ratio of the largest weight to the least from which a single row may dominate the likelihood.
 WIDE = 1e4
 
 

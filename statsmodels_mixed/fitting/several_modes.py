@@ -29,9 +29,9 @@ FACTORS = (1.0, 0.3, 3.0)
 MOST = 100
 # Searches that go on from the best end while that improves.
 ROUNDS = 3
-# Parameters that are moved to look for several modes, the first ones.
+# At most this many parameters, the first ones, are moved to look for several modes.
 MOST_POLLED = 10
-# Curvatures below this are as good as this.
+# Smaller curvatures are replaced by this one.
 TINY = 1e-8
 MET = (
     " Several conditional modes were met, and the objective jumps where another becomes the "

@@ -89,7 +89,7 @@ class Point(ProbedPoint):
 
     @cached_property
     def traces(self) -> TraceEstimates:
-        """What the probes say."""
+        """Log determinant and traces as the probes estimate them."""
         return estimated_traces(self.schur, self.probes)
 
     @cached_property
@@ -172,7 +172,7 @@ class Point(ProbedPoint):
 
     @cached_property
     def final_values(self) -> Array:
-        """The same with smaller Monte Carlo errors, worth their time at the end only."""
+        """The same with smaller Monte Carlo errors; slower, and so computed at the end only."""
         return self.values + quadratic_control(self.schur, self.traces)
 
     @cached_property

@@ -47,7 +47,7 @@ def head_of(source: TableSource, batches: int = 1) -> DataTable:
     """Open the first batches of a source, of which columns are read when they are asked for."""
 
     def first(names: Sequence[str]) -> DataTable:
-        # Slow to import; whoever comes here has done so.
+        # Slow to import; a source of batches has imported it already.
         from pyarrow import concat_tables  # noqa: PLC0415
 
         reading = source.read(names)

@@ -258,7 +258,7 @@ class _LevelsMet:
 
         Whole numbers some of which are missing are floating-point numbers, as in pandas.
         """
-        # Slow to import; the source has done so.
+        # Slow to import; the source has imported it already.
         import pyarrow as pa  # noqa: PLC0415
 
         if not self.rows:

@@ -121,7 +121,7 @@ def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: b
     }
     if leverage:
         values[".hat"] = _leverage(result, design)
-    # Slow to import; who has the batch has done so.
+    # Slow to import; the source of the batch has imported it already.
     from pyarrow import table  # noqa: PLC0415
 
     kept = batch.table.take(batch.places)
