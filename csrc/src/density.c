@@ -94,8 +94,8 @@ static smm_jet student_t(double y, const smm_mean_jets *x, const double *outer)
     smm_jet r =
         jet_multiply(jet_shift(jet_scale(-1, x->mu), y), jet_exp(jet_scale(-1, x->log_phi)));
     smm_jet square = jet_multiply(jet_multiply(r, r), jet_exp(jet_scale(-1, log_df)));
-    smm_jet out = jet_subtract(smm_jet_log_gamma(jet_shift(half, 0.5)), smm_jet_log_gamma(half));
-    out = jet_subtract(jet_combine(1, out, -0.5, log_df), x->log_phi);
+    smm_jet out = jet_combine(1, smm_jet_log_rising(half, 0.5), -0.5, log_df);
+    out = jet_subtract(out, x->log_phi);
     out = jet_subtract(out, jet_multiply(jet_shift(half, 0.5), jet_log1p(square)));
     return jet_shift(out, -0.57236494292470008707); /* log(pi) / 2 */
 }

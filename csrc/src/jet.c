@@ -2,8 +2,8 @@
  *
  * The gamma function of numbers with derivatives. Digamma and the two functions that follow it are
  * moved up by their recurrences to where their asymptotic series hold (Abramowitz and Stegun 6.3.18,
- * 6.4.11). For whole y the rising factorial is a product of y factors: it then has no
- * cancellation, however large x is.
+ * 6.4.11). For whole y the rising factorial is a product of y factors, and for large x a difference
+ * of the series in which what cancels is taken apart: it has no cancellation, however large x is.
  */
 #include "smm_glmm.h"
 
@@ -40,6 +40,37 @@ smm_jet smm_jet_log_gamma(smm_jet x)
     return jet_compose(x, smm_log_gamma(x.c[0]), p[0], p[1], p[2]);
 }
 
+/* x^-1 / 12 - x^-3 / 360 + ..., what Stirling's formula leaves of log Gamma(x). */
+static double stirling_rest(double x)
+{
+    double i = 1 / x, f = i * i;
+    return i * (1.0 / 12 - f * (1.0 / 360 - f * (1.0 / 1260 - f * (1.0 / 1680 - f / 1188))));
+}
+
+/* The terms of the series of digamma and its two derivatives that come after the powers of 1 / x
+ * of which differences are taken exactly. */
+static void polygamma_rest(double x, double out[3])
+{
+    double i = 1 / x, f = i * i;
+    out[0] = -f * (1.0 / 12 - f * (1.0 / 120 - f * (1.0 / 252 - f * (1.0 / 240 - f / 132))));
+    out[1] = f * i * (1.0 / 6 - f * (1.0 / 30 - f * (1.0 / 42 - f * (1.0 / 30 - f * 5 / 66))));
+    out[2] = -f * i - f * f * (0.5 - f * (1.0 / 6 - f * (1.0 / 6 - f * (0.3 - f * 5 / 6))));
+}
+
+/* log Gamma(x + y) - log Gamma(x) and its derivatives in x, for x where the series hold. */
+static smm_jet rising_by_series(smm_jet x, double y)
+{
+    double v = x.c[0], end = v + y, low[3], high[3];
+    double gap = y / (v * end);               /* 1 / v - 1 / end */
+    double squares = gap * (1 / v + 1 / end); /* 1 / v^2 - 1 / end^2 */
+    double value = (v - 0.5) * log1p(y / v) + y * (log(end) - 1);
+    polygamma_rest(v, low);
+    polygamma_rest(end, high);
+    return jet_compose(x, value + stirling_rest(end) - stirling_rest(v),
+                       log1p(y / v) + 0.5 * gap + high[0] - low[0],
+                       -gap - 0.5 * squares + high[1] - low[1], squares + high[2] - low[2]);
+}
+
 smm_jet smm_jet_log_rising(smm_jet x, double y)
 {
     double v = x.c[0];
@@ -54,5 +85,6 @@ smm_jet smm_jet_log_rising(smm_jet x, double y)
         }
         return jet_compose(x, product.log + log(product.rest), f1, f2, f3);
     }
+    if (v >= ASYMPTOTIC) return rising_by_series(x, y);
     return jet_subtract(smm_jet_log_gamma(jet_shift(x, y)), smm_jet_log_gamma(x));
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..fitting.limit_of_dispersion import limit_of
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..simulation.streams import Seed
 from .check_covariance import few_levels, singular, too_many_effects, unidentified_parameters
 from .check_fit import (
+    at_limit,
     collinear,
     gradient,
     infinite_coefficients,
@@ -19,9 +21,11 @@ from .check_fit import (
 )
 from .report import Problem, Report
 
-__all__ = ["CHECKS", "DISTRIBUTION", "check", "compared_with_draws"]
+__all__ = ["DISTRIBUTION", "check", "checks_of", "compared_with_draws"]
 
-CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
+Checks = tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...]
+
+CHECKS: Checks = (
     ("convergence", not_converged),
     ("the gradient", gradient),
     ("separation", infinite_coefficients),
@@ -33,6 +37,7 @@ CHECKS: tuple[tuple[str, Callable[[Any], Iterator[Problem]]], ...] = (
     ("collinear terms", collinear),
     ("scales of columns", scales),
 )
+AT_LIMIT = ("a dispersion at its boundary", at_limit)
 # What is looked for by draws.
 DISTRIBUTION = "the distribution of the response"
 # p-values below this are worth a sentence.
@@ -89,16 +94,28 @@ def check(result: Any, *, simulate: bool = False, n: int = 250, seed: Seed = Non
     columns.
     """
     result = unwrap(result, correlated=True)
-    problems = [problem for _, look in CHECKS for problem in look(result)]
-    looked_for = tuple(name for name, _ in CHECKS)
+    spec = result.estimates.spec
+    checks = CHECKS if spec is None else checks_of(spec.family)
+    problems = [problem for _, look in checks for problem in look(result)]
+    looked_for = tuple(name for name, _ in checks)
     hint = ""
     if simulate:
         problems += compared_with_draws(result, n, seed)
         looked_for += (DISTRIBUTION,)
-    elif result.estimates.spec is not None and result.estimates.spec.discrete:
+    elif spec is not None and spec.discrete:
         hint = "check(simulate=True) looks for overdispersion and too many zeros as well."
     formula = getattr(result.model, "formula_full", result.layout.response)
     return Report(f"{formula}; {result.method}", problems, looked_for, hint)
+
+
+def checks_of(family: str) -> Checks:
+    """Return what is looked for in a fit of a family.
+
+    Parameters
+    ----------
+    family : str
+    """
+    return CHECKS if limit_of(family) is None else (*CHECKS, AT_LIMIT)
 
 
 def compared_with_draws(result: Any, n: int, seed: Seed) -> Iterator[Problem]:

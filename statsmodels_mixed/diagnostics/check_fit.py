@@ -13,6 +13,7 @@ from .simpler_formula import without_correlations
 from .vif import vif
 
 __all__ = [
+    "at_limit",
     "collinear",
     "gradient",
     "infinite_coefficients",
@@ -79,6 +80,18 @@ def infinite_coefficients(result: Any) -> Iterator[Problem]:
             "the response separates into its values.",
             "Their estimates, standard errors and Wald tests mean nothing: join levels that have "
             'one response only, leave the columns out, or use conf_int(method="profile").',
+        )
+
+
+def at_limit(result: Any) -> Iterator[Problem]:
+    """Say that the data have no more variance than the limit of their family."""
+    if result.limit is not None:
+        yield Problem(
+            "dispersion",
+            "dispersion",
+            f"No overdispersion: the dispersion is at its boundary, where the distribution is "
+            f"{result.limit}.",
+            "Take that family; anova() compares the models.",
         )
 
 

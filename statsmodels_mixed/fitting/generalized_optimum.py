@@ -82,8 +82,9 @@ def best_optimum(
     patterns = [block.pattern for block in design.blocks]
     ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
-    newton = options.optimizer == "newton"
-    hard = not report.converged or (newton and report.evaluations > VERY_MANY_EVALUATIONS)
+    # A dispersion that goes to its boundary takes many steps in any likelihood.
+    many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
+    hard = not report.converged or (many and not _at_limit(spec, report, design))
     if not hard and rows <= FEW_ROWS:
         hard = (
             core.several_modes_possible
@@ -125,6 +126,15 @@ def _settle(runs: BestOfRuns, core: CoreGeneralized, options: FitOptions) -> Non
     nearer &= run.gradient_norm < runs.report.gradient_norm
     run = replace(run, status=runs.report.status, message=runs.report.message)
     runs.report = joined(runs.report, run, taken=nearer)
+
+
+def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
+    """Return whether a run ended where the distribution has lost its overdispersion."""
+    if not spec.has_dispersion:
+        return False
+    without_overdispersion = load("fitting.limit_of_dispersion:without_overdispersion")
+    values = (report.end[-1], np.abs(design.y), design.weights)
+    return bool(without_overdispersion(spec.family, *values))
 
 
 def _without_random_effects(

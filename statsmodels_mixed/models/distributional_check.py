@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..diagnostics.check import CHECKS, DISTRIBUTION, compared_with_draws
+from ..diagnostics.check import DISTRIBUTION, checks_of, compared_with_draws
+from ..diagnostics.check_fit import at_limit
 from ..diagnostics.report import Problem, Report
 from ..simulation.streams import Seed
 
@@ -55,13 +56,14 @@ def check(
     >>> model.fit().check().problems[-1].message
     'No zero inflation: its probability is estimated as 0, the boundary.'
     """
+    checks = checks_of(self._spec.family)
     problems = [
         replace(problem, advice=_ADVICE.get(problem.code, problem.advice))
-        for _, look in CHECKS
-        for problem in look(self._mean_part)
+        for _, look in checks
+        for problem in look(self if look is at_limit else self._mean_part)
     ]
     problems += _without_zeros(self)
-    looked_for = tuple(name for name, _ in CHECKS)
+    looked_for = tuple(name for name, _ in checks)
     if self._zeros is not None:
         looked_for += ("zero inflation at its boundary",)
     hint = ""

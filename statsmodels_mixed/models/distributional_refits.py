@@ -267,5 +267,5 @@ def _values(fit: DistributionalResults, estimates: DistributionalEstimates) -> p
     names = [("beta", name) for name in beta + own]
     for block, T in zip(blocks, estimates.conditional.factors, strict=True):
         values = np.concatenate([values, np.sqrt(np.sum(T**2, axis=1))])
-        names += [("sd", f"{block.name} {name}") for name in block.names]
+        names += [("sd", f"{block.name}.{name}") for name in block.names]
     return pd.Series(values, index=pd.MultiIndex.from_tuples(names, names=["kind", "name"]))

@@ -14,14 +14,17 @@ from scipy.stats import norm
 from .._typing import Array
 from ..errors import NotOfferedError, OptionError
 from ..fitting.distributional import DistributionalEstimates
-from ..fitting.families import FamilySpec
-from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..fitting.families import FamilySpec, family_object
+from ..fitting.limit_of_dispersion import limit_reached
+from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from ..later import load
 from ..results.criteria import Criteria
 from ..saved import save_fit as _save_fit
 from .distributional_check import check as _check
 from .distributional_draws import simulate as _simulate
 from .distributional_draws import simulated_residuals as _simulated_residuals
+from .distributional_hypotheses import cov_params as _cov_params
+from .distributional_hypotheses import f_test as _f_test
 from .distributional_hypotheses import t_test as _t_test
 from .distributional_hypotheses import wald_test as _wald_test
 from .distributional_influence import influence as _influence
@@ -37,6 +40,7 @@ from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_residuals import residuals as _residuals
 from .distributional_robust import with_inference as _with_inference
+from .distributional_summary import coeftable as _coeftable
 from .distributional_summary import summary as _summary
 from .distributional_tables import augment as _augment
 from .distributional_tables import glance as _glance
@@ -142,28 +146,6 @@ class DistributionalResults(MeanPart, Criteria):
         values = np.concatenate([e.theta, e.beta, self.estimates.kappa])
         return pd.Series(values[self._order], index=self._names)
 
-    def cov_params(self) -> pd.DataFrame:
-        """Return the covariance matrix of `params`.
-
-        Returns
-        -------
-        DataFrame
-            NaN for parameters that the data do not determine.
-
-        See Also
-        --------
-        DistributionalResults.conf_int
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks")
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> model.fit().cov_params().shape
-        (2, 2)
-        """
-        part = self._covariance[np.ix_(self._order, self._order)]
-        return pd.DataFrame(part, index=self._names, columns=self._names)
-
     @property
     def bse(self) -> pd.Series:
         """Standard errors of `params`."""
@@ -180,10 +162,12 @@ class DistributionalResults(MeanPart, Criteria):
         """Two-sided p-values, of the normal distribution."""
         return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
 
+    cov_params = _cov_params
     conf_int = _conf_int
     profile = _profile
     t_test = _t_test
     wald_test = _wald_test
+    f_test = _f_test
 
     @property
     def dof(self) -> int:
@@ -366,6 +350,16 @@ class DistributionalResults(MeanPart, Criteria):
         """
         return self._zeros is not None and bool(self._zeros.max() < NO_ZEROS)
 
+    @property
+    def limit(self) -> str | None:
+        """The distribution that a family without overdispersion is, where that was estimated."""
+        conditional, family = self.estimates.conditional, self._spec.family
+        with np.errstate(over="ignore"):
+            mu = np.asarray(family_object(self._spec).link.inverse(conditional.eta))
+        trials = self.model.design.weights if self.model.design is not None else None
+        return limit_reached(family, self.estimates.outer[:, DISPERSION], mu, trials)
+
+    coeftable = _coeftable
     summary = _summary
 
     def __repr__(self) -> str:

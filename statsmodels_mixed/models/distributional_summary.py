@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from ..errors import OptionError
 from ..fitting.distributional_optimum import NEAR_NONE
+from ..fitting.limit_of_dispersion import AT_LIMIT
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.document import Document
 from ..results.summary import levels_of_groups, two_columns
@@ -16,8 +20,10 @@ from .distributional_means import NO_ZEROS
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["summary"]
+__all__ = ["coeftable", "summary"]
 
+# Degrees of freedom of Student's t that no data tell from infinitely many.
+_MANY = 1e5
 _TITLES = {
     "zi": "Zero inflation (logit of the probability)",
     "hurdle": "Zeros (logit of the probability)",
@@ -27,17 +33,79 @@ _TITLES = {
 }
 
 
-def summary(self: DistributionalResults, alpha: float = 0.05) -> Document:
+def coeftable(self: DistributionalResults, level: float | None = None) -> pd.DataFrame:
+    """Return the coefficients of all parts with standard errors, z and two-sided p-values.
+
+    Parameters
+    ----------
+    level : float, optional
+        Give confidence intervals of this level too, such as 0.95.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of `params`.
+
+    Raises
+    ------
+    OptionError
+        If the level is not between 0 and 1.
+
+    See Also
+    --------
+    DistributionalResults.summary
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().coeftable().round(2)
+                   Coef.  Std. Error     z  Pr(>|z|)
+    Intercept       0.55        0.16  3.40       0.0
+    zi: Intercept  -3.48        0.59 -5.91       0.0
+    """
+    columns = {
+        "Coef.": self.params,
+        "Std. Error": self.bse,
+        "z": self.tvalues,
+        "Pr(>|z|)": self.pvalues,
+    }
+    if level is not None:
+        if isinstance(level, bool) or not 0 < level < 1:
+            raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+        limits = self.conf_int(1 - level)
+        columns |= {f"Lower {100 * level:g}%": limits[0], f"Upper {100 * level:g}%": limits[1]}
+    return pd.DataFrame(columns)
+
+
+def summary(
+    self: DistributionalResults,
+    yname: str | None = None,
+    xname: Sequence[str] | None = None,
+    title: str | None = None,
+    alpha: float = 0.05,
+) -> Document:
     """Summarize the fit: criteria, coefficients by part, variance components, facts.
 
     Parameters
     ----------
+    yname : str, optional
+        Name to show for the response.
+    xname : sequence of str, optional
+        Names to show for the coefficients of the mean.
+    title : str, optional
+        First line instead of the one that names the kind of fit.
     alpha : float
         Intervals have level ``1 - alpha``.
 
     Returns
     -------
     Document
+
+    Raises
+    ------
+    OptionError
+        If `xname` has not a name for each coefficient of the mean.
 
     See Also
     --------
@@ -54,7 +122,7 @@ def summary(self: DistributionalResults, alpha: float = 0.05) -> Document:
     points = self.estimates.conditional.n_agq
     method = "Laplace" if points == 1 else f"AGQ, {points} points"
     left = [
-        ("Dep. Variable:", self.model.layout.response),
+        ("Dep. Variable:", yname or self.model.layout.response),
         ("Family:", self._spec.family.replace("_", " ")),
         ("Link:", getattr(self.model, "link_name", self._spec.link)),
         ("Method:", method),
@@ -74,12 +142,15 @@ def summary(self: DistributionalResults, alpha: float = 0.05) -> Document:
     if self._spec.has_dispersion and isinstance(self.dispersion, float):
         right.append(("Dispersion:", significant(self.dispersion)))
     head = two_columns(left, right, str(self.model.formula_full))
-    tables = [head, *_coefficients(self, alpha), self.varcorr.table("Random effects")]
+    tables = [head, *_coefficients(self, xname, alpha), self.varcorr.table("Random effects")]
     kind = "Ordinal" if self._ordered else "Generalized linear"
-    return Document(f"{kind} mixed model fit by maximum likelihood", tables, _facts(self))
+    first = title or f"{kind} mixed model fit by maximum likelihood"
+    return Document(first, tables, _facts(self))
 
 
-def _coefficients(self: DistributionalResults, alpha: float) -> list[Table]:
+def _coefficients(
+    self: DistributionalResults, xname: Sequence[str] | None, alpha: float
+) -> list[Table]:
     """Return a table of coefficients for each part."""
     interval = self.conf_int(alpha)
     columns = (
@@ -94,10 +165,14 @@ def _coefficients(self: DistributionalResults, alpha: float) -> list[Table]:
     values = np.column_stack([self.params, self.bse, self.tvalues, self.pvalues, interval])
     parts: dict[str, list[tuple[Any, ...]]] = {}
     own = set(self.estimates.rows.names)
+    of_mean = [name for name in self._names if name not in own]
+    if xname is not None and len(xname) != len(of_mean):
+        raise OptionError(f"xname= has {len(xname)} names for {len(of_mean)} coefficients.")
+    shown_names = dict(zip(of_mean, of_mean if xname is None else xname, strict=True))
     for name, row in zip(self._names, values, strict=True):
         head, _, rest = name.partition(": ")
         if name not in own:
-            title, shown = "Fixed effects", name
+            title, shown = "Fixed effects", shown_names[name]
         elif self._ordered:
             title, shown = "Thresholds", name
         else:
@@ -120,6 +195,10 @@ def _facts(self: DistributionalResults) -> list[str]:
             "Zero inflation: the probability is 0, its boundary, for some rows; "
             "coefficients that carry it there have no finite estimate."
         )
+    if self.shape.get("df", 0.0) > _MANY:
+        facts.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
+    if self.limit is not None:
+        facts.append(AT_LIMIT.format(self.limit))
     if not self.converged:
         facts.append(f"Not converged: {self.report.message}")
     elif self.report.message.startswith(NEAR_NONE):

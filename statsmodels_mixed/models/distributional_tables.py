@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,12 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..errors import OptionError
+from ..profile.profile import Profile
 from ..results.row_labels import row_labels
 from ..tidy.augment import beside, own_columns
+from ..tidy.random_parameters import random_parameters
+from ..tidy.tidy import COLUMNS, read_effects
+from .distributional_refits import RowBootstrap
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -21,28 +26,45 @@ _COMPONENTS = {"zi": "zi", "hurdle": "zi", "disp": "disp"}
 
 
 def tidy(
-    self: DistributionalResults, *, conf_int: bool = True, level: float = 0.95
+    self: DistributionalResults,
+    effects: str | Sequence[str] = "all",
+    conf_int: bool = True,
+    conf_method: str | Profile | RowBootstrap = "wald",
+    *,
+    level: float = 0.95,
+    **options: Any,
 ) -> pd.DataFrame:
     """Return the parameters in rows, with the names that broom.mixed has in R.
 
     Parameters
     ----------
+    effects : str or sequence of str
+        ``"fixed"`` (coefficients of all parts), ``"ran_pars"`` (standard deviations and
+        correlations of random effects), ``"ran_vals"`` (conditional modes), some of them; or
+        ``"all"``, the first two.
     conf_int : bool
-        Whether to add Wald intervals.
+        Whether to add intervals.
+    conf_method : {"wald", "profile", "bootstrap"}, Profile or RowBootstrap
+        From the standard errors, which gives none for standard deviations and correlations; by
+        profile likelihood; or by the bootstrap. A profile or replicates that are there already
+        are used.
     level : float
-        Their level.
+        The level of the intervals.
+    **options
+        For `bootstrap`: `n`, 1000 by default, `seed` and `re`.
 
     Returns
     -------
     DataFrame
         With the columns ``effect``, ``component`` (``"cond"``, ``"zi"`` for zeros, ``"disp"`` for
         the dispersion), ``group``, ``term``, ``estimate``, ``std_error``, ``statistic``, ``df``,
-        ``pvalue``, ``lower`` and ``upper``. What does not apply is NaN.
+        ``pvalue``, ``lower`` and ``upper``; with conditional modes ``level`` after ``term``. What
+        does not apply is NaN.
 
     Raises
     ------
     OptionError
-        If `level` is not between 0 and 1.
+        If an option is not possible or not one of the method.
 
     See Also
     --------
@@ -58,41 +80,80 @@ def tidy(
     1     fixed        zi      Intercept     -3.48
     2  ran_pars      cond  sd__Intercept      1.57
     """
+    wanted = read_effects(effects)
     if not 0 < level < 1:
         raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
-    own = set(self.estimates.rows.names)
-    heads = [name.partition(": ") if name in own else ("", "", name) for name in self._names]
-    half = norm.isf((1 - level) / 2) * self.bse
-    fixed = pd.DataFrame(
+    limits = _limits(self, conf_method, level, options) if conf_int else None
+    tables = []
+    if "fixed" in wanted:
+        tables.append(_fixed(self, limits, level))
+    if "ran_pars" in wanted:
+        table = random_parameters(self._mean_part, limits)
+        tables.append(_by_part(self, table[table["group"] != "Residual"]))
+    if "ran_vals" in wanted:
+        modes = self.ranef(form="long", level=level).assign(effect="ran_vals")
+        tables.append(_by_part(self, modes))
+    columns = [*COLUMNS[:4], *(["level"] if "ran_vals" in wanted else []), *COLUMNS[4:]]
+    shown = columns if conf_int else columns[:-2]
+    return pd.concat(tables, ignore_index=True).reindex(columns=shown)
+
+
+def _limits(
+    fit: DistributionalResults, method: Any, level: float, options: dict[str, Any]
+) -> pd.DataFrame | None:
+    """Return limits by kind and name, None for Wald intervals."""
+    if method == "bootstrap":
+        method, options = fit.bootstrap(options.pop("n", 1000), **options), {}
+    elif method == "profile":
+        method = fit.profile(level=max(level, 0.999))
+    if options:
+        raise OptionError(f"{next(iter(options))}= is no option of this method.")
+    if isinstance(method, Profile | RowBootstrap):
+        return method.conf_int(1 - level)
+    if method != "wald":
+        raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
+    return None
+
+
+def _fixed(fit: DistributionalResults, limits: pd.DataFrame | None, level: float) -> pd.DataFrame:
+    """Return the rows of the coefficients of all parts."""
+    names, own = fit._names, set(fit.estimates.rows.names)
+    heads = [name.partition(": ") if name in own else ("", "", name) for name in names]
+    if limits is None:
+        half = norm.isf((1 - level) / 2) * fit.bse
+        lower, upper = fit.params - half, fit.params + half
+    else:
+        lower, upper = (limits.loc["beta"][side].reindex(names) for side in ("lower", "upper"))
+    return pd.DataFrame(
         {
             "effect": "fixed",
             "component": [_COMPONENTS.get(head, "cond") for head, _, _ in heads],
             "group": None,
             "term": [
                 rest if head in _COMPONENTS else name
-                for name, (head, _, rest) in zip(self._names, heads, strict=True)
+                for name, (head, _, rest) in zip(names, heads, strict=True)
             ],
-            "estimate": self.params,
-            "std_error": self.bse,
-            "statistic": self.tvalues,
+            "estimate": fit.params,
+            "std_error": fit.bse,
+            "statistic": fit.tvalues,
             "df": np.inf,
-            "pvalue": self.pvalues,
-            "lower": self.params - half,
-            "upper": self.params + half,
+            "pvalue": fit.pvalues,
+            "lower": lower,
+            "upper": upper,
         }
     )
-    mean = self._mean_part.tidy(effects="ran_pars", conf_int=True)
-    mean = mean[mean["group"] != "Residual"]
-    parts = {block.name: block.part for block in self.model.layout.blocks}
-    part = mean["group"].map(parts)
-    mean = mean.assign(
+
+
+def _by_part(fit: DistributionalResults, table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of random effects with the part of the model that each is in."""
+    parts = {block.name: block.part for block in fit.model.layout.blocks}
+    part = table["group"].map(parts)
+    return table.assign(
         component=part.map(lambda each: "zi" if each else "cond"),
         group=[
-            name.removeprefix(f"{each}: ") for name, each in zip(mean["group"], part, strict=True)
+            name.removeprefix(f"{each}: ") for name, each in zip(table["group"], part, strict=True)
         ],
     )
-    table = pd.concat([fixed, mean.reindex(columns=fixed.columns)], ignore_index=True)
-    return table if conf_int else table.drop(columns=["lower", "upper"])
 
 
 def glance(self: DistributionalResults) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families import family_object
 from ..fitting.monte_carlo import MonteCarlo
 from ..fitting.separation import separation
+from ..later import load
 from ..results.base import MixedModelResultsWrapper
 from ..results.cell_formats import significant
 from ..results.layout import Layout
@@ -112,6 +113,18 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
             report = replace(estimates.report, converged=False, message=_COMPLETE)
             estimates = replace(estimates, report=report)
         super().__init__(model, estimates, layout, reference, scale)
+
+    @property
+    def limit(self) -> str | None:
+        """The distribution that a family without overdispersion is, where that was estimated."""
+        estimates, design = self.estimates, self.model.design
+        if not estimates.spec.has_dispersion:
+            return None
+        trials = None if design is None else design.weights
+        limit: str | None = load("fitting.limit_of_dispersion:limit_reached")(
+            estimates.spec.family, np.log(estimates.dispersion), estimates.fitted, trials
+        )
+        return limit
 
     @property
     def monte_carlo(self) -> MonteCarlo | None:
@@ -301,6 +314,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
                 "Separation: no finite estimate exists for the coefficients of "
                 f"{', '.join(self.separated)}; they ran off until the fit stopped."
             )
+        if self.limit is not None:
+            facts.append(load("fitting.limit_of_dispersion:AT_LIMIT").format(self.limit))
         return facts
 
     def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:

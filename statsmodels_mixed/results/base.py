@@ -71,6 +71,11 @@ class MixedModelResults(Testing):
     # Columns whose coefficients have no finite estimate; linear models have none.
     separated: tuple[str, ...] = ()
 
+    @property
+    def limit(self) -> str | None:
+        """None; for some families the distribution that they are without overdispersion."""
+        return None
+
     def __init__(
         self,
         model: FittedModel,

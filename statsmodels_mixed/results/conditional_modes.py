@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConditionalModes"]
 
+_LONG = ("group", "level", "term", "estimate", "std_error", "lower", "upper")
+
 
 class ConditionalModes:
     """Conditional modes, for classes that hold estimates."""
@@ -150,6 +152,8 @@ class ConditionalModes:
             )
         quantile = float(ndtri(0.5 + level / 2))
         tables = [_long(name, table, errors[name], quantile) for name, table in modes.items()]
+        if not tables:
+            return pd.DataFrame(columns=list(_LONG))
         return pd.concat(tables, ignore_index=True)
 
     def _modes(self, uscale: bool = False) -> LevelTables:
@@ -332,14 +336,8 @@ def _long(name: str, table: pd.DataFrame, errors: Array, quantile: float) -> pd.
     levels = table.index.to_flat_index() if isinstance(table.index, pd.MultiIndex) else table.index
     estimate, error = table.to_numpy().ravel(), errors.ravel()
     error = np.where(np.isnan(estimate), np.nan, error)
-    return pd.DataFrame(
-        {
-            "group": name,
-            "level": levels.repeat(k).astype(object),
-            "term": list(table.columns) * len(table),
-            "estimate": estimate,
-            "std_error": error,
-            "lower": estimate - quantile * error,
-            "upper": estimate + quantile * error,
-        }
-    )
+    half = quantile * error
+    terms = list(table.columns) * len(table)
+    columns = (levels.repeat(k).astype(object), terms, estimate, error, estimate - half)
+    rows = dict(zip(_LONG, (name, *columns, estimate + half), strict=True))
+    return pd.DataFrame(rows)

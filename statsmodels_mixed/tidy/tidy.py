@@ -16,7 +16,7 @@ from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
 from .random_parameters import random_parameters
 
-__all__ = ["tidy"]
+__all__ = ["COLUMNS", "read_effects", "tidy"]
 
 COLUMNS = (
     *("effect", "component", "group", "term", "estimate", "std_error"),
@@ -96,7 +96,7 @@ def tidy(
     5  ran_pars  Residual      sd__Observation     25.59     NaN     NaN
     """
     result = unwrap(result, correlated=True)
-    wanted = _read_effects(effects)
+    wanted = read_effects(effects)
     if not 0 < level < 1:
         raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
     if exponentiate and not hasattr(result, "_ratio"):
@@ -118,7 +118,19 @@ def tidy(
     return table.reindex(columns=columns if conf_int else columns[:-2])
 
 
-def _read_effects(effects: str | Sequence[str]) -> tuple[str, ...]:
+def read_effects(effects: str | Sequence[str]) -> tuple[str, ...]:
+    """Return which of the kinds of parameters are asked for.
+
+    Parameters
+    ----------
+    effects : str or sequence of str
+        As for `tidy`.
+
+    Raises
+    ------
+    OptionError
+        If there is no such kind.
+    """
     given = (effects,) if isinstance(effects, str) else tuple(effects)
     wanted = _EFFECTS[:2] if given == ("all",) else given
     wrong = [name for name in wanted if name not in _EFFECTS]

@@ -71,7 +71,7 @@ def test_replicates_are_refits_to_the_draws(fits, kind):
     table = replicates.conf_int(0.2)
     column = replicates.frame[("beta", fit.params.index[0])]
     assert table.loc[("beta", fit.params.index[0]), "lower"] == column.quantile(0.1)
-    assert table.loc[("sd", "brood Intercept"), "replicates"] == 12
+    assert table.loc[("sd", "brood.Intercept"), "replicates"] == 12
     # They spread as the standard errors say: within a factor for so few.
     ratio = replicates.frame["beta"][fit.params.index].std() / fit.bse
     assert ratio.between(0.3, 3).all()

@@ -269,7 +269,7 @@ def test_what_follows_a_fit(fit, owls, tmp_path):
     assert test.pvalue == pytest.approx(0.5 * chi2.sf(test.statistic, 1), rel=1e-9)
     assert fit.refit(owls["SiblingNegotiation"]).llf == pytest.approx(fit.llf, abs=1e-7)
     replicates = fit.bootstrap(2, seed=1)
-    assert ("sd", "zi: Nest Intercept") in replicates.frame.columns
+    assert ("sd", "zi: Nest.Intercept") in replicates.frame.columns
     again = fit.refit(fit.simulate(2, seed=1)[:, 1])
     assert_allclose(replicates.frame.iloc[1]["beta"], again.params, rtol=1e-3, atol=1e-3)
     robust = fit.with_inference(cov_type="cluster", cov_kwds={"groups": "Nest"})

@@ -75,6 +75,8 @@ CROSSING = {
 }
 
 
+# What `later.load` takes, a module and a name of it.
+PLACE = re.compile(r"[a-z_][\w.]*:[\w.]*")
 # What a fit and its summary may load. Each module takes about a millisecond.
 MODULES_OF_A_FIT = 190
 ROOMS_AFTER_A_FIT = {
@@ -188,7 +190,7 @@ def named_places() -> tuple[Import, ...]:
     found = []
     for module in modules():
         for node in ast.walk(tree_of(module)):
-            if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value)):
+            if isinstance(node, ast.Constant) and PLACE.fullmatch(str(node.value)):
                 target = node.value.partition(":")[0]
                 if target in modules() or f"{target}.__init__" in modules():
                     found.append(Import(module, node.lineno, target, True, False))
@@ -263,7 +265,7 @@ def test_places_to_load_later_exist(module):
     places = [
         node.value
         for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value))
+        if isinstance(node, ast.Constant) and PLACE.fullmatch(str(node.value))
     ]
     for place in places:
         assert load(place) is not None
@@ -275,7 +277,7 @@ def test_types_see_what_is_loaded_later(module):
     places = {
         node.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:[\w.]*", str(node.value))
+        if isinstance(node, ast.Constant) and PLACE.fullmatch(str(node.value))
     }
     # Constructors are methods of classes, which types see as such.
     assert {place for place in places if not place.endswith(".from_formula")} <= seen_by_types(tree)

@@ -1,0 +1,120 @@
+"""Families with overdispersion, fitted to data that have none: said, and the limit is reached."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy.special import gammaln
+
+import statsmodels_mixed  # noqa: F401 - adds mixedglm2 to smf
+from statsmodels_mixed._core import row_derivatives
+from statsmodels_mixed.fitting.limit_of_dispersion import without_overdispersion
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """Counts that vary less than Poisson ones, and shares that vary less than binomial ones."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(40), 10)
+    x, u = rng.normal(size=400), 0.5 * rng.normal(size=40)
+    mu = np.exp(0.8 + 0.3 * x + u[g])
+    p = mu / (10 + mu)
+    k = rng.binomial(10, p)
+    share = 0.5 * (np.rint(10 * p) / 10 + rng.binomial(10, p) / 10)
+    share = np.rint(10 * share) / 10
+    heavy = rng.poisson(mu * rng.gamma(1.0, size=400))
+    return pd.DataFrame(
+        {"g": g.astype(str), "x": x, "k": k, "share": share, "ten": 10.0, "heavy": heavy}
+    )
+
+
+@pytest.mark.parametrize("family", ["negative_binomial", "nbinom1"])
+def test_a_negative_binomial_without_overdispersion_is_said_to_be_poisson(narrow, family):
+    fit = smf.mixedglm2("k ~ x + (1 | g)", narrow, family).fit()
+    plain = smf.mixedglm2("k ~ x + (1 | g)", narrow, "poisson").fit()
+    assert fit.converged
+    assert fit.report.evaluations < 100  # 887 and 902 when the boundary was taken for a riddle
+    # Laplace's approximation of nbinom1 is that of the observed information, here the same
+    assert fit.llf == pytest.approx(plain.llf, abs=1e-5)
+    assert fit.limit == "Poisson"
+    assert "where the distribution is Poisson" in str(fit.summary())
+    assert "dispersion" in [problem.code for problem in fit.check().problems]
+
+
+def test_a_beta_binomial_without_overdispersion_is_said_to_be_binomial(narrow):
+    options = {"weights": narrow["ten"]}
+    fit = smf.mixedglm2("share ~ x + (1 | g)", narrow, "beta_binomial", **options).fit()
+    plain = smf.mixedglm2("share ~ x + (1 | g)", narrow, "binomial", **options).fit()
+    assert fit.llf == pytest.approx(plain.llf, abs=1e-5)
+    assert fit.limit == "binomial"
+    assert "where the distribution is binomial" in str(fit.summary())
+
+
+def test_formulas_for_the_dispersion_say_it_too(narrow):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = smf.mixedglm2("k ~ x + (1 | g)", narrow, "nbinom2", dispersion="~ x").fit()
+    assert fit.limit == "Poisson"
+    assert "where the distribution is Poisson" in str(fit.summary())
+    assert [p.code for p in fit.check().problems].count("dispersion") == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"dispersion": "~ x"}])
+def test_overdispersed_counts_are_not_at_the_limit(narrow, options):
+    fit = smf.mixedglm2("heavy ~ x + (1 | g)", narrow, "nbinom2", **options).fit()
+    assert fit.limit is None
+    assert "boundary" not in str(fit.summary())
+    assert "dispersion" not in [problem.code for problem in fit.check().problems]
+
+
+def test_normal_responses_have_student_errors_of_infinite_df():
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(40), 10)
+    # Quantiles of the normal distribution have lighter tails than any sample of Student's t.
+    errors = rng.permutation(np.clip(rng.normal(size=400), -2.2, 2.2))
+    data = pd.DataFrame({"g": g.astype(str), "y": errors + rng.normal(size=40)[g]})
+    fit = smf.mixedglm2("y ~ 1 + (1 | g)", data, "student_t").fit()
+    assert "df is at its boundary, infinity" in str(fit.summary())
+
+
+def test_what_counts_as_no_overdispersion_depends_on_the_means():
+    # alpha mu is the excess of the variance over a Poisson's, as a share of it
+    assert without_overdispersion("negative_binomial", np.log(1e-8), np.array([1.0, 100.0]))
+    assert not without_overdispersion("negative_binomial", np.log(1e-8), np.array([1e6]))
+    assert without_overdispersion("negative_binomial1", np.log(1e-8), np.array([1e6]))
+    # (n - 1) / (1 + phi), of n trials; single trials have no overdispersion at all
+    assert not without_overdispersion("beta_binomial", np.log(1e4), 0.5, np.array([10.0]))
+    assert without_overdispersion("beta_binomial", np.log(1e4), 0.5, np.array([1.0]))
+    assert not without_overdispersion("gamma", -40.0, 1.0)
+
+
+@pytest.mark.parametrize("y", [3.0, 60.0, 1e5])
+@pytest.mark.parametrize("log_alpha", [-20.0, -34.0])
+def test_negative_binomial_densities_near_poisson_ones(y, log_alpha):
+    # k (k + 1) ... (k + y - 1) / k^y = product of 1 + j alpha: no gamma function is needed
+    eta, alpha = np.log(y) + 0.3, np.exp(log_alpha)
+    mu, factors = np.exp(eta), np.arange(y)
+    expected = np.sum(np.log1p(factors * alpha)) + y * eta
+    expected -= (y + 1 / alpha) * np.log1p(alpha * mu) + gammaln(y + 1)
+    slope = np.sum(factors * alpha / (1 + factors * alpha)) + np.log1p(alpha * mu) / alpha
+    slope -= (y + 1 / alpha) * alpha * mu / (1 + alpha * mu)
+    outer = np.array([[log_alpha, 0.0, 0.0, 0.0]])
+    values = (np.array([y]), np.array([eta]), outer)
+    in_eta, in_others = row_derivatives("negative_binomial", "log", *values)
+    assert in_eta[0, 0] == pytest.approx(expected, abs=1e-14 * mu)
+    assert in_eta[0, 1] == pytest.approx((y - mu) / (1 + alpha * mu), rel=1e-12)
+    assert in_others[0, 0, 0] == pytest.approx(slope, abs=1e-14 * mu)
+
+
+@pytest.mark.parametrize("log_df", [20.0, 34.0])
+def test_densities_of_student_near_the_normal_one(log_df):
+    values = (np.array([1.2]), np.array([0.3]), np.array([[0.1, log_df, 0.0, 0.0]]))
+    in_eta, in_others = row_derivatives("student_t", "identity", *values)
+    z = 0.9 / np.exp(0.1)
+    normal = -0.5 * z**2 - 0.1 - 0.5 * np.log(2 * np.pi)
+    # The first term of the expansion in 1 / df, of the density and of its slope in log df
+    first = (z**4 - 2 * z**2 - 1) / 4 * np.exp(-log_df)
+    assert in_eta[0, 0] == pytest.approx(normal + first, rel=1e-14)
+    assert in_others[0, 0, 1] == pytest.approx(-first, abs=1e-14)
