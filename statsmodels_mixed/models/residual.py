@@ -235,10 +235,11 @@ class ResidualCovarianceModel(ResidualLikelihood):
             Minimize the REML criterion; by default the likelihood is maximized.
         dof : str, optional
             Degrees of freedom of t and F tests, of intervals and of the summary:
-            ``"residual"``, ``"between-within"``, ``"satterthwaite"``, ``"kenward-roger"`` or
-            ``"kenward-roger-linear"``; none by default, so that tests are normal. The last two,
-            after a fit by REML, adjust the standard errors too, with second derivatives of the
-            covariance (in the parameters that SAS has) and without.
+            ``"residual"``, ``"between-within"``, ``"satterthwaite"``, ``"kenward-roger"``,
+            ``"kenward-roger-linear"`` or ``"kenward-roger-mmrm"``; none by default, so that tests
+            are normal. The last three, after a fit by REML, adjust the standard errors too, with
+            second derivatives of the covariance in the parameters that SAS has, without them, and
+            with those in the parameters of the R package mmrm.
         cov_type : {"nonrobust", "cluster"}
             Standard errors as the model implies them, or empirical ("sandwich").
         cov_kwds : dict, optional

@@ -22,12 +22,13 @@ DOF_METHODS = {
     "kenward-roger-linear": "Kenward-Roger (linear)",
 }
 
-KENWARD_ROGER = ("kenward-roger", "kenward-roger-linear")
+KENWARD_ROGER = ("kenward-roger", "kenward-roger-linear", "kenward-roger-mmrm")
 
 # The same for models with correlated residuals.
 RESIDUAL_DOF_METHODS = {
     **DOF_METHODS,
     "between-within": "between-within",
+    "kenward-roger-mmrm": "Kenward-Roger (mmrm)",
 }
 
 

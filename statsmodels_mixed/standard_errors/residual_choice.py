@@ -27,6 +27,9 @@ __all__ = ["ResidualChoice", "choose_residual", "refer_residual"]
 
 COVARIANCES = ("nonrobust", "cluster")
 
+# Whose parameters the second derivatives of Kenward and Roger's methods are taken in.
+SECOND_ORDER = {"kenward-roger": "sas", "kenward-roger-linear": "", "kenward-roger-mmrm": "mmrm"}
+
 
 @dataclass(frozen=True, eq=False)
 class ResidualChoice:
@@ -77,7 +80,7 @@ def choose_residual(
         raise OptionError(f"dof must be one of {known}, not {dof!r}.")
     if information not in INFORMATION:
         raise OptionError(f"information= is 'observed' or 'expected', not {information!r}.")
-    adjusting = dof in ("kenward-roger", "kenward-roger-linear")
+    adjusting = dof in SECOND_ORDER
     if adjusting and not reml:
         raise OptionError(f'dof="{dof}" needs a fit by REML: pass reml=True.')
     if cov_type == "nonrobust":
@@ -140,8 +143,9 @@ def _refer_to_design(
     if choice.dof == "satterthwaite":
         tests = satterthwaite_residual(design, estimates, choice.information)
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
-    linear = choice.dof == "kenward-roger-linear"
-    tests = kenward_roger_residual(design, estimates, choice.information, linear=linear)
+    assert choice.dof is not None
+    whose = SECOND_ORDER[choice.dof]
+    tests = kenward_roger_residual(design, estimates, choice.information, second_order=whose)
     words = f"Kenward-Roger, {choice.information} information"
     return Reference(tests, choice.dof, choice.cov_type, words)
 

@@ -10,10 +10,14 @@ covariance is
 
 Without R_ij, which is zero where V is linear in its parameters, it does not depend on how V is
 parametrized. R_ij is taken in the parameters that SAS has: variances and correlations or ranges,
-and the elements of Sigma themselves where Sigma is linear in them (us, cs, toep, diag).
+and the elements of Sigma themselves where Sigma is linear in them (us, cs, toep, diag); or in
+those of mmrm, see `mmrm_parameters`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +31,7 @@ from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
 from .kenward_roger import KenwardRoger
 from .kenward_roger_structures import LINEAR_KINDS
+from .mmrm_parameters import check_mmrm, mmrm_jacobian
 from .satterthwaite import Satterthwaite, pseudo_inverse
 
 __all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
@@ -79,7 +84,7 @@ def kenward_roger_residual(
     estimates: ResidualEstimates,
     information: str = "observed",
     *,
-    linear: bool = False,
+    second_order: str = "sas",
 ) -> KenwardRoger:
     """Prepare Kenward and Roger's method.
 
@@ -90,21 +95,25 @@ def kenward_roger_residual(
     estimates : ResidualEstimates
         By REML.
     information : {"observed", "expected"}
-    linear : bool
-        Leave the second derivatives of V out.
+    second_order : {"sas", "mmrm", ""}
+        Whose parameters the second derivatives of V are taken in; none of them.
 
     Raises
     ------
     OptionError
-        If the adjusted covariance is not positive definite.
+        If the adjusted covariance is not positive definite, or mmrm has no such model.
     """
     problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
     x = estimates.x
     twice, curved = likelihood.weighted_products(x, varpar)
     MP = M @ first
     inner = twice - np.einsum("ij,iab,jbc->ac", varpar, first, MP)
-    if not linear:
-        inner -= _curvature(likelihood.model, x, problem.units, varpar, first, curved) / 4.0
+    model, units = likelihood.model, problem.units
+    if second_order == "mmrm":
+        check_mmrm(model)
+        inner -= _curvature(model, x, units, varpar, first, curved, _parameters_of_mmrm) / 4.0
+    elif second_order and not _linear_in_elements(model):
+        inner -= _curvature(model, x, units, varpar, first, curved, _parameters_of_sas) / 4.0
     adjusted = M + 2.0 * M @ ((inner + inner.T) / 2.0) @ M
     if len(M) and np.linalg.eigvalsh(adjusted)[0] <= 0:
         raise OptionError(
@@ -122,25 +131,35 @@ def kenward_roger_residual(
     )
 
 
+# Derivatives of parameters with respect to coordinates x of a part, given their units: (r, m)
+# and (r, m, m).
+Parametrization = Callable[[Part, Array, Array], tuple[Array, Array]]
+
+
+def _linear_in_elements(model: ResponseCovariance) -> bool:
+    """Return whether V is linear in the elements of its Sigmas, the parameters of SAS."""
+    linear = all(part.free.structure.name in LINEAR_KINDS for part in model.parts)
+    return linear and model.gamma.stop == model.gamma.start
+
+
 def _curvature(
-    model: ResponseCovariance, x: Array, units: Array, W: Array, first: Array, curved: Array
+    model: ResponseCovariance,
+    x: Array,
+    units: Array,
+    W: Array,
+    first: Array,
+    curved: Array,
+    parametrization: Parametrization,
 ) -> Array:
-    """Return sum_ab W_ab R_ab in the parameters of SAS, given sum_ij W_ij R_ij in x.
+    """Return sum_ab W_ab R_ab in parameters eta, given sum_ij W_ij R_ij in x.
 
     With parameters eta(x) of inverse x(eta), sum_ab W_ab d2x_i / deta_a deta_b is -J^-1 times
     the vector of sum_ij W_ij d2eta_a / dx_i dx_j, with J = deta / dx; P_i is -dX'V^-1 X / dx_i.
     """
-    if all(part.free.structure.name in LINEAR_KINDS for part in model.parts) and (
-        model.gamma.stop == model.gamma.start
-    ):
-        return np.zeros_like(curved)  # V is linear in the elements of its Sigmas
     out = curved.copy()
     for part in model.parts:
         own = part.parameters
-        if part.free.structure.name in LINEAR_KINDS:
-            slopes, second = _elements(part, x[own])
-        else:
-            slopes, second = _variances_and_correlations(part, x[own], units[own])
+        slopes, second = parametrization(part, x[own], units[own])
         # In units in which all derivatives are about one.
         slopes = slopes * units[own]
         sizes = np.abs(slopes).max(axis=1)
@@ -153,6 +172,23 @@ def _curvature(
     return out
 
 
+def _parameters_of_sas(part: Part, x: Array, units: Array) -> tuple[Array, Array]:
+    """Return derivatives of elements of Sigma, or of variances and correlations or ranges."""
+    if part.free.structure.name in LINEAR_KINDS:
+        return _elements(part, x)
+
+    def jacobian(at: Array) -> Array:
+        natural = part.free.structure.natural(part.free.phi(at))
+        J = natural.jacobian @ part.free.jacobian(at)
+        return np.where(natural.scales[:, None], 2.0 * natural.values[:, None] * J, J)
+
+    return _with_second(jacobian, x, units)
+
+
+def _parameters_of_mmrm(part: Part, x: Array, units: Array) -> tuple[Array, Array]:
+    return _with_second(partial(mmrm_jacobian, part), x, units)
+
+
 def _elements(part: Part, x: Array) -> tuple[Array, Array]:
     """Return derivatives of the elements of Sigma."""
     k, m = part.free.structure.k, part.free.size
@@ -160,14 +196,8 @@ def _elements(part: Part, x: Array) -> tuple[Array, Array]:
     return slopes, part.free.second_derivatives(x).reshape(m, m, k * k).transpose(2, 0, 1)
 
 
-def _variances_and_correlations(part: Part, x: Array, units: Array) -> tuple[Array, Array]:
-    """Return derivatives of what is reported, with variances in place of deviations."""
-
-    def jacobian(at: Array) -> Array:
-        natural = part.free.structure.natural(part.free.phi(at))
-        J = natural.jacobian @ part.free.jacobian(at)
-        return np.where(natural.scales[:, None], 2.0 * natural.values[:, None] * J, J)
-
+def _with_second(jacobian: Callable[[Array], Array], x: Array, units: Array) -> tuple[Array, Array]:
+    """Return a Jacobian and its derivatives, by differences."""
     steps = STEP * np.maximum(np.abs(x), 1e-2 * units)
     second = [
         (jacobian(x + step) - jacobian(x - step)) / (2.0 * size)
