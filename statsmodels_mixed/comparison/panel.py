@@ -110,7 +110,7 @@ def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
               within  between
     standlrt   0.559    0.918
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     design, block = result.kept_design(), _block(result, by)
     names, X, means = _covariates(result, block)
     p = X.shape[1]
@@ -149,7 +149,9 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
         effects of the groups (the within estimator) and with ``random`` ones, their
         ``difference``, ``std_error``, ``statistic`` and ``pvalue``. Where the difference of the
         covariances is not positive definite, which happens in small samples, the statistic is
-        that of its generalized inverse; `mundlak_test` has no such trouble.
+        that of its generalized inverse; `mundlak_test` has no such trouble. With correlated
+        residuals the fixed effects are estimated with the covariance of the fit, where it is
+        always positive semidefinite.
 
     Raises
     ------
@@ -172,7 +174,7 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
               fixed  random
     standlrt  0.559   0.563
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     if not result.estimates.linear:
         raise OptionError("Hausman's test is for linear models: mundlak_test is for others too.")
     design, block = result.kept_design(), _block(result, by)
@@ -183,21 +185,31 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
     inside = [
         i for i in range(X.shape[1]) if _varies(_centered(X[:, [i]], block, weights), X[:, i])
     ]
-    centered, response = (_centered(v, block, weights) for v in (X[:, inside], y[:, None]))
-    root = np.sqrt(weights)[:, None]
-    fixed, *_ = np.linalg.lstsq(root * centered, (root * response)[:, 0], rcond=None)
-    left = response[:, 0] - centered @ fixed
-    df_resid = len(X) - len(np.unique(block.refs)) - len(inside)
-    variance = float(weights @ left**2) / df_resid
-    inverse = np.linalg.inv((weights[:, None] * centered).T @ centered)
+    if result.takes_correlated:
+        solved: Any = problem_of(design, result.estimates)
+        fixed, covariance = solved.within(X[:, inside], block.refs)
+    else:
+        fixed, covariance = _within(X[:, inside], y, block, weights)
     places = [inside.index(i) for i in own]
     difference = fixed[places] - result.estimates.beta[own]
     model_based = np.asarray(result.estimates.cov_conditional)
-    part = variance * inverse[np.ix_(places, places)] - model_based[np.ix_(own, own)]
+    part = covariance[np.ix_(places, places)] - model_based[np.ix_(own, own)]
     statistic = float(difference @ np.linalg.pinv(part, hermitian=True) @ difference)
     columns = {"fixed": fixed[places], "random": result.estimates.beta[own]}
     table = _table(names, part, columns, difference)
     return _tested("Hausman", block.name, statistic, table)
+
+
+def _within(X: Array, y: Array, block: RandomBlock, weights: Array) -> tuple[Array, Array]:
+    """Return coefficients beside fixed effects of the groups, by least squares, and covariance."""
+    centered, response = (_centered(v, block, weights) for v in (X, y[:, None]))
+    root = np.sqrt(weights)[:, None]
+    fixed, *_ = np.linalg.lstsq(root * centered, (root * response)[:, 0], rcond=None)
+    left = response[:, 0] - centered @ fixed
+    df_resid = len(X) - len(np.unique(block.refs)) - X.shape[1]
+    variance = float(weights @ left**2) / df_resid
+    inverse = np.linalg.inv((weights[:, None] * centered).T @ centered)
+    return np.asarray(fixed), np.asarray(variance * inverse)
 
 
 def _block(result: MixedModelResults, by: str | None) -> RandomBlock:

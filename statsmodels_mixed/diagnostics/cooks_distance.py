@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
+from ..fitting.problem import problem_of
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import by_row
@@ -24,7 +25,8 @@ def cooks_distance(result: Any) -> pd.Series:
     With Pearson residuals r, leverages h, p coefficients and the dispersion phi (sigma^2 for a
     linear model): (r / (1 - h))^2 h / (phi p). Theta is kept and a change of the conditional
     modes counts like one of the coefficients; `influence` has the exact change of the
-    coefficients alone.
+    coefficients alone. With correlated residuals it is the exact change of the coefficients
+    when the row is left out, the covariance parameters kept: c'M^-1 c / p with their covariance M.
 
     Parameters
     ----------
@@ -58,10 +60,13 @@ def cooks_distance(result: Any) -> pd.Series:
     >>> fit.cooks_distance().nlargest(2).round(2).to_dict()
     {56: 1.06, 59: 0.7}
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     rank = len(result.estimates.beta)
     if rank == 0:
         raise OptionError("Cook's distance compares coefficients, and this model has none.")
+    if result.takes_correlated:
+        problem: Any = problem_of(result.kept_design(), result.estimates)
+        return by_row(result, problem.deletion_distances() / rank, "cooks_distance")
     h = leverage(result).to_numpy()
     rest = np.where(h < 1, 1 - h, np.nan)
     if result.undetermined is not None and result.undetermined.joint(np.eye(rank)):

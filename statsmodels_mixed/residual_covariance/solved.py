@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
+from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
@@ -18,7 +18,7 @@ from ..frame.design import Design
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import coordinates_of, fit_residual, reported
-from .leverage import leverages
+from .leverage import deletion_distances, leverages
 from .problem import ResidualProblem
 from .refits import ResidualRefits
 
@@ -92,6 +92,36 @@ class SolvedResidual:
     def leverage(self) -> Array:
         """Return the derivatives of the fitted values in their own responses."""
         return leverages(self.problem, self.estimates.x)
+
+    def deletion_distances(self) -> Array:
+        """Return Cook's distances of rows times the number of coefficients."""
+        return deletion_distances(self.problem, self.estimates.x)
+
+    def within(self, X: Array, groups: Positions) -> tuple[Array, Array]:
+        """Return coefficients of columns beside fixed effects of groups, and their covariance.
+
+        Those are by generalized least squares with the covariance of the fit; what random
+        intercepts of the groups add to it makes no difference then.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, p)
+            Columns that vary within groups.
+        groups : ndarray of int, shape (n,)
+        """
+        problem, own = self.problem, self.estimates
+        _, group = np.unique(groups, return_inverse=True)
+        dummies = np.eye(int(group.max()) + 1)[group]
+        sizes = np.linalg.norm(X, axis=0)
+        columns = np.column_stack([X / sizes, dummies])
+        y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
+        if problem.roots is not None:
+            columns, y = columns * problem.roots[:, None], y * problem.roots
+        solution = problem.likelihood(False, columns, y).solve(problem.model.at(own.x))
+        if solution is None:
+            raise OptionError("the coefficients beside fixed effects of groups are not estimable.")
+        p = X.shape[1]
+        return solution.gamma[:p] / sizes, solution.M[:p, :p] / np.outer(sizes, sizes)
 
     def variances_of_rows(self) -> Array:
         """Refuse."""

@@ -39,8 +39,8 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
         random effects zero), ``.resid`` (response less fitted), ``.std_resid`` (Pearson
         residuals over their standard deviations, the leverage accounted for), ``.hat`` (leverage),
         ``.cooksd`` (Cook's distance), and ``.weights`` and ``.offset`` where the model has them.
-        With correlated residuals a row is no case of its own: ``.pearson`` and ``.normalized``
-        residuals then take the place of the three before.
+        With correlated residuals ``.pearson`` and ``.normalized`` residuals take the place of
+        ``.std_resid``.
 
     Raises
     ------
@@ -81,15 +81,17 @@ def augment(result: Any, data: Any = None) -> pd.DataFrame:
 
 
 def _diagnostics(result: MixedModelResults) -> dict[str, Any]:
-    """Return residuals of unit variance, and what rows do to the fit where they are cases."""
+    """Return residuals of unit variance, and what rows do to the fit."""
     if result.takes_correlated:
         kinds = ("pearson", "normalized")
-        return {f".{kind}": result.residuals(kind).to_numpy() for kind in kinds}
-    return {
-        ".std_resid": residuals(result, "pearson", scaled=True, standardized=True).to_numpy(),
-        ".hat": leverage(result).to_numpy(),
-        ".cooksd": cooks_distance(result).to_numpy(),
-    }
+        out = {f".{kind}": result.residuals(kind).to_numpy() for kind in kinds}
+    else:
+        standardized = residuals(result, "pearson", scaled=True, standardized=True)
+        out = {".std_resid": standardized.to_numpy()}
+    out[".hat"] = leverage(result).to_numpy()
+    if len(result.estimates.beta) or not result.takes_correlated:
+        out[".cooksd"] = cooks_distance(result).to_numpy()
+    return out
 
 
 def own_columns(result: MixedModelResults) -> pd.DataFrame:

@@ -194,13 +194,13 @@ def test_rows_beside_the_data():
         fit.residuals("normalized").to_numpy(), abs=0.0
     )
     assert table[".fitted"].to_numpy() == pytest.approx(np.asarray(fit.fittedvalues), abs=0.0)
-    assert ".hat" not in table
+    assert table[".hat"].to_numpy() == pytest.approx(fit.leverage().to_numpy(), abs=0.0)
+    assert table[".cooksd"].to_numpy() == pytest.approx(fit.cooks_distance().to_numpy(), abs=0.0)
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda fit: fit.cooks_distance(), "independent with equal variance"),
         (lambda fit: fit.icc(), "no random effects"),
         (lambda fit: fit.simulate(exog=growth().head(2)), "places that the fit has seen"),
         (lambda fit: fit.simulate(sigma=1.0), "theta= has all covariance parameters"),

@@ -1,0 +1,86 @@
+"""Cook's distances and tests for panels with correlated residuals, by fits made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from numpy.typing import NDArray
+
+from statsmodels_mixed import inference, mixedlm2
+
+Array = NDArray[np.float64]
+
+
+def panel() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"g": np.repeat(np.arange(30), 5), "t": np.tile(range(5), 30)})
+    level = rng.normal(size=30)
+    data["x"] = 0.8 * level[data.g] + rng.normal(size=150)
+    data["v"] = rng.normal(size=30)[data.g]
+    data["w"] = rng.uniform(0.5, 2.0, 150)
+    serial = np.linalg.cholesky(0.5 ** np.abs(np.subtract.outer(range(5), range(5))))
+    noise = (serial @ rng.normal(size=(5, 30))).T.ravel()
+    data["y"] = 1.0 + 0.5 * data.x + data.v + level[data.g] + noise
+    return data.sample(frac=0.9, random_state=2).reset_index(drop=True)
+
+
+DATA = panel()
+
+
+@pytest.fixture(scope="module")
+def fit() -> Any:
+    model = mixedlm2("y ~ x + v + (1 | g)", DATA, residual="ar1(t | g)", weights="w")
+    return model.fit(reml=True)
+
+
+def covariance(fit: Any) -> Array:
+    natural = dict(zip(fit.estimates.natural.names, fit.estimates.natural.values, strict=True))
+    same = DATA.g.to_numpy()[:, None] == DATA.g.to_numpy()
+    lag = np.abs(np.subtract.outer(DATA.t.to_numpy(), DATA.t.to_numpy()))
+    R = natural["Residual.sd"] ** 2 * natural["Residual.rho"] ** lag
+    R = R / np.sqrt(np.outer(DATA.w, DATA.w))
+    return np.where(same, R + natural["g.sd[Intercept]"] ** 2, 0.0)
+
+
+def test_cooks_distances_are_those_of_fits_without_the_row(fit: Any) -> None:
+    V, found = covariance(fit), fit.cooks_distance()
+    X = sm.add_constant(DATA[["x", "v"]]).to_numpy()
+    whole = sm.GLS(DATA.y, X, sigma=V).fit()
+    precision = X.T @ np.linalg.inv(V) @ X
+    for i in (0, 7, 100):
+        keep = np.arange(len(DATA)) != i
+        without = sm.GLS(DATA.y[keep], X[keep], sigma=V[np.ix_(keep, keep)]).fit()
+        change = whole.params.to_numpy() - without.params.to_numpy()
+        assert found.iloc[i] == pytest.approx(change @ precision @ change / 3.0, rel=1e-9)
+
+
+def test_cooks_distances_of_independent_residuals_are_those_of_least_squares() -> None:
+    model = mixedlm2("y ~ x + v", DATA, residual="homdiag(t | g)")
+    ols = sm.OLS(DATA.y, sm.add_constant(DATA[["x", "v"]])).fit()
+    expected = ols.get_influence().cooks_distance[0]
+    assert model.fit(reml=True).cooks_distance().to_numpy() == pytest.approx(expected, rel=1e-8)
+
+
+def test_hausman_compares_with_fixed_effects_of_groups(fit: Any) -> None:
+    dummies = pd.get_dummies(DATA.g, dtype=float).to_numpy()
+    columns = np.column_stack([DATA.x, dummies])
+    gls = sm.GLS(DATA.y, columns, sigma=covariance(fit)).fit()
+    table = inference.hausman_test(fit).table.loc["x"]
+    assert table["fixed"] == pytest.approx(gls.params.iloc[0], rel=1e-9)
+    variance = float(gls.normalized_cov_params.iloc[0, 0]) - float(fit.bse["x"]) ** 2
+    assert table["std_error"] == pytest.approx(np.sqrt(variance), rel=1e-7)
+    assert table["pvalue"] < 0.01  # x depends on the levels of the groups
+
+
+def test_mundlak_adds_means_of_groups(fit: Any) -> None:
+    weighted = (DATA.w * DATA.x).groupby(DATA.g).sum() / DATA.w.groupby(DATA.g).sum()
+    wider = DATA.assign(m=DATA.g.map(weighted))
+    other = mixedlm2("y ~ x + v + m + (1 | g)", wider, residual="ar1(t | g)", weights="w")
+    direct = other.fit(reml=True)
+    test = inference.mundlak_test(fit)
+    assert test.table.loc["x", "difference"] == pytest.approx(direct.params["m"], rel=1e-5)
+    assert test.statistic == pytest.approx(direct.tvalues["m"] ** 2, rel=1e-5)
