@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
 from .natural import natural_parameters
+from .other_starts import other_starts
 from .problem import ResidualProblem
 
 __all__ = ["coordinates_of", "fit_residual", "search", "slopes_of"]
@@ -32,6 +35,8 @@ _MESSAGES = {
 FLAT = 1e-6
 # Correlations this close to 1 are 1.
 EDGE = 1e-7
+# A minimum that is lower by more than this is another one.
+LOWER = 1e-6
 # A random effect with this share of the variance of its row or less has none.
 SINGULAR = 1e-8
 
@@ -72,7 +77,8 @@ def search(
 ) -> Minimum:
     """Minimize from given coordinates, or else from several.
 
-    Those of the problem are scaled to fit the data; the most likely one comes first.
+    Those of the problem are scaled to fit the data; the most likely one comes first. With few rows
+    and a correlation at the end of its range, others follow.
     """
     if start is not None:
         return best_minimum(likelihood, [start], max_eval=max_eval, units=problem.units)
@@ -83,7 +89,18 @@ def search(
             usable.append(scaled)
     usable.sort(key=lambda pair: pair[0])
     points = [x for _, x in usable] or starts[:1]
-    return best_minimum(likelihood, points, max_eval=max_eval, units=problem.units)
+    run = best_minimum(likelihood, points, max_eval=max_eval, units=problem.units)
+    others = other_starts(likelihood, run.end) if np.isfinite(run.value) else []
+    if not others:
+        return run
+    best = best_minimum(likelihood, [run.end, *others], max_eval=max_eval, units=problem.units)
+    return replace(
+        best if best.value < run.value - LOWER else run,
+        evaluations=run.evaluations + best.evaluations,
+        failures=run.failures + best.failures,
+        points=np.concatenate([run.points, best.points]),
+        values=np.concatenate([run.values, best.values]),
+    )
 
 
 def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | None:
