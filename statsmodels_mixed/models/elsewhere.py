@@ -66,6 +66,18 @@ OF_RESULTS: dict[str, str] = {
         ("plot_added_variable", "plot_partial_residuals", "plot_ceres_residuals"),
         "plot.residuals() and plot.simulated_residuals() are against fitted values or a column",
     ),
+    # Of lme4 and MixedModels.jl.
+    "VarCorr": "write varcorr",
+    "rePCA": "write PCA, or re_pca() for principal components of covariances",
+    "condVar": "write condvar()",
+    "sigma2": "write varest",
+    "dof_residual": "write df_resid",
+    **dict.fromkeys(("loglikelihood", "logLik"), "write llf"),
+    "fnames": "ranef() has a table for each grouping factor",
+    "modelmatrix": "write X",
+    "response": "write y",
+    "formula": "write model.formula",
+    "weights": "write model.weights",
     "hat_matrix_diag": "leverage() and get_influence() have it",
     "resid_studentized": "get_influence() has them",
 }

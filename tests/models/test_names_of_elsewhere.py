@@ -63,6 +63,9 @@ def test_options_of_a_fit(data):
         ("resid_pearson", "residuals"),
         ("mle_retvals", "report"),
         ("plot_added_variable", "plot.residuals"),
+        ("VarCorr", "write varcorr"),
+        ("loglikelihood", "write llf"),
+        ("formula", "write model.formula"),
     ],
 )
 def test_results(fit, name, message):
