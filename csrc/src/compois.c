@@ -11,7 +11,9 @@
  */
 #include "smm_density.h"
 
-#define NEGLIGIBLE 40
+#define NEGLIGIBLE 4e-18
+#define KEPT 128
+#define LARGE_NU 100
 #define MOST_TERMS 100000
 #define MOST_STEPS 50
 
@@ -24,33 +26,67 @@ typedef struct {
     double plain[5], with_log[4];
 } sums;
 
-static int add_term(sums *s, double j, double center, double log_term, double log_factorial)
+/* Terms of Z have the ratios e^a j^-nu, whose powers are the same for every a: those of KEPT numbers
+ * about the mean are computed once, as (j / scale)^-nu, which does not overflow for `nu` up to
+ * LARGE_NU. */
+typedef struct {
+    double nu, log_scale, first; /* j of the first that is kept */
+    double log_j[KEPT], power[KEPT];
+} ratios;
+
+static void start_ratios(ratios *r, double mu, double nu)
 {
-    double w = exp(log_term), d = j - center, power = w;
+    r->nu = nu;
+    r->log_scale = log(fmax(mu, 1));
+    r->first = fmax(1, floor(mu) - KEPT / 2);
+    for (int i = 0; i < KEPT; i++) r->power[i] = -1; /* not known yet */
+}
+
+/* The ratio of terms j and j - 1 for `rate` = exp(a - nu log scale), and log j. */
+static double ratio_at(ratios *r, double j, double a, double rate, double *log_j)
+{
+    double i = j - r->first;
+    if (!(i >= 0 && i < KEPT) || r->nu > LARGE_NU) {
+        *log_j = log(j);
+        return exp(a - r->nu * *log_j);
+    }
+    int at = (int)i;
+    if (r->power[at] < 0) {
+        r->log_j[at] = log(j);
+        r->power[at] = exp(r->nu * (r->log_scale - r->log_j[at]));
+    }
+    *log_j = r->log_j[at];
+    return rate * r->power[at];
+}
+
+static int add_term(sums *s, double j, double center, double w, double log_factorial)
+{
+    double d = j - center, power = w;
     for (int k = 0; k < 5; k++, power *= d) {
         s->plain[k] += power;
         if (k < 4) s->with_log[k] += power * log_factorial;
     }
-    return log_term > -NEGLIGIBLE;
+    return w > NEGLIGIBLE;
 }
 
 /* Moments about `center`; 0 when the sum is too long. */
-static int sum_series(double a, double nu, double center, cumulants *out)
+static int sum_series(ratios *r, double a, double center, cumulants *out)
 {
-    double top = floor(exp(a / nu)), term = 0, log_factorial = 0;
+    double nu = r->nu, top = floor(exp(a / nu)), term = 1, log_factorial = 0, log_j;
+    double rate = exp(a - nu * r->log_scale);
     if (!(top < 1e9)) return 0;
     sums s = {{0}, {0}};
     int n = 0;
-    add_term(&s, top, center, 0, 0);
+    add_term(&s, top, center, 1, 0);
     for (double j = top + 1; n < MOST_TERMS; j++, n++) {
-        term += a - nu * log(j);
-        log_factorial += log(j);
+        term *= ratio_at(r, j, a, rate, &log_j);
+        log_factorial += log_j;
         if (!add_term(&s, j, center, term, log_factorial)) break;
     }
-    term = log_factorial = 0;
+    term = 1, log_factorial = 0;
     for (double j = top; j >= 1 && n < MOST_TERMS; j--, n++) { /* to j - 1 */
-        term -= a - nu * log(j);
-        log_factorial -= log(j);
+        term /= ratio_at(r, j, a, rate, &log_j);
+        log_factorial -= log_j;
         if (!add_term(&s, j - 1, center, term, log_factorial)) break;
     }
     if (n >= MOST_TERMS) return 0;
@@ -76,9 +112,11 @@ static int solve_rate(double mu, double nu, double *a, cumulants *k)
 {
     /* the mode is about mu - (1 - nu) / (2 nu) where that is positive, and at most mu + 1 */
     double start = mu + (nu - 1) / (2 * nu), most = nu * log1p(mu);
+    ratios r;
+    start_ratios(&r, mu, nu);
     *a = start > 0.1 * mu ? fmin(nu * log(start), most) : fmin(log(mu) - log1p(mu), most);
     for (int step = 0; step < MOST_STEPS; step++) {
-        if (!sum_series(*a, nu, mu, k)) return 0;
+        if (!sum_series(&r, *a, mu, k)) return 0;
         double error = log(k->mean / mu), change = error * k->mean / k->k20;
         if (fabs(error) < 1e-14 || (step > 8 && fabs(error) < 1e-12)) return 1;
         if (!isfinite(change)) return 0;
