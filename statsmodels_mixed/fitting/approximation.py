@@ -43,6 +43,10 @@ __all__ = [
 
 # Step of the central differences of the gradient, in units of each parameter's size.
 _DIFFERENCE = 1e-4
+# Gradients of counts of 1e9 have rounding errors of this share of such a difference, and more: then
+# steps are larger, and extrapolated.
+_NOISE = 1e-7
+_LARGE_DIFFERENCE = 2e-2
 _MAX_NODES = 100_000
 
 
@@ -326,13 +330,23 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Arr
     if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0):
         with suppress(CoreError):  # no matrix that gives the curvature is positive definite
             size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
-    rows = []
-    for i, step in enumerate(_DIFFERENCE * size):
-        shift = np.zeros(len(center))
-        shift[i] = step
+    largest, least = 1.0 / size.min() ** 2, 1.0 / size.max() ** 2
+    noise = np.finfo(float).eps * np.abs(estimates.eta).max() * largest / np.sqrt(len(design.y))
+    noisy = noise > _NOISE * _DIFFERENCE * np.sqrt(least)
+
+    def difference(shift: Array) -> Array:
         _, above = problem.core.value_and_gradient(center + shift)
         _, below = problem.core.value_and_gradient(center - shift)
-        rows.append((above - below) / (2.0 * step))
+        return above - below
+
+    rows = []
+    for i, step in enumerate((_LARGE_DIFFERENCE if noisy else _DIFFERENCE) * size):
+        shift = np.zeros(len(center))
+        shift[i] = step
+        slope = difference(shift) / (2.0 * step)
+        if noisy:  # Richardson's extrapolation
+            slope = (4.0 * slope - difference(2.0 * shift) / (4.0 * step)) / 3.0
+        rows.append(slope)
     working = np.array(rows)
     working = (working + working.T) / 2.0
     change = np.eye(len(center))

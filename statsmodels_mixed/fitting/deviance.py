@@ -22,6 +22,9 @@ from .families import FamilySpec, family_object
 
 __all__ = ["deviance_residuals"]
 
+# Relative residuals below this have a series of ten terms.
+SMALL = 0.01
+
 
 def deviance_residuals(
     spec: FamilySpec, y: Array, mu: Array, dispersion: float, weights: Any
@@ -49,15 +52,26 @@ def deviance_residuals(
     d = y - mu
     match spec.family:
         case "poisson":
-            part = _gain(y, mu) - d
+            part = _excess(y, mu)
         case "negative_binomial":
             part = _gain(y, mu) - _gamma_part(y, mu, dispersion)
         case "binomial":
-            part = _gain(y, mu) + _gain(1.0 - y, 1.0 - mu)
+            part = _excess(y, mu) + _excess(1.0 - y, 1.0 - mu)
         case _:
             family = family_object(spec, dispersion)
             return np.asarray(family.resid_dev(y, mu, var_weights=weights), dtype=float)
     return np.asarray(np.sign(d) * np.sqrt(2.0 * weights * np.maximum(part, 0.0)))
+
+
+def _excess(y: Array, mu: Array) -> Array:
+    """Return y log(y / mu) - (y - mu) with the digits of (y - mu)^2, which it is near y = mu."""
+    t = np.where(y > 0, (mu - y) / np.where(y > 0, y, 1.0), 0.0)
+    near = np.abs(t) < SMALL
+    small = np.where(near, t, 0.0)
+    series = np.polyval([(-1.0) ** k / k for k in range(10, 1, -1)], small) * small**2
+    with np.errstate(divide="ignore"):
+        apart = np.where(near, series, t - np.log1p(np.where(near, 0.0, t)))
+    return np.where(y > 0, y * apart, mu)
 
 
 def _gain(y: Array, mu: Array) -> Array:

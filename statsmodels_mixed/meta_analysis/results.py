@@ -92,9 +92,10 @@ class MetaAnalysis:
         """Q, the trace of V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, and their degrees of freedom."""
         design = self.model.kept_design()
         y = design.y if design.offset is None else design.y - design.offset
-        X = self._whiten(design.X[:, self.fit.estimates.columns])
-        Q = np.linalg.qr(X)[0]
-        white = self._whiten(y)
+        columns = design.X[:, self.fit.estimates.columns]
+        Q = np.linalg.qr(self._whiten(columns))[0]
+        # The fit's means are of X and drop out; what they leave keeps its digits far from zero.
+        white = self._whiten(y - columns @ self.fit.estimates.beta)
         rest = white - Q @ (Q.T @ white)
         if isinstance(self._sampling, SamplingCovariance):
             half = self._whiten(np.eye(len(y)))
@@ -102,7 +103,7 @@ class MetaAnalysis:
         else:
             precision = 1.0 / self._sampling
             trace = float(precision.sum() - np.sum(precision[:, None] * Q**2))
-        return float(rest @ rest), trace, len(y) - X.shape[1]
+        return float(rest @ rest), trace, len(y) - columns.shape[1]
 
     @property
     def Q(self) -> float:

@@ -250,11 +250,13 @@ def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> 
 
 def _adjusted(V: Array, Q: Array, fitted: Array, kind: str) -> Array:
     """Return A V^-1 Q of a cluster, shape (m, rank)."""
+    unit = float(np.mean(np.diag(V)))  # the matrix has its square, which must be in range
+    V, fitted = V / unit, fitted / unit
     D = np.asarray(cholesky(V))
     values, vectors = np.linalg.eigh(D @ (V - fitted) @ D.T)
     kept = values > FLAT * values[-1]
     half = D.T @ vectors[:, kept]
     if kind == "CR3":  # A V^-1 is the inverse of V - fitted
-        return np.asarray(half / values[kept] @ (half.T @ Q))
+        return np.asarray(half / values[kept] @ (half.T @ Q)) / unit
     weighted = np.asarray(cho_solve(cho_factor(V), Q))
-    return np.asarray(half / np.sqrt(values[kept]) @ (half.T @ weighted))
+    return np.asarray(half / np.sqrt(values[kept]) @ (half.T @ weighted)) / unit
