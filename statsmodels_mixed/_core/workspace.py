@@ -145,6 +145,10 @@ class CoreWorkspace:
         """Return theta in the core's coordinates and in units where columns have mean square 1."""
         return self._inward(theta) / self._scale()
 
+    def from_units(self, theta: Array) -> Array:
+        """Return the theta that `in_units` takes to this one, but for the signs of columns of T."""
+        return self.design.coordinates.outward(self._scale() * theta)
+
     def _scale(self) -> Array:
         """Return the typical size of each element of the core's theta; of the weights, not of y."""
         if self._kept_scale is None:

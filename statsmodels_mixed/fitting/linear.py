@@ -123,16 +123,19 @@ def _minimize(
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     if start is None and may_be_local(report, options, singular, design.nobs, design.weights):
-        second = SecondStart(
-            workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
-        )
         runs = BestOfRuns(
             report,
-            lambda other: (
-                sigma is not None or not vanishes(products, other.end, solve(products).sigma)
+            lambda _: True,
+            lambda run: (
+                run.converged
+                and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
             ),
         )
-        second.improve(runs)
+        SecondStart(
+            workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
+        ).improve(runs)
+        scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
+        scatter_covariances(runs, workspace, patterns, options, constant)
         report = runs.end()
         workspace.value_and_gradient(report.end)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))

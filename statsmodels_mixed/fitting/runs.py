@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .._typing import Array
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged"]
+__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged", "take_briefly"]
 
 
 # How much lower the objective must be.
@@ -33,22 +34,26 @@ class BestOfRuns:
     report : FitReport
         Of the first run.
     acceptable : callable
-        Whether a lower end is an estimate, asked with the core solved there.
+        Whether the objective at a lower end is right, asked with the core solved there.
+    settles : callable, optional
+        Whether such an end is an estimate; when omitted, whether the run converged.
     unfinished : FitReport, optional
         The lowest of the runs that came to no end.
     """
 
     report: FitReport
     acceptable: Callable[[FitReport], bool]
+    settles: Callable[[FitReport], bool] = attrgetter("converged")
     unfinished: FitReport | None = None
 
     def take(self, run: FitReport) -> None:
         """Consider a run, at whose end the core is solved."""
         lower = self.report.hopeless or run.objective < self.report.objective - LOWER
         better = lower and self.acceptable(run)
-        if better and not run.converged and run.objective < self.least:
+        taken = better and self.settles(run)
+        if better and not taken and run.objective < self.least:
             self.unfinished = run
-        self.report = joined(self.report, run, taken=better and run.converged)
+        self.report = joined(self.report, run, taken=taken)
 
     @property
     def least(self) -> float:
@@ -84,6 +89,37 @@ def descend(
         return minimize(core, start, options, constant=constant)
     except CoreError:
         return None
+
+
+def take_briefly(
+    runs: BestOfRuns,
+    core: CoreWorkspace | CoreGeneralized,
+    start: Array,
+    options: FitOptions,
+    constant: float = 0.0,
+    *,
+    most: int,
+) -> None:
+    """Take a run of few evaluations; one that is lower by then goes on.
+
+    Parameters
+    ----------
+    runs : BestOfRuns
+    core : CoreWorkspace or CoreGeneralized
+    start : ndarray
+    options : FitOptions
+    constant : float
+        See `minimize`.
+    most : int
+        Evaluations of a run that is not lower yet.
+    """
+    run = descend(core, start, replace(options, max_eval=most), constant)
+    if run is None:
+        return
+    if run.status == "MAXEVAL_REACHED" and run.objective < runs.least - LOWER:
+        runs.report = joined(runs.report, run, taken=False)
+        run = descend(core, run.end, options, constant) or run
+    runs.take(run)
 
 
 def joined(report: FitReport, run: FitReport, *, taken: bool) -> FitReport:

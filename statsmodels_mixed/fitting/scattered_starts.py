@@ -8,14 +8,12 @@ Timmer 1987); only one that is lower already goes on. The scatter is the same fo
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._core import CoreGeneralized
 from .._typing import Array
 from .optimize import FitOptions
-from .runs import LOWER, BestOfRuns, descend, joined
+from .runs import LOWER, BestOfRuns, take_briefly
 
 __all__ = ["scatter"]
 
@@ -67,7 +65,7 @@ def scatter(
             theta = np.where(theta == 0, ones if i % 3 == 0 else usual, theta)
             theta = theta * 10.0 ** draws.uniform(-1.0, 1.0, len(theta))
             others = (begin if i % 2 == 0 else runs.report.end)[len(usual) :]
-            _run(runs, core, _possible(core, theta, others), options)
+            take_briefly(runs, core, _possible(core, theta, others), options, most=SHORT)
         if runs.least > before - LOWER:
             break
 
@@ -83,13 +81,3 @@ def _possible(core: CoreGeneralized, theta: Array, others: Array) -> Array:
         if np.isfinite(core.value_and_gradient(start)[0]):
             break
     return start
-
-
-def _run(runs: BestOfRuns, core: CoreGeneralized, start: Array, options: FitOptions) -> None:
-    run = descend(core, start, replace(options, max_eval=SHORT))
-    if run is None:
-        return
-    if run.status == "MAXEVAL_REACHED" and run.objective < runs.least - LOWER:
-        runs.report = joined(runs.report, run, taken=False)
-        run = descend(core, run.end, options) or run
-    runs.take(run)
