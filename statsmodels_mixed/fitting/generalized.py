@@ -222,6 +222,7 @@ def _structured(
     minimum = minimize_structured_approximation(
         objective, design, unit, begin[problem.ntheta :], start, options
     )
+    minimum = load("fitting.loadings_end:end_at_loadings")(objective, minimum)
     report, structured, factors = structured_report(objective, minimum, design)
     units = factors_of(
         problem.core.in_units(report.end[: problem.ntheta]) / unit, objective.model.patterns
