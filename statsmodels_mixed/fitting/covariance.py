@@ -218,6 +218,6 @@ def _is_deficient(T: Array, tolerance: float) -> bool:
     if not others:
         return bool(determinant < tolerance)
     most = (float(np.vdot(T, T)) / others) ** (others / 2)
-    if determinant >= tolerance * most:
+    if determinant > tolerance * most:  # T = 0 is deficient
         return False
     return bool(np.linalg.svd(T, compute_uv=False)[-1] < tolerance)

@@ -141,6 +141,7 @@ def test_singular_is_judged_by_the_least_direction():
     assert is_singular([np.eye(2), T])
     assert not is_singular([np.eye(2), -np.eye(1)])
     assert is_singular([np.zeros((1, 1))])
+    assert is_singular([np.zeros((3, 3))])
     assert not is_singular([T], tolerance=1e-8)
     # No diagonal element is small, but an effect that is their difference has no variance.
     assert is_singular([np.array([[1e-2, 0.0], [1e4, 1e-3]])])
