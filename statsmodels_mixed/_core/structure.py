@@ -121,25 +121,26 @@ class CoreDesign:
         *,
         by_factors: bool = False,
     ) -> None:
-        if X.ndim != 2 or any(term.z.ndim != 2 for term in terms):
+        if X.ndim != 2 or any([term.z.ndim != 2 for term in terms]):
             raise CoreError("X and the z of every random-effects term must have two dimensions.")
         n, p = X.shape
         self.n: int = n
         self.p: int = p
         self.X = floats(X, (n, p), "X")
-        self.shapes = tuple((term.levels, term.z.shape[1]) for term in terms)
-        self.ntheta = int(sum(np.count_nonzero(term.pattern) for term in terms))
-        self.q = sum(levels * cols for levels, cols in self.shapes)
-        self.condvar_size = sum(levels * cols * cols for levels, cols in self.shapes)
-        for term, (_, cols) in zip(terms, self.shapes, strict=True):
+        self.shapes = tuple([(term.levels, term.z.shape[1]) for term in terms])
+        self.ntheta = self.q = self.condvar_size = 0
+        for term, (levels, cols) in zip(terms, self.shapes, strict=True):
+            self.ntheta += int(np.count_nonzero(term.pattern))
+            self.q += levels * cols
+            self.condvar_size += levels * cols * cols
             if term.z.shape != (n, cols):
                 raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
             if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
-        self.predictors: int = 1 + max((term.predictor for term in terms), default=0)
+        self.predictors: int = 1 + max([0, *[term.predictor for term in terms]])
         self.coordinates = TermCoordinates(terms, weights)
         self.by_factors = by_factors
-        self.core_ntheta = sum(cols for _, cols in self.shapes) if by_factors else self.ntheta
+        self.core_ntheta = sum([cols for _, cols in self.shapes]) if by_factors else self.ntheta
         if by_factors:
             self._place_factors(terms)
         c_terms = ffi.new("smm_term[]", len(terms))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
+from ..frame.columns import lie_between
 
 __all__ = [
     "CovarianceElement",
@@ -160,7 +161,7 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     out = []
     for factor, pattern in zip(factors, patterns, strict=True):
         diagonal = factor.diagonal()
-        if (diagonal > 0).all():
+        if lie_between(diagonal, 0.0, math.inf):
             out.append(factor + 0.0)
             continue
         T = factor * np.where(diagonal < 0, -1.0, 1.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._core import CoreDesign, CoreWorkspace, TermArrays, one_blas_thread
+from .._core import CoreDesign, CoreWorkspace, TermArrays, blas_threads, one_blas_thread
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
@@ -24,6 +25,7 @@ __all__ = [
     "core_design",
     "form_crossproducts",
     "linear_structure",
+    "one_thread_if_small",
     "require_digits",
     "rounding",
 ]
@@ -132,6 +134,14 @@ def linear_structure(design: Design) -> SharedStructure:
         basis = orthonormal_basis(design.X, design.weights)
         core = core_design(design, basis.Q, design.weights, by_factors=design.is_structured)
         return SharedStructure(basis, core)
+
+
+def one_thread_if_small(design: Design) -> AbstractContextManager[None]:
+    """Return a context for a whole fit, where BLAS has one thread if all of it needs one at most.
+
+    What a fit consists of asks for its own threads; within this context it does so at no cost.
+    """
+    return blas_threads(sum([block.z.shape[1] * len(block.levels) for block in design.blocks]))
 
 
 def form_crossproducts(design: Design, structure: SharedStructure | None = None) -> Crossproducts:

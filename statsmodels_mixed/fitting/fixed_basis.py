@@ -18,6 +18,7 @@ from scipy.linalg import blas, lapack
 from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import DataError
+from ..frame.columns import column_squares, lie_between
 
 __all__ = [
     "FixedBasis",
@@ -49,17 +50,11 @@ def binary_exponents(values: Array) -> NDArray[np.intc]:
 
     Powers of two, so that nothing is rounded.
     """
-    if not values.size or _are_ordinary(np.einsum("ij,ij->j", values, values)):
+    if not values.size or lie_between(column_squares(values), *SAFE_SQUARES):
         return np.zeros(values.shape[1:], dtype=np.intc)
     largest = np.maximum(values.max(axis=0), -values.min(axis=0))
     exponents = np.frexp(largest)[1]
     return np.where(np.abs(exponents) > ORDINARY, exponents, 0).astype(np.intc)
-
-
-def _are_ordinary(squares: Array) -> bool:
-    """Return whether sums of squares are surely those of columns of ordinary size."""
-    low, high = SAFE_SQUARES
-    return bool(squares.min() > low and squares.max() < high)
 
 
 def _unit(values: Array, squares: float) -> float:
@@ -110,11 +105,14 @@ class FixedBasis:
         Basis with Q'WQ = I.
     R : ndarray, shape (rank, rank)
         Upper triangular, X[:, columns] = Q R.
+    surely_ordinary : bool
+        Whether the columns of R, which are as long as those of X, are known to be of ordinary size.
     """
 
     columns: NDArray[np.intp]
     Q: Array
     R: Array
+    surely_ordinary: bool = False
 
     @property
     def logdet(self) -> float:
@@ -125,7 +123,11 @@ class FixedBasis:
     def inverse(self) -> Array:
         """R^-1, shape (rank, rank)."""
         rank = len(self.columns)
-        return np.asarray(np.linalg.solve(self.R, np.eye(rank)), dtype=float).reshape(rank, rank)
+        if not rank:
+            return np.empty((0, 0))
+        with one_blas_thread():
+            inverse: Array = lapack.dtrtri(self.R)[0]
+        return inverse
 
     def coefficients(self, gamma: Array) -> Array:
         """Return beta with X beta = Q gamma, shape (rank,); infinite where it overflows."""
@@ -171,6 +173,8 @@ class FixedBasis:
     @cached_property
     def _ordinary_factor(self) -> tuple[Array, NDArray[np.intc] | None]:
         """Return R 2^-e and e, by column, with columns of ordinary size; None for e = 0."""
+        if self.surely_ordinary:
+            return self.R, None
         exponents = binary_exponents(self.R)
         return (np.ldexp(self.R, -exponents), exponents) if exponents.any() else (self.R, None)
 
@@ -186,7 +190,7 @@ class FixedBasis:
 def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
     """QR by Cholesky, twice (Yamamoto et al. 2015); None when X is too ill-conditioned."""
     lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
-    if not (lengths.min() > 0 and lengths.max() < np.inf):
+    if not lie_between(lengths, 0.0, math.inf):
         return None
     if len(lengths) == 1:
         return _unit_column(X / lengths, float(lengths[0]))
@@ -244,7 +248,8 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     if p == 0:
         return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
     exponents = binary_exponents(X)
-    if exponents.any():
+    extreme = bool(exponents.any())
+    if extreme:
         X = np.ldexp(X, -exponents)
     root = None if weights is None else np.sqrt(weights)[:, None]
     XW = X if root is None else X * root
@@ -257,9 +262,10 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
         Q, R = factored
     if root is not None:
         Q = Q / root
-    if exponents.any():
+    if extreme:
         R = np.ldexp(R, exponents[columns])
-    return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R))
+    known = not extreme and root is None
+    return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R), known)
 
 
 def residual_response(
@@ -299,11 +305,11 @@ def residual_response(
         part = basis.Q.T.dot(residual if weights is None else residual * weights)
         gamma += part
         residual = residual - basis.Q.dot(part)
-    scale = root_mean_square(residual, weights)
-    if scale < SMALL * root_mean_square(y, weights) and basis.is_ordinary:
+    scale, size = root_mean_square(residual, weights), root_mean_square(y, weights)
+    if scale < SMALL * size and basis.is_ordinary:
         gamma, residual = _refined(y, X, basis, weights, gamma)
         scale = root_mean_square(residual, weights)
-    if not scale > REPRODUCED * root_mean_square(y, weights):
+    if not scale > REPRODUCED * size:
         raise DataError(
             "The fixed effects reproduce the response exactly, so nothing is left for random "
             "effects; remove fixed-effects terms."

@@ -233,6 +233,10 @@ def _structured(
 
 def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:
     """Refuse coefficients that are no doubles."""
+    beta, errors, sigma = solution.beta, solution.errors_unscaled, solution.sigma
+    squares = float(np.vdot(errors, errors)) * sigma * sigma + float(np.vdot(beta, beta))
+    if squares < np.inf:  # in one pass, as almost always
+        return
     with np.errstate(over="ignore"):
         errors = solution.sigma * solution.errors_unscaled
     finite = np.isfinite(solution.beta) & np.isfinite(errors)

@@ -33,5 +33,7 @@ def predictors(
         linear = linear + design.offset
     fitted = linear.copy()
     for block, modes in zip(design.blocks, b, strict=True):
-        fitted += np.einsum("ij,ij->i", block.z, modes[block.refs])
+        own = modes[block.refs]
+        one = own.shape[1] == 1
+        fitted += (own * block.z)[:, 0] if one else np.einsum("ij,ij->i", block.z, own)
     return linear, fitted

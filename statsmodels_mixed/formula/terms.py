@@ -47,6 +47,7 @@ def quote_column(name: str) -> str:
     return f"Q({json.dumps(name, ensure_ascii=False)})"
 
 
+@lru_cache(maxsize=512)
 def plain_names(text: str) -> str:
     """Show columns named like Python keywords plainly: ``Q("yield")`` becomes ``yield``.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from .._typing import Mask, Positions
+from .._typing import Array, Mask, Positions
 from ..errors import DataError
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "as_array",
     "as_column",
     "as_numbers",
+    "column_squares",
     "is_number",
     "is_text",
+    "lie_between",
     "missing_rows",
     "surely_finite",
     "take",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 Values: TypeAlias = np.ndarray[Any, Any] | ExtensionArray
+
+# Elements of matrices whose columns are taken one by one: for these a call costs more than memory.
+FEW_ELEMENTS = 4096
 
 _OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 
@@ -152,6 +157,28 @@ def surely_finite(values: np.ndarray[Any, Any]) -> bool:
     One pass over the numbers, without a temporary array, in a function that never warns.
     """
     return math.isfinite(np.vdot(values, values))
+
+
+def column_squares(values: Array) -> Array:
+    """Return the sum of squares of every column, without a warning where it overflows.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+
+    Returns
+    -------
+    ndarray, shape (k,)
+    """
+    if values.size <= FEW_ELEMENTS:
+        return np.array([np.vdot(column, column) for column in values.T], dtype=float)
+    squares: Array = np.einsum("ij,ij->j", values, values)
+    return squares
+
+
+def lie_between(values: Array, low: float, high: float) -> bool:
+    """Return whether all of a few numbers, shape (k,), lie strictly between two; NaN does not."""
+    return all([low < value < high for value in values.tolist()])
 
 
 def missing_rows(series: pd.Series) -> Mask | None:

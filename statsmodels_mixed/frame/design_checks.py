@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError, OptionError
+from .columns import column_squares, lie_between
 from .design import Design
 
 __all__ = [
@@ -120,8 +121,7 @@ def check_random_columns(design: Design) -> None:
         If the squares of a column of random effects are not.
     """
     for block in design.blocks:
-        squares = np.einsum("ij,ij->j", block.z, block.z)
-        if ((squares >= SMALLEST_COLUMN) & (squares <= LARGEST_COLUMN)).all():
+        if lie_between(column_squares(block.z), SMALLEST_COLUMN, LARGEST_COLUMN):
             continue
         largest = np.maximum(block.z.max(axis=0), -block.z.min(axis=0))
         lost = (largest > 0) & ((largest < SMALLEST_COLUMN) | (largest > LARGEST_COLUMN))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import OptionError
+from ..fitting.crossprod import one_thread_if_small
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula
@@ -366,14 +367,15 @@ class LinearMixedModel(LinearEvaluation):
         )
         design = self.sufficient_design()
         check_groupings(design, allow_observation_level=sigma is not None)
-        estimates = fit_linear(
-            design,
-            reml=bool(reml),
-            sigma=None if sigma is None else _positive(sigma),
-            start=None if start is None else as_numbers(start, "start="),
-            options=options,
-            structure=None if solver == "iterative" else structure_to_fit(self),
-        )
+        with one_thread_if_small(design):
+            estimates = fit_linear(
+                design,
+                reml=bool(reml),
+                sigma=None if sigma is None else _positive(sigma),
+                start=None if start is None else as_numbers(start, "start="),
+                options=options,
+                structure=None if solver == "iterative" else structure_to_fit(self),
+            )
         results = self._results(self, estimates, self.layout)
         wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)
         return wrapped

@@ -14,6 +14,7 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..fitting.monte_carlo import MonteCarlo
+from ..frame.columns import lie_between
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.base import MixedModelResultsWrapper
@@ -119,8 +120,7 @@ class LinearMixedModelResults(Methods):
     def bse(self) -> Array:
         """Standard errors of the coefficients, shape (rank,)."""
         variances = self.reference.tests.covariance.diagonal()
-        ordinary = (variances >= SMALLEST_VARIANCE) & (variances < np.inf)
-        if self.undetermined is None and ordinary.all():
+        if self.undetermined is None and lie_between(variances, SMALLEST_VARIANCE, np.inf):
             return np.asarray(np.sqrt(variances))
         with np.errstate(invalid="ignore"):  # robust variances may be negative by rounding
             errors: Array = np.sqrt(variances)
