@@ -88,4 +88,5 @@ def vif(result: Any) -> pd.DataFrame:
 
 
 def _log_determinant(R: NDArray[np.float64], places: NDArray[np.intp]) -> float:
-    return float(np.linalg.slogdet(R[np.ix_(places, places)])[1])
+    with np.errstate(all="ignore"):  # correlations that are not known
+        return float(np.linalg.slogdet(R[np.ix_(places, places)])[1])

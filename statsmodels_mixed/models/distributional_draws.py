@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..diagnostics.simulated_residuals import SimulatedResiduals, ranked
-from ..fitting.row_parameters import threshold_matrix
+from ..errors import OptionError
+from ..fitting.row_parameters import ZEROS, threshold_matrix
+from ..frame.new_data import NewData
+from ..prediction.rows import open_new_data
 from ..results.parameters import check_count
-from ..simulation.row_draws import row_simulator
+from ..simulation.new_rows import new_simulator
+from ..simulation.row_draws import RowSimulator, row_simulator
 from ..simulation.simulate import draws
+from ..simulation.simulator import hypothesized
 from ..simulation.streams import Seed, read_seed
+from .distributional_predict import effects_on_zeros, parameters_of_rows
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -22,9 +28,18 @@ __all__ = ["drawn_responses", "simulate", "simulated_residuals"]
 
 
 def simulate(
-    self: DistributionalResults, n: int = 1, *, seed: Seed = None, re: str = "new"
+    self: DistributionalResults,
+    n: int = 1,
+    *,
+    seed: Seed = None,
+    re: str = "new",
+    exog: Any = None,
+    new_levels: str | None = None,
+    offset: Any = None,
+    exposure: Any = None,
+    weights: Any = None,
 ) -> NDArray[Any]:
-    """Draw responses for the rows of the fit.
+    """Draw responses from the fit, for its own rows or for new ones.
 
     Parameters
     ----------
@@ -34,18 +49,25 @@ def simulate(
         The same seed gives the same draws, and its first draws for any `n`.
     re : {"new", "conditional"}
         Draw new random effects, or keep them at their conditional modes.
+    exog : table, optional
+        New data, with the columns of all formulas but that of the response.
+    new_levels : {"draw", "error", "population", "missing"}, optional
+        With ``re="conditional"``, what to do with levels that the fit has not seen.
+    offset, exposure, weights : array or column name, optional
+        Those of the new rows; weights are numbers of trials.
 
     Returns
     -------
     ndarray, shape (rows, n)
-        Each column is a response: numbers, or categories.
+        Each column is a response: numbers, or categories. Rows of new data with missing values
+        are NaN.
 
     Raises
     ------
     OptionError
         If an option is not possible, or weights multiply the likelihood of rows.
     DataError
-        If the data of the fit were removed.
+        If the data of the fit were removed, or new data lack a column or weights.
 
     See Also
     --------
@@ -58,13 +80,57 @@ def simulate(
     >>> model.fit().simulate(2, seed=1).shape
     (403, 2)
     """
-    drawn = drawn_responses(self, n, seed, re)
+    new = open_new_data(self.model, exog, offset=offset, exposure=exposure, weights=weights)
+    if new is not None:
+        drawn = _drawn_for(self, new, exog, check_count(n, "draws"), seed, re, new_levels)
+    elif new_levels is not None:
+        raise OptionError("new_levels= is for new data, exog=.")
+    else:
+        drawn = drawn_responses(self, n, seed, re)
     if not self._ordered:
         return drawn
     categories = np.asarray(list(self.model.categories))
     if categories.dtype.kind in "US":  # strings of their own lengths, as in a column
         categories = categories.astype(object)
-    return np.asarray(categories[drawn.astype(int)])
+    missing = np.isnan(drawn)
+    labels = np.asarray(categories[np.where(missing, 0, drawn).astype(int)])
+    return np.where(missing, np.nan, labels.astype(object)) if missing.any() else labels
+
+
+def _drawn_for(
+    fit: DistributionalResults,
+    new: NewData,
+    exog: Any,
+    n: int,
+    seed: Seed,
+    re: str,
+    new_levels: str | None,
+) -> Array:
+    """Draw numbers, or codes of categories, for new rows, shape (rows, n)."""
+    truth = hypothesized(fit._mean_part, beta=None, theta=None, sigma=None, dispersion=None)
+    mean, _, complete = new_simulator(fit._mean_part, truth, re, new, new_levels)
+    outer = parameters_of_rows(fit, exog, len(complete))
+    if fit.estimates.zeros is not None and re == "conditional":
+        outer[:, ZEROS] += effects_on_zeros(fit, exog, True, "population")
+    known = ~np.isnan(outer).any(axis=1)
+    # Rows without a parameter are drawn with those of another, and are missing afterwards.
+    outer[~known] = fit.estimates.outer[0]
+    rows = RowSimulator(
+        mean.design, mean.factors, mean.offset, 1.0, mean.spec, outer[complete], _thresholds(fit)
+    )
+    out = np.full((len(complete), n), np.nan)
+    if complete.any():
+        out[complete] = draws(rows, n, seed).T
+    out[~known] = np.nan
+    return out
+
+
+def _thresholds(fit: DistributionalResults) -> Array | None:
+    """Return the thresholds of ordered categories."""
+    if not fit._ordered:
+        return None
+    J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)
+    return np.asarray(J @ fit.estimates.kappa)
 
 
 def simulated_residuals(
@@ -124,9 +190,5 @@ def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> 
     n, seed, re
         As for `simulate`.
     """
-    thresholds = None
-    if fit._ordered:
-        J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)
-        thresholds = J @ fit.estimates.kappa
-    simulator = row_simulator(fit.model.kept_design(), fit.estimates, re, thresholds)
+    simulator = row_simulator(fit.model.kept_design(), fit.estimates, re, _thresholds(fit))
     return draws(simulator, check_count(n, "draws"), seed).T

@@ -19,7 +19,7 @@ from .generalized_results import GeneralizedLinearMixedModelResults
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["of_part", "parameters_of_rows", "predict"]
+__all__ = ["effects_on_zeros", "of_part", "parameters_of_rows", "predict"]
 
 
 _WHICH = ("mean", "conditional", "zero_probability", "linear")
@@ -97,7 +97,7 @@ def predict(
     outer = self.estimates.outer if exog is None else parameters_of_rows(self, exog, len(eta))
     if self.estimates.zeros is not None:
         outer = outer.copy()
-        outer[:, ZEROS] += _effects_on_zeros(self, exog, re, new_levels)
+        outer[:, ZEROS] += effects_on_zeros(self, exog, re, new_levels)
     values = PARTS[which](self._spec, eta, outer)
     return values if index is None else pd.Series(values, index=index)
 
@@ -127,8 +127,15 @@ def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedMode
     return mean
 
 
-def _effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels: str) -> Array:
-    """Return what random effects add to the logit of the probability of zeros."""
+def effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels: str) -> Array:
+    """Return what random effects add to the logit of the probability of zeros.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    exog, re, new_levels
+        As for `predict`.
+    """
     zeros = of_part(fit, "hurdle" if "hurdle" in fit.model.formulas else "zi")
     both = [
         np.asarray(zeros.predict(exog, which="linear", re=each, new_levels=new_levels))

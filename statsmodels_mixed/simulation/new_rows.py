@@ -136,7 +136,7 @@ def new_simulator(
     mean = rows.fixed[complete] + X[:, estimates.columns] @ (truth.beta - estimates.beta)
     kept = np.zeros(len(complete))
     for part, modes in zip(parts, estimates.b, strict=True):
-        kept += part.kept(modes)
+        kept += 0.0 if part.part.part else part.kept(modes)
     design = Design(
         np.zeros(len(X)),
         X,
