@@ -14,10 +14,16 @@ SOURCES = sorted((HERE / "src").glob("*.c"))
 
 
 def declarations() -> str:
-    """Return the part of the header between its cdef marks, and the Python callback."""
+    """Return the part of the header between its cdef marks, and the Python callbacks."""
     text = HEADER.read_text(encoding="utf-8")
     body = text.split("/* cdef-begin", 1)[1].split("*/", 1)[1].split("/* cdef-end */", 1)[0]
-    return body + '\nextern "Python" int smm_python_poll(void *ctx);\n'
+    callbacks = """
+extern "Python" {
+int smm_python_poll(void *ctx);
+int smm_python_next(void *ctx, int restart, smm_batch *batch);
+}
+"""
+    return body + callbacks
 
 
 def relative(path: Path) -> str:

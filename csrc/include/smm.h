@@ -431,6 +431,41 @@ int smm_glmm_create(const smm_design *design, const smm_family *family, const do
                     const double *weights, const double *offset, smm_glmm **out);
 void smm_glmm_destroy(smm_glmm *glmm);
 
+/* Rows of a model that pass by in batches.
+ *   n         rows, 0: there are no more
+ *   y (n), weights (n) or NULL, offset (n) or NULL, X (n x p) row-major
+ *   refs, z   one pointer per term: (n), (n x k) row-major, as in smm_term
+ * All are borrowed until the next call. */
+typedef struct {
+    int64_t n;
+    const double *y, *weights, *offset, *X;
+    const int32_t **refs;
+    const double **z;
+} smm_batch;
+
+/* Give the next batch, and with `restart` the first one again; nonzero: it cannot be had. */
+typedef int (*smm_next_rows)(void *ctx, int restart, smm_batch *batch);
+
+/* Prepare a generalized model whose rows are not in memory. They pass by once for every step of
+ * PIRLS, and once for a gradient; the same rows each time.
+ *   design        of some of them, in which each pair of levels occurs that occurs in any
+ *   rows          their number
+ *   capacity      rows of a batch, at most
+ *   weighted      whether batches have weights
+ *   column_sizes  (columns of all terms) root mean square of each column of Z over all rows, times
+ *                 the typical standard deviation of its prior
+ *   row_unit      the change in eta that one row can detect, where the dispersion is 1
+ * Of what follows it has no quadrature (one point), no target, no leverages, no second predictor;
+ * smm_glmm_solution gives no eta. Other arguments as in smm_glmm_create. Where a batch cannot be had, is too
+ * large or has levels that do not meet in the design, evaluations return SMM_ENONFINITE. Returns
+ * SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+int smm_glmm_create_streamed(const smm_design *design, const smm_family *family, int64_t rows,
+                             int64_t capacity, int weighted, const double *column_sizes,
+                             double row_unit, smm_next_rows next, void *ctx, smm_glmm **out);
+
+/* How often the rows have passed by. */
+int64_t smm_glmm_passes(const smm_glmm *glmm);
+
 /* Let the parameters of the rows besides eta be linear: parameter j of row i is
  * constant[j] + X[j] (i, :) kappa, with one vector kappa (columns) for all that takes the place of
  * the log dispersion behind beta.

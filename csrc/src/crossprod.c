@@ -9,7 +9,7 @@
 
 /* Levels without couplings to other nodes and with the same A have the same block of Omega. Each
  * is compared with the first of its term and with the last one that was new. */
-static void find_twins(smm_workspace *ws)
+void smm_find_twins(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     for (int32_t t = 0; t < d->nterms; t++) {
@@ -34,12 +34,19 @@ static void find_twins(smm_workspace *ws)
 }
 
 /* Z'WZ: the diagonal blocks and the blocks that couple two terms. */
-SMM_HOT
 void smm_form_zz(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;
-    double *A = ws->A;
-    memset(A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
+    memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
+    smm_add_zz(ws, weights, ws->A);
+    smm_find_twins(ws);
+}
+
+/* The same added to A. */
+SMM_HOT
+void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
+{
+    const smm_design *d = ws->design;
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
@@ -87,17 +94,25 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
                         for (int32_t r = 0; r < ks; r++) block[r + c * ks] += w * zt[c] * zs[r];
             }
         }
-    find_twins(ws);
 }
 
 /* Z'W[X y] into columns [first, m) of ZXy. */
-SMM_HOT
 void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first)
 {
     const smm_design *d = ws->design;
-    int32_t p = d->p, m = p + 1;
+    int32_t m = d->p + 1;
     for (int64_t i = 0; i < d->q; i++)
         for (int32_t v = first; v < m; v++) ws->ZXy[i * m + v] = 0;
+    smm_add_zx(ws, y, weights, first, ws->ZXy);
+}
+
+/* The same added to ZXy. */
+SMM_HOT
+void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
+                double *ZXy)
+{
+    const smm_design *d = ws->design;
+    int32_t p = d->p, m = p + 1;
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
@@ -105,7 +120,7 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
         for (int64_t i = 0; i < d->n; i++) {
             double w = wt ? wt[i] : 1.0;
             const double *zi = d->z[t] + i * k, *x = d->X + i * p;
-            double *row = ws->ZXy + d->node_at[node_of[refs[i]]] * m;
+            double *row = ZXy + d->node_at[node_of[refs[i]]] * m;
             for (int32_t c = 0; c < k; c++, row += m) {
                 double f = w * zi[c];
                 for (int32_t v = first; v < p; v++) row[v] += f * x[v];
@@ -119,10 +134,17 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
  * generalized model may be negative: their rows are subtracted. */
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
 {
+    int32_t m = smm_width(ws->design);
+    memset(ws->XXy, 0, sizeof(double) * (size_t)m * m);
+    smm_add_xx(ws, y, weights, ws->XXy);
+}
+
+/* The same added to XXy. */
+void smm_add_xx(const smm_workspace *ws, const double *y, const double *weights, double *XXy)
+{
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
     double *chunk = ws->small_tmp;
-    memset(ws->XXy, 0, sizeof(double) * (size_t)m * m);
     for (int64_t start = 0; start < d->n; start += CHUNK) {
         int64_t rows = d->n - start < CHUNK ? d->n - start : CHUNK, negative = 0;
         for (int sign = 1; sign == 1 || (sign == -1 && negative); sign -= 2) {
@@ -134,7 +156,7 @@ void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
                 for (int32_t v = 0; v < p; v++) chunk[i * m + v] = w * x[v];
                 chunk[i * m + p] = w * y[start + i];
             }
-            smm_gram(&d->blas, rows, m, chunk, sign, 1.0, ws->XXy);
+            smm_gram(&d->blas, rows, m, chunk, sign, 1.0, XXy);
         }
     }
 }

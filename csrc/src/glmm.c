@@ -80,8 +80,45 @@ void smm_glmm_destroy(smm_glmm *g)
     smm_sides_destroy(g);
     smm_quadrature_destroy(g);
     smm_workspace_destroy(g->ws);
+    smm_stream_destroy(g->stream);
     smm_release(&mem, g->arena);
     smm_release(&mem, g);
+}
+
+/* A model without its rows; a stream is taken if all goes well. */
+static int prepare(const smm_design *d, smm_stream *stream, const smm_family *family,
+                   int weighted, smm_glmm **out)
+{
+    smm_glmm *g = smm_alloc(&d->mem, 1, sizeof *g);
+    if (!g) return SMM_ENOMEM;
+    memset(g, 0, sizeof *g);
+    int status = smm_workspace_create(d, &g->ws);
+    if (status) {
+        smm_release(&d->mem, g);
+        return status;
+    }
+    int64_t size = lay_out(g, NULL);
+    if ((uint64_t)size > SIZE_MAX / sizeof(double)) status = SMM_EOVERFLOW;
+    if (status == SMM_OK) {
+        g->arena = smm_alloc(&d->mem, (size_t)size, sizeof(double));
+        if (!g->arena) status = SMM_ENOMEM;
+    }
+    if (status == SMM_OK) {
+        memset(g->arena, 0, sizeof(double) * (size_t)size);
+        lay_out(g, g->arena);
+        status = smm_prior_spread(g->ws, g->prior_spread);
+    }
+    if (status) {
+        smm_glmm_destroy(g);
+        return status;
+    }
+    g->stream = stream;
+    g->family = *family;
+    g->weighted = weighted;
+    g->points = 1;
+    g->unit[0] = g->unit[1] = g->row_unit = 1;
+    *out = g;
+    return SMM_OK;
 }
 
 int smm_glmm_create(const smm_design *d, const smm_family *family, const double *y,
@@ -95,42 +132,47 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
         if (weights && !isfinite(weights[i])) return SMM_ENONFINITE;
         if (weights && weights[i] < 0) return SMM_EINVAL;
     }
-    smm_glmm *g = smm_alloc(&d->mem, 1, sizeof *g);
-    if (!g) return SMM_ENOMEM;
-    memset(g, 0, sizeof *g);
-    int status = smm_workspace_create(d, &g->ws);
-    if (status) {
-        smm_release(&d->mem, g);
-        return status;
-    }
-    int64_t size = lay_out(g, NULL);
-    if ((uint64_t)size > SIZE_MAX / sizeof(double)) {
-        smm_glmm_destroy(g);
-        return SMM_EOVERFLOW;
-    }
-    g->arena = smm_alloc(&d->mem, (size_t)size, sizeof(double));
-    if (!g->arena) {
-        smm_glmm_destroy(g);
-        return SMM_ENOMEM;
-    }
-    memset(g->arena, 0, sizeof(double) * (size_t)size);
-    lay_out(g, g->arena);
-    g->family = *family;
+    smm_glmm *g;
+    int status = prepare(d, NULL, family, weights != NULL, &g);
+    if (status) return status;
     g->y = y;
     g->weights = weights;
     g->offset = offset;
-    g->points = 1;
-    status = smm_prior_spread(g->ws, g->prior_spread);
-    if (status) {
-        smm_glmm_destroy(g);
-        return status;
-    }
     smm_rows_prepare(g);
     /* units of theta, from Z without weights */
     smm_form_zz(g->ws, NULL);
     smm_column_scale(g->ws);
     g->ws->state = SMM_HAS_A;
-    g->unit[0] = g->unit[1] = g->row_unit = 1;
+    *out = g;
+    return SMM_OK;
+}
+
+int smm_glmm_create_streamed(const smm_design *d, const smm_family *family, int64_t rows,
+                             int64_t capacity, int weighted, const double *column_sizes,
+                             double row_unit, smm_next_rows next, void *ctx, smm_glmm **out)
+{
+    if (!out) return SMM_EINVAL;
+    *out = NULL;
+    if (!d || !family || !column_sizes || !next || capacity < 1 || rows < 1 ||
+        !smm_family_valid(family) || d->predictors > 1)
+        return SMM_EINVAL;
+    smm_stream *s;
+    smm_glmm *g;
+    int status = smm_stream_create(d, capacity, next, ctx, &s);
+    if (status) return status;
+    status = prepare(&s->window, s, family, weighted, &g);
+    if (status) {
+        smm_stream_destroy(s);
+        return status;
+    }
+    s->window.n = 0;
+    smm_rows_prepare(g);
+    int64_t columns = 0;
+    for (int32_t t = 0; t < d->nterms; t++) columns += d->cols[t];
+    memcpy(g->ws->zrms, column_sizes, sizeof(double) * (size_t)columns);
+    g->ws->rows = rows;
+    g->ws->state = SMM_HAS_A;
+    g->row_unit = row_unit;
     *out = g;
     return SMM_OK;
 }
@@ -138,7 +180,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
 int smm_glmm_approximation(smm_glmm *g, int fast, int32_t points, const double *nodes,
                            const double *log_weights)
 {
-    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights)) ||
+    if (!g || points < 1 || (points > 1 && (!nodes || !log_weights || g->stream)) ||
         (fast != 0 && fast != 1) || (fast && g->sides.columns))
         return SMM_EINVAL;
     int status = smm_quadrature_create(g, points, nodes, log_weights);
@@ -188,7 +230,7 @@ static double unit_of_rows(smm_glmm *g, const double *target)
 
 int smm_glmm_set_target(smm_glmm *g, const double *target)
 {
-    if (!g || !target) return SMM_EINVAL;
+    if (!g || !target || g->stream) return SMM_EINVAL;
     int64_t n = g->ws->design->n;
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(target[i])) return SMM_ENONFINITE;

@@ -55,18 +55,22 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     for (int32_t i = 0; i < np; i++) gradient[i] = NAN;
     if (g->solved < SMM_SOLVED_VALUE) return SMM_ESTATE;
     double zeta_part, *c = g->work;
-    smm_z_transpose(g, g->l, g->zl);
+    smm_mode_scores(g, g->zl, NULL);
     /* an earlier call may have left the factor of other weights */
     int status = g->formed == g->w ? SMM_OK : smm_form_omega(g, g->w);
     if (status == SMM_OK) status = node_averages(g, &zeta_part);
     if (status) return status;
     smm_accumulate_trace(ws);
     memcpy(g->tk, ws->GT, sizeof(double) * (size_t)ws->T_at[d->nterms]);
-    smm_row_variances(ws, c);
     const smm_sides *sides = &g->sides;
+    const smm_stream *stream = g->stream;
     int several = sides->columns > 0;
     int dispersion = !several && smm_has_dispersion(g->family.distribution);
     double zeta_gradient = -2 * zeta_part;
+    if (stream) {
+        if (smm_stream_pass(g, 1)) return smm_fail(SMM_ENONFINITE, np, gradient);
+        zeta_gradient += stream->w_zeta;
+    } else smm_row_variances(ws, c);
     if (dispersion)
         for (int64_t i = 0; i < n; i++) zeta_gradient += c[i] * g->w_zeta[i];
     for (int64_t i = 0; several && i < 4 * n; i++)
@@ -74,12 +78,14 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (d->predictors > 1) smm_zeros_weight_slopes(g, c);
     else
         for (int64_t i = 0; i < n; i++) c[i] *= g->dw[i];
-    smm_z_transpose(g, c, g->zc);
+    if (stream) memcpy(g->zc, stream->zc, sizeof(double) * (size_t)d->q);
+    else smm_z_transpose(g, c, g->zc);
     smm_apply_lambda_t(ws, g->zc, g->u_old, 1);
     for (int64_t i = 0; i < d->q; i++) g->v[i] += g->u_old[i];
     if (g->fast) {
         for (int64_t i = 0; i < n; i++) g->row[i] = c[i] - 2 * g->lbar[i];
         smm_x_transpose(g, g->row, g->xr);
+        for (int32_t v = 0; stream && v < p; v++) g->xr[v] = stream->xc[v] - 2 * stream->xl[v];
     }
 
     if (g->formed != g->wo) status = smm_form_omega(g, g->wo);
@@ -98,7 +104,8 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (d->predictors > 1) smm_zeros_adjoint(g, adjoint, c);
     else
         for (int64_t i = 0; i < n; i++) c[i] -= g->wo[i] * adjoint[i];
-    smm_z_transpose(g, c, g->zc);
+    if (stream) zeta_gradient += smm_stream_adjoint(g, g->v, g->fast ? g->xr : NULL);
+    else smm_z_transpose(g, c, g->zc);
 
     double *M = ws->GT;
     for (int32_t i = 0; i < ws->T_at[d->nterms]; i++) M[i] = 2 * g->tk[i] - 2 * g->direct[i];
@@ -120,6 +127,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     if (!g->fast) {
         for (int64_t i = 0; i < n; i++) g->row[i] = c[i] - 2 * g->lbar[i];
         smm_x_transpose(g, g->row, next);
+        for (int32_t v = 0; stream && v < p; v++) next[v] = stream->xc[v] - 2 * stream->xl[v];
         next += p;
     }
     if (dispersion) *next = zeta_gradient;

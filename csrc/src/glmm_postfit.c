@@ -7,7 +7,7 @@
 
 int smm_glmm_leverage(smm_glmm *g, double *out)
 {
-    if (!g || !out) return SMM_EINVAL;
+    if (!g || !out || g->stream) return SMM_EINVAL;
     int status = smm_solve_expected(g);
     return status ? status : smm_leverage(g->ws, g->we, out);
 }
@@ -24,7 +24,7 @@ static int solve_observed(smm_glmm *g)
 int smm_glmm_solution(smm_glmm *g, double *beta, double *u, double *b, double *eta,
                       double *xvx_inverse, double *condvar, double *scalars)
 {
-    if (!g) return SMM_EINVAL;
+    if (!g || (eta && g->stream)) return SMM_EINVAL;
     smm_workspace *ws = g->ws;
     const smm_design *d = ws->design;
     int status = smm_solve_expected(g);

@@ -63,11 +63,16 @@ void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double 
     }
 }
 
+void smm_z_transpose(const smm_glmm *g, const double *all, double *out)
+{
+    memset(out, 0, sizeof(double) * (size_t)g->ws->design->q);
+    smm_add_z_transpose(g, all, out);
+}
+
 SMM_HOT
-void smm_z_transpose(const smm_glmm *g, const double *all, double *SMM_RESTRICT out)
+void smm_add_z_transpose(const smm_glmm *g, const double *all, double *SMM_RESTRICT out)
 {
     const smm_design *d = g->ws->design;
-    memset(out, 0, sizeof(double) * (size_t)d->q);
     for (int32_t t = 0; t < d->nterms; t++) {
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
@@ -84,20 +89,39 @@ void smm_z_transpose(const smm_glmm *g, const double *all, double *SMM_RESTRICT 
     }
 }
 
+void smm_x_transpose(const smm_glmm *g, const double *rows, double *out)
+{
+    for (int32_t v = 0; v < g->ws->design->p; v++) out[v] = 0;
+    smm_add_x_transpose(g, rows, out);
+}
+
 SMM_HOT
-void smm_x_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT out)
+void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *SMM_RESTRICT out)
 {
     const smm_design *d = g->ws->design;
     int32_t p = d->p;
-    for (int32_t v = 0; v < p; v++) out[v] = 0;
     for (int64_t i = 0; i < d->n; i++)
         for (int32_t v = 0; v < p; v++) out[v] += d->X[i * p + v] * rows[i];
+}
+
+/* Z'l and, unless it is NULL, X'l. */
+void smm_mode_scores(const smm_glmm *g, double *z_part, double *x_part)
+{
+    const smm_design *d = g->ws->design;
+    if (g->stream) {
+        memcpy(z_part, g->stream->zl, sizeof(double) * (size_t)d->q);
+        if (x_part) memcpy(x_part, g->stream->xl, sizeof(double) * (size_t)d->p);
+        return;
+    }
+    smm_z_transpose(g, g->l, z_part);
+    if (x_part) smm_x_transpose(g, g->l, x_part);
 }
 
 /* A = Z'WZ and L L' = Lambda'A Lambda + Q for these weights. */
 int smm_form_omega(smm_glmm *g, const double *weights)
 {
-    smm_form_zz(g->ws, weights);
+    if (g->stream) smm_stream_zz(g, weights);
+    else smm_form_zz(g->ws, weights);
     smm_fill_omega(g->ws);
     g->formed = weights;
     return smm_factor(g->ws);
@@ -108,8 +132,11 @@ int smm_form_joint(smm_glmm *g, const double *weights)
 {
     smm_workspace *ws = g->ws;
     int32_t m = smm_width(ws->design);
-    smm_form_zx(ws, g->y, weights, 0);
-    smm_form_xx(ws, g->y, weights);
+    if (g->stream) smm_stream_joint(g, weights);
+    else {
+        smm_form_zx(ws, g->y, weights, 0);
+        smm_form_xx(ws, g->y, weights);
+    }
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);
     smm_forward(ws, ws->B, m);
     return smm_factor_x(ws);
@@ -138,10 +165,14 @@ void smm_solve_modes(smm_glmm *g, double *u_part, double *x_part)
 static double evaluate(smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
-    if (g->fast) smm_fixed_predictor(g);
-    memcpy(g->eta, g->xb, sizeof(double) * (size_t)smm_parts(d));
-    smm_random_predictor(g, g->u, g->ws->b, g->eta);
-    smm_rows(g);
+    if (g->stream) {
+        if (smm_stream_pass(g, 0)) return NAN;
+    } else {
+        if (g->fast) smm_fixed_predictor(g);
+        memcpy(g->eta, g->xb, sizeof(double) * (size_t)smm_parts(d));
+        smm_random_predictor(g, g->u, g->ws->b, g->eta);
+        smm_rows(g);
+    }
     const double *Qu = smm_apply_prior(d, g->u, g->Qu);
     g->usq = 0;
     for (int64_t i = 0; i < d->q; i++) g->usq += g->u[i] * Qu[i];
@@ -149,7 +180,7 @@ static double evaluate(smm_glmm *g)
 }
 
 /* Safe weights into g->work: the observed ones, where they are safely positive, or the expected. */
-static void safe_weights(smm_glmm *g)
+void smm_safe_weights(smm_glmm *g)
 {
     if (g->ws->design->predictors > 1) {
         smm_zeros_safe_weights(g);
@@ -168,8 +199,12 @@ static int form_between(smm_glmm *g, double *share)
     int64_t size = d->predictors > 1 ? 3 * d->n : d->n;
     int status = SMM_ENOTPD;
     for (double a = fmax(*share / SHARE_STEP, LEAST_SHARE); status && a <= 1; a *= SHARE_STEP) {
-        safe_weights(g);
-        for (int64_t i = 0; i < size; i++) g->work[i] = g->wo[i] + a * (g->work[i] - g->wo[i]);
+        if (g->stream) g->stream->share = a;
+        else {
+            smm_safe_weights(g);
+            for (int64_t i = 0; i < size; i++)
+                g->work[i] = g->wo[i] + a * (g->work[i] - g->wo[i]);
+        }
         status = smm_form_omega(g, g->work);
         if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
         *share = a;
@@ -222,11 +257,10 @@ int smm_pirls(smm_glmm *g)
     int in_a_row = 0;
     double share = 1;
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
-        smm_z_transpose(g, g->l, g->zl);
+        smm_mode_scores(g, g->zl, g->fast ? step : NULL);
         smm_apply_lambda_t(ws, g->zl, delta, 1);
         const double *Qu = smm_apply_prior(d, g->u, g->Qu);
         for (size_t i = 0; i < q; i++) delta[i] -= Qu[i];
-        if (g->fast) smm_x_transpose(g, g->l, step);
         memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
 

@@ -9,12 +9,19 @@
 
 #include "smm_glmm.h"
 
+/* log y where a kernel needs it. */
+void smm_rows_take_logarithms(smm_glmm *g)
+{
+    if (g->family.link != SMM_LOG || g->kernel == SMM_GENERAL_ROWS) return;
+    for (int64_t i = 0; i < g->ws->design->n; i++) g->log_y[i] = g->y[i] > 0 ? log(g->y[i]) : 0;
+}
+
 void smm_rows_prepare(smm_glmm *g)
 {
     const smm_family *f = &g->family;
     int log_link = f->link == SMM_LOG;
     g->kernel = SMM_GENERAL_ROWS;
-    if (f->distribution == SMM_BINOMIAL && f->link == SMM_LOGIT && !g->weights)
+    if (f->distribution == SMM_BINOMIAL && f->link == SMM_LOGIT && !g->weighted)
         g->kernel = SMM_LOGIT_ROWS;
     else if (f->distribution == SMM_POISSON && log_link) g->kernel = SMM_POISSON_ROWS;
     else if (f->distribution == SMM_GAMMA && log_link) g->kernel = SMM_GAMMA_ROWS;
@@ -22,10 +29,8 @@ void smm_rows_prepare(smm_glmm *g)
     g->wo = one_weight ? g->we : g->storage_wo;
     g->w = f->observed ? g->wo : g->we;
     if (g->kernel == SMM_POISSON_ROWS) g->dw = g->we; /* the weight is its own derivative */
-    if (log_link && g->kernel)
-        for (int64_t i = 0; i < g->ws->design->n; i++)
-            g->log_y[i] = g->y[i] > 0 ? log(g->y[i]) : 0;
     g->saturated_at = NAN;
+    smm_rows_take_logarithms(g);
 }
 
 /* The log-likelihood of the saturated model at g->zeta. */
@@ -105,6 +110,7 @@ void smm_rows(smm_glmm *g)
 /* Effect of rounding of eta and of the sums on the log-likelihood. */
 double smm_rows_rounding(const smm_glmm *g)
 {
+    if (g->stream && !g->ws->design->n) return g->stream->rounding;
     double sum = 0;
     for (int64_t i = 0; i < smm_parts(g->ws->design); i++)
         sum += fabs(g->l[i]) * (1 + fabs(g->eta[i]));

@@ -23,7 +23,7 @@ int smm_glmm_set_sides(smm_glmm *g, int32_t columns, const double *const *X,
                        const double *constant, int zeros)
 {
     if (!g || columns < 1 || !X || !constant || zeros < SMM_NO_ZEROS || zeros > SMM_HURDLE ||
-        g->sides.columns || g->fast || !g->family.observed ||
+        g->sides.columns || g->fast || g->stream || !g->family.observed ||
         (zeros == SMM_NO_ZEROS && g->ws->design->predictors > 1))
         return SMM_EINVAL;
     smm_sides *s = &g->sides;

@@ -67,7 +67,28 @@ typedef struct {
 /* Which loop the rows take; logit rows are those with one trial. */
 typedef enum { SMM_GENERAL_ROWS, SMM_LOGIT_ROWS, SMM_POISSON_ROWS, SMM_GAMMA_ROWS } smm_kernel;
 
+/* Rows that pass by; see stream.c. */
+#define SMM_KINDS 3
+typedef struct {
+    smm_design window; /* the design with the rows of the batch; what is owned of it is below */
+    int64_t capacity, size, passes;
+    smm_next_rows next;
+    void *ctx;
+    int64_t *first;       /* (nodes + 2) of each column of couplings the first */
+    int32_t *row, *block; /* (couplings) */
+    double *arena;        /* (size) owned, what follows is in it */
+    double *A[SMM_KINDS], *ZX[SMM_KINDS],
+        *XX[SMM_KINDS];             /* with expected, observed, safe weights */
+    double *zl, *zc, *z_zeta;       /* (q) Z'l, Z'c, Z'dl/d zeta */
+    double *xl, *xc, *x_zeta;       /* (p) X'l, X'c, X'dl/d zeta */
+    double w_zeta, share, rounding; /* w_zeta: a'dw/d zeta */
+    double saturated, saturated_zeta;
+    int saturated_known;
+} smm_stream;
+
 struct smm_glmm {
+    smm_stream *stream; /* owned; NULL where all rows are there */
+    int weighted;
     smm_workspace *ws; /* its A, ZXy and XXy are reformed with working weights */
     smm_family family;
     const double *y, *weights, *offset; /* borrowed; weights and offset may be NULL */
@@ -149,7 +170,17 @@ void smm_logit_at(int64_t n, const double *y, const double *eta, double *loglik,
 void smm_poisson_at(int64_t n, const double *y, const double *log_y, const double *weights,
                     const double *eta, double *loglik, double *l);
 
+/* stream.c */
+int smm_stream_create(const smm_design *d, int64_t capacity, smm_next_rows next, void *ctx,
+                      smm_stream **out);
+void smm_stream_destroy(smm_stream *s);
+int smm_stream_pass(smm_glmm *g, int gradient);
+void smm_stream_zz(smm_glmm *g, const double *weights);
+void smm_stream_joint(smm_glmm *g, const double *weights);
+double smm_stream_adjoint(smm_glmm *g, const double *v, const double *x);
+
 /* rows.c */
+void smm_rows_take_logarithms(smm_glmm *g);
 void smm_rows_prepare(smm_glmm *g);
 void smm_rows_dispersion(smm_glmm *g);
 void smm_rows(smm_glmm *g);
@@ -168,6 +199,10 @@ int smm_find_modes(smm_glmm *g);
 int smm_pirls(smm_glmm *g);
 int smm_form_omega(smm_glmm *g, const double *weights);
 int smm_form_joint(smm_glmm *g, const double *weights);
+void smm_safe_weights(smm_glmm *g);
+void smm_mode_scores(const smm_glmm *g, double *z_part, double *x_part);
+void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
+void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_solve_modes(smm_glmm *g, double *u_part, double *x_part);
 void smm_fixed_predictor(smm_glmm *g);
 void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *out);

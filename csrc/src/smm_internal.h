@@ -376,6 +376,11 @@ int smm_run_nlopt(const smm_problem *problem, const smm_nlopt *nlopt, int algori
 void smm_form_zz(smm_workspace *ws, const double *weights);
 void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int32_t first);
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights);
+void smm_add_zz(const smm_workspace *ws, const double *weights, double *A);
+void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
+                double *ZXy);
+void smm_add_xx(const smm_workspace *ws, const double *y, const double *weights, double *XXy);
+void smm_find_twins(smm_workspace *ws);
 void smm_column_scale(smm_workspace *ws);
 int smm_factor_x(smm_workspace *ws);
 int smm_evaluate(smm_workspace *ws, double *value);

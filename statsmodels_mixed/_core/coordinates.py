@@ -278,6 +278,10 @@ class TermCoordinates:
             out[..., where] = values[..., where] @ matrix.T
         return out
 
+    def columns_inward(self, parts: Sequence[Array]) -> tuple[Array, ...]:
+        """Return columns of every term, (n, k), in the core's coordinates."""
+        return tuple(z if C is None else z @ C for z, C in zip(parts, self.C, strict=True))
+
     def effects(self, parts: Sequence[Array]) -> tuple[Array, ...]:
         """Return b of every term, (l, k), for the core's."""
         return tuple(b if C is None else b @ C.T for b, C in zip(parts, self.C, strict=True))

@@ -81,6 +81,9 @@ class CoreGeneralized:
         If it needs more than there is.
     """
 
+    # Whether the rows are in memory.
+    has_rows = True
+
     def __init__(
         self,
         design: CoreDesign,
@@ -255,7 +258,7 @@ class CoreGeneralized:
             np.empty(p),
             np.empty(q),
             np.empty(q),
-            np.empty(n * self.design.predictors),
+            np.empty(n * self.design.predictors if self.has_rows else 0),
         )
         inverse, condvar, scalars = (
             np.empty((p, p)),
@@ -265,7 +268,9 @@ class CoreGeneralized:
         with self.threads, self._lock:
             status = lib.smm_glmm_solution(
                 self.handle,
-                *(doubles(array) for array in (beta, u, b, eta, inverse, condvar, scalars)),
+                *(doubles(array) for array in (beta, u, b)),
+                doubles(eta) if self.has_rows else ffi.NULL,
+                *(doubles(array) for array in (inverse, condvar, scalars)),
             )
         check_status(status, "read the solution")
         blocks = self.design.coordinates.covariances(self.design.squares_by_term(condvar))

@@ -102,6 +102,8 @@ class CoreDesign:
         Weights of the rows, for the choice of coordinates: see `TermCoordinates`. Handles made of
         this design work in these; the classes that own them take and give everything in the
         coordinates of the terms.
+    coordinates : TermCoordinates, optional
+        Coordinates of more rows than these, to use in place of those of these.
     by_factors : bool
         Give the core T itself in place of theta: its work then does not grow with the number of
         free elements, which for covariances that are functions of few parameters are many. There
@@ -119,6 +121,7 @@ class CoreDesign:
         X: Array,
         weights: Array | None = None,
         *,
+        coordinates: TermCoordinates | None = None,
         by_factors: bool = False,
     ) -> None:
         if X.ndim != 2 or any([term.z.ndim != 2 for term in terms]):
@@ -138,7 +141,10 @@ class CoreDesign:
             if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
         self.predictors: int = 1 + max([0, *[term.predictor for term in terms]])
-        self.coordinates = TermCoordinates(terms, weights)
+        self.coordinates = coordinates or TermCoordinates(terms, weights)
+        columns = self.coordinates.z
+        if coordinates is not None:
+            columns = coordinates.columns_inward([term.z for term in terms])
         self.by_factors = by_factors
         self.core_ntheta = sum([cols for _, cols in self.shapes]) if by_factors else self.ntheta
         if by_factors:
@@ -146,7 +152,7 @@ class CoreDesign:
         c_terms = ffi.new("smm_term[]", len(terms))
         keep: list[Any] = []
         for c_term, term, z, (levels, cols) in zip(
-            c_terms, terms, self.coordinates.z, self.shapes, strict=True
+            c_terms, terms, columns, self.shapes, strict=True
         ):
             refs = _refs(term.refs)
             z = floats(z, (n, cols), "z")

@@ -165,6 +165,8 @@ def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
     both = getattr(unwrapped, "takes_correlated", None) is not None and (
         unwrapped.estimates.linear and like.estimates.linear
     )
+    if isinstance(like, type(unwrapped)) and not like.sufficient_design().has_rows:
+        return unwrapped  # of rows in memory, which `check_same_data` refuses
     if not both and not isinstance(unwrapped, type(like)):
         if hasattr(type(unwrapped), "_refusal"):
             raise OptionError(

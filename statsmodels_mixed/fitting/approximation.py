@@ -28,6 +28,7 @@ __all__ = [
     "check_options",
     "conditional_variances",
     "core_model",
+    "differenced_gradient",
     "generalized_structure",
     "has_one_factor",
     "hessian",
@@ -322,16 +323,33 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Arr
     change : ndarray
         What takes working parameters to theta, beta and the log dispersion.
     """
-    spec = estimates.spec
     problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
+    solve_at(problem, estimates)
+    rounded = float(np.abs(estimates.eta).max()) / np.sqrt(len(design.y))
+    return differenced_gradient(problem, estimates, rounded)
+
+
+def differenced_gradient(
+    problem: Approximation, estimates: GeneralizedEstimates, rounded: float
+) -> tuple[Array, Array]:
+    """Return what `hessian` does, of a problem that is solved at the estimates.
+
+    Parameters
+    ----------
+    problem : Approximation
+    estimates : GeneralizedEstimates
+    rounded : float
+        The largest linear predictor over the root of the number of rows, of which rounding errors
+        of the gradient are a share.
+    """
+    core, spec = problem.core, estimates.spec
     center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    core = solve_at(problem, estimates)
     size = np.ones(len(center))
     if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0):
         with suppress(CoreError):  # no matrix that gives the curvature is positive definite
             size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
     largest, least = 1.0 / size.min() ** 2, 1.0 / size.max() ** 2
-    noise = np.finfo(float).eps * np.abs(estimates.eta).max() * largest / np.sqrt(len(design.y))
+    noise = np.finfo(float).eps * rounded * largest
     noisy = noise > _NOISE * _DIFFERENCE * np.sqrt(least)
 
     def difference(shift: Array) -> Array:

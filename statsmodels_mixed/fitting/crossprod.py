@@ -10,7 +10,7 @@ import numpy as np
 from .._core import CoreDesign, CoreWorkspace, TermArrays, blas_threads, one_blas_thread
 from .._typing import Array
 from ..errors import DataError
-from ..frame.design import Design
+from ..frame.design import NEEDS_ROWS, Design
 from .fixed_basis import (
     FixedBasis,
     orthonormal_basis,
@@ -112,7 +112,14 @@ def core_design(
     """Analyse the random effects of a design beside these fixed-effects columns, (n, p).
 
     With `by_factors` for objectives at given T only; see `CoreDesign`.
+
+    Raises
+    ------
+    DataError
+        If the rows of the design are not in memory.
     """
+    if not design.has_rows:
+        raise DataError(NEEDS_ROWS)
     terms = [
         TermArrays(
             len(block.levels),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..frame.design import Design
+from ..later import load
 from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from .generalized_problem import GeneralizedProblem
 from .identification import Identification
@@ -145,4 +146,9 @@ def _(estimates: LinearEstimates, design: Design) -> FittingProblem:
 
 @solved.register(GeneralizedEstimates)
 def _(estimates: GeneralizedEstimates, design: Design) -> FittingProblem:
+    if not design.has_rows:
+        problem: FittingProblem = load("fitting.streamed_problem:StreamedProblem")(
+            design, estimates
+        )
+        return problem
     return GeneralizedProblem(design, estimates)

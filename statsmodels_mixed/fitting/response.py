@@ -24,7 +24,7 @@ from ..frame.design_checks import check_numeric_response, check_varying_response
 from ..frame.table import name_rows
 from .families import FamilySpec
 
-__all__ = ["prepare_response"]
+__all__ = ["prepare_response", "refuse_certain"]
 
 
 # A number of successes this far from a whole number is not one that was rounded.
@@ -32,7 +32,7 @@ WHOLE = 1e-3
 
 
 def prepare_response(
-    design: Design, spec: FamilySpec, rows: pd.Index | None = None
+    design: Design, spec: FamilySpec, rows: pd.Index | None = None, *, is_part: bool = False
 ) -> tuple[Design, tuple[str, ...]]:
     """Check the response against the family and give it the form the numerics know.
 
@@ -44,6 +44,8 @@ def prepare_response(
         The family.
     rows : Index, shape (n,), optional
         Labels of the rows, for messages.
+    is_part : bool
+        Whether there are other rows: nothing is refused then that concerns all of them.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def prepare_response(
     """
     rows = pd.RangeIndex(len(design.y)) if rows is None else rows
     if spec.support == "trials":
-        return _binomial(design, rows)
+        return _binomial(design, rows, is_part)
     if spec.support == "categories":
         return _categories(design)
     check_numeric_response(design, f"the family {spec.family}")
@@ -71,19 +73,20 @@ def prepare_response(
         y = y[y != 0]
     if spec.support in ("counts", "positive counts"):
         _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
-        if not y.any():
+        if not y.any() and not is_part:
             raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
         if spec.support == "positive counts" and not spec.zeros:
             what = "for a model of the zeros take hurdle= with the family that is not truncated"
             _refuse(y == 0, name, "is 0", what, rows)
         return design, _not_whole(y, f"The response {name}", rows)
     _check_range(spec, y, name, rows)
-    check_varying_response(replace(design, y=y))
+    if not is_part:
+        check_varying_response(replace(design, y=y))
     return design, ()
 
 
-def _binomial(design: Design, rows: pd.Index) -> tuple[Design, tuple[str, ...]]:
-    """Return proportions and trials."""
+def _binomial(design: Design, rows: pd.Index, is_part: bool) -> tuple[Design, tuple[str, ...]]:
+    """Return proportions and trials; of a part of the rows trials even where all are one."""
     y, name, weights = design.y, design.response_name, design.weights
     notes: tuple[str, ...] = ()
     if y.ndim == 2:
@@ -96,15 +99,28 @@ def _binomial(design: Design, rows: pd.Index) -> tuple[Design, tuple[str, ...]]:
         if weights is not None:
             notes = _not_whole(weights, "The number of trials, weights=,", rows)
             notes = notes or _not_whole(y * weights, f"{name} times the number of trials", rows)
+    if is_part:
+        return replace(design, y=y, weights=weights), notes
+    refuse_certain(y, name)
+    if weights is not None and (weights == 1).all():
+        weights = None
+    return replace(design, y=y, weights=weights), notes
+
+
+def refuse_certain(y: Array, name: str) -> None:
+    """Refuse proportions that are all 0 or all 1.
+
+    Raises
+    ------
+    DataError
+        If they are.
+    """
     for outcome, certain in ((0, not y.any()), (1, bool((y == 1).all()))):
         if certain:
             raise DataError(
                 f"the response {name!r} is {outcome} in every row: its probability has no "
                 "finite estimate on the scale of the link."
             )
-    if weights is not None and (weights == 1).all():
-        weights = None
-    return replace(design, y=y, weights=weights), notes
 
 
 def _two_columns(design: Design, rows: pd.Index) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 from .._typing import Array
 from .families import FamilySpec
 
-__all__ = ["Separation", "separation"]
+__all__ = ["Separation", "separation", "suspected_separation"]
 
 
 # Standard error, per range of its column and on the scale of the link, above which a
@@ -78,16 +78,41 @@ def separation(
     signs = _directions(y, spec)
     if signs is None or not rank:
         return nothing
-    low, high = X.min(axis=0), X.max(axis=0)
-    span = np.where(high > low, high - low, np.abs(high))
-    span = np.where(span > 0, span, 1.0)
-    with np.errstate(invalid="ignore"):  # a NaN is suspicious too
-        errors = np.sqrt(np.diag(covariance)) * span
-    if converged and (errors < SUSPICIOUS).all():
+    span = _spans(X.min(axis=0), X.max(axis=0))
+    if converged and not _are_suspicious(covariance, span).any():
         return nothing
     direction = _separating_direction(X / span, signs)
     sign = np.where(np.abs(direction) > PRESENT, np.sign(direction), 0.0)
     return Separation(sign)
+
+
+def suspected_separation(
+    low: Array, high: Array, spec: FamilySpec, covariance: Array
+) -> NDArray[np.bool_]:
+    """Return which coefficients may have no finite estimate, where rows cannot be asked.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (rank,)
+        The least and the largest value of each estimable column.
+    spec : FamilySpec
+    covariance : ndarray, shape (rank, rank)
+    """
+    possible = _directions(np.zeros(1), spec) is not None
+    return _are_suspicious(covariance, _spans(low, high)) & possible
+
+
+def _spans(low: Array, high: Array) -> Array:
+    """Return how far columns reach."""
+    span = np.where(high > low, high - low, np.abs(high))
+    return np.where(span > 0, span, 1.0)
+
+
+def _are_suspicious(covariance: Array, span: Array) -> NDArray[np.bool_]:
+    """Return which standard errors, over the reach of a column, are too large to believe."""
+    with np.errstate(invalid="ignore"):  # a NaN is suspicious too
+        errors: Array = np.sqrt(np.diag(covariance)) * span
+        return ~(errors < SUSPICIOUS)
 
 
 def _directions(y: Array, spec: FamilySpec) -> Array | None:

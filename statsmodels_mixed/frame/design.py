@@ -22,11 +22,19 @@ from .model_frame import ModelFrame
 from .table import name_rows
 
 __all__ = [
+    "NEEDS_ROWS",
     "Design",
     "RandomBlock",
     "ReducedRows",
     "build_design",
 ]
+
+
+NEEDS_ROWS = (
+    "this needs all rows, and the data were read by batches and are not in memory: "
+    "write_parquet() of the fit writes fitted values and residuals to a file, and predict() takes "
+    "rows as new data."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +161,11 @@ class Design:
     x_names: tuple[str, ...]
     response_levels: tuple[Any, ...] | None = None
     reduced: ReducedRows | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the arrays have the likelihood of the model."""
+        return True
 
     @property
     def nobs(self) -> int:

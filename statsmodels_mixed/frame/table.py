@@ -151,7 +151,7 @@ def _open_native(data: Any) -> DataTable:
     except TypeError as error:
         what = f"{type(data).__module__}.{type(data).__qualname__}"
         if isinstance(data, str | os.PathLike):
-            what = f"the path {str(data)!r}: only linear models read files, by batches"
+            what = f"the path {str(data)!r}: files are read by mixedlm2 and mixedglm2, by batches"
         raise DataError(
             f"data must be a data frame or a dict of arrays, not {what}"
             + (": call its collect() first" if hasattr(data, "collect") else "")

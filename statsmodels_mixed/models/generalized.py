@@ -25,6 +25,7 @@ from .generalized_results import (
 )
 from .kept_structure import structure_to_fit
 from .option_names import FITTING, MAKING, answering
+from .reading import kind_for, refuse_streams, streaming_options
 
 __all__ = ["GeneralizedLinearMixedModel"]
 
@@ -87,6 +88,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
     <GeneralizedLinearMixedModel: use; 1934 rows>
     """
 
+    of_batches = "models.streamed_generalized:StreamedGeneralizedMixedModel"
+
     @answering(MAKING)
     def __init__(
         self,
@@ -144,6 +147,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         relationship: Mapping[str, Any] | None = None,
         precision: Mapping[str, Any] | None = None,
         pedigree: Any = None,
+        batch_rows: int | None = None,
+        progress: bool | None = None,
     ) -> GeneralizedLinearMixedModel:
         """Make a model from a formula and a table.
 
@@ -152,8 +157,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         formula : str or MixedFormula
             Such as ``"use ~ age + urban + (1 | dist)"``; a binomial response may be two
             columns, ``"hits + misses ~ ..."``. Without bars together with `groups`.
-        data : DataFrame, pyarrow.Table, or mapping of str to array_like
-            The table; only the columns the model needs are read.
+        data : DataFrame, pyarrow.Table, mapping, path, dataset or lazy table
+            The table. Paths, datasets and lazy tables are read by batches, at every step of PIRLS.
         family : str or statsmodels family
             Such as ``"binomial"`` or ``sm.families.Binomial()``; see
             `GeneralizedLinearMixedModel`, also for the responses it takes.
@@ -175,6 +180,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             As in `LinearMixedModel.from_formula`.
         relationship, precision, pedigree : optional
             Grouping factors whose levels are related, as in `LinearMixedModel.from_formula`.
+        batch_rows, progress : optional
+            For data that are read by batches, as in `LinearMixedModel.from_formula`.
 
         Returns
         -------
@@ -189,7 +196,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         Warns
         -----
         MixedModelWarning
-            Counts are not whole numbers.
+            Counts are not whole.
 
         See Also
         --------
@@ -202,18 +209,13 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         >>> model
         <GeneralizedLinearMixedModel: use ~ 1 + urban + (1 | dist); 1934 rows>
         """
-        formulas = {
-            name: text
-            for name, text in (
-                ("zero_inflation", zero_inflation),
-                ("hurdle", hurdle),
-                ("dispersion", dispersion),
-            )
-            if text is not None
-        }
-        model = cls.__new__(cls)
+        given = {"zero_inflation": zero_inflation, "hurdle": hurdle, "dispersion": dispersion}
+        formulas = {name: text for name, text in given.items() if text is not None}
+        kind = kind_for(cls, data, batch_rows, progress)
+        model = kind.__new__(kind)
         model._set_family(family, link, exposure)
         if formulas or model.spec.parted:
+            refuse_streams(data, "formulas for zeros and dispersion, and families with more parts,")
             kind = load("models.distributional:DistributionalMixedModel")
             model = kind.__new__(kind)
             model._set_family(family, link, exposure)
@@ -237,6 +239,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             relationship=relationship,
             precision=precision,
             pedigree=pedigree,
+            **streaming_options(batch_rows, progress),
         )
         made._finish_formulas()
         return made
@@ -380,17 +383,18 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             linear=False,
             fast=bool(fast),
         )
-        estimates = fit_generalized(
-            self.kept_design(),
-            self.spec,
+        results = self._fitted(
             n_agq=n_agq,
             fast=bool(fast),
             hessian=hessian or self.spec.information,
             start=None if start is None else as_numbers(start, "start="),
             coefficients=coefficients,
             options=options,
-            structure=structure_to_fit(self),
         )
-        results = GeneralizedLinearMixedModelResults(self, estimates, self.layout)
-        wrapped: GeneralizedLinearMixedModelResultsWrapper = self._finish(results, choice)
-        return wrapped
+        return self._finish(results, choice)  # type: ignore[no-any-return]
+
+    def _fitted(self, **options: Any) -> GeneralizedLinearMixedModelResults:
+        """Return the results; `fit_generalized` has the options."""
+        known = {"structure": structure_to_fit(self), **options}
+        estimates = fit_generalized(self.kept_design(), self.spec, **known)
+        return GeneralizedLinearMixedModelResults(self, estimates, self.layout)

@@ -97,6 +97,13 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
             estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
         )
         reference = Reference(tests, None, "conditional", MODEL_BASED)
+        estimates = self._look_for_separation(model, estimates)
+        super().__init__(model, estimates, layout, reference, scale)
+
+    def _look_for_separation(
+        self, model: GeneralizedLinearMixedModel, estimates: GeneralizedEstimates
+    ) -> GeneralizedEstimates:
+        """Note coefficients without finite estimates; without any fit there is no convergence."""
         design = model.kept_design()
         self.separation = separation(
             design.X[:, estimates.columns],
@@ -112,7 +119,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         if self.separated and apart < _EXACT:
             report = replace(estimates.report, converged=False, message=_COMPLETE)
             estimates = replace(estimates, report=report)
-        super().__init__(model, estimates, layout, reference, scale)
+        return estimates
 
     @property
     def limit(self) -> str | None:

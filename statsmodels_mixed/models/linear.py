@@ -77,6 +77,8 @@ class LinearMixedModel(LinearEvaluation):
 
     _results: type[LinearMixedModelResults] = LinearMixedModelResults
 
+    of_batches = "models.streamed:StreamedLinearMixedModel"
+
     @answering(MAKING)
     def __init__(
         self,

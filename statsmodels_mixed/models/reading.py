@@ -13,7 +13,7 @@ from ..formula.terms import MixedFormula
 from ..later import PACKAGE, load
 from .written_formula import WrittenFormula
 
-__all__ = ["is_streamed", "kind_for", "read_terms", "streaming_options"]
+__all__ = ["is_streamed", "kind_for", "read_terms", "refuse_streams", "streaming_options"]
 
 # Classes of frames that are read by batches, by their package.
 _LAZY = {
@@ -96,7 +96,7 @@ def kind_for(
     Parameters
     ----------
     kind : type
-        The class for data in memory.
+        The class for data in memory; `of_batches` says where that of other data is.
     data : object
         What the user gave.
     batch_rows : int or None
@@ -115,7 +115,7 @@ def kind_for(
                 "residual= and dispersion= need all rows in memory, and these data are read by "
                 "batches."
             )
-        return load("models.streamed:StreamedLinearMixedModel")  # type: ignore[no-any-return]
+        return load(kind.of_batches)  # type: ignore[attr-defined, no-any-return]
     for option, value in {"batch_rows": batch_rows, "progress": progress}.items():
         if value is not None:
             raise OptionError(
@@ -123,6 +123,18 @@ def kind_for(
                 "table."
             )
     return getattr(kind, "of_memory", kind)
+
+
+def refuse_streams(data: Any, what: str) -> None:
+    """Refuse what needs rows in memory, of data that are read by batches.
+
+    Raises
+    ------
+    OptionError
+        If they are.
+    """
+    if is_streamed(data):
+        raise OptionError(f"{what} need all rows in memory, and these data are read by batches.")
 
 
 def is_streamed(data: Any) -> bool:

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from patsy.eval import EvalEnvironment
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..formula.terms import MixedFormula
-from ..frame.design import Design
+from ..frame.design import NEEDS_ROWS, Design
 from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
-from ..frame.model_frame import ModelFrame, RowSummary
+from ..frame.model_frame import ModelFrame
 from ..results.layout import Layout
-from ..streams.batches import head_of
-from ..streams.learn import Learned, learn_frame
+from ..streams.learn import learn_frame
 from ..streams.parquet import write_parquet
 from ..streams.reduce import reduce_rows
-from ..streams.sources import BATCH_ROWS, TableSource, open_source
 from .linear import LinearMixedModel
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .mixedlm_arguments import attach_groups, translate
+from .read_by_batches import ReadByBatches
 
 __all__ = ["StreamedLinearMixedModel", "StreamedLinearMixedModelResults"]
-
-
-_NEEDS_ROWS = (
-    "this needs all rows, and the data were read by batches and are not in memory: "
-    "write_parquet() of the fit writes fitted values and residuals to a file, and predict() takes "
-    "rows as new data."
-)
 
 
 class StreamedLinearMixedModelResults(LinearMixedModelResults):
@@ -55,7 +43,7 @@ class StreamedLinearMixedModelResults(LinearMixedModelResults):
     ({'Intercept': 6.63, 'days': 1.5}, array([261.9]))
     """
 
-    _without_rows = _NEEDS_ROWS
+    _without_rows = NEEDS_ROWS
 
     write_parquet = write_parquet
 
@@ -65,7 +53,7 @@ class StreamedLinearMixedModelResults(LinearMixedModelResults):
         super().__init__(model, estimates.without_rows(), layout)
 
 
-class StreamedLinearMixedModel(LinearMixedModel):
+class StreamedLinearMixedModel(ReadByBatches, LinearMixedModel):
     """A `LinearMixedModel` of data that are read by batches; `mixedlm2` makes it.
 
     Of the data it keeps few rows with the same cross-products, one or more for every combination of
@@ -88,39 +76,6 @@ class StreamedLinearMixedModel(LinearMixedModel):
 
     _results = StreamedLinearMixedModelResults
     of_memory = LinearMixedModel
-    source: TableSource
-    learned: Learned
-    reduced: Design | None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise OptionError("a model of data that are read by batches is made from a formula.")
-
-    def _from_formula(
-        self,
-        formula: str | MixedFormula,
-        data: Any,
-        groups: Any,
-        re_formula: str | None,
-        vc_formula: Mapping[str, str] | None,
-        *,
-        eval_env: int | EvalEnvironment | Mapping[str, Any],
-        batch_rows: int = BATCH_ROWS,
-        **options: Any,
-    ) -> Self:
-        if isinstance(eval_env, int) and eval_env >= 0:
-            eval_env = EvalEnvironment.capture(eval_env, reference=3)
-        if not isinstance(batch_rows, int) or batch_rows < 1:
-            raise OptionError(f"batch_rows= is a positive number of rows, not {batch_rows!r}.")
-        source = open_source(data, batch_rows)
-        if groups is not None:
-            if not isinstance(groups, str):
-                raise OptionError("groups= must be a column, since the data are read by batches.")
-            table, column = attach_groups(head_of(source), groups)
-            formula = translate(formula, table, column, re_formula, vc_formula)
-            groups = re_formula = vc_formula = None
-        return super()._from_formula(
-            formula, source, groups, re_formula, vc_formula, eval_env=eval_env, **options
-        )
 
     def _read(
         self, terms: MixedFormula, data: Any, *, progress: bool | None = None, **options: Any
@@ -139,50 +94,10 @@ class StreamedLinearMixedModel(LinearMixedModel):
         check_groupings(design, allow_observation_level=True)
         return design
 
-    def _attach(
-        self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int
-    ) -> None:
-        super()._attach(design, rows, frame, n_dropped)
-        assert design.reduced is not None
-        self.data.k_constant = design.reduced.k_constant
-        self.data = self.data.without_rows()
-        self.design = self.endog = self.exog = self.weights = self.offset = None
-        self.reduced = design
-
-    def _note_sources(self, *, weights: Any = None, **options: Any) -> None:
-        super()._note_sources(weights=weights, **options)
-        nothing = np.empty(0)
-        self.weights = None if weights is None else nothing
-        self.offset = None if options.get("offset") is None else nothing
-
-    def _is_weighted(self, given: Any) -> bool:
-        return given is not None
-
-    def kept_design(self) -> Design:
-        """Refuse what needs all rows.
-
-        Raises
-        ------
-        DataError
-            Always.
-        """
-        raise DataError(_NEEDS_ROWS)
-
-    @property
-    def described(self) -> RowSummary | None:
-        """Combinations of levels and means of the rows."""
-        return None if self.reduced is None else self._described.summary(self.learned.frame)
-
     @property
     def sufficient(self) -> Design | None:
         """Few rows with the same likelihood."""
         return self.reduced
-
-    def without_data(self) -> Self:
-        """Return a copy that cannot be fitted again."""
-        bare = super().without_data()
-        bare.reduced = None
-        return bare
 
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ def referring_to(results: MixedModelResults, choice: Choice) -> MixedModelResult
     DataError
         If the data of the fit are needed and were removed.
     """
-    reference = refer(
-        choice, results.estimates, design=results.model.sufficient, df_resid=results.df_resid
-    )
+    design = None if results.model.sufficient is None else results.sufficient_design()
+    reference = refer(choice, results.estimates, design=design, df_resid=results.df_resid)
     return results._referring_to(reference)
 
 

@@ -13,6 +13,7 @@ from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized import hessian
 from ..fitting.structured_generalized import structured_hessian
 from ..frame.design import Design
+from ..later import load
 
 __all__ = ["parameter_covariance", "variance_slopes"]
 
@@ -40,18 +41,26 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
         In the order theta (or free coordinates of covariance structures), beta, log dispersion if
         there is one; None if the Hessian is not positive definite.
     """
+    if not design.has_rows:
+        return _inverted(*load("fitting.streamed_problem:streamed_hessian")(design, estimates))
     design, estimates, coordinates = columns_apart(design, estimates)
     if estimates.structured is None:
         matrix, change = hessian(design, estimates)
     else:
         matrix, change = structured_hessian(design, estimates)
+    inverse = _inverted(matrix, change)
+    return None if inverse is None else coordinates.outward(coordinates.outward(inverse).T)
+
+
+def _inverted(matrix: Array, change: Array) -> Array | None:
+    """Return the covariance of all parameters; None if the Hessian is not positive definite."""
     with np.errstate(all="ignore"):
         size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
         scaled = matrix / np.outer(size, size)
     if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < POSITIVE:
         return None
-    inverse = change @ (2.0 * np.linalg.inv(scaled) / np.outer(size, size)) @ change.T
-    return coordinates.outward(coordinates.outward(inverse).T)
+    covariance: Array = change @ (2.0 * np.linalg.inv(scaled) / np.outer(size, size)) @ change.T
+    return covariance
 
 
 def variance_slopes(

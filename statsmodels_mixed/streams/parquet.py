@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._core import family_rows
 from .._typing import Array
 from ..errors import DataError, OptionError
+from ..fitting.families import family_object
 from ..fitting.predictors import predictors
 from ..fitting.problem import problem_of
+from ..fitting.response import prepare_response
 from ..frame.design import Design
 from ..frame.table import unknown_columns
 from ..results.base import unwrap
@@ -40,7 +43,7 @@ def write_parquet(
 
     Parameters
     ----------
-    result : StreamedLinearMixedModelResults
+    result : StreamedLinearMixedModelResults or StreamedGeneralizedMixedModelResults
         The fit.
     path : str or path
         The file; one that is there is replaced.
@@ -56,7 +59,8 @@ def write_parquet(
     Path
         The file, with a row for each row that the model uses: the columns, ``.row`` (its place in
         the data, counted from 0), ``.fitted``, ``.fixed`` and ``.resid`` as `augment` has them,
-        and with `leverage` ``.hat``.
+        and with `leverage` ``.hat``. Of generalized models these are means, and residuals of the
+        response, a proportion if the family is binomial.
 
     Raises
     ------
@@ -112,7 +116,10 @@ def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: b
     """Return columns of a batch, for the rows that are used, and what the fit makes of them."""
     design = design_of_batch(result.model.learned.frame, batch)
     estimates = result.estimates
-    fixed, fitted = predictors(design, estimates.columns, estimates.beta, estimates.b)
+    if not estimates.linear:
+        design, _ = prepare_response(design, estimates.spec, batch.rows.index, is_part=True)
+    linear, eta = predictors(design, estimates.columns, estimates.beta, estimates.b)
+    fixed, fitted = (_means(estimates, each) for each in (linear, eta))
     values = {
         ".row": batch.rows.index.to_numpy(),
         ".fitted": fitted,
@@ -120,7 +127,7 @@ def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: b
         ".resid": design.y - fitted,
     }
     if leverage:
-        values[".hat"] = _leverage(result, design)
+        values[".hat"] = _variances(result, design) * _information(estimates, design, eta)
     # Slow to import; the source of the batch has imported it already.
     from pyarrow import table  # noqa: PLC0415
 
@@ -128,16 +135,40 @@ def _with_values(result: Any, batch: RowBatch, names: Sequence[str], leverage: b
     return table({**{name: kept[name] for name in names}, **values})
 
 
-def _leverage(result: Any, design: Design) -> Array:
-    """Return leverages of the rows of a batch: the variances of their fitted values."""
+def _means(estimates: Any, eta: Array) -> Array:
+    """Return the means of linear predictors."""
+    if estimates.linear:
+        return eta
+    return np.asarray(family_object(estimates.spec).link.inverse(eta), dtype=float)
+
+
+def _variances(result: Any, design: Design) -> Array:
+    """Return the variances of the linear predictors of the rows of a batch."""
     problem = problem_of(result.sufficient_design(), result.estimates)
-    variances = problem.mixed_model_equations().variances(
+    return problem.mixed_model_equations().variances(
         design.X[:, result.estimates.columns],
         [block.z for block in design.blocks],
         [block.refs for block in design.blocks],
     )
-    weights = 1.0 if design.weights is None else design.weights
-    return np.asarray(variances * weights / result.estimates.dispersion)
+
+
+def _information(estimates: Any, design: Design, eta: Array) -> Array:
+    """Return the information of rows on their linear predictors."""
+    if estimates.linear:
+        weights = 1.0 if design.weights is None else design.weights
+        return np.asarray(weights / estimates.dispersion)
+    spec = estimates.spec
+    rows = family_rows(
+        spec.family,
+        spec.link,
+        design.y,
+        eta,
+        weights=design.weights,
+        zeta=float(np.log(estimates.dispersion)),
+        power=spec.power,
+        observed=False,
+    )
+    return rows["w"]
 
 
 @contextmanager

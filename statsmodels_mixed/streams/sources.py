@@ -123,7 +123,7 @@ _FORMATS = {
 
 def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     # Slow to import.
-    from pyarrow import Table  # noqa: PLC0415
+    from pyarrow import ArrowException, Table  # noqa: PLC0415
     from pyarrow.dataset import FileSystemDataset, ParquetFragmentScanOptions  # noqa: PLC0415
 
     kind = data.format.default_extname if isinstance(data, FileSystemDataset) else ""
@@ -134,7 +134,13 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
         batches = data.to_batches(columns=list(names), batch_size=batch_rows, **options)
-        for batch in batches:
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (ArrowException, OSError) as error:
+                raise DataError(f"the data cannot be read: {error}") from error
             if batch.num_rows:
                 yield Table.from_batches([batch])
 

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from statsmodels_mixed import datasets, mixedglm2, mixedlm2
+from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.errors import DataError, OptionError, UnknownColumnError
 
 
@@ -232,11 +232,6 @@ def test_what_is_not_possible_is_said_first(data, path, tmp_path):
         mixedlm2("I(0 * y) ~ x + (1 | g)", path)
     with pytest.raises(DataError, match="as many levels as there are rows"):
         mixedlm2("y ~ x + (1 | w)", path).fit()
-
-
-def test_generalized_models_say_what_to_give(path):
-    with pytest.raises(DataError, match=r"not the path .* only linear models read files"):
-        mixedglm2("flag ~ x + (1 | g)", path, family="binomial")
 
 
 def test_what_needs_rows_names_the_file_that_has_them(path):

@@ -1,0 +1,376 @@
+"""Fitting a generalized model whose rows are read in batches, a pass for every step.
+
+It is the fit of `generalized.fit_generalized` by the Laplace approximation: the same start, the
+same minimizer, the same objective. What it needs of all rows before is in `StreamedRows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import (
+    CoreDesign,
+    GeneralizedSolution,
+    TermArrays,
+    TermCoordinates,
+    one_blas_thread,
+)
+from .._core.streamed import CoreStreamed, RowsOfBatch
+from .._typing import Array
+from ..errors import CoreError, DataError, OptionError
+from ..frame.design import Design
+from .approximation import Approximation, differenced_gradient, solve_at
+from .covariance import canonical, factors_of, is_singular, theta_of
+from .edge_of_range import has_bounded_range
+from .estimates import GeneralizedEstimates
+from .families import FamilySpec
+from .fixed_basis import FixedBasis, OnBasis, orthonormal_basis, refuse_few_rows
+from .generalized_start import given_coefficients, given_parameters
+from .optimize import FitOptions, FitReport, minimize
+from .streamed_start import StartOfRows
+from .warm_start import generalized_theta
+
+__all__ = ["SolvedStream", "StreamedRows", "check_streamed", "fit_streamed_generalized"]
+
+# How often theta is divided by ten when the start cannot be evaluated.
+SHRINKAGES = 4
+# Families and links whose conditional modes are unique; see `csrc/src/modes.c`.
+CONCAVE = {
+    "binomial": ("logit", "probit", "cloglog", "loglog"),
+    "poisson": ("log",),
+    "gamma": ("log",),
+    "negative_binomial": ("log",),
+    "gaussian": ("identity",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedRows:
+    """The rows of a generalized model, read in batches, and what is known of all of them.
+
+    Parameters
+    ----------
+    batches : callable
+        Starts a pass: designs of the rows, with the response as the numerics know it.
+    n, batch_rows : int
+        Number of rows, and of those of a batch at most.
+    weighted : bool
+        Whether they have weights.
+    X, z : ndarray, tuple of ndarray
+        Few rows with the cross-products of all: the triangles of X and of the columns of each
+        block.
+    pairs : ndarray of int32, shape (m, blocks)
+        Levels, in which each pair of levels occurs that occurs in any row.
+    """
+
+    batches: Callable[[], Iterator[Design]]
+    n: int
+    batch_rows: int
+    weighted: bool
+    X: Array
+    z: tuple[Array, ...]
+    pairs: NDArray[np.int32]
+
+    def basis(self) -> FixedBasis:
+        """Factor X as `working_basis` does; its Q has no rows."""
+        unit = orthonormal_basis(self.X, None)
+        root = np.sqrt(self.n)
+        return FixedBasis(unit.columns, np.empty((0, len(unit.columns))), unit.R / root)
+
+    def structure(self, design: Design, rank: int) -> CoreDesign:
+        """Analyse the random effects beside a basis of X."""
+        m = len(self.pairs)
+
+        def terms(z: list[Array], refs: NDArray[np.int32]) -> list[TermArrays]:
+            return [
+                TermArrays(
+                    len(block.levels),
+                    np.ascontiguousarray(refs[:, at]),
+                    columns,
+                    block.pattern,
+                    None if block.related is None else block.related.lower,
+                    block.level_sd,
+                )
+                for at, (block, columns) in enumerate(zip(design.blocks, z, strict=True))
+            ]
+
+        # Mean squares are sums over all rows, and the triangles have fewer.
+        like_all = [R * np.sqrt(len(R) / self.n) for R in self.z]
+        coordinates = TermCoordinates(terms(like_all, self.pairs[:1]))
+        nothing = [np.zeros((m, R.shape[1])) for R in self.z]
+        return CoreDesign(terms(nothing, self.pairs), np.zeros((m, rank)), coordinates=coordinates)
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedStream:
+    """A model solved at its estimates, which answers without its rows; copied it becomes None.
+
+    Parameters
+    ----------
+    problem : Approximation
+    core : CoreStreamed
+        That of the problem.
+    solution : GeneralizedSolution
+    n : int
+        Number of rows.
+    """
+
+    problem: Approximation
+    core: CoreStreamed
+    solution: GeneralizedSolution
+    n: int
+
+    @property
+    def basis(self) -> FixedBasis:
+        """X = Q R of the independent columns, without the rows of Q."""
+        return self.problem.basis
+
+    def hessian(self, estimates: GeneralizedEstimates) -> tuple[Array, Array]:
+        """Return the Hessian of the objective as `hessian` does, by passes over the rows."""
+        # Columns of the basis have mean square 1: so large are linear predictors.
+        rounded = float(np.linalg.norm(self.solution.beta)) / np.sqrt(self.n)
+        found = differenced_gradient(self.problem, estimates, rounded)
+        solve_at(self.problem, estimates)
+        return found
+
+    @property
+    def passes(self) -> int:
+        """How often the core has read the rows."""
+        return self.core.passes
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(None), ()
+
+
+def check_streamed(spec: FamilySpec, design: Design, n_agq: int, options: FitOptions) -> None:
+    """Refuse what needs rows in memory.
+
+    Raises
+    ------
+    OptionError
+        With what does.
+    """
+    if n_agq != 1:
+        raise OptionError(
+            f"n_agq={n_agq} needs all rows in memory, and these data are read by batches: use "
+            "n_agq=1, the Laplace approximation."
+        )
+    if options.solver == "iterative":
+        raise OptionError(
+            'solver="iterative" needs all rows in memory, and these data are read by batches.'
+        )
+    if design.is_structured:
+        raise OptionError(
+            "covariance structures of a generalized model need all rows in memory, and these data "
+            "are read by batches."
+        )
+    if spec.link not in CONCAVE.get(spec.family, ()) or has_bounded_range(spec):
+        possible = "; ".join(f"{name} ({', '.join(links)})" for name, links in CONCAVE.items())
+        raise OptionError(
+            f"the family {spec.family} with the {spec.link} link needs all rows in memory, and "
+            f"these data are read by batches: families and links for these are {possible}."
+        )
+
+
+def fit_streamed_generalized(
+    rows: StreamedRows,
+    design: Design,
+    spec: FamilySpec,
+    *,
+    fast: bool = False,
+    hessian: str = "expected",
+    start: Array | None = None,
+    coefficients: Array | None = None,
+    options: FitOptions | None = None,
+) -> tuple[GeneralizedEstimates, SolvedStream]:
+    """Fit a generalized linear mixed model to rows that are read in batches.
+
+    Parameters
+    ----------
+    rows : StreamedRows
+    design : Design
+        Of any rows; says which blocks there are.
+    spec, fast, hessian, start, coefficients, options
+        As for `fit_generalized`.
+
+    Returns
+    -------
+    estimates : GeneralizedEstimates
+        Without rows.
+    solved : SolvedStream
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If there are too few rows, or no maximum can be reached.
+    """
+    if hessian not in ("expected", "observed"):
+        raise OptionError(f"hessian={hessian!r} is not possible; choose 'expected' or 'observed'.")
+    options = options or FitOptions()
+    with one_blas_thread():
+        problem, begin, unit = _prepare(rows, design, spec, fast, hessian)
+    if coefficients is not None:
+        gamma = given_coefficients(problem.basis, coefficients)
+        if fast:
+            problem.core.set_beta(gamma)
+        else:
+            begin[problem.beta] = gamma
+    if start is not None:
+        given = given_parameters(start, problem.ntheta, len(begin))
+        if len(given) == len(begin):
+            given = problem.to_working(given)
+        begin[: len(given)] = given
+    _shrink(problem, begin, spec)
+    try:
+        return _maximize(problem, design, spec, begin, unit, hessian, options)
+    except CoreError as error:
+        raise DataError(
+            f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
+            f"could be reached ({str(error).rstrip('.')})."
+        ) from error
+
+
+def _prepare(
+    rows: StreamedRows, design: Design, spec: FamilySpec, fast: bool, hessian: str
+) -> tuple[Approximation, Array, float]:
+    """Return the objective, where it is minimized from, and a typical change in eta."""
+    basis = rows.basis()
+    refuse_few_rows(rows.n, len(basis.columns))
+    structure = rows.structure(design, len(basis.columns))
+    coordinates, inverse = structure.coordinates, basis.inverse
+
+    def batches() -> Iterator[RowsOfBatch]:
+        for batch in rows.batches():
+            yield RowsOfBatch(
+                batch.y,
+                batch.weights,
+                batch.offset,
+                batch.X[:, basis.columns] @ inverse,
+                [block.refs for block in batch.blocks],
+                coordinates.columns_inward([block.z for block in batch.blocks]),
+            )
+
+    found = StartOfRows(batches, rows.n, spec).find(len(basis.columns))
+    core = CoreStreamed(
+        structure,
+        spec.family,
+        spec.link,
+        batches,
+        rows=rows.n,
+        batch_rows=rows.batch_rows,
+        weighted=rows.weighted,
+        column_sizes=_column_sizes(rows, design, coordinates),
+        row_unit=found.row_unit,
+        power=spec.power,
+        observed=hessian == "observed",
+        fast=fast,
+    )
+    core.set_unit(found.unit)
+    if fast:
+        core.set_beta(found.gamma)
+    theta = generalized_theta(coordinates, found.unit)
+    gamma = found.gamma[: 0 if fast else None]
+    problem = Approximation(core, basis, structure.ntheta, fast)
+    return problem, np.concatenate([theta, gamma, found.zeta]), found.unit
+
+
+def _column_sizes(rows: StreamedRows, design: Design, coordinates: TermCoordinates) -> Array:
+    """Return the size of what every column of z adds, T being I, in the core's coordinates."""
+    sizes = []
+    for R, block in zip(coordinates.columns_inward(rows.z), design.blocks, strict=True):
+        size = np.sqrt(np.einsum("ij,ij->j", R, R) / rows.n)
+        sizes.append(block.level_sd * np.where(size > 0, size, 1.0))
+    return np.concatenate(sizes)
+
+
+def _shrink(problem: Approximation, begin: Array, spec: FamilySpec) -> None:
+    """Divide theta until the start can be evaluated."""
+    for _ in range(SHRINKAGES):
+        value, gradient = problem.core.value_and_gradient(begin)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+            return
+        begin[: problem.ntheta] *= 0.1
+    raise OptionError(
+        f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
+        "evaluated at the start; give other values by start= or start_params=, or use another "
+        "link."
+    )
+
+
+def _maximize(
+    problem: Approximation,
+    design: Design,
+    spec: FamilySpec,
+    begin: Array,
+    unit: float,
+    hessian: str,
+    options: FitOptions,
+) -> tuple[GeneralizedEstimates, SolvedStream]:
+    """Minimize from `begin` and read the estimates off the solved model."""
+    core = problem.core
+    assert isinstance(core, CoreStreamed)
+    report = minimize(core, begin, options)
+    patterns = [block.pattern for block in design.blocks]
+    nt = problem.ntheta
+    factors = canonical(factors_of(report.end[:nt], patterns), patterns)
+    theta = theta_of(factors, patterns)
+    if not np.array_equal(theta, report.end[:nt]):
+        # The same covariances, but u belongs to the factors: solve for these.
+        end = np.concatenate([theta, report.end[nt:]])
+        _, gradient = core.value_and_gradient(end)
+        report = replace(report, end=end, gradient=gradient)
+    solved = SolvedStream(problem, core, core.solution(), design.nobs)
+    singular = is_singular(factors_of(core.in_units(theta) / unit, patterns))
+    return _estimates(problem, solved, spec, hessian, factors, theta, report, singular), solved
+
+
+def _estimates(
+    problem: Approximation,
+    solved: SolvedStream,
+    spec: FamilySpec,
+    hessian: str,
+    factors: tuple[Array, ...],
+    theta: Array,
+    report: FitReport,
+    singular: bool,
+) -> GeneralizedEstimates:
+    """Carry a solution back to the units of the user's X."""
+    solution, basis, by_term = solved.solution, solved.basis, solved.core.design.by_term
+    nothing = np.empty(0)
+    return GeneralizedEstimates(
+        spec=spec,
+        n_agq=1,
+        fast=problem.fast,
+        hessian=hessian,
+        theta=theta,
+        factors=factors,
+        columns=basis.columns,
+        beta=basis.coefficients(solution.beta),
+        cov_conditional=basis.covariance(solution.xvx_inverse),
+        on_basis=OnBasis(basis.inverse, solution.xvx_inverse),
+        dispersion=solution.dispersion,
+        objective=report.objective,
+        deviance=report.objective + 2.0 * solution.saturated,
+        logdet_omega=solution.logdet_omega,
+        u=by_term(solution.u),
+        b=by_term(solution.b),
+        linear_predictor=nothing,
+        eta=nothing,
+        fitted=nothing,
+        singular=singular,
+        pirls_steps=solution.pirls_steps,
+        several_modes=False,
+        report=replace(
+            report,
+            start=problem.to_user(report.start),
+            end=problem.to_user(report.end),
+            gradient=problem.gradient_to_user(report.gradient),
+            fitlog_theta=problem.to_user(report.fitlog_theta),
+        ),
+    )
