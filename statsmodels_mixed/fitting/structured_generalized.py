@@ -133,11 +133,14 @@ class StructuredApproximation:
         if not np.isfinite(value):
             return value, gradient, np.full((len(z), len(z)), np.nan)
         elements = sum(int(pattern.sum()) for pattern in self.model.patterns)
-        if elements > MOST_ELEMENTS:
-            hessian = self.difference(z)
-            self.value_and_gradient(z)
-            return value, gradient, hessian
-        return value, gradient, self._curvature(z, G)
+        if elements <= MOST_ELEMENTS:
+            try:
+                return value, gradient, self._curvature(z, G)
+            except CoreError:  # the model of the curvature is singular to rounding here
+                pass
+        hessian = self.difference(z)
+        self.value_and_gradient(z)
+        return value, gradient, hessian
 
     def theta_slopes(self, x: Array) -> tuple[Array, list[Array]]:
         """Return dtheta / dx, shape (n_theta, m), and dT / dx of each part, (own, k, k)."""

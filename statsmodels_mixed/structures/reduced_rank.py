@@ -14,6 +14,10 @@ from .structure import Natural, Parameters
 __all__ = ["ReducedRank"]
 
 
+# Scattered starts of loadings.
+_SCATTERED = 6
+
+
 @register
 class ReducedRank(Factored):
     """Effects that are combinations of d independent ones.
@@ -59,9 +63,17 @@ class ReducedRank(Factored):
         return Natural(names, values, np.diag(signs), np.ones(len(values), dtype=bool))
 
     def starts(self, sds: ArrayLike) -> list[Array]:
-        """Return loadings in proportion to the standard deviations, of several signs."""
+        """Return loadings in proportion to the standard deviations, of several signs.
+
+        With more dimensions than one likelihoods have several maxima, as in factor analysis: then
+        some start at scattered loadings as well.
+        """
         sds = np.asarray(sds, dtype=float)
         rows, columns = self.places(self.k)
         even = np.asarray(self.read().start)
         turned = np.where(rows == columns, 1.0, np.where(rows % 2, -0.3, 0.3))
-        return [even * sds[rows], turned * sds[rows]]
+        starts = [even * sds[rows], turned * sds[rows]]
+        if self.d > 1:
+            scattered = np.random.default_rng(0).standard_normal((_SCATTERED, len(rows)))
+            starts += list(scattered * sds[rows] / np.sqrt(self.d))
+        return starts
