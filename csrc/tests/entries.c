@@ -46,6 +46,13 @@ static int once_maxeval(void *opt, int maxeval)
     return 1;
 }
 
+static int once_step(void *opt, const double *dx)
+{
+    (void)opt;
+    (void)dx;
+    return 1;
+}
+
 static int once_stop(void *opt)
 {
     (void)opt;
@@ -61,9 +68,9 @@ static int once_optimize(void *opt, double *x, double *minf)
 
 static smm_nlopt once_table(void)
 {
-    return (smm_nlopt){sizeof(smm_nlopt), once_create, free,      once_objective,
-                       once_set,          once_set,    once_set,  once_set,
-                       once_maxeval,      once_set,    once_stop, once_optimize};
+    return (smm_nlopt){sizeof(smm_nlopt), once_create, free,         once_objective, once_set,
+                       once_set,          once_set,    once_set,     once_maxeval,   once_set,
+                       once_step,         once_stop,   once_optimize};
 }
 
 entries entries_make(uint64_t seed, int32_t p)

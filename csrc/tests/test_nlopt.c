@@ -94,6 +94,13 @@ static int fake_maxeval(void *opt, int maxeval)
     return set(MAX_EVAL);
 }
 
+static int fake_step(void *opt, const double *dx)
+{
+    (void)opt;
+    CHECK(dx[0] > 0);
+    return 1;
+}
+
 static int fake_maxtime(void *opt, double maxtime)
 {
     (void)opt;
@@ -144,9 +151,10 @@ static int fake_optimize(void *opt, double *x, double *minf)
     return fake.answer ? fake.answer : XTOL;
 }
 
-static const smm_nlopt table = {sizeof(smm_nlopt), fake_create,   fake_destroy,    fake_objective,
-                                fake_ftol_rel,     fake_ftol_abs, fake_xtol_rel,   fake_xtol_abs,
-                                fake_maxeval,      fake_maxtime,  fake_force_stop, fake_optimize};
+static const smm_nlopt table = {sizeof(smm_nlopt), fake_create,   fake_destroy,  fake_objective,
+                                fake_ftol_rel,     fake_ftol_abs, fake_xtol_rel, fake_xtol_abs,
+                                fake_maxeval,      fake_maxtime,  fake_step,     fake_force_stop,
+                                fake_optimize};
 
 static problem model(void)
 {
