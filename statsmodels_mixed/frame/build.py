@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,7 +33,7 @@ from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
 from .places import place_matrix
-from .selection import select
+from .selection import Selection, select
 from .table import open_table
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame", "response_values"]
@@ -104,11 +104,7 @@ def build_frame(
     OptionError
         For an option that does not exist or does not apply.
     """
-    if missing not in ("drop", "raise", "none"):
-        raise OptionError(f"missing= is 'drop', 'raise' or 'none', not {missing!r}.")
-    engine = engine or str(statsmodels.formula.options.formula_engine)
-    if engine not in _ENGINES:
-        raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}.")
+    engine = _check_options(missing, engine)
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
     random = (*formula.random, *other_random)
@@ -119,13 +115,12 @@ def build_frame(
     given = {option: None if option in computed else each for option, each in given.items()}
     if safe:
         check_safe([*sides, *computed.values()], table.names, subset)
-    extra = [*columns, *(name for name in given.values() if isinstance(name, str))]
-    plain = () if computed or other_random or engine != "patsy" else _plain_columns(formula)
-    if not all(name in table.names for name in (*plain, *extra)):
-        plain = ()
-    if plain:
-        needed = list(dict.fromkeys((*plain, *extra)))  # and there is no code that has names
-    else:
+    extra = [*columns, *[name for name in given.values() if isinstance(name, str)]]
+    needed = None
+    if engine == "patsy" and not computed and not other_random:
+        needed = _plain_columns(formula, extra, table.names)
+    has_code = needed is None
+    if needed is None:
         needed = _needed_columns(
             formula, random, [*sides, *computed.values()], extra, table.names, names
         )
@@ -138,41 +133,91 @@ def build_frame(
         **given,
         subset=subset,
         missing=missing,
-        optional=frozenset().union(*(term.grouping.optional for term in random)),
+        optional=frozenset().union(*[term.grouping.optional for term in random]),
     )
-    weights, offset = used.weights, used.offset
-    rows = Rows(used.columns, used.index)
-    made = _ENGINES[engine](sides, rows, coding, names)
-    known, values = learn_expressions(computed, rows, names)
-    missing_values = {} if plain else missing_by_expression([*made, *known.values()], rows)
-    if missing != "drop":
-        refuse_missing_labels(made, missing_values)
-    elif missing_values:
-        rows, keep = complete_rows([*made, *known.values()], rows, missing_values)
-        weights, offset = (None if v is None else v[keep] for v in (weights, offset))
-        made = _ENGINES[engine](sides, rows, coding, names)
-        known, values = learn_expressions(computed, rows, names)
-    check_computed(values, rows.index)
-    left, right, *coded = made
-    matrices = _with_places(random, coded, effects, rows, coding, names)
-    y, levels = response_values(left, rows)
+    found = _Parts(engine, sides, computed, coding, names).learn(used, missing, has_code)
+    left, right, *coded = found.made
+    matrices = _with_places(random, coded, effects, found.rows, coding, names)
+    y, levels = response_values(left, found.rows)
     return ModelFrame(
         formula=formula,
         engine=engine,
-        rows=rows,
-        n_dropped=used.n_dropped + len(used.index) - len(rows.index),
+        rows=found.rows,
+        n_dropped=used.n_dropped + len(used.index) - len(found.rows.index),
         y=y,
         response_name=formula.response_name,
         response_levels=levels,
         response=left,
         fixed=right,
-        random=_relate(_random_parts(random, matrices, rows), relationship, precision, pedigree),
-        weights=values.get("weights", weights),
-        offset=total(offset, values),
+        random=_relate(
+            _random_parts(random, matrices, found.rows), relationship, precision, pedigree
+        ),
+        weights=found.weights,
+        offset=found.offset,
         missing=missing,
-        known=known,
-        without_value={label: int(mask.sum()) for label, mask in missing_values.items()},
+        known=found.known,
+        without_value=found.without_value,
     )
+
+
+def _check_options(missing: str, engine: str | None) -> str:
+    """Return the engine; refuse options that do not exist."""
+    if missing not in ("drop", "raise", "none"):
+        raise OptionError(f"missing= is 'drop', 'raise' or 'none', not {missing!r}.")
+    engine = engine or str(statsmodels.formula.options.formula_engine)
+    if engine not in _ENGINES:
+        raise OptionError(f"engine= is {' or '.join(map(repr, _ENGINES))}, not {engine!r}.")
+    return engine
+
+
+@dataclass(eq=False)
+class _Learned:
+    """What was learned from rows that have all values: matrices, and numbers of options."""
+
+    rows: Rows
+    made: tuple[Matrix, ...]
+    known: dict[str, Matrix]
+    weights: Array | None
+    offset: Array | None
+    without_value: dict[str, int]
+
+
+@dataclass(eq=False)
+class _Parts:
+    """The bar-free parts of a formula, the options to be computed, and how both are coded."""
+
+    engine: str
+    sides: Sequence[FormulaPart]
+    computed: Mapping[str, FormulaPart]
+    coding: Mapping[str, Any]
+    names: EvalEnvironment
+
+    def learn(self, used: Selection, missing: str, has_code: bool) -> _Learned:
+        """Learn from the rows; where code gives no value, from those in which it gives one."""
+        rows, weights, offset = Rows(used.columns, used.index), used.weights, used.offset
+        made, known, values = self._learn_from(rows)
+        absent = missing_by_expression([*made, *known.values()], rows) if has_code else {}
+        if missing != "drop":
+            refuse_missing_labels(made, absent)
+        elif absent:
+            rows, keep = complete_rows([*made, *known.values()], rows, absent)
+            weights, offset = (None if v is None else v[keep] for v in (weights, offset))
+            made, known, values = self._learn_from(rows)
+        check_computed(values, rows.index)
+        return _Learned(
+            rows,
+            made,
+            known,
+            values.get("weights", weights),
+            total(offset, values),
+            {label: int(mask.sum()) for label, mask in absent.items()},
+        )
+
+    def _learn_from(
+        self, rows: Rows
+    ) -> tuple[tuple[Matrix, ...], dict[str, Matrix], dict[str, Array]]:
+        made = _ENGINES[self.engine](self.sides, rows, self.coding, self.names)
+        return made, *learn_expressions(self.computed, rows, self.names)
 
 
 @lru_cache(maxsize=512)
@@ -188,8 +233,17 @@ def _sides(
     return FormulaPart(formula.response, response=True), FormulaPart(formula.fixed), tuple(effects)
 
 
+def _plain_columns(
+    formula: MixedFormula, extra: Sequence[str], known: Sequence[str]
+) -> list[str] | None:
+    """Columns a model needs whose formula names only columns; None if it may have code."""
+    plain = _columns_without_code(formula)
+    needed = list(dict.fromkeys((*plain, *extra)))
+    return needed if plain and all([name in known for name in needed]) else None
+
+
 @lru_cache(maxsize=512)
-def _plain_columns(formula: MixedFormula) -> tuple[str, ...]:
+def _columns_without_code(formula: MixedFormula) -> tuple[str, ...]:
     """Columns of a formula that names nothing but columns; empty if there is code in it."""
     response, fixed, effects = _sides(formula, formula.random)
     columns = plain_columns((response, fixed, *effects))
