@@ -17,7 +17,7 @@ from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
-from .optimize import FitOptions, minimize
+from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
 from .predictors import predictors
 from .runs import BestOfRuns
@@ -110,34 +110,11 @@ def _minimize(
     if design.is_structured:
         return _structured(products, design, reml, sigma, start, options)
     workspace = products.workspace
-
-    identity = workspace.identity()
-    if sigma is None:
-        refuse_unbounded(products, design, identity)
-    begin = identity if start is None else _check_start(start, len(identity))
-    if start is None and _has_many_effects(workspace, design):
-        begin = workspace.moments()
-    constant = products.constant(reml)
-    report = minimize(workspace, begin, options, constant=constant)
-
+    report = _minimum(products, design, reml, sigma, start, options)
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     if start is None and may_be_local(report, options, singular, design.nobs, design.weights):
-        runs = BestOfRuns(
-            report,
-            lambda _: True,
-            lambda run: (
-                run.converged
-                and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
-            ),
-        )
-        SecondStart(
-            workspace, options, identity, patterns, begin, constant, slower="LD_LBFGS"
-        ).improve(runs)
-        scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
-        scatter_covariances(runs, workspace, patterns, options, constant)
-        report = runs.end()
-        workspace.value_and_gradient(report.end)
+        report = _lowest(products, design, report, reml, sigma, options)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
@@ -181,6 +158,61 @@ def _minimize(
         report=report,
         identification=identification,
     )
+
+
+def _minimum(
+    products: Crossproducts,
+    design: Design,
+    reml: bool,
+    sigma: float | None,
+    start: Array | None,
+    options: FitOptions,
+) -> FitReport:
+    """Minimize from the given start, from the identity T, or from moments for many effects."""
+    workspace = products.workspace
+    identity = workspace.identity()
+    if sigma is None:
+        refuse_unbounded(products, design, identity)
+    begin = identity if start is None else _check_start(start, len(identity))
+    if start is None and _has_many_effects(workspace, design):
+        begin = workspace.moments()
+    return minimize(workspace, begin, options, constant=products.constant(reml))
+
+
+def _lowest(
+    products: Crossproducts,
+    design: Design,
+    report: FitReport,
+    reml: bool,
+    sigma: float | None,
+    options: FitOptions,
+) -> FitReport:
+    """Look for minima lower than one that may be local, and leave the workspace at the lowest."""
+    workspace = products.workspace
+    patterns = [block.pattern for block in design.blocks]
+    constant = products.constant(reml)
+    runs = BestOfRuns(
+        report,
+        lambda _: True,
+        lambda run: (
+            run.converged
+            and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
+        ),
+    )
+    SecondStart(
+        workspace,
+        options,
+        workspace.identity(),
+        patterns,
+        report.start,
+        constant,
+        slower="LD_LBFGS",
+    ).improve(runs)
+    scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
+    scatter_covariances(runs, workspace, patterns, options, constant)
+    lowest = runs.end()
+    workspace.value_and_gradient(lowest.end)
+    return lowest
 
 
 def _has_many_effects(workspace: CoreWorkspace, design: Design) -> bool:
