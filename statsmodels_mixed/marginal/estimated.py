@@ -35,7 +35,6 @@ ELSEWHERE = {
     "pvalues": "write pvalue",
     "tvalues": "write statistic",
     **dict.fromkeys(("se", "bse"), "write std_error"),
-    "to_latex": "write as_latex()",
     "to_markdown": "write as_markdown()",
 }
 
@@ -74,7 +73,7 @@ class Estimated:
     functions : LinearFunctions
         On the scale on which the model is linear.
     scale : ResponseScale or None
-        Back to another scale; None to stay.
+        Transforms to another scale; None for no transformation.
     adjust : str
         Adjustment for several tests and intervals.
     family_size : tuple of int
@@ -114,7 +113,7 @@ class Estimated:
             )
         return found
 
-    # What there is of each estimate.
+    # The numbers of each estimate.
 
     @cached_property
     def estimate(self) -> Array:
@@ -190,7 +189,7 @@ class Estimated:
         found += [f"NaN: {reason}." for reason in dict.fromkeys(self.reasons) if reason]
         return found
 
-    if not TYPE_CHECKING:  # type checkers know what there is
+    if not TYPE_CHECKING:  # type checkers see the attributes that exist
 
         def __getattr__(self, name: str) -> Any:
             raise no_attribute(self, name, ELSEWHERE)
@@ -257,6 +256,22 @@ class Estimated:
         True
         """
         return self._document().as_latex()
+
+    def to_latex(self) -> str:
+        r"""Render as LaTeX under the name that pandas uses; the same as `as_latex`.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> fit = mixedlm2("score ~ machine + (1 | worker)", datasets.load("machines")).fit()
+        >>> means = fit.emmeans("machine")
+        >>> means.contrasts().to_latex() == means.contrasts().as_latex()
+        True
+        """
+        return self.as_latex()
 
     def as_markdown(self) -> str:
         """Render as Markdown.

@@ -75,11 +75,12 @@ def test_results(fit, name, message):
 
 def test_marginal_means(fit):
     means = fit.emmeans("1")
-    for name in ("pairs", "contrast", "conf_int", "summary", "pvalues", "se", "to_latex"):
+    for name in ("pairs", "contrast", "conf_int", "summary", "pvalues", "se"):
         with pytest.raises(AttributeError, match=f"EstimatedMeans has no {name}: "):
             getattr(means, name)
     with pytest.raises(AttributeError, match="no attribute 'estimates'"):
         _ = means.estimates
+    assert means.to_latex() == means.as_latex()
 
 
 def test_coefficients_of_levels_are_tidy(fit):
