@@ -135,7 +135,7 @@ def make_contrasts(
         Adjustment; None for that of the method.
     level : float
     scale : ResponseScale or None
-        The scale to show contrasts on, if they are anything there.
+        The scale to show contrasts on, if they have a meaning there.
     **options
         For `contrast_matrix`.
     """

@@ -182,7 +182,7 @@ def _formulaic_coding(matrix: Any, name: str) -> tuple[list[Any], Array] | None:
     named = (
         term for term in matrix.spec.terms if matrix.shown(manager.get_term_name(term)) == name
     )
-    term = next(named, None)  # the intercept goes by another name
+    term = next(named, None)  # the intercept has another name
     if term is None or len(term.factors) != 1:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What marginal means or trends were asked for, worked out for one fit."""
+"""A request for marginal means or trends, applied to one fit."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class ResponseScale:
     link : object
         With `inverse`, `inverse_deriv` and `inverse_deriv2`, as the links of statsmodels.
     ratio : str
-        What exponentials of differences are: ``"ratio"``, ``"odds ratio"``; empty if they are
-        nothing.
+        What exponentials of differences are: ``"ratio"``, ``"odds ratio"``; empty if they
+        have no meaning.
     sigma : ndarray, shape (m,), or None
         For the adjustment for bias.
     base : float

@@ -172,7 +172,7 @@ def _coded_columns(frame: ModelFrame) -> dict[str, Any]:
                 before = found.setdefault(columns[0], factor)
                 if len(_categories(factor)) > len(_categories(before)):
                     found[columns[0]] = factor
-    # A number that is also taken as it is remains one, unless every value is a level.
+    # A column that is also a covariate stays one, unless each of its values is a level.
     for term in terms_of(frame.fixed):
         for number in term.numbers:
             for name in columns_of(number, table):
@@ -192,7 +192,7 @@ def _is_coarser(factor: Any, column: pd.Series) -> bool:
 
 
 def _of_classes(frame: ModelFrame, name: str, factor: Any, template: pd.Series) -> Variable:
-    """Return a number with one value for each level that a factor makes of it, a middle one."""
+    """Return a covariate with one value, a middle one, for each level of a factor of it."""
     codes = np.asarray(frame.rows.value_of(factor), dtype=np.intp)
     inside = [np.unique(template[codes == at]) for at in range(len(factor.categories))]
     values = pd.Index([each[(len(each) - 1) // 2] for each in inside if len(each)])
@@ -229,7 +229,7 @@ def _some_levels(
 ) -> tuple[pd.Index, NDArray[np.intp]]:
     found = levels.get_indexer(pd.Index(wanted, dtype=object))
     if (found < 0).any():
-        # Levels of text are often numbers to those who write them.
+        # Users often write numbers for levels that are text.
         found = pd.Index([str(level) for level in levels]).get_indexer([str(x) for x in wanted])
     if not wanted or (found < 0).any():
         missing = repr(wanted[int(np.argmin(found))]) if wanted else "no level"

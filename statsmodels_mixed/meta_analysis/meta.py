@@ -68,7 +68,7 @@ def meta(
     OptionError
         If not exactly one of `variance` and `V` is given, or V does not go with the formula.
     DataError
-        If they are not of the estimates, or not positive (definite).
+        If there is not one for each estimate, or they are not positive (definite).
     FormulaError
         If the formula cannot be read or has a left side.
 
@@ -143,7 +143,7 @@ def _variances(variance: Any, table: pd.DataFrame) -> Any:
 def _dependent(
     original: LinearMixedModel, sampling: SamplingCovariance, reml: bool
 ) -> MetaAnalysis:
-    """Fit the rows that are left when the known covariance is taken out."""
+    """Fit rows with independent errors, whitened by the known covariance."""
     frame, design = original.frame, original.kept_design()
     assert frame is not None
     kept = np.asarray(frame.index, dtype=np.intp)

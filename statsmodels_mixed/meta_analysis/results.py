@@ -1,4 +1,4 @@
-"""What is read off a meta-analysis."""
+"""The results of a meta-analysis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["MetaAnalysis"]
 
 
 class MetaAnalysis:
-    """A mixed model of estimates with known sampling variances, and what is asked of it.
+    """A mixed model of estimates with known sampling variances, and its results.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class MetaAnalysis:
         y = design.y if design.offset is None else design.y - design.offset
         columns = design.X[:, self.fit.estimates.columns]
         Q = np.linalg.qr(self._whiten(columns))[0]
-        # The fit's means are of X and drop out; what they leave keeps its digits far from zero.
+        # X beta does not change the residuals; without it estimates far from zero lose no digits.
         white = self._whiten(y - columns @ self.fit.estimates.beta)
         rest = white - Q @ (Q.T @ white)
         if isinstance(self._sampling, SamplingCovariance):

@@ -175,7 +175,7 @@ def check_code(
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:
-        raise DataError("has code that is none.") from error
+        raise DataError("has code that Python cannot parse.") from error
     names = {*columns, *named, *transforms, *_BUILTINS}
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):

@@ -30,7 +30,7 @@ _FORMAT = "statsmodels_mixed, a saved fit"
 _VERSION = 1
 _FILES = ("objects.json", "arrays.arrow")
 
-# What content that is not a fit's can raise, though its checksums are right.
+# Errors of reading content that is not a fit's although its checksums are right.
 _UNREADABLE = (
     pa.ArrowException,
     OSError,
@@ -94,7 +94,7 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
         "arrays.arrow": _arrow(writer.arrays),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside, so that what is at the path is whole at any time.
+    # Written beside the path first, so that the path never has an incomplete fit.
     half = Path(tempfile.mkdtemp(prefix=place.name + ".", dir=place.parent))
     try:
         sums = {}

@@ -39,7 +39,7 @@ _FAMILIES = tuple(f"statsmodels.genmod.families.{name}" for name in ("family", "
 # Distributions of links that are quantile functions.
 _DISTRIBUTIONS = {"norm": norm, "cauchy": cauchy, "logistic": logistic}
 
-# What statsmodels calls the data of a model, in a room above.
+# The class of what statsmodels calls the data of a model, by name: its room is above this one.
 _DATA = "MixedData"
 _FRAME = "ModelFrame"
 

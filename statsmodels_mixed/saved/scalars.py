@@ -90,7 +90,7 @@ def _encode_array(value: np.ndarray[Any, Any], arrays: Arrays, again: Encoder) -
     if kind == "O":
         return {"objects": [again(item) for item in flat], "shape": shape}
     if value.dtype == np.longdouble and value.dtype != np.float64:
-        # Two doubles hold it, also where there is no such type.
+        # Two doubles hold a long double, also on platforms without that type.
         high = value.astype(np.float64)
         with np.errstate(invalid="ignore"):
             rest = np.where(np.isfinite(high), value - high, 0).astype(np.float64)
@@ -237,7 +237,7 @@ def _strings(node: Any, content: Any, again: Encoder) -> Any:
     if node["missing"] == "NA":
         return pd.array(content, dtype=pd.StringDtype(node["storage"]))
     if int(pd.__version__.split(".")[0]) < 3:
-        # There pandas knows no such type: text is a column of objects.
+        # Older pandas has no such type: text is a column of objects.
         return np.array(content, dtype=object)
     return pd.array(content, dtype=pd.StringDtype(node["storage"], na_value=np.nan))
 

@@ -31,7 +31,7 @@ class BetweenWithin(ContrastTests):
     degrees: Array
 
     def _working(self, rows: Array) -> Array:
-        return rows  # which coefficients have a part is what counts
+        return rows  # only which coefficients are not zero matters
 
     def _df(self, rows: Array) -> Array:
         return np.asarray(np.where(rows != 0, self.degrees, np.inf).min(axis=1))

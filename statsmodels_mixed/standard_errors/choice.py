@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def is_default(self) -> bool:
-        """Whether results have it from the start."""
+        """Whether it is the default."""
         return self.dof is None and self.cov_type in (LINEAR[0], GENERALIZED[0])
 
     @property

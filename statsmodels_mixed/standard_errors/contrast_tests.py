@@ -327,7 +327,7 @@ class ContrastTests(ABC):
         wald = self._wald(rows[kept], values[kept]) if known else np.nan
         if np.isnan(wald):
             return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)
-        # The basis in which Fai and Cornelius take the hypothesis apart.
+        # The basis in which Fai and Cornelius decompose the hypothesis.
         basis = np.linalg.eigh(self.covariance_of(rows))[1][:, ::-1][:, :rank]
         df, scaling = self._joint(self._working(basis.T @ rows))
         statistic = scaling * wald / rank

@@ -52,7 +52,7 @@ class ResidualChoice:
 
     @property
     def is_default(self) -> bool:
-        """Whether results have it from the start."""
+        """Whether it is the default."""
         return self.dof is None and self.cov_type == "nonrobust"
 
 
