@@ -192,7 +192,7 @@ def _is_coarser(factor: Any, column: pd.Series) -> bool:
 
 
 def _of_classes(frame: ModelFrame, name: str, factor: Any, template: pd.Series) -> Variable:
-    """Return a covariate with one value, a middle one, for each level of a factor of it."""
+    """Return a covariate with one value, a middle one, for each level of a factor made of it."""
     codes = np.asarray(frame.rows.value_of(factor), dtype=np.intp)
     inside = [np.unique(template[codes == at]) for at in range(len(factor.categories))]
     values = pd.Index([each[(len(each) - 1) // 2] for each in inside if len(each)])

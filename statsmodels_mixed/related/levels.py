@@ -47,7 +47,7 @@ class RelatedLevels:
         return len(self.labels)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is factored belongs to SuperLU, and is made again.
+        # SuperLU's factorization cannot be copied: it is computed again where it is needed.
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def same(self, other: RelatedLevels | None) -> bool:
@@ -162,12 +162,12 @@ class RelatedLevels:
         return sparse.csr_array(sparse.hstack(parts))
 
     def correlate(self, independent: Array) -> Array:
-        """Return variables of precision Q for independent ones, shape (..., l, k)."""
+        """Return variables of precision Q, made of independent ones, shape (..., l, k)."""
         assert self._pivots is not None
         factored = self._factored
         flat = np.moveaxis(independent, -2, 0).reshape(len(self), -1)
         ordered = factored.L @ (np.sqrt(self._pivots)[:, None] * flat)
-        # These have the covariance Q itself.
+        # The ordered variables have covariance Q; solving with Q turns it into Q^-1.
         solved = factored.solve(np.ascontiguousarray(ordered[factored.perm_c]))
         shape = (len(self), *np.moveaxis(independent, -2, 0).shape[1:])
         return np.ascontiguousarray(np.moveaxis(solved.reshape(shape), 0, -2))

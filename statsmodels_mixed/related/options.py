@@ -88,7 +88,9 @@ def _animal(levels: Mapping[str, pd.Index]) -> str:
     if len(levels) == 1:
         return next(iter(levels))
     names = ", ".join(map(repr, levels))
-    raise OptionError(f"pedigree= must say whose it is, one of {names}: pedigree={{name: table}}.")
+    raise OptionError(
+        f"pedigree= must name its grouping factor, one of {names}: pedigree={{name: table}}."
+    )
 
 
 def _read(option: str, name: str, value: Any, levels: pd.Index) -> RelatedLevels:

@@ -153,10 +153,10 @@ def _parents(columns: list[pd.Series], name: str) -> tuple[pd.Index, Positions]:
     unknown = [column.isna() | column.isin(UNKNOWN) for column in columns]
     if unknown[0].any():
         row = int(np.argmax(unknown[0].to_numpy()))
-        raise DataError(f"the pedigree of {name!r} does not say which animal row {row + 1} is.")
+        raise DataError(f"the pedigree of {name!r} has no animal in row {row + 1}.")
     columns = [_plain(column[~mask]) for column, mask in zip(columns, unknown, strict=True)]
     kinds = {pd.api.types.is_numeric_dtype(column) for column in columns if len(column)}
-    if len(kinds) > 1:  # numbers in one column, text in another: of a file with "NA" or blanks
+    if len(kinds) > 1:  # numbers in one column, text in another, as from a file with "NA"
         columns = [column.astype(str).str.removesuffix(".0") for column in columns]
     animals = pd.Index(columns[0])
     if animals.has_duplicates:

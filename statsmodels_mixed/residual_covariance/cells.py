@@ -25,7 +25,7 @@ from .dispersion import Dispersion, read_dispersion
 __all__ = ["Cells", "read_cells"]
 
 
-# Structures in which all places are alike, so that rows need none.
+# Structures whose places are exchangeable, so that rows need not name theirs.
 EXCHANGEABLE = ("cs", "homdiag")
 # Distinct places of a stratum: their covariance matrix is dense.
 MOST_PLACES = 3000
@@ -122,7 +122,7 @@ def read_cells(
                 f"by={residual.by} has to be the same in all rows of a subject, and is not for "
                 f"{' & '.join(residual.subject)} {at!r}."
             )
-    make(residual.kind, **dict(residual.options))  # an unknown kind is told first
+    make(residual.kind, **dict(residual.options))  # an unknown kind is reported first
     place, structures, offset = np.zeros(n, dtype=np.intp), [], 0
     for i in range(len(strata)):
         rows = np.flatnonzero(stratum == i)
@@ -208,7 +208,7 @@ def _places(
             axis=0,
             return_inverse=True,
         )
-        local = local.reshape(-1)  # NumPy 2.0 has a column
+        local = local.reshape(-1)  # NumPy 2.0 returns a column
         labels = tuple(", ".join(f"{x:g}" for x in row) for row in found)
         positions = whole_steps(found[:, 0]) if structure.needs == "steps" else found
     else:

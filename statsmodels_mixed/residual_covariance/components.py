@@ -131,12 +131,13 @@ def _local(codes: NDArray[Any]) -> Positions:
     return np.asarray((codes[:, :, None] == codes[:, None, :]).argmax(axis=2))
 
 
-# What the covariance of the effects of two rows is multiplied by, rows (C, m): shape (C, m, m).
+# The relationship of the levels of each two rows, a factor of their covariance: of rows (C, m),
+# shape (C, m, m).
 Shared = Callable[[Positions], NDArray[Any]]
 
 
 def _covariances(block: RandomBlock) -> Shared:
-    """Return what says how the levels of rows are related."""
+    """Return the function of rows that gives the relationship of their levels."""
     if block.related is None:
 
         def same_level(rows: Positions) -> NDArray[np.bool_]:
@@ -170,7 +171,7 @@ def _patterns(
     whose = _local(cells.subject[rows])
     shared = [covariance(rows) for covariance in covariances]
     features = [cells.place[rows][:, :, None], whose[:, :, None], u[rows]]
-    for each in shared:  # the first row of the level says all of levels that are independent
+    for each in shared:  # independent levels are identified by their first row
         features.append(each.argmax(axis=2)[:, :, None] if each.dtype == np.bool_ else each)
     features += [each[rows] for each in z]
     table = np.concatenate([np.asarray(f, dtype=float) + 0.0 for f in features], axis=2)

@@ -1,4 +1,4 @@
-"""Maximum likelihood, or REML, with correlated residuals: starts, minimum, what follows of it."""
+"""Maximum likelihood, or REML, with correlated residuals: starts, minimum and estimates."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MESSAGES = {
 }
 # Curvatures of less than this share of the largest, in units of the parameters, are flat.
 FLAT = 1e-6
-# Correlations this close to 1 are 1.
+# Correlations this close to 1 count as 1.
 EDGE = 1e-7
 # A minimum that is lower by more than this is another one.
 LOWER = 1e-6
-# A random effect with this share of the variance of its row or less has none.
+# A random effect with at most this share of the variance of its row counts as zero.
 SINGULAR = 1e-8
 
 
@@ -241,7 +241,7 @@ def _is_singular(T: Array, least: Array) -> bool:
 
 
 def _smallest(problem: ResidualProblem, at: CovarianceAt) -> list[Array]:
-    """Return the standard deviation of each random effect below which it is none."""
+    """Return the standard deviation of each random effect below which it counts as zero."""
     typical = float(np.sqrt(np.mean(_variances(problem, at))))
     return [
         np.sqrt(SINGULAR) * typical / np.maximum(block.column_sizes(), 1e-300)

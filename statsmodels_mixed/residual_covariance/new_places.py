@@ -1,7 +1,8 @@
 """New rows in the covariance of the residuals: their subjects, and places seen or not.
 
 A place that no row of the fit has takes its covariances with the others from the structure, where
-it has them everywhere (correlations by time or distance); other structures know those they saw.
+it has them everywhere (correlations by time or distance); other
+structures have covariances for the places of the data only.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _covariances(
     """Return Sigma of the places of a stratum and of new ones, and where the new rows are."""
     term, k = cells.term, structure.k
     assert term is not None
-    if not term.places:  # rows without places are all alike, and a new one is another
+    if not term.places:  # places are exchangeable: a new row has one more
         joined = structure.bind([str(i) for i in range(k + 1)])
         return np.asarray(joined.sigma(phi)), np.full(len(rows), k, dtype=np.intp)
     first = np.full(k, -1, dtype=np.intp)

@@ -34,7 +34,7 @@ def other_starts(likelihood: MarginalLikelihood, end: Array) -> list[Array]:
     Returns
     -------
     list of ndarray
-        None if it is inside all ranges or there are many rows.
+        Empty if the minimum is inside all ranges or there are many rows.
     """
     model = likelihood.model
     rows = sum(batch.rows.size for batch in likelihood.batches)

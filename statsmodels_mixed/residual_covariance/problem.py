@@ -21,8 +21,8 @@ from .likelihood import MarginalLikelihood
 __all__ = ["ResidualProblem", "covariance_model", "structured_terms"]
 
 
-# Correlations to start from are drawn to zero by as many pairs of rows without any, and keep this
-# distance from a singular matrix.
+# Correlations to start from are shrunk to zero, as by this many pairs of uncorrelated rows, and
+# their matrix has at least this eigenvalue.
 FEW_PAIRS = 2.0
 LEAST_EIGENVALUE = 0.1
 
@@ -103,7 +103,7 @@ class ResidualProblem:
         """Return the problem of the same residuals alone."""
         return ResidualProblem(replace(self.design, blocks=()), self.cells)
 
-    # What follows of the data.
+    # Computed from the data.
 
     @cached_property
     def roots(self) -> Array | None:
@@ -195,7 +195,7 @@ class ResidualProblem:
         overall = max(float(np.mean(squares)), np.finfo(float).tiny)
         counts = np.bincount(self.cells.place, minlength=model.places)
         means = np.bincount(self.cells.place, squares, model.places) / np.maximum(counts, 1)
-        # Few residuals at a place say little of its variance.
+        # The variance at a place with few residuals is poorly estimated.
         sds = np.sqrt(share * (counts * means + 2.0 * overall) / (counts + 2.0))
         every: list[list[Array]] = []
         for part in model.parts:

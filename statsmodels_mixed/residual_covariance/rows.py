@@ -1,4 +1,4 @@
-"""What the covariance of the residuals says of single rows: normalized residuals."""
+"""Normalized residuals: residuals multiplied by the inverse root of their covariance."""
 
 from __future__ import annotations
 

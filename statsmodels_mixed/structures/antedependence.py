@@ -1,4 +1,4 @@
-"""Ante-dependence of first order: neighbours correlate as they like, others through them.
+"""Ante-dependence of first order: a correlation for each pair of neighbours.
 
 The correlation of places i < j is rho_i rho_(i + 1) ... rho_(j - 1).
 """
@@ -41,7 +41,7 @@ class Antedependence(Scaled):
         return Parameters(names, [0.3] * (k - 1), [(-1.0, 1.0)] * (k - 1))
 
     def _product(self, psi: Array, without: tuple[int, ...] = ()) -> Array:
-        """Return the products between places; zero unless all of `without` are among them."""
+        """Return products between places, leaving out `without`; zero for pairs without these."""
         kept = self.between.copy()
         kept[..., list(without)] = False
         product = np.where(kept, psi, 1.0).prod(axis=-1)
@@ -65,7 +65,7 @@ class Antedependence(Scaled):
         return out
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at little, at much and at negative correlation."""
+        """Start at weak, strong and negative correlation."""
         return [psi, np.full(len(psi), 0.9), np.full(len(psi), -0.3)]
 
 

@@ -137,7 +137,7 @@ class AutoregressiveMovingAverage(Scaled):
         return tuple(names), jet.value, jet.gradient.T
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start with little, with much and with negative dependence."""
+        """Start with weak, strong and negative dependence."""
         if not self.p:
             return [psi, -psi]
         high, low = psi.copy(), psi.copy()

@@ -44,7 +44,7 @@ class Autoregressive(DistanceCorrelation):
         return rho**d, first[None], second[None, None]
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at little, at much and at negative correlation."""
+        """Start at weak, strong and negative correlation."""
         return [psi, np.array([0.9]), np.array([-0.3])]
 
 

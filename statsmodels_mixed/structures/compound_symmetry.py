@@ -44,7 +44,7 @@ class CompoundSymmetry(Scaled):
         return np.zeros((1, 1, self.k, self.k))
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at little and at much correlation."""
+        """Start at weak and at strong correlation."""
         return [psi, np.array([0.9])]
 
 

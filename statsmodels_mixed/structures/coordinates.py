@@ -1,9 +1,9 @@
 """Free coordinates of the parameters of a structure.
 
 Minimizers move through all real numbers; parameters have bounds. A standard deviation with whose
-sign Sigma does not change is its own coordinate, of either sign; an interval (a, b) is gone through
+sign Sigma does not change is its own coordinate, of either sign; an interval (a, b) is covered
 by the sine, which reaches both ends with slope zero, so that a minimum there is an ordinary
-stationary point; a half line is gone through by the exponential.
+stationary point; a half line is covered by the exponential.
 """
 
 from __future__ import annotations

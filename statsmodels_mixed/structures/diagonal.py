@@ -24,7 +24,7 @@ class Diagonal(Scaled):
         super().__init__(hom)
 
     def correlation_parameters(self, k: int) -> Parameters:
-        """Return none."""
+        """Return no parameters: correlations are zero."""
         return Parameters((), np.empty(0), np.empty((0, 2)))
 
     def correlation(self, psi: Array) -> Array:
@@ -32,11 +32,11 @@ class Diagonal(Scaled):
         return np.eye(self.k)
 
     def correlation_derivatives(self, psi: Array) -> Array:
-        """Return none."""
+        """Return an empty array, as there are no parameters."""
         return np.empty((0, self.k, self.k))
 
     def correlation_second_derivatives(self, psi: Array) -> Array:
-        """Return none."""
+        """Return an empty array, as there are no parameters."""
         return np.empty((0, 0, self.k, self.k))
 
 

@@ -70,8 +70,8 @@ class DistanceCorrelation(Scaled):
     needs = "coordinates"
 
     distance: Array
-    distinct: Array  # each distance once,
-    which: NDArray[np.intp]  # and which of them that of a pair is
+    distinct: Array  # the different distances
+    which: NDArray[np.intp]  # position of the distance of each pair among them
 
     def prepare(self) -> None:
         """Compute the distances of all pairs of places."""

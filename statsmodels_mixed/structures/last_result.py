@@ -1,4 +1,4 @@
-"""Matrices and their derivatives are asked for one after the other, at the same parameters."""
+"""A cache of one result: matrices and derivatives are computed at the same parameters in turn."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from .structure import Parameters
 __all__ = ["Matern"]
 
 
-# Nodes of the trapezoidal rule; distances below the least are those of one place.
+# Distance of the nodes of the trapezoidal rule; smaller distances of places count as zero.
 STEP = 1.0 / 32.0
 LEAST = 1e-12
-# Beyond these correlations are, to the eye, none and those of gau().
+# Bounds: below, correlations are close to zero; above, close to those of gau().
 SMOOTHNESS = (0.02, 30.0)
 
 
@@ -76,5 +76,5 @@ class Matern(DistanceCorrelation):
         return value, first, second
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start rough and smooth."""
+        """Start from a rough and from a smooth process."""
         return [psi, np.array([2.0 * psi[0], 0.5]), np.array([psi[0] / 2.0, 2.5])]

@@ -21,7 +21,7 @@ def register(kind: Kind) -> Kind:
     Parameters
     ----------
     kind : type
-        A subclass of `Structure`. A name that is known already is given a new meaning.
+        A subclass of `Structure`. A structure already registered under its name is replaced.
 
     Returns
     -------

@@ -51,7 +51,7 @@ class Relative(Structure):
         return out
 
     def prepare(self) -> None:
-        """Take over what the structure knows of its effects."""
+        """Copy the number, labels and positions of the effects."""
         self.k, self.labels = self.whole.k, self.whole.labels
         self.positions = self.whole.positions
         if 0 not in self.whole.read().scales:

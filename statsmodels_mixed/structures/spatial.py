@@ -104,7 +104,7 @@ class Spherical(_RangeCorrelation):
         return f, np.where(inside, 1.5 * (x**3 - x), 0.0), np.where(inside, 3.0 * x**3, 0.0)
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start beyond the least distance: shorter ranges are no correlation, all alike."""
+        """Start at ranges above the least distance: with shorter ones all correlations are 0."""
         positive = self.distance[self.distance > 0]
         least = float(positive.min()) if len(positive) else 1.0
         ranges = (max(float(psi[0]), 1.5 * least), 1.1 * least, 5.0 * float(psi[0]))

@@ -89,8 +89,8 @@ class Structure(ABC):
     name : str
         As in formulas.
     needs : {"columns", "order", "steps", "coordinates"}
-        What left of the bar means: the columns of a matrix of effects; or places, one effect
-        for each: in order only, a whole number of steps apart, or at coordinates.
+        What the left side of the bar means: the columns of a matrix of effects; or places, one
+        effect for each: in order only, a whole number of steps apart, or at coordinates.
     definite : bool
         Whether Sigma is positive definite inside the bounds, so that it may be a covariance
         of residuals.
@@ -137,7 +137,7 @@ class Structure(ABC):
         Raises
         ------
         OptionError
-            If the structure cannot be had for these.
+            If the structure is not possible for these effects.
         """
         bound = copy.copy(self)
         bound.k, bound.labels = len(labels), tuple(map(str, labels))

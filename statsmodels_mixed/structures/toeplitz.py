@@ -73,7 +73,7 @@ class Toeplitz(Scaled):
         return tuple(f"rho[{lag}]" for lag in range(1, self.k)), jet.value, jet.gradient.T
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at little, at much and at negative correlation."""
+        """Start at weak, strong and negative correlation."""
         high, low = np.zeros(len(psi)), np.zeros(len(psi))
         high[0], low[0] = 0.9, -0.3
         return [psi, high, low]
