@@ -32,8 +32,13 @@ __all__ = ["ICC", "R2", "icc", "r2"]
 
 
 # Variances of the standard distributions behind the links of a binary response.
-LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
-COUNTS = ("poisson", "negative_binomial")
+LATENT = {
+    "logit": np.pi**2 / 3,
+    "probit": 1.0,
+    "cloglog": np.pi**2 / 6,
+    "loglog": np.pi**2 / 6,
+}
+COUNTS = ("poisson", "negative_binomial", "negative_binomial1", "generalized_poisson")
 NULL_MEANS = ("marginal", "conditional")
 
 
@@ -162,11 +167,12 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     ----------
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data: a linear model, or one of the families gaussian with the
-        identity link; binomial with logit, probit or cloglog; Poisson with log or square root;
-        negative binomial with log; gamma with log.
+        identity link; binomial or ordered categories with logit, probit, cloglog or loglog;
+        Poisson with log or square root; negative binomial of both kinds, generalized Poisson and
+        gamma with log.
     null_mean : {"marginal", "conditional"}
-        For Poisson and negative binomial with the log link, whose added variance is
-        log(1 + 1/lambda + alpha) (alpha is 0 for Poisson): lambda is the mean count of the
+        For counts with the log link, whose added variance is log(1 + v / lambda^2), v their
+        variance, lambda + alpha lambda^2 of a negative binomial: lambda is the mean count of the
         model without fixed effects but the intercept b0, which is fitted here.
         ``"marginal"`` averages over its random effects, exp(b0 + variance / 2), as the paper
         has it; ``"conditional"`` is exp(b0), as the R package performance had it in
@@ -351,20 +357,25 @@ def _distribution_variance(design: Design, estimates: Estimates, null_mean: str)
     match spec.family, spec.link:
         case "gaussian", "identity":
             return float(np.mean(phi / _divisors(design)))
-        case "binomial", ("logit" | "probit" | "cloglog"):
-            return float(LATENT[spec.link])
+        case (("binomial" | "ordered"), link) if link in LATENT:
+            return float(LATENT[link])
         case "poisson", "power" if spec.power == 0.5:
             return 0.25
         case "poisson", "log":
             return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean)))
         case "negative_binomial", "log":
             return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean) + phi))
+        case "negative_binomial1", "log":
+            return float(np.log1p((1.0 + phi) / _null_mean(design, estimates, null_mean)))
+        case "generalized_poisson", "log":
+            return float(np.log1p(phi / _null_mean(design, estimates, null_mean)))
         case "gamma", "log":
             return float(np.mean(np.log1p(phi / _divisors(design))))
     raise OptionError(
         f"the variance that the family {spec.family} with the link {spec.link} adds to the linear "
-        "predictor is not known; R2 and ICC are for gaussian (identity), binomial (logit, probit, "
-        "cloglog), poisson (log, sqrt), negative binomial (log) and gamma (log)."
+        "predictor is not known; R2 and ICC are for gaussian (identity), binomial and ordered "
+        "categories (logit, probit, cloglog, loglog), poisson (log, sqrt), and negative binomial "
+        "of both kinds, generalized Poisson and gamma (log)."
     )
 
 

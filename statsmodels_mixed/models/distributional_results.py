@@ -40,6 +40,8 @@ from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_residuals import residuals as _residuals
 from .distributional_robust import with_inference as _with_inference
+from .distributional_shares import icc as _icc
+from .distributional_shares import r2 as _r2
 from .distributional_summary import coeftable as _coeftable
 from .distributional_summary import summary as _summary
 from .distributional_tables import augment as _augment
@@ -263,6 +265,10 @@ class DistributionalResults(MeanPart, Criteria):
         """Plots of the fit: `plot.caterpillar()` and others; `plot()` draws four checks."""
         plots: FitPlots = load("plots.fit_plots:FitPlots")(self)
         return plots
+
+    # What a fit explains.
+    r2 = _r2
+    icc = _icc
 
     # Comparisons.
 
