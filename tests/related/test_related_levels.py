@@ -273,7 +273,7 @@ def test_refusals() -> None:
     refusal("'site', which is no grouping factor", OptionError, precision={"site": A})
     refusal("names grouping factors", OptionError, relationship=A)
     refusal("both have 'g'", OptionError, relationship={"g": A}, precision={"g": A})
-    refusal("pedigree= must say whose", OptionError, pedigree=MRODE)
+    refusal("pedigree= must name its grouping factor", OptionError, pedigree=MRODE)
     refusal("does not have the levels 'b' of the data", relationship={"g": (A, ["a", "c"])})
     refusal("is singular", relationship={"g": (np.ones((2, 2)), labels)})
     refusal("not positive definite", relationship={"g": ([[1, 2], [2, 1]], labels)})
