@@ -60,7 +60,9 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
 
     def evaluate(parameters: Array) -> tuple[float, Array]:
         dispersion = float(np.exp(parameters[rank])) if spec.has_dispersion else 1.0
-        value, gradient = objective_and_gradient(design, spec, theta, parameters[:rank], dispersion)
+        value, gradient = objective_and_gradient(
+            design, spec, theta, parameters[:rank], dispersion, hessian=spec.information
+        )
         return value, gradient[len(theta) :]
 
     zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
