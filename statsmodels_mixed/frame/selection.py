@@ -91,7 +91,11 @@ def select(
         columns = {name: take(series, rows) for name, series in columns.items()}
         extra = {option: take(series, rows) for option, series in extra.items()}
     if not len(index) and not is_part:
-        raise DataError("subset= leaves no rows" if table.n_rows else "the data have no rows")
+        raise DataError(
+            "subset= leaves no rows: choose some that the data have."
+            if table.n_rows
+            else "the data have no rows."
+        )
     n_before = len(index)
     keep = (
         None
