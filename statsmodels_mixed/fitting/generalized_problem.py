@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
+from ..later import load
 from .approximation import join_parameters, leverage, prepare_at, solve_at
 from .covariance import theta_of
 from .estimates import GeneralizedEstimates
 from .fixed_basis import OnBasis
-from .fixed_effects_only import generalized_objective
 from .generalized import conditional_variances, fit_generalized
 from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
 from .identification import Identification, identify
@@ -74,7 +74,8 @@ class GeneralizedProblem:
 
     def objective_without_random_effects(self) -> float:
         """Return -2 log-likelihood of the generalized linear model."""
-        return generalized_objective(self.design, self.estimates)
+        generalized_objective = load("fitting.fixed_effects_only:generalized_objective")
+        return float(generalized_objective(self.design, self.estimates))
 
     def identification(self) -> Identification:
         """Find what the data determine of the covariance parameters."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..frame.design import Design
 from ..frame.row_groups import design_of_rows
+from ..later import load
 from .apart import columns_apart
 from .covariance import theta_of
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
-from .fixed_effects_only import linear_objective
 from .identification import ALL_IDENTIFIED, Identification, identify
 from .linear import fit_linear
 from .linear_refits import LinearRefits
@@ -77,7 +77,8 @@ class LinearProblem:
 
     def objective_without_random_effects(self) -> float:
         """Return the objective of the linear model."""
-        return linear_objective(self.design, self.estimates.reml, self._sigma)
+        linear_objective = load("fitting.fixed_effects_only:linear_objective")
+        return float(linear_objective(self.design, self.estimates.reml, self._sigma))
 
     def identification(self) -> Identification:
         """Find what the data determine of the covariance parameters and sigma."""
