@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import GeneralizedSolution, one_blas_thread
 from .._typing import Array
-from ..errors import CoreError, DataError, OptionError
+from ..errors import CoreError, DataError
 from ..frame.design import Design
 from ..later import load
 from .approximation import (
@@ -27,7 +27,13 @@ from .families import FamilySpec, family_object
 from .fixed_basis import OnBasis
 from .fresh_evaluation import checked_afresh
 from .generalized_optimum import best_optimum
-from .generalized_start import default_start, given_coefficients, given_parameters, unexplained
+from .generalized_start import (
+    default_start,
+    put_parameters,
+    shrink_to_finite,
+    start_at,
+    unexplained,
+)
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
 from .solver_choice import is_iterative
@@ -40,19 +46,19 @@ from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
 from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = [
+    "CanonicalEnd",
+    "GeneralizedFit",
+    "canonical_end",
     "conditional_variances",
+    "estimates_at",
     "fit_generalized",
     "hessian",
     "objective_and_gradient",
 ]
 
 
-# How often theta is divided by ten when the start cannot be evaluated.
-_SHRINKAGES = 4
-
-
 @dataclass(frozen=True)
-class _Fit:
+class GeneralizedFit:
     """What is fitted, and how its likelihood is approximated.
 
     Parameters
@@ -74,6 +80,25 @@ class _Fit:
     unit: float
 
 
+@dataclass(frozen=True, eq=False)
+class CanonicalEnd:
+    """Where a search ended.
+
+    Parameters
+    ----------
+    report : FitReport
+    factors : tuple of ndarray, shape (k, k)
+    theta : ndarray, shape (n_theta,)
+    singular : bool
+        Whether a covariance matrix is not of full rank.
+    """
+
+    report: FitReport
+    factors: tuple[Array, ...]
+    theta: Array
+    singular: bool
+
+
 def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, float]:
     """Parameters of the model without random effects, and T half as large as the residuals.
 
@@ -93,21 +118,6 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     return np.concatenate(
         [generalized_theta(problem.core.design.coordinates, excess * unit), gamma, zeta]
     ), unit
-
-
-def _start_at(problem: Approximation, begin: Array, coefficients: Array) -> None:
-    """Put coefficients into a start.
-
-    Raises
-    ------
-    OptionError
-        If there is not one for each estimable column.
-    """
-    gamma = given_coefficients(problem.basis, coefficients)
-    if problem.fast:
-        problem.core.set_beta(gamma)
-    else:
-        begin[problem.beta] = gamma
 
 
 def fit_generalized(
@@ -181,28 +191,15 @@ def fit_generalized(
         )
         begin, unit = _default_start(problem, design, spec)
         if coefficients is not None:
-            _start_at(problem, begin, coefficients)
-    fit = _Fit(problem, design, spec, n_agq, hessian, unit)
+            start_at(problem, begin, coefficients)
+    fit = GeneralizedFit(problem, design, spec, n_agq, hessian, unit)
     if design.is_structured:
         with one_blas_thread():
             return _structured(fit, begin, start, options)
     if start is not None:
-        given = given_parameters(start, problem.ntheta, len(begin))
-        if len(given) == len(begin):
-            given = problem.to_working(given)
-        begin[: len(given)] = given
+        put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, design.y, begin)
-    for _ in range(_SHRINKAGES):
-        value, gradient = problem.core.value_and_gradient(begin)
-        if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            break
-        begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
-    else:
-        raise OptionError(
-            f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
-            "evaluated at the start; give other values by start= or start_params=, or use another "
-            "link."
-        )
+    shrink_to_finite(problem, begin, spec)
     try:
         return _maximize(fit, begin, options, start is None)
     except CoreError as error:
@@ -214,7 +211,7 @@ def fit_generalized(
 
 
 def _structured(
-    fit: _Fit, begin: Array, start: Array | None, options: FitOptions
+    fit: GeneralizedFit, begin: Array, start: Array | None, options: FitOptions
 ) -> GeneralizedEstimates:
     """Maximize the likelihood over the parameters of covariance structures and all others."""
     problem, design, unit = fit.problem, fit.design, fit.unit
@@ -229,7 +226,7 @@ def _structured(
     )
     singular = is_singular(objective.model.definite(units))
     theta = report.end[: problem.ntheta]
-    estimates = _estimates(fit, factors, theta, report, singular)
+    estimates = _estimates(fit, CanonicalEnd(report, factors, theta, singular))
     fresh = problem.core.fresh_value(report.end)
     refuse_unreachable(fresh, fit.spec)
     report = checked_afresh(estimates.report, report.objective, fresh)
@@ -237,7 +234,7 @@ def _structured(
 
 
 def _maximize(
-    fit: _Fit, begin: Array, options: FitOptions, default_start: bool
+    fit: GeneralizedFit, begin: Array, options: FitOptions, default_start: bool
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
     problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
@@ -255,16 +252,9 @@ def _maximize(
     )
     if indefinite:
         refuse_merging_modes(report, spec)
-    patterns = [block.pattern for block in design.blocks]
-    factors = canonical(factors_of(report.end[: problem.ntheta], patterns), patterns)
-    theta = theta_of(factors, patterns)
-    if not np.array_equal(theta, report.end[: problem.ntheta]):
-        # The same covariances, but u belongs to the factors: solve for these.
-        end = np.concatenate([theta, report.end[problem.ntheta :]])
-        _, gradient = problem.core.value_and_gradient(end)
-        report = replace(report, end=end, gradient=gradient)
-    singular = is_singular(factors_of(problem.core.in_units(theta) / unit, patterns))
-    estimates = _estimates(fit, factors, theta, report, singular)
+    end = canonical_end(fit, report)
+    report, singular = end.report, end.singular
+    estimates = _estimates(fit, end)
     fresh = problem.core.fresh_value(report.end)
     refuse_unreachable(fresh, spec)
     report = checked_afresh(estimates.report, report.objective, fresh)
@@ -282,27 +272,67 @@ def _maximize(
     return replace(estimates, report=report, identification=identification)
 
 
-def _estimates(
-    fit: _Fit, factors: tuple[Array, ...], theta: Array, report: FitReport, singular: bool
-) -> GeneralizedEstimates:
-    """Carry a solution back to the units of the user's X."""
+def canonical_end(fit: GeneralizedFit, report: FitReport) -> CanonicalEnd:
+    """Return the end of a run with a diagonal of T that is not negative, the core solved there.
+
+    Parameters
+    ----------
+    fit : GeneralizedFit
+    report : FitReport
+    """
+    problem, patterns = fit.problem, [block.pattern for block in fit.design.blocks]
+    nt = problem.ntheta
+    factors = canonical(factors_of(report.end[:nt], patterns), patterns)
+    theta = theta_of(factors, patterns)
+    if not np.array_equal(theta, report.end[:nt]):
+        # The same covariances, but u belongs to the factors: solve for these.
+        end = np.concatenate([theta, report.end[nt:]])
+        _, gradient = problem.core.value_and_gradient(end)
+        report = replace(report, end=end, gradient=gradient)
+    units = factors_of(problem.core.in_units(theta) / fit.unit, patterns)
+    return CanonicalEnd(report, factors, theta, is_singular(units))
+
+
+def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
+    """Carry a solution back to the units of the user's X, and to all rows."""
     problem, design, spec = fit.problem, fit.design, fit.spec
     solution: GeneralizedSolution = problem.core.solution()
-    basis, by_term = problem.basis, problem.core.design.by_term
     with one_blas_thread():
-        linear = basis.Q @ solution.beta
+        linear = problem.basis.Q @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
     family = family_object(spec, solution.dispersion)
     with np.errstate(all="ignore"):
         fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
+    return estimates_at(fit, end, solution, linear, fitted)
+
+
+def estimates_at(
+    fit: GeneralizedFit,
+    end: CanonicalEnd,
+    solution: GeneralizedSolution,
+    linear: Array,
+    fitted: Array,
+) -> GeneralizedEstimates:
+    """Return the estimates of a solution, in the units of the user's X.
+
+    Parameters
+    ----------
+    fit : GeneralizedFit
+    end : CanonicalEnd
+    solution : GeneralizedSolution
+    linear, fitted : ndarray, shape (n,)
+        Linear predictors without random effects, and means; empty where there are no rows.
+    """
+    problem, spec, report = fit.problem, fit.spec, end.report
+    basis, by_term = problem.basis, problem.core.design.by_term
     return GeneralizedEstimates(
         spec=spec,
         n_agq=int(fit.n_agq),
         fast=problem.fast,
         hessian=fit.hessian,
-        theta=theta,
-        factors=factors,
+        theta=end.theta,
+        factors=end.factors,
         columns=basis.columns,
         beta=basis.coefficients(solution.beta),
         cov_conditional=basis.covariance(solution.xvx_inverse),
@@ -316,7 +346,7 @@ def _estimates(
         linear_predictor=linear,
         eta=solution.eta,
         fitted=fitted,
-        singular=singular,
+        singular=end.singular,
         pirls_steps=solution.pirls_steps,
         several_modes=solution.several_modes,
         report=replace(

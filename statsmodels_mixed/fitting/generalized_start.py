@@ -12,6 +12,7 @@ from .._typing import Array
 from ..errors import OptionError
 from ..frame.columns import surely_finite
 from ..frame.design import Design
+from .approximation import Approximation
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
 
@@ -20,7 +21,10 @@ __all__ = [
     "given_coefficients",
     "given_parameters",
     "glm_coefficients",
+    "put_parameters",
     "row_unit",
+    "shrink_to_finite",
+    "start_at",
     "start_dispersion",
     "unexplained",
     "usable_coefficients",
@@ -32,6 +36,8 @@ _MAX_ITERATIONS = 25
 _TOLERANCE = 1e-6
 # Share of the information at the mean response below which a start has run off with separated data.
 LITTLE = 1e-4
+# How often theta is divided by ten when the start cannot be evaluated.
+SHRINKAGES = 4
 # Residuals this many times larger than the family says call for larger random effects.
 FAR_ABOVE = 10.0
 
@@ -319,3 +325,52 @@ def given_parameters(start: ArrayLike, ntheta: int, count: int) -> Array:
             f"it has shape {given.shape}."
         )
     return given
+
+
+def start_at(problem: Approximation, begin: Array, coefficients: Array) -> None:
+    """Put coefficients into a start.
+
+    Raises
+    ------
+    OptionError
+        If there is not one for each estimable column.
+    """
+    gamma = given_coefficients(problem.basis, coefficients)
+    if problem.fast:
+        problem.core.set_beta(gamma)
+    else:
+        begin[problem.beta] = gamma
+
+
+def put_parameters(problem: Approximation, begin: Array, start: Array) -> None:
+    """Put theta, or all parameters, into a start.
+
+    Raises
+    ------
+    OptionError
+        If their number is another one.
+    """
+    given = given_parameters(start, problem.ntheta, len(begin))
+    if len(given) == len(begin):
+        given = problem.to_working(given)
+    begin[: len(given)] = given
+
+
+def shrink_to_finite(problem: Approximation, begin: Array, spec: FamilySpec) -> None:
+    """Divide theta by ten until the start can be evaluated.
+
+    Raises
+    ------
+    OptionError
+        If it cannot.
+    """
+    for _ in range(SHRINKAGES):
+        value, gradient = problem.core.value_and_gradient(begin)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+            return
+        begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
+    raise OptionError(
+        f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
+        "evaluated at the start; give other values by start= or start_params=, or use another "
+        "link."
+    )

@@ -7,7 +7,7 @@ same minimizer, the same objective. What it needs of all rows before is in `Stre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +24,18 @@ from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from .approximation import Approximation, differenced_gradient, solve_at
-from .covariance import canonical, factors_of, is_singular, theta_of
 from .edge_of_range import has_bounded_range
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec
-from .fixed_basis import FixedBasis, OnBasis, orthonormal_basis, refuse_few_rows
-from .generalized_start import given_coefficients, given_parameters
-from .optimize import FitOptions, FitReport, minimize
+from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
+from .generalized import GeneralizedFit, canonical_end, estimates_at
+from .generalized_start import put_parameters, shrink_to_finite, start_at
+from .optimize import FitOptions, minimize
 from .streamed_start import StartOfRows
 from .warm_start import generalized_theta
 
 __all__ = ["SolvedStream", "StreamedRows", "check_streamed", "fit_streamed_generalized"]
 
-# How often theta is divided by ten when the start cannot be evaluated.
-SHRINKAGES = 4
 # Families and links whose conditional modes are unique; see `csrc/src/modes.c`.
 CONCAVE = {
     "binomial": ("logit", "probit", "cloglog", "loglog"),
@@ -216,19 +214,12 @@ def fit_streamed_generalized(
     with one_blas_thread():
         problem, begin, unit = _prepare(rows, design, spec, fast, hessian)
     if coefficients is not None:
-        gamma = given_coefficients(problem.basis, coefficients)
-        if fast:
-            problem.core.set_beta(gamma)
-        else:
-            begin[problem.beta] = gamma
+        start_at(problem, begin, coefficients)
     if start is not None:
-        given = given_parameters(start, problem.ntheta, len(begin))
-        if len(given) == len(begin):
-            given = problem.to_working(given)
-        begin[: len(given)] = given
-    _shrink(problem, begin, spec)
+        put_parameters(problem, begin, start)
+    shrink_to_finite(problem, begin, spec)
     try:
-        return _maximize(problem, design, spec, begin, unit, hessian, options)
+        return _maximize(GeneralizedFit(problem, design, spec, 1, hessian, unit), begin, options)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
@@ -289,88 +280,13 @@ def _column_sizes(rows: StreamedRows, design: Design, coordinates: TermCoordinat
     return np.concatenate(sizes)
 
 
-def _shrink(problem: Approximation, begin: Array, spec: FamilySpec) -> None:
-    """Divide theta until the start can be evaluated."""
-    for _ in range(SHRINKAGES):
-        value, gradient = problem.core.value_and_gradient(begin)
-        if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            return
-        begin[: problem.ntheta] *= 0.1
-    raise OptionError(
-        f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
-        "evaluated at the start; give other values by start= or start_params=, or use another "
-        "link."
-    )
-
-
 def _maximize(
-    problem: Approximation,
-    design: Design,
-    spec: FamilySpec,
-    begin: Array,
-    unit: float,
-    hessian: str,
-    options: FitOptions,
+    fit: GeneralizedFit, begin: Array, options: FitOptions
 ) -> tuple[GeneralizedEstimates, SolvedStream]:
     """Minimize from `begin` and read the estimates off the solved model."""
-    core = problem.core
+    core = fit.problem.core
     assert isinstance(core, CoreStreamed)
-    report = minimize(core, begin, options)
-    patterns = [block.pattern for block in design.blocks]
-    nt = problem.ntheta
-    factors = canonical(factors_of(report.end[:nt], patterns), patterns)
-    theta = theta_of(factors, patterns)
-    if not np.array_equal(theta, report.end[:nt]):
-        # The same covariances, but u belongs to the factors: solve for these.
-        end = np.concatenate([theta, report.end[nt:]])
-        _, gradient = core.value_and_gradient(end)
-        report = replace(report, end=end, gradient=gradient)
-    solved = SolvedStream(problem, core, core.solution(), design.nobs)
-    singular = is_singular(factors_of(core.in_units(theta) / unit, patterns))
-    return _estimates(problem, solved, spec, hessian, factors, theta, report, singular), solved
-
-
-def _estimates(
-    problem: Approximation,
-    solved: SolvedStream,
-    spec: FamilySpec,
-    hessian: str,
-    factors: tuple[Array, ...],
-    theta: Array,
-    report: FitReport,
-    singular: bool,
-) -> GeneralizedEstimates:
-    """Carry a solution back to the units of the user's X."""
-    solution, basis, by_term = solved.solution, solved.basis, solved.core.design.by_term
-    nothing = np.empty(0)
-    return GeneralizedEstimates(
-        spec=spec,
-        n_agq=1,
-        fast=problem.fast,
-        hessian=hessian,
-        theta=theta,
-        factors=factors,
-        columns=basis.columns,
-        beta=basis.coefficients(solution.beta),
-        cov_conditional=basis.covariance(solution.xvx_inverse),
-        on_basis=OnBasis(basis.inverse, solution.xvx_inverse),
-        dispersion=solution.dispersion,
-        objective=report.objective,
-        deviance=report.objective + 2.0 * solution.saturated,
-        logdet_omega=solution.logdet_omega,
-        u=by_term(solution.u),
-        b=by_term(solution.b),
-        linear_predictor=nothing,
-        eta=nothing,
-        fitted=nothing,
-        singular=singular,
-        pirls_steps=solution.pirls_steps,
-        several_modes=False,
-        report=replace(
-            report,
-            start=problem.to_user(report.start),
-            end=problem.to_user(report.end),
-            gradient=problem.gradient_to_user(report.gradient),
-            fitlog_theta=problem.to_user(report.fitlog_theta),
-        ),
-    )
+    end = canonical_end(fit, minimize(core, begin, options))
+    solution = core.solution()
+    estimates = estimates_at(fit, end, solution, np.empty(0), np.empty(0))
+    return estimates, SolvedStream(fit.problem, core, solution, fit.design.nobs)
