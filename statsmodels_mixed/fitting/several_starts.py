@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +14,6 @@ __all__ = ["best_minimum"]
 
 # Two minima with objectives closer than this are one.
 SAME = 1e-6
-
-
 # Evaluations after which a run from another start must be below the minima that are known.
 MOST_OF_OTHERS = 150
 
@@ -73,15 +72,8 @@ def best_minimum(
         return runs[0]
     least = min(one.value for one in found)
     best = next(one for one in found if one.value <= least + SAME)
-    return Minimum(
-        end=best.end,
-        value=best.value,
-        gradient=best.gradient,
-        curvature=best.curvature,
-        decrement=best.decrement,
-        min_eigenvalue=best.min_eigenvalue,
-        converged=best.converged,
-        status=best.status,
+    return replace(
+        best,
         evaluations=sum(one.evaluations for one in runs),
         failures=sum(one.failures for one in runs),
         points=np.concatenate([one.points for one in runs]),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..diagnostics.simulated_residuals import SimulatedResiduals, ranked
 from ..errors import OptionError
-from ..fitting.row_parameters import ZEROS, threshold_matrix
+from ..fitting.row_parameters import ZEROS
 from ..frame.new_data import NewData
 from ..prediction.rows import open_new_data
 from ..results.parameters import check_count
@@ -127,10 +127,7 @@ def _drawn_for(
 
 def _thresholds(fit: DistributionalResults) -> Array | None:
     """Return the thresholds of ordered categories."""
-    if not fit._ordered:
-        return None
-    J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)
-    return np.asarray(J @ fit.estimates.kappa)
+    return fit.model._thresholds(fit.estimates.kappa) if fit._ordered else None
 
 
 def simulated_residuals(

@@ -12,6 +12,7 @@ from ..errors import OptionError
 from ..fitting.distributional_optimum import NEAR_NONE
 from ..fitting.limit_of_dispersion import AT_LIMIT
 from ..results.cell_formats import fixed, p_value, plain, significant
+from ..results.coefficient_statistics import coefficient_columns
 from ..results.document import Document
 from ..results.summary import levels_of_groups, two_columns
 from ..results.tables import Column, Table
@@ -64,18 +65,7 @@ def coeftable(self: DistributionalResults, level: float | None = None) -> pd.Dat
     Intercept       0.55        0.16  3.40       0.0
     zi: Intercept  -3.48        0.59 -5.91       0.0
     """
-    columns = {
-        "Coef.": self.params,
-        "Std. Error": self.bse,
-        "z": self.tvalues,
-        "Pr(>|z|)": self.pvalues,
-    }
-    if level is not None:
-        if isinstance(level, bool) or not 0 < level < 1:
-            raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
-        limits = self.conf_int(1 - level)
-        columns |= {f"Lower {100 * level:g}%": limits[0], f"Upper {100 * level:g}%": limits[1]}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(coefficient_columns(self, level))
 
 
 def summary(

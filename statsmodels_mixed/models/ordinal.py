@@ -178,10 +178,15 @@ class OrdinalMixedModel(DistributionalMixedModel):
     def _gamma(self, design: Design) -> Array:
         return np.zeros(len(generalized_structure(design).basis.columns))
 
+    def _thresholds(self, kappa: Array) -> Array:
+        """Return the thresholds between the categories, shape (categories - 1,)."""
+        J, _ = threshold_matrix(self.categories, self.threshold)
+        return np.asarray(J @ kappa)
+
     def _probabilities(self, eta: Array, kappa: Array) -> Array:
         """Return the probabilities of the categories, shape (m, categories)."""
-        J, _ = threshold_matrix(self.categories, self.threshold)
-        inner = np.asarray(self.link.inverse((J @ kappa)[None, :] - eta[:, None]), dtype=float)
+        below = self._thresholds(kappa)[None, :] - eta[:, None]
+        inner = np.asarray(self.link.inverse(below), dtype=float)
         ends = np.ones((len(eta), 1))
         return np.diff(np.hstack([0.0 * ends, inner, ends]), axis=1)
 

@@ -225,19 +225,39 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         Intercept  251.41        6.63  37.91
         days        10.47        1.50   6.97
         """
-        statistic = "t" if self.use_t else "z"
-        columns = {
-            "Coef.": self.params,
-            "Std. Error": self.bse,
-            **({"df": self._coefficient_df} if self.use_t else {}),
-            statistic: self.tvalues,
-            f"Pr(>|{statistic}|)": self.pvalues,
-        }
-        if level is not None:
-            if not 0 < level < 1:
-                raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
-            limits = np.asarray(self.conf_int(1 - level))
-            columns |= {f"Lower {100 * level:g}%": limits[:, 0]}
-            columns |= {f"Upper {100 * level:g}%": limits[:, 1]}
+        columns = coefficient_columns(self, level, self._coefficient_df if self.use_t else None)
         spread = {label: self._spread(values) for label, values in columns.items()}
         return pd.DataFrame(spread, index=self.coefnames)
+
+
+def coefficient_columns(fit: Any, level: float | None, df: Array | None = None) -> dict[str, Any]:
+    """Return the columns of a table of coefficients.
+
+    Parameters
+    ----------
+    fit : results with `params`, `bse`, `tvalues`, `pvalues` and `conf_int`
+    level : float or None
+        Of confidence intervals; None for a table without them.
+    df : ndarray, optional
+        Degrees of freedom, where statistics are Student's t.
+
+    Raises
+    ------
+    OptionError
+        If the level is not between 0 and 1.
+    """
+    statistic = "z" if df is None else "t"
+    columns = {
+        "Coef.": fit.params,
+        "Std. Error": fit.bse,
+        **({} if df is None else {"df": df}),
+        statistic: fit.tvalues,
+        f"Pr(>|{statistic}|)": fit.pvalues,
+    }
+    if level is not None:
+        if not 0 < level < 1:
+            raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+        limits = np.asarray(fit.conf_int(1 - level))
+        columns |= {f"Lower {100 * level:g}%": limits[:, 0]}
+        columns |= {f"Upper {100 * level:g}%": limits[:, 1]}
+    return columns
