@@ -266,17 +266,8 @@ def _unknown(covariance: Array, rows: Array) -> NDArray[np.bool_]:
 
 def _read(fit: DistributionalResults, given: Any) -> tuple[Array, Array]:
     names = fit._names
-    try:
-        rows, values = read_hypotheses(given, [names])
-    except Exception as error:  # what patsy and formulaic raise has no class in common
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise OptionError(
-            f"the hypotheses cannot be read ({reason}): give rows of {len(names)} numbers over "
-            f"{', '.join(names)}."
-        ) from error
+    advice = f"give rows of {len(names)} numbers over {', '.join(names)}"
+    rows, values = read_hypotheses(given, [names], advice)
     if not len(rows) or rows.shape[1] != len(names) or not np.isfinite(rows).all():
-        raise OptionError(
-            f"the hypotheses make a matrix of shape {rows.shape}: give rows of {len(names)} "
-            f"numbers over {', '.join(names)}."
-        )
+        raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}.")
     return rows, np.asarray(values, dtype=float)

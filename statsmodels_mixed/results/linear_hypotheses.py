@@ -15,13 +15,27 @@ from ..errors import OptionError
 __all__ = ["coefficient_positions", "known_only", "read_hypotheses"]
 
 
-def read_hypotheses(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array]:
-    """Return rows and values of hypotheses on the first list of names that fits."""
+def read_hypotheses(given: Any, names: Sequence[list[str]], advice: str) -> tuple[Array, Array]:
+    """Return rows and values of hypotheses on the first list of names that fits.
+
+    Raises
+    ------
+    OptionError
+        If they fit none, with the advice.
+    """
+    try:
+        return _first_fitting(given, names)
+    except Exception as error:  # what patsy and formulaic raise has no class in common
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}.") from error
+
+
+def _first_fitting(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array]:
     for known in names:
         try:
             constraints = FormulaManager().get_linear_constraints(given, known)
             break
-        except Exception:  # what patsy and formulaic raise has no class in common
+        except Exception:  # as above
             if known is names[-1]:
                 raise
     rows = np.atleast_2d(np.asarray(constraints.constraint_matrix, dtype=float))

@@ -176,11 +176,7 @@ class Testing(CoefficientStatistics):
         if not names:
             raise OptionError("there is nothing to test: the model has no coefficients.")
         advice = f"give text about {', '.join(names)}, or rows of {len(names)} numbers"
-        try:
-            rows, values = read_hypotheses(r_matrix, [names, self.coefnames])
-        except Exception as error:  # what patsy and formulaic raise has no class in common
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise OptionError(f"the hypotheses cannot be read ({reason}): {advice}.") from error
+        rows, values = read_hypotheses(r_matrix, [names, self.coefnames], advice)
         kept, known = self._of_estimable(rows)
         if not len(rows) or kept.shape[1] != len(names) or not np.isfinite(rows).all():
             raise OptionError(f"the hypotheses make a matrix of shape {rows.shape}: {advice}.")
