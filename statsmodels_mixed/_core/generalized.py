@@ -180,12 +180,20 @@ class CoreGeneralized:
         The model is no longer solved where its derivatives are known.
         """
         with self.threads, self._lock:
-            check_status(lib.smm_glmm_forget_modes(self.handle), "forget the conditional modes")
+            self._forget_modes()
             value = ffi.new("double *")
             status = lib.smm_glmm_value(self.handle, doubles(self._inward(parameters)), value)
         if not is_trial_failure(status):
             check_status(status, "evaluate the objective")
         return float(value[0])
+
+    def forget_modes(self) -> None:
+        """Forget the conditional modes found so far, as a new model has none."""
+        with self._lock:
+            self._forget_modes()
+
+    def _forget_modes(self) -> None:
+        check_status(lib.smm_glmm_forget_modes(self.handle), "forget the conditional modes")
 
     @property
     def several_modes_possible(self) -> bool:

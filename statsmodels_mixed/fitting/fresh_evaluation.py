@@ -1,8 +1,8 @@
 """The objective at the estimates, evaluated again from the parameters alone.
 
 A fit reaches its estimates on a path, and starts PIRLS from the conditional modes of the step
-before. Where these modes are not found without the path, the objective of the fit cannot be
-reproduced from its parameters.
+before. Where other modes are found without the path, at the edge of the range of a link for one,
+the result is what its parameters alone give.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._core import CoreGeneralized
 from .optimize import FitReport
 
-__all__ = ["agrees", "checked_afresh"]
+__all__ = ["agrees", "checked_afresh", "solved_afresh"]
 
 # Differences that rounding and the tolerance of PIRLS may make: absolute, and relative to the
 # objective.
 DIFFERENT = 1e-6
 ROUNDING = 1e-11
+# A smaller difference leaves the modes found on the way.
+SAME = 1e-8
 
 
 def agrees(objective: float, fresh: float) -> bool:
@@ -45,3 +48,26 @@ def checked_afresh(report: FitReport, objective: float, fresh: float) -> FitRepo
         "the conditional modes found on the way; try another start= or link."
     )
     return replace(report, converged=False, message=message)
+
+
+def solved_afresh(core: CoreGeneralized, report: FitReport, fresh: float) -> FitReport | None:
+    """Return the report of what the parameters alone give, the core solved there.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    report : FitReport
+        Where the search ended.
+    fresh : float
+        The objective there without any conditional modes to start from.
+
+    Returns
+    -------
+    FitReport or None
+        None where the modes found on the way give the same objective.
+    """
+    if abs(fresh - report.objective) <= SAME + ROUNDING * abs(report.objective):
+        return None
+    core.forget_modes()
+    value, gradient = core.value_and_gradient(report.end)
+    return replace(report, objective=value, gradient=gradient)

@@ -25,7 +25,7 @@ from .edge_of_range import refuse_merging_modes, refuse_unreachable, with_means_
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fixed_basis import OnBasis
-from .fresh_evaluation import checked_afresh
+from .fresh_evaluation import checked_afresh, solved_afresh
 from .generalized_optimum import best_optimum
 from .generalized_start import (
     default_start,
@@ -226,11 +226,8 @@ def _structured(
     )
     singular = is_singular(objective.model.definite(units))
     theta = report.end[: problem.ntheta]
-    estimates = _estimates(fit, CanonicalEnd(report, factors, theta, singular))
-    fresh = problem.core.fresh_value(report.end)
-    refuse_unreachable(fresh, fit.spec)
-    report = checked_afresh(estimates.report, report.objective, fresh)
-    return replace(estimates, report=report, structured=structured)
+    estimates = _checked_estimates(fit, CanonicalEnd(report, factors, theta, singular))
+    return replace(estimates, structured=structured)
 
 
 def _maximize(
@@ -253,19 +250,15 @@ def _maximize(
     if indefinite:
         refuse_merging_modes(report, spec)
     end = canonical_end(fit, report)
-    report, singular = end.report, end.singular
-    estimates = _estimates(fit, end)
-    fresh = problem.core.fresh_value(report.end)
-    refuse_unreachable(fresh, spec)
-    report = checked_afresh(estimates.report, report.objective, fresh)
-    report = with_means_at_the_edge(report, design, spec, estimates.fitted)
+    estimates = _checked_estimates(fit, end)
+    report = with_means_at_the_edge(estimates.report, design, spec, estimates.fitted)
     estimates = replace(estimates, report=report)
     if spec.family in POWERS:
         report = with_small_dispersion(
             estimates.report, design, spec, estimates.fitted, estimates.dispersion
         )
         estimates = replace(estimates, report=report)
-    if not suspicious(report.hessian_min_eigenvalue, singular):
+    if not suspicious(report.hessian_min_eigenvalue, end.singular):
         return estimates
     identification = identify(design, residual=spec.normal, normal=spec.normal)
     report = replace(estimates.report, not_identified=identification.reasons)
@@ -291,6 +284,18 @@ def canonical_end(fit: GeneralizedFit, report: FitReport) -> CanonicalEnd:
         report = replace(report, end=end, gradient=gradient)
     units = factors_of(problem.core.in_units(theta) / fit.unit, patterns)
     return CanonicalEnd(report, factors, theta, is_singular(units))
+
+
+def _checked_estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
+    """Return the estimates of an end, those that its parameters alone give."""
+    core, reached = fit.problem.core, end.report.objective
+    estimates = _estimates(fit, end)
+    fresh = core.fresh_value(end.report.end)
+    refuse_unreachable(fresh, fit.spec)
+    again = solved_afresh(core, end.report, fresh)
+    if again is not None:
+        estimates = _estimates(fit, replace(end, report=again))
+    return replace(estimates, report=checked_afresh(estimates.report, reached, fresh))
 
 
 def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:

@@ -131,10 +131,40 @@ def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
         outcome.fail("the modes are not the best ones", f"{heights[0] - heights[1]:.3g}; {case}")
     elif heights[1] > heights[0] + SAME:
         outcome.counts.append("brute force found worse modes")
+    elif not _certain(model, u, beta, Z, bool(how.get("hessian") == "observed"), fast):
+        outcome.counts.append("brute force is not certain")
+        outcome.require(not result.converged, "converged where brute force is not certain", case)
     else:
         outcome.fail(
             "objective is not that of brute force", f"{value - kept.objective:.3g}; {case}"
         )
+
+
+def _certain(
+    model: Model, u: np.ndarray, beta: np.ndarray, Z: np.ndarray, observed: bool, fast: bool
+) -> bool:
+    """Whether log|Omega| of brute force has its digits.
+
+    One more Newton step changes it where modes are at the edge of the range of means, or in a tail
+    where the likelihood is flat but for rounding; and the digits of a Cholesky factor go with the
+    condition of Omega scaled to a unit diagonal.
+    """
+    A = np.hstack([Z, model.X]) if fast else Z
+    penalty = np.r_[np.ones(len(u)), np.zeros(A.shape[1] - len(u))]
+    x, fixed = np.r_[u, beta][: A.shape[1]], model.offset + (0 if fast else model.X @ beta)
+    logs = []
+    for _ in range(2):
+        _, slope, *information = model.rows(A @ x + fixed)
+        Omega = (Z.T * information[observed]) @ Z + np.eye(len(u))
+        H = (A.T * information[1]) @ A + np.diag(penalty)
+        if not np.isfinite(Omega).all() or not np.isfinite(H).all():
+            return False
+        sign, log = np.linalg.slogdet(Omega)
+        logs.append(log if sign > 0 else np.nan)
+        x = x + np.linalg.lstsq(H, A.T @ slope - penalty * x)[0]
+    root = np.sqrt(np.diag(Omega))
+    rounding = np.finfo(float).eps * len(u) * np.linalg.cond(Omega / np.outer(root, root))
+    return bool(abs(logs[1] - logs[0]) + rounding <= SAME)
 
 
 def _no_better_optimum(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
