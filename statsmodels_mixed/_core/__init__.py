@@ -12,7 +12,7 @@ from .minimizer import Minimization
 from .nlopt_api import algorithm_number, algorithms
 from .options import FitOptions
 from .structure import CoreDesign, TermArrays
-from .threads import LARGE_TAIL, blas_threads, one_blas_thread
+from .threads import LARGE_TAIL, blas_threads, one_blas_thread, waiting_for_threads
 from .workspace import CoreFits, CoreSolution, CoreWorkspace
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "is_beyond_memory",
     "one_blas_thread",
     "row_derivatives",
+    "waiting_for_threads",
 ]

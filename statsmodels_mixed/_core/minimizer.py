@@ -12,6 +12,7 @@ from .._typing import Array
 from ._smm import ffi, lib
 from .boundary import check_status, doubles
 from .coordinates import TermCoordinates
+from .fork_gate import gate
 from .nlopt_api import nlopt_table
 from .nlopt_python import End, run_nlopt
 from .options import FitOptions, c_options
@@ -80,7 +81,8 @@ def _poll_raised(kind: Any, error: BaseException, traceback: Any) -> int:
 
 @ffi.def_extern(onerror=_poll_raised)  # type: ignore[untyped-decorator]
 def smm_python_poll(ctx: Any) -> int:
-    """Take the GIL for a moment: Python then runs its pending signal handlers."""
+    """Take the GIL for a moment: Python then runs its pending signal handlers, and may fork."""
+    gate.pause()
     return 0
 
 

@@ -14,14 +14,16 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import numpy.linalg._umath_linalg as numpy_lapack
 from scipy.linalg import cython_lapack
 
-__all__ = ["LARGE_TAIL", "blas_threads", "one_blas_thread"]
+from .fork_gate import gate
+
+__all__ = ["LARGE_TAIL", "blas_threads", "one_blas_thread", "waiting_for_threads"]
 
 # Columns of the dense tail from which several BLAS threads pay for themselves.
 LARGE_TAIL = 2000
@@ -106,6 +108,7 @@ class _OneThread:
         if _own.depth:  # a block within a block of this thread changes nothing
             _own.depth += 1
             return
+        gate.enter()
         shared = _shared
         with shared.lock:
             if shared.running == 0:
@@ -123,20 +126,34 @@ class _OneThread:
             shared.running -= 1
             if shared.running == 0:
                 _set_where_several(shared.before)
+        gate.leave()
+
+
+class _SeveralThreads:
+    """Leaves numbers of threads alone; a fork waits for it as for the other."""
+
+    def __enter__(self) -> None:
+        gate.enter()
+
+    def __exit__(self, *raised: object) -> None:
+        gate.leave()
 
 
 def _before_fork() -> None:
-    """Wait until no other thread is changing a number of threads; a moment at most."""
+    """Wait until no other thread is in BLAS or is changing a number of threads."""
+    gate.close()
     _shared.lock.acquire()
 
 
 def _after_fork_in_parent() -> None:
     _shared.lock.release()
+    gate.open()
 
 
 def _after_fork_in_child() -> None:
     """Forget the blocks of threads that do not exist here."""
     global _shared
+    gate.open_in_child()
     parent = _shared
     _shared = _Shared(int(_own.depth > 0), parent.before)
     if parent.running > 0 and _shared.running == 0:
@@ -151,7 +168,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 _ONE = _OneThread()
-_ANY: AbstractContextManager[None] = nullcontext()
+_ANY = _SeveralThreads()
 
 
 def one_blas_thread() -> AbstractContextManager[None]:
@@ -168,3 +185,13 @@ def blas_threads(tail: int) -> AbstractContextManager[None]:
         Columns of its dense tail.
     """
     return _ANY if tail >= LARGE_TAIL else _ONE
+
+
+@contextmanager
+def waiting_for_threads() -> Iterator[None]:
+    """Let forks be made while the running thread only waits for others, who use BLAS."""
+    depth = gate.step_out()
+    try:
+        yield
+    finally:
+        gate.step_in(depth)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import waiting_for_threads
 from ..errors import OptionError
 from ..fitting.refits import Flag
 from ..simulation.streams import stream
@@ -91,7 +92,7 @@ class Run:
         note : callable
             Called with the number of replicates of each piece, and once with 0 at the end.
         """
-        with self:
+        with waiting_for_threads(), self:
             while True:
                 try:
                     self.start(workers)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from .._core import LARGE_TAIL, blas_threads
+from .._core import LARGE_TAIL, blas_threads, waiting_for_threads
 from .._typing import Array
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
@@ -161,10 +161,9 @@ def _fit_all(
 
     if threads == 1:
         return work(deleter, numbers)
-    with ThreadPoolExecutor(threads) as pool:
-        parts = [
-            pool.submit(work, deleter.for_thread(), numbers[t::threads]) for t in range(threads)
-        ]
+    own = [deleter.for_thread() for _ in range(threads)]
+    with waiting_for_threads(), ThreadPoolExecutor(threads) as pool:
+        parts = [pool.submit(work, own[t], numbers[t::threads]) for t in range(threads)]
         try:
             return [fit for part in parts for fit in part.result()]
         finally:

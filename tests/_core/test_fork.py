@@ -82,6 +82,8 @@ def test_a_child_has_the_blas_threads_of_before_the_fits():
     # two libraries that only count, since a machine of one core has one thread anyway
     out = run(
         """
+        from statsmodels_mixed._core import fork_gate
+        fork_gate.PATIENCE = 0.0
         numbers = [4, 2]
         def control(i):
             return lambda: numbers[i], lambda count: numbers.__setitem__(i, count)
@@ -165,6 +167,64 @@ def test_a_fork_waits_while_another_thread_sets_a_number_of_threads():
         """
     )
     assert out == "0 [1, 2]\n"
+
+
+@FORK
+def test_a_fork_waits_until_no_other_thread_is_in_blas():
+    # OpenBLAS keeps buffers under a lock: one in two hundred children found it locked for ever
+    out = run(
+        """
+        from statsmodels_mixed._core import blas_threads, waiting_for_threads
+        from statsmodels_mixed._core.fork_gate import gate
+
+        def seen_by_child():
+            pid = os.fork()
+            if pid == 0:
+                with one_blas_thread():
+                    os._exit(len(done))
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+        def product():
+            inside.set()
+            time.sleep(0.3)
+            done.append(1)
+
+        def in_a_block(block):
+            with block:
+                product()
+
+        def pausing():
+            with one_blas_thread():
+                product()
+                gate.pause()  # the fork is made here
+                done.append(2)
+
+        def waiting():
+            with one_blas_thread(), waiting_for_threads():
+                inside.set()
+                ended.wait()
+                done.append(1)
+
+        for work, *arguments in (
+            (in_a_block, one_blas_thread()),
+            (in_a_block, blas_threads(10**6)),
+            (pausing,),
+            (waiting,),
+        ):
+            inside, ended, done = threading.Event(), threading.Event(), []
+            thread = threading.Thread(target=work, args=arguments)
+            thread.start()
+            inside.wait()
+            begin = time.monotonic()
+            with one_blas_thread():  # that the thread which forks is inside itself matters not
+                seen = seen_by_child()
+            assert time.monotonic() - begin < 0.9
+            ended.set()
+            thread.join()
+            print(work.__name__, seen, done)
+        """
+    )
+    assert out == "in_a_block 1 [1]\nin_a_block 1 [1]\npausing 1 [1, 2]\nwaiting 0 [1]\n"
 
 
 @pytest.mark.parametrize(
