@@ -50,6 +50,14 @@ static smm_jet gamma_density(double y, const smm_mean_jets *x)
     return jet_shift(jet_subtract(jet_multiply(k, part), smm_jet_log_gamma(k)), -log(y));
 }
 
+static smm_jet inverse_gaussian(double y, const smm_mean_jets *x)
+{
+    smm_jet r = jet_shift(jet_scale(-y, jet_inverse(x->mu)), 1);
+    smm_jet square = jet_multiply(jet_multiply(r, r), jet_exp(jet_scale(-1, x->log_phi)));
+    return jet_shift(jet_combine(-0.5 / y, square, -0.5, x->log_phi),
+                     -LOG_ROOT_2PI - 1.5 * log(y));
+}
+
 /* k log phi' terms of both negative binomials: successes k, odds phi' = mu / k. */
 static smm_jet negative_binomial(double y, smm_jet k, smm_jet log_odds)
 {
@@ -133,6 +141,8 @@ static smm_jet plain(int distribution, double y, double m, const smm_mean_jets *
         return beta_binomial(y, m, x);
     case SMM_GAMMA:
         return gamma_density(y, x);
+    case SMM_INVERSE_GAUSSIAN:
+        return inverse_gaussian(y, x);
     case SMM_BETA:
         return beta_density(y, x);
     case SMM_STUDENT_T:
@@ -253,6 +263,9 @@ double smm_density_information(const smm_family *f, double m, double eta, const 
         break;
     case SMM_GAMMA:
         variance = phi * x.mu * x.mu;
+        break;
+    case SMM_INVERSE_GAUSSIAN:
+        variance = phi * x.mu * x.mu * x.mu;
         break;
     case SMM_BINOMIAL:
         variance = x.mu * x.rest;

@@ -209,6 +209,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             return float(max(float(np.std(y)), 1e-8) ** power)
         if self.spec.family == "tweedie":
             return max(float(np.var(y) / np.mean(y) ** 1.5), 0.1)
+        if self.spec.family == "inverse_gaussian":
+            return float(np.var(y) / np.mean(y) ** 3)
         return 1.0
 
     def _gamma(self, design: Design) -> Array:
