@@ -243,8 +243,9 @@ typedef struct {
     double ftol_rel, ftol_abs, xtol_rel, xtol_abs; /* 0 switches a test off */
     int64_t max_eval;                              /* 0: no limit */
     double max_time;                               /* seconds; 0: no limit */
-    int (*poll)(void *ctx); /* called once per evaluation; nonzero interrupts; may be NULL */
+    int (*poll)(void *ctx); /* called after evaluations; nonzero interrupts; may be NULL */
     void *poll_ctx;
+    double poll_every; /* least seconds between two calls of poll; 0: after each evaluation */
 } smm_options;
 
 /* ... and what happened. log_theta (log_capacity x ntheta) and log_value (log_capacity)

@@ -46,7 +46,7 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
     run->problem = problem;
     run->options = options;
     run->report = report;
-    run->started = seconds();
+    run->started = run->polled = seconds();
     run->value = NAN;
     run->solved = SMM_UNSOLVED;
     run->pairs = 0;
@@ -70,6 +70,19 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
     return SMM_OK;
 }
 
+/* Whether the caller's poll, if it is due, asks to stop. */
+static int interrupted(smm_run *run)
+{
+    const smm_options *o = run->options;
+    if (!o->poll) return 0;
+    if (o->poll_every > 0) {
+        double now = seconds();
+        if (now < run->polled + o->poll_every) return 0;
+        run->polled = now;
+    }
+    return o->poll(o->poll_ctx);
+}
+
 /* The objective at x, logged. A failed evaluation gives NaN and SMM_OK. */
 int smm_run_value(smm_run *run, const double *x, double *value)
 {
@@ -90,7 +103,7 @@ int smm_run_value(smm_run *run, const double *x, double *value)
     report->failures += status != SMM_OK;
     if (o->max_eval > 0 && report->evaluations >= o->max_eval) run->stop = SMM_STOP_MAXEVAL;
     if (o->max_time > 0 && smm_run_seconds(run) >= o->max_time) run->stop = SMM_STOP_MAXTIME;
-    if (o->poll && o->poll(o->poll_ctx)) run->stop = SMM_STOP_FORCED;
+    if (interrupted(run)) run->stop = SMM_STOP_FORCED;
     return SMM_OK;
 }
 

@@ -344,9 +344,9 @@ typedef struct {
     const smm_problem *problem;
     const smm_options *options;
     smm_report *report;
-    double started; /* seconds */
-    double *point;  /* (n) parameters of the last evaluation */
-    double value;   /* and its value */
+    double started, polled; /* seconds: the beginning, and the last poll */
+    double *point;          /* (n) parameters of the last evaluation */
+    double value;           /* and its value */
     smm_solved solved;
     double *x, *g, *step, *eigenvalues, *root, *work; /* (n), work longer */
     double *H, *V;                                    /* (n x n): Hessian, eigenvectors */

@@ -146,6 +146,12 @@ static void test_limits(void)
     CHECK(state.calls >= 2 && state.calls <= 5);
     CHECK(isfinite(report.value));
 
+    state = (poll_state){0, 1};
+    options.poll_every = 1e6;
+    memcpy(theta, m.theta, sizeof theta);
+    CHECK(smm_newton(ws, &options, theta, &report) == SMM_OK);
+    CHECK(state.calls == 0 && report.stop != SMM_STOP_FORCED);
+
     /* no limit and no tolerance: rounding ends the run */
     options = (smm_options){0};
     memcpy(theta, m.theta, sizeof theta);

@@ -34,6 +34,8 @@ WELL_CONDITIONED = 1e-5
 # Columns of which more than this share is new are taken as they are: their units and origin may
 # mean something, and T is then simpler in them.
 APART = 0.1
+# Up to this number of columns that is found out without NumPy.
+FEW = 4
 
 
 class HasColumns(Protocol):
@@ -134,12 +136,26 @@ def _backward_triangle(columns: Array, weights: Array | None) -> tuple[Array, Ar
     return upper[::-1, ::-1], unit[::-1]
 
 
-def _two_are_apart(columns: Array, weights: Array | None) -> bool:
-    """Check cheaply that two columns are far from dependent; False when in doubt."""
+def _are_apart(columns: Array, weights: Array | None) -> bool:
+    """Check cheaply that a few columns are far from dependent; False when in doubt.
+
+    By the pivots of their Gram matrix, the last column first: what is left of the square of a
+    column beside those after it.
+    """
     weighted = columns if weights is None else columns * weights[:, None]
-    (aa, ab), (_, bb) = weighted.T.dot(columns).tolist()
-    product = aa * bb
-    return bool(0.0 < product < math.inf and 1.0 - ab**2 / product > APART**2)
+    gram = weighted.T.dot(columns).tolist()
+    squares = [row[i] for i, row in enumerate(gram)]
+    for j in range(len(gram) - 1, -1, -1):
+        after = gram[j]
+        pivot = after[j]
+        if not APART**2 * squares[j] < pivot < math.inf:
+            return False
+        for i in range(j):
+            share = after[i] / pivot
+            row = gram[i]
+            for k in range(i + 1):
+                row[k] -= share * after[k]
+    return True
 
 
 def _orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array] | None:
@@ -147,7 +163,7 @@ def _orthogonalizer(columns: Array, weights: Array | None) -> tuple[Array, Array
 
     Twice, because the first round leaves rounding errors of the size of the condition number.
     """
-    if columns.shape[1] == 2 and _two_are_apart(columns, weights):
+    if columns.shape[1] <= FEW and _are_apart(columns, weights):
         return None
     L, size = _backward_triangle(columns, weights)
     if np.min(np.diag(L)) > APART:

@@ -38,6 +38,8 @@ _LONGEST_LOG = 1 << 17
 _LARGEST_LOG = 1 << 23
 # Evaluations in that of Newton steps.
 _NEWTON_LOG = 1 << 12
+# Seconds after which Python may run its signal handlers again.
+_POLL_EVERY = 0.02
 
 
 class Minimization(NamedTuple):
@@ -190,7 +192,7 @@ def run_minimizer(
     interrupt = _Interrupt()
     ctx = ffi.new_handle(interrupt)
     asked = c_options(options)
-    asked.poll, asked.poll_ctx = lib.smm_python_poll, ctx
+    asked.poll, asked.poll_ctx, asked.poll_every = lib.smm_python_poll, ctx, _POLL_EVERY
     with model.lock:
         if algorithm is None:
             status = model.newton(model.handle, asked, doubles(end), report)

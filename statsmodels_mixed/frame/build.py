@@ -323,6 +323,8 @@ def _random_parts(
 
 
 def _most_effects_first(parts: Sequence[RandomPart]) -> tuple[RandomPart, ...]:
+    if len(parts) == 1:
+        return tuple(parts)
     return tuple(sorted(parts, key=lambda part: -len(part.names) * len(part.levels)))
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "as_column",
     "as_numbers",
     "column_squares",
+    "complete_values",
     "is_number",
     "is_text",
     "lie_between",
@@ -198,6 +199,23 @@ def missing_rows(series: pd.Series) -> Mask | None:
     else:
         mask = series.isna().to_numpy()
     return mask if mask.any() else None
+
+
+def complete_values(series: pd.Series) -> Values | None:
+    """Return tidy values of a column of numbers or categories; None for others, or if in doubt.
+
+    It is for most columns all that `missing_rows` and `tidy_values` find out. They may be the
+    user's own memory.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iub" or (dtype.kind == "f" and dtype.itemsize > 2):
+            values = series.to_numpy()
+            return values if dtype.kind != "f" or surely_finite(values) else None
+    elif isinstance(dtype, pd.CategoricalDtype):
+        labels = series.array
+        return labels if labels.codes.min(initial=0) >= 0 else None
+    return None
 
 
 def take(series: pd.Series, rows: Positions | Mask | None) -> pd.Series:

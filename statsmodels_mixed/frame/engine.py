@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,13 +27,14 @@ from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factor_values import Labels
 from .factors import CodedFactor, PlainColumn, Rows
 from .formula_factors import (
-    MOST_LEVELS,
     ColumnFactor,
     ExpressionFactor,
     FormulaFactor,
     KnownFactor,
+    LabelKind,
     check_names,
     kind_of,
+    label_kind,
 )
 from .parts import FormulaPart, codes, read_code, terms
 
@@ -42,9 +43,6 @@ __all__ = ["learn", "plain_columns", "read_contrasts"]
 
 # Layouts of formulas that are kept.
 KEPT_LAYOUTS = 128
-
-# The kind of a column, and the type of its levels.
-_Kind: TypeAlias = tuple[tuple[Any, int, str], Any]
 
 
 def learn(
@@ -74,10 +72,11 @@ def learn(
     DataError
         If a factor cannot be computed or coded; the message names it.
     """
-    columns = None if contrasts else plain_columns(tuple(sides))
+    sides = tuple(sides)
+    columns = None if contrasts else plain_columns(sides)
     kinds = None if columns is None else _kinds(columns, rows)
     if columns is not None and kinds is not None:
-        matrices, labels = _matrices_of_columns(tuple(sides), columns, kinds)
+        matrices, labels = _matrices_of_columns(sides, columns, kinds)
         for factor, column in labels:
             rows.remember_codes(factor, rows.factorized(column)[0])
         return matrices
@@ -122,34 +121,31 @@ def plain_columns(sides: tuple[FormulaPart, ...]) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def _kinds(columns: tuple[str, ...], rows: Rows) -> tuple[_Kind, ...] | None:
-    """Return the kinds of columns, see `kind_of`, and how their levels are stored.
+def _kinds(columns: tuple[str, ...], rows: Rows) -> tuple[LabelKind | None, ...] | None:
+    """Return the kinds of columns, None for numbers.
 
-    None where a column is no number and no plain label of one of few levels.
+    None altogether where a column is no number and no plain label of one of few levels.
     """
-    found: list[_Kind] = []
+    found: list[LabelKind | None] = []
     for column in columns:
         values = rows.columns.get(column)
         if values is None:
             return None
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-            found.append(((None, 1, "<f8"), None))
+            found.append(None)
             continue
         if not (isinstance(values, pd.Categorical) or values.dtype.kind == "O"):
             return None
-        levels = rows.factorized(column)[1]
-        if len(levels) > MOST_LEVELS:
+        kind = label_kind(rows.factorized(column)[1])
+        if kind is None:
             return None
-        kind = tuple([(type(level), level, str(level)) for level in levels])
-        if len({shown for _, _, shown in kind}) < len(kind):
-            return None
-        found.append(((kind, 1, ""), levels.dtype))
+        found.append(kind)
     return tuple(found)
 
 
 @lru_cache(maxsize=KEPT_LAYOUTS)
 def _matrices_of_columns(
-    sides: tuple[FormulaPart, ...], columns: tuple[str, ...], kinds: tuple[_Kind, ...]
+    sides: tuple[FormulaPart, ...], columns: tuple[str, ...], kinds: tuple[LabelKind | None, ...]
 ) -> tuple[tuple[CodedMatrix, ...], tuple[tuple[CodedFactor, str], ...]]:
     """Return what `learn` finds out about plain columns; it is the same for all rows.
 
@@ -167,15 +163,13 @@ def _matrices_of_columns(
     )
     known = dict(zip(columns, kinds, strict=True))
     codes_of = dict.fromkeys(label for side in labels for term in side for label in term)
-    shown = tuple((label, (label, known[read_code(label).column][0])) for label in codes_of)
+    shown = tuple((label, (label, _told(known[read_code(label).column]))) for label in codes_of)
     infos = _layouts_of_columns(labels, shown)
     coded, found = {}, []
     for factor in (factor for info in infos for factor in info.factor_infos):
         column = read_code(factor.label).column
-        (levels, _, _), dtype = known[column]
-        index = None
-        if levels is not None:
-            index = pd.Index([level for _, level, _ in levels], dtype=dtype, tupleize_cols=False)
+        kind = known[column]
+        index = None if kind is None else kind.index()
         coded[factor] = CodedFactor(factor.label, PlainColumn(column), index, 1)
         if index is not None:
             found.append((coded[factor], column))
@@ -183,6 +177,11 @@ def _matrices_of_columns(
         side: _coded_matrix(info, coded, side) for side, info in zip(different, infos, strict=True)
     }
     return tuple(made[side] for side in sides), tuple(found)
+
+
+def _told(kind: LabelKind | None) -> tuple[Any, int, str]:
+    """Return what patsy is told of a column of numbers or labels; see `kind_of`."""
+    return (None, 1, "<f8") if kind is None else (kind.shown, 1, "")
 
 
 def _layouts(

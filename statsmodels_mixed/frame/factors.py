@@ -15,7 +15,7 @@ from patsy import PatsyError
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError
-from .columns import Values
+from .columns import Values, is_number
 from .factor_values import Labels, Numbers, read_value
 from .grouping import Refs, factorize
 
@@ -264,6 +264,8 @@ class Rows(Mapping[str, pd.Series]):
             value: Numbers | Labels
             if factor.categories is not None and isinstance(source, PlainColumn):
                 value = Labels(*self.factorized(source.name))
+            elif source.__class__ is PlainColumn and is_number(self.columns[source.name]):
+                value = self.columns[source.name].reshape(-1, 1)
             else:
                 try:
                     value = read_value(source.evaluate(self))

@@ -23,12 +23,16 @@ __all__ = [
     "ExpressionFactor",
     "FormulaFactor",
     "KnownFactor",
+    "LabelKind",
     "check_names",
     "kind_of",
+    "label_kind",
 ]
 
 # Up to how many levels of a factor are a part of its kind: there is little to gain beyond.
 MOST_LEVELS = 64
+# Sets of levels whose kind is kept.
+KEPT_KINDS = 128
 
 
 class _AllLevels:
@@ -172,6 +176,64 @@ def kind_of(factor: FormulaFactor) -> tuple[Any, ...] | None:
     if value.contrast is not None or len(value.categories) > MOST_LEVELS:
         return None
     return tuple((type(level), level, str(level)) for level in value.categories), 1, ""
+
+
+class LabelKind:
+    """The levels of a column of labels, as a key whose hash is computed once.
+
+    Parameters
+    ----------
+    levels : pandas.Index
+
+    Attributes
+    ----------
+    shown : tuple of (type, object, str)
+        Each level.
+    """
+
+    __slots__ = ("_hash", "dtype", "shown")
+
+    def __init__(self, levels: pd.Index) -> None:
+        self.dtype = levels.dtype
+        self.shown = tuple([(type(level), level, str(level)) for level in levels])
+        self._hash = hash((self.shown, self.dtype))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, LabelKind):
+            return NotImplemented
+        return self.shown == other.shown and bool(self.dtype == other.dtype)
+
+    def index(self) -> pd.Index:
+        """Return an index of the levels, without a name."""
+        levels = [level for _, level, _ in self.shown]
+        return pd.Index(levels, dtype=self.dtype, tupleize_cols=False)
+
+
+# By the identity of the levels, which are kept and so have it alone: the levels of a column are
+# mostly the object of the fit before.
+_known: dict[int, tuple[pd.Index, LabelKind | None]] = {}
+
+
+def label_kind(levels: pd.Index) -> LabelKind | None:
+    """Return the kind of a column with these levels.
+
+    None where they are many, or two of them look the same.
+    """
+    if len(levels) > MOST_LEVELS:
+        return None
+    found = _known.get(id(levels))
+    if found is None:
+        kind = LabelKind(levels)
+        apart = len({text for _, _, text in kind.shown}) == len(kind.shown)
+        if len(_known) >= KEPT_KINDS:
+            _known.clear()
+        found = _known[id(levels)] = (levels, kind if apart else None)
+    return found[1]
 
 
 def check_names(label: str, value: Numbers | Labels) -> None:

@@ -25,9 +25,8 @@ def read_pandas(data: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series
     DataError
         If a name is that of several columns.
     """
-    series = {
-        name: data[name] if name in data.columns else _level(data.index, name) for name in names
-    }
+    known = data.columns
+    series = {name: data[name] if name in known else _level(data.index, name) for name in names}
     twice = [name for name, column in series.items() if column.ndim != 1]
     if twice:
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from patsy.desc import INTERCEPT, Term
 from patsy.eval import EvalFactor
@@ -16,11 +17,10 @@ from ..formula.tree import expand, read
 __all__ = ["Code", "FormulaPart", "codes", "read_code", "terms"]
 
 
-@dataclass(frozen=True)
-class FormulaPart:
+class FormulaPart(NamedTuple):
     """One bar-free part of a formula, which makes one matrix.
 
-    Parameters
+    Attributes
     ----------
     text : str
         A patsy right-hand side that states its intercept, such as ``"1 + days"``; or

@@ -12,7 +12,16 @@ import pandas as pd
 from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
-from .columns import Values, as_array, as_column, is_number, missing_rows, take, tidy_values
+from .columns import (
+    Values,
+    as_array,
+    as_column,
+    complete_values,
+    is_number,
+    missing_rows,
+    take,
+    tidy_values,
+)
 from .table import DataTable, name_rows, subset_rows
 
 __all__ = ["Selection", "check_option", "select", "total_offset"]
@@ -80,6 +89,10 @@ def select(
     options = {option: given for option, given in options.items() if given is not None}
     asked = [*names, *(name for name in options.values() if isinstance(name, str))]
     columns = table.read(list(dict.fromkeys(asked)))
+    if not options and subset is None and table.n_rows:
+        whole = _complete_columns(columns)
+        if whole is not None:
+            return Selection(whole, table.index, 0, None, None)
     extra = {
         option: columns[given] if isinstance(given, str) else _read_option(option, given, table)
         for option, given in options.items()
@@ -126,6 +139,17 @@ def select(
         numbers.get("weights"),
         total_offset(numbers.get("offset"), numbers.get("exposure")),
     )
+
+
+def _complete_columns(columns: dict[str, pd.Series]) -> dict[str, Values] | None:
+    """Return copies of columns none of which can have a missing value; else None."""
+    whole = {}
+    for name, series in columns.items():
+        values = complete_values(series)
+        if values is None:
+            return None
+        whole[name] = values.copy()
+    return whole
 
 
 def total_offset(offset: Array | None, exposure: Array | None) -> Array | None:
