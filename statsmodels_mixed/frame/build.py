@@ -63,6 +63,7 @@ def build_frame(
     relationship: Any = None,
     precision: Any = None,
     pedigree: Any = None,
+    implied_intercept: bool = False,
 ) -> ModelFrame:
     """Match a formula with a table.
 
@@ -95,6 +96,9 @@ def build_frame(
         Random effects of other parts of the model than its mean.
     relationship, precision, pedigree : optional
         How levels of grouping factors are related; see `related.read_related`.
+    implied_intercept : bool
+        Code the fixed part as beside an intercept, whether it has one or not, and leave the
+        column of the intercept out.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def build_frame(
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
     random = (*formula.random, *other_random)
-    response, fixed, effects = _sides(formula, random)
+    response, fixed, effects = _sides(formula, random, implied_intercept)
     sides = (response, fixed, *effects)
     given = {"weights": weights, "offset": offset, "exposure": exposure}
     computed = expressions(formula, given, table.names)
@@ -222,7 +226,7 @@ class _Parts:
 
 @lru_cache(maxsize=512)
 def _sides(
-    formula: MixedFormula, random: tuple[RandomTerm, ...]
+    formula: MixedFormula, random: tuple[RandomTerm, ...], implied_intercept: bool
 ) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
     """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
     effects = []
@@ -230,7 +234,10 @@ def _sides(
         lead = "0" if term.intercept is Intercept.OMITTED else "1"
         text = f"{lead} + {term.effects}" if term.effects else lead
         effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
-    return FormulaPart(formula.response, response=True), FormulaPart(formula.fixed), tuple(effects)
+    fixed = FormulaPart(formula.fixed)
+    if implied_intercept:
+        fixed = FormulaPart(f"1{formula.fixed[1:]}", implied=True)  # it begins with "0" or "1"
+    return FormulaPart(formula.response, response=True), fixed, tuple(effects)
 
 
 def _plain_columns(
@@ -245,7 +252,7 @@ def _plain_columns(
 @lru_cache(maxsize=512)
 def _columns_without_code(formula: MixedFormula) -> tuple[str, ...]:
     """Columns of a formula that names nothing but columns; empty if there is code in it."""
-    response, fixed, effects = _sides(formula, formula.random)
+    response, fixed, effects = _sides(formula, formula.random, False)
     columns = plain_columns((response, fixed, *effects))
     if columns is None:
         return ()

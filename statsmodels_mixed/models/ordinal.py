@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ from ..errors import OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.parted_families import Ordered
 from ..fitting.row_parameters import RowParameters, threshold_matrix, thresholds
+from ..formula.terms import MixedFormula
+from ..frame.build import ModelFrame
 from ..frame.design import Design
 from .distributional import DistributionalMixedModel
 from .option_names import MAKING, answering
-from .statsmodels_data import FixedRows
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 
@@ -51,7 +51,6 @@ class OrdinalMixedModel(DistributionalMixedModel):
     threshold: str
     link_name: str
     categories: tuple[Any, ...]
-    _kept: list[int]
 
     @classmethod
     @answering(MAKING)
@@ -79,7 +78,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
         ----------
         formula : str
             Such as ``"rating ~ temp + (1 | judge)"``. The response is an ordered categorical, or
-            numbers in their order. The thresholds take the place of the intercept.
+            numbers in their order. The thresholds take the place of the intercept, also where the
+            formula leaves it out.
         data : DataFrame, pyarrow.Table, or mapping of str to array_like
         link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
             The distribution function F is that of the logistic or the normal distribution,
@@ -151,22 +151,13 @@ class OrdinalMixedModel(DistributionalMixedModel):
         own = {name: value for name, value in super()._own_options().items() if name != "family"}
         return {**own, "link": self.link_name, "threshold": self.threshold}
 
+    def _read(self, terms: MixedFormula, data: Any, **options: Any) -> tuple[Design, ModelFrame]:
+        return super()._read(terms, data, implied_intercept=True, **options)
+
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         design = super()._prepare(design, rows)
         self.categories = design.response_levels or ()
-        intercepts = ("Intercept", "1")
-        keep = [i for i, name in enumerate(design.x_names) if name not in intercepts]
-        self._kept = keep
-        names = tuple(design.x_names[i] for i in keep)
-        return replace(design, X=np.ascontiguousarray(design.X[:, keep]), x_names=names)
-
-    def _linear_predictor(self, params: Any, exog: Any, offset: Any, exposure: Any = None) -> Array:
-        # The formula's columns have an intercept, which the thresholds replace.
-        if exog is not None and np.shape(exog)[1] > len(self._kept):
-            if offset is None and isinstance(exog, FixedRows):
-                offset = exog.offset
-            exog = np.asarray(exog)[:, self._kept]
-        return super()._linear_predictor(params, exog, offset, exposure)
+        return design
 
     def _rows(self, design: Design) -> RowParameters:
         m = len(self.categories) - 1

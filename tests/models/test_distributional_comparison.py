@@ -129,7 +129,9 @@ def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
     with pytest.raises(OptionError, match=r"call its own compare_lr_test\(\)"):
         plain.compare_lr_test(inflated)
     ordered = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
-    with pytest.raises(OptionError, match="ordered categories"):
+    with pytest.raises(OptionError, match="mode= is for ordered categories"):
+        inflated.emmeans("year", mode="prob")
+    with pytest.raises(OptionError, match="'year' is no variable of the fixed part"):
         ordered.emmeans("year")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = inflated.nothing
