@@ -151,7 +151,7 @@ def bootstrap(
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     cases = cases_of(design, by) if kind == "cases" else None
     how = "" if cases is not None else "new" if re is None else re
-    components = CovarianceParameters.of_result(result)
+    components = _components(result, theta)
 
     def parts(truth: Truth) -> tuple[Draws, Refitter]:
         if cases is not None:
@@ -161,7 +161,8 @@ def bootstrap(
 
     draws, refitter = parts(truth)
     root = read_seed(resume.seed if seed is None and resume is not None else seed)
-    recipe = _recipe(result, truth, draws.stream_length, root, how, cases.by if cases else "")
+    by_level = cases.by if cases else ""
+    recipe = _recipe(result, components, truth, draws.stream_length, root, how, by_level)
     # Responses drawn from a theta that the data do not determine spread as it has it.
     lost = not_identified(result, spread=cases is None and theta is None)
     recipe = replace(recipe, not_identified=tuple(sorted(lost)))
@@ -212,6 +213,7 @@ def _kept(resume: Bootstrap | None, n: int, width: int) -> ReplicateRows:
 
 def _recipe(
     result: Any,
+    components: CovarianceParameters,
     truth: Truth,
     stream_length: int,
     root: np.random.SeedSequence,
@@ -221,9 +223,7 @@ def _recipe(
     """Write down what the replicates will follow from."""
     design, estimates = result.kept_design(), result.estimates
     weights = design.weights if estimates.linear else None
-    components = CovarianceParameters.of_result(result)
     units = [np.empty(0)]
-    reported = problem_of(design, estimates).reported
     if not components.natural:
         units += [block.column_sizes(weights) for block in design.blocks]
     entropy: Any = root.entropy
@@ -246,16 +246,35 @@ def _recipe(
             scale=truth.scale,
             beta=truth.beta,
             se=unknown,
-            theta=reported(truth.theta),
+            theta=_reported(result, components, truth.theta),
         ).values,
         estimate=ParameterRows.one(
             objective=estimates.objective,
             scale=estimates.scale,
             beta=_infinite(result),
             se=se,
-            theta=reported(estimates.theta),
+            theta=_reported(result, components, estimates.theta),
         ).values,
     )
+
+
+def _components(result: Any, theta: Values) -> CovarianceParameters:
+    """Return what replicates tell of: factors T where these are given, else what is reported."""
+    if theta is None:
+        return CovarianceParameters.as_reported(result)
+    return CovarianceParameters.of_result(result)
+
+
+def _reported(result: Any, components: CovarianceParameters, theta: Array) -> Array:
+    """Return covariance parameters as replicates have them."""
+    estimates = result.estimates
+    if not components.natural:
+        return theta
+    if estimates.structured is not None:
+        shown = estimates.structured.values
+    else:
+        shown = problem_of(result.kept_design(), estimates).reported(theta)
+    return np.append(shown, np.nan)
 
 
 def _infinite(result: Any) -> Array:

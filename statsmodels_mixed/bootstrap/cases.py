@@ -215,12 +215,16 @@ class CaseRefitter(Refitter):
 
     def __init__(self, cases: Cases, estimates: Estimates, start: Truth) -> None:
         self._cases, self._estimates, self._start = cases, estimates, start
+        structured = estimates.structured
+        self._n_reported = 0 if structured is None else len(structured.values)
 
     def fitter(self) -> Fitter:
         """Return what fits in one thread; it is given levels, shape (m, l)."""
 
         def fit(draws: NDArray[Any], stop: Flag) -> Fits:
-            fits = Fits.unknown(len(draws), len(self._start.beta), len(self._start.theta))
+            fits = Fits.unknown(
+                len(draws), len(self._start.beta), len(self._start.theta), self._n_reported
+            )
             for r, drawn in enumerate(draws):
                 if stop[0]:
                     return fits.first(r)
@@ -245,6 +249,8 @@ class CaseRefitter(Refitter):
         out.beta[r, at] = fitted.beta[same]
         out.covariance[r][np.ix_(at, at)] = fitted.cov_conditional[np.ix_(same, same)]
         out.theta[r], out.converged[r] = fitted.theta, fitted.report.converged
+        if out.reported is not None and fitted.structured is not None:
+            out.reported[r] = np.append(fitted.structured.values, float(fitted.singular))
         out.separated[r, at] = problem.separation(
             design.X[:, fitted.columns],
             design.y,

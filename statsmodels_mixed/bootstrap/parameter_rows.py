@@ -64,5 +64,5 @@ class ParameterRows:
 
     @property
     def theta(self) -> Array:
-        """Covariance parameters, shape (m, n_theta)."""
+        """Covariance parameters, shape (m, n_theta); see `Fits.reported` of structures."""
         return self.values[:, 2 + 2 * self.rank :]

@@ -86,6 +86,7 @@ class Recipe:
             *(("beta", name) for name in fixed),
             *(("se", name) for name in fixed),
             *(("theta", name) for name in self.components.theta_names),
+            *([("singular", "")] if self.components.natural else []),
         ]
 
     def read(self, rows: Array) -> ParameterRows:
@@ -107,5 +108,7 @@ class Recipe:
             *(("corr", name) for name in components.corr_names),
         ]
         frame = pd.DataFrame(np.hstack(values), columns=parameter_index(labels))
-        frame = hide(frame, self.not_identified)
+        frame = hide(frame, self.not_identified).drop(
+            columns="singular", level="kind", errors="ignore"
+        )
         return frame if self.scale_name else frame.drop(columns="dispersion", level="kind")

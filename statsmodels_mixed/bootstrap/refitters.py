@@ -58,7 +58,7 @@ def _rows(fits: Fits) -> ParameterRows:
         scale=fits.scale,
         beta=np.where(infinite, np.copysign(np.inf, fits.separated), fits.beta),
         se=np.where(infinite, np.nan, errors),
-        theta=fits.theta,
+        theta=fits.theta if fits.reported is None else fits.reported,
     )
 
 
@@ -73,6 +73,7 @@ class ResponseRefitter(Refitter):
     truth : Truth
         Where fits start, moved inside its range; its beta is what the fixed part was.
     components : CovarianceParameters
+        Say whether rows have theta or what is reported of covariance structures.
     """
 
     def __init__(
@@ -88,6 +89,9 @@ class ResponseRefitter(Refitter):
 
         def rectified(responses: Array, stop: Flag) -> Fits:
             fits = fit(responses, stop)
+            if self._components.natural:
+                return fits
+            fits = fits._replace(reported=None)
             return fits._replace(theta=self._components.rectify(fits.theta))
 
         return rectified

@@ -31,7 +31,7 @@ __all__ = ["Content", "ReplicateFile", "read_file", "write_file"]
 
 _KEY = b"statsmodels_mixed.bootstrap"
 _CHECKSUM = b"statsmodels_mixed.sha256"
-_VERSION = 4
+_VERSION = 5
 
 _CONTINUATION = b"\xff\xff\xff\xff"
 _END = _CONTINUATION + bytes(4)

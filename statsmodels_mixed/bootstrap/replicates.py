@@ -112,7 +112,8 @@ class Bootstrap(Shown):
         """One row per replicate, its columns by kind and name.
 
         The kinds are ``objective``, ``beta``, ``se``, ``sigma`` or ``dispersion``, ``theta``,
-        ``sd`` and ``corr``; ``frame["beta"]`` has the coefficients. A correlation is NaN
+        ``sd`` and ``corr``; ``frame["beta"]`` has the coefficients. Of models with covariance
+        structures or correlated residuals ``theta`` has what results report. A correlation is NaN
         where a standard deviation is zero, and what depends on parameters that the data do not
         determine is NaN throughout.
         """
@@ -129,6 +130,8 @@ class Bootstrap(Shown):
     @property
     def singular(self) -> NDArray[np.bool_]:
         """Whether some covariance matrix of each fitted replicate is singular, shape (m,)."""
+        if self.recipe.components.natural:
+            return np.asarray(self.values[:, -1] == 1.0)
         diagonal = self._rows.theta[:, self.recipe.components.diagonal]
         return np.asarray((np.abs(diagonal) * self.recipe.units < SINGULAR).any(axis=1))
 

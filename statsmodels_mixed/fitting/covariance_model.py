@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..frame.design import Design
 from ..structures import Structure, Unconstrained
+from .covariance import factors_of, is_singular
 from .structured_fit import ReportedPart
 
 __all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covariance"]
@@ -237,6 +238,20 @@ class CovarianceModel:
             jacobian[part.reported, part.phi] = own.jacobian
             scales[part.reported] = own.scales
         return values, jacobian, scales
+
+    def row(self, x: Array, units: Array) -> Array:
+        """Return what is reported, and last 1 if a covariance matrix is singular, else 0.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+            Coordinates.
+        units : ndarray, shape (n_theta,)
+            The factors there, in units of what a row can detect.
+        """
+        values, _, _ = self.natural(self.phi(self.positive(x)))
+        singular = is_singular(self.definite(factors_of(units, self.patterns)))
+        return np.append(values, float(singular))
 
     def units(self, sds: Sequence[Array]) -> Array:
         """Return the unit of each coordinate, given typical standard deviations by factor."""

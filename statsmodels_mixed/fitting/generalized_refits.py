@@ -39,6 +39,9 @@ class GeneralizedRefits:
         Where fits start, moved inside its range.
     """
 
+    # Number of parameters of covariance structures that are reported.
+    _n_reported = 0
+
     def __init__(
         self,
         design: Design,
@@ -89,7 +92,8 @@ class GeneralizedRefits:
         """Return what fits to responses, in one thread."""
 
         def fit(responses: NDArray[Any], stop: Flag) -> Fits:
-            fits = Fits.unknown(len(responses), self.core.p, self.core.ntheta)
+            core, shown = self.core, self._n_reported
+            fits = Fits.unknown(len(responses), core.p, core.ntheta, shown)
             for r, y in enumerate(responses):
                 if stop[0]:
                     return fits.first(r)
@@ -99,18 +103,23 @@ class GeneralizedRefits:
 
         return fit
 
-    def _minimize(self, model: CoreGeneralized) -> Minimization:
-        """Minimize from the start, leaving the model solved at the end."""
-        return model.minimize(self._start, FitOptions(), log_capacity=0)
+    def _minimize(self, model: CoreGeneralized) -> tuple[Minimization, Array | None]:
+        """Minimize from the start, leaving the model solved at the end.
+
+        Also return what is reported of covariance structures there, see `Fits`.
+        """
+        return model.minimize(self._start, FitOptions(), log_capacity=0), None
 
     def _fit(self, y: Array, out: Fits, r: int) -> None:
         model = self._model(y, self._design.weights)
-        run = self._minimize(model)
+        run, shown = self._minimize(model)
         solution = model.solution()
         R = self.basis.inverse
         out.objective[r], out.scale[r] = run.value, solution.dispersion
         out.beta[r], out.covariance[r] = R @ solution.beta, R @ solution.xvx_inverse @ R.T
         out.theta[r] = run.theta[: self.core.ntheta]
+        if out.reported is not None and shown is not None:
+            out.reported[r] = shown
         out.converged[r] = settled(run.value, run.decrement, run.min_eigenvalue)
         out.separated[r] = separation(
             self._X,
@@ -142,7 +151,7 @@ class GeneralizedRefits:
         weights = np.ones(self.core.n) if design.weights is None else design.weights.copy()
         weights[rows] = 0.0
         model = self._model(design.y, weights)
-        run = self._minimize(model)
+        run, _ = self._minimize(model)
         raw = model.solution()
         return Refit(
             basis.coefficients(raw.beta),
@@ -180,9 +189,10 @@ class StructuredGeneralizedRefits(GeneralizedRefits):
         assert estimates.structured is not None
         model = CovarianceModel(design)
         phi = inside_phi(model, estimates.structured.phi, self._unit)
+        self._n_reported = model.n_reported
         self._begin = np.concatenate([model.x(phi), self._start[self.core.ntheta :]])
 
-    def _minimize(self, model: CoreGeneralized) -> Minimization:
+    def _minimize(self, model: CoreGeneralized) -> tuple[Minimization, Array | None]:
         objective = StructuredApproximation.of(model, self._design, self._unit)
         run = minimize_newton(objective, self._begin, tolerance=TOLERANCE, rounding=ROUNDING)
         end = objective.parameters(run.end, ridge=0.0)
@@ -190,7 +200,10 @@ class StructuredGeneralizedRefits(GeneralizedRefits):
         if not np.isfinite(value):
             end = objective.parameters(run.end)
             value, gradient = model.value_and_gradient(end)
-        return Minimization(
+        ntheta = self.core.ntheta
+        units = model.in_units(end[:ntheta]) / self._unit
+        shown = objective.model.row(run.end[: objective.model.size], units)
+        minimization = Minimization(
             theta=end,
             status=run.status,
             evaluations=run.evaluations,
@@ -203,3 +216,4 @@ class StructuredGeneralizedRefits(GeneralizedRefits):
             log_value=np.empty(0),
             gradient=gradient,
         )
+        return minimization, shown

@@ -35,6 +35,9 @@ class Fits(NamedTuple):
     converged : ndarray of bool, shape (m,)
     separated : ndarray, shape (m, rank)
         1 or -1 where a coefficient goes to plus or minus infinity, else 0.
+    reported : ndarray, shape (m, r + 1), or None
+        Of covariance structures, the parameters on the scale on which they are reported, and
+        last 1 where a covariance matrix is singular, else 0.
     """
 
     objective: Array
@@ -44,18 +47,21 @@ class Fits(NamedTuple):
     theta: Array
     converged: NDArray[np.bool_]
     separated: Array
+    reported: Array | None = None
 
     @classmethod
-    def unknown(cls, count: int, rank: int, ntheta: int) -> Fits:
+    def unknown(cls, count: int, rank: int, ntheta: int, n_reported: int = 0) -> Fits:
         """Return fits yet to be filled in."""
+        shown = np.full((count, n_reported + 1), np.nan) if n_reported else None
         shapes = (count,), (count,), (count, rank), (count, rank, rank), (count, ntheta)
         a, b, c, d, e = (np.full(shape, np.nan) for shape in shapes)
-        return cls(a, b, c, d, e, np.zeros(count, dtype=bool), np.zeros((count, rank)))
+        return cls(a, b, c, d, e, np.zeros(count, dtype=bool), np.zeros((count, rank)), shown)
 
     def first(self, count: int) -> Fits:
         """Return the first few."""
         a, b, c, d, e = (part[:count] for part in self[:5])
-        return Fits(a, b, c, d, e, self.converged[:count], self.separated[:count])
+        shown = None if self.reported is None else self.reported[:count]
+        return Fits(a, b, c, d, e, self.converged[:count], self.separated[:count], shown)
 
 
 # (data, flag) -> fits of those that were fitted before the flag was set. The data are responses,
@@ -82,6 +88,8 @@ class Refit:
         Coefficients on the basis of the `Refits`, to be compared with `full` of these.
     inner : ndarray, shape (rank, rank), or None
         Their covariance, over the scale of that of the fit to all rows; see `OnBasis`.
+    singular : bool
+        Whether a covariance matrix of random effects beside correlated residuals is singular.
     """
 
     beta: Array
@@ -92,6 +100,7 @@ class Refit:
     converged: bool
     gamma: Array | None = None
     inner: Array | None = None
+    singular: bool = False
 
     @classmethod
     def of(cls, fit: Estimates) -> Self:

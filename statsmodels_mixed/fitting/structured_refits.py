@@ -63,10 +63,11 @@ class StructuredRefits(LinearRefits):
         """Return what fits to responses without their fixed part, in one thread."""
         workspace = self._workspace(np.zeros(self.core.n), self._design.weights)
         objective = self._of(workspace)
-        rank = len(self._estimates.beta)
+        rank, n_theta = len(self._estimates.beta), len(self._estimates.theta)
+        model = objective.model
 
         def fit(responses: NDArray[Any], stop: Flag) -> Fits:
-            out = Fits.unknown(len(responses), rank, len(self._estimates.theta))
+            out = Fits.unknown(len(responses), rank, n_theta, model.n_reported)
             for r, y in enumerate(responses):
                 if stop[0]:
                     return out.first(r)
@@ -79,7 +80,10 @@ class StructuredRefits(LinearRefits):
                 raw, R = workspace.solution(), self.basis.inverse
                 out.beta[r] = self._beta + R @ (self._products.y_scale * raw.beta)
                 out.covariance[r] = sigma**2 * (R @ raw.xvx_inverse @ R.T)
-                out.theta[r] = objective.theta(run.end, ridge=0.0)[0]
+                theta = objective.theta(run.end, ridge=0.0)[0]
+                assert out.reported is not None
+                out.reported[r] = model.row(run.end[: model.size], workspace.in_units(theta))
+                out.theta[r] = theta
                 out.converged[r] = run.converged and sigma > self._products.rounding
             return out
 

@@ -219,7 +219,7 @@ def estimates_at(
         linear_predictor=linear,
         fitted=fitted,
         residual_variances=_variances(problem, at),
-        singular=any(_is_singular(T, least) for T, least in zip(factors, smallest, strict=True)),
+        singular=is_singular_at(problem, at),
         report=_report(minimum, flat),
         cells=problem.cells,
         natural=natural_parameters(model, problem.cells, x),
@@ -232,6 +232,13 @@ def _factor(sigma: Array) -> Array:
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     T = np.asarray(np.linalg.qr(root.T, mode="r")).T
     return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))
+
+
+def is_singular_at(problem: ResidualProblem, at: CovarianceAt) -> bool:
+    """Return whether a covariance matrix of random effects is singular beside the residuals."""
+    sigmas = at.block_sigmas([len(block.names) for block in problem.design.blocks])
+    limits = zip(sigmas, _smallest(problem, at), strict=True)
+    return any(_is_singular(_factor(sigma), least) for sigma, least in limits)
 
 
 def _is_singular(T: Array, least: Array) -> bool:

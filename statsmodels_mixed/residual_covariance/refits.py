@@ -16,7 +16,7 @@ from .._typing import Array
 from ..errors import CoreError
 from ..fitting.fixed_basis import FixedBasis
 from ..fitting.refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .fit import search
+from .fit import is_singular_at, search
 from .natural import natural_parameters
 from .problem import ResidualProblem
 
@@ -70,6 +70,7 @@ class ResidualRefits:
             run.converged,
             change @ (problem.split[0] + solved.gamma),
             change @ solved.M @ change.T,
+            is_singular_at(problem, problem.model.at(run.end)),
         )
 
     # Other responses.
@@ -82,7 +83,7 @@ class ResidualRefits:
         width = len(natural_parameters(problem.model, problem.cells, x).names)
 
         def fit(responses: NDArray[Any], stop: Flag) -> Fits:
-            out = Fits.unknown(len(responses), len(self._beta), width)
+            out = Fits.unknown(len(responses), len(self._beta), width, width)
             for r, response in enumerate(responses):
                 if stop[0]:
                     return out.first(r)
@@ -93,6 +94,8 @@ class ResidualRefits:
                 out.objective[r], out.scale[r] = one.objective, one.scale
                 out.beta[r], out.covariance[r] = self._beta + one.beta, one.covariance
                 out.theta[r], out.converged[r] = one.theta, one.converged
+                assert out.reported is not None
+                out.reported[r] = np.append(one.theta, float(one.singular))
             return out
 
         return fit

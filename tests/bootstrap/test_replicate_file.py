@@ -136,5 +136,5 @@ def test_a_version_from_the_future(whole, tmp_path):
     schema = replicate_file._schema(whole[1].recipe, COUNT)
     text = json.loads(schema.metadata[replicate_file._KEY])
     later = schema.with_metadata({replicate_file._KEY: json.dumps({**text, "version": 99})})
-    with pytest.raises(DataError, match=r"has version 99 of the format .* reads version 4"):
+    with pytest.raises(DataError, match=r"has version 99 of the format .* reads version 5"):
         restored(bytes(later.serialize()), tmp_path)
