@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
-from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.crossprod import SharedStructure
@@ -303,13 +302,12 @@ class ResidualCovarianceModel(ResidualLikelihood):
             read_clusters=partial(independent_clusters, self),
             reml=bool(reml),
         )
-        with one_blas_thread():  # matrices are small, and several threads are slower
-            estimates = fit_residual(
-                self.problem,
-                reml=bool(reml),
-                start=None if start is None else as_numbers(start, "start="),
-                max_eval=max_eval,
-            )
+        estimates = fit_residual(
+            self.problem,
+            reml=bool(reml),
+            start=None if start is None else as_numbers(start, "start="),
+            max_eval=max_eval,
+        )
         results = ResidualCovarianceResults(self, estimates, self.layout)
         if len(estimates.beta) < len(self.layout.columns):
             self.data.keep_columns(estimates.columns, self.kept_design().X)

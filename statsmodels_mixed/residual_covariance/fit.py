@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
@@ -64,9 +65,10 @@ def fit_residual(
     OptionError
         If `start` does not go with the parameters.
     """
-    likelihood = problem.likelihood(reml)
-    x = None if start is None else coordinates_of(problem.model, start, "start=")
-    return estimates_at(problem, likelihood, search(problem, likelihood, x, max_eval))
+    with one_blas_thread():  # matrices are small, and several threads are slower
+        likelihood = problem.likelihood(reml)
+        x = None if start is None else coordinates_of(problem.model, start, "start=")
+        return estimates_at(problem, likelihood, search(problem, likelihood, x, max_eval))
 
 
 def search(
