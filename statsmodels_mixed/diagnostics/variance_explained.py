@@ -2,7 +2,8 @@
 
 On the scale of the linear predictor the variance of a response is taken apart into that of the
 fixed part, sample variance of X beta; that of the random effects, for each grouping factor the
-mean over rows of z'Sigma z (Johnson 2014); and the rest. The rest is the mean over rows of the
+mean over rows of z'Sigma z (Johnson 2014), times the variance that the relationship gives the
+level where levels are related; and the rest. The rest is the mean over rows of the
 variance of the residual, sigma^2 / w for linear models with weights w. Weights of counts are
 numbers of rows.
 For generalized ones it is what the distribution adds on that scale (Nakagawa, Johnson and
@@ -23,8 +24,7 @@ from .._typing import Array
 from ..errors import DataError, OptionError, SeparationWarning
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
-from ..frame.design import Design
-from ..frame.design_checks import refuse_related
+from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap
 from ..results.own_function import own_first
 
@@ -268,7 +268,6 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     _warn_of_separation(result)
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
-    refuse_related(design, "variance explained")
     random = _random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
     if result.takes_correlated:
         rest = float(np.mean(estimates.residual_variances))
@@ -291,9 +290,9 @@ def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
     """Return NaN for what depends on covariance parameters that are not identified."""
     identification = result.estimates.identification
     by_element = [
-        len(e.places) * float(np.mean(z[:, e.row] * z[:, e.column]))
+        len(e.places) * float(np.mean(_of_levels(block) * block.z[:, e.row] * block.z[:, e.column]))
         for e in identification.elements
-        for z in [design.blocks[e.block].z]
+        for block in [design.blocks[e.block]]
     ]
     rows = np.zeros((len(design.blocks), len(identification.size)))
     for at, (e, value) in enumerate(zip(identification.elements, by_element, strict=True)):
@@ -339,10 +338,16 @@ def _random_variances(
 ) -> pd.Series:
     """Return the mean of z'Sigma z over the rows, by grouping factor."""
     variances = {
-        block.name: scale**2 * float(np.average(np.sum((block.z @ T) ** 2, axis=1), weights=rows))
+        block.name: scale**2
+        * float(np.average(_of_levels(block) * np.sum((block.z @ T) ** 2, axis=1), weights=rows))
         for block, T in zip(design.blocks, factors, strict=True)
     }
     return pd.Series(variances, dtype=float)
+
+
+def _of_levels(block: RandomBlock) -> Array | float:
+    """Return the variance of the level of each row, in units of Sigma, shape (n,)."""
+    return 1.0 if block.related is None else block.related.variances(block.refs)
 
 
 def _distribution_variance(design: Design, estimates: Estimates, null_mean: str) -> float:

@@ -161,6 +161,17 @@ class RelatedLevels:
             parts.append(sparse.csc_array(self._factored.solve(units)[levels]))
         return sparse.csr_array(sparse.hstack(parts))
 
+    def variances(self, levels: NDArray[np.integer]) -> Array:
+        """Return the diagonal of Q^-1 at some levels, which may repeat."""
+        once, back = np.unique(levels, return_inverse=True)
+        found = np.empty(len(once))
+        for start in range(0, len(once), AT_ONCE):
+            some = once[start : start + AT_ONCE]
+            units = np.zeros((len(self), len(some)))
+            units[some, np.arange(len(some))] = 1.0
+            found[start : start + AT_ONCE] = np.diagonal(self._factored.solve(units)[some])
+        return found[back]
+
     def correlate(self, independent: Array) -> Array:
         """Return variables of precision Q, made of independent ones, shape (..., l, k)."""
         assert self._pivots is not None

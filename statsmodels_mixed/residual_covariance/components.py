@@ -92,9 +92,14 @@ def gather(
     sizes = np.bincount(component)
     largest = int(sizes.max())
     if largest > LARGEST_COMPONENT:
+        # V and its inverse, and for each parameter three products with its derivative.
+        gigabytes = (6 + 3 * parameters) * 8 * largest**2 / 1e9
         raise OptionError(
-            f"{largest} rows depend on one another, through subjects and random effects, too "
-            f"many for residual= and dispersion= (at most {LARGEST_COMPONENT})."
+            f"{largest} rows depend on one another, through subjects, random effects or related "
+            f"levels, and their dense covariance matrix with its derivatives would take "
+            f"{gigabytes:.2g} GB: residual=, dispersion= and Kenward and Roger's method for related"
+            f" levels are for at most {LARGEST_COMPONENT} such rows. Take a grouping factor that "
+            "parts them, or random effects of rows and times with independent residuals."
         )
     starts = np.cumsum(sizes) - sizes
     batches = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
+from ..later import load
 from . import cluster_robust
 from .cluster_scores import scores
 from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance, variance_slopes
-from .kenward_roger import prepare_kenward_roger
+from .kenward_roger import KenwardRoger, prepare_kenward_roger
 from .reference import DOF_METHODS, KENWARD_ROGER, MODEL_BASED, Reference
 from .satterthwaite import prepare_satterthwaite
 
@@ -205,9 +206,16 @@ def _linear(
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if choice.dof in KENWARD_ROGER:
         linear = choice.dof == "kenward-roger-linear"
-        adjusted = prepare_kenward_roger(_needed(design), estimates, linear=linear)
+        adjusted = _kenward_roger(_needed(design), estimates, linear)
         return Reference(adjusted, choice.dof, choice.cov_type, DOF_METHODS[choice.dof])
     return _model_based(choice, estimates, df_resid)
+
+
+def _kenward_roger(design: Design, estimates: LinearEstimates, linear: bool) -> KenwardRoger:
+    if any(block.related is not None for block in design.blocks):
+        prepare = load("standard_errors.kenward_roger_related:prepare_kenward_roger_related")
+        return cast("KenwardRoger", prepare(design, estimates, linear=linear))
+    return prepare_kenward_roger(design, estimates, linear=linear)
 
 
 @_reference.register(GeneralizedEstimates)
