@@ -9,7 +9,7 @@ probes would have ended from here is the Monte Carlo error, which is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,12 +17,10 @@ from .._core import FitOptions
 from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
-from .covariance import canonical, factors_of, is_singular, signs_changed, theta_of
 from .estimates import LinearEstimates
-from .fixed_basis import OnBasis
 from .level_products import LevelPattern, LevelProducts
 from .monte_carlo import MonteCarlo
-from .optimize import FitReport
+from .point_estimates import point_estimates, point_report
 from .predictors import predictors
 from .probe_newton import ProbedRun, minimize_probed
 from .sparse_products import form_sparse_products
@@ -33,13 +31,10 @@ __all__ = [
     "error_of_mean",
     "few_of",
     "fit_iteratively",
-    "probed_report",
     "probes_of",
 ]
 
 
-# A fit has converged when the model promises less than this at its end.
-CONVERGED_PROMISE = 1e-4
 # Probes that a run begins with.
 FEW = 4
 
@@ -120,51 +115,6 @@ def fit_iteratively(
     return _estimates(design, run, sigma, options)
 
 
-def probed_report(
-    run: ProbedRun,
-    options: FitOptions,
-    *,
-    constant: float,
-    final: Array,
-    outward: Callable[[Array], Array],
-    gradient: Array,
-) -> FitReport:
-    """Return what happened during a fit.
-
-    Parameters
-    ----------
-    run : ProbedRun
-    options : FitOptions
-    constant : float
-        The objective in the user's units less that of the run.
-    final : ndarray, shape (probes,)
-        The objective at the end with the smallest Monte Carlo errors.
-    outward : callable
-        Takes parameters of the run to those of the user.
-    gradient : ndarray
-        At the end, in the parameters of the user.
-    """
-    point, log = run.point, run.log
-    return FitReport(
-        optimizer=f"{options.optimizer}, iterative",
-        status=run.status,
-        message=run.message,
-        converged=point.promise < CONVERGED_PROMISE,
-        start=outward(log[0].parameters),
-        end=outward(point.parameters),
-        initial_objective=float(log[0].values.mean()) + constant,
-        objective=float(final.mean()) + constant,
-        evaluations=len(log),
-        gradient=gradient,
-        gradient_norm=point.promise,
-        hessian_min_eigenvalue=float(point.spectrum[0][0]),
-        failed_evaluations=sum(not np.all(np.isfinite(each.values)) for each in log),
-        fitlog_theta=outward(np.array([each.parameters for each in log])),
-        # The log has the values that the steps were judged by.
-        fitlog_objective=np.array([each.values.mean() for each in log]) + constant,
-    )
-
-
 def few_of(probes: Array) -> Array:
     """Return the probes that a run begins with."""
     return probes if probes.shape[1] <= 2 * FEW else probes[:, :FEW].copy()
@@ -199,47 +149,21 @@ def _estimates(
     point = run.point
     assert isinstance(point, Point)
     products, reml = point.criterion.products, point.criterion.reml
-    report = probed_report(
+    final = point.final_values
+    report = point_report(
         run,
-        options,
+        optimizer=f"{options.optimizer}, iterative",
         constant=products.constant(reml),
-        final=point.final_values,
+        objective=float(final.mean()),
         outward=products.coordinates.outward,
         gradient=products.coordinates.gradient_outward(point.gradient),
     )
-    patterns = point.criterion.patterns
-    raw = factors_of(report.end, patterns)
-    factors = canonical(raw, patterns)
-    flips = signs_changed(raw, factors)
-    scale, basis = products.y_scale, products.basis
-    u = tuple(
-        scale * part * flip for part, flip in zip(products.by_term(point.u), flips, strict=True)
-    )
-    b = tuple(part @ T.T for part, T in zip(u, factors, strict=True))
-    beta = basis.coefficients(products.gamma + scale * point.beta)
-    covariance = basis.covariance(point.inverse)
-    linear, fitted = predictors(design, basis.columns, beta, b)
-    estimated = scale * float(np.sqrt(point.r2 / point.dof))
-    return LinearEstimates(
-        reml=reml,
-        theta=theta_of(factors, patterns),
-        factors=factors,
-        columns=basis.columns,
-        beta=beta,
-        cov_unscaled=covariance,
-        errors_unscaled=np.sqrt(np.diag(covariance)),
-        unscaled_on_basis=OnBasis(basis.inverse, point.inverse),
-        sigma=estimated if sigma is None else sigma,
-        sigma_fixed=sigma is not None,
-        pwrss=point.r2 * scale**2,
-        logdet_omega=float(np.mean(point.traces.logdet + point.final_values - point.values)),
-        logdet_xvx=point.logdet_xvx + basis.logdet,
-        objective=report.objective,
-        u=u,
-        b=b,
+    logdet = float(np.mean(point.traces.logdet + final - point.values))
+    estimates = point_estimates(point, report, sigma, logdet)
+    linear, fitted = predictors(design, estimates.columns, estimates.beta, estimates.b)
+    return replace(
+        estimates,
         linear_predictor=linear,
         fitted=fitted,
-        singular=is_singular(factors_of(point.theta * products.column_sizes, patterns)),
-        report=report,
         monte_carlo=_monte_carlo(point, options),
     )

@@ -16,10 +16,11 @@ from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis, refuse_few_rows
 from .generalized_start import default_start, given_coefficients, given_parameters
-from .iterative import error_of_mean, few_of, probed_report, probes_of
+from .iterative import error_of_mean, few_of, probes_of
 from .iterative_modes import GeneralizedRows
 from .level_products import by_term
 from .monte_carlo import MonteCarlo
+from .point_estimates import point_report
 from .probe_newton import ProbedRun, minimize_probed
 from .sparse_products import level_pattern
 from .stochastic_laplace import LaplaceCriterion, LaplacePoint
@@ -167,11 +168,11 @@ def _estimates(
     assert point.modes is not None
     criterion, modes = point.criterion, point.modes
     spec, shapes, patterns = criterion.rows.spec, criterion.rows.pattern.shapes, criterion.patterns
-    report = probed_report(
+    report = point_report(
         run,
-        options,
+        optimizer=f"{options.optimizer}, iterative",
         constant=0.0,
-        final=point.final_values,
+        objective=float(point.final_values.mean()),
         outward=units.outward,
         gradient=units.gradient(point.gradient),
     )

@@ -82,6 +82,13 @@ def fit_linear(
     if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
         raise OptionError(f"sigma={sigma!r} is not possible; give a positive number.")
     options = options or FitOptions()
+    if not design.has_rows:
+        # Few fits are of sums over rows, and they need more of SciPy.
+        of_sums = load("fitting.summed:fit_summed")
+        summed: LinearEstimates = of_sums(
+            design, reml=reml, sigma=sigma, start=start, options=options
+        )
+        return summed
 
     if options.solver == "auto":
         structure = structure or linear_structure(design)

@@ -28,6 +28,8 @@ __all__ = ["ProbedPoint", "ProbedRun", "free_places", "minimize_probed"]
 FLAT = 1e-8
 # The run has converged when the model promises less than this: far below the Monte Carlo error.
 PROMISE = 1e-7
+# Rounding errors of an objective, as a share of it.
+ROUNDING = 1e-14
 MOST_STEPS = 60
 MOST_HALVINGS = 12
 # All probes are used once the model promises no more than this.
@@ -41,7 +43,8 @@ MOST_SECANTS = 3
 # displacements that needs none.
 DIFFERENCE = 0.03
 NEGLIGIBLE = 0.01
-# The most that a parameter, in units of its scale, changes in one step.
+# The most that a parameter changes in one step: in units of its scale, or as a share of the
+# largest one.
 LONGEST_STEP = 2.0
 # Diagonal elements of T stay above this: at zero the gradient carries no information.
 NEAR_ZERO = 1e-5
@@ -52,6 +55,8 @@ class ProbedPoint(ABC):
 
     parameters: Array
     scale: Array
+    # A run has converged when the model promises less than this.
+    enough: float = PROMISE
     # Steps that led here and changes of the gradient; the last one is from `origin`.
     older: tuple[tuple[Array, Array], ...] = ()
     origin: tuple[Array, Array] | None = None
@@ -220,8 +225,10 @@ class _Search:
         scale = point.scale
         step = -point.newton(point.gradient)
         longest = np.max(np.abs(step / scale))
-        length = min(1.0, LONGEST_STEP / longest) if longest > 0 else 1.0
+        most = LONGEST_STEP * max(1.0, np.max(np.abs(point.parameters / scale)))
+        length = min(1.0, most / longest) if longest > 0 else 1.0
         slack = 3.0 * point.values.std() / np.sqrt(len(point.values))
+        slack += ROUNDING * abs(float(point.values.mean()))
         for _ in range(MOST_HALVINGS):
             trial = point.tried(self.keep_off_zero(point.parameters + length * step, scale))
             self.log.append(trial)
@@ -252,7 +259,7 @@ def minimize_probed(
     while len(search.log) < (max_eval or MOST_STEPS):
         if point.promise <= THOROUGH and point.thorough() is not point:
             point = search.with_all_probes(point)
-        if point.promise <= PROMISE:
+        if point.promise <= point.enough:
             status = "GTOL_REACHED"
             break
         following = search.step(point)

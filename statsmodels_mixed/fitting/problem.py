@@ -141,6 +141,9 @@ def solved(estimates: Estimates, design: Design) -> FittingProblem:
 
 @solved.register(LinearEstimates)
 def _(estimates: LinearEstimates, design: Design) -> FittingProblem:
+    if not design.has_rows:
+        summed: FittingProblem = load("fitting.summed_problem:SummedProblem")(design, estimates)
+        return summed
     return LinearProblem(design, estimates)
 
 

@@ -10,62 +10,18 @@ from .._core import TermArrays
 from .._core.coordinates import TermCoordinates
 from .._typing import Array
 from ..frame.design import Design
-from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows, residual_response
-from .level_products import LevelPattern, LevelProducts, by_term
+from .fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
+from .level_products import LevelPattern, LevelProducts
+from .working_products import WorkingProducts
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
 
 
 @dataclass(frozen=True)
-class SparseProducts:
-    """[Z X y]'W[Z X y] in working units: X orthonormal, y its residual of unit variance.
+class SparseProducts(WorkingProducts):
+    """The products with a Z'WZ by levels and by pairs of levels that meet."""
 
-    Parameters
-    ----------
-    coordinates : TermCoordinates
-        In which the columns of Z are.
-    column_sizes : ndarray, shape (n_theta,)
-        What every column of Z adds, for each theta by its row.
-    Z : LevelProducts
-        Z'WZ.
-    ZXy : ndarray, shape (q, rank + 1)
-    XXy : ndarray, shape (rank + 1, rank + 1)
-    basis : FixedBasis
-    gamma : ndarray, shape (rank,)
-        Coefficients of the response on the basis.
-    y_scale : float
-        What the residual response was divided by.
-    rows : int
-        Those of positive weight.
-    log_weights : float
-        Sum of the logarithms of the weights.
-    """
-
-    coordinates: TermCoordinates
-    column_sizes: Array
     Z: LevelProducts
-    ZXy: Array
-    XXy: Array
-    basis: FixedBasis
-    gamma: Array
-    y_scale: float
-    rows: int
-    log_weights: float
-
-    @property
-    def rank(self) -> int:
-        """Rank of X."""
-        return int(self.basis.Q.shape[1])
-
-    def by_term(self, effects: Array) -> list[Array]:
-        """Return rows for all random effects, (q, ...), as one array (l, k, ...) for each term."""
-        return by_term(effects, self.Z.shapes)
-
-    def constant(self, reml: bool) -> float:
-        """Return the objective in the user's units less that in working units."""
-        dof = self.rows - self.rank if reml else self.rows
-        shift = 2.0 * dof * float(np.log(self.y_scale)) - self.log_weights
-        return shift + self.basis.logdet if reml else shift
 
 
 def level_pattern(design: Design, weights: Array | None) -> tuple[LevelPattern, TermCoordinates]:

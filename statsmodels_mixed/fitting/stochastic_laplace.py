@@ -19,9 +19,9 @@ from .._typing import Array
 from .covariance import factors_of
 from .iterative_modes import GeneralizedRows, ModesAndRows, WorkingModel, find_modes
 from .level_products import apply_lambda, by_term
+from .linear_criterion import along_theta, second_order
 from .probe_newton import ProbedPoint, free_places
 from .schur_complement import OF_PROBES, TOLERANCE
-from .stochastic_criterion import along_theta, second_order
 from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
 from .stochastic_variances import RowVariances, row_variances
 

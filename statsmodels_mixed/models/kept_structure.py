@@ -31,6 +31,8 @@ def structure_to_fit(model: MixedModel) -> SharedStructure | None:
     """
     if model._structure is None and model.frame is not None:
         design = model.sufficient_design()
+        if not design.has_rows:
+            return None
         if design.X.size + sum(block.z.size for block in design.blocks) <= KEPT_ELEMENTS:
             own = [design.X, *(block.z for block in design.blocks)]
             own += [] if design.weights is None else [design.weights]

@@ -5,20 +5,25 @@ effects (``csrc/src/cells.c``); what is left has no random effects, and of all c
 together is rotated to as many rows as there are columns of [X y] (a QR decomposition, of one batch
 beneath what the last one left). An orthogonal transformation of the rows changes neither the
 likelihood nor anything that is computed from it.
+
+Where sums over rows in a dense matrix take less memory than the combinations that occur, they are
+kept from then on (`fitting/level_sums.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import available_memory
+from .._core import TermCoordinates, available_memory
 from .._core.cells import CoreCells
 from .._typing import Array
 from ..errors import DataError
+from ..fitting.level_sums import LevelSums, bytes_of_sums
+from ..fitting.summed import SummedDesign
 from ..frame.build import response_values
 from ..frame.design import Design, ReducedRows, build_design
 from ..frame.expressions import check_expressions, evaluate, total
@@ -26,15 +31,19 @@ from ..frame.grouping import find_levels
 from ..frame.model_frame import ModelFrame
 from .batches import RowBatch
 from .describe import Described
+from .distinct_columns import Columns
 from .learn import Learned
 from .partitions import merged
-from .sources import TableSource
+from .sources import BATCH_ROWS, TableSource
 
 __all__ = ["Reduction", "design_of_batch", "reduce_rows"]
 
 
 # Bytes that the model takes for a row that is left, besides its columns.
 PER_ROW = 64
+# Rows of combinations that take less than this are kept even where sums would take less: more can
+# be done with them.
+FEW_BYTES = 1 << 28
 
 
 def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
@@ -67,46 +76,6 @@ def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Where the columns of the random effects are among the distinct ones.
-
-    Parameters
-    ----------
-    of_block : tuple of ndarray of int, shape (k,)
-    first : tuple of (int, int)
-        Of each distinct column the block and the column that it is.
-    """
-
-    of_block: tuple[NDArray[np.intp], ...]
-    first: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def of(cls, design: Design) -> Columns:
-        """Compare the columns of a design: those of one name with the same values are one."""
-        first: list[tuple[int, int]] = []
-        of_block = []
-        for i, block in enumerate(design.blocks):
-            found = []
-            for j, name in enumerate(block.names):
-                same = [
-                    at
-                    for at, (b, c) in enumerate(first)
-                    if design.blocks[b].names[c] == name
-                    and np.array_equal(design.blocks[b].z[:, c], block.z[:, j])
-                ]
-                found.append(same[0] if same else len(first))
-                if not same:
-                    first.append((i, j))
-            of_block.append(np.array(found, dtype=np.intp))
-        return cls(tuple(of_block), tuple(first))
-
-    def gather(self, design: Design, out: Array) -> None:
-        """Write the distinct columns into `out`, shape (n, columns)."""
-        for at, (block, column) in enumerate(self.first):
-            out[:, at] = design.blocks[block].z[:, column]
-
-
 def _beside(design: Design) -> Array:
     """Return [X 1 y] of the rows of a design."""
     y = design.y if design.offset is None else design.y - design.offset
@@ -137,6 +106,12 @@ class Reduction:
         # ones stays, with which all that is subtracted can be added again.
         self.shift = _beside(first).mean(axis=0)
         self.shift[p] = 0.0
+        self.sums: LevelSums | None = None  # in place of the cells, when there are too many
+        self.shapes = tuple((len(each.levels), each.z.shape[1]) for each in first.blocks)
+        summable = len(first.blocks) > 1 and not (first.is_structured or first.is_related)
+        self.bytes_of_sums = bytes_of_sums(self.shapes) if summable else None
+        self.coordinates = _coordinates(first)
+        self.z = np.zeros((0, k))  # the triangle of the columns of random effects
 
     def add(self, design: Design) -> None:
         """Take the rows of a design.
@@ -147,7 +122,7 @@ class Reduction:
             If there is no memory for all combinations of levels that occur.
         """
         n, k = len(design.y), self.k
-        self._refuse_beyond_memory(n)
+        self._make_room(n)
         rows = np.empty((n, k + self.p + 2))
         self.columns.gather(design, rows)
         self.in_use += np.count_nonzero(rows[:, :k], axis=0)
@@ -159,15 +134,46 @@ class Reduction:
             rows *= np.sqrt(design.weights)[:, None]
             self.log_weights += float(np.log(design.weights).sum())
         keys = np.stack([block.refs for block in design.blocks], axis=1)
-        self.cells.add(keys, rows)
-        self._rotate(rows[:, k:])
+        self._take(keys, rows)
+
+    def _take(self, keys: NDArray[np.int32], rows: Array) -> None:
+        """Take rows [z X 1 y] of levels; what is left of them stays in `rows`."""
+        if self.sums is None:
+            self.cells.add(keys, rows)
+        else:
+            z = rows[:, : self.k]
+            self.sums.add(keys, [z[:, at] for at in self.columns.of_block], rows[:, self.k :])
+            self.z = _triangle(self.z, z)
+        self.rest = _triangle(self.rest, rows[:, self.k :])
+
+    def _take_sums(self) -> None:
+        """Keep sums in place of cells."""
+        needed, there = self.bytes_of_sums, available_memory()
+        if needed is None or (there is not None and needed > there):
+            self._refuse()
+        self.sums = LevelSums(self.shapes, self.coordinates, self.p + 2)
+        cells, self.cells = self.cells, CoreCells(len(self.shapes), self.k, self.k + self.p + 2)
+        self._take_cells(cells)
+
+    def _take_cells(self, cells: CoreCells) -> None:
+        keys, rows = cells.read()
+        keys = np.repeat(keys, self.k, axis=0)
+        rows = rows.reshape(-1, rows.shape[2])
+        for start in range(0, len(rows), BATCH_ROWS):
+            part = slice(start, start + BATCH_ROWS)
+            self._take(keys[part], rows[part])
 
     def merge(self, other: Reduction) -> Reduction:
         """Take what other rows of the model were reduced to; return this."""
-        keys, rows = other.cells.read()
-        rows = rows.reshape(-1, rows.shape[2])
-        self.cells.add(np.repeat(keys, self.k, axis=0), rows)
-        self._rotate(np.vstack([rows[:, self.k :], other.rest]))
+        if other.sums is not None:
+            if self.sums is None:
+                self._take_sums()
+            assert self.sums is not None
+            self.sums.merge(other.sums)
+            self.z = _triangle(self.z, other.z)
+        self._take_cells(other.cells)
+        self.rest = _triangle(self.rest, other.rest)
+        self._make_room(0)
         self.described.merge(other.described)
         self.n += other.n
         self.log_weights += other.log_weights
@@ -184,21 +190,27 @@ class Reduction:
         vars(self).update(state)
         keys, rows = state["cells"]
         self.cells = CoreCells(keys.shape[1], self.k, rows.shape[2])
-        rows = rows.reshape(-1, rows.shape[2])
-        self.cells.add(np.repeat(keys, self.k, axis=0), rows)
+        self.cells.add(np.repeat(keys, self.k, axis=0), rows.reshape(-1, rows.shape[2]))
 
-    def _rotate(self, rows: Array) -> None:
-        self.rest = np.asarray(np.linalg.qr(np.vstack([self.rest, rows]), mode="r"))
-
-    def _refuse_beyond_memory(self, more: int) -> None:
-        needed = more * self.cells.bytes_each + len(self.cells) * self._later_bytes
+    def _make_room(self, more: int) -> None:
+        """Keep sums when they need less memory, and refuse what needs more than there is."""
+        if self.sums is not None:
+            return
+        later = len(self.cells) * self._later_bytes
+        ours = len(self.cells) * self.cells.bytes_each + later
+        if self.bytes_of_sums is not None and ours > max(FEW_BYTES, self.bytes_of_sums):
+            self._take_sums()
+            return
         there = available_memory()
-        if there is not None and needed > there:
-            raise MemoryError(
-                f"{len(self.cells)} combinations of levels have occurred in {self.n} rows, and "
-                "there is no memory for more: memory grows with the combinations, so leave out a "
-                "crossed factor."
-            )
+        if there is not None and more * self.cells.bytes_each + later > there:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise MemoryError(
+            f"{len(self.cells)} combinations of levels have occurred in {self.n} rows, and "
+            "there is no memory for more: memory grows with the combinations, so leave out a "
+            "crossed factor."
+        )
 
     @property
     def _later_bytes(self) -> int:
@@ -207,7 +219,49 @@ class Reduction:
         return int(self.k * (8 * columns + PER_ROW))
 
     def design(self, first: Design) -> Design:
-        """Return rows that stand for all."""
+        """Return rows that stand for all, or sums over all."""
+        return self._few_rows(first) if self.sums is None else self._summed(first, self.sums)
+
+    def _summed(self, first: Design, sums: LevelSums) -> Design:
+        size, p = max(self.p + 2, self.k), self.p
+        rest, z = _padded(self.rest, size), _padded(self.z, size)
+        beside = np.zeros((len(sums.beside), size))
+        beside[:, : p + 2] = sums.on_basis(rest[: p + 2])
+        ones = rest[:, p].copy()
+        rest += ones[:, None] * self.shift
+        X = np.ascontiguousarray(rest[:, :p])
+        blocks = tuple(
+            replace(
+                block,
+                z=np.ascontiguousarray(z[:, columns]),
+                refs=np.zeros(size, dtype=np.int32),
+            )
+            for block, columns in zip(first.blocks, self.columns.of_block, strict=True)
+        )
+        inward = sums.coordinates.columns_inward([block.z for block in blocks])
+        return SummedDesign(
+            np.ascontiguousarray(rest[:, -1]),
+            X,
+            None,
+            None,
+            blocks,
+            first.response_name,
+            first.x_names,
+            first.response_levels,
+            self._reduced_rows(X, ones),
+            sums=sums,
+            beside=beside,
+            sizes=tuple(
+                block.level_sd * np.sqrt(np.einsum("ij,ij->j", each, each) / self.n)
+                for each, block in zip(inward, blocks, strict=True)
+            ),
+        )
+
+    def _reduced_rows(self, X: Array, ones: Array) -> ReducedRows:
+        in_use = tuple(self.in_use[columns] for columns in self.columns.of_block)
+        return ReducedRows(self.n, self.log_weights, in_use, _spans(X, ones))
+
+    def _few_rows(self, first: Design) -> Design:
         k, p = self.k, self.p
         keys, kept = self.cells.read()
         kept = kept.reshape(-1, k + p + 2)
@@ -237,13 +291,26 @@ class Reduction:
             weights=None,
             offset=None,
             blocks=blocks,
-            reduced=ReducedRows(
-                self.n,
-                self.log_weights,
-                tuple(self.in_use[columns] for columns in self.columns.of_block),
-                _spans(X, ones),
-            ),
+            reduced=self._reduced_rows(X, ones),
         )
+
+
+def _coordinates(first: Design) -> TermCoordinates:
+    """Return coordinates for the columns of random effects."""
+    terms = []
+    for block in first.blocks:
+        R = np.linalg.qr(block.z, mode="r")
+        terms.append(replace(block, z=R * np.sqrt(len(R) / len(block.z))))
+    return TermCoordinates(terms)
+
+
+def _triangle(*rows: Array) -> Array:
+    """Return R of the QR decomposition of rows beneath one another."""
+    return np.asarray(np.linalg.qr(np.vstack(rows), mode="r"))
+
+
+def _padded(values: Array, size: int) -> Array:
+    return np.concatenate([values, np.zeros((size - len(values), values.shape[1]))])
 
 
 def _spans(X: Array, ones: Array) -> int:
