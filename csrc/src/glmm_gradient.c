@@ -4,16 +4,18 @@
  *
  * Write l = d loglik / d eta, wo = -dl / d eta, a_i = z_i'Lambda K Lambda'z_i with
  * K = Omega^-1, c = a dw/d eta, and adjoint v = Omega_o^-1 (Lambda'Z'c - 2 G0), where Omega_o
- * has the weights wo and G0 = 0. With s = Z Lambda v and D_k = d Lambda / d theta_k,
+ * has the weights wo and G0 = Lambda'Z'l - Q u. With s = Z Lambda v and D_k = d Lambda / d theta_k,
  *
  *     d/d beta    = X'(-2 l + c - wo s)
  *     d/d theta_k = -2 (Z'l)'D_k u + 2 tr(K Lambda'Z'WZ D_k) + (Z'(c - wo s))'D_k u + v'D_k'Z'l
  *     d/d zeta    = -2 d loglik/d zeta + a'dw/d zeta + s'dl/d zeta,
  *
- * the last one by row where each has parameters of its own (sides.c). Where these have random effects
+ * G0 is zero but for rounding, which matters where rows have much information: X'l - X'wo Z Lambda
+ * Omega_o^-1 G0 are then small differences of large sums, those of X less its projection on Z.
+ * The last one is by row where each has parameters of its own (sides.c). Where these have random effects
  * (zeros.c) a row's l, c and s have a part for each predictor, w and a one for each pair.
  *
- * Quadrature has the same gradient with another K, with G0 not zero and with l and Z'l u'
+ * Quadrature has the same gradient with another K, with another G0 and with l and Z'l u'
  * replaced by averages over the nodes (agq.c). When beta is profiled out, v also has a
  * part for beta: (v, x) = K_joint^-1 (Lambda'Z'c - 2 G0, X'(c - 2 l)), s = Z Lambda v + X x.
  */
@@ -27,14 +29,17 @@ static int node_averages(smm_glmm *g, double *zeta_part)
     if (status) return status;
     memcpy(g->lbar, g->l, sizeof(double) * (size_t)d->n);
     memset(g->direct, 0, sizeof(double) * (size_t)g->ws->T_at[d->nterms]);
-    memset(g->v, 0, sizeof(double) * (size_t)d->q); /* -2 G0 */
     if (g->sides.columns)
         memcpy(g->sides.slope, g->sides.loglik, 4 * sizeof(double) * (size_t)d->n);
     *zeta_part = g->loglik_zeta;
     if (g->points > 1) {
+        memset(g->v, 0, sizeof(double) * (size_t)d->q);
         smm_quadrature_gradient(g, zeta_part);
         return SMM_OK;
     }
+    smm_apply_lambda_t(g->ws, g->zl, g->v, 1);
+    const double *Qu = smm_apply_prior(d, g->u, g->Qu);
+    for (int64_t i = 0; i < d->q; i++) g->v[i] = -2 * (g->v[i] - Qu[i]); /* -2 G0 */
     for (int32_t j = 0; j < d->nodes; j++) {
         int32_t t = d->node_term[j], k = d->cols[t];
         double *F = g->direct + g->ws->T_at[t];

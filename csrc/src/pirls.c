@@ -139,7 +139,8 @@ int smm_form_joint(smm_glmm *g, const double *weights)
     }
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);
     smm_forward(ws, ws->B, m);
-    return smm_factor_x(ws);
+    if (g->stream || ws->design->predictors > 1) return smm_factor_x(ws);
+    return smm_factor_remainder(ws, weights);
 }
 
 /* (u, x) <- K^-1 (u, x) with K = [Omega G; G' X'WX], G = Lambda'Z'WX, after

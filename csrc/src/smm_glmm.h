@@ -209,6 +209,9 @@ void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double 
 void smm_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
+/* remainder.c: R R' = X'V^-1 X, not of a stream nor of two predictors */
+int smm_factor_remainder(smm_workspace *ws, const double *weights);
+
 /* agq.c */
 int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,
                           const double *log_weights);
