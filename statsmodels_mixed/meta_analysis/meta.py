@@ -12,6 +12,7 @@ from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
 from ..frame.columns import as_numbers
+from ..frame.design_checks import LARGEST_COLUMN, SMALLEST_COLUMN
 from ..models.linear import LinearMixedModel
 from .results import MetaAnalysis
 from .sampling import SamplingCovariance, sampling_covariance, whitened
@@ -137,7 +138,21 @@ def _variances(variance: Any, table: pd.DataFrame) -> Any:
         raise DataError(f"variance= has shape {values.shape} for {len(table)} estimates.")
     if np.any(values <= 0) or np.isinf(values).any():
         raise DataError("sampling variances must be positive and finite.")
+    with np.errstate(over="ignore"):
+        weights = 1.0 / values
+    if weights.min(initial=1.0) < np.finfo(float).tiny or np.isinf(weights.sum()):
+        extreme = values.min() if values.min() < 1 else values.max()
+        raise DataError(_beyond_range("variance=", extreme))
     return values
+
+
+def _beyond_range(name: str, variance: float) -> str:
+    size, change = ("small", "multiply") if variance < 1 else ("large", "divide")
+    return (
+        f"sampling variances of {name} are so {size} ({variance:.3g}) that their inverses are "
+        f"beyond the range of numbers: {change} the estimates by a power of ten, and these by its "
+        "square."
+    )
 
 
 def _dependent(
@@ -149,6 +164,10 @@ def _dependent(
     kept = np.asarray(frame.index, dtype=np.intp)
     if len(kept) < sampling.n:
         sampling = sampling.of_rows(kept)
+    sizes = np.concatenate([np.diag(root) for root in sampling.roots])
+    for size in (sizes.min(), sizes.max()):
+        if not SMALLEST_COLUMN < 1.0 / size < LARGEST_COLUMN:
+            raise DataError(_beyond_range("V=", size**2))
     model = LinearMixedModel.__new__(LinearMixedModel)
     model._attach(whitened(design, frame.random, sampling), None, None, frame.n_dropped)
     model._note_sources()

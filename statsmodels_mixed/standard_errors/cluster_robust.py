@@ -83,6 +83,7 @@ class ClusterRobust(ContrastTests):
         With v = M l, mean and variance are polynomials in the elements of v v', whose
         coefficients are sums over clusters; fewer clusters than elements are summed by row.
         """
+        rows = _of_unit_size(rows)
         count, rank = self.cross.shape[:2]
         few = rank**2 > count or rank**4 > _ROOM
         moments = self._few_clusters if few else self._many_clusters()
@@ -142,6 +143,7 @@ class ClusterRobust(ContrastTests):
         sum_gh (p_sg'V p_sh)(p_tg'V p_th) + (p_sg'V p_th)(p_tg'V p_sh), in which
         p_sg'V p_th = [g = h] own_g,st - f_sg'f_th.
         """
+        rows = _of_unit_size(rows)
         half = np.linalg.cholesky(self.bread).T @ (self.cross @ (self.bread @ rows.T))
         middle = self.within @ (self.bread @ rows.T)
         own = np.einsum("sj,gjt->gst", rows @ self.bread, middle)
@@ -171,6 +173,12 @@ class ClusterRobust(ContrastTests):
                     + np.sum(between[s, t] * between[s, t].T)
                 )
         return q * (q + 1) / variance
+
+
+def _of_unit_size(rows: Array) -> Array:
+    """Return contrasts whose fourth powers are in range: degrees of freedom have no units."""
+    sizes = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    return rows / np.where(sizes > 0, sizes, 1.0)
 
 
 def prepare_cluster_robust(

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from statsmodels_mixed import mixedglm2
+from statsmodels_mixed import DataError, mixedglm2
 from statsmodels_mixed.meta_analysis import meta
 
 UNIT = 2.0**30
@@ -139,9 +139,9 @@ def test_negative_binomial_without_end_is_gamma():
     assert_same({n: got[n] for n in names}, {n: wanted[n] for n in names})
 
 
-@pytest.mark.parametrize("change", ["1e70", "1e-70", "shift"])
+@pytest.mark.parametrize("change", ["1e138", "1e70", "1e-70", "1e-138", "shift"])
 def test_meta_analysis_has_no_units(change):
-    """Degrees of freedom have fourth powers of the units, 1e280."""
+    """Degrees of freedom have fourth powers of the units, of 1e138 beyond the range."""
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"study": np.repeat(np.arange(8), 3), "x": rng.normal(size=24)})
     y = 0.3 * data["x"] + 0.5 * rng.normal(size=8)[data["study"]] + 0.4 * rng.normal(size=24)
@@ -173,3 +173,15 @@ def test_meta_analysis_has_no_units(change):
                                        first.loc["x", ["t", "df", "pvalue"]].astype(float),
                                        rtol=1e-6)  # fmt: skip
         assert str(got.summary())
+
+
+@pytest.mark.parametrize(
+    "given, unit, word",
+    [("variance", 1e-156, "multiply"), ("variance", 1.5e152, "divide"),
+     ("V", 1e-150, "multiply"), ("V", 1.5e152, "divide")],
+)  # fmt: skip
+def test_sampling_variances_beyond_the_range(given, unit, word):
+    estimates, variances = unit * np.array([0.1, 0.5, 0.3]), unit**2 * np.array([0.5, 0.5, 4000.0])
+    how = {"V": np.diag(variances)} if given == "V" else {given: variances}
+    with pytest.raises(DataError, match=f"sampling variances of {given}= .* {word} the estimates"):
+        meta(estimates, **how)
