@@ -499,6 +499,10 @@ int32_t smm_glmm_parameters(const smm_glmm *glmm);
  * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_set_unit(smm_glmm *glmm, const double *unit);
 
+/* These sizes of the parameters of the objective, 1 for those behind beta, into scale.
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_glmm_scale(const smm_glmm *glmm, double *scale);
+
 /* beta (p) from which PIRLS starts when beta is profiled out.
  * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);

@@ -88,17 +88,23 @@ static int glmm_gradient(void *ctx, double *gradient) { return smm_glmm_gradient
 
 static int glmm_curvature(void *ctx, double *hessian) { return smm_glmm_curvature(ctx, hessian); }
 
-static smm_problem generalized_problem(smm_glmm *g)
+int smm_glmm_scale(const smm_glmm *g, double *scale)
 {
+    if (!g || !scale) return SMM_EINVAL;
     const smm_design *d = g->ws->design;
     int32_t n = smm_glmm_parameters(g), nt = d->ntheta;
-    smm_theta_scale(g->ws, g->scale); /* Z does not change, nor does the state it asks for */
+    smm_theta_scale(g->ws, scale); /* Z does not change, nor does the state it asks for */
     for (int32_t i = 0; i < n; i++) {
         int is_zeta = i >= n - smm_tail_parameters(g);
-        int32_t predictor = i < nt ? d->predictor[d->theta_term[i]] : 0;
-        double unit = g->unit[predictor];
-        g->scale[i] = is_zeta ? 1 : i < nt ? g->scale[i] * unit : unit;
+        double unit = g->unit[i < nt ? d->predictor[d->theta_term[i]] : 0];
+        scale[i] = is_zeta ? 1 : i < nt ? scale[i] * unit : unit;
     }
+    return SMM_OK;
+}
+
+static smm_problem generalized_problem(smm_glmm *g)
+{
+    smm_glmm_scale(g, g->scale);
     /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
      * disturb a model that is right to about a tenth. */
     int memory = smm_tail_parameters(g) ? SMM_MEMORY : 0;

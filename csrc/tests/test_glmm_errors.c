@@ -147,6 +147,8 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_set_unit(g, (double[]){0}) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, (double[]){NAN}) == SMM_EINVAL);
     CHECK(smm_glmm_set_unit(g, (double[]){INFINITY}) == SMM_EINVAL);
+    CHECK(smm_glmm_scale(NULL, out) == SMM_EINVAL);
+    CHECK(smm_glmm_scale(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_leverage(NULL, out) == SMM_EINVAL);
     CHECK(smm_glmm_solution(NULL, out, NULL, NULL, NULL, NULL, NULL, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_newton(NULL, &options, at, &report) == SMM_EINVAL);

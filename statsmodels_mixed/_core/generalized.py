@@ -230,6 +230,13 @@ class CoreGeneralized:
             check_status(status, "evaluate the objective")
         return float(value[0]), gradient
 
+    def _scale(self) -> Array:
+        """Return the typical size of each of the core's parameters."""
+        out = np.empty(self.nparameters)
+        with self._lock:
+            check_status(lib.smm_glmm_scale(self.handle, doubles(out)), "scale the parameters")
+        return out
+
     def _first_steps(self, parameters: Array) -> Array | None:
         """Return sizes of the first steps of an algorithm of NLopt, as in csrc/src/nlopt.c."""
         value, gradient = self._value_and_gradient(parameters)
@@ -337,7 +344,7 @@ class CoreGeneralized:
             lib.smm_glmm_end,
             self._lock,
             self._value_and_gradient,
-            scale=lambda: np.ones(self.nparameters),
+            self._scale,
             first_steps=self._first_steps,
         )
         with self.threads:
