@@ -25,7 +25,7 @@ from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
 from .refit import by_maximum_likelihood
 
-__all__ = ["drop1", "ranova"]
+__all__ = ["drop1", "ranova", "row_of", "tail"]
 
 
 @own_first
@@ -72,7 +72,7 @@ def drop1(result: Any) -> pd.DataFrame:
     design, estimates = result.sufficient_design(), result.estimates
     coding = treatment_coding(result)
     X = design.X[:, estimates.columns]
-    rows = [_row("<none>", result.objective, result.dof)]
+    rows = [row_of("<none>", result.objective, result.dof)]
     for term in scope(coding.terms):
         combinations = coding.without(coding.terms.index(term))
         fewer = X.shape[1] - combinations.shape[1]
@@ -87,9 +87,9 @@ def drop1(result: Any) -> pd.DataFrame:
         reduced = replace(design, X=np.ascontiguousarray(columns), x_names=names)
         objective = _objective(reduced, design, estimates, term.name)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
-        row = _row(term.name, objective, result.dof - fewer)
+        row = row_of(term.name, objective, result.dof - fewer)
         statistic = objective - result.objective
-        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": tail(lost, statistic)}
         rows.append(row)
     return _table(rows, ["statistic", "df_diff", "pvalue"])
 
@@ -144,15 +144,15 @@ def ranova(result: Any) -> pd.DataFrame:
     """
     result = unwrap(result, correlated=True)
     design, estimates = result.sufficient_design(), result.estimates
-    rows = [_row("<none>", result.objective, result.dof)]
+    rows = [row_of("<none>", result.objective, result.dof)]
     for label, left_out in _random_effects(result):
         reduced = _without(design, left_out)
         fewer = n_covariance(design) - n_covariance(reduced)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
-        row = _row(label, objective, result.dof - fewer)
+        row = row_of(label, objective, result.dof - fewer)
         statistic = objective - result.objective
-        row |= {"statistic": statistic, "df_diff": lost, "pvalue": _tail(lost, statistic)}
+        row |= {"statistic": statistic, "df_diff": lost, "pvalue": tail(lost, statistic)}
         row["pvalue_boundary"] = boundary_pvalue(reduced, design, estimates, statistic, lost)
         rows.append(row)
     return _table(rows, ["statistic", "df_diff", "pvalue", "pvalue_boundary"])
@@ -168,11 +168,13 @@ def _flat(design: Design, estimates: Any) -> int:
     return problem_of(design, estimates).identification().dimension
 
 
-def _tail(df: int, statistic: float) -> float:
+def tail(df: int, statistic: float) -> float:
+    """Return the upper tail of the chi-squared distribution, NaN without degrees of freedom."""
     return float(chdtrc(df, max(statistic, 0.0))) if df > 0 else np.nan
 
 
-def _row(name: str, objective: float, npar: int) -> dict[str, Any]:
+def row_of(name: str, objective: float, npar: int) -> dict[str, Any]:
+    """Return the cells of a model besides those of a test."""
     return {"name": name, "npar": npar, "llf": -objective / 2, "aic": objective + 2 * npar}
 
 
@@ -211,11 +213,11 @@ def _random_effects(result: Any) -> Iterator[tuple[str, _LeftOut]]:
             yield from _effects_of_arrays(at, block)
         return
     for at, part in enumerate(frame.random):
-        start = 0
+        start, of_part = 0, f"{part.part}: " if part.part else ""
         for term, matrix in zip(part.terms, part.matrices, strict=True):
             width = len(matrix.names)
             if term.structure is not None:
-                yield str(term), _LeftOut(at, list(range(start, start + width)))
+                yield f"{of_part}{term}", _LeftOut(at, list(range(start, start + width)))
                 start += width
                 continue
             effects = terms_of(matrix)
@@ -228,7 +230,7 @@ def _random_effects(result: Any) -> Iterator[tuple[str, _LeftOut]]:
                 constant = constant and not _has_intercept(part.matrices)
                 name = "1" if effect.is_intercept else effect.name
                 label = str(term) if whole and not constant else f"{name} in {term}"
-                yield label, _LeftOut(at, columns, constant)
+                yield of_part + label, _LeftOut(at, columns, constant)
             start += width
 
 

@@ -7,6 +7,7 @@ coding of X.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ __all__ = [
     "effect_columns",
     "fixed_terms",
     "scope",
+    "terms_effects",
     "terms_of",
+    "with_intercept",
 ]
 
 
@@ -152,9 +155,26 @@ def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterato
     if frame is None:
         X = design.X
         return (X[:, term.columns] for term in terms)
-    if isinstance(frame.fixed, CodedMatrix):
-        return _patsy_effects(frame.fixed, frame.rows)
-    return _formulaic_effects(frame)
+    return terms_effects(frame.fixed, frame)
+
+
+def terms_effects(matrix: Any, frame: ModelFrame) -> Iterator[Array]:
+    """Yield the same columns for the terms of a matrix, in the rows of a frame."""
+    if isinstance(matrix, CodedMatrix):
+        return _patsy_effects(matrix, frame.rows)
+    return _formulaic_effects(matrix, frame.rows)
+
+
+def with_intercept(matrix: Any) -> Any:
+    """Return a matrix with the column of the intercept before those it has."""
+    if isinstance(matrix, CodedMatrix):
+        constant = CodedTerm("Intercept", (ProductColumns((), (), 1),))
+        return CodedMatrix(("Intercept", *matrix.names), (constant, *matrix.terms))
+    whole = copy.copy(matrix)
+    whole.first, whole.names = 0, ("Intercept", *matrix.names)
+    moved = {name: slice(at.start + 1, at.stop + 1) for name, at in matrix.slices.items()}
+    whole.slices = {"Intercept": slice(0, 1), **moved}
+    return whole
 
 
 # Patsy.
@@ -219,12 +239,12 @@ def _formulaic_factors(matrix: FormulaicMatrix) -> Iterator[tuple[str, set[Any],
         yield name, coded, factors - coded
 
 
-def _formulaic_effects(frame: ModelFrame) -> Iterator[Array]:
-    matrix: Any = frame.fixed
+def _formulaic_effects(matrix: FormulaicMatrix, rows: Rows) -> Iterator[Array]:
     spec = matrix.spec.update(ensure_full_rank=False, structure=None)
     made = spec.get_model_matrix(
-        matrix.table(frame.rows), context=matrix.context, na_action="ignore", output="numpy"
+        matrix.table(rows), context=matrix.context, na_action="ignore", output="numpy"
     )
     whole = np.asarray(made, dtype=float)
-    for place in made.model_spec.term_slices.values():
-        yield whole[:, place]
+    for term, place in made.model_spec.term_slices.items():
+        if not (matrix.first and str(term) == "1"):
+            yield whole[:, place]

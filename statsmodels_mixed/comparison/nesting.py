@@ -77,6 +77,15 @@ def zero_covariances(
         map(_same_block, restricted.blocks, full.blocks)
     ):
         return ()
+    parts = {block.part for block in (*restricted.blocks, *full.blocks)}
+    if len(parts) > 1:  # effects on the mean and on zeros have nothing to do with each other
+        found = [
+            zero_covariances(
+                _of_part(restricted, part), _of_part(full, part), residual=residual, sigma=sigma
+            )
+            for part in sorted(parts)
+        ]
+        return None if None in found else tuple(cone for cones in found for cone in cones or ())
     restricted, full = _apart(restricted), _apart(full)
     own, theirs = (elements_of([b.pattern for b in d.blocks]) for d in (restricted, full))
     gram = inner_products(full, full)
@@ -106,6 +115,11 @@ def zero_covariances(
                 rows = _rows_of_level(block, full.weights) - (len(block.names) - lacking)
             cones.append(Cone(lacking, max(rows, lacking * (1.0 + COVARIANCE))))
     return tuple(cones)
+
+
+def _of_part(design: Design, part: str) -> Design:
+    """Return a design with the random effects of one of its formulas only."""
+    return replace(design, blocks=tuple(b for b in design.blocks if b.part == part))
 
 
 def _apart(design: Design) -> Design:

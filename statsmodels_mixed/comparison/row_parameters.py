@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from ..errors import OptionError
 from ..fitting.families import FamilySpec
 from ..fitting.fixed_basis import orthonormal_basis
 from ..frame.design import Design
-from .boundary import Cone
 from .likelihood_ratio import LikelihoodRatio, check_same_data
 from .nesting import foreign_column, zero_covariances
 
@@ -110,7 +109,7 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
     column = foreign_column(restricted.design, full.design)
     if column is not None:
         raise NotNested(_sentence(f"{column!r} is no combination of columns of the larger model"))
-    cones = _cones(restricted.design, full.design)
+    cones = zero_covariances(restricted.design, full.design, residual=False, sigma=False)
     if cones is None:
         raise NotNested(_sentence("the larger one has no room for random effects of the smaller"))
     df_diff = full.dof - restricted.dof
@@ -126,23 +125,6 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
         fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(statistic <= 0)
         pvalue = 0.5 * (fewer + pvalue)
     return LikelihoodRatio(statistic, pvalue, df_diff)
-
-
-def _cones(restricted: Design, full: Design) -> tuple[Cone, ...] | None:
-    """Return `zero_covariances` of the random effects on the mean and on its zeros."""
-    found: tuple[Cone, ...] = ()
-    for zeros in (False, True):
-        small, large = (
-            replace(design, blocks=tuple(b for b in design.blocks if bool(b.part) == zeros))
-            for design in (restricted, full)
-        )
-        if not small.blocks and not large.blocks:
-            continue
-        cones = zero_covariances(small, large, residual=False, sigma=False)
-        if cones is None:
-            return None
-        found += cones
-    return found
 
 
 def _edges(full: Fitted, restricted: Fitted) -> int:

@@ -25,7 +25,10 @@ class ConditionalEstimates(GeneralizedEstimates):
     rows : RowParameters
     kappa : ndarray, shape (K,)
         Their coefficients, in the basis of `rows`.
+    joint : ndarray, shape (n_theta + rank, n_theta + rank)
+        Covariance of theta and beta, from the Hessian in all parameters.
     """
 
     rows: RowParameters = _NOTHING
     kappa: Array = field(default_factory=lambda: np.empty(0))
+    joint: Array = field(default_factory=lambda: np.empty((0, 0)))

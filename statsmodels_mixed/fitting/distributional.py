@@ -282,6 +282,7 @@ def _read(
         report=report,
         rows=rows,
         kappa=kappa,
+        joint=covariance[: ntheta + rank, : ntheta + rank],
     )
     return DistributionalEstimates(
         conditional, rows.back @ kappa, outer, covariance, rows, solution.zeros

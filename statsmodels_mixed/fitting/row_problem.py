@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.optimize import minimize
 
 from .._core import CoreGeneralized, one_blas_thread
 from .._typing import Array
@@ -10,12 +13,24 @@ from ..errors import DataError, OptionError
 from ..frame.design import Design
 from .approximation import generalized_structure
 from .conditional_estimates import ConditionalEstimates
-from .distributional import model_of_rows
+from .distributional import DistributionalEstimates, fit_distributional, model_of_rows
+from .distributional_start import coefficients_to_begin_with
+from .fixed_basis import orthonormal_basis
 from .generalized_problem import GeneralizedProblem
 from .mixed_model_equations import Henderson
 from .problem import solved
+from .row_parameters import ZEROS, RowParameters
 
-__all__ = ["RowProblem", "core_at"]
+__all__ = ["RowProblem", "core_at", "fit_from", "rows_from"]
+
+
+# The logit of a probability that is at its boundary.
+_FAR = 8.0
+# Length of the gradient at a minimum, and step of its differences: columns have unit length, or
+# unit mean square for parameters of rows.
+_GRADIENT, _STEP = 1e-6, 1e-4
+# A gradient that long is that of no minimum.
+_STEEP = 1e-2
 
 
 class RowProblem(GeneralizedProblem):
@@ -29,6 +44,49 @@ class RowProblem(GeneralizedProblem):
     """
 
     estimates: ConditionalEstimates
+
+    def fit(self, start: Array | None = None) -> ConditionalEstimates:
+        """Fit the model."""
+        design = self.design
+        if self.estimates.spec.family == "ordered":
+            design = _without_constant(design)
+        return fit_from(design, self.estimates, self.estimates.rows).conditional
+
+    def objective_without_random_effects(self) -> float:
+        """Return -2 log-likelihood of the model without random effects, that at theta = 0."""
+        own, design = self.estimates, self.design
+        with one_blas_thread():
+            structure = generalized_structure(design)
+            core = model_of_rows(structure.core, design, own.spec, own.rows, 1)
+        zero = np.zeros(core.design.ntheta)
+
+        def evaluate(parameters: Array) -> tuple[float, Array]:
+            value, gradient = core.value_and_gradient(np.concatenate([zero, parameters]))
+            return value if np.isfinite(value) else np.inf, gradient[len(zero) :]
+
+        def hessian(parameters: Array) -> Array:
+            steps = _STEP * np.eye(len(parameters))
+            ends = [(evaluate(parameters + h)[1], evaluate(parameters - h)[1]) for h in steps]
+            H = np.array([above - below for above, below in ends]) / (2.0 * _STEP)
+            return np.asarray((H + H.T) / 2.0)
+
+        basis = structure.basis
+        starts = [
+            np.concatenate([coefficients_to_begin_with(design, own.spec, basis), own.rows.start]),
+            np.concatenate(
+                [_projected(own, design, basis.Q), rows_from(own, own.rows).start],
+            ),
+        ]
+        begin = min(starts, key=lambda each: evaluate(each)[0])
+        if not len(begin):
+            return evaluate(begin)[0]
+        options = {"gtol": _GRADIENT, "maxiter": 500}
+        found = minimize(
+            evaluate, begin, jac=True, hess=hessian, method="trust-exact", options=options
+        )
+        if not np.linalg.norm(found.jac) < _STEEP:
+            raise DataError("the likelihood of the model without random effects has no maximum.")
+        return float(found.fun)
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return Var(b_j | y) given all parameters."""
@@ -47,6 +105,77 @@ class RowProblem(GeneralizedProblem):
             "the mixed-model equations are not defined for these families: get_prediction() has "
             "standard errors with the random effects at zero."
         )
+
+
+def fit_from(
+    design: Design, estimates: ConditionalEstimates, rows: RowParameters
+) -> DistributionalEstimates:
+    """Fit a model of another design as a given fit was.
+
+    It begins where any fit does; if that comes to nothing, from the linear predictor of the given.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : ConditionalEstimates
+        Of the given fit, whose rows these are.
+    rows : RowParameters
+        Of the rows, with values to begin with.
+    """
+    structure = generalized_structure(design)
+    basis = structure.basis
+    starts = [
+        (rows, coefficients_to_begin_with(design, estimates.spec, basis)),
+        (rows_from(estimates, rows), _projected(estimates, design, basis.Q)),
+    ]
+    for at, (begin, gamma) in enumerate(starts):
+        try:
+            found = fit_distributional(
+                design,
+                estimates.spec,
+                begin,
+                gamma,
+                n_agq=estimates.n_agq,
+                structure=structure,
+            )
+        except DataError:
+            if at:
+                raise
+        else:
+            if found.report.converged:
+                break
+    return found
+
+
+def rows_from(estimates: ConditionalEstimates, rows: RowParameters) -> RowParameters:
+    """Return parameters of rows that begin with the estimates of a fit, where they have its form.
+
+    Parameters
+    ----------
+    estimates : ConditionalEstimates
+    rows : RowParameters
+    """
+    # Where a probability of zeros is at its boundary the likelihood is flat: none starts there.
+    own = estimates.rows
+    inside = np.max(np.abs(own.values(estimates.kappa)[:, ZEROS]), initial=0.0) < _FAR
+    if rows.names != own.names or not inside:
+        return rows
+    start: Array = np.asarray(np.linalg.solve(rows.back, own.back @ estimates.kappa), dtype=float)
+    return replace(rows, start=start)
+
+
+def _projected(estimates: ConditionalEstimates, design: Design, Q: Array) -> Array:
+    """Return coefficients on a basis of X that come closest to the linear predictor of a fit."""
+    linear = estimates.linear_predictor
+    return np.asarray(Q.T @ (linear if design.offset is None else linear - design.offset))
+
+
+def _without_constant(design: Design) -> Design:
+    """Return a design without what a constant spans, which the thresholds have."""
+    whole = np.column_stack([np.ones(len(design.y)), design.X])
+    kept = [i - 1 for i in orthonormal_basis(whole, None).columns if i]
+    names = tuple(design.x_names[i] for i in kept)
+    return replace(design, X=np.ascontiguousarray(design.X[:, kept]), x_names=names)
 
 
 @solved.register(ConditionalEstimates)

@@ -18,8 +18,7 @@ from ..errors import (
 )
 from ..fitting.approximation import generalized_structure
 from ..fitting.distributional import fit_distributional
-from ..fitting.families import family_object
-from ..fitting.generalized_start import glm_coefficients
+from ..fitting.distributional_start import coefficients_to_begin_with
 from ..fitting.optimize import FitOptions
 from ..fitting.row_parameters import (
     DISPERSION,
@@ -213,22 +212,6 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             return float(np.var(y) / np.mean(y) ** 3)
         return 1.0
 
-    def _gamma(self, design: Design) -> Array:
-        """Return coefficients to begin with, of a model without the other parts."""
-        basis = generalized_structure(design).basis
-        keep = design.y != 0 if self.spec.zeros == "hurdle" else np.ones(len(design.y), bool)
-        offset = None if design.offset is None else design.offset[keep]
-        weights = None if design.weights is None else design.weights[keep]
-        family = family_object(self.spec)
-        gamma, _ = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
-        if np.isfinite(gamma).all() and np.all(
-            np.abs(basis.Q @ gamma) < 30 if self.spec.link != "identity" else True
-        ):
-            return gamma
-        with np.errstate(all="ignore"):
-            level = float(family.link(np.mean(family.starting_mu(design.y[keep]))))
-        return np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
-
     @answering(FITTING)
     def fit(  # type: ignore[override]
         self,
@@ -306,7 +289,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             design,
             self.spec,
             self._rows(design),
-            self._gamma(design),
+            coefficients_to_begin_with(design, self.spec, generalized_structure(design).basis),
             n_agq=n_agq,
             options=options,
         )

@@ -18,12 +18,18 @@ from ..marginal.joint_tests import joint_tests as of_terms
 from ..marginal.means import EstimatedMeans
 from ..marginal.ordered import Cuts, ordered_means
 from ..marginal.response_scale import response_scale
+from ..marginal.trends import emtrends as trends_of
+from .distributional_components import averaged_over, component_of
+from .distributional_response_means import means_of_response
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
     from .ordinal import OrdinalMixedModel
 
-__all__ = ["emmeans", "joint_tests"]
+__all__ = ["emmeans", "emtrends", "joint_tests"]
+
+
+_TITLES = {"zi": "probability of zeros", "disp": "dispersion"}
 
 
 def emmeans(
@@ -35,9 +41,12 @@ def emmeans(
     weights: str | ArrayLike = "equal",
     type: str = "link",
     mode: str | None = None,
+    component: str = "cond",
+    bias_adjust: bool = False,
+    population: bool = False,
     level: float = 0.95,
     offset: float | None = None,
-) -> EstimatedMeans:
+) -> EstimatedMeans | pd.DataFrame:
     """Compute marginal means of the predictor of the mean, or of ordered categories.
 
     Parameters
@@ -57,6 +66,13 @@ def emmeans(
         those of the categories; or ``"mean.class"``, the mean of their numbers. `specs` and `by`
         may then name the response, ``"temp | rating"``, or ``"cut"``. All but the first two are
         averaged as probabilities.
+    component : {"cond", "zi", "disp", "response"}
+        What there are means of: the mean without the part of zeros; zeros (of `hurdle=` too), on
+        the scale of the logit or as probabilities; the dispersion; or the response itself, the
+        mean with its zeros, averaged on its own scale.
+    bias_adjust, population : bool
+        As for other models, for ``"cond"`` and ``"zi"``: means that account for random effects
+        not being zero.
 
     Returns
     -------
@@ -96,19 +112,57 @@ def emmeans(
     1   96      0.02
     2   97      0.62
     """
-    if not self._ordered:
-        if mode is not None:
-            raise OptionError("mode= is for ordered categories.")
-        return of_predictor(
-            self._mean_part,
-            specs,
-            by=by,
-            at=at,
-            weights=weights,
-            type=type,
-            level=level,
-            offset=offset,
+    if self._ordered:
+        if component != "cond" or bias_adjust or population:
+            raise OptionError(
+                "component=, bias_adjust= and population= are not for ordered categories: mode= "
+                "says what there are means of."
+            )
+        kind = mode or ("prob" if type == "response" else "latent")
+        return _of_categories(self, specs, by, at, weights, type, kind, level, offset)
+    if mode is not None:
+        raise OptionError("mode= is for ordered categories.")
+    if component == "response":
+        if bias_adjust or population:
+            raise OptionError(
+                'bias_adjust= and population= are for component="cond" and "zi": means of the '
+                "response are at random effects of zero."
+            )
+        return means_of_response(
+            self, specs, by=by, at=at, weights=weights, level=level, offset=offset
         )
+    part = component_of(self, component)
+    if bias_adjust or population:
+        part = averaged_over(part, component)
+    means = of_predictor(
+        part,
+        specs,
+        by=by,
+        at=at,
+        weights=weights,
+        type=type,
+        bias_adjust=bias_adjust,
+        level=level,
+        population=population,
+        offset=offset,
+    )
+    if component == "cond" or not isinstance(means, EstimatedMeans):
+        return means
+    return replace(means, title=f"{means.title}: {_TITLES[component]}")
+
+
+def _of_categories(
+    self: DistributionalResults,
+    specs: str | Sequence[str],
+    by: str | Sequence[str] | None,
+    at: Mapping[str, Any] | None,
+    weights: str | ArrayLike,
+    type: str,
+    mode: str,
+    level: float,
+    offset: float | None,
+) -> EstimatedMeans:
+    """Return the means of ordered categories."""
     if type not in TYPES:
         raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
     return ordered_means(
@@ -119,7 +173,7 @@ def emmeans(
         at=at,
         weights=weights,
         type=type,
-        mode=mode or ("latent" if type == "link" else "prob"),
+        mode=mode,
         level=level,
         offset=offset,
     )
@@ -143,13 +197,16 @@ def joint_tests(
     *,
     at: Mapping[str, Any] | None = None,
     weights: str | ArrayLike = "equal",
+    component: str = "cond",
 ) -> pd.DataFrame:
-    """Test the effects of factors on the predictor of the mean.
+    """Test the effects of factors on the predictor of the mean, of zeros or of the dispersion.
 
     Parameters
     ----------
     by, at, weights : optional
         As for other models.
+    component : {"cond", "zi", "disp"}
+        The formula whose effects are tested.
 
     Returns
     -------
@@ -173,4 +230,49 @@ def joint_tests(
        term  df_num  statistic
     0  year       2       25.3
     """
-    return of_terms(self._mean_part, by, at=at, weights=weights)
+    return of_terms(component_of(self, component), by, at=at, weights=weights)
+
+
+def emtrends(
+    self: DistributionalResults,
+    specs: str | Sequence[str],
+    var: str,
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike = "equal",
+    component: str = "cond",
+    level: float = 0.95,
+) -> EstimatedMeans:
+    """Estimate slopes of a covariate in the predictor of the mean, of zeros or of the dispersion.
+
+    Parameters
+    ----------
+    specs, var, by, at, weights, level
+        As for other models.
+    component : {"cond", "zi", "disp"}
+        The formula whose slopes these are.
+
+    Returns
+    -------
+    EstimatedMeans
+
+    Raises
+    ------
+    OptionError, DataError
+        As for `emmeans`.
+
+    See Also
+    --------
+    DistributionalResults.emmeans
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ cheight + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().emtrends("1", "cheight").to_frame()[["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0    -0.025      0.003
+    """
+    part = component_of(self, component)
+    return trends_of(part, specs, var, by=by, at=at, weights=weights, level=level)

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..fitting.row_problem import RowProblem  # noqa: F401 - registers itself
+from ..standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import Reference
 from .generalized_results import GeneralizedLinearMixedModelResults
@@ -78,7 +79,6 @@ class MeanPart:
     k_constant = of_mean("k_constant")
     vif = of_mean("vif")
     wald_test_terms = of_mean("wald_test_terms")
-    emtrends = of_mean("emtrends")
     t_test_pairwise = of_mean("t_test_pairwise")
 
 

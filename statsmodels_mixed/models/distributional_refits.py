@@ -15,7 +15,8 @@ from ..errors import DataError, OptionError
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import SharedStructure
 from ..fitting.distributional import DistributionalEstimates, fit_distributional
-from ..fitting.row_parameters import ZEROS, RowParameters
+from ..fitting.row_parameters import RowParameters
+from ..fitting.row_problem import rows_from
 from ..frame.design import Design
 from ..results.parameters import check_count
 from ..simulation.streams import Seed
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["RowBootstrap", "bootstrap", "refit", "start_of"]
 
 
-# The logit of a probability that is at its boundary.
-_FAR = 8.0
 _METHODS = ("percentile", "basic")
 
 
@@ -250,12 +249,7 @@ def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
     fit : DistributionalResults
     rows : RowParameters
     """
-    # Where a probability of zeros is at its boundary the likelihood is flat: none starts there.
-    inside = np.max(np.abs(fit.estimates.outer[:, ZEROS])) < _FAR
-    if rows.names != fit.estimates.rows.names or not inside:
-        return rows
-    start: Array = np.asarray(np.linalg.solve(rows.back, fit.estimates.kappa), dtype=float)
-    return replace(rows, start=start)
+    return rows_from(fit.estimates.conditional, rows)
 
 
 def _values(fit: DistributionalResults, estimates: DistributionalEstimates) -> pd.Series:

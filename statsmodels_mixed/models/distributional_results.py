@@ -30,6 +30,7 @@ from .distributional_hypotheses import wald_test as _wald_test
 from .distributional_influence import influence as _influence
 from .distributional_intervals import conf_int as _conf_int
 from .distributional_marginal import emmeans as _emmeans
+from .distributional_marginal import emtrends as _emtrends
 from .distributional_marginal import joint_tests as _joint_tests
 from .distributional_mean_part import MeanPart, part_of_mean
 from .distributional_means import NO_ZEROS, mean
@@ -47,6 +48,8 @@ from .distributional_summary import summary as _summary
 from .distributional_tables import augment as _augment
 from .distributional_tables import glance as _glance
 from .distributional_tables import tidy as _tidy
+from .distributional_terms import drop1 as _drop1
+from .distributional_terms import ranova as _ranova
 from .distributional_tests import anova as _anova
 from .distributional_tests import compare_lr_test as _compare_lr_test
 from .generalized_results import GeneralizedLinearMixedModelResults
@@ -59,10 +62,7 @@ __all__ = ["DistributionalResults"]
 
 
 _LISTED = "dir(fit) lists what is"
-_INSTEAD = {
-    "drop1": "compare_lr_test() tests a model against a smaller one",
-    "ranova": "compare_lr_test() tests a model against a smaller one",
-}
+_INSTEAD: dict[str, str] = {}
 
 
 class DistributionalResults(MeanPart, Criteria):
@@ -274,10 +274,13 @@ class DistributionalResults(MeanPart, Criteria):
 
     compare_lr_test = _compare_lr_test
     anova = _anova
+    drop1 = _drop1
+    ranova = _ranova
 
     # Marginal means of the conditional predictor.
 
     emmeans = _emmeans
+    emtrends = _emtrends
     joint_tests = _joint_tests
 
     # Draws.

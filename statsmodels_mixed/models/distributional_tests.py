@@ -10,6 +10,7 @@ import pandas as pd
 from ..comparison.likelihood_ratio import LikelihoodRatio, check_same_data
 from ..comparison.row_parameters import Fitted, NotNested, compare
 from ..errors import OptionError
+from .distributional_terms import terms_table
 from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
@@ -61,24 +62,38 @@ def compare_lr_test(self: DistributionalResults, restricted: Any) -> LikelihoodR
     return compare(_fitted(self), _fitted(restricted))
 
 
-def anova(self: DistributionalResults, *others: Any) -> pd.DataFrame:
-    """Compare the fit with others, each with the one before it where that is a case of it.
+def anova(
+    self: DistributionalResults,
+    *others: Any,
+    type: int | str | None = None,
+    typ: int | str | None = None,
+    dof: str | None = "auto",
+    component: str = "cond",
+) -> pd.DataFrame:
+    """Test the terms of the fit, or compare it with others that are cases of it or it of them.
 
     Parameters
     ----------
     *others : DistributionalResults or GeneralizedLinearMixedModelResults
         Fits to the same data, in any order.
+    type, typ, dof : optional
+        For the fit alone, as for other models: the type of the hypotheses, 3 by default, and
+        chi-squared tests, or F with ``dof="residual"``.
+    component : {"cond", "zi", "disp"}
+        For the fit alone, the formula whose terms are tested: that of the mean, of zeros, of the
+        dispersion.
 
     Returns
     -------
     DataFrame
-        A row for each fit by number of parameters: `npar`, `aic`, `bic`, `llf`, `statistic`,
+        For the fit alone a row for each term, as for other models. For several fits a row for
+        each by number of parameters: `npar`, `aic`, `bic`, `llf`, `statistic`,
         `df_diff` and `pvalue` as `compare_lr_test` has it; NaN where models are not nested.
 
     Raises
     ------
     OptionError
-        If there are no others, or fits are not comparable.
+        If an option is not possible, or fits are not comparable.
 
     See Also
     --------
@@ -93,9 +108,9 @@ def anova(self: DistributionalResults, *others: Any) -> pd.DataFrame:
     [2, 3]
     """
     if not others:
-        raise OptionError(
-            "the terms of a single fit have no table here: give other fits to compare with."
-        )
+        return terms_table(self, type, typ, dof, component)
+    if type is not None or typ is not None or dof != "auto" or component != "cond":
+        raise OptionError("type=, dof= and component= are for the table of a single fit.")
     fits = sorted([_fitted(each) for each in (self, *others)], key=lambda each: each.dof)
     for each in fits[1:]:
         check_same_data(fits[0].results, each.results)
@@ -132,7 +147,7 @@ def _fitted(fit: Any) -> Fitted:
     mean = getattr(results, "_mean_part", results)
     if not isinstance(mean, GeneralizedLinearMixedModelResults):
         raise OptionError(
-            f"a fit by mixedglm2 or mixedordinal2 is needed, not {type(results).__name__}."
+            f"a fit by mixedglm2 or mixedordinal2 is needed, not {results.__class__.__name__}."
         )
     estimates, model = mean.estimates, mean.model
     # With a canonical link the observed information is the expected one.

@@ -9,7 +9,6 @@ import pandas as pd
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.approximation import generalized_structure
 from ..fitting.parted_families import Ordered
 from ..fitting.row_parameters import RowParameters, threshold_matrix, thresholds
 from ..formula.terms import MixedFormula
@@ -165,9 +164,6 @@ class OrdinalMixedModel(DistributionalMixedModel):
         below = np.cumsum(counts)[:-1] / len(design.y)
         start = np.asarray(self.link(below), dtype=float)
         return thresholds(design.y, self.categories, self.threshold, start)
-
-    def _gamma(self, design: Design) -> Array:
-        return np.zeros(len(generalized_structure(design).basis.columns))
 
     def _thresholds(self, kappa: Array) -> Array:
         """Return the thresholds between the categories, shape (categories - 1,)."""

@@ -24,7 +24,7 @@ from .kenward_roger import KenwardRoger, prepare_kenward_roger
 from .reference import DOF_METHODS, KENWARD_ROGER, MODEL_BASED, Reference
 from .satterthwaite import prepare_satterthwaite
 
-__all__ = ["Choice", "choose", "population_covariance", "refer"]
+__all__ = ["Choice", "choose", "population_covariance", "refer", "slopes_and_covariance"]
 
 
 LINEAR = ("nonrobust", "cluster")
@@ -279,18 +279,18 @@ def population_covariance(
     """
     if estimates.linear or design is None or reference.cov_type == "cluster":
         return None
-    return _population(estimates, design, columns)
+    return slopes_and_covariance(estimates, design, columns)
 
 
 @singledispatch
-def _population(
+def slopes_and_covariance(
     estimates: Estimates, design: Design, columns: Sequence[Array]
 ) -> tuple[Array, Array] | None:
-    """Return the same, None where the likelihood has no regular maximum."""
+    """Return the same by class of estimates, None where the likelihood has no regular maximum."""
     return None
 
 
-@_population.register(GeneralizedEstimates)
+@slopes_and_covariance.register(GeneralizedEstimates)
 def _population_generalized(
     estimates: GeneralizedEstimates, design: Design, columns: Sequence[Array]
 ) -> tuple[Array, Array] | None:

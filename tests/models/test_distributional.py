@@ -261,5 +261,5 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         smm.mixedordinal2("rating ~ 1 + (1 | judge)", wine, threshold="free")
     with pytest.raises(DataError, match="has 2 categories"):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
-    with pytest.raises(AttributeError, match=r"drop1 is not offered .* compare_lr_test"):
-        model(zero_inflation="~ 1").fit().drop1()
+    with pytest.raises(AttributeError, match="leverage is not offered"):
+        model(zero_inflation="~ 1").fit().leverage()

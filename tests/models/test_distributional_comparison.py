@@ -87,8 +87,8 @@ def test_what_is_not_comparable_is_said(ticks, inflated):
     some = smm.mixedglm2(FORMULA, ticks.iloc[:300], "poisson").fit()
     with pytest.raises(OptionError, match="different data"):
         inflated.anova(some)
-    with pytest.raises(OptionError, match="give other fits"):
-        inflated.anova()
+    with pytest.raises(OptionError, match="table of a single fit"):
+        inflated.anova(some, type=2)
     placed = ticks.assign(place=np.sin(np.arange(len(ticks))))
     other = smm.mixedglm2("ticks ~ place + (1 | brood)", placed, "poisson").fit()
     with pytest.raises(OptionError, match="'place' is no combination"):

@@ -1,0 +1,182 @@
+"""The parts of a fit with several formulas, each as a fit of its own."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from statsmodels.genmod.families import links
+
+from .._typing import Array
+from ..comparison.fixed_terms import with_intercept
+from ..errors import OptionError
+from ..fitting.row_parameters import threshold_matrix
+from ..frame.expressions import IN_FORMULA
+from ..results.layout import Layout
+from ..standard_errors.contrast_tests import FixedContrastTests
+from ..standard_errors.reference import Reference
+from .generalized_results import GeneralizedLinearMixedModelResults
+from .statsmodels_data import MixedData
+
+if TYPE_CHECKING:
+    from .distributional import DistributionalMixedModel
+    from .distributional_results import DistributionalResults
+
+__all__ = ["COMPONENTS", "averaged_over", "component_of", "with_columns", "with_constant"]
+
+
+# The components as tidy() names them, and the options whose formulas they are.
+COMPONENTS = {"cond": (), "zi": ("zero_inflation", "hurdle"), "disp": ("dispersion",)}
+
+
+def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixedModelResults:
+    """Return a part of a fit with its columns, its coefficients and their covariance.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    name : str
+        ``"cond"``, the mean without the part of zeros; ``"zi"``, zeros on the scale of the logit;
+        ``"disp"``, the dispersion on that of the logarithm.
+
+    Raises
+    ------
+    OptionError
+        If the fit has no such part.
+    """
+    if name not in COMPONENTS:
+        raise OptionError(f"component= is one of {', '.join(COMPONENTS)}, not {name!r}.")
+    if name == "cond":
+        return fit._mean_part
+    option = next((each for each in COMPONENTS[name] if each in fit.model.formulas), None)
+    if option is None:
+        wanted = " or ".join(f"{each}=" for each in COMPONENTS[name])
+        raise OptionError(f"component={name!r} is for a model with {wanted}, which this has not.")
+    label = fit.model._place_of(option)[0]
+    own, rows = fit.estimates.conditional, fit.estimates.rows
+    places = np.array([i for i, each in enumerate(rows.names) if each.startswith(label)])
+    at = len(own.theta) + len(own.beta) + places
+    X, names = fit.model._pieces[option]
+    model = _model(fit, fit.model.matrices[option], X, names)
+    model = _without_offset(model)
+    model.link = links.Logit() if name == "zi" else links.Log()
+    joint = np.concatenate([np.arange(len(own.theta)), at])
+    return _part(
+        fit,
+        model,
+        fit.estimates.kappa[places],
+        fit._covariance[np.ix_(at, at)],
+        joint=fit._covariance[np.ix_(joint, joint)],
+    )
+
+
+def averaged_over(
+    part: GeneralizedLinearMixedModelResults, name: str
+) -> GeneralizedLinearMixedModelResults:
+    """Return a part of a fit whose random effects are its own, those of others being zero.
+
+    Parameters
+    ----------
+    part : GeneralizedLinearMixedModelResults
+        What `component_of` returns.
+    name : str
+        As there.
+    """
+    blocks = part.layout.blocks
+    own = [bool(block.part) == (name == "zi") and name != "disp" for block in blocks]
+    factors = tuple(
+        T if mine else np.zeros_like(T) for T, mine in zip(part.estimates.factors, own, strict=True)
+    )
+    other = copy.copy(part)
+    other.estimates = replace(part.estimates, factors=factors)
+    return other
+
+
+def with_constant(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:
+    """Return the predictor of ordered categories with an intercept, minus the mean threshold.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    """
+    design, frame = fit.model.kept_design(), fit.model.frame
+    assert frame is not None
+    own, order = fit.estimates.conditional, fit._order
+    J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)
+    K = J.shape[1]
+    change = np.zeros((1 + len(own.beta), len(order)))
+    change[0, :K], change[1:, K:] = -J.mean(axis=0), np.eye(len(own.beta))
+    X = np.column_stack([np.ones(len(design.y)), design.X])
+    model = _model(fit, with_intercept(frame.fixed), X, ("Intercept", *design.x_names))
+    covariance = change @ fit._covariance[np.ix_(order, order)] @ change.T
+    columns = np.concatenate([[0], 1 + own.columns])
+    return _part(fit, model, change @ np.asarray(fit.params), covariance, columns)
+
+
+def with_columns(
+    fit: DistributionalResults, matrix: Any, X: Array, names: tuple[str, ...]
+) -> GeneralizedLinearMixedModelResults:
+    """Return the part of the mean as if its model had other columns; for what needs no estimates.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    matrix : Matrix
+        How the columns are made.
+    X : ndarray, shape (n, p)
+    names : tuple of str
+    """
+    other = copy.copy(fit._mean_part)
+    other.model = _model(fit, matrix, X, names)
+    return other
+
+
+def _model(
+    fit: DistributionalResults, matrix: Any, X: Array, names: tuple[str, ...]
+) -> DistributionalMixedModel:
+    """Return a model with other columns of fixed effects."""
+    model, frame = copy.copy(fit.model), fit.model.frame
+    assert frame is not None
+    known = {each: known for each, known in frame.known.items() if each != IN_FORMULA}
+    model.frame = replace(frame, fixed=matrix, known=known, offset=None)
+    design = replace(fit.model.kept_design(), X=np.ascontiguousarray(X), x_names=names, offset=None)
+    model.design = design
+    model.data = MixedData(design, model.data.row_labels, model.frame)
+    model.layout = Layout.of(design, model.layout.n_dropped)
+    return model
+
+
+def _without_offset(model: DistributionalMixedModel) -> DistributionalMixedModel:
+    """Take the offset, which is the mean's, from a copy of the model."""
+    assert model.frame is not None
+    known = {each: known for each, known in model.frame.known.items() if each != IN_FORMULA}
+    model.frame = replace(model.frame, known=known, offset=None)
+    model.design = replace(model.kept_design(), offset=None)
+    return model
+
+
+def _part(
+    fit: DistributionalResults,
+    model: DistributionalMixedModel,
+    beta: Array,
+    covariance: Array,
+    columns: NDArray[np.intp] | None = None,
+    joint: Array | None = None,
+) -> GeneralizedLinearMixedModelResults:
+    """Return the fit of such a model."""
+    columns = np.arange(len(beta)) if columns is None else columns
+    estimates = replace(
+        fit.estimates.conditional,
+        columns=columns,
+        beta=beta,
+        cov_conditional=covariance,
+        joint=fit.estimates.conditional.joint if joint is None else joint,
+        linear_predictor=model.kept_design().X[:, columns] @ beta,
+    )
+    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
+    tests = FixedContrastTests(beta, covariance, float("inf"))
+    part = GeneralizedLinearMixedModelResults(model, estimates, model.layout)
+    return part._referring_to(Reference(tests, None, fit.cov_type, words))

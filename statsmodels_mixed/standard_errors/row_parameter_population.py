@@ -1,0 +1,24 @@
+"""What means over the population vary with, in models whose rows have other parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._typing import Array
+from ..fitting.conditional_estimates import ConditionalEstimates
+from ..frame.design import Design
+from .choice import slopes_and_covariance
+from .generalized_covariance import variance_slopes
+
+__all__: list[str] = []
+
+
+@slopes_and_covariance.register(ConditionalEstimates)
+def _(
+    estimates: ConditionalEstimates, design: Design, columns: Sequence[Array]
+) -> tuple[Array, Array] | None:
+    if not np.isfinite(estimates.joint).all():
+        return None
+    return variance_slopes(design, estimates, columns), estimates.joint
