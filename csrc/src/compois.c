@@ -4,10 +4,19 @@
  *
  *     log f(y) = a y - nu L(y) - log Z,   Z(a, nu) = sum_j exp(a j - nu L(j)),
  *
- * a(mu, nu) such that the mean is mu. With k_rs the joint cumulants of y (r times) and L (s times),
- * derivatives of a follow from k_10(a, nu) = mu by differentiating it, and with r = y - mu
+ * a(mu, nu) such that the mean is mu. With the integer r above mu and c = a - nu log r the same is
+ * c y - nu M(y) - log Z, M(y) = L(y) - y log r, whose terms stay small where nu is large and y is one
+ * of the two integers about mu: there M is the same. With k_rs the joint cumulants of y (r times) and
+ * M (s times), derivatives of c follow from k_10(c, nu) = mu by differentiating it; with r = y - mu
  *
- *     d/d eta log f = r a',   d/d nu log f = r a_nu + k_01 - L(y),   d2/d eta d nu log f = r a'_nu.
+ *     d/d eta log f = r c',   d/d nu log f = r c_nu + k_01 - M(y),   d2/d eta d nu log f = r c'_nu.
+ *
+ * c is found by Newton's method for log k_10 between bounds. E y^nu = e^a and
+ * e^a E (y + 1)^-nu = P(y > 0) <= 1; by Jensen's inequality
+ *
+ *     nu log mu <= a for nu >= 1,   a <= nu log mu for nu <= 1,   a <= nu log(1 + mu),
+ *
+ * and a grows with nu from log(mu / (1 + mu)) at 0 to log mu at 1.
  */
 #include "smm_density.h"
 
@@ -15,53 +24,59 @@
 #define KEPT 128
 #define LARGE_NU 100
 #define MOST_TERMS 100000
-#define MOST_STEPS 50
+#define MOST_STEPS 100
+#define NEAR 64 /* terms between the mode and y that are added up one by one */
 
+/* Moments about mu, which is the mean: k20, k30, k40 of y, k01 to k31 with M less M(top). */
 typedef struct {
-    double log_sum, mean, k20, k30, k40, k01, k11, k21, k31;
+    double top, log_sum, mean, k20, k30, k40, k01, k11, k21, k31;
 } cumulants;
 
-/* Sums of w, w d, ..., w d^4, and with L - L_top, at d = j - center. */
+/* Sums of w, w d, ..., w d^4, and with M - M(top), at d = j - mu. */
 typedef struct {
     double plain[5], with_log[4];
 } sums;
 
-/* Terms of Z have the ratios e^a j^-nu, whose powers are the same for every a: those of KEPT numbers
- * about the mean are computed once, as (j / scale)^-nu, which does not overflow for `nu` up to
- * LARGE_NU. */
+/* Terms of Z have the ratios e^c (j / r)^-nu, whose powers are the same for every c: those of KEPT
+ * numbers about the mean are computed once. They do not overflow for `nu` up to LARGE_NU. */
 typedef struct {
-    double nu, log_scale, first; /* j of the first that is kept */
+    double mu, nu, r, first; /* j of the first that is kept */
     double log_j[KEPT], power[KEPT];
 } ratios;
 
-static void start_ratios(ratios *r, double mu, double nu)
+static void start_ratios(ratios *q, double mu, double nu)
 {
-    r->nu = nu;
-    r->log_scale = log(fmax(mu, 1));
-    r->first = fmax(1, floor(mu) - KEPT / 2);
-    for (int i = 0; i < KEPT; i++) r->power[i] = -1; /* not known yet */
+    q->mu = mu, q->nu = nu, q->r = floor(mu) + 1;
+    q->first = fmax(1, floor(mu) - KEPT / 2);
+    for (int i = 0; i < KEPT; i++) q->power[i] = -1; /* not known yet */
 }
 
-/* The ratio of terms j and j - 1 for `rate` = exp(a - nu log scale), and log j. */
-static double ratio_at(ratios *r, double j, double a, double rate, double *log_j)
+static double log_ratio(double j, double r) { return log1p((j - r) / r); }
+
+/* The ratio of terms j and j - 1 for `rate` = exp(c), and log(j / r). */
+static double ratio_at(ratios *q, double j, double c, double rate, double *log_j)
 {
-    double i = j - r->first;
-    if (!(i >= 0 && i < KEPT) || r->nu > LARGE_NU) {
-        *log_j = log(j);
-        return exp(a - r->nu * *log_j);
+    double i = j - q->first;
+    if (!(i >= 0 && i < KEPT) || q->nu > LARGE_NU) {
+        *log_j = log_ratio(j, q->r);
+        return exp(c - q->nu * *log_j);
     }
     int at = (int)i;
-    if (r->power[at] < 0) {
-        r->log_j[at] = log(j);
-        r->power[at] = exp(r->nu * (r->log_scale - r->log_j[at]));
+    if (q->power[at] < 0) {
+        q->log_j[at] = log_ratio(j, q->r);
+        q->power[at] = exp(-q->nu * q->log_j[at]);
     }
-    *log_j = r->log_j[at];
-    return rate * r->power[at];
+    *log_j = q->log_j[at];
+    return rate * q->power[at];
 }
 
-static int add_term(sums *s, double j, double center, double w, double log_factorial)
+static int add_term(sums *s, int all, double d, double w, double log_factorial)
 {
-    double d = j - center, power = w;
+    double power = w;
+    if (!all) {
+        s->plain[0] += w, s->plain[1] += w * d, s->plain[2] += w * d * d;
+        return w > NEGLIGIBLE;
+    }
     for (int k = 0; k < 5; k++, power *= d) {
         s->plain[k] += power;
         if (k < 4) s->with_log[k] += power * log_factorial;
@@ -69,72 +84,117 @@ static int add_term(sums *s, double j, double center, double w, double log_facto
     return w > NEGLIGIBLE;
 }
 
-/* Moments about `center`; 0 when the sum is too long. */
-static int sum_series(ratios *r, double a, double center, cumulants *out)
+/* Outward from the largest term; 0 when the sum is too long. Only the first three sums unless `all`. */
+static int sum_series(ratios *q, double c, int all, sums *s, double *top)
 {
-    double nu = r->nu, top = floor(exp(a / nu)), term = 1, log_factorial = 0, log_j;
-    double rate = exp(a - nu * r->log_scale);
-    if (!(top < 1e9)) return 0;
-    sums s = {{0}, {0}};
+    double term = 1, log_factorial = 0, log_j, rate = exp(c);
     int n = 0;
-    add_term(&s, top, center, 1, 0);
-    for (double j = top + 1; n < MOST_TERMS; j++, n++) {
-        term *= ratio_at(r, j, a, rate, &log_j);
+    *s = (sums){{0}, {0}};
+    *top = floor(q->r * exp(c / q->nu));
+    if (!(*top < 1e9)) return 0;
+    add_term(s, all, *top - q->mu, 1, 0);
+    for (double j = *top + 1; n < MOST_TERMS; j++, n++) {
+        term *= ratio_at(q, j, c, rate, &log_j);
         log_factorial += log_j;
-        if (!add_term(&s, j, center, term, log_factorial)) break;
+        if (!add_term(s, all, j - q->mu, term, log_factorial)) break;
     }
     term = 1, log_factorial = 0;
-    for (double j = top; j >= 1 && n < MOST_TERMS; j--, n++) { /* to j - 1 */
-        term /= ratio_at(r, j, a, rate, &log_j);
+    for (double j = *top; j >= 1 && n < MOST_TERMS; j--, n++) { /* to j - 1 */
+        term /= ratio_at(q, j, c, rate, &log_j);
         log_factorial -= log_j;
-        if (!add_term(&s, j - 1, center, term, log_factorial)) break;
+        if (!add_term(s, all, j - 1 - q->mu, term, log_factorial)) break;
     }
-    if (n >= MOST_TERMS) return 0;
-    double first = smm_log_gamma(top + 1), m[5], b[4];
+    return n < MOST_TERMS;
+}
+
+static int cumulants_at(ratios *q, double c, cumulants *out)
+{
+    sums s;
+    double m[5], b[4];
+    if (!sum_series(q, c, 1, &s, &out->top)) return 0;
     for (int k = 0; k < 5; k++) m[k] = s.plain[k] / s.plain[0];
     for (int k = 0; k < 4; k++)
         b[k] = s.with_log[k] / s.plain[0] - s.with_log[0] / s.plain[0] * m[k];
-    out->log_sum = a * top - nu * first + log(s.plain[0]);
-    out->mean = center + m[1];
+    out->log_sum = log(s.plain[0]);
+    out->mean = q->mu + m[1];
     out->k20 = m[2] - m[1] * m[1];
-    /* these are about the mean, where the caller puts the center */
     out->k30 = m[3];
     out->k40 = m[4] - 3 * m[2] * m[2];
-    out->k01 = first + s.with_log[0] / s.plain[0];
+    out->k01 = s.with_log[0] / s.plain[0];
     out->k11 = b[1];
     out->k21 = b[2];
     out->k31 = b[3] - 3 * m[2] * b[1];
     return 1;
 }
 
-/* a for the mean mu, by Newton's method for the logarithm of the mean. */
-static int solve_rate(double mu, double nu, double *a, cumulants *k)
+/* Bounds of c, and a value to begin with. */
+static double begin(const ratios *q, double *low, double *high)
 {
-    /* the mode is about mu - (1 - nu) / (2 nu) where that is positive, and at most mu + 1 */
-    double start = mu + (nu - 1) / (2 * nu), most = nu * log1p(mu);
-    ratios r;
-    start_ratios(&r, mu, nu);
-    *a = start > 0.1 * mu ? fmin(nu * log(start), most) : fmin(log(mu) - log1p(mu), most);
+    double mu = q->mu, nu = q->nu, r = q->r, shift = nu * log(r), from_mu = nu * log_ratio(mu, r);
+    double start = mu + (nu - 1) / (2 * nu), odds = (mu - (r - 1)) / (r - mu), c;
+    *high = nu * log_ratio(1 + mu, r);
+    if (nu >= 1) *low = mu < 1 ? log(mu) : from_mu;
+    else *low = log(mu) - log1p(mu) - shift, *high = fmin(*high, fmin(from_mu, log(mu) - shift));
+    double apart = 0.5 * nu * log_ratio(r + 1, r); /* where r + 1 is as rare as r - 1 */
+    if (apart > 2) {
+        c = fmin(odds > 0 ? log(odds) : -INFINITY, apart);
+        if (r > 1) c = fmax(c, 0.5 * nu * log_ratio(r - 1, r));
+    } else c = start > 0.1 * mu ? nu * log_ratio(start, r) : log(mu) - log1p(mu) - shift;
+    return fmin(fmax(c, *low), *high);
+}
+
+/* c for the mean mu, and the cumulants there. */
+static int solve_rate(double mu, double nu, double *c, cumulants *k)
+{
+    ratios q;
+    double low, high;
+    start_ratios(&q, mu, nu);
+    *c = begin(&q, &low, &high);
     for (int step = 0; step < MOST_STEPS; step++) {
-        if (!sum_series(&r, *a, mu, k)) return 0;
-        double error = log(k->mean / mu), change = error * k->mean / k->k20;
-        if (fabs(error) < 1e-14 || (step > 8 && fabs(error) < 1e-12)) return 1;
-        if (!isfinite(change)) return 0;
-        *a = fmin(*a - fmax(-2, fmin(2, change)), most);
+        sums s;
+        double top, change = INFINITY, error = INFINITY;
+        if (sum_series(&q, *c, 0, &s, &top)) {
+            double m1 = s.plain[1] / s.plain[0], variance = s.plain[2] / s.plain[0] - m1 * m1;
+            error = log1p(m1 / mu); /* the logarithm of the mean less that of mu */
+            change = error * (mu + m1) / variance;
+        }
+        if (error > 0) high = *c;
+        else low = *c;
+        double next = *c - change;
+        int inside = next >= low && next <= high;
+        /* The error after a step is of the order of the square of the step. */
+        if ((fabs(error) < 1e-8 && fabs(change) < 1e-7) || fabs(error) < 1e-15 ||
+            high - low < 1e-15 * fabs(*c)) {
+            if (inside) *c = next;
+            return cumulants_at(&q, *c, k) && k->k20 > 0;
+        }
+        *c = inside ? next : 0.5 * (low + high);
     }
     return 0;
 }
 
+/* M(y) - M(top) */
+static double log_factorials(double y, double top, double r)
+{
+    double out = 0;
+    if (y != floor(y) || fabs(y - top) > NEAR)
+        return smm_log_gamma(y + 1) - smm_log_gamma(top + 1) - (y - top) * log(r);
+    for (double j = top + 1; j <= y; j++) out += log_ratio(j, r);
+    for (double j = top; j > y; j--) out -= log_ratio(j, r);
+    return out;
+}
+
 smm_jet smm_com_poisson(double y, const smm_mean_jets *x)
 {
-    double mu = x->mu.c[0], nu = exp(-x->log_phi.c[0]), a, bad = NAN;
+    double mu = x->mu.c[0], nu = exp(-x->log_phi.c[0]), c;
     cumulants k;
-    if (!(mu > 0 && nu > 0) || !isfinite(mu) || !solve_rate(mu, nu, &a, &k))
-        return jet_constant(bad);
-    double r = y - mu, L = smm_log_gamma(y + 1), m1 = x->mu.c[1], m2 = x->mu.c[2];
+    if (!(mu > 0 && nu > 0) || !isfinite(mu) || !isfinite(nu) || !solve_rate(mu, nu, &c, &k))
+        return jet_constant(NAN);
+    double r = y - mu, M = log_factorials(y, k.top, floor(mu) + 1);
+    double m1 = x->mu.c[1], m2 = x->mu.c[2];
     double a1 = m1 / k.k20, a2 = (m2 - k.k30 * a1 * a1) / k.k20;
     double a3 = (x->mu.c[3] - k.k40 * a1 * a1 * a1 - 3 * k.k30 * a1 * a2) / k.k20;
-    smm_jet out = {.c = {a * y - nu * L - k.log_sum, r * a1, r * a2 - m1 * a1,
+    smm_jet out = {.c = {c * (y - k.top) - nu * M - k.log_sum, r * a1, r * a2 - m1 * a1,
                          r * a3 - 2 * m1 * a2 - m2 * a1}};
     for (int j = 0; j < SMM_OUTER; j++) {
         double n = -nu * x->log_phi.d[0][j]; /* d nu / d parameter */
@@ -143,7 +203,7 @@ smm_jet smm_com_poisson(double y, const smm_mean_jets *x)
         double a_n2 = (k.k31 * a1 * a1 * n + k.k21 * a2 * n - k.k40 * a1 * a1 * a_n -
                        k.k30 * (a2 * a_n + 2 * a1 * a_n1)) /
                       k.k20;
-        out.d[0][j] = r * a_n + n * (k.k01 - L);
+        out.d[0][j] = r * a_n + n * (k.k01 - M);
         out.d[1][j] = r * a_n1;
         out.d[2][j] = r * a_n2 - m1 * a_n1;
     }

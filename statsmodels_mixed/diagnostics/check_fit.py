@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MixedModelError
+from ..fitting.limit_of_dispersion import limit_in_words
 from .report import Problem
 from .simpler_formula import without_correlations
 from .vif import vif
@@ -28,6 +29,10 @@ DECREASE = 1e-4
 RATIO = 1e3
 # Variance inflation from which standard errors are more than three times as large.
 INFLATION = 10.0
+
+# Families beside one whose dispersion is at its limit.
+_THAT = "Take that family; anova() compares the models."
+_MORE = 'Negative binomial counts may vary more: family="nbinom2", or zero_inflation="~ 1".'
 
 
 def not_converged(result: Any) -> Iterator[Problem]:
@@ -84,14 +89,14 @@ def infinite_coefficients(result: Any) -> Iterator[Problem]:
 
 
 def at_limit(result: Any) -> Iterator[Problem]:
-    """Say that the data have no more variance than the limit of their family."""
+    """Say that the dispersion is at the limit of its family."""
     if result.limit is not None:
+        sentence = limit_in_words(result.limit)
         yield Problem(
             "dispersion",
             "dispersion",
-            f"No overdispersion: the dispersion is at its boundary, where the distribution is "
-            f"{result.limit}.",
-            "Take that family; anova() compares the models.",
+            sentence[0].upper() + sentence[1:] + ".",
+            _MORE if result.limit == "geometric" else _THAT,
         )
 
 

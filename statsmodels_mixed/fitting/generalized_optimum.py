@@ -129,12 +129,12 @@ def _settle(runs: BestOfRuns, core: CoreGeneralized, options: FitOptions) -> Non
 
 
 def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
-    """Return whether a run ended where the distribution has lost its overdispersion."""
+    """Return whether a run ended where the distribution is a limit of its family."""
     if not spec.has_dispersion:
         return False
-    without_overdispersion = load("fitting.limit_of_dispersion:without_overdispersion")
+    at_limit = load("fitting.limit_of_dispersion:overdispersion_at_limit")
     values = (report.end[-1], np.abs(design.y), design.weights)
-    return bool(without_overdispersion(spec.family, *values))
+    return bool(at_limit(spec.family, *values))
 
 
 def _without_random_effects(

@@ -7,25 +7,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["AT_LIMIT", "limit_of", "limit_reached", "without_overdispersion"]
+__all__ = ["limit_in_words", "limit_of", "limit_reached", "overdispersion_at_limit"]
 
-# Distributions without overdispersion.
+# Distributions without overdispersion, and the one of a family that has no more of it.
 _LIMITS = {
     "negative_binomial": "Poisson",
     "negative_binomial1": "Poisson",
     "truncated_negative_binomial": "truncated Poisson",
     "truncated_negative_binomial1": "truncated Poisson",
     "beta_binomial": "binomial",
+    "conway_maxwell_poisson": "geometric",
 }
-AT_LIMIT = (
-    "Dispersion: no overdispersion; the estimate is at its boundary, where the distribution is {}."
-)
+_MOST = "geometric"
 # A share of the variance that a sample would have to have 1e10 rows to show.
 _NOTHING = 1e-5
 
 
+def limit_in_words(limit: str) -> str:
+    """Return how much overdispersion a distribution has at its limit, and what it is there.
+
+    Parameters
+    ----------
+    limit : str
+        As `limit_reached` returns it.
+    """
+    much = "all the overdispersion of the family" if limit == _MOST else "no overdispersion"
+    return f"{much}; the estimate is at its boundary, where the distribution is {limit}"
+
+
 def limit_of(family: str) -> str | None:
-    """Return what a distribution is without overdispersion; None if it has no such limit.
+    """Return what a distribution is at the limit of its dispersion; None if it has none.
 
     Parameters
     ----------
@@ -37,12 +48,12 @@ def limit_of(family: str) -> str | None:
 def limit_reached(
     family: str, log_dispersion: ArrayLike, mu: ArrayLike, trials: Any = None
 ) -> str | None:
-    """Return the limit where that is reached; see `without_overdispersion`."""
-    none = without_overdispersion(family, log_dispersion, mu, trials)
+    """Return the limit where that is reached; see `overdispersion_at_limit`."""
+    none = overdispersion_at_limit(family, log_dispersion, mu, trials)
     return _LIMITS[family] if none else None
 
 
-def without_overdispersion(
+def overdispersion_at_limit(
     family: str, log_dispersion: ArrayLike, mu: ArrayLike, trials: Any = None
 ) -> bool:
     """Return whether the variance is that of the limit, to all that data can show.
@@ -51,8 +62,8 @@ def without_overdispersion(
     ----------
     family : str
     log_dispersion : array_like
-        Of alpha or phi of negative binomial distributions, of the precision of the beta-binomial;
-        one or by row.
+        Of alpha or phi of negative binomial distributions, of the precision of the beta-binomial,
+        of phi = 1 / nu of the Conway-Maxwell-Poisson; one or by row.
     mu : array_like
         Means by row.
     trials : ndarray, optional
@@ -64,6 +75,8 @@ def without_overdispersion(
         phi = np.exp(np.asarray(log_dispersion, dtype=float))
     if family == "beta_binomial":
         excess = (np.asarray(1.0 if trials is None else trials) - 1.0) / (1.0 + phi)
+    elif family == "conway_maxwell_poisson":
+        excess = (1.0 + np.asarray(mu)) / phi  # of the order of nu log y!
     elif family.endswith("1"):
         excess = phi
     else:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import OptionError
 from ..fitting.distributional_optimum import NEAR_NONE
-from ..fitting.limit_of_dispersion import AT_LIMIT
+from ..fitting.limit_of_dispersion import limit_in_words
 from ..results.cell_formats import fixed, p_value, plain, significant
 from ..results.coefficient_statistics import coefficient_columns
 from ..results.document import Document
@@ -188,7 +188,7 @@ def _facts(self: DistributionalResults) -> list[str]:
     if self.shape.get("df", 0.0) > _MANY:
         facts.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
     if self.limit is not None:
-        facts.append(AT_LIMIT.format(self.limit))
+        facts.append(f"Dispersion: {limit_in_words(self.limit)}.")
     if not self.converged:
         facts.append(f"Not converged: {self.report.message}")
     elif self.report.message.startswith(NEAR_NONE):

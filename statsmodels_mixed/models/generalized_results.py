@@ -322,7 +322,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
                 f"{', '.join(self.separated)}; they ran off until the fit stopped."
             )
         if self.limit is not None:
-            facts.append(load("fitting.limit_of_dispersion:AT_LIMIT").format(self.limit))
+            in_words = load("fitting.limit_of_dispersion:limit_in_words")
+            facts.append(f"Dispersion: {in_words(self.limit)}.")
         return facts
 
     def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:

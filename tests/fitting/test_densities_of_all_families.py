@@ -209,3 +209,26 @@ def test_densities_sum_to_one(family: str) -> None:
             continue  # nearly a gamma of so small a shape that its pole at 0 is not seen
         found = total(family, mu, [log_phi, *shape, -0.7], zeros)
         assert found == pytest.approx(1.0, abs=1e-8), (zeros, mu, log_phi, shape)
+
+
+@pytest.mark.parametrize("log_phi", [-28.0, -12.0, -5.0, 4.0, 32.0])
+@pytest.mark.parametrize("mu", [1e-6, 0.3, 0.999, 1.5, 7.00001, 40.3])
+def test_com_poisson_counts_of_any_dispersion_have_their_mean(mu: float, log_phi: float) -> None:
+    """From two integers about the mean, of the probabilities that give it, to the geometric."""
+    y = np.arange(3_000.0)
+    eta, outer = np.full(len(y), np.log(mu)), np.tile([log_phi, 0, 0, 0], (len(y), 1))
+    found, others = row_derivatives("conway_maxwell_poisson", "log", y, eta, outer)
+    p = np.exp(found[:, 0])
+    assert p.sum() == pytest.approx(1.0, abs=1e-12)
+    assert p @ y == pytest.approx(mu, rel=1e-12)
+    # Scores have mean 0, also where all of the distribution is on two integers.
+    seen = p > 0
+    assert np.isfinite(others[seen]).all()
+    assert p[seen] @ found[seen, 1] == pytest.approx(0.0, abs=1e-10)
+    assert p[seen] @ others[seen, 0, 0] == pytest.approx(0.0, abs=1e-10)
+    if log_phi < -10:
+        low = np.floor(mu)
+        assert p[int(low)] == pytest.approx(1.0 - (mu - low), rel=1e-9)
+    if log_phi > 30:
+        wanted = stats.geom.logpmf(y + 1, 1 / (1 + mu))
+        assert_allclose(found[:, 0], wanted, rtol=1e-9, atol=1e-9)

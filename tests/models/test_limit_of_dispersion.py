@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 import statsmodels_mixed  # noqa: F401 - adds mixedglm2 to smf
 from statsmodels_mixed._core import row_derivatives
-from statsmodels_mixed.fitting.limit_of_dispersion import without_overdispersion
+from statsmodels_mixed.fitting.limit_of_dispersion import overdispersion_at_limit
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def narrow():
 
 
 @pytest.mark.parametrize("family", ["negative_binomial", "nbinom1"])
-def test_a_negative_binomial_without_overdispersion_is_said_to_be_poisson(narrow, family):
+def test_a_negative_binomial_overdispersion_at_limit_is_said_to_be_poisson(narrow, family):
     fit = smf.mixedglm2("k ~ x + (1 | g)", narrow, family).fit()
     plain = smf.mixedglm2("k ~ x + (1 | g)", narrow, "poisson").fit()
     assert fit.converged
@@ -43,7 +43,7 @@ def test_a_negative_binomial_without_overdispersion_is_said_to_be_poisson(narrow
     assert "dispersion" in [problem.code for problem in fit.check().problems]
 
 
-def test_a_beta_binomial_without_overdispersion_is_said_to_be_binomial(narrow):
+def test_a_beta_binomial_overdispersion_at_limit_is_said_to_be_binomial(narrow):
     options = {"weights": narrow["ten"]}
     fit = smf.mixedglm2("share ~ x + (1 | g)", narrow, "beta_binomial", **options).fit()
     plain = smf.mixedglm2("share ~ x + (1 | g)", narrow, "binomial", **options).fit()
@@ -59,6 +59,24 @@ def test_formulas_for_the_dispersion_say_it_too(narrow):
     assert fit.limit == "Poisson"
     assert "where the distribution is Poisson" in str(fit.summary())
     assert [p.code for p in fit.check().problems].count("dispersion") == 1
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
+@pytest.mark.parametrize("options", [{}, {"dispersion": "~ 1"}])
+def test_counts_beyond_geometric_ones_are_at_the_end_of_com_poisson_ones(options):
+    rng = np.random.default_rng(0)
+    g, x = np.repeat(np.arange(20), 10), rng.normal(size=200)
+    mu = np.exp(0.5 + 0.3 * x + 0.4 * rng.normal(size=20)[g])
+    data = pd.DataFrame({"g": g, "x": x, "y": rng.poisson(rng.gamma(0.3, mu / 0.3))})
+    fit = smf.mixedglm2("y ~ x + (1 | g)", data, "compois", **options).fit()
+    assert fit.converged
+    assert fit.report.evaluations < 80  # 1253 when the boundary was taken for a riddle
+    assert fit.limit == "geometric"
+    assert "all the overdispersion of the family" in str(fit.summary())
+    advice = [p.advice for p in fit.check().problems if p.code == "dispersion"]
+    assert "nbinom2" in advice[0]
+    more = smf.mixedglm2("y ~ x + (1 | g)", data, "nbinom2").fit()
+    assert more.llf > fit.llf
 
 
 @pytest.mark.parametrize("options", [{}, {"dispersion": "~ x"}])
@@ -81,13 +99,13 @@ def test_normal_responses_have_student_errors_of_infinite_df():
 
 def test_what_counts_as_no_overdispersion_depends_on_the_means():
     # alpha mu is the excess of the variance over a Poisson's, as a share of it
-    assert without_overdispersion("negative_binomial", np.log(1e-8), np.array([1.0, 100.0]))
-    assert not without_overdispersion("negative_binomial", np.log(1e-8), np.array([1e6]))
-    assert without_overdispersion("negative_binomial1", np.log(1e-8), np.array([1e6]))
+    assert overdispersion_at_limit("negative_binomial", np.log(1e-8), np.array([1.0, 100.0]))
+    assert not overdispersion_at_limit("negative_binomial", np.log(1e-8), np.array([1e6]))
+    assert overdispersion_at_limit("negative_binomial1", np.log(1e-8), np.array([1e6]))
     # (n - 1) / (1 + phi), of n trials; single trials have no overdispersion at all
-    assert not without_overdispersion("beta_binomial", np.log(1e4), 0.5, np.array([10.0]))
-    assert without_overdispersion("beta_binomial", np.log(1e4), 0.5, np.array([1.0]))
-    assert not without_overdispersion("gamma", -40.0, 1.0)
+    assert not overdispersion_at_limit("beta_binomial", np.log(1e4), 0.5, np.array([10.0]))
+    assert overdispersion_at_limit("beta_binomial", np.log(1e4), 0.5, np.array([1.0]))
+    assert not overdispersion_at_limit("gamma", -40.0, 1.0)
 
 
 @pytest.mark.parametrize("y", [3.0, 60.0, 1e5])
