@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from .mixed_model_equations import Henderson
 from .problem import solved
 from .row_parameters import ZEROS, RowParameters
 
-__all__ = ["RowProblem", "core_at", "fit_from", "rows_from"]
+__all__ = ["RowProblem", "core_at", "fit_from", "modes_at", "rows_from"]
 
 
 # The logit of a probability that is at its boundary.
@@ -105,6 +106,32 @@ class RowProblem(GeneralizedProblem):
             "the mixed-model equations are not defined for these families: get_prediction() has "
             "standard errors with the random effects at zero."
         )
+
+
+def modes_at(
+    design: Design, estimates: ConditionalEstimates
+) -> Callable[[Array, Array, Array], tuple[Array, ...]]:
+    """Return the conditional modes of a fit as a function of its parameters.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : ConditionalEstimates
+        Of the fit, near whose modes others are looked for.
+
+    Returns
+    -------
+    callable
+        Of theta, beta, and kappa in the basis of the rows.
+    """
+    core, R = core_at(design, estimates), generalized_structure(design).basis.R
+
+    def modes(theta: Array, beta: Array, kappa: Array) -> tuple[Array, ...]:
+        with one_blas_thread():
+            core.value_and_gradient(np.concatenate([theta, R @ beta, kappa]))
+            return core.design.by_term(core.solution().b)
+
+    return modes
 
 
 def fit_from(

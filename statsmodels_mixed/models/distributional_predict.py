@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from .generalized_results import GeneralizedLinearMixedModelResults
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["effects_on_zeros", "of_part", "parameters_of_rows", "predict"]
+__all__ = ["effects_on_zeros", "of_part", "parameters_of_rows", "predict", "predictors_of"]
 
 
 _WHICH = ("mean", "conditional", "zero_probability", "linear")
@@ -29,9 +30,10 @@ _WHICH_ORDERED = ("probabilities", "class", "linear")
 def predict(
     self: DistributionalResults,
     exog: Any = None,
+    transform: bool = True,
     *,
     which: str | None = None,
-    re: Any = False,
+    re: bool | str | Sequence[str] = False,
     new_levels: str = "error",
     offset: Any = None,
     exposure: Any = None,
@@ -42,6 +44,9 @@ def predict(
     ----------
     exog : frame, optional
         New data; without it, the rows of the fit.
+    transform : bool
+        Whether `exog` goes through the formulas; otherwise it is the fixed-effects matrix of the
+        mean, of a model whose other parameters have no columns.
     which : str, optional
         ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
         ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
@@ -82,24 +87,61 @@ def predict(
     which = known[0] if which is None else which
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
-    mean = of_part(self, "")
-    linear = mean.predict(
-        exog, which="linear", re=re, new_levels=new_levels, offset=offset, exposure=exposure
+    eta, outer, index = predictors_of(
+        self, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
     )
-    index = linear.index if isinstance(linear, pd.Series) else None
-    eta = np.asarray(linear, dtype=float)
     if which == "linear":
-        return linear
+        return eta if index is None else pd.Series(eta, index=index)
     if self._ordered:
         p = self.model._probabilities(eta, self.estimates.kappa)
         table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
         return table if which == "probabilities" else table.idxmax(axis=1)
-    outer = self.estimates.outer if exog is None else parameters_of_rows(self, exog, len(eta))
-    if self.estimates.zeros is not None:
-        outer = outer.copy()
-        outer[:, ZEROS] += effects_on_zeros(self, exog, re, new_levels)
     values = PARTS[which](self._spec, eta, outer)
     return values if index is None else pd.Series(values, index=index)
+
+
+def predictors_of(
+    fit: DistributionalResults,
+    exog: Any,
+    transform: bool,
+    *,
+    re: bool | str | Sequence[str],
+    new_levels: str,
+    offset: Any,
+    exposure: Any,
+) -> tuple[Array, Array, pd.Index | None]:
+    """Return the linear predictor of the mean, the other parameters of the rows, and their labels.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    exog, transform, re, new_levels, offset, exposure
+        As for `predict`.
+
+    Raises
+    ------
+    OptionError
+        If a matrix is given for formulas that need a table.
+    """
+    if exog is not None and not transform and fit.model.formulas:
+        named = ", ".join(f"{name}=" for name in fit.model.formulas)
+        raise OptionError(f"transform=False gives no columns for {named}: give a table.")
+    linear = of_part(fit, "").predict(
+        exog,
+        transform,
+        which="linear",
+        re=re,
+        new_levels=new_levels,
+        offset=offset,
+        exposure=exposure,
+    )
+    index = linear.index if isinstance(linear, pd.Series) else None
+    eta = np.asarray(linear, dtype=float)
+    outer = fit.estimates.outer if exog is None else parameters_of_rows(fit, exog, len(eta))
+    if fit.estimates.zeros is not None:
+        outer = outer.copy()
+        outer[:, ZEROS] += effects_on_zeros(fit, exog, re, new_levels)
+    return eta, outer, index
 
 
 def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedModelResults:

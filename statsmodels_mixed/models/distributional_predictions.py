@@ -1,18 +1,31 @@
-"""Standard errors and intervals of predictions of models with parameters of rows."""
+"""Standard errors and intervals of predictions of models with parameters of rows.
+
+A prediction is f(psi, b) with psi = (theta, beta, kappa). With random effects b at their modes
+its variance is, as for the R package glmmTMB,
+
+    f_b Var(b | y, psi) f_b' + g C g',    g = f_psi + f_b db/dpsi,
+
+C the covariance of psi; without random effects f_psi C f_psi'.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy.special import expit, logit
-from scipy.stats import norm
+from statsmodels.genmod.families.links import Identity, Log, Logit
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.row_parameters import ZEROS
+from ..fitting.row_problem import modes_at
+from ..prediction.categories import CategoryPrediction
+from ..prediction.results import MixedPrediction
+from ..prediction.which_effects import choose_random
+from .distributional_effects import variance_of_modes
 from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
@@ -21,37 +34,43 @@ if TYPE_CHECKING:
 __all__ = ["get_prediction"]
 
 
-# Step of central differences, in standard errors of each coefficient.
+# Step of central differences, in standard errors of each parameter.
 _STEP = 1e-3
 _OF_SHARES = ("shares", "trials", "shares and ends")
+_NO_NEW = "simulate() draws new responses of models with several formulas or shapes"
 
 
 def get_prediction(
     self: DistributionalResults,
     exog: Any = None,
+    transform: bool = True,
     *,
     which: str | None = None,
-    alpha: float = 0.05,
-) -> pd.DataFrame:
-    """Predict with standard errors and intervals, the random effects being zero.
+    re: bool | str | Sequence[str] = False,
+    new_levels: str = "error",
+    row_labels: Sequence[Any] | None = None,
+    offset: Any = None,
+    exposure: Any = None,
+) -> MixedPrediction | CategoryPrediction:
+    """Predict with standard errors and intervals.
 
     Parameters
     ----------
-    exog : table, optional
-        New rows; by default those of the fit.
+    exog, transform, re, new_levels, offset, exposure
+        As for `predict`.
     which : str, optional
         As for `predict`, but ``"class"``.
-    alpha : float
-        The level of intervals is ``1 - alpha``.
+    row_labels : sequence, optional
+        Index of the table that `summary_frame()` returns.
 
     Returns
     -------
-    DataFrame
-        ``predicted``, ``se``, ``lower`` and ``upper`` for each row; for probabilities of ordered
-        categories the columns are pairs, the category and these. Standard errors are by the delta
-        method in the coefficients of all parts; intervals are symmetric on the scale of the
-        linear predictor, on that of the logarithm for positive means and of the logit for
-        probabilities.
+    MixedPrediction or CategoryPrediction
+        With `predicted_mean`, `se_mean`, `conf_int()` and `summary_frame()`; for probabilities of
+        ordered categories these have a column for each category. Standard errors are by the
+        delta method in all parameters, with `re` also of the random effects given the data.
+        Intervals are symmetric on the scale of the linear predictor, on that of the logarithm for
+        positive means and of the logit for probabilities.
 
     Raises
     ------
@@ -64,99 +83,145 @@ def get_prediction(
     --------
     DistributionalResults.predict
 
+    References
+    ----------
+    Kass and Steffey (1989), Journal of the American Statistical Association 84, 717-726.
+
     Examples
     --------
     >>> ticks = datasets.load("grouseticks")
     >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-    >>> model.fit().get_prediction(ticks.head(1)).round(2)
-       predicted    se  lower  upper
-    0       1.69  0.27   1.23   2.32
+    >>> model.fit().get_prediction(ticks.head(1)).summary_frame().round(2)
+       mean  mean_se  mean_ci_lower  mean_ci_upper
+    0  1.69     0.27           1.23           2.32
     """
     if which == "class":
         raise OptionError('a class has no standard error: which="probabilities" has them.')
-    if not 0 < alpha < 1:
-        raise OptionError(f"alpha= is a number between 0 and 1, not {alpha!r}.")
-    center = self.predict(exog, which=which)
+    asked = {
+        "exog": exog,
+        "transform": transform,
+        "which": which,
+        "re": re,
+        "new_levels": new_levels,
+        "offset": offset,
+        "exposure": exposure,
+    }
+    center = self.predict(**asked)
     value = np.asarray(center, dtype=float)
-    columns = value.reshape(len(value), -1)
-    slopes, covariance = _slopes(self, exog, which, columns)
-    variance = np.einsum("irj,jk,irk->ir", slopes, covariance, slopes)
-    se = np.sqrt(np.maximum(variance, 0.0))
-    lower, upper = _limits(columns, se, norm.isf(alpha / 2), _scale(self, which))
-    index = getattr(center, "index", None)
-    tables = [
-        pd.DataFrame(
-            {
-                "predicted": columns[:, r],
-                "se": se[:, r],
-                "lower": lower[:, r],
-                "upper": upper[:, r],
-            },
-            index=index,
+    if row_labels is not None and len(row_labels) != len(value):
+        raise OptionError(
+            f"row_labels= has {len(row_labels)} labels for {len(value)} predicted rows."
         )
-        for r in range(columns.shape[1])
-    ]
-    if value.ndim == 1:
-        return tables[0]
-    return pd.concat(tables, axis=1, keys=list(self.model.categories))
+    labels = getattr(center, "index", None) if row_labels is None else row_labels
+    columns = value.reshape(len(value), -1)
+    random = any(mask.any() for mask in choose_random(re, self.layout, self.model.frame))
+    slopes, covariance = _slopes(self, asked, columns, random)
+    variance = np.maximum(np.einsum("irj,jk,irk->ir", slopes, covariance, slopes), 0.0)
+    if random:
+        variance = variance + variance_of_modes(self, asked, columns.shape[1])
+    variance = np.where(np.isnan(columns), np.nan, variance)
+    if value.ndim == 2:
+        return CategoryPrediction(
+            value, variance, categories=self.model.categories, row_labels=labels
+        )
+    return _prediction(self, which, value, variance[:, 0], labels)
 
 
-def _scale(fit: DistributionalResults, which: str | None) -> str:
-    """Return the scale on which an interval is symmetric."""
+def _prediction(
+    fit: DistributionalResults, which: str | None, value: Array, variance: Array, labels: Any
+) -> MixedPrediction:
+    """Return predictions with the scale on which their intervals are symmetric."""
+    link = _scale(fit, which)
+    about: dict[str, Any] = {
+        "new": _NO_NEW,
+        "df": np.inf,
+        "df_new": np.inf,
+        "dist": "norm",
+        "row_labels": labels,
+        "one_signed": False,
+    }
+    if isinstance(link, Identity):
+        return MixedPrediction(value, variance, linear=None, link=link, **about)
+    with np.errstate(all="ignore"):
+        slope = link.deriv(value)
+        linear = MixedPrediction(
+            link(value), slope**2 * variance, linear=None, link=Identity(), **about
+        )
+    return MixedPrediction(value, variance, linear=linear, link=link, **about)
+
+
+def _scale(fit: DistributionalResults, which: str | None) -> Any:
+    """Return the link to the scale on which an interval is symmetric."""
     support = fit._spec.support
     if which == "linear":
-        return "identity"
-    if fit._ordered or which == "zero_probability" or support in _OF_SHARES:
-        return "logit"
-    return "identity" if support == "real" else "log"
-
-
-def _limits(value: Array, se: Array, z: float, scale: str) -> tuple[Array, Array]:
-    with np.errstate(all="ignore"):
-        if scale == "log":
-            half = z * se / value
-            return value * np.exp(-half), value * np.exp(half)
-        if scale == "logit":
-            half, middle = z * se / (value * (1.0 - value)), logit(value)
-            return np.asarray(expit(middle - half)), np.asarray(expit(middle + half))
-    return value - z * se, value + z * se
+        return Identity()
+    if which == "zero_probability" or support in _OF_SHARES:
+        return Logit()
+    return Identity() if support == "real" else Log()
 
 
 def _slopes(
-    fit: DistributionalResults, exog: Any, which: str | None, columns: Array
+    fit: DistributionalResults, asked: dict[str, Any], columns: Array, random: bool
 ) -> tuple[Array, Array]:
-    """Return derivatives by the coefficients that have standard errors, and their covariance."""
-    mean = fit.estimates.conditional
-    first = len(mean.theta)
+    """Return derivatives by the parameters that have standard errors, and their covariance."""
+    first = 0 if random else len(fit.theta)
     covariance = fit._covariance[first:, first:]
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     known = np.flatnonzero(np.isfinite(errors))
-    psi = np.concatenate([mean.beta, fit.estimates.kappa])
     out = np.zeros((*columns.shape, len(known)))
-    for at, j in enumerate(known):
-        shift = np.zeros(len(psi))
-        shift[j] = _STEP * max(float(errors[j]), 1e-8)
-        ends = [
-            np.asarray(_moved(fit, psi + sign * shift).predict(exog, which=which), dtype=float)
-            for sign in (1.0, -1.0)
-        ]
-        out[..., at] = (ends[0] - ends[1]).reshape(columns.shape) / (2.0 * shift[j])
+    steps = [(first + int(j), _STEP * max(float(errors[j]), 1e-8)) for j in known]
+    for at, (above, below, step) in enumerate(_pairs(fit, steps, random)):
+        ends = [np.asarray(each.predict(**asked), dtype=float) for each in (above, below)]
+        out[..., at] = (ends[0] - ends[1]).reshape(columns.shape) / (2.0 * step)
     return out, covariance[np.ix_(known, known)]
 
 
-def _moved(fit: DistributionalResults, psi: Array) -> DistributionalResults:
-    """Return the fit with other coefficients."""
+def _pairs(
+    fit: DistributionalResults, steps: list[tuple[int, float]], random: bool
+) -> Iterator[tuple[DistributionalResults, DistributionalResults, float]]:
+    """Yield the fit with each parameter moved up and down; with modes that follow if wanted."""
+    mean = fit.estimates.conditional
+    psi = np.concatenate([mean.theta, mean.beta, fit.estimates.kappa])
+    follow = modes_at(fit.model.kept_design(), mean) if random else None
+    for j, step in steps:
+        shift = np.zeros(len(psi))
+        shift[j] = step
+        ends = []
+        for each in (psi + shift, psi - shift):
+            inner = _in_basis(fit, each)
+            b = mean.b if follow is None else follow(*inner)
+            ends.append(_moved(fit, inner, b))
+        yield ends[0], ends[1], step
+
+
+def _in_basis(fit: DistributionalResults, psi: Array) -> tuple[Array, Array, Array]:
+    """Return theta, beta, and kappa in the basis of the parameters of rows."""
+    mean, rows = fit.estimates.conditional, fit.estimates.rows
+    nt, rank = len(mean.theta), len(mean.beta)
+    kappa = psi[nt + rank :]
+    inner = np.linalg.solve(rows.back, kappa) if len(kappa) else kappa
+    return psi[:nt], psi[nt : nt + rank], np.asarray(inner, dtype=float)
+
+
+def _moved(
+    fit: DistributionalResults, psi: tuple[Array, Array, Array], b: tuple[Array, ...]
+) -> DistributionalResults:
+    """Return the fit with other parameters and modes."""
     estimates, design = fit.estimates, fit.model.kept_design()
-    rank = len(estimates.conditional.beta)
-    linear = design.X[:, list(estimates.conditional.columns)] @ psi[:rank]
+    _, beta, inner = psi
+    linear = design.X[:, list(estimates.conditional.columns)] @ beta
     if design.offset is not None:
         linear = linear + design.offset
-    mean = replace(estimates.conditional, beta=psi[:rank], linear_predictor=linear)
-    kappa, outer = psi[rank:], estimates.outer
-    if len(kappa):
-        inner: Array = np.asarray(np.linalg.solve(estimates.rows.back, kappa), dtype=float)
+    eta, zeta = linear, np.zeros(len(linear))
+    for block, modes in zip(design.blocks, b, strict=True):
+        effect = np.einsum("ij,ij->i", block.z, modes[block.refs])
+        eta, zeta = (eta, zeta + effect) if block.part else (eta + effect, zeta)
+    mean = replace(estimates.conditional, beta=beta, linear_predictor=linear, b=b, eta=eta)
+    outer, kappa = estimates.outer, estimates.rows.back @ inner if len(inner) else inner
+    if len(inner):
         outer = estimates.rows.values(inner)
+    zeros = None if estimates.zeros is None else outer[:, ZEROS] + zeta
     other = copy.copy(fit)
-    other.estimates = replace(estimates, conditional=mean, kappa=kappa, outer=outer)
+    other.estimates = replace(estimates, conditional=mean, kappa=kappa, outer=outer, zeros=zeros)
     other._mean_part = GeneralizedLinearMixedModelResults(fit.model, mean, fit.model.layout)
     return other

@@ -29,29 +29,31 @@ def test_closed_forms_of_an_inflated_mean(ticks):
     mean = (1 - share) * np.exp(eta)
     slopes = np.hstack([mean[:, None] * x, -(mean * share)[:, None] * x])
     se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, V, slopes))
-    for table in (fit.get_prediction(few), fit.get_prediction().head(5)):
-        assert_allclose(table["predicted"], mean, rtol=1e-10)
-        assert_allclose(table["se"], se, rtol=1e-5)
-        assert_allclose(table["upper"], mean * np.exp(1.959964 * se / mean), rtol=1e-5)
+    for prediction in (fit.get_prediction(few), fit.get_prediction()):
+        table = prediction.summary_frame().head(5)
+        assert_allclose(table["mean"], mean, rtol=1e-10)
+        assert_allclose(table["mean_se"], se, rtol=1e-5)
+        upper = mean * np.exp(1.959964 * se / mean)
+        assert_allclose(table["mean_ci_upper"], upper, rtol=1e-5)
     zero = share + (1 - share) * np.exp(-np.exp(eta))
-    assert_allclose(fit.get_prediction(few, which="zero_probability")["predicted"], zero)
+    assert_allclose(fit.get_prediction(few, which="zero_probability").predicted_mean, zero)
     linear = fit.get_prediction(few, which="linear")
     wanted = np.sqrt(np.einsum("ij,jk,ik->i", x, V[:2, :2], x))
-    assert_allclose(linear["se"], wanted, rtol=1e-6)
+    assert_allclose(linear.se_mean, wanted, rtol=1e-6)
 
 
 def test_closed_forms_of_probabilities_of_categories(ticks):
     fit = smm.mixedordinal2("many ~ cheight + (1 | brood)", ticks).fit()
     few, V = ticks.head(4), fit.cov_params().to_numpy()
-    table = fit.get_prediction(few)
-    assert_allclose(table.xs("predicted", axis=1, level=1), fit.predict(few))
+    table = fit.get_prediction(few).summary_frame()
+    assert_allclose(table.xs("mean", axis=1, level=1), fit.predict(few))
     x = few["cheight"].to_numpy()
     first = expit(fit.params.iloc[0] - fit.params["cheight"] * x)
     slopes = (first * (1 - first))[:, None] * np.column_stack([np.ones(4), np.zeros(4), -x])
     se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, V, slopes))
-    assert_allclose(table[("no", "se")], se, rtol=1e-5)
-    assert table.xs("lower", axis=1, level=1).gt(0).all(axis=None)
-    assert table.xs("upper", axis=1, level=1).lt(1).all(axis=None)
+    assert_allclose(table[("no", "mean_se")], se, rtol=1e-5)
+    assert table.xs("mean_ci_lower", axis=1, level=1).gt(0).all(axis=None)
+    assert table.xs("mean_ci_upper", axis=1, level=1).lt(1).all(axis=None)
     with pytest.raises(OptionError, match="a class has no standard error"):
         fit.get_prediction(few, which="class")
 
@@ -62,7 +64,8 @@ def test_robust_errors_and_coefficients_without_any(ticks):
     plain = smm.mixedglm2(formula, ticks, "nbinom2", dispersion="~ 1").fit()
     few = ticks.head(3)
     assert np.isnan(fit.bse["zi: Intercept"])
-    assert_allclose(fit.get_prediction(few), plain.get_prediction(few), rtol=1e-4)
+    tables = [each.get_prediction(few).summary_frame() for each in (fit, plain)]
+    assert_allclose(*tables, rtol=1e-4)
     robust = plain.with_inference(cov_type="cluster", cov_kwds={"groups": "brood"})
-    linear = robust.get_prediction(few, which="linear")["se"]
+    linear = robust.get_prediction(few, which="linear").se_mean
     assert_allclose(linear, robust.bse["Intercept"], rtol=1e-6)

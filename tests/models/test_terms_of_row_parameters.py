@@ -125,7 +125,9 @@ def test_means_of_the_response_are_averages_of_predictions(inflated, salamanders
     means = inflated.emmeans("mined", component="response")
     assert_allclose(means.estimate, predicted, rtol=1e-12)
     each = inflated.emmeans("spp", by="mined", component="response").to_frame()
-    joined = each.merge(cells.assign(se=inflated.get_prediction(cells)["se"]), on=["spp", "mined"])
+    joined = each.merge(
+        cells.assign(se=inflated.get_prediction(cells).se_mean), on=["spp", "mined"]
+    )
     assert_allclose(joined["std_error"], joined["se"], rtol=1e-6)
 
 
