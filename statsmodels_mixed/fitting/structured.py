@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
+from ..later import load
 from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, form_crossproducts
 from .estimates import LinearEstimates
@@ -93,6 +96,8 @@ def minimize_structured(
     x = model.positive(x)
     end = objective.join(x, found)
     phi = model.phi(x)
+    not_distinguished = load("fitting.not_distinguished:not_distinguished")
+    lost: tuple[str, ...] = not_distinguished(objective, sizes, found)
     theta, _ = objective.theta(end, ridge=0.0)
     value, _, _ = objective.solve(end, ridge=0.0)
     gradient = minimum.gradient
@@ -107,7 +112,14 @@ def minimize_structured(
         at_bounds=bounds_in_words(model, phi, sizes),
     )
     log = np.array([objective.theta(z)[0] for z in minimum.points])
-    return report_of(minimum, log, theta, value, minimum.gradient), fit, found
+    report = report_of(minimum, log, theta, value, minimum.gradient)
+    if lost:
+        report = replace(
+            report,
+            not_identified=lost,
+            converged=bool(minimum.decrement <= CONVERGED_DECREMENT),
+        )
+    return report, fit, found
 
 
 # The longest step of log sigma^2.

@@ -193,7 +193,22 @@ class StructuredObjective:
         nothing = np.full((self.size, self.size), np.nan)
         return np.inf, nothing[0] if self.size else np.empty(0), nothing
 
+    def average_information(self, z: Array) -> Array:
+        """Return the average information, without second derivatives of V; NaN where none is."""
+        value, by_theta, factors = self.solve(z)
+        if not np.isfinite(value):
+            return np.full((self.size, self.size), np.nan)
+        x, sigma = self.split(z)
+        return self._information(x, sigma, gammas(by_theta, factors, self.model))[0]
+
     def _curvature(self, x: Array, sigma: float, G: list[Array], gradient: Array) -> Array:
+        H, second = self._information(x, sigma, G)
+        if self.sigma is None:
+            second[-1, -1] = gradient[-1]
+        return H + second
+
+    def _information(self, x: Array, sigma: float, G: list[Array]) -> tuple[Array, Array]:
+        """Return the average information and Gamma : d2Sigma."""
         workspace, m = self.products.workspace, self.model.size
         unit = (sigma / self.products.y_scale) ** 2
         scores = workspace.scores()
@@ -212,7 +227,7 @@ class StructuredObjective:
                 directions[t] = related.covariances(directions[t])
         K = workspace.information(directions) / unit
         if self.sigma is not None:
-            return np.asarray(K[:m, :m] + second)
+            return np.asarray(K[:m, :m]), second
         s = sum(
             np.einsum("li,lim->m", e, w, optimize=True)
             for e, w in zip(scores, directions, strict=True)
@@ -222,5 +237,4 @@ class StructuredObjective:
         H[m, :m] += edge[:m]
         H[:m, m] += edge[:m]
         H[m, m] += 2.0 * edge[m] + workspace.solution().pwrss / unit
-        second[m, m] = gradient[m]
-        return np.asarray(H + second)
+        return H, second

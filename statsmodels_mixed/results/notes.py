@@ -120,11 +120,15 @@ def warn(result: MixedModelResults) -> None:
         message = f"the fit did not converge: {result.report.message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=5)
     if result.report.not_identified:
+        structured = result.estimates.structured is not None or result.takes_correlated
         message = (
             f"the data do not determine all covariance parameters: "
-            f"{'; '.join(result.report.not_identified)}. What depends on them is NaN; see "
-            "identified."
+            f"{'; '.join(result.report.not_identified)}. "
         )
+        if structured:
+            message += "Other values of these have the same likelihood: leave some out."
+        else:
+            message += "What depends on them is NaN; see identified."
         warnings.warn(message, IdentificationWarning, stacklevel=5)
     elif result.issingular():  # which, if not all is identified, may be chance
         message = "a covariance matrix of random effects is singular; see summary()."

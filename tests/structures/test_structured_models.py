@@ -283,7 +283,7 @@ def test_what_is_not_possible_is_refused(sleep, formula, error, message):
 
 
 def test_what_cannot_be_done_is_refused(sleep):
-    fit = mixedlm2("reaction ~ days + toep(0 + days | subj)", sleep).fit(reml=True)
+    fit = mixedlm2("reaction ~ days + htoep(0 + days | subj)", sleep).fit(reml=True)
     with pytest.raises(DataError, match="has no place days=10"):
         fit.predict(pd.DataFrame({"subj": ["S308"], "days": [10.0]}), re=True)
 
