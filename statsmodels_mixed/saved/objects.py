@@ -19,6 +19,7 @@ from ..errors import DataError
 from ..frame.engine_formulaic import FormulaicMatrix
 from ..frame.factors import CodedFactor, Expression, Rows
 from ..results.base import MixedModelResults
+from ..structures import Structure, kind_of, known
 from .expressions import (
     check_code,
     name_of_function,
@@ -60,6 +61,24 @@ def _class(module: str, name: str) -> type:
         if isinstance(found, type) and found.__module__ == module and not pickled:
             return found
     raise DataError(f"it has an object of the class {module}.{name}, which is not among a fit's.")
+
+
+def _registered(value: Any) -> str | None:
+    """Return the name of a structure of a user's own, under which it is registered."""
+    kind = type(value)
+    if not isinstance(value, Structure) or _OWN.fullmatch(kind.__module__):
+        return None
+    return kind.name if kind.name in known() and kind_of(kind.name) is kind else None
+
+
+def _structure(name: str) -> type[Structure]:
+    """Return the registered class of a structure of a user's own."""
+    if name not in known():
+        raise DataError(
+            f"it has the covariance structure {name}(), which is not of this package: define it "
+            "and call statsmodels_mixed.structures.register before."
+        )
+    return kind_of(name)
 
 
 class Writer:
@@ -115,8 +134,9 @@ class Writer:
         for name, distribution in _DISTRIBUTIONS.items():
             if type(value) is type(distribution):
                 return {"distribution": name}
+        own = _registered(value)
         try:
-            if _class(kind.__module__, kind.__name__) is not kind:
+            if own is None and _class(kind.__module__, kind.__name__) is not kind:
                 raise DataError("another class of that name.")
         except DataError as error:
             raise DataError(
@@ -134,6 +154,8 @@ class Writer:
             if isinstance(value, CodedFactor):
                 raise DataError(f"the term {value.label!r} {error}") from error
             raise
+        if own is not None:
+            return {"structure": own, "state": content}
         return {"class": [kind.__module__, kind.__name__], "state": content}
 
     def _expression(self, value: Expression) -> Any:
@@ -206,8 +228,10 @@ class Reader:
     def _numbered(self, number: int) -> Any:
         if number not in self._made:
             node = self.nodes[number]
-            if "class" in node:
-                made: Any = object.__new__(_class(*node["class"]))
+            if "class" in node or "structure" in node:
+                own = "structure" in node
+                kind = _structure(node["structure"]) if own else _class(*node["class"])
+                made: Any = object.__new__(kind)
                 self._made[number] = made
                 state = {name: self.decode(item) for name, item in node["state"].items()}
                 if isinstance(made, Rows):
@@ -236,8 +260,8 @@ class Reader:
             else:
                 names[name] = self.decode(content["value"])
         transforms: dict[str, Any] = {}
-        for name, (known, content) in node["transforms"].items():
-            transforms[name] = object.__new__(transform_class(known))
+        for name, (transform, content) in node["transforms"].items():
+            transforms[name] = object.__new__(transform_class(transform))
             transforms[name].__dict__.update(self.decode(content))
         check_code(node["code"], node["columns"], names, modules, transforms)
         made = object.__new__(Expression)

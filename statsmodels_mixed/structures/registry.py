@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from ..errors import OptionError
@@ -11,6 +12,17 @@ from .structure import Structure
 __all__ = ["kind_of", "known", "make", "register"]
 
 _KINDS: dict[str, type[Structure]] = {}
+
+# What other programs call them.
+_ELSEWHERE = {
+    "un": "us", "unstr": "us", "unstructured": "us", "symm": "us", "corsymm": "us",
+    "csh": "hcs", "compsymm": "cs", "corcompsymm": "cs", "homcs": "cs", "exchangeable": "cs",
+    "arh1": "har1", "ar1h": "har1", "hetar1": "har1", "ar": "ar1", "corar1": "ar1",
+    "toeph": "htoep", "homtoep": "toep", "ante": "had", "adh": "had", "antedependence": "had",
+    "car1": "ou", "corcar1": "ou", "sp_exp": "exp", "corexp": "exp", "exponential": "exp",
+    "sp_gau": "gau", "corgaus": "gau", "gaussian": "gau", "corspher": "spher", "spherical": "spher",
+    "corratio": "ratio", "matern": "mat", "corarma": "arma", "vc": "diag", "ident": "homdiag",
+}  # fmt: skip
 
 Kind = TypeVar("Kind", bound=type[Structure])
 
@@ -81,8 +93,10 @@ def kind_of(name: str) -> type[Structure]:
         If there is no such structure.
     """
     if name not in _KINDS:
+        meant = _ELSEWHERE.get(name.lower()) or next(iter(get_close_matches(name, _KINDS, 1)), "")
+        hint = f"did you mean {meant}()? There are" if meant else "give one of"
         raise OptionError(
-            f"there is no covariance structure {name}(): give one of {', '.join(_KINDS)}."
+            f"there is no covariance structure {name}(): {hint} {', '.join(sorted(_KINDS))}."
         )
     return _KINDS[name]
 
