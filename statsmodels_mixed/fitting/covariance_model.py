@@ -42,24 +42,31 @@ def factor(sigma: Array, ridge: Array | float = 0.0) -> Array:
     ridge : ndarray, shape (k,), or float
         Added to the diagonal.
     """
-    S = sigma + np.diag(np.broadcast_to(ridge, len(sigma)))
+    whole = sigma + np.diag(np.broadcast_to(ridge, len(sigma)))
+    diagonal = whole.diagonal()
+    plain: Array | None = None
     try:
-        return np.asarray(np.linalg.cholesky(S))
+        plain = np.asarray(np.linalg.cholesky(whole))
     except np.linalg.LinAlgError:
         pass
-    whole = S.copy()
+    else:
+        # A pivot that is a rounding error may be positive as well as negative.
+        if (plain.diagonal() ** 2 > PIVOT * diagonal).all():
+            return plain
+    S = whole.copy()
     T = np.zeros_like(S)
-    limit = PIVOT * np.diag(S)
     for c in range(len(S)):
-        if S[c, c] > limit[c]:
+        if S[c, c] > PIVOT * diagonal[c]:
             T[c:, c] = S[c:, c] / np.sqrt(S[c, c])
             S[c:, c:] -= np.outer(T[c:, c], T[c:, c])
-    if np.abs(T @ T.T - whole).max(initial=0.0) <= MISSED * np.diag(whole).max(initial=0.0):
+    if np.abs(T @ T.T - whole).max(initial=0.0) <= MISSED * diagonal.max(initial=0.0):
         return T
     # Rounding errors, not the rank, end the factorization of smooth functions of distance.
+    if plain is not None:
+        return plain
     for share in (1e-15, 1e-14, 1e-13, 1e-12):
         try:
-            return np.asarray(np.linalg.cholesky(whole + share * np.diag(np.diag(whole))))
+            return np.asarray(np.linalg.cholesky(whole + share * np.diag(diagonal)))
         except np.linalg.LinAlgError:
             continue
     return T

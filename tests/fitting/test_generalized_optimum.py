@@ -97,15 +97,21 @@ def test_means_at_the_edge_of_the_range_are_not_converged():
 def test_observed_information_without_maximum_is_said(seed):
     # The approximation falls without bound where two modes merge. Before, estimates were beside
     # that singularity, 8 to 10 off brute force, or at a local maximum without a word.
-    fit, case = fitted(seed), draw(seed)
+    said = r'two conditional modes merge; use hessian="expected"'
+    assert np.isfinite(fitted(seed, hessian="expected").objective)
+    try:
+        fit, case = fitted(seed), draw(seed)
+    except DataError as error:
+        # How near to the singularity the search ends is a matter of the last digits.
+        assert re.search(said, str(error))
+        return
     est = fit.estimates
     wanted = brute_force_model(case, fit, est.dispersion).objective(
         est.theta, est.beta, observed=True, points=case.how.get("n_agq", 1)
     )
     assert fit.objective == pytest.approx(wanted, abs=1e-6)
     assert not fit.converged
-    assert re.search(r'two conditional modes merge; use hessian="expected"', fit.report.message)
-    assert np.isfinite(fitted(seed, hessian="expected").objective)
+    assert re.search(said, fit.report.message)
 
 
 def test_an_end_where_modes_merge_is_refused():
