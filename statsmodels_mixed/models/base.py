@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame, build_frame
+from ..frame.coding import CodedMatrix
 from ..frame.columns import as_numbers
 from ..frame.design import Design, build_design
 from ..frame.sources import Source, Sources
@@ -71,6 +73,11 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     given_contrasts: Mapping[str, Any] | None = None
     coded_columns: tuple[str, ...] = ()
     functions: str = "any"
+    # Formulas beside that of the mean, by option; whether their intercepts are left out; and
+    # their matrices, to be used for new rows too, with their columns for the rows of the model.
+    _other_formulas: Mapping[str, str] = MappingProxyType({})
+    _implied_intercepts = False
+    _other_matrices: Mapping[str, tuple[CodedMatrix, Array]] = MappingProxyType({})
     # Whether `with_response` has replaced that of the data.
     other_response = False
 
@@ -102,6 +109,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         eval_env: int | EvalEnvironment | Mapping[str, Any],
         functions: str,
         bars: bool = True,
+        columns: Sequence[str] = (),
         **options: Any,
     ) -> Self:
         """Set every attribute of a model made from a formula.
@@ -117,7 +125,17 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             eval_env = EvalEnvironment.capture(eval_env, reference=3)
         bars = bars and not options.get("other_random")
         terms, data = read_terms(formula, data, groups, re_formula, vc_formula, bars=bars)
+        others = None
+        if self._other_formulas:
+            others = load("frame.other_formulas:OtherFormulas")(
+                self._other_formulas, eval_env, safe, self._implied_intercepts
+            )
+            columns = [*columns, *others.columns(data)]
+        if columns:
+            options["columns"] = list(dict.fromkeys(columns))
         design, frame = self._read(terms, data, env=eval_env, safe=safe, **options)
+        if others is not None:
+            self._other_matrices = others.made(frame, options["contrasts"])
         self.formula_full = str(terms)
         self.given_contrasts = options["contrasts"]
         self.coded_columns = tuple(self.given_contrasts or ())

@@ -34,7 +34,6 @@ from ..formula.other_parts import read_part
 from ..formula.terms import RandomTerm
 from ..frame.coding import CodedMatrix
 from ..frame.design import Design
-from ..frame.other_formulas import columns_of, read_formulas
 from .distributional_results import DistributionalResults
 from .distributional_robust import choice_of, with_choice
 from .generalized import GeneralizedLinearMixedModel
@@ -85,9 +84,9 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
     def __init__(self, **kwargs: Any) -> None:
         raise OptionError("a model with several formulas is made by mixedglm2 or mixedordinal2.")
 
-    def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
+    def _begin(self, formulas: dict[str, str]) -> None:
         self._set_parts(formulas)
-        return columns_of(self._fixed_formulas, data)
+        self._other_formulas = self._fixed_formulas
 
     def _other_random(self) -> tuple[RandomTerm, ...]:
         return self._random_terms
@@ -132,7 +131,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
     def _finish_formulas(self) -> None:
         """Evaluate the formulas for the rows of the model."""
         assert self.frame is not None
-        made = read_formulas(self._fixed_formulas, self.frame, self.given_contrasts)
+        made = self._other_matrices
         self.matrices = {name: matrix for name, (matrix, _) in made.items()}
         self._pieces = {name: (X, matrix.names) for name, (matrix, X) in made.items()}
         for name, (X, _) in self._pieces.items():

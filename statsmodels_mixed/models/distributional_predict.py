@@ -13,7 +13,8 @@ import pandas as pd
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.row_parameters import ZEROS
-from ..frame.other_formulas import values_of
+from ..frame.new_data import NewData
+from ..frame.other_formulas import values_of_rows
 from .distributional_means import PARTS
 from .generalized_results import GeneralizedLinearMixedModelResults
 
@@ -199,8 +200,9 @@ def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
     out = np.tile(fit.estimates.outer[0], (n, 1))
     frame = fit.model.frame
     assert frame is not None
+    new = NewData.of_table(data, frame)
     for name, matrix in fit.model.matrices.items():
-        X = values_of(name, matrix, data, frame)
+        X = values_of_rows(name, matrix, new)
         label, place, sign = fit.model._place_of(name)
         coefficients = fit.params[[each for each in fit._names if each.startswith(label)]]
         out[:, place] = sign * (X @ np.asarray(coefficients))

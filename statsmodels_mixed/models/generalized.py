@@ -219,7 +219,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             kind = load("models.distributional:DistributionalMixedModel")
             model = kind.__new__(kind)
             model._set_family(family, link, exposure)
-        columns = model._begin(formulas, data)
+        model._begin(formulas)
         made = model._from_formula(
             formula,
             data,
@@ -234,7 +234,6 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             missing=missing,
             eval_env=eval_env,
             functions=functions,
-            columns=columns,
             other_random=model._other_random(),
             relationship=relationship,
             precision=precision,
@@ -244,9 +243,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         made._finish_formulas()
         return made
 
-    def _begin(self, formulas: dict[str, str], data: Any) -> list[str]:
-        """Return the columns that formulas other than that of the mean need."""
-        return []
+    def _begin(self, formulas: dict[str, str]) -> None:
+        """Take formulas other than that of the mean, which this kind of model has not."""
 
     def _other_random(self) -> tuple[RandomTerm, ...]:
         """Return the random effects of these formulas."""

@@ -124,7 +124,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
         model = cls.__new__(cls)
         model._set_family(Ordered(), _FUNCTIONS.get(str(link), link), None)
         model.threshold, model.link_name = threshold, str(link)
-        model._begin({}, data)
+        model._begin({})
         made = model._from_formula(
             formula,
             data,

@@ -15,7 +15,6 @@ from statsmodels.genmod.families.links import Identity
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.crossprod import SharedStructure
-from ..formula.parse import variables
 from ..formula.residual import (
     parse_dispersion,
     parse_residual,
@@ -24,7 +23,6 @@ from ..frame.columns import as_numbers
 from ..frame.design import Design
 from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
 from ..residual_covariance.cells import read_cells
-from ..residual_covariance.dispersion import dispersion_matrix
 from ..residual_covariance.fit import fit_residual
 from ..residual_covariance.problem import covariance_model
 from ..results.notes import warn
@@ -69,6 +67,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
     """
 
     link = Identity()
+    _implied_intercepts = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise OptionError(
@@ -180,8 +179,10 @@ class ResidualCovarianceModel(ResidualLikelihood):
         self.dispersion = None if dispersion is None else parse_dispersion(dispersion)
         columns = list(() if self.residual is None else self.residual.columns)
         if self.dispersion is not None:
-            code = self.dispersion.code
-            columns += variables(code) if self.dispersion.kind == "formula" else (code,)
+            if self.dispersion.kind == "formula":
+                self._other_formulas = {"dispersion": self.dispersion.text}
+            else:
+                columns.append(self.dispersion.code)
         self._from_formula(
             formula,
             data,
@@ -189,13 +190,14 @@ class ResidualCovarianceModel(ResidualLikelihood):
             re_formula,
             vc_formula,
             bars=False,
-            columns=list(dict.fromkeys(columns)),
+            columns=columns,
             **options,
         )
         assert self.frame is not None
         matrix = None
-        if self.dispersion is not None and self.dispersion.kind == "formula":
-            matrix = dispersion_matrix(self.dispersion, self.frame.table)
+        if "dispersion" in self._other_matrices:
+            coded, values = self._other_matrices["dispersion"]
+            matrix = values, coded.names
         self.cells = read_cells(
             self.residual, self.dispersion, self.frame.rows.columns, matrix, len(self.frame.y)
         )

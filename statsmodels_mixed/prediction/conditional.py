@@ -18,9 +18,9 @@ from statsmodels.genmod.families.links import Identity
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..formula.parse import variables
 from ..frame.design import RandomBlock
 from ..frame.new_data import NewData
+from ..frame.other_formulas import values_of_rows
 from ..residual_covariance.new_places import NewPlaces, log_deviations, new_places
 from ..residual_covariance.problem import ResidualProblem
 from .results import MixedPrediction, NewResponses
@@ -89,8 +89,8 @@ def _columns(result: Any, new: NewData) -> tuple[pd.DataFrame, NDArray[np.bool_]
     term, dispersion = result.model.residual, result.model.dispersion
     names = list(() if term is None else term.columns)
     if dispersion is not None:
-        formula = dispersion.kind == "formula"
-        names += list(variables(dispersion.code)) if formula else [dispersion.code]
+        made = result.model._other_matrices.get("dispersion")
+        names += [dispersion.code] if made is None else made[0].columns
     assert new.table is not None
     whole = new.table.whole()
     for name in names:
@@ -170,9 +170,10 @@ class _NewRows:
         model, x, old = problem.model, result.estimates.x, result.model.frame.table
         places = new_places(problem.cells, model, x, old, table, len(at))
         spread, blocks = problem.cells.dispersion, problem.design.blocks
-        names = () if spread is None else spread.names
         term, gamma = result.model.dispersion, x[model.gamma]
-        scale = np.exp(log_deviations(term, names, gamma, old, table))
+        made = result.model._other_matrices.get("dispersion")
+        columns = None if made is None else values_of_rows("dispersion", made[0], new)[at]
+        scale = np.exp(log_deviations(term, columns, gamma, table))
         weights = new.values_of(result.model.sources.weights)
         if weights is not None:
             check_positive(weights)

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from patsy.categorical import C
 
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm, ResidualTerm
-from ..frame.factor_values import Labels, read_value
+from ..frame.factor_values import Labels, Numbers, read_value
 from ..frame.grouping import cross
 from ..structures import Structure, make, whole_steps
 from .dispersion import Dispersion, read_dispersion
 
-__all__ = ["Cells", "read_cells"]
+__all__ = ["Cells", "read_cells", "read_column"]
 
 
 # Structures whose places are exchangeable, so that rows need not name theirs.
@@ -133,9 +134,35 @@ def read_cells(
     return Cells(subject, len(labels), place, tuple(structures), strata, residual, spread)
 
 
+def read_column(name: str, columns: Mapping[str, Any], *, steps: bool = False) -> Numbers | Labels:
+    """Return the values of a column: numbers or labels; dates are labels, as of random effects.
+
+    Parameters
+    ----------
+    name : str
+    columns : mapping
+    steps : bool
+        Whether distances between values matter, for which dates have no unit.
+
+    Raises
+    ------
+    DataError
+        For values that can be neither.
+    """
+    try:
+        return read_value(columns[name])
+    except DataError as error:
+        if steps:
+            raise DataError(f"{name!r} {error}") from error
+    try:
+        return read_value(C(columns[name]))
+    except DataError as error:
+        raise DataError(f"{name!r} {error}") from error
+
+
 def _factor(name: str, columns: Mapping[str, Any]) -> tuple[Positions, pd.Index]:
     """Return codes and levels that occur of a column, numbers too, in order."""
-    value = read_value(columns[name])
+    value = read_column(name, columns)
     if isinstance(value, Labels):
         codes, levels = np.asarray(value.codes, np.intp), value.levels
     else:
@@ -192,7 +219,8 @@ def _places(
             f"{term.text}: {term.kind}() takes one column left of the bar, not "
             f"{len(term.places)}; exp(), gau(), mat(), ratio() and spher() take coordinates."
         )
-    values = [read_value(columns[name]) for name in term.places]
+    steps = structure.needs in ("coordinates", "steps")
+    values = [read_column(name, columns, steps=steps) for name in term.places]
     numbers = [value[rows, 0] for value in values if not isinstance(value, Labels)]
     numeric = len(numbers) == len(values)
     if structure.needs == "coordinates" and not numeric:
@@ -200,7 +228,7 @@ def _places(
             f"{term.text}: {term.kind}() needs numbers left of the bar, and "
             f"{', '.join(term.places)} holds labels."
         )
-    if structure.needs in ("coordinates", "steps") and numeric:
+    if steps and numeric:
         for name, column in zip(term.places, numbers, strict=True):
             _check_known(name, column)
         found, local = np.unique(

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from patsy import PatsyError, dmatrix
 
 from .._typing import Array
-from ..errors import DataError, FormulaError, OptionError
+from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm
 from ..frame.factor_values import Labels, read_value
 
-__all__ = ["Dispersion", "dispersion_matrix", "read_dispersion"]
+__all__ = ["Dispersion", "read_dispersion"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +34,6 @@ class Dispersion:
     names: tuple[str, ...]
     ratios: bool
     text: str
-
-
-def dispersion_matrix(term: DispersionTerm, table: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
-    """Return the columns of a formula of log(sd), without its constant."""
-    try:
-        made = dmatrix(f"1 + {term.code}", table, NA_action="raise", return_type="dataframe")
-    except PatsyError as error:
-        raise FormulaError(f"dispersion={term.text!r}: {error.message}") from error
-    kept = made.drop(columns="Intercept", errors="ignore")
-    values = kept.to_numpy(dtype=float)
-    if not np.isfinite(values).all():
-        raise DataError(f"dispersion={term.text!r} is not finite in some rows.")
-    return values, tuple(map(str, kept.columns))
 
 
 def read_dispersion(
@@ -77,7 +62,10 @@ def read_dispersion(
         if not len(names):
             raise OptionError(f"dispersion={term.text!r} has no terms besides the constant.")
         return Dispersion(values, names, True, term.text)
-    value = read_value(columns[term.code])
+    try:
+        value = read_value(columns[term.code])
+    except DataError as error:
+        raise DataError(f"dispersion={term.text!r}: {term.code!r} {error}") from error
     if isinstance(value, Labels):
         raise DataError(f"dispersion={term.text!r} needs numbers, and {term.code!r} holds labels.")
     x = np.asarray(value[:, 0], dtype=float)

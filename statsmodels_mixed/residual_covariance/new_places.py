@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
-from ..formula.parse import variables
 from ..formula.residual import DispersionTerm
-from ..frame.factor_values import Labels, read_value
-from .cells import EXCHANGEABLE, Cells
+from ..frame.factor_values import Labels
+from .cells import EXCHANGEABLE, Cells, read_column
 from .covariance import ResponseCovariance
-from .dispersion import dispersion_matrix
 
 __all__ = ["NewPlaces", "log_deviations", "new_places"]
 
@@ -52,7 +50,7 @@ def _keys(names: tuple[str, ...], columns: Columns) -> list[tuple[Any, ...]]:
     """Return the values of some columns in each row: labels, or numbers."""
     parts = []
     for name in names:
-        value = read_value(columns[name])
+        value = read_column(name, columns)
         if isinstance(value, Labels):
             parts.append(value.levels.take(value.codes).tolist())
         else:
@@ -177,39 +175,22 @@ def _positions(structure: Any, values: Any, unseen: list[tuple[Any, ...]]) -> Ar
 
 
 def log_deviations(
-    term: DispersionTerm | None,
-    names: tuple[str, ...],
-    gamma: Array,
-    old: pd.DataFrame,
-    new: pd.DataFrame,
+    term: DispersionTerm | None, made: Array | None, gamma: Array, new: pd.DataFrame
 ) -> Array:
     """Return log of what the standard deviations of new residuals are multiplied by.
 
     Parameters
     ----------
     term : DispersionTerm or None
-    names : tuple of str, length d
-        Those of the columns of a formula.
+    made : ndarray, shape (m, d), or None
+        The columns of a formula for the new rows.
     gamma : ndarray, shape (d,)
-    old, new : DataFrame
-        The columns of the rows of the fit, whose levels are those of the formula, and new rows.
+    new : DataFrame
+        The column of other dispersions, in new rows.
     """
     if term is None:
         return np.zeros(len(new))
-    if term.kind == "formula":
-        unseen = f"dispersion={term.text!r} has levels that the fit has not seen."
-        columns, like = list(variables(term.code)), {}
-        for name in columns:
-            dtype = old[name].dtype
-            if isinstance(dtype, pd.CategoricalDtype):
-                codes = dtype.categories.get_indexer(pd.Index(new[name].astype(object)))
-                if (codes < 0).any():
-                    raise DataError(unseen)
-                like[name] = pd.Categorical.from_codes(codes, dtype=dtype)
-        both = pd.concat([old[columns], new[columns].assign(**like)], ignore_index=True)
-        values, found = dispersion_matrix(term, both)
-        if found != names:
-            raise DataError(unseen)
-        return np.asarray(values[len(old) :] @ gamma)
+    if made is not None:
+        return np.asarray(made @ gamma)
     x = np.asarray(new[term.code], dtype=float)
     return np.asarray((np.log(np.abs(x)) if term.kind == "power" else x) * gamma[0])
