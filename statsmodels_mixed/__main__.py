@@ -102,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     general = fit.add_argument_group("generalized linear mixed models")
     general.add_argument(
-        "--family", help="binomial, poisson, gamma, inverse_gaussian, negative_binomial, gaussian"
+        "--family",
+        help="binomial, poisson, gamma, negative_binomial, beta, student_t, tweedie, and others",
     )
     general.add_argument("--link", help="such as logit, probit, cloglog, log, sqrt, inverse")
     general.add_argument("--exposure", metavar="COLUMN", help="column of the exposure of counts")
@@ -167,8 +168,10 @@ def _fit(options: argparse.Namespace) -> str:
             exposure=options.exposure,
             **columns,
         )
-        points = 1 if options.n_agq is None else options.n_agq
-        return general.fit(n_agq=points, fast=options.fast, dof=options.dof).summary().as_text()
+        # Families with shapes or thresholds have not all of these options.
+        asked = {"n_agq": options.n_agq, "fast": options.fast or None, "dof": options.dof}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return general.fit(**given).summary().as_text()
 
 
 def _list_datasets() -> str:

@@ -80,6 +80,19 @@ def test_trials_and_exposure_name_columns(capsys):
     assert "2250.3999" in out  # lme4 2.1
 
 
+def test_families_whose_fits_have_fewer_options(capsys):
+    # "fit has no option fast=" before, which nobody had given
+    words = ["fit", "reaction ~ days + (1 | subj)", "sleepstudy", "--family"]
+    status, out, _ = run(capsys, *words, "truncated_poisson")
+    poisson = run(capsys, *words, "poisson")[1]
+    assert status == 0
+    # Zeros have a probability of exp(-200).
+    assert "-948.8229" in out and "-948.8229" in poisson
+    status, _, err = run(capsys, *words, "student_t", "--fast")
+    assert status == 2
+    assert err == "error: fit has no option fast=: only generalized models have it.\n"
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "arrow", "stream.arrow"])
 def test_files(capsys, tmp_path, kind):
     path = tmp_path / f"sleep.{kind}"
