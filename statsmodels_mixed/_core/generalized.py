@@ -230,6 +230,12 @@ class CoreGeneralized:
             check_status(status, "evaluate the objective")
         return float(value[0]), gradient
 
+    def parameter_sizes(self) -> Array:
+        """Return the size of a parameter that the unit and its columns make typical."""
+        sizes, ntheta = self._scale(), self.design.ntheta
+        outward = self.design.coordinates.scale_outward(sizes[:ntheta])
+        return np.concatenate([outward, sizes[ntheta:]])
+
     def _scale(self) -> Array:
         """Return the typical size of each of the core's parameters."""
         out = np.empty(self.nparameters)

@@ -17,6 +17,7 @@ from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from ..frame.design_checks import refuse_related
+from ..later import load
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
@@ -323,7 +324,10 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Arr
     change : ndarray
         What takes working parameters to theta, beta and the log dispersion.
     """
-    problem = prepare_at(design, estimates, n_agq=estimates.n_agq)
+    problem, spec = prepare_at(design, estimates, n_agq=estimates.n_agq), estimates.spec
+    zeta = float(np.log(estimates.dispersion))
+    row_unit = load("fitting.row_information:row_unit")  # linear fits do not need it
+    problem.core.set_unit(row_unit(spec, design.y, estimates.eta, design.weights, zeta))
     solve_at(problem, estimates)
     rounded = float(np.abs(estimates.eta).max()) / np.sqrt(len(design.y))
     return differenced_gradient(problem, estimates, rounded)
@@ -344,10 +348,10 @@ def differenced_gradient(
     """
     core, spec = problem.core, estimates.spec
     center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    size = np.ones(len(center))
+    size = core.parameter_sizes()
     if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0):
         with suppress(CoreError):  # no matrix that gives the curvature is positive definite
-            size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-12))
+            size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1e-12))
     largest, least = 1.0 / size.min() ** 2, 1.0 / size.max() ** 2
     noise = np.finfo(float).eps * rounded * largest
     noisy = noise > _NOISE * _DIFFERENCE * np.sqrt(least)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from statsmodels.genmod import families as sm_families
 from statsmodels.genmod.families import links as sm_links
 
@@ -32,6 +33,16 @@ __all__ = [
     "make_link",
     "read_family",
 ]
+
+
+class _Log(sm_links.Log):  # type: ignore[misc]
+    """The log link to the end of the range: statsmodels' takes means below 2e-16 for 2e-16.
+
+    Responses have units, in which they may be as small as one likes.
+    """
+
+    def _clean(self, x: Any) -> Any:
+        return np.clip(x, np.finfo(float).tiny, np.inf)
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,7 @@ def read_family(family: Any) -> FamilySpec:
 def _read_link(link: Any) -> tuple[str, float]:
     """Return name and power of a link."""
     # A class derived from one of statsmodels' may compute something else.
-    own = type(link).__module__ == sm_links.__name__
+    own = type(link).__module__ == sm_links.__name__ or type(link) is _Log
     name = next((name for kind, name in _LINKS if own and isinstance(link, kind)), None)
     if name == "cdf":
         name = _DISTRIBUTIONS.get(getattr(link.dbn, "name", ""))
@@ -278,7 +289,12 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
         alpha of a negative binomial, or that of a family statsmodels does not have; the objects
         of other families hold none.
     """
-    link = sm_links.Power(spec.power) if spec.link == "power" else _LINK_MAKERS[spec.link]()
+    makers: dict[str, Callable[[], Any]] = {
+        **_LINK_MAKERS,
+        "power": lambda: sm_links.Power(spec.power),
+        "log": _Log,
+    }
+    link = makers[spec.link]()
     kind = _KINDS[spec.family]
     with warnings.catch_warnings():
         # statsmodels would warn of links that need care; `read_family` has accepted them.

@@ -14,6 +14,7 @@ from .estimates import GeneralizedEstimates
 from .families import family_object
 from .fixed_basis import orthonormal_basis, residual_response
 from .generalized_start import glm_coefficients
+from .row_information import row_unit
 
 __all__ = ["generalized_objective", "linear_objective"]
 
@@ -74,4 +75,13 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
     )
     if not len(start):
         return evaluate(start)[0]
-    return float(minimize(evaluate, start, jac=True, method="BFGS").fun)
+    log_dispersion = float(np.log(estimates.dispersion))
+    unit = row_unit(spec, design.y, estimates.eta, design.weights, log_dispersion)
+    sizes = np.ones(len(start))
+    sizes[:rank] = unit
+
+    def in_units(x: Array) -> tuple[float, Array]:
+        value, gradient = evaluate(sizes * x)
+        return value, sizes * gradient
+
+    return float(minimize(in_units, start / sizes, jac=True, method="BFGS").fun)

@@ -32,7 +32,6 @@ from .generalized_start import (
     put_parameters,
     shrink_to_finite,
     start_at,
-    unexplained,
 )
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
@@ -110,6 +109,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     """
     gamma, zeta, unit = default_start(problem.basis.Q, design, spec)
     eta = problem.basis.Q @ gamma + (0.0 if design.offset is None else design.offset)
+    unexplained = load("fitting.row_information:unexplained")  # linear fits do not need it
     excess = unexplained(spec, design.y, eta, design.weights, zeta[0] if zeta else 0.0)
     if problem.fast:
         problem.core.set_beta(gamma)

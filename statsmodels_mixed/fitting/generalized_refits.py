@@ -13,10 +13,10 @@ from .._core import CoreGeneralized, Minimization, one_blas_thread
 from .._typing import Array
 from ..errors import CoreError
 from ..frame.design import Design
+from ..later import load
 from .approximation import core_model, generalized_structure, join_parameters
 from .covariance_model import CovarianceModel, inside_phi
 from .estimates import GeneralizedEstimates
-from .generalized_start import row_unit
 from .optimize import FitOptions, settled
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .separation import separation
@@ -59,6 +59,7 @@ class GeneralizedRefits:
         spec = estimates.spec
         at = join_parameters(spec, theta, self._gamma, dispersion, fast=estimates.fast)
         zeta = float(np.log(dispersion))
+        row_unit = load("fitting.row_information:row_unit")  # linear fits do not need it
         self._unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
         coordinates = self.core.coordinates
         usual = generalized_theta(coordinates, self._unit)

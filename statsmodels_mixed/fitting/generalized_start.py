@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from statsmodels.genmod.families.links import Power
 
 from .._core import family_rows
 from .._typing import Array
@@ -22,11 +23,9 @@ __all__ = [
     "given_parameters",
     "glm_coefficients",
     "put_parameters",
-    "row_unit",
     "shrink_to_finite",
     "start_at",
     "start_dispersion",
-    "unexplained",
     "usable_coefficients",
 ]
 
@@ -38,8 +37,6 @@ _TOLERANCE = 1e-6
 LITTLE = 1e-4
 # How often theta is divided by ten when the start cannot be evaluated.
 SHRINKAGES = 4
-# Residuals this many times larger than the family says call for larger random effects.
-FAR_ABOVE = 10.0
 
 
 def glm_coefficients(
@@ -64,6 +61,7 @@ def glm_coefficients(
         Fitted means; the mean response where there are no coefficients.
     """
     link = family.link
+    zero = 0.0 if isinstance(link, Power) else 1.0  # powers of means have units, and are not zero
     shift = np.zeros(len(y)) if offset is None else offset
     with np.errstate(all="ignore"):
         mu = family.starting_mu(y)
@@ -89,7 +87,7 @@ def glm_coefficients(
             except np.linalg.LinAlgError:
                 # Steps that were too long have led to means at which no row is informative.
                 return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
-            change = float(np.abs(step - gamma).max() / (1.0 + np.abs(step).max()))
+            change = float(np.abs(step - gamma).max() / (zero + np.abs(step).max()))
             gamma = step
             eta = Q @ gamma + shift
             mu = link.inverse(eta)
@@ -220,72 +218,6 @@ def usable_coefficients(
         if found > least and reached >= worst:
             return trial, 1.0 / float(np.sqrt(found))
     return gamma, 1.0
-
-
-def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta: float) -> float:
-    """Return the change in the linear predictor that one row can detect.
-
-    Parameters
-    ----------
-    spec : FamilySpec
-    y, eta : ndarray, shape (n,)
-        Responses, and linear predictors at which they have a likelihood.
-    weights : ndarray, shape (n,), or None
-    zeta : float
-        Log dispersion.
-
-    Returns
-    -------
-    float
-        The inverse root of its mean information; 1 where rows have none.
-    """
-    rows = family_rows(
-        spec.family,
-        spec.link,
-        y,
-        eta,
-        weights=weights,
-        zeta=zeta,
-        power=spec.power,
-        observed=spec.own,
-    )
-    information = float(np.mean(rows["w"]))
-    return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0
-
-
-def unexplained(
-    spec: FamilySpec,
-    y: Array,
-    eta: Array,
-    weights: Array | None,
-    zeta: float,
-) -> float:
-    """Return how many times larger residuals are than the family says: what random effects explain.
-
-    Parameters
-    ----------
-    spec, y, eta, weights, zeta
-        As for `row_unit`.
-
-    Returns
-    -------
-    float
-        The root mean square of Pearson residuals, where it is far above 1, as it is of counts of
-        millions; 1 elsewhere.
-    """
-    rows = family_rows(
-        spec.family,
-        spec.link,
-        y,
-        eta,
-        weights=weights,
-        zeta=zeta,
-        power=spec.power,
-        observed=spec.own,
-    )
-    with np.errstate(all="ignore"):
-        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
-    return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
 
 
 def given_coefficients(basis: FixedBasis, coefficients: Array) -> Array:

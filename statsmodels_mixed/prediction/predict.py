@@ -117,7 +117,7 @@ def get_prediction(
         slope = model.link.inverse_deriv(linear)
     return MixedPrediction(
         mean,
-        slope**2 * variance,
+        (slope * np.sqrt(variance)) ** 2,
         linear=on_link_scale,
         link=model.link,
         one_signed=power is not None,

@@ -90,7 +90,7 @@ class Curve:
         if self.kind == "corr":
             stretch = np.sqrt(np.maximum(0.0, 1.0 - self.value**2))
         elif self.kind != "beta":
-            stretch = np.sqrt(self.value**2 + self._size**2)
+            stretch = np.hypot(self.value, self._size)
         return CubicHermiteSpline(at, self.zeta, _monotone(at, self.zeta, self.slope * stretch))
 
     def zeta_at(self, value: ArrayLike) -> Array:

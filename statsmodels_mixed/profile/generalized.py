@@ -17,8 +17,8 @@ from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.generalized_start import row_unit
 from ..fitting.optimize import BY_OBJECTIVE
+from ..fitting.row_information import row_unit
 from ..fitting.warm_start import least_log_alpha
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
