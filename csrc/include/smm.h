@@ -213,6 +213,15 @@ int smm_moments(smm_workspace *ws, double *theta);
 int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *xvx_inverse,
                  double *scalars);
 
+/* The same in other units: y was scale times that of the core plus Q gamma, with X = Q R.
+ *   gamma (p).   R upper triangle, column-major (p x p); NULL for the identity.
+ *   out (4 + 2 p + 2 p p + 2 q + n): the scalars of smm_solution, r2 times scale^2; R^-1 (gamma +
+ *        scale beta); its covariance over sigma^2, R^-1 xvx_inverse R'^-1; square roots of the
+ *        diagonal of that; xvx_inverse; scale u; scale b; Z b by row.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
+int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const double *R,
+                  double *out);
+
 /* Conditional variances over sigma^2 at the theta of the last smm_gradient: the
  * diagonal blocks of Lambda Omega^-1 Lambda', per level row-major (cols x cols), term
  * by term. Length sum over terms of levels*cols*cols.

@@ -13,12 +13,12 @@ from .nlopt_api import algorithm_number, algorithms
 from .options import FitOptions
 from .structure import CoreDesign, TermArrays
 from .threads import LARGE_TAIL, blas_threads, one_blas_thread, waiting_for_threads
-from .workspace import CoreFits, CoreSolution, CoreWorkspace
+from .workspace import CoreEstimates, CoreSolution, CoreWorkspace
 
 __all__ = [
     "LARGE_TAIL",
     "CoreDesign",
-    "CoreFits",
+    "CoreEstimates",
     "CoreGeneralized",
     "CoreSolution",
     "CoreWorkspace",

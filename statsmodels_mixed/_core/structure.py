@@ -132,8 +132,11 @@ class CoreDesign:
         self.X = floats(X, (n, p), "X")
         self.shapes = tuple([(term.levels, term.z.shape[1]) for term in terms])
         self.ntheta = self.q = self.condvar_size = 0
+        # Where the effects of each term are among all.
+        self._parts: list[tuple[int, int, tuple[int, int]]] = []
         for term, (levels, cols) in zip(terms, self.shapes, strict=True):
             self.ntheta += int(np.count_nonzero(term.pattern))
+            self._parts.append((self.q, self.q + levels * cols, (levels, cols)))
             self.q += levels * cols
             self.condvar_size += levels * cols * cols
             if term.z.shape != (n, cols):
@@ -206,7 +209,7 @@ class CoreDesign:
 
     def by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
-        return self._cut(values, self.shapes)
+        return tuple([values[start:stop].reshape(shape) for start, stop, shape in self._parts])
 
     def squares_by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut a k x k matrix of every level into one (l, k, k) array per term."""

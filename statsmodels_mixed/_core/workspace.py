@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
+from ..later import Method
 from ._smm import ffi, lib
 from .boundary import check_status, doubles, floats, integers, is_trial_failure
 from .memory import refuse_beyond_memory
 from .minimizer import Minimizable, Minimization, run_minimizer
-from .options import FitOptions, c_options
+from .options import FitOptions
 from .structure import CoreDesign
 from .threads import blas_threads
 
-__all__ = ["CoreFits", "CoreSolution", "CoreWorkspace"]
+if TYPE_CHECKING:
+    from .refits import refit
+else:
+    refit = Method("_core.refits:refit")
+
+__all__ = ["CoreEstimates", "CoreSolution", "CoreWorkspace"]
 
 
 class CoreSolution(NamedTuple):
@@ -47,23 +53,32 @@ class CoreSolution(NamedTuple):
     dof: float
 
 
-class CoreFits(NamedTuple):
-    """Fits of one model to m responses; NaN where a fit failed.
+class CoreEstimates(NamedTuple):
+    """What a solved workspace knows, in the units of the data; see ``smm_estimates``.
 
     Attributes
     ----------
-    facts : ndarray, shape (m, 6)
-        Objective, pwrss, its degrees of freedom, promised decrease, least eigenvalue of the
-        curvature, why it ended (``smm_stop``).
-    theta : ndarray, shape (m, ntheta)
-    beta : ndarray, shape (m, p)
-    xvx_inverse : ndarray, shape (m, p, p)
+    scalars : list of float
+        As the last four of `CoreSolution`; log|X'V^-1 X| is that of the basis of X.
+    beta : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+    errors : ndarray, shape (p,)
+    inverse : ndarray, shape (p, p)
+        The covariance on the basis of X.
+    u, b : tuple of ndarray, shape (l, k)
+        By term.
+    effects : ndarray, shape (n,)
+        Z b.
     """
 
-    facts: Array
-    theta: Array
+    scalars: list[float]
     beta: Array
-    xvx_inverse: Array
+    covariance: Array
+    errors: Array
+    inverse: Array
+    u: tuple[Array, ...]
+    b: tuple[Array, ...]
+    effects: Array
 
 
 class CoreWorkspace:
@@ -80,12 +95,14 @@ class CoreWorkspace:
         How many rows those of the design stand for, if others are zero.
     """
 
+    refit = refit
+
     def __init__(
         self, design: CoreDesign, y: Array, weights: Array | None = None, nobs: int | None = None
     ) -> None:
         self.design = design
         self.nobs = design.n if nobs is None else nobs
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         # As many as any call here can use; to be entered for several of them, too.
         sizes = design.sizes
         self.threads = blas_threads(sizes["tail_size"])
@@ -104,11 +121,12 @@ class CoreWorkspace:
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
         y = floats(y, (self.design.n,), "y")
-        with self.threads, self._lock:
-            status = function(self.handle, doubles(y), self._weight_pointer())
+        with self.threads, self.lock:
+            status = function(self.handle, doubles(y), self.weight_pointer())
         check_status(status, doing)
 
-    def _weight_pointer(self) -> Any:
+    def weight_pointer(self) -> Any:
+        """Return the weights for C."""
         return ffi.NULL if self._weights is None else doubles(self._weights)
 
     def set_response(self, y: Array) -> None:
@@ -123,7 +141,7 @@ class CoreWorkspace:
 
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
     def theta_scale(self) -> Array:
@@ -137,13 +155,13 @@ class CoreWorkspace:
     def moments(self) -> Array:
         """Return a theta from moments of the levels' effects; the workspace is not solved there."""
         out = np.empty(self.design.ntheta)
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_moments(self.handle, doubles(out)), "find a start")
         return self.design.coordinates.outward(out)
 
     def in_units(self, theta: Array) -> Array:
         """Return theta in the core's coordinates and in units where columns have mean square 1."""
-        return self._inward(theta) / self._scale()
+        return self.inward(theta) / self._scale()
 
     def from_units(self, theta: Array) -> Array:
         """Return the theta that `in_units` takes to this one, but for the signs of columns of T."""
@@ -153,13 +171,14 @@ class CoreWorkspace:
         """Return the typical size of each element of the core's theta; of the weights, not of y."""
         if self._kept_scale is None:
             out = np.empty(self.design.core_ntheta)
-            with self.threads, self._lock:
+            with self.threads, self.lock:
                 check_status(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
             self._kept_scale = out[self.design.theta_rows] if self.design.by_factors else out
             self._kept_scale.flags.writeable = False
         return self._kept_scale
 
-    def _inward(self, theta: Array) -> Array:
+    def inward(self, theta: Array) -> Array:
+        """Return theta in the core's coordinates, after checking its size."""
         return self.design.coordinates.inward(floats(theta, (self.design.ntheta,), "theta"))
 
     def _value(self, inner: Array) -> float:
@@ -186,7 +205,7 @@ class CoreWorkspace:
         return out
 
     def _value_and_gradient(self, inner: Array) -> tuple[float, Array]:
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             value = self._value(inner)
             if np.isnan(value):
                 return value, np.full(self.design.ntheta, np.nan)
@@ -195,19 +214,19 @@ class CoreWorkspace:
     def _curvature(self) -> Array:
         nt = self.design.ntheta
         out = np.empty((nt, nt))
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_curvature(self.handle, doubles(out)), "evaluate the curvature")
         return out
 
     def value(self, theta: Array) -> float:
         """Return the objective at theta; NaN where it cannot be evaluated."""
-        inner = self._inward(theta)
-        with self.threads, self._lock:
+        inner = self.inward(theta)
+        with self.threads, self.lock:
             return self._value(inner)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the objective and its gradient, leaving the workspace solved at theta."""
-        value, gradient = self._value_and_gradient(self._inward(theta))
+        value, gradient = self._value_and_gradient(self.inward(theta))
         return value, self.design.coordinates.gradient_outward(gradient)
 
     def curvature(self) -> Array:
@@ -216,14 +235,14 @@ class CoreWorkspace:
 
     def gradient(self) -> Array:
         """Return the gradient where the workspace was last evaluated."""
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             gradient = self._gradient()
         return self.design.coordinates.gradient_outward(gradient)
 
     def scores(self) -> tuple[Array, ...]:
         """Return Z'V^-1 (y - X beta), one (l, k) array per term, where it is solved."""
         out = np.empty(self.design.q)
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_scores(self.handle, doubles(out)), "read the scores")
         return self.design.coordinates.duals(self.design.by_term(out))
 
@@ -246,7 +265,7 @@ class CoreWorkspace:
         for start in range(0, m, most):
             some = np.ascontiguousarray(W[:, start : start + most])
             projected = np.empty_like(some)
-            with self.threads, self._lock:
+            with self.threads, self.lock:
                 status = lib.smm_project(
                     self.handle, some.shape[1], doubles(some), doubles(projected)
                 )
@@ -259,7 +278,7 @@ class CoreWorkspace:
         p, q = self.design.p, self.design.q
         beta, u, b = np.empty(p), np.empty(q), np.empty(q)
         inverse, scalars = np.empty((p, p)), np.empty(4)
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             status = lib.smm_solution(
                 self.handle,
                 doubles(beta),
@@ -273,18 +292,53 @@ class CoreWorkspace:
         b = self.design.effects_outward(b)
         return CoreSolution(beta, u, b, inverse, r2, logdet_omega, logdet_xvx, dof)
 
+    def estimates(self, scale: float, gamma: Array, R: Array | None) -> CoreEstimates:
+        """Return the solution where it is solved in the units of the data; arrays are read-only.
+
+        Parameters
+        ----------
+        scale : float
+            What the response was divided by.
+        gamma : ndarray, shape (p,)
+            Coefficients on the basis of X that were taken off the response before that.
+        R : ndarray, shape (p, p), Fortran order, or None
+            Upper triangle that makes X of its basis; None for coefficients on the basis.
+        """
+        design = self.design
+        p, q = design.p, design.q
+        out = np.empty(4 + 2 * p * (p + 1) + 2 * q + design.n)
+        triangle = ffi.NULL if R is None else doubles(R.T)
+        with self.threads, self.lock:
+            status = lib.smm_estimates(self.handle, scale, doubles(gamma), triangle, doubles(out))
+        check_status(status, "read the solution")
+        out.flags.writeable = False
+        errors = 4 + p + p * p
+        u = errors + p + p * p
+        b = u + q
+        modes = design.by_term(out[b : b + q])
+        return CoreEstimates(
+            scalars=out[:4].tolist(),
+            beta=out[4 : 4 + p],
+            covariance=out[4 + p : errors].reshape(p, p),
+            errors=out[errors : errors + p],
+            inverse=out[errors + p : u].reshape(p, p),
+            u=design.by_term(out[u:b]),
+            b=modes if design.coordinates.trivial else design.coordinates.effects(modes),
+            effects=out[b + q :],
+        )
+
     def condvar(self) -> tuple[Array, ...]:
         """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""
         out = np.empty(self.design.condvar_size)
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_condvar(self.handle, doubles(out)), "read conditional variances")
         return self.design.coordinates.covariances(self.design.squares_by_term(out))
 
     def leverage(self) -> Array:
         """Return the diagonal of d(fitted)/dy, shape (n,)."""
         out = np.empty(self.design.n)
-        with self.threads, self._lock:
-            status = lib.smm_leverage(self.handle, self._weight_pointer(), doubles(out))
+        with self.threads, self.lock:
+            status = lib.smm_leverage(self.handle, self.weight_pointer(), doubles(out))
         check_status(status, "compute leverages")
         return out
 
@@ -303,7 +357,7 @@ class CoreWorkspace:
         """
         levels, out = self.design.joint_blocks(levels)
         pointer = integers(levels)
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             status = lib.smm_level_covariances(self.handle, len(levels), pointer, doubles(out))
         check_status(status, "read joint covariances")
         return self.design.coordinates.joint_covariances(out)
@@ -311,7 +365,7 @@ class CoreWorkspace:
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))
-        with self.threads, self._lock:
+        with self.threads, self.lock:
             check_status(lib.smm_mode_slopes(self.handle, doubles(out)), "differentiate the modes")
         return self.design.coordinates.slopes(self.design.rows_by_term(out))
 
@@ -334,55 +388,10 @@ class CoreWorkspace:
             lib.smm_newton,
             lib.smm_nlopt_minimize,
             lib.smm_end,
-            self._lock,
+            self.lock,
             self._value_and_gradient,
             self._scale,
         )
         with self.threads:
-            run = run_minimizer(model, self._inward(theta), options, log_capacity)
+            run = run_minimizer(model, self.inward(theta), options, log_capacity)
         return run.outward(self.design.coordinates)
-
-    def refit(
-        self,
-        responses: Array,
-        theta: Array,
-        stop: NDArray[np.int32],
-        options: FitOptions,
-    ) -> CoreFits:
-        """Fit the model to many responses by Newton steps, each from theta.
-
-        Parameters
-        ----------
-        responses : ndarray, shape (m, n)
-        theta : ndarray, shape (ntheta,)
-            Start.
-        stop : ndarray of int32, shape (1,)
-            Another thread sets it to end the run; the fits done by then are returned.
-        options : FitOptions
-            The tolerances; limits have no effect.
-        """
-        count, p, nt = len(responses), self.design.p, self.design.ntheta
-        responses = floats(responses, (count, self.design.n), "responses")
-        start = floats(self._inward(theta), (nt,), "theta")
-        facts, ends = np.empty((count, 6)), np.empty((count, nt))
-        beta, inverse = np.empty((count, p)), np.empty((count, p, p))
-        done = ffi.new("int64_t *")
-        with self.threads, self._lock:
-            status = lib.smm_refit(
-                self.handle,
-                count,
-                doubles(responses),
-                self._weight_pointer(),
-                c_options(options),
-                doubles(start),
-                integers(stop),
-                doubles(ends),
-                doubles(beta),
-                doubles(inverse),
-                doubles(facts),
-                done,
-            )
-        check_status(status, "fit the model to responses")
-        rows = slice(int(done[0]))
-        ends = self.design.coordinates.outward(ends[rows])
-        return CoreFits(facts[rows], ends, beta[rows], inverse[rows])

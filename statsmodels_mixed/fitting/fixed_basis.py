@@ -188,10 +188,14 @@ class FixedBasis:
 
 
 def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
-    """QR by Cholesky, twice (Yamamoto et al. 2015); None when X is too ill-conditioned."""
-    lengths = np.sqrt(np.einsum("ij,ij->j", X, X))
-    if not lie_between(lengths, 0.0, math.inf):
+    """QR by Cholesky, twice (Yamamoto et al. 2015).
+
+    None when X is too ill-conditioned, or its columns are very large or small.
+    """
+    squares = np.einsum("ij,ij->j", X, X)
+    if not lie_between(squares, *SAFE_SQUARES):
         return None
+    lengths = np.sqrt(squares)
     if len(lengths) == 1:
         return _unit_column(X / lengths, float(lengths[0]))
     R: Array | None = None
@@ -247,6 +251,9 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     n, p = X.shape
     if p == 0:
         return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
+    factored = _cholesky_qr(X) if weights is None and n >= p else None
+    if factored is not None:
+        return FixedBasis(np.arange(p), factored[0], np.asfortranarray(factored[1]), True)
     exponents = binary_exponents(X)
     extreme = bool(exponents.any())
     if extreme:
@@ -254,7 +261,8 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     root = None if weights is None else np.sqrt(weights)[:, None]
     XW = X if root is None else X * root
     columns = np.arange(p)
-    factored = _cholesky_qr(XW) if n >= p else None
+    again = n >= p and (extreme or root is not None)
+    factored = _cholesky_qr(XW) if again else None
     if factored is None:
         columns = _independent_columns(np.asarray(np.linalg.qr(XW, mode="r")))
         Q, R = np.linalg.qr(XW[:, columns])

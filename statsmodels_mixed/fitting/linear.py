@@ -19,7 +19,7 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
-from .predictors import predictors
+from .predictors import fixed_predictor
 from .runs import BestOfRuns
 from .second_start import SecondStart, may_be_local
 from .solver_choice import is_iterative
@@ -141,7 +141,7 @@ def _minimize(
         refuse_vanished(products, design, theta, solution.sigma)
         report = with_rounding(report, products, solution.sigma)
     _check_range(design, products.basis.columns, solution)
-    linear, fitted = predictors(design, products.basis.columns, solution.beta, solution.b)
+    linear = fixed_predictor(design, products.basis.columns, solution.beta)
     return LinearEstimates(
         reml=reml,
         theta=theta,
@@ -160,7 +160,7 @@ def _minimize(
         u=solution.u,
         b=solution.b,
         linear_predictor=linear,
-        fitted=fitted,
+        fitted=linear + solution.effects,
         singular=singular,
         report=report,
         identification=identification,
@@ -243,7 +243,7 @@ def _structured(
     if sigma is None:
         refuse_vanished(products, design, theta, found)
     _check_range(design, products.basis.columns, solution)
-    linear, fitted = predictors(design, products.basis.columns, solution.beta, solution.b)
+    linear = fixed_predictor(design, products.basis.columns, solution.beta)
     units = factors_of(products.workspace.in_units(theta), patterns)
     return LinearEstimates(
         reml=reml,
@@ -263,7 +263,7 @@ def _structured(
         u=solution.u,
         b=solution.b,
         linear_predictor=linear,
-        fitted=fitted,
+        fitted=linear + solution.effects,
         singular=is_singular(CovarianceModel(design).definite(units)),
         report=report,
         structured=fit,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreFits, CoreWorkspace
+from .._core import CoreWorkspace
 from .._typing import Array
 from ..frame.design import Design
 from .crossprod import form_crossproducts
@@ -18,6 +18,9 @@ from .fixed_basis import residual_response
 from .optimize import FitOptions, minimize, settled
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .warm_start import inside_theta
+
+if TYPE_CHECKING:
+    from .._core.refits import CoreFits
 
 __all__ = ["LinearRefits"]
 

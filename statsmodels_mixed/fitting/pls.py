@@ -6,6 +6,7 @@ results are carried back to the units of the user's X and y.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,8 @@ class PLSSolution(NamedTuple):
         Square root of pwrss / dof.
     u, b : tuple of ndarray, shape (l, k)
         Conditional modes by block, spherical and on the scale of y.
+    effects : ndarray, shape (n,)
+        Z b.
     pwrss : float
         Penalized weighted residual sum of squares.
     logdet_omega, logdet_xvx : float
@@ -62,6 +65,7 @@ class PLSSolution(NamedTuple):
     sigma: float
     u: tuple[Array, ...]
     b: tuple[Array, ...]
+    effects: Array
     pwrss: float
     logdet_omega: float
     logdet_xvx: float
@@ -76,25 +80,23 @@ def solve(products: Crossproducts) -> PLSSolution:
     products : Crossproducts
         Its workspace has been solved by a minimization or a gradient.
     """
-    raw = products.workspace.solution()
     scale, basis = products.y_scale, products.basis
-    by_term = products.workspace.design.by_term
-    covariance = basis.covariance(raw.xvx_inverse)
-    with_range = basis.is_ordinary or not len(covariance)
+    ordinary = basis.surely_ordinary or basis.is_ordinary
+    raw = products.workspace.estimates(scale, products.gamma, basis.R if ordinary else None)
+    pwrss, logdet_omega, logdet_xvx, dof = raw.scalars
     return PLSSolution(
-        beta=basis.coefficients(products.gamma + scale * raw.beta),
-        cov_unscaled=covariance,
-        errors_unscaled=(
-            np.sqrt(covariance.diagonal()) if with_range else basis.standard_errors(raw.xvx_inverse)
-        ),
-        unscaled_on_basis=OnBasis(basis.inverse, raw.xvx_inverse),
-        sigma=scale * float(np.sqrt(raw.pwrss / raw.dof)),
-        u=by_term(raw.u * scale),
-        b=by_term(raw.b * scale),
-        pwrss=raw.pwrss * scale**2,
-        logdet_omega=raw.logdet_omega,
-        logdet_xvx=raw.logdet_xvx + basis.logdet,
-        dof=raw.dof,
+        beta=raw.beta if ordinary else basis.coefficients(raw.beta),
+        cov_unscaled=raw.covariance if ordinary else basis.covariance(raw.inverse),
+        errors_unscaled=raw.errors if ordinary else basis.standard_errors(raw.inverse),
+        unscaled_on_basis=OnBasis(basis.inverse, raw.inverse),
+        sigma=math.sqrt(pwrss / dof),
+        u=raw.u,
+        b=raw.b,
+        effects=raw.effects,
+        pwrss=pwrss,
+        logdet_omega=logdet_omega,
+        logdet_xvx=logdet_xvx + basis.logdet,
+        dof=dof,
     )
 
 

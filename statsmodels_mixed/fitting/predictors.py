@@ -10,7 +10,22 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..frame.design import Design
 
-__all__ = ["predictors"]
+__all__ = ["fixed_predictor", "predictors"]
+
+
+def fixed_predictor(design: Design, columns: NDArray[np.intp], beta: Array) -> Array:
+    """Return X beta + offset, shape (n,).
+
+    Parameters
+    ----------
+    design : Design
+    columns : ndarray of int, shape (rank,)
+        The columns of X that have coefficients.
+    beta : ndarray, shape (rank,)
+    """
+    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
+    linear: Array = X.dot(beta)
+    return linear if design.offset is None else linear + design.offset
 
 
 def predictors(
@@ -20,17 +35,12 @@ def predictors(
 
     Parameters
     ----------
-    design : Design
-    columns : ndarray of int, shape (rank,)
-        The columns of X that have coefficients.
-    beta : ndarray, shape (rank,)
+    design, columns, beta
+        As for `fixed_predictor`.
     b : sequence of ndarray, shape (l, k)
         Conditional modes of each block.
     """
-    X = design.X if len(columns) == design.X.shape[1] else design.X[:, columns]
-    linear = X @ beta
-    if design.offset is not None:
-        linear = linear + design.offset
+    linear = fixed_predictor(design, columns, beta)
     fitted = linear.copy()
     for block, modes in zip(design.blocks, b, strict=True):
         own = modes[block.refs]

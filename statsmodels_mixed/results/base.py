@@ -85,8 +85,9 @@ class MixedModelResults(Testing):
         scale: float,
     ):
         for value in vars(estimates).values():
-            for array in value if isinstance(value, tuple) else (value,):
-                if isinstance(array, np.ndarray):
+            kind = value.__class__
+            for array in value if kind is tuple else (value,) if kind is np.ndarray else ():
+                if array.__class__ is np.ndarray:
                     array.flags.writeable = False
         self.estimates = estimates
         self.layout = layout
