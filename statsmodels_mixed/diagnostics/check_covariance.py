@@ -110,6 +110,8 @@ def too_many_effects(result: Any) -> Iterator[Problem]:
     """Give the grouping factors that have as many random effects as there are rows."""
     estimates, n = result.estimates, result.nobs
     spec = estimates.spec
+    if estimates.structured is not None:
+        return  # serial effects fade with distance; others are said not to be identified
     if not estimates.scale_estimated and (estimates.linear or spec.family != "binomial"):
         return  # counts have an effect for each row to be overdispersed
     design = result.model.design
@@ -131,14 +133,19 @@ def too_many_effects(result: Any) -> Iterator[Problem]:
 
 def few_levels(result: Any) -> Iterator[Problem]:
     """Give the grouping factors with so few levels that their variances are poorly known."""
+    structured = result.estimates.structured
+    # A level of these has an effect at each of many places, and they have one variance.
+    fields = {part.block for part in structured.parts if part.alike} if structured else set()
     for i, block in enumerate(result.layout.blocks):
         count = len(block.levels)
-        if count < FEW:
+        if count < FEW and i not in fields:
+            levels = "a single level" if count == 1 else f"only {count} levels"
+            values = "one value" if count == 1 else f"{count} values"
             yield Problem(
                 "few_levels",
                 block.name,
-                f"{block.name} has only {count} levels: its variance is estimated from "
-                f"{count} values, and tests of what varies among its levels are unreliable.",
+                f"{block.name} has {levels}: its variance is estimated from {values}, and tests of "
+                "what varies among its levels are unreliable.",
                 'Make it a fixed effect, or use dof="kenward-roger" with reml=True for tests '
                 "and bootstrap() for the variance."
                 if result.estimates.linear

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from .._typing import Array
 from ..errors import OptionError
 from ..frame.design import Design
 from ..later import load
-from .covariance_model import CovarianceModel
+from .covariance_model import CovarianceModel, CovariancePart
 from .crossprod import Crossproducts, form_crossproducts
 from .estimates import LinearEstimates
 from .optimize import CONVERGED_DECREMENT, FitOptions, FitReport
@@ -31,6 +32,9 @@ __all__ = [
 
 # Random effects times their columns: beyond this only the likeliest start is followed to its end.
 MANY = 2_000_000
+
+# Ranges of more times the largest difference of coordinates.
+FAR = 100.0
 
 _MESSAGES = {
     "GTOL_REACHED": "The gradient vanished.",
@@ -206,7 +210,22 @@ def bounds_in_words(model: CovarianceModel, phi: Array, sizes: list[Array]) -> t
                 sigma = np.sqrt(np.max(np.diag(part.structure.sigma(own)))) or 1.0
                 if relative < 1e-6 * sigma or own[i] == 0:
                     found.append(f"{name} of {where} is zero.")
+        found += _far_ranges(part, names, own, where)
     return tuple(found)
+
+
+def _far_ranges(part: CovariancePart, names: Sequence[str], own: Array, where: str) -> list[str]:
+    """Say which ranges are so long that correlations have no end within the data."""
+    if part.structure.needs != "coordinates" or "range" not in names:
+        return []
+    apart = float(np.ptp(part.structure.positions, axis=0).max(initial=0.0))
+    length = float(own[list(names).index("range")])
+    if not length > FAR * apart > 0:
+        return []
+    return [
+        f"range of {where} is {length / apart:.1e} times the largest distance: the data show no "
+        "end of the correlation, and of standard deviation and range they determine a ratio."
+    ]
 
 
 def report_of(minimum: Minimum, log: Array, end: Array, value: float, gradient: Array) -> FitReport:

@@ -70,7 +70,7 @@ class MembershipMatrix:
         for name, place, missing in zip(members, places, absent, strict=True):
             unseen = (place < 0) & ~missing
             if unseen.any():
-                label = rows[name].iloc[int(np.argmax(unseen))]
+                label = rows[name][unseen].tolist()[0]
                 raise DataError(
                     f"{self.grouping.name} has the member {label!r} in {name!r}, which the data of "
                     "the model do not have."
@@ -126,5 +126,5 @@ def membership_matrix(grouping: Grouping, rows: Rows) -> MembershipMatrix:
             f"{grouping.name} has {len(labels)} members; more than {MOST_MEMBERS} are too many."
         )
     if len(labels) < 2:
-        raise DataError(f"{grouping.name} has a single member ({labels[0]!r}).")
+        raise DataError(f"{grouping.name} has a single member ({labels.tolist()[0]!r}).")
     return MembershipMatrix(grouping, labels.rename(None))

@@ -45,7 +45,8 @@ def covariance_facts(estimates: ResidualEstimates) -> list[str]:
     sentences = []
     if estimates.cells.term is not None:
         count = estimates.cells.n_subjects
-        sentences.append(f"Residuals: {estimates.cells.term.text}, {count} subjects.")
+        subjects = "1 subject" if count == 1 else f"{count} subjects"
+        sentences.append(f"Residuals: {estimates.cells.term.text}, {subjects}.")
     for each in estimates.structures:
         if each.at_bounds:
             sentences.append(

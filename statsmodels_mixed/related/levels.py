@@ -92,8 +92,9 @@ class RelatedLevels:
             raise DataError(f"{where} is not symmetric.")
         if not (Q.diagonal() > 0).all():
             at = int(np.argmin(Q.diagonal() > 0))
+            label = labels.tolist()[at]
             raise DataError(
-                f"{where} is not positive definite: its diagonal element of {labels[at]!r} is "
+                f"{where} is not positive definite: its diagonal element of {label!r} is "
                 f"{Q.diagonal()[at]:g}."
             )
         related = cls.of_lower(labels, sparse.tril((Q + Q.T) / 2.0), option)

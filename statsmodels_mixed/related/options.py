@@ -134,7 +134,7 @@ def _labelled(option: str, name: str, value: Any, levels: pd.Index) -> tuple[Any
     if matrix.shape != (len(labels), len(labels)):
         raise DataError(f"{where} has shape {matrix.shape} for {len(labels)} labels.")
     if labels.has_duplicates:
-        twice = labels[labels.duplicated()][0]
+        twice = labels[labels.duplicated()].tolist()[0]
         raise DataError(f"{where} has the label {twice!r} twice.")
     return matrix, labels
 
@@ -176,7 +176,9 @@ def _check_labels(related: RelatedLevels, name: str, levels: pd.Index) -> None:
     absent = levels[related.labels.get_indexer(levels) < 0]
     if not len(absent):
         return
-    shown = ", ".join(repr(label) for label in absent[:3]) + (", ..." if len(absent) > 3 else "")
+    shown = ", ".join(repr(label) for label in absent[:3].tolist()) + (
+        ", ..." if len(absent) > 3 else ""
+    )
     told = f"{related.option}[{name!r}] does not have the levels {shown} of the data"
     as_text = pd.Index(related.labels.astype(str))
     if (as_text.get_indexer(absent.astype(str)) >= 0).any():

@@ -160,7 +160,7 @@ def _parents(columns: list[pd.Series], name: str) -> tuple[pd.Index, Positions]:
         columns = [column.astype(str).str.removesuffix(".0") for column in columns]
     animals = pd.Index(columns[0])
     if animals.has_duplicates:
-        twice = animals[animals.duplicated()][0]
+        twice = animals[animals.duplicated()].tolist()[0]
         raise DataError(f"the pedigree of {name!r} has two rows for the animal {twice!r}.")
     named = pd.Index(pd.concat([columns[1], columns[2]], ignore_index=True).drop_duplicates())
     founders = named[~named.isin(animals)]
@@ -194,5 +194,5 @@ def _generations(parents: Positions, labels: pd.Index, name: str) -> Positions:
             return generation
         changed = new != generation
         generation = new
-    animal = labels[int(np.argmax(changed))]
+    animal = labels[changed].tolist()[0]
     raise DataError(f"in the pedigree of {name!r} the animal {animal!r} is its own ancestor.")

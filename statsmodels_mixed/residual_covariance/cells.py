@@ -118,7 +118,7 @@ def read_cells(
         of_subject = np.zeros(len(labels), dtype=np.intp)
         of_subject[subject] = stratum
         if (of_subject[subject] != stratum).any():
-            at = labels[int(subject[np.argmax(of_subject[subject] != stratum)])]
+            at = labels[subject[of_subject[subject] != stratum]].tolist()[0]
             raise DataError(
                 f"by={residual.by} has to be the same in all rows of a subject, and is not for "
                 f"{' & '.join(residual.subject)} {at!r}."
