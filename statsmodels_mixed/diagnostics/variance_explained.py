@@ -14,31 +14,26 @@ row, which represents overdispersion.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .._typing import Array
-from ..errors import DataError, OptionError, SeparationWarning
-from ..fitting.estimates import Estimates
-from ..fitting.problem import problem_of
-from ..frame.design import Design, RandomBlock
+from ..errors import OptionError, SeparationWarning
+from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.own_function import own_first
+from .distribution_variance import (
+    distribution_variance,
+    random_variances,
+    rows_counted,
+    variances_of_levels,
+)
 
 __all__ = ["ICC", "R2", "icc", "r2"]
 
 
-# Variances of the standard distributions behind the links of a binary response.
-LATENT = {
-    "logit": np.pi**2 / 3,
-    "probit": 1.0,
-    "cloglog": np.pi**2 / 6,
-    "loglog": np.pi**2 / 6,
-}
-COUNTS = ("poisson", "negative_binomial", "negative_binomial1", "generalized_poisson")
 NULL_MEANS = ("marginal", "conditional")
 
 
@@ -168,8 +163,9 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
     result : LinearMixedModelResults or GeneralizedLinearMixedModelResults
         The fit, with its data: a linear model, or one of the families gaussian with the
         identity link; binomial or ordered categories with logit, probit, cloglog or loglog;
-        Poisson with log or square root; negative binomial of both kinds, generalized Poisson and
-        gamma with log.
+        Poisson with log or square root; negative binomial of both kinds, generalized and
+        Conway-Maxwell-Poisson, lognormal and gamma with log; beta with logit, whose added variance
+        is that of the logit of a response at the mean of the model without fixed effects.
     null_mean : {"marginal", "conditional"}
         For counts with the log link, whose added variance is log(1 + v / lambda^2), v their
         variance, lambda + alpha lambda^2 of a negative binomial: lambda is the mean count of the
@@ -263,18 +259,19 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     if null_mean not in NULL_MEANS:
         raise OptionError(f"null_mean={null_mean!r} is not one of {', '.join(NULL_MEANS)}.")
     design, estimates = result.kept_design(), result.estimates
-    rows = _rows_counted(design, estimates)
+    rows = rows_counted(design, estimates)
     linear = design.X[:, estimates.columns] @ estimates.beta
     _warn_of_separation(result)
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
-    random = _random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
+    random = random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
     if result.takes_correlated:
         rest = float(np.mean(estimates.residual_variances))
     else:
-        rest = _distribution_variance(design, estimates, null_mean)
+        rest = distribution_variance(estimates, design, null_mean)
     if not estimates.linear:
-        by_row = [block.name for block in design.blocks if len(block.levels) == rows.sum()]
+        levels = {block.name: len(block.levels) for block in design.blocks}
+        by_row = [name for name in random.index if levels[name] == rows.sum()]
         rest += float(random[by_row].sum())
         random = random.drop(by_row)
     parts = _Parts(
@@ -290,7 +287,8 @@ def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
     """Return NaN for what depends on covariance parameters that are not identified."""
     identification = result.estimates.identification
     by_element = [
-        len(e.places) * float(np.mean(_of_levels(block) * block.z[:, e.row] * block.z[:, e.column]))
+        len(e.places)
+        * float(np.mean(variances_of_levels(block) * block.z[:, e.row] * block.z[:, e.column]))
         for e in identification.elements
         for block in [design.blocks[e.block]]
     ]
@@ -320,84 +318,3 @@ def _warn_of_separation(result: Any) -> None:
             SeparationWarning,
             stacklevel=4,
         )
-
-
-def _rows_counted(design: Design, estimates: Estimates) -> Array:
-    """Return how many rows each row counts for, shape (n,): weights of counts are rows."""
-    counts = estimates.spec is not None and estimates.spec.family in COUNTS
-    return design.weights if counts and design.weights is not None else np.ones(len(design.y))
-
-
-def _divisors(design: Design) -> Array:
-    """Return what the residual variance of each row is divided by, shape (n,)."""
-    return np.ones(len(design.y)) if design.weights is None else design.weights
-
-
-def _random_variances(
-    design: Design, factors: tuple[Array, ...], scale: float, rows: Array
-) -> pd.Series:
-    """Return the mean of z'Sigma z over the rows, by grouping factor."""
-    variances = {
-        block.name: scale**2
-        * float(np.average(_of_levels(block) * np.sum((block.z @ T) ** 2, axis=1), weights=rows))
-        for block, T in zip(design.blocks, factors, strict=True)
-    }
-    return pd.Series(variances, dtype=float)
-
-
-def _of_levels(block: RandomBlock) -> Array | float:
-    """Return the variance of the level of each row, in units of Sigma, shape (n,)."""
-    return 1.0 if block.related is None else block.related.variances(block.refs)
-
-
-def _distribution_variance(design: Design, estimates: Estimates, null_mean: str) -> float:
-    """Return what the distribution adds on the scale of the linear predictor.
-
-    Means of positive responses are taken to be lognormal, which gives log(1 + v) for a squared
-    coefficient of variation v.
-    """
-    spec, phi = estimates.spec, estimates.dispersion
-    if spec is None:
-        return float(np.mean(phi / _divisors(design)))
-    match spec.family, spec.link:
-        case "gaussian", "identity":
-            return float(np.mean(phi / _divisors(design)))
-        case (("binomial" | "ordered"), link) if link in LATENT:
-            return float(LATENT[link])
-        case "poisson", "power" if spec.power == 0.5:
-            return 0.25
-        case "poisson", "log":
-            return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean)))
-        case "negative_binomial", "log":
-            return float(np.log1p(1.0 / _null_mean(design, estimates, null_mean) + phi))
-        case "negative_binomial1", "log":
-            return float(np.log1p((1.0 + phi) / _null_mean(design, estimates, null_mean)))
-        case "generalized_poisson", "log":
-            return float(np.log1p(phi / _null_mean(design, estimates, null_mean)))
-        case "gamma", "log":
-            return float(np.mean(np.log1p(phi / _divisors(design))))
-    raise OptionError(
-        f"the variance that the family {spec.family} with the link {spec.link} adds to the linear "
-        "predictor is not known; R2 and ICC are for gaussian (identity), binomial and ordered "
-        "categories (logit, probit, cloglog, loglog), poisson (log, sqrt), and negative binomial "
-        "of both kinds, generalized Poisson and gamma (log)."
-    )
-
-
-def _null_mean(design: Design, estimates: Estimates, null_mean: str) -> float:
-    """Return the mean count of the model with the same random effects and an intercept only."""
-    rows = _rows_counted(design, estimates)
-    constant = replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",))
-    null = problem_of(constant, estimates).fit()
-    if not null.report.converged:
-        raise DataError(
-            "the model without fixed effects, which R2 and ICC of counts need, did not converge: "
-            + null.report.message
-        )
-    log_mean = float(null.beta[0])
-    if null_mean == "marginal":
-        log_mean += 0.5 * float(_random_variances(design, null.factors, 1.0, rows).sum())
-    exposure = 1.0
-    if design.offset is not None:
-        exposure = float(np.average(np.exp(design.offset), weights=rows))
-    return exposure * float(np.exp(log_mean))

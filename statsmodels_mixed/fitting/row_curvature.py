@@ -22,10 +22,11 @@ from scipy.special import expit
 from .._core import row_derivatives
 from .._typing import Array
 from ..frame.design import Design, RandomBlock
+from .conditional_estimates import ConditionalEstimates
 from .families import FamilySpec
 from .row_parameters import ZEROS
 
-__all__ = ["effects_matrix", "variances_of_effects"]
+__all__ = ["effects_matrix", "logit_of_zeros", "variances_of_effects"]
 
 
 # Rows that are solved for at once.
@@ -85,6 +86,22 @@ def effects_matrix(z: Array, refs: NDArray[np.integer[Any]], T: Array, levels: i
     columns = np.maximum(refs, 0)[:, None].astype(np.intp) * k + np.arange(k)
     rows = np.repeat(np.arange(m), k)
     return csr_matrix((values.ravel(), (rows, columns.ravel())), shape=(m, levels * k))
+
+
+def logit_of_zeros(design: Design, estimates: ConditionalEstimates) -> Array:
+    """Return the logit of the probability of zeros of the rows, effects at their modes, (n,).
+
+    Parameters
+    ----------
+    design : Design
+        Of the fit.
+    estimates : ConditionalEstimates
+    """
+    zeta = estimates.rows.values(estimates.kappa)[:, ZEROS]
+    for block, b in zip(design.blocks, estimates.b, strict=True):
+        if block.part:
+            zeta = zeta + np.einsum("ij,ij->i", block.z, b[block.refs])
+    return np.asarray(zeta)
 
 
 def _columns(design: Design, factors: tuple[Array, ...]) -> tuple[csr_matrix, csr_matrix]:

@@ -1,34 +1,66 @@
-"""Shares of variance of ordinal models: those of the latent variable behind the categories."""
+"""Shares of variance of fits with parameters of rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy.special import expit
+
+from .._typing import Array
+from ..diagnostics.distribution_variance import (
+    LATENT,
+    distribution_variance,
+    mean_without_fixed_effects,
+    variance_of_logits,
+)
 from ..diagnostics.variance_explained import ICC, R2
 from ..diagnostics.variance_explained import icc as _icc
 from ..diagnostics.variance_explained import r2 as _r2
 from ..errors import OptionError
+from ..fitting.conditional_estimates import ConditionalEstimates
+from ..fitting.families import family_object
+from ..fitting.row_curvature import logit_of_zeros
+from ..fitting.row_parameters import DISPERSION
+from ..frame.design import Design
+from .distributional_variances import conditional_variance, variance
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
-    from .generalized_results import GeneralizedLinearMixedModelResults
 
 __all__ = ["icc", "r2"]
 
 
-def r2(self: DistributionalResults) -> R2:
-    """Return the marginal and the conditional R2 of an ordinal model, on the latent scale.
+_POSITIVE = ("counts", "not negative", "positive")
+_KNOWN = (
+    "R2 and ICC are for ordered categories (logit, probit, cloglog, loglog), beta (logit), counts "
+    "and positive responses (log) and numbers (identity), the former also with zero_inflation="
+)
+
+
+def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
+    """Return the marginal and the conditional R2 on the scale of the predictor of the mean.
+
+    Parameters
+    ----------
+    null_mean : {"marginal", "conditional"}
+        As for other models, for counts and positive responses with the log link.
 
     Returns
     -------
     R2
-        ``marginal`` and ``conditional``: shares in the variance of the latent variable, whose
-        residual has that of the standard distribution behind the link.
+        ``marginal`` and ``conditional``: shares in the variance of the predictor and what the
+        distribution adds. Of ordered categories that is the variance of the standard distribution
+        behind the link; of beta responses the variance of their logit; with the log link
+        log(1 + v / lambda^2), v the variance and lambda the mean without fixed effects. With
+        `zero_inflation=`, v is the mean over the rows of the variance with zeros, for negative
+        binomials and ``"conditional"`` as the R package performance had it in version 0.10.
 
     Raises
     ------
     OptionError
-        For models of other kinds, or with the link cauchit, whose distribution has no variance.
+        For families and links for which that is not known, and for hurdles, whose zeros have no
+        part in the predictor of the mean.
 
     See Also
     --------
@@ -45,11 +77,16 @@ def r2(self: DistributionalResults) -> R2:
     >>> [round(share, 2) for share in fit.r2()]
     [0.27, 0.78]
     """
-    return _r2(_latent(self, "R2"))
+    return _r2(self._mean_part, null_mean=null_mean)
 
 
-def icc(self: DistributionalResults) -> ICC:
-    """Return intraclass correlations of an ordinal model, on the latent scale.
+def icc(self: DistributionalResults, *, null_mean: str = "marginal") -> ICC:
+    """Return intraclass correlations on the scale of the predictor of the mean.
+
+    Parameters
+    ----------
+    null_mean : {"marginal", "conditional"}
+        As for `r2`.
 
     Returns
     -------
@@ -76,14 +113,48 @@ def icc(self: DistributionalResults) -> ICC:
     >>> round(fit.icc().adjusted, 2)
     0.7
     """
-    return _icc(_latent(self, "ICC"))
+    return _icc(self._mean_part, null_mean=null_mean)
 
 
-def _latent(fit: DistributionalResults, what: str) -> GeneralizedLinearMixedModelResults:
-    """Return the part of the mean of an ordinal model."""
-    if not fit._ordered:
+@distribution_variance.register(ConditionalEstimates)
+def _(estimates: ConditionalEstimates, design: Design, null_mean: str) -> float:
+    spec = estimates.spec
+    outer = estimates.rows.values(estimates.kappa)
+    if spec.zeros == "hurdle" or spec.support == "positive counts":
         raise OptionError(
-            f"{what} is not known where zeros or the dispersion have formulas, or a distribution "
-            "has shapes: what they add to the variance depends on the row."
+            "R2 and ICC are not defined with hurdle= and for truncated counts: the mean is not "
+            "that of which the predictor is the logarithm."
         )
-    return fit._mean_part
+    match spec.family, spec.link, spec.zeros:
+        case (("ordered" | "binomial"), link, "") if link in LATENT:
+            return float(LATENT[link])
+        case "beta", "logit", "":
+            return variance_of_logits(design, estimates, np.exp(outer[:, DISPERSION]))
+        case (("gaussian" | "student_t"), "identity", ""):
+            return float(np.mean(conditional_variance(spec, estimates.eta, outer, design.weights)))
+        case _, "log", _ if spec.support in _POSITIVE:
+            return _of_logarithms(estimates, design, outer, null_mean)
+    zeros = " with zero_inflation=" if spec.zeros else ""
+    raise OptionError(
+        f"the variance that the family {spec.family} with the link {spec.link}{zeros} adds to the "
+        f"linear predictor is not known; {_KNOWN}."
+    )
+
+
+def _of_logarithms(
+    estimates: ConditionalEstimates, design: Design, outer: Array, null_mean: str
+) -> float:
+    """Return log(1 + v / lambda^2), as of a lognormal variable."""
+    spec = estimates.spec
+    null = mean_without_fixed_effects(design, estimates, null_mean)
+    if not spec.zeros:
+        at = np.full(len(outer), np.log(null))
+        return float(np.log1p(np.mean(conditional_variance(spec, at, outer, None)) / null**2))
+    eta, rows = estimates.eta, outer.copy()
+    rows[:, -1] = logit_of_zeros(design, estimates)
+    v = variance(spec, eta, rows)
+    if null_mean == "conditional" and spec.family != "poisson":
+        p, mu = expit(rows[:, -1]), np.asarray(family_object(spec).link.inverse(eta))
+        given = conditional_variance(spec, eta, rows, None)
+        v = (1.0 - p) * given + mu**2 * (p**2 + p)
+    return float(np.log1p(np.mean(v) / null**2))

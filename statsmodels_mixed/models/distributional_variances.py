@@ -13,7 +13,7 @@ from ..fitting.families import FamilySpec, family_object
 from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from .distributional_means import conditional_mean
 
-__all__ = ["variance"]
+__all__ = ["conditional_variance", "variance"]
 
 
 def variance(spec: FamilySpec, eta: Array, outer: Array, weights: Array | None = None) -> Array:
@@ -30,17 +30,18 @@ def variance(spec: FamilySpec, eta: Array, outer: Array, weights: Array | None =
         Numbers of trials of proportions; of other families weights of the likelihood.
     """
     mean = conditional_mean(spec, eta, outer)
-    given = _conditional(spec, eta, outer, mean, weights)
+    given = conditional_variance(spec, eta, outer, weights)
     if not spec.zeros:
         return given
     other = expit(outer[:, ZEROS])
     return np.asarray((1.0 - other) * (given + other * mean**2))
 
 
-def _conditional(
-    spec: FamilySpec, eta: Array, outer: Array, mean: Array, weights: Array | None
+def conditional_variance(
+    spec: FamilySpec, eta: Array, outer: Array, weights: Array | None
 ) -> Array:
-    """Return the variance without the part of zeros."""
+    """Return the variance without the part of zeros; see `variance`."""
+    mean = conditional_mean(spec, eta, outer)
     with np.errstate(all="ignore"):
         mu = np.asarray(family_object(spec).link.inverse(eta), dtype=float)
     phi = np.exp(outer[:, DISPERSION])

@@ -1,9 +1,13 @@
 """R2 and ICC of ordinal models and of further families of counts, by their definitions."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from numpy.testing import assert_allclose
+from scipy.special import expit
 
 import statsmodels_mixed
 from statsmodels_mixed.errors import OptionError
@@ -55,7 +59,52 @@ def test_shares_of_counts_with_other_variances(data, family):
     assert fit.icc().adjusted == pytest.approx(group / (group + rest), rel=1e-6)
 
 
-def test_shares_of_inflated_counts_are_refused_in_words(data):
-    fit = smf.mixedglm2("k ~ x + (1 | g)", data, "nbinom2", dispersion="~ x").fit()
-    with pytest.raises(OptionError, match="depends on the row"):
+def test_shares_of_hurdles_are_refused_in_words(data):
+    fit = smf.mixedglm2("k ~ x + (1 | g)", data, "poisson", hurdle="~ x").fit()
+    with pytest.raises(OptionError, match="not defined with hurdle="):
         fit.icc()
+
+
+# r2_nakagawa() of performance 0.10.2 with insight 0.19.0 for glmmTMB 1.1.5: marginal, conditional
+PERFORMANCE = {
+    ("count ~ mined + (1 | site)", "nbinom2", "~ mined"): (0.322514096, 0.402729015),
+    ("count ~ spp + mined + (1 | site)", "nbinom2", "~ mined"): (0.492999034, 0.574127022),
+    ("count ~ spp + mined + (1 | site)", "poisson", "~ mined"): (0.566785125, 0.644550801),
+    ("count ~ spp + mined + (1 | site)", "poisson", "~ 1"): (0.532634535, 0.632659005),
+    ("count ~ spp + mined + (1 | site)", "nbinom1", "~ mined"): (0.561845966, 0.641295293),
+    ("count ~ spp + mined + (1 | site)", "tweedie", ""): (0.516850793, 0.588933516),
+}
+
+
+@pytest.mark.parametrize(("formula", "family", "zeros"), PERFORMANCE)
+def test_shares_with_zeros_are_those_of_performance(formula, family, zeros):
+    path = Path(__file__).parents[1] / "reference" / "families" / "salamanders.csv"
+    options = {"zero_inflation": zeros} if zeros else {}
+    fit = statsmodels_mixed.mixedglm2(formula, pd.read_csv(path), family, **options).fit()
+    found = fit.r2(null_mean="conditional")
+    assert_allclose(found, PERFORMANCE[formula, family, zeros], atol=1e-5)
+    with pytest.raises(OptionError, match="null_mean="):
+        fit.r2(null_mean="mean")
+
+
+def test_shares_of_beta_and_lognormal_responses():
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(200), 10)
+    x, u = rng.normal(size=2000), rng.normal(size=200)
+    mu = expit(0.4 * x + 0.5 * u[g])
+    y = rng.beta(8 * mu, 8 * (1 - mu))
+    table = pd.DataFrame({"y": y, "x": x, "g": g})
+    fit = statsmodels_mixed.mixedglm2("y ~ x + (1 | g)", table, "beta").fit()
+    # The variance of logit(y) at x = u = 0 is that of logits of draws
+    rest = np.var(np.log(1 / (1 / rng.beta(4, 4, 400_000) - 1)))
+    total = 0.4**2 + 0.5**2 + rest
+    assert_allclose(fit.r2(), [0.4**2 / total, (0.4**2 + 0.5**2) / total], atol=0.03)
+    varying = statsmodels_mixed.mixedglm2("y ~ x + (1 | g)", table, "beta", dispersion="~ 1").fit()
+    assert_allclose(varying.r2(), fit.r2(), atol=1e-3)
+    lognormal = statsmodels_mixed.mixedglm2("y ~ x + (1 | g)", table, "lognormal").fit()
+    null = statsmodels_mixed.mixedglm2("y ~ 1 + (1 | g)", table, "lognormal").fit()
+    level = np.exp(null.params.iloc[0] + float(null.varcorr["g"].std_dev[0]) ** 2 / 2)
+    rest = np.log1p((float(lognormal.dispersion) / level) ** 2)
+    fixed = np.var(table["x"], ddof=1) * lognormal.params["x"] ** 2
+    group = float(lognormal.varcorr["g"].std_dev[0]) ** 2
+    assert lognormal.r2().marginal == pytest.approx(fixed / (fixed + group + rest), rel=1e-5)
