@@ -167,6 +167,11 @@ int smm_glmm_create_streamed(const smm_design *d, const smm_family *family, int6
     }
     s->window.n = 0;
     smm_rows_prepare(g);
+    status = smm_stream_reserve(g);
+    if (status) {
+        smm_glmm_destroy(g);
+        return status;
+    }
     int64_t columns = 0;
     for (int32_t t = 0; t < d->nterms; t++) columns += d->cols[t];
     memcpy(g->ws->zrms, column_sizes, sizeof(double) * (size_t)columns);

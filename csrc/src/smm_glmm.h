@@ -71,14 +71,14 @@ typedef enum { SMM_GENERAL_ROWS, SMM_LOGIT_ROWS, SMM_POISSON_ROWS, SMM_GAMMA_ROW
 #define SMM_KINDS 3
 typedef struct {
     smm_design window; /* the design with the rows of the batch; what is owned of it is below */
-    int64_t capacity, size, passes;
+    int64_t capacity, passes;
     smm_next_rows next;
     void *ctx;
     int64_t *first;       /* (nodes + 2) of each column of couplings the first */
     int32_t *row, *block; /* (couplings) */
-    double *arena;        /* (size) owned, what follows is in it */
+    double *arena;        /* owned, what follows is in it */
     double *A[SMM_KINDS], *ZX[SMM_KINDS],
-        *XX[SMM_KINDS];             /* with expected, observed, safe weights */
+        *XX[SMM_KINDS];             /* with expected, observed, safe weights, where they differ */
     double *zl, *zc, *z_zeta;       /* (q) Z'l, Z'c, Z'dl/d zeta */
     double *xl, *xc, *x_zeta;       /* (p) X'l, X'c, X'dl/d zeta */
     double w_zeta, share, rounding; /* w_zeta: a'dw/d zeta */
@@ -173,6 +173,8 @@ void smm_poisson_at(int64_t n, const double *y, const double *log_y, const doubl
 /* stream.c */
 int smm_stream_create(const smm_design *d, int64_t capacity, smm_next_rows next, void *ctx,
                       smm_stream **out);
+/* Room for the sums, once the kinds of weights are known. */
+int smm_stream_reserve(smm_glmm *g);
 void smm_stream_destroy(smm_stream *s);
 int smm_stream_pass(smm_glmm *g, int gradient);
 void smm_stream_zz(smm_glmm *g, const double *weights);

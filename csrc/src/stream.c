@@ -17,13 +17,19 @@
 
 enum { EXPECTED, OBSERVED, SAFE };
 
-static int64_t lay_out(smm_stream *s, int64_t values, int64_t q, int32_t p, double *base)
+/* Which weights differ. */
+static int kinds(const smm_glmm *g) { return g->wo == g->we ? 1 : SMM_KINDS; }
+
+/* Weights of one kind have their Z'WZ where it is factored. */
+static int64_t lay_out(smm_glmm *g, double *base)
 {
-    int32_t m = p + 1;
-    int64_t at = 0;
-    for (int k = 0; k < SMM_KINDS; k++) {
+    smm_stream *s = g->stream;
+    const smm_design *d = &s->window;
+    int32_t p = d->p, m = p + 1;
+    int64_t at = 0, q = d->q, values = kinds(g) == 1 ? 0 : d->block_at[d->nblocks];
+    for (int k = 0; k < kinds(g); k++) {
         if (base) {
-            s->A[k] = base + at;
+            s->A[k] = values ? base + at : g->ws->A;
             s->ZX[k] = base + at + values;
             s->XX[k] = base + at + values + q * m;
         }
@@ -93,25 +99,30 @@ int smm_stream_create(const smm_design *d, int64_t capacity, smm_next_rows next,
     s->next = next;
     s->ctx = ctx;
     size_t terms = (size_t)d->nterms, couplings = (size_t)(d->nblocks - d->nodes);
-    s->size = lay_out(s, d->block_at[d->nblocks], d->q, d->p, NULL);
     s->window.refs = smm_alloc(&d->mem, terms, sizeof *s->window.refs);
     s->window.z = smm_alloc(&d->mem, terms, sizeof *s->window.z);
     s->window.pair = smm_alloc(&d->mem, (size_t)capacity * (size_t)d->npairs, sizeof(int32_t));
-    s->arena = smm_alloc(&d->mem, (size_t)s->size, sizeof(double));
     s->first = smm_alloc(&d->mem, (size_t)d->nodes + 2, sizeof(int64_t));
     s->row = smm_alloc(&d->mem, couplings, sizeof(int32_t));
     s->block = smm_alloc(&d->mem, couplings, sizeof(int32_t));
     int status = SMM_ENOMEM;
-    if (s->window.refs && s->window.z && s->window.pair && s->arena && s->first && s->row &&
-        s->block)
+    if (s->window.refs && s->window.z && s->window.pair && s->first && s->row && s->block)
         status = sort_blocks(s);
     if (status) {
         smm_stream_destroy(s);
         return status;
     }
-    lay_out(s, d->block_at[d->nblocks], d->q, d->p, s->arena);
     s->window.n = capacity;
     *out = s;
+    return SMM_OK;
+}
+
+int smm_stream_reserve(smm_glmm *g)
+{
+    smm_stream *s = g->stream;
+    s->arena = smm_alloc(&s->window.mem, (size_t)lay_out(g, NULL), sizeof(double));
+    if (!s->arena) return SMM_ENOMEM;
+    lay_out(g, s->arena);
     return SMM_OK;
 }
 
@@ -158,9 +169,6 @@ static int show(smm_glmm *g, const smm_batch *batch)
     smm_rows_take_logarithms(g);
     return SMM_OK;
 }
-
-/* Which weights differ. */
-static int kinds(const smm_glmm *g) { return g->wo == g->we ? 1 : SMM_KINDS; }
 
 static const double *weights_of_kind(smm_glmm *g, int kind)
 {
@@ -213,7 +221,7 @@ static void forget_sums(smm_glmm *g, int gradient)
     const smm_design *d = &s->window;
     int32_t m = d->p + 1;
     s->rounding = s->w_zeta = 0;
-    for (int k = 0; k < SMM_KINDS; k++) {
+    for (int k = 0; k < kinds(g); k++) {
         if (!gradient) memset(s->A[k], 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
         memset(s->ZX[k], 0, sizeof(double) * (size_t)(d->q * m));
         memset(s->XX[k], 0, sizeof(double) * (size_t)m * (size_t)m);
@@ -289,7 +297,8 @@ static void take_sums(const smm_glmm *g, const double *weights, int64_t size, do
     const smm_stream *s = g->stream;
     int observed = kinds(g) == 1 ? EXPECTED : OBSERVED;
     if (weights == g->work) between(size, sums[observed], sums[SAFE], s->share, out);
-    else memcpy(out, sums[weights == g->we ? EXPECTED : observed], sizeof(double) * (size_t)size);
+    else if (out != sums[EXPECTED])
+        memcpy(out, sums[weights == g->we ? EXPECTED : observed], sizeof(double) * (size_t)size);
 }
 
 void smm_stream_zz(smm_glmm *g, const double *weights)

@@ -31,8 +31,8 @@ from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .generalized import GeneralizedFit, canonical_end, estimates_at
 from .generalized_start import put_parameters, shrink_to_finite, start_at
 from .optimize import FitOptions, minimize
-from .streamed_start import StartOfRows
-from .warm_start import generalized_theta
+from .streamed_start import FoundStart, StartOfRows
+from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = ["SolvedStream", "StreamedRows", "check_streamed", "fit_streamed_generalized"]
 
@@ -212,14 +212,16 @@ def fit_streamed_generalized(
         raise OptionError(f"hessian={hessian!r} is not possible; choose 'expected' or 'observed'.")
     options = options or FitOptions()
     with one_blas_thread():
-        problem, begin, unit = _prepare(rows, design, spec, fast, hessian)
+        problem, begin, found = _prepare(rows, design, spec, fast, hessian)
     if coefficients is not None:
         start_at(problem, begin, coefficients)
     if start is not None:
         put_parameters(problem, begin, start)
+        begin = inside_dispersion(spec, np.array([found.mean]), begin)
     shrink_to_finite(problem, begin, spec)
     try:
-        return _maximize(GeneralizedFit(problem, design, spec, 1, hessian, unit), begin, options)
+        fit = GeneralizedFit(problem, design, spec, 1, hessian, found.unit)
+        return _maximize(fit, begin, options)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
@@ -229,8 +231,8 @@ def fit_streamed_generalized(
 
 def _prepare(
     rows: StreamedRows, design: Design, spec: FamilySpec, fast: bool, hessian: str
-) -> tuple[Approximation, Array, float]:
-    """Return the objective, where it is minimized from, and a typical change in eta."""
+) -> tuple[Approximation, Array, FoundStart]:
+    """Return the objective, where it is minimized from, and what that came from."""
     basis = rows.basis()
     refuse_few_rows(rows.n, len(basis.columns))
     structure = rows.structure(design, len(basis.columns))
@@ -268,7 +270,7 @@ def _prepare(
     theta = generalized_theta(coordinates, found.unit)
     gamma = found.gamma[: 0 if fast else None]
     problem = Approximation(core, basis, structure.ntheta, fast)
-    return problem, np.concatenate([theta, gamma, found.zeta]), found.unit
+    return problem, np.concatenate([theta, gamma, found.zeta]), found
 
 
 def _column_sizes(rows: StreamedRows, design: Design, coordinates: TermCoordinates) -> Array:

@@ -13,7 +13,7 @@ from .._typing import Array
 from .families import FamilySpec, family_object
 from .generalized_start import LITTLE
 
-__all__ = ["StartOfRows"]
+__all__ = ["FoundStart", "StartOfRows"]
 
 # Rough coefficients are enough for a start, and each step is a pass.
 MAX_ITERATIONS = 25
@@ -22,13 +22,17 @@ TOLERANCE = 1e-6
 SHARES = (1.0, 0.5, 0.2, 0.05, 0.0)
 
 
-class _Start(NamedTuple):
-    """Working coefficients, log dispersion if there is one, and units of rows; see `set_unit`."""
+class FoundStart(NamedTuple):
+    """Working coefficients, log dispersion if there is one, units of rows, and the mean response.
+
+    For the units see `set_unit`.
+    """
 
     gamma: Array
     zeta: list[float]
     unit: float
     row_unit: float
+    mean: float
 
 
 class StartOfRows:
@@ -49,7 +53,7 @@ class StartOfRows:
         self.batches, self.n, self.spec = batches, n, spec
         self.family = family_object(spec)
 
-    def find(self, rank: int) -> _Start:
+    def find(self, rank: int) -> FoundStart:
         """Return the start of a model of this many coefficients."""
         with np.errstate(all="ignore"):
             constant, mean = self._mean(rank)
@@ -57,7 +61,7 @@ class StartOfRows:
             zeta = [self._log_dispersion(gamma, mean)] if self.spec.has_dispersion else []
             gamma = np.where(np.isfinite(gamma), gamma, constant)
             gamma, unit = self._usable(gamma, constant, zeta[0] if zeta else 0.0)
-            return _Start(gamma, zeta, unit, self._row_unit(mean))
+            return FoundStart(gamma, zeta, unit, self._row_unit(mean), mean)
 
     def _eta(self, rows: RowsOfBatch, gamma: Array) -> Array:
         eta: Array = rows.X @ gamma
