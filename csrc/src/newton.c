@@ -11,7 +11,8 @@
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
 /* Regular models need 5 to 20 steps. A run stalls when this many do not halve the least promise: at
- * a boundary, or where the objective falls for ever as parameters grow. */
+ * a boundary, or where the objective falls for ever as parameters grow; where it promises less than
+ * the tolerance of the objective, rounding is what is left. */
 #define PATIENCE 300
 /* The average information is far from the Hessian when the mean is badly wrong: where it has not
  * done after this many steps, changes of the gradient correct it. */
@@ -72,7 +73,8 @@ static int judge(pace *p, const smm_options *o, double f, double promise)
     p->least_promise = fmin(p->least_promise, promise);
     p->promise = promise;
     if (p->steps > 0 && p->steps % PATIENCE == 0) {
-        if (!(p->least_promise < 0.5 * p->to_halve)) return SMM_STOP_STALLED;
+        if (!(p->least_promise < 0.5 * p->to_halve))
+            return promise <= tolerance(o, f) ? SMM_STOP_ROUNDOFF : SMM_STOP_STALLED;
         p->to_halve = p->least_promise;
     }
     if (promise <= promise_tolerance(o, f)) return SMM_STOP_GTOL;
