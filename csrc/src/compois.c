@@ -157,7 +157,7 @@ static int solve_rate(double mu, double nu, double *c, cumulants *k)
             double m1 = s.plain[1] / s.plain[0], variance = s.plain[2] / s.plain[0] - m1 * m1;
             error = log1p(m1 / mu); /* the logarithm of the mean less that of mu */
             change = error * (mu + m1) / variance;
-        }
+        } else if (!step) return 0; /* too many counts have some probability */
         if (error > 0) high = *c;
         else low = *c;
         double next = *c - change;

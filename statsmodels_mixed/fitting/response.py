@@ -29,6 +29,8 @@ __all__ = ["prepare_response", "refuse_certain"]
 
 # A number of successes this far from a whole number is not one that was rounded.
 WHOLE = 1e-3
+# Counts that may vary less than Poisson ones, down to none.
+_NARROWER = ("generalized_poisson", "conway_maxwell_poisson")
 
 
 def prepare_response(
@@ -72,12 +74,15 @@ def prepare_response(
         rows = rows[y != 0]
         y = y[y != 0]
     if spec.support in ("counts", "positive counts"):
-        _refuse(y < 0, name, "is negative", "counts are 0, 1, 2, ...", rows)
+        what = 'counts are 0, 1, 2, ...; the families "gaussian" and "student_t" have all numbers'
+        _refuse(y < 0, name, "is negative", what, rows)
         if not y.any() and not is_part:
             raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
         if spec.support == "positive counts" and not spec.zeros:
             what = "for a model of the zeros take hurdle= with the family that is not truncated"
             _refuse(y == 0, name, "is 0", what, rows)
+        if spec.family in _NARROWER and not is_part:
+            check_varying_response(replace(design, y=y))  # the likelihood has no bound
         return design, _not_whole(y, f"The response {name}", rows)
     _check_range(spec, y, name, rows)
     if not is_part:
@@ -157,7 +162,7 @@ def _check_proportions(y: Array, weights: Array | None, name: str, rows: pd.Inde
     if weights is None:
         ratio = re.fullmatch(r"I\(.+ / (\w+)\)", name)
         trials = f'weights="{ratio[1]}"' if ratio else "weights="
-        how = f"a proportion needs its numbers of trials as {trials}"
+        how = f"a proportion needs its numbers of trials as {trials}; the family beta has none"
         _refuse((y > 0) & (y < 1), name, "is neither 0 nor 1", how, rows)
 
 
@@ -178,18 +183,20 @@ def _check_range(spec: FamilySpec, y: Array, name: str, rows: pd.Index) -> None:
     family = f"the family {spec.family}"
     match spec.support:
         case "positive":
-            what = f"{family} is for positive numbers; zeros may have a part of their own, hurdle="
+            other = 'zeros may have a part of their own, hurdle=, and "tweedie" has them'
+            if (y < 0).any():
+                other = '"gaussian" and "student_t" have all numbers'
+            what = f"{family} is for positive numbers; {other}"
             _refuse(y <= 0, name, "is not positive", what, rows)
         case "not negative":
-            what = f"{family} is for positive numbers and zeros"
+            what = f'{family} is for positive numbers and 0; "gaussian" has all numbers'
             _refuse(y < 0, name, "is negative", what, rows)
         case "shares":
             what = f'{family} is for numbers between these; "ordered_beta" has both ends'
             _refuse((y <= 0) | (y >= 1), name, "is not inside of (0, 1)", what, rows)
         case "shares and ends":
-            _refuse(
-                (y < 0) | (y > 1), name, "is outside of 0 to 1", f"{family} is for shares", rows
-            )
+            what = f'{family} is for shares; "gaussian" has all numbers'
+            _refuse((y < 0) | (y > 1), name, "is outside of 0 to 1", what, rows)
 
 
 def _categories(design: Design) -> tuple[Design, tuple[str, ...]]:

@@ -163,9 +163,11 @@ def check_groupings(
         size = len(block.levels)
         places = any(one.needs != "columns" for one in block.structures)
         if size == 1 and block.members is None and not places:
+            only = block.levels[0]
+            shown = only.item() if isinstance(only, np.generic) else only
             raise DataError(
                 f"the grouping factor {block.name!r} has a single level "
-                f"({block.levels[0]!r}): one level says nothing of a variance among levels."
+                f"({shown!r}): one level says nothing of a variance among levels."
             )
         if block.related is None and size == n and not allow_observation_level:
             raise DataError(
