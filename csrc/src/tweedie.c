@@ -13,11 +13,18 @@
 
 #define NEGLIGIBLE 37
 #define MOST_TERMS 1000000
+#define ASYMPTOTIC 12 /* from here on the series are exact */
 
-static double digamma(double x)
+/* log Gamma(x) and its derivative for x > 0, moved up to where Stirling's series holds. */
+static double log_gamma_with_slope(double x, double *slope)
 {
-    smm_jet g = smm_jet_log_gamma(jet_of_eta(x, 1, 0, 0));
-    return g.c[1];
+    double product = 1, sum = 0;
+    for (; x < ASYMPTOTIC; x++) product *= x, sum += 1 / x;
+    double i = 1 / x, f = i * i, log_x = log(x);
+    *slope = log_x - 0.5 * i - sum -
+             f * (1.0 / 12 - f * (1.0 / 120 - f * (1.0 / 252 - f * (1.0 / 240 - f / 132))));
+    return (x - 0.5) * log_x - x + LOG_ROOT_2PI - (product == 1 ? 0 : log(product)) +
+           i * (1.0 / 12 - f * (1.0 / 360 - f * (1.0 / 1260 - f * (1.0 / 1680 - f / 1188))));
 }
 
 typedef struct {
@@ -25,15 +32,15 @@ typedef struct {
     double largest, sum, mean, slope; /* sums of W_j / W_largest, times j, times d log W_j / dp */
 } series;
 
-/* Adds term j; returns whether it counts. */
-static int add_term(series *s, double j)
+/* Adds term j, whose factorial has the logarithm `factorial`; returns whether it counts. */
+static int add_term(series *s, double j, double factorial)
 {
-    double log_term = j * s->z - smm_log_gamma(j + 1) - smm_log_gamma(j * s->a);
-    double w = exp(log_term - s->largest);
+    double digamma, log_gamma = log_gamma_with_slope(j * s->a, &digamma);
+    double log_term = j * s->z - factorial - log_gamma - s->largest, w = exp(log_term);
     s->sum += w;
     s->mean += w * j;
-    s->slope += w * j * (s->z_p - s->a_p * digamma(j * s->a));
-    return log_term - s->largest > -NEGLIGIBLE;
+    s->slope += w * j * (s->z_p - s->a_p * digamma);
+    return log_term > -NEGLIGIBLE;
 }
 
 static smm_jet log_series(double y, double log_phi, double p)
@@ -44,11 +51,15 @@ static smm_jet log_series(double y, double log_phi, double p)
     s.z_p = s.a_p * (scaled - log_phi) - s.a / q + 1 / r;
     double top = fmax(1, floor(exp(r * log(y) - log_phi) / r));
     if (!(top < 1e12)) return jet_constant(NAN);
-    s.largest = top * s.z - smm_log_gamma(top + 1) - smm_log_gamma(top * s.a);
-    add_term(&s, top);
+    double first = smm_log_gamma(top + 1), factorial = first, digamma;
+    s.largest = top * s.z - first - log_gamma_with_slope(top * s.a, &digamma);
+    add_term(&s, top, first);
     int n = 0;
-    for (double j = top + 1; add_term(&s, j) && n < MOST_TERMS; j++) n++;
-    for (double j = top - 1; j >= 1 && add_term(&s, j) && n < MOST_TERMS; j--) n++;
+    for (double j = top + 1; n < MOST_TERMS; j++, n++)
+        if (!add_term(&s, j, factorial += log(j))) break;
+    factorial = first;
+    for (double j = top - 1; j >= 1 && n < MOST_TERMS; j--, n++)
+        if (!add_term(&s, j, factorial -= log(j + 1))) break;
     if (n >= MOST_TERMS) return jet_constant(NAN);
     smm_jet out = jet_constant(s.largest + log(s.sum) - log(y));
     out.d[0][0] = -(1 + s.a) * s.mean / s.sum;
