@@ -10,7 +10,10 @@ import numpy as np
 from .._typing import Array
 from .trust_region import NOISE, TOLERANCE, Evaluate, Minimum, minimize_newton
 
-__all__ = ["best_minimum"]
+__all__ = ["MANY_ROWS", "best_minimum"]
+
+# Rows for each parameter from which the likelihood is taken to have one maximum.
+MANY_ROWS = 50
 
 # Two minima with objectives closer than this are one.
 SAME = 1e-6

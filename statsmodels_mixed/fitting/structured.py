@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .covariance_model import CovarianceModel, CovariancePart
 from .crossprod import Crossproducts, form_crossproducts
 from .estimates import LinearEstimates
 from .optimize import CONVERGED_DECREMENT, FitOptions, FitReport
-from .several_starts import best_minimum
+from .several_starts import MANY_ROWS, best_minimum
 from .structured_fit import StructuredFit
 from .structured_objective import StructuredObjective
 from .trust_region import Minimum
@@ -89,13 +90,20 @@ def minimize_structured(
     sizes = column_sizes(design)
     objective = StructuredObjective.of(products, model, sizes, reml, sigma)
     begins = _starts(objective, sizes, start)
-    minimum = best_minimum(
-        objective,
-        begins,
-        longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
-        max_eval=options.max_eval,
-        units=objective.units(sizes),
-    )
+
+    def least(starts: list[Array]) -> Minimum:
+        return best_minimum(
+            objective,
+            starts,
+            longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
+            max_eval=options.max_eval,
+            units=objective.units(sizes),
+        )
+
+    minimum = least(begins)
+    others = _others(objective, minimum, design.nobs) if start is None else []
+    if others:
+        minimum = minimum.or_lower(least([minimum.end, *others]))
     x, found = objective.split(minimum.end)
     x = model.positive(x)
     end = objective.join(x, found)
@@ -126,6 +134,8 @@ def minimize_structured(
     return report, fit, found
 
 
+# A residual standard deviation below this share of that of the response is on its way to zero.
+LEAST_SIGMA = 1e-4
 # The longest step of log sigma^2.
 LONGEST_LOG = 2.0
 
@@ -161,6 +171,25 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
         values = [objective.value(begin) for begin in begins]
         return [begins[int(np.nanargmin(values))]]
     return begins
+
+
+def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list[Array]:
+    """Return starts elsewhere, if few rows have a minimum at the end of a range."""
+    model, end = objective.model, minimum.end
+    if rows > MANY_ROWS * model.size or not np.isfinite(minimum.value):
+        return []
+    sigma = objective.split(end)[1]
+    at_edge = objective.sigma is None and sigma < LEAST_SIGMA * objective.products.y_scale
+    for part in model.parts:
+        phi = part.free.phi(end[part.phi])
+        at_edge |= bool((part.free.coordinates.at_bounds(phi) != 0).any())
+    if not at_edge:
+        return []
+    ranges = [(part.phi, part.free.coordinates) for part in model.parts]
+    elsewhere = load("fitting.starts_off_the_edge:starts_off_the_edge")
+    return cast(
+        "list[Array]", elsewhere(ranges, end, lambda z: bool(np.isfinite(objective.value(z))))
+    )
 
 
 def check_start(model: CovarianceModel, start: Array) -> None:

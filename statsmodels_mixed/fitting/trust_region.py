@@ -26,6 +26,8 @@ Evaluate = Callable[[Array], Evaluation]
 TOLERANCE = 1e-10
 # A minimum counts when the quadratic model promises no more than this.
 CONVERGED_DECREMENT = 1e-6
+# A minimum that is lower by more than this is another one.
+LOWER = 1e-6
 # Negative curvatures of this size, in units of the largest, are rounding errors.
 FLAT = 1e-7
 # Changes of the objective below this share of it are rounding errors.
@@ -70,6 +72,16 @@ class Minimum:
     failures: int
     points: Array = field(repr=False)
     values: Array = field(repr=False)
+
+    def or_lower(self, later: Minimum) -> Minimum:
+        """Return this, or a later minimum that is lower, with the evaluations of both."""
+        return replace(
+            later if later.value < self.value - LOWER else self,
+            evaluations=self.evaluations + later.evaluations,
+            failures=self.failures + later.failures,
+            points=np.concatenate([self.points, later.points]),
+            values=np.concatenate([self.values, later.values]),
+        )
 
     def times(self, units: Array) -> Minimum:
         """Return the same of coordinates that are multiplied by units."""

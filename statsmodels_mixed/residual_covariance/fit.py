@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +34,6 @@ _MESSAGES = {
 FLAT = 1e-6
 # Correlations this close to 1 count as 1.
 EDGE = 1e-7
-# A minimum that is lower by more than this is another one.
-LOWER = 1e-6
 # A random effect with at most this share of the variance of its row counts as zero.
 SINGULAR = 1e-8
 
@@ -95,14 +91,8 @@ def search(
     others = other_starts(likelihood, run.end) if np.isfinite(run.value) else []
     if not others:
         return run
-    best = best_minimum(likelihood, [run.end, *others], max_eval=max_eval, units=problem.units)
-    return replace(
-        best if best.value < run.value - LOWER else run,
-        evaluations=run.evaluations + best.evaluations,
-        failures=run.failures + best.failures,
-        points=np.concatenate([run.points, best.points]),
-        values=np.concatenate([run.values, best.values]),
-    )
+    again = best_minimum(likelihood, [run.end, *others], max_eval=max_eval, units=problem.units)
+    return run.or_lower(again)
 
 
 def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | None:

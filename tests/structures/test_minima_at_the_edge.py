@@ -1,0 +1,23 @@
+"""A search that ends at the end of a range of few rows is followed by others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from test_structured_study import test_random_model as check_random_model
+
+from statsmodels_mixed import mixedlm2
+
+
+def test_no_search_ends_below_a_fit_without_residual_variance():
+    # It ended .277 above a minimum at which an ar1() has a correlation of -1.
+    check_random_model(107)
+
+
+def test_inner_minima_are_not_searched_again():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 8), "t": np.tile(np.arange(4), 40)})
+    root = np.linalg.cholesky(0.6 ** np.abs(np.subtract.outer(range(4), range(4))))
+    effects = 2.0 * rng.normal(size=(20, 4)) @ root.T
+    data["y"] = effects[data["g"], data["t"]] + rng.normal(size=160)
+    assert mixedlm2("y ~ 1 + ar1(0 + t | g)", data).fit().report.evaluations < 60
