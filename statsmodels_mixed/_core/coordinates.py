@@ -274,7 +274,7 @@ class TermCoordinates:
         ----------
         scale : ndarray, shape (ntheta,)
         """
-        theta = np.zeros_like(scale)
+        theta = np.zeros(len(scale))
         theta[self.diagonal] = scale[self.diagonal]
         return self.outward(theta)
 

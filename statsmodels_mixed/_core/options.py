@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .._frozen import quickly_made
 from ._smm import ffi
 from .nlopt_api import algorithm_number
 
 __all__ = ["FitOptions", "c_options"]
 
 
+@quickly_made
 @dataclass(frozen=True)
 class FitOptions:
     """How to minimize the objective.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import CoreError
 from ._smm import ffi, lib
@@ -27,6 +28,7 @@ __all__ = ["CoreDesign", "TermArrays"]
 _SIZES = ffi.typeof("smm_sizes").fields
 
 
+@quickly_made
 @dataclass(frozen=True)
 class TermArrays:
     """One random-effects term as the core sees it.

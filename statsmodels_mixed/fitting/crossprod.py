@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._core import CoreDesign, CoreWorkspace, TermArrays, blas_threads, one_blas_thread
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import NEEDS_ROWS, Design
@@ -54,6 +55,7 @@ class SharedStructure:
         return type(None), ()
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Crossproducts:
     """[Z X y]'W[Z X y] in working units, inside a workspace.

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._frozen import quickly_made
 from .._typing import Array
 from .estimates_protocol import Estimates
 from .families import FamilySpec
@@ -23,6 +24,7 @@ from .structured_fit import StructuredFit
 __all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
 
 
+@quickly_made
 @dataclass(frozen=True)
 class LinearEstimates:
     """Everything a linear fit estimates.
@@ -164,6 +166,7 @@ class LinearEstimates:
         return replace(self, linear_predictor=np.empty(0), fitted=np.empty(0))
 
 
+@quickly_made
 @dataclass(frozen=True)
 class GeneralizedEstimates:
     """Everything a generalized fit estimates.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
 from .._core import one_blas_thread
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
 from ..frame.columns import column_squares, lie_between
@@ -72,6 +73,7 @@ def _unit(values: Array, squares: float) -> float:
     return 2.0 ** int(binary_exponents(values[:, None])[0])
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class OnBasis:
     """A covariance of coefficients by that of the coefficients on an orthonormal basis of X.
@@ -93,6 +95,7 @@ class OnBasis:
     scale: float = 1.0
 
 
+@quickly_made
 @dataclass(frozen=True)
 class FixedBasis:
     """X restricted to independent columns, factored.

@@ -125,7 +125,7 @@ def _minimize(
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
-    if not np.array_equal(theta, report.end):
+    if theta.tolist() != report.end.tolist():
         # The same covariances, but u belongs to the factors: solve for these.
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized, CoreWorkspace, FitOptions
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import OptionError
 
@@ -46,6 +47,7 @@ _NUMBER = (int, float, np.number)
 _UNFINISHED = ("MAXEVAL_REACHED", "MAXTIME_REACHED", "STALLED", "FAILURE")
 
 
+@quickly_made
 @dataclass(frozen=True)
 class FitReport:
     """What happened during a fit.
@@ -224,6 +226,8 @@ def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:
 def _check_options(options: FitOptions) -> None:
     for name in ("ftol_rel", "ftol_abs", "xtol_rel", "xtol_abs", "max_eval", "max_time"):
         value = getattr(options, name)
+        if value.__class__ is float and 0.0 <= value < np.inf and name != "max_eval":
+            continue
         if not isinstance(value, _NUMBER) or (name == "max_eval" and float(value) % 1 != 0):
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
         if not 0 <= value < np.inf:

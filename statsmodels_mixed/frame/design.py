@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
 from ..formula.terms import RandomTerm
@@ -37,6 +38,7 @@ NEEDS_ROWS = (
 )
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class RandomBlock:
     """The random effects of one grouping factor.
@@ -127,6 +129,7 @@ class ReducedRows:
     k_constant: int
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class Design:
     """The arrays of a model; none is shared with the user's data.

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import FormulaError, OptionError
 from ..formula.terms import MixedFormula, RandomTerm
@@ -45,6 +46,7 @@ def _pattern(terms: tuple[tuple[int, bool], ...]) -> NDArray[np.bool_]:
     return pattern
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class RandomPart:
     """All random-effects terms with one grouping factor.
@@ -147,6 +149,7 @@ class RowSummary:
     mean_offset: float
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class ModelFrame:
     """The data of a model, before they become matrices.

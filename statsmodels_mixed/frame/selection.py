@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._frozen import quickly_made
 from .._typing import Array, Mask
 from ..errors import DataError
 from .alignment import align
@@ -27,6 +28,7 @@ from .table import DataTable, name_rows, subset_rows
 __all__ = ["Selection", "check_option", "select", "total_offset"]
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The part of a table that a model uses.

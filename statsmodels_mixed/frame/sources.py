@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .._frozen import quickly_made
+
 __all__ = ["Source", "Sources"]
 
 _NONE = {
@@ -14,6 +16,7 @@ _NONE = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Source:
     """Where one of them comes from.
@@ -47,6 +50,7 @@ class Source:
         )
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Sources:
     """The sources of the offset, the exposure and the weights of a model.

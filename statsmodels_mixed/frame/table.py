@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
+from .._frozen import quickly_made
 from .._typing import Mask, Positions
 from ..errors import DataError, UnknownColumnError
 from .alignment import align, common_index
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 
+@quickly_made
 @dataclass(frozen=True)
 class DataTable:
     """A table whose columns are read on demand.

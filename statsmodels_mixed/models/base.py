@@ -31,7 +31,6 @@ from ..results.notes import warn
 from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
-from .description import describe
 from .evaluated import Evaluated
 from .reading import read_terms
 from .statsmodels_data import MixedData
@@ -276,7 +275,10 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         formula = getattr(self, "formula_full", None)
         weights = None if isinstance(self.weights, float | None) else "given"
         facts = {"Weights": weights, "Offset": None if self.offset is None else "given"}
-        return describe(self._title, formula, self.layout, **self._facts(), **facts)
+        # A fit does not show its model.
+        describe = load("models.description:describe")
+        document: Document = describe(self._title, formula, self.layout, **self._facts(), **facts)
+        return document
 
     def _facts(self) -> dict[str, str]:
         """Return lines of the description that only this kind of model has."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._frozen import quickly_made
 from ..fitting.covariance import theta_names
 from ..frame.design import Design, RandomBlock
 
@@ -36,6 +37,7 @@ class Dims(NamedTuple):
     k: int
 
 
+@quickly_made
 @dataclass(frozen=True)
 class BlockLayout:
     """The names in one random block.
@@ -91,6 +93,7 @@ class BlockLayout:
         )
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Layout:
     """The names in a design, and its sizes.

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
@@ -31,6 +32,7 @@ LINEAR = ("nonrobust", "cluster")
 GENERALIZED = ("conditional", "hessian", "cluster")
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class Choice:
     """Standard errors and degrees of freedom that were asked for, and are possible.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._frozen import quickly_made
 from .contrast_tests import ContrastTests
 
 __all__ = ["DOF_METHODS", "KENWARD_ROGER", "MODEL_BASED", "RESIDUAL_DOF_METHODS", "Reference"]
@@ -32,6 +33,7 @@ RESIDUAL_DOF_METHODS = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Covariance of the coefficients and reference distributions of their tests.

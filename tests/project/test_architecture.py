@@ -32,6 +32,7 @@ C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src"
 ROOMS = (
     "later",
     "_typing",
+    "_frozen",
     "errors",
     "_core",
     "structures",
