@@ -117,6 +117,8 @@ def make(name: str, **options: Any) -> Structure:
         If there is no such structure, or it has no such option.
     """
     kind = kind_of(name)
+    if not options:
+        return kind()
     allowed = [
         one.name
         for one in inspect.signature(kind).parameters.values()

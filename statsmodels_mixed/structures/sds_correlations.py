@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from .._typing import Array
+from .._typing import Array, Positions
 from .structure import Natural
 
 __all__ = ["sds_and_correlations"]
+
+
+@lru_cache(maxsize=64)
+def _below_diagonal(k: int) -> tuple[Positions, Positions]:
+    """Return columns and rows of the elements below a diagonal, column by column."""
+    return np.triu_indices(k, 1)
 
 
 def sds_and_correlations(sigma: Array, derivatives: Array, labels: Sequence[str]) -> Natural:
@@ -32,7 +39,7 @@ def sds_and_correlations(sigma: Array, derivatives: Array, labels: Sequence[str]
     sd = np.sqrt(np.diag(sigma))
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = np.diagonal(derivatives, axis1=1, axis2=2) / (2.0 * sd)
-        columns, rows = np.triu_indices(k, 1)
+        columns, rows = _below_diagonal(k)
         rho = sigma[rows, columns] / (sd[rows] * sd[columns])
         relative = slopes / sd
         turns = derivatives[:, rows, columns] / (sd[rows] * sd[columns])
