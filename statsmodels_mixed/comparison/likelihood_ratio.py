@@ -97,7 +97,7 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     if plain is not None:
         return _tested(full, plain.dof, -2.0 * plain.llf, at_bound=full.estimates.n_covariance == 1)
     restricted = _results(restricted, full)
-    if full._approximated_by != restricted._approximated_by:
+    if not _approximated_alike(full, restricted):
         refits = ", or call anova(), which does" if full.estimates.linear else ""
         raise OptionError(
             f"one model was fitted by {full.method} and the other by {restricted.method}: "
@@ -107,6 +107,18 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     full._check_comparable(restricted)
     at_bound = _dispersion_at_bound(full, restricted)
     return _tested(full, restricted.dof_identified, restricted.objective, at_bound=at_bound)
+
+
+def _approximated_alike(full: Any, restricted: Any) -> bool:
+    """Return whether two likelihoods are approximated in the same way.
+
+    With a canonical link the observed information is the expected one, and goes with both.
+    """
+    ways = [full._approximated_by, restricted._approximated_by]
+    specs = [fit.estimates.spec for fit in (full, restricted)]
+    if any(spec is not None and spec.canonical for spec in specs):
+        ways = [way.replace(", observed information", "") for way in ways]
+    return bool(ways[0] == ways[1])
 
 
 def check_same_data(full: Any, restricted: Any) -> None:

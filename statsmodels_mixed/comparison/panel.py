@@ -230,6 +230,8 @@ def _covariates(result: MixedModelResults, block: RandomBlock) -> tuple[list[str
     weights = np.ones(len(X)) if design.weights is None else design.weights
     means = X - _centered(X, block, weights)
     base, names, chosen = X, [], []
+    if result.estimates.spec is not None and result.estimates.spec.family == "ordered":
+        base = np.column_stack([np.ones(len(X)), X])  # the thresholds have a constant
     for i, name in enumerate(result.fixefnames):
         mean = means[:, i]
         outside = mean - base @ np.linalg.lstsq(base, mean, rcond=None)[0]

@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..fitting.families import FamilySpec
 from ..fitting.fixed_basis import orthonormal_basis
 from ..frame.design import Design
+from .boundary_test import ROUNDING, SETTLED
 from .likelihood_ratio import LikelihoodRatio, check_same_data
 from .nesting import foreign_column, zero_covariances
 
@@ -119,10 +120,11 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
             "give the model with fewer parameters as the argument."
         )
     statistic = restricted.objective - full.objective
-    reached = max(statistic, 0.0)
+    # With a parameter at its edge in both it is zero but for the end of two searches.
+    reached = statistic if statistic > SETTLED + ROUNDING * abs(full.objective) else 0.0
     pvalue = float(chdtrc(df_diff, reached))
     if edges + len(cones) == 1 and all(cone.size == 1 for cone in cones):
-        fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(statistic <= 0)
+        fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(reached == 0)
         pvalue = 0.5 * (fewer + pvalue)
     return LikelihoodRatio(statistic, pvalue, df_diff)
 

@@ -80,6 +80,18 @@ class MeanPart:
     vif = of_mean("vif")
     wald_test_terms = of_mean("wald_test_terms")
     t_test_pairwise = of_mean("t_test_pairwise")
+    mundlak_test = of_mean("mundlak_test")
+    hausman_test = of_mean("hausman_test")
+    beta = of_mean("beta")
+    betas = of_mean("betas")
+    coef = of_mean("coef")
+    coefnames = of_mean("coefnames")
+
+    # How it was fitted.
+    method = of_mean("method")
+    family = of_mean("family")
+    optsum = of_mean("optsum")
+    objective = of_mean("objective")
 
 
 def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:

@@ -19,6 +19,7 @@ from ..fitting.row_parameters import RowParameters
 from ..fitting.row_problem import rows_from
 from ..frame.design import Design
 from ..results.parameters import check_count
+from ..results.progress import Progress
 from ..simulation.streams import Seed
 from .distributional_draws import drawn_responses
 
@@ -112,7 +113,12 @@ class RowBootstrap:
 
 
 def bootstrap(
-    self: DistributionalResults, n: int = 1000, *, seed: Seed = None, re: str = "new"
+    self: DistributionalResults,
+    n: int = 1000,
+    *,
+    seed: Seed = None,
+    re: str = "new",
+    progress: bool | None = None,
 ) -> RowBootstrap:
     """Fit the model to responses drawn from the fit.
 
@@ -124,6 +130,8 @@ def bootstrap(
         Replicate r is the fit to column r of `simulate` with the same seed.
     re : {"new", "conditional"}
         Draw new random effects, or keep them at their conditional modes.
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm.
 
     Returns
     -------
@@ -154,14 +162,16 @@ def bootstrap(
     estimates = _values(self, self.estimates)
     structure = generalized_structure(self.model.kept_design())
     rows, converged = [], np.zeros(responses.shape[1], dtype=bool)
-    for at, y in enumerate(responses.T):
-        try:
-            found = _fit_to(self, y, structure)
-        except DataError:  # such a response has no maximum that can be reached
-            rows.append(pd.Series(np.nan, index=estimates.index))
-            continue
-        converged[at] = found.report.converged
-        rows.append(_values(self, found).reindex(estimates.index))
+    with Progress("bootstrap", responses.shape[1], progress) as shown:
+        for at, y in enumerate(responses.T):
+            try:
+                found = _fit_to(self, y, structure)
+            except DataError:  # such a response has no maximum that can be reached
+                rows.append(pd.Series(np.nan, index=estimates.index))
+            else:
+                converged[at] = found.report.converged
+                rows.append(_values(self, found).reindex(estimates.index))
+            shown.update(1)
     frame = pd.DataFrame(rows).reset_index(drop=True)
     frame.index.name = "replicate"
     return RowBootstrap(str(self.model.formula_full), estimates, frame, converged)

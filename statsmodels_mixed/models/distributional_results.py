@@ -62,7 +62,24 @@ __all__ = ["DistributionalResults"]
 
 
 _LISTED = "dir(fit) lists what is"
-_INSTEAD: dict[str, str] = {}
+_REFITS = (
+    "influence(by) fits without each row or group, and its cooks_distance() says how far that is"
+)
+_INSTEAD = {
+    "leverage": "a row may add curvature of either sign, so that there is no hat matrix; "
+    "influence(by) fits without each row or group",
+    "cooks_distance": _REFITS,
+    "get_influence": _REFITS,
+    "power": "refit() fits each column of simulate()",
+    "summary2": "summary() and tidy() have the coefficients of all parts",
+    "save": "to_dir(path) saves the fit, and statsmodels_mixed.open(path) reads it",
+    "load": "statsmodels_mixed.open(path) reads what to_dir(path) saved",
+    "vcov": "write cov_params()",
+    "corr": "write cov_params()",
+    "stderror": "write bse",
+    "deviance": "there is no saturated model; llf, aic and bic compare models",
+    "fitlog": "report has what the optimizer did",
+}
 
 
 class DistributionalResults(MeanPart, Criteria):
@@ -170,6 +187,11 @@ class DistributionalResults(MeanPart, Criteria):
     t_test = _t_test
     wald_test = _wald_test
     f_test = _f_test
+
+    @property
+    def use_t(self) -> bool:
+        """False: tests are of the normal distribution."""
+        return False
 
     @property
     def dof(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 
 from ..comparison.likelihood_ratio import LikelihoodRatio, check_same_data
 from ..comparison.row_parameters import Fitted, NotNested, compare
-from ..errors import OptionError
+from ..errors import MixedModelWarning, OptionError
+from ..results.base import unwrap
 from .distributional_terms import terms_table
 from .generalized_results import GeneralizedLinearMixedModelResults
 
@@ -41,6 +43,11 @@ def compare_lr_test(self: DistributionalResults, restricted: Any) -> LikelihoodR
     OptionError
         If the models are not nested, were fitted to other data or their likelihoods are not
         comparable.
+
+    Warns
+    -----
+    MixedModelWarning
+        A fit without such formulas was refitted by the observed information, as this one is.
 
     See Also
     --------
@@ -95,6 +102,11 @@ def anova(
     OptionError
         If an option is not possible, or fits are not comparable.
 
+    Warns
+    -----
+    MixedModelWarning
+        Fits without such formulas were refitted by the observed information.
+
     See Also
     --------
     DistributionalResults.compare_lr_test
@@ -111,7 +123,10 @@ def anova(
         return terms_table(self, type, typ, dof, component)
     if type is not None or typ is not None or dof != "auto" or component != "cond":
         raise OptionError("type=, dof= and component= are for the table of a single fit.")
-    fits = sorted([_fitted(each) for each in (self, *others)], key=lambda each: each.dof)
+    fits = []
+    for each in (self, *others):
+        fits.append(_fitted(each))
+    fits.sort(key=lambda fit: fit.dof)
     for each in fits[1:]:
         check_same_data(fits[0].results, each.results)
     rows: list[dict[str, Any]] = []
@@ -149,6 +164,8 @@ def _fitted(fit: Any) -> Fitted:
         raise OptionError(
             f"a fit by mixedglm2 or mixedordinal2 is needed, not {results.__class__.__name__}."
         )
+    if mean is results:
+        results = mean = _by_observed_information(mean)
     estimates, model = mean.estimates, mean.model
     # With a canonical link the observed information is the expected one.
     exact = estimates.spec.canonical or estimates.hessian == "observed"
@@ -165,3 +182,19 @@ def _fitted(fit: Any) -> Fitted:
         parts,
         getattr(model, "threshold", ""),
     )
+
+
+def _by_observed_information(
+    fit: GeneralizedLinearMixedModelResults,
+) -> GeneralizedLinearMixedModelResults:
+    """Return a fit of a model with one formula as those with several are fitted."""
+    own = fit.estimates
+    if own.spec.canonical or own.hessian == "observed" or own.fast:
+        return fit
+    message = f"the fit of {fit.model.formula_full} was refitted with hessian='observed'"
+    warnings.warn(f"{message} to be compared.", MixedModelWarning, stacklevel=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)  # what is to be known is in the fit
+        options = {**fit._fit_options(), "hessian": "observed"}
+        again: GeneralizedLinearMixedModelResults = unwrap(fit.model.fit(**options))
+    return again

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 import statsmodels_mixed as smm
 from statsmodels_mixed import inference
-from statsmodels_mixed.errors import NotOfferedError, OptionError
+from statsmodels_mixed.errors import MixedModelWarning, NotOfferedError, OptionError
 
 FORMULA = "ticks ~ year + cheight + (1 | brood)"
 
@@ -80,10 +80,6 @@ def test_what_is_not_comparable_is_said(ticks, inflated):
     with pytest.raises(OptionError, match="models are not nested: poisson is no case"):
         hurdle.compare_lr_test(inflated)
     assert np.isnan(hurdle.anova(inflated)["pvalue"]).all()
-    with pytest.raises(OptionError, match='hessian="observed"'):
-        smm.mixedglm2(FORMULA, ticks, "nbinom2", zero_inflation="~ 1").fit().compare_lr_test(
-            smm.mixedglm2(FORMULA, ticks, "nbinom2").fit()
-        )
     some = smm.mixedglm2(FORMULA, ticks.iloc[:300], "poisson").fit()
     with pytest.raises(OptionError, match="different data"):
         inflated.anova(some)
@@ -118,7 +114,7 @@ def test_joint_tests_are_walds(inflated):
 
 
 def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
-    for name in ("leverage", "cooks_distance", "mundlak_test"):
+    for name in ("leverage", "cooks_distance", "get_influence"):
         assert not hasattr(inflated, name)
         with pytest.raises(NotOfferedError, match=f"{name} is not offered"):
             getattr(inflated, name)
@@ -135,3 +131,26 @@ def test_what_other_fits_do_is_refused_in_a_sentence(ticks, inflated):
         ordered.emmeans("year")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = inflated.nothing
+
+
+def test_fits_by_the_expected_information_are_refitted(ticks):
+    plain = smm.mixedglm2(FORMULA, ticks, "nbinom2")
+    full = smm.mixedglm2(FORMULA, ticks, "nbinom2", zero_inflation="~ 1").fit()
+    observed = full.compare_lr_test(plain.fit(hessian="observed"))
+    with pytest.warns(MixedModelWarning, match="was refitted with hessian='observed'") as caught:
+        test = full.compare_lr_test(plain.fit())
+    assert caught[0].filename == __file__
+    assert_allclose(test, observed, atol=1e-6)
+    with pytest.warns(MixedModelWarning, match="to be compared") as caught:
+        table = full.anova(plain.fit(), smm.mixedglm2(FORMULA, ticks, "poisson").fit())
+    assert caught[0].filename == __file__
+    assert table["npar"].is_monotonic_increasing
+
+
+def test_a_canonical_link_goes_with_either_information(ticks):
+    poisson = smm.mixedglm2(FORMULA, ticks, "poisson")
+    large = smm.mixedglm2(FORMULA, ticks, "nbinom2").fit(hessian="observed")
+    tests = [large.compare_lr_test(poisson.fit(hessian=how)) for how in ("expected", "observed")]
+    assert_allclose(*tests, rtol=1e-5)
+    # alpha is at the edge of its range: half of the tail
+    assert tests[0].pvalue == pytest.approx(chi2.sf(tests[0].statistic, 1) / 2)
