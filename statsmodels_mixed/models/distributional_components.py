@@ -140,9 +140,8 @@ def _model(
     """Return a model with other columns of fixed effects."""
     model, frame = copy.copy(fit.model), fit.model.frame
     assert frame is not None
-    known = {each: known for each, known in frame.known.items() if each != IN_FORMULA}
-    model.frame = replace(frame, fixed=matrix, known=known, offset=None)
-    design = replace(fit.model.kept_design(), X=np.ascontiguousarray(X), x_names=names, offset=None)
+    model.frame = replace(frame, fixed=matrix)
+    design = replace(fit.model.kept_design(), X=np.ascontiguousarray(X), x_names=names)
     model.design = design
     model.data = MixedData(design, model.data.row_labels, model.frame)
     model.layout = Layout.of(design, model.layout.n_dropped)

@@ -96,9 +96,15 @@ def predict(
     if self._ordered:
         p = self.model._probabilities(eta, self.estimates.kappa)
         table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
-        return table if which == "probabilities" else table.idxmax(axis=1)
+        return table if which == "probabilities" else _most_probable(table)
     values = PARTS[which](self._spec, eta, outer)
     return values if index is None else pd.Series(values, index=index)
+
+
+def _most_probable(table: pd.DataFrame) -> pd.Series:
+    """Return the category with the largest probability, missing where none is known."""
+    known = table.notna().all(axis=1)
+    return table[known].idxmax(axis=1).reindex(table.index) if len(table) else table.iloc[:, 0]
 
 
 def predictors_of(

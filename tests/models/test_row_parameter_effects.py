@@ -118,6 +118,9 @@ def test_categories_with_random_effects():
     assert np.all((limits > 0) & (limits < 1))
     assert np.all(limits[..., 0] < found.predicted_mean)
     assert "categories" in repr(found)
+    classes = fit.predict(table.head(2).assign(temp=["cold", None]), which="class")
+    assert classes[0] == 2
+    assert np.isnan(classes[1])
 
 
 def test_what_is_not_possible(inflated, salamanders):

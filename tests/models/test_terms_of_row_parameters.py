@@ -131,6 +131,19 @@ def test_means_of_the_response_are_averages_of_predictions(inflated, salamanders
     assert_allclose(joined["std_error"], joined["se"], rtol=1e-6)
 
 
+def test_means_of_the_response_have_the_offset_of_the_rows():
+    owls = pd.read_csv(HERE / "owls.csv").rename(columns={"SiblingNegotiation": "calls"})
+    formula = "calls ~ FoodTreatment + offset(logBroodSize) + (1 | Nest)"
+    fit = smm.mixedglm2(formula, owls, "nbinom1", zero_inflation="~ FoodTreatment").fit()
+    cells = pd.DataFrame({"FoodTreatment": ["Deprived", "Satiated"]})
+    cells["logBroodSize"] = owls["logBroodSize"].mean()
+    means = fit.emmeans("FoodTreatment", component="response").estimate
+    assert_allclose(means, fit.predict(cells), rtol=1e-10)
+    zeros = fit.emmeans("FoodTreatment", component="zi").estimate
+    at = fit.params[["zi: Intercept", "zi: FoodTreatment[T.Satiated]"]].cumsum()
+    assert_allclose(zeros, at, rtol=1e-12)
+
+
 def test_means_over_the_population_of_effects_on_zeros(random_zeros):
     means = random_zeros.emmeans("mined", component="zi", population=True)
     sd = random_zeros.varcorr["zi: site"].std_dev[0]
