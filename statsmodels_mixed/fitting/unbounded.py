@@ -188,7 +188,11 @@ def with_small_dispersion(
     phi : float
         The dispersion.
     """
-    left = phi * float(np.mean(np.abs(fitted) ** POWERS[spec.family]))
+    shape = np.abs(fitted) ** POWERS[spec.family]
+    if design.weights is not None:  # variances are phi V / w
+        kept = design.weights > 0
+        shape = shape[kept] / design.weights[kept]
+    left = phi * float(np.mean(shape))
     if not left <= VANISHING**2 * float(np.var(design.y)):
         return report
     message = (
