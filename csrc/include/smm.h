@@ -153,11 +153,17 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
  * standard deviation, 0 profiles it out. Returns SMM_OK, SMM_EINVAL. */
 int smm_set_criterion(smm_workspace *ws, int reml, double sigma);
 
+/* Choose when objectives are computed with twice the digits of a double, which costs some thirty
+ * times as much. always: 0 where doubles lose too many of them, as after creation; 1 everywhere.
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_set_precision(smm_workspace *ws, int always);
+
 /* The objective at theta (ntheta):
  *   log|Omega| + [REML] log|X'V^-1 X| + N (1 + log(2 pi r2 / N))          sigma profiled
  *   log|Omega| + [REML] log|X'V^-1 X| + N log(2 pi sigma^2) + r2/sigma^2  sigma fixed
- * Where the residual variance is a small share of that of y, it is computed with twice the
- * digits of a double; the first time needs further memory, which stays with the workspace.
+ * Where differences lose too many digits, as where the residual variance is a small share of that
+ * of y, it is computed with twice the digits of a double; the first time needs further memory,
+ * which stays with the workspace.
  * Returns SMM_OK, SMM_ENOTPD, SMM_ENONFINITE, SMM_ESTATE, SMM_ENOMEM; *value is NaN on
  * failure. */
 int smm_value(smm_workspace *ws, const double *theta, double *value);

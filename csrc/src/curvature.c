@@ -87,28 +87,38 @@ static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
     }
 }
 
-/* What follows in products that lose no digits however large T is: with v_i = Lambda^-1 w_i,
- *     W'S W = v'Q v - |L^-1 Q v|^2,   W'H = (L^-1 Q v)'B,   W'e = v'Q u. */
-static void products_of_large(smm_workspace *ws, double *K, double *K2, double *HW, double *s)
+/* What the columns of W of a term give where its T is large, in products that lose no digits
+ * then: with v_i = Lambda^-1 w_i and all w_j, those of other terms too,
+ *     W'S W = v'Q v - |L^-1 Q v|^2,   w_j'S w_i = (L^-1 Lambda'A w_j)'L^-1 Q v_i,
+ *     W'H = (L^-1 Q v)'B,   W'e = v'Q u. */
+static void replace_large(smm_workspace *ws, int32_t t, double *K, double *HW, double *s)
 {
     const smm_design *d = ws->design;
-    int32_t nt = d->ntheta, p = d->p, m = p + 1;
-    for (int32_t t = 0; t < d->nterms; t++) smm_divide_lambda(ws, t, 0, ws->W, ws->AW, nt);
-    if (d->has_prior) {
-        for (int32_t t = 0; t < d->nterms; t++) smm_multiply_prior(d, t, ws->AW, ws->W, nt);
-        smm_cross(d->q, nt, ws->W, 1, 1, ws->u, s);
-        smm_cross(d->q, nt, ws->AW, nt, nt, ws->W, K);
-        memcpy(ws->AW, ws->W, sizeof(double) * (size_t)d->q * (size_t)nt);
-    } else {
-        smm_cross(d->q, nt, ws->AW, 1, 1, ws->u, s);
-        smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K);
+    int32_t nt = d->ntheta, lo = d->theta_at[t], hi = d->theta_at[t + 1];
+    for (int64_t i = 0; i < d->q; i++)
+        for (int32_t c = lo; c < hi; c++) ws->AW[i * nt + c] = 0;
+    smm_divide_lambda(ws, t, 0, ws->W, ws->W, nt);
+    smm_multiply_prior(d, t, ws->W, ws->AW, nt, lo, hi);
+    for (int32_t c = lo; c < hi; c++) {
+        s[c] = 0;
+        for (int32_t v = 0; v < d->p; v++) HW[c + (size_t)v * nt] = 0;
+        for (int32_t r = c; r < nt; r++) K[r + (size_t)c * nt] = 0;
+        for (int32_t r = 0; r < lo; r++) K[c + (size_t)r * nt] = 0;
     }
-    smm_forward(ws, ws->AW, nt);
-    smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
-    smm_cross(d->q, nt, ws->AW, p, m, ws->B, HW);
+    for (int32_t l = 0; l < d->levels[t]; l++) {
+        int32_t j = d->node_of[t][l];
+        for (int64_t i = d->node_at[j]; i < d->node_at[j + 1]; i++) {
+            double *v = ws->W + i * nt, *qv = ws->AW + i * nt;
+            for (int32_t c = lo; c < hi; c++) {
+                s[c] += qv[c] * ws->u[i];
+                for (int32_t r = c; r < hi; r++) K[r + (size_t)c * nt] += v[r] * qv[c];
+                qv[c] = -qv[c];
+            }
+        }
+    }
 }
 
-/* The same from A. */
+/* K = W'A W and K2, whose difference is W'S W; HW = W'H and s = W'e. */
 static void products(smm_workspace *ws, double *K, double *K2, double *HW, double *s, double *tmp)
 {
     const smm_design *d = ws->design;
@@ -118,6 +128,8 @@ static void products(smm_workspace *ws, double *K, double *K2, double *HW, doubl
     information(ws, K);
     smm_cross(d->q, nt, ws->W, p, m, ws->ZXy, HW);
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
+        if (smm_is_large(ws, t)) replace_large(ws, t, K, HW, s);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
     smm_cross(d->q, nt, ws->AW, p, m, ws->B, tmp);
@@ -139,8 +151,7 @@ int smm_information(smm_workspace *ws, double precision, int profiled, int proje
     double *K = ws->mtheta, *K2 = K + (size_t)nt * nt, *HM = K2 + (size_t)nt * nt;
     double *s = ws->vtheta;
     derivative_directions(ws);
-    if (ws->exact) products_of_large(ws, K, K2, HW, s);
-    else products(ws, K, K2, HW, s, HM);
+    products(ws, K, K2, HW, s, HM);
     for (int32_t v = 0; v < p; v++) /* HM = HW M */
         for (int32_t i = 0; i < nt; i++) {
             double sum = 0;

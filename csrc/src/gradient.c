@@ -17,7 +17,7 @@
 /* Where T_t is at least as large as the noise in every direction, e = T^-T Q u, H = T^-T Q C and
  * S_jj T = T^-T (I - (Q Omega^-1)_jj) lose no digits however large it is, as differences of terms
  * of order T do. */
-static int is_large(const smm_workspace *ws, int32_t t)
+int smm_is_large(const smm_workspace *ws, int32_t t)
 {
     const smm_design *d = ws->design;
     const double *T = ws->T + ws->T_at[t], *rms = ws->zrms;
@@ -67,8 +67,8 @@ static void solve_modes(smm_workspace *ws)
         ws->e[i] = sum - ws->e[i];
     }
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (is_large(ws, t)) {
-            smm_multiply_prior(d, t, ws->u, ws->e, 1);
+        if (smm_is_large(ws, t)) {
+            smm_multiply_prior(d, t, ws->u, ws->e, 1, 0, 1);
             smm_divide_lambda(ws, t, 1, ws->e, ws->e, 1);
         }
 }
@@ -87,8 +87,8 @@ static void solve_fixed(smm_workspace *ws)
     for (int64_t i = 0; i < d->q; i++)
         for (int32_t v = 0; v < p; v++) ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (is_large(ws, t)) {
-            smm_multiply_prior(d, t, ws->C, ws->H, p);
+        if (smm_is_large(ws, t)) {
+            smm_multiply_prior(d, t, ws->C, ws->H, p, 0, p);
             smm_divide_lambda(ws, t, 0, ws->H, ws->H, p);
             smm_divide_lambda(ws, t, 1, ws->H, ws->H, p);
         }
@@ -269,7 +269,7 @@ int smm_differentiate(smm_workspace *ws)
     if (status) return status;
     smm_accumulate_trace(ws);
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (is_large(ws, t)) trace_of_large(ws, t);
+        if (smm_is_large(ws, t)) trace_of_large(ws, t);
     subtract_modes(ws);
     if (ws->reml) {
         solve_fixed(ws);

@@ -14,6 +14,9 @@
 /* Doubles do when more than this share of y'Wy is left, and of every column of X. */
 #define SMALL_R2 1e-6
 #define SMALL_PIVOT 1e-7
+/* And when the share of y'Wy times the least share that a pivot is of the diagonal of Omega is more
+ * than this. */
+#define SMALL_PRODUCT 1e-8
 
 int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
 {
@@ -21,6 +24,14 @@ int smm_set_criterion(smm_workspace *ws, int reml, double sigma)
     if (reml && ws->rows <= ws->design->p) return SMM_EINVAL;
     ws->reml = reml;
     ws->sigma = sigma;
+    if (ws->state > SMM_HAS_A) ws->state = SMM_HAS_A;
+    return SMM_OK;
+}
+
+int smm_set_precision(smm_workspace *ws, int always)
+{
+    if (!ws || (always != 0 && always != 1)) return SMM_EINVAL;
+    ws->always_precise = always;
     if (ws->state > SMM_HAS_A) ws->state = SMM_HAS_A;
     return SMM_OK;
 }
@@ -68,10 +79,53 @@ static int factor_all(smm_workspace *ws)
     return factor_xy(ws);
 }
 
+/* Whether some pivot of Omega may be less than a share of its diagonal element. Omega has none
+ * below 1 without a prior, and no diagonal element above that of a level with all rows. */
+static int may_cancel(const smm_workspace *ws, double share)
+{
+    const smm_design *d = ws->design;
+    const double *rms = ws->zrms;
+    if (d->has_prior) return 1;
+    for (int32_t t = 0; t < d->nterms; rms += d->cols[t++]) {
+        int32_t k = d->cols[t];
+        const double *T = ws->T + ws->T_at[t];
+        for (int32_t c = 0; c < k; c++) {
+            double size = 0;
+            for (int32_t r = c; r < k; r++) size += fabs(T[r + c * k]) * rms[r];
+            if (!(share * (1 + size * size * (double)ws->rows) < 1)) return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether some pivot of Omega is less than a share of its diagonal element: all else was taken
+ * from it as the product of earlier columns. */
+static int pivots_cancel(const smm_workspace *ws, double share)
+{
+    const smm_design *d = ws->design;
+    if (!may_cancel(ws, share)) return 0;
+    for (int32_t j = 0; j < d->nodes; j++) {
+        int32_t k = d->node_cols[j], ld = smm_ld(d, j);
+        if (ws->twin[j] >= 0) continue;
+        const double *A = ws->A + d->block_at[j], *L = ws->L + d->block_in_l[j];
+        const double *T = ws->T + ws->T_at[d->node_term[j]];
+        for (int32_t c = 0; c < k; c++) {
+            double whole = d->has_prior ? d->node_prior[j] : 1.0, pivot = L[c + (int64_t)c * ld];
+            for (int32_t e = c; e < k; e++)
+                for (int32_t r = c; r < k; r++)
+                    whole += T[r + c * k] * A[r + e * k] * T[e + c * k];
+            if (pivot * pivot < share * whole) return 1;
+        }
+    }
+    return 0;
+}
+
+/* Rounding errors of Omega come into r2 multiplied by both ratios. */
 static int digits_lost(const smm_workspace *ws)
 {
     int32_t p = ws->design->p, m = p + 1;
-    int lost = ws->r2 < SMALL_R2 * ws->XXy[p + (size_t)p * m];
+    double left = ws->r2 / ws->XXy[p + (size_t)p * m];
+    int lost = left < SMALL_R2 || pivots_cancel(ws, SMALL_PRODUCT / left);
     for (int32_t c = 0; c < p; c++) {
         size_t at = c + (size_t)c * m;
         lost = lost || ws->R[at] * ws->R[at] < SMALL_PIVOT * ws->XXy[at];
@@ -82,8 +136,8 @@ static int digits_lost(const smm_workspace *ws)
 /* The objective at T. */
 int smm_evaluate(smm_workspace *ws, double *value)
 {
-    int status = factor_all(ws);
-    ws->exact = status != SMM_OK || digits_lost(ws);
+    int status = ws->always_precise ? SMM_OK : factor_all(ws);
+    ws->exact = ws->always_precise || status != SMM_OK || digits_lost(ws);
     if (ws->exact) status = smm_precise_factor(ws);
     if (status) return status;
     double n = smm_dof(ws), f = ws->logdet_omega + (ws->reml ? ws->logdet_xvx : 0);

@@ -28,29 +28,32 @@ int smm_check_prior(const smm_lower *prior, int32_t levels)
 const double *smm_apply_prior(const smm_design *d, const double *u, double *out)
 {
     if (!d->has_prior) return u;
-    for (int32_t t = 0; t < d->nterms; t++) smm_multiply_prior(d, t, u, out, 1);
+    for (int32_t t = 0; t < d->nterms; t++) smm_multiply_prior(d, t, u, out, 1, 0, 1);
     return out;
 }
 
-/* out = Q in for the rows of term t, both row-major (q x m) and different arrays. */
-void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m)
+/* out = Q in for the rows of term t and columns [lo, hi), both row-major (q x m) and different
+ * arrays. */
+void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m,
+                        int32_t lo, int32_t hi)
 {
-    int64_t width = (int64_t)d->cols[t] * m;
+    int32_t k = d->cols[t];
     for (int32_t l = 0; l < d->levels[t]; l++) {
         int32_t j = d->node_of[t][l];
-        int64_t at = d->node_at[j] * m;
         double q = d->has_prior ? d->node_prior[j] : 1.0;
-        for (int64_t v = 0; v < width; v++) out[at + v] = q * in[at + v];
+        for (int64_t at = d->node_at[j] * m, end = at + k * m; at < end; at += m)
+            for (int32_t v = lo; v < hi; v++) out[at + v] = q * in[at + v];
     }
     for (int64_t b = d->first_prior; b < d->nblocks; b++) {
         int32_t i = d->block_row[b], j = d->block_col[b];
         if (d->node_term[i] != t) continue;
         double q = d->block_prior[b - d->first_prior];
         int64_t at_i = d->node_at[i] * m, at_j = d->node_at[j] * m;
-        for (int64_t v = 0; v < width; v++) {
-            out[at_i + v] += q * in[at_j + v];
-            out[at_j + v] += q * in[at_i + v];
-        }
+        for (int32_t r = 0; r < k; r++, at_i += m, at_j += m)
+            for (int32_t v = lo; v < hi; v++) {
+                out[at_i + v] += q * in[at_j + v];
+                out[at_j + v] += q * in[at_i + v];
+            }
     }
 }
 

@@ -145,6 +145,7 @@ struct smm_workspace {
     double *y, *weights;  /* (n) copies of what the cross-products are of; */
     int weighted;         /* 0: weights are ones and not kept */
     smm_precise *precise; /* NULL until it is needed; see precise.c */
+    int always_precise;   /* whether values come from there even if doubles do */
     int exact;            /* whether the last value came from there */
 
     double *A;           /* blocks of Z'WZ */
@@ -259,7 +260,8 @@ int smm_analyse(smm_design *d);
 
 /* prior.c */
 int smm_check_prior(const smm_lower *prior, int32_t levels);
-void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m);
+void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m,
+                        int32_t lo, int32_t hi);
 const double *smm_apply_prior(const smm_design *d, const double *u, double *out);
 int smm_factor_prior(smm_workspace *ws);
 int smm_prior_spread(smm_workspace *ws, double *out);
@@ -385,6 +387,7 @@ void smm_column_scale(smm_workspace *ws);
 int smm_factor_x(smm_workspace *ws);
 int smm_evaluate(smm_workspace *ws, double *value);
 int smm_differentiate(smm_workspace *ws);
+int smm_is_large(const smm_workspace *ws, int32_t t);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);
 void smm_cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t ldq, const double *Q,

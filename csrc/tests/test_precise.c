@@ -95,6 +95,41 @@ static void check_share(double share)
     CHECK(p.live == 0);
 }
 
+/* With twice the digits everywhere there is nothing else where doubles do: one T is large, or both,
+ * or one is nearly zero beside it. */
+static void check_always(void)
+{
+    purse p = {INT64_MAX, 0, 0};
+    const double share = ldexp(1, -4), at[][2] = {{8, 3}, {8, .2}, {.2, 8}, {8, 1e-7}, {1e-7, 8}};
+    make(share);
+    smm_design *d = design(&p);
+    smm_workspace *ws;
+    CHECK(smm_workspace_create(d, &ws) == SMM_OK);
+    CHECK(smm_crossprod(ws, y, NULL) == SMM_OK);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        for (int reml = 0; reml < 2; reml++) {
+            double value[2], gradient[2][2], hessian[2][4];
+            CHECK(smm_set_criterion(ws, reml, 0) == SMM_OK);
+            for (int always = 0; always < 2; always++) {
+                CHECK(smm_set_precision(ws, always) == SMM_OK);
+                CHECK(smm_value(ws, at[i], &value[always]) == SMM_OK);
+                CHECK(smm_gradient(ws, gradient[always]) == SMM_OK);
+                CHECK(smm_curvature(ws, hessian[always]) == SMM_OK);
+            }
+            CHECK_NEAR(value[1], value[0], 1e-10);
+            for (int e = 0; e < 2; e++) CHECK_NEAR(gradient[1][e], gradient[0][e], 1e-8);
+            for (int e = 0; e < 4; e++) CHECK_NEAR(hessian[1][e], hessian[0][e], 1e-7);
+        }
+    CHECK(smm_set_precision(NULL, 1) == SMM_EINVAL);
+    CHECK(smm_set_precision(ws, 2) == SMM_EINVAL);
+    CHECK(smm_set_precision(ws, 1) == SMM_OK);
+    double none[2];
+    CHECK(smm_gradient(ws, none) == SMM_ESTATE);
+    smm_workspace_destroy(ws);
+    smm_design_destroy(d);
+    CHECK(p.live == 0);
+}
+
 /* The k-th allocation of an evaluation fails: it says so, and goes on when there is memory. */
 static void check_memory(void)
 {
@@ -125,6 +160,7 @@ static void check_memory(void)
 int main(void)
 {
     for (int bits = 8; bits <= 40; bits += 8) check_share(ldexp(1, -bits));
+    check_always();
     check_memory();
     return check_result();
 }

@@ -144,6 +144,11 @@ class CoreWorkspace:
         with self.threads, self.lock:
             check_status(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
+    def set_precision(self, always: bool) -> None:
+        """Choose twice the digits of doubles everywhere, or only where these lose too many."""
+        with self.threads, self.lock:
+            check_status(lib.smm_set_precision(self.handle, int(always)), "set the precision")
+
     def theta_scale(self) -> Array:
         """Typical size of each element of theta, shape (ntheta,)."""
         return self.design.coordinates.scale_outward(self._scale())

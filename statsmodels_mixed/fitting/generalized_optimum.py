@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreGeneralized, family_rows
+from .._core import family_rows
 from .._typing import Array
 from ..frame.design import Design
 from ..later import load
@@ -17,7 +15,7 @@ from .edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from .families import FamilySpec
 from .fresh_evaluation import agrees
 from .optimize import FitOptions, FitReport, minimize
-from .runs import LOWER, BestOfRuns, descend, joined
+from .runs import LOWER, BestOfRuns, settle
 from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
 from .warm_start import generalized_theta
 
@@ -33,8 +31,6 @@ FEW_ROWS = 100
 LITTLE_LOWER = 3.0
 # Newton steps of an ordinary likelihood are far fewer.
 VERY_MANY_EVALUATIONS = 60
-# Share of the tolerance of a fit that is left in the end where several runs were made.
-FINER = 1e-3
 
 
 def best_optimum(
@@ -103,29 +99,13 @@ def best_optimum(
         if hard or runs.least < report.objective - LOWER:
             scatter = load("fitting.scattered_starts:scatter")
             scatter(runs, core, begin, large, ones, options)
-        _settle(runs, core, options)
+        settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if core.several_modes_possible and not runs.report.hopeless and not falls:
         starts = [np.r_[ones, begin[nt:]], *runs.lower_ends]
         search_further = load("fitting.several_modes:search_further")
         runs.report = search_further(core, runs.report, starts, nt, options)
     return runs.end(MERGING_MODES) if observed else runs.end()
-
-
-def _settle(runs: BestOfRuns, core: CoreGeneralized, options: FitOptions) -> None:
-    """Take Newton steps from the best end until less is promised than a fit asks for.
-
-    Beside zero variances steps may shrink the promise slowly, and end where estimates are still off
-    by more than a millionth of their standard errors.
-    """
-    finer = replace(options, ftol_abs=FINER * options.ftol_abs)
-    run = descend(core, runs.report.end, finer) if options.optimizer == "newton" else None
-    if run is None or not run.converged:
-        return
-    nearer = run.objective <= runs.report.objective + LOWER
-    nearer &= run.gradient_norm < runs.report.gradient_norm
-    run = replace(run, status=runs.report.status, message=runs.report.message)
-    runs.report = joined(runs.report, run, taken=nearer)
 
 
 def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:

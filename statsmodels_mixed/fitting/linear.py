@@ -20,8 +20,8 @@ from .identification import ALL_IDENTIFIED, identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
-from .runs import BestOfRuns
-from .second_start import SecondStart, may_be_local
+from .runs import BestOfRuns, settle
+from .second_start import SecondStart, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
@@ -120,8 +120,10 @@ def _minimize(
     report = _minimum(products, design, reml, sigma, start, options)
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
-    if start is None and may_be_local(report, options, singular, design.nobs, design.weights):
-        report = _lowest(products, design, report, reml, sigma, options)
+    rows = design.nobs
+    local = start is None and may_be_local(report, options, singular, rows, design.weights)
+    if local or may_be_rough(report, options, rows):
+        report = _lowest(products, design, report, reml, sigma, options, elsewhere=local)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     factors = canonical(factors_of(report.end, patterns), patterns)
     theta = theta_of(factors, patterns)
@@ -193,8 +195,16 @@ def _lowest(
     reml: bool,
     sigma: float | None,
     options: FitOptions,
+    *,
+    elsewhere: bool,
 ) -> FitReport:
-    """Look for minima lower than one that may be local, and leave the workspace at the lowest."""
+    """Look elsewhere for lower minima and leave the workspace at the end, with more digits.
+
+    Parameters
+    ----------
+    elsewhere : bool
+        Whether the minimum may be local.
+    """
     workspace = products.workspace
     patterns = [block.pattern for block in design.blocks]
     constant = products.constant(reml)
@@ -206,17 +216,19 @@ def _lowest(
             and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
         ),
     )
-    SecondStart(
-        workspace,
-        options,
-        workspace.identity(),
-        patterns,
-        report.start,
-        constant,
-        slower="LD_LBFGS",
-    ).improve(runs)
-    scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
-    scatter_covariances(runs, workspace, patterns, options, constant)
+    if elsewhere:
+        identity = workspace.identity()
+        second = SecondStart(
+            workspace, options, identity, patterns, report.start, constant, slower="LD_LBFGS"
+        )
+        second.improve(runs)
+        scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
+        scatter_covariances(runs, workspace, patterns, options, constant)
+    workspace.set_precision(True)
+    settle(runs, workspace, options, constant, sure=True)
+    if runs.report.converged and options.optimizer == "newton":
+        last_steps = load("fitting.last_steps:last_steps")
+        runs.report = last_steps(workspace, runs.report, constant)
     lowest = runs.end()
     workspace.value_and_gradient(lowest.end)
     return lowest

@@ -13,13 +13,15 @@ from .._typing import Array
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged", "take_briefly"]
+__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged", "settle", "take_briefly"]
 
 
 # How much lower the objective must be.
 LOWER = 1e-6
 # Optima whose objectives differ by less than this are the same one.
 DISTINCT = 1e-4
+# Share of the tolerance of a fit that is left in the end where several runs were made.
+FINER = 1e-3
 
 
 NO_MAXIMUM = "the model may have more parameters than the data determine"
@@ -120,6 +122,41 @@ def take_briefly(
         runs.report = joined(runs.report, run, taken=False)
         run = descend(core, run.end, options, constant) or run
     runs.take(run)
+
+
+def settle(
+    runs: BestOfRuns,
+    core: CoreWorkspace | CoreGeneralized,
+    options: FitOptions,
+    constant: float = 0.0,
+    *,
+    sure: bool = False,
+) -> None:
+    """Take Newton steps from the best end until less is promised than a fit asks for.
+
+    Beside zero variances steps may shrink the promise slowly, and end where estimates are still off
+    by more than a millionth of their standard errors.
+
+    Parameters
+    ----------
+    runs : BestOfRuns
+        The core is not solved at its end afterwards.
+    core : CoreWorkspace or CoreGeneralized
+    options : FitOptions
+    constant : float
+        See `minimize`.
+    sure : bool
+        Whether derivatives have more digits now than those of the runs before.
+    """
+    finer = replace(options, ftol_abs=FINER * options.ftol_abs)
+    run = descend(core, runs.report.end, finer, constant) if options.optimizer == "newton" else None
+    if run is None or not runs.settles(run):
+        return
+    nearer = run.objective <= runs.report.objective + LOWER
+    nearer &= sure or run.gradient_norm < runs.report.gradient_norm
+    if not sure:
+        run = replace(run, status=runs.report.status, message=runs.report.message)
+    runs.report = joined(runs.report, run, taken=nearer)
 
 
 def joined(report: FitReport, run: FitReport, *, taken: bool) -> FitReport:

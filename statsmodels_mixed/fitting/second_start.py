@@ -19,7 +19,7 @@ from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport
 from .runs import LOWER, BestOfRuns, descend, logged
 
-__all__ = ["SecondStart", "may_be_local", "may_be_repeated"]
+__all__ = ["SecondStart", "may_be_local", "may_be_repeated", "may_be_rough"]
 
 Patterns = Sequence[NDArray[np.bool_]]
 
@@ -68,6 +68,12 @@ def may_be_repeated(report: FitReport, options: FitOptions, rows: int) -> bool:
     """Return whether a fit has no limit and is cheap."""
     limited = bool(options.max_eval or options.max_time)
     return not limited and rows <= FEW_ROWS and len(report.end) <= FEW_PARAMETERS
+
+
+def may_be_rough(report: FitReport, options: FitOptions, rows: int) -> bool:
+    """Return whether rounding errors ended a run, and steps with more digits are cheap."""
+    rough = report.status in ("ROUNDOFF_LIMITED", "FTOL_REACHED") and options.optimizer == "newton"
+    return rough and may_be_repeated(report, options, rows)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,14 @@ import pytest
 from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
 
+pytestmark = pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
 
-@pytest.mark.parametrize("seed", [822, 80944])
+
+@pytest.mark.parametrize("seed", [822, 80944, 80527, 90050])
 def test_objectives_are_those_of_orthogonal_factors(seed):
-    """Of a column of X 1e-8 is left after random effects: 2e-6 off in double precision."""
+    """1e-6 to 5e-6 off in doubles: 1e-8 of a column of X is left after random effects, or 1e-6 of
+    a column of Z after others and as much of the response.
+    """
     case = draw(seed)
     fitted = case.fit()
     criterion = criterion_of(fitted.model.design, fitted.estimates.columns, **case.how)

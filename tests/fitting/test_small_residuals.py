@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed import DataError
+from statsmodels_mixed import DataError, SingularFitWarning
 
 SHARES = (1e-2, 1e-5, 1e-7, 1e-9)
 
@@ -124,8 +124,13 @@ def test_nested_with_a_covariate_of_the_inner_level(share):
 
 
 def test_likelihood_that_nlme_reports():
-    """nlme 3.1, lme(y ~ spm, random = ~ 1 | site/ter, method = "ML"): -2 log-likelihood."""
-    m = fit("y ~ spm + (1 | site / ter)", territories(1e-7), reml=False)
+    """nlme 3.1, lme(y ~ spm, random = ~ 1 | site/ter, method = "ML"): -2 log-likelihood.
+
+    The variance of sites is zero, as it is in the model of the means of territories.
+    """
+    with pytest.warns(SingularFitWarning):
+        m = fit("y ~ spm + (1 | site / ter)", territories(1e-7), reml=False)
+    assert sd(m, "site") == 0
     assert m.objective == pytest.approx(-639.142680967, abs=1e-6)
 
 
