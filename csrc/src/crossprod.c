@@ -7,6 +7,11 @@
 
 #define CHUNK 256
 
+/* Levels come in any order: memory is asked for what this many rows later will be added to. */
+#define AHEAD 16
+
+static inline int64_t ahead(int64_t i, int64_t n) { return i + AHEAD < n ? i + AHEAD : i; }
+
 /* Levels without couplings to other nodes and with the same A have the same block of Omega. Each
  * is compared with the first of its term and with the last one that was new. */
 void smm_find_twins(smm_workspace *ws)
@@ -54,6 +59,7 @@ void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
         if (k == 1) {
             for (int64_t i = 0; i < d->n; i++) {
                 double w = wt ? wt[i] : 1.0;
+                SMM_PREFETCH(A + d->block_at[node_of[refs[ahead(i, d->n)]]]);
                 A[d->block_at[node_of[refs[i]]]] += w * z[i] * z[i];
             }
             continue;
@@ -62,6 +68,7 @@ void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
             double w = wt ? wt[i] : 1.0;
             const double *zi = z + i * k;
             double *block = A + d->block_at[node_of[refs[i]]];
+            SMM_PREFETCH(A + d->block_at[node_of[refs[ahead(i, d->n)]]]);
             for (int32_t c = 0; c < k; c++) {
                 double f = w * zi[c];
                 for (int32_t r = 0; r < k; r++) block[r + c * k] += f * zi[r];
@@ -77,12 +84,14 @@ void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
                 const double *zs = d->z[s], *zt = d->z[t];
                 for (int64_t i = 0; i < d->n; i++) {
                     double w = wst ? wst[i] : 1.0;
+                    SMM_PREFETCH(A + d->block_at[d->pair[ahead(i, d->n) * d->npairs + pair]]);
                     A[d->block_at[d->pair[i * d->npairs + pair]]] += w * zs[i] * zt[i];
                 }
                 continue;
             }
             for (int64_t i = 0; i < d->n; i++) {
                 int64_t b = d->pair[i * d->npairs + pair];
+                SMM_PREFETCH(A + d->block_at[d->pair[ahead(i, d->n) * d->npairs + pair]]);
                 double w = wst ? wst[i] : 1.0;
                 const double *zs = d->z[s] + i * ks, *zt = d->z[t] + i * kt;
                 double *block = A + d->block_at[b];
@@ -121,6 +130,7 @@ void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights,
             double w = wt ? wt[i] : 1.0;
             const double *zi = d->z[t] + i * k, *x = d->X + i * p;
             double *row = ZXy + d->node_at[node_of[refs[i]]] * m;
+            SMM_PREFETCH(ZXy + d->node_at[node_of[refs[ahead(i, d->n)]]] * m);
             for (int32_t c = 0; c < k; c++, row += m) {
                 double f = w * zi[c];
                 for (int32_t v = first; v < p; v++) row[v] += f * x[v];
