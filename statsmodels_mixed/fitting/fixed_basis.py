@@ -254,6 +254,12 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     n, p = X.shape
     if p == 0:
         return FixedBasis(np.empty(0, dtype=np.intp), np.empty((n, 0)), np.empty((0, 0)))
+    with one_blas_thread():  # as for a triangle
+        return _factored(X, weights)
+
+
+def _factored(X: Array, weights: Array | None) -> FixedBasis:
+    n, p = X.shape
     factored = _cholesky_qr(X) if weights is None and n >= p else None
     if factored is not None:
         return FixedBasis(np.arange(p), factored[0], np.asfortranarray(factored[1]), True)
