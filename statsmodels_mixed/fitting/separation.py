@@ -29,6 +29,12 @@ PRESENT = 1e-7
 MOST_CELLS = 5_000_000
 SECONDS = 10.0
 
+_SHARES = ("binomial", "beta_binomial", "ordered_beta")
+_COUNTS = (
+    *("poisson", "negative_binomial", "negative_binomial1", "generalized_poisson"),
+    *("conway_maxwell_poisson", "tweedie"),
+)
+_TRUNCATED = ("truncated_poisson", "truncated_negative_binomial", "truncated_negative_binomial1")
 _BOTH_ENDS = ("logit", "probit", "cauchit", "cloglog", "loglog")
 
 
@@ -81,7 +87,8 @@ def separation(
     span = _spans(X.min(axis=0), X.max(axis=0))
     if converged and not _are_suspicious(covariance, span).any():
         return nothing
-    direction = _separating_direction(X / span, signs)
+    taking_part = ~np.isnan(signs)
+    direction = _separating_direction(X[taking_part] / span, signs[taking_part])
     sign = np.where(np.abs(direction) > PRESENT, np.sign(direction), 0.0)
     return Separation(sign)
 
@@ -116,12 +123,19 @@ def _are_suspicious(covariance: Array, span: Array) -> NDArray[np.bool_]:
 
 
 def _directions(y: Array, spec: FamilySpec) -> Array | None:
-    """Return 1 for rows that pull the linear predictor up without end, -1 down, 0 neither."""
-    if spec.family == "binomial" and spec.link in (*_BOTH_ENDS, "log"):
+    """Return 1 for rows that pull the linear predictor up without end, -1 down, 0 neither.
+
+    NaN is for rows that the predictor has no part in.
+    """
+    if spec.family == "ordered":
+        return np.where(y == np.max(y), 1.0, np.where(y == np.min(y), -1.0, 0.0))
+    if spec.family in _SHARES and spec.link in (*_BOTH_ENDS, "log"):
         up = 1.0 if spec.link in _BOTH_ENDS else 0.0  # a log link ends at mean 1
         return np.where(y == 1, up, np.where(y == 0, -1.0, 0.0))
-    if spec.family in ("poisson", "negative_binomial") and spec.link == "log":
+    if spec.family in _COUNTS and spec.link == "log":
         return np.where(y == 0, -1.0, 0.0)
+    if spec.family in _TRUNCATED and spec.link == "log":
+        return np.where(y == 1, -1.0, np.where(y == 0, np.nan, 0.0))
     return None
 
 

@@ -36,6 +36,7 @@ from ..frame.coding import CodedMatrix
 from ..frame.design import Design
 from .distributional_results import DistributionalResults
 from .distributional_robust import choice_of, with_choice
+from .distributional_separation import warn_of_infinite
 from .generalized import GeneralizedLinearMixedModel
 from .option_names import FITTING, answering
 
@@ -298,7 +299,9 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         if estimates.conditional.singular:
             message = "a covariance matrix of random effects is singular; see summary()."
             warnings.warn(message, SingularFitWarning, stacklevel=3)
-        return with_choice(DistributionalResults(self, estimates), choice)
+        fit = with_choice(DistributionalResults(self, estimates), choice)
+        warn_of_infinite(fit)
+        return fit
 
     def _evaluate(self, *args: Any, **kwargs: Any) -> tuple[float, Array]:
         raise OptionError("a model with several formulas is evaluated by its fit only.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..diagnostics.check import DISTRIBUTION, checks_of, compared_with_draws
-from ..diagnostics.check_fit import at_limit
+from ..diagnostics.check_fit import at_limit, infinite_coefficients
 from ..diagnostics.report import Problem, Report
 from ..simulation.streams import Seed
 
@@ -62,6 +62,9 @@ def check(
         for _, look in checks
         for problem in look(self if look is at_limit else self._mean_part)
     ]
+    if self.separated != self._mean_part.separated:  # in the part of zeros too
+        problems = [problem for problem in problems if problem.code != "separation"]
+        problems += infinite_coefficients(self)
     problems += _without_zeros(self)
     looked_for = tuple(name for name, _ in checks)
     if self._zeros is not None:

@@ -87,7 +87,7 @@ def profile(
     unknown = {
         ("beta", name)
         for name, at in zip(names, self._order, strict=True)
-        if not np.isfinite(self.estimates.covariance[at, at])
+        if self._infinite[at] or not np.isfinite(self.estimates.covariance[at, at])
     }
     with one_blas_thread():
         model = RowModel(self.kept_design(), self.estimates, components, self._order)

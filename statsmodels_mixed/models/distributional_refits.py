@@ -22,6 +22,7 @@ from ..results.parameters import check_count
 from ..results.progress import Progress
 from ..simulation.streams import Seed
 from .distributional_draws import drawn_responses
+from .distributional_separation import warn_of_infinite, with_infinite
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -99,9 +100,12 @@ class RowBootstrap:
             raise OptionError(f"method= is {' or '.join(map(repr, _METHODS))}, not {method!r}.")
         if not 0 < alpha < 1:
             raise OptionError(f"alpha= is a number between 0 and 1, not {alpha!r}.")
-        lower, upper = (self.frame.quantile(p) for p in (alpha / 2, 1 - alpha / 2))
-        if method == "basic":
-            lower, upper = 2 * self.estimates - upper, 2 * self.estimates - lower
+        with np.errstate(invalid="ignore"):  # between infinite estimates there is no quantile
+            lower, upper = (self.frame.quantile(p) for p in (alpha / 2, 1 - alpha / 2))
+            if method == "basic":
+                lower, upper = 2 * self.estimates - upper, 2 * self.estimates - lower
+        endless = ~np.isfinite(self.estimates)
+        lower, upper = lower.mask(endless), upper.mask(endless)
         return pd.DataFrame(
             {
                 "estimate": self.estimates,
@@ -159,7 +163,8 @@ def bootstrap(
     ['Intercept', 'zi: Intercept']
     """
     responses = drawn_responses(self, check_count(n, "replicates"), seed, re)
-    estimates = _values(self, self.estimates)
+    y = self.model.kept_design().y
+    estimates = _values(self, self.estimates, *with_infinite(self, self.estimates, y))
     structure = generalized_structure(self.model.kept_design())
     rows, converged = [], np.zeros(responses.shape[1], dtype=bool)
     with Progress("bootstrap", responses.shape[1], progress) as shown:
@@ -170,7 +175,8 @@ def bootstrap(
                 rows.append(pd.Series(np.nan, index=estimates.index))
             else:
                 converged[at] = found.report.converged
-                rows.append(_values(self, found).reindex(estimates.index))
+                beta, kappa = with_infinite(self, found, y)
+                rows.append(_values(self, found, beta, kappa).reindex(estimates.index))
             shown.update(1)
     frame = pd.DataFrame(rows).reset_index(drop=True)
     frame.index.name = "replicate"
@@ -225,7 +231,9 @@ def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
             raise OptionError("y must hold numbers, as simulate gives them.") from error
         model = self.model.with_response(numbers)
     structure = generalized_structure(model.kept_design())
-    return type(self)(model, _fit_to(self, model.kept_design().y, structure))
+    refitted = type(self)(model, _fit_to(self, model.kept_design().y, structure))
+    warn_of_infinite(refitted)
+    return refitted
 
 
 def _of_codes(model: Any, codes: Array) -> Any:
@@ -262,12 +270,14 @@ def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
     return rows_from(fit.estimates.conditional, rows)
 
 
-def _values(fit: DistributionalResults, estimates: DistributionalEstimates) -> pd.Series:
+def _values(
+    fit: DistributionalResults, estimates: DistributionalEstimates, mean: Array, kappa: Array
+) -> pd.Series:
     """Return coefficients of all parts and standard deviations of random effects."""
     blocks = fit.model.kept_design().blocks
     beta = [fit.model.layout.columns[i] for i in estimates.conditional.columns]
     own = list(estimates.rows.names)
-    values = np.concatenate([estimates.conditional.beta, estimates.kappa])
+    values = np.concatenate([mean, kappa])
     names = [("beta", name) for name in beta + own]
     for block, T in zip(blocks, estimates.conditional.factors, strict=True):
         values = np.concatenate([values, np.sqrt(np.sum(T**2, axis=1))])

@@ -12,6 +12,7 @@ from ..results.row_labels import find_clusters
 from ..standard_errors.choice import Choice, choose
 from ..standard_errors.row_parameter_clusters import cluster_covariance
 from .distributional_mean_part import part_of_mean
+from .distributional_separation import without_infinite
 
 if TYPE_CHECKING:
     from .distributional import DistributionalMixedModel
@@ -55,12 +56,13 @@ def with_choice(fit: DistributionalResults, choice: Choice) -> DistributionalRes
     """
     other = copy.copy(fit)
     other.cov_type = choice.cov_type
-    other._covariance = fit.estimates.covariance
+    covariance = fit.estimates.covariance
     if choice.clusters is not None:
-        other._covariance = cluster_covariance(
+        covariance = cluster_covariance(
             fit.model.kept_design(), fit.estimates, choice.clusters, choice.kind
         )
         other.cov_kind = f"cluster-robust ({choice.kind}, {len(choice.clusters)} clusters)"
+    other._covariance = without_infinite(covariance, fit._infinite)
     other._mean_part = part_of_mean(other)
     return other
 

@@ -178,6 +178,11 @@ def _facts(self: DistributionalResults) -> list[str]:
         facts.append(f"Standard errors: {self.cov_kind}.")
     if self.estimates.conditional.singular:
         facts.append("Singular: a covariance matrix of random effects is not of full rank.")
+    if self.separated:
+        facts.append(
+            f"Separation: no finite estimate exists for the coefficients of "
+            f"{', '.join(self.separated)}; they ran off until the fit stopped."
+        )
     if self.without_zeros:
         facts.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
     elif self._zeros is not None and self._zeros.min() < NO_ZEROS:
