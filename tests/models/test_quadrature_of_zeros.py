@@ -156,7 +156,7 @@ def test_terms_of_one_factor_of_a_mean_are_taken_together():
     side = np.linspace(-7, 7, 121)
     u, v = (a.ravel() for a in np.meshgrid(side, side))
     total = 0.0
-    for _, rows in contra.groupby("dist"):
+    for _, rows in contra.groupby("dist", observed=True):
         terms = -(u**2 + v**2) / 2 - np.log(2 * np.pi) + 2 * np.log(side[1] - side[0])
         for use, age in zip((rows["use"] == "Y"), rows["age"], strict=True):
             eta = fit.params["Intercept"] + fit.params["age"] * age
