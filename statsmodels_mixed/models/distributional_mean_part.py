@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from .._typing import Array
 from ..fitting.row_problem import RowProblem  # noqa: F401 - registers itself
 from ..standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import Reference
+from .distributional_separation import infinite_parameters, without_infinite
 from .generalized_results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
@@ -48,6 +50,22 @@ class MeanPart:
     """
 
     _mean_part: GeneralizedLinearMixedModelResults
+    _covariance: Array
+    # 1 and -1 for parameters that go to infinity and to minus infinity, 0 for all others.
+    _infinite: Array
+
+    def _note_infinite(self: Any) -> None:
+        """Find parameters without a finite estimate, whose covariances are NaN."""
+        self._infinite = infinite_parameters(self)
+        if self._infinite.any():
+            self._covariance = without_infinite(self._covariance, self._infinite)
+            self._mean_part = part_of_mean(self)
+
+    @property
+    def separated(self: Any) -> tuple[str, ...]:
+        """Coefficients that have no finite estimate: the response separates along them."""
+        found = self._infinite[self._order] != 0
+        return tuple(name for name, infinite in zip(self._names, found, strict=True) if infinite)
 
     # Random effects.
     varcorr = of_mean("varcorr")

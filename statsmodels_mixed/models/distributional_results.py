@@ -41,7 +41,6 @@ from .distributional_refits import bootstrap as _bootstrap
 from .distributional_refits import refit as _refit
 from .distributional_residuals import residuals as _residuals
 from .distributional_robust import with_inference as _with_inference
-from .distributional_separation import infinite_parameters, without_infinite
 from .distributional_shares import icc as _icc
 from .distributional_shares import r2 as _r2
 from .distributional_summary import coeftable as _coeftable
@@ -124,12 +123,9 @@ class DistributionalResults(MeanPart, Criteria):
     def __init__(self, model: DistributionalMixedModel, estimates: DistributionalEstimates) -> None:
         self.model, self.estimates, self.layout = model, estimates, model.layout
         self.cov_type, self.cov_kind = "hessian", "from the Hessian of all parameters"
-        self._covariance, self._infinite = estimates.covariance, np.zeros(0)
+        self._covariance = estimates.covariance
         self._mean_part = part_of_mean(self)
-        self._infinite = infinite_parameters(self)
-        if self._infinite.any():
-            self._covariance = without_infinite(estimates.covariance, self._infinite)
-            self._mean_part = part_of_mean(self)
+        self._note_infinite()
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
@@ -162,12 +158,6 @@ class DistributionalResults(MeanPart, Criteria):
         layout, columns = self.model.layout, self.estimates.conditional.columns
         beta, rest = [layout.columns[i] for i in columns], list(self.estimates.rows.names)
         return rest + beta if self._ordered else beta + rest
-
-    @property
-    def separated(self) -> tuple[str, ...]:
-        """Coefficients that have no finite estimate: the response separates along them."""
-        found = self._infinite[self._order] != 0
-        return tuple(name for name, infinite in zip(self._names, found, strict=True) if infinite)
 
     @property
     def params(self) -> pd.Series:
