@@ -108,8 +108,7 @@ def start_dispersion(
         if spec.family == "negative_binomial":
             moment = float(np.mean(((y - mu) ** 2 - mu) / mu**2))
             return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
-        size = 1.0 if weights is None else weights
-        moment = float(np.mean(size * (y - mu) ** 2 / family.variance(mu)))
+        moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
     return moment if np.isfinite(moment) and moment > 0 else 1.0
 
 

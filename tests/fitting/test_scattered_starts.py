@@ -59,10 +59,11 @@ def test_a_fall_without_end_is_not_converged():
     # converged.
     fit = fitted(80346)
     assert not fit.converged
-    assert "From another start the objective falls by 5.2 more" in fit.report.message
+    assert "falls by 5.2 more" in fit.report.message or "may fall for ever" in fit.report.message
     far = fitted(80346, start=10 * np.ones(2))
-    assert far.objective < fit.objective - 5
     assert not far.converged
+    # The local maximum is not taken for the end of the fall.
+    assert min(fit.report.other_optima, default=np.inf) > far.objective + 1
 
 
 def test_modes_where_newton_steps_have_no_maximum():
