@@ -29,7 +29,6 @@ from .which_effects import choose_random
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
     from ..results.fitted_model import FittedModel
-    from .results import MixedPrediction, NewResponses
 
 __all__ = ["get_prediction", "mean_of", "predict"]
 

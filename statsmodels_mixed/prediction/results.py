@@ -15,9 +15,9 @@ from statsmodels.base._prediction_inference import PredictionResultsMean
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.families import FamilySpec
+from ..later import load
 from ..results.document import Document
 from ..results.shown import MOST_ROWS, Shown, table_of
-from .new_response_quantiles import predictive_quantiles
 
 __all__ = ["MixedPrediction", "NewResponses"]
 
@@ -246,7 +246,7 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
         if new.spec is None or new.normal:
             half = stdtrit(self.df_new, 1 - alpha / 2) * self.se_obs
             return np.column_stack([self.predicted_mean - half, self.predicted_mean + half])
-        return predictive_quantiles(
+        found: Array = load("prediction.new_response_quantiles:predictive_quantiles")(
             new.spec,
             new.dispersion,
             new.linear,
@@ -254,3 +254,4 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
             new.weights,
             (alpha / 2, 1 - alpha / 2),
         )
+        return found
