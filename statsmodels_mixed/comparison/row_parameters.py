@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
         )
     check_same_data(full.results, restricted.results)
     edges = _edges(full, restricted)
-    column = foreign_column(restricted.design, full.design)
+    column = foreign_column(restricted.design, _with_nominal(full))
     if column is not None:
         raise NotNested(_sentence(f"{column!r} is no combination of columns of the larger model"))
     cones = zero_covariances(restricted.design, full.design, residual=False, sigma=False)
@@ -127,6 +127,15 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
         fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(reached == 0)
         pvalue = 0.5 * (fewer + pvalue)
     return LikelihoodRatio(statistic, pvalue, df_diff)
+
+
+def _with_nominal(full: Fitted) -> Design:
+    """Return the rows with columns that have an effect on each threshold, or one on all."""
+    design, X = full.design, full.parts.get("nominal")
+    if X is None:
+        return design
+    names = tuple(f"nominal: column {i}" for i in range(X.shape[1]))
+    return replace(design, X=np.hstack([design.X, X]), x_names=(*design.x_names, *names))
 
 
 def _edges(full: Fitted, restricted: Fitted) -> int:

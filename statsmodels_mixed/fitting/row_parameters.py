@@ -15,8 +15,19 @@ from .._typing import Array
 from ..errors import OptionError
 from .fixed_basis import orthonormal_basis
 
-__all__ = ["Piece", "RowParameters", "assemble", "read_piece", "threshold_matrix", "thresholds"]
+__all__ = [
+    "Piece",
+    "RowParameters",
+    "assemble",
+    "column_in_span",
+    "read_piece",
+    "threshold_matrix",
+    "thresholds",
+]
 
+
+# Of a column that depends on others less than this share is left.
+_SPANNED = 1e-9
 
 DISPERSION, SHAPE, SECOND_SHAPE, ZEROS = range(4)
 
@@ -103,6 +114,12 @@ def read_piece(place: int, X: Array, names: tuple[str, ...], what: str, start: f
     return Piece(place, X, names, start)
 
 
+def column_in_span(x: Array, X: Array) -> bool:
+    """Check whether a column is a combination of others."""
+    Q = orthonormal_basis(X, None).Q
+    return bool(np.linalg.norm(x - Q @ (Q.T @ x)) <= _SPANNED * np.linalg.norm(x))
+
+
 def assemble(n: int, pieces: list[Piece], constant: Array, zeros: str) -> RowParameters:
     """Put pieces side by side, each in a basis with columns of unit mean square."""
     K = sum(piece.X.shape[1] for piece in pieces)
@@ -146,7 +163,13 @@ def threshold_matrix(labels: tuple[object, ...], kind: str) -> tuple[Array, list
     return J, names
 
 
-def thresholds(codes: Array, labels: tuple[object, ...], kind: str, start: Array) -> RowParameters:
+def thresholds(
+    codes: Array,
+    labels: tuple[object, ...],
+    kind: str,
+    start: Array,
+    effects: tuple[Array, tuple[str, ...]] | None = None,
+) -> RowParameters:
     """Return the thresholds between ordered categories.
 
     Parameters
@@ -158,12 +181,24 @@ def thresholds(codes: Array, labels: tuple[object, ...], kind: str, start: Array
     kind : {"flexible", "symmetric", "equidistant"}
     start : ndarray, shape (categories - 1,)
         Increasing thresholds to begin with.
+    effects : tuple of ndarray, shape (n, c), and of c names, optional
+        Columns beside the constant that every parameter of the thresholds depends on linearly.
     """
     J, names = threshold_matrix(labels, kind)
-    whole = codes.astype(int)
-    padded = np.vstack([J, np.full((1, J.shape[1]), np.inf)])
-    upper = padded[whole]
-    lower = np.where((whole > 0)[:, None], J[np.maximum(whole - 1, 0)], 0.0)
-    kappa: Array = np.asarray(np.linalg.lstsq(J, start, rcond=None)[0], dtype=float)
-    X = (upper, lower, None, None)
-    return RowParameters(len(codes), X, np.zeros(4), kappa, tuple(names), np.eye(len(names)))
+    n, K, whole = len(codes), J.shape[1], codes.astype(int)
+    W, more = (np.ones((n, 0)), ()) if effects is None else effects
+    basis = orthonormal_basis(np.column_stack([np.ones(n), W]), None)
+    Q, R = basis.Q * np.sqrt(n), basis.R / np.sqrt(n)
+    upper = _by_row(Q, J[np.minimum(whole, len(J) - 1)])
+    upper[whole == len(J)] = np.inf
+    lower = np.where((whole > 0)[:, None], _by_row(Q, J[np.maximum(whole - 1, 0)]), 0.0)
+    same: Array = np.asarray(np.linalg.lstsq(J, start, rcond=None)[0], dtype=float)
+    kappa: Array = np.asarray(np.kron(Q.mean(axis=0), same), dtype=float)
+    back: Array = np.asarray(np.kron(np.linalg.inv(R), np.eye(K)), dtype=float)
+    names += [f"nominal: {name} {column}" for column in more for name in names]
+    return RowParameters(n, (upper, lower, None, None), np.zeros(4), kappa, tuple(names), back)
+
+
+def _by_row(Q: Array, J: Array) -> Array:
+    """Return the Kronecker product of every row of two matrices, shape (n, c K)."""
+    return np.asarray((Q[:, :, None] * J[:, None, :]).reshape(len(Q), -1))

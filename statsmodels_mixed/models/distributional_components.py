@@ -108,7 +108,8 @@ def with_constant(fit: DistributionalResults) -> GeneralizedLinearMixedModelResu
     J, _ = threshold_matrix(fit.model.categories, fit.model.threshold)
     K = J.shape[1]
     change = np.zeros((1 + len(own.beta), len(order)))
-    change[0, :K], change[1:, K:] = -J.mean(axis=0), np.eye(len(own.beta))
+    change[0, :K] = -J.mean(axis=0)
+    change[1:, len(fit.estimates.kappa) :] = np.eye(len(own.beta))
     X = np.column_stack([np.ones(len(design.y)), design.X])
     model = _model(fit, with_intercept(frame.fixed), X, ("Intercept", *design.x_names))
     covariance = change @ fit._covariance[np.ix_(order, order)] @ change.T

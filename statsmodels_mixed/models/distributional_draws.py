@@ -19,7 +19,7 @@ from ..simulation.row_draws import RowSimulator, row_simulator
 from ..simulation.simulate import draws
 from ..simulation.simulator import hypothesized
 from ..simulation.streams import Seed, read_seed
-from .distributional_predict import effects_on_zeros, parameters_of_rows
+from .distributional_predict import effects_on_zeros, parameters_of_rows, thresholds_of_rows
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -112,22 +112,24 @@ def _drawn_for(
     outer = parameters_of_rows(fit, exog, len(complete))
     if fit.estimates.zeros is not None and re == "conditional":
         outer[:, ZEROS] += effects_on_zeros(fit, exog, True, "population")
-    known = ~np.isnan(outer).any(axis=1)
+    cuts = thresholds_of_rows(fit, exog, len(complete)) if fit._ordered else None
+    known = ~np.isnan(outer if cuts is None else cuts).any(axis=1)
     # Rows without a parameter are drawn with those of another, and are missing afterwards.
     outer[~known] = fit.estimates.outer[0]
     rows = RowSimulator(
-        mean.design, mean.factors, mean.offset, 1.0, mean.spec, outer[complete], _thresholds(fit)
+        mean.design,
+        mean.factors,
+        mean.offset,
+        1.0,
+        mean.spec,
+        outer[complete],
+        None if cuts is None else cuts[complete],
     )
     out = np.full((len(complete), n), np.nan)
     if complete.any():
         out[complete] = draws(rows, n, seed).T
     out[~known] = np.nan
     return out
-
-
-def _thresholds(fit: DistributionalResults) -> Array | None:
-    """Return the thresholds of ordered categories."""
-    return fit.model._thresholds(fit.estimates.kappa) if fit._ordered else None
 
 
 def simulated_residuals(
@@ -187,5 +189,7 @@ def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> 
     n, seed, re
         As for `simulate`.
     """
-    simulator = row_simulator(fit.model.kept_design(), fit.estimates, re, _thresholds(fit))
+    design = fit.model.kept_design()
+    cuts = thresholds_of_rows(fit, None, len(design.y)) if fit._ordered else None
+    simulator = row_simulator(design, fit.estimates, re, cuts)
     return draws(simulator, check_count(n, "draws"), seed).T

@@ -13,7 +13,7 @@ from ..fitting.row_parameters import ZEROS
 from ..prediction.rows import open_new_data, rows_to_predict
 from ..prediction.which_effects import choose_random
 from .distributional_means import PARTS
-from .distributional_predict import predictors_of
+from .distributional_predict import predictors_of, thresholds_of_rows
 
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
@@ -66,12 +66,14 @@ def _slopes(fit: DistributionalResults, asked: dict[str, Any]) -> tuple[Array, A
     eta, outer, _ = predictors_of(fit, **given)
     which = asked["which"]
 
+    cuts = thresholds_of_rows(fit, given["exog"], len(eta)) if fit._ordered else None
+
     def value(shift: float, of_zeros: float) -> Array:
         moved = eta + shift
         if which == "linear":
             return moved[:, None]
         if fit._ordered:
-            return np.asarray(fit.model._probabilities(moved, fit.estimates.kappa))
+            return np.asarray(fit.model._probabilities(moved, cuts))
         rest = outer.copy()
         rest[:, ZEROS] += of_zeros
         return PARTS[which or "mean"](fit._spec, moved, rest)[:, None]

@@ -182,6 +182,11 @@ def _of_categories(
 def _cuts(fit: DistributionalResults) -> Cuts:
     """Return the thresholds of a fit, with the covariance of all coefficients."""
     model = cast("OrdinalMixedModel", fit.model)
+    if model.formulas:
+        raise OptionError(
+            "marginal means of a model with nominal= are not defined by one predictor: "
+            "get_prediction() gives probabilities of categories for the rows of a table."
+        )
     J, _ = threshold_matrix(model.categories, model.threshold)
     scale = response_scale(fit._mean_part)
     assert scale is not None

@@ -21,7 +21,14 @@ from .generalized_results import GeneralizedLinearMixedModelResults
 if TYPE_CHECKING:
     from .distributional_results import DistributionalResults
 
-__all__ = ["effects_on_zeros", "of_part", "parameters_of_rows", "predict", "predictors_of"]
+__all__ = [
+    "effects_on_zeros",
+    "of_part",
+    "parameters_of_rows",
+    "predict",
+    "predictors_of",
+    "thresholds_of_rows",
+]
 
 
 _WHICH = ("mean", "conditional", "zero_probability", "linear")
@@ -94,7 +101,7 @@ def predict(
     if which == "linear":
         return eta if index is None else pd.Series(eta, index=index)
     if self._ordered:
-        p = self.model._probabilities(eta, self.estimates.kappa)
+        p = self.model._probabilities(eta, thresholds_of_rows(self, exog, len(eta)))
         table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
         return table if which == "probabilities" else _most_probable(table)
     values = PARTS[which](self._spec, eta, outer)
@@ -207,9 +214,31 @@ def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
     frame = fit.model.frame
     assert frame is not None
     new = NewData.of_table(data, frame)
-    for name, matrix in fit.model.matrices.items():
+    matrices = {} if fit._ordered else fit.model.matrices
+    for name, matrix in matrices.items():
         X = values_of_rows(name, matrix, new)
         label, place, sign = fit.model._place_of(name)
         coefficients = fit.params[[each for each in fit._names if each.startswith(label)]]
         out[:, place] = sign * (X @ np.asarray(coefficients))
     return out
+
+
+def thresholds_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+    """Return the thresholds between ordered categories, shape (n, categories - 1).
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    data : frame or None
+        New data; the rows of the fit without it.
+    n : int
+        The number of rows.
+    """
+    W, frame = np.empty((n, 0)), fit.model.frame
+    assert frame is not None
+    for name, matrix in fit.model.matrices.items():
+        if data is None:
+            W = fit.model._pieces[name][0]
+        else:
+            W = values_of_rows(name, matrix, NewData.of_table(data, frame))
+    return np.asarray(fit.model._thresholds(fit.estimates.kappa, W))

@@ -77,6 +77,7 @@ def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
     >>> [round(share, 2) for share in fit.r2()]
     [0.27, 0.78]
     """
+    _refuse_nominal(self)
     return _r2(self._mean_part, null_mean=null_mean)
 
 
@@ -113,7 +114,16 @@ def icc(self: DistributionalResults, *, null_mean: str = "marginal") -> ICC:
     >>> round(fit.icc().adjusted, 2)
     0.7
     """
+    _refuse_nominal(self)
     return _icc(self._mean_part, null_mean=null_mean)
+
+
+def _refuse_nominal(fit: DistributionalResults) -> None:
+    if "nominal" in fit.model.formulas:
+        raise OptionError(
+            "R2 and ICC are not defined with nominal=: its effects have another variance at each "
+            "threshold."
+        )
 
 
 @distribution_variance.register(ConditionalEstimates)

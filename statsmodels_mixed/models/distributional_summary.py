@@ -164,7 +164,8 @@ def _coefficients(
         if name not in own:
             title, shown = "Fixed effects", shown_names[name]
         elif self._ordered:
-            title, shown = "Thresholds", name
+            own_effect = name.startswith("nominal: ")
+            title, shown = ("Effects on thresholds", rest) if own_effect else ("Thresholds", name)
         else:
             title, shown = _TITLES[head], rest
         parts.setdefault(title, []).append((shown, *map(float, row)))

@@ -127,9 +127,10 @@ def _without_terms(fit: DistributionalResults) -> Iterator[dict[str, Any]]:
         effects = list(terms_effects(matrix, model.frame))
         for term in scope(terms):
             others = [F for each, F in zip(terms, effects, strict=True) if each is not term]
-            if not others:
+            if not others and name != "nominal":
                 continue
-            rows, fewer = _rows_without(fit, name, np.hstack(others))
+            F = np.hstack([np.empty((len(design.y), 0)), *others])
+            rows, fewer = _rows_without(fit, name, F)
             label = model._place_of(name)[0] + term.name
             try:
                 found = fit_from(design, fit.estimates.conditional, rows)
@@ -148,8 +149,8 @@ def _rows_without(
 ) -> tuple[RowParameters, int]:
     """Return parameters of rows of which one has the span of other columns, and how many fewer."""
     model = copy.copy(fit.model)
-    before = model._pieces[name][0].shape[1]
     kept = orthonormal_basis(F, None).columns
     some = np.ascontiguousarray(F[:, kept]), tuple(f"column {i}" for i in kept)
     model._pieces = {**model._pieces, name: some}
-    return model._rows(model.kept_design()), before - len(kept)
+    rows = model._rows(model.kept_design())
+    return rows, len(fit.estimates.rows.names) - len(rows.names)

@@ -10,7 +10,14 @@ import pandas as pd
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.parted_families import Ordered
-from ..fitting.row_parameters import RowParameters, threshold_matrix, thresholds
+from ..fitting.row_parameters import (
+    RowParameters,
+    column_in_span,
+    read_piece,
+    threshold_matrix,
+    thresholds,
+)
+from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame
 from ..frame.design import Design
@@ -47,6 +54,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
     <OrdinalMixedModel: many ~ 1 + height + (1 | brood); 403 rows>
     """
 
+    _implied_intercepts = True
     threshold: str
     link_name: str
     categories: tuple[Any, ...]
@@ -60,6 +68,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
         link: str = "logit",
         threshold: str = "flexible",
         *,
+        nominal: str | None = None,
         weights: Any = None,
         offset: Any = None,
         contrasts: Any = None,
@@ -87,6 +96,10 @@ class OrdinalMixedModel(DistributionalMixedModel):
             the names ``"cloglog"`` and ``"loglog"`` the other way round.
         threshold : {"flexible", "symmetric", "equidistant"}
             Thresholds are free, symmetric about a center, or at equal distances.
+        nominal : str, optional
+            A formula of fixed effects such as ``"~ contact"`` that differ between thresholds
+            (partial proportional odds): P(Y <= j) = F(threshold_j + w'gamma_j - x'beta - z'b).
+            What it has is left out of `formula`.
         weights, offset, contrasts, subset, missing, eval_env, functions : optional
             As in `GeneralizedLinearMixedModel.from_formula`.
         relationship, precision, pedigree : optional
@@ -124,7 +137,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
         model = cls.__new__(cls)
         model._set_family(Ordered(), _FUNCTIONS.get(str(link), link), None)
         model.threshold, model.link_name = threshold, str(link)
-        model._begin({})
+        model._begin({} if nominal is None else {"nominal": nominal})
         made = model._from_formula(
             formula,
             data,
@@ -146,6 +159,19 @@ class OrdinalMixedModel(DistributionalMixedModel):
         made._finish_formulas()
         return made
 
+    def _set_parts(self, parts: dict[str, str]) -> None:
+        super()._set_parts({})
+        self.formulas = parts
+        for name, text in parts.items():
+            if not isinstance(text, str) or not text.strip().startswith("~"):
+                raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
+            self._fixed_formulas[name], random = read_part(name, text, "")
+            if random:
+                raise OptionError(f"{name}= has fixed effects only: leave random effects out.")
+
+    def _place_of(self, name: str) -> tuple[str, int, float]:
+        return f"{name}: ", 0, 1.0
+
     def _own_options(self) -> dict[str, Any]:
         own = {name: value for name, value in super()._own_options().items() if name != "family"}
         return {**own, "link": self.link_name, "threshold": self.threshold}
@@ -163,19 +189,43 @@ class OrdinalMixedModel(DistributionalMixedModel):
         counts = np.bincount(design.y.astype(int), minlength=m + 1)
         below = np.cumsum(counts)[:-1] / len(design.y)
         start = np.asarray(self.link(below), dtype=float)
-        return thresholds(design.y, self.categories, self.threshold, start)
+        effects = self._pieces.get("nominal")
+        if effects is not None and effects[1]:
+            _check_nominal(design, *effects)
+        return thresholds(design.y, self.categories, self.threshold, start, effects)
 
-    def _thresholds(self, kappa: Array) -> Array:
-        """Return the thresholds between the categories, shape (categories - 1,)."""
+    def _thresholds(self, kappa: Array, W: Array) -> Array:
+        """Return the thresholds between the categories, shape (m, categories - 1).
+
+        Parameters
+        ----------
+        kappa : ndarray
+        W : ndarray, shape (m, c)
+            Columns of `nominal`.
+        """
         J, _ = threshold_matrix(self.categories, self.threshold)
-        return np.asarray(J @ kappa)
+        by_column = kappa.reshape(1 + W.shape[1], -1) @ J.T
+        return np.asarray(by_column[0] + W @ by_column[1:])
 
-    def _probabilities(self, eta: Array, kappa: Array) -> Array:
+    def _probabilities(self, eta: Array, thresholds: Array) -> Array:
         """Return the probabilities of the categories, shape (m, categories)."""
-        below = self._thresholds(kappa)[None, :] - eta[:, None]
+        below = thresholds - eta[:, None]
         inner = np.asarray(self.link.inverse(below), dtype=float)
         ends = np.ones((len(eta), 1))
         return np.diff(np.hstack([0.0 * ends, inner, ends]), axis=1)
+
+
+def _check_nominal(design: Design, W: Array, names: tuple[str, ...]) -> None:
+    """Refuse columns that depend on each other, or that the formula of the mean has too."""
+    constant = np.ones((len(W), 1))
+    read_piece(0, np.hstack([constant, W]), ("Intercept", *names), "nominal", 0.0)
+    both = np.hstack([constant, W])
+    for x, name in zip(design.X.T, design.x_names, strict=True):
+        if column_in_span(x, both) and not column_in_span(x, constant):
+            raise OptionError(
+                f"{name} is an effect that all thresholds share, and nominal= has it for each: "
+                "leave it out of the formula or out of nominal=."
+            )
 
 
 mixedordinal2 = OrdinalMixedModel.from_formula

@@ -38,7 +38,7 @@ class RowSimulator(Simulator):
     ----------
     outer : ndarray, shape (n, 4)
         The parameters of the rows besides the mean, without the random effects that are drawn.
-    thresholds : ndarray, shape (categories - 1,), or None
+    thresholds : ndarray, shape (n, categories - 1), or None
         Of ordered categories, whose codes are drawn.
     """
 
