@@ -36,6 +36,8 @@ FEW_PARAMETERS = 10
 # likelihood with several maxima.
 VERY_FEW_ROWS = 50
 MANY_EVALUATIONS = 10
+# The same may be so after any number of evaluations for as few rows as these.
+HARDLY_ANY_ROWS = 20
 # Ratio of the largest weight to the least from which a single row may dominate the likelihood.
 WIDE = 1e4
 
@@ -59,7 +61,8 @@ def may_be_local(
     if not report.converged or not may_be_repeated(report, options, rows):
         return False
     newton = options.optimizer == "newton"
-    hard = newton and rows <= VERY_FEW_ROWS and report.evaluations > MANY_EVALUATIONS
+    many = rows <= HARDLY_ANY_ROWS or report.evaluations > MANY_EVALUATIONS
+    hard = newton and rows <= VERY_FEW_ROWS and many
     wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
     return bool(singular or hard or wide)
 

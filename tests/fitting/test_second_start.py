@@ -130,3 +130,14 @@ def test_smaller_steps_from_ones_find_no_better_optimum(seed):
     usual = case.fit()
     slow = case.fit(start=ones(usual), optimizer="LD_LBFGS")
     assert usual.objective < slow.objective + 1e-6
+
+
+def test_two_optima_of_eight_rows():
+    """lme4 1.1-31: REML criterion 50.59302, sigma 2.73717, theta 6.469262; 8 evaluations from the
+    usual start end 12.1 above.
+    """
+    found = draw(112746).fit()
+    assert found.converged
+    assert found.objective == pytest.approx(50.59302, abs=1e-5)
+    assert found.sigma == pytest.approx(2.73717, abs=1e-5)
+    assert found.theta == pytest.approx(np.array([6.469262]), abs=1e-5)

@@ -148,8 +148,8 @@ def test_what_is_not_possible(fit, wine):
         smm.mixedordinal2(FORMULA, wine, nominal="contact")
     with pytest.raises(OptionError, match=r"needs .*effect"):
         smm.mixedordinal2(FORMULA, wine, nominal="~ 1")
-    with pytest.raises(DataError, match="conact"):
-        smm.mixedordinal2(FORMULA, wine, nominal="~ conact")
+    with pytest.raises(DataError, match="touched"):
+        smm.mixedordinal2(FORMULA, wine, nominal="~ touched")
     with pytest.raises(OptionError, match="nominal= is not identified"):
         twice = wine.assign(touch=(wine["contact"] == "yes") + 0.0)
         smm.mixedordinal2(FORMULA, twice, nominal="~ contact + touch")
