@@ -43,8 +43,8 @@ MOST_SECANTS = 3
 # displacements that needs none.
 DIFFERENCE = 0.03
 NEGLIGIBLE = 0.01
-# The most that a parameter changes in one step: in units of its scale, or as a share of the
-# largest one.
+# The most that a parameter changes in one step: in units of its scale, or where points say so as a
+# share of the largest one.
 LONGEST_STEP = 2.0
 # Diagonal elements of T stay above this: at zero the gradient carries no information.
 NEAR_ZERO = 1e-5
@@ -57,6 +57,8 @@ class ProbedPoint(ABC):
     scale: Array
     # A run has converged when the model promises less than this.
     enough: float = PROMISE
+    # Whether steps may be as long as the parameters are large.
+    doubling: bool = False
     # Steps that led here and changes of the gradient; the last one is from `origin`.
     older: tuple[tuple[Array, Array], ...] = ()
     origin: tuple[Array, Array] | None = None
@@ -225,7 +227,8 @@ class _Search:
         scale = point.scale
         step = -point.newton(point.gradient)
         longest = np.max(np.abs(step / scale))
-        most = LONGEST_STEP * max(1.0, np.max(np.abs(point.parameters / scale)))
+        size = np.max(np.abs(point.parameters / scale)) if point.doubling else 1.0
+        most = LONGEST_STEP * max(1.0, size)
         length = min(1.0, most / longest) if longest > 0 else 1.0
         slack = 3.0 * point.values.std() / np.sqrt(len(point.values))
         slack += ROUNDING * abs(float(point.values.mean()))

@@ -135,7 +135,7 @@ def minimize_structured(
 
 
 # A residual standard deviation below this share of that of the response is on its way to zero.
-LEAST_SIGMA = 1e-4
+LEAST_SIGMA = 1e-3
 # The longest step of log sigma^2.
 LONGEST_LOG = 2.0
 

@@ -86,6 +86,7 @@ class SummedPoint(CriterionPoint):
 
     criterion: SummedCriterion
     enough = PROMISE
+    doubling = True
 
     def moved(self, parameters: Array) -> SummedPoint:
         """Return the point at another theta."""
