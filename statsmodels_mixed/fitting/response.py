@@ -29,6 +29,8 @@ __all__ = ["prepare_response", "refuse_certain"]
 
 # A number of successes this far from a whole number is not one that was rounded.
 WHOLE = 1e-3
+# Doubles hold every whole number up to this one.
+LARGEST_COUNT = 2.0**53
 # Counts that may vary less than Poisson ones, down to none.
 _NARROWER = ("generalized_poisson", "conway_maxwell_poisson")
 
@@ -76,6 +78,8 @@ def prepare_response(
     if spec.support in ("counts", "positive counts"):
         what = 'counts are 0, 1, 2, ...; the families "gaussian" and "student_t" have all numbers'
         _refuse(y < 0, name, "is negative", what, rows)
+        what = 'give it in larger units; "gamma" and "lognormal" have all positive numbers'
+        _refuse(y > LARGEST_COUNT, name, "is beyond what can be counted, 2^53,", what, rows)
         if not y.any() and not is_part:
             raise DataError(f"the response {name!r} is 0 in every row: its mean is not estimable.")
         if spec.support == "positive counts" and not spec.zeros:
