@@ -14,6 +14,7 @@ import numpy as np
 
 from .._core import TermCoordinates
 from .._typing import Array
+from ..fitting.column_spans import outside_span
 from ..fitting.covariance import CovarianceElement, elements_of
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.inner_products import inner_products, with_residual
@@ -23,9 +24,8 @@ from .boundary import Cone
 __all__ = ["foreign_column", "zero_covariances"]
 
 
-# Relative length of what is left of a column, squared of what is left of a covariance matrix,
-# that is taken for rounding; and the size of an eigenvalue of 1 that is taken for zero.
-COLUMN = 1e-7
+# Relative squared length of what is left of a covariance matrix that is taken for rounding, and the
+# size of an eigenvalue of 1 that is taken for zero.
 COVARIANCE = 1e-9
 EIGENVALUE = 1e-6
 
@@ -45,10 +45,7 @@ def foreign_column(restricted: Design, full: Design) -> str | None:
     """
     if restricted.X.shape == full.X.shape and np.array_equal(restricted.X, full.X):
         return None
-    Q = orthonormal_basis(full.X, None).Q
-    X = restricted.X
-    left = np.linalg.norm(X - Q @ (Q.T @ X), axis=0) > COLUMN * np.linalg.norm(X, axis=0)
-    foreign = np.flatnonzero(left)
+    foreign = np.flatnonzero(outside_span(restricted.X, full.X))
     return restricted.x_names[foreign[0]] if len(foreign) else None
 
 

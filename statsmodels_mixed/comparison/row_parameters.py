@@ -11,8 +11,8 @@ from scipy.special import chdtrc
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.column_spans import outside_span
 from ..fitting.families import FamilySpec
-from ..fitting.fixed_basis import orthonormal_basis
 from ..frame.design import Design
 from .boundary_test import ROUNDING, SETTLED
 from .likelihood_ratio import LikelihoodRatio, check_same_data
@@ -21,8 +21,6 @@ from .nesting import foreign_column, zero_covariances
 __all__ = ["Fitted", "NotNested", "compare"]
 
 
-# Relative length of what is left of a column that is taken for rounding.
-_COLUMN = 1e-7
 # Families that have a Poisson one as the limit of no dispersion.
 _ABOVE = {
     "negative_binomial": "poisson",
@@ -161,9 +159,7 @@ def _edges(full: Fitted, restricted: Fitted) -> int:
     for name, part in restricted.parts.items():
         if name not in full.parts:
             raise NotNested(_sentence(f"the larger one has no {name}="))
-        basis = orthonormal_basis(full.parts[name], None).Q
-        left = part - basis @ (basis.T @ part)
-        if np.any(np.linalg.norm(left, axis=0) > _COLUMN * np.linalg.norm(part, axis=0)):
+        if outside_span(part, full.parts[name]).any():
             raise NotNested(
                 _sentence(f"columns of {name}= are no combinations of those of the larger")
             )

@@ -32,16 +32,7 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     float
         The inverse root of its mean information; 1 where rows have none.
     """
-    rows = family_rows(
-        spec.family,
-        spec.link,
-        y,
-        eta,
-        weights=weights,
-        zeta=zeta,
-        power=spec.power,
-        observed=spec.own,
-    )
+    rows = _rows(spec, y, eta, weights, zeta)
     information = float(np.mean(rows["w"]))
     return 1.0 / float(np.sqrt(information)) if 0 < information < np.inf else 1.0
 
@@ -66,7 +57,17 @@ def unexplained(
         The root mean square of Pearson residuals, where it is far above 1, as it is of counts of
         millions; 1 elsewhere.
     """
-    rows = family_rows(
+    rows = _rows(spec, y, eta, weights, zeta)
+    with np.errstate(all="ignore"):
+        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
+    return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
+
+
+def _rows(
+    spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta: float
+) -> dict[str, Array]:
+    """Return what the core knows of the likelihood of each row."""
+    return family_rows(
         spec.family,
         spec.link,
         y,
@@ -76,6 +77,3 @@ def unexplained(
         power=spec.power,
         observed=spec.own,
     )
-    with np.errstate(all="ignore"):
-        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
-    return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0

@@ -19,15 +19,11 @@ __all__ = [
     "Piece",
     "RowParameters",
     "assemble",
-    "column_in_span",
     "read_piece",
     "threshold_matrix",
     "thresholds",
 ]
 
-
-# Of a column that depends on others less than this share is left.
-_SPANNED = 1e-9
 
 DISPERSION, SHAPE, SECOND_SHAPE, ZEROS = range(4)
 
@@ -112,12 +108,6 @@ def read_piece(place: int, X: Array, names: tuple[str, ...], what: str, start: f
             "leave terms out."
         )
     return Piece(place, X, names, start)
-
-
-def column_in_span(x: Array, X: Array) -> bool:
-    """Check whether a column is a combination of others."""
-    Q = orthonormal_basis(X, None).Q
-    return bool(np.linalg.norm(x - Q @ (Q.T @ x)) <= _SPANNED * np.linalg.norm(x))
 
 
 def assemble(n: int, pieces: list[Piece], constant: Array, zeros: str) -> RowParameters:

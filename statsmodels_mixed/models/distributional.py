@@ -40,7 +40,7 @@ from .distributional_separation import warn_of_infinite
 from .generalized import GeneralizedLinearMixedModel
 from .option_names import FITTING, answering
 
-__all__ = ["DistributionalMixedModel"]
+__all__ = ["DistributionalMixedModel", "check_formula"]
 
 
 _TRUNCATED = {
@@ -98,8 +98,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         if "zero_inflation" in parts and "hurdle" in parts:
             raise OptionError("zero_inflation= and hurdle= are two models of zeros: give one.")
         for name, text in parts.items():
-            if not isinstance(text, str) or not text.strip().startswith("~"):
-                raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
+            check_formula(name, text)
             if name == "dispersion" and "|" in text:
                 raise FormulaError(
                     f"{name}= has fixed effects only: leave random effects out.",
@@ -305,6 +304,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
 
     def _evaluate(self, *args: Any, **kwargs: Any) -> tuple[float, Array]:
         raise OptionError("a model with several formulas is evaluated by its fit only.")
+
+
+def check_formula(name: str, text: Any) -> None:
+    """Refuse what does not begin as the formula of an option does."""
+    if not isinstance(text, str) or not text.strip().startswith("~"):
+        raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
 
 
 def _logit(share: float) -> float:

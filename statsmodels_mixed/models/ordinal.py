@@ -9,10 +9,10 @@ import pandas as pd
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.column_spans import outside_span
 from ..fitting.parted_families import Ordered
 from ..fitting.row_parameters import (
     RowParameters,
-    column_in_span,
     read_piece,
     threshold_matrix,
     thresholds,
@@ -21,7 +21,7 @@ from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame
 from ..frame.design import Design
-from .distributional import DistributionalMixedModel
+from .distributional import DistributionalMixedModel, check_formula
 from .option_names import MAKING, answering
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
@@ -29,6 +29,8 @@ __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 
 # The links whose inverses are the functions of these names.
 _FUNCTIONS = {"cloglog": "loglog", "loglog": "cloglog"}
+# Of a column that depends on others no larger share is left.
+_SPANNED = 1e-9
 _THRESHOLDS = ("flexible", "symmetric", "equidistant")
 
 
@@ -163,11 +165,15 @@ class OrdinalMixedModel(DistributionalMixedModel):
         super()._set_parts({})
         self.formulas = parts
         for name, text in parts.items():
-            if not isinstance(text, str) or not text.strip().startswith("~"):
-                raise OptionError(f'{name}= is a formula such as "~ x", not {text!r}.')
+            check_formula(name, text)
             self._fixed_formulas[name], random = read_part(name, text, "")
             if random:
                 raise OptionError(f"{name}= has fixed effects only: leave random effects out.")
+
+    def _finish_formulas(self) -> None:
+        for matrix, W in self._other_matrices.values():
+            _check_nominal(self.kept_design(), W, matrix.names)
+        super()._finish_formulas()
 
     def _place_of(self, name: str) -> tuple[str, int, float]:
         return f"{name}: ", 0, 1.0
@@ -190,8 +196,6 @@ class OrdinalMixedModel(DistributionalMixedModel):
         below = np.cumsum(counts)[:-1] / len(design.y)
         start = np.asarray(self.link(below), dtype=float)
         effects = self._pieces.get("nominal")
-        if effects is not None and effects[1]:
-            _check_nominal(design, *effects)
         return thresholds(design.y, self.categories, self.threshold, start, effects)
 
     def _thresholds(self, kappa: Array, W: Array) -> Array:
@@ -218,14 +222,14 @@ class OrdinalMixedModel(DistributionalMixedModel):
 def _check_nominal(design: Design, W: Array, names: tuple[str, ...]) -> None:
     """Refuse columns that depend on each other, or that the formula of the mean has too."""
     constant = np.ones((len(W), 1))
-    read_piece(0, np.hstack([constant, W]), ("Intercept", *names), "nominal", 0.0)
     both = np.hstack([constant, W])
-    for x, name in zip(design.X.T, design.x_names, strict=True):
-        if column_in_span(x, both) and not column_in_span(x, constant):
-            raise OptionError(
-                f"{name} is an effect that all thresholds share, and nominal= has it for each: "
-                "leave it out of the formula or out of nominal=."
-            )
+    read_piece(0, both, ("Intercept", *names), "nominal", 0.0)
+    shared = outside_span(design.X, constant, _SPANNED) & ~outside_span(design.X, both, _SPANNED)
+    if shared.any():
+        raise OptionError(
+            f"{design.x_names[int(np.argmax(shared))]} is an effect that all thresholds share, and "
+            "nominal= has it for each: leave it out of the formula or out of nominal=."
+        )
 
 
 mixedordinal2 = OrdinalMixedModel.from_formula
