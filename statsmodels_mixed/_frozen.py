@@ -29,7 +29,7 @@ def quickly_made(kind: type[Kind]) -> type[Kind]:
     """
     known: dict[str, Any] = {}
     parameters, lines = ["self"], ["    own = self.__dict__"]
-    for field in fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
         name = value = field.name
         if field.default_factory is not MISSING:
             known |= {f"_{name}": field.default_factory, "_absent": MISSING}
@@ -46,5 +46,5 @@ def quickly_made(kind: type[Kind]) -> type[Kind]:
     init, before = made["__init__"], kind.__init__
     for attribute in ("__annotations__", "__doc__", "__module__", "__qualname__"):
         setattr(init, attribute, getattr(before, attribute))
-    kind.__init__ = init  # type: ignore[method-assign]
+    kind.__init__ = init  # type: ignore[method-assign]  # what this is for
     return kind

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class _Log(sm_links.Log):  # type: ignore[misc]
+class _Log(sm_links.Log):  # type: ignore[misc]  # statsmodels has no types
     """The log link to the end of the range: statsmodels' takes means below 2e-16 for 2e-16.
 
     Responses have units, in which they may be as small as one likes.

@@ -14,7 +14,7 @@ from statsmodels_mixed.errors import DataError
 DATA = table(60, 6, 2)
 COUNTS = ("counts", "positive counts")
 SHARES = ("shares", "shares and ends", "trials")
-CASES = [Case(family, spec_of(family).support, {}) for family in FAMILIES]  # type: ignore[union-attr]
+CASES = [Case(family, spec_of(family).support, {}) for family in FAMILIES]
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 

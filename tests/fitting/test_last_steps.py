@@ -1,5 +1,5 @@
 """Fits whose steps shrink slowly, or whose gradients have few digits, end at the same estimates
-whatever the order of rows, the labels and the units.
+in any order of rows, with other labels and in other units.
 """
 
 from __future__ import annotations

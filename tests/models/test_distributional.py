@@ -34,17 +34,6 @@ def salamanders() -> pd.DataFrame:
     return data
 
 
-@pytest.fixture(scope="module")
-def owls() -> pd.DataFrame:
-    data = pd.read_csv(HERE / "owls.csv")
-    return data.assign(cArr=data["ArrivalTime"] - 24)
-
-
-@pytest.fixture(scope="module")
-def wine() -> pd.DataFrame:
-    return pd.read_csv(HERE / "wine.csv")
-
-
 def agree(fit, name: str) -> None:
     """Compare log-likelihood, coefficients of all parts and standard errors with glmmTMB."""
     record = RECORDS[f"glmmTMB/{name}"]

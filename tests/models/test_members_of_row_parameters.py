@@ -16,11 +16,6 @@ FORMULA = "count ~ mined + cover + (1 | site)"
 
 
 @pytest.fixture(scope="module")
-def salamanders():
-    return pd.read_csv(HERE / "salamanders.csv")
-
-
-@pytest.fixture(scope="module")
 def inflated(salamanders):
     # cover and a covariate of its own for each row
     rng = np.random.default_rng(1)

@@ -1,16 +1,11 @@
 """Ordered categories whose thresholds have effects of their own (partial proportional odds)."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 import statsmodels_mixed as smm
 from statsmodels_mixed.errors import DataError, OptionError
-
-HERE = Path(__file__).parents[1] / "reference" / "families"
 
 # clmm2(rating ~ temp, nominal = ~contact, random = judge, nAGQ = 10) of the R package ordinal
 # 2022.11.16; the log-likelihood of the same with proportional odds, by clmm.
@@ -19,11 +14,6 @@ THRESHOLDS = [-1.61945638278955, 1.5197384853994, 4.35654578052704, 5.7515848340
 EFFECTS = [-1.83182119779722, -1.83107929583511, -2.04198500498915, -1.35775010169208]
 WARM, SD = 3.07642447642114, 1.13053370443483
 FORMULA = "rating ~ temp + (1 | judge)"
-
-
-@pytest.fixture(scope="module")
-def wine() -> pd.DataFrame:
-    return pd.read_csv(HERE / "wine.csv")
 
 
 @pytest.fixture(scope="module")

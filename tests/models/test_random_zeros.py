@@ -32,17 +32,6 @@ OWLS = "SiblingNegotiation ~ FoodTreatment * SexParent + cArr + offset(logBroodS
 
 
 @pytest.fixture(scope="module")
-def salamanders() -> pd.DataFrame:
-    return pd.read_csv(HERE / "salamanders.csv")
-
-
-@pytest.fixture(scope="module")
-def owls() -> pd.DataFrame:
-    data = pd.read_csv(HERE / "owls.csv")
-    return data.assign(cArr=data["ArrivalTime"] - 24)
-
-
-@pytest.fixture(scope="module")
 def fit(owls):
     parts = {"zero_inflation": "~ FoodTreatment + (1 | Nest)"}
     return smm.mixedglm2(OWLS, owls, "nbinom2", **parts).fit()

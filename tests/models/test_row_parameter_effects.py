@@ -18,23 +18,6 @@ NEW = pd.DataFrame(
 )
 
 
-@pytest.fixture(scope="module")
-def salamanders():
-    return pd.read_csv(HERE / "salamanders.csv")
-
-
-@pytest.fixture(scope="module")
-def inflated(salamanders):
-    formula = "count ~ spp + mined + (1 | site)"
-    return smm.mixedglm2(formula, salamanders, "nbinom2", zero_inflation="~ mined").fit()
-
-
-@pytest.fixture(scope="module")
-def random_zeros(salamanders):
-    formula, zeros = "count ~ mined + (1 | site)", "~ mined + (1 | site)"
-    return smm.mixedglm2(formula, salamanders, "poisson", zero_inflation=zeros).fit()
-
-
 # predict(type = , se.fit = TRUE) of glmmTMB 1.1.5: two sites and a new one, or re.form = NA
 GLMMTMB = {
     ("mean", True): [0.25145264874, 0.48412292807, 2.5504884583],

@@ -14,23 +14,6 @@ from statsmodels_mixed.errors import OptionError
 HERE = Path(__file__).parents[1] / "reference" / "families"
 
 
-@pytest.fixture(scope="module")
-def salamanders():
-    return pd.read_csv(HERE / "salamanders.csv")
-
-
-@pytest.fixture(scope="module")
-def inflated(salamanders):
-    formula = "count ~ spp + mined + (1 | site)"
-    return smm.mixedglm2(formula, salamanders, "nbinom2", zero_inflation="~ mined").fit()
-
-
-@pytest.fixture(scope="module")
-def random_zeros(salamanders):
-    formula, zeros = "count ~ mined + (1 | site)", "~ mined + (1 | site)"
-    return smm.mixedglm2(formula, salamanders, "poisson", zero_inflation=zeros).fit()
-
-
 def wine():
     table = pd.read_csv(HERE / "wine.csv")
     return table.assign(rating=pd.Categorical(table["rating"], ordered=True))

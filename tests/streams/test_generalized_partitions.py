@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset
 import pytest
+from killed_workers import fit_with_deaths
 
 from statsmodels_mixed import mixedglm2
 
@@ -40,35 +40,20 @@ def test_partitions_are_read_in_every_pass():
     check(streamed, mixedglm2(FORMULA, WHOLE, "poisson").fit())
 
 
-def deadly(seed: int, marks: str) -> pd.DataFrame:
-    """Kill the process that makes the third part in the midst of the fit."""
-    if seed == 2:
-        with open(marks, "ab") as file:
-            file.write(b".")
-        if os.path.getsize(marks) in (2, 20):
-            os.kill(os.getpid(), signal.SIGKILL)
-    return part(seed)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_that_is_killed_in_a_pass_costs_a_retry(tmp_path):
-    dd = pytest.importorskip("dask.dataframe", reason="needs dask")
-    distributed = pytest.importorskip("distributed", reason="needs distributed")
     marks = tmp_path / "marks"
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        before = set(client.run(os.getpid).values())
-        frame = dd.from_map(deadly, range(PARTS), marks=str(marks), meta=part(0, 40)[:0])
-        streamed = mixedglm2(FORMULA, frame, "poisson").fit()
-        after = set(client.run(os.getpid).values())
+    streamed = fit_with_deaths(
+        part,
+        PARTS,
+        marks,
+        victim=2,
+        times=(2, 20),  # the second in the midst of the fit
+        fit=lambda frame: mixedglm2(FORMULA, frame, "poisson").fit(),
+    )
     assert os.path.getsize(marks) > 20
-    assert not before <= after  # some were killed
     check(streamed, mixedglm2(FORMULA, WHOLE, "poisson").fit())
 
 

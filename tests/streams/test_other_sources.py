@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from killed_workers import fit_with_deaths
 
 from statsmodels_mixed import mixedlm2
 
@@ -71,40 +71,21 @@ def test_dask_by_threads(whole, fit, tmp_path):
     np.testing.assert_allclose(written[".resid"], fit.resid, rtol=1e-6, atol=1e-9)
 
 
-def deadly(seed: int, marks: str) -> pd.DataFrame:
-    """Kill the process that makes the fourth part, the second and the fifth time it is made."""
-    if seed == 3:
-        with open(marks, "ab") as file:
-            file.write(b".")
-        if os.path.getsize(marks) in (2, 4):
-            os.kill(os.getpid(), signal.SIGKILL)
-    return part(seed)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_that_is_killed_costs_a_retry(fit, tmp_path):
-    dd = pytest.importorskip("dask.dataframe", reason="needs dask")
-    distributed = pytest.importorskip("distributed", reason="needs distributed")
     marks = tmp_path / "marks"
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        before = {worker["pid"] for worker in _workers(client)}
-        frame = dd.from_map(deadly, range(PARTS), marks=str(marks), meta=part(0, 40)[:0])
-        streamed = mixedlm2(FORMULA, frame).fit(reml=True)
-        after = {worker["pid"] for worker in _workers(client)}
+    streamed = fit_with_deaths(
+        part,
+        PARTS,
+        marks,
+        victim=3,
+        times=(2, 4),
+        fit=lambda frame: mixedlm2(FORMULA, frame).fit(reml=True),
+    )
     assert os.path.getsize(marks) >= 4
-    assert not before <= after  # some were killed
     check(streamed, fit)
-
-
-def _workers(client) -> list[dict[str, int]]:
-    return [{"pid": pid} for pid in client.run(os.getpid).values()]
 
 
 def test_an_arrow_table_without_rows_is_said_to_have_none():

@@ -1,4 +1,4 @@
-"""Crossed terms with so many pairs of levels that sums over rows are kept: the fits in memory."""
+"""Crossed terms whose pairs of levels are too many to keep: sums over rows give the same fits."""
 
 from __future__ import annotations
 
