@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .formula.terms import MixedFormula
     from .meta_analysis.meta import meta
     from .meta_analysis.results import MetaAnalysis
-    from .models.distributional import DistributionalMixedModel
-    from .models.distributional_results import DistributionalResults
+    from .models.distributional.model import DistributionalMixedModel
+    from .models.distributional.results import DistributionalResults
     from .models.generalized import GeneralizedLinearMixedModel
     from .models.generalized_results import (
         GeneralizedLinearMixedModelResults,
@@ -92,8 +92,8 @@ else:
         "formula.terms:MixedFormula",
         "meta_analysis.results:MetaAnalysis",
         "meta_analysis.meta:meta",
-        "models.distributional:DistributionalMixedModel",
-        "models.distributional_results:DistributionalResults",
+        "models.distributional.model:DistributionalMixedModel",
+        "models.distributional.results:DistributionalResults",
         "models.generalized:GeneralizedLinearMixedModel",
         "models.generalized_results:GeneralizedLinearMixedModelResults",
         "models.generalized_results:GeneralizedLinearMixedModelResultsWrapper",

@@ -216,7 +216,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         model._set_family(family, link, exposure)
         if formulas or model.spec.parted:
             refuse_streams(data, "formulas for zeros and dispersion, and families with more parts,")
-            kind = load("models.distributional:DistributionalMixedModel")
+            kind = load("models.distributional.model:DistributionalMixedModel")
             model = kind.__new__(kind)
             model._set_family(family, link, exposure)
         model._begin(formulas)

@@ -21,7 +21,7 @@ from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame
 from ..frame.design import Design
-from .distributional import DistributionalMixedModel, check_formula
+from .distributional.model import DistributionalMixedModel, check_formula
 from .option_names import MAKING, answering
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]

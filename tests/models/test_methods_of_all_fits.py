@@ -10,7 +10,7 @@ from scipy import stats
 
 import statsmodels_mixed
 from statsmodels_mixed.errors import OptionError
-from statsmodels_mixed.models.distributional_results import DistributionalResults
+from statsmodels_mixed.models.distributional.results import DistributionalResults
 from statsmodels_mixed.models.generalized_results import GeneralizedLinearMixedModelResults
 
 # exponentiate= is of families whose coefficients make ratios.

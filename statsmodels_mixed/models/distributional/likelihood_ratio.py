@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..comparison.likelihood_ratio import LikelihoodRatio, check_same_data
-from ..comparison.row_parameters import Fitted, NotNested, compare
-from ..errors import MixedModelWarning, OptionError
-from ..results.base import unwrap
-from .distributional_terms import terms_table
-from .generalized_results import GeneralizedLinearMixedModelResults
+from ...comparison.likelihood_ratio import LikelihoodRatio, check_same_data
+from ...comparison.row_parameters import Fitted, NotNested, compare
+from ...errors import MixedModelWarning, OptionError
+from ...results.base import unwrap
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .drop1 import terms_table
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["anova", "compare_lr_test"]
 

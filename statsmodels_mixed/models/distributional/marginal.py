@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import OptionError
-from ..fitting.row_parameters import threshold_matrix
-from ..marginal.emmeans import TYPES
-from ..marginal.emmeans import emmeans as of_predictor
-from ..marginal.joint_tests import joint_tests as of_terms
-from ..marginal.means import EstimatedMeans
-from ..marginal.ordered import Cuts, ordered_means
-from ..marginal.response_scale import response_scale
-from ..marginal.trends import emtrends as trends_of
-from .distributional_components import averaged_over, component_of
-from .distributional_response_means import means_of_response
+from ...errors import OptionError
+from ...fitting.row_parameters import threshold_matrix
+from ...marginal.emmeans import TYPES
+from ...marginal.emmeans import emmeans as of_predictor
+from ...marginal.joint_tests import joint_tests as of_terms
+from ...marginal.means import EstimatedMeans
+from ...marginal.ordered import Cuts, ordered_means
+from ...marginal.response_scale import response_scale
+from ...marginal.trends import emtrends as trends_of
+from .components import averaged_over, component_of
+from .response_means import means_of_response
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
-    from .ordinal import OrdinalMixedModel
+    from ..ordinal import OrdinalMixedModel
+    from .results import DistributionalResults
 
 __all__ = ["emmeans", "emtrends", "joint_tests"]
 

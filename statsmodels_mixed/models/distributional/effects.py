@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 
-from .._typing import Array
-from ..fitting.row_curvature import effects_matrix, variances_of_effects
-from ..fitting.row_parameters import ZEROS
-from ..prediction.rows import open_new_data, rows_to_predict
-from ..prediction.which_effects import choose_random
-from .distributional_means import PARTS
-from .distributional_predict import predictors_of, thresholds_of_rows
+from ..._typing import Array
+from ...fitting.row_curvature import effects_matrix, variances_of_effects
+from ...fitting.row_parameters import ZEROS
+from ...prediction.rows import open_new_data, rows_to_predict
+from ...prediction.which_effects import choose_random
+from .means import PARTS
+from .predict import predictors_of, thresholds_of_rows
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["variance_of_modes"]
 

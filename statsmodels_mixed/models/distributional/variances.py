@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit
 
-from .._core import row_derivatives
-from .._typing import Array
-from ..fitting.families import FamilySpec, family_object
-from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
-from .distributional_means import conditional_mean
+from ..._core import row_derivatives
+from ..._typing import Array
+from ...fitting.families import FamilySpec, family_object
+from ...fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
+from .means import conditional_mean
 
 __all__ = ["conditional_variance", "variance"]
 

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.genmod.families import links
 
-from .._typing import Array
-from ..comparison.fixed_terms import with_intercept
-from ..errors import OptionError
-from ..fitting.row_parameters import threshold_matrix
-from ..frame.expressions import IN_FORMULA
-from ..results.layout import Layout
-from ..standard_errors.contrast_tests import FixedContrastTests
-from ..standard_errors.reference import Reference
-from .generalized_results import GeneralizedLinearMixedModelResults
-from .statsmodels_data import MixedData
+from ..._typing import Array
+from ...comparison.fixed_terms import with_intercept
+from ...errors import OptionError
+from ...fitting.row_parameters import threshold_matrix
+from ...frame.expressions import IN_FORMULA
+from ...results.layout import Layout
+from ...standard_errors.contrast_tests import FixedContrastTests
+from ...standard_errors.reference import Reference
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from ..statsmodels_data import MixedData
 
 if TYPE_CHECKING:
-    from .distributional import DistributionalMixedModel
-    from .distributional_results import DistributionalResults
+    from .model import DistributionalMixedModel
+    from .results import DistributionalResults
 
 __all__ = ["COMPONENTS", "averaged_over", "component_of", "with_columns", "with_constant"]
 

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..errors import OptionError
-from ..profile.profile import Profile
-from ..results.row_labels import row_labels
-from ..tidy.augment import beside, own_columns
-from ..tidy.random_parameters import random_parameters
-from ..tidy.tidy import COLUMNS, read_effects
-from .distributional_refits import RowBootstrap
+from ...errors import OptionError
+from ...profile.profile import Profile
+from ...results.row_labels import row_labels
+from ...tidy.augment import beside, own_columns
+from ...tidy.random_parameters import random_parameters
+from ...tidy.tidy import COLUMNS, read_effects
+from .refits import RowBootstrap
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["augment", "glance", "tidy"]
 

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from .._typing import Array
-from ..diagnostics.distribution_variance import (
+from ..._typing import Array
+from ...diagnostics.distribution_variance import (
     LATENT,
     distribution_variance,
     mean_without_fixed_effects,
     variance_of_logits,
 )
-from ..diagnostics.variance_explained import ICC, R2
-from ..diagnostics.variance_explained import icc as _icc
-from ..diagnostics.variance_explained import r2 as _r2
-from ..errors import OptionError
-from ..fitting.conditional_estimates import ConditionalEstimates
-from ..fitting.families import family_object
-from ..fitting.row_curvature import logit_of_zeros
-from ..fitting.row_parameters import DISPERSION
-from ..frame.design import Design
-from .distributional_variances import conditional_variance, variance
+from ...diagnostics.variance_explained import ICC, R2
+from ...diagnostics.variance_explained import icc as _icc
+from ...diagnostics.variance_explained import r2 as _r2
+from ...errors import OptionError
+from ...fitting.conditional_estimates import ConditionalEstimates
+from ...fitting.families import family_object
+from ...fitting.row_curvature import logit_of_zeros
+from ...fitting.row_parameters import DISPERSION
+from ...frame.design import Design
+from .variances import conditional_variance, variance
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["icc", "r2"]
 

@@ -11,52 +11,52 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from .._typing import Array
-from ..errors import NotOfferedError, OptionError
-from ..fitting.distributional import DistributionalEstimates
-from ..fitting.families import FamilySpec, family_object
-from ..fitting.limit_of_dispersion import limit_reached
-from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
-from ..later import load
-from ..results.criteria import Criteria
-from ..saved import save_fit as _save_fit
-from .distributional_check import check as _check
-from .distributional_draws import simulate as _simulate
-from .distributional_draws import simulated_residuals as _simulated_residuals
-from .distributional_hypotheses import cov_params as _cov_params
-from .distributional_hypotheses import f_test as _f_test
-from .distributional_hypotheses import t_test as _t_test
-from .distributional_hypotheses import wald_test as _wald_test
-from .distributional_influence import influence as _influence
-from .distributional_intervals import conf_int as _conf_int
-from .distributional_marginal import emmeans as _emmeans
-from .distributional_marginal import emtrends as _emtrends
-from .distributional_marginal import joint_tests as _joint_tests
-from .distributional_mean_part import MeanPart, part_of_mean
-from .distributional_means import NO_ZEROS, mean
-from .distributional_predict import predict as _predict
-from .distributional_predictions import get_prediction as _get_prediction
-from .distributional_profiles import profile as _profile
-from .distributional_refits import bootstrap as _bootstrap
-from .distributional_refits import refit as _refit
-from .distributional_residuals import residuals as _residuals
-from .distributional_robust import with_inference as _with_inference
-from .distributional_shares import icc as _icc
-from .distributional_shares import r2 as _r2
-from .distributional_summary import coeftable as _coeftable
-from .distributional_summary import summary as _summary
-from .distributional_tables import augment as _augment
-from .distributional_tables import glance as _glance
-from .distributional_tables import tidy as _tidy
-from .distributional_terms import drop1 as _drop1
-from .distributional_terms import ranova as _ranova
-from .distributional_tests import anova as _anova
-from .distributional_tests import compare_lr_test as _compare_lr_test
-from .generalized_results import GeneralizedLinearMixedModelResults
+from ..._typing import Array
+from ...errors import NotOfferedError, OptionError
+from ...fitting.distributional import DistributionalEstimates
+from ...fitting.families import FamilySpec, family_object
+from ...fitting.limit_of_dispersion import limit_reached
+from ...fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
+from ...later import load
+from ...results.criteria import Criteria
+from ...saved import save_fit as _save_fit
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .check import check as _check
+from .draws import simulate as _simulate
+from .draws import simulated_residuals as _simulated_residuals
+from .drop1 import drop1 as _drop1
+from .drop1 import ranova as _ranova
+from .hypotheses import cov_params as _cov_params
+from .hypotheses import f_test as _f_test
+from .hypotheses import t_test as _t_test
+from .hypotheses import wald_test as _wald_test
+from .influence import influence as _influence
+from .intervals import conf_int as _conf_int
+from .likelihood_ratio import anova as _anova
+from .likelihood_ratio import compare_lr_test as _compare_lr_test
+from .marginal import emmeans as _emmeans
+from .marginal import emtrends as _emtrends
+from .marginal import joint_tests as _joint_tests
+from .mean_part import MeanPart, part_of_mean
+from .means import NO_ZEROS, mean
+from .predict import predict as _predict
+from .predictions import get_prediction as _get_prediction
+from .profiles import profile as _profile
+from .refits import bootstrap as _bootstrap
+from .refits import refit as _refit
+from .residuals import residuals as _residuals
+from .robust import with_inference as _with_inference
+from .summary import coeftable as _coeftable
+from .summary import summary as _summary
+from .tidy import augment as _augment
+from .tidy import glance as _glance
+from .tidy import tidy as _tidy
+from .variance_explained import icc as _icc
+from .variance_explained import r2 as _r2
 
 if TYPE_CHECKING:
-    from ..plots.fit_plots import FitPlots
-    from .distributional import DistributionalMixedModel
+    from ...plots.fit_plots import FitPlots
+    from .model import DistributionalMixedModel
 
 __all__ = ["DistributionalResults"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from .._core import row_derivatives
-from .._typing import Array
-from ..fitting.families import FamilySpec, family_object
-from ..fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
+from ..._core import row_derivatives
+from ..._typing import Array
+from ...fitting.families import FamilySpec, family_object
+from ...fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 
 __all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "mean", "zero_probability"]
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
-from ..results.row_labels import find_clusters
-from ..standard_errors.choice import Choice, choose
-from ..standard_errors.row_parameter_clusters import cluster_covariance
-from .distributional_mean_part import part_of_mean
-from .distributional_separation import without_infinite
+from ...errors import OptionError
+from ...results.row_labels import find_clusters
+from ...standard_errors.choice import Choice, choose
+from ...standard_errors.row_parameter_clusters import cluster_covariance
+from .mean_part import part_of_mean
+from .separation import without_infinite
 
 if TYPE_CHECKING:
-    from .distributional import DistributionalMixedModel
-    from .distributional_results import DistributionalResults
+    from .model import DistributionalMixedModel
+    from .results import DistributionalResults
 
 __all__ = ["choice_of", "with_choice", "with_inference"]
 

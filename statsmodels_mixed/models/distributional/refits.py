@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .._typing import Array
-from ..errors import DataError, OptionError
-from ..fitting.approximation import generalized_structure
-from ..fitting.crossprod import SharedStructure
-from ..fitting.distributional import DistributionalEstimates, fit_distributional
-from ..fitting.row_parameters import RowParameters
-from ..fitting.row_problem import rows_from
-from ..frame.design import Design
-from ..results.parameters import check_count
-from ..results.progress import Progress
-from ..simulation.streams import Seed
-from .distributional_draws import drawn_responses
-from .distributional_separation import warn_of_infinite, with_infinite
+from ..._typing import Array
+from ...errors import DataError, OptionError
+from ...fitting.approximation import generalized_structure
+from ...fitting.crossprod import SharedStructure
+from ...fitting.distributional import DistributionalEstimates, fit_distributional
+from ...fitting.row_parameters import RowParameters
+from ...fitting.row_problem import rows_from
+from ...frame.design import Design
+from ...results.parameters import check_count
+from ...results.progress import Progress
+from ...simulation.streams import Seed
+from .draws import drawn_responses
+from .separation import warn_of_infinite, with_infinite
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["RowBootstrap", "bootstrap", "refit", "start_of"]
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._typing import Array
-from ..errors import SeparationWarning
-from ..fitting.distributional import DistributionalEstimates
-from ..fitting.families import FamilySpec
-from ..fitting.separation import separation
+from ..._typing import Array
+from ...errors import SeparationWarning
+from ...fitting.distributional import DistributionalEstimates
+from ...fitting.families import FamilySpec
+from ...fitting.separation import separation
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["infinite_parameters", "warn_of_infinite", "with_infinite", "without_infinite"]
 

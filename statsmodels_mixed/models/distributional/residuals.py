@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .._core import row_derivatives
-from .._typing import Array
-from ..errors import OptionError
-from ..fitting.families import family_object
-from ..results.row_labels import by_row
-from .distributional_variances import variance
+from ..._core import row_derivatives
+from ..._typing import Array
+from ...errors import OptionError
+from ...fitting.families import family_object
+from ...results.row_labels import by_row
+from .variances import variance
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["residuals"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError
-from ..fitting.distributional_optimum import NEAR_NONE
-from ..fitting.limit_of_dispersion import limit_in_words
-from ..results.cell_formats import fixed, p_value, plain, significant
-from ..results.coefficient_statistics import coefficient_columns
-from ..results.document import Document
-from ..results.summary import levels_of_groups, two_columns
-from ..results.tables import Column, Table
-from .distributional_means import NO_ZEROS
+from ...errors import OptionError
+from ...fitting.distributional_optimum import NEAR_NONE
+from ...fitting.limit_of_dispersion import limit_in_words
+from ...results.cell_formats import fixed, p_value, plain, significant
+from ...results.coefficient_statistics import coefficient_columns
+from ...results.document import Document
+from ...results.summary import levels_of_groups, two_columns
+from ...results.tables import Column, Table
+from .means import NO_ZEROS
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["coeftable", "summary"]
 

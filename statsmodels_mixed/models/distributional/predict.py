@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .._typing import Array
-from ..errors import OptionError
-from ..fitting.row_parameters import ZEROS
-from ..frame.new_data import NewData
-from ..frame.other_formulas import values_of_rows
-from .distributional_means import PARTS
-from .generalized_results import GeneralizedLinearMixedModelResults
+from ..._typing import Array
+from ...errors import OptionError
+from ...fitting.row_parameters import ZEROS
+from ...frame.new_data import NewData
+from ...frame.other_formulas import values_of_rows
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .means import PARTS
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = [
     "effects_on_zeros",

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from statsmodels.genmod.families.links import Identity, Log, Logit
 
-from .._typing import Array
-from ..errors import OptionError
-from ..fitting.row_parameters import ZEROS
-from ..fitting.row_problem import modes_at
-from ..prediction.categories import CategoryPrediction
-from ..prediction.results import MixedPrediction
-from ..prediction.which_effects import choose_random
-from .distributional_effects import variance_of_modes
-from .generalized_results import GeneralizedLinearMixedModelResults
+from ..._typing import Array
+from ...errors import OptionError
+from ...fitting.row_parameters import ZEROS
+from ...fitting.row_problem import modes_at
+from ...prediction.categories import CategoryPrediction
+from ...prediction.results import MixedPrediction
+from ...prediction.which_effects import choose_random
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .effects import variance_of_modes
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["get_prediction"]
 

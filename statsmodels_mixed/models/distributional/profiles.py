@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from .._core import one_blas_thread
-from ..errors import DataError, OptionError
-from ..profile.path import trace
-from ..profile.profile import Profile
-from ..profile.row_parameters import RowModel
-from ..results.parameters import KINDS, CovarianceParameters, select_kinds
-from ..results.progress import Progress
+from ..._core import one_blas_thread
+from ...errors import DataError, OptionError
+from ...profile.path import trace
+from ...profile.profile import Profile
+from ...profile.row_parameters import RowModel
+from ...results.parameters import KINDS, CovarianceParameters, select_kinds
+from ...results.progress import Progress
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["profile"]
 

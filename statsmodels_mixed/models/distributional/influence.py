@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .._typing import Array
-from ..diagnostics.influence import Influence, cases_to_delete
-from ..errors import DataError
-from ..fitting.approximation import generalized_structure
-from ..fitting.distributional import DistributionalEstimates, fit_distributional
-from ..fitting.row_parameters import RowParameters
-from ..frame.row_groups import design_of_rows
-from ..results.parameters import CovarianceParameters
-from ..results.progress import Progress
-from .distributional_refits import start_of
+from ..._typing import Array
+from ...diagnostics.influence import Influence, cases_to_delete
+from ...errors import DataError
+from ...fitting.approximation import generalized_structure
+from ...fitting.distributional import DistributionalEstimates, fit_distributional
+from ...fitting.row_parameters import RowParameters
+from ...frame.row_groups import design_of_rows
+from ...results.parameters import CovarianceParameters
+from ...results.progress import Progress
+from .refits import start_of
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["influence"]
 

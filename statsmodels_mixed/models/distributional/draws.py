@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from ..diagnostics.simulated_residuals import SimulatedResiduals, ranked
-from ..errors import OptionError
-from ..fitting.row_parameters import ZEROS
-from ..frame.new_data import NewData
-from ..prediction.rows import open_new_data
-from ..results.parameters import check_count
-from ..simulation.new_rows import new_simulator
-from ..simulation.row_draws import RowSimulator, row_simulator
-from ..simulation.simulate import draws
-from ..simulation.simulator import hypothesized
-from ..simulation.streams import Seed, read_seed
-from .distributional_predict import effects_on_zeros, parameters_of_rows, thresholds_of_rows
+from ..._typing import Array
+from ...diagnostics.simulated_residuals import SimulatedResiduals, ranked
+from ...errors import OptionError
+from ...fitting.row_parameters import ZEROS
+from ...frame.new_data import NewData
+from ...prediction.rows import open_new_data
+from ...results.parameters import check_count
+from ...simulation.new_rows import new_simulator
+from ...simulation.row_draws import RowSimulator, row_simulator
+from ...simulation.simulate import draws
+from ...simulation.simulator import hypothesized
+from ...simulation.streams import Seed, read_seed
+from .predict import effects_on_zeros, parameters_of_rows, thresholds_of_rows
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["drawn_responses", "simulate", "simulated_residuals"]
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Array
-from ..errors import (
+from ..._typing import Array
+from ...errors import (
     ConvergenceWarning,
     FormulaError,
     OptionError,
     SingularFitWarning,
 )
-from ..fitting.approximation import generalized_structure
-from ..fitting.distributional import fit_distributional
-from ..fitting.distributional_start import coefficients_to_begin_with
-from ..fitting.optimize import FitOptions
-from ..fitting.row_parameters import (
+from ...fitting.approximation import generalized_structure
+from ...fitting.distributional import fit_distributional
+from ...fitting.distributional_start import coefficients_to_begin_with
+from ...fitting.optimize import FitOptions
+from ...fitting.row_parameters import (
     DISPERSION,
     SECOND_SHAPE,
     SHAPE,
@@ -30,15 +30,15 @@ from ..fitting.row_parameters import (
     assemble,
     read_piece,
 )
-from ..formula.other_parts import read_part
-from ..formula.terms import RandomTerm
-from ..frame.coding import CodedMatrix
-from ..frame.design import Design
-from .distributional_results import DistributionalResults
-from .distributional_robust import choice_of, with_choice
-from .distributional_separation import warn_of_infinite
-from .generalized import GeneralizedLinearMixedModel
-from .option_names import FITTING, answering
+from ...formula.other_parts import read_part
+from ...formula.terms import RandomTerm
+from ...frame.coding import CodedMatrix
+from ...frame.design import Design
+from ..generalized import GeneralizedLinearMixedModel
+from ..option_names import FITTING, answering
+from .results import DistributionalResults
+from .robust import choice_of, with_choice
+from .separation import warn_of_infinite
 
 __all__ = ["DistributionalMixedModel", "check_formula"]
 

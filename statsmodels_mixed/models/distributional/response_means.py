@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._typing import Array
-from ..errors import OptionError
-from ..frame.coding import CodedMatrix
-from ..marginal.combinations import SHOW_LEVELS
-from ..marginal.estimated import check_level
-from ..marginal.linear_functions import LinearFunctions
-from ..marginal.means import EstimatedMeans
-from ..marginal.request import read_request
-from .distributional_components import with_columns
-from .distributional_means import mean
+from ..._typing import Array
+from ...errors import OptionError
+from ...frame.coding import CodedMatrix
+from ...marginal.combinations import SHOW_LEVELS
+from ...marginal.estimated import check_level
+from ...marginal.linear_functions import LinearFunctions
+from ...marginal.means import EstimatedMeans
+from ...marginal.request import read_request
+from .components import with_columns
+from .means import mean
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["means_of_response"]
 

@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.contrast import ContrastResults
 
-from .._typing import Array
-from ..errors import OptionError
-from ..results.linear_hypotheses import coefficient_positions, read_hypotheses
-from ..standard_errors.contrast_tests import FixedContrastTests
+from ..._typing import Array
+from ...errors import OptionError
+from ...results.linear_hypotheses import coefficient_positions, read_hypotheses
+from ...standard_errors.contrast_tests import FixedContrastTests
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["cov_params", "f_test", "t_test", "wald_test"]
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..comparison.anova import anova as _anova_of
-from ..comparison.drop1 import drop1 as _drop1_of
-from ..comparison.drop1 import ranova as _ranova_of
-from ..comparison.drop1 import row_of, tail
-from ..comparison.fixed_terms import scope, terms_effects, terms_of
-from ..errors import DataError
-from ..fitting.fixed_basis import orthonormal_basis
-from ..fitting.row_parameters import RowParameters
-from ..fitting.row_problem import fit_from
-from .distributional_components import component_of, with_constant
+from ...comparison.anova import anova as _anova_of
+from ...comparison.drop1 import drop1 as _drop1_of
+from ...comparison.drop1 import ranova as _ranova_of
+from ...comparison.drop1 import row_of, tail
+from ...comparison.fixed_terms import scope, terms_effects, terms_of
+from ...errors import DataError
+from ...fitting.fixed_basis import orthonormal_basis
+from ...fitting.row_parameters import RowParameters
+from ...fitting.row_problem import fit_from
+from .components import component_of, with_constant
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["drop1", "ranova", "terms_table"]
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..diagnostics.check import DISTRIBUTION, checks_of, compared_with_draws
-from ..diagnostics.check_fit import at_limit, infinite_coefficients
-from ..diagnostics.report import Problem, Report
-from ..simulation.streams import Seed
+from ...diagnostics.check import DISTRIBUTION, checks_of, compared_with_draws
+from ...diagnostics.check_fit import at_limit, infinite_coefficients
+from ...diagnostics.report import Problem, Report
+from ...simulation.streams import Seed
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["check"]
 

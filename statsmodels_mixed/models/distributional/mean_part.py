@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from .._typing import Array
-from ..fitting.row_problem import RowProblem  # noqa: F401 - registers itself
-from ..standard_errors import row_parameter_population  # noqa: F401 - registers itself
-from ..standard_errors.contrast_tests import FixedContrastTests
-from ..standard_errors.reference import Reference
-from .distributional_separation import infinite_parameters, without_infinite
-from .generalized_results import GeneralizedLinearMixedModelResults
+from ..._typing import Array
+from ...fitting.row_problem import RowProblem  # noqa: F401 - registers itself
+from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
+from ...standard_errors.contrast_tests import FixedContrastTests
+from ...standard_errors.reference import Reference
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .separation import infinite_parameters, without_infinite
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["MeanPart", "of_mean", "part_of_mean"]
 

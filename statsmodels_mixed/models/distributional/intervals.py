@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from scipy.stats import chi2, norm
 
-from ..errors import OptionError
-from ..fitting.distributional_profile import profile_limits
+from ...errors import OptionError
+from ...fitting.distributional_profile import profile_limits
 
 if TYPE_CHECKING:
-    from .distributional_results import DistributionalResults
+    from .results import DistributionalResults
 
 __all__ = ["conf_int"]
 

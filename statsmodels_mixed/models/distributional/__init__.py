@@ -1,0 +1,3 @@
+"""Models whose rows have parameters besides their mean: zeros, dispersion, shapes, categories."""
+
+__all__: list[str] = []
