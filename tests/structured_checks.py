@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from statsmodels_mixed.fitting.approximation import prepare_approximation
-from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
+from statsmodels_mixed.fitting.structured.generalized import StructuredApproximation
 
 Array = NDArray[np.float64]
 

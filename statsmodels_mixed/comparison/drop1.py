@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from ..errors import ConvergenceWarning, DataError, MixedModelWarning
-from ..fitting.covariance_model import n_covariance
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
+from ..fitting.structured.covariance_model import n_covariance
 from ..formula.terms import RandomTerm
 from ..frame.design import Design, RandomBlock
 from ..results.base import unwrap

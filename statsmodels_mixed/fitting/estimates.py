@@ -19,7 +19,7 @@ from .fixed_basis import OnBasis
 from .identification import ALL_IDENTIFIED, Identification
 from .monte_carlo import MonteCarlo
 from .optimize import FitReport
-from .structured_fit import StructuredFit
+from .structured.fit import StructuredFit
 
 __all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]
 

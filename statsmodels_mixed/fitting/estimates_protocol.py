@@ -13,7 +13,7 @@ from .fixed_basis import OnBasis
 from .identification import Identification
 from .monte_carlo import MonteCarlo
 from .optimize import FitReport
-from .structured_fit import StructuredFit
+from .structured.fit import StructuredFit
 
 __all__ = ["Estimates"]
 

@@ -36,7 +36,7 @@ from .generalized_start import (
 from .identification import identify, suspicious
 from .optimize import FitOptions, FitReport
 from .solver_choice import is_iterative
-from .structured_generalized import (
+from .structured.generalized import (
     StructuredApproximation,
     minimize_structured_approximation,
     structured_report,
@@ -173,7 +173,7 @@ def fit_generalized(
             structure = structure or generalized_structure(design)
     if is_iterative(options, design, structure.core.sizes if structure else None):
         # Few fits need it, and it needs more of SciPy.
-        iteratively = load("fitting.iterative_generalized:fit_generalized_iteratively")
+        iteratively = load("fitting.iterative.generalized:fit_generalized_iteratively")
         found: GeneralizedEstimates = iteratively(
             design,
             spec,
@@ -219,7 +219,7 @@ def _structured(
     minimum = minimize_structured_approximation(
         objective, design, unit, begin[problem.ntheta :], start, options
     )
-    minimum = load("fitting.loadings_end:end_at_loadings")(objective, minimum)
+    minimum = load("fitting.structured.loadings_end:end_at_loadings")(objective, minimum)
     report, structured, factors = structured_report(objective, minimum, design)
     units = factors_of(
         problem.core.in_units(report.end[: problem.ntheta]) / unit, objective.model.patterns

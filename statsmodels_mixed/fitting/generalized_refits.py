@@ -15,12 +15,12 @@ from ..errors import CoreError
 from ..frame.design import Design
 from ..later import load
 from .approximation import core_model, generalized_structure, join_parameters
-from .covariance_model import CovarianceModel, inside_phi
 from .estimates import GeneralizedEstimates
 from .optimize import FitOptions, settled
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .separation import separation
-from .structured_generalized import ROUNDING, TOLERANCE, StructuredApproximation
+from .structured.covariance_model import CovarianceModel, inside_phi
+from .structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
 from .trust_region import minimize_newton
 from .warm_start import generalized_theta, inside
 

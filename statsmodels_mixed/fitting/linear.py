@@ -13,7 +13,6 @@ from ..errors import DataError, OptionError
 from ..frame.design import Design
 from ..later import load
 from .covariance import canonical, factors_of, is_singular, theta_of
-from .covariance_model import CovarianceModel
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
@@ -23,7 +22,8 @@ from .predictors import fixed_predictor
 from .runs import BestOfRuns, settle
 from .second_start import SecondStart, may_be_local, may_be_rough
 from .solver_choice import is_iterative
-from .structured import minimize_structured
+from .structured.covariance_model import CovarianceModel
+from .structured.linear import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
 __all__ = ["fit_linear"]
@@ -94,7 +94,7 @@ def fit_linear(
         structure = structure or linear_structure(design)
     if is_iterative(options, design, structure.core.sizes if structure else None):
         # Few fits need it, and it needs more of SciPy.
-        iteratively = load("fitting.iterative:fit_iteratively")
+        iteratively = load("fitting.iterative.linear:fit_iteratively")
         found: LinearEstimates = iteratively(
             design, reml=reml, sigma=sigma, start=start, options=options
         )

@@ -23,7 +23,7 @@ from .linear_refits import LinearRefits
 from .mixed_model_equations import FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
-from .structured_refits import StructuredRefits
+from .structured.refits import StructuredRefits
 
 __all__ = ["LinearProblem"]
 

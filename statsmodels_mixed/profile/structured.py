@@ -18,14 +18,14 @@ from .._core import CoreWorkspace
 from .._typing import Array
 from ..errors import CoreError
 from ..fitting.approximation import prepare_at
-from ..fitting.covariance_model import CovarianceModel
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import residual_response
 from ..fitting.optimize import FitOptions
-from ..fitting.structured import column_sizes, minimize_structured
-from ..fitting.structured_generalized import ROUNDING, TOLERANCE, approximation_at
-from ..fitting.structured_objective import StructuredObjective
+from ..fitting.structured.covariance_model import CovarianceModel
+from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_at
+from ..fitting.structured.linear import column_sizes, minimize_structured
+from ..fitting.structured.objective import StructuredObjective
 from ..fitting.trust_region import Evaluate, minimize_newton
 from ..frame.design import Design
 from ..structures import reported_ranges

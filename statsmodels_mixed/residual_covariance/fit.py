@@ -11,7 +11,7 @@ from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
-from ..fitting.several_starts import best_minimum
+from ..fitting.structured.several_starts import best_minimum
 from ..fitting.trust_region import Minimum
 from .cells import Cells
 from .covariance import CovarianceAt, Part, ResponseCovariance

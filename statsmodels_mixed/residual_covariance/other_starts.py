@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .._typing import Array
-from ..fitting.several_starts import MANY_ROWS
-from ..fitting.starts_off_the_edge import starts_off_the_edge
+from ..fitting.structured.several_starts import MANY_ROWS
+from ..fitting.structured.starts_off_the_edge import starts_off_the_edge
 from .likelihood import MarginalLikelihood
 
 __all__ = ["other_starts"]

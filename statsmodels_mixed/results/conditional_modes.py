@@ -266,7 +266,7 @@ class ConditionalModes:
             chosen = {name: found[name][here] for name, here in positions.items()}
         else:
             none = np.empty(0, dtype=np.intp)
-            matrices = load("fitting.iterative_variances:variances_of_levels")(
+            matrices = load("fitting.iterative.variances:variances_of_levels")(
                 design,
                 self.estimates,
                 [positions.get(block.name, none) for block in self.layout.blocks],

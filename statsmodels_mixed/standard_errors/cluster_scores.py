@@ -18,7 +18,7 @@ from .._typing import Array
 from ..fitting.approximation import core_model, join_parameters, prepare_at, working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.structured_generalized import approximation_at
+from ..fitting.structured.generalized import approximation_at
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.apart import columns_apart
-from ..fitting.covariance_model import CovarianceModel
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized import hessian
-from ..fitting.structured_generalized import structured_hessian
+from ..fitting.structured.covariance_model import CovarianceModel
+from ..fitting.structured.generalized import structured_hessian
 from ..frame.design import Design
 from ..later import load
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.estimates import LinearEstimates
-from ..fitting.structured_fit import StructuredFit
+from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart
+from ..fitting.structured.fit import StructuredFit
 from ..frame.design import Design
 from .kenward_roger_traces import Traces
 

@@ -24,9 +24,9 @@ from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.range_of_numbers import refuse_lost_variances
-from ..fitting.structured import objective_of
-from ..fitting.structured_fit import StructuredFit
-from ..fitting.structured_objective import StructuredObjective
+from ..fitting.structured.fit import StructuredFit
+from ..fitting.structured.linear import objective_of
+from ..fitting.structured.objective import StructuredObjective
 from ..frame.design import Design
 from .contrast_tests import ContrastTests
 

@@ -11,10 +11,10 @@ from scipy.linalg import block_diag
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed._core import memory
 from statsmodels_mixed.errors import CoreError, OptionError
-from statsmodels_mixed.fitting.schur_complement import SchurComplement
-from statsmodels_mixed.fitting.sparse_products import form_sparse_products
-from statsmodels_mixed.fitting.stochastic_criterion import Criterion, Point
-from statsmodels_mixed.fitting.stochastic_trace import estimated_traces, quadratic_control, signs
+from statsmodels_mixed.fitting.iterative.criterion import Criterion, Point
+from statsmodels_mixed.fitting.iterative.schur_complement import SchurComplement
+from statsmodels_mixed.fitting.iterative.sparse_products import form_sparse_products
+from statsmodels_mixed.fitting.iterative.trace import estimated_traces, quadratic_control, signs
 
 T = [np.array([[0.7, 0.0], [0.1, 0.4]]), np.array([[0.5, 0.0], [-0.1, 0.3]]), np.array([[0.6]])]
 

@@ -12,9 +12,9 @@ from statsmodels_mixed import datasets, mixedglm2
 from statsmodels_mixed._core import memory
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.fitting.approximation import working_basis
-from statsmodels_mixed.fitting.iterative_modes import GeneralizedRows
-from statsmodels_mixed.fitting.sparse_products import level_pattern
-from statsmodels_mixed.fitting.stochastic_laplace import LaplaceCriterion, LaplacePoint
+from statsmodels_mixed.fitting.iterative.laplace import LaplaceCriterion, LaplacePoint
+from statsmodels_mixed.fitting.iterative.modes import GeneralizedRows
+from statsmodels_mixed.fitting.iterative.sparse_products import level_pattern
 
 links = sm.families.links
 FAMILIES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statsmodels_mixed.fitting.covariance_model import factor
+from statsmodels_mixed.fitting.structured.covariance_model import factor
 
 
 def test_pivots_that_are_rounding_errors_are_zero():

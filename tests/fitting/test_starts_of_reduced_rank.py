@@ -7,7 +7,7 @@ import statsmodels.formula.api as smf
 
 import statsmodels_mixed  # noqa: F401 - adds mixedglm2 to smf
 from statsmodels_mixed.errors import CoreError
-from statsmodels_mixed.fitting.structured_generalized import StructuredApproximation
+from statsmodels_mixed.fitting.structured.generalized import StructuredApproximation
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from statsmodels_mixed.fitting.several_starts import best_minimum
+from statsmodels_mixed.fitting.structured.several_starts import best_minimum
 from statsmodels_mixed.fitting.trust_region import minimize_newton
 
 

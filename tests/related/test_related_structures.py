@@ -13,7 +13,7 @@ from structured_checks import check_gradient, difference
 
 from statsmodels_mixed import meta, mixedglm2, mixedlm2
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.fitting.structured import objective_of
+from statsmodels_mixed.fitting.structured.linear import objective_of
 
 LEVELS, TIMES = 14, 4
 

@@ -18,7 +18,7 @@ from structured_checks import difference
 
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
-from statsmodels_mixed.fitting.structured import objective_of
+from statsmodels_mixed.fitting.structured.linear import objective_of
 from statsmodels_mixed.formula.parse import parse
 
 REFERENCE = json.loads((Path(__file__).parent / "structured_reference.json").read_text())

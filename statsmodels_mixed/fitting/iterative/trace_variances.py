@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Array
+from ..._typing import Array
 from .schur_complement import SchurComplement
-from .stochastic_trace import TraceEstimates, head_grams
+from .trace import TraceEstimates, head_grams
 
 __all__ = ["RowVariances", "row_variances"]
 

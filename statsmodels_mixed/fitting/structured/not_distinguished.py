@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._typing import Array
+from ..._typing import Array
 from .covariance_model import CovarianceModel, CovariancePart
-from .structured_objective import StructuredObjective
+from .objective import StructuredObjective
 
 __all__ = ["not_distinguished"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from .._typing import Array
-from .linear_criterion import CriterionPoint, LinearCriterion
+from ..._typing import Array
+from ..linear_criterion import CriterionPoint, LinearCriterion
 from .schur_complement import SchurComplement
 from .sparse_products import SparseProducts
-from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
+from .trace import TraceEstimates, estimated_traces, quadratic_control
 
 __all__ = ["Criterion", "Point"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .._typing import Array
-from ..structures import FreeCoordinates
+from ..._typing import Array
+from ...structures import FreeCoordinates
 
 __all__ = ["starts_off_the_edge"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh_tridiagonal
 
-from .._typing import Array
+from ..._typing import Array
 from .schur_complement import OF_PROBES, Gradients, SchurComplement
 
 __all__ = ["TraceEstimates", "estimated_traces", "head_grams", "quadratic_control", "signs"]

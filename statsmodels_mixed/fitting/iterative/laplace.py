@@ -15,15 +15,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from .covariance import factors_of
-from .iterative_modes import GeneralizedRows, ModesAndRows, WorkingModel, find_modes
-from .level_products import apply_lambda, by_term
-from .linear_criterion import along_theta, second_order
-from .probe_newton import ProbedPoint, free_places
+from ..._typing import Array
+from ..covariance import factors_of
+from ..level_products import apply_lambda, by_term
+from ..linear_criterion import along_theta, second_order
+from ..probe_newton import ProbedPoint, free_places
+from .modes import GeneralizedRows, ModesAndRows, WorkingModel, find_modes
 from .schur_complement import OF_PROBES, TOLERANCE
-from .stochastic_trace import TraceEstimates, estimated_traces, quadratic_control
-from .stochastic_variances import RowVariances, row_variances
+from .trace import TraceEstimates, estimated_traces, quadratic_control
+from .trace_variances import RowVariances, row_variances
 
 __all__ = ["LaplaceCriterion", "LaplacePoint"]
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._typing import Array
-from ..structures.reduced_rank import ReducedRank
-from .covariance import theta_of
+from ..._typing import Array
+from ...structures.reduced_rank import ReducedRank
+from ..covariance import theta_of
+from ..trust_region import Minimum
 from .covariance_model import CovariancePart
-from .structured_generalized import StructuredApproximation
-from .trust_region import Minimum
+from .generalized import StructuredApproximation
 
 __all__ = ["end_at_loadings"]
 

@@ -14,11 +14,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from ..frame.design import Design
-from ..structures import Structure, Unconstrained
-from .covariance import factors_of, is_singular
-from .structured_fit import ReportedPart
+from ..._typing import Array
+from ...frame.design import Design
+from ...structures import Structure, Unconstrained
+from ..covariance import factors_of, is_singular
+from .fit import ReportedPart
 
 __all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covariance"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import family_rows
-from .._typing import Array
-from ..frame.design import Design
-from .covariance import factors_of
-from .estimates import GeneralizedEstimates, LinearEstimates
+from ..._core import family_rows
+from ..._typing import Array
+from ...frame.design import Design
+from ..covariance import factors_of
+from ..estimates import GeneralizedEstimates, LinearEstimates
 from .schur_complement import SchurComplement
 from .sparse_products import level_pattern
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Array
-from ..errors import CoreError
-from .covariance import factors_of, theta_of
+from ..._typing import Array
+from ...errors import CoreError
+from ..covariance import factors_of, theta_of
+from ..crossprod import Crossproducts
+from ..trust_region import Evaluation
 from .covariance_model import CovarianceModel, factor
-from .crossprod import Crossproducts
-from .trust_region import Evaluation
 
 __all__ = ["StructuredObjective", "gammas"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
+from ..._typing import Array
 
 __all__ = ["ReportedPart", "StructuredFit"]
 

@@ -17,20 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from .._core import CoreGeneralized
-from .._typing import Array
-from ..errors import CoreError, OptionError
-from ..frame.design import Design
-from .approximation import Approximation, prepare_at
-from .covariance import theta_of
+from ..._core import CoreGeneralized
+from ..._typing import Array
+from ...errors import CoreError, OptionError
+from ...frame.design import Design
+from ..approximation import Approximation, prepare_at
+from ..covariance import theta_of
+from ..estimates import GeneralizedEstimates
+from ..optimize import FitOptions, FitReport
+from ..trust_region import Evaluation, Minimum
 from .covariance_model import CovarianceModel, factor
-from .estimates import GeneralizedEstimates
-from .optimize import FitOptions, FitReport
+from .fit import StructuredFit
+from .linear import bounds_in_words, check_start, column_sizes, report_of
+from .objective import RELATIVE_RIDGE, RIDGE, gammas
 from .several_starts import best_minimum
-from .structured import bounds_in_words, check_start, column_sizes, report_of
-from .structured_fit import StructuredFit
-from .structured_objective import RELATIVE_RIDGE, RIDGE, gammas
-from .trust_region import Evaluation, Minimum
 
 __all__ = [
     "StructuredApproximation",

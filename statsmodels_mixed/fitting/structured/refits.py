@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
-from .._typing import Array
-from ..errors import CoreError
-from ..frame.design import Design
+from ..._core import CoreWorkspace
+from ..._typing import Array
+from ...errors import CoreError
+from ...frame.design import Design
+from ..estimates import LinearEstimates
+from ..linear_refits import LinearRefits
+from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
+from ..trust_region import Minimum, minimize_newton
 from .covariance_model import inside_phi
-from .estimates import LinearEstimates
-from .linear_refits import LinearRefits
-from .refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .structured import column_sizes, objective_of
-from .structured_objective import StructuredObjective
-from .trust_region import Minimum, minimize_newton
+from .linear import column_sizes, objective_of
+from .objective import StructuredObjective
 
 __all__ = ["StructuredRefits"]
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .._typing import Array
-from ..errors import CoreError
-from .level_products import LevelProducts, apply_lambda, by_term
+from ..._typing import Array
+from ...errors import CoreError
+from ..level_products import LevelProducts, apply_lambda, by_term
 
 __all__ = ["OF_PROBES", "Gradients", "NotPositiveDefinite", "SchurComplement"]
 

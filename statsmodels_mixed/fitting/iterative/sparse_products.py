@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._core import TermArrays
-from .._core.coordinates import TermCoordinates
-from .._typing import Array
-from ..frame.design import Design
-from .fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
-from .level_products import LevelPattern, LevelProducts
-from .working_products import WorkingProducts
+from ..._core import TermArrays
+from ..._core.coordinates import TermCoordinates
+from ..._typing import Array
+from ...frame.design import Design
+from ..fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
+from ..level_products import LevelPattern, LevelProducts
+from ..working_products import WorkingProducts
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
 

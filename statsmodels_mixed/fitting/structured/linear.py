@@ -8,18 +8,18 @@ from typing import cast
 
 import numpy as np
 
-from .._typing import Array
-from ..errors import OptionError
-from ..frame.design import Design
-from ..later import load
+from ..._typing import Array
+from ...errors import OptionError
+from ...frame.design import Design
+from ...later import load
+from ..crossprod import Crossproducts, form_crossproducts
+from ..estimates import LinearEstimates
+from ..optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from ..trust_region import Minimum
 from .covariance_model import CovarianceModel, CovariancePart
-from .crossprod import Crossproducts, form_crossproducts
-from .estimates import LinearEstimates
-from .optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from .fit import StructuredFit
+from .objective import StructuredObjective
 from .several_starts import MANY_ROWS, best_minimum
-from .structured_fit import StructuredFit
-from .structured_objective import StructuredObjective
-from .trust_region import Minimum
 
 __all__ = [
     "bounds_in_words",
@@ -108,7 +108,7 @@ def minimize_structured(
     x = model.positive(x)
     end = objective.join(x, found)
     phi = model.phi(x)
-    not_distinguished = load("fitting.not_distinguished:not_distinguished")
+    not_distinguished = load("fitting.structured.not_distinguished:not_distinguished")
     lost: tuple[str, ...] = not_distinguished(objective, sizes, found)
     theta, _ = objective.theta(end, ridge=0.0)
     value, _, _ = objective.solve(end, ridge=0.0)
@@ -186,7 +186,7 @@ def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list
     if not at_edge:
         return []
     ranges = [(part.phi, part.free.coordinates) for part in model.parts]
-    elsewhere = load("fitting.starts_off_the_edge:starts_off_the_edge")
+    elsewhere = load("fitting.structured.starts_off_the_edge:starts_off_the_edge")
     return cast(
         "list[Array]", elsewhere(ranges, end, lambda z: bool(np.isfinite(objective.value(z))))
     )

@@ -13,19 +13,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._core import FitOptions
-from .._typing import Array
-from ..errors import OptionError
-from ..frame.design import Design
-from .estimates import LinearEstimates
-from .level_products import LevelPattern, LevelProducts
-from .monte_carlo import MonteCarlo
-from .point_estimates import point_estimates, point_report
-from .predictors import predictors
-from .probe_newton import ProbedRun, minimize_probed
+from ..._core import FitOptions
+from ..._typing import Array
+from ...errors import OptionError
+from ...frame.design import Design
+from ..estimates import LinearEstimates
+from ..level_products import LevelPattern, LevelProducts
+from ..monte_carlo import MonteCarlo
+from ..point_estimates import point_estimates, point_report
+from ..predictors import predictors
+from ..probe_newton import ProbedRun, minimize_probed
+from .criterion import Criterion, Point
 from .sparse_products import form_sparse_products
-from .stochastic_criterion import Criterion, Point
-from .stochastic_trace import signs
+from .trace import signs
 
 __all__ = [
     "error_of_mean",
