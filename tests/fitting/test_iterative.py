@@ -187,6 +187,6 @@ def test_one_grouping_factor_needs_no_iteration():
 
 
 def test_conjugate_gradients_that_do_not_converge_say_so(monkeypatch):
-    monkeypatch.setattr("statsmodels_mixed.fitting.schur_complement.MOST_STEPS", 2)
+    monkeypatch.setattr("statsmodels_mixed.fitting.iterative.schur_complement.MOST_STEPS", 2)
     with pytest.raises(CoreError, match="did not converge in 2 steps"):
         mixedlm2("y ~ x + (1 | a) + (1 | b)", crossed()).fit(solver="iterative")
