@@ -201,19 +201,19 @@ def missing_rows(series: pd.Series) -> Mask | None:
     return mask if mask.any() else None
 
 
-def complete_values(series: pd.Series) -> Values | None:
+def complete_values(column: pd.Series | Values) -> Values | None:
     """Return tidy values of a column of numbers or categories; None for others, or if in doubt.
 
     It is for most columns all that `missing_rows` and `tidy_values` find out. They may be the
     user's own memory.
     """
-    dtype = series.dtype
+    dtype = column.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind in "iub" or (dtype.kind == "f" and dtype.itemsize > 2):
-            values = series.to_numpy()
+            values = column.to_numpy() if isinstance(column, pd.Series) else column
             return values if dtype.kind != "f" or surely_finite(values) else None
     elif isinstance(dtype, pd.CategoricalDtype):
-        labels = series.array
+        labels: Any = column.array if isinstance(column, pd.Series) else column
         return labels if labels.codes.min(initial=0) >= 0 else None
     return None
 

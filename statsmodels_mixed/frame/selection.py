@@ -89,12 +89,12 @@ def select(
     """
     options = {"weights": weights, "offset": offset, "exposure": exposure}
     options = {option: given for option, given in options.items() if given is not None}
-    asked = [*names, *(name for name in options.values() if isinstance(name, str))]
-    columns = table.read(list(dict.fromkeys(asked)))
     if not options and subset is None and table.n_rows:
-        whole = _complete_columns(columns)
+        whole = _complete_columns(table, names)
         if whole is not None:
             return Selection(whole, table.index, 0, None, None)
+    asked = [*names, *(name for name in options.values() if isinstance(name, str))]
+    columns = table.read(list(dict.fromkeys(asked)))
     extra = {
         option: columns[given] if isinstance(given, str) else _read_option(option, given, table)
         for option, given in options.items()
@@ -143,11 +143,13 @@ def select(
     )
 
 
-def _complete_columns(columns: dict[str, pd.Series]) -> dict[str, Values] | None:
+def _complete_columns(table: DataTable, names: Sequence[str]) -> dict[str, Values] | None:
     """Return copies of columns none of which can have a missing value; else None."""
+    arrays = None if table.arrays is None else table.arrays(names)
+    columns = table.read(list(dict.fromkeys(names))) if arrays is None else arrays
     whole = {}
-    for name, series in columns.items():
-        values = complete_values(series)
+    for name, column in columns.items():
+        values = complete_values(column)
         if values is None:
             return None
         whole[name] = values.copy()

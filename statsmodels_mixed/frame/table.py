@@ -22,8 +22,8 @@ from .._frozen import quickly_made
 from .._typing import Mask, Positions
 from ..errors import DataError, UnknownColumnError
 from .alignment import align, common_index
-from .columns import as_array, as_column
-from .index_levels import column_names, read_pandas
+from .columns import Values, as_array, as_column
+from .index_levels import column_arrays, column_names, read_pandas
 
 __all__ = [
     "DataTable",
@@ -52,6 +52,9 @@ class DataTable:
         Maps column names to pandas series, one for each name.
     whole : callable
         The whole table as a pandas frame, for a subset written as a query.
+    arrays : callable, optional
+        Maps column names to the arrays of columns, without labels, where that is quicker; to None
+        for names that it does not know.
     """
 
     names: Sequence[str]
@@ -59,6 +62,7 @@ class DataTable:
     index: pd.Index
     read: Callable[[Sequence[str]], dict[str, pd.Series]]
     whole: Callable[[], pd.DataFrame]
+    arrays: Callable[[Sequence[str]], dict[str, Values] | None] | None = None
 
     def with_column(self, name: str, column: pd.Series) -> DataTable:
         """Return this table with another column, which has its index."""
@@ -99,7 +103,12 @@ def open_table(data: Any) -> DataTable:
 
 def _open_pandas(data: pd.DataFrame) -> DataTable:
     return DataTable(
-        column_names(data), len(data), data.index, partial(read_pandas, data), lambda: data
+        column_names(data),
+        len(data),
+        data.index,
+        partial(read_pandas, data),
+        lambda: data,
+        partial(column_arrays, data),
     )
 
 

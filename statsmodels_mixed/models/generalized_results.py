@@ -19,10 +19,10 @@ from ..fitting.families import family_object
 from ..fitting.monte_carlo import MonteCarlo
 from ..fitting.separation import separation
 from ..later import load
-from ..results.base import MixedModelResultsWrapper
 from ..results.cell_formats import significant
 from ..results.layout import Layout
 from ..results.summary import summarize
+from ..results.wrapper import MixedModelResultsWrapper
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .approximated import Approximated

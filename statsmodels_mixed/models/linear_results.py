@@ -17,9 +17,9 @@ from ..fitting.monte_carlo import MonteCarlo
 from ..frame.columns import lie_between
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
-from ..results.base import MixedModelResultsWrapper
 from ..results.layout import Layout
 from ..results.summary import summarize
+from ..results.wrapper import MixedModelResultsWrapper
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .methods import Methods

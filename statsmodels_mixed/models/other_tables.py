@@ -11,9 +11,10 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from ..results.base import MixedModelResultsWrapper, unwrap
+from ..results.base import unwrap
 from ..results.escapes import latex_escape
 from ..results.table_lines import STD_ERRORS, deviations, table_lines
+from ..results.wrapper import MixedModelResultsWrapper
 
 __all__ = ["enter_maketables", "enter_stargazer"]
 

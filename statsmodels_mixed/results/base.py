@@ -6,12 +6,10 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
-from statsmodels.base.model import LikelihoodResultsWrapper
 
 from .._typing import Array
 from ..errors import DataError, OptionError
@@ -19,17 +17,14 @@ from ..later import load
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import undetermined
 from .layout import Layout
-from .linear_hypotheses import coefficient_positions
 from .testing import Testing
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..fitting.estimates import Estimates
     from ..frame.design import Design
     from .fitted_model import FittedModel
 
-__all__ = ["MixedModelResults", "MixedModelResultsWrapper", "unwrap"]
+__all__ = ["MixedModelResults", "unwrap"]
 
 
 class MixedModelResults(Testing):
@@ -315,64 +310,6 @@ class MixedModelResults(Testing):
 
 def _constant(value: str, result: Any) -> str:
     return value
-
-
-class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
-    """Results with pandas labels on their arrays: what `fit` returns.
-
-    A model made from arrays without labels gives arrays where the types say pandas.
-    """
-
-    # Types of what gets labels; statsmodels' wrapper attaches them on access.
-    params: pd.Series
-    bse: pd.Series
-    tvalues: pd.Series
-    pvalues: pd.Series
-    fittedvalues: pd.Series
-    resid: pd.Series
-    normalized_cov_params: pd.DataFrame
-
-    def cov_params(  # noqa: D102  (documented where it is computed)
-        self,
-        r_matrix: Any = None,
-        column: Any = None,
-        scale: float | None = None,
-        cov_p: ArrayLike | None = None,
-        other: Any = None,
-    ) -> pd.DataFrame:
-        results = self._results
-        matrix = results.cov_params(r_matrix, column, scale, cov_p, other)
-        if r_matrix is not None or np.ndim(matrix) != 2:
-            return cast("pd.DataFrame", matrix)  # combinations have no names, a number needs none
-        if column is None:
-            return cast("pd.DataFrame", results.model.data.wrap_output(matrix, "cov"))
-        kept = coefficient_positions(column, results.fixefnames)
-        everything = self.cov_params()
-        return everything.iloc[kept, kept] if hasattr(everything, "iloc") else matrix
-
-    cov_params.__doc__ = MixedModelResults.cov_params.__doc__
-
-    if TYPE_CHECKING:
-
-        def conf_int(  # noqa: D102
-            self, alpha: float = 0.05, method: str = "wald"
-        ) -> pd.DataFrame: ...
-
-    _wrap_attrs = LikelihoodResultsWrapper._wrap_attrs
-    _wrap_methods: ClassVar[dict[str, str]] = {
-        name: how
-        for name, how in LikelihoodResultsWrapper._wrap_methods.items()
-        if name != "cov_params"  # statsmodels has the labels of all coefficients for it
-    }
-
-    def __repr__(self) -> str:
-        return repr(self._results)
-
-    def __str__(self) -> str:
-        return str(self._results)
-
-    def _repr_html_(self) -> str:
-        return str(self._results._repr_html_())
 
 
 def unwrap(result: Any, *, correlated: bool = False, parts: str = "") -> Any:
