@@ -92,27 +92,17 @@ static int climb_from_target(smm_glmm *g)
     return status ? status : SMM_ENOTPD;
 }
 
-/* From the modes of the evaluation before; failing that, because that was a trial of a minimizer
- * far away, from those where the gradient was last wanted; failing that, from zero. */
-static int only_mode(smm_glmm *g)
-{
-    int status = climb_from(g, g->u_kept, g->beta_kept);
-    if (status) status = climb_from(g, g->u_good, g->beta_good);
-    if (status) status = climb_from(g, NULL, g->beta_start);
-    return status;
-}
-
 /* The penalized least squares fit to the target, into u (and beta, when it is profiled out). */
 static int fit_target(smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
-    memcpy(g->eta, g->target, bytes(d->n));
+    memcpy(g->eta, g->target_rows, bytes(d->n));
     smm_rows(g);
     for (int64_t i = 0; i < d->n; i++) {
         double fixed = g->fast ? (g->offset ? g->offset[i] : 0) : g->xb[i];
         if (!isfinite(g->we[i])) return SMM_ENONFINITE;
         g->work[i] = g->we[i];
-        g->row[i] = g->we[i] * (g->target[i] - fixed);
+        g->row[i] = g->we[i] * (g->target_rows[i] - fixed);
     }
     int status = smm_form_omega(g, g->work);
     if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
@@ -146,6 +136,19 @@ static int climb_start(smm_glmm *g, int start)
     if (start == FROM_KNOWN) return climb_from(g, g->u_known, g->beta_known);
     int status = fit_target(g);
     return status ? status : smm_pirls(g);
+}
+
+/* From the modes of the evaluation before; failing that, because that was a trial of a minimizer
+ * far away, from those where the gradient was last wanted; failing that, from zero. Where X beta is
+ * far below the responses Newton steps from these overshoot by powers of e; the fit to the target is
+ * near the modes then. */
+static int only_mode(smm_glmm *g)
+{
+    int status = climb_from(g, g->u_kept, g->beta_kept);
+    if (status) status = climb_from(g, g->u_good, g->beta_good);
+    if (status) status = climb_start(g, FROM_ZERO);
+    if (status && g->target_known) status = climb_start(g, FROM_TARGET);
+    return status;
 }
 
 static void keep(smm_glmm *g, int by_level)

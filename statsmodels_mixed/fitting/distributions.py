@@ -66,7 +66,7 @@ class NegativeBinomial1(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""
-        return float(np.mean((y - mu) ** 2 / mu)) - 1.0
+        return float(np.average((y - mu) ** 2 / mu, weights=weights)) - 1.0
 
     def cdf(self, y: Array, mu: Array, weights: Array) -> Array:
         """Return the probability of at most y."""
@@ -115,7 +115,7 @@ class GeneralizedPoisson(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""
-        return max(float(np.mean((y - mu) ** 2 / mu)), 0.9)
+        return max(float(np.average((y - mu) ** 2 / mu, weights=weights)), 0.9)
 
 
 class ConwayMaxwellPoisson(OwnFamily):
@@ -165,7 +165,7 @@ class ConwayMaxwellPoisson(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""
-        return float(np.mean((y - mu) ** 2 / mu))
+        return float(np.average((y - mu) ** 2 / mu, weights=weights))
 
 
 class Beta(OwnFamily):
@@ -205,7 +205,8 @@ class Beta(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""
-        return 1.0 / float(np.mean((y - mu) ** 2 / (mu * (1.0 - mu)))) - 1.0
+        square = np.average((y - mu) ** 2 / (mu * (1.0 - mu)), weights=weights)
+        return 1.0 / float(square) - 1.0
 
     def cdf(self, y: Array, mu: Array, weights: Array) -> Array:
         """Return the probability of at most y."""
@@ -314,7 +315,7 @@ class Lognormal(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""
-        return float(np.sqrt(np.mean((y - mu) ** 2)))
+        return float(np.sqrt(np.average((y - mu) ** 2, weights=weights)))
 
     def _of_logarithm(self, mu: Array) -> tuple[Array, Array]:
         variance = np.log1p((self.dispersion / mu) ** 2)

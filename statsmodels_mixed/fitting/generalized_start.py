@@ -106,9 +106,10 @@ def start_dispersion(
             usable = np.isfinite(moment) and moment > 0
             return min(max(float(moment), 1e-3), 1e4) if usable else 1.0
         if spec.family == "negative_binomial":
-            moment = float(np.mean(((y - mu) ** 2 - mu) / mu**2))
+            moment = float(np.average(((y - mu) ** 2 - mu) / mu**2, weights=weights))
             return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
-        moment = float(np.mean((y - mu) ** 2 / family.variance(mu)))
+        squares = (y - mu) ** 2 / family.variance(mu)
+        moment = float(np.mean(squares if weights is None else weights * squares))
     return moment if np.isfinite(moment) and moment > 0 else 1.0
 
 

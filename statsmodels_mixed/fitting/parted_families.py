@@ -224,7 +224,7 @@ class Tweedie(OwnFamily):
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi for the power 1.5."""
-        return float(np.mean((y - mu) ** 2 / mu**1.5))
+        return float(np.average((y - mu) ** 2 / mu**1.5, weights=weights))
 
 
 class OrderedBeta(OwnFamily):

@@ -123,15 +123,18 @@ class StartOfRows:
 
     def _log_dispersion(self, gamma: Array, mean: float) -> float:
         """Return the logarithm of a moment estimate of phi, or of alpha."""
-        total = 0.0
+        total, rows_counted = 0.0, 0.0
         alpha = self.spec.family == "negative_binomial"
         for rows in self.batches():
             known = np.isfinite(gamma).all()
             mu = self.family.link.inverse(self._eta(rows, gamma)) if known else mean
             square = (rows.y - mu) ** 2
             each = (square - mu) / mu**2 if alpha else square / self.family.variance(mu)
-            total += float(np.sum(each))
-        moment = total / self.n
+            weights = np.ones(len(each)) if rows.weights is None else rows.weights
+            total += float(weights @ each)
+            # Weights divide phi; those of counts multiply rows.
+            rows_counted += float(weights.sum()) if alpha else len(each)
+        moment = total / rows_counted
         if alpha:
             return float(np.log(min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0))
         return float(np.log(moment if np.isfinite(moment) and moment > 0 else 1.0))
