@@ -8,37 +8,30 @@ from, or at the estimates.
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
-from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.not_identified import not_identified
 from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters, check_count
-from ..results.progress import Progress
 from ..simulation.simulator import Truth, Values, hypothesized
 from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
 from .cases import CaseRefitter, cases_of
+from .continuation import check_same, fingerprint, replicated, taken_over
 from .parameter_rows import ParameterRows
-from .recipe import Recipe, ReplicateRows
+from .recipe import Recipe
 from .refitters import Refitter, ResponseRefitter
-from .replicate_file import ReplicateFile
 from .replicates import Bootstrap
-from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
+from .runner import Draws, Run
 
 __all__ = ["bootstrap"]
 
@@ -137,10 +130,7 @@ def bootstrap(
     result = unwrap(result, correlated=True)
     design, estimates = result.kept_design(), result.estimates
     n = check_count(n, "replicates")
-    if resume is not None and path is not None:
-        raise OptionError("give path= or resume=, not both: a file is resumed by its name.")
-    if path is not None and Path(path).exists():
-        resume = Bootstrap.restore(path)
+    resume = taken_over(resume, path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
     _check_kind(kind, by, [name for name, value in given.items() if value is not None])
     if kind == "cases" and result.takes_correlated:
@@ -167,28 +157,12 @@ def bootstrap(
     lost = not_identified(result, spread=cases is None and theta is None)
     recipe = replace(recipe, not_identified=tuple(sorted(lost)))
     if resume is not None:
-        _check_same(recipe, resume.recipe)
+        check_same(recipe, resume.recipe)
         # The same to the last digit, though the fit may have been repeated elsewhere.
         recipe = resume.recipe
         draws, refitter = parts(truth if components.natural else _read_truth(recipe))
-    kept = _kept(resume, n, recipe.truth.shape[1])
-    tasks = missing_tasks(n, recipe.stream_length, kept[0])
-    workers = min(number_of_threads(threads), max(1, len(tasks)))
-    run = Run(refitter.worker, draws, root, tasks)
-    with ExitStack() as stack:
-        file = None
-        if path is not None:
-            file = stack.enter_context(ReplicateFile(path, recipe, n))
-        bar = stack.enter_context(Progress("bootstrap", n, progress, done=len(kept[0])))
-        stack.enter_context(one_blas_thread())
-
-        def note(fitted: int) -> None:
-            bar.update(fitted)
-            if file is not None:
-                file.write(run.done)
-
-        run.finish(workers, note)
-    return Bootstrap(recipe, n, *run.rows(kept))
+    run = partial(Run, refitter.worker, draws, root)
+    return replicated(recipe, n, run, resume, threads=threads, progress=progress, path=path)
 
 
 def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
@@ -201,14 +175,6 @@ def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
         )
     if kind == "parametric" and by is not None:
         raise OptionError('by= is for kind="cases", whose levels are drawn.')
-
-
-def _kept(resume: Bootstrap | None, n: int, width: int) -> ReplicateRows:
-    """Return the first of n replicates that there are already."""
-    if resume is None:
-        return no_rows(width)
-    kept = resume.number < n
-    return resume.number[kept], resume.values[kept], resume.converged[kept]
 
 
 def _recipe(
@@ -230,7 +196,7 @@ def _recipe(
     unknown = np.full(len(truth.beta), np.nan)
     se = np.sqrt(np.diag(estimates.cov_conditional))
     return Recipe(
-        model=_fingerprint(design, estimates),
+        model=fingerprint(design, estimates),
         formula=getattr(result.model, "formula_full", result.layout.response),
         entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
         spawn_key=tuple(int(key) for key in root.spawn_key),
@@ -289,37 +255,3 @@ def _infinite(result: Any) -> Array:
 def _read_truth(recipe: Recipe) -> Truth:
     truth = recipe.read(recipe.truth)
     return Truth(truth.beta[0], truth.theta[0], float(truth.scale[0]))
-
-
-def _fingerprint(design: Design, estimates: Estimates) -> str:
-    """Return a hash of the data and of how the model was fitted to them."""
-    digest = hashlib.blake2b(digest_size=16)
-    arrays: list[NDArray[Any] | None] = [design.y, design.X, design.weights, design.offset]
-    for block in design.blocks:
-        arrays += [block.z, block.refs, block.pattern]
-    for array in arrays:
-        part = b"none" if array is None else np.ascontiguousarray(array).tobytes()
-        digest.update(str(len(part)).encode() + part)
-    digest.update(repr(estimates.how).encode())
-    return digest.hexdigest()
-
-
-def _check_same(ours: Recipe, theirs: Recipe) -> None:
-    """Raise OptionError unless replicates can be added to those of another recipe."""
-    close = ours.truth.shape == theirs.truth.shape and np.allclose(
-        ours.truth, theirs.truth, rtol=1e-5, atol=1e-8, equal_nan=True
-    )
-    differences = {
-        "another model, other data or another criterion": ours.model != theirs.model,
-        "another seed": (ours.entropy, ours.spawn_key) != (theirs.entropy, theirs.spawn_key),
-        f'kind="{theirs.kind}"': ours.kind != theirs.kind,
-        f'by="{theirs.by}"': ours.by != theirs.by,
-        f're="{theirs.re}"': ours.re != theirs.re,
-        "streams of another length": ours.stream_length != theirs.stream_length,
-        "other parameters": not close,
-    }
-    found = [what for what, differs in differences.items() if differs]
-    if found:
-        raise OptionError(
-            f"the replicates to take over were drawn with {found[0]}; run this with another path=."
-        )

@@ -68,7 +68,7 @@ def test_replicates_are_refits_to_the_draws(fits, kind):
     assert not replicates.failed.any()
     again = fit.refit(fit.simulate(12, seed=4)[:, 7])
     assert_allclose(replicates.frame.loc[7, "beta"][fit.params.index], again.params, rtol=1e-9)
-    table = replicates.conf_int(0.2)
+    table = replicates.conf_int(0.2, "equal-tail")
     column = replicates.frame[("beta", fit.params.index[0])]
     assert table.loc[("beta", fit.params.index[0]), "lower"] == column.quantile(0.1)
     assert table.loc[("sd", "brood.Intercept"), "replicates"] == 12
@@ -140,5 +140,5 @@ def test_options_that_are_not_possible(fits):
         fit.refit([1.0, 2.0])
     with pytest.raises(OptionError, match="must hold the categories"):
         fits["ordered"].refit(["none"] * 403)
-    with pytest.raises(OptionError, match="method= is"):
+    with pytest.raises(OptionError, match="method must be one of"):
         fit.bootstrap(2, seed=1).conf_int(method="bca")

@@ -17,14 +17,15 @@ from ...results.parameters import check_count
 from ...simulation.new_rows import new_simulator
 from ...simulation.row_draws import RowSimulator, row_simulator
 from ...simulation.simulate import draws
-from ...simulation.simulator import hypothesized
+from ...simulation.simulator import Values, hypothesized
 from ...simulation.streams import Seed, read_seed
+from .hypothesized import hypothesized_fit
 from .predict import effects_on_zeros, parameters_of_rows, thresholds_of_rows
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["drawn_responses", "simulate", "simulated_residuals"]
+__all__ = ["drawn_responses", "simulate", "simulated_residuals", "simulator_of_fit"]
 
 
 def simulate(
@@ -33,6 +34,9 @@ def simulate(
     *,
     seed: Seed = None,
     re: str = "new",
+    beta: Values = None,
+    theta: Values = None,
+    dispersion: float | None = None,
     exog: Any = None,
     new_levels: str | None = None,
     offset: Any = None,
@@ -49,6 +53,10 @@ def simulate(
         The same seed gives the same draws, and its first draws for any `n`.
     re : {"new", "conditional"}
         Draw new random effects, or keep them at their conditional modes.
+    beta, theta, dispersion : optional
+        Hypothesized parameters in place of the estimates: `beta` of all parts, in the order of
+        `params`, and `theta`, or some of them by name as in ``{"zi: Intercept": 0.5}``;
+        `dispersion` where all rows have the same.
     exog : table, optional
         New data, with the columns of all formulas but that of the response.
     new_levels : {"draw", "error", "population", "missing"}, optional
@@ -80,13 +88,18 @@ def simulate(
     >>> model.fit().simulate(2, seed=1).shape
     (403, 2)
     """
+    if re == "conditional" and theta is not None:
+        raise OptionError(
+            'theta= cannot be used with re="conditional": the random effects are kept.'
+        )
+    truth = hypothesized_fit(self, beta=beta, theta=theta, dispersion=dispersion)
     new = open_new_data(self.model, exog, offset=offset, exposure=exposure, weights=weights)
     if new is not None:
-        drawn = _drawn_for(self, new, exog, check_count(n, "draws"), seed, re, new_levels)
+        drawn = _drawn_for(truth, new, exog, check_count(n, "draws"), seed, re, new_levels)
     elif new_levels is not None:
         raise OptionError("new_levels= is for new data, exog=.")
     else:
-        drawn = drawn_responses(self, n, seed, re)
+        drawn = drawn_responses(truth, n, seed, re)
     if not self._ordered:
         return drawn
     categories = np.asarray(list(self.model.categories))
@@ -189,7 +202,17 @@ def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> 
     n, seed, re
         As for `simulate`.
     """
+    return draws(simulator_of_fit(fit, re), check_count(n, "draws"), seed).T
+
+
+def simulator_of_fit(fit: DistributionalResults, re: str) -> RowSimulator:
+    """Prepare the drawing of responses of the rows of a fit.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    re : {"new", "conditional"}
+    """
     design = fit.model.kept_design()
     cuts = thresholds_of_rows(fit, None, len(design.y)) if fit._ordered else None
-    simulator = row_simulator(design, fit.estimates, re, cuts)
-    return draws(simulator, check_count(n, "draws"), seed).T
+    return row_simulator(design, fit.estimates, re, cuts)

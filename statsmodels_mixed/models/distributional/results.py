@@ -21,6 +21,7 @@ from ...later import load
 from ...results.criteria import Criteria
 from ...saved import save_fit as _save_fit
 from ..generalized_results import GeneralizedLinearMixedModelResults
+from .bootstrap import bootstrap as _bootstrap
 from .check import check as _check
 from .draws import simulate as _simulate
 from .draws import simulated_residuals as _simulated_residuals
@@ -42,7 +43,6 @@ from .means import NO_ZEROS, mean
 from .predict import predict as _predict
 from .predictions import get_prediction as _get_prediction
 from .profiles import profile as _profile
-from .refits import bootstrap as _bootstrap
 from .refits import refit as _refit
 from .residuals import residuals as _residuals
 from .robust import with_inference as _with_inference

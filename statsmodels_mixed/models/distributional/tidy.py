@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ...bootstrap.replicates import Bootstrap
 from ...errors import OptionError
 from ...profile.profile import Profile
 from ...results.row_labels import row_labels
 from ...tidy.augment import beside, own_columns
 from ...tidy.random_parameters import random_parameters
 from ...tidy.tidy import COLUMNS, read_effects
-from .refits import RowBootstrap
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
@@ -29,7 +29,7 @@ def tidy(
     self: DistributionalResults,
     effects: str | Sequence[str] = "all",
     conf_int: bool = True,
-    conf_method: str | Profile | RowBootstrap = "wald",
+    conf_method: str | Profile | Bootstrap = "wald",
     *,
     level: float = 0.95,
     **options: Any,
@@ -44,14 +44,14 @@ def tidy(
         ``"all"``, the first two.
     conf_int : bool
         Whether to add intervals.
-    conf_method : {"wald", "profile", "bootstrap"}, Profile or RowBootstrap
+    conf_method : {"wald", "profile", "bootstrap"}, Profile or Bootstrap
         From the standard errors, which gives none for standard deviations and correlations; by
         profile likelihood; or by the bootstrap. A profile or replicates that are there already
         are used.
     level : float
         The level of the intervals.
     **options
-        For `bootstrap`: `n`, 1000 by default, `seed` and `re`.
+        For `bootstrap`: `n`, 1000 by default, `seed` and others.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _limits(
         method = fit.profile(level=max(level, 0.999))
     if options:
         raise OptionError(f"{next(iter(options))}= is no option of this method.")
-    if isinstance(method, Profile | RowBootstrap):
+    if isinstance(method, Profile | Bootstrap):
         return method.conf_int(1 - level)
     if method != "wald":
         raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
