@@ -74,9 +74,13 @@ class Minimum:
     values: Array = field(repr=False)
 
     def or_lower(self, later: Minimum) -> Minimum:
-        """Return this, or a later minimum that is lower, with the evaluations of both."""
+        """Return this, or a later minimum that is lower, with the evaluations of both.
+
+        Of two that are as low the one that converged counts.
+        """
+        margin = LOWER if later.converged and not self.converged else -LOWER
         return replace(
-            later if later.value < self.value - LOWER else self,
+            later if later.value < self.value + margin else self,
             evaluations=self.evaluations + later.evaluations,
             failures=self.failures + later.failures,
             points=np.concatenate([self.points, later.points]),

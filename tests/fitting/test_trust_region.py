@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,12 @@ def test_limits_are_kept_and_said():
 def test_nothing_to_minimize():
     run = minimize_newton(lambda x: (3.0, np.empty(0), np.empty((0, 0))), np.empty(0))
     assert run.converged and run.value == 3.0
+
+
+@pytest.mark.parametrize("converged, kept", [(True, "later"), (False, "first")])
+def test_of_two_as_low_the_one_that_converged_counts(converged, kept):
+    least = minimize_newton(lambda x: (float(x @ x), 2 * x, 2 * np.eye(2)), np.ones(2))
+    first = replace(least, status="first", converged=False)
+    later = replace(least, status="later", value=least.value + 1e-9, converged=converged)
+    assert first.or_lower(later).status == kept
+    assert first.or_lower(later).evaluations == 2 * least.evaluations
