@@ -118,7 +118,16 @@ void smm_solve_rows(const smm_blas *blas, int32_t n, const double *l, int32_t ld
                 &rows);
 }
 
-/* Lower triangle of c (m x m) <- alpha b'b + beta c for row-major b (rows x m). */
+/* Columns, and with fewer rows than that, for which BLAS takes longer to copy than to multiply. */
+#define FEW_COLUMNS 8
+#define VERY_FEW_COLUMNS 4
+#define MANY_ROWS 256
+/* Rows that are taken together, each in a lane of the vector units. */
+#define LANES 8
+/* Rows of one call of BLAS. */
+#define MOST_ROWS 1073741824
+
+/* Lower triangle of c (m x m) += alpha b'b for row-major b (rows x m), m few. */
 SMM_HOT
 static void small_gram(int64_t rows, int32_t m, const double *SMM_RESTRICT b, double alpha,
                        double *SMM_RESTRICT c)
@@ -132,17 +141,53 @@ static void small_gram(int64_t rows, int32_t m, const double *SMM_RESTRICT b, do
     }
 }
 
+/* The same for many rows. */
+SMM_HOT
+static void gram_in_lanes(int64_t rows, int32_t m, const double *SMM_RESTRICT b, double alpha,
+                          double *SMM_RESTRICT c)
+{
+    double sums[FEW_COLUMNS * (FEW_COLUMNS + 1) / 2][LANES] = {{0}};
+    double columns[FEW_COLUMNS][LANES];
+    int64_t whole = rows - rows % LANES;
+    for (int64_t i = 0; i < whole; i += LANES) {
+        for (int32_t s = 0; s < m; s++)
+            for (int64_t l = 0; l < LANES; l++) columns[s][l] = b[(i + l) * m + s];
+        int32_t pair = 0;
+        for (int32_t s = 0; s < m; s++)
+            for (int32_t r = s; r < m; r++, pair++)
+                for (int64_t l = 0; l < LANES; l++)
+                    sums[pair][l] += columns[s][l] * columns[r][l];
+    }
+    int32_t pair = 0;
+    for (int32_t s = 0; s < m; s++)
+        for (int32_t r = s; r < m; r++, pair++) {
+            double sum = 0;
+            for (int64_t l = 0; l < LANES; l++) sum += sums[pair][l];
+            c[r + (size_t)s * m] += alpha * sum;
+        }
+    small_gram(rows - whole, m, b + whole * m, alpha, c);
+}
+
+/* Lower triangle of c (m x m) <- alpha b'b + beta c for row-major b (rows x m). */
 void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, double alpha,
               double beta, double *c)
 {
     if (m == 0) return;
-    if (m <= 4 || rows > INT32_MAX) {
+    int lanes = m <= FEW_COLUMNS && rows >= MANY_ROWS;
+    if (lanes || m <= VERY_FEW_COLUMNS) {
         for (int32_t s = 0; s < m; s++)
             for (int32_t r = s; r < m; r++)
                 c[r + (size_t)s * m] = beta == 0 ? 0 : beta * c[r + (size_t)s * m];
-        small_gram(rows, m, b, alpha, c);
+        if (lanes) gram_in_lanes(rows, m, b, alpha, c);
+        else small_gram(rows, m, b, alpha, c);
         return;
     }
-    int size = m, inner = (int)rows;
-    blas->dsyrk("L", "N", &size, &inner, &alpha, (double *)b, &size, &beta, c, &size);
+    int size = m;
+    do { /* BLAS counts rows in int */
+        int part = (int)(rows < MOST_ROWS ? rows : MOST_ROWS);
+        blas->dsyrk("L", "N", &size, &part, &alpha, (double *)b, &size, &beta, c, &size);
+        b += (int64_t)part * m;
+        rows -= part;
+        beta = 1;
+    } while (rows > 0);
 }

@@ -8,6 +8,7 @@
 #include "smm_internal.h"
 
 #define MAX 40
+#define MOST_ROWS 259
 #define TOL 1e-11
 
 static uint64_t state = 7;
@@ -107,7 +108,7 @@ static void test_solve_rows(int n, int m)
 static void test_gram(int rows, int m)
 {
     smm_blas blas = ref_blas();
-    double b[MAX * MAX], c[MAX * MAX], before[MAX * MAX];
+    double b[MOST_ROWS * MAX], c[MAX * MAX], before[MAX * MAX];
     fill(b, rows * m);
     for (int beta = 0; beta < 2; beta++) {
         fill(before, m * m);
@@ -157,6 +158,7 @@ int main(void)
         test_solve_rows(sizes[i], 5);
         test_gram(9, sizes[i]);
         test_gram(0, sizes[i]);
+        test_gram(MOST_ROWS, sizes[i]);
         test_reference_eigenvectors(sizes[i]);
     }
     CHECK(smm_potrf(NULL, 0, NULL, 1) == SMM_OK);
