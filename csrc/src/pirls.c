@@ -17,6 +17,8 @@
 /* Steps that are not Newton steps leave the neighbourhood of a saddle slowly. */
 #define MAX_STEPS 500
 #define MAX_HALVINGS 30
+/* Newton steps that overshoot by more halvings than these are taken anew with restrained weights. */
+#define FEW_HALVINGS 3
 /* This many steps in a row of which less than the share SHORT is left end the search: the modes are at
  * the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
@@ -213,6 +215,21 @@ static int form_between(smm_glmm *g, double *share)
     return status;
 }
 
+/* Where the log-likelihood of rows is nearly a straight line, Newton steps are far too long, and
+ * halving them for the sake of one level leaves the others where they are. With weights that are at
+ * least the expected ones each level moves by what its rows can tell. */
+static int can_restrain(const smm_glmm *g)
+{
+    return !g->stream && g->ws->design->predictors == 1 && g->wo != g->we;
+}
+
+static int form_restrained(smm_glmm *g)
+{
+    for (int64_t i = 0; i < g->ws->design->n; i++) g->work[i] = fmax(g->wo[i], g->we[i]);
+    int status = smm_form_omega(g, g->work);
+    return status == SMM_OK && g->fast ? smm_form_joint(g, g->work) : status;
+}
+
 /* A step of u has at least delta'Q delta as decrement, and that of one level is at most the root of
  * its variance times this; here is the decrement of the longest step that changes eta by no more
  * than the tolerance allows. */
@@ -255,7 +272,7 @@ int smm_pirls(smm_glmm *g)
     double *delta = g->v, *step = g->xr;
     double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
     if (!isfinite(h)) return SMM_ENONFINITE;
-    int in_a_row = 0;
+    int in_a_row = 0, restrained = 0;
     double share = 1;
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_mode_scores(g, g->zl, g->fast ? step : NULL);
@@ -265,9 +282,9 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
 
-        int newton = 1;
-        int status = smm_form_omega(g, g->wo);
-        if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->wo);
+        int newton = !restrained;
+        int status = restrained ? form_restrained(g) : smm_form_omega(g, g->wo);
+        if (status == SMM_OK && g->fast && newton) status = smm_form_joint(g, g->wo);
         if (status && g->wo != g->we) {
             newton = 0;
             status = form_between(g, &share);
@@ -286,6 +303,8 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->u_old, g->u, sizeof(double) * q);
         memcpy(g->beta_old, g->beta, sizeof(double) * p);
         double length = 1, before = h, slack = 1e-13 * (1 + fabs(h));
+        int most = newton && can_restrain(g) ? FEW_HALVINGS : MAX_HALVINGS;
+        restrained = 0;
         for (int halvings = 0;; halvings++, length *= 0.5) {
             for (size_t i = 0; i < q; i++) g->u[i] = g->u_old[i] + length * delta[i];
             for (size_t v = 0; g->fast && v < p; v++)
@@ -294,6 +313,16 @@ int smm_pirls(smm_glmm *g)
             if (h >= before - slack) break;
             if (isfinite(h) && h >= before - smm_rows_rounding(g)) break;
             if (halvings == MAX_HALVINGS) return SMM_ENOTPD;
+            if (halvings >= most && !isnan(h)) { /* NaN: out of range */
+                restrained = 1;
+                break;
+            }
+        }
+        if (restrained) {
+            memcpy(g->u, g->u_old, sizeof(double) * q);
+            memcpy(g->beta, g->beta_old, sizeof(double) * p);
+            h = evaluate(g);
+            continue;
         }
         if (length == 1 && decrement <= enough) return SMM_OK;
         if (decrement <= SETTLED) return SMM_OK;

@@ -7,7 +7,7 @@
  */
 #include <float.h>
 
-#include "smm_glmm.h"
+#include "smm_density.h"
 
 /* log y where a kernel needs it. */
 void smm_rows_take_logarithms(smm_glmm *g)
@@ -65,6 +65,15 @@ static void gamma_rows(smm_glmm *g)
     }
 }
 
+/* What the square of the score of a row is divided by: m rows, where the weight m counts them. */
+static double copies(const smm_glmm *g, int64_t i)
+{
+    double m = g->weights ? g->weights[i] : 1;
+    return m > 0 && g->family.distribution >= SMM_NEGATIVE_BINOMIAL
+               ? smm_density_copies(&g->family, m)
+               : 1;
+}
+
 /* All rows at g->eta: l, weights and their derivatives. The log-likelihood is not finite
  * when eta is out of range. */
 void smm_rows(smm_glmm *g)
@@ -95,7 +104,7 @@ void smm_rows(smm_glmm *g)
         double slope = row.loglik_zeta + g->saturated_zeta[i];
         total += row.loglik;
         g->loglik_zeta += row.loglik_zeta;
-        g->score_zeta_sq += slope * slope;
+        g->score_zeta_sq += slope * slope / copies(g, i);
         g->l[i] = row.l;
         g->we[i] = row.we;
         g->wo[i] = row.wo;

@@ -166,10 +166,13 @@ void smm_sides_curvature(const smm_glmm *g, double *hessian, int32_t ld)
         for (int32_t r = 0; r < K; r++) hessian[r + (size_t)c * ld] = r == c ? 1e-8 : 0;
     for (int64_t i = 0; i < g->ws->design->n; i++) {
         memset(score, 0, sizeof(double) * (size_t)K);
+        double m = g->weights ? g->weights[i] : 1;
+        if (m == 0) continue;
         add_row(s, i, s->loglik + 4 * i, score);
+        double copies = smm_density_copies(&g->family, m);
         for (int32_t c = 0; c < K; c++)
             for (int32_t r = 0; score[c] != 0 && r < K; r++)
-                hessian[r + (size_t)c * ld] += 2 * score[r] * score[c];
+                hessian[r + (size_t)c * ld] += 2 * score[r] * score[c] / copies;
     }
 }
 
