@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.kenward_roger import prepare_kenward_roger
-from ..standard_errors.reference import DOF_METHODS, KENWARD_ROGER, RESIDUAL_DOF_METHODS
+from ..standard_errors.reference import (
+    DOF_METHODS,
+    KENWARD_ROGER,
+    RESIDUAL_DOF_METHODS,
+    refuse_none_left,
+)
 from ..standard_errors.satterthwaite import Satterthwaite, prepare_satterthwaite
 from .base import unwrap
 from .notes import warn_no_distribution, warn_not_estimable
@@ -84,6 +89,7 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
     estimates = result.estimates
     if dof is None or dof == "residual":
         degrees = np.inf if dof is None else float(result.df_resid)
+        refuse_none_left(degrees)
         result._check_covariance()
         covariance, on_basis = result._tests.covariance, result._tests.on_basis
         if estimates.linear:  # Kenward and Roger's may be adjusted

@@ -22,7 +22,7 @@ from .cluster_scores import scores
 from .contrast_tests import FixedContrastTests
 from .generalized_covariance import parameter_covariance, variance_slopes
 from .kenward_roger import KenwardRoger, prepare_kenward_roger
-from .reference import DOF_METHODS, KENWARD_ROGER, MODEL_BASED, Reference
+from .reference import DOF_METHODS, KENWARD_ROGER, MODEL_BASED, Reference, refuse_none_left
 from .satterthwaite import prepare_satterthwaite
 
 __all__ = ["Choice", "choose", "population_covariance", "refer", "slopes_and_covariance"]
@@ -165,7 +165,11 @@ def refer(
     ------
     DataError
         If the data of the fit are needed and were removed.
+    OptionError
+        If no residual degrees of freedom are left.
     """
+    if choice.dof == "residual" and choice.clusters is None:
+        refuse_none_left(df_resid)
     return _reference(estimates, choice, design, df_resid)
 
 

@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._frozen import quickly_made
+from ..errors import OptionError
 from .contrast_tests import ContrastTests
 
-__all__ = ["DOF_METHODS", "KENWARD_ROGER", "MODEL_BASED", "RESIDUAL_DOF_METHODS", "Reference"]
+__all__ = [
+    "DOF_METHODS",
+    "KENWARD_ROGER",
+    "MODEL_BASED",
+    "RESIDUAL_DOF_METHODS",
+    "Reference",
+    "refuse_none_left",
+]
 
 # Standard errors of the coefficients as if the covariance parameters were known.
 MODEL_BASED = "given theta"
@@ -61,3 +69,23 @@ class Reference:
     errors: str
     fact: str = ""
     cov_kwds: Mapping[str, Any] = field(default_factory=dict)
+
+
+def refuse_none_left(df_resid: float) -> None:
+    """Refuse Student's t without degrees of freedom.
+
+    Parameters
+    ----------
+    df_resid : float
+        Rows minus estimated parameters.
+
+    Raises
+    ------
+    OptionError
+        If it is not positive.
+    """
+    if df_resid <= 0:
+        raise OptionError(
+            'dof="residual" leaves no degrees of freedom, because the model has as many parameters '
+            "as rows or more; use dof=None, or a smaller model."
+        )

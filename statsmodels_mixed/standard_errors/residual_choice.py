@@ -15,7 +15,7 @@ from ..frame.row_groups import RowGroups
 from ..residual_covariance.estimates import ResidualEstimates
 from .between_within import between_within
 from .contrast_tests import ContrastTests, FixedContrastTests
-from .reference import MODEL_BASED, RESIDUAL_DOF_METHODS, Reference
+from .reference import MODEL_BASED, RESIDUAL_DOF_METHODS, Reference, refuse_none_left
 from .residual_robust import KINDS, robust_residual
 from .residual_small_samples import (
     INFORMATION,
@@ -117,6 +117,7 @@ def refer_residual(
     """
     if choice.clusters is None and choice.dof in (None, "residual"):
         degrees = np.inf if choice.dof is None else float(df_resid)
+        refuse_none_left(degrees)
         tests: ContrastTests = FixedContrastTests(
             estimates.beta, estimates.cov_conditional, degrees, on_basis=estimates.on_basis
         )

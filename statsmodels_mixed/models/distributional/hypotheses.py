@@ -13,6 +13,7 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...results.linear_hypotheses import coefficient_positions, read_hypotheses
 from ...standard_errors.contrast_tests import FixedContrastTests
+from ...standard_errors.reference import refuse_none_left
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
@@ -123,6 +124,7 @@ def t_test(
     sd = np.where(unknown, np.nan, np.sqrt(variance))
     statistic = (effect - values) / sd
     if use_t:
+        refuse_none_left(self.df_resid)
         return ContrastResults(effect=effect, t=statistic, sd=sd, df_denom=self.df_resid)
     return ContrastResults(effect=effect, statistic=statistic, sd=sd, distribution="norm")
 
@@ -189,6 +191,7 @@ def wald_test(
     value = wald / constraints if use_f else wald
     statistic: Any = value if scalar else np.array([[value]])
     if use_f:
+        refuse_none_left(self.df_resid)
         return ContrastResults(F=statistic, df_denom=self.df_resid, df_num=constraints)
     return ContrastResults(
         statistic=statistic, df_denom=constraints, distribution="chi2", distargs=(constraints,)
