@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from fuzz.dense import criterion_of
+from fuzz.linear import check
 from fuzz.linear_models import draw
 from small_models import fit
 from statsmodels.genmod.families import Poisson
@@ -149,3 +151,27 @@ def test_a_first_run_that_reached_no_minimum_is_followed_by_others():
     found = draw(1805).fit()
     assert found.converged
     assert found.objective < 190.15205423 + 1e-6
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
+def test_two_optima_of_a_single_variance():
+    """lme4 1.1-31 (bobyqa, rhoend 1e-9): REML criterion 71.10678, theta 1.001155.
+
+    The other optimum, at an eleven times larger theta, is 0.31 lower by dense algebra.
+    """
+    case = draw(132589)
+    fitted = case.fit()
+    criterion = criterion_of(fitted.model.design, fitted.estimates.columns, **case.how)
+    sizes = 10.0 ** np.arange(-2, 4, 0.01)
+    scanned = min(criterion.at(np.array([size])).value for size in sizes)
+    assert scanned < 71.10678 - 0.31
+    assert scanned - 1e-3 < fitted.objective < scanned
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
+def test_optimum_of_large_variances_in_some_directions():
+    """2.8 above it without starts at such T, as is lme4 1.1-31: deviance 107.8878."""
+    case = draw(112854)
+    fitted = case.fit()
+    assert fitted.objective < 107.8878 - 2.7
+    assert not check(112854).failures
