@@ -30,8 +30,11 @@ FLAT = 1e-8
 SHRINKS = 0.1
 # A promise that leaves every estimate right to a millionth of its standard error.
 ENOUGH = 1e-16
-# Changes of the objective that rounding makes, as a share of it.
-ROUNDING = 1e-12
+# Changes of the objective that rounding makes, as a share of it. It has twice the digits of a
+# double before it becomes one.
+ROUNDING = 1e-15
+# How often a step that leads up is halved.
+HALVINGS = 8
 
 
 class _Gradients:
@@ -91,12 +94,15 @@ def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> 
         best = replace(best, end=end, objective=value, gradient=gradient, gradient_norm=promise)
         if promise < ENOUGH:
             break
-        before, promised, x = value, promise, x + step
-        value, gradient, slope = gradients.at(x)
+        before, promised = value, promise
         rounding = ROUNDING * (1.0 + abs(before))
-        lower = value < before - rounding
-        if not value <= before + rounding:
+        for share in 0.5 ** np.arange(HALVINGS):
+            value, gradient, slope = gradients.at(x + share * step)
+            if value <= before + rounding:
+                break
+        else:
             break
+        x, lower = x + share * step, value < before - rounding
     points, values = np.array(gradients.points), np.array(gradients.values)
     return logged(report, best, points, values, len(values))
 

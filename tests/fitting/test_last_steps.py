@@ -31,6 +31,14 @@ def test_what_the_data_do_not_determine_has_no_standard_error(seed):
     assert not check(seed).failures
 
 
+@pytest.mark.parametrize("seed", [81117, 130507])
+def test_level_valleys_are_told_by_the_criterion(seed):
+    """The ends differ by 8e-4 and 7e-5: a variance is zero but for 1e-7 of the criterion."""
+    outcome = check(seed)
+    assert not outcome.failures
+    assert "ends in one valley that is level to rounding" in outcome.counts
+
+
 @pytest.mark.parametrize("seed", [110701, 110949])
 def test_last_steps_come_back(seed):
     """From beside the minimum of the dense criterion, where its gradient vanishes."""
