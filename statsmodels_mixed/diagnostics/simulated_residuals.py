@@ -164,7 +164,9 @@ class SimulatedResiduals(Shown):
         >>> round(fit.simulated_residuals(99, seed=1).dispersion("greater").statistic, 2)
         0.94
         """
-        columns = self._columns
+        # A power of two: squares of large and small units stay numbers, and nothing is rounded.
+        largest = float(np.abs(self._columns).max(initial=0.0))
+        columns = np.ldexp(self._columns, -int(np.frexp(largest)[1]))
         spread = (columns - columns.mean(axis=1, keepdims=True)).var(axis=0)
         return _monte_carlo(spread, float(spread[0] / spread[1:].mean()), alternative)
 

@@ -14,7 +14,7 @@ row, which represents overdispersion.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -261,10 +261,14 @@ def _take_apart(result: Any, null_mean: str) -> _Parts:
     design, estimates = result.kept_design(), result.estimates
     rows = rows_counted(design, estimates)
     linear = design.X[:, estimates.columns] @ estimates.beta
+    if estimates.linear and not result.takes_correlated:
+        # Shares have no unit, and squares in that of the response may be beyond the range of
+        # numbers.
+        linear, estimates = linear / estimates.sigma, replace(estimates, sigma=1.0)
     _warn_of_separation(result)
     mean = np.nan if result.separated else np.average(linear, weights=rows)
     fixed = float(np.sum(rows * (linear - mean) ** 2) / (rows.sum() - 1.0))
-    random = random_variances(design, estimates.factors, result.estimates.effects_scale, rows)
+    random = random_variances(design, estimates.factors, estimates.effects_scale, rows)
     if result.takes_correlated:
         rest = float(np.mean(estimates.residual_variances))
     else:

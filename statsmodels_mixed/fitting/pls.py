@@ -16,7 +16,7 @@ from .._typing import Array
 from ..frame.design import Design
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
-from .fixed_basis import OnBasis
+from .fixed_basis import OnBasis, residual_response
 
 __all__ = [
     "PLSSolution",
@@ -24,12 +24,15 @@ __all__ = [
     "leverage",
     "objective",
     "objective_and_gradient",
+    "residuals",
     "solve",
 ]
 
 
 # Leverages lose all digits where sigma is a smaller share of the response's standard deviation.
 FEWEST_DIGITS = 3e-8
+# Objectives of at most this many rows are evaluated with all digits.
+FEW_ROWS = 1000
 
 
 class PLSSolution(NamedTuple):
@@ -119,8 +122,7 @@ def objective(
     float
         NaN where the objective cannot be evaluated.
     """
-    products = form_crossproducts(design)
-    products.set_criterion(reml, sigma)
+    products = _to_evaluate(design, reml, sigma)
     return products.workspace.value(np.asarray(theta, float)) + products.constant(reml)
 
 
@@ -134,10 +136,17 @@ def objective_and_gradient(
     value : float
     gradient : ndarray, shape (n_theta,)
     """
-    products = form_crossproducts(design)
-    products.set_criterion(reml, sigma)
+    products = _to_evaluate(design, reml, sigma)
     value, gradient = products.workspace.value_and_gradient(np.asarray(theta, float))
     return value + products.constant(reml), gradient
+
+
+def _to_evaluate(design: Design, reml: bool, sigma: float | None) -> Crossproducts:
+    """Return the products of a design, with all digits of the objective where these are cheap."""
+    products = form_crossproducts(design)
+    products.set_criterion(reml, sigma)
+    products.workspace.set_precision(design.nobs <= FEW_ROWS)
+    return products
 
 
 def _solved(design: Design, estimates: LinearEstimates) -> CoreWorkspace:
@@ -173,3 +182,19 @@ def leverage(design: Design, estimates: LinearEstimates) -> Array:
     products = form_crossproducts(design)
     require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the leverage of a row")
     return _solve_again(products, estimates).leverage()
+
+
+def residuals(design: Design, estimates: LinearEstimates) -> tuple[Array, Array]:
+    """Return y - X beta - Z b and y - X beta, both shape (n,).
+
+    Where the response is far from zero, or weights differ widely, the differences from fitted
+    values would have the rounding errors of these. The residual on the basis of X has none.
+    """
+    products = form_crossproducts(design)
+    basis, scale = products.basis, products.y_scale
+    y = design.y if design.offset is None else design.y - design.offset
+    _, left, _ = residual_response(y, design.X, basis, design.weights, design.counted)
+    workspace = _solve_again(products, estimates)
+    solved = workspace.estimates(scale, np.zeros(len(products.gamma)), None)
+    marginal = scale * left - basis.Q @ solved.beta
+    return marginal - solved.effects, marginal

@@ -13,7 +13,9 @@ from statsmodels.base.wrapper import populate_wrapper
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
+from ..fitting.fixed_basis import root_mean_square
 from ..fitting.monte_carlo import MonteCarlo
+from ..fitting.pls import residuals
 from ..frame.columns import lie_between
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
@@ -34,6 +36,8 @@ __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 
 # Doubles below this have lost digits.
 SMALLEST_VARIANCE = float(np.finfo(float).tiny)
+# Residuals that are a smaller share of the response are not taken from rounded fitted values.
+FAR = 1e-5
 
 
 class LinearMixedModelResults(Methods):
@@ -107,6 +111,17 @@ class LinearMixedModelResults(Methods):
         return float(self.scale)
 
     @property
+    def resid(self) -> Array:
+        """Response minus fitted values, shape (n,), also where that takes their last digits."""
+        design, apart = self.kept_design(), super().resid
+        if self.monte_carlo is not None or not isinstance(self.estimates, LinearEstimates):
+            return apart
+        size = root_mean_square(design.y, design.weights)
+        if root_mean_square(apart, design.weights) >= FAR * size:
+            return apart
+        return residuals(design, self.estimates)[0]
+
+    @property
     def _residual_sd(self) -> float:
         return self.estimates.sigma
 
@@ -114,7 +129,10 @@ class LinearMixedModelResults(Methods):
     def _lost_variances(self) -> NDArray[np.bool_]:
         """Which coefficients have a variance beyond the range of doubles, shape (rank,)."""
         variances = self.reference.tests.covariance.diagonal()
-        return np.isinf(variances) | (variances < SMALLEST_VARIANCE) & (self.estimates.sigma > 0)
+        small = variances < SMALLEST_VARIANCE
+        if self.reference.errors != MODEL_BASED:  # scores of clusters may all be zero
+            small &= variances != 0
+        return np.isinf(variances) | small & (self.estimates.sigma > 0)
 
     @property
     def bse(self) -> Array:

@@ -31,6 +31,7 @@ from .._typing import Array, Positions
 from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import OnBasis
+from ..fitting.pls import residuals
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests
@@ -211,7 +212,7 @@ def _prepare(
     basis = products.basis
     products.workspace.value_and_gradient(estimates.theta)
     bread = products.workspace.solution().xvx_inverse
-    residual = design.y - estimates.linear_predictor
+    _, residual = residuals(design, estimates)
     rank, count = len(estimates.beta), len(clusters)
     scores = np.empty((count, rank))
     cross, within = np.empty((2, count, rank, rank))
