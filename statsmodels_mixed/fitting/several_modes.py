@@ -26,7 +26,7 @@ __all__ = ["search_further"]
 # Factors of theta of the further starts.
 FACTORS = (1.0, 0.3, 3.0)
 # Evaluations of a search, for each parameter and one more.
-MOST = 100
+MOST = 300
 # Searches that go on from the best end while that improves.
 ROUNDS = 3
 # At most this many parameters, the first ones, are moved to look for several modes.

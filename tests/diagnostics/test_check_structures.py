@@ -43,6 +43,8 @@ def test_one_subject_is_one(field):
     assert "nugget=True), 1 subject." in str(model.fit().summary())
 
 
+# The rise has no end: whether the last step counts as one depends on the rounding of the BLAS.
+@pytest.mark.filterwarnings("ignore:the fit did not converge")
 def test_a_range_beyond_all_distances_is_said(field):
     # The restricted likelihood of these rises towards a linear variogram.
     steep = field.head(25).assign(y=lambda table: table["lon"] + table["y"] / 3.0)
