@@ -55,21 +55,29 @@ static void update_head(smm_workspace *ws, int32_t j)
     }
 }
 
-/* Tail -= P P' for the tail rows P of head column j, scattered row by row. */
+/* Tail -= P P' for the tail rows P of head column j, scattered row by row. Two columns of P at a
+ * time: reaching for the tail costs more than the products. */
 SMM_HOT
 static void scatter_tail(smm_workspace *ws, int32_t j)
 {
     const smm_design *d = ws->design;
-    int32_t k = d->node_cols[j], ld = d->height[j], rows = d->ntailrows[j];
-    const double *P = ws->L + d->valptr[j] + (ld - rows);
-    const int32_t *idx = d->tidx + d->tptr[j];
+    int32_t k = d->node_cols[j], ld = d->height[j], rows = d->ntailrows[j], e = 0;
+    const double *SMM_RESTRICT P = ws->L + d->valptr[j] + (ld - rows);
+    const int32_t *SMM_RESTRICT idx = d->tidx + d->tptr[j];
     double *tail = ws->L + d->tail_at;
-    for (int32_t e = 0; e < k; e++, P += ld)
+    for (; e + 1 < k; e += 2, P += 2 * (int64_t)ld)
         for (int32_t c = 0; c < rows; c++) {
-            double f = P[c];
+            const double *SMM_RESTRICT Q = P + ld;
+            double f = P[c], g = Q[c];
             double *SMM_RESTRICT column = tail + (int64_t)idx[c] * d->qt;
-            for (int32_t r = c; r < rows; r++) column[idx[r]] -= f * P[r];
+            for (int32_t r = c; r < rows; r++)
+                column[idx[r]] = column[idx[r]] - f * P[r] - g * Q[r];
         }
+    for (int32_t c = 0; e < k && c < rows; c++) {
+        double f = P[c];
+        double *SMM_RESTRICT column = tail + (int64_t)idx[c] * d->qt;
+        for (int32_t r = c; r < rows; r++) column[idx[r]] -= f * P[r];
+    }
 }
 
 /* The same for a whole group of columns with common rows, by one dsyrk. */

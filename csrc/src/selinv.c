@@ -47,23 +47,41 @@ static void multiply_head(smm_workspace *ws, int32_t j, const double *W, double 
     }
 }
 
-/* The part within the tail: rows x rows gathered from the lower triangle. */
+/* The part within the tail: rows x rows gathered from the lower triangle, for two columns of W at a
+ * time, as gathering costs more than the products. */
 SMM_HOT
 static void multiply_tail(const double *SMM_RESTRICT tail, int32_t qt, int32_t rows,
                           const int32_t *SMM_RESTRICT idx, int32_t k,
                           const double *SMM_RESTRICT W, double *SMM_RESTRICT Y, int32_t ld)
 {
-    for (int32_t e = 0; e < k; e++, W += ld, Y += ld)
+    int32_t e = 0;
+    for (; e + 1 < k; e += 2, W += 2 * (int64_t)ld, Y += 2 * (int64_t)ld) {
+        const double *SMM_RESTRICT V = W + ld;
+        double *SMM_RESTRICT X = Y + ld;
         for (int32_t c = 0; c < rows; c++) {
             const double *column = tail + (int64_t)idx[c] * qt;
-            double w = W[c], sum = column[idx[c]] * w;
+            double w = W[c], v = V[c], sum = column[idx[c]] * w, other = column[idx[c]] * v;
             for (int32_t r = c + 1; r < rows; r++) {
                 double z = column[idx[r]];
                 Y[r] -= z * w;
+                X[r] -= z * v;
                 sum += z * W[r];
+                other += z * V[r];
             }
             Y[c] -= sum;
+            X[c] -= other;
         }
+    }
+    for (int32_t c = 0; e < k && c < rows; c++) {
+        const double *column = tail + (int64_t)idx[c] * qt;
+        double w = W[c], sum = column[idx[c]] * w;
+        for (int32_t r = c + 1; r < rows; r++) {
+            double z = column[idx[r]];
+            Y[r] -= z * w;
+            sum += z * W[r];
+        }
+        Y[c] -= sum;
+    }
 }
 
 /* Z_jj = (D D')^-1 - W'Y, full and symmetric. */
