@@ -2,7 +2,8 @@
 
     python benchmarks/cost --large --page docs/cost.md
 
-Each fit runs in a process of its own, with one thread. Growth is the exponent between a row and
+Each fit runs in a process of its own, with one thread; times are the least of a few, of the CPU, so
+that other work on the machine weighs little. Growth is the exponent between a row and
 the one before: 1 where twice the size costs twice as much.
 """
 
