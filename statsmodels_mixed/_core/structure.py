@@ -209,6 +209,15 @@ class CoreDesign:
             ]
         )
 
+    def set_columns(self, term: int, columns: slice, values: Array) -> None:
+        """Replace columns of z of a term, shape (n, k), in which the core sees them as they are.
+
+        What was made of them, the cross-products of workspaces, must be formed again.
+        """
+        if not self.coordinates.trivial:
+            raise CoreError("columns that change are not in coordinates of the core.")
+        self._keep[2 * term][1][:, columns] = values
+
     def by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut values of all random effects, shape (q,), into one (l, k) array per term."""
         return tuple([values[start:stop].reshape(shape) for start, stop, shape in self._parts])

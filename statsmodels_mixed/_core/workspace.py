@@ -120,9 +120,9 @@ class CoreWorkspace:
             check_status(lib.smm_set_rows(self.handle, nobs), "set the number of rows")
 
     def _call(self, function: Any, doing: str, y: Array) -> None:
-        y = floats(y, (self.design.n,), "y")
+        self._y = floats(y, (self.design.n,), "y")
         with self.threads, self.lock:
-            status = function(self.handle, doubles(y), self.weight_pointer())
+            status = function(self.handle, doubles(self._y), self.weight_pointer())
         check_status(status, doing)
 
     def weight_pointer(self) -> Any:
@@ -132,6 +132,11 @@ class CoreWorkspace:
     def set_response(self, y: Array) -> None:
         """Replace the response, keeping all else."""
         self._call(lib.smm_crossprod_y, "form the cross-products", y)
+
+    def take_columns(self) -> None:
+        """Form everything anew, after columns of the design have changed."""
+        self._kept_scale = None
+        self._call(lib.smm_crossprod, "form the cross-products", self._y)
 
     def reweight(self, y: Array, weights: Array) -> None:
         """Take other weights and a response; rows of weight zero do not count."""

@@ -140,13 +140,14 @@ class Cases:
         rows = self.rows[self.first[drawn][copy] + within]
         blocks = []
         for block, inside in zip(design.blocks, self.inside, strict=True):
-            refs, levels = block.refs[rows], block.levels
+            whose = refs = block.refs[rows]
+            levels = block.levels
             if inside is not None:
                 ends = np.cumsum(inside.sizes[drawn])
                 starts = ends - inside.sizes[drawn]
                 refs = (starts[copy] + inside.number[refs]).astype(refs.dtype)
                 levels = pd.RangeIndex(int(ends[-1]))
-            blocks.append(replace(block, z=block.z[rows], refs=refs, levels=levels))
+            blocks.append(block.of_rows(rows, refs, levels, whose))
         return replace(
             design,
             y=design.y[rows],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from .boundary_test import boundary_pvalue
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
 from .refit import by_maximum_likelihood
+
+if TYPE_CHECKING:
+    from ..frame.own_places import OwnPlaces
 
 __all__ = ["drop1", "ranova", "row_of", "tail"]
 
@@ -269,12 +272,19 @@ def _without(design: Design, left_out: _LeftOut) -> Design:
                 pattern=block.pattern[np.ix_(kept, kept)],
                 terms=terms,
                 structures=structures,
+                own_places=_own_places_without(block, kept),
             ),
         )
     if not any(term.structure for one in blocks for term in one.terms):
         blocks = [replace(one, structures=()) for one in blocks]
     blocks.sort(key=lambda one: -len(one.names) * len(one.levels))
     return replace(design, blocks=tuple(blocks))
+
+
+def _own_places_without(block: RandomBlock, kept: list[int]) -> tuple[OwnPlaces, ...]:
+    """Return what is left of terms at places of their own, which are left out as a whole."""
+    whole = [own for own in block.own_places if own.columns.start in kept]
+    return tuple(own.at(kept.index(own.columns.start)) for own in whole)
 
 
 def _terms_without(

@@ -126,7 +126,7 @@ def core_design(
         TermArrays(
             len(block.levels),
             block.refs,
-            block.z,
+            block.z.copy() if block.own_places else block.z,  # the core's may change
             block.pattern,
             None if block.related is None else block.related.lower,
             block.level_sd,

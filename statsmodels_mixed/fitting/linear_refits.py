@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
+from .._core import CoreDesign, CoreWorkspace
 from .._typing import Array
 from ..frame.design import Design
 from .crossprod import form_crossproducts
@@ -57,10 +57,14 @@ class LinearRefits:
     def _workspace(self, y: Array, weights: Array | None) -> CoreWorkspace:
         """Return a workspace of the criterion, for one thread."""
         own = self._estimates
-        workspace = CoreWorkspace(self.core, y, weights)
+        workspace = CoreWorkspace(self._core_of_thread(), y, weights)
         fixed = own.sigma / self._products.y_scale if own.sigma_fixed else 0.0
         workspace.set_criterion(own.reml, fixed)
         return workspace
+
+    def _core_of_thread(self) -> CoreDesign:
+        """Return the analysed design, which threads share: it is never written."""
+        return self.core
 
     @property
     def tail_size(self) -> int:

@@ -16,8 +16,8 @@ from patsy.eval import EvalEnvironment
 from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..formula.terms import Intercept, MixedFormula, RandomTerm
+from ..later import load
 from ..related import read_related
-from ..structures import kind_of
 from .coding import CodedMatrix, Matrix
 from .engine import learn, plain_columns, read_contrasts
 from .engine_formulaic import learn as learn_formulaic
@@ -28,11 +28,9 @@ from .factors import Rows
 from .functions import check_safe
 from .grouping import Refs, cross
 from .incomplete import complete_rows, missing_by_expression, refuse_missing_labels
-from .membership import membership_matrix
 from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
 from .parts import FormulaPart, codes
-from .places import place_matrix
 from .selection import Selection, select
 from .table import open_table
 
@@ -64,6 +62,7 @@ def build_frame(
     precision: Any = None,
     pedigree: Any = None,
     implied_intercept: bool = False,
+    own_places: bool = True,
 ) -> ModelFrame:
     """Match a formula with a table.
 
@@ -99,6 +98,9 @@ def build_frame(
     implied_intercept : bool
         Code the fixed part as beside an intercept, whether it has one or not, and leave the
         column of the intercept out.
+    own_places : bool
+        Whether the effects of a level may be those at its own places alone, where these are few
+        of many.
 
     Raises
     ------
@@ -141,8 +143,16 @@ def build_frame(
     )
     found = _Parts(engine, sides, computed, coding, names).learn(used, missing, has_code)
     left, right, *coded = found.made
-    matrices = _with_places(random, coded, effects, found.rows, coding, names)
+    matrices: Sequence[Matrix] = coded
+    special = any([term.structure is not None or term.grouping.members for term in random])
+    if special:  # few models have such terms
+        made = load("frame.place_terms:matrices_with_places")
+        matrices = made(random, coded, effects, found.rows, coding, names)
     y, levels = response_values(left, found.rows)
+    parts = _relate(_random_parts(random, matrices, found.rows), relationship, precision, pedigree)
+    if special:
+        at_places = load("frame.place_terms:parts_at_places")
+        parts = _most_effects_first(at_places(parts, found.rows, own_places))
     return ModelFrame(
         formula=formula,
         engine=engine,
@@ -153,9 +163,7 @@ def build_frame(
         response_levels=levels,
         response=left,
         fixed=right,
-        random=_relate(
-            _random_parts(random, matrices, found.rows), relationship, precision, pedigree
-        ),
+        random=parts,
         weights=found.weights,
         offset=found.offset,
         missing=missing,
@@ -352,30 +360,6 @@ def _relate(
             part = replace(part, refs=where[part.refs], levels=labels, related=related)
         out.append(part)
     return _most_effects_first(out)
-
-
-def _with_places(
-    terms: Sequence[RandomTerm],
-    matrices: Sequence[Matrix],
-    effects: Sequence[FormulaPart],
-    rows: Rows,
-    coding: Mapping[str, Any],
-    names: EvalEnvironment,
-) -> list[Matrix]:
-    """Return the matrices, with indicators of places where a covariance structure needs these."""
-    out = list(matrices)
-    for i, term in enumerate(terms):
-        if term.grouping.members:
-            out[i] = membership_matrix(term.grouping, rows)
-            continue
-        if term.structure is None:
-            continue
-        needs = kind_of(term.structure.name).needs
-        if needs != "columns":
-            # Patsy's, whose factors are plain, for either engine.
-            (matrix,) = learn([effects[i]], rows, coding, names)
-            out[i] = place_matrix(str(term), matrix, needs, rows)
-    return out
 
 
 def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:

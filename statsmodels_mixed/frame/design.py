@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from .columns import surely_finite
 from .grouping import Refs
 from .model_frame import ModelFrame
 from .table import name_rows
+
+if TYPE_CHECKING:
+    from .own_places import OwnPlaces
 
 __all__ = [
     "NEEDS_ROWS",
@@ -66,6 +69,9 @@ class RandomBlock:
         How the levels are related, unless they are independent.
     members : pandas.Index, shape (k,), optional
         Of multiple membership: the effects are those of members, which are no levels here.
+    own_places : tuple of OwnPlaces
+        Terms whose effects are at places of their own for every level. Their columns of `z` are
+        functions of the parameters: indicators, unless the design is that of a fit.
     """
 
     name: str
@@ -78,11 +84,47 @@ class RandomBlock:
     structures: tuple[Structure, ...] = ()
     related: RelatedLevels | None = None
     members: pd.Index | None = None
+    own_places: tuple[OwnPlaces, ...] = ()
 
     @property
     def part(self) -> str:
         """The part of the model that the effects belong to, empty for the mean."""
         return self.terms[0].part if self.terms else ""
+
+    def of_rows(
+        self,
+        rows: NDArray[Any],
+        refs: Refs,
+        levels: pd.Index,
+        whose: Refs | None = None,
+    ) -> RandomBlock:
+        """Return the random effects of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Their numbers, or which they are.
+        refs : ndarray of int32, shape (m,)
+            Their levels among `levels`.
+        levels : Index
+        whose : ndarray of int32, shape (m,), optional
+            Their levels among those here, if `levels` are others.
+        """
+        own = tuple([each.of_rows(rows) for each in self.own_places])
+        some = replace(self, z=self.z[rows], refs=refs, levels=levels, own_places=own)
+        if not own or whose is None:
+            return some
+        source = np.zeros(len(levels), dtype=np.intp)
+        source[refs] = whose
+        return some.at_places_of(source)
+
+    def at_places_of(self, levels: NDArray[np.integer]) -> RandomBlock:
+        """Return the same with the own places of these levels, whose rows they now have."""
+        own = tuple([each.of_levels(levels) for each in self.own_places])
+        at = {each.columns.start: each.structure for each in own}
+        pairs = zip(self.slices, self.structures, strict=True)
+        structures = tuple([at.get(columns.start, structure) for columns, structure in pairs])
+        return replace(self, own_places=own, structures=structures)
 
     @property
     def slices(self) -> tuple[slice, ...]:
@@ -225,6 +267,8 @@ def build_design(frame: ModelFrame) -> Design:
         for matrix in part.matrices:
             _fill(matrix, frame, z[:, start : start + len(matrix.names)])
             start += len(matrix.names)
+        for own in part.own_places:
+            z[:, own.columns] = own.indicators()
         blocks.append(
             RandomBlock(
                 part.name,
@@ -237,6 +281,7 @@ def build_design(frame: ModelFrame) -> Design:
                 part.structures if structured else (),
                 part.related,
                 part.members,
+                part.own_places,
             )
         )
     frame.rows.forget()

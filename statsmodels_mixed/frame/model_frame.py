@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,19 @@ from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import FormulaError, OptionError
 from ..formula.terms import MixedFormula, RandomTerm
+from ..later import load
 from ..related import RelatedLevels
 from ..structures import Diagonal, Structure, kind_of, make
 from .coding import Matrix
 from .factors import Rows
 from .grouping import Refs
 from .membership import MembershipMatrix
-from .places import PlaceMatrix
+from .places import OwnPlaceMatrix, PlaceMatrix
 
-__all__ = ["ModelFrame", "RandomPart", "RowSummary"]
+if TYPE_CHECKING:
+    from .own_places import OwnPlaces
+
+__all__ = ["ModelFrame", "RandomPart", "RowSummary", "structure_of"]
 
 
 def _is_diagonal(term: RandomTerm) -> bool:
@@ -31,6 +35,13 @@ def _is_diagonal(term: RandomTerm) -> bool:
     return not term.correlated or (
         structure is not None and issubclass(kind_of(structure.name), Diagonal)
     )
+
+
+def structure_of(term: RandomTerm) -> Structure:
+    """Return the covariance structure of a term, not yet bound to its effects."""
+    if term.structure is None:
+        return make("us" if term.correlated else "diag")
+    return make(term.structure.name, **dict(term.structure.options))
 
 
 @lru_cache(maxsize=128)
@@ -99,7 +110,7 @@ class RandomPart:
         """Free elements of T, shape (k, k): a triangle or a diagonal for each term."""
         return _pattern(
             tuple(
-                (len(matrix.names), _is_diagonal(term))
+                (len(matrix.names), _is_diagonal(term) or isinstance(matrix, OwnPlaceMatrix))
                 for matrix, term in zip(self.matrices, self.terms, strict=True)
             )
         )
@@ -114,18 +125,38 @@ class RandomPart:
         """The covariance structure of each term, for its effects."""
         found = []
         for term, matrix in zip(self.terms, self.matrices, strict=True):
-            if term.structure is None:
-                structure = make("us" if term.correlated else "diag")
-            else:
-                structure = make(term.structure.name, **dict(term.structure.options))
+            structure = structure_of(term)
             try:
-                if isinstance(matrix, PlaceMatrix):
+                if isinstance(matrix, OwnPlaceMatrix):
+                    found.append(structure.bind_sets(matrix.names, matrix.positions))
+                elif isinstance(matrix, PlaceMatrix):
                     found.append(structure.bind(matrix.labels, matrix.positions))
                 else:
                     found.append(structure.bind(matrix.names))
             except OptionError as error:
                 raise FormulaError(f"{term}: {error}") from error
         return tuple(found)
+
+    @cached_property
+    def own_places(self) -> tuple[OwnPlaces, ...]:
+        """The terms whose effects are at places of their own for every level."""
+        found, start = [], 0
+        for i, matrix in enumerate(self.matrices):
+            stop = start + len(matrix.names)
+            if isinstance(matrix, OwnPlaceMatrix):
+                columns = slice(start, stop)
+                made = load("frame.own_places:OwnPlaces")  # few models have any
+                found.append(made(columns, self.structures[i], matrix))
+            start = stop
+        return tuple(found)
+
+    def without_rows(self) -> RandomPart:
+        """Return the same without what belongs to rows of the data."""
+        made = tuple(
+            each.without_rows() if isinstance(each, OwnPlaceMatrix) else each
+            for each in self.matrices
+        )
+        return replace(self, refs=np.empty(0, dtype=np.int32), matrices=made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,12 +259,11 @@ class ModelFrame:
 
     def without_rows(self) -> ModelFrame:
         """Return a copy that holds no data, yet can make matrices from new data."""
-        nothing = np.empty(0, dtype=np.int32)
         return replace(
             self,
             rows=Rows({}, self.index[:0]),
             y=self.y[:0].copy(),
-            random=tuple(replace(part, refs=nothing) for part in self.random),
+            random=tuple(part.without_rows() for part in self.random),
             weights=None,
             offset=None,
         )

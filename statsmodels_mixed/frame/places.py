@@ -7,7 +7,7 @@ labels that are all numbers count as such, other categories come in their order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ..structures import common_step
 from .coding import CodedMatrix, Matrix
 from .factors import CodedFactor, Rows
 
-__all__ = ["PlaceMatrix", "place_matrix"]
+__all__ = ["OwnPlaceMatrix", "PlaceMatrix", "place_matrix", "refuse_many_places"]
 
 
 # A covariance matrix of more places than this is too large to be dense.
@@ -112,6 +112,82 @@ class PlaceMatrix:
         return f"{self.term} has no place {shown} in the data of the model."
 
 
+@dataclass(frozen=True, eq=False)
+class OwnPlaceMatrix:
+    """Columns of effects at places of their own; see `Matrix`.
+
+    Parameters
+    ----------
+    places : PlaceMatrix
+        All places.
+    sets : ndarray of int, shape (l, k)
+        The places of each level, ascending, and then -1.
+    names : tuple of str, length k
+        Names of the columns.
+    place : ndarray of int, shape (n,)
+        Which of the places of its level each row of the data has.
+    """
+
+    places: PlaceMatrix
+    sets: NDArray[np.intp]
+    names: tuple[str, ...]
+    place: NDArray[np.intp]
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """All columns, under the name of the coordinates."""
+        return {name: slice(0, len(self.names)) for name in self.places.slices}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of data that are needed."""
+        return self.places.columns
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which places there are, shape (l, k)."""
+        return np.asarray(self.sets >= 0)
+
+    @property
+    def positions(self) -> Array:
+        """Positions of the places of each level, shape (l, k, d); where there is none, the first.
+
+        A structure that is bound to these sees no distance between what is none.
+        """
+        return self.places.positions[np.where(self.present, self.sets, self.sets[:, :1])]
+
+    def fill(self, rows: Rows, out: Array) -> None:
+        """Write what a row of a level that is not known has: the first place, as any other.
+
+        All have one variance. For rows of the data see `OwnPlaces`, for those of levels that are
+        known `prediction.own_places`.
+        """
+        out[...] = 0.0
+        out[:, 0] = 1.0
+
+    def labels(self) -> NDArray[np.str_]:
+        """Return the names of the places of every level, (l, k), empty where there is none."""
+        return np.asarray([*self.places.names, ""])[self.sets]
+
+    def of_level(self, level: int) -> NDArray[np.intp]:
+        """Return the places of a level."""
+        own = self.sets[level]
+        return np.asarray(own[own >= 0])
+
+    def without_rows(self) -> OwnPlaceMatrix:
+        """Return the same without those of the data."""
+        return replace(self, place=np.empty(0, dtype=np.intp))
+
+
+def refuse_many_places(places: PlaceMatrix) -> None:
+    """Refuse a dense covariance matrix of too many places."""
+    if len(places.values) > MOST_PLACES:
+        raise DataError(
+            f"{places.term} has {len(places.values)} places; a covariance matrix of more than "
+            f"{MOST_PLACES} is too large."
+        )
+
+
 def _values(factors: tuple[CodedFactor, ...], rows: Rows) -> Array:
     """Return the values of numeric factors, or the codes of a single categorical one."""
     values = [np.asarray(rows.value_of(factor), dtype=float) for factor in factors]
@@ -160,11 +236,6 @@ def place_matrix(term: str, matrix: Matrix, needs: str, rows: Rows) -> PlaceMatr
         raise FormulaError(f"{term}: coordinates are columns of numbers, unlike "
                            f"{labelled[0].label!r}.")  # fmt: skip
     values = np.unique(_values(factors, rows), axis=0)
-    if len(values) > MOST_PLACES:
-        raise DataError(
-            f"{term} has {len(values)} places; a covariance matrix of more than {MOST_PLACES} is "
-            "too large."
-        )
     if labelled:
         return _of_categories(term, factors[0], values, needs)
     labels = tuple(",".join(f"{value:g}" for value in place) for place in values)

@@ -64,7 +64,7 @@ def design_of_rows(design: Design, rows: Positions | NDArray[np.bool_]) -> Desig
     def part(values: NDArray[Any] | None) -> Any:
         return None if values is None else values[rows]
 
-    blocks = [replace(b, z=b.z[rows], refs=b.refs[rows]) for b in design.blocks]
+    blocks = [b.of_rows(rows, b.refs[rows], b.levels) for b in design.blocks]
     return replace(
         design,
         y=design.y[rows],
@@ -83,5 +83,6 @@ def without_empty_levels(blocks: Sequence[RandomBlock]) -> tuple[RandomBlock, ..
             kept.append(block)
             continue
         present, refs = np.unique(block.refs, return_inverse=True)
-        kept.append(replace(block, refs=refs.astype(np.int32), levels=block.levels.take(present)))
+        block = replace(block, refs=refs.astype(np.int32), levels=block.levels.take(present))
+        kept.append(block.at_places_of(present) if block.own_places else block)
     return tuple(kept)

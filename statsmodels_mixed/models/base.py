@@ -75,6 +75,8 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     # Formulas beside that of the mean, by option; whether their intercepts are left out; and
     # their matrices, to be used for new rows too, with their columns for the rows of the model.
     _other_formulas: Mapping[str, str] = MappingProxyType({})
+    # Whether effects at times that differ by level may be those at its own times alone.
+    _own_places = False
     _implied_intercepts = False
     _other_matrices: Mapping[str, tuple[CodedMatrix, Array]] = MappingProxyType({})
     # Whether `with_response` has replaced that of the data.
@@ -145,7 +147,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
 
     def _read(self, terms: MixedFormula, data: Any, **options: Any) -> tuple[Design, ModelFrame]:
         """Match a formula with a table; `build_frame` has the options."""
-        frame = build_frame(terms, data, **options)
+        frame = build_frame(terms, data, own_places=self._own_places, **options)
         return build_design(frame), frame
 
     def _attach(
@@ -328,6 +330,12 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
 
     def _theta(self, theta: ArrayLike) -> Array:
         """Return covariance parameters as an array, after checking them."""
+        if any(block.own_places for block in self.layout.blocks):
+            raise OptionError(
+                "theta does not say all of the covariances of effects at places that differ by "
+                "level: the objective is one of the parameters of their structures, which fit() "
+                "finds and its start= takes."
+            )
         values = np.atleast_1d(as_numbers(theta, "theta"))
         wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
         if values.shape != (wanted,) or not np.isfinite(values).all():

@@ -23,6 +23,7 @@ class LinearEvaluation(MixedModel):
     link = Identity()
     _title = "Linear mixed model"
     _no_weights = 1.0
+    _own_places = True
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Refuse responses and groups that no linear model can have."""

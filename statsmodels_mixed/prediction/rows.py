@@ -14,6 +14,7 @@ from ..errors import DataError, OptionError
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from ..frame.sources import Source
+from ..later import load
 from .kriging import KrigedPlaces, KrigingVariance, kriged_places
 from .which_effects import Chosen
 
@@ -204,6 +205,9 @@ def rows_of_new_data(
                 kriged = kriged + new.made(KrigingVariance(places))[:, 0]
             refs[i], without = _known_levels(new, i, new_levels)
             absent |= without
+            if result.layout.blocks[i].own_places:  # few models have any
+                at_own_places = load("prediction.own_places:at_own_places")
+                kriged = kriged + at_own_places(result, new, i, refs[i], z[i], mask)
     return PredictionRows(X, linear, tuple(z), tuple(refs), absent, new.labels, chosen, new, kriged)
 
 

@@ -14,7 +14,7 @@ from ..formula.parse import parse
 from ..formula.terms import Intercept, RandomTerm, plain_names
 from ..frame.model_frame import ModelFrame, RandomPart
 from ..frame.parts import FormulaPart, terms
-from ..frame.places import PlaceMatrix
+from ..frame.places import OwnPlaceMatrix, PlaceMatrix
 from ..results.layout import Layout
 from ..structures import kind_of
 
@@ -126,7 +126,7 @@ def _columns(key: Key, together: set[Key], part: RandomPart) -> slice | None:
     start = 0
     for term, matrix in zip(part.terms, part.matrices, strict=True):
         ours = set(_keys(term))
-        if isinstance(matrix, PlaceMatrix):
+        if isinstance(matrix, PlaceMatrix | OwnPlaceMatrix):
             if frozenset({term.effects}) == key:
                 return slice(start, start + len(matrix.names))
             start += len(matrix.names)

@@ -138,7 +138,12 @@ class MixedModelResults(Testing):
         design: Design | None = self.model.design
         if design is None:
             raise DataError(self._without_rows)
-        return design
+        if not any([block.own_places for block in design.blocks]):
+            return design
+        placed: Design = load("fitting.structured.own_places:design_at")(
+            design, self.estimates.structured
+        )
+        return placed
 
     def sufficient_design(self) -> Design:
         """Return arrays with the likelihood of the model.
@@ -166,7 +171,9 @@ class MixedModelResults(Testing):
         180
         """
         sufficient = self.model.sufficient
-        return self.kept_design() if sufficient is None else sufficient
+        if sufficient is None or sufficient is self.model.design:
+            return self.kept_design()
+        return sufficient
 
     def __repr__(self) -> str:
         formula = getattr(self.model, "formula_full", self.layout.response)

@@ -151,7 +151,10 @@ class ConditionalModes:
                 (name, _with_errors(table, errors[name])) for name, table in modes.items()
             )
         quantile = float(ndtri(0.5 + level / 2))
-        tables = [_long(name, table, errors[name], quantile) for name, table in modes.items()]
+        tables = [
+            _long(name, table, errors[name], quantile, self._names(name, table))
+            for name, table in modes.items()
+        ]
         if not tables:
             return pd.DataFrame(columns=list(_LONG))
         return pd.concat(tables, ignore_index=True)
@@ -164,10 +167,47 @@ class ConditionalModes:
                 np.where(mask | (uscale & mask.any()), np.nan, b)
                 for b, mask in zip(modes, lost, strict=True)
             )
+        if not uscale:
+            modes = tuple(self._at_places(i, b) for i, b in enumerate(modes))
         return LevelTables(
             (block.name, _table(block, values))
             for block, values in zip(self.layout.blocks, modes, strict=True)
         )
+
+    def _names(self, group: str, table: pd.DataFrame) -> NDArray[np.str_]:
+        """Return the name of each effect of levels, (l, k); empty for places that they have not."""
+        (block,) = [one for one in self.layout.blocks if one.name == group]
+        names = np.tile(np.asarray(table.columns, dtype=str), (len(table), 1))
+        if block.own_places:
+            at = block.labels.get_indexer(table.index)
+            whole = names.astype(object)
+            for own in block.own_places:
+                whole[:, own.columns] = own.matrix.labels()[at]
+            return whole.astype(str)
+        return names
+
+    def _at_places(self, block: int, b: Array) -> Array:
+        """Return effects, of those at places of their own what they are there; NaN for none."""
+        fit = self.estimates.structured
+        for own in self.layout.blocks[block].own_places:
+            assert fit is not None
+            b = b.copy()
+            b[:, own.columns] = own.effects(b[:, own.columns], fit.phi_of(block, own.columns))
+        return b
+
+    def _covariances_at_places(self, block: int, V: Array) -> Array:
+        """Return covariances of effects, (l, k, k), likewise."""
+        fit = self.estimates.structured
+        for own in self.layout.blocks[block].own_places:
+            assert fit is not None
+            V = V.copy()
+            C = own.factors(fit.phi_of(block, own.columns))
+            V[:, own.columns] = C @ V[:, own.columns]
+            V[:, :, own.columns] = V[:, :, own.columns] @ np.swapaxes(C, 1, 2)
+            absent = ~own.matrix.present
+            V[:, own.columns][absent] = np.nan
+            np.swapaxes(V, 1, 2)[:, own.columns][absent] = np.nan
+        return V
 
     @property
     def random_effects(self) -> dict[object, pd.Series] | dict[str, dict[object, pd.Series]]:
@@ -252,6 +292,7 @@ class ConditionalModes:
             ) from error
         if self.undetermined is not None:
             matrices = self.undetermined.conditional_variances(design, matrices)
+        matrices = tuple(self._covariances_at_places(i, V) for i, V in enumerate(matrices))
         return {
             block.name: _matrices(block, matrix)
             for block, matrix in zip(self.layout.blocks, matrices, strict=True)
@@ -330,14 +371,17 @@ def _with_errors(table: pd.DataFrame, errors: Array) -> pd.DataFrame:
     return table.join(pd.DataFrame(errors, index=table.index, columns=names))
 
 
-def _long(name: str, table: pd.DataFrame, errors: Array, quantile: float) -> pd.DataFrame:
-    """Return modes, shape (l, k), and their errors with a row for each."""
+def _long(
+    name: str, table: pd.DataFrame, errors: Array, quantile: float, names: NDArray[np.str_]
+) -> pd.DataFrame:
+    """Return modes, shape (l, k), and their errors with a row for each that has a name."""
     k = table.shape[1]
     levels = table.index.to_flat_index() if isinstance(table.index, pd.MultiIndex) else table.index
     estimate, error = table.to_numpy().ravel(), errors.ravel()
     error = np.where(np.isnan(estimate), np.nan, error)
     half = quantile * error
-    terms = list(table.columns) * len(table)
+    terms = names.ravel().astype(object)
     columns = (levels.repeat(k).astype(object), terms, estimate, error, estimate - half)
     rows = dict(zip(_LONG, (name, *columns, estimate + half), strict=True))
-    return pd.DataFrame(rows)
+    shown = pd.DataFrame(rows)
+    return shown if names.all() else shown[terms != ""].reset_index(drop=True)

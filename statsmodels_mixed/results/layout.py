@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from .._frozen import quickly_made
 from ..fitting.covariance import theta_names
 from ..frame.design import Design, RandomBlock
+
+if TYPE_CHECKING:
+    from ..frame.own_places import OwnPlaces
 
 __all__ = ["BlockLayout", "Dims", "Layout"]
 
@@ -58,6 +61,8 @@ class BlockLayout:
         Of multiple membership, to which the columns belong.
     part : str
         The part of the model that the effects belong to, empty for the mean.
+    own_places : tuple of OwnPlaces
+        Terms whose effects are at places of their own for every level.
     """
 
     name: str
@@ -67,6 +72,7 @@ class BlockLayout:
     related: str = ""
     members: pd.Index | None = None
     part: str = ""
+    own_places: tuple[OwnPlaces, ...] = ()
 
     @property
     def effects(self) -> tuple[str, ...]:
@@ -90,6 +96,7 @@ class BlockLayout:
             related,
             block.members,
             block.part,
+            tuple([own.without_rows() for own in block.own_places]),
         )
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from .._typing import Array, Mask
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
 from ..frame.design import Design, RandomBlock
 from ..frame.grouping import Refs
 from ..frame.model_frame import RandomPart
 from ..frame.new_data import NewData
+from ..prediction.own_places import DrawnPlaces, at_own_places, drawn_places
 from ..prediction.rows import check_positive, rows_of_new_data
 from ..prediction.which_effects import choose_random
 from .simulator import Simulator, Truth, check_effects, check_weights
@@ -40,6 +41,8 @@ class _Effects:
         Rows whose effects are drawn.
     known : ndarray of int32, shape (m,)
         Level of every row whose effects are those of the fit, else -1.
+    own : tuple of DrawnPlaces
+        Of terms whose effects are at places of their own for every level.
     """
 
     part: RandomPart
@@ -47,6 +50,7 @@ class _Effects:
     codes: Refs
     drawn: Mask
     known: Refs
+    own: tuple[DrawnPlaces, ...] = ()
 
     @property
     def complete(self) -> Mask:
@@ -59,8 +63,8 @@ class _Effects:
         out[seen] = np.einsum("ij,ij->i", self.z[seen], modes[self.known[seen]])
         return out
 
-    def block(self, rows: Mask) -> RandomBlock | None:
-        """Return the effects that are drawn, at some of the rows; None without any."""
+    def block(self, rows: Mask, T: Array) -> tuple[RandomBlock, Array] | None:
+        """Return the effects that are drawn, at some of the rows, and their T; None without any."""
         drawn = self.drawn & rows
         if not drawn.any():
             return None
@@ -71,16 +75,21 @@ class _Effects:
         else:
             found, placed[drawn] = np.unique(self.codes[drawn], return_inverse=True)
             levels = pd.RangeIndex(len(found))
-        return RandomBlock(
+        z = self.z
+        for own in self.own:
+            z, T = own.replaced(z, T, self.codes, drawn)
+        names = (*self.part.names, *map(str, range(len(self.part.names), z.shape[1])))
+        block = RandomBlock(
             self.part.name,
-            np.where(drawn[:, None], self.z, 0.0)[rows],
+            np.where(drawn[:, None], z, 0.0)[rows],
             placed[rows],
             levels,
-            self.part.names,
-            self.part.pattern,
+            names,
+            np.asarray(T != 0),
             self.part.terms,
             related=self.part.related,
         )
+        return block, T
 
 
 def new_simulator(
@@ -126,12 +135,12 @@ def new_simulator(
     rows = rows_of_new_data(result, new, choose_random(False, layout, model.frame), "error")
     w = new.values_of(model.sources.weights)
     check_positive(w)
-    parts = [_effects(new, i, re, new_levels) for i in range(len(layout.blocks))]
+    parts = [_effects(result, new, i, re, new_levels) for i in range(len(layout.blocks))]
     complete = rows.complete if w is None else rows.complete & np.isfinite(w)
     complete = np.logical_and.reduce([complete, *(part.complete for part in parts)])
     factors = factors_of(truth.theta, [block.pattern for block in layout.blocks])
-    blocks = [part.block(complete) for part in parts]
-    pairs = [(block, T) for block, T in zip(blocks, factors, strict=True) if block is not None]
+    made = [part.block(complete, T) for part, T in zip(parts, factors, strict=True)]
+    pairs = [pair for pair in made if pair is not None]
     X = rows.X[complete]
     mean = rows.fixed[complete] + X[:, estimates.columns] @ (truth.beta - estimates.beta)
     kept = np.zeros(len(complete))
@@ -156,16 +165,18 @@ def new_simulator(
     return simulator, np.zeros(len(X)), complete
 
 
-def _effects(new: NewData, i: int, re: str, new_levels: str) -> _Effects:
+def _effects(result: Any, new: NewData, i: int, re: str, new_levels: str) -> _Effects:
     """Return the effects of a block; those of levels that are to be missing have the code -1."""
     levels, z = new.levels(i), new.random(i)
+    own = drawn_places(result, new, i)
     codes = levels.own[0]
     if levels.part.related is not None:  # no other levels than those that are related
         if np.any(levels.unseen) and new_levels in ("draw", "error"):
             levels.refuse_unseen('"population" or "missing"')
         codes = np.where(levels.known >= 0, levels.known, codes)
     if re == "new":
-        return _Effects(levels.part, z, codes, codes >= 0, np.full(len(z), -1, dtype=np.int32))
+        unknown = np.full(len(z), -1, dtype=np.int32)
+        return _Effects(levels.part, z, codes, codes >= 0, unknown, own)
     unseen = levels.unseen
     if new_levels == "error":
         levels.refuse_unseen('"draw", "population" or "missing"')
@@ -173,4 +184,11 @@ def _effects(new: NewData, i: int, re: str, new_levels: str) -> _Effects:
         codes = np.where(unseen, np.int32(-1), codes)
     if new_levels == "population":  # a level that is missing has the mean of all levels too
         codes = np.maximum(codes, np.int32(0))
-    return _Effects(levels.part, z, codes, unseen & (new_levels == "draw"), levels.known)
+    if own:
+        left = at_own_places(result, new, i, levels.known, z, np.ones(z.shape[1], dtype=bool))
+        if (left > 0).any():
+            raise DataError(
+                f"the new data have other places of {levels.part.name!r} than those of a level in "
+                'the data, where its effects are not known: simulate with re="new", or predict.'
+            )
+    return _Effects(levels.part, z, codes, unseen & (new_levels == "draw"), levels.known, own)

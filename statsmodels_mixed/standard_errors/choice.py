@@ -170,7 +170,17 @@ def refer(
     """
     if choice.dof == "residual" and choice.clusters is None:
         refuse_none_left(df_resid)
-    return _reference(estimates, choice, design, df_resid)
+    return _reference(estimates, choice, _at_estimates(design, estimates), df_resid)
+
+
+def _at_estimates(design: Design | None, estimates: Estimates) -> Design | None:
+    """Return the design with the columns of Z that are functions of parameters."""
+    if design is None or not any([block.own_places for block in design.blocks]):
+        return design
+    placed: Design = load("fitting.structured.own_places:design_at")(
+        design, getattr(estimates, "structured", None)
+    )
+    return placed
 
 
 def _needed(design: Design | None) -> Design:
@@ -221,6 +231,10 @@ def _kenward_roger(design: Design, estimates: LinearEstimates, linear: bool) -> 
     if any(block.related is not None for block in design.blocks):
         prepare = load("standard_errors.kenward_roger_related:prepare_kenward_roger_related")
         return cast("KenwardRoger", prepare(design, estimates, linear=linear))
+    if any(block.own_places for block in design.blocks):  # they are formed, as residuals are
+        prepare = load("standard_errors.kenward_roger_related:prepare_kenward_roger_related")
+        whole = load("fitting.structured.own_places:with_all_places")(design)
+        return cast("KenwardRoger", prepare(whole, estimates, linear=linear))
     return prepare_kenward_roger(design, estimates, linear=linear)
 
 
@@ -285,7 +299,7 @@ def population_covariance(
     """
     if estimates.linear or design is None or reference.cov_type == "cluster":
         return None
-    return slopes_and_covariance(estimates, design, columns)
+    return slopes_and_covariance(estimates, _at_estimates(design, estimates) or design, columns)
 
 
 @singledispatch

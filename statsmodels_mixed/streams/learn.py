@@ -104,7 +104,7 @@ def learn_frame(
     """
     given = {"weights": weights, "offset": offset, "exposure": exposure}
     _refuse_arrays(given, subset)
-    options = {"engine": "patsy", "missing": missing, **given, **options}
+    options = {"engine": "patsy", "missing": missing, "own_places": False, **given, **options}
     draft = _draft(formula, source, subset, options)
     _refuse_membership(formula)
     computed = expressions(formula, given, source.names)

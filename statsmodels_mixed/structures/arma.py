@@ -51,6 +51,7 @@ class AutoregressiveMovingAverage(Scaled):
 
     name = "arma"
     needs = "steps"
+    of_pairs = True
 
     lags: NDArray[np.intp]
 
@@ -66,7 +67,8 @@ class AutoregressiveMovingAverage(Scaled):
         """Count the steps between all pairs."""
         if self.k < 2:
             raise OptionError("arma() needs at least two places.")
-        apart = np.abs(self.positions[:, 0][:, None] - self.positions[:, 0][None, :])
+        at = self.positions[..., 0]
+        apart = np.abs(at[..., :, None] - at[..., None, :])
         if (np.abs(apart - np.rint(apart)) > 1e-6).any():
             raise OptionError("arma() takes places a whole number of steps apart; ou() takes any.")
         self.lags = np.rint(apart).astype(np.intp)

@@ -142,7 +142,8 @@ class Unconstrained:
             Powers of two; 1 for coordinates without a unit, as angles and logarithms.
         """
         slopes = np.asarray(self.structure.derivatives(self.structure.starts(sds)[0]), dtype=float)
-        changes = np.abs(slopes / sds[:, None] / sds).max(axis=(1, 2), initial=0.0)
+        changes = np.abs(slopes / sds[:, None] / sds)
+        changes = changes.reshape(self.size, -1).max(axis=1, initial=0.0)
         scales = np.isin(np.arange(self.size), np.asarray(self.structure.read().scales, dtype=int))
         own = scales & ~self.coordinates.interval & (self.coordinates.half == 0) & (changes > 0)
         return np.exp2(-np.rint(np.log2(np.where(own, changes, 1.0))))
@@ -155,15 +156,20 @@ class Unconstrained:
         """Return dSigma / dx_i, shape (m, k, k)."""
         first, _ = self.coordinates.slopes(x)
         by_phi = np.asarray(self.structure.derivatives(self.phi(x)), dtype=float)
-        return by_phi * first[:, None, None]
+        return by_phi * _along(first, by_phi)
 
     def second_derivatives(self, x: ArrayLike) -> Array:
         """Return d2Sigma / dx_i dx_j, shape (m, m, k, k)."""
         first, second = self.coordinates.slopes(x)
         phi = self.phi(x)
         out = np.asarray(self.structure.second_derivatives(phi), dtype=float)
-        out = out * (first[:, None] * first[None, :])[:, :, None, None]
+        out = out * _along(first[:, None] * first[None, :], out)
         at = np.arange(self.size)
         by_phi = np.asarray(self.structure.derivatives(phi), dtype=float)
-        out[at, at] += by_phi * second[:, None, None]
+        out[at, at] += by_phi * _along(second, by_phi)
         return out
+
+
+def _along(factors: Array, values: Array) -> Array:
+    """Return factors of the first axes of values, with as many axes as these."""
+    return factors.reshape(factors.shape + (1,) * (values.ndim - factors.ndim))

@@ -68,6 +68,7 @@ class DistanceCorrelation(Scaled):
     """A correlation r(d; psi) of the distance d of two places."""
 
     needs = "coordinates"
+    of_pairs = True
 
     distance: Array
     distinct: Array  # the different distances
@@ -75,8 +76,8 @@ class DistanceCorrelation(Scaled):
 
     def prepare(self) -> None:
         """Compute the distances of all pairs of places."""
-        apart = self.positions[:, None, :] - self.positions[None, :, :]
-        self.distance = np.sqrt(np.einsum("ijd,ijd->ij", apart, apart))
+        apart = self.positions[..., :, None, :] - self.positions[..., None, :, :]
+        self.distance = np.sqrt(np.einsum("...d,...d->...", apart, apart))
         self.distinct, which = np.unique(self.distance, return_inverse=True)
         self.which = which.reshape(self.distance.shape)
 

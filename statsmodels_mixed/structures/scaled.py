@@ -110,9 +110,9 @@ class Scaled(Structure):
         second = self.correlation_second_derivatives(psi)
         if not self.nugget:
             return R, first, second
-        m, k = len(psi) + 1, self.k
-        own = np.eye(k) - R
-        firsts, seconds = np.empty((m, k, k)), np.zeros((m, m, k, k))
+        m = len(psi) + 1
+        own = np.eye(self.k) - R
+        firsts, seconds = np.empty((m, *R.shape)), np.zeros((m, m, *R.shape))
         firsts[:-1], firsts[-1] = (1.0 - share) * first, own
         seconds[:-1, :-1] = (1.0 - share) * second
         seconds[:-1, -1] = seconds[-1, :-1] = -first
@@ -154,7 +154,7 @@ class Scaled(Structure):
         R, first, second = self._correlations(psi, share)
         k, count = self.k, 1 if self.hom else self.k
         m = count + len(first)
-        out = np.zeros((m, m, k, k))
+        out = np.zeros((m, m, *R.shape))
         out[count:, count:] = second * np.outer(sd, sd)
         for i, dR in enumerate(first):
             mixed = self._by_sds(sd, dR)

@@ -94,6 +94,9 @@ class Structure(ABC):
     definite : bool
         Whether Sigma is positive definite inside the bounds, so that it may be a covariance
         of residuals.
+    of_pairs : bool
+        Whether the covariance of two places is a function of these two alone, so that `bind_sets`
+        is possible where places have one standard deviation.
     k : int
         Number of effects.
     labels : tuple of str
@@ -120,6 +123,7 @@ class Structure(ABC):
     name: ClassVar[str] = ""
     needs: ClassVar[str] = "columns"
     definite: ClassVar[bool] = True
+    of_pairs: ClassVar[bool] = False
     k: int = 0
     labels: tuple[str, ...] = ()
     positions: Array = np.empty((0, 0))
@@ -143,6 +147,31 @@ class Structure(ABC):
         bound.k, bound.labels = len(labels), tuple(map(str, labels))
         places = np.arange(bound.k) if positions is None else np.asarray(positions, dtype=float)
         bound.positions = places.reshape(bound.k, -1).astype(float)
+        bound.prepare()
+        return bound
+
+    def bind_sets(self, labels: Sequence[str], positions: ArrayLike) -> Self:
+        """Return the structure for many sets of places at once.
+
+        Sigma and its derivatives then have an axis for the sets before their last two.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            A name for each of the k places of a set.
+        positions : array_like, shape (sets, k, d)
+            Where they are.
+
+        Raises
+        ------
+        OptionError
+            If the structure is not possible for these places, or not `of_pairs`.
+        """
+        if not self.of_pairs:
+            raise OptionError(f"{self.name}() is for one set of places.")
+        bound = copy.copy(self)
+        bound.k, bound.labels = len(labels), tuple(map(str, labels))
+        bound.positions = np.asarray(positions, dtype=float)
         bound.prepare()
         return bound
 

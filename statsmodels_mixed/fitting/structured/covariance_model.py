@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._core import CoreDesign
 from ..._typing import Array
 from ...frame.design import Design
 from ...structures import Structure, Unconstrained
 from ..covariance import factors_of, is_singular
 from .fit import ReportedPart
+
+if TYPE_CHECKING:
+    from ...frame.own_places import OwnPlaces
 
 __all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covariance"]
 
@@ -90,6 +95,8 @@ class CovariancePart:
         Its parameters among those of the model.
     reported : slice
         What is reported of it, among all.
+    own : OwnPlaces, optional
+        If its effects are at places of their own for every level.
     """
 
     block: int
@@ -98,11 +105,39 @@ class CovariancePart:
     structure: Structure
     phi: slice
     reported: slice
+    own: OwnPlaces | None = None
 
     @cached_property
     def free(self) -> Unconstrained:
         """The structure as a function of free coordinates."""
         return Unconstrained(self.structure)
+
+    # With places of their own, of every level, and of the effects that its columns of Z have.
+
+    def covariance(self, x: Array) -> Array:
+        """Return Sigma at coordinates of the model, shape (k, k) or (l, k, k)."""
+        own = x[self.phi]
+        return self.free.sigma(own) if self.own is None else self.own.covariance(self.free.phi(own))
+
+    def slopes(self, x: Array) -> Array:
+        """Return dSigma / dx, shape (m, k, k) or (m, l, k, k)."""
+        return self._of_columns(x, self.free.derivatives(x[self.phi]))
+
+    def bends(self, x: Array) -> Array:
+        """Return d2Sigma / dx dx, shape (m, m, k, k) or (m, m, l, k, k)."""
+        return self._of_columns(x, self.free.second_derivatives(x[self.phi]))
+
+    def _of_columns(self, x: Array, matrices: Array) -> Array:
+        if self.own is None:
+            return matrices
+        return self.own.whitened(self.free.phi(x[self.phi]), matrices)
+
+    def of_effects(self, phi: Array) -> Array:
+        """Return Sigma of a level's columns of Z at parameters, shape (k, k)."""
+        own = phi[self.phi]
+        if self.own is None:
+            return np.asarray(self.structure.sigma(own), dtype=float)
+        return np.eye(self.structure.k) * self.own.deviation(own) ** 2
 
 
 def n_covariance(design: Design) -> int:
@@ -136,6 +171,7 @@ class CovarianceModel:
                 m = len(structure.read().names)
                 start = structure.starts(np.ones(structure.k))[0]
                 r = len(structure.natural(start).names)
+                own = [each for each in block.own_places if each.columns == columns]
                 parts.append(
                     CovariancePart(
                         t,
@@ -144,6 +180,7 @@ class CovarianceModel:
                         structure,
                         slice(at, at + m),
                         slice(shown, shown + r),
+                        own[0] if own else None,
                     )
                 )
                 at, shown = at + m, shown + r
@@ -151,6 +188,7 @@ class CovarianceModel:
         self.size, self.n_reported = at, shown
         self.patterns = tuple(block.pattern for block in design.blocks)
         self.related = tuple(block.related for block in design.blocks)
+        self._refs = tuple(block.refs for block in design.blocks)
         self._widths = tuple(len(block.names) for block in design.blocks)
 
     # The maps between coordinates, parameters and covariances.
@@ -178,16 +216,29 @@ class CovarianceModel:
         """Return Sigma of every grouping factor, (k, k)."""
         out = [np.zeros((k, k)) for k in self._widths]
         for part in self.parts:
-            out[part.block][part.columns, part.columns] = part.structure.sigma(phi[part.phi])
+            out[part.block][part.columns, part.columns] = part.of_effects(phi)
         return tuple(out)
 
     def factors(self, phi: Array, scale: float) -> tuple[Array, ...]:
         """Return T of every grouping factor with Sigma = scale^2 T T'."""
         out = [np.zeros((k, k)) for k in self._widths]
         for part in self.parts:
-            sigma = np.asarray(part.structure.sigma(phi[part.phi]), dtype=float)
-            out[part.block][part.columns, part.columns] = factor(sigma / scale**2)
+            out[part.block][part.columns, part.columns] = factor(part.of_effects(phi) / scale**2)
         return tuple(out)
+
+    @property
+    def has_own_places(self) -> bool:
+        """Whether columns of Z are functions of parameters."""
+        return any(part.own is not None for part in self.parts)
+
+    def place(self, core: CoreDesign, phi: Array) -> bool:
+        """Give the core the columns of Z at these parameters; return whether there are any."""
+        for part in self.parts:
+            if part.own is not None:
+                core.set_columns(
+                    part.block, part.columns, part.own.rows(phi[part.phi], self._refs[part.block])
+                )
+        return self.has_own_places
 
     def positive(self, x: Array) -> Array:
         """Return the same covariances with standard deviations that are not negative."""
@@ -206,7 +257,7 @@ class CovarianceModel:
         out = []
         for part in self.parts:
             T = factors[part.block][part.columns, part.columns]
-            if part.structure.needs == "coordinates":
+            if part.structure.needs == "coordinates" or part.own is not None:
                 out.append(T[:1, :1])
             elif part.structure.definite:
                 out.append(T)
@@ -231,6 +282,7 @@ class CovarianceModel:
                     part.columns.stop,
                     alike and structure.k > 1,
                     structure.natural(start).names,
+                    (part.phi.start, part.phi.stop),
                 )
             )
         return tuple(out)

@@ -30,6 +30,8 @@ class ReportedPart:
         Whether these are places that all have one variance.
     names : tuple of str
         Names of its parameters, ``"rho"``.
+    parameters : tuple of int
+        Where its parameters begin and end among those of the model.
     """
 
     block: int
@@ -39,6 +41,7 @@ class ReportedPart:
     stop: int
     alike: bool
     names: tuple[str, ...]
+    parameters: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,11 @@ class StructuredFit:
     z: Array
     gradient: Array
     at_bounds: tuple[str, ...]
+
+    def phi_of(self, block: int, columns: slice) -> Array:
+        """Return the parameters of the structure of some columns of a grouping factor."""
+        (part,) = [p for p in self.parts if p.block == block and p.start == columns.start]
+        return self.phi[slice(*part.parameters)]
 
     @property
     def names(self) -> tuple[str, ...]:

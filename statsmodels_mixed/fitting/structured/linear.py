@@ -53,6 +53,8 @@ def column_sizes(design: Design) -> list[Array]:
         if design.reduced is not None:
             counts = design.reduced.in_use[at]
         squares = np.einsum("ij,ij->j", block.z, block.z)
+        for own in block.own_places:  # those of indicators
+            squares[own.columns] = counts[own.columns]
         out.append(np.sqrt(np.where(counts > 0, squares / np.maximum(counts, 1), 1.0)))
     return out
 
@@ -236,7 +238,7 @@ def bounds_in_words(model: CovarianceModel, phi: Array, sizes: list[Array]) -> t
             elif i in scales and limits[i, 0] == 0:
                 part_size = sizes[part.block][part.columns]
                 relative = abs(own[i]) * float(part_size.max())
-                sigma = np.sqrt(np.max(np.diag(part.structure.sigma(own)))) or 1.0
+                sigma = np.sqrt(np.max(np.diag(part.of_effects(phi)))) or 1.0
                 if relative < 1e-6 * sigma or own[i] == 0:
                     found.append(f"{name} of {where} is zero.")
         found += _far_ranges(part, names, own, where)
@@ -247,7 +249,9 @@ def _far_ranges(part: CovariancePart, names: Sequence[str], own: Array, where: s
     """Say which ranges are so long that correlations have no end within the data."""
     if part.structure.needs != "coordinates" or "range" not in names:
         return []
-    apart = float(np.ptp(part.structure.positions, axis=0).max(initial=0.0))
+    positions = part.structure.positions
+    places = positions.reshape(-1, positions.shape[-1])
+    apart = float(np.ptp(places, axis=0).max(initial=0.0))
     length = float(own[list(names).index("range")])
     if not length > FAR * apart > 0:
         return []

@@ -51,12 +51,16 @@ def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) 
     Returns
     -------
     list of ndarray, shape (k, k)
-        With zeros where T of a diagonal structure has none.
+        With zeros where T of a diagonal structure has none. Empty for parts at places of their
+        own, which have one for each level.
     """
     halves = factors_of(gradient / 2.0, model.patterns)
     out = []
     for part in model.parts:
         at = part.columns
+        if part.own is not None:
+            out.append(np.empty(0))
+            continue
         F, T = halves[part.block][at, at], factors[part.block][at, at]
         if not model.patterns[part.block][at, at][np.tril_indices(len(T), -1)].any():
             out.append(np.diag(np.diag(F) / np.diag(T)))
@@ -131,7 +135,7 @@ class StructuredObjective:
         x, sigma = self.split(z)
         factors = [np.zeros(pattern.shape) for pattern in self.model.patterns]
         for part in self.model.parts:
-            S = part.free.sigma(x[part.phi]) / sigma**2
+            S = part.of_effects(self.model.phi(x)) / sigma**2
             own = self.ridges[part.block][part.columns]
             own = own + RELATIVE_RIDGE * np.diag(S)
             factors[part.block][part.columns, part.columns] = factor(S, ridge * own)
@@ -142,6 +146,7 @@ class StructuredObjective:
         _, sigma = self.split(z)
         if not 0.0 < sigma < np.inf:  # beyond the range of doubles
             return np.nan, np.empty(0), ()
+        self._place(z)
         self.products.set_criterion(self.reml, sigma)
         theta, factors = self.theta(z, ridge)
         value, gradient = self.products.workspace.value_and_gradient(theta)
@@ -152,6 +157,7 @@ class StructuredObjective:
         _, sigma = self.split(z)
         if not 0.0 < sigma < np.inf:
             return np.nan
+        self._place(z)
         self.products.set_criterion(self.reml, sigma)
         found = self.products.workspace.value(self.theta(z)[0])
         return found + self.products.constant(self.reml)
@@ -162,16 +168,52 @@ class StructuredObjective:
         if np.isnan(value):
             return np.inf, np.full(self.size, np.nan)
         x, sigma = self.split(z)
-        return value, self._gradient(x, sigma, gammas(by_theta, factors, self.model))
+        return value, self._gradient(x, sigma, self._gammas(by_theta, factors, sigma))
+
+    def _place(self, z: Array) -> None:
+        """Give the core the columns of Z that are functions of parameters."""
+        workspace = self.products.workspace
+        if self.model.has_own_places:
+            self.model.place(workspace.design, self.model.phi(self.split(z)[0]))
+            workspace.take_columns()
+
+    def _gammas(self, by_theta: Array, factors: tuple[Array, ...], sigma: float) -> list[Array]:
+        """Return Gamma of every part, (k, k), or at places of their own of every level."""
+        out = gammas(by_theta, factors, self.model)
+        if self.model.has_own_places:
+            by_level = self._by_level(factors, sigma)
+            for i, part in enumerate(self.model.parts):
+                if part.own is not None:
+                    out[i] = by_level[part.block][:, part.columns, part.columns]
+        return out
+
+    def _by_level(self, factors: tuple[Array, ...], sigma: float) -> list[Array]:
+        """Return Gamma of every level by factor where T is diagonal: Z'V^-1 Z is of Omega^-1.
+
+        With Lambda'Z'V^-1 Z Lambda = I - Omega^-1 and Z'V^-1 X = Lambda^-T Omega^-1 Lambda'Z'WX.
+        """
+        workspace = self.products.workspace
+        precision = (self.products.y_scale / sigma) ** 2
+        inverse, scores = workspace.solution().xvx_inverse, workspace.scores()
+        slopes = workspace.mode_slopes() if self.reml else ()
+        out = []
+        for t, (T, V, e) in enumerate(zip(factors, workspace.condvar(), scores, strict=True)):
+            squares = np.outer(np.diag(T), np.diag(T))
+            own = (np.eye(len(T)) - V / squares) / squares
+            if self.reml:
+                H = slopes[t] / np.square(np.diag(T))[:, None]
+                own -= H @ inverse @ np.swapaxes(H, 1, 2)
+            out.append(own - precision * e[:, :, None] * e[:, None, :])
+        return out
 
     def _gradient(self, x: Array, sigma: float, G: list[Array]) -> Array:
         out = np.empty(self.size)
         shrink = 0.0
         for part, own in zip(self.model.parts, G, strict=True):
             own = own / sigma**2
-            slopes = part.free.derivatives(x[part.phi])
-            out[part.phi] = np.einsum("ij,mij->m", own, slopes)
-            shrink += float(np.vdot(own, part.free.sigma(x[part.phi])))
+            slopes = part.slopes(x)
+            out[part.phi] = slopes.reshape(len(slopes), -1) @ own.ravel()
+            shrink += float(np.vdot(own, part.covariance(x)))
         if self.sigma is None:
             raw = self.products.workspace.solution()
             unit = sigma / self.products.y_scale
@@ -185,7 +227,7 @@ class StructuredObjective:
                 value, by_theta, factors = self.solve(z)
                 if np.isfinite(value):
                     x, sigma = self.split(z)
-                    G = gammas(by_theta, factors, self.model)
+                    G = self._gammas(by_theta, factors, sigma)
                     gradient = self._gradient(x, sigma, G)
                     return value, gradient, self._curvature(x, sigma, G, gradient)
         except (FloatingPointError, OverflowError, ValueError, CoreError):
@@ -199,7 +241,7 @@ class StructuredObjective:
         if not np.isfinite(value):
             return np.full((self.size, self.size), np.nan)
         x, sigma = self.split(z)
-        return self._information(x, sigma, gammas(by_theta, factors, self.model))[0]
+        return self._information(x, sigma, self._gammas(by_theta, factors, sigma))[0]
 
     def _curvature(self, x: Array, sigma: float, G: list[Array], gradient: Array) -> Array:
         H, second = self._information(x, sigma, G)
@@ -215,13 +257,15 @@ class StructuredObjective:
         directions = [np.zeros((*e.shape, m + 1)) for e in scores]
         second = np.zeros((self.size, self.size))
         for part, own in zip(self.model.parts, G, strict=True):
-            e = scores[part.block][:, part.columns]
-            slopes = part.free.derivatives(x[part.phi]) / sigma**2
+            e, by_level = scores[part.block][:, part.columns], part.own is not None
+            slopes = part.slopes(x) / sigma**2
             into = directions[part.block][:, part.columns]
-            into[:, :, part.phi] = np.einsum("lj,mij->lim", e, slopes, optimize=True)
-            into[:, :, m] = -e @ part.free.sigma(x[part.phi]) / sigma**2
-            bends = part.free.second_derivatives(x[part.phi])
-            second[part.phi, part.phi] = np.einsum("ij,mnij->mn", own / sigma**2, bends)
+            into[:, :, part.phi] = np.moveaxis(_along(slopes, e, by_level), 0, 2)
+            into[:, :, m] = -_along(part.covariance(x), e, by_level) / sigma**2
+            bends = part.bends(x)
+            second[part.phi, part.phi] = (
+                bends.reshape(*bends.shape[:2], -1) @ own.ravel() / sigma**2
+            )
         for t, related in enumerate(self.model.related):
             if related is not None:
                 directions[t] = related.covariances(directions[t])
@@ -238,3 +282,10 @@ class StructuredObjective:
         H[:m, m] += edge[:m]
         H[m, m] += 2.0 * edge[m] + workspace.solution().pwrss / unit
         return H, second
+
+
+def _along(matrices: Array, vectors: Array, by_level: bool) -> Array:
+    """Return products of matrices, (..., k, k) or (..., l, k, k), with vectors of every level."""
+    if by_level:
+        return np.asarray((matrices @ vectors[:, :, None])[..., 0])
+    return np.asarray(vectors @ np.swapaxes(matrices, -1, -2))

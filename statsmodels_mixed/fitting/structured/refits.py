@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._core import CoreWorkspace
+from ..._core import CoreDesign, CoreWorkspace
 from ..._typing import Array
 from ...errors import CoreError
 from ...frame.design import Design
+from ..crossprod import core_design
 from ..estimates import LinearEstimates
 from ..linear_refits import LinearRefits
 from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
@@ -46,6 +47,12 @@ class StructuredRefits(LinearRefits):
         phi = inside_phi(model, estimates.structured.phi, estimates.sigma)
         self._begin = self._objective.join(model.x(phi), estimates.sigma)
         self._units = self._objective.units(column_sizes(design))
+
+    def _core_of_thread(self) -> CoreDesign:
+        if not self._objective.model.has_own_places:
+            return self.core
+        # Columns of Z are functions of parameters: every workspace writes its own.
+        return core_design(self._design, self.basis.Q, self._design.weights, by_factors=True)
 
     def _of(self, workspace: CoreWorkspace) -> StructuredObjective:
         products = replace(self._products, workspace=workspace)
