@@ -80,7 +80,9 @@ def best_optimum(
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
     # A dispersion that goes to its boundary takes many steps in any likelihood.
     many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
-    hard = not report.converged or (many and not _at_limit(spec, report, design))
+    # The objective may jump where another mode becomes the highest.
+    jumps = core.several_modes_possible and report.status == "ROUNDOFF_LIMITED"
+    hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
     if not hard and rows <= FEW_ROWS:
         hard = (
             core.several_modes_possible
