@@ -107,6 +107,11 @@ def anova(
     reaction ~ 1 + days + (1 + days | subj)     6    1751.94        2
     """
     hypotheses = _read_type(type, typ)
+    apart = [fit for fit in others if getattr(fit.__class__, "stands_alone", False)]
+    if apart:  # whose models have more parts: theirs know of both kinds
+        rest = [fit for fit in others if fit is not apart[0]]
+        table: pd.DataFrame = apart[0].anova(result, *rest, type=type, typ=typ, dof=dof)
+        return table
     if others:
         if hypotheses is not None or dof != "auto":
             raise OptionError("type= and dof= are for the table of a single fit.")

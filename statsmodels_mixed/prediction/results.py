@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from ..fitting.families import FamilySpec
 from ..later import load
 from ..results.document import Document
 from ..results.shown import MOST_ROWS, Shown, table_of
+
+if TYPE_CHECKING:
+    from .drawn_responses import DrawnResponses
 
 __all__ = ["MixedPrediction", "NewResponses"]
 
@@ -68,8 +71,9 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
         From means to linear predictors.
     one_signed : bool
         Whether the link is defined for positive linear predictors only.
-    new : NewResponses or str
-        What prediction intervals need, or why there are none.
+    new : NewResponses, callable or str
+        What prediction intervals need, or why there are none; a callable makes the
+        `DrawnResponses` that they need, or says why, when they are asked for.
     df : ndarray or float
         Degrees of freedom of a t distribution, for means.
     df_new : float
@@ -94,7 +98,7 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
         linear: MixedPrediction | None,
         link: Any,
         one_signed: bool,
-        new: NewResponses | str,
+        new: NewResponses | Callable[[], DrawnResponses | str] | str,
         df: ArrayLike,
         df_new: float,
         dist: str,
@@ -125,7 +129,7 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
             If new responses are not normal, or cannot be predicted.
         """
         new = self._new()
-        if not new.normal:
+        if not isinstance(new, NewResponses) or not new.normal:
             raise OptionError(
                 "new responses of this family are not normal: ask for conf_int(obs=True)."
             )
@@ -205,7 +209,7 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
         DataFrame
             ``mean``, ``mean_se``, ``mean_ci_lower`` and ``mean_ci_upper``, and for a new
             response ``obs_ci_lower`` and ``obs_ci_upper``; these two are not there where there
-            can be none, and ``conf_int(obs=True)`` says why.
+            can be none, as ``conf_int(obs=True)`` says, or where it draws responses for them.
 
         Raises
         ------
@@ -231,18 +235,21 @@ class MixedPrediction(Shown, PredictionResultsMean):  # type: ignore[misc]
             "mean_ci_lower": lower,
             "mean_ci_upper": upper,
         }
-        if not isinstance(self.new, str):
+        if isinstance(self.new, NewResponses):
             table["obs_ci_lower"], table["obs_ci_upper"] = self.conf_int(alpha=alpha, obs=True).T
         self.table = table
         return pd.DataFrame(table, index=self.row_labels)
 
-    def _new(self) -> NewResponses:
-        if isinstance(self.new, str):
-            raise OptionError(f"there are no intervals for new responses: {self.new}.")
-        return self.new
+    def _new(self) -> NewResponses | DrawnResponses:
+        new = self.new() if callable(self.new) else self.new
+        if isinstance(new, str):
+            raise OptionError(f"there are no intervals for new responses: {new}.")
+        return new
 
     def _new_interval(self, alpha: float) -> Array:
         new = self._new()
+        if not isinstance(new, NewResponses):
+            return new.quantiles((alpha / 2, 1 - alpha / 2))
         if new.spec is None or new.normal:
             half = stdtrit(self.df_new, 1 - alpha / 2) * self.se_obs
             return np.column_stack([self.predicted_mean - half, self.predicted_mean + half])

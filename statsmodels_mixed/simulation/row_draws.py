@@ -23,7 +23,7 @@ from ..fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from ..frame.design import Design
 from .simulator import Simulator, check_weights, draw_family
 
-__all__ = ["RowSimulator", "row_simulator"]
+__all__ = ["RowSimulator", "draw_rows", "row_simulator"]
 
 
 # Counts that are drawn one after the other until all probabilities are passed.
@@ -57,10 +57,7 @@ class RowSimulator(Simulator):
             link = family_object(spec).link
             below = np.asarray(link.inverse(self.thresholds - eta[:, None]), dtype=float)
             return np.asarray((rng.random((len(eta), 1)) > below).sum(axis=1), dtype=float)
-        drawn = _draw_distribution(rng, spec, eta, self.outer, weights)
-        if spec.zeros:
-            drawn[rng.random(len(eta)) < expit(self.outer[:, ZEROS])] = 0.0
-        return drawn
+        return draw_rows(rng, spec, eta, self.outer, weights)
 
     @property
     def _family(self) -> FamilySpec:
@@ -106,6 +103,16 @@ def row_simulator(
         factors = factors_of(mean.theta, [block.pattern for block in design.blocks])
         offset, outer = mean.linear_predictor, estimates.outer
     return RowSimulator(design, factors, offset, 1.0, mean.spec, outer, thresholds)
+
+
+def draw_rows(
+    rng: np.random.Generator, spec: FamilySpec, eta: Array, outer: Array, weights: Array | None
+) -> Array:
+    """Draw responses of rows at their predictors and parameters, shape (n,)."""
+    drawn = _draw_distribution(rng, spec, eta, outer, weights)
+    if spec.zeros:
+        drawn[rng.random(len(eta)) < expit(outer[:, ZEROS])] = 0.0
+    return drawn
 
 
 def _draw_distribution(

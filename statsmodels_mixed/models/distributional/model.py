@@ -141,6 +141,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
                 )
         self._rows(self.kept_design())  # what is not identified is refused here
 
+    def _facts(self) -> dict[str, str]:
+        """Return the formulas of the other parts, for the description."""
+        facts = {**super()._facts(), "Link": getattr(self, "link_name", self.spec.link)}
+        named = {name.capitalize(): text for name, text in self.formulas.items()}
+        return {**facts, **named}
+
     @property
     def dispersion_sign(self) -> float:
         """-1 where the dispersion that is reported is the inverse of the density's."""

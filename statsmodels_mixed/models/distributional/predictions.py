@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ...prediction.results import MixedPrediction
 from ...prediction.which_effects import choose_random
 from ..generalized_results import GeneralizedLinearMixedModelResults
 from .effects import variance_of_modes
+from .new_responses import new_responses
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
@@ -37,7 +39,7 @@ __all__ = ["get_prediction"]
 # Step of central differences, in standard errors of each parameter.
 _STEP = 1e-3
 _OF_SHARES = ("shares", "trials", "shares and ends")
-_NO_NEW = "simulate() draws new responses of models with several formulas or shapes"
+_NO_NEW = "a new response goes with which='mean'"
 
 
 def get_prediction(
@@ -70,7 +72,10 @@ def get_prediction(
         ordered categories these have a column for each category. Standard errors are by the
         delta method in all parameters, with `re` also of the random effects given the data.
         Intervals are symmetric on the scale of the linear predictor, on that of the logarithm for
-        positive means and of the logit for probabilities.
+        positive means and of the logit for probabilities. ``conf_int(obs=True)`` has intervals for
+        a new response, by 10 000 draws given the estimated variances and parameters of the rows:
+        of random effects that are left out, as of levels the fit has not seen, they have the
+        whole variance.
 
     Raises
     ------
@@ -124,7 +129,10 @@ def get_prediction(
         return CategoryPrediction(
             value, variance, categories=self.model.categories, row_labels=labels
         )
-    return _prediction(self, which, value, variance[:, 0], labels)
+    prediction = _prediction(self, which, value, variance[:, 0], labels)
+    if which in (None, "mean"):
+        prediction.new = partial(new_responses, self, asked)
+    return prediction
 
 
 def _prediction(
