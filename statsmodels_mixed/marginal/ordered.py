@@ -4,6 +4,7 @@ In a cell of the reference grid with linear predictor eta, P(Y <= j) = F(a_j), a
 Every kind of mean is linear in a, or in F(a): c + B a or c + B F(a), with B of one row for each
 mean of a cell. They are averaged over cells, and have the covariance G C G' with C that of the
 parameters (kappa, beta), tau = J kappa, and G = B diag(F') [J, -x'], averaged as well.
+Where effects w differ between thresholds, those of a cell are ([1, w'] (x) J) kappa.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Cuts:
 
     Parameters
     ----------
-    J : ndarray, shape (m, K)
-        The thresholds are J kappa.
+    J : ndarray, shape (m, k)
+        The thresholds are J kappa, without effects that differ between them.
     kappa : ndarray, shape (K,)
     covariance : ndarray, shape (K + rank, K + rank)
         Of kappa and the estimable coefficients.
@@ -60,6 +61,9 @@ class Cuts:
         Its inverse is F.
     categories : tuple
         The m + 1 categories in their order.
+    whole : MixedModelResults
+        The fit as if columns w of effects that differ between thresholds followed those of the
+        linear predictor: the reference grid has the variables of both.
     """
 
     J: Array
@@ -67,6 +71,13 @@ class Cuts:
     covariance: Array
     scale: ResponseScale
     categories: tuple[Any, ...]
+    whole: MixedModelResults
+
+    def of_cells(self, W: Array) -> Array:
+        """Return the matrices that give thresholds from kappa, shape (cells, m, K)."""
+        ones = np.column_stack([np.ones(len(W)), W])
+        products = np.einsum("ic,jk->ijck", ones, self.J)
+        return np.asarray(products.reshape(len(W), len(self.J), -1))
 
     def column(self, mode: str, response: str) -> tuple[str, list[Any]]:
         """Return the variable that the means of one cell differ in, and its values."""
@@ -130,9 +141,14 @@ def ordered_means(
     if isinstance(weights, str) and weights == SHOW_LEVELS:
         raise OptionError(f"weights={SHOW_LEVELS!r} is for means of other families.")
     name, values = cuts.column(mode, part.layout.response)
-    asked, own = _without(_read(part, specs, by, at, name), name)
+    asked, own = _without(_read(cuts.whole, specs, by, at, name), name)
     request = read_request(
-        part, list(asked.names) or "1", by=list(asked.by), at=at, weights=weights, offset=offset
+        cuts.whole,
+        list(asked.names) or "1",
+        by=list(asked.by),
+        at=at,
+        weights=weights,
+        offset=offset,
     )
     functions = _functions(part, cuts, request.grid, request.averaging, mode)
     labels, order = request.labels, np.arange(len(request.labels))
@@ -194,16 +210,18 @@ def _functions(
     part: MixedModelResults, cuts: Cuts, grid: ReferenceGrid, averaging: Averaging, mode: str
 ) -> LinearFunctions:
     """Return the means of the groups of an average, those of one group side by side."""
-    cells = LinearFunctions.of(part, grid.matrix(), grid.offsets)
+    both, p = grid.matrix(), part.model.kept_design().X.shape[1]
+    cells = LinearFunctions.of(part, both[:, :p], grid.offsets)
+    J = cuts.of_cells(both[:, p:])
     constant, B = cuts.weights(mode)
-    a = (cuts.J @ cuts.kappa)[None, :] - cells.estimates[:, None]
+    a = J @ cuts.kappa - cells.estimates[:, None]
     value, slope = a, np.ones_like(a)
     if mode not in ("latent", "linear.predictor"):
         value, slope = cuts.scale.inverse(a), cuts.scale.slope(a)
     r, m = B.shape
     inner = np.concatenate(
         [
-            np.broadcast_to(cuts.J, (len(a), *cuts.J.shape)),
+            J,
             np.broadcast_to(-cells.reduced[:, None, :], (len(a), m, cells.reduced.shape[1])),
         ],
         axis=2,

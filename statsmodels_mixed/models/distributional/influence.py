@@ -22,7 +22,7 @@ from .refits import start_of
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["influence"]
+__all__ = ["cooks_distance", "influence"]
 
 RowNumbers = NDArray[np.intp]
 
@@ -112,6 +112,48 @@ def influence(
         difference=difference,
         on_basis=(difference / size, covariance / square, full / square),
     )
+
+
+def cooks_distance(self: DistributionalResults, *, progress: bool | None = None) -> pd.Series:
+    """Return Cook's distance of every row, by fits without each.
+
+    It is (d'C^-1 d) / p with d the change of all p coefficients, of every part, and C their
+    covariance. Where a row may add curvature of either sign there are no leverages, of which
+    other models have a formula; so there is a fit for each row, as `influence` has it.
+
+    Parameters
+    ----------
+    progress : bool, optional
+        Show a progress bar, which needs the package tqdm.
+
+    Returns
+    -------
+    Series, shape (n,)
+        NaN where the model could not be fitted without the row, and everywhere where there are
+        parameters without standard errors, as of zeros that are none.
+
+    Raises
+    ------
+    DataError
+        If the data of the fit were removed.
+
+    See Also
+    --------
+    DistributionalResults.influence
+
+    References
+    ----------
+    Cook (1977), Technometrics 19, 15-18.
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks").head(60)
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> len(model.fit().cooks_distance())
+    60
+    """
+    distances: pd.Series = self.influence(progress=progress).cooks_distance()
+    return distances
 
 
 def _fit_without(fit: DistributionalResults, case: RowNumbers) -> DistributionalEstimates | None:

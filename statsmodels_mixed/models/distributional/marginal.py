@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import OptionError
 from ...fitting.row_parameters import threshold_matrix
+from ...frame.coding import CodedMatrix
 from ...marginal.emmeans import TYPES
 from ...marginal.emmeans import emmeans as of_predictor
 from ...marginal.joint_tests import joint_tests as of_terms
@@ -19,7 +20,8 @@ from ...marginal.means import EstimatedMeans
 from ...marginal.ordered import Cuts, ordered_means
 from ...marginal.response_scale import response_scale
 from ...marginal.trends import emtrends as trends_of
-from .components import averaged_over, component_of
+from ..generalized_results import GeneralizedLinearMixedModelResults
+from .components import averaged_over, component_of, with_columns
 from .response_means import means_of_response
 
 if TYPE_CHECKING:
@@ -182,18 +184,30 @@ def _of_categories(
 def _cuts(fit: DistributionalResults) -> Cuts:
     """Return the thresholds of a fit, with the covariance of all coefficients."""
     model = cast("OrdinalMixedModel", fit.model)
-    if model.formulas:
-        raise OptionError(
-            "marginal means of a model with nominal= are not defined by one predictor: "
-            "get_prediction() gives probabilities of categories for the rows of a table."
-        )
     J, _ = threshold_matrix(model.categories, model.threshold)
     scale = response_scale(fit._mean_part)
     assert scale is not None
     named = replace(scale, name=model.link_name)
     order = fit._order  # thresholds, then the coefficients of the mean
     covariance = fit._covariance[np.ix_(order, order)]
-    return Cuts(J, fit.estimates.kappa, covariance, named, model.categories)
+    whole = _with_nominal(fit) if model.formulas else fit._mean_part
+    return Cuts(J, fit.estimates.kappa, covariance, named, model.categories, whole)
+
+
+def _with_nominal(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:
+    """Return the part of the mean with the columns of effects that differ between thresholds."""
+    frame = fit.model.frame
+    matrices = [] if frame is None else [frame.fixed, *fit.model.matrices.values()]
+    coded = [matrix for matrix in matrices if isinstance(matrix, CodedMatrix)]
+    if len(coded) < len(matrices):
+        raise OptionError(
+            "marginal means with nominal= need the formula engine patsy: set "
+            'statsmodels.formula.options.formula_engine = "patsy".'
+        )
+    names = tuple(name for matrix in coded for name in matrix.names)
+    joined = CodedMatrix(names, tuple(term for matrix in coded for term in matrix.terms))
+    X = np.hstack([fit.model.kept_design().X, *(W for W, _ in fit.model._pieces.values())])
+    return with_columns(fit, joined, X, names)
 
 
 def joint_tests(

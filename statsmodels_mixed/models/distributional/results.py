@@ -31,6 +31,7 @@ from .hypotheses import cov_params as _cov_params
 from .hypotheses import f_test as _f_test
 from .hypotheses import t_test as _t_test
 from .hypotheses import wald_test as _wald_test
+from .influence import cooks_distance as _cooks_distance
 from .influence import influence as _influence
 from .intervals import conf_int as _conf_int
 from .likelihood_ratio import anova as _anova
@@ -48,6 +49,7 @@ from .residuals import residuals as _residuals
 from .robust import with_inference as _with_inference
 from .summary import coeftable as _coeftable
 from .summary import summary as _summary
+from .summary2 import summary2 as _summary2
 from .tidy import augment as _augment
 from .tidy import glance as _glance
 from .tidy import tidy as _tidy
@@ -62,16 +64,11 @@ __all__ = ["DistributionalResults"]
 
 
 _LISTED = "dir(fit) lists what is"
-_REFITS = (
-    "influence(by) fits without each row or group, and its cooks_distance() says how far that is"
-)
 _INSTEAD = {
     "leverage": "a row may add curvature of either sign, so that there is no hat matrix; "
     "influence(by) fits without each row or group",
-    "cooks_distance": _REFITS,
-    "get_influence": _REFITS,
+    "get_influence": "influence(by) fits without each row or group, and says how far that is",
     "power": "refit() fits each column of simulate()",
-    "summary2": "summary() and tidy() have the coefficients of all parts",
     "save": "to_dir(path) saves the fit, and statsmodels_mixed.open(path) reads it",
     "load": "statsmodels_mixed.open(path) reads what to_dir(path) saved",
     "vcov": "write cov_params()",
@@ -351,6 +348,7 @@ class DistributionalResults(MeanPart, Criteria):
 
     refit = _refit
     influence = _influence
+    cooks_distance = _cooks_distance
     bootstrap = _bootstrap
 
     # Data frames and storage.
@@ -393,6 +391,7 @@ class DistributionalResults(MeanPart, Criteria):
 
     coeftable = _coeftable
     summary = _summary
+    summary2 = _summary2
 
     def __repr__(self) -> str:
         fitted = f"-2 log-likelihood {-2 * self.llf:.4f}"

@@ -21,7 +21,7 @@ from .means import NO_ZEROS
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["coeftable", "summary"]
+__all__ = ["coefficient_tables", "coeftable", "facts", "header", "summary"]
 
 # Degrees of freedom of Student's t that no data tell from infinitely many.
 _MANY = 1e5
@@ -108,6 +108,18 @@ def summary(
     >>> print(model.fit().summary().as_text().splitlines()[0].strip())
     Generalized linear mixed model fit by maximum likelihood
     """
+    left, right = header(self, yname)
+    head = two_columns(left, right, str(self.model.formula_full))
+    tables = [head, *coefficient_tables(self, xname, alpha), self.varcorr.table("Random effects")]
+    kind = "Ordinal" if self._ordered else "Generalized linear"
+    first = title or f"{kind} mixed model fit by maximum likelihood"
+    return Document(first, tables, facts(self))
+
+
+def header(
+    self: DistributionalResults, yname: str | None
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return names and cells of the two columns at the head of a summary."""
     four = fixed(4)
     points = self.estimates.conditional.n_agq
     method = "Laplace" if points == 1 else f"AGQ, {points} points"
@@ -131,14 +143,10 @@ def summary(
     ]
     if self._spec.has_dispersion and isinstance(self.dispersion, float):
         right.append(("Dispersion:", significant(self.dispersion)))
-    head = two_columns(left, right, str(self.model.formula_full))
-    tables = [head, *_coefficients(self, xname, alpha), self.varcorr.table("Random effects")]
-    kind = "Ordinal" if self._ordered else "Generalized linear"
-    first = title or f"{kind} mixed model fit by maximum likelihood"
-    return Document(first, tables, _facts(self))
+    return left, right
 
 
-def _coefficients(
+def coefficient_tables(
     self: DistributionalResults, xname: Sequence[str] | None, alpha: float
 ) -> list[Table]:
     """Return a table of coefficients for each part."""
@@ -172,31 +180,31 @@ def _coefficients(
     return [Table(columns, tuple(rows), title) for title, rows in parts.items()]
 
 
-def _facts(self: DistributionalResults) -> list[str]:
+def facts(self: DistributionalResults) -> list[str]:
     """Say what users have to know of the fit."""
-    facts = list(self.model.notes)
+    said = list(self.model.notes)
     if self.cov_type == "cluster":
-        facts.append(f"Standard errors: {self.cov_kind}.")
+        said.append(f"Standard errors: {self.cov_kind}.")
     if self.estimates.conditional.singular:
-        facts.append("Singular: a covariance matrix of random effects is not of full rank.")
+        said.append("Singular: a covariance matrix of random effects is not of full rank.")
     if self.separated:
-        facts.append(
+        said.append(
             f"Separation: no finite estimate exists for the coefficients of "
             f"{', '.join(self.separated)}; they ran off until the fit stopped."
         )
     if self.without_zeros:
-        facts.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
+        said.append("Zero inflation: none; the estimate is at its boundary, probability 0.")
     elif self._zeros is not None and self._zeros.min() < NO_ZEROS:
-        facts.append(
+        said.append(
             "Zero inflation: the probability is 0, its boundary, for some rows; "
             "coefficients that carry it there have no finite estimate."
         )
     if self.shape.get("df", 0.0) > _MANY:
-        facts.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
+        said.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
     if self.limit is not None:
-        facts.append(f"Dispersion: {limit_in_words(self.limit)}.")
+        said.append(f"Dispersion: {limit_in_words(self.limit)}.")
     if not self.converged:
-        facts.append(f"Not converged: {self.report.message}")
+        said.append(f"Not converged: {self.report.message}")
     elif self.report.message.startswith(NEAR_NONE):
-        facts.append(self.report.message)
-    return facts
+        said.append(self.report.message)
+    return said

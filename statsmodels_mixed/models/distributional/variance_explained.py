@@ -77,7 +77,11 @@ def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
     >>> [round(share, 2) for share in fit.r2()]
     [0.27, 0.78]
     """
-    _refuse_nominal(self)
+    if "nominal" in self.model.formulas:
+        raise OptionError(
+            "R2 is not defined with nominal=: its effects have another variance at each threshold. "
+            "icc() has the share of the random effects."
+        )
     return _r2(self._mean_part, null_mean=null_mean)
 
 
@@ -92,7 +96,8 @@ def icc(self: DistributionalResults, *, null_mean: str = "marginal") -> ICC:
     Returns
     -------
     ICC
-        ``adjusted``, ``unadjusted`` and a table ``by_group``.
+        ``adjusted``, ``unadjusted`` and a table ``by_group``. With `nominal=`, whose effects have
+        another variance at each threshold, what is unadjusted is NaN.
 
     Raises
     ------
@@ -114,16 +119,10 @@ def icc(self: DistributionalResults, *, null_mean: str = "marginal") -> ICC:
     >>> round(fit.icc().adjusted, 2)
     0.7
     """
-    _refuse_nominal(self)
-    return _icc(self._mean_part, null_mean=null_mean)
-
-
-def _refuse_nominal(fit: DistributionalResults) -> None:
-    if "nominal" in fit.model.formulas:
-        raise OptionError(
-            "R2 and ICC are not defined with nominal=: its effects have another variance at each "
-            "threshold."
-        )
+    found = _icc(self._mean_part, null_mean=null_mean)
+    if "nominal" not in self.model.formulas:
+        return found
+    return ICC(found.adjusted, np.nan, found.by_group.assign(unadjusted=np.nan))
 
 
 @distribution_variance.register(ConditionalEstimates)
