@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,34 +12,33 @@ import pandas as pd
 import statsmodels.formula
 from patsy.eval import EvalEnvironment
 
-from .._typing import Array
-from ..errors import DataError, FormulaError, OptionError
-from ..formula.terms import Intercept, MixedFormula, RandomTerm
+from .._typing import Array, Mask
+from ..errors import OptionError
+from ..formula.terms import MixedFormula, RandomTerm
 from ..later import load
 from ..related import read_related
-from .coding import CodedMatrix, Matrix
-from .engine import learn, plain_columns, read_contrasts
-from .engine_formulaic import learn as learn_formulaic
+from .coding import Matrix, response_values
+from .engine import columns_without_code, learn, read_contrasts
 from .expressions import check_expressions as check_computed
 from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows
 from .functions import check_safe
-from .grouping import Refs, cross
-from .incomplete import complete_rows, missing_by_expression, refuse_missing_labels
 from .model_frame import ModelFrame, RandomPart
 from .names import check_functions, complete, unknown_names
-from .parts import FormulaPart, codes
+from .parts import FormulaPart, codes, sides_of
+from .plan import planned_frame
+from .random_parts import most_effects_first, random_parts
 from .selection import Selection, select
 from .table import open_table
 
-__all__ = ["ModelFrame", "RandomPart", "build_frame", "response_values"]
+__all__ = ["ModelFrame", "RandomPart", "build_frame"]
 
 Learner = Callable[
     [Sequence[FormulaPart], Rows, Mapping[str, Any], EvalEnvironment], tuple[Matrix, ...]
 ]
 
-_ENGINES: dict[str, Learner] = {"patsy": learn, "formulaic": learn_formulaic}
+_ENGINES = ("patsy", "formulaic")
 
 
 def build_frame(
@@ -111,10 +109,19 @@ def build_frame(
         For an option that does not exist or does not apply.
     """
     engine = _check_options(missing, engine)
+    nothing_given = (
+        weights is offset is exposure is contrasts is subset is None
+        and relationship is precision is pedigree is None
+        and not (columns or other_random or implied_intercept)
+    )
+    if nothing_given and engine == "patsy" and isinstance(data, pd.DataFrame):
+        planned = planned_frame(formula, data, missing)
+        if planned is not None:
+            return planned
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
     table = open_table(data)
     random = (*formula.random, *other_random)
-    response, fixed, effects = _sides(formula, random, implied_intercept)
+    response, fixed, effects = sides_of(formula, random, implied_intercept)
     sides = (response, fixed, *effects)
     given = {"weights": weights, "offset": offset, "exposure": exposure}
     computed = expressions(formula, given, table.names)
@@ -149,10 +156,10 @@ def build_frame(
         made = load("frame.place_terms:matrices_with_places")
         matrices = made(random, coded, effects, found.rows, coding, names)
     y, levels = response_values(left, found.rows)
-    parts = _relate(_random_parts(random, matrices, found.rows), relationship, precision, pedigree)
+    parts = _relate(random_parts(random, matrices, found.rows), relationship, precision, pedigree)
     if special:
         at_places = load("frame.place_terms:parts_at_places")
-        parts = _most_effects_first(at_places(parts, found.rows, own_places))
+        parts = most_effects_first(at_places(parts, found.rows, own_places))
     return ModelFrame(
         formula=formula,
         engine=engine,
@@ -208,10 +215,13 @@ class _Parts:
         """Learn from the rows; where code gives no value, from those in which it gives one."""
         rows, weights, offset = Rows(used.columns, used.index), used.weights, used.offset
         made, known, values = self._learn_from(rows)
-        absent = missing_by_expression([*made, *known.values()], rows) if has_code else {}
-        if missing != "drop":
-            refuse_missing_labels(made, absent)
+        absent: dict[str, Mask] = {}
+        if has_code:
+            absent = load("frame.incomplete:missing_by_expression")([*made, *known.values()], rows)
+        if absent and missing != "drop":
+            load("frame.incomplete:refuse_missing_labels")(made, absent)
         elif absent:
+            complete_rows = load("frame.incomplete:complete_rows")
             rows, keep = complete_rows([*made, *known.values()], rows, absent)
             weights, offset = (None if v is None else v[keep] for v in (weights, offset))
             made, known, values = self._learn_from(rows)
@@ -228,44 +238,20 @@ class _Parts:
     def _learn_from(
         self, rows: Rows
     ) -> tuple[tuple[Matrix, ...], dict[str, Matrix], dict[str, Array]]:
-        made = _ENGINES[self.engine](self.sides, rows, self.coding, self.names)
+        learner: Learner = learn
+        if self.engine == "formulaic":
+            learner = load("frame.engine_formulaic:learn")
+        made = learner(self.sides, rows, self.coding, self.names)
         return made, *learn_expressions(self.computed, rows, self.names)
-
-
-@lru_cache(maxsize=512)
-def _sides(
-    formula: MixedFormula, random: tuple[RandomTerm, ...], implied_intercept: bool
-) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
-    """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
-    effects = []
-    for term in random:
-        lead = "0" if term.intercept is Intercept.OMITTED else "1"
-        text = f"{lead} + {term.effects}" if term.effects else lead
-        effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
-    fixed = FormulaPart(formula.fixed)
-    if implied_intercept:
-        fixed = FormulaPart(f"1{formula.fixed[1:]}", implied=True)  # it begins with "0" or "1"
-    return FormulaPart(formula.response, response=True), fixed, tuple(effects)
 
 
 def _plain_columns(
     formula: MixedFormula, extra: Sequence[str], known: Sequence[str]
 ) -> list[str] | None:
     """Columns a model needs whose formula names only columns; None if it may have code."""
-    plain = _columns_without_code(formula)
+    plain = columns_without_code(formula)
     needed = list(dict.fromkeys((*plain, *extra)))
     return needed if plain and all([name in known for name in needed]) else None
-
-
-@lru_cache(maxsize=512)
-def _columns_without_code(formula: MixedFormula) -> tuple[str, ...]:
-    """Columns of a formula that names nothing but columns; empty if there is code in it."""
-    response, fixed, effects = _sides(formula, formula.random, False)
-    columns = plain_columns((response, fixed, *effects))
-    if columns is None:
-        return ()
-    grouping = (name for term in formula.random for name in term.grouping.columns)
-    return tuple(dict.fromkeys((*columns, *grouping)))
 
 
 def _needed_columns(
@@ -304,45 +290,6 @@ def _read_contrasts(
     return read_contrasts(contrasts, factors, needed)
 
 
-def response_values(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] | None]:
-    """Values of the left side; the codes and the levels of labels."""
-    if isinstance(matrix, CodedMatrix) and len(matrix.factors) == 1:
-        factor = matrix.factors[0]
-        if factor.categories is not None:
-            return rows.value_of(factor).astype(np.float64), tuple(factor.categories)
-    y = np.empty((len(rows.index), len(matrix.names)))
-    matrix.fill(rows, y)
-    return (y[:, 0] if y.shape[1] == 1 else y), None
-
-
-def _random_parts(
-    terms: Sequence[RandomTerm], matrices: Sequence[Matrix], rows: Rows
-) -> tuple[RandomPart, ...]:
-    """Amalgamate terms of one part with one grouping factor; most random effects first."""
-    gathered: dict[str, list[tuple[RandomTerm, Matrix]]] = {}
-    for term, matrix in zip(terms, matrices, strict=True):
-        if not matrix.names:
-            raise FormulaError(f"the random-effects term {term} has no columns.")
-        name = f"{term.part}: {term.grouping.name}" if term.part else term.grouping.name
-        gathered.setdefault(name, []).append((term, matrix))
-    parts = []
-    for name, pairs in gathered.items():
-        factors = pairs[0][0].grouping.factors
-        if pairs[0][0].grouping.members:  # their effects are those of one level
-            refs, levels = np.zeros(len(rows.index), dtype=np.int32), pd.Index([name], name=name)
-        else:
-            refs, levels = _group(factors, rows)
-        members, made = zip(*pairs, strict=True)
-        parts.append(RandomPart(name, factors, members, made, refs, levels))
-    return _most_effects_first(parts)
-
-
-def _most_effects_first(parts: Sequence[RandomPart]) -> tuple[RandomPart, ...]:
-    if len(parts) == 1:
-        return tuple(parts)
-    return tuple(sorted(parts, key=lambda part: -len(part.names) * len(part.levels)))
-
-
 def _relate(
     parts: tuple[RandomPart, ...], relationship: Any, precision: Any, pedigree: Any
 ) -> tuple[RandomPart, ...]:
@@ -359,17 +306,4 @@ def _relate(
             labels = related.labels.rename(part.levels.name)
             part = replace(part, refs=where[part.refs], levels=labels, related=related)
         out.append(part)
-    return _most_effects_first(out)
-
-
-def _group(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
-    codes, levels = [], []
-    for name in factors:
-        refs, labels = rows.factorized(name)
-        if refs.min() < 0:
-            raise DataError(f"the grouping factor {name!r} has missing values.")
-        labels = labels.view()
-        labels.name = name
-        codes.append(refs)
-        levels.append(labels)
-    return (codes[0], levels[0]) if len(factors) == 1 else cross(codes, levels)
+    return most_effects_first(out)

@@ -8,7 +8,7 @@ data, and is all it takes to build the same matrix again from new rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from .factors import CodedFactor, Rows
 
-__all__ = ["CodedMatrix", "CodedTerm", "Matrix", "ProductColumns"]
+__all__ = ["CodedMatrix", "CodedTerm", "Matrix", "ProductColumns", "response_values"]
 
 
 class Matrix(Protocol):
@@ -141,3 +141,14 @@ class CodedMatrix:
             for piece in term.pieces:
                 piece.fill(rows, out[:, start : start + piece.width])
                 start += piece.width
+
+
+def response_values(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] | None]:
+    """Values of the left side; the codes and the levels of labels."""
+    if isinstance(matrix, CodedMatrix) and len(matrix.factors) == 1:
+        factor = matrix.factors[0]
+        if factor.categories is not None:
+            return rows.value_of(factor).astype(np.float64), tuple(factor.categories)
+    y = np.empty((len(rows.index), len(matrix.names)))
+    matrix.fill(rows, y)
+    return (y[:, 0] if y.shape[1] == 1 else y), None

@@ -22,7 +22,7 @@ from patsy.design_info import DesignInfo
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError, OptionError
-from ..formula.terms import plain_names
+from ..formula.terms import MixedFormula, plain_names
 from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factor_values import Labels
 from .factors import CodedFactor, PlainColumn, Rows
@@ -36,9 +36,16 @@ from .formula_factors import (
     kind_of,
     label_kind,
 )
-from .parts import FormulaPart, codes, read_code, terms
+from .parts import FormulaPart, codes, read_code, sides_of, terms
 
-__all__ = ["learn", "plain_columns", "read_contrasts"]
+__all__ = [
+    "column_kinds",
+    "columns_without_code",
+    "learn",
+    "matrices_of_columns",
+    "plain_columns",
+    "read_contrasts",
+]
 
 
 # Layouts of formulas that are kept.
@@ -74,9 +81,9 @@ def learn(
     """
     sides = tuple(sides)
     columns = None if contrasts else plain_columns(sides)
-    kinds = None if columns is None else _kinds(columns, rows)
+    kinds = None if columns is None else column_kinds(columns, rows)
     if columns is not None and kinds is not None:
-        matrices, labels = _matrices_of_columns(sides, columns, kinds)
+        matrices, labels = matrices_of_columns(sides, columns, kinds)
         for factor, column in labels:
             rows.remember_codes(factor, rows.factorized(column)[0])
         return matrices
@@ -121,7 +128,18 @@ def plain_columns(sides: tuple[FormulaPart, ...]) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def _kinds(columns: tuple[str, ...], rows: Rows) -> tuple[LabelKind | None, ...] | None:
+@lru_cache(maxsize=512)
+def columns_without_code(formula: MixedFormula) -> tuple[str, ...]:
+    """Columns of a formula that names nothing but columns; empty if there is code in it."""
+    response, fixed, effects = sides_of(formula, formula.random, False)
+    columns = plain_columns((response, fixed, *effects))
+    if columns is None:
+        return ()
+    grouping = (name for term in formula.random for name in term.grouping.columns)
+    return tuple(dict.fromkeys((*columns, *grouping)))
+
+
+def column_kinds(columns: tuple[str, ...], rows: Rows) -> tuple[LabelKind | None, ...] | None:
     """Return the kinds of columns, None for numbers.
 
     None altogether where a column is no number and no plain label of one of few levels.
@@ -144,7 +162,7 @@ def _kinds(columns: tuple[str, ...], rows: Rows) -> tuple[LabelKind | None, ...]
 
 
 @lru_cache(maxsize=KEPT_LAYOUTS)
-def _matrices_of_columns(
+def matrices_of_columns(
     sides: tuple[FormulaPart, ...], columns: tuple[str, ...], kinds: tuple[LabelKind | None, ...]
 ) -> tuple[tuple[CodedMatrix, ...], tuple[tuple[CodedFactor, str], ...]]:
     """Return what `learn` finds out about plain columns; it is the same for all rows.

@@ -11,10 +11,11 @@ from patsy.desc import INTERCEPT, Term
 from patsy.eval import EvalFactor
 
 from ..errors import FormulaError
+from ..formula.terms import Intercept, MixedFormula, RandomTerm
 from ..formula.tokens import python_names
 from ..formula.tree import expand, read
 
-__all__ = ["Code", "FormulaPart", "codes", "read_code", "terms"]
+__all__ = ["Code", "FormulaPart", "codes", "read_code", "sides_of", "terms"]
 
 
 class FormulaPart(NamedTuple):
@@ -116,3 +117,19 @@ def codes(side: FormulaPart) -> tuple[Code, ...]:
     """
     found = (factor.code for term in terms(side) for factor in term.factors)
     return tuple(read_code(code) for code in dict.fromkeys(found))
+
+
+@lru_cache(maxsize=512)
+def sides_of(
+    formula: MixedFormula, random: tuple[RandomTerm, ...], implied_intercept: bool
+) -> tuple[FormulaPart, FormulaPart, tuple[FormulaPart, ...]]:
+    """Bar-free parts of a formula: the response, the fixed part, each term's effects."""
+    effects = []
+    for term in random:
+        lead = "0" if term.intercept is Intercept.OMITTED else "1"
+        text = f"{lead} + {term.effects}" if term.effects else lead
+        effects.append(FormulaPart(text, implied=term.intercept is Intercept.ELSEWHERE))
+    fixed = FormulaPart(formula.fixed)
+    if implied_intercept:
+        fixed = FormulaPart(f"1{formula.fixed[1:]}", implied=True)  # it begins with "0" or "1"
+    return FormulaPart(formula.response, response=True), fixed, tuple(effects)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from .columns import (
 )
 from .table import DataTable, name_rows, subset_rows
 
-__all__ = ["Selection", "check_option", "select", "total_offset"]
+__all__ = ["Selection", "check_option", "complete_copies", "select", "total_offset"]
 
 
 @quickly_made
@@ -144,9 +144,18 @@ def select(
 
 
 def _complete_columns(table: DataTable, names: Sequence[str]) -> dict[str, Values] | None:
-    """Return copies of columns none of which can have a missing value; else None."""
+    """Read columns none of which can have a missing value; None for others."""
     arrays = None if table.arrays is None else table.arrays(names)
-    columns = table.read(list(dict.fromkeys(names))) if arrays is None else arrays
+    return complete_copies(table.read(list(dict.fromkeys(names))) if arrays is None else arrays)
+
+
+def complete_copies(columns: Mapping[str, pd.Series | Values]) -> dict[str, Values] | None:
+    """Return copies of columns none of which can have a missing value; None for others.
+
+    Parameters
+    ----------
+    columns : mapping of str to Series, ndarray or ExtensionArray, shape (n,)
+    """
     whole = {}
     for name, column in columns.items():
         values = complete_values(column)

@@ -24,7 +24,7 @@ from .._typing import Array
 from ..errors import DataError
 from ..fitting.level_sums import LevelSums, bytes_of_sums
 from ..fitting.summed import SummedDesign
-from ..frame.build import response_values
+from ..frame.coding import response_values
 from ..frame.design import Design, ReducedRows, build_design
 from ..frame.expressions import check_expressions, evaluate, total
 from ..frame.grouping import find_levels

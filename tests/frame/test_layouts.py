@@ -8,7 +8,7 @@ import patsy
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.frame.engine import _layouts_of_columns, _matrices_of_columns
+from statsmodels_mixed.frame.engine import _layouts_of_columns, matrices_of_columns
 
 GROUPS = np.repeat(np.arange(6), 6)
 RNG = np.random.default_rng(3)
@@ -52,13 +52,13 @@ def test_designs_are_those_of_patsy_in_any_order(formula):
 
 
 def test_equal_kinds_share_matrices_and_code_has_none():
-    _matrices_of_columns.cache_clear()
+    matrices_of_columns.cache_clear()
     for levels in ("ab", "ab", "ab", "abc"):
         smf.mixedlm2("y ~ x + f + (x | g)", frame(f=labels(*levels)))
-    kept = _matrices_of_columns.cache_info()
+    kept = matrices_of_columns.cache_info()
     assert (kept.misses, kept.hits) == (2, 2)
     smf.mixedlm2("y ~ scale(x) + (1 | g)", frame())
-    assert _matrices_of_columns.cache_info().currsize == 2
+    assert matrices_of_columns.cache_info().currsize == 2
 
 
 def test_columns_of_truth_values_share_a_layout():

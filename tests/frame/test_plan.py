@@ -1,0 +1,96 @@
+"""Frames made by a plan: what the long way makes, and nothing for columns that are not for one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from statsmodels_mixed import mixedlm2
+from statsmodels_mixed.errors import DataError
+from statsmodels_mixed.formula.parse import parse
+from statsmodels_mixed.frame import build
+from statsmodels_mixed.frame.plan import planned_frame
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(11)
+    n = 48
+    return pd.DataFrame(
+        {
+            "y": rng.normal(size=n),
+            "count": rng.integers(0, 9, n),
+            "x": rng.normal(size=n),
+            "c": pd.Categorical(np.tile(["b", "a", "c"], 16), categories=["c", "b", "a", "no"]),
+            "g": pd.Categorical(np.tile(["u", "v", "w", "t"], 12)),
+            "h": np.repeat(np.arange(12), 4),
+        },
+        index=np.arange(n)[::-1],
+    )
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ 1 + (1 | g)",
+        "count ~ x + c + (x | h) + (1 | g)",
+        "y ~ c * x + (1 | g) + (1 | g:h)",
+        "y ~ x + (0 + c | h)",
+        "y ~ x + (x || h) + (1 | c)",
+        "y ~ 0 + c + (1 | h)",
+    ],
+)
+@pytest.mark.parametrize("missing", ["drop", "raise", "none"])
+def test_a_plan_makes_what_the_long_way_makes(data, formula, missing, monkeypatch):
+    assert planned_frame(parse(formula), data, missing) is not None
+    own = mixedlm2(formula, data, missing=missing)
+    monkeypatch.setattr(build, "planned_frame", lambda *_: None)
+    other = mixedlm2(formula, data, missing=missing)
+    assert own.frame.index.equals(other.frame.index)
+    assert (own.frame.response_name, own.frame.missing) == (other.frame.response_name, missing)
+    assert own.frame.x_names == other.frame.x_names
+    assert own.frame.term_slices == other.frame.term_slices
+    assert own.frame.table.equals(other.frame.table)
+    assert np.array_equal(own.endog, other.endog)
+    assert np.array_equal(own.exog, other.exog)
+    assert len(own.design.blocks) == len(other.design.blocks)
+    for one, two in zip(own.design.blocks, other.design.blocks, strict=True):
+        assert (one.name, one.names, one.terms) == (two.name, two.names, two.terms)
+        assert np.array_equal(one.z, two.z)
+        assert np.array_equal(one.refs, two.refs)
+        assert one.levels.equals(two.levels)
+        assert one.levels.names == two.levels.names
+        assert np.array_equal(one.pattern, two.pattern)
+
+
+def test_levels_that_change_change_the_plan(data):
+    formula = "y ~ c + (1 | g)"
+    assert mixedlm2(formula, data).exog_names == ["Intercept", "c[T.b]", "c[T.a]"]
+    renamed = data.assign(c=data["c"].cat.rename_categories({"c": "z", "a": "q"}))
+    assert mixedlm2(formula, renamed).exog_names == ["Intercept", "c[T.b]", "c[T.q]"]
+    numbers = data.assign(c=data["x"])
+    assert mixedlm2(formula, numbers).exog_names == ["Intercept", "c"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "change"),
+    [
+        ("y ~ np.exp(x) + (1 | g)", {}),
+        ("y ~ x + offset(x) + (1 | g)", {}),
+        ("c ~ x + (1 | g)", {}),
+        ("y ~ x + (1 | g)", {"x": lambda d: d["x"].where(d["h"] > 2)}),
+        ("y ~ x + (1 | g)", {"g": lambda d: d["g"].where(d["h"] > 2)}),
+        ("y ~ x + (1 | g)", {"g": lambda d: d["g"].astype(str)}),
+        ("y ~ x + (1 | g)", {"x": lambda d: d["x"].astype("Float64")}),
+    ],
+)
+def test_other_columns_and_formulas_are_not_for_a_plan(data, formula, change):
+    assert planned_frame(parse(formula), data.assign(**change), "drop") is None
+
+
+def test_columns_that_are_not_for_a_plan_are_answered_as_ever(data):
+    with pytest.raises(DataError, match="'absent'"):
+        mixedlm2("y ~ absent + (1 | g)", data)
+    with pytest.raises(DataError, match="no rows"):
+        mixedlm2("y ~ x + (1 | g)", data.iloc[:0])
+    few = mixedlm2("y ~ x + (1 | g)", data.assign(x=data["x"].where(data["h"] > 2)))
+    assert few.frame.n_dropped == 12
