@@ -25,7 +25,8 @@
 #define LARGE_NU 100
 #define MOST_TERMS 100000
 #define MOST_STEPS 100
-#define NEAR 64 /* terms between the mode and y that are added up one by one */
+#define LEAST 1e-90 /* variance whose cubes are numbers */
+#define NEAR 64     /* terms between the mode and y that are added up one by one */
 
 /* Moments about mu, which is the mean: k20, k30, k40 of y, k01 to k31 with M less M(top). */
 typedef struct {
@@ -143,6 +144,16 @@ static double begin(const ratios *q, double *low, double *high)
     return fmin(fmax(c, *low), *high);
 }
 
+/* At a whole mean with so large a nu that other counts have hardly any probability; with LEAST as the
+ * variance all derivatives are finite. */
+static int no_variance(ratios *q, double c, cumulants *k)
+{
+    if (!cumulants_at(q, c, k)) return 0;
+    k->k20 = LEAST;
+    k->k30 = k->k40 = k->k01 = k->k11 = k->k21 = k->k31 = 0;
+    return 1;
+}
+
 /* c for the mean mu, and the cumulants there. */
 static int solve_rate(double mu, double nu, double *c, cumulants *k)
 {
@@ -156,6 +167,7 @@ static int solve_rate(double mu, double nu, double *c, cumulants *k)
         if (sum_series(&q, *c, 0, &s, &top)) {
             double m1 = s.plain[1] / s.plain[0], variance = s.plain[2] / s.plain[0] - m1 * m1;
             error = log1p(m1 / mu); /* the logarithm of the mean less that of mu */
+            if (!(variance > LEAST) && fabs(error) < 1e-15) return no_variance(&q, *c, k);
             change = error * (mu + m1) / variance;
         } else if (!step) return 0; /* too many counts have some probability */
         if (error > 0) high = *c;

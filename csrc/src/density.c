@@ -21,10 +21,19 @@
  */
 #include "smm_density.h"
 
+/* From here on densities of counts have y log y - y of log y!, in which nearly all of them cancels:
+ * what does not is computed by itself. The rest of log y! is in smm_density_constant. */
+#define MANY 48
+
 static smm_jet poisson(double y, const smm_mean_jets *x)
 {
     smm_jet out = jet_scale(-1, x->mu);
-    return y > 0 ? jet_add(out, jet_scale(y, x->log_mu)) : out;
+    if (y > 0) out = jet_add(out, jet_scale(y, x->log_mu));
+    if (y > MANY) {
+        double r = x->log_mu.c[0] - log(y);
+        out.c[0] = -y * (expm1(r) - r);
+    }
+    return out;
 }
 
 static smm_jet binomial(double y, double m, const smm_mean_jets *x)
@@ -47,7 +56,11 @@ static smm_jet gamma_density(double y, const smm_mean_jets *x)
     smm_jet k = jet_exp(jet_scale(-1, x->log_phi));
     smm_jet log_ratio = jet_shift(jet_scale(-1, x->log_mu), log(y));
     smm_jet part = jet_subtract(jet_subtract(log_ratio, jet_exp(log_ratio)), x->log_phi);
-    return jet_shift(jet_subtract(jet_multiply(k, part), smm_jet_log_gamma(k)), -log(y));
+    smm_jet out = jet_subtract(jet_multiply(k, part), smm_jet_log_gamma(k));
+    double r = log_ratio.c[0], shape = k.c[0]; /* by Stirling's formula large terms cancel */
+    out.c[0] = -shape * (expm1(r) - r) + 0.5 * log(shape) - LOG_ROOT_2PI -
+               smm_stirling_rest(shape);
+    return jet_shift(out, -log(y));
 }
 
 static smm_jet inverse_gaussian(double y, const smm_mean_jets *x)
@@ -58,12 +71,36 @@ static smm_jet inverse_gaussian(double y, const smm_mean_jets *x)
                      -LOG_ROOT_2PI - 1.5 * log(y));
 }
 
-/* k log phi' terms of both negative binomials: successes k, odds phi' = mu / k. */
-static smm_jet negative_binomial(double y, smm_jet k, smm_jet log_odds)
+/* Many counts y of both negative binomials, with n = k + y and Stirling's R (saturated.c):
+ *
+ *     k log(n / (k + mu)) + y log(n mu / (y (k + mu))) - log(n / k) / 2 + R(n) - R(k),
+ *
+ * whose logarithms are of 1 + d and 1 - d k / y, d = (y - mu) / (k + mu). */
+static double many_of_negative_binomial(double y, double k, double mu, double log_failure,
+                                        double log_success)
 {
-    smm_jet out = jet_scale(-1, jet_multiply(jet_shift(k, y), jet_softplus(log_odds)));
+    double d = (y - mu) / (k + mu), log_end = log(k + y) - log(k);
+    double rest = smm_stirling_rest(k + y) - smm_stirling_rest(k);
+    double logs = fabs(d) < 0.5 && k * d < 0.5 * y
+                      ? k * log1p(d) + y * log1p(-d * (k / y))
+                      : k * (log_end + log_failure) + y * (log1p(k / y) + log_success);
+    return logs - 0.5 * log_end + rest;
+}
+
+/* Failures k, odds mu / k; the first factor of k (k + 1) ... (k + y - 1) by its logarithm. */
+static smm_jet negative_binomial(double y, smm_jet log_k, const smm_mean_jets *x)
+{
+    smm_jet k = jet_exp(log_k), log_odds = jet_subtract(x->log_mu, log_k);
+    smm_jet log_failure = jet_scale(-1, jet_softplus(log_odds)); /* k / (k + mu) */
+    smm_jet out = jet_multiply(k, log_failure);
     if (!(y > 0)) return out;
-    return jet_add(jet_add(out, jet_scale(y, log_odds)), smm_jet_log_rising(k, y));
+    smm_jet log_success = jet_scale(-1, jet_softplus(jet_scale(-1, log_odds)));
+    out = jet_add(out, jet_scale(y, log_success));
+    out = jet_add(out, jet_add(log_k, smm_jet_log_rising(jet_shift(k, 1), y - 1)));
+    if (y > MANY)
+        out.c[0] =
+            many_of_negative_binomial(y, k.c[0], x->mu.c[0], log_failure.c[0], log_success.c[0]);
+    return out;
 }
 
 /* theta = mu / root(phi), lambda = 1 - 1 / root(phi); Consul and Jain (1973). */
@@ -75,7 +112,13 @@ static smm_jet generalized_poisson(double y, const smm_mean_jets *x)
     if (!(y > 0)) return jet_scale(-1, theta);
     smm_jet sum = jet_add(theta, jet_scale(y, jet_shift(jet_scale(-1, root), 1)));
     if (!(sum.c[0] > 0)) return jet_constant(-INFINITY);
-    return jet_subtract(jet_add(log_theta, jet_scale(y - 1, jet_log(sum))), sum);
+    smm_jet out = jet_subtract(jet_add(log_theta, jet_scale(y - 1, jet_log(sum))), sum);
+    if (y > MANY) {
+        double over = (theta.c[0] - y * root.c[0]) / y; /* sum / y - 1 */
+        double logs = fabs(over) < 0.5 ? log1p(over) : log(sum.c[0] / y);
+        out.c[0] = log_theta.c[0] - log(sum.c[0]) + y * (logs - over);
+    }
+    return out;
 }
 
 static smm_jet beta_density(double y, const smm_mean_jets *x)
@@ -84,7 +127,18 @@ static smm_jet beta_density(double y, const smm_mean_jets *x)
     smm_jet a = jet_multiply(x->mu, phi), b = jet_multiply(x->rest, phi);
     smm_jet out = jet_subtract(smm_jet_log_gamma(phi), smm_jet_log_gamma(a));
     out = jet_subtract(out, smm_jet_log_gamma(b));
-    return jet_add(out, jet_combine(log(y), a, log1p(-y), b));
+    out = jet_add(out, jet_combine(log(y), a, log1p(-y), b));
+    if (fmin(a.c[0], b.c[0]) > MANY) { /* by Stirling's formula large terms cancel */
+        double mu = x->mu.c[0], rest = x->rest.c[0], off = y - mu;
+        double size = phi.c[0], hits = a.c[0], misses = b.c[0];
+        int near = fabs(off) < 0.25 * fmin(mu, rest);
+        double log_hit = near ? log1p(off / mu) : log(y) - x->log_mu.c[0];
+        double log_miss = near ? log1p(-off / rest) : log1p(-y) - x->log_rest.c[0];
+        out.c[0] = hits * log_hit + misses * log_miss + 0.5 * log(hits * (misses / size)) -
+                   LOG_ROOT_2PI + smm_stirling_rest(size) - smm_stirling_rest(hits) -
+                   smm_stirling_rest(misses);
+    }
+    return out;
 }
 
 static smm_jet beta_binomial(double y, double m, const smm_mean_jets *x)
@@ -102,16 +156,21 @@ static smm_jet student_t(double y, const smm_mean_jets *x, const double *outer)
     smm_jet r =
         jet_multiply(jet_shift(jet_scale(-1, x->mu), y), jet_exp(jet_scale(-1, x->log_phi)));
     smm_jet square = jet_multiply(jet_multiply(r, r), jet_exp(jet_scale(-1, log_df)));
+    smm_jet spread = jet_log1p(square);
+    if (!(square.c[0] < 1)) { /* it may overflow */
+        smm_jet logarithm = jet_log(jet_scale(r.c[0] < 0 ? -1 : 1, r));
+        spread = jet_softplus(jet_combine(2, logarithm, -1, log_df));
+    }
     smm_jet out = jet_combine(1, smm_jet_log_rising(half, 0.5), -0.5, log_df);
     out = jet_subtract(out, x->log_phi);
-    out = jet_subtract(out, jet_multiply(jet_shift(half, 0.5), jet_log1p(square)));
+    out = jet_subtract(out, jet_multiply(jet_shift(half, 0.5), spread));
     return jet_shift(out, -0.57236494292470008707); /* log(pi) / 2 */
 }
 
 static smm_jet lognormal(double y, const smm_mean_jets *x)
 {
-    smm_jet ratio = jet_exp(jet_combine(2, x->log_phi, -2, x->log_mu));
-    smm_jet variance = jet_log1p(ratio), r = jet_combine(-1, x->log_mu, 0.5, variance);
+    smm_jet variance = jet_softplus(jet_combine(2, x->log_phi, -2, x->log_mu));
+    smm_jet r = jet_combine(-1, x->log_mu, 0.5, variance);
     r = jet_shift(r, log(y));
     smm_jet square = jet_multiply(jet_multiply(r, r), jet_inverse(variance));
     return jet_shift(jet_combine(-0.5, square, -0.5, jet_log(variance)), -LOG_ROOT_2PI - log(y));
@@ -121,16 +180,13 @@ static smm_jet lognormal(double y, const smm_mean_jets *x)
 static smm_jet plain(int distribution, double y, double m, const smm_mean_jets *x,
                      const double *outer)
 {
-    smm_jet k;
     switch (distribution) {
     case SMM_POISSON:
         return poisson(y, x);
     case SMM_NEGATIVE_BINOMIAL:
-        k = jet_exp(jet_scale(-1, x->log_phi));
-        return negative_binomial(y, k, jet_add(x->log_mu, x->log_phi));
+        return negative_binomial(y, jet_scale(-1, x->log_phi), x);
     case SMM_NEGATIVE_BINOMIAL_1:
-        k = jet_exp(jet_subtract(x->log_mu, x->log_phi));
-        return negative_binomial(y, k, x->log_phi);
+        return negative_binomial(y, jet_subtract(x->log_mu, x->log_phi), x);
     case SMM_GENERALIZED_POISSON:
         return generalized_poisson(y, x);
     case SMM_COM_POISSON:
@@ -224,6 +280,7 @@ double smm_density_constant(int distribution, double y, double m)
     case SMM_NEGATIVE_BINOMIAL:
     case SMM_NEGATIVE_BINOMIAL_1:
     case SMM_GENERALIZED_POISSON:
+        if (y > MANY) return -m * (LOG_ROOT_2PI + 0.5 * log(y) + smm_stirling_rest(y));
         return y > 0 ? -m * smm_log_gamma(y + 1) : 0;
     case SMM_BINOMIAL:
     case SMM_BETA_BINOMIAL:

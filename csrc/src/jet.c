@@ -13,6 +13,8 @@
 #define ASYMPTOTIC 12
 /* Products of more factors take longer than gamma functions. */
 #define MOST_FACTORS 48
+/* Below it powers of 1 / x are large: Gamma(x) = Gamma(1 + x) / x has x apart. */
+#define SMALL 1e-3
 
 /* Digamma and its first two derivatives for x > 0. */
 static void polygamma(double x, double out[3])
@@ -36,15 +38,9 @@ smm_jet smm_jet_log_gamma(smm_jet x)
 {
     double p[3];
     if (!(x.c[0] > 0)) return jet_constant(NAN);
+    if (x.c[0] < SMALL) return jet_subtract(smm_jet_log_gamma(jet_shift(x, 1)), jet_log(x));
     polygamma(x.c[0], p);
     return jet_compose(x, smm_log_gamma(x.c[0]), p[0], p[1], p[2]);
-}
-
-/* x^-1 / 12 - x^-3 / 360 + ..., what Stirling's formula leaves of log Gamma(x). */
-static double stirling_rest(double x)
-{
-    double i = 1 / x, f = i * i;
-    return i * (1.0 / 12 - f * (1.0 / 360 - f * (1.0 / 1260 - f * (1.0 / 1680 - f / 1188))));
 }
 
 /* The terms of the series of digamma and its two derivatives that come after the powers of 1 / x
@@ -66,7 +62,7 @@ static smm_jet rising_by_series(smm_jet x, double y)
     double value = (v - 0.5) * log1p(y / v) + y * (log(end) - 1);
     polygamma_rest(v, low);
     polygamma_rest(end, high);
-    return jet_compose(x, value + stirling_rest(end) - stirling_rest(v),
+    return jet_compose(x, value + smm_stirling_rest(end) - smm_stirling_rest(v),
                        log1p(y / v) + 0.5 * gap + high[0] - low[0],
                        -gap - 0.5 * squares + high[1] - low[1], squares + high[2] - low[2]);
 }
@@ -75,6 +71,8 @@ smm_jet smm_jet_log_rising(smm_jet x, double y)
 {
     double v = x.c[0];
     if (!(v > 0)) return jet_constant(NAN);
+    if (v < SMALL && y >= 1)
+        return jet_add(jet_log(x), smm_jet_log_rising(jet_shift(x, 1), y - 1));
     if (y == floor(y) && y <= MOST_FACTORS) {
         smm_log_product product = {0, 1};
         double f1 = 0, f2 = 0, f3 = 0;

@@ -13,7 +13,7 @@
 #define LOG_2PI 1.8378770664093454836
 
 /* log x - digamma(x) for x > 0. What small dispersions need are differences of this and
- * of stirling_rest: those of digamma and lgamma themselves would cancel. */
+ * of smm_stirling_rest: those of digamma and lgamma themselves would cancel. */
 static double digamma_gap(double x)
 {
     double sum = 0, start = x;
@@ -26,7 +26,7 @@ static double digamma_gap(double x)
 }
 
 /* R(x) for x > 0. */
-static double stirling_rest(double x)
+double smm_stirling_rest(double x)
 {
     if (x < 10) return smm_log_gamma(x) - (x - 0.5) * log(x) + x - 0.5 * LOG_2PI;
     double f = 1 / (x * x);
@@ -40,8 +40,8 @@ static double binomial(double y, double m)
     double hits = m * y, misses = m - hits;
     if (!(hits > 0 && misses > 0)) return 0;
     if (m == 1) return y * log(y) + (1 - y) * log1p(-y);
-    return 0.5 * (log(m / hits) - log(misses) - LOG_2PI) + stirling_rest(m) -
-           stirling_rest(hits) - stirling_rest(misses);
+    return 0.5 * (log(m / hits) - log(misses) - LOG_2PI) + smm_stirling_rest(m) -
+           smm_stirling_rest(hits) - smm_stirling_rest(misses);
 }
 
 double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta)
@@ -54,10 +54,10 @@ double smm_saturated(int distribution, double phi, double y, double m, double *d
     case SMM_BINOMIAL:
         return binomial(y, m);
     case SMM_POISSON:
-        return y > 0 ? -m * (0.5 * (LOG_2PI + log(y)) + stirling_rest(y)) : 0;
+        return y > 0 ? -m * (0.5 * (LOG_2PI + log(y)) + smm_stirling_rest(y)) : 0;
     case SMM_GAMMA:
         *d_zeta = -k * digamma_gap(k);
-        return 0.5 * (log(k) - LOG_2PI) - stirling_rest(k) - log(y);
+        return 0.5 * (log(k) - LOG_2PI) - smm_stirling_rest(k) - log(y);
     case SMM_INVERSE_GAUSSIAN:
         *d_zeta = -0.5;
         return 0.5 * (log(k) - LOG_2PI - 3 * log(y));
@@ -65,7 +65,7 @@ double smm_saturated(int distribution, double phi, double y, double m, double *d
         if (!(y > 0)) return 0;
         k = 1 / phi;
         *d_zeta = -m * k * (digamma_gap(k) - digamma_gap(y + k));
-        return m * (stirling_rest(y + k) - stirling_rest(k) - stirling_rest(y) -
+        return m * (smm_stirling_rest(y + k) - smm_stirling_rest(k) - smm_stirling_rest(y) -
                     0.5 * (log1p(phi * y) + log(y) + LOG_2PI));
     default:
         *d_zeta = -0.5;

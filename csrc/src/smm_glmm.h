@@ -136,6 +136,8 @@ double smm_density_constant(int distribution, double y, double m);
 
 /* saturated.c: for one row, with its derivative in zeta */
 double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta);
+/* What Stirling's formula leaves of log Gamma(x). */
+double smm_stirling_rest(double x);
 
 /* family.c */
 int smm_family_valid(const smm_family *family);

@@ -104,8 +104,11 @@ static inline smm_jet jet_exp(smm_jet x)
 
 static inline smm_jet jet_log(smm_jet x)
 {
-    double i = 1 / x.c[0];
-    return jet_compose(x, log(x.c[0]), i, -i * i, 2 * i * i * i);
+    double size = x.c[0]; /* divided by, so that no power of it overflows */
+    for (int k = 0; k < 4; k++) x.c[k] /= size;
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < SMM_OUTER; j++) x.d[k][j] /= size;
+    return jet_compose(x, log(size), 1, -1, 2);
 }
 
 static inline smm_jet jet_log1p(smm_jet x)
@@ -128,10 +131,17 @@ static inline smm_jet jet_softplus(smm_jet x)
     return jet_compose(x, (v > 0 ? v : 0) + log1p(e), s, f2, f2 * (r - s));
 }
 
-/* log(1 - e^x) for x < 0 */
+/* log(1 - e^x) for x < 0; near 0 it is log(-x) + x / 2 + x^2 / 24 - x^4 / 2880. */
 static inline smm_jet jet_log1mexp(smm_jet x)
 {
-    double v = x.c[0], q = 1 / expm1(-v); /* e^x / (1 - e^x) */
+    double v = x.c[0];
+    if (v > -1e-3 && v < 0) {
+        double s = v * v;
+        smm_jet rest = jet_compose(x, v / 2 + s / 24 - s * s / 2880, 0.5 + v / 12 - s * v / 720,
+                                   1.0 / 12 - s / 240, -v / 120);
+        return jet_add(jet_log(jet_scale(-1, x)), rest);
+    }
+    double q = 1 / expm1(-v); /* e^x / (1 - e^x) */
     double f = v > -0.69314718055994531 ? log(-expm1(v)) : log1p(-exp(v));
     return jet_compose(x, f, -q, -q * (1 + q), -q * (1 + q) * (1 + 2 * q));
 }
