@@ -261,7 +261,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         fast: bool = False,
         hessian: str | None = None,
         dof: str | None = None,
-        cov_type: str = "conditional",
+        cov_type: str | None = None,
         cov_kwds: Mapping[str, Any] | None = None,
         start: ArrayLike | None = None,
         start_params: ArrayLike | None = None,
@@ -295,10 +295,11 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             Degrees of freedom of t and F tests, of intervals and of the summary: none, so that
             tests are normal and chi-squared, or `df_resid`, with clusters their number less
             one.
-        cov_type : {"conditional", "hessian", "cluster"}
+        cov_type : {None, "conditional", "hessian", "cluster"}
             Standard errors given theta (and the dispersion), from the Hessian of the
             objective in all parameters, which accounts for their estimation, or robust to any
-            dependence within clusters.
+            dependence within clusters. None is the first for families that statsmodels has, and
+            the second for others, whose means and dispersions are estimated together.
         cov_kwds : dict, optional
             For clusters: ``groups``, a column of the model or one label per row, such that
             every level of a grouping factor lies in one cluster, and ``kind``, the correction
@@ -380,6 +381,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             read_clusters=partial(find_clusters, self),
             linear=False,
             fast=bool(fast),
+            own=self.spec.own,
         )
         results = self._fitted(
             n_agq=n_agq,

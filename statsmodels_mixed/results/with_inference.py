@@ -85,6 +85,7 @@ def with_inference(
         linear=estimates.linear,
         reml=estimates.reml,
         fast=estimates.fast,
+        own=not estimates.linear and estimates.spec.own,
     )
     labelled: _Fit = results.wrapper(referring_to(results, choice))
     return labelled
