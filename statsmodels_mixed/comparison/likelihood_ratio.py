@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from ..errors import OptionError
+from .families_within import at_edge
 from .without_random_effects import read_plain
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class LikelihoodRatio(NamedTuple):
         Upper tail of the chi-squared distribution with `df_diff` degrees of freedom. It is
         too large when the smaller model puts a variance at zero, the edge of its range. Where it
         leaves out all random effects and there is one variance, or is Poisson and the full model
-        negative binomial, so that a single parameter is at the edge of its range, the mean of
-        the tails with `df_diff` - 1 and `df_diff` degrees of freedom (Self and Liang 1987).
+        negative binomial, or binomial and beta-binomial, so that a single parameter is at the edge
+        of its range, the mean of the tails with `df_diff` - 1 and `df_diff` degrees of freedom
+        (Self and Liang 1987).
     df_diff : int
         Difference of the numbers of parameters.
 
@@ -60,9 +62,9 @@ def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     full : MixedModelResults
         The larger model.
     restricted : MixedModelResults, or results of statsmodels' OLS, WLS or GLM
-        A smaller model nested in it: also one without random effects, or a Poisson model in a
-        negative binomial one. That it is nested is not checked beyond the
-        number of parameters.
+        A smaller model nested in it: also one without random effects, or of a family that is a
+        case of its own, such as a Poisson model in a negative binomial one. That it is nested is
+        not checked beyond the number of parameters.
 
     Returns
     -------
@@ -147,9 +149,9 @@ def check_same_data(full: Any, restricted: Any) -> None:
 
 
 def _dispersion_at_bound(full: Any, restricted: Any) -> bool:
-    """Return whether alpha, and nothing else of the smaller model, is at the edge of its range."""
+    """Return whether a dispersion, and nothing else of the smaller model, is at its edge."""
     ours, theirs = (each.estimates.spec for each in (full, restricted))
-    return bool(ours != theirs) and bool(
+    return bool(ours != theirs and at_edge(theirs, ours)) and bool(
         full.estimates.n_covariance == restricted.estimates.n_covariance
     )
 

@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 from ..errors import MixedModelWarning, OptionError
 from ..results.base import unwrap
 from .boundary_test import fixed_sigma, nested_pvalue
+from .families_within import is_case
 from .likelihood_ratio import LikelihoodRatio, check_same_data, likelihood_ratio
 from .refit import by_maximum_likelihood
 from .without_random_effects import Plain, is_plain, read_plain
@@ -140,7 +141,7 @@ def _test(small: _Row, large: _Row) -> dict[str, Any]:
         return {**test._asdict(), "pvalue_boundary": boundary}
     boundary = nested_pvalue(restricted, large.fit, test.statistic, test.df_diff, sigma=sigma)
     if small.plain is None and small.spec != large.spec:
-        boundary = test.pvalue  # alpha is at the edge of its range too
+        boundary = test.pvalue  # a dispersion may be at the edge of its range too
     return {**test._asdict(), "pvalue_boundary": boundary}
 
 
@@ -173,10 +174,10 @@ def _residuals(fit: Any) -> tuple[str, ...]:
 
 def _one_family(small: Any, large: Any) -> bool:
     """Return whether the family of a model is that of a larger one, or a case of it."""
-    if small == large:
-        return True
-    poisson = small == replace(large, family="poisson", has_dispersion=False)
-    return bool(poisson and large.family == "negative_binomial")
+    return small == large or bool(
+        is_case(small, large)
+        and (small.link, small.power, small.zeros) == (large.link, large.power, large.zeros)
+    )
 
 
 def _plain_test(small: _Row, large: _Row) -> dict[str, Any]:

@@ -15,19 +15,11 @@ from ..fitting.column_spans import outside_span
 from ..fitting.families import FamilySpec
 from ..frame.design import Design
 from .boundary_test import ROUNDING, SETTLED
+from .families_within import at_edge, is_case
 from .likelihood_ratio import LikelihoodRatio, check_same_data
 from .nesting import foreign_column, zero_covariances
 
 __all__ = ["Fitted", "NotNested", "compare"]
-
-
-# Families that have a Poisson one as the limit of no dispersion.
-_ABOVE = {
-    "negative_binomial": "poisson",
-    "negative_binomial1": "poisson",
-    "truncated_negative_binomial": "truncated_poisson",
-    "truncated_negative_binomial1": "truncated_poisson",
-}
 
 
 # Thresholds of ordered categories that others are a case of.
@@ -145,11 +137,12 @@ def _edges(full: Fitted, restricted: Fitted) -> int:
         raise NotNested(
             _sentence(f"{restricted.thresholds} thresholds are no case of {full.thresholds} ones")
         )
-    edges = 0
-    if large.family != small.family:
-        if _ABOVE.get(large.family) != small.family:
-            raise NotNested(_sentence(f"{small.family} is no case of {large.family}"))
-        edges += full.parts["dispersion"].shape[1]
+    if not is_case(small, large):
+        raise NotNested(_sentence(f"{small.family} is no case of {large.family}"))
+    if small.family != large.family and getattr(full.results.model.family, "df", None) is not None:
+        raise NotNested(_sentence("the degrees of freedom of the larger one are given"))
+    dispersion = full.parts.get("dispersion")
+    edges = at_edge(small, large, 0 if dispersion is None else dispersion.shape[1])
     if large.zeros != small.zeros:
         if (large.zeros, small.zeros) != ("inflation", ""):
             raise NotNested(

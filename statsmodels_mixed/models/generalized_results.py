@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from .._typing import Array
+from ..comparison.families_within import is_case
 from ..errors import OptionError
 from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
@@ -328,13 +329,13 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
 
     def _check_comparable(self, restricted: GeneralizedLinearMixedModelResults) -> None:
         ours, theirs = self.estimates.spec, restricted.estimates.spec
-        nested = theirs == replace(ours, family="poisson", has_dispersion=False)
-        with_poisson = ours.family in ("negative_binomial", "negative_binomial1") and nested
-        if ours != theirs and not with_poisson:
+        links = [(spec.link, spec.power, spec.zeros) for spec in (ours, theirs)]
+        if links[0] != links[1] or not is_case(theirs, ours):
             raise OptionError(
                 f"one model is {ours.family} with link {ours.link} and the other {theirs.family} "
                 f"with link {theirs.link}; only models of the same family and link are "
-                "compared, and negative binomial ones with smaller Poisson ones."
+                "compared, and families with those that are a case of them, such as negative "
+                "binomial ones with Poisson ones."
             )
 
     @property

@@ -28,7 +28,9 @@ def compare_lr_test(self: DistributionalResults, restricted: Any) -> LikelihoodR
     ----------
     restricted : DistributionalResults or GeneralizedLinearMixedModelResults
         A model that is a case of this one: with fewer terms in its formulas, without
-        `zero_inflation=` or `dispersion=`, or Poisson where this is negative binomial.
+        `zero_inflation=` or `dispersion=`, or of a family that is a case of its own: Poisson of
+        negative binomial, generalized and Conway-Maxwell-Poisson, binomial of beta-binomial,
+        Gaussian of Student t.
 
     Returns
     -------
