@@ -21,6 +21,7 @@ from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
 from .identification import Identification, identify
 from .mixed_model_equations import Henderson
 from .separation import Separation, separation
+from .structured.covariance_model import factor
 
 __all__ = ["GeneralizedProblem"]
 
@@ -119,7 +120,7 @@ class GeneralizedProblem:
 
     def solved_at(self, covariances: Sequence[Array], dispersion: float) -> GeneralizedEstimates:
         """Return the modes and errors at other covariances and dispersion, the same beta."""
-        factors = tuple(np.asarray(np.linalg.cholesky(S)) for S in covariances)
+        factors = tuple(factor(S) for S in covariances)
         theta = theta_of(factors, [block.pattern for block in self.design.blocks])
         own = self.estimates
         problem = prepare_at(self.design, own)

@@ -23,6 +23,7 @@ from .linear_refits import LinearRefits
 from .mixed_model_equations import FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
+from .structured.covariance_model import factor
 from .structured.refits import StructuredRefits
 
 __all__ = ["LinearProblem"]
@@ -127,7 +128,7 @@ class LinearProblem:
 
     def solved_at(self, covariances: Sequence[Array], dispersion: float) -> LinearEstimates:
         """Return the estimates at other covariances and another residual variance."""
-        factors = tuple(np.asarray(np.linalg.cholesky(S / dispersion)) for S in covariances)
+        factors = tuple(factor(S / dispersion) for S in covariances)
         theta = theta_of(factors, [block.pattern for block in self.design.blocks])
         sigma = float(np.sqrt(dispersion))
         products = form_crossproducts(self.design)
