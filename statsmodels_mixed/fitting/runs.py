@@ -13,7 +13,16 @@ from .._typing import Array
 from ..errors import CoreError
 from .optimize import FitOptions, FitReport, minimize
 
-__all__ = ["LOWER", "BestOfRuns", "descend", "joined", "logged", "settle", "take_briefly"]
+__all__ = [
+    "DISTINCT",
+    "LOWER",
+    "BestOfRuns",
+    "descend",
+    "joined",
+    "logged",
+    "settle",
+    "take_briefly",
+]
 
 
 # How much lower the objective must be.
@@ -48,9 +57,9 @@ class BestOfRuns:
     settles: Callable[[FitReport], bool] = attrgetter("converged")
     unfinished: FitReport | None = None
 
-    def take(self, run: FitReport) -> None:
-        """Consider a run, at whose end the core is solved."""
-        lower = self.report.hopeless or run.objective < self.report.objective - LOWER
+    def take(self, run: FitReport, by: float = LOWER) -> None:
+        """Consider a run, at whose end the core is solved, if it is lower by that much."""
+        lower = self.report.hopeless or run.objective < self.report.objective - by
         better = lower and self.acceptable(run)
         taken = better and self.settles(run)
         if better and not taken and run.objective < self.least:
@@ -101,6 +110,7 @@ def take_briefly(
     constant: float = 0.0,
     *,
     most: int,
+    by: float = LOWER,
 ) -> None:
     """Take a run of few evaluations; one that is lower by then goes on.
 
@@ -114,6 +124,8 @@ def take_briefly(
         See `minimize`.
     most : int
         Evaluations of a run that is not lower yet.
+    by : float
+        How much lower it must be.
     """
     run = descend(core, start, replace(options, max_eval=most), constant)
     if run is None:
@@ -121,7 +133,7 @@ def take_briefly(
     if run.status == "MAXEVAL_REACHED" and run.objective < runs.least - LOWER:
         runs.report = joined(runs.report, run, taken=False)
         run = descend(core, run.end, options, constant) or run
-    runs.take(run)
+    runs.take(run, by)
 
 
 def settle(

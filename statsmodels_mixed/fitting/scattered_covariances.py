@@ -8,15 +8,16 @@ every fit, in coordinates that do not change with shifts and scales of covariate
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
 from .._typing import Array
-from .covariance import theta_of
+from .covariance import factors_of, theta_of
 from .optimize import FitOptions
-from .runs import BestOfRuns, descend, logged, take_briefly
+from .runs import DISTINCT, LOWER, BestOfRuns, descend, logged, take_briefly
 
 __all__ = ["scatter_covariances"]
 
@@ -26,14 +27,16 @@ RUNS = 16
 SHORT = 60
 # Standard deviations of random effects over sigma, powers of ten.
 SIZES = (-1.0, 1.5)
-# Those of a single effect, close enough that each minimum is lower than its neighbours.
-ALL_SIZES = 10.0 ** np.arange(-2.0, 3.6, 0.25)
+# As many variances are tried at all of these sizes, close enough that each minimum is lower than
+# its neighbours.
+FEW_VARIANCES, FEW_ROWS = 2, 100
+ALL_SIZES = 10.0 ** np.arange(-2.0, 5.1, 0.25)
 # From such T runs fall to a residual variance of zero, where the likelihood rises towards it.
 LARGE = 30.0
-# With no more rows than effects an optimum may be at a T that is large in some directions only, in
-# which few runs from smaller T end.
-HUGE = 1000.0
-HUGE_RUNS = 3
+# Those of further runs, about the largest one at the end of the fit: where weights differ widely,
+# or there are no more rows than effects, optima may be at any size.
+ABOUT = (-1.0, 1.0)
+RUNS_ABOUT = 8
 
 
 def scatter_covariances(
@@ -43,7 +46,7 @@ def scatter_covariances(
     options: FitOptions,
     constant: float,
 ) -> None:
-    """Take runs from scattered covariances; a single variance is tried at all sizes.
+    """Take runs from scattered covariances; one or two variances are tried at all sizes.
 
     Parameters
     ----------
@@ -56,44 +59,61 @@ def scatter_covariances(
     constant : float
         See `minimize`.
     """
-    if len(runs.report.end) == 1:
+    if len(runs.report.end) <= FEW_VARIANCES and workspace.nobs <= FEW_ROWS:
         _try_all_sizes(runs, workspace, options, constant)
+    if len(runs.report.end) == 1:
         return
     draws = np.random.default_rng(0)
     starts = [[LARGE * np.eye(len(pattern)) for pattern in patterns]]
-    starts += [[_drawn(draws, pattern) for pattern in patterns] for _ in range(RUNS - 1)]
-    several = any(len(pattern) > 1 for pattern in patterns)
-    if several and workspace.nobs <= workspace.design.p + workspace.design.q:
-        starts += [[HUGE * _directions(draws, p) for p in patterns] for _ in range(HUGE_RUNS)]
-    for factors in starts:
+    starts += [[_drawn(draws, p, SIZES) for p in patterns] for _ in range(RUNS - 1)]
+    end = factors_of(workspace.in_units(runs.report.end), patterns)
+    largest = max(float(np.linalg.norm(T, axis=1).max()) for T in end)
+    power = float(np.log10(largest or 1.0))
+    about = power + ABOUT[0], power + ABOUT[1]
+    starts += [[_drawn(draws, p, about) for p in patterns] for _ in range(RUNS_ABOUT)]
+    for i, factors in enumerate(starts):
         if runs.lower_ends:  # There is no maximum.
             return
-        theta = theta_of(factors, patterns)
-        take_briefly(runs, workspace, workspace.from_units(theta), options, constant, most=SHORT)
+        theta = workspace.from_units(theta_of(factors, patterns))
+        # Far out may be plateaus that fall slowly, of variances that the data do not determine.
+        by = LOWER if i < RUNS else DISTINCT
+        take_briefly(runs, workspace, theta, options, constant, most=SHORT, by=by)
 
 
 def _try_all_sizes(
     runs: BestOfRuns, workspace: CoreWorkspace, options: FitOptions, constant: float
 ) -> None:
-    """Take runs from each size of a single variance beside which others are worse."""
-    thetas = np.array([workspace.from_units(np.array([size])) for size in ALL_SIZES])
-    values = np.array([workspace.value(theta) for theta in thetas])
-    runs.report = logged(runs.report, runs.report, thetas, values + constant, len(values))
-    values = np.where(np.isnan(values), np.inf, values)
-    lowest = (values[1:-1] < values[:-2]) & (values[1:-1] < values[2:])
-    for theta in thetas[1:-1][lowest]:
+    """Take runs from all sizes of one or two variances beside which others are worse."""
+    count = len(runs.report.end)
+    sides = count * [ALL_SIZES[::count]]
+    sizes = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1)
+    thetas = np.apply_along_axis(workspace.from_units, -1, sizes)
+    flat = thetas.reshape(-1, count)
+    values = np.array([workspace.value(theta) for theta in flat])
+    runs.report = logged(runs.report, runs.report, flat, values + constant, len(values))
+    values = np.where(np.isnan(values), np.inf, values).reshape(sizes.shape[:-1])
+    for theta in thetas[_lowest_of_neighbours(values)]:
         run = descend(workspace, theta, options, constant)
         if run is not None:
             runs.take(run)
 
 
-def _drawn(draws: np.random.Generator, pattern: NDArray[np.bool_]) -> Array:
-    """Return a T of random correlations and standard deviations."""
-    T = _directions(draws, pattern)
-    return np.asarray(T * 10.0 ** draws.uniform(*SIZES, (len(T), 1)))
+def _lowest_of_neighbours(values: Array) -> NDArray[np.bool_]:
+    """Return where a grid is no higher than around; beyond its ends it may fall for ever."""
+    padded = np.pad(values, 1, constant_values=np.inf)
+    lowest = values < np.inf
+    for shift in product(range(3), repeat=values.ndim):
+        window = tuple(slice(s, s + n) for s, n in zip(shift, values.shape, strict=True))
+        lowest &= values <= padded[window]
+    for side in range(values.ndim):
+        lowest.swapaxes(0, side)[-1] = False
+    return lowest
 
 
-def _directions(draws: np.random.Generator, pattern: NDArray[np.bool_]) -> Array:
-    """Return a T of random correlations, all standard deviations 1."""
+def _drawn(
+    draws: np.random.Generator, pattern: NDArray[np.bool_], sizes: tuple[float, float]
+) -> Array:
+    """Return a T of random correlations and standard deviations, between powers of ten."""
     T = draws.normal(size=pattern.shape) * pattern
-    return np.asarray(T / np.linalg.norm(T, axis=1, keepdims=True))
+    T /= np.linalg.norm(T, axis=1, keepdims=True)
+    return np.asarray(T * 10.0 ** draws.uniform(*sizes, (len(T), 1)))

@@ -175,3 +175,13 @@ def test_optimum_of_large_variances_in_some_directions():
     fitted = case.fit()
     assert fitted.objective < 107.8878 - 2.7
     assert not check(112854).failures
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
+@pytest.mark.parametrize(("seed", "lme4"), [(140092, 72.684342), (140155, 36.458021)])
+def test_optima_of_two_variances(seed, lme4):
+    """Deviances of lme4 1.1-31 (bobyqa, rhoend 1e-9); the optimum is 5.7 and 30 lower."""
+    case = draw(seed)
+    fitted = case.fit()
+    assert fitted.objective < lme4 - 5
+    assert not check(seed).failures
