@@ -316,7 +316,8 @@ def _covariance(
     part = kept.T @ H @ kept
     scale = np.sqrt(np.maximum(np.diag(part), 1e-300))
     part /= np.outer(scale, scale)
-    if np.linalg.eigvalsh(part)[0] <= 0:
+    # Nothing may be left, as where no count is zero and the rest is constant.
+    if np.linalg.eigvalsh(part).min(initial=np.inf) <= 0:
         return nothing
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost
 

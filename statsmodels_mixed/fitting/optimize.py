@@ -41,6 +41,8 @@ _MESSAGES = {
 
 
 # A union is slow to make, and options are checked in each fit.
+# What an int of C holds.
+MOST_EVALUATIONS = 2**31 - 1
 _NUMBER = (int, float, np.number)
 
 # A run that ended so was not done, however close it may have come.
@@ -232,3 +234,5 @@ def _check_options(options: FitOptions) -> None:
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
         if not 0 <= value < np.inf:
             raise OptionError(f"{name}={value!r} is not possible; give a number >= 0.")
+    if options.max_eval > MOST_EVALUATIONS:
+        raise OptionError(f"max_eval={options.max_eval!r} is too large; 0 is no limit.")

@@ -16,6 +16,7 @@ from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula, RandomTerm
 from ..frame.columns import as_numbers
 from ..later import load
+from ..options import FITTING, MAKING, answering
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .generalized_evaluation import GeneralizedEvaluation
@@ -24,7 +25,6 @@ from .generalized_results import (
     GeneralizedLinearMixedModelResultsWrapper,
 )
 from .kept_structure import structure_to_fit
-from .option_names import FITTING, MAKING, answering
 from .reading import kind_for, refuse_streams, streaming_options
 
 __all__ = ["GeneralizedLinearMixedModel"]

@@ -18,12 +18,12 @@ from ..formula.terms import MixedFormula
 from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
 from ..later import load
+from ..options import FITTING, MAKING, answering
 from ..results.row_labels import find_clusters
 from ..standard_errors.choice import choose
 from .kept_structure import structure_to_fit
 from .linear_evaluation import LinearEvaluation
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .option_names import FITTING, MAKING, answering
 from .reading import kind_for, streaming_options
 
 if TYPE_CHECKING:

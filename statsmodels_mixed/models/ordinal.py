@@ -21,8 +21,8 @@ from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame
 from ..frame.design import Design
+from ..options import MAKING, answering
 from .distributional.model import DistributionalMixedModel, check_formula
-from .option_names import MAKING, answering
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 

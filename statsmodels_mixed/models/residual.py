@@ -22,12 +22,12 @@ from ..formula.residual import (
 from ..frame.columns import as_numbers
 from ..frame.design import Design
 from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
+from ..options import FITTING, answering
 from ..residual_covariance.cells import read_cells
 from ..residual_covariance.fit import fit_residual
 from ..residual_covariance.problem import covariance_model
 from ..results.notes import warn
 from ..standard_errors.residual_choice import choose_residual, refer_residual
-from .option_names import FITTING, answering
 from .residual_clusters import independent_clusters
 from .residual_likelihood import ResidualLikelihood
 from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper

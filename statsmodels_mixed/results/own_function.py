@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from ..options import kinds_of_options, refuse_other_kinds
+
 __all__ = ["own_first"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -14,13 +16,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def own_first(function: Function) -> Function:
     """Let a result that stands alone answer by its method of the same name, if it has one.
 
-    Methods of other results are this function itself.
+    Methods of other results are this function itself, and options of another kind than annotated
+    are refused.
 
     Parameters
     ----------
     function : callable
         Of a result, and of options.
     """
+    kinds = kinds_of_options(function)
 
     @wraps(function)
     def ask(result: Any, *args: Any, **kwargs: Any) -> Any:
@@ -29,6 +33,7 @@ def own_first(function: Function) -> Function:
             own = getattr(kind, function.__name__, None)
             if own is not None and own is not ask:
                 return own(result, *args, **kwargs)
+        refuse_other_kinds(kinds, (result, *args), kwargs)
         return function(result, *args, **kwargs)
 
     return cast(Function, ask)

@@ -34,6 +34,7 @@ ROOMS = (
     "_typing",
     "_frozen",
     "errors",
+    "options",
     "_core",
     "structures",
     "related",

@@ -34,8 +34,8 @@ from ...formula.other_parts import read_part
 from ...formula.terms import RandomTerm
 from ...frame.coding import CodedMatrix
 from ...frame.design import Design
+from ...options import FITTING, answering
 from ..generalized import GeneralizedLinearMixedModel
-from ..option_names import FITTING, answering
 from .results import DistributionalResults
 from .robust import choice_of, with_choice
 from .separation import warn_of_infinite

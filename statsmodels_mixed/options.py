@@ -1,20 +1,27 @@
-"""Options under the names that other packages give them: answered with the name they have here.
+"""Options by other names or with values of other kinds: answered with what to write.
 
 A signature says what a function takes, and Python refuses the rest in words that help nobody.
-Here the refusal says what to write.
+Here the refusal says what to write: the name that an option has here, where other packages have
+another, or the kind of its value. Annotations of numbers, names, flags and mappings say that kind,
+and are read once for each function; options of other kinds are left to the function.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from numbers import Real
+from os import PathLike
 from typing import Any, ParamSpec, TypeVar
 
-from ..errors import UnknownOptionError
+import numpy as np
 
-__all__ = ["FITTING", "MAKING", "answering"]
+from .errors import OptionError, UnknownOptionError
+
+__all__ = ["FITTING", "MAKING", "answering", "kinds_of_options", "refuse_other_kinds"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,6 +101,8 @@ MAKING: dict[str, str] = {
 def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function refuse unknown options with the name to write instead.
 
+    Values of another kind than annotated are refused too.
+
     Parameters
     ----------
     elsewhere : mapping of str to str
@@ -102,11 +111,12 @@ def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callab
     Returns
     -------
     callable
-        A decorator; what it returns raises UnknownOptionError.
+        A decorator; what it returns raises UnknownOptionError and OptionError.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = inspect.signature(function).parameters
+        kinds = kinds_of_options(function)
 
         @wraps(function)
         def asked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -115,6 +125,7 @@ def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callab
                     raise UnknownOptionError(
                         _answer(function.__name__, name, parameters, elsewhere)
                     )
+            refuse_other_kinds(kinds, args, kwargs)
             return function(*args, **kwargs)
 
         return asked
@@ -143,3 +154,61 @@ def _options(parameters: Mapping[str, Any]) -> list[str]:
 
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
+
+
+# What is taken for an annotation, and how it is called.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((Real, np.bool_), "a number"),
+    "float": ((Real, np.bool_), "a number"),
+    "bool": ((Real, np.bool_), "True or False"),
+    "str": ((str,), "a name"),
+    "PathLike[str]": ((PathLike,), "a path"),
+    "Mapping[str, Any]": ((Mapping,), "a dict"),
+    "None": ((type(None),), "None"),
+}
+
+_NOT_GIVEN = object()
+
+Kinds = Sequence[tuple[int, str, tuple[type, ...], str]]
+
+
+def kinds_of_options(function: Callable[..., Any]) -> Kinds:
+    """Return the place, name, types and words of each option whose annotation says its kind.
+
+    Parameters
+    ----------
+    function : callable
+        With annotations that are text.
+    """
+    found = []
+    for number, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
+        # What is given by name only is not among those in order, of which there may be any number.
+        place = sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else number
+        parts = str(parameter.annotation).split(" | ")
+        if all(part in _KINDS for part in parts):
+            types = sum((_KINDS[part][0] for part in parts), ())
+            words = " or ".join(dict.fromkeys(_KINDS[part][1] for part in parts))
+            found.append((place, name, types, words))
+    return found
+
+
+def refuse_other_kinds(kinds: Kinds, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuse values of another kind than their option has.
+
+    Parameters
+    ----------
+    kinds : sequence
+        From `kinds_of_options`.
+    args : sequence
+    kwargs : mapping
+        What the function is called with.
+
+    Raises
+    ------
+    OptionError
+    """
+    for place, name, types, words in kinds:
+        value = args[place] if place < len(args) else kwargs.get(name, _NOT_GIVEN)
+        if value is not _NOT_GIVEN and not isinstance(value, types):
+            what = f"an object of type {type(value).__name__}"
+            raise OptionError(f"{name} must be {words}, not {what}.")
