@@ -157,14 +157,14 @@ def _plain(name: str) -> str:
 
 
 # What is taken for an annotation, and how it is called.
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "int": ((Real, np.bool_), "a number"),
-    "float": ((Real, np.bool_), "a number"),
-    "bool": ((Real, np.bool_), "True or False"),
-    "str": ((str,), "a name"),
-    "PathLike[str]": ((PathLike,), "a path"),
-    "Mapping[str, Any]": ((Mapping,), "a dict"),
-    "None": ((type(None),), "None"),
+_KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
+    "int": ((Real, np.bool_), ("a number",)),
+    "float": ((Real, np.bool_), ("a number",)),
+    "bool": ((Real, np.bool_), ("True", "False")),
+    "str": ((str,), ("a name",)),
+    "PathLike[str]": ((PathLike,), ("a path",)),
+    "Mapping[str, Any]": ((Mapping,), ("a dict",)),
+    "None": ((type(None),), ("None",)),
 }
 
 _NOT_GIVEN = object()
@@ -187,9 +187,13 @@ def kinds_of_options(function: Callable[..., Any]) -> Kinds:
         parts = str(parameter.annotation).split(" | ")
         if all(part in _KINDS for part in parts):
             types = sum((_KINDS[part][0] for part in parts), ())
-            words = " or ".join(dict.fromkeys(_KINDS[part][1] for part in parts))
+            words = _either(list(dict.fromkeys(w for part in parts for w in _KINDS[part][1])))
             found.append((place, name, types, words))
     return found
+
+
+def _either(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + ", or " + words[-1] if len(words) > 2 else " or ".join(words)
 
 
 def refuse_other_kinds(kinds: Kinds, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
