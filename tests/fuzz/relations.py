@@ -337,9 +337,17 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
         kind = "another optimum" if off > 1e-4 else "objective differs"
         outcome.fail(f"{name}: {kind}", f"{two.objective - wanted:.3g}; {by.case}")
         return
-    if _one_valley(by, one, two):
+    compared = Outcome(outcome.seed)
+    _estimates(compared, name, by, one, two)
+    if compared.failures and _one_valley(by, one, two):
         outcome.counts.append("ends in one valley that is level to rounding")
         return
+    outcome.counts += compared.counts
+    outcome.failures += compared.failures
+
+
+def _estimates(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
+    """Coefficients and their errors, and fitted values."""
     same = _same(one, two)
     if same > SAME:
         outcome.counts.append("estimates within what rounding leaves")
