@@ -57,9 +57,7 @@ def test_names_of_other_fits(inflated):
     ("name", "said"),
     [
         ("leverage", "curvature of either sign"),
-        ("cooks_distance", r"influence\(by\) fits without"),
         ("get_influence", r"influence\(by\) fits without"),
-        ("summary2", r"summary\(\) and tidy\(\)"),
         ("save", r"to_dir\(path\)"),
         ("vcov", r"write cov_params\(\)"),
     ],
