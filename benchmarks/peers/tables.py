@@ -26,7 +26,8 @@ def _milliseconds(runs: list[dict[str, Any]]) -> str:
 def _ratio(runs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
     """Return the median over rounds of their time over ours in the same round."""
     own = {run["round"]: run["seconds"] for run in ours if "seconds" in run}
-    ratios = [run["seconds"] / own[run["round"]] for run in runs if "seconds" in run]
+    both = [run for run in runs if "seconds" in run and run["round"] in own]
+    ratios = [run["seconds"] / own[run["round"]] for run in both]
     return f"{median(ratios):.2f}" if ratios else "-"
 
 
