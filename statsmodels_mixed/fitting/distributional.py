@@ -314,9 +314,11 @@ def _covariance(
         return nothing
     kept, lost = _determined(H, first, size)
     part = kept.T @ H @ kept
-    scale = np.sqrt(np.maximum(np.diag(part), 1e-300))
-    part /= np.outer(scale, scale)
     # Nothing may be left, as where no count is zero and the rest is constant.
+    if np.diag(part).min(initial=np.inf) <= 0:
+        return nothing
+    scale = np.sqrt(np.diag(part))
+    part /= np.outer(scale, scale)
     if np.linalg.eigvalsh(part).min(initial=np.inf) <= 0:
         return nothing
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost

@@ -81,7 +81,8 @@ def best_optimum(
     # A dispersion that goes to its boundary takes many steps in any likelihood.
     many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
     # The objective may jump where another mode becomes the highest.
-    jumps = core.several_modes_possible and report.status == "ROUNDOFF_LIMITED"
+    jumping = core.several_modes_possible and (n_agq > 1 or core.met_several_modes)
+    jumps = jumping and report.status == "ROUNDOFF_LIMITED"
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
     if not hard and rows <= FEW_ROWS:
         hard = (

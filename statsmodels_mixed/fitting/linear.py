@@ -20,7 +20,7 @@ from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
 from .runs import BestOfRuns, settle
-from .second_start import SecondStart, may_be_local, may_be_repeated, may_be_rough
+from .second_start import SecondStart, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
 from .structured.linear import minimize_structured
@@ -121,8 +121,8 @@ def _minimize(
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     rows = design.nobs
-    # A run that reached no minimum says nothing about its basin.
-    astray = not report.converged and may_be_repeated(report, options, rows)
+    # A run that rounding ended before a minimum says nothing about its basin.
+    astray = not report.converged and may_be_rough(report, options, rows)
     local = start is None and (
         astray or may_be_local(report, options, singular, rows, design.weights)
     )

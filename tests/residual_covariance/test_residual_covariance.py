@@ -343,7 +343,7 @@ REFUSED = [
     ({"residual": "us(day | subject)"}, DataError, "day"),
     ({"residual": "us(visit | subject, sharp=True)"}, OptionError, "sharp"),
     ({"residual": "rr(visit | subject)"}, OptionError, "full rank"),
-    ({"residual": 3}, FormulaError, "not 3"),
+    ({"residual": 3}, OptionError, "residual must be a name"),
     ({"dispersion": "power(arm)"}, DataError, "holds labels"),
     ({"dispersion": "sqrt(x)"}, FormulaError, "dispersion= is"),
     ({"dispersion": ""}, FormulaError, "dispersion= is"),
