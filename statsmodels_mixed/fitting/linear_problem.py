@@ -24,7 +24,6 @@ from .mixed_model_equations import FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
 from .structured.covariance_model import factor
-from .structured.refits import StructuredRefits
 
 __all__ = ["LinearProblem"]
 
@@ -73,7 +72,9 @@ class LinearProblem:
     def refits(self, theta: Array, beta: Array, scale: float) -> LinearRefits:
         """Prepare fits to other data."""
         if self.estimates.structured is not None:
-            return StructuredRefits(self.design, self.estimates, beta)
+            refits = load("fitting.structured.refits:StructuredRefits")  # few fits have structures
+            structured: LinearRefits = refits(self.design, self.estimates, beta)
+            return structured
         return LinearRefits(self.design, self.estimates, theta, beta)
 
     def objective_without_random_effects(self) -> float:
