@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .notes import facts
 
 if TYPE_CHECKING:
-    from .base import MixedModelResults
+    import pandas as pd
 
-__all__ = ["summary2"]
+    from .base import MixedModelResults
+    from .varcorr import VarCorr
+
+__all__ = ["summary2", "variance_components"]
 
 
 def summary2(
@@ -66,12 +69,20 @@ def summary2(
         yname=yname,
         title=title or f"Results: {result.kind}, {result.method}",
     )
-    components = result.varcorr.to_frame().rename(
-        columns={"variance": "Variance", "std_dev": "Std.Dev."}
-    )
-    components.columns = [name.replace("corr_", "Corr. ") for name in components.columns]
-    components.index = [" ".join(filter(None, labels)) for labels in components.index]
-    document.add_df(components, float_format=float_format)
+    document.add_df(variance_components(result.varcorr), float_format=float_format)
     for fact in facts(result):
         document.add_text(fact)
     return document
+
+
+def variance_components(varcorr: VarCorr) -> pd.DataFrame:
+    """Return the variance components as `summary2` shows them.
+
+    Parameters
+    ----------
+    varcorr : VarCorr
+    """
+    components = varcorr.to_frame().rename(columns={"variance": "Variance", "std_dev": "Std.Dev."})
+    components.columns = [name.replace("corr_", "Corr. ") for name in components.columns]
+    components.index = [" ".join(filter(None, labels)) for labels in components.index]
+    return components

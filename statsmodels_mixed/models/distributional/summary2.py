@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...results.summary2 import variance_components
 from .summary import coefficient_tables, facts, header
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def summary2(
         part = "" if table.title == "Fixed effects" else f"{str(table.title).partition(' (')[0]}: "
         rows = [f"{part}{row[0]}" for row in table.rows]
         document.add_df(pd.DataFrame(cells, rows, names), float_format=float_format)
-    components = self.varcorr.to_frame().rename(
-        columns={"variance": "Variance", "std_dev": "Std.Dev."}
-    )
-    components.columns = [name.replace("corr_", "Corr. ") for name in components.columns]
-    components.index = [" ".join(filter(None, labels)) for labels in components.index]
-    document.add_df(components, float_format=float_format)
+    document.add_df(variance_components(self.varcorr), float_format=float_format)
     document.add_title(title or f"Results: {self.model._title.lower()}")
     for fact in facts(self):
         document.add_text(fact)
