@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
-from ..standard_errors.reference import DOF_METHODS, MODEL_BASED
+from ..standard_errors.reference import MODEL_BASED, RESIDUAL_DOF_METHODS
 from .averaging import WEIGHTS, Averaging
 from .estimated import groups_of
 from .reference_grid import ReferenceGrid, reference_grid
@@ -108,7 +108,7 @@ def inference_facts(result: MixedModelResults) -> list[str]:
     """Return where standard errors and degrees of freedom come from."""
     found = []
     if result.dof_method is not None:
-        found.append(f"Degrees of freedom: {DOF_METHODS[result.dof_method]}.")
+        found.append(f"Degrees of freedom: {RESIDUAL_DOF_METHODS[result.dof_method]}.")
     if result.reference.errors not in (MODEL_BASED, "Kenward-Roger"):
         found.append(f"Standard errors: {result.reference.errors}.")
     return found

@@ -11,6 +11,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 from statsmodels_mixed import OptionError, datasets, inference
+from statsmodels_mixed.standard_errors.reference import RESIDUAL_DOF_METHODS
 
 INFORMATION = ("observed", "expected")
 
@@ -222,6 +223,20 @@ def test_marginal_means_take_the_degrees_of_freedom_of_the_fit():
         assert mean["std_error"] == pytest.approx(tests.errors(first)[0], rel=1e-10)
         assert mean["df"] == pytest.approx(tests.df(first)[0], rel=1e-8)
     assert len(rows) == 8
+
+
+@pytest.mark.parametrize("dof", [d for d in RESIDUAL_DOF_METHODS if d])
+def test_marginal_means_name_all_degrees_of_freedom(dof):
+    fit = smf.mixedlm2("distance ~ sex", growth(), residual="ar1(age | subject)").fit(
+        reml=True, dof=dof
+    )
+    means = fit.emmeans("sex")
+    row = means.contrasts("pairwise").to_frame().iloc[0]
+    # One contrast of two means is the coefficient, but for its sign.
+    assert abs(row["estimate"]) == pytest.approx(abs(fit.params.iloc[1]), rel=1e-10)
+    assert row["std_error"] == pytest.approx(fit.bse.iloc[1], rel=1e-10)
+    assert row["df"] == pytest.approx(fit.df_coef.iloc[1], rel=1e-8)
+    assert RESIDUAL_DOF_METHODS[dof] in str(means)
 
 
 def test_fits_with_other_covariances_are_compared():
