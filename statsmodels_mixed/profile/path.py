@@ -135,7 +135,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
     if target.ceiling is not None:
         ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
     longest = _longest(target, origin, origin)
-    evaluations = 0
+    evaluations, hopeless = 0, math.inf
     while here.root < cutoff and len(points) < MOST_POINTS and evaluations < MOST_EVALUATIONS:
         room = sign * (bound - here.value)
         if room <= 2.0 * NEAR_BOUND:
@@ -146,7 +146,11 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             break
         step = min(_step(here), longest)
         if step > 0.5 * room:
-            last = last or _point(model, target, here, bound - sign * NEAR_BOUND)
+            # Where no minimum was found at the bound none will be from a point hardly nearer to it.
+            if last is None and room <= hopeless:
+                last = _point(model, target, here, bound - sign * NEAR_BOUND)
+                if last is None:
+                    evaluations, hopeless = evaluations + MAX_EVALUATIONS, 0.1 * room
             if last is not None and last.root - here.root <= STEP:
                 points.append(replace(last, root=max(last.root, here.root), bound=bound))
                 break

@@ -81,6 +81,8 @@ class Reported:
     size : float
     unit : ndarray, shape (m,)
     lower, upper : float
+    moved_by : slice, optional
+        The coordinates that it depends on; all by default.
     """
 
     natural: Callable[[Array], tuple[Array, Array]]
@@ -89,6 +91,7 @@ class Reported:
     unit: Array
     lower: float
     upper: float
+    moved_by: slice | None = None
 
     def _found(self, z: Array) -> tuple[float, Array]:
         values, jacobian = self.natural(z * self.unit)
@@ -102,7 +105,7 @@ class Reported:
         """Return gradient and Hessian of c, the latter by central differences."""
         _, gradient = self._found(z)
         H = np.zeros((len(z), len(z)))
-        for i in range(len(z)):
+        for i in range(*(self.moved_by or slice(None)).indices(len(z))):
             step = np.zeros(len(z))
             step[i] = STEP
             H[i] = (self._found(z + step)[1] - self._found(z - step)[1]) / (2.0 * STEP)

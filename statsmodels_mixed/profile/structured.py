@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import residual_response
 from ..fitting.optimize import FitOptions
-from ..fitting.structured.covariance_model import CovarianceModel
+from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_at
 from ..fitting.structured.linear import column_sizes, minimize_structured
 from ..fitting.structured.objective import StructuredObjective
@@ -60,13 +60,9 @@ class _StructuredModel(ABC):
         """Number of covariance parameters that are reported."""
         return self._model.n_reported
 
-    def _natural(self, z: Array) -> tuple[Array, Array]:
-        """Return what is reported of the structures, and its derivatives in z."""
-        m = self._model.size
-        values, by_phi, _ = self._model.natural(self._model.phi(z[:m]))
-        jacobian = np.zeros((len(values), len(z)))
-        jacobian[:, :m] = by_phi * self._model.slopes(z[:m])
-        return values, jacobian
+    def _shown(self, z: Array) -> Array:
+        """Return what is reported of all structures at z."""
+        return self._model.natural(self._model.phi(z[: self._model.size]))[0]
 
     @abstractmethod
     def _read(self, z: Array) -> State:
@@ -74,14 +70,28 @@ class _StructuredModel(ABC):
 
     def _covariances(self) -> list[Target]:
         """Return the parameters of the structures as targets."""
-        ranges = [pair for part in self._model.parts for pair in reported_ranges(part.structure)]
-        values, _ = self._natural(self._z)
-        out = []
-        for at, (name, (lower, upper)) in enumerate(zip(self._names, ranges, strict=True)):
-            size = (abs(float(values[at])) or self._size) if math.isinf(upper) else 1.0
-            c = Reported(self._natural, at, size, self._unit, lower / size, upper / size)
-            out.append(self._constrained("theta", name, c, linear(size)))
+        names, out = iter(self._names), []
+        for part in self._model.parts:
+            natural = self._natural_of(part)
+            values, _ = natural(self._z)
+            for at, (lower, upper) in enumerate(reported_ranges(part.structure)):
+                size = (abs(float(values[at])) or self._size) if math.isinf(upper) else 1.0
+                c = Reported(natural, at, size, self._unit, lower / size, upper / size, part.phi)
+                out.append(self._constrained("theta", next(names), c, linear(size)))
         return out
+
+    @staticmethod
+    def _natural_of(part: CovariancePart) -> Callable[[Array], tuple[Array, Array]]:
+        """Return a function of z: what is reported of one structure, and its derivatives."""
+
+        def natural(z: Array) -> tuple[Array, Array]:
+            x = z[part.phi]
+            shown = part.structure.natural(part.free.phi(x))
+            jacobian = np.zeros((len(shown.values), len(z)))
+            jacobian[:, part.phi] = shown.jacobian * part.free.coordinates.slopes(x)[0]
+            return shown.values, jacobian
+
+        return natural
 
     def _constrained(self, kind: str, name: str, constraint: Constraint, show: Show) -> Target:
         z = self._z / self._unit
@@ -123,7 +133,7 @@ class StructuredLinearModel(_StructuredModel):
         products = self._products
         scale = np.array([sigma for _, sigma, _ in states])
         gamma = products.gamma + products.y_scale * np.array([gamma for _, _, gamma in states])
-        shown = np.array([self._natural(z)[0] for z, _, _ in states])
+        shown = np.array([self._shown(z) for z, _, _ in states])
         return Optima(scale, gamma @ products.basis.inverse.T, shown)
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
@@ -213,7 +223,7 @@ class StructuredGeneralizedModel(_StructuredModel):
     def parameters(self, states: Sequence[State]) -> Optima:
         """Return dispersion, coefficients and what is reported, a row for each state."""
         beta = np.array([gamma for _, _, gamma in states]) @ self._inverse.T
-        shown = np.array([self._natural(z)[0] for z, _, _ in states])
+        shown = np.array([self._shown(z) for z, _, _ in states])
         return Optima(np.array([scale for _, scale, _ in states]), beta, shown)
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:

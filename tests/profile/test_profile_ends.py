@@ -9,8 +9,14 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.profile.constrained_minimum import Surface
-from statsmodels_mixed.profile.path import MOST_EVALUATIONS
+from statsmodels_mixed.profile.constrained_minimum import (
+    MAX_EVALUATIONS,
+    ConstrainedMinimum,
+    Surface,
+)
+from statsmodels_mixed.profile.optima import Optima
+from statsmodels_mixed.profile.path import MOST_EVALUATIONS, trace
+from statsmodels_mixed.profile.targets import Target, linear
 
 
 def test_theta_of_a_tiny_residual_variance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +51,37 @@ def test_a_standard_deviation_next_to_zero() -> None:
     fit = smf.mixedlm2("y ~ x + (1 | site / p)", data).fit(reml=True)
     limits = fit.profile("sd").conf_int().loc[("sd", "site.Intercept")]
     assert limits["estimate"] < 1e-8 and limits["lower"] == 0.0 and 0.5 < limits["upper"] < 1.0
+
+
+class Parabola:
+    """A deviance v^2 of one parameter."""
+
+    deviance, n_theta = 0.0, 1
+
+    def parameters(self, states: Any) -> Optima:
+        one = np.ones(len(states))
+        return Optima(one, one[:, None], one[:, None])
+
+    def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
+        return []
+
+
+def test_a_bound_without_a_minimum_is_not_tried_at_every_point() -> None:
+    # A correlation of one where the likelihood has no minimum: each try takes MAX_EVALUATIONS.
+    hopeless = []
+
+    def solve(value: float, start: Any) -> ConstrainedMinimum | None:
+        if value > 0.999:
+            hopeless.append(value)
+            return None
+        return ConstrainedMinimum(start, value**2, 2.0 * value, 2.0, np.zeros(1), 1)
+
+    def state(x: Any, value: float) -> Any:
+        return x, 1.0, np.ones(1)
+
+    target = Target("theta", "rho", 0.0, -1.0, 1.0, np.zeros(1), solve, linear(1.0), state)
+    curve, _ = trace(Parabola(), target, 4.0)
+    assert len(hopeless) * MAX_EVALUATIONS <= MOST_EVALUATIONS
+    # Points where there is a minimum are on the curve all the same.
+    assert curve.value.max() > 0.9
+    assert curve.zeta == pytest.approx(curve.value, abs=1e-5)

@@ -12,6 +12,8 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from statsmodels_mixed import datasets, mixedglm2, mixedlm2
+from statsmodels_mixed.profile.reported import Reported
+from statsmodels_mixed.profile.structured import StructuredGeneralizedModel
 
 RISE = chi2.isf(0.05, 1)
 SERIAL = "reaction ~ days + ar1(0 + days | subj)"
@@ -172,3 +174,32 @@ def test_tables_take_profiles():
     }.items():
         expected = limits.loc[label, ["lower", "upper"]]
         assert table.loc[term].to_numpy() == pytest.approx(expected.to_numpy(float), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+def test_the_curvature_of_a_parameter_is_that_of_its_own_structure(monkeypatch):
+    # Coordinates of other structures and coefficients do not move it: they need no differences.
+    table = sleep().assign(count=lambda d: (d["reaction"] // 20).astype(int))
+    formula = "count ~ days + (1 | subj) + toep(0 + days | subj)"
+    fit = mixedglm2(formula, table[table["days"] < 4], "poisson").fit()
+    design, estimates = fit.kept_design(), fit.estimates
+    model = StructuredGeneralizedModel(design, estimates, np.zeros(2))
+    made: list[Reported] = []
+
+    def noted(*args: Any) -> Reported:
+        made.append(Reported(*args))
+        return made[-1]
+
+    monkeypatch.setattr("statsmodels_mixed.profile.structured.Reported", noted)
+    start = model.targets("theta", ("a", "b"))[0].start
+    z, c = np.random.default_rng(4).normal(scale=0.3, size=len(start)), made[2]
+    gradient, bent = c.derivatives(z)
+
+    def slope(z: np.ndarray) -> np.ndarray:
+        steps = 1e-5 * np.eye(len(z))
+        return np.array([(c.value(z + h) - c.value(z - h)) / 2e-5 for h in steps])
+
+    assert gradient == pytest.approx(slope(z), abs=1e-8)
+    steps = 1e-3 * np.eye(len(z))
+    full = np.array([(slope(z + h) - slope(z - h)) / 2e-3 for h in steps])
+    assert bent == pytest.approx(full, abs=2e-5)

@@ -74,7 +74,9 @@ def best_minimum(
     if not found:
         return runs[0]
     least = min(one.value for one in found)
-    best = next(one for one in found if one.value <= least + SAME)
+    best = min(
+        (one for one in found if one.value <= least + SAME), key=lambda one: not one.converged
+    )
     return replace(
         best,
         evaluations=sum(one.evaluations for one in runs),
