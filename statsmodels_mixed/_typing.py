@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeAlias
 
-__all__ = ["Array", "Mask", "Positions"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Array", "Mask", "Numbers", "Positions"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.intp]
+# What users give where only numbers will do; `options` refuses the rest by this name.
+Numbers: TypeAlias = ArrayLike

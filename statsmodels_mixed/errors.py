@@ -7,6 +7,9 @@ dropped) is recorded in the result instead and warned about at most once.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "ConvergenceWarning",
     "CoreError",
@@ -22,7 +25,11 @@ __all__ = [
     "SingularFitWarning",
     "UnknownColumnError",
     "UnknownOptionError",
+    "warn_caller",
 ]
+
+# Users wrote neither these.
+_NOT_OF_USERS = (__name__.partition(".")[0], "statsmodels", "patsy")
 
 
 class MixedModelError(ValueError):
@@ -108,3 +115,19 @@ class RankWarning(MixedModelWarning):
 
 class SeparationWarning(MixedModelWarning):
     """Coefficients have no finite estimate: the response separates along their columns."""
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn, as of the line that called this package.
+
+    Parameters
+    ----------
+    message : str
+    category : type
+    """
+    level, frame = 1, sys._getframe(1)
+    while frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_OF_USERS:
+        if frame.f_back is None:
+            break
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level + 1)

@@ -10,18 +10,29 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from numbers import Real
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from numbers import Integral, Real
 from os import PathLike
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from .errors import OptionError, UnknownOptionError
 
-__all__ = ["FITTING", "MAKING", "answering", "kinds_of_options", "refuse_other_kinds"]
+__all__ = [
+    "FITTING",
+    "MAKING",
+    "ChecksOptions",
+    "OptionCheck",
+    "answering",
+    "are_numbers",
+    "described",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,22 +126,101 @@ def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callab
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        parameters = inspect.signature(function).parameters
-        kinds = kinds_of_options(function)
+        check = OptionCheck(function, elsewhere)
 
         @wraps(function)
         def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-            for name in kwargs:
-                if name not in parameters:
-                    raise UnknownOptionError(
-                        _answer(function.__name__, name, parameters, elsewhere)
-                    )
-            refuse_other_kinds(kinds, args, kwargs)
+            check(args, kwargs)
             return function(*args, **kwargs)
 
+        asked.__checks_options__ = True  # type: ignore[attr-defined]
         return asked
 
     return decorate
+
+
+class ChecksOptions:
+    """A class whose public methods refuse options of other names and values of other kinds.
+
+    That is so for the methods in the body of each class below this one; those that check their
+    options themselves are left as they are.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the check before each public method."""
+        super().__init_subclass__(**kwargs)
+        for name, method in list(vars(cls).items()):
+            if (
+                isinstance(method, FunctionType)
+                and not name.startswith("_")
+                and not hasattr(method, "__checks_options__")
+            ):
+                setattr(cls, name, answering({})(method))
+
+
+class OptionCheck:
+    """What a function can be called with, read from its signature at the first call.
+
+    Parameters
+    ----------
+    function : callable
+        With annotations that are text.
+    elsewhere : mapping of str to str, optional
+        As for `answering`.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], elsewhere: Mapping[str, str] | None = None
+    ) -> None:
+        self.function, self.elsewhere = function, elsewhere or {}
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.function).parameters
+
+    @cached_property
+    def _takes_all(self) -> bool:
+        return any(each.kind is each.VAR_KEYWORD for each in self._parameters.values())
+
+    @cached_property
+    def _kinds(self) -> Sequence[tuple[int, str, Sequence[Kind]]]:
+        found = []
+        for number, (name, parameter) in enumerate(self._parameters.items()):
+            kinds = _kinds_of(str(parameter.annotation))
+            if kinds:
+                # What is given by name only is not among those in order, of which there may be
+                # any number.
+                place = sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else number
+                found.append((place, name, kinds))
+        return found
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse what the function is called with, if that is not possible.
+
+        Parameters
+        ----------
+        args : sequence
+        kwargs : mapping
+
+        Raises
+        ------
+        UnknownOptionError
+            For another name.
+        OptionError
+            For a value of another kind.
+        """
+        if not self._takes_all:
+            for name in kwargs:
+                if name not in self._parameters:
+                    called = self.function.__name__
+                    raise UnknownOptionError(
+                        _answer(called, name, self._parameters, self.elsewhere)
+                    )
+        for place, name, kinds in self._kinds:
+            value = args[place] if place < len(args) else kwargs.get(name, _NOT_GIVEN)
+            if value is not _NOT_GIVEN and not any(kind.accepts(value) for kind in kinds):
+                words = _either(list(dict.fromkeys(w for kind in kinds for w in kind.words)))
+                raise OptionError(f"{name} must be {words}, not {described(value)}.")
 
 
 def _answer(
@@ -156,63 +246,146 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def described(value: Any) -> str:
+    """Return what a value is, in a few words.
+
+    Parameters
+    ----------
+    value : object
+    """
+    if isinstance(value, bool | int | float | complex) or value is None:
+        return repr(value) if len(repr(value)) < 40 else f"a number of {len(repr(value))} digits"
+    if isinstance(value, str) and len(value) < 40:
+        return repr(value)
+    return f"an object of type {type(value).__name__}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Values of one kind.
+
+    Parameters
+    ----------
+    accepts : callable
+        Whether a value is of it.
+    words : tuple of str
+        What it is called.
+    """
+
+    accepts: Callable[[Any], bool]
+    words: tuple[str, ...]
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, Integral | np.bool_):
+        return True
+    return isinstance(value, Real) and math.isfinite(value) and value == math.floor(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_) and value in (0, 1)
+
+
+def are_numbers(value: Any) -> bool:
+    """Return whether a value makes an array of real numbers.
+
+    Parameters
+    ----------
+    value : object
+    """
+    if isinstance(value, str | bytes | Mapping | Set):
+        return False
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":  # integers beyond 64 bits, columns with missing values
+            array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return array.dtype.kind in "buif"
+
+
+def _are_values(value: Any) -> bool:
+    return value is None or isinstance(value, Mapping) or are_numbers(value)
+
+
+def _is_sequence(value: Any) -> bool:
+    if isinstance(value, str | bytes | Mapping | Set) or getattr(value, "ndim", 1) != 1:
+        return False
+    return hasattr(value, "__len__") and hasattr(value, "__iter__")
+
+
+def _are_names(value: Any) -> bool:
+    return _is_sequence(value) and all(isinstance(each, str) for each in value)
+
+
+def _are_pairs(value: Any) -> bool:
+    return _is_sequence(value) and all(
+        _is_sequence(each) and len(each) == 2 and isinstance(each[0], str) for each in value
+    )
+
+
+def _is_seed(value: Any) -> bool:
+    if isinstance(value, np.random.SeedSequence | np.random.Generator) or value is None:
+        return True
+    each = value if _is_sequence(value) else [value]
+    return all(isinstance(one, int | np.integer) and one >= 0 for one in each)
+
+
+def _instance(*types: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, types)
+
+
+_NUMBERS = Kind(are_numbers, ("numbers",))
+_DICT = Kind(_instance(Mapping), ("a dict",))
+
 # What is taken for an annotation, and how it is called.
-_KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
-    "int": ((Real, np.bool_), ("a number",)),
-    "float": ((Real, np.bool_), ("a number",)),
-    "bool": ((Real, np.bool_), ("True", "False")),
-    "str": ((str,), ("a name",)),
-    "PathLike[str]": ((PathLike,), ("a path",)),
-    "Mapping[str, Any]": ((Mapping,), ("a dict",)),
-    "None": ((type(None),), ("None",)),
+_KINDS: dict[str, Kind] = {
+    "int": Kind(_is_whole, ("a whole number",)),
+    "float": Kind(_is_number, ("a number",)),
+    "bool": Kind(_is_flag, ("True", "False")),
+    "str": Kind(_instance(str), ("a name",)),
+    "PathLike[str]": Kind(_instance(PathLike), ("a path",)),
+    "Mapping[str, Any]": _DICT,
+    "Mapping[str, float]": _DICT,
+    "Mapping[str, Numbers]": _DICT,
+    "Sequence[str]": Kind(_are_names, ("a list of names",)),
+    "Sequence[Any]": Kind(_is_sequence, ("a list",)),
+    "Sequence[tuple[str, Any]]": Kind(_are_pairs, ("a list of names with matrices",)),
+    "Seed": Kind(_is_seed, ("a whole number >= 0", "a list of these", "a Generator", "None")),
+    "Numbers": _NUMBERS,
+    "Values": Kind(_are_values, ("numbers", "a dict", "None")),
+    "None": Kind(_instance(type(None)), ("None",)),
 }
 
 _NOT_GIVEN = object()
 
-Kinds = Sequence[tuple[int, str, tuple[type, ...], str]]
 
-
-def kinds_of_options(function: Callable[..., Any]) -> Kinds:
-    """Return the place, name, types and words of each option whose annotation says its kind.
-
-    Parameters
-    ----------
-    function : callable
-        With annotations that are text.
-    """
+def _kinds_of(annotation: str) -> Sequence[Kind]:
+    """Return the kinds of an annotation; none where the function itself knows better."""
     found = []
-    for number, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
-        # What is given by name only is not among those in order, of which there may be any number.
-        place = sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else number
-        parts = str(parameter.annotation).split(" | ")
-        if all(part in _KINDS for part in parts):
-            types = sum((_KINDS[part][0] for part in parts), ())
-            words = _either(list(dict.fromkeys(w for part in parts for w in _KINDS[part][1])))
-            found.append((place, name, types, words))
+    for part in annotation.split(" | "):
+        if part in _KINDS:
+            found.append(_KINDS[part])
+        elif part in _OF_FITS:
+            found.append(_of_fits(part))
+        else:
+            return ()
     return found
+
+
+# Classes of this package that options can be of: rooms above, known by name.
+_OF_FITS = {"Bootstrap": "what bootstrap() returned", "Profile": "what profile() returned"}
+
+
+def _of_fits(name: str) -> Kind:
+    return Kind(
+        lambda value: any(each.__name__ == name for each in type(value).__mro__), (_OF_FITS[name],)
+    )
 
 
 def _either(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + ", or " + words[-1] if len(words) > 2 else " or ".join(words)
-
-
-def refuse_other_kinds(kinds: Kinds, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuse values of another kind than their option has.
-
-    Parameters
-    ----------
-    kinds : sequence
-        From `kinds_of_options`.
-    args : sequence
-    kwargs : mapping
-        What the function is called with.
-
-    Raises
-    ------
-    OptionError
-    """
-    for place, name, types, words in kinds:
-        value = args[place] if place < len(args) else kwargs.get(name, _NOT_GIVEN)
-        if value is not _NOT_GIVEN and not isinstance(value, types):
-            what = f"an object of type {type(value).__name__}"
-            raise OptionError(f"{name} must be {words}, not {what}.")

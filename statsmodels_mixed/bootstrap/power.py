@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from .._core import one_blas_thread
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
+from ..options import are_numbers, described
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.document import Document
@@ -153,7 +154,7 @@ def power(
     theta: Values = None,
     sigma: float | None = None,
     dispersion: float | None = None,
-    hypotheses: str | Mapping[str, ArrayLike] = "coefficients",
+    hypotheses: str | Mapping[str, Numbers] = "coefficients",
     test: str | None = None,
     alpha: float = 0.05,
     seed: Seed = None,
@@ -293,7 +294,7 @@ def _check_test(test: str, result: Any) -> None:
         )
 
 
-def _hypotheses(result: Any, asked: str | Mapping[str, ArrayLike]) -> dict[str, Hypothesis | None]:
+def _hypotheses(result: Any, asked: str | Mapping[str, Numbers]) -> dict[str, Hypothesis | None]:
     """Return the hypotheses that are asked for by name; None if it is not estimable."""
     rank = len(result.estimates.beta)
     if isinstance(asked, Mapping):
@@ -327,10 +328,12 @@ def _determined(result: Any, pairs: list[tuple[str, Array]]) -> list[tuple[str, 
     return [(name, rows[:0] if name in lost else rows) for name, rows in pairs]
 
 
-def _known_rows(result: Any, asked: Mapping[str, ArrayLike]) -> list[tuple[str, Array]]:
+def _known_rows(result: Any, asked: Mapping[str, Numbers]) -> list[tuple[str, Array]]:
     """Return the rows of hypotheses by name, none for those that are not estimable."""
     pairs, lost = [], 0
     for name, given in asked.items():
+        if not are_numbers(given):
+            raise OptionError(f"hypotheses[{name!r}] must be numbers, not {described(given)}.")
         rows, known = result._of_estimable(np.atleast_2d(np.asarray(given, dtype=float)))
         lost += not known.all()
         checked = _rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]

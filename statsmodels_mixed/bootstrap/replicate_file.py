@@ -235,6 +235,8 @@ def read_file(path: str | PathLike[str]) -> Content:
     DataError
         If the file holds something else, or is damaged.
     """
+    if Path(path).is_dir():
+        raise DataError(f"{os.fspath(path)!r} is a directory and no file of replicates.")
     content = Path(path).read_bytes()
     source = pa.BufferReader(content)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from ..errors import ConvergenceWarning, DataError, MixedModelWarning
+from ..errors import ConvergenceWarning, DataError, MixedModelWarning, warn_caller
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..fitting.structured.covariance_model import n_covariance
@@ -70,7 +69,7 @@ def drop1(result: Any) -> pd.DataFrame:
     result = unwrap(result, correlated=True)
     if result.estimates.reml:
         message = "the fit by REML was refitted by maximum likelihood to be compared"
-        warnings.warn(f"{message}.", MixedModelWarning, stacklevel=3)
+        warn_caller(f"{message}.", MixedModelWarning)
         result = by_maximum_likelihood(result)
     design, estimates = result.sufficient_design(), result.estimates
     coding = treatment_coding(result)
@@ -323,5 +322,5 @@ def _least(reduced: Design, full: Design, estimates: Estimates, name: str) -> fl
     report = problem_of(reduced, estimates).fit().report
     if not report.converged:
         message = f"the fit without {name} did not converge: {report.message}"
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warn_caller(message, ConvergenceWarning)
     return report.objective

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from ..errors import OptionError
+from ..options import answering
 from .families_within import at_edge
 from .without_random_effects import read_plain
 
@@ -54,6 +55,7 @@ class LikelihoodRatio(NamedTuple):
     df_diff: int
 
 
+@answering({})
 def likelihood_ratio(full: Any, restricted: Any) -> LikelihoodRatio:
     """Compare two fits to the same data by their likelihoods.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from ..errors import MixedModelWarning, OptionError
+from ..errors import MixedModelWarning, OptionError, warn_caller
 from ..results.base import unwrap
 from .boundary_test import fixed_sigma, nested_pvalue
 from .families_within import is_case
@@ -95,7 +94,7 @@ def _by_likelihood(mixed: list[Any], others: list[Any]) -> list[Any]:
     message = "fits by REML were refitted by maximum likelihood to be compared"
     if not others:
         message += "; refit=False compares REML criteria of the same fixed effects"
-    warnings.warn(f"{message}.", MixedModelWarning, stacklevel=4)
+    warn_caller(f"{message}.", MixedModelWarning)
     return [by_maximum_likelihood(fit) for fit in mixed]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 
 from .._typing import Array
+from ..options import ChecksOptions
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import row_labels
@@ -23,7 +24,7 @@ __all__ = ["RowInfluence", "get_influence"]
 
 
 @dataclass(frozen=True, eq=False)
-class RowInfluence:
+class RowInfluence(ChecksOptions):
     """Measures of the rows of a fit, as statsmodels' `OLSInfluence` names them.
 
     Leverages and residuals are those with the random effects at their conditional modes, so

@@ -13,14 +13,13 @@ row, which represents overdispersion.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, SeparationWarning
+from ..errors import OptionError, SeparationWarning, warn_caller
 from ..frame.design import Design
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -316,9 +315,8 @@ def _known_parts(parts: _Parts, result: Any, design: Design) -> _Parts:
 
 def _warn_of_separation(result: Any) -> None:
     if result.separated:
-        warnings.warn(
+        warn_caller(
             f"R2 and ICC are NaN: no finite estimate exists for the coefficients of "
             f"{', '.join(result.separated)}, nor for the variance of the fixed part.",
             SeparationWarning,
-            stacklevel=4,
         )

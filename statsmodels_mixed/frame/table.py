@@ -164,7 +164,7 @@ def _open_native(data: Any) -> DataTable:
         if isinstance(data, str | os.PathLike):
             what = f"the path {str(data)!r}: files are read by mixedlm2 and mixedglm2, by batches"
         raise DataError(
-            f"data must be a data frame or a dict of arrays, not {what}"
+            f"data must be a data frame or a dict of arrays, not {what}."
             + (": call its collect() first" if hasattr(data, "collect") else "")
         ) from error
 
@@ -244,7 +244,7 @@ def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> UnknownColu
         near = difflib.get_close_matches(name.lower(), lower, n=1)
         shown.append(f"{name!r}" + (f" (did you mean {lower[near[0]]!r}?)" if near else ""))
     noun = "column" if len(shown) == 1 else "columns"
-    return UnknownColumnError(f"the data have no {noun} {', '.join(shown)}")
+    return UnknownColumnError(f"the data have no {noun} {', '.join(shown)}.")
 
 
 def name_rows(mask: Mask, index: pd.Index) -> str:

@@ -7,8 +7,8 @@ from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
+from .._typing import Numbers
 from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -45,7 +45,7 @@ def emmeans(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     type: str = "link",
     bias_adjust: bool = False,
     level: float = 0.95,
@@ -61,7 +61,7 @@ def emmeans(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     type: str = "link",
     bias_adjust: bool = False,
     level: float = 0.95,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .._typing import Array, Positions
 from ..errors import OptionError
+from ..options import ChecksOptions
 from ..results.cell_formats import fixed, p_value, plain
 from ..results.document import Document
 from ..results.no_attribute import no_attribute
@@ -61,7 +62,7 @@ def groups_of(table: pd.DataFrame, by: list[str]) -> list[Positions]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Estimated:
+class Estimated(ChecksOptions):
     """Estimates of functions of the coefficients, and what they are.
 
     Parameters

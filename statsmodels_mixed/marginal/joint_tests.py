@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -38,7 +37,7 @@ def joint_tests(
     by: str | Sequence[str] | None = None,
     *,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
 ) -> pd.DataFrame:
     """Test the effects of factors, and their interactions, on the marginal means.
 
@@ -129,7 +128,7 @@ def _contrasts(
     X: Array,
     chosen: tuple[str, ...],
     inner: list[str],
-    weights: str | ArrayLike | None,
+    weights: str | Numbers | None,
 ) -> list[tuple[dict[str, Any], LinearFunctions]]:
     """Return the contrasts of an effect within each combination of values of `inner`.
 

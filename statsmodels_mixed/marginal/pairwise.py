@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.contrast import MultiCompResult
-from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.multitest import multipletests, multitest_alias
 
 from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.coding import CodedMatrix
+from ..options import answering
+from ..results.parameters import quantile_levels
 from .reference_grid import frame_of_grid, reference_grid
 from .variables import grid_variables
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["t_test_pairwise"]
 
 
+@answering({})
 def t_test_pairwise(
     result: MixedModelResults,
     term_name: str,
@@ -64,7 +67,7 @@ def t_test_pairwise(
     Raises
     ------
     OptionError
-        If the term is not a single factor.
+        If the term is not a single factor, or a method or alpha is not possible.
     DataError
         If it is part of an interaction and the data of the fit were removed.
 
@@ -82,6 +85,12 @@ def t_test_pairwise(
     C-A  13.917    1.032
     C-B   5.950    1.032
     """
+    methods = [method] if isinstance(method, str) else list(method)
+    for name in methods:
+        if name not in multitest_alias:
+            known = ", ".join(multitest_alias)
+            raise OptionError(f"method={name!r} is not offered; write one of {known}.")
+    quantile_levels(alpha)
     frame = frame_of_grid(result)
     levels, coding, place = _single_factor(frame, term_name)
     assert frame is not None
@@ -97,7 +106,7 @@ def t_test_pairwise(
     table.index = names
     table.loc[~estimable] = np.nan
     known = estimable & table.iloc[:, 3].notna().to_numpy()
-    for name in [method] if isinstance(method, str) else method:
+    for name in methods:
         corrected, reject = np.full(len(pairs), np.nan), np.zeros(len(pairs), dtype=bool)
         if known.any():
             raw = table.iloc[:, 3].to_numpy()[known]

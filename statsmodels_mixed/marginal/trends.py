@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..frame.coding import CodedMatrix
 from ..frame.factors import CodedFactor, Rows
@@ -44,7 +43,7 @@ def emtrends(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     level: float = 0.95,
 ) -> EstimatedMeans:
     """Estimate marginal trends: the slopes of a covariate.

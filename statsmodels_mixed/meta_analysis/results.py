@@ -12,6 +12,7 @@ from scipy.stats import chi2, norm, t
 from .._typing import Array
 from ..errors import DataError
 from ..models.linear import LinearMixedModel
+from ..options import ChecksOptions
 from ..prediction.rows import open_new_data
 from ..results.cell_formats import fixed, p_value, significant
 from ..results.document import Document
@@ -23,7 +24,7 @@ from .sampling import SamplingCovariance
 __all__ = ["MetaAnalysis"]
 
 
-class MetaAnalysis:
+class MetaAnalysis(ChecksOptions):
     """A mixed model of estimates with known sampling variances, and its results.
 
     Parameters

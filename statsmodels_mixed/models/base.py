@@ -251,7 +251,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         <LinearMixedModel: reaction ~ 1 + days + (1 | subj); 180 rows>
         """
         if isinstance(eval_env, int):
-            eval_env = EvalEnvironment.capture(eval_env, reference=1)
+            eval_env = EvalEnvironment.capture(eval_env, reference=2)
         if not isinstance(eval_env, EvalEnvironment):
             eval_env = EvalEnvironment([eval_env])
         model: Self = load("models.updated:updated")(self, formula, data, eval_env, options)

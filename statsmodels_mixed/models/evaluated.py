@@ -7,11 +7,12 @@ from typing import Any
 from .._typing import Array
 from ..frame.design import Design
 from ..frame.model_frame import ModelFrame, RowSummary
+from ..options import ChecksOptions
 
 __all__ = ["Evaluated"]
 
 
-class Evaluated:
+class Evaluated(ChecksOptions):
     """`loglike` and `score` of a class of models that says what its objective is, and of what."""
 
     design: Design | None

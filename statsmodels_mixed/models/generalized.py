@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
+from .._typing import Numbers
 from ..errors import OptionError
 from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
@@ -263,8 +264,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         dof: str | None = None,
         cov_type: str | None = None,
         cov_kwds: Mapping[str, Any] | None = None,
-        start: ArrayLike | None = None,
-        start_params: ArrayLike | None = None,
+        start: Numbers | None = None,
+        start_params: Numbers | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
         ftol_abs: float = FitOptions.ftol_abs,

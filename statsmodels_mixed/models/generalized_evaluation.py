@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from .._typing import Array
-from ..errors import DataError, MixedModelWarning, OptionError
+from .._typing import Array, Numbers
+from ..errors import DataError, MixedModelWarning, OptionError, warn_caller
 from ..fitting.approximation import generalized_structure
 from ..fitting.crossprod import SharedStructure
 from ..fitting.families import read_family
@@ -65,7 +63,7 @@ class GeneralizedEvaluation(MixedModel):
         for note in self.notes:
             # The callers above: _attach, _from_formula or _from_arrays, their callers, what
             # refuses unknown options, the user.
-            warnings.warn(note, MixedModelWarning, stacklevel=6)
+            warn_caller(note, MixedModelWarning)
         binary = self.spec.family == "binomial" and design.weights is None
         check_groupings(
             design,
@@ -79,8 +77,8 @@ class GeneralizedEvaluation(MixedModel):
 
     def objective(
         self,
-        theta: ArrayLike,
-        params: ArrayLike,
+        theta: Numbers,
+        params: Numbers,
         dispersion: float = 1.0,
         *,
         n_agq: int = 1,
@@ -130,8 +128,8 @@ class GeneralizedEvaluation(MixedModel):
 
     def gradient(
         self,
-        theta: ArrayLike,
-        params: ArrayLike,
+        theta: Numbers,
+        params: Numbers,
         dispersion: float = 1.0,
         *,
         n_agq: int = 1,
@@ -171,8 +169,8 @@ class GeneralizedEvaluation(MixedModel):
 
     def _evaluate(
         self,
-        theta: ArrayLike,
-        params: ArrayLike,
+        theta: Numbers,
+        params: Numbers,
         dispersion: float,
         n_agq: int,
         hessian: str | None,
@@ -199,11 +197,11 @@ class GeneralizedEvaluation(MixedModel):
 
     def predict(
         self,
-        params: ArrayLike,
-        exog: ArrayLike | None = None,
+        params: Numbers,
+        exog: Numbers | None = None,
         which: str = "mean",
-        offset: ArrayLike | None = None,
-        exposure: ArrayLike | None = None,
+        offset: Numbers | None = None,
+        exposure: Numbers | None = None,
     ) -> Array:
         """Return what the fixed part predicts, with all random effects zero.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .._typing import Array
+from ..options import ChecksOptions
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["GeneralizedPredictions"]
 
 
-class GeneralizedPredictions:
+class GeneralizedPredictions(ChecksOptions):
     """`predict` and `get_prediction`, for the class of results of generalized models."""
 
     model: FittedModel

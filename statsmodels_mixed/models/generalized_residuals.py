@@ -9,6 +9,7 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.deviance import deviance_residuals
+from ..options import ChecksOptions
 
 if TYPE_CHECKING:
     from ..frame.design import Design
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Residuals"]
 
 
-class Residuals:
+class Residuals(ChecksOptions):
     """The residuals of a class that has `family`, `fittedvalues`, `resid` and `kept_design`.
 
     All are given the random effects at their conditional modes.

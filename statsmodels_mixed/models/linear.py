@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
+from .._typing import Numbers
 from ..errors import OptionError
 from ..fitting.crossprod import one_thread_if_small
 from ..fitting.linear import fit_linear
@@ -249,8 +250,8 @@ class LinearMixedModel(LinearEvaluation):
         dof: str | None = None,
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
-        start: ArrayLike | None = None,
-        start_params: ArrayLike | None = None,
+        start: Numbers | None = None,
+        start_params: Numbers | None = None,
         optimizer: str = FitOptions.optimizer,
         ftol_rel: float = FitOptions.ftol_rel,
         ftol_abs: float = FitOptions.ftol_abs,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from statsmodels.genmod.families.links import Identity
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..fitting.crossprod import SharedStructure, linear_structure
 from ..fitting.pls import objective, objective_and_gradient
 from ..frame.design import Design
@@ -36,7 +35,7 @@ class LinearEvaluation(MixedModel):
     def _analyse(self) -> SharedStructure:
         return linear_structure(self.sufficient_design())
 
-    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
+    def objective(self, theta: Numbers, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
 
         Parameters
@@ -73,7 +72,7 @@ class LinearEvaluation(MixedModel):
         """
         return float(objective(self.sufficient_design(), self._theta(theta), reml=reml, sigma=None))
 
-    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
+    def gradient(self, theta: Numbers, reml: bool = False) -> Array:
         """Return the gradient of `objective`.
 
         Parameters
@@ -107,7 +106,7 @@ class LinearEvaluation(MixedModel):
         return np.asarray(gradient)
 
     def predict(
-        self, params: ArrayLike, exog: ArrayLike | None = None, offset: ArrayLike | None = None
+        self, params: Numbers, exog: Numbers | None = None, offset: Numbers | None = None
     ) -> Array:
         """Return the fixed part of the mean, X beta + offset.
 

@@ -8,11 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.residual import (
@@ -225,7 +224,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
         information: str = "observed",
-        start: ArrayLike | None = None,
+        start: Numbers | None = None,
         max_eval: int = 500,
     ) -> ResidualCovarianceResultsWrapper:
         """Estimate the model.
@@ -323,7 +322,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         return wrapped
 
     def predict(
-        self, params: ArrayLike, exog: ArrayLike | None = None, offset: ArrayLike | None = None
+        self, params: Numbers, exog: Numbers | None = None, offset: Numbers | None = None
     ) -> Array:
         """Return the fixed part of the mean, X beta + offset.
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.columns import as_numbers
 from ..residual_covariance.cells import Cells
@@ -46,7 +45,7 @@ class ResidualLikelihood(MixedModel):
     def _covariance(self) -> ResponseCovariance:
         return covariance_model(self.cells, self.kept_design().blocks)
 
-    def objective(self, theta: ArrayLike, reml: bool = False) -> float:
+    def objective(self, theta: Numbers, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.
 
         Parameters
@@ -83,7 +82,7 @@ class ResidualLikelihood(MixedModel):
         solution = likelihood.solve(likelihood.model.at(x))
         return np.inf if solution is None else solution.value
 
-    def gradient(self, theta: ArrayLike, reml: bool = False) -> Array:
+    def gradient(self, theta: Numbers, reml: bool = False) -> Array:
         """Return the gradient of `objective`.
 
         Parameters
@@ -116,7 +115,7 @@ class ResidualLikelihood(MixedModel):
         likelihood, x = self._likelihood_at(theta, reml)
         return likelihood(x)[1] / slopes_of(likelihood.model, x)
 
-    def _likelihood_at(self, theta: ArrayLike, reml: bool) -> tuple[MarginalLikelihood, Array]:
+    def _likelihood_at(self, theta: Numbers, reml: bool) -> tuple[MarginalLikelihood, Array]:
         """Return the likelihood, and the coordinates of theta in which it is taken."""
         likelihood = self.problem.likelihood(bool(reml))
         x = coordinates_of(likelihood.model, as_numbers(theta, "theta"), "theta")

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..options import ChecksOptions
 from ..residual_covariance.estimates import ResidualEstimates
 
 __all__ = ["ResidualQuantities"]
 
 
-class ResidualQuantities:
+class ResidualQuantities(ChecksOptions):
     """What a fit says of the covariance of its residuals."""
 
     estimates: ResidualEstimates

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import DataError, MixedModelWarning, OptionError
+from ..errors import DataError, MixedModelWarning, OptionError, warn_caller
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.separation import Separation, suspected_separation
 from ..fitting.streamed_generalized import (
@@ -161,7 +160,7 @@ class StreamedGeneralizedMixedModel(ReadByBatches, GeneralizedLinearMixedModel):
         self.success = levels[1] if levels is not None and len(levels) == 2 else None
         self.notes = self.outline.notes
         for note in self.notes:
-            warnings.warn(note, MixedModelWarning, stacklevel=7)
+            warn_caller(note, MixedModelWarning)
         check_random_columns(design)
         binary = self.spec.family == "binomial" and not self.outline.weights_differ
         check_groupings(

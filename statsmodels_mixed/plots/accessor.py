@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from ..options import answering
+
 __all__ = ["Drawn", "Plots"]
 
 P = ParamSpec("P")
@@ -34,7 +36,7 @@ class Drawn(Generic[P, R]):
     """A function of an object as a method of its `Plots`, with its signature and help."""
 
     def __init__(self, function: Callable[Concatenate[Any, P], R]) -> None:
-        self.function = function
+        self.function = answering({})(function)
         self.__doc__ = function.__doc__
 
     def __get__(self, plots: Plots | None, owner: type) -> Callable[P, R]:

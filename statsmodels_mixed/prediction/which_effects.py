@@ -69,7 +69,7 @@ def choose_random(re: Any, layout: Layout, frame: ModelFrame | None) -> Chosen:
 
 
 def _unknown(text: str, layout_names: Sequence[str]) -> OptionError:
-    return OptionError(f"re={text!r} is not in the model, which has {', '.join(layout_names)}")
+    return OptionError(f"re={text!r} is not in the model, which has {', '.join(layout_names)}.")
 
 
 def _named_block(text: str, layout: Layout, frame: ModelFrame | None) -> int:

@@ -27,6 +27,7 @@ from ..errors import (
     MixedModelError,
     MixedModelWarning,
     OptionError,
+    warn_caller,
 )
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
@@ -229,11 +230,10 @@ class Profile(Shown):
         if unknown:
             separates = any(curve.infinite for curve in self.curves)
             advice = "" if separates else "; consider bootstrap intervals"
-            warnings.warn(
+            warn_caller(
                 f"the deviance could not be minimized far enough from {', '.join(unknown)}: "
                 f"limits there are NaN{advice}.",
                 MixedModelWarning,
-                stacklevel=2,
             )
         lost = [label for label in self.not_identified if label[0] in wanted]
         warn_not_identified(lost, "profile intervals")

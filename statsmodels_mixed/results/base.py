@@ -274,7 +274,7 @@ class MixedModelResults(Testing):
         >>> bool(smaller.llf < fit.llf)
         True
         """
-        options.setdefault("eval_env", EvalEnvironment.capture(0, reference=1))
+        options.setdefault("eval_env", EvalEnvironment.capture(0, reference=2))
         return self.model.update(formula, data, **options)
 
     # Display and storage.

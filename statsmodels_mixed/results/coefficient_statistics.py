@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 from statsmodels.base.model import LikelihoodModelResults
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import ContrastTests, two_sided
 from ..standard_errors.reference import Reference
 from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
-from .linear_hypotheses import coefficient_positions
+from .linear_hypotheses import coefficient_positions, combinations_of, square_matrix
 
 __all__ = ["CoefficientStatistics"]
 
@@ -82,7 +82,7 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         r_matrix: Any = None,
         column: Any = None,
         scale: float | None = None,
-        cov_p: ArrayLike | None = None,
+        cov_p: Numbers | None = None,
         other: Any = None,
     ) -> Any:
         """Return the covariance of the coefficients, or of combinations of them.
@@ -104,7 +104,7 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         DataError
             If a variance is beyond the range of doubles.
         OptionError
-            If `column` names no coefficient.
+            If `column` names no coefficient, or combinations or covariances have another shape.
 
         See Also
         --------
@@ -119,7 +119,19 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         days          -1.370  2.257
         """
         self._check_covariance()
-        column = coefficient_positions(column, self.fixefnames)
+        names = self.fixefnames
+        if column is not None and (r_matrix is not None or other is not None):
+            raise OptionError("column= goes with no combinations in r_matrix= or other=.")
+        if other is not None and r_matrix is None:
+            raise OptionError("other= are combinations beside those of r_matrix=; give that too.")
+        if r_matrix is not None:
+            shape = np.shape(r_matrix)
+            r_matrix = combinations_of(r_matrix, names, "r_matrix=").reshape(shape)
+        if other is not None:
+            other = combinations_of(other, names, "other=")
+        if cov_p is not None:
+            cov_p = square_matrix(cov_p, len(names), "cov_p=")
+        column = coefficient_positions(column, names)
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
         if r_matrix is not None and scale is None and cov_p is None:
             rows = np.asarray(r_matrix, dtype=float)

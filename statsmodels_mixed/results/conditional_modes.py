@@ -14,6 +14,7 @@ from .._typing import Array
 from ..errors import OptionError
 from ..fitting.problem import problem_of
 from ..later import load
+from ..options import ChecksOptions
 from ..standard_errors.undetermined import Undetermined
 from .layout import BlockLayout, Layout
 from .level_matrices import LevelMatrices
@@ -28,7 +29,7 @@ __all__ = ["ConditionalModes"]
 _LONG = ("group", "level", "term", "estimate", "std_error", "lower", "upper")
 
 
-class ConditionalModes:
+class ConditionalModes(ChecksOptions):
     """Conditional modes, for classes that hold estimates."""
 
     estimates: Estimates

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..errors import OptionError
+from ..options import ChecksOptions
 from .layout import Layout
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Criteria"]
 
 
-class Criteria:
+class Criteria(ChecksOptions):
     """Likelihood, degrees of freedom and criteria, for classes that hold estimates."""
 
     estimates: Estimates

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
+from .._typing import Numbers
 from ..errors import OptionError
+from ..options import are_numbers, described
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.kenward_roger import prepare_kenward_roger
 from ..standard_errors.reference import (
@@ -115,9 +116,9 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
 @own_first
 def f_test(
     result: Any,
-    contrasts: ArrayLike,
+    contrasts: Any,
     *,
-    value: ArrayLike = 0.0,
+    value: Numbers = 0.0,
     dof: str | None = "satterthwaite",
 ) -> FTest:
     """Test that combinations of the coefficients have given values.
@@ -163,6 +164,10 @@ def f_test(
     (48.55, 18.0)
     """
     prepared = denominators(result, dof)
+    if not are_numbers(contrasts):
+        raise OptionError(
+            f"contrasts must be numbers, not {described(contrasts)}: f_test of a fit reads text."
+        )
     rows, known = unwrap(result, correlated=True)._of_estimable(
         np.atleast_2d(np.asarray(contrasts, dtype=float))
     )

@@ -11,8 +11,16 @@ from statsmodels.formula._manager import FormulaManager
 
 from .._typing import Array
 from ..errors import OptionError
+from ..options import are_numbers
 
-__all__ = ["coefficient_positions", "known_only", "read_hypotheses"]
+__all__ = [
+    "coefficient_positions",
+    "combinations_of",
+    "known_only",
+    "number_of_constraints",
+    "read_hypotheses",
+    "square_matrix",
+]
 
 
 def read_hypotheses(given: Any, names: Sequence[list[str]], advice: str) -> tuple[Array, Array]:
@@ -42,6 +50,65 @@ def _first_fitting(given: Any, names: Sequence[list[str]]) -> tuple[Array, Array
     value = constraints.constraint_values
     values = np.asarray(0.0 if value is None else value, dtype=float).ravel()
     return rows, np.broadcast_to(values, len(rows))
+
+
+def combinations_of(given: Any, names: Sequence[str], option: str) -> Array:
+    """Return rows of numbers over coefficients, shape (m, number of names).
+
+    Parameters
+    ----------
+    given : array_like
+        Rows, or one row.
+    names : sequence of str
+        Of the coefficients.
+    option : str
+        What they are given as, such as ``"r_matrix="``.
+
+    Raises
+    ------
+    OptionError
+        If they are something else.
+    """
+    rows = np.atleast_2d(np.asarray(given, dtype=float)) if are_numbers(given) else np.empty((0, 0))
+    if rows.ndim != 2 or rows.shape[1] != len(names) or not np.isfinite(rows).all():
+        raise OptionError(
+            f"{option} has rows of {len(names)} numbers, all finite, over {', '.join(names)}."
+        )
+    return rows
+
+
+def square_matrix(given: Any, k: int, option: str) -> Array:
+    """Return a square matrix that a user gives.
+
+    Parameters
+    ----------
+    given : array_like, shape (k, k)
+    k : int
+    option : str
+        What it is given as, such as ``"cov_p="``.
+
+    Raises
+    ------
+    OptionError
+        If it is something else.
+    """
+    matrix = np.asarray(given, dtype=float)
+    if matrix.shape != (k, k):
+        raise OptionError(f"{option} is a matrix of shape {(k, k)}, not {matrix.shape}.")
+    return matrix
+
+
+def number_of_constraints(given: int | None) -> int | None:
+    """Return a number of constraints that a user gives instead of a rank.
+
+    Raises
+    ------
+    OptionError
+        If it is not from 1 to below 2**31.
+    """
+    if given is None or 1 <= given < 2**31:
+        return None if given is None else int(given)
+    raise OptionError(f"df_constraints must be a number of constraints >= 1, not {given!r}.")
 
 
 def known_only(known: NDArray[np.bool_], values: ArrayLike) -> Array:

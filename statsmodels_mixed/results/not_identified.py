@@ -5,14 +5,13 @@ The kinds are those of `parameters`, and ``"se"`` for standard errors of coeffic
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import IdentificationWarning
+from ..errors import IdentificationWarning, warn_caller
 from .parameters import CovarianceParameters
 
 __all__ = ["hide", "not_identified", "warn_not_identified"]
@@ -63,9 +62,8 @@ def warn_not_identified(labels: Iterable[Label], what: str) -> None:
     """Warn that numbers are NaN because the data do not determine some parameters."""
     shown = ", ".join(" ".join(filter(None, label)) for label in labels)
     if shown:
-        warnings.warn(
+        warn_caller(
             f"{what} of {shown} are NaN: they depend on covariance parameters that the data do "
             f"not determine; see `report` of the fit.",
             IdentificationWarning,
-            stacklevel=3,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from ..errors import (
     RankWarning,
     SeparationWarning,
     SingularFitWarning,
+    warn_caller,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def warn_not_estimable(number: int, noun: str) -> None:
         f"{_count(number, noun)} of what is asked for cannot be estimated: X is rank deficient and "
         "the data do not determine this combination of the coefficients; the answer is NaN there."
     )
-    warnings.warn(message, RankWarning, stacklevel=5)
+    warn_caller(message, RankWarning)
 
 
 def warn_no_distribution(names: Sequence[str], tests: Sequence[FTest]) -> None:
@@ -94,7 +94,7 @@ def warn_no_distribution(names: Sequence[str], tests: Sequence[FTest]) -> None:
             f"no F distribution approximates the test of {', '.join(lost)}, which is NaN: the "
             "levels are too few for Kenward and Roger's method."
         )
-        warnings.warn(message, MixedModelWarning, stacklevel=4)
+        warn_caller(message, MixedModelWarning)
 
 
 def _count(number: int, noun: str) -> str:
@@ -109,16 +109,16 @@ def warn(result: MixedModelResults) -> None:
     if result.columns_dropped:
         dropped = ", ".join(result.columns_dropped)
         message = f"X is rank deficient: dropped {dropped}; coef has NaN there."
-        warnings.warn(message, RankWarning, stacklevel=5)
+        warn_caller(message, RankWarning)
     if result.separated:
         message = (
             f"no finite estimate exists for the coefficients of {', '.join(result.separated)}: "
             "the response separates along them."
         )
-        warnings.warn(message, SeparationWarning, stacklevel=5)
+        warn_caller(message, SeparationWarning)
     if not result.converged:
         message = f"the fit did not converge: {result.report.message}"
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        warn_caller(message, ConvergenceWarning)
     if result.report.not_identified:
         structured = result.estimates.structured is not None or result.takes_correlated
         message = (
@@ -129,7 +129,7 @@ def warn(result: MixedModelResults) -> None:
             message += "Other values of these have the same likelihood: leave some out."
         else:
             message += "What depends on them is NaN; see identified."
-        warnings.warn(message, IdentificationWarning, stacklevel=5)
+        warn_caller(message, IdentificationWarning)
     elif result.issingular():  # which, if not all is identified, may be chance
         message = "a covariance matrix of random effects is singular; see summary()."
-        warnings.warn(message, SingularFitWarning, stacklevel=5)
+        warn_caller(message, SingularFitWarning)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.covariance import canonical, factors_of, theta_names, theta_of
+from ..options import described
 from .layout import Layout
 
 __all__ = [
@@ -208,16 +210,22 @@ def quantile_levels(alpha: float) -> tuple[float, float]:
     return alpha / 2, 1 - alpha / 2
 
 
+# Draws and replicates are counted in 32 bits.
+MOST = 2**31
+
+
 def check_count(n: Any, what: str) -> int:
     """Return a number of draws or replicates.
 
     Raises
     ------
     OptionError
-        If it is not a whole number >= 1.
+        If it is not a whole number from 1 to below 2**31.
     """
     if isinstance(n, bool) or int(n) != n or n < 1:
         raise OptionError(f"n={n!r} is not possible; give a number of {what} >= 1.")
+    if n >= MOST:
+        raise OptionError(f"n is too large; give a number of {what} below {MOST}.")
     return int(n)
 
 
@@ -237,7 +245,7 @@ def values_by_name(option: str, given: Any, names: Sequence[str], estimates: Arr
     Raises
     ------
     OptionError
-        If the model has no such name.
+        If the model has no such name, or what is given is no number.
     """
     if isinstance(given, pd.Series) and not pd.api.types.is_integer_dtype(given.index):
         given = given.to_dict()
@@ -248,4 +256,8 @@ def values_by_name(option: str, given: Any, names: Sequence[str], estimates: Arr
         if name not in values:
             known = ", ".join(map(repr, names))
             raise OptionError(f"{option}= names {name!r}; the model has estimates of {known}.")
+        if not isinstance(given[name], Real):
+            raise OptionError(
+                f"{option}= has no number for {name!r}, but {described(given[name])}."
+            )
     return [given.get(name, value) for name, value in values.items()]

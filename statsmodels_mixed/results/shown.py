@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..options import ChecksOptions
 from .cell_formats import fixed, p_value, plain, significant
 from .document import Document
 from .tables import Column, Table
@@ -25,7 +26,7 @@ MOST_DECIMALS = 8
 SPREAD = 1e3
 
 
-class Shown:
+class Shown(ChecksOptions):
     """What has a document to show, for classes that make one.
 
     The representation in a console is up to the class.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import OptionError
+from ..options import answering
 from .notes import facts
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["summary2", "variance_components"]
 
 
+@answering({})
 def summary2(
     result: MixedModelResults,
     yname: str | None = None,
@@ -46,6 +49,11 @@ def summary2(
     statsmodels.iolib.summary2.Summary
         With three tables: the fit, the coefficients, the variance components.
 
+    Raises
+    ------
+    OptionError
+        If names are missing, or an option is of another kind.
+
     See Also
     --------
     LinearMixedModelResults.summary
@@ -60,12 +68,15 @@ def summary2(
     """
     from statsmodels.iolib.summary2 import Summary  # noqa: PLC0415 - slow to import, seldom used
 
+    names = result.fixefnames if xname is None else list(xname)
+    if len(names) != len(result.fixefnames):
+        raise OptionError(f"xname must have {len(result.fixefnames)} names, one per coefficient.")
     document = Summary()
     document.add_base(
         results=result,
         alpha=alpha,
         float_format=float_format,
-        xname=list(xname) if xname is not None else result.fixefnames,
+        xname=names,
         yname=yname,
         title=title or f"Results: {result.kind}, {result.method}",
     )

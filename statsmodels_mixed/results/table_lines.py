@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import OptionError
+from ..options import answering, described
+
 if TYPE_CHECKING:
     from .base import MixedModelResults
 
@@ -11,8 +14,10 @@ __all__ = ["STD_ERRORS", "deviations", "table_lines"]
 
 # The label of the kind of standard errors.
 STD_ERRORS = "Std. Errors"
+MOST_DECIMALS = 16
 
 
+@answering({})
 def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
     """Return the lines of a mixed model in a table of several: levels, deviations, kind of errors.
 
@@ -31,6 +36,11 @@ def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
         By label: numbers of levels, standard deviations of random effects, the residual one and
         the kind of standard errors.
 
+    Raises
+    ------
+    OptionError
+        If there are more decimals than a double has digits.
+
     See Also
     --------
     LinearMixedModelResults.summary2
@@ -41,6 +51,9 @@ def table_lines(result: MixedModelResults, decimals: int = 4) -> dict[str, str]:
     >>> fit.table_lines(2)["SD (subj: Intercept)"]
     '36.01'
     """
+    if not 0 <= decimals <= MOST_DECIMALS:
+        raise OptionError(f"decimals must be from 0 to {MOST_DECIMALS}, not {described(decimals)}.")
+    decimals = int(decimals)
     lines = {f"Groups ({b.name})": str(len(b.levels)) for b in result.layout.blocks}
     lines |= {label: f"{value:.{decimals}f}" for label, value in deviations(result).items()}
     if result._residual_sd is not None:

@@ -50,13 +50,13 @@ def wald_test_terms(
     """Test each term of the fixed part; see the method of the result."""
     terms = list(term_constraints(result))
     tests = [(name, rows) for name, rows in terms if not (skip_single and len(rows) == 1)]
-    for text in combine_terms or ():
+    for text in list(combine_terms):
         matching = [rows for name, rows in terms if text in name]
         if not matching:
             names = ", ".join(name for name, _ in terms)
             raise OptionError(f"combine_terms: no term contains {text!r}; the terms are {names}.")
         tests.append((text, np.vstack(matching)))
-    tests += list(extra_constraints or ())
+    tests += list(extra_constraints)
     rows = []
     for _, matrix in tests:
         test = result.wald_test(matrix, scalar=scalar)

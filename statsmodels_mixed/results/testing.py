@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from statsmodels.stats.contrast import ContrastResults
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..standard_errors.contrast_tests import FixedContrastTests, FTest
 from ..standard_errors.reference import KENWARD_ROGER
 from .coefficient_statistics import CoefficientStatistics
-from .linear_hypotheses import known_only, read_hypotheses
+from .linear_hypotheses import (
+    known_only,
+    number_of_constraints,
+    read_hypotheses,
+    square_matrix,
+)
 from .notes import warn_no_distribution, warn_not_estimable
 from .term_tests import wald_test_terms
 
@@ -32,7 +37,7 @@ class Testing(CoefficientStatistics):
     """Tests of linear hypotheses on the coefficients."""
 
     def t_test(
-        self, r_matrix: Any, cov_p: ArrayLike | None = None, use_t: bool | None = None
+        self, r_matrix: Any, cov_p: Numbers | None = None, use_t: bool | None = None
     ) -> ContrastResults:
         """Test each of several linear hypotheses on the coefficients.
 
@@ -70,6 +75,9 @@ class Testing(CoefficientStatistics):
         (array([10.467]), np.float64(0.756))
         """
         rows, values, known = self._constraints(r_matrix)
+        if cov_p is not None:
+            cov_p = square_matrix(cov_p, rows.shape[1], "cov_p=")
+        use_t = None if use_t is None else bool(use_t)
         plain = super().t_test((rows, values), cov_p=cov_p, use_t=use_t)
         effect, statistic, error = (
             known_only(known, part) for part in (plain.effect, plain.statistic, plain.sd)
@@ -86,8 +94,8 @@ class Testing(CoefficientStatistics):
     def wald_test(
         self,
         r_matrix: Any,
-        cov_p: ArrayLike | None = None,
-        invcov: ArrayLike | None = None,
+        cov_p: Numbers | None = None,
+        invcov: Numbers | None = None,
         use_f: bool | None = None,
         df_constraints: int | None = None,
         scalar: bool = True,
@@ -133,12 +141,16 @@ class Testing(CoefficientStatistics):
         rows, values, known = self._constraints(r_matrix)
         use_f = self.use_t if use_f is None else use_f
         if cov_p is not None or invcov is not None or df_constraints is not None:
+            if cov_p is not None:
+                cov_p = square_matrix(cov_p, rows.shape[1], "cov_p=")
+            if invcov is not None:
+                invcov = square_matrix(invcov, len(rows), "invcov=")
             return super().wald_test(
                 (rows, values),
                 cov_p=cov_p,
                 invcov=invcov,
                 use_f=use_f,
-                df_constraints=df_constraints,
+                df_constraints=number_of_constraints(df_constraints),
                 scalar=scalar,
             )
         tests = self._tests
@@ -159,6 +171,39 @@ class Testing(CoefficientStatistics):
         return ContrastResults(
             statistic=statistic, df_denom=test.df_num, distribution="chi2", distargs=(test.df_num,)
         )
+
+    def f_test(
+        self, r_matrix: Any, cov_p: Numbers | None = None, invcov: Numbers | None = None
+    ) -> ContrastResults:
+        """Test several linear hypotheses on the coefficients together by F.
+
+        Parameters
+        ----------
+        r_matrix, cov_p, invcov
+            As for `wald_test`.
+
+        Returns
+        -------
+        ContrastResults
+            With `fvalue`, `pvalue`, `df_num` and `df_denom`.
+
+        Raises
+        ------
+        OptionError
+            As for `wald_test`.
+
+        See Also
+        --------
+        LinearMixedModelResults.wald_test
+
+        Examples
+        --------
+        >>> fit = mixedlm2("reaction ~ days + (days | subj)", datasets.load("sleepstudy")).fit()
+        >>> test = fit.f_test("days = 10, Intercept = 250")
+        >>> round(float(test.fvalue), 4), test.df_num
+        (0.0814, 2)
+        """
+        return self.wald_test(r_matrix, cov_p=cov_p, invcov=invcov, use_f=True)
 
     def _constraints(self, r_matrix: Any) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Read linear hypotheses.

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._typing import Array
 from ..errors import OptionError
+from ..options import ChecksOptions
 from .cell_formats import common_decimals, fixed, significant
 from .group_covariance import GroupCovariance
 from .tables import Column, Table
@@ -21,7 +22,7 @@ STRUCTURAL_ZERO = " . "
 
 
 @dataclass(frozen=True)
-class VarCorr:
+class VarCorr(ChecksOptions):
     """Variances, standard deviations and correlations of the random effects.
 
     Printing gives a table with as many decimals as six significant digits of the

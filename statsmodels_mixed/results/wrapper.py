@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 from statsmodels.base.model import LikelihoodResultsWrapper
 
+from .._typing import Numbers
+from ..options import ChecksOptions
 from .base import MixedModelResults
 from .linear_hypotheses import coefficient_positions
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MixedModelResultsWrapper"]
 
 
-class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
+class MixedModelResultsWrapper(ChecksOptions, LikelihoodResultsWrapper):  # type: ignore[misc]
     """Results with pandas labels on their arrays: what `fit` returns.
 
     A model made from arrays without labels gives arrays where the types say pandas.
@@ -53,7 +54,7 @@ class MixedModelResultsWrapper(LikelihoodResultsWrapper):  # type: ignore[misc]
         r_matrix: Any = None,
         column: Any = None,
         scale: float | None = None,
-        cov_p: ArrayLike | None = None,
+        cov_p: Numbers | None = None,
         other: Any = None,
     ) -> pd.DataFrame:
         results = self._results

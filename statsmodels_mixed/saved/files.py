@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import DataError, OptionError
+from ..options import answering
 from ..results.base import MixedModelResults, unwrap
 from .objects import Reader, Writer
 from .scalars import Arrays
@@ -48,6 +49,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@answering({})
 def save_fit(result: Any, path: str | PathLike[str]) -> None:
     """Save this fit to a directory of JSON and Arrow files, without pickle.
 
@@ -140,6 +142,7 @@ def _manifest(sums: dict[str, str]) -> str:
     return json.dumps({**content, "sha256": _sha256(text.encode())}, indent=1)
 
 
+@answering({})
 def open_fit(path: str | PathLike[str]) -> Any:
     """Read a fit that `to_dir` saved.
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .._typing import Array
+from .._typing import Array, Numbers
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
 from ..fitting.estimates import Estimates
@@ -37,7 +36,7 @@ __all__ = [
 
 
 # Parameters in the order of the model, or by name.
-Values = ArrayLike | Mapping[str, float] | None
+Values = Numbers | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +60,8 @@ class Truth:
 def truth_of(
     estimates: Estimates,
     *,
-    beta: ArrayLike | None = None,
-    theta: ArrayLike | None = None,
+    beta: Numbers | None = None,
+    theta: Numbers | None = None,
     sigma: float | None = None,
     dispersion: float | None = None,
 ) -> Truth:
@@ -91,7 +90,7 @@ def truth_of(
     if spec is not None and dispersion is not None and not name:
         raise OptionError(f"the family {spec.family} has no dispersion to be given.")
     given = dispersion if sigma is None else sigma
-    scale = estimates.scale if given is None else given
+    scale = estimates.scale if given is None else float(given)
     if not (np.isfinite(scale) and scale > 0):
         raise OptionError(f"{name}={scale!r} is not possible; give a positive number.")
     return Truth(
@@ -121,7 +120,7 @@ def hypothesized(
     )
 
 
-def _replaced(name: str, given: ArrayLike | None, estimate: Array) -> Array:
+def _replaced(name: str, given: Numbers | None, estimate: Array) -> Array:
     if given is None:
         return estimate
     values = np.array(given, dtype=float, ndmin=1)

@@ -497,7 +497,7 @@ def test_a_progress_bar_is_shown_when_asked_for(monkeypatch):
     ("arguments", "message"),
     [
         ({"n": 0}, "n=0 is not possible; give a number of replicates"),
-        ({"n": 10.5}, r"n=10\.5 is not possible"),
+        ({"n": 10.5}, "n must be a whole number, not 10.5"),
         ({"threads": 0}, "threads=0 is not possible"),
         ({"threads": True}, "threads=True is not possible"),
         ({"re": "none"}, 're must be "new" or "conditional"'),

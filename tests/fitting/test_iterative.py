@@ -170,7 +170,7 @@ def test_models_that_no_memory_holds_are_solved_iteratively(monkeypatch):
     [
         ({"solver": "cg"}, "solver= is 'auto', 'direct' or 'iterative', not 'cg'"),
         ({"solver": "iterative", "probes": 1}, "probes=1 is not possible"),
-        ({"solver": "iterative", "probes": 2.5}, "probes=2.5 is not possible"),
+        ({"solver": "iterative", "probes": 2.5}, "probes must be a whole number, not 2.5"),
         ({"solver": "iterative", "seed": -1}, "seed=-1 is not possible"),
     ],
 )

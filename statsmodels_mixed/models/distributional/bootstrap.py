@@ -180,13 +180,14 @@ def _recipe(
 ) -> Recipe:
     """Write down what the replicates will follow from."""
     design, own = fit.model.kept_design(), fit.estimates.conditional
-    names, entropy = tuple(fit._names), root.entropy
+    names = tuple(fit._names)
+    entropy: Any = root.entropy
     one = fit._spec.has_dispersion and "dispersion" not in fit.model.formulas
     unknown = np.full(len(names), np.nan)
     return Recipe(
         model=fingerprint(design, own, *own.rows.X, own.rows.constant),
         formula=str(fit.model.formula_full),
-        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy or ()),
+        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
         spawn_key=tuple(int(key) for key in root.spawn_key),
         stream_length=stream_length,
         re=re,

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from statsmodels.stats.contrast import ContrastResults
 
-from ..._typing import Array
+from ..._typing import Array, Numbers
 from ...errors import OptionError
-from ...results.linear_hypotheses import coefficient_positions, read_hypotheses
+from ...results.linear_hypotheses import (
+    coefficient_positions,
+    combinations_of,
+    number_of_constraints,
+    read_hypotheses,
+    square_matrix,
+)
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import refuse_none_left
 
@@ -26,7 +32,7 @@ def cov_params(
     r_matrix: Any = None,
     column: Any = None,
     scale: float | None = None,
-    cov_p: ArrayLike | None = None,
+    cov_p: Numbers | None = None,
     other: Any = None,
 ) -> Any:
     """Return the covariance matrix of `params`, or of combinations of them.
@@ -66,8 +72,8 @@ def cov_params(
         raise OptionError("other= are combinations beside those of r_matrix=; give that as well.")
     matrix = _covariance(self, cov_p) * (1.0 if scale is None else scale)
     if r_matrix is not None:
-        rows = _rows(r_matrix, names, "r_matrix=")
-        others = rows if other is None else _rows(other, names, "other=")
+        rows = combinations_of(r_matrix, names, "r_matrix=")
+        others = rows if other is None else combinations_of(other, names, "other=")
         return rows @ matrix @ others.T
     kept = coefficient_positions(range(len(names)) if column is None else column, names)
     if np.ndim(kept) == 0:
@@ -79,7 +85,7 @@ def cov_params(
 def t_test(
     self: DistributionalResults,
     r_matrix: Any,
-    cov_p: ArrayLike | None = None,
+    cov_p: Numbers | None = None,
     use_t: bool | None = None,
 ) -> ContrastResults:
     """Test each of several linear hypotheses on the coefficients of all parts.
@@ -132,8 +138,8 @@ def t_test(
 def wald_test(
     self: DistributionalResults,
     r_matrix: Any,
-    cov_p: ArrayLike | None = None,
-    invcov: ArrayLike | None = None,
+    cov_p: Numbers | None = None,
+    invcov: Numbers | None = None,
     use_f: bool | None = None,
     df_constraints: int | None = None,
     scalar: bool = True,
@@ -186,8 +192,11 @@ def wald_test(
         wald, constraints = test.wald, int(test.df_num)
     else:
         gap = rows @ beta - values
-        wald, constraints = float(gap @ _square(invcov, len(rows), "invcov=") @ gap), len(rows)
-    constraints = constraints if df_constraints is None else df_constraints
+        wald, constraints = (
+            float(gap @ square_matrix(invcov, len(rows), "invcov=") @ gap),
+            len(rows),
+        )
+    constraints = number_of_constraints(df_constraints) or constraints
     value = wald / constraints if use_f else wald
     statistic: Any = value if scalar else np.array([[value]])
     if use_f:
@@ -201,8 +210,8 @@ def wald_test(
 def f_test(
     self: DistributionalResults,
     r_matrix: Any,
-    cov_p: ArrayLike | None = None,
-    invcov: ArrayLike | None = None,
+    cov_p: Numbers | None = None,
+    invcov: Numbers | None = None,
 ) -> ContrastResults:
     """Test several linear hypotheses together by F with `df_resid` degrees of freedom.
 
@@ -235,25 +244,11 @@ def f_test(
     return wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
 
-def _covariance(fit: DistributionalResults, given: ArrayLike | None) -> Array:
+def _covariance(fit: DistributionalResults, given: Numbers | None) -> Array:
     """Return the covariance of `params`, that of the fit unless another is given."""
     if given is not None:
-        return _square(given, len(fit._order), "cov_p=")
+        return square_matrix(given, len(fit._order), "cov_p=")
     return fit._covariance[np.ix_(fit._order, fit._order)]
-
-
-def _square(given: ArrayLike, k: int, name: str) -> Array:
-    matrix = np.asarray(given, dtype=float)
-    if matrix.shape != (k, k):
-        raise OptionError(f"{name} is a matrix of shape {(k, k)}, not {matrix.shape}.")
-    return matrix
-
-
-def _rows(given: Any, names: list[str], name: str) -> Array:
-    rows = np.atleast_2d(np.asarray(given, dtype=float))
-    if rows.ndim != 2 or rows.shape[1] != len(names):
-        raise OptionError(f"{name} has rows of {len(names)} numbers, over {', '.join(names)}.")
-    return rows
 
 
 def _some(values: Array) -> Array:

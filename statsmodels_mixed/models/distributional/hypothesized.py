@@ -104,7 +104,7 @@ def _with_dispersion(fit: DistributionalResults, kappa: Array, dispersion: float
             'the model has a formula for the dispersion: give its coefficients, "disp: ...", '
             "in beta=."
         )
-    if not (np.isfinite(dispersion) and dispersion > 0):
+    if not 0 < dispersion < np.inf:
         raise OptionError(f"dispersion={dispersion!r} is not possible; give a positive number.")
     kappa = kappa.copy()
     kappa[fit.estimates.rows.names.index("disp: Intercept")] = np.log(dispersion)

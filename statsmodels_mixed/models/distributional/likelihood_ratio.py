@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...comparison.likelihood_ratio import LikelihoodRatio, check_same_data
 from ...comparison.row_parameters import Fitted, NotNested, compare
-from ...errors import MixedModelWarning, OptionError
+from ...errors import MixedModelWarning, OptionError, warn_caller
 from ...results.base import unwrap
 from ..generalized_results import GeneralizedLinearMixedModelResults
 from .drop1 import terms_table
@@ -194,7 +194,7 @@ def _by_observed_information(
     if own.spec.canonical or own.hessian == "observed" or own.fast:
         return fit
     message = f"the fit of {fit.model.formula_full} was refitted with hessian='observed'"
-    warnings.warn(f"{message} to be compared.", MixedModelWarning, stacklevel=4)
+    warn_caller(f"{message} to be compared.", MixedModelWarning)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedModelWarning)  # what is to be known is in the fit
         options = {**fit._fit_options(), "hessian": "observed"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
+from ..._typing import Numbers
 from ...errors import OptionError
 from ...fitting.row_parameters import threshold_matrix
 from ...frame.coding import CodedMatrix
@@ -40,7 +40,7 @@ def emmeans(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     type: str = "link",
     mode: str | None = None,
     component: str = "cond",
@@ -158,7 +158,7 @@ def _of_categories(
     specs: str | Sequence[str],
     by: str | Sequence[str] | None,
     at: Mapping[str, Any] | None,
-    weights: str | ArrayLike,
+    weights: str | Numbers,
     type: str,
     mode: str,
     level: float,
@@ -215,7 +215,7 @@ def joint_tests(
     by: str | Sequence[str] | None = None,
     *,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     component: str = "cond",
 ) -> pd.DataFrame:
     """Test the effects of factors on the predictor of the mean, of zeros or of the dispersion.
@@ -259,7 +259,7 @@ def emtrends(
     *,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
-    weights: str | ArrayLike = "equal",
+    weights: str | Numbers = "equal",
     component: str = "cond",
     level: float = 0.95,
 ) -> EstimatedMeans:

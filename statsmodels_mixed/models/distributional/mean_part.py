@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._typing import Array
 from ...fitting.row_problem import RowProblem  # noqa: F401 - registers itself
+from ...options import ChecksOptions
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference
@@ -43,7 +44,7 @@ def of_mean(name: str) -> Any:
     return ask
 
 
-class MeanPart:
+class MeanPart(ChecksOptions):
     """The random effects and the matrices of the part of the mean.
 
     Standard errors are those of `cov_params`, which know that the other parts are estimated.

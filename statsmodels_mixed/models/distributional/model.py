@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..._typing import Array
-from ...errors import (
-    ConvergenceWarning,
-    FormulaError,
-    OptionError,
-    SingularFitWarning,
-)
+from ...errors import ConvergenceWarning, FormulaError, OptionError, SingularFitWarning, warn_caller
 from ...fitting.approximation import generalized_structure
 from ...fitting.distributional import fit_distributional
 from ...fitting.distributional_start import coefficients_to_begin_with
@@ -300,10 +294,10 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         )
         if not estimates.report.converged:
             message = f"the fit did not converge: {estimates.report.message}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warn_caller(message, ConvergenceWarning)
         if estimates.conditional.singular:
             message = "a covariance matrix of random effects is singular; see summary()."
-            warnings.warn(message, SingularFitWarning, stacklevel=3)
+            warn_caller(message, SingularFitWarning)
         fit = with_choice(DistributionalResults(self, estimates), choice)
         warn_of_infinite(fit)
         return fit

@@ -118,7 +118,7 @@ def get_prediction(
             f"row_labels= has {len(row_labels)} labels for {len(value)} predicted rows."
         )
     labels = getattr(center, "index", None) if row_labels is None else row_labels
-    columns = value.reshape(len(value), -1)
+    columns = value.reshape(len(value), value.shape[1] if value.ndim == 2 else 1)
     random = any(mask.any() for mask in choose_random(re, self.layout, self.model.frame))
     slopes, covariance = _slopes(self, asked, columns, random)
     variance = np.maximum(np.einsum("irj,jk,irk->ir", slopes, covariance, slopes), 0.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from patsy import EvalEnvironment
 from scipy.special import expit
 from scipy.stats import norm
 
@@ -344,6 +345,7 @@ class DistributionalResults(MeanPart, Criteria):
         >>> model.fit().update(". ~ . + year", ticks)
         <DistributionalMixedModel: ticks ~ 1 + year + (1 | brood); 403 rows>
         """
+        options.setdefault("eval_env", EvalEnvironment.capture(0, reference=2))
         return self.model.update(formula, data, **options)
 
     refit = _refit

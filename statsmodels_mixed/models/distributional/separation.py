@@ -7,13 +7,12 @@ a zero has log(p + (1 - p) f(0)), which grows with p.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._typing import Array
-from ...errors import SeparationWarning
+from ...errors import SeparationWarning, warn_caller
 from ...fitting.distributional import DistributionalEstimates
 from ...fitting.families import FamilySpec
 from ...fitting.separation import separation
@@ -103,4 +102,4 @@ def warn_of_infinite(fit: DistributionalResults) -> None:
             f"no finite estimate exists for the coefficients of {', '.join(fit.separated)}: "
             "the response separates along them."
         )
-        warnings.warn(message, SeparationWarning, stacklevel=4)
+        warn_caller(message, SeparationWarning)
