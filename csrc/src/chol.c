@@ -48,9 +48,33 @@ static void update_head(smm_workspace *ws, int32_t j)
         int64_t at = d->rowptr[b]; /* rows of j after b are among the rows of b */
         for (int64_t ai = bi + 1; ai < end; ai++) {
             int32_t a = d->row[ai];
-            while (d->row[at] != a) at++;
+            at += smm_seek(d->row + at, 0, (int32_t)(d->rowptr[b + 1] - at), a);
             block_update(d->node_cols[a], kb, k, panel + d->rowoff[ai], Pb, ld,
                          target + d->rowoff[at], ldb);
+        }
+    }
+}
+
+/* The same where all terms have one column: what takes the time is to find the rows. */
+SMM_HOT
+static void update_head_scalars(smm_workspace *ws, int32_t j)
+{
+    const smm_design *d = ws->design;
+    const double *SMM_RESTRICT P = ws->L + d->valptr[j] + 1;
+    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
+    int32_t n = d->height[j] - 1;
+    for (int32_t bi = 0; bi < n && row[bi] < d->nhead; bi++) {
+        int32_t b = row[bi], nb = d->height[b] - 1, at = 0;
+        const int32_t *SMM_RESTRICT rb = d->row + d->rowptr[b];
+        double f = P[bi], *SMM_RESTRICT target = ws->L + d->valptr[b];
+        *target++ -= f * f;
+        if (nb == n - bi - 1) { /* the same rows */
+            for (int32_t i = 0; i < nb; i++) target[i] -= P[bi + 1 + i] * f;
+            continue;
+        }
+        for (int32_t ai = bi + 1; ai < n; ai++, at++) {
+            at = smm_seek(rb, at, nb, row[ai]);
+            target[at] -= P[ai] * f;
         }
     }
 }
@@ -149,7 +173,8 @@ int smm_factor(smm_workspace *ws)
             int status = factor_column(ws, j);
             if (status) return status;
             if (d->height[j] == d->node_cols[j]) continue;
-            update_head(ws, j);
+            if (d->maxcols == 1) update_head_scalars(ws, j);
+            else update_head(ws, j);
             if (!g->cols && !d->tail_ptr) scatter_tail(ws, j);
         }
         if (g->cols) group_tail(ws, g);

@@ -39,11 +39,33 @@ static void multiply_head(smm_workspace *ws, int32_t j, const double *W, double 
         int64_t at = d->rowptr[b];
         for (int64_t ai = bi + 1; ai < end; ai++) {
             int32_t a = d->row[ai], ka = d->node_cols[a];
-            while (d->row[at] != a) at++;
+            at += smm_seek(d->row + at, 0, (int32_t)(d->rowptr[b + 1] - at), a);
             const double *Zab = Z + d->rowoff[at];
             block_multiply(ka, kb, Zab, ldb, 0, k, Wb, Y + d->rowoff[ai], ld);
             block_multiply(kb, ka, Zab, ldb, 1, k, W + d->rowoff[ai], Yb, ld);
         }
+    }
+}
+
+/* The same where all terms have one column. */
+SMM_HOT
+static void multiply_head_scalars(smm_workspace *ws, int32_t j, const double *SMM_RESTRICT W,
+                                  double *SMM_RESTRICT Y)
+{
+    const smm_design *d = ws->design;
+    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
+    int32_t n = d->height[j] - 1;
+    for (int32_t bi = 0; bi < n && row[bi] < d->nhead; bi++) {
+        int32_t b = row[bi], nb = d->height[b] - 1, at = 0;
+        const int32_t *SMM_RESTRICT rb = d->row + d->rowptr[b];
+        const double *SMM_RESTRICT Z = ws->inverse + d->valptr[b];
+        double w = W[bi], sum = *Z++ * w;
+        for (int32_t ai = bi + 1; ai < n; ai++, at++) {
+            at = smm_seek(rb, at, nb, row[ai]);
+            Y[ai] -= Z[at] * w;
+            sum += Z[at] * W[ai];
+        }
+        Y[bi] -= sum;
     }
 }
 
@@ -136,7 +158,8 @@ static void invert_column(smm_workspace *ws, int32_t j)
             for (int32_t c = 0; c < k; c++)
                 memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)rows);
         scale_panel(k, Dinv, rows, panel + k, W + k, ld);
-        multiply_head(ws, j, W, Z);
+        if (d->maxcols == 1) multiply_head_scalars(ws, j, W + 1, Z + 1);
+        else multiply_head(ws, j, W, Z);
         if (!d->tail_ptr)
             multiply_tail(ws->inverse + d->tail_at, d->qt, tails, d->tidx + d->tptr[j], k,
                           W + (ld - tails), Z + (ld - tails), ld);

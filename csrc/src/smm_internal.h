@@ -242,6 +242,22 @@ static inline int64_t smm_weight_parts(const smm_design *d)
     return d->n * (2 * d->predictors - 1);
 }
 
+/* Where row a stands in ascending rows[at..n), which have it: by steps that double, then by
+ * bisection. */
+static inline int32_t smm_seek(const int32_t *rows, int32_t at, int32_t n, int32_t a)
+{
+    int32_t step = 1, last;
+    if (rows[at] == a) return at;
+    for (; at + step < n && rows[at + step] < a; step *= 2) at += step;
+    last = at + step < n ? at + step : n - 1;
+    while (at < last) {
+        int32_t middle = at + (last - at) / 2;
+        if (rows[middle] < a) at = middle + 1;
+        else last = middle;
+    }
+    return at;
+}
+
 /* Leading dimension of the column that holds a block. */
 static inline int32_t smm_ld(const smm_design *d, int32_t col)
 {
