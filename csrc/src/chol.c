@@ -194,39 +194,125 @@ int smm_factor(smm_workspace *ws)
     return isfinite(ws->logdet_omega) ? SMM_OK : SMM_ENONFINITE;
 }
 
+/* Right-hand sides for which one call for a group of head columns pays. */
+#define FEW_SIDES 6
+
+/* Whether a group's rows of b, with m columns, meet those of the tail in one call. */
+static int has_call(const smm_group *g, int32_t m)
+{
+    return g->cols && g->contiguous && m >= FEW_SIDES;
+}
+
+/* b_tail -= P b_group, or transposed b_group -= P'b_tail, for a group with panels P. */
+static void multiply_group(const smm_workspace *ws, const smm_group *g, double *b, int32_t m,
+                           int transposed)
+{
+    const smm_design *d = ws->design;
+    int32_t j = g->first;
+    int ld = d->height[j], rows = d->ntailrows[j], cols = g->cols, width = m;
+    double *P = ws->L + d->valptr[j] + (ld - rows), minus = -1, one = 1;
+    double *head = b + d->node_at[j] * m;
+    double *tail = b + ((int64_t)d->qh + d->tidx[d->tptr[j]]) * m;
+    if (transposed)
+        d->blas.dgemm("N", "N", &width, &cols, &rows, &minus, tail, &width, P, &ld, &one, head,
+                      &width);
+    else
+        d->blas.dgemm("N", "T", &width, &rows, &cols, &minus, head, &width, P, &ld, &one, tail,
+                      &width);
+}
+
+/* Rows of b that belong to head column j <- D^-1 of them, for its diagonal block D. */
+static inline void forward_block(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    const double *panel = ws->L + d->valptr[j];
+    double *bj = b + d->node_at[j] * m;
+    for (int32_t c = 0; c < k; c++) {
+        double *SMM_RESTRICT bc = bj + c * m;
+        double inv = 1.0 / panel[c + (int64_t)c * ld];
+        for (int32_t v = 0; v < m; v++) bc[v] *= inv;
+        for (int32_t r = c + 1; r < k; r++) {
+            double f = panel[r + (int64_t)c * ld];
+            double *SMM_RESTRICT br = bj + r * m;
+            for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
+        }
+    }
+}
+
+/* Rows of b below head column j -= its panel times its own. */
+static inline void forward_rows(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    const double *bj = b + d->node_at[j] * m;
+    for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
+        int32_t i = d->row[ri], ki = d->node_cols[i];
+        const double *P = ws->L + d->valptr[j] + d->rowoff[ri];
+        double *bi = b + d->node_at[i] * m;
+        for (int32_t c = 0; c < k; c++)
+            for (int32_t r = 0; r < ki; r++) {
+                double f = P[r + (int64_t)c * ld];
+                double *SMM_RESTRICT br = bi + r * m;
+                const double *SMM_RESTRICT bc = bj + c * m;
+                for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
+            }
+    }
+}
+
 /* b (row-major q x m) <- L^-1 b. */
 SMM_HOT
 void smm_forward(smm_workspace *ws, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
-    for (int32_t j = 0; j < d->nhead; j++) {
-        int32_t k = d->node_cols[j], ld = d->height[j];
-        const double *panel = ws->L + d->valptr[j];
-        double *bj = b + d->node_at[j] * m;
-        for (int32_t c = 0; c < k; c++) {
-            double *SMM_RESTRICT bc = bj + c * m;
-            double inv = 1.0 / panel[c + (int64_t)c * ld];
-            for (int32_t v = 0; v < m; v++) bc[v] *= inv;
-            for (int32_t r = c + 1; r < k; r++) {
-                double f = panel[r + (int64_t)c * ld];
-                double *SMM_RESTRICT br = bj + r * m;
-                for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
-            }
+    for (int32_t gi = 0; gi < d->ngroups; gi++) {
+        const smm_group *g = d->groups + gi;
+        int call = has_call(g, m);
+        for (int32_t j = g->first; j < g->last; j++) {
+            forward_block(ws, j, b, m);
+            if (!call) forward_rows(ws, j, b, m);
         }
-        for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
-            int32_t i = d->row[ri], ki = d->node_cols[i];
-            const double *P = panel + d->rowoff[ri];
-            double *bi = b + d->node_at[i] * m;
-            for (int32_t c = 0; c < k; c++)
-                for (int32_t r = 0; r < ki; r++) {
-                    double f = P[r + (int64_t)c * ld];
-                    double *SMM_RESTRICT br = bi + r * m;
-                    const double *SMM_RESTRICT bc = bj + c * m;
-                    for (int32_t v = 0; v < m; v++) br[v] -= f * bc[v];
-                }
-        }
+        if (call) multiply_group(ws, g, b, m, 0);
     }
     smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 0);
+}
+
+/* The transposes of forward_rows and forward_block. */
+static inline void backward_rows(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    double *bj = b + d->node_at[j] * m;
+    for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
+        int32_t i = d->row[ri], ki = d->node_cols[i];
+        const double *P = ws->L + d->valptr[j] + d->rowoff[ri];
+        const double *bi = b + d->node_at[i] * m;
+        for (int32_t c = 0; c < k; c++)
+            for (int32_t r = 0; r < ki; r++) {
+                double f = P[r + (int64_t)c * ld];
+                const double *SMM_RESTRICT br = bi + r * m;
+                double *SMM_RESTRICT bc = bj + c * m;
+                for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
+            }
+    }
+}
+
+static inline void backward_block(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    int32_t k = d->node_cols[j], ld = d->height[j];
+    const double *panel = ws->L + d->valptr[j];
+    double *bj = b + d->node_at[j] * m;
+    for (int32_t c = k - 1; c >= 0; c--) {
+        double *SMM_RESTRICT bc = bj + c * m;
+        for (int32_t r = c + 1; r < k; r++) {
+            double f = panel[r + (int64_t)c * ld];
+            const double *SMM_RESTRICT br = bj + r * m;
+            for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
+        }
+        double inv = 1.0 / panel[c + (int64_t)c * ld];
+        for (int32_t v = 0; v < m; v++) bc[v] *= inv;
+    }
 }
 
 /* b (row-major q x m) <- L'^-1 b. */
@@ -235,31 +321,13 @@ void smm_backward(smm_workspace *ws, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
     smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 1);
-    for (int32_t j = d->nhead - 1; j >= 0; j--) {
-        int32_t k = d->node_cols[j], ld = d->height[j];
-        const double *panel = ws->L + d->valptr[j];
-        double *bj = b + d->node_at[j] * m;
-        for (int64_t ri = d->rowptr[j]; ri < d->rowptr[j + 1]; ri++) {
-            int32_t i = d->row[ri], ki = d->node_cols[i];
-            const double *P = panel + d->rowoff[ri];
-            const double *bi = b + d->node_at[i] * m;
-            for (int32_t c = 0; c < k; c++)
-                for (int32_t r = 0; r < ki; r++) {
-                    double f = P[r + (int64_t)c * ld];
-                    const double *SMM_RESTRICT br = bi + r * m;
-                    double *SMM_RESTRICT bc = bj + c * m;
-                    for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
-                }
-        }
-        for (int32_t c = k - 1; c >= 0; c--) {
-            double *SMM_RESTRICT bc = bj + c * m;
-            for (int32_t r = c + 1; r < k; r++) {
-                double f = panel[r + (int64_t)c * ld];
-                const double *SMM_RESTRICT br = bj + r * m;
-                for (int32_t v = 0; v < m; v++) bc[v] -= f * br[v];
-            }
-            double inv = 1.0 / panel[c + (int64_t)c * ld];
-            for (int32_t v = 0; v < m; v++) bc[v] *= inv;
+    for (int32_t gi = d->ngroups - 1; gi >= 0; gi--) {
+        const smm_group *g = d->groups + gi;
+        int call = has_call(g, m);
+        if (call) multiply_group(ws, g, b, m, 1);
+        for (int32_t j = g->last - 1; j >= g->first; j--) {
+            if (!call) backward_rows(ws, j, b, m);
+            backward_block(ws, j, b, m);
         }
     }
 }

@@ -134,27 +134,40 @@ void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const
     }
 }
 
-/* Columns handled at a time, so that sums stay in registers. */
+/* Rows and columns handled at a time, so that sums stay in registers. */
+#define BAND 4
 #define STRIP 8
 
-/* out[r][v] += sum_c a(r, c) in[c][v] for v in [lo, hi); a(r, c) = a[r * sr + c * sc]. */
+/* out[r][v] += sum_c a(r, c) in[c][v] for `rows` rows and STRIP columns; a(r, c) = a[r * sr + c * sc]. */
+static inline void strip_of(int32_t rows, int32_t cols, const double *SMM_RESTRICT a, int32_t sr,
+                            int32_t sc, const double *SMM_RESTRICT in, double *SMM_RESTRICT out,
+                            int32_t m)
+{
+    double sum[BAND][STRIP];
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t s = 0; s < STRIP; s++) sum[r][s] = out[(int64_t)r * m + s];
+    for (int32_t c = 0; c < cols; c++) {
+        const double *SMM_RESTRICT x = in + (int64_t)c * m;
+        for (int32_t r = 0; r < rows; r++)
+            for (int32_t s = 0; s < STRIP; s++) sum[r][s] += a[r * sr + c * sc] * x[s];
+    }
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t s = 0; s < STRIP; s++) out[(int64_t)r * m + s] = sum[r][s];
+}
+
+/* The same for all rows and the columns in [lo, hi). */
 static inline void strip_multiply(int32_t rows, int32_t cols, const double *SMM_RESTRICT a,
                                   int32_t sr, int32_t sc, const double *SMM_RESTRICT in,
                                   double *SMM_RESTRICT out, int32_t m, int32_t lo, int32_t hi)
 {
     int32_t v = lo;
-    for (; v + STRIP <= hi; v += STRIP)
-        for (int32_t r = 0; r < rows; r++) {
-            double sum[STRIP];
-            double *SMM_RESTRICT o = out + (int64_t)r * m + v;
-            for (int32_t s = 0; s < STRIP; s++) sum[s] = o[s];
-            for (int32_t c = 0; c < cols; c++) {
-                double f = a[r * sr + c * sc];
-                const double *SMM_RESTRICT x = in + (int64_t)c * m + v;
-                for (int32_t s = 0; s < STRIP; s++) sum[s] += f * x[s];
-            }
-            for (int32_t s = 0; s < STRIP; s++) o[s] = sum[s];
-        }
+    for (; v + STRIP <= hi; v += STRIP) {
+        int32_t r = 0;
+        for (; r + BAND <= rows; r += BAND)
+            strip_of(BAND, cols, a + r * sr, sr, sc, in + v, out + (int64_t)r * m + v, m);
+        for (; r < rows; r++)
+            strip_of(1, cols, a + r * sr, sr, sc, in + v, out + (int64_t)r * m + v, m);
+    }
     for (; v < hi; v++)
         for (int32_t r = 0; r < rows; r++) {
             double sum = 0;

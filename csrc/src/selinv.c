@@ -106,30 +106,42 @@ static void multiply_tail(const double *SMM_RESTRICT tail, int32_t qt, int32_t r
     }
 }
 
+/* a'b in lanes of the vector units: compilers keep the order of a plain sum. */
+#define LANES 8
+static inline double dot(int32_t n, const double *SMM_RESTRICT a, const double *SMM_RESTRICT b)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    int32_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int32_t l = 0; l < LANES; l++) lanes[l] += a[i + l] * b[i + l];
+    for (; i < n; i++) sum += a[i] * b[i];
+    for (int32_t l = 0; l < LANES; l++) sum += lanes[l];
+    return sum;
+}
+
 /* Z_jj = (D D')^-1 - W'Y, full and symmetric. */
 static inline void diagonal_block(int32_t k, const double *Dinv, int32_t rows, const double *W,
-                                  const double *Y, int32_t ld, double *Z)
+                                  int32_t ldw, const double *Y, double *Z, int32_t ldz)
 {
     for (int32_t c = 0; c < k; c++)
         for (int32_t r = c; r < k; r++) {
             double sum = 0;
             for (int32_t e = r; e < k; e++) sum += Dinv[e + r * k] * Dinv[e + c * k];
-            const double *w = W + (int64_t)r * ld, *y = Y + (int64_t)c * ld;
-            for (int32_t i = 0; i < rows; i++) sum -= w[i] * y[i];
-            Z[r + (int64_t)c * ld] = Z[c + (int64_t)r * ld] = sum;
+            sum -= dot(rows, W + (int64_t)r * ldw, Y + (int64_t)c * ldz);
+            Z[r + (int64_t)c * ldz] = Z[c + (int64_t)r * ldz] = sum;
         }
 }
 
-/* W = P D^-1 for one panel. Both have leading dimension ld. */
+/* W = P D^-1 for one panel. */
 static inline void scale_panel(int32_t k, const double *Dinv, int32_t rows, const double *P,
-                               double *W, int32_t ld)
+                               int32_t ldp, double *W, int32_t ldw)
 {
     for (int32_t c = 0; c < k; c++) {
-        double *SMM_RESTRICT w = W + (int64_t)c * ld;
+        double *SMM_RESTRICT w = W + (int64_t)c * ldw;
         for (int32_t r = 0; r < rows; r++) w[r] = 0;
         for (int32_t e = c; e < k; e++) {
             double f = Dinv[e + c * k];
-            const double *SMM_RESTRICT pe = P + (int64_t)e * ld;
+            const double *SMM_RESTRICT pe = P + (int64_t)e * ldp;
             for (int32_t r = 0; r < rows; r++) w[r] += f * pe[r];
         }
     }
@@ -150,14 +162,14 @@ static void invert_column(smm_workspace *ws, int32_t j)
             /* the products with P are there, those with W are wanted */
             for (int32_t c = 0; c < k; c++)
                 memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)(rows - tails));
-            scale_panel(k, Dinv, rows, Z + k, W + k, ld);
+            scale_panel(k, Dinv, rows, Z + k, ld, W + k, ld);
             for (int32_t c = 0; c < k; c++)
                 memcpy(Z + k + (int64_t)c * ld, W + k + (int64_t)c * ld,
                        sizeof(double) * (size_t)rows);
         } else
             for (int32_t c = 0; c < k; c++)
                 memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)rows);
-        scale_panel(k, Dinv, rows, panel + k, W + k, ld);
+        scale_panel(k, Dinv, rows, panel + k, ld, W + k, ld);
         if (d->maxcols == 1) multiply_head_scalars(ws, j, W + 1, Z + 1);
         else multiply_head(ws, j, W, Z);
         if (!d->tail_ptr)
@@ -165,10 +177,11 @@ static void invert_column(smm_workspace *ws, int32_t j)
                           W + (ld - tails), Z + (ld - tails), ld);
         /* couplings of head and tail rows were done with the head */
     }
-    diagonal_block(k, Dinv, rows, W + k, Z + k, ld, Z);
+    diagonal_block(k, Dinv, rows, W + k, ld, Z + k, Z, ld);
 }
 
 /* A group of columns with common tail rows, by one dsymm. */
+SMM_HOT
 static void invert_group(smm_workspace *ws, const smm_group *g)
 {
     const smm_design *d = ws->design;
@@ -181,13 +194,7 @@ static void invert_group(smm_workspace *ws, const smm_group *g)
     for (int32_t j = g->first; j < g->last; j++) {
         const double *panel = ws->L + d->valptr[j];
         smm_invert_lower(k, panel, ld, Dinv);
-        double *w = W + (int64_t)(j - j0) * k * rows;
-        for (int32_t c = 0; c < k; c++) {
-            for (int32_t r = 0; r < rows; r++) w[r + c * rows] = 0;
-            for (int32_t e = c; e < k; e++)
-                for (int32_t r = 0; r < rows; r++)
-                    w[r + c * rows] += Dinv[e + c * k] * panel[k + r + (int64_t)e * ld];
-        }
+        scale_panel(k, Dinv, rows, panel + k, ld, W + (int64_t)(j - j0) * k * rows, rows);
     }
     const double *tail = ws->inverse + d->tail_at;
     if (g->contiguous) {
@@ -204,14 +211,7 @@ static void invert_group(smm_workspace *ws, const smm_group *g)
         double *Z = ws->inverse + d->valptr[j];
         const double *w = W + (int64_t)(j - j0) * k * rows;
         smm_invert_lower(k, panel, ld, Dinv);
-        for (int32_t c = 0; c < k; c++)
-            for (int32_t r = c; r < k; r++) {
-                double sum = 0;
-                for (int32_t e = r; e < k; e++) sum += Dinv[e + r * k] * Dinv[e + c * k];
-                for (int32_t i = 0; i < rows; i++)
-                    sum -= w[i + r * rows] * Z[k + i + (int64_t)c * ld];
-                Z[r + (int64_t)c * ld] = Z[c + (int64_t)r * ld] = sum;
-            }
+        diagonal_block(k, Dinv, rows, w, rows, Z + k, Z, ld);
     }
 }
 
