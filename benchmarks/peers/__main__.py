@@ -4,7 +4,8 @@
     python benchmarks/peers --show peers.json --page docs/benchmarks.md
 
 Each fit runs in a process of its own, with one thread; within a round the programs take turns in
-random order, and ratios are taken within a round.
+random order, and ratios are taken within a round. It fails where a row of `rows.py` has a bar, the
+least ratio that a program shall have, and the ratio is less.
 """
 
 from __future__ import annotations
@@ -60,7 +61,13 @@ def write_tasks(folder: Path, rows: list[Any], seconds: float) -> None:
         data[factors] = data[factors].astype(str)
         data.to_feather(folder / f"{at}.feather")
         data.to_csv(folder / f"{at}.csv", index=False)
-        task = {"formula": row.formula, "family": row.family, "nagq": row.nagq, "seconds": seconds}
+        task = {
+            "formula": row.formula,
+            "family": row.family,
+            "zeros": row.zeros,
+            "nagq": row.nagq,
+            "seconds": seconds,
+        }
         more = {"factors": factors, "data": str(folder / f"{at}.feather")}
         (folder / f"{at}.json").write_text(json.dumps({**task, **more}))
         task["factors"] = " ".join(factors)
@@ -119,7 +126,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                     if "error" in answer:
                         hopeless.add((at, program))
                     results.append({"round": turn, "row": row.name, "program": program, **answer})
-    return {"programs": programs, "rows": [row.name for row in rows], "results": results}
+    bars = {row.name: row.bars for row in rows if row.bars}
+    names = [row.name for row in rows]
+    return {"programs": programs, "rows": names, "bars": bars, "results": results}
 
 
 def main() -> None:
@@ -138,7 +147,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE.parent))
     from page import write_between
-    from peers.tables import tables
+    from peers.tables import missed_bars, tables
 
     if arguments.show:
         measured = json.loads(Path(arguments.show).read_text())
@@ -149,6 +158,9 @@ def main() -> None:
     if arguments.page:
         write_between(arguments.page, "peers", text)
     sys.stdout.write(text)
+    missed = missed_bars(measured)
+    if missed:
+        sys.exit("\n".join(missed))
 
 
 if __name__ == "__main__":

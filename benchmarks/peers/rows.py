@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ __all__ = ["ROWS", "Row"]
 
 SLEEP = "reaction ~ 1 + days + (1 + days | subj)"
 CONTRA = "use ~ 1 + age + age2 + urban + livch + (1 | dist)"
+OWLS = "SiblingNegotiation ~ FoodTreatment + cArr + SexParent + offset(logBroodSize) + (1 | Nest)"
+FAMILIES = Path(__file__).resolve().parents[2] / "tests" / "reference" / "families"
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,15 @@ class Row:
     data : callable
         Makes the table; a response of a generalized model is 0 or 1, or a count.
     family : str
-        ``"gaussian"``, ``"binomial"``, ``"poisson"`` or ``"gamma"``, with links logit, log, log.
+        ``"gaussian"``, ``"binomial"``, or with a log link ``"poisson"``, ``"gamma"`` or
+        ``"nbinom2"``, whose standard errors are then those of the Hessian.
     nagq : int
     large : bool
         Left out unless asked for.
+    zeros : str
+        Formula of zero inflation; none by default.
+    bars : dict
+        By program, how many times our time its time shall be at least.
     """
 
     name: str
@@ -38,10 +46,16 @@ class Row:
     family: str = "gaussian"
     nagq: int = 1
     large: bool = False
+    zeros: str = ""
+    bars: dict[str, float] = field(default_factory=dict)
 
 
 def _loaded(name: str) -> Callable[[], pd.DataFrame]:
     return lambda: datasets.load(name)
+
+
+def _of_families(name: str) -> Callable[[], pd.DataFrame]:
+    return lambda: pd.read_csv(FAMILIES / f"{name}.csv")
 
 
 def _contra() -> pd.DataFrame:
@@ -145,6 +159,29 @@ ROWS = (
         "y ~ 1 + x + (1 | a) + (1 | b)",
         lambda: _counts(100_000, "poisson"),
         "poisson",
+    ),
+    Row(
+        "salamanders, zeros",
+        "count ~ spp * mined + (1 | site)",
+        _of_families("salamanders"),
+        "nbinom2",
+        zeros="~ mined",
+        bars={"glmmTMB": 5.0},
+    ),
+    Row(
+        "owls, zeros",
+        OWLS,
+        lambda: _of_families("owls")().eval("cArr = ArrivalTime - 24"),
+        "poisson",
+        zeros="~ 1",
+        bars={"glmmTMB": 5.0},
+    ),
+    Row(
+        "epil2",
+        "y ~ Base * trt + Age + Visit + (Visit | subject)",
+        _of_families("epil2"),
+        "nbinom2",
+        bars={"glmmTMB": 5.0},
     ),
     Row("bernoulli 1e5", "y ~ 1 + x + (1 | a)", lambda: _counts(100_000, "binomial"), "binomial"),
     Row(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
-__all__ = ["tables"]
+__all__ = ["missed_bars", "tables"]
 
 OURS = "statsmodels_mixed"
 
@@ -23,12 +23,17 @@ def _milliseconds(runs: list[dict[str, Any]]) -> str:
     return f"{1e3 * median(times):.3g}" if times else "-"
 
 
-def _ratio(runs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+def _median_ratio(runs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> float | None:
     """Return the median over rounds of their time over ours in the same round."""
     own = {run["round"]: run["seconds"] for run in ours if "seconds" in run}
     both = [run for run in runs if "seconds" in run and run["round"] in own]
     ratios = [run["seconds"] / own[run["round"]] for run in both]
-    return f"{median(ratios):.2f}" if ratios else "-"
+    return median(ratios) if ratios else None
+
+
+def _ratio(runs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+    ratio = _median_ratio(runs, ours)
+    return "-" if ratio is None else f"{ratio:.2f}"
 
 
 def _excess(runs: list[dict[str, Any]], least: float) -> str:
@@ -92,3 +97,24 @@ def tables(measured: dict[str, Any]) -> str:
         + _table("Peak memory of the process, MiB", programs, memory)
         + f"Evaluations of statsmodels_mixed: {counted}.\n\nVersions: {listed}.\n"
     )
+
+
+def missed_bars(measured: dict[str, Any]) -> list[str]:
+    """Return a sentence for each program that is less many times slower than its bar.
+
+    Parameters
+    ----------
+    measured : dict
+        As `measure` writes it.
+
+    Returns
+    -------
+    list of str
+    """
+    by_row, missed = _by_row(measured), []
+    for name, bars in measured.get("bars", {}).items():
+        for program, bar in bars.items():
+            ratio = _median_ratio(by_row[name][program], by_row[name][OURS])
+            if ratio is not None and ratio < bar:
+                missed.append(f"{name}: {program} takes {ratio:.2f} times our time, not {bar:g}")
+    return missed

@@ -11,18 +11,20 @@ for (name in strsplit(task$factors, " ")[[1]]) data[[name]] <- factor(data[[name
 seconds <- as.numeric(task$seconds)
 nagq <- as.integer(task$nagq)
 family <- switch(task$family, gaussian = gaussian(), binomial = binomial(),
-                 poisson = poisson(), gamma = Gamma("log"))
+                 poisson = poisson(), gamma = Gamma("log"), nbinom2 = "nbinom2")
+zeros <- as.formula(if (nchar(task$zeros)) task$zeros else "~ 0")
 suppressMessages(library(program, character.only = TRUE))
 evaluations <- NA
 fit_once <- function() {
   if (program == "lme4") {
+    if (nchar(task$zeros) || task$family == "nbinom2") stop("no such model")
     fit <- if (task$family == "gaussian") lmer(formula, data, REML = FALSE)
            else glmer(formula, data, family, nAGQ = nagq)
     evaluations <<- fit@optinfo$feval
     vcov(fit)
   } else {
     if (nagq > 1) stop("no such model")
-    fit <- glmmTMB(formula, data, family, control = glmmTMBControl(parallel = 1))
+    fit <- glmmTMB(formula, data, family, ziformula = zeros, control = glmmTMBControl(parallel = 1))
     vcov(fit)
   }
   -2 * as.numeric(logLik(fit))
@@ -33,9 +35,10 @@ timed <- function() {
   c(sum((proc.time() - began)[1:2]), objective)
 }
 first <- timed()
-times <- if (first[1] > seconds) first[1] else c()
+long <- first[1] > 10 * seconds # beside which what is loaded does not count
+times <- if (long) first[1] else c()
 objective <- first[2]
-while (length(times) == 0 || (sum(times) < seconds && first[1] <= seconds)) {
+while (length(times) == 0 || (sum(times) < seconds && !long)) {
   one <- timed()
   times <- c(times, max(one[1], 1e-4))
   objective <- one[2]

@@ -47,6 +47,11 @@ def statsmodels_mixed(task: dict[str, Any], data: pd.DataFrame):
     def fit():
         if task["family"] == "gaussian":
             result = mixedlm2(task["formula"], data).fit()
+        elif task["zeros"] or task["family"] == "nbinom2":
+            zeros = {"zero_inflation": task["zeros"]} if task["zeros"] else {}
+            model = mixedglm2(task["formula"], data, task["family"], **zeros)
+            # Other programs take the observed information, as formulas of zeros do.
+            result = model.fit(**({} if zeros else {"hessian": "observed", "cov_type": "hessian"}))
         else:
             result = mixedglm2(task["formula"], data, families[task["family"]]).fit(
                 n_agq=task["nagq"]
@@ -201,14 +206,17 @@ def run(program: str, task: dict[str, Any]) -> dict[str, Any]:
     for name in task["factors"]:
         data[name] = data[name].astype("category")
     try:
+        if program != "statsmodels_mixed" and (task["zeros"] or task["family"] == "nbinom2"):
+            raise Impossible
         fit = PROGRAMS[program](task, data)
     except Impossible:
         return {"error": "no such model"}
     began = time.process_time()
     objective, evaluations = fit()
     first = time.process_time() - began
-    times = [first] if first > task["seconds"] else []
-    while not times or (sum(times) < task["seconds"] and first <= task["seconds"]):
+    long = first > 10 * task["seconds"]  # beside which imports do not count
+    times = [first] if long else []
+    while not times or (sum(times) < task["seconds"] and not long):
         began = time.process_time()
         objective, evaluations = fit()
         times.append(time.process_time() - began)
