@@ -134,6 +134,25 @@ def test_the_same_seed_gives_the_same_fit_and_another_one_a_close_one():
     assert 0 < np.max(np.abs(other.theta - first.theta)) < 6 * first.monte_carlo.theta.max()
 
 
+@pytest.mark.parametrize("reml", [False, True])
+def test_the_stated_error_is_the_spread_over_probes_and_covers_the_direct_fit(reml):
+    """Over many seeds, against the quantiles of chi-square and of Student's t with 19 degrees."""
+    fitted = mixedlm2("y ~ x + (1 | a) + (1 | b)", crossed(2000))
+    direct = fitted.fit(reml=reml)
+    exact = np.r_[direct.theta, direct.params, direct.objective]
+    ends, stated = [], []
+    for seed in range(24):
+        result = fitted.fit(reml=reml, solver="iterative", probes=20, seed=seed)
+        error = result.monte_carlo
+        ends.append(np.r_[result.theta, result.params, result.objective])
+        stated.append(np.r_[error.theta, error.beta, error.objective])
+    ends, stated = np.array(ends), np.array(stated)
+    ratio = ends.var(axis=0, ddof=1) / np.mean(stated**2, axis=0)
+    assert np.all((ratio > 0.3) & (ratio < 2.3)), ratio
+    covered = np.mean(np.abs(ends - exact) < 2.093 * stated, axis=0)
+    assert np.all(covered >= 0.75), covered
+
+
 def test_sigma_may_be_given():
     fitted = mixedlm2("y ~ x + (1 | a) + (1 | b)", crossed())
     fit = fitted.fit(sigma=1.1, solver="iterative")
