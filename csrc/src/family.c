@@ -166,11 +166,12 @@ static double negative_binomial_row(double y, double phi, double m, const smm_me
 
 static double gaussian_row(double y, double k, const smm_mean *x, int observed, smm_row *out)
 {
-    double r = y - x->mu;
-    out->l = k * r * x->d1;
-    out->we = k * x->d1 * x->d1;
-    out->wo = k * (x->d1 * x->d1 - r * x->d2);
-    out->dw = k * (observed ? 3 * x->d1 * x->d2 - r * x->d3 : 2 * x->d1 * x->d2);
+    /* k first: products of derivatives alone may be beyond the range of numbers */
+    double r = y - x->mu, kr = k * r, kd = k * x->d1;
+    out->l = kr * x->d1;
+    out->we = kd * x->d1;
+    out->wo = kd * x->d1 - kr * x->d2;
+    out->dw = observed ? 3 * kd * x->d2 - kr * x->d3 : 2 * kd * x->d2;
     return -0.5 * k * r * r;
 }
 

@@ -40,6 +40,8 @@ static int is_concave(const smm_family *f)
         return f->link == SMM_LOG;
     case SMM_GAUSSIAN:
         return power == 1;
+    case SMM_LOGNORMAL: /* bent upwards at means below phi */
+        return 0;
     default: /* nearly so; two searches for every evaluation would not pay */
         return 1;
     }

@@ -213,7 +213,7 @@ def _unit(design: Design, spec: FamilySpec, rows: RowParameters, eta: Array) -> 
         zeros=rows.zeros,
     )
     information = float(np.mean(-in_eta[:, 2]))
-    return 1.0 / float(np.sqrt(information)) if information > 1e-8 else 1.0
+    return 1.0 / float(np.sqrt(information)) if information > 0 else 1.0
 
 
 def _zeros_unit(rows: RowParameters) -> float:
@@ -297,9 +297,9 @@ def _covariance(
     The second array has the directions that the data do not determine as columns; parameters
     of rows begin at `first`.
     """
-    size = np.ones(len(center))
+    size = core.parameter_sizes()  # units of the response are theirs
     if regular:
-        size = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1.0))
+        size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
     H = np.empty((len(center), len(center)))
     for i, step in enumerate(_DIFFERENCE * size):
         shift = np.zeros(len(center))
@@ -334,7 +334,7 @@ def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
     flat = values < _NO_INFORMATION
     # As correlations of effects that no level has together; compared with the expected curvature.
     own = np.abs(np.diag(H)[:first])
-    single = (own <= _FLAT * np.max(np.abs(np.diag(H)))) | (own * size[:first] ** 2 <= _UNSEEN)
+    single = (own <= _FLAT * np.max(own, initial=0.0)) | (own * size[:first] ** 2 <= _UNSEEN)
     whole = np.eye(len(H))
     whole[first:, first:] = vectors
     lost = np.concatenate([single, flat])

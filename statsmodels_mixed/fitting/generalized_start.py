@@ -16,6 +16,7 @@ from ..frame.design import Design
 from .approximation import Approximation
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
+from .unbounded import POWERS
 
 __all__ = [
     "default_start",
@@ -99,18 +100,35 @@ def glm_coefficients(
 def start_dispersion(
     spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array | None = None
 ) -> float:
-    """Return a moment estimate of phi, or of alpha for the negative binomial."""
-    with np.errstate(all="ignore"):
-        if spec.own:
-            moment = family.start_dispersion(y, mu, weights)
-            usable = np.isfinite(moment) and moment > 0
-            return min(max(float(moment), 1e-3), 1e4) if usable else 1.0
-        if spec.family == "negative_binomial":
-            moment = float(np.average(((y - mu) ** 2 - mu) / mu**2, weights=weights))
-            return min(max(moment, 1e-4), 1e4) if np.isfinite(moment) else 1.0
-        squares = (y - mu) ** 2 / family.variance(mu)
-        moment = float(np.mean(squares if weights is None else weights * squares))
-    return moment if np.isfinite(moment) and moment > 0 else 1.0
+    """Return a moment estimate of phi, or of alpha for the negative binomial.
+
+    Where means were not reached, as with links that leave the range, that about the mean response.
+    """
+    for means in (mu, np.full(len(y), np.mean(y))):
+        with np.errstate(all="ignore"):
+            moment = _moment(spec, y, means, family, weights)
+        if np.isfinite(moment) and (moment > 0 or not spec.scaled):
+            break
+    else:
+        return 1.0
+    if spec.scaled:
+        return moment
+    # Only the lognormal's dispersion has units, those of the response.
+    unit = float(np.mean(y)) if spec.support == "positive" else 1.0
+    least = 1e-3 if spec.own else 1e-4
+    return min(max(moment, least * unit), 1e4 * unit)
+
+
+def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array | None) -> float:
+    if spec.own:
+        return float(family.start_dispersion(y, mu, weights))
+    if spec.family == "negative_binomial":
+        return float(np.average(((y - mu) ** 2 - mu) / mu**2, weights=weights))
+    # Cubes of means may be beyond the range of numbers: in units of the response.
+    unit = float(np.mean(np.abs(y)))
+    squares = ((y - mu) / unit) ** 2 / family.variance(mu / unit)
+    moment = float(np.mean(squares if weights is None else weights * squares))
+    return moment * unit ** (2 - POWERS[spec.family])
 
 
 def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, list[float], float]:

@@ -23,6 +23,7 @@ from ..frame.design import Design
 from ..frame.design_checks import check_numeric_response, check_varying_response
 from ..frame.table import name_rows
 from .families import FamilySpec
+from .range_of_powers import refuse_beyond_powers
 
 __all__ = ["prepare_response", "refuse_certain"]
 
@@ -91,6 +92,7 @@ def prepare_response(
     _check_range(spec, y, name, rows)
     if not is_part:
         check_varying_response(replace(design, y=y))
+        refuse_beyond_powers(y, name, spec)
     return design, ()
 
 

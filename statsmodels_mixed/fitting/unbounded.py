@@ -188,12 +188,13 @@ def with_small_dispersion(
     phi : float
         The dispersion.
     """
-    shape = np.abs(fitted) ** POWERS[spec.family]
+    unit, power = float(np.mean(np.abs(design.y))), POWERS[spec.family]
+    shape = np.abs(fitted / unit) ** power  # cubes may be beyond the range of numbers
     if design.weights is not None:  # variances are phi V / w
         kept = design.weights > 0
         shape = shape[kept] / design.weights[kept]
-    left = phi * float(np.mean(shape))
-    if not left <= VANISHING**2 * float(np.var(design.y)):
+    left = phi * unit ** (power - 2) * float(np.mean(shape))
+    if not left <= VANISHING**2 * float(np.var(design.y / unit)):
         return report
     message = (
         f"The dispersion, {phi:.2g}, is nearly zero beside the differences of means: rounding "

@@ -204,11 +204,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             return 5.0
         if self.spec.family in ("gaussian", "lognormal", "student_t"):
             power = 2.0 if self.spec.family == "gaussian" else 1.0
-            return float(max(float(np.std(y)), 1e-8) ** power)
+            return float(max(float(np.std(y)), 1e-8 * float(np.mean(np.abs(y)))) ** power)
         if self.spec.family == "tweedie":
-            return max(float(np.var(y) / np.mean(y) ** 1.5), 0.1)
+            mean = float(np.mean(y))
+            return max(float(np.var(y / mean)), 0.1) * float(np.sqrt(mean))
         if self.spec.family == "inverse_gaussian":
-            return float(np.var(y) / np.mean(y) ** 3)
+            return float(np.var(y / np.mean(y)) / np.mean(y))
         return 1.0
 
     @answering(FITTING)
