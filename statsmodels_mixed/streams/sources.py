@@ -98,18 +98,32 @@ def _dataset_at(path: Path) -> Any:
 
     if not path.exists():
         raise DataError(f"there is no file or directory {str(path)!r}.")
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    kinds = {_FORMATS.get(each.suffix.lower()) for each in files} - {None}
+    found = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    # Other names in a directory, and those that other programs hide, are no data.
+    files = [
+        each
+        for each in sorted(found)
+        if each.suffix.lower() in _FORMATS
+        and not any(part.startswith(("_", ".")) for part in each.relative_to(path).parts)
+    ]
+    kinds = {_FORMATS[each.suffix.lower()] for each in files}
     if len(kinds) != 1:
         raise DataError(
             f"{str(path)!r} holds no file, or files of several kinds, that can be read: these are "
             f"{', '.join(_FORMATS)}."
         )
     (kind,) = kinds
+    names = [str(each) for each in files]
     try:
-        return dataset(path, format=kind, partitioning="hive", exclude_invalid_files=path.is_dir())
+        return dataset(names, format=kind, partitioning="hive")
     except (ArrowInvalid, OSError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
+        raise DataError(f"{str(path)!r} cannot be read: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    """Return what Arrow says, as the end of a sentence of ours."""
+    lines = str(error).splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."
 
 
 _FORMATS = {
@@ -130,9 +144,14 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     # What is read ahead is memory: by default whole files, which is slower besides.
     options: dict[str, Any] = {"batch_readahead": 2, "fragment_readahead": 1}
     if kind == "parquet":
-        options["fragment_scan_options"] = ParquetFragmentScanOptions(pre_buffer=False)
+        options["fragment_scan_options"] = ParquetFragmentScanOptions(
+            pre_buffer=False, page_checksum_verification=True
+        )
+    files = _Files(data) if isinstance(data, FileSystemDataset) else None
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
+        if files is not None:
+            files.check(names)
         batches = data.to_batches(columns=list(names), batch_size=batch_rows, **options)
         while True:
             try:
@@ -140,12 +159,82 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
             except StopIteration:
                 return
             except (ArrowException, OSError) as error:
-                raise DataError(f"the data cannot be read: {error}") from error
+                raise DataError(f"the data cannot be read: {_sentence(error)}") from error
             if batch.num_rows:
+                _refuse_other_text(batch)
                 yield Table.from_batches([batch])
+        if files is not None:
+            files.check(names)
 
-    n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
+    try:
+        n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
+    except (ArrowException, OSError) as error:
+        raise DataError(f"the data cannot be read: {_sentence(error)}") from error
     return TableSource(data.schema.names, n_rows, read)
+
+
+class _Files:
+    """The files of a dataset: which columns each has, and what they were when they were opened.
+
+    Arrow takes a column that a file lacks for missing values, and a file that was replaced between
+    two passes over the data for the same.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.complete: set[str] = set()
+        self.seen = self._state()
+
+    def _state(self) -> dict[str, tuple[int, int]]:
+        """Return size and time of change of files that are on this machine."""
+        found = {}
+        for file in self.data.files:
+            if os.path.isfile(file):
+                stat = os.stat(file)
+                found[file] = (stat.st_size, stat.st_mtime_ns)
+        return found
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise DataError for files that lack one of these columns, or have changed."""
+        now = self._state()
+        changed = sorted(file for file, state in self.seen.items() if now.get(file) != state)
+        if changed:
+            raise DataError(
+                f"{changed[0]!r} has changed since the model was made: make the model again."
+            )
+        wanted = set(names) - self.complete
+        if not wanted or len(self.data.files) == 1:
+            return
+        # Slow to import, and imported by whoever made the dataset.
+        from pyarrow import ArrowException  # noqa: PLC0415
+        from pyarrow.dataset import get_partition_keys  # noqa: PLC0415
+
+        for fragment in self.data.get_fragments():
+            try:
+                known = set(fragment.physical_schema.names)
+            except (ArrowException, OSError) as error:
+                raise DataError(f"{fragment.path!r} cannot be read: {_sentence(error)}") from error
+            lacking = sorted(
+                wanted - known - set(get_partition_keys(fragment.partition_expression))
+            )
+            if lacking:
+                raise DataError(
+                    f"{fragment.path!r} has no column {lacking[0]!r}, which the other files have."
+                )
+        self.complete |= wanted
+
+
+def _refuse_other_text(batch: pa.RecordBatch) -> None:
+    """Raise DataError for columns of text that is not UTF-8."""
+    from pyarrow import ArrowInvalid, types  # noqa: PLC0415 - slow to import
+
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        text = column.dictionary if types.is_dictionary(column.type) else column
+        if types.is_string(text.type) or types.is_large_string(text.type):
+            try:
+                text.validate(full=True)
+            except ArrowInvalid as error:
+                raise DataError(f"column {name!r} holds text that is not UTF-8.") from error
 
 
 def _open_polars(data: Any, batch_rows: int) -> TableSource:
