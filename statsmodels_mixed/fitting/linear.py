@@ -185,7 +185,7 @@ def _minimum(
     workspace = products.workspace
     identity = workspace.identity()
     if sigma is None:
-        refuse_unbounded(products, design, identity)
+        refuse_unbounded(products, design, reml)
     begin = identity if start is None else _check_start(start, len(identity))
     if start is None and _has_many_effects(workspace, design):
         begin = workspace.moments()

@@ -22,7 +22,7 @@ from .._core import CoreWorkspace
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
-from .crossprod import Crossproducts
+from .crossprod import Crossproducts, form_crossproducts
 from .families import FamilySpec
 from .optimize import FitReport
 
@@ -56,7 +56,7 @@ MOST_COLUMNS = 6
 CONSTANT = 1e-13
 
 
-def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -> None:
+def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> None:
     """Make sure that the criterion does not fall for ever as sigma tends to zero.
 
     Two evaluations decide for most models, and are made only with hardly more rows than
@@ -68,17 +68,23 @@ def refuse_unbounded(products: Crossproducts, design: Design, identity: Array) -
     products : Crossproducts
         With its criterion chosen, sigma profiled out.
     design : Design
-    identity : ndarray, shape (n_theta,)
-        Identity T in units of the columns of Z.
+    reml : bool
 
     Raises
     ------
     DataError
         If it does.
     """
-    workspace = products.workspace
-    if products.n > 2 * (products.rank + workspace.design.q):
+    if products.n > 2 * (products.rank + products.workspace.design.q):
         return
+    if design.is_related:
+        # What columns reproduce does not depend on the covariance of the levels, if it has full
+        # rank: without it the matrices are sparse, those of pedigrees are not.
+        alone = tuple(replace(block, related=None) for block in design.blocks)
+        products = form_crossproducts(replace(design, blocks=alone))
+        products.set_criterion(reml, None)
+    workspace = products.workspace
+    identity = workspace.identity()
     end = 0.1 * products.y_scale / products.rounding
     # What some columns reproduce all reproduce; only with no fewer effects than rows does the
     # criterion not show it then.

@@ -35,6 +35,8 @@ class RelatedLevels:
         sorted, the whole diagonal stored.
     option : str
         Where they are from: ``"relationship"``, ``"precision"`` or ``"pedigree"``.
+    log_determinant : float, optional
+        log|Q| where it is known without a factorization.
     """
 
     labels: pd.Index
@@ -42,6 +44,7 @@ class RelatedLevels:
     row: NDArray[np.integer]
     value: Array
     option: str
+    log_determinant: float | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,11 +63,13 @@ class RelatedLevels:
         )
 
     @classmethod
-    def of_lower(cls, labels: pd.Index, lower: Any, option: str) -> RelatedLevels:
+    def of_lower(
+        cls, labels: pd.Index, lower: Any, option: str, log_determinant: float | None = None
+    ) -> RelatedLevels:
         """Take the lower triangle of Q, a sparse array."""
         lower = lower.tocsc()
         lower.sort_indices()
-        return cls(labels, lower.indptr, lower.indices, lower.data, option)
+        return cls(labels, lower.indptr, lower.indices, lower.data, option, log_determinant)
 
     @classmethod
     def of_precision(cls, labels: pd.Index, Q: Any, option: str, name: str) -> RelatedLevels:
@@ -144,6 +149,8 @@ class RelatedLevels:
     @cached_property
     def typical_sd(self) -> float:
         """The standard deviation of levels that are independent and have the same |Q|."""
+        if self.log_determinant is not None:
+            return float(np.exp(-0.5 * self.log_determinant / len(self)))
         assert self._pivots is not None
         return float(np.exp(-np.mean(np.log(self._pivots)) / 2.0))
 

@@ -6,7 +6,10 @@ terms of variance d_i = 1/2 - (F_s + F_d) / 4, in which F = -1 for an unknown pa
 
     A^-1 = M' diag(1 / d) M       and      A = M^-1 diag(d) M^-T.
 
-Inbreeding F_i = A_sd / 2 of one generation follows from d of those before.
+Inbreeding F_i = A_sd / 2 of one generation follows from d of those before: W = M^-1, whose row of
+an animal is the mean of its parents' rows but for its own 1, is made by strips of columns, and
+
+    A_sd = sum_k W_sk d_k W_dk.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from .._typing import Array, Positions
 from ..errors import DataError
@@ -28,8 +30,10 @@ __all__ = ["read_pedigree", "relatives"]
 COLUMNS = ("animal", "sire", "dam")
 # Parents that are not known, besides missing values.
 UNKNOWN = (0, "0", "")
-# Numbers in the largest temporary array.
-ROOM = 8_000_000
+# Mendelian sampling variances that are rounding errors.
+NO_VARIANCE = 1e-10
+# Numbers in the largest temporary array, and the most columns of it.
+ROOM, STRIP = 8_000_000, 64
 
 
 def read_pedigree(table: Any, name: str) -> RelatedLevels:
@@ -46,7 +50,8 @@ def read_pedigree(table: Any, name: str) -> RelatedLevels:
     Raises
     ------
     DataError
-        If there are not three columns, an animal has two rows, or is its own ancestor.
+        If there are not three columns, an animal has two rows, is its own ancestor, or has parents
+        that are fully inbred.
     """
     labels, parents = _parents(_three_columns(table, name), name)
     generation = _generations(parents, labels, name)
@@ -55,10 +60,19 @@ def read_pedigree(table: Any, name: str) -> RelatedLevels:
     place[order] = np.arange(len(order))
     sorted_parents = np.where(parents[order] < 0, -1, place[parents[order]])
     F = relatives(sorted_parents, generation[order])
-    Q = _inverse(sorted_parents, F)
+    variance = _sampling_variance(sorted_parents, F)
+    if not variance.min() > NO_VARIANCE:
+        label = labels[order[int(np.argmin(variance))]]
+        raise DataError(
+            f"the parents of the animal {label} in the pedigree of {name!r} are fully inbred, so "
+            "that it is a copy of all its siblings: make such a line one animal."
+        )
+    Q = _inverse(sorted_parents, variance)
     # Back to the order of the table.
     Q = Q[place][:, place]
-    return RelatedLevels.of_lower(labels, sparse.tril(Q), "pedigree")
+    # M has ones on its diagonal, so |A^-1| is the product of 1 / d.
+    log_determinant = -float(np.sum(np.log(variance)))
+    return RelatedLevels.of_lower(labels, sparse.tril(Q), "pedigree", log_determinant)
 
 
 def relatives(parents: Positions, generation: Positions) -> Array:
@@ -77,37 +91,23 @@ def relatives(parents: Positions, generation: Positions) -> Array:
     """
     n = len(parents)
     F, d = np.zeros(n), np.ones(n)
-    M = sparse.csc_array(_mendelian(parents))
     starts = np.flatnonzero(np.diff(generation, prepend=-1))
-    for start, stop in zip(starts, np.append(starts[1:], n), strict=True):
-        both = start + np.flatnonzero((parents[start:stop] >= 0).all(axis=1))
-        if len(both):
-            # M is triangular: it is its own factor.
-            lead = splu(
-                sparse.csc_array(M[:start, :start]),
-                permc_spec="NATURAL",
-                diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
-            )
-            F[both] = _related(lead, d[:start], parents[both]) / 2.0
-        d[start:stop] = _sampling_variance(parents[start:stop], F)
+    stops = np.append(starts[1:], n)
+    width = max(1, min(STRIP, ROOM // (n + 1)))
+    for first in range(0, n, width):
+        last = min(first + width, n)
+        W = np.zeros((n + 1, last - first))  # columns of M^-1; the row of an unknown parent is zero
+        begin = int(np.searchsorted(stops, first, side="right"))
+        for start, stop in zip(starts[begin:], stops[begin:], strict=True):
+            of_sires, of_dams = W[parents[start:stop, 0]], W[parents[start:stop, 1]]
+            # Of animals in the strip that are not earlier than these, parents have no share.
+            F[start:stop] += np.einsum("ij,ij->i", of_sires * d[first:last], of_dams) / 2.0
+            if start <= last:
+                d[start:stop] = _sampling_variance(parents[start:stop], F)
+            W[start:stop] = (of_sires + of_dams) / 2.0
+            own = np.arange(max(start, first), min(stop, last))
+            W[own, own - first] = 1.0
     return F
-
-
-def _related(lead: Any, d: Array, pairs: Positions) -> Array:
-    """Return the relationship of each pair of animals, by columns of A of the rarer parents."""
-    column = 0 if len(np.unique(pairs[:, 0])) <= len(np.unique(pairs[:, 1])) else 1
-    animals, which = np.unique(pairs[:, column], return_inverse=True)
-    out = np.empty(len(pairs))
-    strip = max(1, ROOM // len(d))
-    for first in range(0, len(animals), strip):
-        some = animals[first : first + strip]
-        unit = np.zeros((len(d), len(some)))
-        unit[some, np.arange(len(some))] = 1.0
-        A = lead.solve(d[:, None] * lead.solve(unit, trans="T"))
-        here = np.flatnonzero((which >= first) & (which < first + strip))
-        out[here] = A[pairs[here, 1 - column], which[here] - first]
-    return out
 
 
 def _sampling_variance(parents: Positions, F: Array) -> Array:
@@ -125,9 +125,9 @@ def _mendelian(parents: Positions) -> Any:
     return sparse.csr_array((values, (rows, columns)), shape=(n, n))
 
 
-def _inverse(parents: Positions, F: Array) -> Any:
+def _inverse(parents: Positions, variance: Array) -> Any:
     M = _mendelian(parents)
-    half = M * np.sqrt(1.0 / _sampling_variance(parents, F))[:, None]
+    half = M * np.sqrt(1.0 / variance)[:, None]
     return (half.T @ half).tocsc()
 
 
