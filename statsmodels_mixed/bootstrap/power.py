@@ -311,6 +311,8 @@ def _hypotheses(result: Any, asked: str | Mapping[str, Numbers]) -> dict[str, Hy
     if not pairs:
         raise OptionError("there is nothing to test: the model has no coefficients for it.")
     sizes = np.sqrt(np.diag(result.estimates.cov_conditional))
+    # A fit without standard errors has no units of its coefficients; replicates have their own.
+    sizes = np.where(np.isfinite(sizes), sizes, 1.0)
     if result.undetermined is not None:
         pairs = _determined(result, pairs)
     return {name: Hypothesis.of(name, rows, sizes) if len(rows) else None for name, rows in pairs}

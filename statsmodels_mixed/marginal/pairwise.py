@@ -110,7 +110,8 @@ def t_test_pairwise(
         corrected, reject = np.full(len(pairs), np.nan), np.zeros(len(pairs), dtype=bool)
         if known.any():
             raw = table.iloc[:, 3].to_numpy()[known]
-            reject[known], corrected[known] = multipletests(raw, alpha=alpha, method=name)[:2]
+            with np.errstate(divide="ignore"):  # log(1 - p) of p = 1
+                reject[known], corrected[known] = multipletests(raw, alpha=alpha, method=name)[:2]
         table[f"pvalue-{name}"], table[f"reject-{name}"] = corrected, reject
     return MultiCompResult(
         result_frame=table,

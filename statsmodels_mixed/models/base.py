@@ -154,6 +154,10 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int
     ) -> None:
         design = self._prepare(design, rows)
+        # Fits and what is asked of them later read these arrays: an edit would mix two data sets.
+        for array in (design.y, design.X, design.weights, design.offset):
+            if array is not None:
+                array.flags.writeable = False
         self.design = design
         self.data = MixedData(design, rows, frame)
         self.frame = frame

@@ -18,8 +18,7 @@ KEPT_ELEMENTS = 200_000
 def structure_to_fit(model: MixedModel) -> SharedStructure | None:
     """Return the analysis that a fit of this model takes; None if it is to make its own.
 
-    The arrays that it was made from are read-only from then on. Those of a model that was made
-    from arrays may be the user's, and are left alone.
+    The arrays that it was made from are read-only from then on.
 
     Parameters
     ----------
@@ -29,14 +28,12 @@ def structure_to_fit(model: MixedModel) -> SharedStructure | None:
     -------
     SharedStructure or None
     """
-    if model._structure is None and model.frame is not None:
+    if model._structure is None:
         design = model.sufficient_design()
         if not design.has_rows:
             return None
         if design.X.size + sum(block.z.size for block in design.blocks) <= KEPT_ELEMENTS:
-            own = [design.X, *(block.z for block in design.blocks)]
-            own += [] if design.weights is None else [design.weights]
-            for array in own:
-                array.flags.writeable = False
+            for block in design.blocks:
+                block.z.flags.writeable = False
             model._structure = model._analyse()
     return model._structure

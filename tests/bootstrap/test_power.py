@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import copy
 import math
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -163,6 +165,20 @@ def test_generalized_models_are_tested(test):
                 for formula in formulas
             ]
         assert_allclose(found.pvalues.loc[r], want, rtol=5e-3)
+
+
+@pytest.mark.parametrize("hypotheses", ["coefficients", "terms"])
+def test_a_fit_without_standard_errors_has_hypotheses(hypotheses):
+    """Dependent ones are found in units that such a fit does not have."""
+    data = datasets.load("sleepstudy")
+    result = smf.mixedlm2("reaction ~ days + (1 | subj)", data).fit()
+    unknown = copy.copy(result._results)
+    unknown.estimates = replace(
+        result.estimates, cov_unscaled=np.full_like(result.estimates.cov_unscaled, np.nan)
+    )
+    found = unknown.power(20, hypotheses=hypotheses, seed=1).table()
+    wanted = result.power(20, hypotheses=hypotheses, seed=1).table()
+    pd.testing.assert_frame_equal(found, wanted)
 
 
 def test_dropped_columns_are_not_tested():

@@ -455,6 +455,15 @@ def test_pairwise_comparisons_need_a_factor(machines, term):
         machines.t_test_pairwise(term)
 
 
+def test_pairwise_comparisons_of_equal_means():
+    """p = 1, whose log(1 - p) is no matter of a warning."""
+    half = pd.DataFrame({"f": "a", "g": [1, 1, 2, 2, 3, 3], "y": [1.0, 3, 2, 5, 4, 4]})
+    data = pd.concat([half, half.assign(f="b"), half.assign(f="c", y=half["y"] + 1)])
+    table = smf.mixedlm2("y ~ 0 + f + (1 | g)", data).fit().t_test_pairwise("f").result_frame
+    assert table.loc["b-a", "coef"] == pytest.approx(0, abs=1e-12)
+    assert table.loc["b-a", "pvalue-hs"] == pytest.approx(1)
+
+
 def test_pairwise_comparisons_that_are_not_estimable_are_nan():
     data = load("machines")
     data["c"] = (data["machine"] == "C").astype(float)

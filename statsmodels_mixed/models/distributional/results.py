@@ -253,7 +253,9 @@ class DistributionalResults(MeanPart, Criteria):
         """Means at the conditional modes, shape (n,); codes are not predicted."""
         if self._ordered:
             raise OptionError("categories have no fitted mean: take predict().")
-        return mean(self._spec, self.estimates.conditional.eta, self.estimates.outer_at_modes)
+        fitted = mean(self._spec, self.estimates.conditional.eta, self.estimates.outer_at_modes)
+        fitted.flags.writeable = False
+        return fitted
 
     @property
     def resid(self) -> Array:
