@@ -11,7 +11,8 @@
  *
  *     d/d eta log f = r c',   d/d nu log f = r c_nu + k_01 - M(y),   d2/d eta d nu log f = r c'_nu.
  *
- * c is found by Newton's method for log k_10 between bounds. E y^nu = e^a and
+ * c is found by Halley's method for log k_10 between bounds, whose errors fall by their cubes:
+ * for small nu sums are long, and it takes two or three. E y^nu = e^a and
  * e^a E (y + 1)^-nu = P(y > 0) <= 1; by Jensen's inequality
  *
  *     nu log mu <= a for nu >= 1,   a <= nu log mu for nu <= 1,   a <= nu log(1 + mu),
@@ -21,7 +22,7 @@
 #include "smm_density.h"
 
 #define NEGLIGIBLE 4e-18
-#define KEPT 128
+#define KEPT 1024
 #define LARGE_NU 100
 #define MOST_TERMS 100000
 #define MOST_STEPS 100
@@ -33,49 +34,51 @@ typedef struct {
     double top, log_sum, mean, k20, k30, k40, k01, k11, k21, k31;
 } cumulants;
 
-/* Sums of w, w d, ..., w d^4, and with M - M(top), at d = j - mu. */
+/* Sums of w, w d, ..., w d^4 (of the first four while c is sought), and with M - M(top), d = j - mu. */
 typedef struct {
     double plain[5], with_log[4];
 } sums;
 
-/* Terms of Z have the ratios e^c (j / r)^-nu, whose powers are the same for every c: those of KEPT
- * numbers about the mean are computed once. They do not overflow for `nu` up to LARGE_NU. */
+/* Terms of Z have the ratios e^c (j / r)^-nu, whose powers are the same for every c: they are computed
+ * once for those of KEPT numbers about the mean that lie between two that were asked for. They do not
+ * overflow for `nu` up to LARGE_NU. */
 typedef struct {
-    double mu, nu, r, first; /* j of the first that is kept */
-    double log_j[KEPT], power[KEPT];
+    double mu, nu, r, first; /* j of the first that may be kept */
+    int low, high;           /* those from low to high - 1 are known */
+    double log_j[KEPT], power[KEPT], inverse[KEPT];
 } ratios;
 
 static void start_ratios(ratios *q, double mu, double nu)
 {
     q->mu = mu, q->nu = nu, q->r = floor(mu) + 1;
-    q->first = fmax(1, floor(mu) - KEPT / 2);
-    for (int i = 0; i < KEPT; i++) q->power[i] = -1; /* not known yet */
+    q->first = fmax(1, floor(mu) - KEPT / 3); /* the right tail is the longer one */
+    q->low = q->high = 0;
 }
 
 static double log_ratio(double j, double r) { return log1p((j - r) / r); }
 
-/* The ratio of terms j and j - 1 for `rate` = exp(c), and log(j / r). */
-static double ratio_at(ratios *q, double j, double c, double rate, double *log_j)
+/* The place of j among the powers that are kept, -1 for one that is not. */
+static int kept_at(ratios *q, double j)
 {
     double i = j - q->first;
-    if (!(i >= 0 && i < KEPT) || q->nu > LARGE_NU) {
-        *log_j = log_ratio(j, q->r);
-        return exp(c - q->nu * *log_j);
-    }
+    if (!(i >= 0 && i < KEPT) || q->nu > LARGE_NU) return -1;
     int at = (int)i;
-    if (q->power[at] < 0) {
-        q->log_j[at] = log_ratio(j, q->r);
-        q->power[at] = exp(-q->nu * q->log_j[at]);
-    }
-    *log_j = q->log_j[at];
-    return rate * q->power[at];
+    if (at >= q->low && at < q->high) return at;
+    q->log_j[at] = log_ratio(j, q->r);
+    q->power[at] = exp(-q->nu * q->log_j[at]);
+    q->inverse[at] = 1 / q->power[at];
+    if (at == q->high) q->high++;
+    else if (at == q->low - 1) q->low--;
+    else q->low = at, q->high = at + 1;
+    return at;
 }
 
 static int add_term(sums *s, int all, double d, double w, double log_factorial)
 {
     double power = w;
     if (!all) {
-        s->plain[0] += w, s->plain[1] += w * d, s->plain[2] += w * d * d;
+        double first = w * d, second = first * d;
+        s->plain[0] += w, s->plain[1] += first, s->plain[2] += second, s->plain[3] += second * d;
         return w > NEGLIGIBLE;
     }
     for (int k = 0; k < 5; k++, power *= d) {
@@ -85,23 +88,27 @@ static int add_term(sums *s, int all, double d, double w, double log_factorial)
     return w > NEGLIGIBLE;
 }
 
-/* Outward from the largest term; 0 when the sum is too long. Only the first three sums unless `all`. */
+/* Outward from the largest term; 0 when the sum is too long. Only the first four sums unless `all`. */
 static int sum_series(ratios *q, double c, int all, sums *s, double *top)
 {
-    double term = 1, log_factorial = 0, log_j, rate = exp(c);
+    double term = 1, log_factorial = 0, rate = exp(c), back = 1 / rate;
     int n = 0;
     *s = (sums){{0}, {0}};
     *top = floor(q->r * exp(c / q->nu));
     if (!(*top < 1e9)) return 0;
     add_term(s, all, *top - q->mu, 1, 0);
     for (double j = *top + 1; n < MOST_TERMS; j++, n++) {
-        term *= ratio_at(q, j, c, rate, &log_j);
+        int at = kept_at(q, j);
+        double log_j = at < 0 ? log_ratio(j, q->r) : q->log_j[at];
+        term *= at < 0 ? exp(c - q->nu * log_j) : rate * q->power[at];
         log_factorial += log_j;
         if (!add_term(s, all, j - q->mu, term, log_factorial)) break;
     }
     term = 1, log_factorial = 0;
     for (double j = *top; j >= 1 && n < MOST_TERMS; j--, n++) { /* to j - 1 */
-        term /= ratio_at(q, j, c, rate, &log_j);
+        int at = kept_at(q, j);
+        double log_j = at < 0 ? log_ratio(j, q->r) : q->log_j[at];
+        term *= at < 0 ? exp(q->nu * log_j - c) : back * q->inverse[at];
         log_factorial -= log_j;
         if (!add_term(s, all, j - 1 - q->mu, term, log_factorial)) break;
     }
@@ -168,14 +175,18 @@ static int solve_rate(double mu, double nu, double *c, cumulants *k)
             double m1 = s.plain[1] / s.plain[0], variance = s.plain[2] / s.plain[0] - m1 * m1;
             error = log1p(m1 / mu); /* the logarithm of the mean less that of mu */
             if (!(variance > LEAST) && fabs(error) < 1e-15) return no_variance(&q, *c, k);
-            change = error * (mu + m1) / variance;
+            double third = s.plain[3] / s.plain[0] - m1 * (3 * variance + m1 * m1);
+            /* Of log k_10: the first derivative, and the second over it. */
+            double slope = variance / (mu + m1), bend = third / variance - slope;
+            double newton = error / slope, curved = 1 - 0.5 * newton * bend;
+            change = newton / (curved > 0.5 ? curved : 1);
         } else if (!step) return 0; /* too many counts have some probability */
         if (error > 0) high = *c;
         else low = *c;
         double next = *c - change;
         int inside = next >= low && next <= high;
-        /* The error after a step is of the order of the square of the step. */
-        if ((fabs(error) < 1e-8 && fabs(change) < 1e-7) || fabs(error) < 1e-15 ||
+        /* The error after a step is of the order of its cube. */
+        if ((fabs(error) < 1e-6 && fabs(change) < 1e-5) || fabs(error) < 1e-15 ||
             high - low < 1e-15 * fabs(*c)) {
             if (inside) *c = next;
             return cumulants_at(&q, *c, k) && k->k20 > 0;
