@@ -43,23 +43,6 @@ static void both_sides(const smm_blas *blas, int32_t p, const double *R, double 
             M[r + c * ld] = M[c + r * ld] = (M[r + c * ld] + M[c + r * ld]) / 2;
 }
 
-/* out (n) <- Z b, with b term by term, level by level. */
-static void add_effects(const smm_design *d, const double *b, double *out)
-{
-    memset(out, 0, sizeof(double) * (size_t)d->n);
-    for (int32_t t = 0; t < d->nterms; t++) {
-        int32_t k = d->cols[t];
-        const int32_t *refs = d->refs[t];
-        const double *z = d->z[t], *own = b + d->term_at[t];
-        for (int64_t i = 0; i < d->n; i++) {
-            const double *zi = z + i * k, *bi = own + (int64_t)refs[i] * k;
-            double sum = 0;
-            for (int32_t c = 0; c < k; c++) sum += zi[c] * bi[c];
-            out[i] += sum;
-        }
-    }
-}
-
 int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const double *R,
                   double *out)
 {
@@ -81,6 +64,8 @@ int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const do
     }
     for (int32_t v = 0; v < p; v++) errors[v] = sqrt(covariance[v + v * (size_t)p]);
     for (int64_t j = 0; j < 2 * q; j++) u[j] *= scale;
-    add_effects(d, b, effects);
+    memset(effects, 0, sizeof(double) * (size_t)d->n);
+    for (int32_t t = 0; t < d->nterms; t++)
+        smm_add_effects(d, t, b + d->term_at[t], NULL, effects);
     return SMM_OK;
 }

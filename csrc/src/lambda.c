@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * theta -> T -> Lambda. Omega = Lambda'A Lambda + Q block by block, and products of
- * Lambda, Lambda' and A with row-major matrices in elimination order.
+ * theta -> T -> Lambda. Omega = Lambda'A Lambda + Q block by block, products of Lambda, Lambda'
+ * and A with row-major matrices in elimination order, and of Z with the effects of a term.
  */
 #include "smm_internal.h"
 
@@ -196,4 +196,25 @@ void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int3
         }
         strip_multiply(kj, ki, A, ki, 1, in + at_i, out + at_j, m, lo, hi);
     }
+}
+
+SMM_HOT
+void smm_add_effects(const smm_design *d, int32_t t, const double *b, const int32_t *node_of,
+                     double *SMM_RESTRICT out)
+{
+    int32_t k = d->cols[t];
+    const int32_t *refs = d->refs[t];
+    const double *z = d->z[t];
+    if (k == 1 && node_of)
+        for (int64_t i = 0; i < d->n; i++) out[i] += z[i] * b[d->node_at[node_of[refs[i]]]];
+    else if (k == 1)
+        for (int64_t i = 0; i < d->n; i++) out[i] += z[i] * b[refs[i]];
+    else
+        for (int64_t i = 0; i < d->n; i++) {
+            int32_t l = refs[i];
+            const double *bi = b + (node_of ? d->node_at[node_of[l]] : (int64_t)l * k);
+            double sum = 0;
+            for (int32_t c = 0; c < k; c++) sum += z[i * k + c] * bi[c];
+            out[i] += sum;
+        }
 }

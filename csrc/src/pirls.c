@@ -45,24 +45,12 @@ void smm_fixed_predictor(smm_glmm *g)
 }
 
 /* out += Z Lambda u, each term in the part of its predictor; b (q) receives Lambda u. */
-SMM_HOT
-void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *SMM_RESTRICT all)
+void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *all)
 {
     const smm_design *d = g->ws->design;
     smm_apply_lambda(g->ws, u, b, 1);
-    for (int32_t t = 0; t < d->nterms; t++) {
-        int32_t k = d->cols[t];
-        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
-        const double *z = d->z[t];
-        double *out = all + d->n * d->predictor[t];
-        if (k == 1)
-            for (int64_t i = 0; i < d->n; i++) out[i] += z[i] * b[d->node_at[node_of[refs[i]]]];
-        else
-            for (int64_t i = 0; i < d->n; i++) {
-                const double *bi = b + d->node_at[node_of[refs[i]]];
-                for (int32_t c = 0; c < k; c++) out[i] += z[i * k + c] * bi[c];
-            }
-    }
+    for (int32_t t = 0; t < d->nterms; t++)
+        smm_add_effects(d, t, b, d->node_of[t], all + d->n * d->predictor[t]);
 }
 
 void smm_z_transpose(const smm_glmm *g, const double *all, double *out)

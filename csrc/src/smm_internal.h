@@ -317,6 +317,11 @@ void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const
 void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m,
                     const int32_t *range);
 
+/* out (n) += Z_t b_t: b has the levels of term t one after the other, or with their nodes all
+ * terms in elimination order. */
+void smm_add_effects(const smm_design *d, int32_t t, const double *b, const int32_t *node_of,
+                     double *out);
+
 /* precise.c: L, B, R, their determinants and r2 in twice the precision, then rounded. */
 int smm_precise_factor(smm_workspace *ws);
 void smm_precise_forget(smm_workspace *ws); /* the cross-products are others */
