@@ -8,6 +8,7 @@ from scipy.special import gamma, kv
 
 from statsmodels_mixed.errors import OptionError
 from statsmodels_mixed.structures import (
+    Matern,
     Relative,
     Structure,
     Unconstrained,
@@ -173,6 +174,18 @@ def test_values_of_the_kinds():
     had = of("had", [*sd, 0.5, 0.2, -0.3])
     assert had[0, 3] == pytest.approx(4 * 0.5 * 0.2 * -0.3)
     np.testing.assert_allclose(of("rr", [1.0, 2.0, 3.0, 4.0], d=1), np.outer(sd, sd))
+
+
+@pytest.mark.parametrize("nu", [0.02, 0.3, 1.0, 2.5, 8.0, 30.0])
+def test_matern_by_bessel_functions(nu):
+    d = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 80.0, 40)])
+    value, slopes, _ = Matern().of_distance(d, np.array([1.7, nu]))
+    x = d / 1.7
+    factor = 2.0 ** (1.0 - nu) / gamma(nu)
+    assert value == pytest.approx(np.minimum(factor * x**nu * kv(nu, x), 1.0), rel=1e-10, abs=1e-15)
+    # d/dx x^nu K_nu = -x^nu K_(nu - 1)
+    slope = factor * x ** (nu + 1.0) * kv(nu - 1.0, x) / 1.7
+    assert slopes[0] == pytest.approx(slope, rel=1e-9, abs=1e-15)
 
 
 def test_matern_of_half_integers_is_elementary():
