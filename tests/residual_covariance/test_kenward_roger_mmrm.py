@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -147,3 +148,20 @@ def test_models_that_mmrm_does_not_have(formula: str, options: dict[str, str], w
         model.fit(reml=True, dof="kenward-roger-mmrm")
     with pytest.raises(OptionError, match="needs a fit by REML"):
         model.fit(dof="kenward-roger-mmrm")
+
+
+def test_two_ways_of_writing_a_model_have_the_same_expected_information():
+    # A process with a nugget as covariance of the residuals, or as random effects beside them. The
+    # second derivatives of Kenward and Roger depend on the parameters, all else does not.
+    rng = np.random.default_rng(1)
+    subject, t = np.repeat(np.arange(20), 5), np.tile([0.0, 1.0, 2.5, 3.0, 6.0], 20)
+    u = rng.multivariate_normal(np.zeros(5), 2.0 * np.exp(-0.5 * np.abs(t[:5, None] - t[:5])), 20)
+    table = pd.DataFrame({"subject": subject, "t": t, "x": rng.normal(size=100)})
+    table["y"] = 1.0 + 0.5 * table["x"] + u.ravel() + rng.normal(size=100)
+    one = mixedlm2("y ~ x", table, residual="ou(t | subject, nugget=True)").fit(reml=True)
+    two = mixedlm2("y ~ x + ou(0 + t | subject)", table).fit(reml=True)
+    assert one.llf == pytest.approx(two.llf, rel=1e-10)
+    one = one.with_inference(dof="kenward-roger-linear", information="expected")
+    two = two.with_inference(dof="kenward-roger-linear")
+    assert one.bse.to_numpy() == pytest.approx(two.bse.to_numpy(), rel=1e-6)
+    assert one.df_coef.to_numpy() == pytest.approx(two.df_coef.to_numpy(), rel=1e-5)
