@@ -113,12 +113,43 @@ static int prepare(const smm_design *d, smm_stream *stream, const smm_family *fa
         return status;
     }
     g->stream = stream;
+    g->least_zeta = -INFINITY;
     g->family = *family;
     g->weighted = weighted;
     g->points = 1;
     g->unit[0] = g->unit[1] = g->row_unit = 1;
     *out = g;
     return SMM_OK;
+}
+
+/* The share of the variance of the response that is rounding error of its means, squared. */
+#define VANISHED 1e-13
+
+/* Where the dispersion phi of variances phi mu^k is lost beside the variance of the response. */
+static double least_zeta(const smm_glmm *g)
+{
+    int distribution = g->family.distribution;
+    int64_t n = g->ws->design->n;
+    double power = distribution == SMM_GAUSSIAN           ? 0
+                   : distribution == SMM_GAMMA            ? 2
+                   : distribution == SMM_INVERSE_GAUSSIAN ? 3
+                                                          : NAN;
+    double mean = 0, size = 0, square = 0, shape = 0, kept = 0;
+    if (isnan(power)) return -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        mean += g->y[i] / (double)n;
+        size += fabs(g->y[i]) / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double m = g->weights ? g->weights[i] : 1, r = (g->y[i] - mean) / size;
+        if (!(m > 0)) continue;
+        kept++;
+        square += r * r;
+        shape += pow(fabs(g->y[i] / size), power) / m;
+    }
+    return kept > 0 && square > 0 && size > 0
+               ? log(VANISHED * square / shape) + (2 - power) * log(size)
+               : -INFINITY;
 }
 
 int smm_glmm_create(const smm_design *d, const smm_family *family, const double *y,
@@ -139,6 +170,7 @@ int smm_glmm_create(const smm_design *d, const smm_family *family, const double 
     g->weights = weights;
     g->offset = offset;
     smm_rows_prepare(g);
+    g->least_zeta = least_zeta(g);
     /* units of theta, from Z without weights */
     smm_form_zz(g->ws, NULL);
     smm_column_scale(g->ws);

@@ -121,6 +121,7 @@ static smm_problem generalized_problem(smm_glmm *g)
         .memory = memory,
         .trusted = 0,
         .pairs = g->run_pairs,
+        .least = g->sides.columns ? NULL : &g->least_zeta,
     };
 }
 

@@ -222,6 +222,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         pace.small = report->decrement <= tolerance(o, f) &&
                      before - f <= PROMISE_SHARE * tolerance(o, f);
         still = stopped_moving(&run, old_x);
+        if (problem->least && run.x[n - 1] < *problem->least) run.stop = SMM_STOP_STALLED;
     }
     if (run.stop > SMM_STOP_XTOL && run.stop != SMM_STOP_FAILED) {
         status = smm_run_describe(&run);

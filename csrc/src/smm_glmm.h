@@ -117,9 +117,10 @@ struct smm_glmm {
     double saturated, saturated_sum_zeta, saturated_at;
     double *saturated_zeta, *log_y; /* (n); log_y with log links, 0 for counts of 0 */
     double *target, *target_rows;   /* (n) see modes.c; target is NULL where modes are unique */
-    int target_known;               /* whether target_rows are */
-    double *u_known, *beta_known;   /* (q), (p): see smm_glmm_set_modes */
-    int known;                      /* whether there are any */
+    double least_zeta; /* log dispersion at which rounding hides what is left of the response */
+    int target_known;  /* whether target_rows are */
+    double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
+    int known;                    /* whether there are any */
     double row_unit;          /* the change in eta that one row can detect, without dispersion */
     int several, met_several; /* whether the last evaluation, or any, found several modes */
     /* per random effect (q), elimination order */

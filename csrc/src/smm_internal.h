@@ -357,6 +357,7 @@ typedef struct {
     int memory;          /* steps to correct the curvature with; 0: it is good by itself */
     int trusted;         /* steps before that: regular problems end before */
     double *pairs;       /* (2 memory n): steps and changes of the gradient */
+    const double *least; /* of the last parameter, below which the objective may fall for ever */
 } smm_problem;
 
 #define SMM_MEMORY 10

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from fuzz.generalized_models import draw
 
-from statsmodels_mixed import DataError, SingularFitWarning
+from statsmodels_mixed import ConvergenceWarning, DataError, SingularFitWarning
 
 SHARES = (1e-2, 1e-5, 1e-7, 1e-9)
 
@@ -152,3 +155,15 @@ def test_what_follows_a_fit():
     for ask in (tinier.leverage, lambda: tinier.get_prediction(re=True).se_mean):
         with pytest.raises(DataError, match="cannot be computed in double precision here"):
             ask()
+
+
+def test_a_search_ends_where_the_dispersion_has_vanished():
+    # 45 rows and nearly as many effects: the likelihood rises for ever as phi tends to 0. The
+    # search went on to phi = 1e-15, where each evaluation takes hundreds of steps, for minutes.
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        result = draw(1646).fit(max_eval=1000)
+    assert any(issubclass(each.category, ConvergenceWarning) for each in said)
+    assert "dispersion" in result.report.message and "nearly zero" in result.report.message
+    assert result.report.evaluations < 500
+    assert result.estimates.dispersion < 1e-12
