@@ -94,11 +94,8 @@ class RowProblem(GeneralizedProblem):
         return core_at(self.design, self.estimates).solution().condvar
 
     def leverage(self) -> Array:
-        """Refuse: the weights of rows may be negative."""
-        raise OptionError(
-            "leverages are not defined for these families, in which a row may add curvature of "
-            "either sign: influence() fits without each row or group."
-        )
+        """Refuse: the results have them, by the expected information of all parts."""
+        raise OptionError("leverages of fits with several parts are those of leverage() of a fit.")
 
     def mixed_model_equations(self) -> Henderson:
         """Refuse, as `leverage` does."""

@@ -250,5 +250,5 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         smm.mixedordinal2("rating ~ 1 + (1 | judge)", wine, threshold="free")
     with pytest.raises(DataError, match="has 2 categories"):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
-    with pytest.raises(AttributeError, match="leverage is not offered"):
-        model(zero_inflation="~ 1").fit().leverage()
+    with pytest.raises(AttributeError, match="fitlog is not offered"):
+        _ = model(zero_inflation="~ 1").fit().fitlog

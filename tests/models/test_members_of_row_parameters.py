@@ -56,8 +56,7 @@ def test_names_of_other_fits(inflated):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("leverage", "curvature of either sign"),
-        ("get_influence", r"influence\(by\) fits without"),
+        ("fitlog", "report has what"),
         ("save", r"to_dir\(path\)"),
         ("vcov", r"write cov_params\(\)"),
     ],

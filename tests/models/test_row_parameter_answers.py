@@ -96,7 +96,7 @@ def test_functions_are_the_methods(fits: dict[str, Any], kind: str) -> None:
         inference.residuals(fit, "score"), fit.residuals("score"), check_names=True
     )
     with pytest.raises(OptionError, match="not offered"):
-        inference.leverage(fit)
+        inference.varpar_cov(fit)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -118,8 +118,8 @@ def cooks_distance(self: DistributionalResults, *, progress: bool | None = None)
     """Return Cook's distance of every row, by fits without each.
 
     It is (d'C^-1 d) / p with d the change of all p coefficients, of every part, and C their
-    covariance. Where a row may add curvature of either sign there are no leverages, of which
-    other models have a formula; so there is a fit for each row, as `influence` has it.
+    covariance. Leverages are of the mean alone, and the formula of other models with them; so
+    there is a fit for each row, as `influence` has it.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from .variances import variance
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["residuals"]
+__all__ = ["has_deviance_residuals", "residuals"]
 
 
 KINDS = ("response", "pearson", "deviance", "score")
@@ -97,9 +97,14 @@ def _pearson(fit: DistributionalResults) -> Array:
     return np.asarray(_response(fit) / np.sqrt(spread))
 
 
+def has_deviance_residuals(fit: DistributionalResults) -> bool:
+    """Return whether a row of the family is best fitted by the mean that equals its response."""
+    return not fit._spec.zeros and fit._spec.family in _OF_DEVIANCE
+
+
 def _deviance(fit: DistributionalResults) -> Array:
     spec, y = fit._spec, fit.model.kept_design().y
-    if spec.zeros or spec.family not in _OF_DEVIANCE:
+    if not has_deviance_residuals(fit):
         what = "with a part of zeros" if spec.zeros else f"of the family {spec.family}"
         raise OptionError(
             f'deviance residuals are not defined for models {what}: kind="pearson" is, and '

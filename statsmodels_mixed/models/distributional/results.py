@@ -35,6 +35,7 @@ from .hypotheses import wald_test as _wald_test
 from .influence import cooks_distance as _cooks_distance
 from .influence import influence as _influence
 from .intervals import conf_int as _conf_int
+from .leverage import leverage as _leverage
 from .likelihood_ratio import anova as _anova
 from .likelihood_ratio import compare_lr_test as _compare_lr_test
 from .marginal import emmeans as _emmeans
@@ -48,6 +49,7 @@ from .profiles import profile as _profile
 from .refits import refit as _refit
 from .residuals import residuals as _residuals
 from .robust import with_inference as _with_inference
+from .row_influence import get_influence as _get_influence
 from .summary import coeftable as _coeftable
 from .summary import summary as _summary
 from .summary2 import summary2 as _summary2
@@ -66,9 +68,6 @@ __all__ = ["DistributionalResults"]
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
-    "leverage": "a row may add curvature of either sign, so that there is no hat matrix; "
-    "influence(by) fits without each row or group",
-    "get_influence": "influence(by) fits without each row or group, and says how far that is",
     "power": "refit() fits each column of simulate()",
     "save": "to_dir(path) saves the fit, and statsmodels_mixed.open(path) reads it",
     "load": "statsmodels_mixed.open(path) reads what to_dir(path) saved",
@@ -352,6 +351,8 @@ class DistributionalResults(MeanPart, Criteria):
 
     refit = _refit
     influence = _influence
+    leverage = _leverage
+    get_influence = _get_influence
     cooks_distance = _cooks_distance
     bootstrap = _bootstrap
 

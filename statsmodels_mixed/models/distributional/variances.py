@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit
@@ -13,7 +14,7 @@ from ...fitting.families import FamilySpec, family_object
 from ...fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from .means import conditional_mean
 
-__all__ = ["conditional_variance", "variance"]
+__all__ = ["conditional_variance", "untruncated_variance", "variance"]
 
 
 def variance(spec: FamilySpec, eta: Array, outer: Array, weights: Array | None = None) -> Array:
@@ -48,7 +49,7 @@ def conditional_variance(
     if spec.support == "positive counts":
         whole = spec.family.removeprefix("truncated_")
         # Second moments are those before truncation over the probability of not being 0.
-        second = _before(whole, spec, mu, eta, outer, phi) + mu**2
+        second = untruncated_variance(replace(spec, family=whole), eta, outer) + mu**2
         return np.asarray(second * mean / mu - mean**2)
     if spec.family == "ordered_beta":
         first = outer[:, SHAPE]
@@ -56,7 +57,7 @@ def conditional_variance(
         inside = expit(eta - first) - one
         second = one + inside * (mu * (1.0 - mu) / (1.0 + phi) + mu**2)
         return np.asarray(second - mean**2)
-    of_row = _before(spec.family, spec, mu, eta, outer, phi)
+    of_row = untruncated_variance(spec, eta, outer)
     if spec.family == "binomial" and weights is not None:
         return of_row / weights
     if spec.family == "beta_binomial":
@@ -65,10 +66,14 @@ def conditional_variance(
     return of_row
 
 
-def _before(
-    family: str, spec: FamilySpec, mu: Array, eta: Array, outer: Array, phi: Array
-) -> Array:
-    """Return the variance of a distribution that is neither truncated nor cut at ends."""
+def untruncated_variance(spec: FamilySpec, eta: Array, outer: Array) -> Array:
+    """Return the variance of a distribution that is neither truncated nor cut at ends.
+
+    That of proportions is of a single trial.
+    """
+    family, phi = spec.family, np.exp(outer[:, DISPERSION])
+    with np.errstate(all="ignore"):
+        mu = np.asarray(family_object(spec).link.inverse(eta), dtype=float)
     if family == "student_t":
         df = np.exp(outer[:, SHAPE])
         with np.errstate(divide="ignore"):
