@@ -33,7 +33,7 @@ from .refitters import Refitter, ResponseRefitter
 from .replicates import Bootstrap
 from .runner import Draws, Run
 
-__all__ = ["bootstrap"]
+__all__ = ["bootstrap", "check_kind"]
 
 
 @own_first
@@ -132,7 +132,7 @@ def bootstrap(
     n = check_count(n, "replicates")
     resume = taken_over(resume, path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
-    _check_kind(kind, by, [name for name, value in given.items() if value is not None])
+    check_kind(kind, by, [name for name, value in given.items() if value is not None])
     if kind == "cases" and result.takes_correlated:
         raise OptionError(
             'kind="cases" is not offered for models with residual= or dispersion=, whose cases are '
@@ -165,8 +165,16 @@ def bootstrap(
     return replicated(recipe, n, run, resume, threads=threads, progress=progress, path=path)
 
 
-def _check_kind(kind: str, by: str | None, given: list[str]) -> None:
-    """Raise OptionError for options that have no part in a kind of bootstrap."""
+def check_kind(kind: str, by: str | None, given: list[str]) -> None:
+    """Raise OptionError for options that have no part in a kind of bootstrap.
+
+    Parameters
+    ----------
+    kind : str
+    by : str, optional
+    given : list of str
+        Names of the options that say what responses are drawn from.
+    """
     if kind not in ("parametric", "cases"):
         raise OptionError(f'kind must be "parametric" or "cases", not {kind!r}.')
     if kind == "cases" and given:

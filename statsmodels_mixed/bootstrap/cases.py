@@ -126,6 +126,19 @@ class Cases:
         at = self.begin + (rng.random((count, len(self.size))) * self.size).astype(np.intp)
         return self.strata[at]
 
+    def rows_of(self, drawn: Positions) -> tuple[Positions, Positions]:
+        """Return the rows of levels, and the number of the copy that each belongs to.
+
+        Parameters
+        ----------
+        drawn : ndarray of int, shape (l,)
+            Levels, in any number of copies.
+        """
+        lengths = self.count[drawn]
+        copy = np.repeat(np.arange(len(drawn)), lengths)
+        within = np.arange(len(copy)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return self.rows[self.first[drawn][copy] + within], copy
+
     def sample(self, drawn: Positions) -> Design:
         """Return the design of the rows of levels, shape (l,), copies kept apart.
 
@@ -134,10 +147,7 @@ class Cases:
         drawn : ndarray of int, shape (l,)
             Levels, in any number of copies.
         """
-        design, lengths = self.design, self.count[drawn]
-        copy = np.repeat(np.arange(len(drawn)), lengths)
-        within = np.arange(len(copy)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = self.rows[self.first[drawn][copy] + within]
+        design, (rows, copy) = self.design, self.rows_of(drawn)
         blocks = []
         for block, inside in zip(design.blocks, self.inside, strict=True):
             whose = refs = block.refs[rows]

@@ -42,7 +42,7 @@ from .refitters import ResponseRefitter
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Run, missing_tasks, no_rows, number_of_threads
 
-__all__ = ["Power", "power"]
+__all__ = ["Power", "check_rows", "power", "read_rows"]
 
 
 TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
@@ -334,11 +334,9 @@ def _known_rows(result: Any, asked: Mapping[str, Numbers]) -> list[tuple[str, Ar
     """Return the rows of hypotheses by name, none for those that are not estimable."""
     pairs, lost = [], 0
     for name, given in asked.items():
-        if not are_numbers(given):
-            raise OptionError(f"hypotheses[{name!r}] must be numbers, not {described(given)}.")
-        rows, known = result._of_estimable(np.atleast_2d(np.asarray(given, dtype=float)))
+        rows, known = result._of_estimable(read_rows(name, given))
         lost += not known.all()
-        checked = _rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
+        checked = check_rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
         pairs.append((str(name), checked))
     if lost and lost == len(pairs):
         raise OptionError("the data do not determine any of the combinations in hypotheses=.")
@@ -347,7 +345,15 @@ def _known_rows(result: Any, asked: Mapping[str, Numbers]) -> list[tuple[str, Ar
     return pairs
 
 
-def _rows(name: str, rows: Array, rank: int) -> Array:
+def read_rows(name: object, given: object) -> Array:
+    """Return combinations of coefficients as an array, a row each."""
+    if not are_numbers(given):
+        raise OptionError(f"hypotheses[{name!r}] must be numbers, not {described(given)}.")
+    return np.atleast_2d(np.asarray(given, dtype=float))
+
+
+def check_rows(name: object, rows: Array, rank: int) -> Array:
+    """Return combinations of `rank` coefficients, if they are that."""
     if rows.ndim != 2 or rows.shape[1] != rank or not np.isfinite(rows).all() or not rows.any():
         raise OptionError(
             f"hypotheses[{name!r}] must hold finite numbers, not all zero, one for each of the "

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._typing import Array
+from ...bootstrap.bootstrap import check_kind
+from ...bootstrap.cases import Cases, cases_of
 from ...bootstrap.continuation import check_same, fingerprint, replicated, taken_over
 from ...bootstrap.parameter_rows import ParameterRows
 from ...bootstrap.recipe import Recipe
 from ...bootstrap.refitters import Worker
 from ...bootstrap.replicates import Bootstrap
-from ...bootstrap.runner import Run
+from ...bootstrap.runner import Draws, Run
 from ...errors import DataError, OptionError
 from ...fitting.approximation import generalized_structure
 from ...fitting.distributional import DistributionalEstimates
@@ -25,6 +27,7 @@ from ...simulation.simulator import Values
 from ...simulation.streams import Seed, read_seed
 from .draws import simulator_of_fit
 from .hypothesized import hypothesized_fit
+from .influence import fit_to_rows
 from .refits import fit_to
 from .separation import with_infinite
 
@@ -38,8 +41,10 @@ def bootstrap(
     self: DistributionalResults,
     n: int = 1000,
     *,
+    kind: str = "parametric",
+    by: str | None = None,
     seed: Seed = None,
-    re: str = "new",
+    re: str | None = None,
     beta: Values = None,
     theta: Values = None,
     dispersion: float | None = None,
@@ -48,7 +53,7 @@ def bootstrap(
     path: str | PathLike[str] | None = None,
     resume: Bootstrap | None = None,
 ) -> Bootstrap:
-    """Fit the model to responses drawn from the fit.
+    """Fit the model to responses drawn from the fit, or to samples of its data.
 
     Ctrl-C ends a run early and returns the replicates done so far.
 
@@ -56,11 +61,18 @@ def bootstrap(
     ----------
     n : int
         Number of replicates.
+    kind : {"parametric", "cases"}
+        ``"parametric"``: responses are drawn from the model. ``"cases"``: levels of a grouping
+        factor are drawn with replacement, with their rows, as for other models. A sample that
+        does not determine all coefficients, as where a category is gone, is all NaN.
+    by : str, optional
+        The grouping factor for ``"cases"``, by default the one that contains all others.
     seed : int, sequence of int, SeedSequence or Generator, optional
         Replicate r is the fit to column r of `simulate` with the same seed, for any number of
         threads.
-    re : {"new", "conditional"}
-        Draw new random effects, or keep them at their conditional modes.
+    re : {"new", "conditional"}, optional
+        Draw new random effects, the default, or keep them at their conditional modes. This and
+        the next are for ``"parametric"`` only.
     beta, theta, dispersion : optional
         Hypothesized parameters to draw from; see `simulate`.
     threads : int, optional
@@ -106,21 +118,48 @@ def bootstrap(
     """
     n = check_count(n, "replicates")
     resume = taken_over(resume, path)
-    if re == "conditional" and theta is not None:
+    given = {"re": re, "beta": beta, "theta": theta, "dispersion": dispersion}
+    check_kind(kind, by, [name for name, value in given.items() if value is not None])
+    cases = cases_of(self.model.kept_design(), by) if kind == "cases" else None
+    how = "new" if re is None else re
+    if how == "conditional" and theta is not None:
         raise OptionError(
             'theta= cannot be used with re="conditional": the random effects are kept.'
         )
     truth = hypothesized_fit(self, beta=beta, theta=theta, dispersion=dispersion)
-    draws = simulator_of_fit(truth, re)
+    draws: Draws = simulator_of_fit(truth, how) if cases is None else cases
     root = read_seed(resume.seed if seed is None and resume is not None else seed)
-    recipe = _recipe(self, truth, draws.stream_length, root, re)
+    recipe = _recipe(self, truth, draws.stream_length, root, how, cases.by if cases else "")
     if resume is not None:
         check_same(recipe, resume.recipe)
         recipe = resume.recipe
-        truth = _truth_of(self, recipe)
-        draws = simulator_of_fit(truth, re)
-    run = partial(Run, partial(_worker, self, truth), draws, root)
+        if cases is None:
+            truth = _truth_of(self, recipe)
+            draws = simulator_of_fit(truth, how)
+    work = partial(_worker, self, truth) if cases is None else partial(_of_cases, self, cases)
+    run = partial(Run, work, draws, root)
     return replicated(recipe, n, run, resume, threads=threads, progress=progress, path=path)
+
+
+def _of_cases(fit: DistributionalResults, cases: Cases) -> Worker:
+    """Return what fits to samples of levels in one thread."""
+    whole = len(fit.estimates.covariance)
+
+    def work(draws: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+        rows = np.full((len(draws), _width(fit)), np.nan)
+        converged = np.zeros(len(draws), dtype=bool)
+        for r, drawn in enumerate(draws):
+            if stop[0]:
+                return rows[:r], converged[:r]
+            sample = cases.sample(drawn)
+            found = fit_to_rows(fit, sample, cases.rows_of(drawn)[0])
+            if found is None or len(found.covariance) < whole:
+                continue
+            rows[r] = _row(fit, found, None)
+            converged[r] = found.report.converged
+        return rows, converged
+
+    return work
 
 
 def _worker(fit: DistributionalResults, truth: DistributionalResults) -> Worker:
@@ -147,10 +186,15 @@ def _width(fit: DistributionalResults) -> int:
     return 2 + 2 * len(fit._order) + len(fit.theta)
 
 
-def _row(fit: DistributionalResults, estimates: DistributionalEstimates, y: Array) -> Array:
-    """Return the parameters of a fit of the model to a response, as a row of replicates."""
+def _row(fit: DistributionalResults, estimates: DistributionalEstimates, y: Array | None) -> Array:
+    """Return the parameters of a fit of the model, as a row of replicates.
+
+    With a response y for the rows of the fit, coefficients without a finite estimate are infinite.
+    """
     own, rows = estimates.conditional, fit.estimates.rows
-    mean, kappa = with_infinite(fit, estimates, y)
+    mean, kappa = own.beta, estimates.kappa
+    if y is not None:
+        mean, kappa = with_infinite(fit, estimates, y)
     # Shares of which none is at an end have no threshold there, which the fit may have.
     head = len(own.theta) + len(mean)
     at = [head + rows.names.index(name) for name in estimates.rows.names if name in rows.names]
@@ -177,6 +221,7 @@ def _recipe(
     stream_length: int,
     root: np.random.SeedSequence,
     re: str,
+    by: str,
 ) -> Recipe:
     """Write down what the replicates will follow from."""
     design, own = fit.model.kept_design(), fit.estimates.conditional
@@ -190,8 +235,8 @@ def _recipe(
         entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
         spawn_key=tuple(int(key) for key in root.spawn_key),
         stream_length=stream_length,
-        re=re,
-        by="",
+        re="" if by else re,
+        by=by,
         scale_name="dispersion" if one else "",
         fixed_names=names,
         components=CovarianceParameters.of(fit.layout),

@@ -92,7 +92,7 @@ def _of_family(spec: FamilySpec, eta: Array, outer: Array, trials: Array | None)
             slope**2 * ((1.0 / mu - s_slope / 2.0) ** 2 / s + s_slope**2 / (2.0 * s**2))
         )
     if family == "beta":
-        return _of_beta(mu, phi) * slope**2
+        return np.asarray(_of_beta(mu, phi) * slope**2)
     if family == "ordered_beta":
         first = outer[:, SHAPE]
         below, above = expit(first - eta), expit(eta - first - np.exp(outer[:, SECOND_SHAPE]))

@@ -14,6 +14,7 @@ from ...errors import DataError
 from ...fitting.approximation import generalized_structure
 from ...fitting.distributional import DistributionalEstimates, fit_distributional
 from ...fitting.row_parameters import RowParameters
+from ...frame.design import Design
 from ...frame.row_groups import design_of_rows
 from ...results.parameters import CovarianceParameters
 from ...results.progress import Progress
@@ -22,7 +23,7 @@ from .refits import start_of
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["cooks_distance", "influence"]
+__all__ = ["cooks_distance", "fit_to_rows", "influence"]
 
 RowNumbers = NDArray[np.intp]
 
@@ -158,11 +159,27 @@ def cooks_distance(self: DistributionalResults, *, progress: bool | None = None)
 
 def _fit_without(fit: DistributionalResults, case: RowNumbers) -> DistributionalEstimates | None:
     """Fit the model to the other rows; None if that is not possible."""
-    design, mean = fit.model.kept_design(), fit.estimates.conditional
+    design = fit.model.kept_design()
     kept = np.delete(np.arange(len(design.y)), case)
-    part = design_of_rows(design, kept)
+    return fit_to_rows(fit, design_of_rows(design, kept), kept)
+
+
+def fit_to_rows(
+    fit: DistributionalResults, part: Design, kept: RowNumbers
+) -> DistributionalEstimates | None:
+    """Fit the model to some rows; None if that is not possible.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    part : Design
+        Of the rows.
+    kept : ndarray of int
+        Their numbers in the design of the fit, in any number of copies.
+    """
+    mean = fit.estimates.conditional
     rows = start_of(fit, fit.estimates.rows).of(kept)
-    if not _determined(rows) or _lost_category(fit, design.y, part.y):
+    if not _determined(rows) or _lost_category(fit, fit.model.kept_design().y, part.y):
         return None
     structure = generalized_structure(part)
     columns = structure.basis.columns
@@ -172,7 +189,7 @@ def _fit_without(fit: DistributionalResults, case: RowNumbers) -> Distributional
         return fit_distributional(
             part, mean.spec, rows, gamma, n_agq=mean.n_agq, structure=structure
         )
-    except DataError:  # the rows that remain have no maximum that can be reached
+    except DataError:  # these rows have no maximum that can be reached
         return None
 
 

@@ -68,7 +68,7 @@ def leverage(self: DistributionalResults) -> pd.Series:
     >>> ticks = datasets.load("grouseticks")
     >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
     >>> model.fit().leverage().head(2).round(3).tolist()
-    [0.208, 0.208]
+    [0.311, 0.311]
     """
     if self._ordered:
         raise OptionError(

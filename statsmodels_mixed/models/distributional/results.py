@@ -43,6 +43,7 @@ from .marginal import emtrends as _emtrends
 from .marginal import joint_tests as _joint_tests
 from .mean_part import MeanPart, part_of_mean
 from .means import NO_ZEROS, mean
+from .power import power as _power
 from .predict import predict as _predict
 from .predictions import get_prediction as _get_prediction
 from .profiles import profile as _profile
@@ -68,7 +69,6 @@ __all__ = ["DistributionalResults"]
 
 _LISTED = "dir(fit) lists what is"
 _INSTEAD = {
-    "power": "refit() fits each column of simulate()",
     "save": "to_dir(path) saves the fit, and statsmodels_mixed.open(path) reads it",
     "load": "statsmodels_mixed.open(path) reads what to_dir(path) saved",
     "vcov": "write cov_params()",
@@ -355,6 +355,7 @@ class DistributionalResults(MeanPart, Criteria):
     get_influence = _get_influence
     cooks_distance = _cooks_distance
     bootstrap = _bootstrap
+    power = _power
 
     # Data frames and storage.
 

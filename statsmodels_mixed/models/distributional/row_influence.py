@@ -50,7 +50,7 @@ class RowInfluenceOfAllParts(RowInfluence):
     def resid_studentized_external(self) -> Array:
         """Williams' likelihood residuals sign(p) sqrt(d^2 + p^2 h / (1 - h)), shape (n,).
 
-        Where there are no deviance residuals d, the Pearson residual p stands for d.
+        Where there are no deviance residuals, d is the Pearson residual p.
         """
         h, p = self.hat_matrix_diag, self.resid
         d = p
@@ -98,7 +98,7 @@ class RowInfluenceOfAllParts(RowInfluence):
 
         Examples
         --------
-        >>> ticks = datasets.load("grouseticks").head(40)
+        >>> ticks = datasets.load("grouseticks").head(60)
         >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
         >>> list(model.fit().get_influence().summary_frame())[:3]
         ['dfb_Intercept', 'dfb_zi: Intercept', 'cooks_d']
@@ -137,7 +137,7 @@ def get_influence(self: DistributionalResults) -> RowInfluenceOfAllParts:
     >>> ticks = datasets.load("grouseticks")
     >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
     >>> model.fit().get_influence()
-    <RowInfluenceOfAllParts: 403 rows>
+    <RowInfluence: 403 rows>
     """
     self.leverage()  # refused where there are none
     return RowInfluenceOfAllParts(self)
