@@ -39,6 +39,11 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
     levels : pandas.Index, shape (l,)
         The values that occur, in the order of the categories of a categorical, else
         sorted.
+
+    Raises
+    ------
+    DataError
+        If values are infinite or cannot be labels.
     """
     if isinstance(values, pd.Categorical):
         return _drop_unused(values.codes.astype(np.int32), values.categories)
@@ -58,6 +63,8 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
             f"holds values that cannot be labels ({type(values[0]).__name__}): give one number or "
             "text for each row."
         ) from error
+    if levels.dtype.kind == "f" and np.isinf(levels.to_numpy(dtype=float)).any():
+        raise DataError("holds infinite values, which are no labels: leave these rows out.")
     try:
         order = np.asarray(levels.argsort())
     except TypeError:  # values that cannot be compared, such as 1 and "a"

@@ -145,7 +145,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
         functions: str = "any",
-        relationship: Mapping[str, Any] | None = None,
+        relationship: Any = None,
         precision: Mapping[str, Any] | None = None,
         pedigree: Any = None,
         batch_rows: int | None = None,

@@ -115,7 +115,7 @@ class LinearMixedModel(LinearEvaluation):
         functions: str = "any",
         residual: str | None = None,
         dispersion: str | None = None,
-        relationship: Mapping[str, Any] | None = None,
+        relationship: Any = None,
         precision: Mapping[str, Any] | None = None,
         pedigree: Any = None,
         batch_rows: int | None = None,

@@ -92,7 +92,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         missing: str = "drop",
         eval_env: int | EvalEnvironment | Mapping[str, Any] = 0,
         functions: str = "any",
-        relationship: Mapping[str, Any] | None = None,
+        relationship: Any = None,
         precision: Mapping[str, Any] | None = None,
         pedigree: Any = None,
     ) -> ResidualCovarianceModel:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .._core import one_blas_thread
 from .._typing import Array
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
@@ -60,11 +60,20 @@ def fit_residual(
     ------
     OptionError
         If `start` does not go with the parameters.
+    DataError
+        If there is no likelihood at any start.
     """
     with one_blas_thread():  # matrices are small, and several threads are slower
         likelihood = problem.likelihood(reml)
         x = None if start is None else coordinates_of(problem.model, start, "start=")
-        return estimates_at(problem, likelihood, search(problem, likelihood, x, max_eval))
+        minimum = search(problem, likelihood, x, max_eval)
+        if x is None and likelihood.solve(problem.model.at(minimum.end)) is None:
+            raise DataError(
+                "the covariance of the residuals is not positive definite at any start that was "
+                "tried: rows may be too many for a place, or too alike; take another structure, or "
+                "give start=."
+            )
+        return estimates_at(problem, likelihood, minimum)
 
 
 def search(

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from statsmodels_mixed import mixedlm2
+from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.frame.grouping import cross, factorize, find_levels
 
 
@@ -106,3 +108,18 @@ def test_combinations_of_three_are_found_again():
     known = {row: i for i, row in enumerate(levels)}
     expected = [known.get(tuple(row), -1) for row in new.tolist()]
     assert find_levels(list(new.T), levels).tolist() == expected
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values_are_no_labels(value):
+    # They were a level like any other.
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": [1.0, 1.0, value, 2.0]})
+    with pytest.raises(DataError, match=r"g.*infinite values, which are no labels"):
+        mixedlm2("y ~ 1 + (1 | g)", data)
+
+
+@pytest.mark.parametrize("value", [3, "nonsense", [1]])
+def test_related_levels_that_are_not_by_name(value):
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": [1, 1, 2, 2]})
+    with pytest.raises(OptionError, match="relationship= names grouping factors, as"):
+        mixedlm2("y ~ 1 + (1 | g)", data, relationship=value)
