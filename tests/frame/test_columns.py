@@ -193,6 +193,6 @@ def test_a_subset_that_does_not_fit(subset):
 
 def test_unknown_columns_are_all_named_with_the_nearest_known():
     error = unknown_columns(["Days", "zzz"], ["days", "subj"])
-    assert str(error) == "the data have no columns 'Days' (did you mean 'days'?), 'zzz'"
+    assert str(error) == "the data have no columns 'Days' (did you mean 'days'?), 'zzz'."
     with pytest.raises(DataError, match="no column 'w'"):
         read_columns(open_table({"x": [1]}), ["x", "w"])

@@ -509,8 +509,11 @@ def test_result_prints_and_survives(fit):
     ("call", "message"),
     [
         (lambda f: f.emmeans("q"), "'q' is no variable of the fixed part; there are a, b, flag"),
-        (lambda f: f.emmeans(3), "specs= is the name of a variable or a list of names, not 3"),
-        (lambda f: f.emmeans("a").contrasts(adjust=False), "adjust= is one of none"),
+        (lambda f: f.emmeans(3), "specs must be a name or a list of names, not 3"),
+        (
+            lambda f: f.emmeans("a").contrasts(adjust=False),
+            "adjust must be a name or None, not False",
+        ),
         (lambda f: f.emmeans("a").contrasts("poly", max_degree=0), "max_degree= is 1 or more"),
         (lambda f: f.emmeans("g"), "'g' is a grouping factor of random effects"),
         (lambda f: f.emmeans("a", at={"q": 1}), "at= has 'q'"),

@@ -267,7 +267,7 @@ def refusal(match: str, kind: type[Exception] = DataError, **options: Any) -> No
 def test_refusals() -> None:
     A, labels = np.array([[1, 0.5], [0.5, 1]]), ["a", "b"]
     refusal("'site', which is no grouping factor", OptionError, precision={"site": A})
-    refusal("relationship must be a dict", OptionError, relationship=A)
+    refusal("relationship= names grouping factors", OptionError, relationship=A)
     refusal("both have 'g'", OptionError, relationship={"g": A}, precision={"g": A})
     refusal("pedigree= must name its grouping factor", OptionError, pedigree=MRODE)
     refusal("does not have the levels 'b' of the data", relationship={"g": (A, ["a", "c"])})
