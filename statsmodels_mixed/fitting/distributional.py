@@ -31,7 +31,7 @@ _DIFFERENCE = 1e-4
 # Curvature of a parameter that data say nothing of, relative to the largest.
 _FLAT = 1e-10
 # The same relative to what is expected of it, as far as differences of gradients tell.
-_UNSEEN = 1e-6
+_UNSEEN = 1e-5
 # Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
 _NO_INFORMATION = 1e-4
 
