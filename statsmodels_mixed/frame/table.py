@@ -164,8 +164,8 @@ def _open_native(data: Any) -> DataTable:
         if isinstance(data, str | os.PathLike):
             what = f"the path {str(data)!r}: files are read by mixedlm2 and mixedglm2, by batches"
         raise DataError(
-            f"data must be a data frame or a dict of arrays, not {what}."
-            + (": call its collect() first" if hasattr(data, "collect") else "")
+            f"data must be a data frame or a dict of arrays, not {what}"
+            + (": call its collect() first." if hasattr(data, "collect") else ".")
         ) from error
 
     def read(names: Sequence[str]) -> dict[str, pd.Series]:
