@@ -9,7 +9,7 @@ degrees of freedom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +38,11 @@ from ..simulation.simulator import Values, hypothesized
 from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import MODEL_BASED
-from .refitters import ResponseRefitter
+from .refitters import ResponseRefitter, Worker
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
-from .runner import Run, missing_tasks, no_rows, number_of_threads
+from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
 
-__all__ = ["Power", "check_rows", "power", "read_rows"]
+__all__ = ["Power", "check_rows", "power", "pvalues_of", "read_rows"]
 
 
 TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
@@ -244,20 +244,46 @@ def power(
     else:
         denominators(result, test)  # Raise here what each replicate would raise.
         worker = small_sample_tests(design, estimates, truth, components, tested, test)
+    frame, converged, root = pvalues_of(
+        worker, simulator, [one.name for one in tested], n, seed, threads, progress
+    )
+    frame = frame.reindex(columns=pd.Index(list(named), dtype=object))
+    return Power(test, alpha, n, frame, converged, root)
+
+
+def pvalues_of(
+    worker: Callable[[], Worker],
+    draws: Draws,
+    names: list[str],
+    n: int,
+    seed: Seed,
+    threads: int | None,
+    progress: bool | None,
+) -> tuple[pd.DataFrame, NDArray[np.bool_], np.random.SeedSequence]:
+    """Return p-values of tests in fits to responses, whether those converged, and the seed.
+
+    Parameters
+    ----------
+    worker : callable
+        Makes what fits and tests in one thread.
+    draws : Draws
+        Of the responses.
+    names : list of str
+        Of the tests.
+    n, seed, threads, progress
+        As for `power`.
+    """
     root = read_seed(seed)
-    tasks = missing_tasks(n, simulator.stream_length, np.empty(0, dtype=np.int64))
-    run = Run(worker, simulator, root, tasks)
+    tasks = missing_tasks(n, draws.stream_length, np.empty(0, dtype=np.int64))
+    run = Run(worker, draws, root, tasks)
     with ExitStack() as stack:
         bar = stack.enter_context(Progress("power", n, progress))
         stack.enter_context(one_blas_thread())
         run.finish(min(number_of_threads(threads), len(tasks)), bar.update)
-    number, pvalues, converged = run.rows(no_rows(len(tested)))
-    frame = pd.DataFrame(
-        pvalues,
-        index=pd.Index(number, name="replicate"),
-        columns=pd.Index([one.name for one in tested], dtype=object),
-    ).reindex(columns=pd.Index(list(named), dtype=object))
-    return Power(test, alpha, n, frame, converged, root)
+    number, pvalues, converged = run.rows(no_rows(len(names)))
+    index = pd.Index(number, name="replicate")
+    frame = pd.DataFrame(pvalues, index=index, columns=pd.Index(names, dtype=object))
+    return frame, converged, root
 
 
 def _own_test(result: Any) -> str:

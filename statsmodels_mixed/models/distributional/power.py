@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from ..._core import one_blas_thread
 from ..._typing import Array, Numbers
-from ...bootstrap.power import Power, check_rows, read_rows
+from ...bootstrap.power import Power, check_rows, pvalues_of, read_rows
 from ...bootstrap.refitters import Worker
 from ...bootstrap.replicate_tests import Hypothesis
-from ...bootstrap.runner import Run, missing_tasks, no_rows, number_of_threads
 from ...comparison.hypotheses import term_hypotheses
 from ...errors import DataError, OptionError
 from ...fitting.approximation import generalized_structure
 from ...fitting.refits import Flag
 from ...results.parameters import check_count, quantile_levels
-from ...results.progress import Progress
 from ...simulation.simulator import Values
-from ...simulation.streams import Seed, read_seed
+from ...simulation.streams import Seed
 from .draws import simulator_of_fit
 from .hypothesized import hypothesized_fit
 from .refits import fit_to
@@ -122,19 +117,14 @@ def power(
     self.model.kept_design()  # refused once the data were removed
     tested = _hypotheses(self, hypotheses)
     truth = hypothesized_fit(self, beta=beta, theta=theta, dispersion=dispersion)
-    draws = simulator_of_fit(truth, "new")
-    root = read_seed(seed)
-    tasks = missing_tasks(n, draws.stream_length, np.empty(0, dtype=np.int64))
-    run = Run(partial(_worker, truth, tested), draws, root, tasks)
-    with ExitStack() as stack:
-        bar = stack.enter_context(Progress("power", n, progress))
-        stack.enter_context(one_blas_thread())
-        run.finish(min(number_of_threads(threads), len(tasks)), bar.update)
-    number, pvalues, converged = run.rows(no_rows(len(tested)))
-    frame = pd.DataFrame(
-        pvalues,
-        index=pd.Index(number, name="replicate"),
-        columns=pd.Index([one.name for one in tested], dtype=object),
+    frame, converged, root = pvalues_of(
+        partial(_worker, truth, tested),
+        simulator_of_fit(truth, "new"),
+        [one.name for one in tested],
+        n,
+        seed,
+        threads,
+        progress,
     )
     return Power(test, alpha, n, frame, converged, root)
 
