@@ -100,7 +100,7 @@ class RowInfluence(ChecksOptions):
         h = self.hat_matrix_diag
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.asarray(self.resid_studentized_external * np.sqrt(h / (1.0 - h)))
-        rank = len(self.results.estimates.beta)
+        rank = len(self.results.beta)
         return values, float(2.0 * np.sqrt(rank / self.results.nobs))
 
     @cached_property

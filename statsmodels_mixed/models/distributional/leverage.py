@@ -20,13 +20,14 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.fixed_basis import orthonormal_basis
 from ...fitting.row_curvature import effects_matrix
+from ...frame.design import Design
 from ...results.row_labels import by_row
 from .expected_information import expected_information
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["leverage"]
+__all__ = ["design_of_means", "leverage"]
 
 
 # Rows that are solved for at once.
@@ -70,12 +71,7 @@ def leverage(self: DistributionalResults) -> pd.Series:
     >>> model.fit().leverage().head(2).round(3).tolist()
     [0.311, 0.311]
     """
-    if self._ordered:
-        raise OptionError(
-            "ordered categories have no fitted mean that could follow their response: "
-            "influence() fits without each row or group."
-        )
-    design, own = self.model.kept_design(), self.estimates.conditional
+    design, own = design_of_means(self), self.estimates.conditional
     outer = self.estimates.outer_at_modes
     W = expected_information(self._spec, own.eta, outer, design.weights)
     pairs = zip(design.blocks, own.factors, strict=True)
@@ -88,6 +84,16 @@ def leverage(self: DistributionalResults) -> pd.Series:
     A = csr_matrix(hstack(columns)) if columns else none
     X = orthonormal_basis(design.X[:, own.columns], None).Q
     return by_row(self._mean_part, np.clip(_hat(A, X, W), 0.0, 1.0), "leverage")
+
+
+def design_of_means(fit: DistributionalResults) -> Design:
+    """Return the data of a fit whose rows have leverages; others are refused."""
+    if fit._ordered:
+        raise OptionError(
+            "ordered categories have no fitted mean that could follow their response: "
+            "influence() fits without each row or group."
+        )
+    return fit.model.kept_design()
 
 
 def _hat(A: csr_matrix, X: Array, W: Array) -> Array:

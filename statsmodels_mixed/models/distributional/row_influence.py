@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy.stats import f as f_distribution
 
 from ..._typing import Array
 from ...diagnostics.row_influence import RowInfluence
-from ...results.row_labels import row_labels
+from .leverage import design_of_means
 from .residuals import has_deviance_residuals
 
 if TYPE_CHECKING:
@@ -71,48 +70,6 @@ class RowInfluenceOfAllParts(RowInfluence):
             f_distribution.sf(values, len(self.results.params), self.results.df_resid)
         )
 
-    @cached_property
-    def dffits(self) -> tuple[Array, float]:
-        """Changes of the fitted value by its standard error, and a usual bound of them."""
-        h = self.hat_matrix_diag
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.asarray(self.resid_studentized_external * np.sqrt(h / (1.0 - h)))
-        rank = len(self.results.estimates.conditional.beta)
-        return values, float(2.0 * np.sqrt(rank / self.results.nobs))
-
-    @cached_property
-    def _deleted(self) -> Any:
-        return self.results.influence()
-
-    def summary_frame(self) -> pd.DataFrame:
-        """Return a row for each row of the fit, with the columns of `OLSInfluence`.
-
-        Returns
-        -------
-        DataFrame, shape (n, p + 5)
-            With ``dfb_`` before the name of each coefficient of each part.
-
-        See Also
-        --------
-        RowInfluence.summary_frame
-
-        Examples
-        --------
-        >>> ticks = datasets.load("grouseticks").head(60)
-        >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-        >>> list(model.fit().get_influence().summary_frame())[:3]
-        ['dfb_Intercept', 'dfb_zi: Intercept', 'cooks_d']
-        """
-        table = self._deleted.dfbetas().add_prefix("dfb_")
-        table.index = row_labels(self.results._mean_part)
-        return table.assign(
-            cooks_d=self.cooks_distance[0],
-            standard_resid=self.resid_studentized,
-            hat_diag=self.hat_matrix_diag,
-            dffits=self.dffits[0],
-            student_resid=self.resid_studentized_external,
-        )
-
 
 def get_influence(self: DistributionalResults) -> RowInfluenceOfAllParts:
     """Return outlier and influence measures of rows, as statsmodels' plots ask for them.
@@ -139,5 +96,5 @@ def get_influence(self: DistributionalResults) -> RowInfluenceOfAllParts:
     >>> model.fit().get_influence()
     <RowInfluence: 403 rows>
     """
-    self.leverage()  # refused where there are none
+    design_of_means(self)
     return RowInfluenceOfAllParts(self)
