@@ -213,8 +213,6 @@ void smm_add_effects(const smm_design *d, int32_t t, const double *b, const int3
         for (int64_t i = 0; i < d->n; i++) {
             int32_t l = refs[i];
             const double *bi = b + (node_of ? d->node_at[node_of[l]] : (int64_t)l * k);
-            double sum = 0;
-            for (int32_t c = 0; c < k; c++) sum += z[i * k + c] * bi[c];
-            out[i] += sum;
+            for (int32_t c = 0; c < k; c++) out[i] += z[i * k + c] * bi[c];
         }
 }
