@@ -28,9 +28,14 @@ __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
 _SHRINKAGES = 6
 # Step of the central differences of the gradient, in units of each parameter's size.
 _DIFFERENCE = 1e-4
+# Curvature relative to what is expected of it that may be the error of the difference.
+_FAINT = 1e-3
+# How many times as long a step tells.
+_WIDER = 10.0
 # Curvature of a parameter that data say nothing of, relative to the largest.
 _FLAT = 1e-10
-# The same relative to what is expected of it, as far as differences of gradients tell.
+# The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
+# leaves a few millionths along a circle on which the objective is level.
 _UNSEEN = 1e-5
 # Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
 _NO_INFORMATION = 1e-4
@@ -302,11 +307,12 @@ def _covariance(
         size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
     H = np.empty((len(center), len(center)))
     for i, step in enumerate(_DIFFERENCE * size):
-        shift = np.zeros(len(center))
-        shift[i] = step
-        _, above = core.value_and_gradient(center + shift)
-        _, below = core.value_and_gradient(center - shift)
-        H[i] = (above - below) / (2.0 * step)
+        H[i] = _change_of_gradient(core, center, i, step)
+        if abs(H[i, i]) * size[i] ** 2 < _FAINT:  # less rounding, and by Richardson less of step^2
+            once, twice = (
+                _change_of_gradient(core, center, i, times * _WIDER * step) for times in (1.0, 2.0)
+            )
+            H[i] = (4.0 * once - twice) / 3.0
     core.value_and_gradient(center)
     H = (H + H.T) / 4.0
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0))
@@ -322,6 +328,15 @@ def _covariance(
     if np.linalg.eigvalsh(part).min(initial=np.inf) <= 0:
         return nothing
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost
+
+
+def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: float) -> Array:
+    """Return the derivative of the gradient in parameter i, by a central difference."""
+    shift = np.zeros(len(center))
+    shift[i] = step
+    _, above = core.value_and_gradient(center + shift)
+    _, below = core.value_and_gradient(center - shift)
+    return np.asarray((above - below) / (2.0 * step))
 
 
 def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:

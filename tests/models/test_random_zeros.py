@@ -332,10 +332,12 @@ def test_the_integral_over_both_effects_of_a_level_is_near(owls):
     assert fit.llf == pytest.approx(total, abs=0.3)
 
 
-def test_what_is_not_determined_leaves_the_rest(salamanders):
+@pytest.mark.parametrize("levels", [["no", "yes"], ["yes", "no"]], ids="-".join)
+def test_what_is_not_determined_leaves_the_rest(salamanders, levels):
     # No site is both mined and not: the data say nothing of the correlation.
+    data = salamanders.assign(mined=pd.Categorical(salamanders["mined"], levels))
     model = smm.mixedglm2(
-        "count ~ mined + (1 | site)", salamanders, "poisson", hurdle="~ mined + (0 + mined | site)"
+        "count ~ mined + (1 | site)", data, "poisson", hurdle="~ mined + (0 + mined | site)"
     )
     apart = model.update("~ .", hurdle="~ mined + zerocorr(0 + mined | site)")
     fit, other = model.fit(), apart.fit()
