@@ -24,7 +24,7 @@ from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters, check_count
 from ..simulation.simulator import Truth, Values, hypothesized
 from ..simulation.simulators import simulator_of
-from ..simulation.streams import Seed, read_seed
+from ..simulation.streams import Seed, entropy_of, read_seed
 from .cases import CaseRefitter, cases_of
 from .continuation import check_same, fingerprint, replicated, taken_over
 from .parameter_rows import ParameterRows
@@ -200,13 +200,12 @@ def _recipe(
     units = [np.empty(0)]
     if not components.natural:
         units += [block.column_sizes(weights) for block in design.blocks]
-    entropy: Any = root.entropy
     unknown = np.full(len(truth.beta), np.nan)
     se = np.sqrt(np.diag(estimates.cov_conditional))
     return Recipe(
         model=fingerprint(design, estimates),
         formula=getattr(result.model, "formula_full", result.layout.response),
-        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
+        entropy=entropy_of(root),
         spawn_key=tuple(int(key) for key in root.spawn_key),
         stream_length=stream_length,
         re=re,

@@ -40,9 +40,9 @@ _MESSAGES = {
 }
 
 
-# A union is slow to make, and options are checked in each fit.
 # What an int of C holds.
 MOST_EVALUATIONS = 2**31 - 1
+# A union is slow to make, and options are checked in each fit.
 _NUMBER = (int, float, np.number)
 
 # A run that ended so was not done, however close it may have come.

@@ -8,12 +8,13 @@ each, and can be made in different threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import OptionError
 
-__all__ = ["Seed", "read_seed", "stream", "stream_length"]
+__all__ = ["Seed", "entropy_of", "read_seed", "stream", "stream_length"]
 
 Seed = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
@@ -52,6 +53,12 @@ def read_seed(seed: Seed) -> np.random.SeedSequence:
         return np.random.SeedSequence(seed)
     except (TypeError, ValueError) as error:
         raise OptionError(f"seed={seed!r} is not possible; give an integer >= 0.") from error
+
+
+def entropy_of(root: np.random.SeedSequence) -> int | tuple[int, ...]:
+    """Return the entropy of a seed as numbers that can be compared and kept."""
+    given: Any = root.entropy
+    return given if isinstance(given, int) else tuple(int(word) for word in given)
 
 
 def stream(root: np.random.SeedSequence, number: int) -> np.random.Generator:

@@ -24,7 +24,7 @@ from ...fitting.distributional import DistributionalEstimates
 from ...fitting.refits import Flag
 from ...results.parameters import CovarianceParameters, check_count
 from ...simulation.simulator import Values
-from ...simulation.streams import Seed, read_seed
+from ...simulation.streams import Seed, entropy_of, read_seed
 from .draws import simulator_of_fit
 from .hypothesized import hypothesized_fit
 from .influence import fit_to_rows
@@ -226,13 +226,12 @@ def _recipe(
     """Write down what the replicates will follow from."""
     design, own = fit.model.kept_design(), fit.estimates.conditional
     names = tuple(fit._names)
-    entropy: Any = root.entropy
     one = fit._spec.has_dispersion and "dispersion" not in fit.model.formulas
     unknown = np.full(len(names), np.nan)
     return Recipe(
         model=fingerprint(design, own, *own.rows.X, own.rows.constant),
         formula=str(fit.model.formula_full),
-        entropy=entropy if isinstance(entropy, int) else tuple(int(word) for word in entropy),
+        entropy=entropy_of(root),
         spawn_key=tuple(int(key) for key in root.spawn_key),
         stream_length=stream_length,
         re="" if by else re,
