@@ -54,7 +54,7 @@ def expected(spec, eta, outer, trials):
     masses = [0.0] if spec.zeros or spec.support == "not negative" else []
     masses += [0.0, 1.0] if spec.support == "shares and ends" else []
     # By the trapezoid rule in y, log(y) or the logit of y.
-    t = np.linspace(-60.0, 60.0, 240_001)
+    t = np.linspace(-60.0, 60.0, 24_001)
     y, slope = t, np.ones(len(t))
     if spec.support in ("positive", "not negative"):
         y = slope = np.exp(t[np.abs(t) < 30])
