@@ -13,8 +13,8 @@ $(BIN)/python:
 setup: $(BIN)/python  ## environment with everything tests and checks need, package in place
 	$(BIN)/python -m pip install -e '.[dev]'
 
-test:  ## the tests that run on every change
-	$(BIN)/python -m pytest
+test:  ## the tests that run on every change, a process per core
+	$(BIN)/python -m pytest -n auto
 
 slow:  ## the tests that take minutes: coverage studies, large and random models
 	$(BIN)/python -m pytest -m slow

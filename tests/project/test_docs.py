@@ -121,7 +121,7 @@ def test_ci_runs_the_command_of_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = [line for language, _, lines in blocks(text) if language == "sh" for line in lines]
     assert commands[0].startswith("python3 -m venv .venv && ")
-    assert commands[1].endswith(" -m pytest")
+    assert commands[1].endswith(" -m pytest -n auto")
     assert commands[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
