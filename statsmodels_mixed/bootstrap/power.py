@@ -9,7 +9,7 @@ degrees of freedom.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from .._typing import Array, Numbers
 from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
+from ..frame.alignment import align_names
 from ..options import are_numbers, described
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
@@ -359,8 +360,9 @@ def _determined(result: Any, pairs: list[tuple[str, Array]]) -> list[tuple[str, 
 def _known_rows(result: Any, asked: Mapping[str, Numbers]) -> list[tuple[str, Array]]:
     """Return the rows of hypotheses by name, none for those that are not estimable."""
     pairs, lost = [], 0
+    own = (result.fixefnames, result.coefnames)
     for name, given in asked.items():
-        rows, known = result._of_estimable(read_rows(name, given))
+        rows, known = result._of_estimable(read_rows(name, given, own))
         lost += not known.all()
         checked = check_rows(name, rows, len(result.estimates.beta)) if known.all() else rows[:0]
         pairs.append((str(name), checked))
@@ -371,8 +373,9 @@ def _known_rows(result: Any, asked: Mapping[str, Numbers]) -> list[tuple[str, Ar
     return pairs
 
 
-def read_rows(name: object, given: object) -> Array:
-    """Return combinations of coefficients as an array, a row each."""
+def read_rows(name: object, given: object, own: Iterable[Sequence[str]]) -> Array:
+    """Return combinations of coefficients, whose names are `own`, as an array, a row each."""
+    given = align_names(given, own, f"hypotheses[{name!r}]")
     if not are_numbers(given):
         raise OptionError(f"hypotheses[{name!r}] must be numbers, not {described(given)}.")
     return np.atleast_2d(np.asarray(given, dtype=float))

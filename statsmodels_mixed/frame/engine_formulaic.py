@@ -22,6 +22,7 @@ from ..errors import DataError, OptionError
 from ..formula.terms import plain_names
 from ..formula.tokens import read_column
 from . import engine
+from .alignment import align_values
 from .coding import Matrix
 from .factors import Rows, freeze, thaw
 from .parts import FormulaPart, codes, terms
@@ -60,7 +61,8 @@ class FormulaicMatrix:
         manager = FormulaManager("formulaic")
         try:
             table = self.table(rows)
-            manager.get_matrices(self.text, table, eval_env=self.context, pandas=False)
+            context = _in_order(self.context, rows.index)
+            manager.get_matrices(self.text, table, eval_env=context, pandas=False)
         except Exception as error:  # Formulaic passes on any error that the code raises
             raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
         self.spec = manager.spec
@@ -103,8 +105,9 @@ class FormulaicMatrix:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", DataMismatchWarning)
+                context = _in_order(self.context, rows.index)
                 made = self.spec.get_model_matrix(
-                    table, context=self.context, na_action="ignore", output="numpy"
+                    table, context=context, na_action="ignore", output="numpy"
                 )
         except Exception as error:
             raise DataError(f"formulaic cannot make {self.shown(self.text)!r}: {error}") from error
@@ -188,3 +191,16 @@ def _context(side: FormulaPart, rows: Rows, env: EvalEnvironment) -> dict[str, A
         for name in compile(factor.code, "<formula>", "eval").co_names
     }
     return {name: namespace[name] for name in names if name in namespace and name not in rows}
+
+
+def _in_order(context: Mapping[str, Any], index: pd.Index) -> dict[str, Any]:
+    """Return objects of the environment, what holds a value for each row in the order of the rows.
+
+    Formulaic sees the rows without their labels.
+    """
+    found = {}
+    for name, value in context.items():
+        aligned = align_values(value, index, name)
+        rows = isinstance(aligned, pd.Series | pd.DataFrame) and len(aligned) == len(index)
+        found[name] = aligned.reset_index(drop=True) if rows else value
+    return found

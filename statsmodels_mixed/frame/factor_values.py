@@ -15,7 +15,7 @@ from ..errors import DataError
 from .columns import tidy_values
 from .grouping import Refs, factorize
 
-__all__ = ["Labels", "Numbers", "read_value"]
+__all__ = ["Labels", "Numbers", "is_box", "read_value"]
 
 Numbers = NDArray[Any]
 
@@ -55,6 +55,11 @@ class Labels:
         return replace(self, codes=codes.astype(np.int32), levels=self.levels.take(used))
 
 
+def is_box(value: Any) -> bool:
+    """Whether a value is what patsy's ``C()`` returns."""
+    return isinstance(value, _Box)
+
+
 def read_value(value: Any) -> Numbers | Labels:
     """Distinguish numbers from labels in the values of a column or an expression.
 
@@ -75,7 +80,7 @@ def read_value(value: Any) -> Numbers | Labels:
     if isinstance(value, Labels):
         return value
     contrast, declared = getattr(value, "contrast", None), None
-    boxed = isinstance(value, _Box)
+    boxed = is_box(value)
     if boxed:
         declared = None if value.levels is None else tuple(value.levels)
         value = value.data

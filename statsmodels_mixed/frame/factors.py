@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from patsy import PatsyError
+from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError
+from .alignment import align_values
 from .columns import Values, is_number
-from .factor_values import Labels, Numbers, read_value
+from .factor_values import Labels, Numbers, is_box, read_value
 from .grouping import Refs, factorize
 
 __all__ = [
@@ -91,12 +93,19 @@ class Expression:
         self.columns = columns
 
     def evaluate(self, rows: Rows) -> Any:
-        """Run the code on some rows, unless they bring what it gave before rows were dropped."""
+        """Run the code on some rows, unless they bring what it gave before rows were dropped.
+
+        What it gives as a Series or data frame is joined to the rows by its labels: code may name
+        variables besides columns.
+        """
         code = self.factor.code
         if code in rows.evaluated:
             return rows.evaluated[code]
         with computing(""):
-            return self.factor.eval(self.state, rows)
+            value = self.factor.eval(self.state, rows)
+            if is_box(value):
+                return C(align_values(value.data, rows.index, code), value.contrast, value.levels)
+            return align_values(value, rows.index, code)
 
     @property
     def remembers(self) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .._typing import Array, Mask
 from ..errors import DataError
-from .alignment import align
+from .alignment import align, align_names
 from .coding import CodedMatrix, Matrix
 from .columns import Values, as_numbers, is_text, missing_rows, take, tidy_values
 from .factors import Rows
@@ -135,25 +135,28 @@ class NewData:
         return cls(table.n_rows, table, frame, None, _labels(data), given)
 
     @classmethod
-    def of_matrix(cls, data: Any, width: int, **given: Any) -> NewData:
+    def of_matrix(cls, data: Any, names: Sequence[str], **given: Any) -> NewData:
         """Take a fixed-effects matrix.
 
         Parameters
         ----------
         data : array_like or DataFrame, shape (m, p)
-            One row may be (p,), a single column (m,).
-        width : int
-            Columns that it must have, p.
+            One row may be (p,), a single column (m,). A data frame may have its columns in any
+            order.
+        names : sequence of str
+            Columns of the model, p.
         **given
             As for `of_table`.
 
         Raises
         ------
         DataError
-            If the number of columns is another.
+            If the number of columns is another, or they have the names of others.
         """
+        width = len(names)
         if isinstance(data, pd.Series):
-            data = data.to_frame() if width == 1 else _as_row(data)
+            data = data.to_frame(names[0]) if width == 1 else _as_row(data)
+        data = align_names(data, [names], "the new data")
         matrix = as_numbers(data, "the new data")
         if matrix.ndim == 1:
             matrix = matrix[:, None] if width == 1 else matrix[None, :]

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import OptionError
+from ..frame.alignment import align_names
 
 __all__ = ["METHODS", "ContrastMatrix", "check_number", "contrast_matrix"]
 
@@ -77,8 +78,10 @@ def contrast_matrix(method: Any, labels: Sequence[str], **options: Any) -> Contr
             )
         return METHODS[name](list(labels), **options)
     if isinstance(method, Mapping):
-        names, rows = [str(name) for name in method], list(method.values())
+        names = [str(name) for name in method]
+        rows = [align_names(each, [labels], "contrasts") for each in method.values()]
     else:
+        method = align_names(method, [labels], "contrasts")
         rows = list(np.atleast_2d(_coefficients(method)))
         names = [f"c.{i}" for i in range(1, len(rows) + 1)]
         if hasattr(method, "index") and hasattr(method, "columns"):

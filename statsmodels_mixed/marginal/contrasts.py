@@ -166,7 +166,8 @@ def make_contrasts(
         whole[:, rows] = matrix
         parts.append(labels)
         blocks.append(whole)
-        sizes.append(len(rows))
+        if len(matrix):  # a single mean makes no group of contrasts
+            sizes.append(len(rows))
         made += found
     if not any(len(part) for part in parts):
         raise OptionError("there is a single mean in each group: nothing to contrast.")

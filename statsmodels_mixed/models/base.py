@@ -17,6 +17,7 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.terms import MixedFormula
+from ..frame.alignment import align_names
 from ..frame.build import ModelFrame, build_frame
 from ..frame.coding import CodedMatrix
 from ..frame.columns import as_numbers
@@ -340,6 +341,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
                 "level: the objective is one of the parameters of their structures, which fit() "
                 "finds and its start= takes."
             )
+        theta = align_names(theta, [self.theta_names], "theta")
         values = np.atleast_1d(as_numbers(theta, "theta"))
         wanted = sum(int(np.count_nonzero(block.pattern)) for block in self.layout.blocks)
         if values.shape != (wanted,) or not np.isfinite(values).all():
@@ -353,6 +355,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     def _check_coefficients(self, start_params: ArrayLike | None) -> Array | None:
         if start_params is None:
             return None
+        start_params = align_names(start_params, [self.layout.columns], "start_params=")
         values = as_numbers(start_params, "start_params=")
         most = len(self.layout.columns)
         if values.ndim != 1 or not 0 < len(values) <= most or not np.isfinite(values).all():

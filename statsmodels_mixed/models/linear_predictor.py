@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..errors import DataError
-from ..frame.alignment import align, common_index
+from ..frame.alignment import align, align_names, common_index
 from ..frame.columns import as_numbers
 from ..frame.selection import total_offset
 from ..results.notes import warn_not_estimable
@@ -43,7 +43,9 @@ def linear_predictor(
         unless another one is given.
     offset, exposure : array_like, shape (m,), optional
     """
-    beta = as_numbers(params, "params")
+    data = model.data
+    own = [list(data.param_names), list(data.xnames)]
+    beta = as_numbers(align_names(params, own, "params"), "params")
     labels = model.data.row_labels if exog is None else common_index([exog])
     if exog is None:
         design = model.kept_design()
@@ -53,7 +55,7 @@ def linear_predictor(
     else:
         if offset is None and exposure is None and isinstance(exog, FixedRows):
             offset = exog.offset
-        matrix = np.asarray(as_numbers(exog, "exog"))
+        matrix = np.asarray(as_numbers(align_names(exog, own, "exog"), "exog"))
     if matrix.ndim != 2 or beta.ndim != 1:
         raise DataError("exog must be a matrix and params a vector of coefficients.")
     estimability, known = model.data.estimability, None

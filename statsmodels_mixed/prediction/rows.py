@@ -66,7 +66,7 @@ def open_new_data(
         return None
     if transform and model.frame is not None:
         return NewData.of_table(exog, model.frame, **given)
-    return NewData.of_matrix(exog, len(model.layout.columns), **given)
+    return NewData.of_matrix(exog, model.layout.columns, **given)
 
 
 @dataclass(frozen=True, eq=False)

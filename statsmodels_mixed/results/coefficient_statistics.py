@@ -130,7 +130,7 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         if other is not None:
             other = combinations_of(other, names, "other=")
         if cov_p is not None:
-            cov_p = square_matrix(cov_p, len(names), "cov_p=")
+            cov_p = square_matrix(cov_p, names, "cov_p=")
         column = coefficient_positions(column, names)
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
         if r_matrix is not None and scale is None and cov_p is None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .._typing import Numbers
 from ..errors import OptionError
+from ..frame.alignment import align_names
 from ..options import are_numbers, described
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.kenward_roger import prepare_kenward_roger
@@ -145,6 +146,8 @@ def f_test(
     ------
     OptionError
         If the contrasts do not fit the coefficients, or the method does not apply.
+    DataError
+        If they are a data frame with the names of other coefficients.
 
     See Also
     --------
@@ -168,9 +171,9 @@ def f_test(
         raise OptionError(
             f"contrasts must be numbers, not {described(contrasts)}: f_test of a fit reads text."
         )
-    rows, known = unwrap(result, correlated=True)._of_estimable(
-        np.atleast_2d(np.asarray(contrasts, dtype=float))
-    )
+    result = unwrap(result, correlated=True)
+    contrasts = align_names(contrasts, [result.fixefnames, result.coefnames], "contrasts")
+    rows, known = result._of_estimable(np.atleast_2d(np.asarray(contrasts, dtype=float)))
     if known.all():
         test = prepared.f_test(rows, value)
         if dof in KENWARD_ROGER:

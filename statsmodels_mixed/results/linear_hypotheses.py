@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.formula._manager import FormulaManager
 
 from .._typing import Array
 from ..errors import OptionError
+from ..frame.alignment import align_names
 from ..options import are_numbers
 
 __all__ = [
@@ -30,7 +32,12 @@ def read_hypotheses(given: Any, names: Sequence[list[str]], advice: str) -> tupl
     ------
     OptionError
         If they fit none, with the advice.
+    DataError
+        If they are pandas objects with the names of other coefficients.
     """
+    if isinstance(given, tuple) and len(given) == 2:
+        given = (align_names(given[0], names, "the hypotheses"), given[1])
+    given = align_names(given, names, "the hypotheses")
     try:
         return _first_fitting(given, names)
     except Exception as error:  # what patsy and formulaic raise has no class in common
@@ -58,7 +65,7 @@ def combinations_of(given: Any, names: Sequence[str], option: str) -> Array:
     Parameters
     ----------
     given : array_like
-        Rows, or one row.
+        Rows, or one row. Columns of a data frame may be in any order.
     names : sequence of str
         Of the coefficients.
     option : str
@@ -68,7 +75,10 @@ def combinations_of(given: Any, names: Sequence[str], option: str) -> Array:
     ------
     OptionError
         If they are something else.
+    DataError
+        If they are pandas objects with the names of other coefficients.
     """
+    given = align_names(given, [names], option)
     rows = np.atleast_2d(np.asarray(given, dtype=float)) if are_numbers(given) else np.empty((0, 0))
     if rows.ndim != 2 or rows.shape[1] != len(names) or not np.isfinite(rows).all():
         raise OptionError(
@@ -77,13 +87,15 @@ def combinations_of(given: Any, names: Sequence[str], option: str) -> Array:
     return rows
 
 
-def square_matrix(given: Any, k: int, option: str) -> Array:
+def square_matrix(given: Any, names: Sequence[str] | int, option: str) -> Array:
     """Return a square matrix that a user gives.
 
     Parameters
     ----------
     given : array_like, shape (k, k)
-    k : int
+        Rows and columns of a data frame may be in any order.
+    names : sequence of str or int
+        Of its k rows and columns; their number if they have no names.
     option : str
         What it is given as, such as ``"cov_p="``.
 
@@ -92,6 +104,9 @@ def square_matrix(given: Any, k: int, option: str) -> Array:
     OptionError
         If it is something else.
     """
+    k = names if isinstance(names, int) else len(names)
+    if isinstance(given, pd.DataFrame) and not isinstance(names, int):
+        given = align_names(align_names(given, [names], option).T, [names], option).T
     matrix = np.asarray(given, dtype=float)
     if matrix.shape != (k, k):
         raise OptionError(f"{option} is a matrix of shape {(k, k)}, not {matrix.shape}.")

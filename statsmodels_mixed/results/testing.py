@@ -76,7 +76,7 @@ class Testing(CoefficientStatistics):
         """
         rows, values, known = self._constraints(r_matrix)
         if cov_p is not None:
-            cov_p = square_matrix(cov_p, rows.shape[1], "cov_p=")
+            cov_p = square_matrix(cov_p, self.model.data.cov_names, "cov_p=")
         use_t = None if use_t is None else bool(use_t)
         plain = super().t_test((rows, values), cov_p=cov_p, use_t=use_t)
         effect, statistic, error = (
@@ -142,7 +142,7 @@ class Testing(CoefficientStatistics):
         use_f = self.use_t if use_f is None else use_f
         if cov_p is not None or invcov is not None or df_constraints is not None:
             if cov_p is not None:
-                cov_p = square_matrix(cov_p, rows.shape[1], "cov_p=")
+                cov_p = square_matrix(cov_p, self.model.data.cov_names, "cov_p=")
             if invcov is not None:
                 invcov = square_matrix(invcov, len(rows), "invcov=")
             return super().wald_test(

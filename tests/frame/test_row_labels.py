@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula
 import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose
 
-from statsmodels_mixed import LinearMixedModel
+from statsmodels_mixed import LinearMixedModel, inference
 from statsmodels_mixed.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -98,3 +99,81 @@ def test_new_rows_and_rows_of_the_fit():
     assert_allclose(result.refit(shuffled(DATA.y)).params, result.params, rtol=1e-6)
     by = [result.influence(labels).params for labels in (DATA.g, shuffled(DATA.g))]
     assert_allclose(*by)
+
+
+@pytest.mark.parametrize("engine", ["patsy", "formulaic"])
+def test_variables_beside_the_columns(engine, monkeypatch):
+    """Code may name Series that are no columns; patsy and statsmodels refuse another order."""
+    monkeypatch.setattr(statsmodels.formula.options, "formula_engine", engine)
+    env = {f"other_{name}": shuffled(DATA[name]) for name in ("x", "g", "y")} | {"np": np}
+    expected = llf("y ~ np.exp(x) + C(g % 2) + (1 | g)")
+    found = llf("other_y ~ np.exp(other_x) + C(other_g % 2) + (1 | g)", eval_env=env)
+    assert_allclose(found, expected, rtol=1e-10)
+    renamed = {"renamed": DATA.x.rename(lambda label: f"{label}x")}
+    for code in ("renamed", "C(renamed > 0)"):
+        with pytest.raises(DataError, match="lacks labels"):
+            llf(f"y ~ {code} + (1 | g)", eval_env=renamed)
+
+
+# Coefficients and covariance parameters by name.
+
+
+SLOPES = DATA.assign(y=DATA.y + DATA.x * np.linspace(-2, 2, 6)[DATA.g])
+FIT = smf.mixedlm2("y ~ x + w + (x | g)", SLOPES).fit(reml=True)
+ROWS = pd.DataFrame([[0, 1.0, 0], [0, 0.5, -1]], columns=["Intercept", "x", "w"])
+COEFFICIENTS = pd.Series([1.0, 2.0, -3.0], index=ROWS.columns)
+MATRIX = pd.DataFrame(FIT.model.exog, columns=ROWS.columns, index=DATA.index)
+
+
+def reversed_names(values: Any) -> Any:
+    return values[values.index[::-1]] if values.ndim == 1 else values[values.columns[::-1]]
+
+
+@pytest.mark.parametrize(
+    ("values", "call"),
+    [
+        (ROWS, lambda v: FIT.t_test(v).pvalue),
+        (ROWS, lambda v: FIT.t_test((v, [0.1, 0.2])).pvalue),
+        (ROWS, lambda v: FIT.f_test(v).pvalue),
+        (ROWS, lambda v: FIT.wald_test(v, use_f=False).statistic),
+        (ROWS, lambda v: FIT.cov_params(v)),
+        (ROWS, lambda v: FIT.cov_params(ROWS, other=v)),
+        (ROWS.iloc[0], lambda v: FIT.t_test(v).effect),
+        (ROWS, lambda v: inference.f_test(FIT, v).pvalue),
+        (ROWS, lambda v: FIT.power(2, hypotheses={"two": v}, seed=1).pvalues),
+        (FIT.cov_params(), lambda v: FIT.t_test(ROWS, cov_p=v).pvalue),
+        (FIT.cov_params(), lambda v: FIT.t_test(ROWS, cov_p=v.T).pvalue),
+        (COEFFICIENTS, lambda v: FIT.model.predict(v)),
+        (MATRIX, lambda v: FIT.model.predict(COEFFICIENTS, v)),
+        (MATRIX, lambda v: FIT.predict(v, transform=False)),
+        (MATRIX.iloc[0], lambda v: FIT.predict(v, transform=False)),
+        (
+            pd.Series([1.0, 0.3, 0.5], index=FIT.model.theta_names),
+            lambda v: FIT.model.objective(v),
+        ),
+        (COEFFICIENTS, lambda v: FIT.model.fit(start_params=v).llf),
+    ],
+)
+def test_names_in_another_order_are_the_same_values(values, call):
+    assert_allclose(call(reversed_names(values)), call(values), rtol=1e-10)
+    assert_allclose(call(values.to_numpy()), call(values), rtol=1e-10)
+    other = values.set_axis(["a", "b", "c"], axis=values.ndim - 1)
+    with pytest.raises(DataError, match="has the name 'a', which is not one of"):
+        call(other)
+
+
+def test_numbers_are_no_names():
+    numbered = ROWS.set_axis([2, 1, 0], axis=1)
+    assert_allclose(FIT.t_test(numbered).pvalue, FIT.t_test(ROWS.to_numpy()).pvalue)
+
+
+def test_contrasts_of_means_by_name():
+    data = DATA.assign(a=np.resize(list("pqr"), N))
+    means = smf.mixedlm2("y ~ a + (1 | g)", data).fit().emmeans("a")
+    rows = pd.DataFrame([[1.0, -1, 0], [0.5, 0.5, -1]], columns=list("pqr"))
+    expected = rows.to_numpy() @ means.estimate
+    assert_allclose(means.contrasts(rows[["r", "p", "q"]]).estimate, expected)
+    named = {"one": rows.loc[0, ["q", "r", "p"]], "two": rows.loc[1, ["r", "q", "p"]]}
+    assert_allclose(means.contrasts(named).estimate, expected)
+    with pytest.raises(DataError, match="has the name 's'"):
+        means.contrasts(rows.rename(columns={"p": "s"}))

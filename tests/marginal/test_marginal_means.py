@@ -249,6 +249,24 @@ def test_a_nested_factor_is_averaged_over_within_the_other(data):
     assert "a is nested in outer." in fit.emmeans("outer").notes
 
 
+def test_a_group_of_a_single_mean_has_no_contrasts(data):
+    """Of a factor that is nested in another, one level may be alone in its group."""
+    some = data[(data["a"] != "z") | (data["b"] == data["b"].iloc[0])]
+    with pytest.warns(RankWarning):
+        fit = mixedlm2("y ~ a / b + (1 | g)", some).fit()
+    cells = fit.emmeans("b", by="a").to_frame()
+    found = fit.emmeans("b", by="a").contrasts(adjust="bonferroni").to_frame()
+    sizes = cells.groupby("a")["estimate"].count()
+    assert sizes["z"] == 1
+    assert set(found["a"]) == {"x", "y"}
+    for a, rows in found.groupby("a"):
+        means = cells.loc[cells["a"] == a, "estimate"].to_numpy()
+        first, second = np.triu_indices(len(means), 1)
+        assert_allclose(rows["estimate"], means[first] - means[second])
+        plain = 2 * stats.norm.sf(np.abs(rows["statistic"]))
+        assert_allclose(rows["pvalue"], np.minimum(1, len(rows) * plain))
+
+
 # Offsets, links, populations.
 
 

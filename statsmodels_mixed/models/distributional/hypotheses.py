@@ -247,7 +247,7 @@ def f_test(
 def _covariance(fit: DistributionalResults, given: Numbers | None) -> Array:
     """Return the covariance of `params`, that of the fit unless another is given."""
     if given is not None:
-        return square_matrix(given, len(fit._order), "cov_p=")
+        return square_matrix(given, fit._names, "cov_p=")
     return fit._covariance[np.ix_(fit._order, fit._order)]
 
 

@@ -170,7 +170,7 @@ def _hypotheses(fit: DistributionalResults, asked: str | Mapping[str, Numbers]) 
     names, k = fit._names, len(fit._names)
     if isinstance(asked, Mapping):
         pairs = [
-            (str(name), check_rows(name, read_rows(name, given), k))
+            (str(name), check_rows(name, read_rows(name, given, [names]), k))
             for name, given in asked.items()
         ]
     elif asked == "coefficients":
