@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import DataError, OptionError
-from ..frame.alignment import align
-from ..frame.columns import as_numbers
 from ..results.base import unwrap
 from ..results.own_function import own_first
 
@@ -59,39 +55,10 @@ def refit(result: _Fit, y: ArrayLike) -> _Fit:
     {'Intercept': 246.97, 'days': 10.04}
     """
     results = unwrap(result, correlated=True)
-    n, index = len(results.kept_design().y), results.model.data.row_labels
-    y = align(_one_response(y), index, "y", within=True)
-    try:
-        values = as_numbers(y, "y").copy()
-    except DataError:
-        values = np.empty(0)
-    if values.shape != (n,) or not np.isfinite(values).all():
-        raise OptionError(
-            f"y must hold a finite number for each of the {n} rows used, as simulate gives them: "
-            "0 and 1 for two labels."
-        )
-    model = results.model.with_response(values)
+    model = results.model.with_response(y)
     reference = results.reference
     options = {"dof": reference.dof, "cov_type": reference.cov_type}
     if reference.cov_kwds:
         options["cov_kwds"] = dict(reference.cov_kwds)
     fitted: _Fit = model.fit(**results._fit_options(), **options)
     return fitted
-
-
-def _one_response(y: Any) -> Any:
-    """Return the one column of what `simulate` gives for one draw; anything else as it is.
-
-    Raises
-    ------
-    OptionError
-        If there are several columns.
-    """
-    shape: tuple[int, ...] = getattr(y, "shape", ())
-    if len(shape) != 2:
-        return y
-    if shape[1] != 1:
-        raise OptionError(
-            f"y has {shape[1]} columns, and one response is fitted at a time: choose a column."
-        )
-    return y.iloc[:, 0] if hasattr(y, "iloc") else y[:, 0]

@@ -80,6 +80,8 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     _own_places = False
     _implied_intercepts = False
     _other_matrices: Mapping[str, tuple[CodedMatrix, Array]] = MappingProxyType({})
+    # Whether fits to other responses begin with one analysis of what they have in common.
+    _shares_analysis = True
     # Whether `with_response` has replaced that of the data.
     other_response = False
 

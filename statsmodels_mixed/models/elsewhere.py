@@ -26,6 +26,10 @@ OF_MODELS: dict[str, str] = {
     "fit_map": "there is no prior: fit maximizes the likelihood",
     "fit_vb": "there is no prior: fit maximizes the likelihood",
     "get_distribution": "simulate of a result draws responses",
+    **dict.fromkeys(
+        ("hessian", "information"),
+        "cov_params() of a result inverts the information about coefficients",
+    ),
     "loglikeobs": "random effects join rows, whose likelihoods do not multiply",
     "score_obs": "random effects join rows, whose likelihoods do not multiply",
 }

@@ -12,10 +12,17 @@ from ..options import ChecksOptions
 __all__ = ["Evaluated"]
 
 
+def _absent(model: Any) -> Any:
+    """Leave the answer to `__getattr__`, which says what to use."""
+    raise AttributeError
+
+
 class Evaluated(ChecksOptions):
     """`loglike` and `score` of a class of models that says what its objective is, and of what."""
 
     design: Design | None
+    # Methods of likelihood models in statsmodels, which nothing here has behind them.
+    hessian = information = property(_absent)
 
     def kept_design(self) -> Design:
         """Return the arrays of the model; a DataError if they were removed."""

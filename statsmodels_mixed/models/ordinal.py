@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from ..frame.build import ModelFrame
 from ..frame.design import Design
 from ..options import MAKING, answering
 from .distributional.model import DistributionalMixedModel, check_formula
+from .other_response import of_response, one_response
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 
@@ -189,6 +190,47 @@ class OrdinalMixedModel(DistributionalMixedModel):
         design = super()._prepare(design, rows)
         self.categories = design.response_levels or ()
         return design
+
+    def with_response(self, y: Any) -> Self:
+        """Return a model of another response.
+
+        Parameters
+        ----------
+        y : array_like, shape (n,)
+            Categories of the model; a Series goes by the labels of its rows.
+
+        Returns
+        -------
+        OrdinalMixedModel
+
+        Raises
+        ------
+        OptionError
+            If y has not one of the categories for each row.
+        DataError
+            If the data were removed, or y has labels of other rows.
+
+        See Also
+        --------
+        DistributionalResults.refit
+
+        Examples
+        --------
+        >>> ticks = datasets.load("grouseticks")
+        >>> ticks["many"] = pd.cut(ticks["ticks"], [-1, 0, 5, 100], labels=["no", "few", "many"])
+        >>> model = mixedordinal2("many ~ cheight + (1 | brood)", ticks)
+        >>> model.with_response(ticks["many"]).fit().params.round(2)["cheight"]
+        np.float64(-0.04)
+        """
+        n, given = len(self.kept_design().y), np.asarray(one_response(self, y))
+        if given.shape != (n,):
+            raise OptionError(f"y must have one value for each of the {n} rows used.")
+        codes = pd.Index(self.categories).get_indexer(given)
+        if (codes < 0).any():
+            raise OptionError(f"y must hold the categories of the model: {self.categories}.")
+        other = of_response(self, codes.astype(float), self.categories)
+        other.other_response = True
+        return other
 
     def _rows(self, design: Design) -> RowParameters:
         m = len(self.categories) - 1

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._typing import Array
+import numpy as np
+
+from .._typing import Array, Numbers
+from ..errors import DataError, OptionError
+from ..frame.alignment import align
+from ..frame.columns import as_numbers
 
 if TYPE_CHECKING:
     from .base import MixedModel
 
-__all__ = ["of_response", "with_response"]
+__all__ = ["of_response", "one_response", "with_response"]
 
 Model = TypeVar("Model", bound="MixedModel")
 
 
-def with_response(model: Model, y: Array) -> Model:
+def with_response(model: Model, y: Numbers) -> Model:
     """Return a model of another response.
 
     Both keep the analysis of their common structure.
@@ -24,8 +29,8 @@ def with_response(model: Model, y: Array) -> Model:
     Parameters
     ----------
     model : LinearMixedModel or GeneralizedLinearMixedModel
-    y : ndarray, shape (n,)
-        The response, in the form of `endog`.
+    y : array_like, shape (n,)
+        The response, in the form of `endog`; a Series goes by the labels of its rows.
 
     Returns
     -------
@@ -33,8 +38,10 @@ def with_response(model: Model, y: Array) -> Model:
 
     Raises
     ------
+    OptionError
+        If y has not one finite number for each row.
     DataError
-        If the data were removed.
+        If the data were removed, y has labels of other rows, or no such model can have it.
 
     See Also
     --------
@@ -46,18 +53,62 @@ def with_response(model: Model, y: Array) -> Model:
     >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
     {'Intercept': 502.81, 'days': 20.93}
     """
-    if model._structure is None:
+    values = _numbers(model, y)
+    if model._shares_analysis and model._structure is None:
         model._structure = model._analyse()
-    other = of_response(model, y)
+    other = of_response(model, values)
     other.other_response = True
     return other
 
 
-def of_response(model: Model, y: Array) -> Model:
-    """Return a copy with another response."""
+def one_response(model: MixedModel, y: Any) -> Any:
+    """Return one response, as `simulate` gives it, in the order of the rows of a model.
+
+    Parameters
+    ----------
+    model : MixedModel
+    y : array_like, shape (n,) or (n, 1)
+        A Series or data frame goes by the labels of its rows.
+
+    Raises
+    ------
+    OptionError
+        If there are several columns.
+    DataError
+        If the labels are those of other rows.
+    """
+    y = align(y, model.data.row_labels, "y", within=True)
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) != 2:
+        return y
+    if shape[1] != 1:
+        raise OptionError(
+            f"y has {shape[1]} columns, and one response is fitted at a time: choose a column."
+        )
+    return y.iloc[:, 0] if hasattr(y, "iloc") else y[:, 0]
+
+
+def _numbers(model: MixedModel, y: Any) -> Array:
+    """Return one finite number for each row of a model, in memory of their own."""
+    n = len(model.kept_design().y)
+    y = one_response(model, y)
+    try:
+        values = as_numbers(y, "y").copy()
+    except DataError:
+        values = np.empty(0)
+    if values.shape != (n,) or not np.isfinite(values).all():
+        raise OptionError(
+            f"y must hold a finite number for each of the {n} rows used, as simulate gives them: "
+            "0 and 1 for two labels."
+        )
+    return values
+
+
+def of_response(model: Model, y: Array, levels: tuple[Any, ...] | None = None) -> Model:
+    """Return a copy with another response: numbers, or codes of categories."""
     other = copy.copy(model)
-    design = replace(model.kept_design(), y=y, response_levels=None)
+    design = replace(model.kept_design(), y=y, response_levels=levels)
     rows, frame = model.data.row_labels, model.frame
-    frame = None if frame is None else replace(frame, y=y, response_levels=None)
+    frame = None if frame is None else replace(frame, y=y, response_levels=levels)
     other._attach(design, rows if model.data.labelled else None, frame, model.layout.n_dropped)
     return other

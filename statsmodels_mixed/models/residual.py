@@ -67,6 +67,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
 
     link = Identity()
     _implied_intercepts = True
+    _shares_analysis = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise OptionError(
@@ -352,33 +353,3 @@ class ResidualCovarianceModel(ResidualLikelihood):
         array([250., 260., 270.])
         """
         return self._linear_predictor(params, exog, offset)
-
-    def with_response(self, y: Array) -> Self:
-        """Return this model of another response.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            The response, in the form of `endog`.
-
-        Returns
-        -------
-        ResidualCovarianceModel
-
-        Raises
-        ------
-        DataError
-            If the data were removed.
-
-        See Also
-        --------
-        ResidualCovarianceResults.simulate
-
-        Examples
-        --------
-        >>> sleep = datasets.load("sleepstudy")
-        >>> model = mixedlm2("reaction ~ days", sleep, residual="ar1(days | subj)")
-        >>> model.with_response(2 * model.endog).fit().params.round(2).to_dict()
-        {'Intercept': 507.34, 'days': 20.93}
-        """
-        return self._of_response(y)

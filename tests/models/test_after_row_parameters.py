@@ -136,7 +136,7 @@ def test_options_that_are_not_possible(fits):
     fit = fits["zeros"]
     with pytest.raises(OptionError, match="cov_type must be hessian or cluster"):
         fit.with_inference(cov_type="HC0")
-    with pytest.raises(OptionError, match="one value for each of the 403 rows"):
+    with pytest.raises(OptionError, match="a finite number for each of the 403 rows"):
         fit.refit([1.0, 2.0])
     with pytest.raises(OptionError, match="must hold the categories"):
         fits["ordered"].refit(["none"] * 403)

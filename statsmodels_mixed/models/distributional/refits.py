@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..._typing import Array
-from ...errors import OptionError
 from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
 from ...fitting.distributional import DistributionalEstimates, fit_distributional
@@ -32,7 +29,8 @@ def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
     Parameters
     ----------
     y : array_like, shape (nobs,)
-        A response for each row used, as `simulate` gives it.
+        A response for each row used, as `simulate` gives it; a Series goes by the labels of its
+        rows.
 
     Returns
     -------
@@ -43,7 +41,8 @@ def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
     OptionError
         If y has not one value for each row, or one that the model cannot have.
     DataError
-        If the data of the fit were removed, or the model cannot be fitted to y.
+        If the data of the fit were removed, y has labels of other rows, or the model cannot be
+        fitted to y.
 
     See Also
     --------
@@ -57,36 +56,11 @@ def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
     >>> fit.refit(fit.simulate(seed=1)).params.index.tolist()
     ['Intercept', 'zi: Intercept']
     """
-    n = len(self.model.kept_design().y)
-    given = np.asarray(y)
-    given = given[:, 0] if given.shape == (n, 1) else given
-    if given.shape != (n,):
-        raise OptionError(f"y must have one value for each of the {n} rows used.")
-    if self._ordered:
-        codes = pd.Index(self.model.categories).get_indexer(given)
-        if (codes < 0).any():
-            raise OptionError(f"y must hold the categories of the model: {self.model.categories}.")
-        model = _of_codes(self.model, codes.astype(float))
-    else:
-        try:
-            numbers = given.astype(float)
-        except (TypeError, ValueError) as error:
-            raise OptionError("y must hold numbers, as simulate gives them.") from error
-        model = self.model.with_response(numbers)
+    model = self.model.with_response(y)
     structure = generalized_structure(model.kept_design())
     refitted = type(self)(model, fit_to(self, model.kept_design().y, structure))
     warn_of_infinite(refitted)
     return refitted
-
-
-def _of_codes(model: Any, codes: Array) -> Any:
-    """Return an ordinal model of other codes of the same categories."""
-    other = copy.copy(model)
-    design = replace(model.kept_design(), y=codes)
-    other.design, other.endog = design, codes
-    other.data = copy.copy(model.data)
-    other.other_response = True
-    return other
 
 
 def fit_to(
