@@ -211,9 +211,19 @@ class _Run:
         step = (self.vectors @ inner) / self.units
         share = float(np.max(np.abs(step) / longest, initial=0.0))
         if share > 1.0:
-            step, inner = step / share, inner / share
-        change = float(self.slopes @ inner + 0.5 * inner @ (self.eigenvalues * inner))
-        return step, change, float(np.linalg.norm(inner))
+            # Shorter as a whole, or in the coordinates that go too far: one that the objective
+            # does not depend on must not hold up the others.
+            clipped = np.clip(step, -longest, longest)
+            step, inner = min(
+                (step / share, inner / share),
+                (clipped, self.vectors.T @ (clipped * self.units)),
+                key=lambda each: self.change(each[1]),
+            )
+        return step, self.change(inner), float(np.linalg.norm(inner))
+
+    def change(self, inner: Array) -> float:
+        """Return the change that the model foretells of a step in the basis of eigenvectors."""
+        return float(self.slopes @ inner + 0.5 * inner @ (self.eigenvalues * inner))
 
     def move(self, x: Array, evaluation: Evaluation) -> None:
         self.x = x

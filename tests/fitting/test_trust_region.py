@@ -89,6 +89,19 @@ def test_limits_are_kept_and_said():
     assert short.converged
 
 
+def test_a_coordinate_without_effect_does_not_hold_up_the_others():
+    def well(x):  # far from it the curvature is negative; exp(b) is zero to rounding
+        away, left = x[0] - 100.0, np.exp(x[1])
+        square = 2500.0 + away**2
+        gradient = np.array([2.0 * away / square, left])
+        bent = 2.0 / square - 4.0 * away**2 / square**2
+        return np.log(square) + left, gradient, np.diag([bent, left])
+
+    run = minimize_newton(well, np.array([-50.0, -3000.0]), longest=np.array([np.inf, 1.5]))
+    assert run.converged and run.evaluations < 15
+    assert run.end[0] == pytest.approx(100.0, abs=0.01)
+
+
 def test_nothing_to_minimize():
     run = minimize_newton(lambda x: (3.0, np.empty(0), np.empty((0, 0))), np.empty(0))
     assert run.converged and run.value == 3.0
