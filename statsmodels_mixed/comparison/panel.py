@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import solve_triangular
 from scipy.special import chdtrc, ndtr
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
 from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
+from ..standard_errors.contrast_tests import FixedContrastTests
 
 __all__ = ["PanelTest", "hausman_test", "mundlak_test"]
 
@@ -121,10 +124,11 @@ def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
         x_names=(*(design.x_names[i] for i in result.estimates.columns), *mean_names),
     )
     fitted = problem_of(wider, result.estimates).fit()
-    covariance = fitted.cov_conditional
     difference = fitted.beta[p:]
-    part = covariance[p:, p:]
-    statistic = float(difference @ np.linalg.solve(part, difference))
+    tests = _tests(fitted)
+    rows = np.eye(len(fitted.beta))[p:]
+    part = tests.covariance_of(rows)
+    statistic = tests.f_test(rows).wald
     own = [result.fixefnames.index(name) for name in names]
     within = fitted.beta[own]
     table = _table(names, part, {"within": within, "between": within + difference}, difference)
@@ -181,35 +185,71 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
     names, X, _ = _covariates(result, block)
     own = [result.fixefnames.index(name) for name in names]
     weights = np.ones(len(X)) if design.weights is None else design.weights
-    y = design.y if design.offset is None else design.y - design.offset
-    inside = [
-        i for i in range(X.shape[1]) if _varies(_centered(X[:, [i]], block, weights), X[:, i])
-    ]
+    centered = _centered(X, block, weights)
+    others = [i for i in range(X.shape[1]) if i not in own and _varies(centered[:, [i]], X[:, i])]
+    # Columns within groups are Q T, those compared the last, and D their part of T. On Q the
+    # coefficients have no more in common than they must, wherever zero is for the columns.
+    Q, T = _orthonormal(centered[:, [*others, *own]], weights, block.name)
+    k = len(own)
+    D = T[-k:, -k:]
     if result.takes_correlated:
         solved: Any = problem_of(design, result.estimates)
-        fixed, covariance = solved.within(X[:, inside], block.refs)
+        fixed, covariance = solved.within(Q, block.refs)
     else:
-        fixed, covariance = _within(X[:, inside], y, block, weights)
-    places = [inside.index(i) for i in own]
-    difference = fixed[places] - result.estimates.beta[own]
-    model_based = np.asarray(result.estimates.cov_conditional)
-    part = covariance[np.ix_(places, places)] - model_based[np.ix_(own, own)]
-    statistic = float(difference @ np.linalg.pinv(part, hermitian=True) @ difference)
-    columns = {"fixed": fixed[places], "random": result.estimates.beta[own]}
-    table = _table(names, part, columns, difference)
+        fixed, covariance = _within(Q, design, block, weights)
+    fixed, covariance = fixed[-k:], covariance[-k:, -k:]
+    rows = np.zeros((k, X.shape[1]))
+    rows[:, own] = D
+    gap = fixed - D @ result.estimates.beta[own]
+    excess = covariance - _tests(result.estimates).covariance_of(rows)
+    statistic = float(gap @ np.linalg.pinv(excess, hermitian=True) @ gap)
+    within, difference = (solve_triangular(D, values) for values in (fixed, gap))
+    half = solve_triangular(D, excess)
+    part = solve_triangular(D, half.T)
+    table = _table(names, part, {"fixed": within, "random": within - difference}, difference)
     return _tested("Hausman", block.name, statistic, table)
 
 
-def _within(X: Array, y: Array, block: RandomBlock, weights: Array) -> tuple[Array, Array]:
-    """Return coefficients beside fixed effects of the groups, by least squares, and covariance."""
-    centered, response = (_centered(v, block, weights) for v in (X, y[:, None]))
+def _tests(estimates: Estimates) -> FixedContrastTests:
+    """Return Wald tests of the coefficients, with the covariance given the covariance parameters.
+
+    Robust standard errors of a result have no part in them.
+    """
+    known, covariance = estimates.on_basis, estimates.cov_conditional
+    return FixedContrastTests(estimates.beta, covariance, np.inf, on_basis=known)
+
+
+def _orthonormal(centered: Array, weights: Array, group: str) -> tuple[Array, Array]:
+    """Return Q and T of columns Q T, shape (n, m), with Q'WQ = I.
+
+    Raises
+    ------
+    OptionError
+        If they depend on one another.
+    """
     root = np.sqrt(weights)[:, None]
-    fixed, *_ = np.linalg.lstsq(root * centered, (root * response)[:, 0], rcond=None)
-    left = response[:, 0] - centered @ fixed
-    df_resid = len(X) - len(np.unique(block.refs)) - X.shape[1]
+    Q, T = np.linalg.qr(root * centered)
+    lengths = np.linalg.norm(T, axis=0)
+    if np.any(np.abs(np.diag(T)) <= _VARIES * lengths):
+        raise OptionError(
+            f"covariates depend on one another within the levels of {group}: fixed effects of "
+            "these leave nothing to compare; mundlak_test is for such covariates."
+        )
+    return Q / root, T
+
+
+def _within(Q: Array, design: Design, block: RandomBlock, weights: Array) -> tuple[Array, Array]:
+    """Return coefficients of Q beside fixed effects of the groups by least squares, and covariance.
+
+    Its columns are centered within groups, and Q'WQ = I.
+    """
+    y = design.y if design.offset is None else design.y - design.offset
+    response = _centered(y[:, None], block, weights)[:, 0]
+    fixed = Q.T @ (weights * response)
+    left = response - Q @ fixed
+    df_resid = len(y) - len(np.unique(block.refs)) - Q.shape[1]
     variance = float(weights @ left**2) / df_resid
-    inverse = np.linalg.inv((weights[:, None] * centered).T @ centered)
-    return np.asarray(fixed), np.asarray(variance * inverse)
+    return np.asarray(fixed), variance * np.eye(Q.shape[1])
 
 
 def _block(result: MixedModelResults, by: str | None) -> RandomBlock:
@@ -232,13 +272,16 @@ def _covariates(result: MixedModelResults, block: RandomBlock) -> tuple[list[str
     base, names, chosen = X, [], []
     if result.estimates.spec is not None and result.estimates.spec.family == "ordered":
         base = np.column_stack([np.ones(len(X)), X])  # the thresholds have a constant
+    # An orthonormal basis of what means are to differ from.
+    basis = np.linalg.qr(base)[0]
     for i, name in enumerate(result.fixefnames):
-        mean = means[:, i]
-        outside = mean - base @ np.linalg.lstsq(base, mean, rcond=None)[0]
+        mean = outside = means[:, i]
+        for _ in range(2):
+            outside = outside - basis @ (basis.T @ outside)
         if _varies(X[:, i] - mean, X[:, i]) and _varies(outside, mean):
             names.append(name)
             chosen.append(mean)
-            base = np.column_stack([base, mean])
+            basis = np.column_stack([basis, outside / np.linalg.norm(outside)])
     if not names:
         raise OptionError(
             f"no covariate varies both within the levels of {block.name} and between them: there "

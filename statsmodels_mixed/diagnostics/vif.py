@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from .._typing import Array, Positions
 from ..comparison.fixed_terms import fixed_terms
 from ..errors import OptionError
+from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.own_function import own_first
+from ..standard_errors.contrast_tests import covariance_root
 
 __all__ = ["vif"]
 
@@ -73,20 +75,30 @@ def vif(result: Any) -> pd.DataFrame:
     if len(places) < 2:
         raise OptionError("variance inflation needs two terms or more beside the intercept.")
     others = np.concatenate(list(places.values()))
-    V = result.estimates.cov_conditional
-    spread = np.sqrt(np.diag(V))
-    R = V / np.outer(spread, spread)
-    whole = _log_determinant(R, others)
+    root = _root_of_covariance(result.estimates)
+    whole = _log_determinant(root, others)
     rows = {}
     for name, own in places.items():
         rest = np.setdiff1d(others, own)
-        gvif = float(np.exp(_log_determinant(R, own) + _log_determinant(R, rest) - whole))
+        gvif = float(np.exp(_log_determinant(root, own) + _log_determinant(root, rest) - whole))
         rows[name] = (gvif, len(own), gvif ** (0.5 / len(own)))
     columns = ["GVIF", "df", "GVIF^(1/(2 df))"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"df": int})
 
 
-def _log_determinant(R: NDArray[np.float64], places: NDArray[np.intp]) -> float:
-    with np.errstate(all="ignore"):  # correlations that are not known
-        return float(np.linalg.slogdet(R[np.ix_(places, places)])[1])
+def _root_of_covariance(estimates: Estimates) -> Array:
+    """Return C, rows over their lengths, with the covariance of the coefficients D C C' D."""
+    known = estimates.on_basis
+    if known is None:
+        root = covariance_root(np.asarray(estimates.cov_conditional))
+    else:
+        # What columns far from zero, such as those of x * f, have in common cancels here.
+        root = known.inverse @ covariance_root(known.matrix)
+    return np.asarray(root / np.linalg.norm(root, axis=1, keepdims=True))
+
+
+def _log_determinant(root: Array, places: Positions) -> float:
+    """Return the log determinant of the correlations of some of the coefficients."""
+    R = np.linalg.qr(root[places].T, mode="r")
+    return float(2.0 * np.log(np.abs(np.diag(R))).sum())

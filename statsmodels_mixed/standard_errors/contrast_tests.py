@@ -15,13 +15,22 @@ from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
 from .undetermined import Undetermined
 
-__all__ = ["ContrastTests", "FTest", "FixedContrastTests", "LeastDegreesTests", "two_sided"]
+__all__ = [
+    "ContrastTests",
+    "FTest",
+    "FixedContrastTests",
+    "LeastDegreesTests",
+    "covariance_root",
+    "two_sided",
+]
 
 
 # A contrast is a combination of others when less than this share of its length is its own.
 DEPENDENT = 1e-10
 # A correlation matrix with eigenvalues of less than this ratio is singular.
 SINGULAR = 1e-14
+# With a ratio below this one too few digits are left of it.
+NEARLY_SINGULAR = 1e-8
 # Dependent contrasts have values that depend in the same way, up to this share of their size.
 CONTRADICTION = 1e-6
 
@@ -94,6 +103,24 @@ def _independent(rows: Array, values: Array, beta: Array) -> Positions:
     if not rank:
         raise OptionError("the contrasts are zero: there is nothing to test.")
     return np.sort(kept)
+
+
+def covariance_root(covariance: Array) -> Array:
+    """Return C with a covariance C C', which may be singular.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (k, k)
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(covariance))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,21 +354,30 @@ class ContrastTests(ABC):
         wald = self._wald(rows[kept], values[kept]) if known else np.nan
         if np.isnan(wald):
             return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)
-        # The basis in which Fai and Cornelius decompose the hypothesis.
-        basis = np.linalg.eigh(self.covariance_of(rows))[1][:, ::-1][:, :rank]
+        # The basis in which Fai and Cornelius decompose the hypothesis: eigenvectors of the
+        # covariance, which are singular vectors of its root.
+        left, middle, _ = self._on_basis(rows)
+        basis = np.linalg.svd(left @ covariance_root(middle))[0][:, :rank]
         df, scaling = self._joint(self._working(basis.T @ rows))
         statistic = scaling * wald / rank
         return FTest(statistic, rank, df, _upper_tail(statistic, rank, df), scaling, wald)
 
     def _wald(self, rows: Array, values: Array) -> float:
         """Return Wald's statistic of independent rows; NaN if their covariance is singular."""
-        variance = self.covariance_of(rows)
+        variance, distance = self.covariance_of(rows), rows @ self.beta - values
         size = np.sqrt(np.diag(variance))
         if not np.all(size > 0):
             return np.nan
         # In units of their standard errors, so that units of columns do not matter.
-        distance = (rows @ self.beta - values) / size
-        roots, vectors = np.linalg.eigh(variance / np.outer(size, size))
+        variance, distance = variance / np.outer(size, size), distance / size
+        roots, vectors = np.linalg.eigh(variance)
+        if self.on_basis is not None and not roots[0] > NEARLY_SINGULAR * roots[-1]:
+            # Coefficients of columns that are far from zero nearly depend on one another. In
+            # their place are combinations that are orthonormal on the basis of X.
+            left, middle, scale = self._on_basis(rows / size[:, None])
+            Q, T = qr(left.T, mode="economic")
+            distance = solve_triangular(T, distance, trans="T")
+            roots, vectors = np.linalg.eigh(scale * (Q.T @ middle @ Q))
         if not roots[0] > SINGULAR * roots[-1]:
             return np.nan
         return float(np.sum((vectors.T @ distance) ** 2 / roots))

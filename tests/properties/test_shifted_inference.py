@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose
 from test_shifted_covariates import data, moved
 
-from statsmodels_mixed import inference
+from statsmodels_mixed import OptionError, inference
 
 SHIFTS = pytest.mark.parametrize("shift, unit", [(-40, 1), (3e3, 1), (1e5, 1e6), (1e7, 1e-3)])
 
@@ -78,3 +78,60 @@ def test_profile_of_a_correlation(shift: float) -> None:
         linear(moved(data(1), shift, unit)[0]).profile("corr").conf_int() for unit in (1.0, 1e4)
     )
     assert_allclose(one, other, rtol=1e-7)
+
+
+# A covariate far from zero in an interaction: coefficients of the factor, at x = 0, are nearly
+# combinations of those of the interaction.
+
+
+def interacting() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    g, n = np.repeat(np.arange(9), 9), 81
+    x = rng.normal(size=n) + 0.4 * rng.normal(size=9)[g]
+    frame = pd.DataFrame({"g": g, "f": np.resize(list("abc"), n), "w": rng.uniform(0.5, 2, n)})
+    frame["x"] = np.round(x * 2.0**20) / 2.0**20
+    b = rng.normal(size=(9, 2))
+    frame["y"] = b[g, 0] + (0.4 + 0.6 * b[g, 1]) * x + 0.5 * (frame["f"] == "b") * x
+    frame["counts"] = rng.poisson(np.exp(frame["y"]))
+    frame["y"] += rng.normal(size=n)
+    frame["t"] = np.tile(np.arange(9), 9)
+    return frame
+
+
+INTERACTION = {
+    "linear": lambda frame: smf.mixedlm2("y ~ x * f + (x | g)", frame, weights="w").fit(reml=True),
+    "poisson": lambda frame: smf.mixedglm2(
+        "counts ~ x * f + (1 | g)", frame, family="poisson"
+    ).fit(),
+    "residual": lambda frame: smf.mixedlm2(
+        "y ~ x * f + (1 | g)", frame, residual="ar1(t | g)"
+    ).fit(),
+}
+
+
+@pytest.mark.parametrize("kind", INTERACTION)
+def test_joint_tests_with_an_interaction(kind: str) -> None:
+    frame = interacting()
+    usual, other = (
+        INTERACTION[kind](each) for each in (frame, frame.assign(x=frame["x"] + 2.0**23))
+    )
+    # All but the intercept are zero, wherever zero is for x.
+    rows = np.eye(6)[1:]
+    joint = [fit.wald_test(rows, use_f=False).statistic for fit in (usual, other)]
+    assert_allclose(*joint, rtol=1e-5)
+    assert_allclose(other.vif().loc["x", "GVIF"], usual.vif().loc["x", "GVIF"], rtol=1e-5)
+    slopes = [name for name in usual.fixefnames if "x" in name]
+    tests = [inference.mundlak_test]
+    tests += [inference.hausman_test] if kind != "poisson" else []
+    for test in tests:
+        one, two = test(usual, by="g"), test(other, by="g")
+        assert_allclose(two.statistic, one.statistic, rtol=1e-5)
+        assert_allclose(two.table.loc[slopes], one.table.loc[slopes], rtol=1e-4, atol=1e-6)
+
+
+def test_hausman_of_covariates_that_agree_within_groups() -> None:
+    frame = interacting()
+    frame["z"] = frame["x"] + np.linspace(-1, 1, 9)[frame["g"]] ** 2
+    fit = smf.mixedlm2("y ~ x + z + (1 | g)", frame).fit()
+    with pytest.raises(OptionError, match="depend on one another within the levels of g"):
+        inference.hausman_test(fit)
