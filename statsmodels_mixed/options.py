@@ -127,10 +127,13 @@ def answering(elsewhere: Mapping[str, str]) -> Callable[[Callable[P, R]], Callab
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         check = OptionCheck(function, elsewhere)
+        code = getattr(function, "__code__", None)
+        own = int(code is not None and code.co_varnames[:1] in (("self",), ("cls",)))
 
         @wraps(function)
         def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-            check(args, kwargs)
+            if kwargs or len(args) > own:
+                check(args, kwargs)
             return function(*args, **kwargs)
 
         asked.__checks_options__ = True  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@
 `CoreWorkspace` is where one thread evaluates, minimizes and solves.
 """
 
+from .blas import cholesky_qr
 from .coordinates import TermCoordinates
 from .families import family_rows, row_derivatives
 from .generalized import CoreGeneralized, GeneralizedSolution
@@ -31,6 +32,7 @@ __all__ = [
     "algorithms",
     "available_memory",
     "blas_threads",
+    "cholesky_qr",
     "family_rows",
     "is_beyond_memory",
     "one_blas_thread",

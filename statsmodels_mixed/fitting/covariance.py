@@ -23,6 +23,7 @@ __all__ = [
     "components",
     "elements_of",
     "factors_of",
+    "is_canonical",
     "is_singular",
     "signs_changed",
     "theta_names",
@@ -160,11 +161,10 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
     """
     out = []
     for factor, pattern in zip(factors, patterns, strict=True):
-        diagonal = factor.diagonal()
-        if lie_between(diagonal, 0.0, math.inf):
+        if is_canonical([factor]):
             out.append(factor + 0.0)
             continue
-        T = factor * np.where(diagonal < 0, -1.0, 1.0)
+        T = factor * np.where(factor.diagonal() < 0, -1.0, 1.0)
         for group in components(pattern):
             part = np.ix_(group, group)
             full = pattern[part].sum() == len(group) * (len(group) + 1) // 2
@@ -173,6 +173,16 @@ def canonical(factors: Sequence[Array], patterns: Sequence[Pattern]) -> tuple[Ar
                 T[part] = _semidefinite_cholesky(T[part] @ T[part].T, 1e-14)
         out.append(T + 0.0)  # no negative zeros
     return tuple(out)
+
+
+def is_canonical(factors: Sequence[Array]) -> bool:
+    """Return whether diagonals are positive, so that the factors are as `canonical` makes them.
+
+    Parameters
+    ----------
+    factors : sequence of ndarray, shape (k, k)
+    """
+    return all([lie_between(T.diagonal(), 0.0, math.inf) for T in factors])
 
 
 def signs_changed(before: Sequence[Array], after: Sequence[Array]) -> list[Array]:

@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
+from scipy.linalg import lapack
 
-from .._core import one_blas_thread
+from .._core import cholesky_qr, one_blas_thread
 from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
@@ -33,8 +33,6 @@ __all__ = [
 
 # A column is dropped when less than this share of its length is new.
 ALIASED = 1e-9
-# Cholesky QR is accurate while the condition number stays far from 1e8.
-WELL_CONDITIONED = 1e-5
 # Sums of squares of numbers up to 2 to this power, and above its inverse, are far from the ends
 # of the range of doubles.
 ORDINARY = 300
@@ -190,39 +188,6 @@ class FixedBasis:
         return (full + full.T) / 2, exponents
 
 
-def _cholesky_qr(X: Array) -> tuple[Array, Array] | None:
-    """QR by Cholesky, twice (Yamamoto et al. 2015).
-
-    None when X is too ill-conditioned, or its columns are very large or small.
-    """
-    squares = np.einsum("ij,ij->j", X, X)
-    if not lie_between(squares, *SAFE_SQUARES):
-        return None
-    lengths = np.sqrt(squares)
-    if len(lengths) == 1:
-        return _unit_column(X / lengths, float(lengths[0]))
-    R: Array | None = None
-    Qt = (X / lengths).T  # F order (p, n), so that BLAS sees no copies
-    for _ in range(2):
-        gram = blas.dsyrk(1.0, Qt)
-        factor, info = lapack.dpotrf(gram)
-        if info or factor.diagonal().min() < WELL_CONDITIONED:
-            return None
-        Qt = blas.dtrsm(1.0, factor, Qt, trans_a=1, overwrite_b=1)
-        R = factor * lengths if R is None else factor @ R
-    assert R is not None
-    return np.ascontiguousarray(Qt.T), R
-
-
-def _unit_column(Q: Array, length: float) -> tuple[Array, Array]:
-    """Do the same for a single column, most often the intercept, with fewer calls."""
-    for _ in range(2):
-        factor = math.sqrt(blas.dsyrk(1.0, Q.T)[0, 0])
-        Q = Q * (1.0 / factor)
-        length *= factor
-    return Q, np.array([[length]])
-
-
 def _independent_columns(R: Array) -> NDArray[np.intp]:
     """Columns of R, p x p, that are not combinations of kept columns before them."""
     kept: list[int] = []
@@ -260,9 +225,9 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
 
 def _factored(X: Array, weights: Array | None) -> FixedBasis:
     n, p = X.shape
-    factored = _cholesky_qr(X) if weights is None and n >= p else None
+    factored = cholesky_qr(X) if weights is None and n >= p else None
     if factored is not None:
-        return FixedBasis(np.arange(p), factored[0], np.asfortranarray(factored[1]), True)
+        return FixedBasis(np.arange(p), factored[0], factored[1], True)
     exponents = binary_exponents(X)
     extreme = bool(exponents.any())
     if extreme:
@@ -271,7 +236,7 @@ def _factored(X: Array, weights: Array | None) -> FixedBasis:
     XW = X if root is None else X * root
     columns = np.arange(p)
     again = n >= p and (extreme or root is not None)
-    factored = _cholesky_qr(XW) if again else None
+    factored = cholesky_qr(XW) if again else None
     if factored is None:
         columns = _independent_columns(np.asarray(np.linalg.qr(XW, mode="r")))
         Q, R = np.linalg.qr(XW[:, columns])

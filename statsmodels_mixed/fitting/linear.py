@@ -12,7 +12,7 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import Design
 from ..later import load
-from .covariance import canonical, factors_of, is_singular, theta_of
+from .covariance import canonical, factors_of, is_canonical, is_singular, theta_of
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, identify, suspicious
@@ -129,9 +129,11 @@ def _minimize(
     if local or may_be_rough(report, options, rows):
         report = _lowest(products, design, report, reml, sigma, options, elsewhere=local)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
-    factors = canonical(factors_of(report.end, patterns), patterns)
-    theta = theta_of(factors, patterns)
-    if theta.tolist() != report.end.tolist():
+    factors = factors_of(report.end, patterns)
+    theta = report.end
+    if not is_canonical(factors):
+        factors = canonical(factors, patterns)
+        theta = theta_of(factors, patterns)
         # The same covariances, but u belongs to the factors: solve for these.
         _, gradient = workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)

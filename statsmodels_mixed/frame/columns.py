@@ -214,7 +214,7 @@ def complete_values(column: pd.Series | Values) -> Values | None:
             return values if dtype.kind != "f" or surely_finite(values) else None
     elif isinstance(dtype, pd.CategoricalDtype):
         labels: Any = column.array if isinstance(column, pd.Series) else column
-        return labels if labels.codes.min(initial=0) >= 0 else None
+        return None if np.count_nonzero(labels.codes < 0) else labels
     return None
 
 

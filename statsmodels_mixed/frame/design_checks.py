@@ -82,7 +82,7 @@ def check_varying_response(design: Design) -> None:
         If it is.
     """
     name, y = design.response_name, design.y
-    if (y == y[0]).all():
+    if y[0] == y[-1] and (y == y[0]).all():
         raise DataError(f"the response {name!r} is constant ({y[0]:g}): there is nothing to model.")
 
 
@@ -103,6 +103,9 @@ def check_linear_response(design: Design) -> None:
             "the offset is so large that its square is beyond the range of numbers: divide it and "
             "the response by a power of ten."
         )
+    squares = float(y.dot(y))  # of ordinary responses all that there is to know
+    if len(y) * SMALLEST_RESPONSE**2 < squares < LARGEST_RESPONSE**2:
+        return
     largest = max(float(y.max()), -float(y.min()))
     if not SMALLEST_RESPONSE < largest < LARGEST_RESPONSE:
         size, change = ("small", "multiply") if largest < 1 else ("large", "divide")

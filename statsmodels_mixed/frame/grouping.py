@@ -175,7 +175,7 @@ def _rank_small(values: NDArray[np.integer], span: int) -> tuple[Refs, NDArray[n
 
 def _drop_unused(codes: Refs, levels: pd.Index) -> tuple[Refs, pd.Index]:
     counts = np.bincount(codes + 1, minlength=len(levels) + 1)[1:]
-    if counts.all():
+    if np.count_nonzero(counts) == len(counts):
         return codes, levels
     observed = np.flatnonzero(counts)
     return _relabel(codes, observed, len(levels)), levels[observed]

@@ -57,7 +57,7 @@ def levels_of(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
     codes, levels = [], []
     for name in factors:
         refs, labels = rows.factorized(name)
-        if refs.min() < 0:
+        if np.count_nonzero(refs < 0):
             raise DataError(f"the grouping factor {name!r} has missing values.")
         labels = labels.view()
         labels.name = name

@@ -83,7 +83,7 @@ class MixedModelResults(Testing):
             kind = value.__class__
             for array in value if kind is tuple else (value,) if kind is np.ndarray else ():
                 if array.__class__ is np.ndarray:
-                    array.flags.writeable = False
+                    array.setflags(write=False)
         self.estimates = estimates
         self.layout = layout
         self.undetermined = undetermined(model.sufficient_design(), estimates)

@@ -14,13 +14,13 @@ def test_one_thread(monkeypatch, weights):
     counts = [4]
     controls = ((lambda: counts[-1], counts.append),)
     monkeypatch.setattr(threads, "_controls", lambda: controls)
-    factor, seen = fixed_basis._cholesky_qr, []
+    factor, seen = fixed_basis.cholesky_qr, []
 
     def watched(X):
         seen.append(counts[-1])
         return factor(X)
 
-    monkeypatch.setattr(fixed_basis, "_cholesky_qr", watched)
+    monkeypatch.setattr(fixed_basis, "cholesky_qr", watched)
     X = np.column_stack([np.ones(20), np.arange(20.0)])
     basis = fixed_basis.orthonormal_basis(X, weights)
     assert seen == [1] and counts == [4, 1, 4]
