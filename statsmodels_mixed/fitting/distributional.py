@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -15,10 +15,12 @@ from .approximation import Approximation, check_options, generalized_structure, 
 from .conditional_estimates import ConditionalEstimates
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
-from .distributional_optimum import minimize_rows
+from .distributional_optimum import RowSearch, edges_of, minimize_rows
+from .explanations_of_zeros import OtherExplanations
 from .families import FamilySpec, family_object
 from .optimize import FitOptions, FitReport
 from .quadrature import gauss_hermite
+from .row_hessian import covariance_at
 from .row_parameters import ZEROS, RowParameters
 from .warm_start import generalized_theta
 
@@ -26,19 +28,6 @@ __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
 
 
 _SHRINKAGES = 6
-# Step of the central differences of the gradient, in units of each parameter's size.
-_DIFFERENCE = 1e-4
-# Curvature relative to what is expected of it that may be the error of the difference.
-_FAINT = 1e-3
-# How many times as long a step tells.
-_WIDER = 10.0
-# Curvature of a parameter that data say nothing of, relative to the largest.
-_FLAT = 1e-10
-# The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
-# leaves a few millionths along a circle on which the objective is level.
-_UNSEEN = 1e-5
-# Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
-_NO_INFORMATION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -156,15 +145,25 @@ def fit_distributional(
             "for responses far from all others, or take a simpler model."
         )
     try:
-        report = minimize_rows(
+        search = RowSearch(
             core,
-            begin,
             options or FitOptions(),
+            [block.pattern for block in design.blocks],
             of_zeros,
-            n_agq=int(n_agq),
-            one_factor=has_one_factor(design),
+            edges_of(spec, rows, problem.ntheta + len(gamma)),
+            int(n_agq),
+            has_one_factor(design),
         )
-        return _read(problem, design, spec, rows, report, int(n_agq), units)
+        report = minimize_rows(search, begin)
+        estimates, least = _read(problem, design, spec, rows, report, int(n_agq), units)
+        others = OtherExplanations(problem, design, spec, rows, begin)
+        if others.needed(report, least, search.options):
+            best = others.improve(report, search.options, search.go_on, search.splits)
+            if best.end is report.end:  # the core may not find its modes there again
+                mean = replace(estimates.conditional, report=best)
+                return replace(estimates, conditional=mean)
+            estimates, _ = _read(problem, design, spec, rows, best, int(n_agq), units)
+        return estimates
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
@@ -235,8 +234,8 @@ def _read(
     report: FitReport,
     n_agq: int,
     units: Array,
-) -> DistributionalEstimates:
-    """Carry the solution back to the user's columns."""
+) -> tuple[DistributionalEstimates, float]:
+    """Return estimates in columns of the user, and the least eigenvalue of the Hessian."""
     core, basis, ntheta = problem.core, problem.basis, problem.ntheta
     patterns = [block.pattern for block in design.blocks]
     factors = canonical(factors_of(report.end[:ntheta], patterns), patterns)
@@ -246,7 +245,7 @@ def _read(
     solution = core.solution()
     rank = len(basis.columns)
     regular = all(np.all(np.diag(T) != 0) for T in factors)
-    covariance, lost = _covariance(core, end, regular, ntheta + rank)
+    covariance, lost, least = covariance_at(core, end, regular, ntheta + rank)
     kappa = report.end[ntheta + rank :]
     change = np.eye(len(end))
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
@@ -289,68 +288,7 @@ def _read(
         kappa=kappa,
         joint=covariance[: ntheta + rank, : ntheta + rank],
     )
+    kappa_of_user = rows.back @ kappa
     return DistributionalEstimates(
-        conditional, rows.back @ kappa, outer, covariance, rows, solution.zeros
-    )
-
-
-def _covariance(
-    core: CoreGeneralized, center: Array, regular: bool, first: int
-) -> tuple[Array, Array]:
-    """Return twice the inverse Hessian, by differences of the gradient.
-
-    The second array has the directions that the data do not determine as columns; parameters
-    of rows begin at `first`.
-    """
-    size = core.parameter_sizes()  # units of the response are theirs
-    if regular:
-        size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
-    H = np.empty((len(center), len(center)))
-    for i, step in enumerate(_DIFFERENCE * size):
-        H[i] = _change_of_gradient(core, center, i, step)
-        if abs(H[i, i]) * size[i] ** 2 < _FAINT:  # less rounding, and by Richardson less of step^2
-            once, twice = (
-                _change_of_gradient(core, center, i, times * _WIDER * step) for times in (1.0, 2.0)
-            )
-            H[i] = (4.0 * once - twice) / 3.0
-    core.value_and_gradient(center)
-    H = (H + H.T) / 4.0
-    nothing = np.full(H.shape, np.nan), np.empty((len(H), 0))
-    if not np.all(np.isfinite(H)):
-        return nothing
-    kept, lost = _determined(H, first, size)
-    part = kept.T @ H @ kept
-    # Nothing may be left, as where no count is zero and the rest is constant.
-    if np.diag(part).min(initial=np.inf) <= 0:
-        return nothing
-    scale = np.sqrt(np.diag(part))
-    part /= np.outer(scale, scale)
-    if np.linalg.eigvalsh(part).min(initial=np.inf) <= 0:
-        return nothing
-    return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost
-
-
-def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: float) -> Array:
-    """Return the derivative of the gradient in parameter i, by a central difference."""
-    shift = np.zeros(len(center))
-    shift[i] = step
-    _, above = core.value_and_gradient(center + shift)
-    _, below = core.value_and_gradient(center - shift)
-    return np.asarray((above - below) / (2.0 * step))
-
-
-def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
-    """Return orthonormal directions in which there is information, and those without.
-
-    Along directions of the parameters of rows, whose columns have unit mean square, a probability
-    that is 0 leaves none; they are not those of single coefficients.
-    """
-    values, vectors = np.linalg.eigh(H[first:, first:])
-    flat = values < _NO_INFORMATION
-    # As correlations of effects that no level has together; compared with the expected curvature.
-    own = np.abs(np.diag(H)[:first])
-    single = (own <= _FLAT * np.max(own, initial=0.0)) | (own * size[:first] ** 2 <= _UNSEEN)
-    whole = np.eye(len(H))
-    whole[first:, first:] = vectors
-    lost = np.concatenate([single, flat])
-    return whole[:, ~lost], whole[:, lost]
+        conditional, kappa_of_user, outer, covariance, rows, solution.zeros
+    ), least

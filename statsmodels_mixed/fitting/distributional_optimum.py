@@ -1,35 +1,65 @@
 """The optimum of a likelihood of rows with parameters: edges of their range, and poles.
 
-A probability of zeros that tends to 0 makes the likelihood flat, and the search ends there.
+A probability of zeros that tends to 0 makes the likelihood flat, and so does the overdispersion of
+a negative binomial. Newton steps go there one unit at a time; a search that has not ended soon is
+tried at the edge itself, which is the end if nothing is lower beside it.
 
-With random effects in the probability of inflated zeros, h(u) need not be concave: with its zeros
-of either kind, a level may have two conditional modes. Where two of them merge Omega is singular,
-and Laplace's approximation, which has -log|Omega| / 2, has a pole that an integral has not.
-Where a search ends at one, others begin near the model without these effects. Quadrature, whose
-nodes are spread by a matrix that is never singular, has no poles.
+With inflated zeros h(u) need not be concave: as zeros are of either kind, a level may have two
+conditional modes. Where two of them merge Omega is singular, and Laplace's approximation, which has
+-log|Omega| / 2, has a pole that an integral has not. A search that ends near one says so; with
+random effects of zeros others begin near the model without these. Quadrature, whose nodes are
+spread by a matrix that is never singular, has no poles.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
 from .._typing import Array
+from ..errors import CoreError
+from .covariance import factors_of
+from .families import FamilySpec
 from .optimize import FitOptions, FitReport, minimize
+from .row_parameters import DISPERSION, ZEROS, RowParameters
+from .runs import LOWER, descend, logged
 
-__all__ = ["NEAR_NONE", "minimize_rows"]
+__all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "minimize_rows"]
 
 
-# Evaluations after which a decrease that small is one towards a boundary.
-_PATIENCE = 600
-_NOTHING = 3e-9
+# Evaluations until a search is looked at, in turn, the first time for edges: regular models need 10
+# to 30 in all.
+_LOOKS = (25, 75, 200, 300)
+# A decrease that small is then one towards a boundary.
+_NOTHING = 1e-7
 # A decrease that is still promised where a search ended, of one that ended at a pole.
 _STEEP = 0.1
+# A logit or logarithm of nothing, and one that is close to it but for rounding.
+_FAR, _NEAR = -35.0, -12.0
+# Evaluations of a search along an edge, and how much higher the objective may be where it begins.
+_ALONG, _HIGHER = 40, 3.0
+# A slope towards the inside that is none.
+_LEVEL = 1e-9
+# Families whose overdispersion may be none.
+_MAY_BE_POISSON = (
+    "negative_binomial",
+    "negative_binomial1",
+    "truncated_negative_binomial",
+    "truncated_negative_binomial1",
+)
 # Shares of the usual start of the effects on zeros that further searches begin with.
 _NEARER = (0.1, 0.03)
+# Variance of a random effect given the data, as a multiple of that without them, at which its
+# conditional mode is about to split. Where the posterior is concave it is at most 1.
+_SPLITTING = 10.0
+_CLIFF = (
+    "The likelihood is steep at the end of the search, as where a formula tells single rows apart: "
+    "leave terms out of the formulas for zeros and dispersion."
+)
 _SPLIT = (
     "Laplace's approximation is best where it does not hold: at parameters at which the "
     "conditional modes of a level are about to split in two, its zeros being of either kind. "
@@ -47,56 +77,178 @@ NEAR_NONE = (
 )
 
 
-def minimize_rows(
-    core: CoreGeneralized,
-    begin: Array,
-    options: FitOptions,
-    of_zeros: NDArray[np.bool_],
-    *,
-    n_agq: int,
-    one_factor: bool,
-) -> FitReport:
-    """Minimize the objective; of several searches the first that ends at a minimum.
+class Edge(NamedTuple):
+    """A parameter whose limit is another distribution, and its value there.
+
+    Parameters
+    ----------
+    at : int
+        Its place among all parameters.
+    value : float
+    of_zeros : bool
+        Whether it is the probability of zeros, random effects of which then mean nothing.
+    """
+
+    at: int
+    value: float
+    of_zeros: bool
+
+
+def edges_of(spec: FamilySpec, rows: RowParameters, first: int) -> tuple[Edge, ...]:
+    """Return the edges of parameters that are the same for all rows.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+    rows : RowParameters
+    first : int
+        Where their coefficients begin among all parameters.
+    """
+    places = [ZEROS] if rows.zeros == "inflation" else []
+    places += [DISPERSION] if spec.family in _MAY_BE_POISSON else []
+    found = []
+    for place in places:
+        X = rows.X[place]
+        if X is None:
+            continue
+        own = np.flatnonzero(X.any(axis=0))
+        if len(own) == 1 and np.ptp(X[:, own[0]]) < 1e-9:
+            found.append(Edge(first + int(own[0]), _FAR / float(X[0, own[0]]), place == ZEROS))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class RowSearch:
+    """A likelihood of rows with parameters, and how its maximum is looked for.
 
     Parameters
     ----------
     core : CoreGeneralized
-    begin : ndarray, shape (m,)
-        Parameters to begin with, theta first.
     options : FitOptions
+    patterns : list of ndarray of bool
+        Of the factors of the covariances.
     of_zeros : ndarray of bool, shape (n_theta,)
         Which elements of theta are of random effects of zeros.
+    edges : tuple of Edge
     n_agq : int
         Points of quadrature, which has no poles but may be coarse.
     one_factor : bool
         Whether quadrature is possible.
     """
-    report = _minimize(core, begin, options)
-    limits = report.status in ("MAXEVAL_REACHED", "MAXTIME_REACHED")
-    ended = limits and report.evaluations != _PATIENCE  # the user's
-    if report.converged or ended or not of_zeros.any() or report.gradient_norm < _STEEP:
+
+    core: CoreGeneralized
+    options: FitOptions
+    patterns: list[NDArray[np.bool_]]
+    of_zeros: NDArray[np.bool_]
+    edges: tuple[Edge, ...]
+    n_agq: int
+    one_factor: bool
+
+    def splits(self, report: FitReport) -> bool:
+        """Return whether a conditional mode is about to split where the core is solved."""
+        if self.n_agq > 1:
+            return False
+        try:
+            condvar = self.core.solution().condvar
+        except CoreError:
+            return False
+        factors = factors_of(report.end[: len(self.of_zeros)], self.patterns)
+        for T, variances in zip(factors, condvar, strict=True):
+            directions, sizes, _ = np.linalg.svd(T)
+            known = sizes > 1e-6 * sizes.max(initial=0.0)
+            W = directions[:, known] / sizes[known]
+            if W.size and np.linalg.eigvalsh(W.T @ variances @ W).max() > _SPLITTING:
+                return True
+        return False
+
+    def run(self, begin: Array) -> FitReport:
+        """Minimize from a start; where the likelihood is flat for ever, only so far."""
+        options, core = self.options, self.core
+        if options.optimizer != "newton" or options.max_eval or options.max_time:
+            return _at_boundary(minimize(core, begin, options))
+        first = _LOOKS[0] if self.edges else _LOOKS[0] + _LOOKS[1]
+        report = minimize(core, begin, replace(options, max_eval=first))
+        if _unfinished(report):
+            report = self._along_edges(report)
+        for evaluations in _LOOKS[1:]:
+            if not _unfinished(report):
+                break
+            before = report.objective
+            run = minimize(core, report.end, replace(options, max_eval=evaluations))
+            report = logged(report, run, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+            if _unfinished(report) and report.gradient_norm > _STEEP:
+                if self.splits(report):
+                    break
+                if report.objective > before - LOWER:
+                    return replace(report, message=_CLIFF)
+        return _at_boundary(report)
+
+    def go_on(self, begin: Array) -> FitReport | None:
+        """Minimize from a start; None where there are no derivatives to go by."""
+        try:
+            return self.run(begin)
+        except CoreError:
+            return None
+
+    def _along_edges(self, report: FitReport) -> FitReport:
+        """Return the end along an edge if that is a minimum that is not above the search."""
+        few = replace(self.options, max_eval=_ALONG)
+        for edge in self.edges:
+            start = report.end.copy()
+            start[edge.at] = edge.value
+            if edge.of_zeros:
+                start[: len(self.of_zeros)][self.of_zeros] = 0.0
+            if not self.core.value_and_gradient(start)[0] < report.objective + _HIGHER:
+                continue
+            run = descend(self.core, start, few)
+            if run is None:
+                continue
+            ended = _at_boundary(run).converged and run.objective <= report.objective
+            if ended and self._rises(run, edge):
+                self.core.value_and_gradient(run.end)
+                found = logged(report, run, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+                return _at_boundary(found)
         return report
-    for share in _NEARER:
+
+    def _rises(self, run: FitReport, edge: Edge) -> bool:
+        """Return whether the objective rises from an edge towards the inside."""
+        beside = run.end.copy()
+        beside[edge.at] *= _NEAR / _FAR
+        slope = self.core.value_and_gradient(beside)[1][edge.at]
+        return bool(slope * np.sign(edge.value) <= _LEVEL)
+
+
+def minimize_rows(search: RowSearch, begin: Array) -> FitReport:
+    """Minimize the objective; of several searches the first that ends at a minimum.
+
+    Parameters
+    ----------
+    search : RowSearch
+    begin : ndarray, shape (m,)
+        Parameters to begin with, theta first.
+    """
+    report, of_zeros = search.run(begin), search.of_zeros
+    limited = bool(search.options.max_eval or search.options.max_time)  # the user's
+    splits = search.splits(report)
+    if report.converged and not splits:
+        return report
+    if not splits and (limited or not of_zeros.any() or report.gradient_norm < _STEEP):
+        return report
+    for share in _NEARER if of_zeros.any() and not limited else ():
         nearer = begin.copy()
         nearer[: len(of_zeros)] *= np.where(of_zeros, share, 1.0)
-        again = _minimize(core, nearer, options)
-        if again.converged:
-            return replace(again, message=f"{NEAR_NONE} {_QUADRATURE}" if one_factor else NEAR_NONE)
-    if n_agq > 1:
+        again = search.run(nearer)
+        if again.converged and not search.splits(again):
+            advice = f" {_QUADRATURE}" if search.one_factor else ""
+            return replace(again, message=f"{NEAR_NONE}{advice}")
+    if search.n_agq > 1:
         return replace(report, message=f"{report.message} {_MORE_POINTS}")
-    return replace(report, message=_SPLIT + (_QUADRATURE if one_factor else _SIMPLER))
+    advice = _QUADRATURE if search.one_factor else _SIMPLER
+    return replace(report, converged=False, message=_SPLIT + advice)
 
 
-def _minimize(core: CoreGeneralized, begin: Array, options: FitOptions) -> FitReport:
-    """Minimize; along a direction in which the likelihood is flat for ever, only so far."""
-    some = replace(options, max_eval=min(options.max_eval, _PATIENCE) or _PATIENCE)
-    report = minimize(core, begin, some)
-    pole = core.design.predictors > 1 and report.gradient_norm > _STEEP
-    if report.converged or report.evaluations < _PATIENCE or pole:
-        return _at_boundary(report)
-    if report.gradient_norm < _NOTHING:
-        return _at_boundary(report)
-    return _at_boundary(minimize(core, report.end, options))
+def _unfinished(report: FitReport) -> bool:
+    return report.status == "MAXEVAL_REACHED" and not report.converged
 
 
 def _at_boundary(report: FitReport) -> FitReport:

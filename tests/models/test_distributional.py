@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreGeneralized, row_derivatives
-from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.errors import ConvergenceWarning, DataError, OptionError
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
 from statsmodels_mixed.models.distributional.predict import parameters_of_rows
@@ -252,3 +252,39 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
     with pytest.raises(AttributeError, match="fitlog is not offered"):
         _ = model(zero_inflation="~ 1").fit().fitlog
+
+
+def test_the_higher_of_two_maxima_of_presence_with_inflated_absence(salamanders):
+    # glmmTMB 1.1.5 ends at -347.2240685 by itself; from beta = (3.4, -4.8, 0.13, -0.18), betazi =
+    # -0.74, theta = log 1.42 it ends at these coefficients, with iter.max=2000 and rel.tol=1e-15.
+    data = salamanders.assign(here=(salamanders["count"] > 0) * 1)
+    formula = "here ~ C(mined, Treatment('no')) + cover + DOY + (1 | site)"
+    fit = smm.mixedglm2(formula, data, "binomial", zero_inflation="~ 1").fit()
+    assert fit.converged
+    wanted = [3.3913305271, -4.8034078841, 0.1303455128, -0.1834641836, -0.7367374828]
+    assert_allclose((fit.params - wanted) / fit.bse, 0.0, atol=1e-4)
+    assert fit.report.other_optima == pytest.approx((2 * 347.22406852876,), abs=1e-6)
+
+
+@pytest.mark.parametrize(("family", "most"), [("poisson", 35), ("nbinom2", 60)])
+def test_a_search_for_zeros_that_are_none_ends_soon(family, most):
+    # No count is zero: the likelihood is that without inflation, and of a Poisson distribution.
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(20), 6), rng.normal(size=120)
+    data = pd.DataFrame({"g": g, "x": x, "y": 3 + rng.binomial(4 + 2 * g, 0.5)})
+    plain = smm.mixedglm2("y ~ x + (1 | g)", data, "poisson").fit()
+    fit = smm.mixedglm2("y ~ x + (1 | g)", data, family, zero_inflation="~ 1").fit()
+    assert fit.converged
+    assert fit.without_zeros
+    assert fit.llf == pytest.approx(plain.llf, abs=1e-6)
+    assert fit.report.evaluations <= most
+
+
+def test_a_pole_of_laplaces_approximation_is_no_maximum():
+    # A random effect for each row, and zeros of either kind: all rows with zeros split at once.
+    ticks = smm.datasets.load("grouseticks")
+    model = smm.mixedglm2("ticks ~ 1 + (1 | index)", ticks, "poisson", zero_inflation="~ 1")
+    with pytest.warns(ConvergenceWarning, match="about to split in two"):
+        fit = model.fit()
+    assert fit.report.evaluations < 250
+    assert model.fit(n_agq=9).converged
