@@ -36,6 +36,7 @@ __all__ = [
 ROUNDING = 16.0 * float(np.finfo(float).eps)
 
 
+@quickly_made
 @dataclass(frozen=True, eq=False)
 class SharedStructure:
     """What fits to different responses have in common; copied or saved it becomes None.

@@ -103,7 +103,7 @@ def check_linear_response(design: Design) -> None:
             "the offset is so large that its square is beyond the range of numbers: divide it and "
             "the response by a power of ten."
         )
-    squares = float(y.dot(y))  # of ordinary responses all that there is to know
+    squares = float(np.vdot(y, y))  # of ordinary responses all that there is to know; never warns
     if len(y) * SMALLEST_RESPONSE**2 < squares < LARGEST_RESPONSE**2:
         return
     largest = max(float(y.max()), -float(y.min()))

@@ -139,14 +139,14 @@ def refuse_streams(data: Any, what: str) -> None:
 
 def is_streamed(data: Any) -> bool:
     """Return whether data are read by batches: a path, a dataset or a lazy table."""
-    if isinstance(data, str | os.PathLike):
-        return True
-    return _is_lazy(type(data))  # type: ignore[arg-type]
+    return _is_read_by_batches(type(data))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)
-def _is_lazy(kind: type) -> bool:
-    """Return whether tables of a class are lazy."""
+def _is_read_by_batches(kind: type) -> bool:
+    """Return whether objects of a class are paths or lazy tables."""
+    if issubclass(kind, str | os.PathLike):
+        return True
     kinds = kind.__mro__
     return any((each.__module__.partition(".")[0], each.__name__) in _LAZY for each in kinds)
 
