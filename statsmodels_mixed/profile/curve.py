@@ -44,6 +44,9 @@ class Curve:
         minimized farther on.
     infinite : int
         1 or -1 where the deviance falls for ever towards plus or minus infinity.
+    level : tuple of bool
+        Whether zeta has a limit short of the cutoff towards minus and plus infinity, as where
+        a rate leaves no correlation.
     """
 
     kind: str
@@ -56,6 +59,7 @@ class Curve:
     upper: float
     cutoff: float
     infinite: int = 0
+    level: tuple[bool, ...] = (False, False)
 
     @cached_property
     def _size(self) -> float:
@@ -134,6 +138,7 @@ class Curve:
         forever = self.infinite == (1 if zeta > 0 else -1)
         return (
             forever
+            or (self.level[int(zeta > 0)] and math.isinf(bound))
             or bool(self.value[_side(zeta)] == bound)
             or (len(self.value) < 2 and math.isnan(self.estimate))
         )

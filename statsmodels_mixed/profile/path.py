@@ -32,6 +32,10 @@ FLAT_STEP = 0.05
 BELOW = 1e-5
 # As near to the ceiling as this, in zeta, a curve has reached it.
 AT_CEILING = 1e-3
+# A curve that rises by less, when the parameter is doubled, levels off for ever, if it has risen to
+# this, or after all doublings: with a range too short for correlations it is flat at its beginning.
+LEVEL = 1e-3
+RISEN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,8 @@ class _Point:
     """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
 
     `turn` is the change of the tangent on the way to it, for each unit of the value. A point
-    that represents a bound lies slightly inside it.
+    that represents a bound lies slightly inside it. The last of a curve may be one from which it
+    is `level`.
     """
 
     value: float
@@ -48,6 +53,12 @@ class _Point:
     minimum: ConstrainedMinimum
     turn: Array | float = 0.0
     bound: float | None = None
+    level: bool = False
+
+    def is_level_from(self, here: _Point) -> bool:
+        """Whether the curve rises no more on the way from another point, and beyond."""
+        far = abs(self.value) >= 2.0 * abs(here.value) > 0.0
+        return far and max(self.root - here.root, self.rate * abs(self.value)) < LEVEL
 
 
 def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
@@ -113,6 +124,7 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
         upper=max(bounds),
         cutoff=cutoff,
         infinite=target.infinite,
+        level=tuple(bool(side) and side[-1].level for side in (below, above)),
     )
     return curve, optima
 
@@ -144,7 +156,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             end = bound - sign * NEAR_BOUND
             points.append(_Point(end, ceiling, 0.0, target.ceiling, bound=bound))
             break
-        step = min(_step(here), longest)
+        step = min(_step(here, bound), longest)
         if step > 0.5 * room:
             # Where no minimum was found at the bound none will be from a point hardly nearer to it.
             if last is None and room <= hopeless:
@@ -162,6 +174,10 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         if target.ceiling is not None and there.root > ceiling:
             there = _Point(there.value, ceiling, 0.0, target.ceiling)
         points.append(there)
+        known = there.root > RISEN or len(points) == MOST_POINTS
+        if math.isinf(bound) and known and there.is_level_from(here):
+            points[-1] = replace(there, level=True)
+            break
         longest = min(_longest(target, origin, there), GROWTH * abs(there.value - here.value))
         here = there
     return points
@@ -188,13 +204,13 @@ def _next(model: Model, target: Target, here: _Point, step: float) -> tuple[_Poi
     return there, evaluations
 
 
-def _step(here: _Point) -> float:
+def _step(here: _Point, bound: float) -> float:
     """Return how far to go until the root has grown by STEP, by the local parabola."""
     rise = (here.root + STEP) ** 2 - here.root**2
     slope, bend = abs(here.minimum.slope), here.minimum.bend
     if bend > 0:
         return (math.sqrt(slope**2 + 2.0 * bend * rise) - slope) / bend
-    return rise / slope if slope > 0 else 0.1
+    return rise / slope if slope > 0 else math.inf if math.isinf(bound) else 0.1
 
 
 def _point(model: Model, target: Target, here: _Point, value: float) -> _Point | None:

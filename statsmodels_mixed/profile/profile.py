@@ -169,7 +169,8 @@ class Profile(Shown):
         """Return confidence intervals.
 
         Where a parameter reaches a bound before zeta is large enough, such as zero for a
-        standard deviation, that bound ends its interval. A limit is NaN where the deviance
+        standard deviation, that bound ends its interval. It ends at infinity where the deviance
+        levels off, as for a rate that leaves no correlation. A limit is NaN where the deviance
         could not be minimized far enough away from the estimate; estimate and limits are NaN for
         what the data do not determine.
 

@@ -22,6 +22,8 @@ __all__ = ["Grown", "Reported", "ScaledLandscape", "units_of"]
 # Newton steps with which a parameter is brought to a value, and how near that is.
 MOST_STEPS = 50
 NEAR = 1e-12
+# The longest of them, as a share of the coordinates: at ends of ranges angles have no slope.
+FARTHEST = 0.5
 # Step of differences of Jacobians, in units of standard errors.
 STEP = 1e-4
 # A standard deviation is taken no nearer to zero than this share of its estimate: derivatives by
@@ -121,7 +123,11 @@ class Reported:
                 return z
             if not (np.isfinite(square) and square > 0):
                 break
-            z = z + slope * (miss / square)
+            step = slope * (miss / square)
+            far = float(
+                np.max(np.abs(step * self.unit) / (FARTHEST * (1.0 + np.abs(z * self.unit))))
+            )
+            z = z + step / max(1.0, far)
         return np.full_like(z, np.nan)
 
     def at_bound(self, z: Array, gradient: Array) -> int | None:

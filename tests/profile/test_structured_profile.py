@@ -134,24 +134,40 @@ def test_generalized_models():
     assert ours.loc["beta"].to_numpy() == pytest.approx(theirs.loc["beta"].to_numpy(), rel=2e-3)
 
 
-def test_limits_of_a_generalized_correlation():
-    """Where cs() has a correlation, one variance is that of levels and one of those within."""
-    model = mixedglm2("y ~ x + cs(0 + f | g)", counts(), "poisson")
-    fit = model.fit()
-    limits = fit.profile("theta").conf_int().loc["theta"].loc["g.cs.rho"]
-    nested = mixedglm2("y ~ x + (1 | g) + (1 | g:f)", counts(), "poisson")
-    assert nested.fit().llf == pytest.approx(fit.llf, abs=1e-6)
-    rho = float(limits["upper"])
-
+def least_deviance(formula: str, data: pd.DataFrame, rho: float) -> float:
+    """Return that of cs() with a positive correlation: shares of variance of levels and within."""
+    nested = mixedglm2(f"{formula} + (1 | g) + (1 | g:f)", data, "poisson")
     order = [block.name for block in nested.kept_design().blocks]
 
     def at(z: np.ndarray) -> float:
         ends = {"g": np.sqrt(rho) * np.exp(z[0]), "g & f": np.sqrt(1.0 - rho) * np.exp(z[0])}
-        return nested.objective([ends[name] for name in order], z[1:])
+        return float(nested.objective([ends[name] for name in order], z[1:]))
 
-    start = [np.log(0.7), *nested.fit().params]
-    found = minimize(at, start, method="BFGS", options={"gtol": 1e-4})
-    assert found.fun + 2.0 * fit.llf == pytest.approx(RISE, abs=5e-3)
+    start = [np.log(0.7), *mixedglm2(f"{formula} + (1 | g)", data, "poisson").fit().params]
+    return float(minimize(at, start, method="BFGS", options={"gtol": 1e-4}).fun)
+
+
+def test_limits_of_a_generalized_correlation():
+    fit = mixedglm2("y ~ x + cs(0 + f | g)", counts(), "poisson").fit()
+    rho = float(fit.profile("theta").conf_int().loc[("theta", "g.cs.rho"), "upper"])
+    deviance = least_deviance("y ~ x", counts(), rho)
+    assert deviance + 2.0 * fit.llf == pytest.approx(RISE, abs=5e-3)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
+def test_limits_from_the_end_of_a_range():
+    rng = np.random.default_rng(1)
+    g, f = (np.repeat(part.ravel(), 2) for part in np.indices((8, 3)))
+    effects = rng.normal(size=(8, 3))
+    effects -= 0.8 * effects.mean(axis=1, keepdims=True)
+    rng.normal(size=48)
+    table = pd.DataFrame({"g": g, "f": f.astype(str)})
+    table["y"] = rng.poisson(np.exp(0.5 + effects[g, f]))
+    fit = mixedglm2("y ~ 1 + cs(0 + f | g)", table, "poisson").fit()
+    limits = fit.profile("theta").conf_int().loc[("theta", "g.cs.rho")]
+    assert limits[["estimate", "lower"]].to_numpy() == pytest.approx([-0.5, -0.5])
+    deviance = least_deviance("y ~ 1", table, limits["upper"])
+    assert deviance + 2.0 * fit.llf == pytest.approx(RISE, abs=1e-2)
 
 
 @pytest.mark.parametrize("factor", [1e-5, 1e5])
@@ -203,3 +219,19 @@ def test_the_curvature_of_a_parameter_is_that_of_its_own_structure(monkeypatch):
     steps = 1e-3 * np.eye(len(z))
     full = np.array([(slope(z + h) - slope(z - h)) / 2e-3 for h in steps])
     assert bent == pytest.approx(full, abs=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["ou", "exp"])
+def test_a_correlation_that_may_be_none_has_no_end(kind):
+    """Its deviance is that of least squares, and has not risen by 3.84 there."""
+    rng = np.random.default_rng(2)
+    g, t = (each.ravel() for each in np.indices((20, 5)))
+    y = rng.normal(size=100)
+    y[t > 0] += 0.2 * y[np.flatnonzero(t > 0) - 1]
+    table = pd.DataFrame({"g": g, "t": t, "y": y})
+    fit = mixedlm2("y ~ 1", table, residual=f"{kind}(t | g)").fit()
+    assert 0.1 < 100 * np.log(2 * np.pi * y.var()) + 100 + 2.0 * fit.llf < RISE
+    limits = fit.profile("theta").conf_int().iloc[-1]
+    without = {"ou": limits["upper"], "exp": limits["lower"]}[kind]
+    assert without == {"ou": np.inf, "exp": 0.0}[kind]
+    assert limits["lower"] < limits["estimate"] < limits["upper"]
