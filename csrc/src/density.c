@@ -206,7 +206,7 @@ static smm_jet plain(int distribution, double y, double m, const smm_mean_jets *
     case SMM_LOGNORMAL:
         return lognormal(y, x);
     case SMM_TWEEDIE:
-        return smm_tweedie(y, x, outer);
+        return smm_tweedie(y, x, outer, y > 0 ? gamma_density(y, x) : jet_constant(0));
     case SMM_ORDERED_BETA:
         return smm_ordered_part(y, x, outer,
                                 y > 0 && y < 1 ? beta_density(y, x) : jet_constant(0));

@@ -27,7 +27,7 @@ void smm_zeros_row(smm_glmm *g, int64_t i, const double *outer, const smm_jet *r
 
 /* compois.c, tweedie.c, ordered.c */
 smm_jet smm_com_poisson(double y, const smm_mean_jets *x);
-smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer);
+smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer, smm_jet limit);
 smm_jet smm_ordered(const smm_family *f, double y, double eta, const double *outer);
 smm_jet smm_ordered_part(double y, const smm_mean_jets *x, const double *outer, smm_jet inside);
 

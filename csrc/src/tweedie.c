@@ -7,13 +7,19 @@
  *     log W_j  = j (a log(y / (p - 1)) - (1 + a) log phi - log(2 - p)) - log j! - log Gamma(j a),
  *
  * the last two terms for y > 0 only; they do not depend on mu. The sum goes outward from its largest
- * term, near j = y^(2-p) / (phi (2 - p)), until terms are no more than its rounding error.
+ * term, near j = y^(2-p) / (phi (2 - p)), until terms are no more than its rounding error. They have
+ * the shape of a normal density of standard deviation s = root(j (p - 1)); where that is large every
+ * h-th term is enough, as the trapezoid rule is off by exp(-2 (pi s / h)^2) only (Trefethen and
+ * Weideman 2014). The sum has as many digits less as it has terms more: where 2 - p is tiny the
+ * log-density is interpolated between there and p = 2, a gamma distribution.
  */
 #include "smm_density.h"
 
 #define NEGLIGIBLE 37
 #define MOST_TERMS 1000000
-#define ASYMPTOTIC 12 /* from here on the series are exact */
+#define NEAR_GAMMA 11.0       /* logit of p - 1 */
+#define TERMS_PER_DEVIATION 4 /* s / h */
+#define ASYMPTOTIC 12         /* from here on the series are exact */
 
 /* log Gamma(x) and its derivative for x > 0, moved up to where Stirling's series holds. */
 static double log_gamma_with_slope(double x, double *slope)
@@ -43,33 +49,40 @@ static int add_term(series *s, double j, double factorial)
     return log_term > -NEGLIGIBLE;
 }
 
-static smm_jet log_series(double y, double log_phi, double p)
+/* q = p - 1 and r = 2 - p, either of which may be tiny. */
+static smm_jet log_series(double y, double log_phi, double q, double r)
 {
-    double q = p - 1, r = 2 - p, scaled = log(y / q);
+    double scaled = log(y / q);
     series s = {.a = r / q, .a_p = -1 / (q * q)};
     s.z = s.a * scaled - (1 + s.a) * log_phi - log(r);
     s.z_p = s.a_p * (scaled - log_phi) - s.a / q + 1 / r;
     double top = fmax(1, floor(exp(r * log(y) - log_phi) / r));
     if (!(top < 1e12)) return jet_constant(NAN);
     double first = smm_log_gamma(top + 1), factorial = first, digamma;
+    double step = floor(sqrt(top * q) / TERMS_PER_DEVIATION);
+    int every = step < 2, n = 0;
+    if (every) step = 1;
     s.largest = top * s.z - first - log_gamma_with_slope(top * s.a, &digamma);
     add_term(&s, top, first);
-    int n = 0;
-    for (double j = top + 1; n < MOST_TERMS; j++, n++)
-        if (!add_term(&s, j, factorial += log(j))) break;
+    for (double j = top + step; n < MOST_TERMS; j += step, n++) {
+        factorial = every ? factorial + log(j) : smm_log_gamma(j + 1);
+        if (!add_term(&s, j, factorial)) break;
+    }
     factorial = first;
-    for (double j = top - 1; j >= 1 && n < MOST_TERMS; j--, n++)
-        if (!add_term(&s, j, factorial -= log(j + 1))) break;
+    for (double j = top - step; j >= 1 && n < MOST_TERMS; j -= step, n++) {
+        factorial = every ? factorial - log(j + 1) : smm_log_gamma(j + 1);
+        if (!add_term(&s, j, factorial)) break;
+    }
     if (n >= MOST_TERMS) return jet_constant(NAN);
-    smm_jet out = jet_constant(s.largest + log(s.sum) - log(y));
+    smm_jet out = jet_constant(s.largest + log(step * s.sum) - log(y));
     out.d[0][0] = -(1 + s.a) * s.mean / s.sum;
     out.d[0][1] = q * r * s.slope / s.sum; /* dp / d logit(p - 1) */
     return out;
 }
 
-smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer)
+/* The log-density at a logit, which log_series takes to be parameter 1. */
+static smm_jet at_logit(double y, const smm_mean_jets *x, double log_phi, smm_jet logit)
 {
-    smm_jet logit = jet_parameter(outer[1], 1);
     smm_jet q = jet_exp(jet_scale(-1, jet_softplus(jet_scale(-1, logit)))); /* p - 1 */
     smm_jet r = jet_exp(jet_scale(-1, jet_softplus(logit)));                /* 2 - p */
     smm_jet mean = jet_multiply(jet_exp(jet_multiply(r, x->log_mu)), jet_inverse(r));
@@ -78,5 +91,17 @@ smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer)
         mean = jet_add(mean, jet_scale(y, jet_multiply(power, jet_inverse(q))));
     }
     smm_jet out = jet_scale(-1, jet_multiply(mean, jet_exp(jet_scale(-1, x->log_phi))));
-    return y > 0 ? jet_add(out, log_series(y, outer[0], 1 + q.c[0])) : out;
+    return y > 0 ? jet_add(out, log_series(y, log_phi, q.c[0], r.c[0])) : out;
+}
+
+/* `limit`: the log-density for p = 2, that of a gamma distribution, of which 2 - p is a line's way
+ * from where it is tiny; the sum has lost too many digits there. */
+smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer, smm_jet limit)
+{
+    smm_jet logit = jet_parameter(outer[1], 1);
+    if (!(y > 0 && outer[1] > NEAR_GAMMA)) return at_logit(y, x, outer[0], logit);
+    smm_jet near = at_logit(y, x, outer[0], jet_constant(NEAR_GAMMA));
+    near.d[0][1] = 0;
+    smm_jet share = jet_exp(jet_shift(jet_scale(-1, logit), NEAR_GAMMA));
+    return jet_add(limit, jet_multiply(share, jet_subtract(near, limit)));
 }

@@ -1,8 +1,9 @@
 """The optimum of a likelihood of rows with parameters: edges of their range, and poles.
 
-A probability of zeros that tends to 0 makes the likelihood flat, and so does the overdispersion of
-a negative binomial. Newton steps go there one unit at a time; a search that has not ended soon is
-tried at the edge itself, which is the end if nothing is lower beside it.
+A probability of zeros that tends to 0 makes the likelihood flat, and so do the overdispersion of a
+negative binomial and the power of a Tweedie distribution that tends to 2, a gamma's. Newton steps
+go there one unit at a time; a search that has not ended soon is tried at the edge itself, which is
+the end if nothing is lower beside it.
 
 With inflated zeros h(u) need not be concave: as zeros are of either kind, a level may have two
 conditional modes. Where two of them merge Omega is singular, and Laplace's approximation, which has
@@ -25,7 +26,7 @@ from ..errors import CoreError
 from .covariance import factors_of
 from .families import FamilySpec
 from .optimize import FitOptions, FitReport, minimize
-from .row_parameters import DISPERSION, ZEROS, RowParameters
+from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .runs import LOWER, descend, logged
 
 __all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "minimize_rows"]
@@ -104,16 +105,17 @@ def edges_of(spec: FamilySpec, rows: RowParameters, first: int) -> tuple[Edge, .
     first : int
         Where their coefficients begin among all parameters.
     """
-    places = [ZEROS] if rows.zeros == "inflation" else []
-    places += [DISPERSION] if spec.family in _MAY_BE_POISSON else []
+    places = [(ZEROS, _FAR)] if rows.zeros == "inflation" else []
+    places += [(DISPERSION, _FAR)] if spec.family in _MAY_BE_POISSON else []
+    places += [(SHAPE, -_FAR)] if spec.family == "tweedie" else []
     found = []
-    for place in places:
+    for place, value in places:
         X = rows.X[place]
         if X is None:
             continue
         own = np.flatnonzero(X.any(axis=0))
         if len(own) == 1 and np.ptp(X[:, own[0]]) < 1e-9:
-            found.append(Edge(first + int(own[0]), _FAR / float(X[0, own[0]]), place == ZEROS))
+            found.append(Edge(first + int(own[0]), value / float(X[0, own[0]]), place == ZEROS))
     return tuple(found)
 
 

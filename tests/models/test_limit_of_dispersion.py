@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from scipy.special import gammaln
+from scipy import stats
+from scipy.special import expit, gammaln
 
 import statsmodels_mixed  # noqa: F401 - adds mixedglm2 to smf
 from statsmodels_mixed._core import row_derivatives
@@ -136,3 +137,32 @@ def test_densities_of_student_near_the_normal_one(log_df):
     first = (z**4 - 2 * z**2 - 1) / 4 * np.exp(-log_df)
     assert in_eta[0, 0] == pytest.approx(normal + first, rel=1e-14)
     assert in_others[0, 0, 1] == pytest.approx(-first, abs=1e-14)
+
+
+def test_tweedie_without_zeros_is_gamma():
+    rng = np.random.default_rng(0)
+    g, x = np.repeat(np.arange(20), 10), rng.normal(size=200)
+    mu = np.exp(0.6 + 0.4 * x + 0.5 * rng.normal(size=20)[g])
+    data = pd.DataFrame({"g": g, "x": x, "y": rng.gamma(3.0, mu / 3.0)})
+    fit = smf.mixedglm2("y ~ x + (1 | g)", data, "tweedie").fit()
+    gamma = smf.mixedglm2("y ~ x + (1 | g)", data, "gamma", link="log", dispersion="~ 1").fit()
+    assert fit.converged
+    assert fit.report.evaluations < 50
+    assert fit.llf == pytest.approx(gamma.llf, abs=1e-9)
+    np.testing.assert_allclose(fit.bse.iloc[:3], gamma.bse, rtol=1e-5)
+    assert "2, where the distribution is gamma" in str(fit.summary())
+
+
+@pytest.mark.parametrize("log_phi", [-4.0, 1.0])
+def test_densities_of_tweedie_come_to_those_of_gamma_along_a_line(log_phi):
+    y, eta, phi = np.array([0.3, 1.0, 7.0]), np.array([0.2, 0.1, 1.0]), np.exp(log_phi)
+    limit = stats.gamma.logpdf(y, 1 / phi, scale=phi * np.exp(eta))
+    # The difference is of the order 2 - p; at 14 the sum is not taken.
+    ratios = []
+    for logit in (8.0, 10.0, 14.0):
+        outer = np.array([[log_phi, logit, 0.0, 0.0]] * 3)
+        in_eta, in_others = row_derivatives("tweedie", "log", y, eta, outer)
+        slope = expit(-logit)
+        ratios.append((in_eta[:, 0] - limit) / slope)
+        np.testing.assert_allclose(in_others[:, 0, 1] / slope, -ratios[-1], rtol=2e-2, atol=0.1)
+    np.testing.assert_allclose(ratios[:2], [ratios[2]] * 2, rtol=5e-3, atol=2e-3)

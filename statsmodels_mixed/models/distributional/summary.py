@@ -25,6 +25,8 @@ __all__ = ["coefficient_tables", "coeftable", "facts", "header", "summary"]
 
 # Degrees of freedom of Student's t that no data tell from infinitely many.
 _MANY = 1e5
+# Powers of a Tweedie distribution from which it is gamma.
+_GAMMA = 2.0 - 1e-6
 _TITLES = {
     "zi": "Zero inflation (logit of the probability)",
     "hurdle": "Zeros (logit of the probability)",
@@ -201,6 +203,8 @@ def facts(self: DistributionalResults) -> list[str]:
         )
     if self.shape.get("df", 0.0) > _MANY:
         said.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
+    if self.shape.get("power", 0.0) > _GAMMA:
+        said.append("Shape: the power is at its boundary, 2, where the distribution is gamma.")
     if self.limit is not None:
         said.append(f"Dispersion: {limit_in_words(self.limit)}.")
     if not self.converged:
