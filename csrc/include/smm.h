@@ -256,6 +256,17 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out);
  * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, double *out);
 
+/* Variances over sigma^2 of x'(beta^ - beta) + z'(b^ - b), m of them, at the theta of the last
+ * smm_gradient. They are sums of squares of L^-1 Lambda'z: where sigma is a small share s of what
+ * random effects that differ little explain, the forms above leave a share of s^-2 of their
+ * rounding errors, and these one of s^-1; each takes one forward substitution.
+ *   levels  row-major (m x nterms): a level of each term, or -1 for none.
+ *   z       row-major (m x K), with K the columns of all terms.
+ *   x       row-major (m x p).
+ * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
+int smm_row_errors(smm_workspace *ws, int64_t m, const int32_t *levels, const double *z,
+                   const double *x, double *out);
+
 /* Lambda Omega^-1 Lambda'Z'WX, row-major (q x p) in the order of smm_solution: what is subtracted
  * from b for a unit of beta. The covariance over sigma^2 of b and beta is its product with
  * -(X'V^-1 X)^-1. At the theta of the last smm_gradient.

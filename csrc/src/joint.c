@@ -162,6 +162,45 @@ int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, d
     return SMM_OK;
 }
 
+int smm_row_errors(smm_workspace *ws, int64_t m, const int32_t *levels, const double *z,
+                   const double *x, double *out)
+{
+    if (!ws || m < 0 || (m > 0 && (!levels || !z || !out))) return SMM_EINVAL;
+    if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    const smm_design *d = ws->design;
+    int32_t p = d->p, width = smm_width(d);
+    if (m > 0 && p && !x) return SMM_EINVAL;
+    for (int64_t i = 0; i < m; i++)
+        for (int32_t t = 0; t < d->nterms; t++) {
+            int32_t level = levels[i * d->nterms + t];
+            if (level < -1 || level >= d->levels[t]) return SMM_EINVAL;
+        }
+    double *v = ws->H, *rest = ws->small_tmp; /* theta has an element for each column: H has q */
+    for (int64_t i = 0; i < m; i++, levels += d->nterms, x += p) {
+        memset(v, 0, sizeof(double) * (size_t)d->q);
+        for (int32_t t = 0; t < d->nterms; z += d->cols[t++]) {
+            if (levels[t] < 0) continue;
+            int32_t k = d->cols[t];
+            const double *T = ws->T + ws->T_at[t];
+            double *at = v + d->node_at[d->node_of[t][levels[t]]];
+            for (int32_t c = 0; c < k; c++)
+                for (int32_t r = c; r < k; r++) at[c] += T[r + c * k] * z[r];
+        }
+        smm_forward(ws, v, 1);
+        double sum = 0;
+        for (int32_t c = 0; c < p; c++) rest[c] = x[c];
+        for (int64_t j = 0; j < d->q; j++) {
+            sum += v[j] * v[j];
+            for (int32_t c = 0; c < p; c++) rest[c] -= v[j] * ws->B[j * width + c];
+        }
+        for (int32_t c = 0; c < p; c++)
+            for (int32_t r = 0; r < p; r++)
+                sum += rest[c] * ws->Minv[r + (size_t)c * p] * rest[r];
+        out[i] = sum;
+    }
+    return SMM_OK;
+}
+
 int smm_mode_slopes(smm_workspace *ws, double *out)
 {
     if (!ws || (!out && ws->design->p)) return SMM_EINVAL;

@@ -126,6 +126,7 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     const smm_nlopt nlopt = once_table();
     int64_t nt = m->ntheta, n = m->n, q = m->q, p = m->p;
     const int32_t which[] = {1, 2, 3, -1};
+    const double rows[] = {1, 2, 3, 4, 5, 6, 7, 8};
     const int32_t flag = 0;
     double theta[16], *responses = malloc(sizeof(double) * (size_t)(n * RESPONSES));
     double *beta = malloc(sizeof(double) * (size_t)(RESPONSES * (p + 1)));
@@ -153,6 +154,7 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_condvar(ws, s->out), e->condvar);
     add(s, smm_leverage(ws, m->weights, s->out), n);
     add(s, smm_level_covariances(ws, 2, which, s->out), 2 * 9);
+    add(s, smm_row_errors(ws, 2, which, rows, rows, s->out), 2);
     if (p) add(s, smm_mode_slopes(ws, s->out), q * p);
     double factors[64]; /* T of ones */
     for (int64_t i = 0; i < 64; i++) factors[i] = 1;

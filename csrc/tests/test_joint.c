@@ -95,6 +95,45 @@ static void check_slopes(const problem *m, const double *full, const double *wei
     free(zx);
 }
 
+/* Variances of rows are the quadratic forms of joint covariances, less what slopes take off x. */
+static void check_row_errors(smm_workspace *ws, const problem *m, const int32_t *levels,
+                             const double *joint, int64_t K)
+{
+    double z[ROWS * 16], x[ROWS * 8], out[ROWS], *M = doubles(m->p * m->p + 1);
+    double *slopes = doubles(m->q * m->p + 1), rest[8];
+    for (int64_t i = 0; i < ROWS * K; i++) z[i] = sin(1.7 * (double)i);
+    for (int64_t i = 0; i < ROWS * m->p; i++) x[i] = cos(2.3 * (double)i);
+    CHECK(smm_row_errors(NULL, ROWS, levels, z, x, out) == SMM_EINVAL);
+    CHECK(smm_row_errors(ws, -1, levels, z, x, out) == SMM_EINVAL);
+    CHECK(smm_row_errors(ws, ROWS, NULL, z, x, out) == SMM_EINVAL);
+    if (m->p) CHECK(smm_row_errors(ws, ROWS, levels, z, NULL, out) == SMM_EINVAL);
+    CHECK(smm_row_errors(ws, 0, NULL, NULL, NULL, NULL) == SMM_OK);
+    CHECK(smm_row_errors(ws, ROWS, levels, z, x, out) == SMM_OK);
+    CHECK(smm_solution(ws, NULL, NULL, NULL, M, NULL) == SMM_OK);
+    CHECK(smm_mode_slopes(ws, slopes) == SMM_OK);
+    for (int64_t i = 0; i < ROWS; i++) {
+        double expected = 0;
+        for (int64_t r = 0; r < K; r++)
+            for (int64_t c = 0; c < K; c++)
+                expected += z[i * K + r] * joint[(i * K + r) * K + c] * z[i * K + c];
+        for (int32_t v = 0; v < m->p; v++) rest[v] = x[i * m->p + v];
+        int64_t start = 0, at = 0;
+        for (int32_t t = 0; t < m->nterms; t++) {
+            int32_t k = m->term[t].cols, level = levels[i * m->nterms + t];
+            for (int32_t c = 0; level >= 0 && c < k; c++)
+                for (int32_t v = 0; v < m->p; v++)
+                    rest[v] -= z[i * K + at + c] * slopes[(start + level * k + c) * m->p + v];
+            start += (int64_t)m->term[t].levels * k;
+            at += k;
+        }
+        for (int32_t v = 0; v < m->p; v++)
+            for (int32_t w = 0; w < m->p; w++) expected += rest[v] * M[v + w * m->p] * rest[w];
+        CHECK_NEAR(out[i], expected, TOL);
+    }
+    free(M);
+    free(slopes);
+}
+
 static const struct {
     enum layout layout;
     int64_t n;
@@ -146,6 +185,7 @@ static void check_linear(size_t s, int weighted)
     CHECK(smm_gradient(ws, gradient) == SMM_OK);
     check_refused(ws, &m, levels, out);
     CHECK(smm_level_covariances(ws, ROWS, levels, out) == SMM_OK);
+    check_row_errors(ws, &m, levels, out, K);
     CHECK(smm_mode_slopes(ws, slopes) == SMM_OK);
     double *omega = dense_omega(&m, m.theta, weights);
     dense_inverse(m.q, omega, inverse);

@@ -372,6 +372,31 @@ class CoreWorkspace:
         check_status(status, "read joint covariances")
         return self.design.coordinates.joint_covariances(out)
 
+    def row_errors(self, levels: NDArray[np.int32], z: Array, x: Array) -> Array:
+        """Return variances over sigma^2 of x'(beta^ - beta) + z'(b^ - b), shape (m,).
+
+        They keep more digits than what `level_covariances` gives, one row at a time.
+
+        Parameters
+        ----------
+        levels : ndarray of int, shape (m, terms)
+            A level of every term, -1 for none.
+        z : ndarray, shape (m, K)
+            Columns of all terms.
+        x : ndarray, shape (m, p)
+        """
+        design = self.design
+        ends = np.cumsum([cols for _, cols in design.shapes])[:-1]
+        inward = design.coordinates.columns_inward(np.split(z, ends, axis=1))
+        z, x = np.ascontiguousarray(np.hstack(inward)), np.ascontiguousarray(x)
+        levels, out = np.ascontiguousarray(levels), np.empty(len(x))
+        with self.threads, self.lock:
+            status = lib.smm_row_errors(
+                self.handle, len(x), integers(levels), doubles(z), doubles(x), doubles(out)
+            )
+        check_status(status, "compute errors of rows")
+        return out
+
     def mode_slopes(self) -> tuple[Array, ...]:
         """Return Lambda Omega^-1 Lambda'Z'WX, one (l, k, p) array per term."""
         out = np.empty((self.design.q, self.design.p))

@@ -20,7 +20,7 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, Identification, identify
 from .linear import fit_linear
 from .linear_refits import LinearRefits
-from .mixed_model_equations import FEWEST_DIGITS, Henderson
+from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
 from .structured.covariance_model import factor
@@ -117,6 +117,7 @@ class LinearProblem:
         )
         workspace = products.workspace
         workspace.value_and_gradient(estimates.theta)
+        few = estimates.sigma < FEW_DIGITS * products.y_scale
         return Henderson(
             products.basis.R,
             workspace.solution().xvx_inverse,
@@ -125,6 +126,7 @@ class LinearProblem:
             estimates.dispersion,
             workspace.level_covariances,
             coordinates.C,
+            workspace.row_errors if few else None,
         )
 
     def solved_at(self, covariances: Sequence[Array], dispersion: float) -> LinearEstimates:

@@ -18,11 +18,13 @@ from scipy.linalg import solve_triangular
 from .._core import one_blas_thread
 from .._typing import Array
 
-__all__ = ["FEWEST_DIGITS", "Henderson"]
+__all__ = ["FEWEST_DIGITS", "FEW_DIGITS", "Henderson"]
 
 
 # Variances of rows lose all digits where sigma is a smaller share of the response's.
 FEWEST_DIGITS = 3e-8
+# Below this share too few are left unless each row is computed by itself.
+FEW_DIGITS = 1e-3
 Levels = NDArray[np.int32]
 
 # Numbers in the largest temporary array.
@@ -50,6 +52,9 @@ class Henderson:
         of their random effects, (m, K, K).
     changes : sequence of ndarray, shape (k, k), or None
         For each block C of the columns z C that the pieces refer to.
+    exactly : callable, optional
+        From levels (m, blocks), columns z (m, K) and rows of Q (m, rank) to variances over
+        `scale`, where sums of the pieces have lost too many digits.
     """
 
     R: Array
@@ -59,6 +64,7 @@ class Henderson:
     scale: float
     covariances: Callable[[Levels], Array]
     changes: Sequence[Array | None] = ()
+    exactly: Callable[[Levels, Array, Array], Array] | None = None
 
     def variances(self, X: Array, z: Sequence[Array], refs: Sequence[Levels]) -> Array:
         """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows.
@@ -79,6 +85,8 @@ class Henderson:
         """
         if self.changes:
             z = [part if C is None else part @ C for part, C in zip(z, self.changes, strict=True)]
+        if self.exactly is not None:
+            return self.scale * self._exact(self.exactly, X, z, np.column_stack(refs))
         joined = np.hstack(z)
         rank, widths = len(self.M), [part.shape[1] for part in z]
         K = joined.shape[1]
@@ -91,8 +99,7 @@ class Henderson:
             _, first_row, which = np.unique(key, return_index=True, return_inverse=True)
         distinct = levels[first_row]
         order = np.argsort(which, kind="stable")
-        with one_blas_thread():
-            fixed = solve_triangular(self.R, X.T, trans="T").T if rank else X
+        fixed = self._on_basis(X)
         out = np.empty(len(X))
         step = max(1, _ROOM // max(K * K, K * rank))
         for at in range(0, len(order), step):
@@ -111,3 +118,21 @@ class Henderson:
                 total[~known] += np.einsum("rk,rk->r", new, new)
             out[rows] = total + np.einsum("rp,pq,rq->r", x, self.M, x)
         return self.scale * out
+
+    def _exact(
+        self,
+        exactly: Callable[[Levels, Array, Array], Array],
+        X: Array,
+        z: Sequence[Array],
+        levels: Levels,
+    ) -> Array:
+        """Return variances over the scale, each by itself."""
+        total = exactly(levels, np.hstack(z), self._on_basis(X))
+        for own, T, ref in zip(z, self.factors, levels.T, strict=True):
+            new = own[ref < 0] @ T
+            total[ref < 0] += np.einsum("rk,rk->r", new, new)
+        return total
+
+    def _on_basis(self, X: Array) -> Array:
+        with one_blas_thread():
+            return solve_triangular(self.R, X.T, trans="T").T if len(self.M) else X

@@ -17,6 +17,7 @@ from ..frame.design import Design
 from .crossprod import Crossproducts, form_crossproducts, require_digits
 from .estimates import LinearEstimates
 from .fixed_basis import OnBasis, residual_response
+from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS
 
 __all__ = [
     "PLSSolution",
@@ -29,8 +30,6 @@ __all__ = [
 ]
 
 
-# Leverages lose all digits where sigma is a smaller share of the response's standard deviation.
-FEWEST_DIGITS = 3e-8
 # Objectives of at most this many rows are evaluated with all digits.
 FEW_ROWS = 1000
 
@@ -181,7 +180,13 @@ def leverage(design: Design, estimates: LinearEstimates) -> Array:
     """
     products = form_crossproducts(design)
     require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the leverage of a row")
-    return _solve_again(products, estimates).leverage()
+    workspace = _solve_again(products, estimates)
+    if estimates.sigma >= FEW_DIGITS * products.y_scale:
+        return workspace.leverage()
+    levels = np.column_stack([block.refs for block in design.blocks])
+    z = np.hstack([block.z for block in design.blocks])
+    errors = workspace.row_errors(levels, z, products.basis.Q)
+    return errors if design.weights is None else design.weights * errors
 
 
 def residuals(design: Design, estimates: LinearEstimates) -> tuple[Array, Array]:

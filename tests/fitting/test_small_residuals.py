@@ -157,6 +157,50 @@ def test_what_follows_a_fit():
             ask()
 
 
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("share", [1e-4, 1e-6])
+def test_errors_of_rows_of_crossed_factors(share, weights):
+    """Against an orthogonal factorization of the mixed-model equations.
+
+    Sums of covariances of levels were off by .01 at 1e-6: those of two factors differ by a
+    constant whose variance is 1e12 times that of a mean.
+    """
+    r = np.random.default_rng(3)
+    n, levels = 40, (6, 5)
+    a, b = (r.permutation(np.arange(n) % k) for k in levels)
+    x, w = r.normal(size=n), 10.0 ** r.uniform(-2, 2, n)
+    y = 2 + x + r.normal(size=6)[a] + r.normal(size=6)[a] * x + r.normal(size=5)[b]
+    y = y + share * r.normal(size=n)
+    m = fit("y ~ x + (x | a) + (1 | b)", {"y": y, "x": x, "a": a, "b": b, "w": w}, weights=weights)
+    S, (T,) = m.estimates.factors
+
+    def rows(a, b, x):
+        """Columns of beta and of u."""
+        effects = np.zeros((len(x), 6, 2))
+        effects[np.arange(len(x)), a] = np.column_stack([np.ones(len(x)), x]) @ S
+        other = np.eye(5)[b] * T[0]
+        return np.column_stack([np.ones(len(x)), x, effects.reshape(len(x), -1), other])
+
+    w = np.ones(n) if weights is None else w
+    penalty = np.eye(2 + 12 + 5)[2:]
+    R = np.linalg.qr(np.vstack([np.sqrt(w)[:, None] * rows(a, b, x), penalty]), mode="r")
+
+    def errors(rows):
+        return np.linalg.norm(np.linalg.solve(R.T, rows.T), axis=0)
+
+    own = errors(rows(a, b, x))
+    np.testing.assert_allclose(m.get_prediction(re=True).se_mean, m.sigma * own, rtol=1e-7)
+    np.testing.assert_allclose(m.leverage(), w * own**2, rtol=1e-7)
+    # Levels that do not meet in the data, and one that the fit has not seen.
+    new = {"a": np.repeat(np.arange(7), 5), "b": np.tile(np.arange(5), 7), "x": np.ones(35)}
+    found = m.get_prediction(pd.DataFrame(new), re=True, new_levels="population").se_mean
+    known = rows(new["a"] % 6, new["b"], new["x"])
+    known[30:, 2:14] = 0.0
+    unseen = np.where(new["a"] == 6, np.sum((np.ones(2) @ S) ** 2), 0.0)
+    expected = m.sigma * np.sqrt(errors(known) ** 2 + unseen)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
 def test_a_search_ends_where_the_dispersion_has_vanished():
     # 45 rows and nearly as many effects: the likelihood rises for ever as phi tends to 0. The
     # search went on to phi = 1e-15, where each evaluation takes hundreds of steps, for minutes.
