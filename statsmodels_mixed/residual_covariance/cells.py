@@ -26,7 +26,7 @@ from .dispersion import Dispersion, read_dispersion
 __all__ = ["Cells", "read_cells", "read_column"]
 
 
-# Structures whose places are exchangeable, so that rows need not name theirs.
+# Structures whose places are exchangeable if they have one variance: rows need not name theirs.
 EXCHANGEABLE = ("cs", "homdiag")
 # Distinct places of a stratum: their covariance matrix is dense.
 MOST_PLACES = 3000
@@ -194,6 +194,11 @@ def _crossed(names: tuple[str, ...], columns: Mapping[str, Any], n: int) -> Any:
     return np.asarray(codes, dtype=np.intp), levels
 
 
+def _is_exchangeable(term: ResidualTerm) -> bool:
+    """Return whether the covariance is the same for any order of the places."""
+    return term.kind in EXCHANGEABLE and dict(term.options).get("hom") is not False
+
+
 def _places(
     term: ResidualTerm, columns: Mapping[str, Any], rows: Positions, subject: Positions
 ) -> tuple[Positions, Structure]:
@@ -202,7 +207,7 @@ def _places(
     if not structure.definite:
         raise OptionError(f"{term.kind}() is singular: residuals need a covariance of full rank.")
     if not term.places:
-        if term.kind not in EXCHANGEABLE:
+        if not _is_exchangeable(term):
             raise OptionError(
                 f"{term.text}: name the visits or times left of the bar, as in "
                 f"{term.kind}(visit | {'/'.join(term.subject) or '1'})."
@@ -281,7 +286,7 @@ def _check_places(
     term: ResidualTerm, labels: tuple[str, ...], local: Positions, subject: Positions
 ) -> None:
     """Refuse two rows of a subject at one place, whose correlation would be one."""
-    if term.kind in EXCHANGEABLE or dict(term.options).get("nugget"):
+    if _is_exchangeable(term) or dict(term.options).get("nugget"):
         return
     key = subject.astype(np.int64) * len(labels) + local
     _, first, counts = np.unique(key, return_index=True, return_counts=True)

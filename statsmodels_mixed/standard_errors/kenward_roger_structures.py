@@ -21,11 +21,9 @@ from ..fitting.structured.fit import StructuredFit
 from ..frame.design import Design
 from .kenward_roger_traces import Traces
 
-__all__ = ["LINEAR_KINDS", "in_parameters", "second_order"]
+__all__ = ["in_parameters", "second_order"]
 
 
-# Kinds whose Sigma is linear in some of its elements.
-LINEAR_KINDS = ("us", "diag", "homdiag", "cs", "toep")
 # Step of differences of Jacobians, as a share of the parameters.
 STEP = 1e-5
 # What Sigma may lack of being a combination of its derivatives.
@@ -86,7 +84,7 @@ def second_order(
         W = into @ varpar @ into.T
     out = np.zeros_like(elements.xvx)
     for part in model.parts:
-        if part.structure.name in LINEAR_KINDS:
+        if part.structure.linear:
             continue
         phi, own = fit.phi[part.phi], W[part.phi, part.phi]
         second = part.structure.second_derivatives(phi) / estimates.sigma**2

@@ -30,7 +30,6 @@ from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
 from .kenward_roger import KenwardRoger
-from .kenward_roger_structures import LINEAR_KINDS
 from .mmrm_parameters import check_mmrm, mmrm_jacobian
 from .satterthwaite import Satterthwaite, pseudo_inverse
 
@@ -138,7 +137,7 @@ Parametrization = Callable[[Part, Array, Array], tuple[Array, Array]]
 
 def _linear_in_elements(model: ResponseCovariance) -> bool:
     """Return whether V is linear in the elements of its Sigmas, the parameters of SAS."""
-    linear = all(part.free.structure.name in LINEAR_KINDS for part in model.parts)
+    linear = all(part.free.structure.linear for part in model.parts)
     return linear and model.gamma.stop == model.gamma.start
 
 
@@ -174,7 +173,7 @@ def _curvature(
 
 def _parameters_of_sas(part: Part, x: Array, units: Array) -> tuple[Array, Array]:
     """Return derivatives of elements of Sigma, or of variances and correlations or ranges."""
-    if part.free.structure.name in LINEAR_KINDS:
+    if part.free.structure.linear:
         return _elements(part, x)
 
     def jacobian(at: Array) -> Array:

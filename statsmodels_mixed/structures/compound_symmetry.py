@@ -26,6 +26,7 @@ class CompoundSymmetry(Scaled):
         """Refuse a single effect."""
         if self.k < 2:
             raise OptionError(f"{self.name}() needs at least two effects to correlate.")
+        self.linear = self.hom  # in the variance and the covariance
 
     def correlation_parameters(self, k: int) -> Parameters:
         """Return the correlation."""

@@ -19,6 +19,7 @@ class Diagonal(Scaled):
     name = "diag"
     homogeneous = False
     correlated = False
+    linear = True
 
     def __init__(self, hom: bool | None = None) -> None:
         super().__init__(hom)

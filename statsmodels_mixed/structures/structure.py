@@ -94,6 +94,8 @@ class Structure(ABC):
     definite : bool
         Whether Sigma is positive definite inside the bounds, so that it may be a covariance
         of residuals.
+    linear : bool
+        Whether Sigma is a linear function of some of its elements.
     of_pairs : bool
         Whether the covariance of two places is a function of these two alone, so that `bind_sets`
         is possible where places have one standard deviation.
@@ -124,6 +126,7 @@ class Structure(ABC):
     needs: ClassVar[str] = "columns"
     definite: ClassVar[bool] = True
     of_pairs: ClassVar[bool] = False
+    linear: bool = False
     k: int = 0
     labels: tuple[str, ...] = ()
     positions: Array = np.empty((0, 0))

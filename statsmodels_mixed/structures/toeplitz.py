@@ -45,6 +45,7 @@ class Toeplitz(Scaled):
             raise OptionError(f"{self.name}() needs at least two places.")
         at = np.argsort(np.argsort(self.positions[:, 0]))
         self.lags = np.abs(at[:, None] - at[None, :])
+        self.linear = self.hom  # in the variance and the covariances by lag
 
     def correlation_parameters(self, k: int) -> Parameters:
         """Return the partial autocorrelations."""

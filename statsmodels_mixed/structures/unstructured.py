@@ -23,6 +23,7 @@ class Unstructured(Factored):
     """Any covariance matrix."""
 
     name = "us"
+    linear = True
 
     def width(self, k: int) -> int:
         """Return k: T is square."""

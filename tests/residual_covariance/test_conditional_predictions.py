@@ -126,6 +126,14 @@ def test_rows_without_places_are_exchangeable():
     )
 
 
+def test_rows_of_unequal_variances_name_their_places():
+    with pytest.raises(OptionError, match="name the visits or times"):
+        smf.mixedlm2("distance ~ age", growth(), residual="cs(1 | subject, hom=False)")
+    twice = pd.concat([growth(), growth().iloc[:1]])
+    with pytest.raises(DataError, match="2 rows at age 8"):
+        smf.mixedlm2("distance ~ age", twice, residual="cs(age | subject, hom=False)")
+
+
 def test_missing_values_have_no_prediction():
     fit = smf.mixedlm2("distance ~ age", growth(), residual="ar1(age | subject)").fit()
     new = NEW.assign(age=[np.nan, *NEW["age"].iloc[1:]])

@@ -7,6 +7,8 @@ import pytest
 
 from statsmodels_mixed import datasets, mixedlm2
 
+MACHINES = datasets.load("machines")
+
 
 class Serial:
     """REML of sleepstudy with ar1 effects, in (s^2, rho, sigma^2), by matrices of one subject."""
@@ -76,9 +78,21 @@ def test_kenward_roger_has_second_derivatives():
 
 @pytest.mark.parametrize("kind", ["cs", "toep", "us"])
 def test_kenward_roger_of_linear_kinds_has_one_form(kind):
-    machines = datasets.load("machines")
-    fit = mixedlm2(f"score ~ machine + {kind}(0 + machine | worker)", machines).fit(reml=True)
+    fit = mixedlm2(f"score ~ machine + {kind}(0 + machine | worker)", MACHINES).fit(reml=True)
     full, linear = (
         fit.with_inference(dof=dof) for dof in ("kenward-roger", "kenward-roger-linear")
     )
     assert full.bse.to_numpy() == pytest.approx(linear.bse.to_numpy(), rel=1e-10)
+
+
+@pytest.mark.parametrize(("option", "kind"), [("cs", "hcs"), ("toep", "htoep")])
+def test_a_kind_by_option_is_that_of_its_own_name(option, kind):
+    """cs(hom=False) is hcs(): its covariances are not linear in their parameters either."""
+    growth = datasets.load("orthodont")
+    errors = []
+    for name, more in ((option, ", hom=False"), (kind, "")):
+        effects = mixedlm2(f"score ~ machine + {name}(0 + machine | worker{more})", MACHINES)
+        residuals = mixedlm2("distance ~ age", growth, residual=f"{name}(age | subject{more})")
+        fits = [each.fit(reml=True, dof="kenward-roger") for each in (effects, residuals)]
+        errors.append(np.concatenate([fit.bse.to_numpy() for fit in fits]))
+    assert errors[0] == pytest.approx(errors[1], rel=1e-6)

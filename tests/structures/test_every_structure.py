@@ -39,7 +39,6 @@ from scipy.stats import chi2
 import statsmodels_mixed
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import MixedModelWarning
-from statsmodels_mixed.standard_errors.kenward_roger_structures import LINEAR_KINDS
 from statsmodels_mixed.structures import make
 
 pytestmark = pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
@@ -47,6 +46,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWa
 RISE = chi2.isf(0.05, 1)
 # Where a fit is enough to see that a kind is like another that runs always.
 SLOW = set(KINDS) - {"har1", "ou", "halves", "rr"}
+# Sigma is a linear function of some variances and covariances.
+LINEAR_KINDS = {"us", "diag", "homdiag", "cs", "toep"}
 # Their many parameters are profiled for long.
 MANY = {"har1", "rr"}
 # Their order or their number of parameters gives them no covariance at a new place.
