@@ -14,6 +14,8 @@ from .fitting.family_names import Bernoulli
 from .fitting.parted_families import (
     OrderedBeta,
     StudentT,
+    TruncatedConwayMaxwellPoisson,
+    TruncatedGeneralizedPoisson,
     TruncatedNegativeBinomial,
     TruncatedNegativeBinomial1,
     TruncatedPoisson,
@@ -30,6 +32,8 @@ __all__ = [
     "NegativeBinomial1",
     "OrderedBeta",
     "StudentT",
+    "TruncatedConwayMaxwellPoisson",
+    "TruncatedGeneralizedPoisson",
     "TruncatedNegativeBinomial",
     "TruncatedNegativeBinomial1",
     "TruncatedPoisson",

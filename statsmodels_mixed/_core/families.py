@@ -26,6 +26,8 @@ DISTRIBUTIONS = {
     "truncated_poisson": lib.SMM_POISSON + lib.SMM_TRUNCATED,
     "truncated_negative_binomial": lib.SMM_NEGATIVE_BINOMIAL + lib.SMM_TRUNCATED,
     "truncated_negative_binomial1": lib.SMM_NEGATIVE_BINOMIAL_1 + lib.SMM_TRUNCATED,
+    "truncated_generalized_poisson": lib.SMM_GENERALIZED_POISSON + lib.SMM_TRUNCATED,
+    "truncated_conway_maxwell_poisson": lib.SMM_COM_POISSON + lib.SMM_TRUNCATED,
     "beta": lib.SMM_BETA,
     "beta_binomial": lib.SMM_BETA_BINOMIAL,
     "student_t": lib.SMM_STUDENT_T,

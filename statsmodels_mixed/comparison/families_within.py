@@ -15,7 +15,12 @@ _WITHOUT_DISPERSION = {
     "beta_binomial": "binomial",
 }
 # At phi = 1, inside of its range.
-_AT_ONE = {"generalized_poisson": "poisson", "conway_maxwell_poisson": "poisson"}
+_AT_ONE = {
+    "generalized_poisson": "poisson",
+    "conway_maxwell_poisson": "poisson",
+    "truncated_generalized_poisson": "truncated_poisson",
+    "truncated_conway_maxwell_poisson": "truncated_poisson",
+}
 # At infinitely many degrees of freedom.
 _OF_SHAPE = {"student_t": "gaussian"}
 

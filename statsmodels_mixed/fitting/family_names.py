@@ -64,6 +64,8 @@ _FAMILIES = {
     "truncatednbinom2": "truncated_negative_binomial",
     "truncatednbinom": "truncated_negative_binomial",
     "truncatednbinom1": "truncated_negative_binomial1",
+    "truncatedgenpois": "truncated_generalized_poisson",
+    "truncatedcompois": "truncated_conway_maxwell_poisson",
 }
 # Variances that are a multiple of those of a family: what allows for overdispersion here.
 _QUASI = {

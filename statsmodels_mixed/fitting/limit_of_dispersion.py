@@ -17,6 +17,7 @@ _LIMITS = {
     "truncated_negative_binomial1": "truncated Poisson",
     "beta_binomial": "binomial",
     "conway_maxwell_poisson": "geometric",
+    "truncated_conway_maxwell_poisson": "truncated geometric",
 }
 _MOST = "geometric"
 # A share of the variance that a sample would have to have 1e10 rows to show.
@@ -31,7 +32,7 @@ def limit_in_words(limit: str) -> str:
     limit : str
         As `limit_reached` returns it.
     """
-    much = "all the overdispersion of the family" if limit == _MOST else "no overdispersion"
+    much = "all the overdispersion of the family" if limit.endswith(_MOST) else "no overdispersion"
     return f"{much}; the estimate is at its boundary, where the distribution is {limit}"
 
 
@@ -75,7 +76,7 @@ def overdispersion_at_limit(
         phi = np.exp(np.asarray(log_dispersion, dtype=float))
     if family == "beta_binomial":
         excess = (np.asarray(1.0 if trials is None else trials) - 1.0) / (1.0 + phi)
-    elif family == "conway_maxwell_poisson":
+    elif family.endswith("conway_maxwell_poisson"):
         excess = (1.0 + np.asarray(mu)) / phi  # of the order of nu log y!
     elif family.endswith("1"):
         excess = phi

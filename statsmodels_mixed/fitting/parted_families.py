@@ -14,12 +14,15 @@ from statsmodels.genmod.families import links
 
 from .._typing import Array
 from ..errors import OptionError
+from .distributions import ConwayMaxwellPoisson, GeneralizedPoisson
 from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
     "Ordered",
     "OrderedBeta",
     "StudentT",
+    "TruncatedConwayMaxwellPoisson",
+    "TruncatedGeneralizedPoisson",
     "TruncatedNegativeBinomial",
     "TruncatedNegativeBinomial1",
     "TruncatedPoisson",
@@ -128,6 +131,64 @@ class TruncatedNegativeBinomial1(_Truncated):
     """
 
     name = "truncated_negative_binomial1"
+
+
+class TruncatedGeneralizedPoisson(_Truncated):
+    """Generalized Poisson counts without zeros: phi mu before truncation.
+
+    Parameters
+    ----------
+    link : statsmodels link, optional
+        ``sm.families.links.Log()``.
+    dispersion : float
+        For variances asked of the object itself. A fit estimates its own.
+    check_link : bool
+        Whether another link is refused.
+
+    See Also
+    --------
+    GeneralizedPoisson
+
+    Examples
+    --------
+    >>> TruncatedGeneralizedPoisson().name
+    'truncated_generalized_poisson'
+    """
+
+    name = "truncated_generalized_poisson"
+
+    def variance(self, mu: ArrayLike) -> Array:
+        """Return phi mu, the variance before truncation."""
+        return GeneralizedPoisson(dispersion=self.dispersion).variance(mu)
+
+
+class TruncatedConwayMaxwellPoisson(_Truncated):
+    """Conway-Maxwell-Poisson counts without zeros; mu is the mean before truncation.
+
+    Parameters
+    ----------
+    link : statsmodels link, optional
+        ``sm.families.links.Log()``.
+    dispersion : float
+        1 / nu, for variances asked of the object itself. A fit estimates its own.
+    check_link : bool
+        Whether another link is refused.
+
+    See Also
+    --------
+    ConwayMaxwellPoisson
+
+    Examples
+    --------
+    >>> TruncatedConwayMaxwellPoisson().name
+    'truncated_conway_maxwell_poisson'
+    """
+
+    name = "truncated_conway_maxwell_poisson"
+
+    def variance(self, mu: ArrayLike) -> Array:
+        """Return the variance before truncation."""
+        return ConwayMaxwellPoisson(dispersion=self.dispersion).variance(mu)
 
 
 class StudentT(OwnFamily):

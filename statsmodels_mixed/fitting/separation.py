@@ -34,7 +34,10 @@ _COUNTS = (
     *("poisson", "negative_binomial", "negative_binomial1", "generalized_poisson"),
     *("conway_maxwell_poisson", "tweedie"),
 )
-_TRUNCATED = ("truncated_poisson", "truncated_negative_binomial", "truncated_negative_binomial1")
+_TRUNCATED = (
+    *("truncated_poisson", "truncated_negative_binomial", "truncated_negative_binomial1"),
+    *("truncated_generalized_poisson", "truncated_conway_maxwell_poisson"),
+)
 _BOTH_ENDS = ("logit", "probit", "cauchit", "cloglog", "loglog")
 
 

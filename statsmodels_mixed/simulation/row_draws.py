@@ -131,7 +131,12 @@ def _draw_distribution(
             return _above_zero(rng, nbinom(1.0 / phi, 1.0 / (1.0 + mu * phi)), n)
         case "truncated_negative_binomial1":
             return _above_zero(rng, nbinom(mu / phi, 1.0 / (1.0 + phi)), n)
-        case "generalized_poisson" | "conway_maxwell_poisson":
+        case (
+            "generalized_poisson"
+            | "conway_maxwell_poisson"
+            | "truncated_generalized_poisson"
+            | "truncated_conway_maxwell_poisson"
+        ):
             return _one_after_the_other(rng, spec, eta, outer)
         case "student_t":
             return np.asarray(mu + phi * rng.standard_t(np.exp(shape)))

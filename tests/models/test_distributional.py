@@ -288,3 +288,16 @@ def test_a_pole_of_laplaces_approximation_is_no_maximum():
         fit = model.fit()
     assert fit.report.evaluations < 250
     assert model.fit(n_agq=9).converged
+
+
+def test_a_hurdle_of_generalized_poisson_counts(salamanders):
+    # glmmTMB 1.1.5: truncated_genpois, zi=~mined, with rel.tol=1e-15; it ends 2e-8 lower
+    model = smm.mixedglm2("count ~ mined + (1 | site)", salamanders, "genpois", hurdle="~ mined")
+    fit = model.fit()
+    assert fit.llf == pytest.approx(-867.58831483019, abs=1e-6)
+    wanted = [-0.9342964364, 1.9861349556, np.log(3.307197547), 1.665009404, -2.150518790]
+    error = [1.0603405491, 1.0609926484, 0.1465958004, 0.1557857294, 0.1920661120]
+    assert_allclose(fit.params, wanted, atol=1e-4)
+    assert_allclose(fit.bse, error, rtol=2e-4)
+    means = fit.predict(pd.DataFrame({"mined": ["yes", "no"]}))
+    assert_allclose(means, [0.3216922279, 2.2353544535], rtol=1e-5)

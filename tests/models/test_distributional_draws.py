@@ -77,6 +77,7 @@ def _rows(spec: FamilySpec, outer: np.ndarray, eta: float, n: int) -> np.ndarray
     [
         "truncated_poisson", "truncated_negative_binomial", "truncated_negative_binomial1",
         "generalized_poisson", "conway_maxwell_poisson", "negative_binomial1",
+        "truncated_generalized_poisson", "truncated_conway_maxwell_poisson",
     ],
 )  # fmt: skip
 def test_counts_have_the_frequencies_of_their_density(name):

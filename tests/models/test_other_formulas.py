@@ -82,6 +82,7 @@ def test_variances_before_truncation():
         (smm.families.TruncatedNegativeBinomial, mu + mu**2 / phi),
         (smm.families.TruncatedNegativeBinomial1, mu * (1 + phi)),
         (smm.families.TruncatedPoisson, mu),
+        (smm.families.TruncatedGeneralizedPoisson, mu * phi),
     ):
         assert family(dispersion=phi).variance(mu) == pytest.approx(wanted, rel=1e-12)
     # The variance is that of the distribution whose dispersion is 1 / phi in the core.

@@ -41,6 +41,8 @@ _TRUNCATED = {
     "poisson": "truncated_poisson",
     "negative_binomial": "truncated_negative_binomial",
     "negative_binomial1": "truncated_negative_binomial1",
+    "generalized_poisson": "truncated_generalized_poisson",
+    "conway_maxwell_poisson": "truncated_conway_maxwell_poisson",
 }
 # Families whose dispersion is reported as in glmmTMB, as the inverse of the density's.
 _INVERSE = ("negative_binomial", "truncated_negative_binomial", "gamma")
