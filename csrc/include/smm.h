@@ -120,8 +120,8 @@ const char *smm_status_text(int status);
  *   X, Q   row-major (n x p), n >= 1, p >= 1.
  *   R      upper triangle, column-major (p x p), zeros below.
  *   work   (p + p p).
- * Returns SMM_OK, SMM_EINVAL; SMM_ENOTPD where columns are too near to dependent, or so large or
- * small that their squares are: Q and R are then undefined. */
+ * Returns SMM_OK, SMM_EINVAL, SMM_EOVERFLOW (n is no int); SMM_ENOTPD where columns are too near to
+ * dependent, or so large or small that their squares are: Q and R are then undefined. */
 int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, double *Q, double *R,
               double *work);
 
