@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,10 @@ LINKS = {
 }
 
 
+# What is known of a row, in the order of ``smm_family_rows``.
+ROW_QUANTITIES = ("loglik", "l", "w", "wo", "dw", "loglik_zeta", "l_zeta", "w_zeta")
+
+
 def core_family(distribution: str, link: str, power: float, observed: bool) -> Any:
     """Make the `smm_family` of a distribution and a link."""
     family = ffi.new("smm_family *")
@@ -69,6 +74,7 @@ def family_rows(
     zeta: float = 0.0,
     power: float = 1.0,
     observed: bool = False,
+    wanted: Sequence[str] = ROW_QUANTITIES,
 ) -> dict[str, Array]:
     """Return the log-likelihood of every row and its derivatives.
 
@@ -83,17 +89,17 @@ def family_rows(
         Exponent of the power link.
     observed : bool
         Whether ``w`` is the observed information rather than the expected one.
+    wanted : sequence of str
+        Which of the `ROW_QUANTITIES` to return.
 
     Returns
     -------
     dict of ndarray, shape (n,)
-        ``loglik``, ``l``, ``w``, ``wo``, ``dw``, ``loglik_zeta``, ``l_zeta``, ``w_zeta``.
     """
     y = floats(y, y.shape, "y")
     eta = floats(eta, y.shape, "eta")
     given = None if weights is None else floats(weights, y.shape, "weights")
-    names = ("loglik", "l", "w", "wo", "dw", "loglik_zeta", "l_zeta", "w_zeta")
-    out = {name: np.empty(y.shape) for name in names}
+    out = {name: np.empty(y.shape) for name in wanted}
     status = lib.smm_family_rows(
         core_family(distribution, link, power, observed),
         len(y),
@@ -101,7 +107,7 @@ def family_rows(
         ffi.NULL if given is None else doubles(given),
         doubles(eta),
         zeta,
-        *(doubles(out[name]) for name in names),
+        *(doubles(out[name]) if name in out else ffi.NULL for name in ROW_QUANTITIES),
     )
     check_status(status, "evaluate the family")
     return out

@@ -293,12 +293,8 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
         alpha of a negative binomial, or that of a family statsmodels does not have; the objects
         of other families hold none.
     """
-    makers: dict[str, Callable[[], Any]] = {
-        **_LINK_MAKERS,
-        "power": lambda: sm_links.Power(spec.power),
-        "log": _Log,
-    }
-    link = makers[spec.link]()
+    makers = _LINK_MAKERS | {"log": _Log}
+    link = sm_links.Power(spec.power) if spec.link == "power" else makers[spec.link]()
     kind = _KINDS[spec.family]
     with warnings.catch_warnings():
         # statsmodels would warn of links that need care; `read_family` has accepted them.

@@ -136,6 +136,7 @@ def _without_random_effects(
         zeta=float(begin[-1]) if spec.has_dispersion else 0.0,
         power=spec.power,
         observed=spec.own,
+        wanted=("loglik",),
     )
     return float(-2.0 * np.sum(rows["loglik"]))
 

@@ -222,6 +222,7 @@ def usable_coefficients(
                 zeta=zeta,
                 power=spec.power,
                 observed=spec.own,
+                wanted=("loglik", "w"),
             )
             total, mean = float(np.sum(rows["loglik"])), float(np.mean(rows["w"]))
         possible = np.isfinite(total) and 0 < mean < np.inf

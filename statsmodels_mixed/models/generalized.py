@@ -12,6 +12,7 @@ from patsy.eval import EvalEnvironment
 
 from .._typing import Numbers
 from ..errors import OptionError
+from ..fitting.crossprod import one_thread_if_small
 from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula, RandomTerm
@@ -396,6 +397,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
 
     def _fitted(self, **options: Any) -> GeneralizedLinearMixedModelResults:
         """Return the results; `fit_generalized` has the options."""
-        known = {"structure": structure_to_fit(self), **options}
-        estimates = fit_generalized(self.kept_design(), self.spec, **known)
+        design = self.kept_design()
+        with one_thread_if_small(design):
+            known = {"structure": structure_to_fit(self), **options}
+            estimates = fit_generalized(design, self.spec, **known)
         return GeneralizedLinearMixedModelResults(self, estimates, self.layout)
