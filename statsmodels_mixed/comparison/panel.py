@@ -255,10 +255,13 @@ def _within(Q: Array, design: Design, block: RandomBlock, weights: Array) -> tup
 def _block(result: MixedModelResults, by: str | None) -> RandomBlock:
     blocks = result.kept_design().blocks
     names = ", ".join(block.name for block in blocks)
-    if by is None and len(blocks) > 1:
+    of_mean = [block for block in blocks if not block.part] or blocks
+    if by is None and len(of_mean) > 1:
         raise OptionError(f"by= is needed to choose one of the grouping factors {names}.")
+    if by is None and of_mean:
+        return of_mean[0]
     for block in blocks:
-        if by is None or block.name == by:
+        if block.name == by:
             return block
     raise OptionError(f"by={by!r} is no grouping factor of the model ({names}).")
 

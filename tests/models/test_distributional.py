@@ -301,3 +301,14 @@ def test_a_hurdle_of_generalized_poisson_counts(salamanders):
     assert_allclose(fit.bse, error, rtol=2e-4)
     means = fit.predict(pd.DataFrame({"mined": ["yes", "no"]}))
     assert_allclose(means, [0.3216922279, 2.2353544535], rtol=1e-5)
+
+
+def test_predicted_dispersions_are_those_of_glmmtmb(salamanders):
+    # predict(type="disp", se.fit=TRUE) of glmmTMB 1.1.5, with rel.tol=1e-15
+    model = smm.mixedglm2(
+        "count ~ mined + (1 | site)", salamanders, "nbinom2", dispersion="~ mined"
+    )
+    new = pd.DataFrame({"mined": ["yes", "no"]})
+    made = model.fit().get_prediction(new, which="dispersion")
+    assert_allclose(made.predicted_mean, [0.2542260851, 0.7111818273], rtol=1e-5)
+    assert_allclose(made.se_mean, [0.08291288615, 0.08795798390], rtol=1e-4)

@@ -393,3 +393,11 @@ def test_intervals_cover(option, label):
         own = ["x", f"{label}: x"]
         covered.append(np.abs(fit.params[own] - wanted) < 1.96 * fit.bse[own])
     assert (np.mean(covered, axis=0) > 0.88).all()
+
+
+def test_mundlaks_test_is_of_the_factor_of_the_mean(salamanders):
+    model = smm.mixedglm2(
+        "count ~ DOY + (1 | site)", salamanders, "poisson", hurdle="~ 1 + (1 | site)"
+    )
+    fit = model.fit()
+    pd.testing.assert_frame_equal(fit.mundlak_test().table, fit.mundlak_test("site").table)

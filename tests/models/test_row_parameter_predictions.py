@@ -69,3 +69,21 @@ def test_robust_errors_and_coefficients_without_any(ticks):
     robust = plain.with_inference(cov_type="cluster", cov_kwds={"groups": "brood"})
     linear = robust.get_prediction(few, which="linear").se_mean
     assert_allclose(linear, robust.bse["Intercept"], rtol=1e-6)
+
+
+def test_dispersions_are_those_of_the_formula(ticks):
+    fit = smm.mixedglm2(
+        "ticks ~ year + (1 | brood)", ticks, "nbinom2", dispersion="~ cheight"
+    ).fit()
+    few, V = ticks.head(4), fit.cov_params().to_numpy()[-2:, -2:]
+    log = fit.params["disp: Intercept"] + fit.params["disp: cheight"] * few["cheight"]
+    assert_allclose(fit.predict(few, which="dispersion"), np.exp(log), rtol=1e-12)
+    assert_allclose(fit.predict(which="dispersion"), fit.dispersion, rtol=1e-12)
+    made = fit.get_prediction(few, which="dispersion", re=True)
+    X = np.column_stack([np.ones(4), few["cheight"]])
+    se = np.sqrt(np.einsum("ij,jk,ik->i", X, V, X))
+    assert_allclose(made.se_mean, np.exp(log) * se, rtol=1e-5)
+    assert_allclose(made.conf_int()[:, 1], np.exp(log + 1.959964 * se), rtol=1e-5)
+    counts = smm.mixedglm2("ticks ~ year + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    with pytest.raises(OptionError, match="poisson has no dispersion to predict"):
+        counts.fit().predict(few, which="dispersion")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.row_parameters import ZEROS
+from ...fitting.row_parameters import DISPERSION, ZEROS
 from ...frame.new_data import NewData
 from ...frame.other_formulas import values_of_rows
 from ..generalized_results import GeneralizedLinearMixedModelResults
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-_WHICH = ("mean", "conditional", "zero_probability", "linear")
+_WHICH = ("mean", "conditional", "zero_probability", "dispersion", "linear")
 _WHICH_ORDERED = ("probabilities", "class", "linear")
 
 
@@ -46,7 +46,7 @@ def predict(
     offset: Any = None,
     exposure: Any = None,
 ) -> Array | pd.Series | pd.DataFrame:
-    """Predict the mean, one of its parts, or probabilities of categories.
+    """Predict the mean, one of its parts, the dispersion, or probabilities of categories.
 
     Parameters
     ----------
@@ -57,8 +57,9 @@ def predict(
         mean, of a model whose other parameters have no columns.
     which : str, optional
         ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
-        ``"zero_probability"`` or ``"linear"``. For ordered categories ``"probabilities"``
-        (the default), ``"class"`` (the most probable) or ``"linear"``.
+        ``"zero_probability"``, ``"dispersion"`` (which is `fit.dispersion` for rows of the fit)
+        or ``"linear"``. For ordered categories ``"probabilities"`` (the default), ``"class"``
+        (the most probable) or ``"linear"``.
     re : bool, str or list of str
         Random effects to add, as for other models: all, those of a grouping factor in the part
         of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
@@ -95,6 +96,8 @@ def predict(
     which = known[0] if which is None else which
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
+    if which == "dispersion" and not self._spec.has_dispersion:
+        raise OptionError(f"the family {self._spec.family} has no dispersion to predict.")
     eta, outer, index = predictors_of(
         self, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
     )
@@ -104,7 +107,10 @@ def predict(
         p = self.model._probabilities(eta, thresholds_of_rows(self, exog, len(eta)))
         table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
         return table if which == "probabilities" else _most_probable(table)
-    values = PARTS[which](self._spec, eta, outer)
+    if which == "dispersion":
+        values = np.exp(self.model.dispersion_sign * outer[:, DISPERSION])
+    else:
+        values = PARTS[which](self._spec, eta, outer)
     return values if index is None else pd.Series(values, index=index)
 
 

@@ -119,7 +119,9 @@ def get_prediction(
         )
     labels = getattr(center, "index", None) if row_labels is None else row_labels
     columns = value.reshape(len(value), value.shape[1] if value.ndim == 2 else 1)
-    random = any(mask.any() for mask in choose_random(re, self.layout, self.model.frame))
+    random = which != "dispersion" and any(
+        mask.any() for mask in choose_random(re, self.layout, self.model.frame)
+    )
     slopes, covariance = _slopes(self, asked, columns, random)
     variance = np.maximum(np.einsum("irj,jk,irk->ir", slopes, covariance, slopes), 0.0)
     if random:
@@ -163,6 +165,8 @@ def _scale(fit: DistributionalResults, which: str | None) -> Any:
     support = fit._spec.support
     if which == "linear":
         return Identity()
+    if which == "dispersion":
+        return Log()
     if which == "zero_probability" or support in _OF_SHARES:
         return Logit()
     return Identity() if support == "real" else Log()
