@@ -105,9 +105,7 @@ int smm_glmm_scale(const smm_glmm *g, double *scale)
 static smm_problem generalized_problem(smm_glmm *g)
 {
     smm_glmm_scale(g, g->scale);
-    /* Secant corrections are for the dispersion, whose curvature is crude; elsewhere they only
-     * disturb a model that is right to about a tenth. */
-    int memory = smm_tail_parameters(g) ? SMM_MEMORY : 0;
+    int crude = smm_tail_parameters(g) > 0; /* the curvature of the dispersion */
     return (smm_problem){
         .design = g->ws->design,
         .n = smm_glmm_parameters(g),
@@ -118,8 +116,8 @@ static smm_problem generalized_problem(smm_glmm *g)
         .scale = g->scale,
         .vectors = g->run_vectors,
         .matrices = g->run_matrices,
-        .memory = memory,
-        .trusted = 0,
+        .memory = SMM_MEMORY,
+        .trusted = crude ? 0 : SMM_TRUSTED_STEPS,
         .pairs = g->run_pairs,
         .least = g->sides.columns ? NULL : &g->least_zeta,
     };

@@ -14,9 +14,6 @@
  * a boundary, or where the objective falls for ever as parameters grow; where it promises less than
  * the tolerance of the objective, rounding is what is left. */
 #define PATIENCE 300
-/* The average information is far from the Hessian when the mean is badly wrong: where it has not
- * done after this many steps, changes of the gradient correct it. */
-#define TRUSTED_STEPS 15
 /* This many steps that neither decrease the objective above rounding nor halve the promise end the
  * run; one does that changes it by less than its tolerance and leaves this share of the promise. */
 #define MAX_IDLE 5
@@ -256,7 +253,7 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
         .vectors = ws->run_vectors,
         .matrices = ws->run_matrices,
         .memory = SMM_MEMORY,
-        .trusted = TRUSTED_STEPS,
+        .trusted = SMM_TRUSTED_STEPS,
         .pairs = ws->run_pairs,
     };
     return status;

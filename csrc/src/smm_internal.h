@@ -361,6 +361,9 @@ typedef struct {
 } smm_problem;
 
 #define SMM_MEMORY 10
+/* The average information is far from the Hessian when the mean is badly wrong: where it has not
+ * done after this many steps, changes of the gradient correct it. */
+#define SMM_TRUSTED_STEPS 15
 #define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1) /* see smm_run_start */
 #define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
 

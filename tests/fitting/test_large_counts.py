@@ -138,3 +138,31 @@ def test_optimizers_without_second_derivatives(kind, optimizer, level):
     assert_allclose(fit.objective, newton.objective, rtol=0, atol=1e-6)
     np.testing.assert_array_less(np.abs(fit.params - newton.params), 2e-3 * newton.bse)
     assert_allclose(fit.bse, newton.bse, rtol=1e-3)
+
+
+@pytest.mark.parametrize("level", [12, 20.7])
+def test_slopes_that_are_none_of_the_fixed_effects(level):
+    """Of counts so large each level tells its own line (a_j, b_j), a sample of the normal with
+    mean (beta, 0): beta and the rest of a_j are a regression on b_j, Var(b_j) is the mean square.
+    """
+    data, rng = counts("poisson", level, 103), np.random.default_rng(5)
+    eta = (0.3 + 0.05 * rng.normal(size=12))[data["g"]] * data["x"]
+    data["y"] = rng.poisson(np.exp(level + eta + 0.5 * rng.normal(size=12)[data["g"]]))
+    fit = smf.mixedglm2("y ~ 1 + (x | g)", data, family=sm.families.Poisson()).fit()
+    assert fit.converged
+    assert fit.report.evaluations < 50  # without corrections 8444 and 7726
+    lines = np.empty((12, 2))
+    for at, rows in data.groupby("g"):
+        X, y = np.column_stack([np.ones(len(rows)), rows["x"]]), rows["y"].to_numpy()
+        line = np.linalg.lstsq(X, np.log(y))[0]
+        for _ in range(20):
+            mu = np.exp(X @ line)
+            line = line + np.linalg.solve((X.T * mu) @ X, X.T @ (y - mu))
+        lines[at] = line
+    a, b = lines.T
+    (beta, slope), *_ = np.linalg.lstsq(np.column_stack([np.ones(12), b]), a)
+    variance, rest = np.mean(b**2), np.mean((a - beta - slope * b) ** 2)
+    sigma = np.array([[slope**2 * variance + rest, slope * variance], [slope * variance, variance]])
+    few = 20 * np.exp(-level)  # what the counts leave of the lines
+    assert_allclose(fit.params, beta, rtol=few)
+    assert_allclose(fit.cov_re, sigma, rtol=100 * few)
