@@ -13,7 +13,7 @@
 /* Regular models need 5 to 20 steps. A run stalls when this many do not halve the least promise: at
  * a boundary, or where the objective falls for ever as parameters grow; where it promises less than
  * the tolerance of the objective, rounding is what is left. */
-#define PATIENCE 300
+#define PATIENCE 150
 /* This many steps that neither decrease the objective above rounding nor halve the promise end the
  * run; one does that changes it by less than its tolerance and leaves this share of the promise. */
 #define MAX_IDLE 5

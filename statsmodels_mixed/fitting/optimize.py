@@ -35,7 +35,7 @@ _MESSAGES = {
     "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
     "MAXEVAL_REACHED": "The limit of evaluations was reached.",
     "MAXTIME_REACHED": "The limit max_time was reached.",
-    "STALLED": "Hundreds of steps brought no progress: the objective may fall for ever.",
+    "STALLED": "Steps no longer bring progress: the objective may fall for ever.",
     "FAILURE": "The objective could not be followed any further.",
 }
 

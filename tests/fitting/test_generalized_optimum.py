@@ -70,7 +70,7 @@ def test_a_fit_without_likelihood_at_no_effects():
 
 def test_an_end_at_the_edge_of_the_range_is_refused():
     with pytest.raises(DataError, match=r"binomial family with the log link.*edge of the range"):
-        fitted(50008)
+        fitted(81448)
 
 
 def test_an_end_just_before_the_edge_of_the_range_is_not_converged():
@@ -148,8 +148,8 @@ def test_equivalent_inputs(seed):
 
 
 def test_a_likelihood_that_rises_for_ever_is_not_searched_further():
-    # 27 000 evaluations were made of 22 rows.
+    # 27 000 evaluations were made of 22 rows, and up to 6655 with 300 steps to halve the promise.
     report = fitted(60468).report
     assert not report.converged
     assert report.status == "STALLED"
-    assert report.evaluations < 5000
+    assert report.evaluations < 4000
