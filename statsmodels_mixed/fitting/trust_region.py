@@ -87,6 +87,10 @@ class Minimum:
             values=np.concatenate([self.values, later.values]),
         )
 
+    def raised(self, constant: float) -> Minimum:
+        """Return the same of an objective to which a constant is added."""
+        return replace(self, value=self.value + constant, values=self.values + constant)
+
     def times(self, units: Array) -> Minimum:
         """Return the same of coordinates that are multiplied by units."""
         return replace(

@@ -88,7 +88,7 @@ def search(
     and a correlation at the end of its range, others follow.
     """
     if start is not None:
-        return best_minimum(likelihood, [start], max_eval=max_eval, units=problem.units)
+        return _least(problem, likelihood, [start], max_eval)
     usable, starts = [], problem.starts()
     for x in starts:
         scaled = _scaled(likelihood, x)
@@ -96,12 +96,28 @@ def search(
             usable.append(scaled)
     usable.sort(key=lambda pair: pair[0])
     points = [x for _, x in usable] or starts[:1]
-    run = best_minimum(likelihood, points, max_eval=max_eval, units=problem.units)
+    run = _least(problem, likelihood, points, max_eval)
     others = other_starts(likelihood, run.end) if np.isfinite(run.value) else []
     if not others:
         return run
-    again = best_minimum(likelihood, [run.end, *others], max_eval=max_eval, units=problem.units)
-    return run.or_lower(again)
+    return run.or_lower(_least(problem, likelihood, [run.end, *others], max_eval))
+
+
+def _least(
+    problem: ResidualProblem, likelihood: MarginalLikelihood, starts: list[Array], max_eval: int
+) -> Minimum:
+    """Return the least minimum from some starts.
+
+    What is constant in the objective grows with the logarithm of the unit of the response, and
+    rounding errors would be taken for larger with it.
+    """
+
+    def varying(x: Array) -> tuple[float, Array, Array]:
+        value, gradient, hessian = likelihood(x)
+        return value - likelihood.constant, gradient, hessian
+
+    found = best_minimum(varying, starts, max_eval=max_eval, units=problem.units)
+    return found.raised(likelihood.constant)
 
 
 def _scaled(likelihood: MarginalLikelihood, x: Array) -> tuple[float, Array] | None:

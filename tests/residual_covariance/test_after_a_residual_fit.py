@@ -287,3 +287,26 @@ def test_a_fresh_process_draws_the_same():
         "assert abs(first.iloc[0].to_numpy() - other.to_numpy()).max() < 1e-6\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_influence_does_not_depend_on_the_unit_of_the_response() -> None:
+    """A standard deviation that is nearly zero without one group: the criterion is level there.
+
+    Searches ended where it promised less than rounding errors of n log(unit) in it.
+    """
+    rng = np.random.default_rng(4)
+    g, t = np.repeat(np.arange(14), 5), np.tile(np.arange(5), 14)
+    x, f = rng.normal(size=70), rng.integers(0, 3, 70)
+    noise = rng.normal(size=(14, 5))
+    for i in range(1, 5):
+        noise[:, i] = 0.5 * noise[:, i - 1] + 0.8 * noise[:, i]
+    y = 1 + 0.5 * x + 0.6 * (f == 1) + 0.5 * rng.normal(size=14)[g] + noise.ravel()
+    frame = pd.DataFrame({"y": y, "x": x, "f": f, "g": g, "t": t}).drop(index=[3, 17, 18, 40, 66])
+    unit = 2.0**200
+    one, other = (
+        smf.mixedlm2("y ~ x + C(f) + (1 | g)", each, residual="ar1(t | g)").fit(reml=True)
+        for each in (frame, frame.assign(y=frame["y"] * unit))
+    )
+    one, other = one.influence("g"), other.influence("g")
+    np.testing.assert_allclose(other.params / unit, one.params, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(other.covratio(), one.covratio(), rtol=1e-6)
