@@ -133,7 +133,7 @@ def keep_off_zero(x: Array, diagonal: NDArray[np.intp]) -> Array:
     """Return x with none of the elements at `diagonal` at zero."""
     part = x[diagonal]
     near = np.abs(part) < NEAR_ZERO
-    if near.any():
+    if np.count_nonzero(near):
         x = x.copy()
         x[diagonal[near]] = np.where(part[near] < 0, -NEAR_ZERO, NEAR_ZERO)
     return x
@@ -236,7 +236,8 @@ class _Local:
         # Columns orthogonal to a: a Householder reflection that takes a to the first axis.
         w = a / math.sqrt(square)
         w[0] += 1.0 if w[0] >= 0 else -1.0
-        basis = np.eye(len(a))[:, 1:] - np.outer(w, w[1:]) * (2.0 / float(w @ w))
+        basis = w[:, None] * (w[1:] * (-2.0 / float(w @ w)))
+        basis.flat[len(a) - 1 :: len(a)] += 1.0
         bound = constraint.at_bound(x, g)
         if bound is not None:  # columns that leave it where it is
             basis = basis @ null_space(basis[[bound]])
@@ -245,8 +246,7 @@ class _Local:
         down = np.empty((basis.shape[1], 2), order="F")
         down[:, 0] = -(g @ basis)
         down[:, 1] = -(a @ self._HN) / square
-        self.negative = 0.0
-        self.worst = np.zeros(len(a))
+        self.negative, self.worst = 0.0, w
         solved = _solve_definite(reduced, down)
         if solved is None:
             # In units in which the curvatures are one: those of theta and log sigma may differ
@@ -260,7 +260,7 @@ class _Local:
             vectors = vectors / sizes[:, None]
             if values[0] < -least:
                 worst = basis @ vectors[:, 0]
-                length = max(1.0, float(np.max(np.abs(worst) / (1.0 + np.abs(x)))))
+                length = max(1.0, _relative(worst, x))
                 self.negative, self.worst = float(-values[0]) / length**2, worst / length
             solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
         self.step = basis @ solved[:, 0]
@@ -271,7 +271,7 @@ class _Local:
     def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:
         """Return the minimum of the model, if that is near enough for the model to hold."""
         step, promise = self.step, self.promise
-        if np.max(np.abs(step) / (1.0 + np.abs(self.x)), initial=0.0) > NEAR:
+        if _relative(step, self.x) > NEAR:
             step, promise = np.zeros_like(step), 0.0
         slope = float(self._a @ (self._g + self._H @ step)) / self._square
         bend = float(self._a @ (self._H @ self._along)) / self._square
@@ -279,12 +279,19 @@ class _Local:
         return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
 
 
+def _relative(step: Array, x: Array) -> float:
+    """Return the largest element of a step, each relative to that of x; of few, without NumPy."""
+    shares = [abs(s) / (1.0 + abs(e)) for s, e in zip(step.tolist(), x.tolist(), strict=True)]
+    return math.nan if any(map(math.isnan, shares)) else max(shares, default=0.0)
+
+
 def _solve_definite(matrix: Array, right: Array) -> Array | None:
     """Solve with a matrix that is safely positive definite, else return None."""
     if not len(matrix):
         return right
     factor, info = lapack.dpotrf(matrix, lower=1)
-    if info or np.any(factor.diagonal() ** 2 < FLAT * matrix.diagonal()):
+    pivots, curvatures = factor.diagonal().tolist(), matrix.diagonal().tolist()
+    if info or any([p * p < FLAT * c for p, c in zip(pivots, curvatures, strict=True)]):
         return None
     solved: Array = lapack.dpotrs(factor, right, lower=1)[0]
     return solved
@@ -294,7 +301,7 @@ def _line_search(
     surface: Landscape, constraint: Constraint, value: float, x: Array, f: float, local: _Local
 ) -> tuple[Array, float] | None:
     """Return a better point along the step and the deviance there; None if there is none."""
-    longest = float(np.max(np.abs(local.step) / (1.0 + np.abs(x))))
+    longest = _relative(local.step, x)
     length = min(1.0, STEP_LIMIT / longest)
     rounding = 1e-14 * (1.0 + abs(f))
     for _ in range(40):

@@ -174,7 +174,7 @@ class Length:
         unit = self.row.T @ (t / length)
         gradient, hessian = np.zeros(n), np.zeros((n, n))
         gradient[at] = sigma * unit
-        hessian[np.ix_(at, at)] = sigma / length * (self.row.T @ self.row - np.outer(unit, unit))
+        hessian[np.ix_(at, at)] = sigma / length * (self.row.T @ self.row - unit[:, None] * unit)
         if self.sigma is None:
             gradient[-1] = hessian[-1, -1] = sigma * length
             hessian[at, -1] = hessian[-1, at] = sigma * unit
@@ -231,8 +231,8 @@ class Angle:
     def value(self, x: Array) -> float:
         """Return the angle, accurate also near 0 and pi."""
         p, q = self._rows(x)
-        u, v = p / np.linalg.norm(p), q / np.linalg.norm(q)
-        return 2.0 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v)))
+        u, v = p / _length(p), q / _length(q)
+        return 2.0 * math.atan2(_length(u - v), _length(u + v))
 
     def derivatives(self, x: Array) -> tuple[Array, Array | None]:
         """Return gradient and Hessian.
@@ -243,12 +243,12 @@ class Angle:
         -Q / (|p| |q| sin(c)).
         """
         p, q = self._rows(x)
-        a, b = float(np.linalg.norm(p)), float(np.linalg.norm(q))
+        a, b = _length(p), _length(q)
         angle = self.value(x)
         sine, cosine = math.sin(angle), math.cos(angle)
         u, v = p / a, q / b
         away_p, away_q = _unit(cosine * u - v), _unit(cosine * v - u)
-        off = np.eye(len(p)) - np.outer(u, u) - np.outer(away_p, away_p)
+        off = np.eye(len(p)) - u[:, None] * u - away_p[:, None] * away_p
         k, n = len(p), len(x)
         gradient, hessian = np.zeros(n), np.zeros((n, n))
         joint = np.zeros((2 * k, 2 * k))
@@ -263,12 +263,12 @@ class Angle:
     def retract(self, x: Array, value: float) -> Array:
         """Turn the second row in the plane of both."""
         p, q = self._rows(x)
-        u = p / np.linalg.norm(p)
+        u = p / _length(p)
         across = q - (q @ u) * u
-        if np.linalg.norm(across) <= 1e-14 * np.linalg.norm(q):
+        if _length(across) <= 1e-14 * _length(q):
             across = np.zeros(len(q))
             across[_last(self.second)] = 1.0
-        turned = np.linalg.norm(q) * (math.cos(value) * u + math.sin(value) * _unit(across))
+        turned = _length(q) * (math.cos(value) * u + math.sin(value) * _unit(across))
         out = x.copy()
         out[list(self.at)] += self._back @ np.concatenate([np.zeros(len(p)), turned - q])
         return out
@@ -283,10 +283,14 @@ def _last(row: Array) -> int:
     return int(np.flatnonzero(row.any(axis=1))[-1])
 
 
+def _length(vector: Array) -> float:
+    return math.sqrt(float(vector @ vector))
+
+
 def _unit(vector: Array) -> Array:
-    return np.asarray(vector / np.linalg.norm(vector))
+    return np.asarray(vector / _length(vector))
 
 
 def _symmetric(a: Array, b: Array) -> Array:
-    outer = np.outer(a, b)
+    outer = a[:, None] * b
     return np.asarray(outer + outer.T)
