@@ -171,6 +171,8 @@ def column_squares(values: Array) -> Array:
     -------
     ndarray, shape (k,)
     """
+    if values.shape[1] == 1:
+        return np.array([np.vdot(values, values)])
     if values.size <= FEW_ELEMENTS:
         return np.array([np.vdot(column, column) for column in values.T], dtype=float)
     squares: Array = np.einsum("ij,ij->j", values, values)

@@ -97,6 +97,8 @@ class Extractors(Criteria, ConditionalModes):
     @property
     def columns_dropped(self) -> list[str]:
         """Columns of X left out because they depend linearly on others."""
+        if len(self.estimates.columns) == len(self.layout.columns):
+            return []
         kept = set(self.estimates.columns.tolist())
         return [name for i, name in enumerate(self.layout.columns) if i not in kept]
 
