@@ -18,15 +18,18 @@ from .distributional import DistributionalEstimates, fit_distributional, model_o
 from .distributional_start import coefficients_to_begin_with
 from .fixed_basis import orthonormal_basis
 from .generalized_problem import GeneralizedProblem
+from .limit_of_dispersion import overdispersion_at_limit
 from .mixed_model_equations import Henderson
 from .problem import solved
-from .row_parameters import ZEROS, RowParameters
+from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 
 __all__ = ["RowProblem", "core_at", "fit_from", "modes_at", "rows_from"]
 
 
-# The logit of a probability that is at its boundary.
+# The logit of a probability that is at its boundary, and other parameters there.
 _FAR = 8.0
+_TWO_TRIALS = 2.0
+_WITH_LIMITING_SHAPE = ("student_t", "tweedie")
 # Length of the gradient at a minimum, and step of its differences: columns have unit length, or
 # unit mean square for parameters of rows.
 _GRADIENT, _STEP = 1e-6, 1e-4
@@ -179,13 +182,21 @@ def rows_from(estimates: ConditionalEstimates, rows: RowParameters) -> RowParame
     estimates : ConditionalEstimates
     rows : RowParameters
     """
-    # Where a probability of zeros is at its boundary the likelihood is flat: none starts there.
     own = estimates.rows
-    inside = np.max(np.abs(own.values(estimates.kappa)[:, ZEROS]), initial=0.0) < _FAR
-    if rows.names != own.names or not inside:
+    if rows.names != own.names or _is_flat(estimates, own.values(estimates.kappa)):
         return rows
     start: Array = np.asarray(np.linalg.solve(rows.back, own.back @ estimates.kappa), dtype=float)
     return replace(rows, start=start)
+
+
+def _is_flat(estimates: ConditionalEstimates, values: Array) -> bool:
+    """Return whether a parameter of rows is at its boundary: no search comes away from there."""
+    family, zeros = estimates.spec.family, values[:, ZEROS]
+    if family != "ordered" and np.max(np.abs(zeros), initial=0.0) > _FAR:
+        return True
+    if family in _WITH_LIMITING_SHAPE and np.max(np.abs(values[:, SHAPE]), initial=0.0) > _FAR:
+        return True
+    return overdispersion_at_limit(family, values[:, DISPERSION], estimates.fitted, _TWO_TRIALS)
 
 
 def _projected(estimates: ConditionalEstimates, design: Design, Q: Array) -> Array:

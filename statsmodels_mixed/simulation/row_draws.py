@@ -26,6 +26,8 @@ from .simulator import Simulator, check_weights, draw_family
 __all__ = ["RowSimulator", "draw_rows", "row_simulator"]
 
 
+# The least overdispersion of truncated counts: with less, probabilities near 1 lose its digits.
+_SEEN = 1e-9
 # Counts that are drawn one after the other until all probabilities are passed.
 _MOST_COUNTS = 1_000_000
 
@@ -128,8 +130,10 @@ def _draw_distribution(
         case "truncated_poisson":
             return _above_zero(rng, poisson(mu), n)
         case "truncated_negative_binomial":
+            phi = np.maximum(phi, _SEEN)
             return _above_zero(rng, nbinom(1.0 / phi, 1.0 / (1.0 + mu * phi)), n)
         case "truncated_negative_binomial1":
+            phi = np.maximum(phi, _SEEN)
             return _above_zero(rng, nbinom(mu / phi, 1.0 / (1.0 + phi)), n)
         case (
             "generalized_poisson"
@@ -185,6 +189,9 @@ def _one_after_the_other(
         in_eta, _ = row_derivatives(
             spec.family, spec.link, y, eta[rows], outer[rows], power=spec.power
         )
+        # Underdispersed generalized Poisson counts have an end, where less than 1 may be reached.
+        possible = np.isfinite(in_eta[:, 0]) | (count == 0)
+        rows, in_eta = rows[possible], in_eta[possible]
         left[rows] -= np.exp(in_eta[:, 0])
         drawn[rows] = count
         rows = rows[left[rows] > 1e-13]

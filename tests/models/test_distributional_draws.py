@@ -145,3 +145,26 @@ def test_what_cannot_be_drawn_is_said(ticks):
         fit.simulate(re="modes")
     with pytest.raises(OptionError, match="draws"):
         fit.simulate(0)
+
+
+@pytest.mark.parametrize("name", ["truncated_negative_binomial", "truncated_negative_binomial1"])
+@pytest.mark.parametrize("log_phi", [-32.0, -35.0, -60.0])
+def test_truncated_counts_without_overdispersion_are_truncated_poisson_ones(name, log_phi):
+    spec = read_family(make_family(name))
+    drawn = _rows(spec, np.array([log_phi, 0.0, 0.0, 0.0]), 0.4, 20_000)
+    mu = np.exp(0.4)
+    y = np.arange(1, 8)
+    p = stats.poisson.pmf(y, mu) / -np.expm1(-mu)
+    seen = np.array([np.sum(drawn == each) for each in y] + [np.sum(drawn > 7)])
+    assert stats.chisquare(seen, len(drawn) * np.append(p, 1.0 - p.sum())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", ["generalized_poisson", "truncated_generalized_poisson"])
+def test_underdispersed_counts_end_where_their_probabilities_do(name):
+    # theta + y lambda > 0, with theta = mu / root(phi) and lambda = 1 - 1 / root(phi)
+    spec, mu, phi = read_family(make_family(name)), 1.2, 0.35
+    root = np.sqrt(phi)
+    last = int(np.floor(mu / root / (1 / root - 1)))
+    drawn = _rows(spec, np.array([np.log(phi), 0.0, 0.0, 0.0]), np.log(mu), 2000)
+    assert drawn.max() == last
+    assert drawn.min() == (1 if name.startswith("truncated") else 0)

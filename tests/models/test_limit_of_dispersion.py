@@ -166,3 +166,12 @@ def test_densities_of_tweedie_come_to_those_of_gamma_along_a_line(log_phi):
         ratios.append((in_eta[:, 0] - limit) / slope)
         np.testing.assert_allclose(in_others[:, 0, 1] / slope, -ratios[-1], rtol=2e-2, atol=0.1)
     np.testing.assert_allclose(ratios[:2], [ratios[2]] * 2, rtol=5e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("family", ["nbinom1", "nbinom2"])
+def test_refits_come_away_from_a_limit(narrow, family):
+    model = smf.mixedglm2("k ~ x + (1 | g)", narrow, family, dispersion="~ 1")
+    fit = model.fit()
+    assert fit.limit == "Poisson"
+    anew = smf.mixedglm2("heavy ~ x + (1 | g)", narrow, family, dispersion="~ 1").fit()
+    assert fit.refit(narrow["heavy"]).llf == pytest.approx(anew.llf, abs=1e-6)
