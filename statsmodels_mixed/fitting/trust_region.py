@@ -205,9 +205,23 @@ class _Run:
         if self.is_minimum():
             return True
         far = np.maximum(1.0, np.abs(self.x)) * self.units
-        lengths = np.sum((self.vectors * far[:, None]) ** 2, axis=0)
-        gains = 0.5 * np.maximum(-self.eigenvalues, 0.0) * lengths
-        return bool(np.max(gains, initial=0.0) <= CONVERGED_DECREMENT)
+        lengths = np.sqrt(np.sum((self.vectors * far[:, None]) ** 2, axis=0))
+        gains = 0.5 * np.maximum(-self.eigenvalues, 0.0) * lengths**2
+        suspects = np.flatnonzero(gains > CONVERGED_DECREMENT).tolist()
+        return all(self.is_no_descent(at, float(lengths[at]), float(gains[at])) for at in suspects)
+
+    def is_no_descent(self, at: int, length: float, gain: float) -> bool:
+        """Whether the objective does not fall along an eigenvector of negative curvature.
+
+        Where a parameter has all but no effect the curvature is a rounding error of others.
+        """
+        while gain > CONVERGED_DECREMENT:
+            step = length * self.vectors[:, at] / self.units
+            for end in (self.x + step, self.x - step):
+                if self.at(end)[0] < self.value - CONVERGED_DECREMENT:
+                    return False
+            length, gain = 0.1 * length, 0.01 * gain
+        return True
 
     def trial(self, radius: float, longest: Array) -> tuple[Array, float, float]:
         """Return the step, the change it promises and its length in units."""

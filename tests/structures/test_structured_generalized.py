@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from structured_checks import check_gradient
 
 from statsmodels_mixed import mixedglm2
@@ -96,3 +98,16 @@ def test_what_follows_a_fit(counts):
     far = fit.get_prediction(new, re=True, which="linear").summary_frame()
     sd, _ = fit.covariance_structures["estimate"]
     assert far["mean_se"].iloc[0] > 0.99 * sd
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
+def test_counts_without_effects_are_those_of_a_generalized_linear_model():
+    """Beside a variance of zero the rate has no effect, and curvatures are rounding errors."""
+    rng = np.random.default_rng(0)
+    g, t = (each.ravel() for each in np.indices((20, 6)))
+    frame = pd.DataFrame({"g": g, "t": t, "x": rng.normal(size=120)})
+    frame["y"] = rng.poisson(np.exp(0.5 + 0.3 * frame["x"]))
+    fit = mixedglm2("y ~ x + ou(0 + t | g)", frame, family="poisson").fit()
+    plain = smf.glm("y ~ x", frame, family=sm.families.Poisson()).fit()
+    assert fit.converged
+    assert fit.llf == pytest.approx(plain.llf, abs=1e-6)
