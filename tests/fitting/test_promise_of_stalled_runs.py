@@ -7,5 +7,4 @@ def test_units_of_a_covariate_do_not_decide_whether_a_fit_converges():
     # x in other units: promise 9e-11 after 300 steps that did not halve it, and 1e-11 after fewer.
     outcome = check(120460)
     assert outcome.counts[0] == "scaled_x"
-    # Estimates differ, by 1e-4 of a standard error where the objectives of the ends differ by 4e-8.
-    assert not [kind for kind, _ in outcome.failures if "converges" in kind]
+    assert not outcome.failures
