@@ -528,6 +528,10 @@ int smm_glmm_approximation(smm_glmm *glmm, int fast, int32_t points, const doubl
 /* Parameters of the objective: theta, then beta unless fast, then log phi if any. */
 int32_t smm_glmm_parameters(const smm_glmm *glmm);
 
+/* The share of the variance of the response that rounding errors of conditional means may have:
+ * searches end where the dispersion is below it. */
+static const double SMM_VANISHED = 9e-12;
+
 /* Typical size of a change in eta (> 0; 1 at first): the unit of beta, and of theta times
  * the root mean square of its column of Z, in which minimizers measure their steps. One number, or
  * two where terms have predictor 1, the second for these.

@@ -122,9 +122,6 @@ static int prepare(const smm_design *d, smm_stream *stream, const smm_family *fa
     return SMM_OK;
 }
 
-/* The share of the variance of the response that is rounding error of its means, squared. */
-#define VANISHED 1e-13
-
 /* Where the dispersion phi of variances phi mu^k is lost beside the variance of the response. */
 static double least_zeta(const smm_glmm *g)
 {
@@ -148,7 +145,7 @@ static double least_zeta(const smm_glmm *g)
         shape += pow(fabs(g->y[i] / size), power) / m;
     }
     return kept > 0 && square > 0 && size > 0
-               ? log(VANISHED * square / shape) + (2 - power) * log(size)
+               ? log(SMM_VANISHED * square / shape) + (2 - power) * log(size)
                : -INFINITY;
 }
 

@@ -20,7 +20,11 @@ from .options import FitOptions
 from .structure import CoreDesign
 from .threads import blas_threads
 
-__all__ = ["CoreGeneralized", "GeneralizedSolution"]
+__all__ = ["VANISHED", "CoreGeneralized", "GeneralizedSolution"]
+
+
+# Share of the variance of the response below which rounding hides a dispersion.
+VANISHED = float(lib.SMM_VANISHED)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .._core import CoreWorkspace
+from .._core import VANISHED, CoreWorkspace
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design
@@ -45,9 +45,6 @@ SMALL = 1e-3
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
 UNCERTAIN = 32.0
-# Conditional modes of a generalized model lose their digits where residuals are this share of
-# the differences of means.
-VANISHING = 3e-6
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
 # With at most this number of columns of random effects each subset of them is examined.
@@ -200,7 +197,7 @@ def with_small_dispersion(
         kept = design.weights > 0
         shape = shape[kept] / design.weights[kept]
     left = phi * unit ** (power - 2) * float(np.mean(shape))
-    if not left <= VANISHING**2 * float(np.var(design.y / unit)):
+    if not left <= VANISHED * float(np.var(design.y / unit)):
         return report
     message = (
         f"The dispersion, {phi:.2g}, is nearly zero beside the differences of means: rounding "

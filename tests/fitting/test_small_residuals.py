@@ -210,4 +210,18 @@ def test_a_search_ends_where_the_dispersion_has_vanished():
     assert any(issubclass(each.category, ConvergenceWarning) for each in said)
     assert "dispersion" in result.report.message and "nearly zero" in result.report.message
     assert result.report.evaluations < 500
-    assert result.estimates.dispersion < 1e-12
+    design, mu = result.model.design, result.estimates.fitted
+    left = result.estimates.dispersion * np.mean(mu**3 / design.weights)
+    assert left < (3e-6) ** 2 * np.var(design.y)
+
+
+def test_an_end_without_dispersion_is_evaluated_again():
+    # 9 rows, 5 coefficients and 5 effects: of phi = 1.4e-13 two evaluations differed by 2e-3.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case = draw(204533)
+        fit = case.fit()
+    est = fit.estimates
+    assert not fit.converged
+    again = case.model().objective(est.theta, est.beta, est.dispersion)
+    np.testing.assert_allclose(again, fit.objective, atol=1e-6)
