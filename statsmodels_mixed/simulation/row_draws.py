@@ -196,5 +196,5 @@ def _one_after_the_other(
         drawn[rows] = count
         rows = rows[left[rows] > 1e-13]
         if not len(rows):
-            return drawn
+            return drawn if spec.support == "counts" else np.maximum(drawn, 1.0)
     raise DataError("the mean of a count that was drawn is too large.")

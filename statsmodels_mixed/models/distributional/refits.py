@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._typing import Array
+from ...errors import DataError
 from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
 from ...fitting.distributional import DistributionalEstimates, fit_distributional
+from ...fitting.distributional_start import coefficients_to_begin_with
 from ...fitting.row_parameters import RowParameters
 from ...fitting.row_problem import rows_from
 from ...frame.design import Design
@@ -68,6 +71,9 @@ def fit_to(
 ) -> DistributionalEstimates:
     """Fit the model to a response, from the estimates of the fit where they have its form.
 
+    Where the response has no likelihood there, as of counts beyond the end of an underdispersed
+    distribution, it begins where any fit does.
+
     Parameters
     ----------
     fit : DistributionalResults
@@ -81,12 +87,15 @@ def fit_to(
         If no maximum of the likelihood can be reached.
     """
     design: Design = replace(fit.model.kept_design(), y=np.ascontiguousarray(y, dtype=float))
-    rows = start_of(fit, fit.model._rows(design))
-    conditional = fit.estimates.conditional
-    gamma = structure.basis.R @ conditional.beta
-    return fit_distributional(
-        design, conditional.spec, rows, gamma, n_agq=conditional.n_agq, structure=structure
+    conditional, usual = fit.estimates.conditional, fit.model._rows(design)
+    spec, gamma = conditional.spec, structure.basis.R @ conditional.beta
+    fit_rows = partial(
+        fit_distributional, design, spec, n_agq=conditional.n_agq, structure=structure
     )
+    try:
+        return fit_rows(start_of(fit, usual), gamma)
+    except DataError:
+        return fit_rows(usual, coefficients_to_begin_with(design, spec, structure.basis))
 
 
 def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
