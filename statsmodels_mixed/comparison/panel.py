@@ -96,7 +96,8 @@ def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
     Raises
     ------
     OptionError
-        If there is no such factor, or no covariate varies within its levels and between them.
+        If there is no such factor, no covariate varies within its levels and between them, or it
+        has too few levels beside their means.
 
     See Also
     --------
@@ -117,6 +118,7 @@ def mundlak_test(result: Any, by: str | None = None) -> PanelTest:
     design, block = result.kept_design(), _block(result, by)
     names, X, means = _covariates(result, block)
     p = X.shape[1]
+    _refuse_saturated(np.hstack([X, means]), block)
     mean_names = tuple(f"mean of {name}" for name in names)
     wider = replace(
         design,
@@ -291,6 +293,29 @@ def _covariates(result: MixedModelResults, block: RandomBlock) -> tuple[list[str
             "is nothing to compare."
         )
     return names, X, np.column_stack(chosen)
+
+
+def _refuse_saturated(X: Array, block: RandomBlock) -> None:
+    """Refuse columns that distinguish all groups: no variance between these is left to estimate.
+
+    Raises
+    ------
+    OptionError
+        If they do.
+    """
+    groups, codes = np.unique(block.refs, return_inverse=True)
+    if len(groups) > X.shape[1]:
+        return
+    indicators = np.eye(len(groups))[codes]
+    Q, left = np.linalg.qr(X)[0], indicators
+    for _ in range(2):
+        left = left - Q @ (Q.T @ left)
+    if not any(_varies(part, whole) for part, whole in zip(left.T, indicators.T, strict=True)):
+        raise OptionError(
+            f"the covariates and their means tell all {len(groups)} levels of {block.name} apart, "
+            "which leaves no variance between these to judge the differences by: it takes more "
+            "levels, or fewer covariates."
+        )
 
 
 def _centered(values: Array, block: RandomBlock, weights: Array) -> Array:

@@ -1,5 +1,7 @@
 """Fits of several kinds in one table, types of hypotheses by name, and tests for panels."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,3 +183,28 @@ def test_mundlak_test_of_generalized_and_crossed_models(ticks):
     balanced = smf.mixedlm2(SLEEP[0], datasets.load("sleepstudy")).fit()
     with pytest.raises(OptionError, match="nothing to compare"):
         balanced.mundlak_test()
+
+
+@pytest.mark.parametrize("kind", ["reml", "ml", "residual", "poisson"])
+def test_mundlak_needs_more_groups_than_their_means_tell_apart(kind):
+    # Four groups, and the constant with three group means: the variance between groups is not
+    # determined by REML, and zero by ML, which found p < 1e-20 where nothing differs.
+    rng = np.random.default_rng(3)
+    h = rng.integers(0, 5, 90)
+    data = pd.DataFrame({"h": h, "x": rng.normal(size=90), "f": rng.choice(list("abc"), 90)})
+    data["y"] = data["x"] + rng.normal(size=5)[h] + rng.normal(size=90)
+    data["c"] = rng.poisson(np.exp(0.3 * data["y"]))
+    data["s"], data["t"] = np.arange(90) // 3, np.arange(90) % 3
+
+    def fit(rows):
+        if kind == "poisson":
+            return smf.mixedglm2("c ~ x + f + (1 | h)", rows, family="poisson").fit()
+        options = {"residual": "cs(t | s)"} if kind == "residual" else {}
+        return smf.mixedlm2("y ~ x + f + (1 | h)", rows, **options).fit(reml=kind != "ml")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a variance may be zero
+        four, five = fit(data[h < 4]), fit(data)
+        with pytest.raises(OptionError, match="tell all 4 levels of h apart"):
+            inference.mundlak_test(four)
+        assert np.isfinite(inference.mundlak_test(five).pvalue)
