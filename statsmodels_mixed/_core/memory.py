@@ -74,10 +74,18 @@ def refuse_beyond_memory(sizes: Mapping[str, int]) -> None:
     available = _shortage(sizes)
     if available is None:
         return
-    raise MemoryError(
+    needs = (
         f"This needs {sizes['workspace_bytes'] / GIB:.3g} GiB of memory and "
-        f"{available / GIB:.3g} GiB are available: crossed factors leave a dense matrix of "
-        f"{sizes['tail_size']} random effects. "
+        f"{available / GIB:.3g} GiB are available: "
+    )
+    if sizes["ntheta"] > sizes["tail_size"]:
+        raise MemoryError(
+            f"{needs}covariance matrices of random effects have {sizes['ntheta']} elements, whose "
+            "second derivatives are kept. Take fewer places or columns left of a bar, by rounding "
+            "times for instance."
+        )
+    raise MemoryError(
+        f"{needs}crossed factors leave a dense matrix of {sizes['tail_size']} random effects. "
         'solver="iterative" needs no such matrix, for models without covariance structures and '
         "related levels; otherwise leave out the crossed factor with the fewest levels, or fit a "
         "part of its levels."

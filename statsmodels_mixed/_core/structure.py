@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from .._frozen import quickly_made
 from .._typing import Array
-from ..errors import CoreError
+from ..errors import CoreError, DataError
 from ._smm import ffi, lib
 from .blas import blas_table
 from .boundary import check_status, doubles, floats, integers
 from .coordinates import TermCoordinates
 
 __all__ = ["CoreDesign", "TermArrays"]
+
+# What the core can number.
+MOST_THETA = 32767
 
 
 _SIZES = ffi.typeof("smm_sizes").fields
@@ -91,6 +94,16 @@ def _places(pattern: NDArray[np.bool_]) -> NDArray[np.intp]:
     return columns * len(pattern) + rows
 
 
+def _refuse_many_elements(count: int) -> None:
+    """Refuse covariance matrices with more free elements than the core can number."""
+    if count > MOST_THETA:
+        raise DataError(
+            f"the covariance matrices of random effects have {count} elements, more than "
+            f"{MOST_THETA}: take fewer places or columns left of a bar, by rounding times for "
+            "instance."
+        )
+
+
 class CoreDesign:
     """The analysed structure of a model.
 
@@ -115,6 +128,8 @@ class CoreDesign:
     ------
     CoreError
         If the arrays do not fit together or the model is too large.
+    DataError
+        If covariance matrices have too many elements.
     """
 
     def __init__(
@@ -152,6 +167,7 @@ class CoreDesign:
             columns = coordinates.columns_inward([term.z for term in terms])
         self.by_factors = by_factors
         self.core_ntheta = sum([cols for _, cols in self.shapes]) if by_factors else self.ntheta
+        _refuse_many_elements(self.core_ntheta)
         if by_factors:
             self._place_factors(terms)
         c_terms = ffi.new("smm_term[]", len(terms))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from statsmodels_mixed import mixedlm2
+from statsmodels_mixed import DataError, mixedglm2, mixedlm2
 from statsmodels_mixed._core import memory
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 
@@ -50,3 +50,20 @@ def test_the_memory_of_a_control_group_counts(monkeypatch, tmp_path):
     assert memory.available_memory() == 2000
     meminfo.unlink()
     assert memory.available_memory() is None
+
+
+def places(count: int) -> pd.DataFrame:
+    g, t = (each.ravel() for each in np.indices((2, count)))
+    return pd.DataFrame({"g": g, "t": t, "count": np.random.default_rng(0).poisson(1.0, 2 * count)})
+
+
+def test_covariance_matrices_of_many_places_are_what_is_too_large(monkeypatch):
+    # 20 places have 210 elements, 300 have 45150.
+    model = mixedglm2("count ~ 1 + ar1(0 + t | g)", places(20), "poisson")
+    monkeypatch.setattr(memory, "SMALL", 1)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1 << 10)
+    with pytest.raises(MemoryError, match=r"random effects have 210 elements.* fewer places"):
+        model.fit()
+    model = mixedglm2("count ~ 1 + ar1(0 + t | g)", places(300), "poisson")
+    with pytest.raises(DataError, match=r"have 45150 elements, more than 32767: .* rounding times"):
+        model.fit()
