@@ -13,6 +13,7 @@ from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
 from ..fitting.structured.several_starts import best_minimum
 from ..fitting.trust_region import Minimum
+from ..structures.coordinates import INSIDE
 from .cells import Cells
 from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
@@ -65,7 +66,7 @@ def fit_residual(
     """
     with one_blas_thread():  # matrices are small, and several threads are slower
         likelihood = problem.likelihood(reml)
-        x = None if start is None else coordinates_of(problem.model, start, "start=")
+        x = None if start is None else coordinates_of(problem.model, start, "start=", INSIDE)
         minimum = search(problem, likelihood, x, max_eval)
         if x is None and likelihood.solve(problem.model.at(minimum.end)) is None:
             raise DataError(
@@ -164,11 +165,14 @@ def _rectified(part: Part, phi: Array) -> Array:
     return out
 
 
-def coordinates_of(model: ResponseCovariance, phi: Array, name: str) -> Array:
-    """Return the coordinates of parameters that were given under a name."""
+def coordinates_of(model: ResponseCovariance, phi: Array, name: str, inside: float = 0.0) -> Array:
+    """Return the coordinates of parameters that were given under a name.
+
+    Those at the ends of their ranges are moved inside by this share of an interval.
+    """
     if phi.shape != (model.size,) or not np.isfinite(phi).all():
         raise OptionError(f"{name} must be {model.size} finite numbers, as theta_names says.")
-    parts = [part.free.x(phi[part.parameters]) for part in model.parts]
+    parts = [part.free.x(phi[part.parameters], inside) for part in model.parts]
     return np.concatenate([*parts, phi[model.gamma]])
 
 

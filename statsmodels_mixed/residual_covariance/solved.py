@@ -15,6 +15,7 @@ from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
 from ..fitting.separation import Separation
 from ..frame.design import Design
+from ..structures.coordinates import INSIDE
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import coordinates_of, fit_residual, reported
@@ -64,7 +65,7 @@ class SolvedResidual:
         """
         problem, own = self.problem, self.estimates
         bounded = own.singular or any(each.at_bounds for each in own.structures)
-        start = None if bounded else coordinates_of(problem.model, theta, "theta=")
+        start = None if bounded else coordinates_of(problem.model, theta, "theta=", INSIDE)
         return ResidualRefits(problem, reml=own.reml, start=start, beta=beta)
 
     def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:

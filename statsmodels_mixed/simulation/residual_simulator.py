@@ -18,6 +18,10 @@ from .streams import stream_length
 __all__ = ["ResidualSimulator", "residual_simulator"]
 
 
+# Share of their intervals that parameters at an end are moved inside: covariances have a factor.
+DEFINITE = 1e-9
+
+
 @dataclass(frozen=True, eq=False)
 class ResidualSimulator(Simulator):
     """Draws responses of one design, less their fixed part.
@@ -57,7 +61,7 @@ def residual_simulator(
     See `simulators.simulator_of` for the parameters.
     """
     problem = ResidualProblem(design, estimates.cells)
-    at = problem.model.at(coordinates_of(problem.model, truth.theta, "theta="))
+    at = problem.model.at(coordinates_of(problem.model, truth.theta, "theta=", DEFINITE))
     covariance = at.value if re == "new" else at.residual
     kept = estimates.fitted - estimates.linear_predictor
     return ResidualSimulator(

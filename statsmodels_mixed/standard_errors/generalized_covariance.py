@@ -87,7 +87,7 @@ def variance_slopes(
             parts.append(2.0 * (z @ T)[:, of] * z[:, rows])
         return np.hstack(parts)
     model = CovarianceModel(design)
-    x = model.x(estimates.structured.phi)
+    x = estimates.structured.z[: model.size]
 
     def variance(at: Array) -> Array:
         pairs = zip(columns, model.sigmas(model.phi(at)), strict=True)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._typing import Array
 from .structure import Structure
 
-__all__ = ["FreeCoordinates", "Unconstrained"]
+__all__ = ["INSIDE", "FreeCoordinates", "Unconstrained"]
 
 
 # Starts are kept inside an interval by this share of its length.
@@ -64,10 +64,10 @@ class FreeCoordinates:
         second = np.where(self.interval, -self.radius * np.sin(x), np.where(beyond, grown, 0.0))
         return first, second
 
-    def inward(self, phi: ArrayLike) -> Array:
-        """Return x of phi; phi at or beyond a bound is moved inside a little."""
+    def inward(self, phi: ArrayLike, inside: float = INSIDE) -> Array:
+        """Return x of phi, which is moved this share of an interval inside: to start from there."""
         phi = np.asarray(phi, dtype=float)
-        share = np.clip((phi - self.middle) / self.radius, -1.0 + INSIDE, 1.0 - INSIDE)
+        share = np.clip((phi - self.middle) / self.radius, -1.0 + inside, 1.0 - inside)
         out = np.where(self.interval, np.arcsin(np.where(self.interval, share, 0.0)), phi)
         beyond = self.half != 0
         if beyond.any():
@@ -112,9 +112,9 @@ class Unconstrained:
         """Return the parameters at x."""
         return self.coordinates.outward(x)
 
-    def x(self, phi: ArrayLike) -> Array:
-        """Return the coordinates of parameters."""
-        return self.coordinates.inward(phi)
+    def x(self, phi: ArrayLike, inside: float = INSIDE) -> Array:
+        """Return the coordinates of parameters; see `FreeCoordinates.inward`."""
+        return self.coordinates.inward(phi, inside)
 
     def jacobian(self, x: ArrayLike) -> Array:
         """Return dphi / dx, shape (m, m)."""

@@ -130,6 +130,17 @@ def test_draws_have_the_covariance_they_should():
     assert moved[:, 0] - draws[:, 0] == pytest.approx(growth()["age"].to_numpy(), rel=1e-9)
 
 
+def test_draws_at_the_end_of_a_range():
+    """With correlations of -1 / 2 the three residuals of a subject add up to zero."""
+    table = growth()[growth()["age"] < 14]
+    table = table[table.groupby("subject")["age"].transform("size") == 3]
+    model = smf.mixedlm2("distance ~ age", table, residual="cs(age | subject)")
+    draws = model.fit().simulate(50, seed=1, theta=[2.0, -0.5], beta=[0.0, 0.0])
+    sums = pd.DataFrame(draws).groupby(table["subject"].to_numpy()).sum()
+    assert np.abs(sums.to_numpy()).max() < 1e-3
+    assert draws.std() == pytest.approx(2.0, rel=0.05)
+
+
 def test_replicates_are_saved_and_resumed(tmp_path):
     fit, path = fitted(BOTH), tmp_path / "replicates.arrow"
     whole = fit.bootstrap(6, seed=2)
