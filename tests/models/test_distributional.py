@@ -312,3 +312,24 @@ def test_predicted_dispersions_are_those_of_glmmtmb(salamanders):
     made = model.fit().get_prediction(new, which="dispersion")
     assert_allclose(made.predicted_mean, [0.2542260851, 0.7111818273], rtol=1e-5)
     assert_allclose(made.se_mean, [0.08291288615, 0.08795798390], rtol=1e-4)
+
+
+def test_predicted_inflation_is_that_of_glmmtmb(salamanders):
+    # predict(type="zprob", se.fit=TRUE, re.form=NA) of glmmTMB 1.1.5, with rel.tol=1e-15
+    model = smm.mixedglm2(
+        "count ~ mined + cover + (1 | site)", salamanders, "nbinom2", zero_inflation="~ mined"
+    )
+    fit = model.fit()
+    new = pd.DataFrame({"mined": ["yes", "no"], "cover": salamanders["cover"].mean()})
+    made = fit.get_prediction(new, which="inflation")
+    assert_allclose(made.predicted_mean, [0.634558627, 0.141417591], rtol=1e-5)
+    assert_allclose(made.se_mean, [0.1212273628, 0.0894231251], rtol=1e-4)
+    assert_allclose(
+        made.conf_int(),
+        fit.emmeans("mined", component="zi", type="response").to_frame()[["lower", "upper"]],
+        rtol=1e-6,
+    )
+    with pytest.raises(OptionError, match="is for models with zero_inflation="):
+        model.update("count ~ mined + (1 | site)", zero_inflation=None, hurdle="~ 1").fit().predict(
+            new, which="inflation"
+        )

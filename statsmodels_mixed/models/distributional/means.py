@@ -10,7 +10,7 @@ from ..._typing import Array
 from ...fitting.families import FamilySpec, family_object
 from ...fitting.row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 
-__all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "mean", "zero_probability"]
+__all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "inflation", "mean", "zero_probability"]
 
 
 # Probabilities of zeros besides the distribution's that are none.
@@ -49,4 +49,14 @@ def mean(spec: FamilySpec, eta: Array, outer: Array) -> Array:
     return np.asarray(given * expit(-outer[:, ZEROS])) if spec.zeros else given
 
 
-PARTS = {"mean": mean, "conditional": conditional_mean, "zero_probability": zero_probability}
+def inflation(spec: FamilySpec, eta: Array, outer: Array) -> Array:
+    """Return the probability of zeros besides those of the distribution."""
+    return np.asarray(expit(outer[:, ZEROS]))
+
+
+PARTS = {
+    "mean": mean,
+    "conditional": conditional_mean,
+    "zero_probability": zero_probability,
+    "inflation": inflation,
+}

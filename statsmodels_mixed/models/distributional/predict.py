@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-_WHICH = ("mean", "conditional", "zero_probability", "dispersion", "linear")
+_WHICH = ("mean", "conditional", "zero_probability", "inflation", "dispersion", "linear")
 _WHICH_ORDERED = ("probabilities", "class", "linear")
 
 
@@ -57,9 +57,10 @@ def predict(
         mean, of a model whose other parameters have no columns.
     which : str, optional
         ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
-        ``"zero_probability"``, ``"dispersion"`` (which is `fit.dispersion` for rows of the fit)
-        or ``"linear"``. For ordered categories ``"probabilities"`` (the default), ``"class"``
-        (the most probable) or ``"linear"``.
+        ``"zero_probability"``, ``"inflation"`` (the probability of zeros besides those of the
+        distribution), ``"dispersion"`` (which is `fit.dispersion` for rows of the fit) or
+        ``"linear"``. For ordered categories ``"probabilities"`` (the default), ``"class"`` (the
+        most probable) or ``"linear"``.
     re : bool, str or list of str
         Random effects to add, as for other models: all, those of a grouping factor in the part
         of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
@@ -96,6 +97,8 @@ def predict(
     which = known[0] if which is None else which
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
+    if which == "inflation" and self._spec.zeros != "inflation":
+        raise OptionError("which='inflation' is for models with zero_inflation=.")
     if which == "dispersion" and not self._spec.has_dispersion:
         raise OptionError(f"the family {self._spec.family} has no dispersion to predict.")
     eta, outer, index = predictors_of(

@@ -167,7 +167,7 @@ def _scale(fit: DistributionalResults, which: str | None) -> Any:
         return Identity()
     if which == "dispersion":
         return Log()
-    if which == "zero_probability" or support in _OF_SHARES:
+    if which in ("zero_probability", "inflation") or support in _OF_SHARES:
         return Logit()
     return Identity() if support == "real" else Log()
 
