@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, FormulaError, OptionError
+from ..frame.alignment import align, common_index
 from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_COLUMN, SMALLEST_COLUMN
 from ..models.linear import LinearMixedModel
@@ -69,7 +70,8 @@ def meta(
     OptionError
         If not exactly one of `variance` and `V` is given, or V does not go with the formula.
     DataError
-        If there is not one for each estimate, or they are not positive (definite).
+        If there is not one for each estimate, they are not positive (definite), or labels of
+        pandas objects cannot be matched.
     FormulaError
         If the formula cannot be read or has a left side.
 
@@ -96,7 +98,13 @@ def meta(
         raise FormulaError(
             f"formula= has a right side only, such as {DEFAULT!r}: the left is estimate=.", formula
         )
-    table = pd.DataFrame() if data is None else pd.DataFrame(data).reset_index(drop=True)
+    table = pd.DataFrame() if data is None else pd.DataFrame(data)
+    # Estimates, variances and data are joined by their labels; what follows goes by position.
+    labels = common_index([*([table] if len(table.columns) else []), estimate, variance, V])
+    estimate, variance = align(estimate, labels, "estimate="), align(variance, labels, "variance=")
+    if isinstance(V, pd.DataFrame):
+        V = align(align(V, labels, "V=").T, labels, "V=").T
+    table = table.reset_index(drop=True)
     response = estimate if isinstance(estimate, str) else "estimate"
     if isinstance(estimate, str):
         if estimate not in table:

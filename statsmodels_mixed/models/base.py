@@ -352,6 +352,13 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
             )
         return values
 
+    def _read_start(self, start: ArrayLike | None) -> Array | None:
+        """Return numbers to start from, given in order or by the names of the parameters."""
+        if start is None:
+            return None
+        names = (self.theta_names, [*self.theta_names, *self.layout.columns])
+        return as_numbers(align_names(start, names, "start="), "start=")
+
     _linear_predictor = linear_predictor
 
     def _check_coefficients(self, start_params: ArrayLike | None) -> Array | None:

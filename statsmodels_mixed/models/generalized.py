@@ -16,7 +16,6 @@ from ..fitting.crossprod import one_thread_if_small
 from ..fitting.generalized import fit_generalized
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula, RandomTerm
-from ..frame.columns import as_numbers
 from ..later import load
 from ..options import FITTING, MAKING, answering
 from ..results.row_labels import find_clusters
@@ -389,7 +388,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             n_agq=n_agq,
             fast=bool(fast),
             hessian=hessian or self.spec.information,
-            start=None if start is None else as_numbers(start, "start="),
+            start=self._read_start(start),
             coefficients=coefficients,
             options=options,
         )

@@ -16,7 +16,6 @@ from ..fitting.crossprod import one_thread_if_small
 from ..fitting.linear import fit_linear
 from ..fitting.optimize import FitOptions
 from ..formula.terms import MixedFormula
-from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
 from ..later import load
 from ..options import FITTING, MAKING, answering
@@ -375,7 +374,7 @@ class LinearMixedModel(LinearEvaluation):
                 design,
                 reml=bool(reml),
                 sigma=None if sigma is None else _positive(sigma),
-                start=None if start is None else as_numbers(start, "start="),
+                start=self._read_start(start),
                 options=options,
                 structure=None if solver == "iterative" else structure_to_fit(self),
             )

@@ -18,7 +18,6 @@ from ..formula.residual import (
     parse_dispersion,
     parse_residual,
 )
-from ..frame.columns import as_numbers
 from ..frame.design import Design
 from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
 from ..options import FITTING, answering
@@ -307,7 +306,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         estimates = fit_residual(
             self.problem,
             reml=bool(reml),
-            start=None if start is None else as_numbers(start, "start="),
+            start=self._read_start(start),
             max_eval=max_eval,
         )
         results = ResidualCovarianceResults(self, estimates, self.layout)

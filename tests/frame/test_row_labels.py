@@ -152,6 +152,10 @@ def reversed_names(values: Any) -> Any:
             lambda v: FIT.model.objective(v),
         ),
         (COEFFICIENTS, lambda v: FIT.model.fit(start_params=v).llf),
+        (
+            pd.Series([1.0, 0.3, 0.5], index=FIT.model.theta_names),
+            lambda v: FIT.model.fit(start=v).report.start,
+        ),
     ],
 )
 def test_names_in_another_order_are_the_same_values(values, call):

@@ -233,3 +233,33 @@ def test_refusals() -> None:
     crossing = OUTCOMES.assign(lab=[1, 2, 1, 2, 1, 2, 2, 1, 1, 2])
     options = {"V": COVARIANCES, "data": crossing}
     refuse(OptionError, "cut through blocks", "yi", formula="~ 1 + (1 | lab)", **options)
+
+
+def test_estimates_and_variances_are_joined_by_their_labels():
+    rng = np.random.default_rng(5)
+    labels = [f"study {i}" for i in range(16)]
+    x = pd.DataFrame({"x": rng.normal(size=16), "g": np.arange(16) // 4}, index=labels)
+    mean = x["x"] + rng.normal(size=4)[x["g"]]
+    estimate = pd.Series(mean + 0.4 * rng.normal(size=16), index=labels)
+    variance = pd.Series(rng.uniform(0.01, 0.3, 16), index=labels)
+    V = pd.DataFrame(np.diag(variance), index=labels, columns=labels)
+    for at in range(0, 16, 4):  # estimates of a group share an error
+        V.iloc[at : at + 4, at : at + 4] += 0.02
+
+    def found(estimate, data, **known):
+        return meta(estimate, formula="~ x + (1 | g)", data=data, **known)
+
+    order = rng.permutation(labels)
+    for name, known, other in (
+        ("variance", variance, variance[order]),
+        ("V", V, V.loc[order, order]),
+    ):
+        expected = found(estimate.to_numpy(), x.reset_index(), **{name: known.to_numpy()})
+        for one, data, given in (
+            (estimate[order], x, known), (estimate, x.loc[order], known), (estimate, x, other),
+        ):  # fmt: skip
+            again = found(one, data, **{name: given})
+            np.testing.assert_allclose(again.params, expected.params, rtol=1e-7)
+            np.testing.assert_allclose(again.llf, expected.llf, rtol=1e-9)
+        with pytest.raises(DataError, match="lacks labels"):
+            found(estimate.rename(lambda label: f"{label}x"), x, **{name: known})
