@@ -24,7 +24,7 @@ from ..results.cell_formats import significant
 from ..results.layout import Layout
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
-from ..standard_errors.contrast_tests import FixedContrastTests
+from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests
 from ..standard_errors.reference import MODEL_BASED, Reference
 from .approximated import Approximated
 from .generalized_predictions import GeneralizedPredictions
@@ -160,6 +160,10 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     def tvalues(self) -> Array:
         """Coefficients over standard errors, shape (rank,)."""
         return np.asarray(self.params / self.bse)
+
+    def _aware(self, tests: ContrastTests) -> ContrastTests:
+        tests = super()._aware(tests)
+        return replace(tests, infinite=self.separation.found) if self.separated else tests
 
     def _finite(self, rows: Array) -> NDArray[np.bool_]:
         # A difference of two that go to infinity has no estimate either.

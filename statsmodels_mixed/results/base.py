@@ -91,8 +91,9 @@ class MixedModelResults(Testing):
         self._refer(reference)
 
     def _refer(self, reference: Reference) -> None:
-        if self.undetermined is not None:
-            reference = replace(reference, tests=self._aware(reference.tests))
+        tests = self._aware(reference.tests)
+        if tests is not reference.tests:
+            reference = replace(reference, tests=tests)
         self.reference = reference
         clustered = reference.cov_type == "cluster"
         own = reference.dof if reference.dof != "residual" or clustered else None

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 
+# Elements of contrasts below this share of the largest are rounding errors of zero.
+ROUNDING = 1e-12
 # A contrast is a combination of others when less than this share of its length is its own.
 DEPENDENT = 1e-10
 # A correlation matrix with eigenvalues of less than this ratio is singular.
@@ -85,6 +87,12 @@ def _upper_tail(statistic: float, df_num: int, df_denom: float) -> float:
     return float(fdtrc(df_num, df_denom, statistic))
 
 
+def _present(rows: Array) -> NDArray[np.bool_]:
+    """Return which coefficients contrasts have; those computed are zero to rounding."""
+    sizes = np.abs(rows)
+    return np.asarray(sizes > ROUNDING * sizes.max(axis=1, initial=0.0, keepdims=True))
+
+
 def _independent(rows: Array, values: Array, beta: Array) -> Positions:
     """Return which rows, (m, rank), do not depend on the others, after checking their values."""
     columns = np.max(np.abs(rows), axis=0, initial=0.0)
@@ -139,6 +147,8 @@ class ContrastTests(ABC):
     on_basis : OnBasis or None
         The covariance on an orthonormal basis of X. Further matrices of a method are in that
         basis if there is one, over its scale.
+    infinite : ndarray of bool, shape (rank,), or None
+        Coefficients without a finite estimate: there are no tests of combinations with them.
 
     Examples
     --------
@@ -152,6 +162,7 @@ class ContrastTests(ABC):
     covariance: Array
     undetermined: Undetermined | None = field(default=None, kw_only=True)
     on_basis: OnBasis | None = field(default=None, kw_only=True)
+    infinite: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
     def covariance_of(self, rows: Array, others: Array | None = None) -> Array:
         """Return the covariance of combinations of the coefficients.
@@ -282,7 +293,7 @@ class ContrastTests(ABC):
         return out
 
     def known(self, rows: Array) -> NDArray[np.bool_]:
-        """Return whether each contrast depends only on parameters that the data determine.
+        """Return whether each contrast depends only on finite estimates that the data determine.
 
         Parameters
         ----------
@@ -303,9 +314,10 @@ class ContrastTests(ABC):
         >>> inference.denominators(fit).known(np.eye(2))
         array([ True,  True])
         """
-        if self.undetermined is None:
-            return np.ones(len(rows), dtype=bool)
-        return ~self.undetermined.tests(rows)
+        finite = np.ones(len(rows), dtype=bool)
+        if self.infinite is not None:
+            finite = ~np.any(_present(rows) & self.infinite, axis=1)
+        return finite if self.undetermined is None else finite & ~self.undetermined.tests(rows)
 
     def f_test(self, contrasts: ArrayLike, value: ArrayLike = 0.0) -> FTest:
         """Test that all contrasts have given values.
@@ -322,7 +334,7 @@ class ContrastTests(ABC):
         FTest
             All but `df_num` is NaN where the covariance of independent contrasts is singular,
             as a robust one of too few clusters is, or depends on a covariance parameter that
-            the data do not determine.
+            the data do not determine, and where a coefficient has no finite estimate.
 
         Raises
         ------
@@ -351,6 +363,7 @@ class ContrastTests(ABC):
         kept = _independent(rows, values, self.beta)
         rank = len(kept)
         known = self.undetermined is None or not self.undetermined.joint(rows)
+        known = known and (self.infinite is None or bool(self.known(rows).all()))
         wald = self._wald(rows[kept], values[kept]) if known else np.nan
         if np.isnan(wald):
             return FTest(np.nan, rank, np.nan, np.nan, np.nan, np.nan)

@@ -135,3 +135,24 @@ def test_complete_separation_is_no_convergence():
         assert "separates completely" in fit.report.message
         assert fit.objective < 0.01
         assert set(fit.separated) == {"Intercept", "x"}
+
+
+def test_joint_tests_of_a_separated_term_are_nan(arms):
+    # anova had F = .52 and p = .67 for three contrasts, one of which is infinite.
+    data = arms.assign(x=np.random.default_rng(2).normal(size=len(arms)))
+    fit = quiet(smf.mixedglm2("y ~ t + x + (1 | g)", data, family=B))
+    wald = float(fit.wald_test("x = 0").statistic)
+    for typ in (2, 3):
+        table = fit.anova(typ=typ)
+        assert table.loc["t", ["F", "PR(>F)"]].isna().all()
+        np.testing.assert_allclose(table.loc["x", "F"], wald, rtol=1e-9)
+    joint = fit.joint_tests().set_index("term")
+    assert np.isnan(joint.loc["t", "pvalue"])
+    assert np.isfinite(joint.loc["x", "pvalue"])
+    for how in ({"dof": "residual"}, {"cov_type": "cluster", "cov_kwds": {"groups": "g"}}):
+        table = fit.with_inference(**how).anova(typ=3)
+        assert np.isnan(table.loc["t", "PR(>F)"])
+        assert np.isfinite(table.loc["x", "PR(>F)"])
+    rows = np.eye(len(fit.params))[[list(fit.params.index).index(f"t[T.{one}]") for one in "BCD"]]
+    assert np.isfinite(inference.f_test(fit, rows[:2], dof=None).pvalue)
+    assert np.isnan(inference.f_test(fit, rows[1:], dof=None).pvalue)
