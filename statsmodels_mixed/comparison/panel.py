@@ -198,7 +198,8 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
         solved: Any = problem_of(design, result.estimates)
         fixed, covariance = solved.within(Q, block.refs)
     else:
-        fixed, covariance = _within(Q, design, block, weights)
+        sigma = result.estimates.sigma if result.estimates.sigma_fixed else None
+        fixed, covariance = _within(Q, design, block, weights, sigma)
     fixed, covariance = fixed[-k:], covariance[-k:, -k:]
     rows = np.zeros((k, X.shape[1]))
     rows[:, own] = D
@@ -240,14 +241,19 @@ def _orthonormal(centered: Array, weights: Array, group: str) -> tuple[Array, Ar
     return Q / root, T
 
 
-def _within(Q: Array, design: Design, block: RandomBlock, weights: Array) -> tuple[Array, Array]:
+def _within(
+    Q: Array, design: Design, block: RandomBlock, weights: Array, sigma: float | None
+) -> tuple[Array, Array]:
     """Return coefficients of Q beside fixed effects of the groups by least squares, and covariance.
 
-    Its columns are centered within groups, and Q'WQ = I.
+    Its columns are centered within groups, and Q'WQ = I. The residual variance is estimated, unless
+    sigma is known.
     """
     y = design.y if design.offset is None else design.y - design.offset
     response = _centered(y[:, None], block, weights)[:, 0]
     fixed = Q.T @ (weights * response)
+    if sigma is not None:
+        return np.asarray(fixed), sigma**2 * np.eye(Q.shape[1])
     left = response - Q @ fixed
     df_resid = len(y) - len(np.unique(block.refs)) - Q.shape[1]
     variance = float(weights @ left**2) / df_resid

@@ -208,3 +208,21 @@ def test_mundlak_needs_more_groups_than_their_means_tell_apart(kind):
         with pytest.raises(OptionError, match="tell all 4 levels of h apart"):
             inference.mundlak_test(four)
         assert np.isfinite(inference.mundlak_test(five).pvalue)
+
+
+def test_hausman_with_a_known_residual_variance():
+    """No row is left to estimate it from: six groups of two rows, and six covariates."""
+    rng = np.random.default_rng(3)
+    g, X = np.repeat(np.arange(6), 2), rng.normal(size=(12, 6))
+    data = pd.DataFrame(X, columns=list("abcdef")).assign(g=g)
+    data["y"] = 3 * rng.normal(size=6)[g] + rng.normal(size=12)
+    fit = smf.mixedlm2("y ~ a + b + c + d + e + f + (1 | g)", data).fit(sigma=1.0)
+    dummies = np.eye(6)[g]
+    columns = np.column_stack([X, dummies])
+    fixed = np.linalg.solve(columns, data["y"])[:6]
+    table = fit.hausman_test().table
+    assert_allclose(table["fixed"], fixed[[list("abcdef").index(n) for n in table.index]])
+    V = np.linalg.inv(columns.T @ columns)[:6, :6]
+    variance = np.diag(V) - fit.bse[list("abcdef")] ** 2
+    error = pd.Series(np.sqrt(variance), index=list("abcdef"))
+    assert_allclose(table["std_error"], error[table.index])
