@@ -18,6 +18,10 @@ from .structure import Parameters
 __all__ = ["Exponential", "Gaussian", "OrnsteinUhlenbeck", "RationalQuadratic", "Spherical"]
 
 
+# Ranges below this share of the largest distance are taken as it.
+SHORTEST = 1e-60
+
+
 @register
 class OrnsteinUhlenbeck(DistanceCorrelation):
     """An autoregression in continuous time: correlation exp(-rate * d)."""
@@ -48,7 +52,8 @@ class _RangeCorrelation(DistanceCorrelation):
 
     def of_distance(self, d: Array, psi: Array) -> tuple[Array, Array, Array]:
         """Return f(d / range) and its derivatives with respect to the range."""
-        r = psi[0]
+        # Shorter ranges have no correlation either, and derivatives beyond the range of doubles.
+        r = max(psi[0], SHORTEST * float(d.max(initial=0.0)))
         value, first, second = self.shape(d / r)
         return value, (-first / r)[None], ((second + 2.0 * first) / r**2)[None, None]
 

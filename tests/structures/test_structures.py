@@ -294,3 +294,14 @@ def test_a_structure_of_the_user():
     np.testing.assert_allclose(
         free.second_derivatives(x), differences(free.derivatives, x), rtol=1e-8
     )
+
+
+@pytest.mark.parametrize("name", ["exp", "gau", "ratio", "spher"])
+def test_ranges_near_zero_have_no_correlation_and_no_slope(name):
+    structure = bound(name, {}, TIMES)
+    for x in (-150.0, -500.0, -744.0):
+        free = Unconstrained(structure)
+        at = np.array([1.0, x])
+        assert free.sigma(at) == pytest.approx(np.eye(4))
+        assert free.derivatives(at)[1] == pytest.approx(np.zeros((4, 4)))
+        assert free.second_derivatives(at)[1] == pytest.approx(np.zeros((2, 4, 4)))

@@ -121,6 +121,8 @@ class StructuredApproximation:
         out = np.concatenate([np.empty(m), raw[len(theta) :]])
         for part, own in zip(self.model.parts, G, strict=True):
             out[part.phi] = np.einsum("ij,mij->m", own, part.free.derivatives(z[part.phi]))
+        if not np.isfinite(out).all():  # nor are derivatives of Sigma
+            return np.inf, np.full(len(z), np.nan), []
         return float(value), out, G
 
     def __call__(self, z: Array) -> Evaluation:
