@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -27,6 +28,7 @@ __all__ = [
     "form_crossproducts",
     "linear_structure",
     "one_thread_if_small",
+    "refuse_digits",
     "require_digits",
     "rounding",
 ]
@@ -206,7 +208,18 @@ def require_digits(sigma: float, y_scale: float, share: float, what: str) -> Non
         If sigma is less than that.
     """
     if sigma < share * y_scale:
-        raise DataError(
-            f"{what} cannot be computed in double precision here: the residual standard "
-            f"deviation is {sigma / y_scale:.1e} of that of the response."
-        )
+        refuse_digits(sigma, y_scale, what)
+
+
+def refuse_digits(sigma: float, y_scale: float, what: str) -> NoReturn:
+    """Say that rounding errors are all that is left of something; see `require_digits`.
+
+    Raises
+    ------
+    DataError
+        Always.
+    """
+    raise DataError(
+        f"{what} cannot be computed in double precision here: the residual standard "
+        f"deviation is {sigma / y_scale:.1e} of that of the response."
+    )

@@ -14,7 +14,7 @@ Covariance structures are functions of fewer parameters, in which V need not be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -23,7 +23,7 @@ from .._core import blas_threads
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.apart import columns_apart
-from ..fitting.crossprod import require_digits
+from ..fitting.crossprod import refuse_digits, require_digits
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
@@ -39,6 +39,12 @@ __all__ = ["KenwardRoger", "prepare_kenward_roger"]
 
 # Traces of V^-1 have rounding errors of 1e-5 where sigma is this share of the response's deviation.
 FEWEST_DIGITS = 3e-6
+# Below this share what is found is compared with what covariances nearby give,
+FEW_DIGITS = 1e-2
+NEARBY = 2.0**-40
+# And may differ by this much of its size.
+AGREE = 1e-3
+WHAT = "Kenward and Roger's adjustment"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +131,34 @@ def prepare_kenward_roger(
     OptionError
         After a fit by maximum likelihood, if too many random effects depend on one another, or the
         adjusted covariance is not positive definite.
+    DataError
+        If rounding errors leave too little of it.
     """
+    prepared = _prepared(design, estimates, linear)
+    size = _residual_size(design)
+    if estimates.sigma < FEW_DIGITS * size:
+        # The same but for rounding errors: how many digits differences of traces keep depends on
+        # how much of a constant crossed factors and slopes have in common.
+        factors = tuple(T * (1.0 + NEARBY) for T in estimates.factors)
+        again = _prepared(design, replace(estimates, factors=factors), linear)
+        rows = np.eye(len(estimates.beta))
+        for one, other in (
+            (prepared.errors(rows), again.errors(rows)),
+            (prepared.df(rows), again.df(rows)),
+        ):
+            if not np.allclose(other, one, rtol=AGREE, atol=0.0):
+                refuse_digits(estimates.sigma, size, WHAT)
+    return prepared
+
+
+def _residual_size(design: Design) -> float:
+    """Return the standard deviation of the response less its fixed effects."""
+    y = design.y if design.offset is None else design.y - design.offset
+    basis = orthonormal_basis(design.X, design.weights)
+    return float(residual_response(y, design.X, basis, design.weights)[2])
+
+
+def _prepared(design: Design, estimates: LinearEstimates, linear: bool) -> KenwardRoger:
     refuse_related(design, "Kenward and Roger's method")
     refuse_lost_variances(design, estimates)
     if not estimates.reml:
@@ -137,9 +170,7 @@ def prepare_kenward_roger(
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)
-        y = design.y if design.offset is None else design.y - design.offset
-        scale = residual_response(y, design.X, basis, design.weights)[2]
-        require_digits(estimates.sigma, scale, FEWEST_DIGITS, "Kenward and Roger's adjustment")
+        require_digits(estimates.sigma, _residual_size(design), FEWEST_DIGITS, WHAT)
         sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
     elements = sums
