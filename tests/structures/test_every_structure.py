@@ -50,7 +50,7 @@ SLOW = set(KINDS) - {"har1", "ou", "halves", "rr"}
 # there, may stay at another maximum than fits do.
 FLAT = {
     *(("mat", model) for model in ("residual ML", "residual REML", "poisson", "binomial")),
-    *(("exp", "poisson"), ("exp", "binomial"), ("ratio", "residual ML")),
+    ("ratio", "residual ML"),
 }
 # Sigma is a linear function of some variances and covariances.
 LINEAR_KINDS = {"us", "diag", "homdiag", "cs", "toep"}
@@ -227,6 +227,13 @@ def test_refits_are_fits(kind: str, model: str) -> None:
     left = fit.influence("g").params
     assert left.loc[5].to_numpy() == pytest.approx(without.params.to_numpy(), rel=1e-3, abs=1e-3)
     assert np.isfinite(left.to_numpy()).all()
+
+
+def test_refits_begin_where_a_range_has_an_effect() -> None:
+    assert (
+        fitted("exp", "binomial").covariance_structures["estimate"].iloc[1] < 0.1
+    )  # of 1 at least
+    test_refits_are_fits("exp", "binomial")
 
 
 @pytest.mark.parametrize(("kind", "model"), cases((*LINEAR, "poisson", "binomial")))
