@@ -137,6 +137,9 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     smm_options options = {.ftol_abs = 1e-8, .max_eval = 20};
     smm_report report = {0};
 
+    const smm_blas blas = ref_blas();
+    double *R = s->out + n * p, *work = R + p * p;
+    if (p) add(s, smm_basis(&blas, n, (int32_t)p, m->X, s->out, R, work), (n + p) * p);
     add(s, smm_crossprod(ws, m->y, m->weights), 0);
     add(s, smm_crossprod_y(ws, m->y, m->weights), 0);
     add(s, smm_set_rows(ws, n), 0);
