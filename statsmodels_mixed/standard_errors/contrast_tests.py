@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr, solve_triangular
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
-from .._typing import Array, Positions
+from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
+from ..later import load
 from .undetermined import Undetermined
 
 __all__ = [
@@ -25,16 +26,10 @@ __all__ = [
 ]
 
 
-# Elements of contrasts below this share of the largest are rounding errors of zero.
-ROUNDING = 1e-12
-# A contrast is a combination of others when less than this share of its length is its own.
-DEPENDENT = 1e-10
 # A correlation matrix with eigenvalues of less than this ratio is singular.
 SINGULAR = 1e-14
 # With a ratio below this one too few digits are left of it.
 NEARLY_SINGULAR = 1e-8
-# Dependent contrasts have values that depend in the same way, up to this share of their size.
-CONTRADICTION = 1e-6
 
 
 @dataclass(frozen=True)
@@ -85,32 +80,6 @@ def _upper_tail(statistic: float, df_num: int, df_denom: float) -> float:
     if np.isinf(df_denom):
         return float(chdtrc(df_num, df_num * statistic))
     return float(fdtrc(df_num, df_denom, statistic))
-
-
-def _present(rows: Array) -> NDArray[np.bool_]:
-    """Return which coefficients contrasts have; those computed are zero to rounding."""
-    sizes = np.abs(rows)
-    return np.asarray(sizes > ROUNDING * sizes.max(axis=1, initial=0.0, keepdims=True))
-
-
-def _independent(rows: Array, values: Array, beta: Array) -> Positions:
-    """Return which rows, (m, rank), do not depend on the others, after checking their values."""
-    columns = np.max(np.abs(rows), axis=0, initial=0.0)
-    scaled = rows / np.where(columns > 0, columns, 1.0)
-    lengths = np.linalg.norm(scaled, axis=1)
-    lengths = np.where(lengths > 0, lengths, 1.0)
-    R, order = qr((scaled / lengths[:, None]).T, mode="r", pivoting=True)
-    steps = np.abs(np.diag(R))
-    rank = int(np.sum(steps > DEPENDENT * np.max(steps, initial=0.0)))
-    kept, rest = order[:rank], order[rank:]
-    given = values / lengths
-    implied = solve_triangular(R[:rank, :rank], R[:rank, rank:]).T @ given[kept] if rank else 0.0
-    reach = np.max((np.abs(rows) @ np.abs(beta) + np.abs(values)) / lengths, initial=0.0)
-    if np.any(np.abs(given[rest] - implied) > CONTRADICTION * reach):
-        raise OptionError("the hypotheses contradict one another: no coefficients satisfy all.")
-    if not rank:
-        raise OptionError("the contrasts are zero: there is nothing to test.")
-    return np.sort(kept)
 
 
 def covariance_root(covariance: Array) -> Array:
@@ -316,7 +285,8 @@ class ContrastTests(ABC):
         """
         finite = np.ones(len(rows), dtype=bool)
         if self.infinite is not None:
-            finite = ~np.any(_present(rows) & self.infinite, axis=1)
+            present = load("standard_errors.independent_contrasts:present")
+            finite = ~np.any(present(rows) & self.infinite, axis=1)
         return finite if self.undetermined is None else finite & ~self.undetermined.tests(rows)
 
     def f_test(self, contrasts: ArrayLike, value: ArrayLike = 0.0) -> FTest:
@@ -360,7 +330,8 @@ class ContrastTests(ABC):
                 f"{value!r}."
             )
         values = np.broadcast_to(values, len(rows))
-        kept = _independent(rows, values, self.beta)
+        independent = load("standard_errors.independent_contrasts:independent")
+        kept = independent(rows, values, self.beta)
         rank = len(kept)
         known = self.undetermined is None or not self.undetermined.joint(rows)
         known = known and (self.infinite is None or bool(self.known(rows).all()))
