@@ -10,7 +10,7 @@ static int form_expected(smm_glmm *g)
 {
     int status = SMM_OK;
     if (g->formed != g->we) status = smm_form_omega(g, g->we);
-    if (status == SMM_OK) status = smm_form_joint(g, g->we);
+    if (status == SMM_OK) status = smm_form_joint(g, g->we, 0);
     if (status == SMM_OK) smm_invert_xvx(g->ws);
     return status;
 }

@@ -94,7 +94,7 @@ int smm_glmm_gradient(smm_glmm *g, double *gradient)
     }
 
     if (g->formed != g->wo) status = smm_form_omega(g, g->wo);
-    if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->wo);
+    if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->wo, 1);
     if (status) return status;
     smm_solve_modes(g, g->v, g->fast ? g->xr : NULL);
     double *adjoint = g->row;

@@ -107,7 +107,7 @@ static int fit_target(smm_glmm *g)
         g->row[i] = g->we[i] * (g->target_rows[i] - fixed);
     }
     int status = smm_form_omega(g, g->work);
-    if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
+    if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work, 1);
     if (status) return status;
     smm_z_transpose(g, g->row, g->zl);
     smm_apply_lambda_t(g->ws, g->zl, g->u, 1);

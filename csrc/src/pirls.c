@@ -117,8 +117,9 @@ int smm_form_omega(smm_glmm *g, const double *weights)
     return smm_factor(g->ws);
 }
 
-/* And the fixed effects: B = L^-1 Lambda'Z'WX, R R' = X'WX - B'B. */
-int smm_form_joint(smm_glmm *g, const double *weights)
+/* And the fixed effects: B = L^-1 Lambda'Z'WX, R R' = X'WX - B'B. For a step, coefficients on which
+ * no information is left are held where they are. */
+int smm_form_joint(smm_glmm *g, const double *weights, int hold)
 {
     smm_workspace *ws = g->ws;
     int32_t m = smm_width(ws->design);
@@ -130,7 +131,7 @@ int smm_form_joint(smm_glmm *g, const double *weights)
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);
     smm_forward(ws, ws->B, m);
     if (g->stream || ws->design->predictors > 1) return smm_factor_x(ws);
-    return smm_factor_remainder(ws, weights);
+    return smm_factor_remainder(ws, weights, hold);
 }
 
 /* (u, x) <- K^-1 (u, x) with K = [Omega G; G' X'WX], G = Lambda'Z'WX, after
@@ -197,7 +198,7 @@ static int form_between(smm_glmm *g, double *share)
                 g->work[i] = g->wo[i] + a * (g->work[i] - g->wo[i]);
         }
         status = smm_form_omega(g, g->work);
-        if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work);
+        if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work, 1);
         *share = a;
     }
     return status;
@@ -215,7 +216,7 @@ static int form_restrained(smm_glmm *g)
 {
     for (int64_t i = 0; i < g->ws->design->n; i++) g->work[i] = fmax(g->wo[i], g->we[i]);
     int status = smm_form_omega(g, g->work);
-    return status == SMM_OK && g->fast ? smm_form_joint(g, g->work) : status;
+    return status == SMM_OK && g->fast ? smm_form_joint(g, g->work, 1) : status;
 }
 
 /* A step of u has at least delta'Q delta as decrement, and that of one level is at most the root of
@@ -272,7 +273,7 @@ int smm_pirls(smm_glmm *g)
 
         int newton = !restrained;
         int status = restrained ? form_restrained(g) : smm_form_omega(g, g->wo);
-        if (status == SMM_OK && g->fast && newton) status = smm_form_joint(g, g->wo);
+        if (status == SMM_OK && g->fast && newton) status = smm_form_joint(g, g->wo, 1);
         if (status && g->wo != g->we) {
             newton = 0;
             status = form_between(g, &share);

@@ -14,6 +14,10 @@
 
 /* Differences do when more than this share is left of every column. */
 #define SMALL_PIVOT 1e-7
+/* Less than this share of a diagonal element is no information, as on the coefficient of rows that a
+ * response separates, whose weights vanish; a step along it is as good as none. */
+#define FLAT 1e-10
+#define HELD 1e100
 
 static int digits_lost(const smm_workspace *ws)
 {
@@ -68,13 +72,11 @@ static void residual_row(const smm_workspace *ws, int64_t i, double *row)
     }
 }
 
-/* R R' = X'V^-1 X after B and X'WX: as their difference if that has its digits. */
-int smm_factor_remainder(smm_workspace *ws, const double *weights)
+/* The lower triangle of X'V^-1 X into R, as the sum. */
+static void form_remainder(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
-    int status = smm_factor_x(ws);
-    if (status == SMM_OK && !digits_lost(ws)) return SMM_OK;
     project(ws);
     penalty(ws);
     double *row = ws->Minv; /* scratch: only inverting R makes it an inverse */
@@ -84,5 +86,31 @@ int smm_factor_remainder(smm_workspace *ws, const double *weights)
             for (int32_t r = c; r < p; r++)
                 ws->R[r + (size_t)c * m] += weights[i] * row[c] * row[r];
     }
-    return smm_potrf(&d->blas, p, ws->R, m);
+}
+
+/* R R' = A in place, with a pivot of HELD where rounding is all that is left of one. */
+static int factor_holding(int32_t p, double *R, int32_t m)
+{
+    for (int32_t c = 0; c < p; c++) {
+        double *column = R + (size_t)c * m, size = column[c];
+        for (int32_t e = 0; e < c; e++)
+            for (int32_t r = c; r < p; r++)
+                column[r] -= R[r + (size_t)e * m] * R[c + (size_t)e * m];
+        if (!(size > 0 && column[c] >= -FLAT * size) || isinf(column[c])) return SMM_ENOTPD;
+        int flat = column[c] <= FLAT * size;
+        double pivot = flat ? HELD : sqrt(column[c]);
+        column[c] = pivot;
+        for (int32_t r = c + 1; r < p; r++) column[r] = flat ? 0 : column[r] / pivot;
+    }
+    return SMM_OK;
+}
+
+/* R R' = X'V^-1 X after B and X'WX: as their difference if that has its digits. */
+int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold)
+{
+    int32_t p = ws->design->p, m = p + 1;
+    int status = smm_factor_x(ws);
+    if (status == SMM_OK && !digits_lost(ws)) return SMM_OK;
+    form_remainder(ws, weights);
+    return hold ? factor_holding(p, ws->R, m) : smm_potrf(&ws->design->blas, p, ws->R, m);
 }

@@ -203,7 +203,7 @@ int smm_find_modes(smm_glmm *g);
 /* pirls.c */
 int smm_pirls(smm_glmm *g);
 int smm_form_omega(smm_glmm *g, const double *weights);
-int smm_form_joint(smm_glmm *g, const double *weights);
+int smm_form_joint(smm_glmm *g, const double *weights, int hold);
 void smm_safe_weights(smm_glmm *g);
 void smm_mode_scores(const smm_glmm *g, double *z_part, double *x_part);
 void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
@@ -215,7 +215,7 @@ void smm_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
 /* remainder.c: R R' = X'V^-1 X, not of a stream nor of two predictors */
-int smm_factor_remainder(smm_workspace *ws, const double *weights);
+int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
 
 /* agq.c */
 int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,

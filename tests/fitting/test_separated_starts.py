@@ -47,3 +47,35 @@ def test_completely_separated_rows_end_in_a_result_that_says_so(n_agq):
     assert not fit.converged
     assert "x" in fit.separated
     assert not np.any(np.isfinite(fit.bse) & (fit.bse < 10.0))
+
+
+def one_certain_level(seed: int) -> pd.DataFrame:
+    """Rows of which those with the third level of a factor all respond."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"g": rng.integers(0, 20, 200), "x": rng.normal(size=200)})
+    data["level"] = rng.integers(0, 3, 200)
+    mean = 1.0 / (1.0 + np.exp(-(0.3 * data.x + rng.normal(size=20)[data.g])))
+    data["y"] = np.where(data.level == 2, 1.0, rng.random(200) < mean)
+    return data
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+@pytest.mark.parametrize("seed", [0, 9, 19, 21])
+def test_a_fast_fit_holds_a_coefficient_that_tends_to_infinity(seed, link):
+    # Newton steps of all coefficients together took it one further with each evaluation, until the
+    # rows had no information on it that doubles can hold. They may as well be left out.
+    data = one_certain_level(seed)
+    family = sm.families.Binomial(
+        sm.families.links.Logit() if link == "logit" else sm.families.links.Probit()
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = smf.mixedglm2("y ~ x + C(level) + (1 | g)", data, family=family).fit(fast=True)
+    rest = smf.mixedglm2("y ~ x + C(level) + (1 | g)", data[data.level < 2], family=family)
+    rest = rest.fit(fast=True)
+    assert fit.converged and fit.report.evaluations <= 2 * rest.report.evaluations
+    np.testing.assert_allclose(fit.llf, rest.llf, atol=1e-8)
+    finite = rest.params.index
+    np.testing.assert_allclose(fit.params[finite], rest.params, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fit.bse[finite], rest.bse, rtol=1e-5)
+    assert np.isnan(fit.bse["C(level)[T.2]"])
