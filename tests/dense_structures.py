@@ -200,20 +200,24 @@ class Dense:
             except np.linalg.LinAlgError:  # a step out of the range of the parameters
                 return np.inf, np.zeros(len(x))
 
-        found = minimize(
-            value,
-            self.at / size,
-            jac=True,
-            method="SLSQP",
-            bounds=np.column_stack([low / size, high / size]),
-            constraints={
-                "type": "eq",
-                "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
-                "jac": lambda x: differences(self.natural, x * size)[:, which] * size / unit,
-            },
-            options={"ftol": 1e-11, "maxiter": 300},
-        )
-        return float(found.fun)
+        # A search may stop at a kink, as where a spherical correlation reaches zero.
+        ends = [
+            minimize(
+                value,
+                np.clip(share * self.at, low, high) / size,
+                jac=True,
+                method="SLSQP",
+                bounds=np.column_stack([low / size, high / size]),
+                constraints={
+                    "type": "eq",
+                    "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
+                    "jac": lambda x: differences(self.natural, x * size)[:, which] * size / unit,
+                },
+                options={"ftol": 1e-11, "maxiter": 300},
+            )
+            for share in (1.0, 0.8, 1.2)
+        ]
+        return float(min(end.fun for end in ends if end.success))
 
     # What the data say of effects.
 
