@@ -16,6 +16,7 @@
 #define MOST_SQUARES 0x1p500
 /* Cholesky QR is accurate while the condition number stays far from 1e8. */
 #define WELL_CONDITIONED 1e-5
+
 int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, double *Q, double *R,
               double *work)
 {

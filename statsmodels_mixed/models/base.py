@@ -39,10 +39,9 @@ from .written_formula import WrittenFormula
 
 if TYPE_CHECKING:
     from .linear_predictor import linear_predictor
-    from .other_response import of_response, with_response
+    from .other_response import with_response
 else:
     linear_predictor = Method("models.linear_predictor:linear_predictor")
-    of_response = Method("models.other_response:of_response")
     with_response = Method("models.other_response:with_response")
 
 __all__ = ["MixedModel"]
@@ -385,7 +384,6 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         return results.wrapper(results)
 
     with_response = with_response
-    _of_response = of_response
 
     def without_data(self) -> Self:
         """Return a copy without data, for results that are to be small.

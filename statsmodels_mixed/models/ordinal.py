@@ -228,9 +228,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
         codes = pd.Index(self.categories).get_indexer(given)
         if (codes < 0).any():
             raise OptionError(f"y must hold the categories of the model: {self.categories}.")
-        other = of_response(self, codes.astype(float), self.categories)
-        other.other_response = True
-        return other
+        return of_response(self, codes.astype(float), self.categories)
 
     def _rows(self, design: Design) -> RowParameters:
         m = len(self.categories) - 1

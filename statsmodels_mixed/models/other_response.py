@@ -56,9 +56,7 @@ def with_response(model: Model, y: Numbers) -> Model:
     values = _numbers(model, y)
     if model._shares_analysis and model._structure is None:
         model._structure = model._analyse()
-    other = of_response(model, values)
-    other.other_response = True
-    return other
+    return of_response(model, values)
 
 
 def one_response(model: MixedModel, y: Any) -> Any:
@@ -111,4 +109,5 @@ def of_response(model: Model, y: Array, levels: tuple[Any, ...] | None = None) -
     rows, frame = model.data.row_labels, model.frame
     frame = None if frame is None else replace(frame, y=y, response_levels=levels)
     other._attach(design, rows if model.data.labelled else None, frame, model.layout.n_dropped)
+    other.other_response = True
     return other

@@ -139,6 +139,7 @@ def refuse_streams(data: Any, what: str) -> None:
 
 def is_streamed(data: Any) -> bool:
     """Return whether data are read by batches: a path, a dataset or a lazy table."""
+    # Of any object the class can be hashed, which mypy does not take for granted.
     return _is_read_by_batches(type(data))  # type: ignore[arg-type]
 
 
