@@ -19,6 +19,7 @@ from scipy.special import chdtrc, ndtr
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.column_spans import outside_span
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
@@ -313,10 +314,7 @@ def _refuse_saturated(X: Array, block: RandomBlock) -> None:
     if len(groups) > X.shape[1]:
         return
     indicators = np.eye(len(groups))[codes]
-    Q, left = np.linalg.qr(X)[0], indicators
-    for _ in range(2):
-        left = left - Q @ (Q.T @ left)
-    if not any(_varies(part, whole) for part, whole in zip(left.T, indicators.T, strict=True)):
+    if not outside_span(indicators, X, _VARIES).any():
         raise OptionError(
             f"the covariates and their means tell all {len(groups)} levels of {block.name} apart, "
             "which leaves no variance between these to judge the differences by: it takes more "
