@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from ..later import load
 from .covariance import canonical, factors_of, is_canonical, is_singular, theta_of
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
-from .identification import ALL_IDENTIFIED, identify, suspicious
+from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
 from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
@@ -23,6 +24,7 @@ from .runs import BestOfRuns, settle
 from .second_start import SecondStart, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
+from .structured.fit import StructuredFit
 from .structured.linear import minimize_structured
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
@@ -100,24 +102,87 @@ def fit_linear(
         )
         return found
     products = form_crossproducts(design, structure)
+    least = _structured_minimum if design.is_structured else _unstructured_minimum
     with products.workspace.threads:
-        return _minimize(products, design, reml, sigma, start, options)
+        products.set_criterion(reml, sigma)
+        minimum = least(products, design, reml, sigma, start, options)
+        return _estimates(products, design, minimum, reml, sigma)
 
 
-def _minimize(
+class _Minimum(NamedTuple):
+    """Where the criterion is least; the workspace is solved there.
+
+    Attributes
+    ----------
+    report : FitReport
+        Its end is theta.
+    factors : tuple of ndarray, shape (k, k)
+        T of each term.
+    singular : bool
+    sigma : float, optional
+        Its estimate where the structures' parameters hold it, else read off the solution.
+    identification : Identification
+    structured : StructuredFit, optional
+    """
+
+    report: FitReport
+    factors: tuple[Array, ...]
+    singular: bool
+    sigma: float | None = None
+    identification: Identification = ALL_IDENTIFIED
+    structured: StructuredFit | None = None
+
+
+def _estimates(
+    products: Crossproducts, design: Design, minimum: _Minimum, reml: bool, sigma: float | None
+) -> LinearEstimates:
+    """Read the estimates off the solved workspace, in the user's units."""
+    report, theta = minimum.report, minimum.report.end
+    solution = solve(products)
+    estimated = solution.sigma if minimum.sigma is None else minimum.sigma
+    if sigma is None:
+        refuse_vanished(products, design, theta, estimated)
+        if minimum.structured is None:
+            report = with_rounding(report, products, estimated)
+    _check_range(design, products.basis.columns, solution)
+    linear = fixed_predictor(design, products.basis.columns, solution.beta)
+    return LinearEstimates(
+        reml=reml,
+        theta=theta,
+        factors=minimum.factors,
+        columns=products.basis.columns,
+        beta=solution.beta,
+        cov_unscaled=solution.cov_unscaled,
+        errors_unscaled=solution.errors_unscaled,
+        unscaled_on_basis=solution.unscaled_on_basis,
+        sigma=estimated if sigma is None else sigma,
+        sigma_fixed=sigma is not None,
+        pwrss=solution.pwrss,
+        logdet_omega=solution.logdet_omega,
+        logdet_xvx=solution.logdet_xvx,
+        objective=report.objective,
+        u=solution.u,
+        b=solution.b,
+        linear_predictor=linear,
+        fitted=linear + solution.effects,
+        singular=minimum.singular,
+        report=report,
+        identification=minimum.identification,
+        structured=minimum.structured,
+    )
+
+
+def _unstructured_minimum(
     products: Crossproducts,
     design: Design,
     reml: bool,
     sigma: float | None,
     start: Array | None,
     options: FitOptions,
-) -> LinearEstimates:
-    """Minimize the criterion and read the estimates off the solved workspace."""
-    products.set_criterion(reml, sigma)
-    if design.is_structured:
-        return _structured(products, design, reml, sigma, start, options)
+) -> _Minimum:
+    """Minimize over theta, from further starts where the minimum may be local."""
     workspace = products.workspace
-    report = _minimum(products, design, reml, sigma, start, options)
+    report = _first_run(products, design, reml, sigma, start, options)
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     rows = design.nobs
@@ -143,39 +208,10 @@ def _minimize(
     if suspicious(report.hessian_min_eigenvalue, singular) and not design.is_related:
         identification = identify(design, residual=sigma is None, normal=True)
         report = replace(report, not_identified=identification.reasons)
-
-    solution = solve(products)
-    if sigma is None:
-        refuse_vanished(products, design, theta, solution.sigma)
-        report = with_rounding(report, products, solution.sigma)
-    _check_range(design, products.basis.columns, solution)
-    linear = fixed_predictor(design, products.basis.columns, solution.beta)
-    return LinearEstimates(
-        reml=reml,
-        theta=theta,
-        factors=factors,
-        columns=products.basis.columns,
-        beta=solution.beta,
-        cov_unscaled=solution.cov_unscaled,
-        errors_unscaled=solution.errors_unscaled,
-        unscaled_on_basis=solution.unscaled_on_basis,
-        sigma=solution.sigma if sigma is None else sigma,
-        sigma_fixed=sigma is not None,
-        pwrss=solution.pwrss,
-        logdet_omega=solution.logdet_omega,
-        logdet_xvx=solution.logdet_xvx,
-        objective=report.objective,
-        u=solution.u,
-        b=solution.b,
-        linear_predictor=linear,
-        fitted=linear + solution.effects,
-        singular=singular,
-        report=report,
-        identification=identification,
-    )
+    return _Minimum(report, factors, singular, identification=identification)
 
 
-def _minimum(
+def _first_run(
     products: Crossproducts,
     design: Design,
     reml: bool,
@@ -245,47 +281,20 @@ def _has_many_effects(workspace: CoreWorkspace, design: Design) -> bool:
     return workspace.design.q >= MANY_EFFECTS and not design.is_related
 
 
-def _structured(
+def _structured_minimum(
     products: Crossproducts,
     design: Design,
     reml: bool,
     sigma: float | None,
     start: Array | None,
     options: FitOptions,
-) -> LinearEstimates:
-    """Do the same where covariances have structures."""
-    report, fit, found = minimize_structured(products, design, reml, sigma, start, options)
+) -> _Minimum:
+    """Minimize over the parameters of structures."""
+    report, fit, estimated = minimize_structured(products, design, reml, sigma, start, options)
     patterns = [block.pattern for block in design.blocks]
-    theta = report.end
-    solution = solve(products)
-    if sigma is None:
-        refuse_vanished(products, design, theta, found)
-    _check_range(design, products.basis.columns, solution)
-    linear = fixed_predictor(design, products.basis.columns, solution.beta)
-    units = factors_of(products.workspace.in_units(theta), patterns)
-    return LinearEstimates(
-        reml=reml,
-        theta=theta,
-        factors=factors_of(theta, patterns),
-        columns=products.basis.columns,
-        beta=solution.beta,
-        cov_unscaled=solution.cov_unscaled,
-        errors_unscaled=solution.errors_unscaled,
-        unscaled_on_basis=solution.unscaled_on_basis,
-        sigma=found,
-        sigma_fixed=sigma is not None,
-        pwrss=solution.pwrss,
-        logdet_omega=solution.logdet_omega,
-        logdet_xvx=solution.logdet_xvx,
-        objective=report.objective,
-        u=solution.u,
-        b=solution.b,
-        linear_predictor=linear,
-        fitted=linear + solution.effects,
-        singular=is_singular(CovarianceModel(design).definite(units)),
-        report=report,
-        structured=fit,
-    )
+    units = factors_of(products.workspace.in_units(report.end), patterns)
+    singular = is_singular(CovarianceModel(design).definite(units))
+    return _Minimum(report, factors_of(report.end, patterns), singular, estimated, structured=fit)
 
 
 def _check_range(design: Design, columns: NDArray[np.intp], solution: PLSSolution) -> None:
