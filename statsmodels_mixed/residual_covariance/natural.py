@@ -14,8 +14,9 @@ from .._typing import Array
 from ..structures import reported_ranges
 from .cells import Cells
 from .covariance import ResponseCovariance
+from .parameters import coordinates_of
 
-__all__ = ["NaturalParameters", "natural_parameters", "natural_ranges"]
+__all__ = ["NaturalParameters", "natural_parameters", "natural_ranges", "reported"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +78,8 @@ def natural_ranges(model: ResponseCovariance, cells: Cells) -> list[tuple[float,
     if spread is not None:
         found += [(0.0 if spread.ratios else -np.inf, np.inf)] * len(spread.names)
     return found
+
+
+def reported(model: ResponseCovariance, cells: Cells, theta: Array) -> Array:
+    """Return covariance parameters as they are reported, of those of the structures."""
+    return natural_parameters(model, cells, coordinates_of(model, theta, "theta=")).values

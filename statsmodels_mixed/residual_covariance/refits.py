@@ -16,7 +16,8 @@ from .._typing import Array
 from ..errors import CoreError
 from ..fitting.fixed_basis import FixedBasis
 from ..fitting.refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .fit import is_singular_at, search
+from .at_minimum import is_singular_at
+from .fit import search
 from .natural import natural_parameters
 from .problem import ResidualProblem
 

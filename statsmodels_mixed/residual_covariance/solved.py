@@ -18,8 +18,10 @@ from ..frame.design import Design
 from ..structures.coordinates import INSIDE
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
-from .fit import coordinates_of, fit_residual, reported
+from .fit import fit_residual
 from .leverage import deletion_distances, leverages
+from .natural import reported
+from .parameters import coordinates_of
 from .problem import ResidualProblem
 from .refits import ResidualRefits
 

@@ -10,7 +10,7 @@ from .._typing import Array
 from ..frame.design import Design
 from ..residual_covariance.components import Batch
 from ..residual_covariance.estimates import ResidualEstimates
-from ..residual_covariance.fit import coordinates_of
+from ..residual_covariance.parameters import coordinates_of
 from ..residual_covariance.problem import ResidualProblem
 from .simulator import Simulator, Truth
 from .streams import stream_length
