@@ -71,7 +71,7 @@ static smm_jet inverse_gaussian(double y, const smm_mean_jets *x)
                      -LOG_ROOT_2PI - 1.5 * log(y));
 }
 
-/* Many counts y of both negative binomials, with n = k + y and Stirling's R (saturated.c):
+/* Many counts y of both negative binomials, with n = k + y and Stirling's R (stirling.c):
  *
  *     k log(n / (k + mu)) + y log(n mu / (y (k + mu))) - log(n / k) / 2 + R(n) - R(k),
  *

@@ -18,7 +18,6 @@
 
 #define INVERSE_PI 0.31830988618379067154
 #define INVERSE_ROOT_2PI 0.39894228040143267794
-#define LOG_ROOT_2PI 0.91893853320467274178
 
 /* Beyond this the tail of the normal distribution is a continued fraction, of this many terms. */
 #define FAR 4

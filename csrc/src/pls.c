@@ -10,7 +10,6 @@
  */
 #include "smm_internal.h"
 
-#define LOG_2PI 1.8378770664093454836
 /* Doubles do when more than this share of y'Wy is left, and of every column of X. */
 #define SMALL_R2 1e-6
 #define SMALL_PIVOT 1e-7

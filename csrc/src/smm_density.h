@@ -8,8 +8,6 @@
 #include "smm_glmm.h"
 #include "smm_jet.h"
 
-#define LOG_ROOT_2PI 0.91893853320467274178
-
 typedef struct {
     smm_jet eta, mu, rest, log_mu, log_rest, log_phi; /* rest: 1 - mu */
 } smm_mean_jets;

@@ -137,8 +137,10 @@ double smm_density_constant(int distribution, double y, double m);
 
 /* saturated.c: for one row, with its derivative in zeta */
 double smm_saturated(int distribution, double phi, double y, double m, double *d_zeta);
-/* What Stirling's formula leaves of log Gamma(x). */
+
+/* stirling.c, for x > 0: what Stirling's formula leaves of log Gamma(x); log x - digamma(x) */
 double smm_stirling_rest(double x);
+double smm_digamma_gap(double x);
 
 /* family.c */
 int smm_family_valid(const smm_family *family);

@@ -31,6 +31,9 @@
 /* Doubles of workspace per row that dsyev may use. */
 #define SMM_EIGEN_WORK 34
 
+#define LOG_2PI 1.8378770664093454836
+#define LOG_ROOT_2PI (0.5 * LOG_2PI)
+
 #if defined(__GNUC__)
 #define SMM_RESTRICT __restrict__
 #define SMM_PREFETCH(at) __builtin_prefetch(at)
