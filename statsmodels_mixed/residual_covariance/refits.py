@@ -6,6 +6,7 @@ Covariance parameters of these fits are on the scale on which they are reported.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -31,6 +32,8 @@ class ResidualRefits:
     ----------
     problem : ResidualProblem
     reml : bool
+    x : ndarray, shape (m,)
+        Coordinates of the fit to all rows.
     start : ndarray, shape (m,), or None
         Coordinates where fits start; None to look for them in each.
     beta : ndarray, shape (rank,)
@@ -41,9 +44,10 @@ class ResidualRefits:
     tail_size = 0
 
     def __init__(
-        self, problem: ResidualProblem, *, reml: bool, start: Array | None, beta: Array
+        self, problem: ResidualProblem, *, reml: bool, x: Array, start: Array | None, beta: Array
     ) -> None:
-        self._problem, self._reml, self._start, self._beta = problem, reml, start, beta
+        self._problem, self._reml, self._x, self._start = problem, reml, x, start
+        self._beta = beta
 
     @property
     def basis(self) -> FixedBasis:
@@ -52,8 +56,20 @@ class ResidualRefits:
 
     @cached_property
     def full(self) -> Array:
-        """Coefficients on the basis of the fit to all rows."""
-        return np.asarray(self.basis.R @ self._beta)
+        """Coefficients on the basis of the fit to all rows, less those of least squares."""
+        solved = self._problem.likelihood(self._reml).solve(self._problem.model.at(self._x))
+        if solved is None:
+            raise CoreError("the likelihood cannot be evaluated at the estimates.")
+        return solved.gamma
+
+    @cached_property
+    def _of_residual(self) -> ResidualProblem:
+        """The problem of the residual of least squares, which has all digits wherever y is."""
+        problem = self._problem
+        roots = 1.0 if problem.roots is None else problem.roots
+        return replace(problem, design=replace(problem.design, offset=None)).with_response(
+            problem.residual / roots
+        )
 
     def _solution(self, problem: ResidualProblem) -> Refit:
         likelihood, basis = problem.likelihood(self._reml), problem.basis
@@ -78,10 +94,8 @@ class ResidualRefits:
 
     def fitter(self) -> Fitter:
         """Return what fits to responses without their fixed part, in one thread."""
-        problem = self._problem
-        offset = 0.0 if problem.design.offset is None else problem.design.offset
-        x = problem.starts()[0] if self._start is None else self._start
-        width = len(natural_parameters(problem.model, problem.cells, x).names)
+        problem = self._of_residual
+        width = len(natural_parameters(problem.model, problem.cells, self._x).names)
 
         def fit(responses: NDArray[Any], stop: Flag) -> Fits:
             out = Fits.unknown(len(responses), len(self._beta), width, width)
@@ -89,7 +103,7 @@ class ResidualRefits:
                 if stop[0]:
                     return out.first(r)
                 try:
-                    one = self._solution(problem.with_response(response + offset))
+                    one = self._solution(problem.with_response(response))
                 except CoreError:
                     continue
                 out.objective[r], out.scale[r] = one.objective, one.scale
@@ -116,5 +130,7 @@ class ResidualRefits:
         """Fit the model without some rows, which leave all coefficients estimable."""
         keep = np.ones(len(self._problem.design.y), dtype=bool)
         keep[rows] = False
-        part = self._problem.of_rows(keep, self.basis.columns)
-        return self._solution(part)
+        fit = self._solution(self._of_residual.of_rows(keep, self.basis.columns))
+        assert fit.gamma is not None
+        beta = self.basis.coefficients(self._problem.split[0] + fit.gamma)
+        return replace(fit, beta=beta)

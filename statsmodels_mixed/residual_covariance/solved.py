@@ -68,7 +68,7 @@ class SolvedResidual:
         problem, own = self.problem, self.estimates
         bounded = own.singular or any(each.at_bounds for each in own.structures)
         start = None if bounded else coordinates_of(problem.model, theta, "theta=", INSIDE)
-        return ResidualRefits(problem, reml=own.reml, start=start, beta=beta)
+        return ResidualRefits(problem, reml=own.reml, x=own.x, start=start, beta=beta)
 
     def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:
         """Return the problem of some rows."""
@@ -118,6 +118,8 @@ class SolvedResidual:
         sizes = np.linalg.norm(X, axis=0)
         columns = np.column_stack([X / sizes, dummies])
         y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
+        # What groups add is fitted anyway, and digits of a response far from zero would go with it.
+        y = y - (np.bincount(group, y) / np.bincount(group))[group]
         if problem.roots is not None:
             columns, y = columns * problem.roots[:, None], y * problem.roots
         solution = problem.likelihood(False, columns, y).solve(problem.model.at(own.x))

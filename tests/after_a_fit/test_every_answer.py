@@ -30,9 +30,12 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "slopes and weights": ("y ~ x + f + (x | g)", {"weights": "w"}),
     "offset": ("y ~ x + f + (1 | h)", {"offset": "o"}),
     "structure": ("y ~ x + f + cs(0 + f | g)", {}),
+    "residual": ("y ~ x + f", {"residual": "ar1(t | g)", "weights": "v"}),
+    "residual and effects": ("y ~ x + f + (1 | h)", {"residual": "ar1(t | g)", "offset": "o"}),
+    "dispersion": ("y ~ x + f + (1 | g)", {"dispersion": "~ f"}),
 }
-SLOW = {"crossed", "slopes and weights", "offset", "structure"}
-NAMES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in MODELS]
+FAST = {"slopes", "weights", "residual"}
+NAMES = [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in MODELS]
 
 
 def _grid(values: np.ndarray) -> np.ndarray:
@@ -51,6 +54,7 @@ def data() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "y": _grid(y), "x": x, "f": f, "o": _grid(rng.normal(size=64)),
+            "t": np.tile(np.arange(8), 8),
             "g": np.char.add("g", g.astype(str)), "h": np.char.add("h", h.astype(str)),
             "w": 10.0 ** rng.uniform(-6, 6, 64), "v": rng.uniform(0.5, 2, 64),
         }
