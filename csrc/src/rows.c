@@ -156,3 +156,13 @@ void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l
         if (loglik_zeta) loglik_zeta[i] = row.loglik_zeta;
     }
 }
+
+void smm_safe_weights(smm_glmm *g)
+{
+    if (g->ws->design->predictors > 1) {
+        smm_zeros_safe_weights(g);
+        return;
+    }
+    for (int64_t i = 0; i < g->ws->design->n; i++)
+        g->work[i] = g->wo[i] >= SMM_SAFE_SHARE * g->we[i] ? g->wo[i] : g->we[i];
+}

@@ -192,6 +192,8 @@ void smm_rows_prepare(smm_glmm *g);
 void smm_rows_dispersion(smm_glmm *g);
 void smm_rows(smm_glmm *g);
 double smm_rows_rounding(const smm_glmm *g);
+/* Safe weights into g->work: the observed ones, where they are safely positive, or the expected. */
+void smm_safe_weights(smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
@@ -206,15 +208,17 @@ int smm_find_modes(smm_glmm *g);
 int smm_pirls(smm_glmm *g);
 int smm_form_omega(smm_glmm *g, const double *weights);
 int smm_form_joint(smm_glmm *g, const double *weights, int hold);
-void smm_safe_weights(smm_glmm *g);
 void smm_mode_scores(const smm_glmm *g, double *z_part, double *x_part);
-void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
-void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_solve_modes(smm_glmm *g, double *u_part, double *x_part);
+
+/* predictors.c */
 void smm_fixed_predictor(smm_glmm *g);
+/* out += Z Lambda u, each term in the part of its predictor; b (q) receives Lambda u. */
 void smm_random_predictor(const smm_glmm *g, const double *u, double *b, double *out);
 void smm_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
+void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
+void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
 /* remainder.c: R R' = X'V^-1 X, not of a stream nor of two predictors */
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
