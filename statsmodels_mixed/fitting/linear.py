@@ -259,13 +259,15 @@ def _lowest(
         ),
     )
     if elsewhere:
-        identity = workspace.identity()
-        second = SecondStart(
-            workspace, options, identity, patterns, report.start, constant, slower="LD_LBFGS"
-        )
-        second.improve(runs)
-        scatter_covariances = load("fitting.scattered_covariances:scatter_covariances")
-        scatter_covariances(runs, workspace, patterns, options, constant)
+        scatter = load("fitting.scattered_covariances")
+        # Where all sizes of the only variance are tried, no other start is left.
+        if len(report.end) > 1 or not scatter.tries_all_sizes(workspace, 1):
+            identity = workspace.identity()
+            second = SecondStart(
+                workspace, options, identity, patterns, report.start, constant, slower="LD_LBFGS"
+            )
+            second.improve(runs)
+        scatter.scatter_covariances(runs, workspace, patterns, options, constant)
     workspace.set_precision(True)
     settle(runs, workspace, options, constant, sure=True)
     if runs.report.converged and options.optimizer == "newton":

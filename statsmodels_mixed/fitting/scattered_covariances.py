@@ -19,7 +19,7 @@ from .covariance import factors_of, theta_of
 from .optimize import FitOptions
 from .runs import DISTINCT, LOWER, BestOfRuns, descend, logged, take_briefly
 
-__all__ = ["scatter_covariances"]
+__all__ = ["scatter_covariances", "tries_all_sizes"]
 
 
 RUNS = 16
@@ -37,6 +37,11 @@ LARGE = 30.0
 # or there are no more rows than effects, optima may be at any size.
 ABOUT = (-1.0, 1.0)
 RUNS_ABOUT = 8
+
+
+def tries_all_sizes(workspace: CoreWorkspace, variances: int) -> bool:
+    """Return whether as many variances are tried at all sizes."""
+    return variances <= FEW_VARIANCES and workspace.nobs <= FEW_ROWS
 
 
 def scatter_covariances(
@@ -59,7 +64,7 @@ def scatter_covariances(
     constant : float
         See `minimize`.
     """
-    if len(runs.report.end) <= FEW_VARIANCES and workspace.nobs <= FEW_ROWS:
+    if tries_all_sizes(workspace, len(runs.report.end)):
         _try_all_sizes(runs, workspace, options, constant)
     if len(runs.report.end) == 1:
         return
@@ -92,21 +97,21 @@ def _try_all_sizes(
     values = np.array([workspace.value(theta) for theta in flat])
     runs.report = logged(runs.report, runs.report, flat, values + constant, len(values))
     values = np.where(np.isnan(values), np.inf, values).reshape(sizes.shape[:-1])
-    for theta in thetas[_lowest_of_neighbours(values)]:
+    for theta in thetas[_lowest_of_neighbours(values, runs.least - constant)]:
         run = descend(workspace, theta, options, constant)
         if run is not None:
             runs.take(run)
 
 
-def _lowest_of_neighbours(values: Array) -> NDArray[np.bool_]:
-    """Return where a grid is no higher than around; beyond its ends it may fall for ever."""
+def _lowest_of_neighbours(values: Array, least: float) -> NDArray[np.bool_]:
+    """Return where a grid is no higher than around it, and at its far ends lower than `least`."""
     padded = np.pad(values, 1, constant_values=np.inf)
     lowest = values < np.inf
     for shift in product(range(3), repeat=values.ndim):
         window = tuple(slice(s, s + n) for s, n in zip(shift, values.shape, strict=True))
         lowest &= values <= padded[window]
     for side in range(values.ndim):
-        lowest.swapaxes(0, side)[-1] = False
+        lowest.swapaxes(0, side)[-1] &= values.swapaxes(0, side)[-1] < least
     return lowest
 
 

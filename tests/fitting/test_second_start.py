@@ -15,6 +15,7 @@ from small_models import fit
 from statsmodels.genmod.families import Poisson
 
 from statsmodels_mixed import ConvergenceWarning, DataError
+from statsmodels_mixed.datasets import load
 
 
 def weighted(seed: int, spread: float) -> pd.DataFrame:
@@ -166,6 +167,16 @@ def test_two_optima_of_a_single_variance():
     scanned = min(criterion.at(np.array([size])).value for size in sizes)
     assert scanned < 71.10678 - 0.31
     assert scanned - 1e-3 < fitted.objective < scanned
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
+def test_a_single_variance_of_zero_is_found_by_few_evaluations():
+    """MixedModels.jl prints this objective; starts among the sizes tried took 72 evaluations."""
+    model = smf.mixedlm2("yield ~ 1 + (1 | batch)", load("dyestuff2"))
+    report = model.fit(reml=False).report
+    assert report.objective == pytest.approx(162.87303665382575, abs=1e-9)
+    assert report.converged
+    assert report.evaluations < 50
 
 
 @pytest.mark.filterwarnings("ignore:a covariance matrix")
