@@ -97,6 +97,21 @@ class Curve:
             stretch = np.hypot(self.value, self._size)
         return CubicHermiteSpline(at, self.zeta, _monotone(at, self.zeta, self.slope * stretch))
 
+    @cached_property
+    def doubt(self) -> float:
+        """How far the cubic between two points misses the one of the value in zeta, half way.
+
+        What both agree on is the curve; infinite where the slope of zeta is zero.
+        """
+        spline = self._spline
+        slopes = spline.derivative()(spline.x)
+        if not (slopes > 0).all() or self.zeta[0] == self.zeta[-1]:
+            return math.inf
+        half = 0.5 * float(self.zeta[0] + self.zeta[-1])
+        return abs(
+            float(spline(CubicHermiteSpline(self.zeta, spline.x, 1.0 / slopes)(half))) - half
+        )
+
     def zeta_at(self, value: ArrayLike) -> Array:
         """Return zeta at values of the parameter; NaN outside the points."""
         at = self._coordinate(np.asarray(value, dtype=float))

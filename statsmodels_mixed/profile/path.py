@@ -36,6 +36,9 @@ AT_CEILING = 1e-3
 # this, or after all doublings: with a range too short for correlations it is flat at its beginning.
 LEVEL = 1e-3
 RISEN = 0.1
+# Errors of interpolated zeta that are left, and how often an interval is halved for them at most.
+EXACT = 3e-4
+HALVINGS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +46,8 @@ class _Point:
     """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
 
     `turn` is the change of the tangent on the way to it, for each unit of the value. A point
-    that represents a bound lies slightly inside it. The last of a curve may be one from which it
-    is `level`.
+    that represents a bound lies slightly inside it, and has that as its `place`. The last of a
+    curve may be one from which it is `level`.
     """
 
     value: float
@@ -52,7 +55,7 @@ class _Point:
     rate: float
     minimum: ConstrainedMinimum
     turn: Array | float = 0.0
-    bound: float | None = None
+    place: float | None = None
     level: bool = False
 
     def is_level_from(self, here: _Point) -> bool:
@@ -91,29 +94,39 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
             f"the profile of {target.kind} {target.name} has no beginning: the deviance cannot "
             "be minimized at the estimate."
         )
-    origin = _Point(center, 0.0, math.sqrt(max(minimum.bend, 0.0) / 2.0), minimum)
-    below, above = (
+    # An optimum as near to a bound as points come lies on it.
+    bounds = (target.lower, target.upper)
+    reached = [bound for bound in bounds if abs(target.center - bound) <= 2.0 * NEAR_BOUND]
+    place = reached[0] if reached else target.center
+    rate = math.sqrt(max(minimum.bend, 0.0) / 2.0)
+    origin = _Point(center, 0.0, rate, minimum, place=place)
+    sides = [
         [] if target.infinite == sign else _side(model, target, origin, sign, cutoff)
         for sign in (-1, 1)
-    )
+    ]
+    below, above = (_refined(model, target, origin, side) for side in sides)
+    points = [*reversed(below), origin, *above]
+    optima = model.parameters([target.state(point.minimum.x, point.value) for point in points])
+    if target.kind == "corr":  # the cosine falls
+        optima = optima.backwards()
+    return _curve(target, below, origin, above, cutoff), optima
+
+
+def _curve(
+    target: Target, below: list[_Point], origin: _Point, above: list[_Point], cutoff: float
+) -> Curve:
+    """Return the curve through a point and those on both sides of it, going outward."""
     points = [*reversed(below), origin, *above]
     root = np.array([point.root for point in points])
     root[: len(below)] *= -1.0
     rate = np.array([point.rate for point in points])
     slope = rate / np.abs([target.show(point.value)[1] for point in points])
-    places = [point.value if point.bound is None else point.bound for point in points]
-    places[len(below)] = target.center
-    # An optimum as near to its bound as points come lies on it.
-    if not below and target.center - target.lower <= 2.0 * NEAR_BOUND:
-        places[0] = target.lower
-    if not above and target.upper - target.center <= 2.0 * NEAR_BOUND:
-        places[-1] = target.upper
+    places = [point.value if point.place is None else point.place for point in points]
     value = np.array([target.show(place)[0] for place in places])
-    optima = model.parameters([target.state(point.minimum.x, point.value) for point in points])
     bounds = [target.show(bound)[0] for bound in (target.lower, target.upper)]
-    if target.kind == "corr":  # the cosine falls
-        root, value, slope, optima = -root[::-1], value[::-1], slope[::-1], optima.backwards()
-    curve = Curve(
+    if target.kind == "corr":
+        root, value, slope = -root[::-1], value[::-1], slope[::-1]
+    return Curve(
         kind=target.kind,
         name=target.name,
         estimate=target.show(target.center)[0],
@@ -126,7 +139,38 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
         infinite=target.infinite,
         level=tuple(bool(side) and side[-1].level for side in (below, above)),
     )
-    return curve, optima
+
+
+def _refined(model: Model, target: Target, here: _Point, side: list[_Point]) -> list[_Point]:
+    """Return the points of a side, with others where the curve between them is not known."""
+    points: list[_Point] = []
+    for there in side:
+        points += [*_between(model, target, here, there, HALVINGS), there]
+        here = there
+    return points
+
+
+def _between(
+    model: Model, target: Target, here: _Point, there: _Point, halvings: int
+) -> list[_Point]:
+    """Return the points that are needed on the way from one to another."""
+    if there.value < here.value:
+        pair = _curve(target, [there], replace(here, root=-here.root), [], math.inf)
+    else:
+        pair = _curve(target, [], here, [there], math.inf)
+    if not halvings or pair.doubt <= EXACT:
+        return []
+    middle = _point(model, target, here, 0.5 * (here.value + there.value))
+    if middle is None or not here.root <= middle.root <= there.root:
+        return []
+    foretold = abs(float(pair.zeta_at(target.show(middle.value)[0])))
+    if abs(foretold - middle.root) <= EXACT:
+        return [middle]
+    return [
+        *_between(model, target, here, middle, halvings - 1),
+        middle,
+        *_between(model, target, middle, there, halvings - 1),
+    ]
 
 
 def _flat(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
@@ -154,7 +198,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             break
         if target.ceiling is not None and here.root > ceiling - AT_CEILING:
             end = bound - sign * NEAR_BOUND
-            points.append(_Point(end, ceiling, 0.0, target.ceiling, bound=bound))
+            points.append(_Point(end, ceiling, 0.0, target.ceiling, place=bound))
             break
         step = min(_step(here, bound), longest)
         if step > 0.5 * room:
@@ -164,7 +208,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
                 if last is None:
                     evaluations, hopeless = evaluations + MAX_EVALUATIONS, 0.1 * room
             if last is not None and last.root - here.root <= STEP:
-                points.append(replace(last, root=max(last.root, here.root), bound=bound))
+                points.append(replace(last, root=max(last.root, here.root), place=bound))
                 break
             step = 0.5 * room
         there, taken = _next(model, target, here, sign * step)

@@ -2,8 +2,9 @@
 
 zeta is the signed root of the rise in the deviance. Each parameter is moved away from its
 estimate in steps of about equal zeta; the optimum at one value, moved along its tangent,
-is where the search for the next begins. Deviances are those of maximum likelihood, also
-for a model fitted by REML, which has no likelihood of its coefficients.
+is where the search for the next begins. Between two points others are added until interpolation is
+exact. Deviances are those of maximum likelihood, also for a model fitted by REML, which has no
+likelihood of its coefficients.
 """
 
 from __future__ import annotations
