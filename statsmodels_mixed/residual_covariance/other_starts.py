@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._typing import Array
 from ..fitting.structured.several_starts import MANY_ROWS
-from ..fitting.structured.starts_off_the_edge import starts_off_the_edge
+from ..fitting.structured.starts_off_the_edge import is_at_edge, starts_off_the_edge
 from .likelihood import MarginalLikelihood
 
 __all__ = ["other_starts"]
@@ -26,15 +26,8 @@ def other_starts(likelihood: MarginalLikelihood, end: Array) -> list[Array]:
     """
     model = likelihood.model
     rows = sum(batch.rows.size for batch in likelihood.batches)
-    if rows > MANY_ROWS * model.size or not _at_edge(likelihood, end):
+    structures = [(part.parameters, part.free) for part in model.parts]
+    at_edge = any(is_at_edge(free, end[at]) for at, free in structures)
+    if rows > MANY_ROWS * model.size or not at_edge:
         return []
-    ranges = [(part.parameters, part.free.coordinates) for part in model.parts]
-    return starts_off_the_edge(ranges, end, lambda x: likelihood.solve(model.at(x)) is not None)
-
-
-def _at_edge(likelihood: MarginalLikelihood, end: Array) -> bool:
-    """Return whether a correlation is at the end of its range."""
-    parts = likelihood.model.parts
-    return any(
-        part.free.coordinates.at_bounds(part.free.phi(end[part.parameters])).any() for part in parts
-    )
+    return starts_off_the_edge(structures, end, lambda x: likelihood.solve(model.at(x)) is not None)

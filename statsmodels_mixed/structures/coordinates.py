@@ -21,6 +21,8 @@ __all__ = ["INSIDE", "FreeCoordinates", "Unconstrained"]
 INSIDE = 1e-3
 # Parameters this close to a bound, as a share of the interval, are at it.
 AT_BOUND = 1e-6
+# A change of Sigma by a coordinate, as a share of it, that is none.
+NO_CHANGE = 1e-3
 
 
 class FreeCoordinates:
@@ -127,6 +129,12 @@ class Unconstrained:
         grown = self.coordinates.half[at] != 0
         out[at] = np.where(grown, out[at] + np.log(factor), out[at] * factor)
         return out
+
+    def without_effect(self, x: Array) -> NDArray[np.bool_]:
+        """Return which of the ranges and rates at x do not change Sigma: no correlation is left."""
+        changes = np.abs(self.derivatives(x)).reshape(self.size, -1).max(axis=1, initial=0.0)
+        still = changes < NO_CHANGE * np.abs(self.sigma(x)).max(initial=0.0)
+        return np.asarray(still & (self.coordinates.half != 0))
 
     def units(self, sds: Array) -> Array:
         """Return for each coordinate what changes Sigma by about its own size.

@@ -16,7 +16,7 @@ END = 2.01
 
 
 class Levelling:
-    """zeta(v) = END * tanh(3 (v - 1)^3 + v - 1): steep, flat and steep again before it levels off."""
+    """zeta(v) = END tanh(3 (v - 1)^3 + v - 1), which bends twice before it levels off."""
 
     deviance, n_theta = 0.0, 1
 

@@ -144,7 +144,7 @@ def test_random_model(seed: int) -> None:
         assert not lower or is_degenerate(objective, run.end)
 
 
-# Correlations of one that were minima of their own, above others.
-@pytest.mark.parametrize("seed", [9])
+# Minima of their own, above others: a correlation of one, a range without correlation.
+@pytest.mark.parametrize("seed", [9, 80])
 def test_several_minima(seed: int) -> None:
     test_random_model(seed)

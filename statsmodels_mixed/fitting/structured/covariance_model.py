@@ -32,8 +32,6 @@ __all__ = ["CovarianceModel", "CovariancePart", "factor", "inside_phi", "n_covar
 LONGEST = 1.5
 # Standard deviations are started at no less than this share of the largest.
 LEAST_SHARE = 0.05
-# A change of Sigma by a coordinate, as a share of it, that is none.
-NO_CHANGE = 1e-3
 # A pivot below this share of its diagonal element is a rounding error.
 PIVOT = 1e-14
 # And so is what T T' misses of Sigma, as a share of its largest element.
@@ -375,9 +373,6 @@ def _move_to_effect(part: CovariancePart, phi: Array) -> None:
     From where a range leaves no correlation a search finds none.
     """
     own = phi[part.phi]
-    unbounded = np.flatnonzero(part.free.coordinates.half != 0)
-    x = part.free.x(own)
-    changes = np.abs(part.free.derivatives(x)).reshape(len(own), -1).max(axis=1, initial=0.0)
-    still = unbounded[changes[unbounded] < NO_CHANGE * np.abs(part.free.sigma(x)).max()]
+    still = part.free.without_effect(part.free.x(own))
     start = part.structure.starts(np.ones(part.structure.k))[0]
     own[still] = start[still]

@@ -182,15 +182,13 @@ def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list
         return []
     sigma = objective.split(end)[1]
     at_edge = objective.sigma is None and sigma < LEAST_SIGMA * objective.products.y_scale
-    for part in model.parts:
-        phi = part.free.phi(end[part.phi])
-        at_edge |= bool((part.free.coordinates.at_bounds(phi) != 0).any())
-    if not at_edge:
+    is_at_edge = load("fitting.structured.starts_off_the_edge:is_at_edge")
+    structures = [(part.phi, part.free) for part in model.parts]
+    if not (at_edge or any(is_at_edge(free, end[at]) for at, free in structures)):
         return []
-    ranges = [(part.phi, part.free.coordinates) for part in model.parts]
     elsewhere = load("fitting.structured.starts_off_the_edge:starts_off_the_edge")
     return cast(
-        "list[Array]", elsewhere(ranges, end, lambda z: bool(np.isfinite(objective.value(z))))
+        "list[Array]", elsewhere(structures, end, lambda z: bool(np.isfinite(objective.value(z))))
     )
 
 
