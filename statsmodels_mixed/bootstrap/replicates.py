@@ -184,8 +184,9 @@ class Bootstrap(Shown):
         DataFrame
             By kind and name: ``estimate``, ``lower``, ``upper``, and ``replicates``, the
             number of replicates in which the parameter is defined. Limits are infinite where
-            too many replicates are (see `separated`), and NaN where the estimate is. All are
-            NaN for what the data do not determine (see `identified` of a result).
+            too many replicates are (see `separated`). About an infinite estimate there are only
+            percentiles, those on its other side, NaN if they are infinite. All are NaN for what
+            the data do not determine (see `identified` of a result).
 
         Raises
         ------
@@ -304,7 +305,7 @@ def _interval(
     values: Array, estimate: float, truth: float, alpha: float, method: str
 ) -> tuple[float, float]:
     """Return an interval from sorted replicates; NaN when there are none."""
-    if not len(values) or math.isinf(estimate):
+    if not len(values) or (math.isinf(estimate) and method in ("basic", "shortest")):
         return math.nan, math.nan
     if method == "shortest":
         return shortest_interval(values, 1 - alpha)
@@ -316,6 +317,11 @@ def _interval(
     if method == "basic":
         # Replicates vary about the truth as the estimate does about its own.
         lower, upper = estimate + truth - upper, estimate + truth - lower
+    if math.isinf(estimate):  # one-sided, unless replicates say no more than the estimate does
+        other = lower if estimate > 0 else upper
+        if math.isinf(other):
+            return math.nan, math.nan
+        lower, upper = (other, estimate) if estimate > 0 else (estimate, other)
     return float(lower), float(upper)
 
 

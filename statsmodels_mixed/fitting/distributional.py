@@ -67,6 +67,21 @@ class DistributionalEstimates:
         return outer
 
     @property
+    def ends(self) -> Array:
+        """1 and -1 for parameters at the upper and lower end of their range, 0 for all others.
+
+        In the order of `covariance`. Such a parameter is the same for all rows, and no information
+        on it is left: a probability of zeros that is none, overdispersion that is none.
+        """
+        sign = np.zeros(len(self.covariance))
+        first = len(sign) - len(self.kappa)
+        alone = [self.rows.alone(place) for place in range(len(self.rows.X))]
+        for at in [at for at in alone if at is not None]:
+            if not np.isfinite(self.covariance[first + at, first + at]):
+                sign[first + at] = np.sign(self.kappa[at])
+        return sign
+
+    @property
     def report(self) -> FitReport:
         """What happened during the fit."""
         return self.conditional.report

@@ -110,12 +110,9 @@ def edges_of(spec: FamilySpec, rows: RowParameters, first: int) -> tuple[Edge, .
     places += [(SHAPE, -_FAR)] if spec.family == "tweedie" else []
     found = []
     for place, value in places:
-        X = rows.X[place]
-        if X is None:
-            continue
-        own = np.flatnonzero(X.any(axis=0))
-        if len(own) == 1 and np.ptp(X[:, own[0]]) < 1e-9:
-            found.append(Edge(first + int(own[0]), value / float(X[0, own[0]]), place == ZEROS))
+        X, at = rows.X[place], rows.alone(place)
+        if X is not None and at is not None:
+            found.append(Edge(first + at, value / float(X[0, at]), place == ZEROS))
     return tuple(found)
 
 

@@ -86,6 +86,16 @@ class RowParameters:
                 out[np.isinf(x).any(axis=1), j] = np.inf
         return out
 
+    def alone(self, place: int) -> int | None:
+        """Return which element of kappa is a parameter that all rows share, if there is one."""
+        X = self.X[place]
+        if X is None:
+            return None
+        own = np.flatnonzero(X.any(axis=0))
+        if len(own) != 1 or not np.allclose(X[:, own[0]], X[0, own[0]], rtol=0.0, atol=1e-9):
+            return None
+        return int(own[0])
+
     def of(self, kept: NDArray[np.intp]) -> RowParameters:
         """Return the parameters of some rows."""
         X = tuple(None if x is None else np.ascontiguousarray(x[kept]) for x in self.X)

@@ -6,6 +6,8 @@ The deviance is -2 log-likelihood as it was approximated in the fit, by Laplace 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,8 @@ class RowModel:
     components : CovarianceParameters
     order : ndarray of int
         Places of the coefficients among all parameters, in the order of their names.
+    infinite : ndarray
+        1 or -1 for parameters that have their optimum at plus or minus infinity, else 0.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class RowModel:
         estimates: DistributionalEstimates,
         components: CovarianceParameters,
         order: NDArray[np.intp],
+        infinite: Array,
     ) -> None:
         mean, rows = estimates.conditional, estimates.rows
         structure = generalized_structure(design)
@@ -63,6 +68,11 @@ class RowModel:
         self._surface = GeneralizedSurface(core, units, components.diagonal)
         self._x = end / units
         self._coefficients = back[order] * units
+        self._infinite = infinite[order]
+        # Parameters of rows that are at an end of their range, and where they begin to be seen.
+        at_ends = np.flatnonzero(estimates.ends[nt + rank :])
+        self._at_ends = nt + rank + at_ends
+        self._inside = rows.start[at_ends] / units[self._at_ends]
 
     def parameters(self, states: Sequence[State]) -> Optima:
         """Return 1, coefficients and theta in the units of the data, row by row."""
@@ -72,17 +82,31 @@ class RowModel:
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
         """Return the parameters of a kind."""
         if kind == "beta":
-            return [
+            targets = [
                 self._target("beta", name, Combination(row), linear(1.0), None)
                 for name, row in zip(fixed_names, self._coefficients, strict=True)
             ]
+            signs = self._infinite.tolist()
+            return [replace(t, infinite=int(s)) for t, s in zip(targets, signs, strict=True)]
         size, total = self._surface.units[: self.n_theta], len(self._x)
         changes = [None] * len(self._components.blocks)
         units = CovarianceUnits(self._components, size, 1.0, changes, total, 1.0)
         return covariance_targets(kind, units, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
-        return constrained_minimum(self._surface, constraint, value, self._x)
+        return self._minimum(constraint, value, self._x)
+
+    def _minimum(
+        self, constraint: Constraint, value: float, start: Array
+    ) -> ConstrainedMinimum | None:
+        """Return the lower minimum of those from a start and from inside all ranges."""
+        starts = [start]
+        if len(self._at_ends):  # the deviance is level there
+            starts.append(start.copy())
+            starts[1][self._at_ends] = self._inside
+        found = [constrained_minimum(self._surface, constraint, value, each) for each in starts]
+        known = [each for each in found if each is not None]
+        return min(known, key=lambda each: each.value, default=None)
 
     def _target(
         self,
@@ -92,9 +116,10 @@ class RowModel:
         show: Show,
         ceiling: ConstrainedMinimum | None,
     ) -> Target:
-        return constrained(
+        target = constrained(
             self._surface, kind, name, constraint, self._x, show, self._read, ceiling
         )
+        return replace(target, solve=partial(self._minimum, constraint))
 
     def _read(self, x: Array) -> State:
         return x[: self.n_theta] * self._surface.units[: self.n_theta], 1.0, self._coefficients @ x

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
 from ...errors import OptionError
-from ...fitting.distributional_profile import profile_limits
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
@@ -33,14 +32,15 @@ def conf_int(
     -------
     DataFrame
         Columns 0 and 1, the ends; of profiles NaN for coefficients that the data do not determine,
-        infinite where the likelihood never falls so far.
+        infinite where the likelihood never falls so far, as on one side of a probability of zeros
+        that was estimated as none.
 
     Raises
     ------
     OptionError
         If an option is not possible.
     DataError
-        If profiles need data that were removed.
+        If profiles need data that were removed, or the fit has not converged.
 
     See Also
     --------
@@ -61,10 +61,9 @@ def conf_int(
     if not 0 < alpha < 1:
         raise OptionError(f"alpha= is a number between 0 and 1, not {alpha!r}.")
     if method == "profile":
-        limits = profile_limits(
-            self.model.kept_design(), self.estimates, list(self._order), float(chi2.isf(alpha, 1))
-        )
-        return pd.DataFrame(limits, index=self._names)
+        table = self.profile("beta", level=1.0 - alpha, progress=False).conf_int(alpha)
+        limits = table.loc["beta", ["lower", "upper"]].reindex(self._names)
+        return limits.set_axis([0, 1], axis=1).rename_axis(index=None)
     if method != "wald":
         raise OptionError(f"method= is 'wald' or 'profile', not {method!r}.")
     half = norm.isf(alpha / 2) * self.bse

@@ -31,6 +31,9 @@ def profile(
 ) -> Profile:
     """Profile the likelihood of the fit.
 
+    A coefficient that has no finite estimate, as of a probability of zeros or an overdispersion
+    that was estimated as none, is followed on one side; its interval has no end on the other.
+
     Parameters
     ----------
     kinds : str or sequence of str, optional
@@ -84,13 +87,14 @@ def profile(
     present = {"beta": names, "theta": True, "sd": components.sd_names}
     present["corr"] = components.corr_names
     wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
+    infinite = np.where(self._infinite, self._infinite, self.estimates.ends)
     unknown = {
         ("beta", name)
         for name, at in zip(names, self._order, strict=True)
-        if self._infinite[at] or not np.isfinite(self.estimates.covariance[at, at])
+        if not (infinite[at] or np.isfinite(self.estimates.covariance[at, at]))
     }
     with one_blas_thread():
-        model = RowModel(self.kept_design(), self.estimates, components, self._order)
+        model = RowModel(self.kept_design(), self.estimates, components, self._order, infinite)
         targets = [each for kind in wanted for each in model.targets(kind, names)]
         known = [each for each in targets if (each.kind, each.name) not in unknown]
         traced = []

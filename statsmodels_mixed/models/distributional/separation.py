@@ -48,6 +48,8 @@ def with_infinite(
 ) -> tuple[Array, Array]:
     """Return coefficients of the mean and of rows of a fit to another response, some infinite.
 
+    Infinite are those along which the response separates, and those at an end of their range.
+
     Parameters
     ----------
     fit : DistributionalResults
@@ -59,7 +61,8 @@ def with_infinite(
     X = fit.model.kept_design().X[:, own.columns]
     converged = own.report.converged
     mean = separation(X, y, own.spec, own.cov_conditional, converged=converged).sign
-    sign = _signs(fit, estimates, y, mean)[len(own.theta) :]
+    sign = _signs(fit, estimates, y, mean)
+    sign = np.where(sign, sign, estimates.ends)[len(own.theta) :]
     values = np.concatenate([own.beta, estimates.kappa])
     values = np.where(sign != 0, np.copysign(np.inf, sign), values)
     return values[: len(own.beta)], values[len(own.beta) :]
