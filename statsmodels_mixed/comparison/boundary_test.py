@@ -14,10 +14,6 @@ from .nesting import foreign_column, zero_covariances
 
 __all__ = ["boundary_pvalue", "fixed_sigma", "nested_pvalue"]
 
-# Differences of minima up to this, and this share of an objective, are taken for zero.
-SETTLED = 1e-6
-ROUNDING = 1e-11
-
 
 def nested_pvalue(
     restricted: Design, large: Any, statistic: float, df_diff: int, *, sigma: float | None
@@ -97,6 +93,4 @@ def boundary_pvalue(
         return np.nan
     if free < 0 or estimates.identification.dimension:
         free, cones = df_diff, ()  # not all parameters of the larger model are identified
-    # Where the larger model is singular the statistic is zero but for the end of two searches.
-    rounding = SETTLED + ROUNDING * abs(estimates.objective)
-    return chi_bar_squared_sf(statistic if statistic > rounding else 0.0, free, cones)
+    return chi_bar_squared_sf(max(statistic, 0.0), free, cones)

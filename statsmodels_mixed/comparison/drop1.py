@@ -20,6 +20,7 @@ from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..structures import Structure
 from .boundary_test import boundary_pvalue
+from .difference_of_minima import difference_of_minima
 from .fixed_terms import scope, terms_of
 from .hypotheses import treatment_coding
 from .refit import by_maximum_likelihood
@@ -90,7 +91,7 @@ def drop1(result: Any) -> pd.DataFrame:
         objective = _objective(reduced, design, estimates, term.name)
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         row = row_of(term.name, objective, result.dof - fewer)
-        statistic = objective - result.objective
+        statistic = difference_of_minima(objective, result.objective)
         row |= {"statistic": statistic, "df_diff": lost, "pvalue": tail(lost, statistic)}
         rows.append(row)
     return _table(rows, ["statistic", "df_diff", "pvalue"])
@@ -153,7 +154,7 @@ def ranova(result: Any) -> pd.DataFrame:
         lost = fewer - _flat(design, estimates) + _flat(reduced, estimates)
         objective = _objective(reduced, design, estimates, label)
         row = row_of(label, objective, result.dof - fewer)
-        statistic = objective - result.objective
+        statistic = difference_of_minima(objective, result.objective)
         row |= {"statistic": statistic, "df_diff": lost, "pvalue": tail(lost, statistic)}
         row["pvalue_boundary"] = boundary_pvalue(reduced, design, estimates, statistic, lost)
         rows.append(row)

@@ -9,6 +9,7 @@ from scipy.special import chdtrc
 
 from ..errors import OptionError
 from ..options import answering
+from .difference_of_minima import difference_of_minima
 from .families_within import at_edge
 from .without_random_effects import read_plain
 
@@ -27,7 +28,7 @@ class LikelihoodRatio(NamedTuple):
     Attributes
     ----------
     statistic : float
-        Difference of the objectives.
+        Difference of the objectives; zero where it is not above their rounding errors.
     pvalue : float
         Upper tail of the chi-squared distribution with `df_diff` degrees of freedom. It is
         too large when the smaller model puts a variance at zero, the edge of its range. Where it
@@ -167,7 +168,7 @@ def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> Likelih
             f"{full.dof_identified}; "
             "give the model with fewer parameters as the argument."
         )
-    statistic = objective - full.objective
+    statistic = difference_of_minima(objective, full.objective)
     pvalue = float(chdtrc(df_diff, max(statistic, 0.0)))
     if at_bound:  # no degrees of freedom are a point mass at zero
         fewer = float(chdtrc(df_diff - 1, max(statistic, 0.0))) if df_diff > 1 else statistic <= 0

@@ -14,7 +14,7 @@ from ..errors import OptionError
 from ..fitting.column_spans import outside_span
 from ..fitting.families import FamilySpec
 from ..frame.design import Design
-from .boundary_test import ROUNDING, SETTLED
+from .difference_of_minima import difference_of_minima
 from .families_within import at_edge, is_case
 from .likelihood_ratio import LikelihoodRatio, check_same_data
 from .nesting import foreign_column, zero_covariances
@@ -109,9 +109,8 @@ def compare(full: Fitted, restricted: Fitted) -> LikelihoodRatio:
             f"the restricted model has {restricted.dof} parameters and the full one {full.dof}; "
             "give the model with fewer parameters as the argument."
         )
-    statistic = restricted.objective - full.objective
-    # With a parameter at its edge in both it is zero but for the end of two searches.
-    reached = statistic if statistic > SETTLED + ROUNDING * abs(full.objective) else 0.0
+    statistic = difference_of_minima(restricted.objective, full.objective)
+    reached = max(statistic, 0.0)
     pvalue = float(chdtrc(df_diff, reached))
     if edges + len(cones) == 1 and all(cone.size == 1 for cone in cones):
         fewer = float(chdtrc(df_diff - 1, reached)) if df_diff > 1 else float(reached == 0)

@@ -98,3 +98,19 @@ def test_a_singular_fit_has_one_boundary_pvalue():
         assert full.ranova().loc["(1 | g)", "pvalue_boundary"] == 1.0
         assert full.anova(fit("y ~ 1 + (1 | h)", data))["pvalue_boundary"].iloc[1] == 1.0
     assert seen >= 3
+
+
+@pytest.mark.parametrize("seed", [10, 11, 37])
+def test_what_a_singular_fit_lacks_takes_nothing_off_its_likelihood(seed):
+    # With its variance at zero the model is the smaller one: the statistic is zero, not the
+    # difference of two searches, which is below zero for these seeds.
+    random = np.random.default_rng(seed)
+    g, h = np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)
+    x = random.normal(size=30)
+    data = pd.DataFrame({"y": x + 3 * random.normal(size=30), "x": x, "g": g, "h": h})
+    crossed = fit("y ~ x + (1 | g) + (1 | h)", data, reml=bool(seed % 2))
+    assert crossed.theta[1] == 0
+    assert crossed.ranova().loc["(1 | h)", "statistic"] == 0
+    if not crossed.reml:
+        smaller = fit("y ~ x + (1 | g)", data)
+        assert crossed.compare_lr_test(smaller).statistic == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...comparison.anova import anova as _anova_of
+from ...comparison.difference_of_minima import difference_of_minima
 from ...comparison.drop1 import drop1 as _drop1_of
 from ...comparison.drop1 import ranova as _ranova_of
 from ...comparison.drop1 import row_of, tail
@@ -136,7 +137,7 @@ def _without_terms(fit: DistributionalResults) -> Iterator[dict[str, Any]]:
                 found = fit_from(design, fit.estimates.conditional, rows)
             except DataError as error:
                 raise DataError(f"there is no fit without {label}: {error}") from error
-            statistic = found.objective - fit.estimates.objective
+            statistic = difference_of_minima(found.objective, fit.estimates.objective)
             yield row_of(label, found.objective, fit.dof - fewer) | {
                 "statistic": statistic,
                 "df_diff": fewer,
