@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline
+from scipy.interpolate import CubicHermiteSpline, PPoly
 from scipy.stats import norm
 
 from .._typing import Array
@@ -21,8 +21,8 @@ __all__ = ["Curve"]
 class Curve:
     """Zeta of one parameter: the root of the rise in deviance, negative below the estimate.
 
-    Between the points zeta is a monotone cubic that has the exact slope at each point
-    (slopes are reduced where it would not be monotone otherwise). It is a cubic in the
+    Between two points zeta is a monotone cubic that has the exact slopes at both, less where it
+    would not be monotone otherwise. It is a cubic in the
     angle whose cosine is a correlation, and in the inverse hyperbolic sine of a standard
     deviation, sigma or theta over its size: in these zeta is nearly a straight line.
 
@@ -88,14 +88,14 @@ class Curve:
         return math.cos(at) if self.kind == "corr" else self._size * math.sinh(at)
 
     @cached_property
-    def _spline(self) -> CubicHermiteSpline:
+    def _spline(self) -> PPoly:
         at = self._coordinate(self.value)
         stretch: Array | float = self._spread
         if self.kind == "corr":
             stretch = np.sqrt(np.maximum(0.0, 1.0 - self.value**2))
         elif self.kind != "beta":
             stretch = np.hypot(self.value, self._size)
-        return CubicHermiteSpline(at, self.zeta, _monotone(at, self.zeta, self.slope * stretch))
+        return _monotone(at, self.zeta, self.slope * stretch)
 
     @cached_property
     def doubt(self) -> float:
@@ -188,9 +188,17 @@ def _side(zeta: float) -> int:
     return -1 if zeta > 0 else 0
 
 
-def _monotone(at: Array, zeta: Array, slope: Array) -> Array:
-    """Return slopes with which the cubics are monotone (Fritsch and Carlson 1980)."""
-    secant = np.diff(zeta) / np.diff(at)
+def _monotone(at: Array, zeta: Array, slope: Array) -> PPoly:
+    """Return cubics through the points with these slopes, or lower ones where they rise so little.
+
+    A cubic is monotone with slopes of at most three times its secant (Fritsch and Carlson 1980).
+    Each has its own: where a curve comes to a level it has a kink, and how far beyond it the next
+    point is must not matter before it.
+    """
+    width = np.diff(at)
+    secant = np.diff(zeta) / width
     around = np.concatenate([secant[:1], secant, secant[-1:]])
     known = np.where(np.isnan(slope), 0.5 * (around[:-1] + around[1:]), slope)
-    return np.asarray(np.clip(known, 0.0, 3.0 * np.minimum(around[:-1], around[1:])))
+    left, right = (np.clip(side, 0.0, 3.0 * secant) for side in (known[:-1], known[1:]))
+    third, second = left + right - 2.0 * secant, 3.0 * secant - 2.0 * left - right
+    return PPoly(np.array([third / width**2, second / width, left, zeta[:-1]]), at)

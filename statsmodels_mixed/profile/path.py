@@ -192,13 +192,13 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         ceiling = math.sqrt(max(target.ceiling.value - model.deviance, 0.0))
     longest = _longest(target, origin, origin)
     evaluations, hopeless = 0, math.inf
-    while here.root < cutoff and len(points) < MOST_POINTS and evaluations < MOST_EVALUATIONS:
-        room = sign * (bound - here.value)
-        if room <= 2.0 * NEAR_BOUND:
-            break
+    room = sign * (bound - here.value)
+    while here.root < cutoff and len(points) < MOST_POINTS and room > 2.0 * NEAR_BOUND:
         if target.ceiling is not None and here.root > ceiling - AT_CEILING:
             end = bound - sign * NEAR_BOUND
             points.append(_Point(end, ceiling, 0.0, target.ceiling, place=bound))
+            break
+        if evaluations >= MOST_EVALUATIONS:
             break
         step = min(_step(here, bound), longest)
         if step > 0.5 * room:
@@ -223,7 +223,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             points[-1] = replace(there, level=True)
             break
         longest = min(_longest(target, origin, there), GROWTH * abs(there.value - here.value))
-        here = there
+        here, room = there, sign * (bound - there.value)
     return points
 
 

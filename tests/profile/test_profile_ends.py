@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 from statsmodels_mixed.profile.constrained_minimum import (
     MAX_EVALUATIONS,
@@ -51,6 +54,40 @@ def test_a_standard_deviation_next_to_zero() -> None:
     fit = smf.mixedlm2("y ~ x + (1 | site / p)", data).fit(reml=True)
     limits = fit.profile("sd").conf_int().loc[("sd", "site.Intercept")]
     assert limits["estimate"] < 1e-8 and limits["lower"] == 0.0 and 0.5 < limits["upper"] < 1.0
+
+
+def little_slopes(seed: int) -> pd.DataFrame:
+    """Ten groups of six rows, whose slopes in x vary little."""
+    random = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(10), 6), random.normal(size=60)
+    b = random.normal(size=(10, 2))
+    b = b @ np.array([[1.0, 0.0], [random.choice([0, 0.5, -0.9]), 0.1]]).T
+    y = x + b[g, 0] + b[g, 1] * x + random.normal(size=60) * random.choice([1, 2, 3])
+    return pd.DataFrame({"y": y, "x": x, "g": g})
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_a_limit_just_before_a_curve_is_level(unit: float) -> None:
+    # Where the variance of slopes becomes zero the curve has a kink: how far beyond it the next
+    # point happens to be changed the limit before it, to .653 or .657.
+    data = little_slopes(274)
+    fit = smf.mixedlm2("y ~ x + (x | g)", data.assign(y=unit * data["y"])).fit()
+    corr = fit.profile("corr").conf_int()["upper"].iloc[0]
+
+    def objective(logs: np.ndarray) -> float:
+        first, second = np.exp(logs)
+        return float(fit.model.objective([first, second * corr, second * np.sqrt(1 - corr**2)]))
+
+    found = minimize(objective, np.log([0.8, 0.3]), method="Nelder-Mead", options={"fatol": 1e-9})
+    assert_allclose(np.sqrt(found.fun - fit.objective), norm.isf(0.025), atol=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
+def test_a_curve_that_is_level_goes_on_to_its_bound_whatever_it_took() -> None:
+    # With the response in this unit the points to the level take all evaluations of a side.
+    data = little_slopes(10)
+    fit = smf.mixedlm2("y ~ x + (x | g)", data.assign(y=1000 * data["y"])).fit()
+    assert fit.profile("corr").conf_int()["upper"].iloc[0] == 1.0
 
 
 class Parabola:
