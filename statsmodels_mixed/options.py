@@ -25,6 +25,7 @@ import numpy as np
 from .errors import OptionError, UnknownOptionError
 
 __all__ = [
+    "CATEGORIES",
     "FITTING",
     "MAKING",
     "ChecksOptions",
@@ -106,6 +107,17 @@ MAKING: dict[str, str] = {
     "re": "write re_formula=, or random effects in the formula",
     "vcp_p": "there is no prior: the variances are estimated by maximum likelihood",
     "ident": "write random effects in the formula: y ~ x + (1 | g)",
+}
+
+# Of those of ordered categories.
+CATEGORIES: dict[str, str] = {
+    **MAKING,
+    "family": "it is for ordered categories; mixedglm2 makes models of other families",
+    "exposure": "ordered categories have none: write offset=",
+    "dispersion": 'ordered categories have none; nominal="~ x" lets effects differ by threshold',
+    "scale": 'ordered categories have none; nominal="~ x" lets effects differ by threshold',
+    "zero_inflation": "ordered categories have no zeros; mixedglm2 is for counts",
+    "hurdle": "ordered categories have no zeros; mixedglm2 is for counts",
 }
 
 

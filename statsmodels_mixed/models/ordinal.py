@@ -21,7 +21,7 @@ from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame
 from ..frame.design import Design
-from ..options import MAKING, answering
+from ..options import CATEGORIES, answering
 from .distributional.model import DistributionalMixedModel, check_formula
 from .other_response import of_response, one_response
 
@@ -63,7 +63,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
     categories: tuple[Any, ...]
 
     @classmethod
-    @answering(MAKING)
+    @answering(CATEGORIES)
     def from_formula(  # type: ignore[override]
         cls,
         formula: str,

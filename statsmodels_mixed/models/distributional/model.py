@@ -44,6 +44,15 @@ _TRUNCATED = {
     "generalized_poisson": "truncated_generalized_poisson",
     "conway_maxwell_poisson": "truncated_conway_maxwell_poisson",
 }
+# Why responses of these kinds have no part of zeros, and what has one.
+_NO_PART_OF_ZEROS = {
+    "real": (
+        'its zeros are numbers like others; "tweedie", or "gamma" and "lognormal" with hurdle=, '
+        "are for zeros and positive numbers"
+    ),
+    "shares and ends": 'its thresholds have the zeros and ones; "beta" takes hurdle=',
+    "categories": "categories are no zeros; mixedglm2 is for counts",
+}
 # Families whose dispersion is reported as in glmmTMB, as the inverse of the density's.
 _INVERSE = ("negative_binomial", "truncated_negative_binomial", "gamma")
 # A threshold of an end that no response reaches.
@@ -110,14 +119,18 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             raise OptionError(f"the family {family} has no dispersion for dispersion= to model.")
         zeros = "hurdle" if "hurdle" in parts else "inflation" if "zero_inflation" in parts else ""
         support = self.spec.support
-        if zeros and support in ("real", "shares and ends", "categories"):
-            raise OptionError(f"the family {family} has no zeros of their own to be modelled.")
+        if zeros and support in _NO_PART_OF_ZEROS:
+            option = "hurdle" if zeros == "hurdle" else "zero_inflation"
+            why = _NO_PART_OF_ZEROS[support]
+            raise OptionError(f"{option}= is not for the family {family}: {why}.")
         if zeros and support in ("positive", "shares", "positive counts"):
             zeros = "hurdle"  # the distribution has no zeros: all of them are the part's
         if zeros == "hurdle" and support in ("counts", "not negative", "trials"):
             if family not in _TRUNCATED:
-                known = ", ".join(_TRUNCATED)
-                raise OptionError(f"hurdle= is for counts of {known}, not for {family}.")
+                raise OptionError(
+                    f"hurdle= is not for the family {family}, which has zeros of its own and no "
+                    "truncated form: write zero_inflation=."
+                )
             family = _TRUNCATED[family]
         self.spec = replace(self.spec, family=family, zeros=zeros)
 
