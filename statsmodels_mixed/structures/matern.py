@@ -20,12 +20,13 @@ __all__ = ["Matern"]
 # Distance of the nodes of the trapezoidal rule, whose error is exp(-2 pi a / STEP) times what the
 # integrand grows by at t + a i, for any a below pi / 2: e^-100 at a = 1, and at most e^(0.46 x).
 STEP = 1.0 / 16.0
-# Smaller distances of places count as zero.
-LEAST = 1e-12
+# Distances below this share of the range count as zero. With a smoothness near zero correlations
+# are far from one at any that are larger: variograms then grow as a logarithm of the distance.
+LEAST = 1e-200
 # Exponents beyond this are taken out of the sums.
 LARGEST = 600.0
 # Bounds: below, correlations are close to zero; above, close to those of gau().
-SMOOTHNESS = (0.02, 30.0)
+SMOOTHNESS = (0.005, 30.0)
 
 
 def _scaled_bessels(x: Array, order: float) -> Array:

@@ -176,7 +176,7 @@ def test_values_of_the_kinds():
     np.testing.assert_allclose(of("rr", [1.0, 2.0, 3.0, 4.0], d=1), np.outer(sd, sd))
 
 
-@pytest.mark.parametrize("nu", [0.02, 0.3, 1.0, 2.5, 8.0, 30.0])
+@pytest.mark.parametrize("nu", [0.005, 0.02, 0.3, 1.0, 2.5, 8.0, 30.0])
 def test_matern_by_bessel_functions(nu):
     d = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 80.0, 40)])
     value, slopes, _ = Matern().of_distance(d, np.array([1.7, nu]))
@@ -186,6 +186,15 @@ def test_matern_by_bessel_functions(nu):
     # d/dx x^nu K_nu = -x^nu K_(nu - 1)
     slope = factor * x ** (nu + 1.0) * kv(nu - 1.0, x) / 1.7
     assert slopes[0] == pytest.approx(slope, rel=1e-9, abs=1e-15)
+
+
+def test_matern_near_zero_is_a_power():
+    """1 - r(x) = Gamma(1 - nu) / Gamma(1 + nu) (x / 2)^(2 nu) but for terms in x^2."""
+    x, nu = np.array([1e-150, 1e-40, 1e-13, 1e-9]), 0.0186
+    away = gamma(1.0 - nu) / gamma(1.0 + nu) * (x / 2.0) ** (2.0 * nu)
+    value, slopes, _ = Matern().of_distance(x, np.array([1.0, nu]))
+    assert value == pytest.approx(1.0 - away, rel=1e-11)
+    assert slopes[0] == pytest.approx(2.0 * nu * away, rel=1e-10)
 
 
 def test_matern_of_half_integers_is_elementary():
