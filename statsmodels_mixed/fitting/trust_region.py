@@ -196,6 +196,9 @@ class _Run:
     def promise(self) -> float:
         return _promise(self.eigenvalues, self.slopes)
 
+    def convex_promise(self) -> float:
+        return self.promise() if self.is_minimum() else np.inf
+
     def is_minimum(self) -> bool:
         flat = FLAT * max(1.0, float(np.abs(self.eigenvalues).max(initial=0.0)))
         return bool(self.eigenvalues.min(initial=0.0) >= -10.0 * flat)
@@ -314,7 +317,7 @@ def minimize_newton(
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
     rounding: float = NOISE,
-    stop: Callable[[Array, float], bool] | None = None,
+    stop: Callable[[Array, float, float], bool] | None = None,
     units: Array | None = None,
 ) -> Minimum:
     """Minimize an objective.
@@ -334,7 +337,8 @@ def minimize_newton(
     rounding : float
         Changes of the objective below this share of it are rounding errors.
     stop : callable, optional
-        Looked at after each step with x and its value: true ends the run early.
+        Looked at after each step with x, its value and the decrease that the quadratic model
+        promises, infinite where it is not convex: true ends the run early.
     units : ndarray, shape (m,), optional
         Units of the coordinates, of very different sizes perhaps; ones by default.
 
@@ -351,7 +355,7 @@ def minimize_newton(
             max_eval=max_eval,
             tolerance=tolerance,
             rounding=rounding,
-            stop=None if stop is None else lambda x, value: stop(x * units, value),
+            stop=None if stop is None else lambda x, *others: stop(x * units, *others),
         )
         return scaled.times(units)
     start = np.asarray(start, dtype=float)
@@ -382,7 +386,7 @@ def minimize_newton(
             curvature = evaluation[2] if taken else run.curvature
             run.learn(step, fall, evaluation[1] - run.gradient, curvature)
         run.move(*((x, evaluation) if taken else run.here))
-        if taken and stop is not None and stop(run.x, run.value):
+        if taken and stop is not None and stop(run.x, run.value, run.convex_promise()):
             return run.end("STOPPED")
         radius = _next_radius(radius, length, quality)
         if radius < LEAST_RADIUS:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from test_structured_study import test_random_model as check_random_model
 
-from statsmodels_mixed import mixedlm2
+from statsmodels_mixed import datasets, mixedlm2
+from statsmodels_mixed.errors import SingularFitWarning
 
 
 def test_no_search_ends_below_a_fit_without_residual_variance():
@@ -21,3 +23,28 @@ def test_inner_minima_are_not_searched_again():
     effects = 2.0 * rng.normal(size=(20, 4)) @ root.T
     data["y"] = effects[data["g"], data["t"]] + rng.normal(size=160)
     assert mixedlm2("y ~ 1 + ar1(0 + t | g)", data).fit().report.evaluations < 60
+
+
+def test_matern_ranges_have_no_end() -> None:
+    """Smoothness near zero, a range beyond all distances and no residual variance.
+
+    glmmTMB 1.1.5 ends at smoothness e^-3.91 and range e^32 with -839.41251485:
+    glmmTMB(angle ~ recipe * temperature + mat(0 + numFactor(temp) | recipe:replicate), cake).
+    """
+    cake = datasets.load("cake")
+    fit = mixedlm2("angle ~ recipe * temperature + mat(0 + temp | recipe:replicate)", cake).fit(
+        reml=False
+    )
+    assert fit.converged
+    assert fit.llf > -839.41251485
+    assert fit.report.evaluations < 400
+
+
+def test_searches_end_where_no_lower_minimum_is_promised() -> None:
+    """Thirteen others that led to no lower minimum made 228 evaluations of it."""
+    cake = datasets.load("cake")
+    formula = "angle ~ recipe * temperature + had(0 + temp | recipe:replicate)"
+    with pytest.warns(SingularFitWarning):
+        fit = mixedlm2(formula, cake).fit(reml=False)
+    assert fit.converged
+    assert fit.report.evaluations < 180

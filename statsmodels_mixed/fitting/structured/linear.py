@@ -177,18 +177,20 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
 
 def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list[Array]:
     """Return starts elsewhere, if few rows have a minimum at the end of a range."""
-    model, end = objective.model, minimum.end
+    model, y_scale = objective.model, objective.products.y_scale
     if rows > MANY_ROWS * model.size or not np.isfinite(minimum.value):
         return []
-    sigma = objective.split(end)[1]
-    at_edge = objective.sigma is None and sigma < LEAST_SIGMA * objective.products.y_scale
+    end, sigma = objective.split(minimum.end)
+    at_edge = objective.sigma is None and sigma < LEAST_SIGMA * y_scale
     is_at_edge = load("fitting.structured.starts_off_the_edge:is_at_edge")
     structures = [(part.phi, part.free) for part in model.parts]
     if not (at_edge or any(is_at_edge(free, end[at]) for at, free in structures)):
         return []
     elsewhere = load("fitting.structured.starts_off_the_edge:starts_off_the_edge")
+    middle = objective.join(end, 0.5 * y_scale if at_edge else sigma)
     return cast(
-        "list[Array]", elsewhere(structures, end, lambda z: bool(np.isfinite(objective.value(z))))
+        "list[Array]",
+        elsewhere(structures, middle, lambda z: bool(np.isfinite(objective.value(z)))),
     )
 
 

@@ -17,6 +17,8 @@ MANY_ROWS = 50
 
 # Two minima with objectives closer than this are one.
 SAME = 1e-6
+# A run gains at most this times what its quadratic model promises.
+TRUSTED = 10.0
 # Evaluations after which a run from another start must be below the minima that are known.
 MOST_OF_OTHERS = 150
 
@@ -33,14 +35,16 @@ def best_minimum(
 ) -> Minimum:
     """Minimize from several starts and return the least minimum found.
 
-    A later run ends when it comes into the neighbourhood of a minimum that is known, or is still
-    above all of them after some evaluations. See `minimize_newton` for the parameters; the points
-    and values of the result are those of all runs.
+    A later run ends when it comes into the neighbourhood of a minimum that is known, promises no
+    lower one, or is still above all of them after some evaluations. See `minimize_newton` for the
+    parameters; the points and values of the result are those of all runs.
     """
     found: list[Minimum] = []
     runs: list[Minimum] = []
 
-    def known(x: Array, value: float) -> bool:
+    def known(x: Array, value: float, promise: float) -> bool:
+        if value - TRUSTED * promise > min(one.value for one in found) - SAME:
+            return True
         for one in found:
             away = x - one.end
             model = one.value + 0.5 * float(away @ one.curvature @ away)

@@ -38,7 +38,7 @@ def starts_off_the_edge(
     structures : sequence of (slice, Unconstrained)
         Each structure, and where its coordinates are.
     end : ndarray, shape (m,)
-        Coordinates of the minimum, perhaps with others.
+        Coordinates of the minimum, perhaps with others, which are not at an end.
     usable : callable
         Whether there is an objective at coordinates.
     """
