@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .errors import CoreError, OptionError
+from .options import answering
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -53,6 +54,7 @@ def names() -> tuple[str, ...]:
     return tuple(_files())
 
 
+@answering({})
 def load(name: str) -> pd.DataFrame:
     """Read a shipped data set.
 

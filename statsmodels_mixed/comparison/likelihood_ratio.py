@@ -179,10 +179,9 @@ def _tested(full: Any, dof: int, objective: float, *, at_bound: bool) -> Likelih
 def _results(fit: Any, like: MixedModelResults) -> MixedModelResults:
     """Return the results behind statsmodels' wrapper, of the same kind as `like`."""
     unwrapped: MixedModelResults = getattr(fit, "_results", fit)
-    both = getattr(unwrapped, "takes_correlated", None) is not None and (
-        unwrapped.estimates.linear and like.estimates.linear
-    )
-    if isinstance(like, type(unwrapped)) and not like.sufficient_design().has_rows:
+    is_fit = getattr(unwrapped, "takes_correlated", None) is not None
+    both = is_fit and unwrapped.estimates.linear and like.estimates.linear
+    if is_fit and isinstance(like, type(unwrapped)) and not like.sufficient_design().has_rows:
         return unwrapped  # of rows in memory, which `check_same_data` refuses
     if not both and not isinstance(unwrapped, type(like)):
         if hasattr(type(unwrapped), "_refusal"):

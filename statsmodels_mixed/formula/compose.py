@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import FormulaError
+from ..options import answering, described
 from .parse import parse
 from .terms import MixedFormula, quote_column
 
@@ -129,6 +130,7 @@ class FormulaTerm:
         return parse(f"{self._at(_SUM)} ~ {right._at(_SUM)}")
 
 
+@answering({})
 def term(name: str | int) -> FormulaTerm:
     """Return the term of one column, or 1 or 0 for an intercept or none.
 
@@ -163,11 +165,13 @@ def term(name: str | int) -> FormulaTerm:
     return FormulaTerm(str(int(name)))
 
 
+@answering({})
 def expression(text: str) -> FormulaTerm:
     """Return a term written as in a formula, such as ``"np.log(x)"`` or ``"a*b"``."""
     return FormulaTerm(text, _SUM)
 
 
+@answering({})
 def zerocorr(random: FormulaTerm) -> FormulaTerm:
     """Make the random effects of a term uncorrelated.
 
@@ -195,9 +199,16 @@ def zerocorr(random: FormulaTerm) -> FormulaTerm:
     >>> zerocorr(term(1) + term("x") | term("g"))
     FormulaTerm(text='zerocorr(1 + x | g)', level=5)
     """
+    if not isinstance(random, FormulaTerm) or random.level != _BAR:
+        shown = random if isinstance(random, FormulaTerm) else described(random)
+        raise FormulaError(
+            "zerocorr() takes a random-effects term, such as zerocorr(term(1) + x | group), not "
+            f"{shown}."
+        )
     return FormulaTerm(f"zerocorr({random.text})")
 
 
+@answering({})
 def fulldummy(factor: FormulaTerm) -> FormulaTerm:
     """Code a categorical effect by all its indicators.
 
@@ -211,6 +222,11 @@ def fulldummy(factor: FormulaTerm) -> FormulaTerm:
     FormulaTerm
         To be used left of a bar, ``fulldummy(f) | g``.
 
+    Raises
+    ------
+    FormulaError
+        If it is no term.
+
     See Also
     --------
     term, zerocorr
@@ -220,4 +236,6 @@ def fulldummy(factor: FormulaTerm) -> FormulaTerm:
     >>> fulldummy(term("f")) | term("g")
     FormulaTerm(text='fulldummy(f) | g', level=0)
     """
+    if not isinstance(factor, FormulaTerm):
+        raise FormulaError(f"fulldummy() takes a term: write fulldummy(term({described(factor)})).")
     return FormulaTerm(f"fulldummy({factor.text})")

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from ..errors import OptionError
+from ..options import answering
 from ..structures.registry import make
 from .membership import is_membership, read_membership
 from .terms import Grouping, Intercept, MixedFormula, RandomTerm, StructureCall
@@ -28,6 +29,7 @@ __all__ = ["parse", "variables"]
 _INTERCEPT: frozenset[str] = frozenset()
 
 
+@answering({})
 @lru_cache(maxsize=512)
 def parse(text: str) -> MixedFormula:
     """Read a mixed-model formula.

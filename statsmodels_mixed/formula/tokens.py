@@ -75,10 +75,10 @@ _PYTHON_TYPE = {
 }
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _BAD = {
-    "#": "a formula cannot hold a comment",
-    '"': "this string is not closed",
-    "'": "this string is not closed",
-    "`": 'a column with an odd name is written Q("the name")',
+    "#": "a formula cannot hold a comment.",
+    '"': "this string is not closed.",
+    "'": "this string is not closed.",
+    "`": 'a column with an odd name is written Q("the name").',
 }
 _CONSTANTS = {"True", "False", "None"}
 _INFIX_KEYWORDS = {"and", "or", "in", "is", "if", "else", "for"}

@@ -23,6 +23,7 @@ from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError, OptionError
 from ..formula.terms import MixedFormula, plain_names
+from ..options import described
 from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factor_values import Labels
 from .factors import CodedFactor, PlainColumn, Rows
@@ -327,7 +328,9 @@ def read_contrasts(
         For an unknown contrast, or a column to which none applies.
     """
     if contrasts is not None and not isinstance(contrasts, Mapping):
-        raise OptionError(f"contrasts= is a dict from columns to contrasts, not {contrasts!r}.")
+        raise OptionError(
+            f"contrasts= is a dict from columns to contrasts, not {described(contrasts)}."
+        )
     resolved = {}
     for column, contrast in (contrasts or {}).items():
         if column not in factors:

@@ -40,10 +40,11 @@ def computing(what: str) -> Iterator[None]:
     except MixedModelError as error:
         raise DataError(f"{what} cannot be computed: {error}".lstrip()) from error
     except PatsyError as error:
-        raise DataError(f"{what} cannot be computed: {error.message}".lstrip()) from error
+        told = error.message.rstrip(".")
+        raise DataError(f"{what} cannot be computed: {told}.".lstrip()) from error
     except Exception as error:  # the code raises what its author likes
-        told = f"{type(error).__name__}: {error}"
-        raise DataError(f"{what} cannot be computed: {told}".lstrip()) from error
+        told = f"{type(error).__name__}: {error}".rstrip(".")
+        raise DataError(f"{what} cannot be computed: {told}.".lstrip()) from error
 
 
 @dataclass(frozen=True)

@@ -230,8 +230,13 @@ def subset_rows(subset: Any, table: DataTable) -> Positions | None:
         chosen: Positions = positions.loc[subset].to_numpy()
     except DataError:
         raise
+    except KeyError as error:
+        raise DataError(
+            "subset= is neither a mask, a value True or False for each row, nor labels that the "
+            "index of the data has."
+        ) from error
     except Exception as error:  # a query may fail in any way its author can think of
-        raise DataError(f"subset= does not fit the data: {error}") from error
+        raise DataError(f"subset= does not fit the data: {str(error).rstrip('.')}.") from error
     return chosen
 
 

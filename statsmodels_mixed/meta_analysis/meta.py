@@ -10,11 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError, FormulaError, OptionError
+from ..errors import DataError, OptionError
+from ..formula.tokens import fail
 from ..frame.alignment import align, common_index
 from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_COLUMN, SMALLEST_COLUMN
 from ..models.linear import LinearMixedModel
+from ..options import MAKING, answering, described
 from .results import MetaAnalysis
 from .sampling import SamplingCovariance, sampling_covariance, whitened
 
@@ -23,6 +25,7 @@ __all__ = ["meta"]
 DEFAULT = "~ 1 + (1 | study)"
 
 
+@answering(MAKING)
 def meta(
     estimate: str | ArrayLike,
     variance: str | ArrayLike | None = None,
@@ -95,10 +98,14 @@ def meta(
         raise OptionError("give variance=, sampling variances, or V=, their covariance matrix.")
     left, tilde, right = formula.partition("~")
     if left.strip() or not tilde:
-        raise FormulaError(
-            f"formula= has a right side only, such as {DEFAULT!r}: the left is estimate=.", formula
-        )
-    table = pd.DataFrame() if data is None else pd.DataFrame(data)
+        told = f"formula= has a right side only, such as {DEFAULT!r}: the left is estimate=."
+        raise fail(told, formula, 0, len(left) + len(tilde))
+    try:
+        table = pd.DataFrame() if data is None else pd.DataFrame(data)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"data must be a data frame or a dict of columns of one length, not {described(data)}."
+        ) from error
     # Estimates, variances and data are joined by their labels; what follows goes by position.
     labels = common_index([*([table] if len(table.columns) else []), estimate, variance, V])
     estimate, variance = align(estimate, labels, "estimate="), align(variance, labels, "variance=")
@@ -110,12 +117,18 @@ def meta(
         if estimate not in table:
             raise DataError(f"the data have no column {estimate!r} of estimates.")
     else:
-        table = _with(table, response, as_numbers(estimate, "estimate="))
+        numbers = as_numbers(estimate, "estimate=")
+        if numbers.ndim != 1:
+            raise DataError(
+                f"estimate= is a column of the data or one number for each row, not of shape "
+                f"{numbers.shape}."
+            )
+        table = _with(table, response, numbers)
     if formula == DEFAULT and "study" not in table:
         table = _with(table, "study", np.arange(len(table)))
     name = response if response.isidentifier() else f"Q({response!r})"
     options = {
-        "eval_env": EvalEnvironment.capture(1),
+        "eval_env": EvalEnvironment.capture(2),
         "relationship": relationship,
         "precision": precision,
         "pedigree": pedigree,

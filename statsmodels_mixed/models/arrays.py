@@ -70,7 +70,7 @@ def design_from_arrays(
     y, response_levels = _endog(endog, labels)
     x = _matrix(exog, "exog")
     extra = {
-        name: _numbers(align(values, index, f"{name}="), name).squeeze()
+        name: _flat(_numbers(align(values, index, f"{name}="), name))
         for name, values in given.items()
         if values is not None
     }
@@ -141,6 +141,8 @@ def _endog(values: Any, labels: bool) -> tuple[Array, tuple[Any, ...] | None]:
 
 def _groupings(groups: Any, exog_re: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return tidy labels and random-effects matrices by grouping factor."""
+    if isinstance(groups, Mapping) and not groups:
+        raise OptionError("groups is empty: give the labels of at least one grouping factor.")
     if not isinstance(groups, Mapping):
         name = str(_name(groups, GROUPS))
         if isinstance(exog_re, Mapping):
@@ -197,6 +199,11 @@ def _series(values: Any) -> pd.Series:
 
 def _numbers(values: Any, name: str) -> Array:
     return as_numbers(values, name)
+
+
+def _flat(values: Array) -> Array:
+    """Return a column, shape (n, 1), as shape (n,), anything else as it is but for a number."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else np.atleast_1d(values)
 
 
 def _matrix(values: Any, name: str) -> Array:

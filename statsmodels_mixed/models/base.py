@@ -33,7 +33,7 @@ from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
 from .evaluated import Evaluated
-from .reading import read_terms
+from .reading import names_for, read_terms
 from .statsmodels_data import MixedData
 from .written_formula import WrittenFormula
 
@@ -121,22 +121,20 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         """
         if functions not in ("any", "safe"):
             raise OptionError(f"functions= is 'any' or 'safe', not {functions!r}.")
-        safe = functions == "safe" or (isinstance(eval_env, int) and eval_env < 0)
-        if safe:
-            eval_env = {}
-        if isinstance(eval_env, int):
-            eval_env = EvalEnvironment.capture(eval_env, reference=3)
+        names = names_for(eval_env, 3)
+        safe = functions == "safe" or isinstance(names, int)
+        names = {} if safe else names
         bars = bars and not options.get("other_random")
         terms, data = read_terms(formula, data, groups, re_formula, vc_formula, bars=bars)
         others = None
         if self._other_formulas:
             others = load("frame.other_formulas:OtherFormulas")(
-                self._other_formulas, eval_env, safe, self._implied_intercepts
+                self._other_formulas, names, safe, self._implied_intercepts
             )
             columns = [*columns, *others.columns(data)]
         if columns:
             options["columns"] = list(dict.fromkeys(columns))
-        design, frame = self._read(terms, data, env=eval_env, safe=safe, **options)
+        design, frame = self._read(terms, data, env=names, safe=safe, **options)
         if others is not None:
             self._other_matrices = others.made(frame, options["contrasts"])
         self.formula_full = str(terms)
@@ -256,11 +254,12 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         >>> model.update(". ~ . - (days | subj) + (1 | subj)")
         <LinearMixedModel: reaction ~ 1 + days + (1 | subj); 180 rows>
         """
-        if isinstance(eval_env, int):
-            eval_env = EvalEnvironment.capture(eval_env, reference=2)
-        if not isinstance(eval_env, EvalEnvironment):
-            eval_env = EvalEnvironment([eval_env])
-        model: Self = load("models.updated:updated")(self, formula, data, eval_env, options)
+        names = names_for(eval_env, 2)
+        if isinstance(names, int):
+            names, options = {}, {"functions": "safe", **options}
+        if not isinstance(names, EvalEnvironment):
+            names = EvalEnvironment([names])
+        model: Self = load("models.updated:updated")(self, formula, data, names, options)
         return model
 
     def _own_options(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ class GeneralizedEvaluation(MixedModel):
         rank = len(orthonormal_basis(design.X, None).columns)
         if beta.shape != (rank,) or not np.isfinite(beta).all():
             raise OptionError(f"params must be {rank} finite numbers, one per estimable column.")
-        if not (np.isfinite(dispersion) and dispersion > 0):
+        if not 0 < dispersion < math.inf:
             raise OptionError(f"dispersion must be a positive number, not {dispersion!r}.")
         if dispersion != 1 and not self.spec.has_dispersion:
             raise OptionError(f"the family {self.spec.family} has no dispersion.")

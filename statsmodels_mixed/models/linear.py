@@ -24,7 +24,7 @@ from ..standard_errors.choice import choose
 from .kept_structure import structure_to_fit
 from .linear_evaluation import LinearEvaluation
 from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .reading import kind_for, streaming_options
+from .reading import kind_for, names_for, streaming_options
 
 if TYPE_CHECKING:
     from .residual import ResidualCovarianceModel
@@ -199,8 +199,6 @@ class LinearMixedModel(LinearEvaluation):
         correlated = residual is not None or dispersion is not None
         kind = kind_for(cls, data, batch_rows, progress, correlated=correlated)
         if correlated:
-            if isinstance(eval_env, int) and eval_env >= 0:
-                eval_env = EvalEnvironment.capture(eval_env, reference=2)
             other: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
             return other.from_formula(
                 formula,
@@ -215,7 +213,7 @@ class LinearMixedModel(LinearEvaluation):
                 contrasts=contrasts,
                 subset=subset,
                 missing=missing,
-                eval_env=eval_env,
+                eval_env=names_for(eval_env, 2),
                 functions=functions,
                 relationship=relationship,
                 precision=precision,

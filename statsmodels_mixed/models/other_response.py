@@ -12,6 +12,7 @@ from .._typing import Array, Numbers
 from ..errors import DataError, OptionError
 from ..frame.alignment import align
 from ..frame.columns import as_numbers
+from ..options import answering
 
 if TYPE_CHECKING:
     from .base import MixedModel
@@ -21,6 +22,7 @@ __all__ = ["of_response", "one_response", "with_response"]
 Model = TypeVar("Model", bound="MixedModel")
 
 
+@answering({})
 def with_response(model: Model, y: Numbers) -> Model:
     """Return a model of another response.
 

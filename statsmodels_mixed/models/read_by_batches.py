@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,12 +14,14 @@ from ..errors import DataError, OptionError
 from ..formula.terms import MixedFormula
 from ..frame.design import NEEDS_ROWS, Design
 from ..frame.model_frame import ModelFrame, RowSummary
+from ..options import ChecksOptions
 from ..streams.batches import head_of
 from ..streams.describe import Described
 from ..streams.learn import Learned
 from ..streams.sources import BATCH_ROWS, TableSource, open_source
 from .base import MixedModel
 from .mixedlm_arguments import attach_groups, translate
+from .reading import names_for
 
 __all__ = ["ReadByBatches"]
 
@@ -26,7 +29,7 @@ __all__ = ["ReadByBatches"]
 if TYPE_CHECKING:
     _Model = MixedModel
 else:
-    _Model = object
+    _Model = ChecksOptions
 
 
 class ReadByBatches(_Model):
@@ -52,11 +55,10 @@ class ReadByBatches(_Model):
         batch_rows: int = BATCH_ROWS,
         **options: Any,
     ) -> Self:
-        if isinstance(eval_env, int) and eval_env >= 0:
-            eval_env = EvalEnvironment.capture(eval_env, reference=3)
-        if not isinstance(batch_rows, int) or batch_rows < 1:
+        names = names_for(eval_env, 3)
+        if not isinstance(batch_rows, Integral) or batch_rows < 1:
             raise OptionError(f"batch_rows= is a positive number of rows, not {batch_rows!r}.")
-        source = open_source(data, batch_rows)
+        source = open_source(data, int(batch_rows))
         if groups is not None:
             if not isinstance(groups, str):
                 raise OptionError("groups= must be a column, since the data are read by batches.")
@@ -64,7 +66,7 @@ class ReadByBatches(_Model):
             formula = translate(formula, table, column, re_formula, vc_formula)
             groups = re_formula = vc_formula = None
         return super()._from_formula(
-            formula, source, groups, re_formula, vc_formula, eval_env=eval_env, **options
+            formula, source, groups, re_formula, vc_formula, eval_env=names, **options
         )
 
     def _attach(

@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, TypeVar
+
+from patsy.eval import EvalEnvironment
 
 from ..errors import FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.terms import MixedFormula
 from ..later import PACKAGE, load
+from ..options import described
 from .written_formula import WrittenFormula
 
-__all__ = ["is_streamed", "kind_for", "read_terms", "refuse_streams", "streaming_options"]
+__all__ = [
+    "is_streamed",
+    "kind_for",
+    "names_for",
+    "read_terms",
+    "refuse_streams",
+    "streaming_options",
+]
 
 # Classes of frames that are read by batches, by their package.
 _LAZY = {
@@ -81,6 +92,43 @@ def read_terms(
             end,
         )
     return terms, data
+
+
+def names_for(eval_env: Any, above: int) -> Any:
+    """Return where names in formulas that are no columns are looked up.
+
+    Parameters
+    ----------
+    eval_env : int, EvalEnvironment or mapping
+        As the user gave it. A number counts callers of the function that the user called; a
+        negative one, which asks for no names, is returned as it is.
+    above : int
+        How many callers of the function that asks lie before the user.
+
+    Returns
+    -------
+    EvalEnvironment, mapping or int
+
+    Raises
+    ------
+    OptionError
+        If it is of another kind, or counts more callers than there are.
+    """
+    if isinstance(eval_env, EvalEnvironment | Mapping):
+        return eval_env
+    if not isinstance(eval_env, Integral):
+        raise OptionError(
+            "eval_env must be a number of callers, a dict of names or an EvalEnvironment, not "
+            f"{described(eval_env)}."
+        )
+    if eval_env < 0:
+        return int(eval_env)
+    try:
+        return EvalEnvironment.capture(int(eval_env), reference=above + 1)
+    except (AttributeError, ValueError) as error:  # patsy looks for locals of a frame past the last
+        raise OptionError(
+            f"eval_env= counts {described(eval_env)} callers, which is more than there are."
+        ) from error
 
 
 def kind_for(

@@ -26,6 +26,7 @@ from ..residual_covariance.fit import fit_residual
 from ..residual_covariance.problem import covariance_model
 from ..results.notes import warn
 from ..standard_errors.residual_choice import choose_residual, refer_residual
+from .reading import names_for
 from .residual_clusters import independent_clusters
 from .residual_likelihood import ResidualLikelihood
 from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
@@ -132,8 +133,6 @@ class ResidualCovarianceModel(ResidualLikelihood):
         """
         if residual is None and dispersion is None:
             raise OptionError("a ResidualCovarianceModel needs residual= or dispersion=.")
-        if isinstance(eval_env, int) and eval_env >= 0:
-            eval_env = EvalEnvironment.capture(eval_env, reference=1)
         return cls.__new__(cls)._with_residuals(
             formula,
             data,
@@ -147,7 +146,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
             contrasts=contrasts,
             subset=subset,
             missing=missing,
-            eval_env=eval_env,
+            eval_env=names_for(eval_env, 1),
             functions=functions,
             relationship=relationship,
             precision=precision,

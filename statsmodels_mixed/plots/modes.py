@@ -157,14 +157,17 @@ def choose_levels(levels: pd.Index, asked: Any, spread: Array | None = None) -> 
         order = np.arange(count) if spread is None else np.argsort(spread, kind="stable")
         places = np.linspace(0, count - 1, min(int(asked), count)).round().astype(np.intp)
         return np.asarray(np.sort(order[places]))
-    if isinstance(asked, str) or not hasattr(asked, "__iter__"):
+    if isinstance(asked, str) or getattr(asked, "ndim", 1) == 0 or not hasattr(asked, "__iter__"):
         asked = [asked]
     labels = level_labels(levels)
     known: dict[Any, int] = {label: i for i, label in enumerate(labels)}
     known.update((level, i) for i, level in enumerate(levels))
     chosen = []
     for level in asked:
-        at = known.get(level, known.get(level_label(level)))
+        try:
+            at = known.get(level, known.get(level_label(level)))
+        except TypeError:  # what cannot be hashed is no level
+            at = None
         if at is None:
             shown = ", ".join(labels[:5]) + (", ..." if count > 5 else "")
             raise OptionError(f"levels= {level!r} is no level of the fit ({shown}).")

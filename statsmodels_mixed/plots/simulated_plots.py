@@ -212,12 +212,14 @@ def _column(simulated: Any, given: ArrayLike) -> pd.Series:
     index = simulated.residuals.index
     if isinstance(given, pd.Series) and len(given) != len(index) and given.index.is_unique:
         given = given.reindex(index)
-    values = given if isinstance(given, pd.Series) else pd.Series(np.asarray(given))
+    values = given if isinstance(given, pd.Series) else np.asarray(given)
+    if values.ndim != 1:
+        raise OptionError(f"the predictor has {values.ndim} dimensions: give a value for each row.")
     if len(values) != len(index):
         raise OptionError(
             f"the predictor has {len(values)} values for the {len(index)} rows of the fit."
         )
-    return values
+    return pd.Series(values)
 
 
 def _quartiles(

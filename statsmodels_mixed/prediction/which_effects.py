@@ -15,6 +15,7 @@ from ..formula.terms import Intercept, RandomTerm, plain_names
 from ..frame.model_frame import ModelFrame, RandomPart
 from ..frame.parts import FormulaPart, terms
 from ..frame.places import OwnPlaceMatrix, PlaceMatrix
+from ..options import described
 from ..results.layout import Layout
 from ..structures import kind_of
 
@@ -53,7 +54,7 @@ def choose_random(re: Any, layout: Layout, frame: ModelFrame | None) -> Chosen:
     if not isinstance(named, Sequence) or not all(isinstance(each, str) for each in named):
         raise OptionError(
             "re is True, False, the name of a grouping factor, a list of names, or text of terms "
-            f"such as '(1 | g)', not {re!r}."
+            f"such as '(1 | g)', not {described(re)}."
         )
     chosen = choose_random(False, layout, frame)
     for text in named:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ __all__ = ["write_parquet"]
 
 def write_parquet(
     result: Any,
-    path: str | os.PathLike[str],
+    path: str | PathLike[str],
     *,
     columns: Sequence[str] | None = None,
     leverage: bool = False,
@@ -99,6 +100,8 @@ def write_parquet(
     if unknown:
         raise unknown_columns(unknown, source.names)
     path = Path(path)
+    if not path.name:
+        raise OptionError("path is empty: give the name of a file.")
     with _in_place_of(path) as temporary:
         writer = None
         for batch in learned.rules.batches(source, "fitted values", progress, others=names):

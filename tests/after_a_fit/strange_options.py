@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import datetime
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["calls", "methods", "strange_values"]
+from statsmodels_mixed.errors import MixedModelError, UnknownOptionError
+
+__all__ = ["calls", "calls_of", "data", "foreign", "methods", "strange_values"]
 
 # Of statsmodels, or changing the fit; the first is an array under a door of statsmodels.
 NOT_CALLED = {
@@ -47,7 +50,23 @@ GOOD: dict[str, tuple[Any, ...]] = {
     "to_dir": ("fit",),
     "update": (". ~ . - a",),
     "wald_test": ("x = 0",),
+    "with_response": (np.arange(60) % 3,),
+    "write_parquet": ("fitted.parquet",),
 }
+
+
+@cache
+def data() -> pd.DataFrame:
+    """Return data of ten groups with responses of all kinds."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(10), 6)
+    table = pd.DataFrame({"g": g, "x": rng.normal(size=60), "a": np.tile(list("pqr"), 20)})
+    eta = 0.4 * table["x"] + rng.normal(size=10)[g]
+    table["t"] = np.tile(np.arange(6.0), 10)
+    table["y"] = eta + rng.normal(size=60)
+    table["n"] = np.where(rng.uniform(size=60) < 0.2, 0, rng.poisson(np.exp(0.5 + 0.5 * eta)))
+    table["o"] = np.digitize(table["y"], [-1.0, 0.0, 1.0])
+    return table
 
 
 def strange_values(data: pd.DataFrame) -> list[Any]:
@@ -66,7 +85,8 @@ def strange_values(data: pd.DataFrame) -> list[Any]:
 
 def methods(owner: Any) -> list[str]:
     """Return the names of the public methods of an object."""
-    kind = type(getattr(owner, "_results", owner))
+    results = getattr(owner, "_results", owner)
+    kind = type(owner if isinstance(results, type) else results)  # models have the class of theirs
     return [
         name
         for name in dir(kind)
@@ -84,10 +104,21 @@ def calls(owner: Any, name: str, data: pd.DataFrame) -> Iterator[tuple[str, dict
     AssertionError
         If it needs arguments that `GOOD` does not have.
     """
-    found = inspect.signature(getattr(owner, name)).parameters.values()
-    needed = [each.name for each in found if each.default is each.empty and each.kind < 2]
     good = (owner,) if name == "compare_lr_test" else GOOD.get(name, ())
+    needed = [
+        each.name
+        for each in inspect.signature(getattr(owner, name)).parameters.values()
+        if each.default is each.empty and each.kind < 2
+    ]
     assert len(good) >= len(needed), f"GOOD must say how {name}({', '.join(needed)}) is called"
+    yield from calls_of(getattr(owner, name), good, data)
+
+
+def calls_of(
+    function: Callable[..., Any], good: tuple[Any, ...], data: pd.DataFrame
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what a function is called with, and which of it is strange; `good` it can take."""
+    found = inspect.signature(function).parameters.values()
     given = dict(zip([each.name for each in found], good, strict=False))
     if not any(each.kind is each.VAR_KEYWORD for each in found):
         yield "misspelt", given | {"misspelt": 1}
@@ -95,3 +126,28 @@ def calls(owner: Any, name: str, data: pd.DataFrame) -> Iterator[tuple[str, dict
         if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
             for value in strange_values(data):
                 yield each.name, given | {each.name: value}
+
+
+def foreign(function: Callable[..., Any], given: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return what a function answered otherwise than by a value or in a sentence of this package.
+
+    Raises
+    ------
+    AssertionError
+        If it takes a name that it does not have.
+    """
+    found = []
+    for option, arguments in given:
+        shown = f"{option}={arguments[option]!r}"
+        try:
+            repr(function(**arguments))
+        except UnknownOptionError as error:
+            assert option == "misspelt" and "misspelt=" in str(error)
+        except MixedModelError as error:
+            if not str(error).rstrip().endswith((".", "^", "?")):
+                found.append(f"{shown}: {error}")
+        except Exception as error:  # which is what this looks for
+            found.append(f"{shown}: {type(error).__name__}: {error}")
+        else:
+            assert option != "misspelt", f"{function} takes any name"
+    return found
