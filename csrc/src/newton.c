@@ -11,9 +11,11 @@
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
 /* Regular models need 5 to 20 steps. A run stalls when this many do not halve the least promise: at
- * a boundary, or where the objective falls for ever as parameters grow; where it promises less than
- * the tolerance of the objective, rounding is what is left. */
+ * a boundary, or where the objective falls for ever as parameters grow; or this many evaluations,
+ * beside a pole, where every step overshoots. Where it promises less than the tolerance of the
+ * objective, rounding is what is left. */
 #define PATIENCE 150
+#define MOST_EVALUATIONS 1000
 /* This many steps that neither decrease the objective above rounding nor halve the promise end the
  * run; one does that changes it by less than its tolerance and leaves this share of the promise. */
 #define MAX_IDLE 5
@@ -54,14 +56,24 @@ static double promise_tolerance(const smm_options *o, double f)
 /* What the steps of a run have achieved. */
 typedef struct {
     double least, promise, least_promise; /* objective; last promise, and the least of all */
-    double to_halve;                      /* the least promise PATIENCE steps ago */
+    double to_halve;                      /* the least promise when patience was renewed */
+    int64_t until_step, until_evaluation; /* when it ends */
     int steps, idle;
     int small; /* the last step changed the objective by less than its tolerance */
 } pace;
 
-/* Why the run must end where the objective is f and the model makes a promise; NONE to go on. */
-static int judge(pace *p, const smm_options *o, double f, double promise)
+static void renew_patience(pace *p, const smm_report *report)
 {
+    p->to_halve = p->least_promise;
+    p->until_step = p->steps + PATIENCE;
+    p->until_evaluation = report->evaluations + MOST_EVALUATIONS;
+}
+
+/* Why the run must end where the objective is f and the model makes a promise; NONE to go on. */
+static int judge(pace *p, const smm_run *run, double f)
+{
+    const smm_options *o = run->options;
+    double promise = run->report->decrement;
     /* steps taken on the word of the gradient may go to and fro within rounding */
     int progress = f < p->least - rounding(f) || promise < 0.5 * p->least_promise;
     int held = p->small && promise > SHRINKS * p->promise;
@@ -69,10 +81,10 @@ static int judge(pace *p, const smm_options *o, double f, double promise)
     p->least = fmin(p->least, f);
     p->least_promise = fmin(p->least_promise, promise);
     p->promise = promise;
-    if (p->steps > 0 && p->steps % PATIENCE == 0) {
+    if (p->steps >= p->until_step || run->report->evaluations >= p->until_evaluation) {
         if (!(p->least_promise < 0.5 * p->to_halve))
             return promise <= tolerance(o, f) ? SMM_STOP_ROUNDOFF : SMM_STOP_STALLED;
-        p->to_halve = p->least_promise;
+        renew_patience(p, run->report);
     }
     if (promise <= promise_tolerance(o, f)) return SMM_STOP_GTOL;
     if (held || p->idle == MAX_IDLE) return SMM_STOP_ROUNDOFF;
@@ -167,7 +179,8 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     }
     int32_t n = problem->n, moved_from = 0;
     int still = SMM_STOP_NONE; /* why the last step was too small to go on */
-    pace pace = {f, INFINITY, INFINITY, INFINITY, 0, 0, 0};
+    pace pace = {f, INFINITY, INFINITY, INFINITY, 0, 0, 0, 0, 0};
+    renew_patience(&pace, report);
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
@@ -192,7 +205,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
         memcpy(old_x, run.x, sizeof(double) * (size_t)n);
         memcpy(old_g, run.g, sizeof(double) * (size_t)n);
         moved_from = 1;
-        int settled = judge(&pace, o, f, report->decrement);
+        int settled = judge(&pace, &run, f);
         if (!settled) settled = still;
         pace.steps++;
         if (settled == SMM_STOP_STALLED) {

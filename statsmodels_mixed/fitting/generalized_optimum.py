@@ -105,9 +105,8 @@ def best_optimum(
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if core.several_modes_possible and not runs.report.hopeless and not falls:
-        starts = [np.r_[ones, begin[nt:]], *runs.lower_ends]
         search_further = load("fitting.several_modes:search_further")
-        runs.report = search_further(core, runs.report, starts, nt, options)
+        runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)
     return runs.end(MERGING_MODES) if observed else runs.end()
 
 

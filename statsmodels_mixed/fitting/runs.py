@@ -73,14 +73,13 @@ class BestOfRuns:
         return found if self.unfinished is None else min(found, self.unfinished.objective)
 
     @property
-    def lower_ends(self) -> list[Array]:
-        """Return where a run stopped that came to no end, if it was lower than the best one."""
-        lower = self.report.objective > self.least + LOWER
-        return [self.unfinished.end] if lower and self.unfinished is not None else []
+    def falls(self) -> bool:
+        """Return whether a run that came to no end is lower than the best one."""
+        return self.report.objective > self.least + LOWER
 
     def end(self, reason: str = NO_MAXIMUM) -> FitReport:
         """Return the best run; it has not converged if one that came to no end was lower."""
-        if not self.lower_ends:
+        if not self.falls:
             return self.report
         message = (
             f"From another start the objective falls by {self.report.objective - self.least:.2g} "

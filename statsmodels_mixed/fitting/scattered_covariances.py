@@ -77,7 +77,7 @@ def scatter_covariances(
     about = power + ABOUT[0], power + ABOUT[1]
     starts += [[_drawn(draws, p, about) for p in patterns] for _ in range(RUNS_ABOUT)]
     for i, factors in enumerate(starts):
-        if runs.lower_ends:  # There is no maximum.
+        if runs.falls:  # There is no maximum.
             return
         theta = workspace.from_units(theta_of(factors, patterns))
         # Far out may be plateaus that fall slowly, of variances that the data do not determine.

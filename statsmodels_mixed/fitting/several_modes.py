@@ -9,7 +9,7 @@ from where it ends, and the best end is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,9 @@ __all__ = ["search_further"]
 FACTORS = (1.0, 0.3, 3.0)
 # Evaluations of a search, for each parameter and one more.
 MOST = 300
+# A search ends where steps have shrunk to this share of the first ones, or change the objective by
+# less than this: it finds the side of a jump that is lower, and Newton steps go down there.
+SHRUNK, CHANGE = 1e-2, 1e-3
 # Searches that go on from the best end while that improves.
 ROUNDS = 3
 # At most this many parameters, the first ones, are moved to look for several modes.
@@ -42,7 +45,7 @@ MET = (
 def search_further(
     core: CoreGeneralized,
     report: FitReport,
-    further: Sequence[Array],
+    further: Array,
     ntheta: int,
     options: FitOptions,
 ) -> FitReport:
@@ -53,8 +56,8 @@ def search_further(
     core : CoreGeneralized
         Solved at the end of the fit, as it is again afterwards.
     report : FitReport
-    further : sequence of ndarray
-        Starts besides those about the end.
+    further : ndarray
+        A start besides those about the end.
     ntheta : int
         Theta comes first among the parameters.
     options : FitOptions
@@ -67,13 +70,14 @@ def search_further(
         best = _looked_around(core, report, ntheta)
         if not core.met_several_modes:
             return best
-    for start in (*_starts(report, ntheta), *further):
+    for start in (*_starts(report, ntheta), further):
         best = _better(core, best, start, options)
+    before = report.objective
     for _ in range(ROUNDS):
-        before = best.objective
-        best = _better(core, best, best.end, options)
         if best.objective > before - LOWER:
             break
+        before = best.objective
+        best = _better(core, best, best.end, options)
     core.value_and_gradient(best.end)
     return replace(best, message=best.message + MET)
 
@@ -110,7 +114,10 @@ def _starts(report: FitReport, ntheta: int) -> Iterator[Array]:
 def _better(core: CoreGeneralized, best: FitReport, start: Array, options: FitOptions) -> FitReport:
     """Return the best end so far or that of one more search, with the log of both."""
     most = MOST * (len(start) + 1)
-    for step in (replace(options, optimizer="LN_BOBYQA", max_eval=most), options):
+    search = replace(
+        options, optimizer="LN_BOBYQA", max_eval=most, xtol_rel=SHRUNK, ftol_abs=CHANGE
+    )
+    for step in (search, options):
         try:
             run = minimize(core, start, step)
         except CoreError:  # no objective at the start, or none beside it
