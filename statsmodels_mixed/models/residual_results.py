@@ -13,7 +13,7 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..errors import OptionError
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.problem import ResidualProblem
-from ..residual_covariance.rows import normalized_rows
+from ..residual_covariance.rows import normalized_rows, variances_of_residuals
 from ..residual_covariance.solved import SolvedResidual  # noqa: F401 - registers itself
 from ..results.document import Document
 from ..results.layout import Layout
@@ -105,7 +105,7 @@ class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
         return found
 
     def residuals(  # type: ignore[override]
-        self, kind: str = "response"
+        self, kind: str = "response", *, standardized: bool = False
     ) -> pd.Series:
         """Return the residuals of the fit.
 
@@ -117,15 +117,20 @@ class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
             residual; ``"normalized"``: L^-1 (y - X beta - Z b) with R = L L' the covariance of
             the residuals of a subject, in the order of its visits: independent with variance 1
             if the model holds.
+        standardized : bool
+            Divide by the standard deviation that the residual itself has, less than that of the
+            row because coefficients and random effects follow it ("studentized" in SAS): Pearson
+            and marginal residuals.
 
         Returns
         -------
         Series, shape (n,)
+            NaN for a standardized residual that is zero for any response.
 
         Raises
         ------
         OptionError
-            If there is no such kind.
+            If there is no such kind, or it is not one to be standardized.
         DataError
             If the data of the fit were removed.
 
@@ -135,7 +140,8 @@ class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
 
         References
         ----------
-        Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, section 5.3.3.
+        Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, section 5.3.3; Gregoire,
+        Schabenberger and Barrett (1995), Canadian Journal of Forest Research 25, 137-156.
 
         Examples
         --------
@@ -151,10 +157,18 @@ class ResidualCovarianceResults(ResidualQuantities, ResidualPredictions):
         estimates = self.estimates
         mean = estimates.linear_predictor if kind == "marginal" else estimates.fitted
         values = self.kept_design().y - self._require(mean)
-        if kind == "pearson":
+        if standardized and kind not in ("pearson", "marginal"):
+            raise OptionError(
+                f'standardized=True does not go with kind={kind!r}: choose kind="pearson" or '
+                '"marginal".'
+            )
+        problem = ResidualProblem(self.kept_design(), estimates.cells)
+        if standardized:
+            variances = variances_of_residuals(problem, estimates.x, kind == "marginal")
+            values = values / np.sqrt(variances)
+        elif kind == "pearson":
             values = values / np.sqrt(self._require(estimates.residual_variances))
-        if kind == "normalized":
-            problem = ResidualProblem(self.kept_design(), estimates.cells)
+        elif kind == "normalized":
             values = normalized_rows(problem, estimates.x, values)
         return by_row(self, values, f"{kind} residual")
 

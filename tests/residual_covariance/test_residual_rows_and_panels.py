@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from statsmodels_mixed import inference, mixedlm2
+from statsmodels_mixed import OptionError, inference, mixedlm2
 
 Array = NDArray[np.float64]
 
@@ -56,6 +56,32 @@ def test_cooks_distances_are_those_of_fits_without_the_row(fit: Any) -> None:
         without = sm.GLS(DATA.y[keep], X[keep], sigma=V[np.ix_(keep, keep)]).fit()
         change = whole.params.to_numpy() - without.params.to_numpy()
         assert found.iloc[i] == pytest.approx(change @ precision @ change / 3.0, rel=1e-9)
+
+
+def test_standardized_residuals_have_variance_one(fit: Any) -> None:
+    """Var(e) = R P R given the random effects, V - X M X' of y - X beta."""
+    V, X = covariance(fit), sm.add_constant(DATA[["x", "v"]]).to_numpy()
+    same = DATA.g.to_numpy()[:, None] == DATA.g.to_numpy()
+    natural = dict(zip(fit.estimates.natural.names, fit.estimates.natural.values, strict=True))
+    R = V - np.where(same, natural["g.sd[Intercept]"] ** 2, 0.0)
+    inverse = np.linalg.inv(V)
+    M = np.linalg.inv(X.T @ inverse @ X)
+    P = inverse - inverse @ X @ M @ X.T @ inverse
+    for kind, variance in (("pearson", R @ P @ R), ("marginal", V - X @ M @ X.T)):
+        raw = fit.residuals("response" if kind == "pearson" else "marginal")
+        expected = raw / np.sqrt(np.diag(variance))
+        found = fit.residuals(kind, standardized=True)
+        assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-8)
+    with pytest.raises(OptionError, match="does not go with kind='normalized'"):
+        fit.residuals("normalized", standardized=True)
+
+
+def test_standardized_residuals_of_least_squares_are_studentized() -> None:
+    fit = mixedlm2("y ~ x + v", DATA, residual="homdiag(t | g)").fit(reml=True)
+    ols = sm.OLS(DATA.y, sm.add_constant(DATA[["x", "v"]])).fit()
+    studentized = ols.get_influence().resid_studentized_internal
+    found = fit.residuals("pearson", standardized=True)
+    assert found.to_numpy() == pytest.approx(studentized, rel=1e-6)
 
 
 def test_cooks_distances_of_independent_residuals_are_those_of_least_squares() -> None:
