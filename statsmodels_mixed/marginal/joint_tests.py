@@ -18,6 +18,7 @@ from .averaging import WEIGHTS
 from .contrasts import make_contrasts
 from .estimated import Estimated, groups_of
 from .linear_functions import LinearFunctions
+from .nesting import with_outer
 from .reference_grid import ReferenceGrid, reference_grid
 from .specs import names_of
 
@@ -44,7 +45,8 @@ def joint_tests(
     Every test is of all (interaction) contrasts of the means of one combination of factors that a
     term of the model has. In models of factors with no empty cells these are tests of
     type III. Covariates with more than two values are at their mean plus and minus 1, so that they
-    have an effect; other tests are then those of means at the mean of the covariate.
+    have an effect; other tests are then those of means at the mean of the covariate. A factor that
+    is nested in another is tested within it, under the names of both.
 
     Parameters
     ----------
@@ -93,11 +95,14 @@ def joint_tests(
     grid = reference_grid(result, at, spread=1.0)
     inner = grid.named(names_of(by, "by"))
     factors = [v.name for v in grid.variables if len(v.values) > 1 and v.name not in inner]
+    # An effect of a nested factor is one within those that it is nested in, whether its terms name
+    # them or not.
+    terms = [frozenset(with_outer(tuple(term), grid.nesting)) for term in grid.terms]
     effects = [
         chosen
         for size in range(1, len(factors) + 1)
         for chosen in combinations(factors, size)
-        if any(set(chosen) <= term for term in grid.terms) and _complete(chosen, inner, grid)
+        if any(term.issuperset(chosen) for term in terms) and _complete(chosen, inner, grid)
     ]
     if not effects:
         raise OptionError("there is no effect to test: no variable has two values in the grid.")

@@ -69,7 +69,7 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
         If the formula uses a function of your own, or something else that is no data; the
         message names the term.
     OptionError
-        If there is something else at the path.
+        If there is something else at the path, or the data are read by batches.
 
     See Also
     --------
@@ -86,6 +86,11 @@ def save_fit(result: Any, path: str | PathLike[str]) -> None:
     """
     if not getattr(type(result), "stands_alone", False):
         result = unwrap(result, correlated=True)
+    if getattr(result.model, "learned", None) is not None:
+        raise OptionError(
+            "a fit of data that are read by batches has no to_dir(): save() pickles it, without "
+            "where its data are, and tidy() and glance() are tables of it."
+        )
     place = Path(path)
     if place.exists() and not _is_replaceable(place):
         raise OptionError(f"{os.fspath(path)!r} exists and is no saved fit: give another path.")

@@ -40,7 +40,8 @@ def write_parquet(
 ) -> Path:
     """Write fitted values and residuals of data that were read by batches to a Parquet file.
 
-    The data are read once more. The file appears under its name when it is complete.
+    The data are read once more. The file appears under its name when it is complete; its pages
+    have checksums.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def write_parquet(
             if not len(batch.rows.index):
                 continue
             table = _with_values(result, batch, names, leverage)
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
+            writer = writer or pq.ParquetWriter(temporary, table.schema, write_page_checksum=True)
             writer.write_table(table)
         if writer is not None:
             writer.close()

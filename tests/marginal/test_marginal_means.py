@@ -249,6 +249,31 @@ def test_a_nested_factor_is_averaged_over_within_the_other(data):
     assert "a is nested in outer." in fit.emmeans("outer").notes
 
 
+def test_a_nested_factor_is_tested_within_the_other():
+    """Whether its term names the other or not; so does emmeans.
+
+    R: ``d <- subset(cake, !(recipe == "C" & replicate %in% c("1", "2") & temperature %in%
+    c("175", "225")))``, ``d$hot <- ifelse(as.numeric(as.character(d$temperature)) > 200, "hot",
+    "cool")``, temperature an unordered factor; lmerTest's ``lmer(angle ~ hot + temperature + recipe
+    + (1 | recipe:replicate), d)``; ``joint_tests(n, lmer.df = "satterthwaite")``, emmeans 1.8.4.
+    """
+    cake = datasets.load("cake")
+    hot = np.where(cake["temperature"].astype(int) > 200, "hot", "cool")
+    left_out = cake["replicate"].isin(["1", "2"]) & cake["temperature"].isin(["175", "225"])
+    some = cake.assign(hot=hot)[~(left_out & (cake["recipe"] == "C"))]
+    formula = "angle ~ {} + recipe + (1 | recipe:replicate)"
+    for fixed in ("hot + temperature", "hot / temperature"):
+        with pytest.warns(RankWarning):
+            fit = mixedlm2(formula.format(fixed), some).fit(reml=True, dof="satterthwaite")
+        tests = fit.joint_tests().set_index("term")
+        assert tests["df_num"].to_dict() == {"hot": 1, "recipe": 2, "hot:temperature": 4}
+        assert_allclose(tests["df_denom"], [215.44, 41.30, 215.44], atol=0.005)
+        assert_allclose(tests["statistic"], [69.641, 0.386, 7.853], atol=6e-4)
+        assert_allclose(
+            tests["pvalue"], [8.54204236e-15, 6.82331573e-01, 6.31072433e-06], rtol=2e-6
+        )
+
+
 def test_a_group_of_a_single_mean_has_no_contrasts(data):
     """Of a factor that is nested in another, one level may be alone in its group."""
     some = data[(data["a"] != "z") | (data["b"] == data["b"].iloc[0])]

@@ -118,6 +118,22 @@ def test_it_can_be_pickled(fits):
         again.write_parquet("nowhere.parquet")
 
 
+def test_it_has_no_directory_of_its_own(fits, tmp_path):
+    for fit in (fits[1], pickle.loads(pickle.dumps(fits[1]))):
+        with pytest.raises(OptionError, match=r"has no to_dir\(\): save\(\) pickles it"):
+            fit.to_dir(tmp_path / "fit")
+    assert not (tmp_path / "fit").exists()
+
+
+def test_damage_to_written_rows_is_found(path, tmp_path):
+    written = mixedlm2(FORMULA, path, weights="w").fit().write_parquet(tmp_path / "fitted.parquet")
+    content = bytearray(written.read_bytes())
+    content[len(content) // 2] ^= 1
+    written.write_bytes(content)
+    with pytest.raises(OSError, match="CRC"):
+        pq.ParquetFile(written, page_checksum_verification=True).read()
+
+
 def test_without_data_it_predicts(fits, path):
     fit = mixedlm2(FORMULA, path, weights="w").fit()
     fit.remove_data()
