@@ -4,7 +4,10 @@
  *
  * The core worked on a response scale r, where y = X beta + scale r for some beta, and on a basis
  * Q of the columns of X = Q R. Its coefficients are then R^-1 (gamma + scale beta) with
- * y = Q gamma + scale r, and their covariance is R^-1 (Q'V^-1 Q)^-1 R'^-1.
+ * y = Q gamma + scale r, and their covariance is R^-1 (Q'V^-1 Q)^-1 R'^-1 = H H', where
+ * Q'V^-1 Q = K K' and H = R^-1 K'^-1. Random effects make some combinations of coefficients
+ * theta^2 times as uncertain as others: elements of (Q'V^-1 Q)^-1 of that size would leave
+ * rounding errors of theta^2 in the variances of these others, in H they are of size theta.
  */
 #include "smm_internal.h"
 
@@ -25,22 +28,32 @@ static void solve_upper(const smm_blas *blas, int32_t p, const double *R, int32_
         }
 }
 
-/* M (p x p) <- R^-1 M R'^-1, symmetric. */
-static void both_sides(const smm_blas *blas, int32_t p, const double *R, double *M)
+/* root <- K'^-1, upper, of the workspace's K; scratch (p x p) is overwritten. */
+static void inverse_root(const smm_workspace *ws, double *scratch, double *root)
+{
+    int32_t p = ws->design->p, m = p + 1;
+    size_t ld = (size_t)p;
+    memset(scratch, 0, sizeof(double) * ld * ld);
+    memset(root, 0, sizeof(double) * ld * ld);
+    for (int32_t c = 0; c < p; c++) {
+        for (int32_t r = 0; r <= c; r++) scratch[r + c * ld] = ws->R[c + (size_t)r * m];
+        root[c + c * ld] = 1;
+    }
+    solve_upper(&ws->design->blas, p, scratch, p, root);
+}
+
+/* H (p x p), upper, <- H H'. */
+static void square(int32_t p, double *H)
 {
     size_t ld = (size_t)p;
-    for (int side = 0; side < 2; side++) {
-        solve_upper(blas, p, R, p, M);
-        for (int32_t c = 0; c < p; c++)
-            for (int32_t r = c + 1; r < p; r++) {
-                double swap = M[r + c * ld];
-                M[r + c * ld] = M[c + r * ld];
-                M[c + r * ld] = swap;
-            }
-    }
     for (int32_t c = 0; c < p; c++)
-        for (int32_t r = c + 1; r < p; r++)
-            M[r + c * ld] = M[c + r * ld] = (M[r + c * ld] + M[c + r * ld]) / 2;
+        for (int32_t r = 0; r <= c; r++) {
+            double sum = 0;
+            for (int32_t e = c; e < p; e++) sum += H[r + e * ld] * H[c + e * ld];
+            H[r + c * ld] = sum;
+        }
+    for (int32_t c = 0; c < p; c++)
+        for (int32_t r = 0; r < c; r++) H[c + r * ld] = H[r + c * ld];
 }
 
 int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const double *R,
@@ -50,18 +63,21 @@ int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const do
     const smm_design *d = ws->design;
     int32_t p = d->p;
     int64_t q = d->q;
-    size_t square = (size_t)p * (size_t)p;
-    double *beta = out + 4, *covariance = beta + p, *errors = covariance + square;
-    double *inverse = errors + p, *u = inverse + square, *b = u + q, *effects = b + q;
+    size_t pp = (size_t)p * (size_t)p;
+    double *beta = out + 4, *covariance = beta + p, *errors = covariance + pp;
+    double *inverse = errors + p, *root = inverse + pp, *u = root + pp, *b = u + q;
+    double *effects = b + q;
     int status = smm_solution(ws, beta, u, b, inverse, out);
     if (status) return status;
     out[0] *= scale * scale;
     for (int32_t v = 0; v < p; v++) beta[v] = gamma[v] + scale * beta[v];
-    memcpy(covariance, inverse, sizeof(double) * square);
+    inverse_root(ws, covariance, root);
+    memcpy(covariance, root, sizeof(double) * pp);
     if (R) {
         solve_upper(&d->blas, p, R, 1, beta);
-        both_sides(&d->blas, p, R, covariance);
+        solve_upper(&d->blas, p, R, p, covariance);
     }
+    square(p, covariance);
     for (int32_t v = 0; v < p; v++) errors[v] = sqrt(covariance[v + v * (size_t)p]);
     for (int64_t j = 0; j < 2 * q; j++) u[j] *= scale;
     memset(effects, 0, sizeof(double) * (size_t)d->n);

@@ -65,6 +65,8 @@ class CoreEstimates(NamedTuple):
     errors : ndarray, shape (p,)
     inverse : ndarray, shape (p, p)
         The covariance on the basis of X.
+    root : ndarray, shape (p, p)
+        Upper triangle with root root' = inverse.
     u, b : tuple of ndarray, shape (l, k)
         By term.
     effects : ndarray, shape (n,)
@@ -76,6 +78,7 @@ class CoreEstimates(NamedTuple):
     covariance: Array
     errors: Array
     inverse: Array
+    root: Array
     u: tuple[Array, ...]
     b: tuple[Array, ...]
     effects: Array
@@ -316,14 +319,15 @@ class CoreWorkspace:
         """
         design = self.design
         p, q = design.p, design.q
-        out = np.empty(4 + 2 * p * (p + 1) + 2 * q + design.n)
+        out = np.empty(4 + 2 * p + 3 * p * p + 2 * q + design.n)
         triangle = ffi.NULL if R is None else doubles(R.T)
         with self.threads, self.lock:
             status = lib.smm_estimates(self.handle, scale, doubles(gamma), triangle, doubles(out))
         check_status(status, "read the solution")
         out.flags.writeable = False
         errors = 4 + p + p * p
-        u = errors + p + p * p
+        root = errors + p + p * p
+        u = root + p * p
         b = u + q
         modes = design.by_term(out[b : b + q])
         return CoreEstimates(
@@ -331,11 +335,16 @@ class CoreWorkspace:
             beta=out[4 : 4 + p],
             covariance=out[4 + p : errors].reshape(p, p),
             errors=out[errors : errors + p],
-            inverse=out[errors + p : u].reshape(p, p),
+            inverse=out[errors + p : root].reshape(p, p),
+            root=out[root:u].reshape(p, p).T,
             u=design.by_term(out[u:b]),
             b=modes if design.coordinates.trivial else design.coordinates.effects(modes),
             effects=out[b + q :],
         )
+
+    def root(self) -> Array:
+        """Return the upper triangle U with U U' = (X'V^-1 X)^-1, shape (p, p)."""
+        return self.estimates(1.0, np.zeros(self.design.p), None).root
 
     def condvar(self) -> tuple[Array, ...]:
         """Return Var(b | y) / sigma^2 of every level, one (l, k, k) array per term."""

@@ -122,7 +122,7 @@ class LinearEstimates:
     def on_basis(self) -> OnBasis | None:
         """The same on an orthonormal basis of X."""
         known = self.unscaled_on_basis
-        return None if known is None else OnBasis(known.inverse, known.matrix, self.sigma**2)
+        return None if known is None else replace(known, scale=self.sigma**2)
 
     # See `Estimates`.
 

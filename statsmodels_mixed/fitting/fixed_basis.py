@@ -86,11 +86,25 @@ class OnBasis:
     matrix : ndarray, shape (rank, rank)
         Covariance of the coefficients on Q, over `scale`.
     scale : float
+    root : ndarray, shape (rank, rank), or None
+        root root' = matrix, where it is known. Random effects may make some combinations of
+        coefficients so much more uncertain than others that little is left of the variances of
+        these in `matrix`; half of the digits lost there are kept in this.
     """
 
     inverse: Array
     matrix: Array
     scale: float = 1.0
+    root: Array | None = None
+
+    def standardized(self) -> OnBasis:
+        """Return the same in coordinates in which the matrix is the identity, if a root is known.
+
+        There all combinations of coefficients have variances of one size.
+        """
+        if self.root is None:
+            return self
+        return OnBasis(self.inverse @ self.root, np.eye(len(self.root)), self.scale)
 
 
 @quickly_made

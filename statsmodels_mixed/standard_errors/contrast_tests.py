@@ -189,6 +189,7 @@ class ContrastTests(ABC):
         known = self.on_basis
         if known is None:
             return rows, self.covariance, 1.0
+        known = known.standardized()
         return rows @ known.inverse, known.matrix, known.scale
 
     def _working(self, rows: Array) -> Array:

@@ -7,6 +7,11 @@ a chi-squared variable scaled to mean v and variance Var(v) has 2 v^2 / g'A g de
 freedom (Giesbrecht and Burns 1985). Several contrasts are taken apart into uncorrelated ones,
 whose degrees of freedom are combined (Fai and Cornelius 1996).
 
+Cov(beta) is taken in coordinates in which it is sigma^2 I at the estimates: with K K' = X'V^-1 X
+on a basis of X, U = K'^-1 and U_h of theta + h, it is sigma^2 W W' there, W = U^-1 U_h. Random
+effects may make some combinations of coefficients so much more uncertain than others that
+differences of (X'V^-1 X)^-1 itself would have no digits left of the variances of these.
+
 With f = log|Omega| + [REML] log|X'V^-1 X| + N log(2 pi sigma^2) + r2(theta) / sigma^2, the
 derivatives that involve sigma are explicit in r2; one solution at theta +- h gives the
 differences of the gradient, of r2 and of Cov(beta) at once.
@@ -17,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from .._typing import Array
 from ..fitting.apart import columns_apart
@@ -126,19 +132,18 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
     hessian = np.zeros((size + 1, size + 1))
     jacobian = np.zeros((size + 1, products.rank, products.rank))
     products.set_criterion(estimates.reml, estimates.sigma)
+    _, _, root = _evaluate(products, estimates.theta)
     for i, step in enumerate(_steps(products, estimates)):
         shift = np.zeros(size)
         shift[i] = step
-        above, r2_above, inverse_above = _evaluate(products, estimates.theta + shift)
-        below, r2_below, inverse_below = _evaluate(products, estimates.theta - shift)
+        above, r2_above, root_above = _evaluate(products, estimates.theta + shift)
+        below, r2_below, root_below = _evaluate(products, estimates.theta - shift)
         hessian[i, :size] = (above - below) / (2.0 * step)
         hessian[i, size] = -2.0 / sigma**3 * (r2_above - r2_below) / (2.0 * step)
-        change = (inverse_above - inverse_below) / (2.0 * step)
-        jacobian[i] = (change + change.T) / 2.0
-    _, _, inverse = _evaluate(products, estimates.theta)
+        jacobian[i] = (_relative(root_above, root) - _relative(root_below, root)) / (2.0 * step)
     hessian[size, :size] = hessian[:size, size]
     hessian[size, size] = 6.0 * r2 / sigma**4 - 2.0 * dof / sigma**2
-    jacobian[size] = 2.0 / estimates.sigma * inverse
+    jacobian[size] = 2.0 / estimates.sigma * np.eye(len(root))
     kept = slice(size if estimates.sigma_fixed else size + 1)
     varpar = 2.0 * pseudo_inverse((hessian + hessian.T)[kept, kept] / 2.0)
     units = np.append(np.ones(size), unit)[kept]
@@ -148,8 +153,19 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
         outward=None if coordinates.trivial else coordinates.outward(np.eye(len(varpar))),
-        on_basis=OnBasis(products.basis.inverse, inverse, estimates.sigma**2),
+        on_basis=_standardized(products, root, estimates.sigma**2),
     )
+
+
+def _standardized(products: Crossproducts, root: Array, scale: float) -> OnBasis:
+    """Return the covariance of the coefficients in coordinates in which it is scale times I."""
+    return OnBasis(products.basis.inverse, root @ root.T, scale, root).standardized()
+
+
+def _relative(root: Array, to: Array) -> Array:
+    """Return root root' in coordinates in which that of another root is the identity."""
+    W = solve_triangular(to, root)
+    return np.asarray(W @ W.T)
 
 
 def _of_structures(
@@ -157,33 +173,31 @@ def _of_structures(
 ) -> Satterthwaite:
     """Do the same in the parameters of covariance structures, and log sigma^2."""
     objective = objective_of(design, estimates)
-    z, inverse = structured.z, objective.products.basis.inverse
-    scale = estimates.sigma**2
+    z, sigma = structured.z, estimates.sigma
+    _, root = _gradient_and_root(objective, z)
     hessian = np.empty((len(z), len(z)))
     jacobian = np.empty((len(z), len(estimates.beta), len(estimates.beta)))
     for i, step in enumerate(steps_of(objective, z)):
         shift = np.zeros(len(z))
         shift[i] = step
-        above, variance_above = _gradient_and_covariance(objective, z + shift)
-        below, variance_below = _gradient_and_covariance(objective, z - shift)
+        above, root_above = _gradient_and_root(objective, z + shift)
+        below, root_below = _gradient_and_root(objective, z - shift)
         hessian[i] = (above - below) / (2.0 * step)
-        jacobian[i] = (variance_above / scale - variance_below / scale) / (2.0 * step)
+        jacobian[i] = (_relative(root_above, root) - _relative(root_below, root)) / (2.0 * step)
     return Satterthwaite(
         beta=estimates.beta,
         covariance=estimates.cov_conditional,
         varpar=2.0 * pseudo_inverse((hessian + hessian.T) / 2.0),
         jacobian=jacobian,
-        on_basis=OnBasis(inverse, _gradient_and_covariance(objective, z)[1] / scale, scale),
+        on_basis=_standardized(objective.products, root / sigma, sigma**2),
     )
 
 
-def _gradient_and_covariance(objective: StructuredObjective, z: Array) -> tuple[Array, Array]:
-    """Return the gradient at z and the covariance of the coefficients on the basis there."""
+def _gradient_and_root(objective: StructuredObjective, z: Array) -> tuple[Array, Array]:
+    """Return the gradient at z and a root of the covariance of the coefficients on the basis."""
     _, gradient = objective.value_and_gradient(z)
-    products = objective.products
     _, sigma = objective.split(z)
-    inverse = products.workspace.solution().xvx_inverse
-    return gradient, sigma**2 * inverse
+    return gradient, sigma * objective.products.workspace.root()
 
 
 def steps_of(objective: StructuredObjective, z: Array) -> Array:
@@ -197,10 +211,10 @@ def steps_of(objective: StructuredObjective, z: Array) -> Array:
 
 
 def _evaluate(products: Crossproducts, theta: Array) -> tuple[Array, float, Array]:
-    """Return gradient, r2 and (X'V^-1 X)^-1 at theta, in working units."""
-    _, gradient = products.workspace.value_and_gradient(theta)
-    solution = products.workspace.solution()
-    return gradient, solution.pwrss, solution.xvx_inverse
+    """Return gradient, r2 and a root of (X'V^-1 X)^-1 at theta, in working units."""
+    workspace = products.workspace
+    _, gradient = workspace.value_and_gradient(theta)
+    return gradient, workspace.solution().pwrss, workspace.root()
 
 
 def _steps(products: Crossproducts, estimates: LinearEstimates) -> Array:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from fuzz.generalized_models import draw
+from numpy.testing import assert_allclose
 
 from statsmodels_mixed import ConvergenceWarning, DataError, SingularFitWarning
 
@@ -124,6 +125,42 @@ def test_nested_with_a_covariate_of_the_inner_level(share):
     assert sd(m, "site") == pytest.approx(sd(inner, "site"), rel=2e-6)
     np.testing.assert_allclose(m.params, inner.params, rtol=1e-6)
     np.testing.assert_allclose(m.bse, inner.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("share", [1e-4, 1e-6, 1e-8])
+def test_what_random_effects_leave_certain(share, reml):
+    """Without residuals random effects are fixed ones: effects of f are those beside lines by g.
+
+    Then the intercept and the slope in x are 1 / share as uncertain as f.
+    """
+    r = np.random.default_rng(8)
+    J, k = 10, 6
+    g, x, f = np.repeat(np.arange(J), k), r.normal(size=J * k), r.integers(0, 3, J * k)
+    y = (
+        r.normal(size=J)[g]
+        + r.normal(size=J)[g] * x
+        + 0.5 * (f == 1)
+        + share * r.normal(size=J * k)
+    )
+    m = fit("y ~ C(f) + x + (x | g)", {"y": y, "x": x, "f": f, "g": g}, reml)
+    lines = np.eye(J)[g]
+    F = np.column_stack([f == 1, f == 2, lines, lines * x[:, None]]).astype(float)
+    Q, R = np.linalg.qr(F)
+    df = J * k - F.shape[1]
+    left = np.linalg.norm(y - Q @ (Q.T @ y))
+    sigma = left / np.sqrt(df if reml else J * k - 2 * J)
+    half = sigma * np.linalg.inv(R)[:2]
+    names = ["C(f)[T.1]", "C(f)[T.2]"]
+    tests = m.with_inference(dof="satterthwaite")
+    covariance = half @ half.T
+    assert_allclose(m.bse[names], np.sqrt(np.diag(covariance)), rtol=1e-6)
+    assert_allclose(m.cov_params().loc[names, names], covariance, rtol=1e-6)
+    difference = m.t_test("C(f)[T.1] - C(f)[T.2] = 0").sd.item()
+    assert_allclose(difference, np.linalg.norm(half[0] - half[1]), rtol=1e-6)
+    assert_allclose(tests.df_coef[names], df if reml else J * k - 2 * J, rtol=1e-6)
+    joint = tests.anova(typ=3)["df_denom"]["C(f)"]
+    assert_allclose(joint, df if reml else J * k - 2 * J, rtol=1e-6)
 
 
 def test_likelihood_that_nlme_reports():
