@@ -94,8 +94,9 @@ def distribution_variance(estimates: Estimates, design: Design, null_mean: str) 
             mean = np.full(1, mean_without_fixed_effects(design, estimates, null_mean))
             variance = np.asarray(family_object(spec, phi).variance(mean))
             return float(np.log1p(variance[0] / mean[0] ** 2))
-        case "beta", "logit":
-            return variance_of_logits(design, estimates, np.full(1, phi))
+        case (("beta" | "beta_binomial"), "logit"):
+            of_shares = variance_of_logits(design, estimates, np.full(1, phi))
+            return of_shares + (LATENT["logit"] if spec.family == "beta_binomial" else 0.0)
         case "gamma", "log":
             return float(np.mean(np.log1p(phi / _divisors(design))))
     raise OptionError(
@@ -103,7 +104,7 @@ def distribution_variance(estimates: Estimates, design: Design, null_mean: str) 
         "predictor is not known; R2 and ICC are for gaussian (identity), binomial and ordered "
         "categories (logit, probit, cloglog, loglog), poisson (log, sqrt), negative binomial "
         "of both kinds, generalized and Conway-Maxwell-Poisson, lognormal and gamma (log), and "
-        "beta (logit)."
+        "beta and beta-binomial (logit)."
     )
 
 

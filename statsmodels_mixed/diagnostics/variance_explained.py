@@ -164,7 +164,8 @@ def r2(result: Any, *, null_mean: str = "marginal") -> R2:
         identity link; binomial or ordered categories with logit, probit, cloglog or loglog;
         Poisson with log or square root; negative binomial of both kinds, generalized and
         Conway-Maxwell-Poisson, lognormal and gamma with log; beta with logit, whose added variance
-        is that of the logit of a response at the mean of the model without fixed effects.
+        is that of the logit of a response at the mean of the model without fixed effects; and
+        beta-binomial with logit, which adds that of the logit of a share and of a binary response.
     null_mean : {"marginal", "conditional"}
         For counts with the log link, whose added variance is log(1 + v / lambda^2), v their
         variance, lambda + alpha lambda^2 of a negative binomial: lambda is the mean count of the

@@ -5,6 +5,7 @@ Every kind of mean is linear in a, or in F(a): c + B a or c + B F(a), with B of 
 mean of a cell. They are averaged over cells, and have the covariance G C G' with C that of the
 parameters (kappa, beta), tau = J kappa, and G = B diag(F') [J, -x'], averaged as well.
 Where effects w differ between thresholds, those of a cell are ([1, w'] (x) J) kappa.
+Slopes of a in a covariate are the same with the derivatives of x and w, and 0 in place of 1.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from .combinations import SHOW_LEVELS
 from .estimated import check_level, groups_of
 from .linear_functions import LinearFunctions
 from .means import EstimatedMeans
-from .reference_grid import ReferenceGrid
 from .request import read_request
 from .response_scale import ResponseScale
 from .specs import Specs, read_specs
+from .trends import slopes_of_rows
 from .variables import grid_variables
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["MODES", "Cuts", "ordered_means"]
 
 
-MODES = ("latent", "linear.predictor", "cum.prob", "exc.prob", "prob", "mean.class")
+# Of means that are linear in a, which have slopes.
+LINEAR = ("latent", "linear.predictor")
+MODES = (*LINEAR, "cum.prob", "exc.prob", "prob", "mean.class")
 _SAID = {
     "latent": "Means are of the latent variable less the mean of the thresholds.",
     "linear.predictor": "Means are thresholds less the linear predictor, on the {scale} scale.",
@@ -43,6 +46,12 @@ _SAID = {
     "exc.prob": "Means are probabilities of categories beyond the cut.",
     "prob": "Means are probabilities of the categories.",
     "mean.class": "Means are of the number of the category, from 1.",
+}
+_TRENDS_SAID = {
+    "latent": (
+        "Trends are of the latent variable less the mean of the thresholds, on the {scale} scale."
+    ),
+    "linear.predictor": "Trends are of thresholds less the linear predictor, on the {scale} scale.",
 }
 
 
@@ -73,9 +82,9 @@ class Cuts:
     categories: tuple[Any, ...]
     whole: MixedModelResults
 
-    def of_cells(self, W: Array) -> Array:
+    def of_cells(self, W: Array, constant: float) -> Array:
         """Return the matrices that give thresholds from kappa, shape (cells, m, K)."""
-        ones = np.column_stack([np.ones(len(W)), W])
+        ones = np.column_stack([np.full(len(W), constant), W])
         products = np.einsum("ic,jk->ijck", ones, self.J)
         return np.asarray(products.reshape(len(W), len(self.J), -1))
 
@@ -116,8 +125,9 @@ def ordered_means(
     mode: str,
     level: float,
     offset: float | None,
+    var: str | None = None,
 ) -> EstimatedMeans:
-    """Estimate marginal means of ordered categories.
+    """Estimate marginal means of ordered categories, or slopes of those of `LINEAR`.
 
     Parameters
     ----------
@@ -130,14 +140,17 @@ def ordered_means(
         Takes means of ``mode="linear.predictor"`` back by F.
     mode : str
         One of `MODES`.
+    var : str, optional
+        The covariate in which there are slopes, in place of means.
 
     Raises
     ------
     OptionError
         For what is not possible.
     """
-    if mode not in MODES:
-        raise OptionError(f"mode= is one of {', '.join(MODES)}, not {mode!r}.")
+    modes = MODES if var is None else LINEAR
+    if mode not in modes:
+        raise OptionError(f"mode= is one of {', '.join(modes)}, not {mode!r}.")
     if isinstance(weights, str) and weights == SHOW_LEVELS:
         raise OptionError(f"weights={SHOW_LEVELS!r} is for means of other families.")
     name, values = cuts.column(mode, part.layout.response)
@@ -150,7 +163,14 @@ def ordered_means(
         weights=weights,
         offset=offset,
     )
-    functions = _functions(part, cuts, request.grid, request.averaging, mode)
+    if var is None:
+        grid = request.grid
+        functions = _functions(
+            part, cuts, grid.matrix(), request.averaging, mode, 1.0, grid.offsets
+        )
+    else:
+        both = slopes_of_rows(request.grid, var)
+        functions = _functions(part, cuts, both, request.averaging, mode, 0.0, np.zeros(len(both)))
     labels, order = request.labels, np.arange(len(request.labels))
     names, inner = list(request.specs.names), list(request.specs.by)
     if name:
@@ -162,7 +182,7 @@ def ordered_means(
         labels = labels.loc[labels.index.repeat(r)].assign(**{name: values * m})
         labels = labels[[*names, *inner]].iloc[order].reset_index(drop=True)
     back = mode == "linear.predictor" and type == "response"
-    said = _SAID[mode].format(scale=cuts.scale.name)
+    said = (_SAID if var is None else _TRENDS_SAID)[mode].format(scale=cuts.scale.name)
     if back:
         said = f"Means are back from the {cuts.scale.name} scale: probabilities up to the cut."
     return EstimatedMeans(
@@ -173,7 +193,11 @@ def ordered_means(
         adjust="none",
         family_size=tuple(len(rows) for rows in groups_of(labels, inner)),
         level=check_level(level),
-        title=f"Estimated marginal means of {part.layout.response}",
+        title=(
+            f"Estimated marginal means of {part.layout.response}"
+            if var is None
+            else f"Estimated marginal trends of {part.layout.response} in {var}"
+        ),
         facts=(*request.facts, said),
         names=tuple(names),
         averaged=request.averaging.averaged,
@@ -207,12 +231,21 @@ def _without(specs: Specs, name: str) -> tuple[Specs, str]:
 
 
 def _functions(
-    part: MixedModelResults, cuts: Cuts, grid: ReferenceGrid, averaging: Averaging, mode: str
+    part: MixedModelResults,
+    cuts: Cuts,
+    rows: Array,
+    averaging: Averaging,
+    mode: str,
+    one: float,
+    offsets: Array,
 ) -> LinearFunctions:
-    """Return the means of the groups of an average, those of one group side by side."""
-    both, p = grid.matrix(), part.model.kept_design().X.shape[1]
-    cells = LinearFunctions.of(part, both[:, :p], grid.offsets)
-    J = cuts.of_cells(both[:, p:])
+    """Return the means of the groups of an average, those of one group side by side.
+
+    Of the cells there are rows (x', w'), or their derivatives, and then 0 in place of 1.
+    """
+    p = part.model.kept_design().X.shape[1]
+    cells = LinearFunctions.of(part, rows[:, :p], offsets)
+    J = cuts.of_cells(rows[:, p:], one)
     constant, B = cuts.weights(mode)
     a = J @ cuts.kappa - cells.estimates[:, None]
     value, slope = a, np.ones_like(a)

@@ -27,7 +27,7 @@ from .request import read_request
 from .response_scale import response_scale
 from .variables import is_numeric
 
-__all__ = ["emtrends"]
+__all__ = ["emtrends", "slopes_of_rows"]
 
 
 # Distance of the points, as a share of the range of the covariate.
@@ -92,7 +92,7 @@ def emtrends(
     """
     result = unwrap(result, correlated=True)
     request = read_request(result, specs, by=by, at=at, weights=weights, offset=0.0)
-    rows = request.averaging.of(_slopes(request.grid, var))
+    rows = request.averaging.of(slopes_of_rows(request.grid, var))
     scale = response_scale(result)
     facts = list(request.facts)
     if scale is not None:
@@ -113,8 +113,20 @@ def emtrends(
     )
 
 
-def _slopes(grid: ReferenceGrid, var: str) -> Array:
-    """Return the derivatives of the rows of X in a covariate, shape (cells, p)."""
+def slopes_of_rows(grid: ReferenceGrid, var: str) -> Array:
+    """Return the derivatives of the rows of X in a covariate, shape (cells, p).
+
+    Parameters
+    ----------
+    grid : ReferenceGrid
+    var : str
+        The covariate, or a function of it as the formula has it.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+    """
     function = _function_named(grid, var)
     name = var if function is None else function.source.columns[0]
     found = {v.name: v for v in grid.variables}

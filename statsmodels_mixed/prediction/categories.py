@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
@@ -16,6 +17,10 @@ from ..results.document import Document
 from ..results.shown import MOST_ROWS, Shown, table_of
 
 __all__ = ["CategoryPrediction"]
+
+
+# Of sums of probabilities.
+_ROUNDING = 1e-12
 
 
 class CategoryPrediction(Shown):
@@ -28,6 +33,9 @@ class CategoryPrediction(Shown):
     categories : sequence
     row_labels : sequence or None
         Labels of the rows.
+    new : callable
+        Returns the probabilities of new responses, shape (m, categories), which know that linear
+        predictors are estimates and lack the random effects that are left out.
 
     Attributes
     ----------
@@ -49,8 +57,9 @@ class CategoryPrediction(Shown):
         *,
         categories: Sequence[Any],
         row_labels: Sequence[Any] | None,
+        new: Callable[[], Array],
     ) -> None:
-        self.predicted_mean, self.variance = mean, variance
+        self.predicted_mean, self.variance, self.new = mean, variance, new
         self.categories, self.row_labels = tuple(categories), row_labels
 
     @property
@@ -58,17 +67,24 @@ class CategoryPrediction(Shown):
         """Standard errors of the probabilities, shape (m, categories)."""
         return np.sqrt(self.variance)
 
-    def conf_int(self, alpha: float = 0.05) -> Array:
-        """Intervals of the probabilities, symmetric on the scale of their logits.
+    def conf_int(self, alpha: float = 0.05, *, obs: bool = False) -> NDArray[Any]:
+        """Intervals of the probabilities, or of new responses.
 
         Parameters
         ----------
         alpha : float
             The level is 1 - alpha.
+        obs : bool
+            The first and the last category of a new response in each row, beyond which it is with
+            a probability of at most alpha / 2 on either side. That is an average over the linear
+            predictor, normal with the variance of its estimate and of the random effects that it
+            leaves out, given the thresholds.
 
         Returns
         -------
         ndarray, shape (m, categories, 2)
+            Symmetric on the scale of the logits of the probabilities. With `obs` categories, shape
+            (m, 2), None where there is no prediction.
 
         Raises
         ------
@@ -84,10 +100,24 @@ class CategoryPrediction(Shown):
         """
         if not 0 < alpha < 1:
             raise OptionError(f"alpha={alpha!r} is not possible; give a number between 0 and 1.")
+        if obs:
+            return self._new_interval(alpha)
         p = self.predicted_mean
         with np.errstate(all="ignore"):
             half = norm.isf(alpha / 2) * self.se_mean / (p * (1.0 - p))
             return np.stack([expit(logit(p) - half), expit(logit(p) + half)], axis=-1)
+
+    def _new_interval(self, alpha: float) -> NDArray[Any]:
+        p = self.new()
+        ends = [
+            (np.cumsum(side, axis=1) > alpha / 2 + _ROUNDING).argmax(axis=1)
+            for side in (p, p[:, ::-1])
+        ]
+        names = np.empty(len(self.categories), dtype=object)
+        names[:] = self.categories
+        out = np.stack([names[ends[0]], names[::-1][ends[1]]], axis=1)
+        out[np.isnan(p).any(axis=1)] = None
+        return out
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return probabilities, standard errors and intervals as a table.

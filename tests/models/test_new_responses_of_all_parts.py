@@ -104,3 +104,40 @@ def test_a_model_shows_its_formulas(data):
     ordinal = smm.mixedordinal2("rating ~ x + (1 | g)", data, "probit", nominal="~ up")
     assert "Nominal" in str(ordinal)
     assert "~ up" in ordinal._repr_html_()
+
+
+@pytest.mark.parametrize("nominal", [None, "~ contact"])
+@pytest.mark.parametrize("re", [False, True])
+def test_categories_of_new_responses(wine, re, nominal):
+    """With the probit link the errors of the predictor and those of a response are one normal."""
+    formula = (
+        "rating ~ temp + contact + (1 | judge)"
+        if nominal is None
+        else "rating ~ temp + (1 | judge)"
+    )
+    fit = smm.mixedordinal2(formula, wine, "probit", nominal=nominal).fit()
+    linear = fit.get_prediction(wine, which="linear", re=re)
+    left = 0.0 if re else float(fit.varcorr["judge"].std_dev[0]) ** 2
+    size = np.sqrt(1.0 + linear.se_mean**2 + left)
+    effects = [name for name in fit.params.index if name.startswith("nominal: ")]
+    shift = np.outer(wine["contact"] == "yes", fit.params[effects]) if effects else 0.0
+    cuts = np.asarray(fit.params.iloc[:4]) + shift
+    below = norm.cdf((cuts - linear.predicted_mean[:, None]) / size[:, None])
+    below = np.column_stack([np.zeros(len(wine)), below, np.ones(len(wine))])
+    for alpha in (0.05, 0.3):
+        found = fit.get_prediction(wine, re=re).conf_int(alpha, obs=True)
+        first, last = found.astype(int).T
+        rows = np.arange(len(wine))
+        # Beyond them there is no more than alpha / 2, with one category fewer there is.
+        assert (below[rows, first - 1] <= alpha / 2).all()
+        assert (below[rows, first] > alpha / 2).all()
+        assert (1 - below[rows, last] <= alpha / 2).all()
+        assert (1 - below[rows, last - 1] > alpha / 2).all()
+
+
+def test_categories_of_rows_without_a_prediction(wine):
+    fit = smm.mixedordinal2("rating ~ temp + (1 | judge)", wine).fit()
+    new = wine.head(3).assign(temp=["cold", None, "warm"])
+    found = fit.get_prediction(new).conf_int(obs=True)
+    assert found[1].tolist() == [None, None]
+    assert None not in found[[0, 2]].ravel()

@@ -145,3 +145,30 @@ def test_what_is_not_possible(fit, wine):
         smm.mixedordinal2(FORMULA, twice, nominal="~ contact + touch")
     with pytest.raises(OptionError, match="nominal="):
         fit.r2()
+
+
+def test_slopes_of_a_covariate_that_thresholds_have(wine):
+    data = wine.assign(x=np.random.default_rng(1).normal(size=len(wine)))
+    fit = smm.mixedordinal2(FORMULA, data, nominal="~ x").fit()
+    own = [name for name in fit.params.index if name.startswith("nominal: ")]
+    C = fit.cov_params().loc[own, own].to_numpy()
+    by_cut = fit.emtrends("cut", "x", mode="linear.predictor").to_frame()
+    assert by_cut["cut"].tolist() == ["1|2", "2|3", "3|4", "4|5"]
+    assert_allclose(by_cut["estimate"], fit.params[own], atol=1e-9)
+    assert_allclose(by_cut["std_error"], np.sqrt(np.diag(C)), rtol=1e-7)
+    latent = fit.emtrends("temp", "x")
+    assert_allclose(latent.estimate, 2 * [-fit.params[own].mean()], atol=1e-9)
+    assert_allclose(latent.std_error, np.sqrt(C.sum()) / 4, rtol=1e-7)
+    assert_allclose(latent.contrasts("pairwise").estimate, 0.0, atol=1e-9)
+    for wrong, match in (("prob", "latent, linear.predictor, not 'prob'"), (None, "not 'y'")):
+        with pytest.raises(OptionError, match=match):
+            fit.emtrends("1", "x" if wrong else "y", mode=wrong)
+
+
+def test_slopes_of_the_mean_beside_thresholds_with_effects(wine):
+    data = wine.assign(x=np.random.default_rng(1).normal(size=len(wine)))
+    fit = smm.mixedordinal2("rating ~ temp * x + (1 | judge)", data, nominal="~ contact").fit()
+    slope, more = fit.params["x"], fit.params["temp[T.warm]:x"]
+    assert_allclose(fit.emtrends("temp", "x").estimate, [slope, slope + more], atol=1e-9)
+    by_cut = fit.emtrends("temp", "x", mode="linear.predictor").estimate
+    assert_allclose(by_cut, 4 * [-slope, -slope - more], atol=1e-9)

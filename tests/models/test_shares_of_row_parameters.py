@@ -108,3 +108,31 @@ def test_shares_of_beta_and_lognormal_responses():
     fixed = np.var(table["x"], ddof=1) * lognormal.params["x"] ** 2
     group = float(lognormal.varcorr["g"].std_dev[0]) ** 2
     assert lognormal.r2().marginal == pytest.approx(fixed / (fixed + group + rest), rel=1e-5)
+
+
+def test_shares_of_beta_binomial_responses_are_those_of_their_latent_trials():
+    """A trial succeeds where eta plus errors exceeds 0: of the logit of a share, and logistic."""
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(150), 8)
+    x, u, trials = rng.normal(size=1200), rng.normal(size=150), 12.0
+    mu = expit(0.6 * x + 0.7 * u[g])
+    y = rng.binomial(12, rng.beta(5 * mu, 5 * (1 - mu))) / trials
+    table = pd.DataFrame({"y": y, "x": x, "g": g, "n": trials})
+    options = {"family": "beta_binomial", "weights": "n"}
+    fit = statsmodels_mixed.mixedglm2("y ~ x + (1 | g)", table, **options).fit()
+    shares = rng.beta(2.5, 2.5, 400_000)
+    rest = np.var(np.log(shares / (1 - shares)) + rng.logistic(size=len(shares)))
+    total = 0.6**2 + 0.7**2 + rest
+    assert_allclose(fit.r2(), [0.6**2 / total, (0.6**2 + 0.7**2) / total], atol=0.03)
+    varying = statsmodels_mixed.mixedglm2(
+        "y ~ x + (1 | g)", table, dispersion="~ 1", **options
+    ).fit()
+    assert_allclose(varying.r2(), fit.r2(), atol=1e-3)
+
+
+def test_why_shares_of_ordered_beta_responses_are_not_defined(data):
+    share = np.round(np.random.default_rng(1).random(len(data)), 1)
+    fit = smf.mixedglm2("s ~ x + (1 | g)", data.assign(s=share), "ordered_beta").fit()
+    for ask in (fit.r2, fit.icc):
+        with pytest.raises(OptionError, match="ordered_beta: with one predictor its ends"):
+            ask()

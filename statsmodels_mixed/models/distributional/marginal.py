@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["emmeans", "emtrends", "joint_tests"]
 
 
+_NOT_OF_CATEGORIES = "not for ordered categories: mode= says what there are means of"
 _TITLES = {"zi": "probability of zeros", "disp": "dispersion"}
 
 
@@ -115,13 +116,10 @@ def emmeans(
     2   97      0.62
     """
     if self._ordered:
-        if component != "cond" or bias_adjust or population:
-            raise OptionError(
-                "component=, bias_adjust= and population= are not for ordered categories: mode= "
-                "says what there are means of."
-            )
+        if bias_adjust or population:
+            raise OptionError(f"bias_adjust= and population= are {_NOT_OF_CATEGORIES}.")
         kind = mode or ("prob" if type == "response" else "latent")
-        return _of_categories(self, specs, by, at, weights, type, kind, level, offset)
+        return _of_categories(self, specs, by, at, weights, type, kind, level, offset, component)
     if mode is not None:
         raise OptionError("mode= is for ordered categories.")
     if component == "response":
@@ -163,8 +161,12 @@ def _of_categories(
     mode: str,
     level: float,
     offset: float | None,
+    component: str,
+    var: str | None = None,
 ) -> EstimatedMeans:
-    """Return the means of ordered categories."""
+    """Return the means of ordered categories, or the slopes of a covariate."""
+    if component != "cond":
+        raise OptionError(f"component= is {_NOT_OF_CATEGORIES}.")
     if type not in TYPES:
         raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
     return ordered_means(
@@ -178,6 +180,7 @@ def _of_categories(
         mode=mode,
         level=level,
         offset=offset,
+        var=var,
     )
 
 
@@ -260,6 +263,7 @@ def emtrends(
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
     weights: str | Numbers = "equal",
+    mode: str | None = None,
     component: str = "cond",
     level: float = 0.95,
 ) -> EstimatedMeans:
@@ -269,6 +273,10 @@ def emtrends(
     ----------
     specs, var, by, at, weights, level
         As for other models.
+    mode : {"latent", "linear.predictor"}, optional
+        For ordered categories: slopes of the latent variable less the mean of the thresholds (the
+        default), or of each threshold less the linear predictor. With `nominal=` they have the
+        effects that differ between thresholds.
     component : {"cond", "zi", "disp"}
         The formula whose slopes these are.
 
@@ -293,5 +301,12 @@ def emtrends(
        estimate  std_error
     0    -0.025      0.003
     """
+    if self._ordered:
+        kind = mode or "latent"
+        return _of_categories(
+            self, specs, by, at, weights, "link", kind, level, 0.0, component, var
+        )
+    if mode is not None:
+        raise OptionError("mode= is for ordered categories.")
     part = component_of(self, component)
     return trends_of(part, specs, var, by=by, at=at, weights=weights, level=level)

@@ -10,17 +10,22 @@ import numpy as np
 
 from ..._typing import Array
 from ...errors import DataError, OptionError
+from ...fitting.quadrature import gauss_hermite
 from ...fitting.row_parameters import ZEROS
 from ...prediction.drawn_responses import DrawnResponses
 from ...prediction.rows import left_out_variance, open_new_data, rows_to_predict
 from ...prediction.which_effects import choose_random
 from ...simulation.row_draws import draw_rows
-from .predict import predictors_of
+from .predict import predictors_of, thresholds_of_rows
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
 
-__all__ = ["new_responses"]
+__all__ = ["new_categories", "new_responses"]
+
+
+# Of the mean of probabilities over a normal linear predictor.
+_POINTS = 41
 
 
 def new_responses(fit: DistributionalResults, given: dict[str, Any]) -> DrawnResponses | str:
@@ -56,6 +61,29 @@ def new_responses(fit: DistributionalResults, given: dict[str, Any]) -> DrawnRes
         return draw_rows(rng, spec, at, own, None if weights is None else weights[rows])
 
     return DrawnResponses(eta, variance + left + known, of_zeros, respond)
+
+
+def new_categories(fit: DistributionalResults, given: dict[str, Any]) -> Array:
+    """Return the probabilities of the categories of new responses, shape (m, categories).
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+        Of ordered categories.
+    given : dict
+        Options of `get_prediction`.
+    """
+    linear = fit.get_prediction(**{**given, "which": "linear"})
+    eta = np.asarray(linear.predicted_mean)
+    asked = {name: value for name, value in given.items() if name != "which"}
+    spread = np.sqrt(np.square(linear.se_mean) + _left_out(fit, asked, False, len(eta)))
+    cuts = thresholds_of_rows(fit, asked["exog"], len(eta))
+    nodes, log_weights = gauss_hermite(_POINTS)
+    total = sum(
+        weight * fit.model._probabilities(eta + node * spread, cuts)
+        for node, weight in zip(nodes, np.exp(log_weights), strict=True)
+    )
+    return np.asarray(total)
 
 
 def _left_out(fit: DistributionalResults, asked: dict[str, Any], zeros: bool, n: int) -> Array:

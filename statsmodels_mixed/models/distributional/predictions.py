@@ -28,7 +28,7 @@ from ...prediction.results import MixedPrediction
 from ...prediction.which_effects import choose_random
 from ..generalized_results import GeneralizedLinearMixedModelResults
 from .effects import variance_of_modes
-from .new_responses import new_responses
+from .new_responses import new_categories, new_responses
 
 if TYPE_CHECKING:
     from .results import DistributionalResults
@@ -75,7 +75,7 @@ def get_prediction(
         positive means and of the logit for probabilities. ``conf_int(obs=True)`` has intervals for
         a new response, by 10 000 draws given the estimated variances and parameters of the rows:
         of random effects that are left out, as of levels the fit has not seen, they have the
-        whole variance.
+        whole variance. Of ordered categories it has the first and the last one.
 
     Raises
     ------
@@ -129,7 +129,11 @@ def get_prediction(
     variance = np.where(np.isnan(columns), np.nan, variance)
     if value.ndim == 2:
         return CategoryPrediction(
-            value, variance, categories=self.model.categories, row_labels=labels
+            value,
+            variance,
+            categories=self.model.categories,
+            row_labels=labels,
+            new=partial(new_categories, self, asked),
         )
     prediction = _prediction(self, which, value, variance[:, 0], labels)
     if which in (None, "mean"):

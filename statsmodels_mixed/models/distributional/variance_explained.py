@@ -33,8 +33,9 @@ __all__ = ["icc", "r2"]
 
 _POSITIVE = ("counts", "not negative", "positive")
 _KNOWN = (
-    "R2 and ICC are for ordered categories (logit, probit, cloglog, loglog), beta (logit), counts "
-    "and positive responses (log) and numbers (identity), the former also with zero_inflation="
+    "R2 and ICC are for ordered categories (logit, probit, cloglog, loglog), beta and "
+    "beta-binomial responses (logit), counts and positive responses (log) and numbers (identity), "
+    "counts also with zero_inflation="
 )
 
 
@@ -51,7 +52,8 @@ def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
     R2
         ``marginal`` and ``conditional``: shares in the variance of the predictor and what the
         distribution adds. Of ordered categories that is the variance of the standard distribution
-        behind the link; of beta responses the variance of their logit; with the log link
+        behind the link; of beta responses the variance of their logit; of beta-binomial ones, whose
+        probability of success is a beta variable, the sum of both; with the log link
         log(1 + v / lambda^2), v the variance and lambda the mean without fixed effects. With
         `zero_inflation=`, v is the mean over the rows of the variance with zeros, for negative
         binomials and ``"conditional"`` as the R package performance had it in version 0.10.
@@ -134,11 +136,17 @@ def _(estimates: ConditionalEstimates, design: Design, null_mean: str) -> float:
             "R2 and ICC are not defined with hurdle= and for truncated counts: the mean is not "
             "that of which the predictor is the logarithm."
         )
+    if spec.family == "ordered_beta":
+        raise OptionError(
+            "R2 and ICC are not defined for the family ordered_beta: with one predictor its ends "
+            "have logistic errors and what is between them the smaller ones of a beta variable."
+        )
     match spec.family, spec.link, spec.zeros:
         case (("ordered" | "binomial"), link, "") if link in LATENT:
             return float(LATENT[link])
-        case "beta", "logit", "":
-            return variance_of_logits(design, estimates, np.exp(outer[:, DISPERSION]))
+        case (("beta" | "beta_binomial"), "logit", ""):
+            of_shares = variance_of_logits(design, estimates, np.exp(outer[:, DISPERSION]))
+            return of_shares + (LATENT["logit"] if spec.family == "beta_binomial" else 0.0)
         case (("gaussian" | "student_t"), "identity", ""):
             return float(np.mean(conditional_variance(spec, estimates.eta, outer, design.weights)))
         case _, "log", _ if spec.support in _POSITIVE:
