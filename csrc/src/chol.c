@@ -260,9 +260,7 @@ static inline void forward_rows(const smm_workspace *ws, int32_t j, double *b, i
     }
 }
 
-/* b (row-major q x m) <- L^-1 b. */
-SMM_HOT
-void smm_forward(smm_workspace *ws, double *b, int32_t m)
+static inline void forward_head(const smm_workspace *ws, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
     for (int32_t gi = 0; gi < d->ngroups; gi++) {
@@ -274,6 +272,17 @@ void smm_forward(smm_workspace *ws, double *b, int32_t m)
         }
         if (call) multiply_group(ws, g, b, m, 0);
     }
+}
+
+/* b (row-major q x m) <- L^-1 b. Constants let the compiler unroll the common widths. */
+SMM_HOT
+void smm_forward(smm_workspace *ws, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    if (m == 1) forward_head(ws, b, 1);
+    else if (m == 2) forward_head(ws, b, 2);
+    else if (m == 3) forward_head(ws, b, 3);
+    else forward_head(ws, b, m);
     smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 0);
 }
 
@@ -315,12 +324,9 @@ static inline void backward_block(const smm_workspace *ws, int32_t j, double *b,
     }
 }
 
-/* b (row-major q x m) <- L'^-1 b. */
-SMM_HOT
-void smm_backward(smm_workspace *ws, double *b, int32_t m)
+static inline void backward_head(const smm_workspace *ws, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
-    smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 1);
     for (int32_t gi = d->ngroups - 1; gi >= 0; gi--) {
         const smm_group *g = d->groups + gi;
         int call = has_call(g, m);
@@ -330,4 +336,15 @@ void smm_backward(smm_workspace *ws, double *b, int32_t m)
             backward_block(ws, j, b, m);
         }
     }
+}
+
+/* b (row-major q x m) <- L'^-1 b. */
+SMM_HOT
+void smm_backward(smm_workspace *ws, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 1);
+    if (m == 1) backward_head(ws, b, 1);
+    else if (m == 2) backward_head(ws, b, 2);
+    else backward_head(ws, b, m);
 }

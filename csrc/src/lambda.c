@@ -188,6 +188,16 @@ void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int3
         const double *A = ws->A + d->block_at[b];
         int64_t at_i = d->node_at[i] * m, at_j = d->node_at[j] * m;
         int32_t lo = range ? range[tj] : 0, hi = range ? range[tj + 1] : m;
+        if (ki == 1 && kj == 1) {
+            for (int32_t v = lo; v < hi; v++) out[at_i + v] += A[0] * in[at_j + v];
+            if (i == j) continue;
+            if (range) {
+                lo = range[ti];
+                hi = range[ti + 1];
+            }
+            for (int32_t v = lo; v < hi; v++) out[at_j + v] += A[0] * in[at_i + v];
+            continue;
+        }
         strip_multiply(ki, kj, A, 1, ki, in + at_j, out + at_i, m, lo, hi);
         if (i == j) continue;
         if (range) {
