@@ -177,6 +177,12 @@ int smm_set_precision(smm_workspace *ws, int always);
  * failure. */
 int smm_value(smm_workspace *ws, const double *theta, double *value);
 
+/* The share r2 / y'Wy of the response that is left at theta (ntheta), from doubles alone: its
+ * rounding errors are about those of doubles times the largest diagonal element of Omega. The
+ * workspace is not evaluated there.
+ * Returns as smm_value; *share is NaN on failure, as where nothing is left but rounding errors. */
+int smm_share_left(smm_workspace *ws, const double *theta, double *share);
+
 /* The exact gradient (ntheta) at the theta of the last smm_value.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
 int smm_gradient(smm_workspace *ws, double *gradient);

@@ -148,15 +148,32 @@ int smm_evaluate(smm_workspace *ws, double *value)
     return SMM_OK;
 }
 
+/* T of theta, for an evaluation there. */
+static int take_theta(smm_workspace *ws, const double *theta)
+{
+    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
+    ws->state = SMM_HAS_A;
+    for (int32_t i = 0; i < ws->design->ntheta; i++)
+        if (!isfinite(theta[i])) return SMM_ENONFINITE;
+    smm_set_theta(ws, theta);
+    return SMM_OK;
+}
+
 int smm_value(smm_workspace *ws, const double *theta, double *value)
 {
     if (!ws || !theta || !value) return SMM_EINVAL;
     *value = NAN;
-    if (ws->state < SMM_HAS_A) return SMM_ESTATE;
-    const smm_design *d = ws->design;
-    ws->state = SMM_HAS_A;
-    for (int32_t i = 0; i < d->ntheta; i++)
-        if (!isfinite(theta[i])) return SMM_ENONFINITE;
-    smm_set_theta(ws, theta);
-    return smm_evaluate(ws, value);
+    int status = take_theta(ws, theta);
+    return status ? status : smm_evaluate(ws, value);
+}
+
+int smm_share_left(smm_workspace *ws, const double *theta, double *share)
+{
+    if (!ws || !theta || !share) return SMM_EINVAL;
+    *share = NAN;
+    int32_t p = ws->design->p, m = p + 1;
+    int status = take_theta(ws, theta);
+    if (!status) status = factor_all(ws);
+    if (!status) *share = ws->r2 / ws->XXy[p + (size_t)p * m];
+    return status;
 }

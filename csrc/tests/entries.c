@@ -147,6 +147,7 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_theta_scale(ws, s->out), nt);
     add(s, smm_moments(ws, s->out), nt);
     add(s, smm_set_precision(ws, 0), 0);
+    add(s, smm_share_left(ws, m->theta, s->out), 1);
     add(s, smm_value(ws, m->theta, s->out), 1);
     add(s, smm_gradient(ws, s->out), nt);
     add(s, smm_curvature(ws, s->out), nt * nt);

@@ -197,6 +197,30 @@ static void test_curvature_is_symmetric(void)
     problem_free(&m);
 }
 
+/* With sigma fixed the objective is linear in r2 / sigma^2: two of them give r2. */
+static void test_share_left(int weighted)
+{
+    const int32_t levels[] = {6, 4}, cols[] = {2, 1};
+    problem m = problem_make(13, RANDOM, 40, 2, 2, levels, cols);
+    const double *weights = weighted ? m.weights : NULL;
+    smm_design *d = problem_design(&m);
+    smm_workspace *ws = problem_workspace(d, &m, weights, 0, 0);
+    double n = 40, whole = 0, share = 0, gradient[4];
+    double above = dense_value(&m, m.theta, weights, 0, 1);
+    double below = dense_value(&m, m.theta, weights, 0, sqrt(2));
+    for (int64_t i = 0; i < 40; i++) whole += (weighted ? m.weights[i] : 1) * m.y[i] * m.y[i];
+    CHECK(smm_share_left(ws, m.theta, &share) == SMM_OK);
+    CHECK_NEAR(share, 2 * (above - below + n * log(2)) / whole, 1e-11);
+    CHECK(smm_gradient(ws, gradient) == SMM_ESTATE);
+    m.theta[0] = INFINITY;
+    CHECK(smm_share_left(ws, m.theta, &share) == SMM_ENONFINITE);
+    CHECK(isnan(share));
+    CHECK(smm_share_left(ws, NULL, &share) == SMM_EINVAL);
+    smm_workspace_destroy(ws);
+    smm_design_destroy(d);
+    problem_free(&m);
+}
+
 /* Every step refuses to run before the one it needs, and numbers become NaN. */
 static void test_order_of_calls(void)
 {
@@ -349,6 +373,8 @@ int main(void)
     test_zero_theta();
     test_rows_of_no_weight();
     test_curvature_is_symmetric();
+    test_share_left(0);
+    test_share_left(1);
     test_order_of_calls();
     test_arguments();
     test_degenerate_data();

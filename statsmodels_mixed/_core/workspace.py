@@ -237,6 +237,16 @@ class CoreWorkspace:
         with self.threads, self.lock:
             return self._value(inner)
 
+    def share_left(self, theta: Array) -> float:
+        """Return the share r2 / y'Wy at theta from doubles alone; NaN if nothing surely is left."""
+        out = ffi.new("double *")
+        inner = self.inward(theta)
+        with self.threads, self.lock:
+            status = lib.smm_share_left(self.handle, doubles(inner), out)
+        if not is_trial_failure(status):
+            check_status(status, "evaluate what is left of the response")
+        return float(out[0])
+
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the objective and its gradient, leaving the workspace solved at theta."""
         value, gradient = self._value_and_gradient(self.inward(theta))

@@ -39,6 +39,9 @@ __all__ = [
 
 # Standard deviations of the random effects over sigma at which the criterion is asymptotic.
 LARGE = 1e4
+# A share of the response that is more than rounding errors leave there, and more than what effects
+# below LARGE sqrt(LEFT) times the response leave, if they reproduce it.
+LEFT = 1e-3
 # Shares of the response that are worth asking what is left of them.
 SMALL = 1e-3
 # A change of the criterion that says nothing.
@@ -56,9 +59,9 @@ CONSTANT = 1e-13
 def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> None:
     """Make sure that the criterion does not fall for ever as sigma tends to zero.
 
-    Two evaluations decide for most models, and are made only with hardly more rows than
-    effects: where the response is constant within levels of many rows, minimization itself
-    goes there; see `refuse_vanished`.
+    What large effects leave of the response decides for most models, and is asked only with hardly
+    more rows than effects: where the response is constant within levels of many rows, minimization
+    itself goes there; see `refuse_vanished`.
 
     Parameters
     ----------
@@ -82,6 +85,8 @@ def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> Non
         products.set_criterion(reml, None)
     workspace = products.workspace
     identity = workspace.identity()
+    if not workspace.design.by_factors and workspace.share_left(LARGE * identity) > LEFT:
+        return
     end = 0.1 * products.y_scale / products.rounding
     # What some columns reproduce all reproduce; only with no fewer effects than rows does the
     # criterion not show it then.
