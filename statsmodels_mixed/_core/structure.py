@@ -28,7 +28,7 @@ __all__ = ["CoreDesign", "TermArrays"]
 MOST_THETA = 32767
 
 
-_SIZES = ffi.typeof("smm_sizes").fields
+_SIZES = [name for name, _ in ffi.typeof("smm_sizes").fields]
 
 
 @quickly_made
@@ -205,7 +205,7 @@ class CoreDesign:
         # Read now: a property that is computed once has a lock, which a fork may find held.
         sizes = ffi.new("smm_sizes *")
         check_status(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
-        self.sizes = {name: int(getattr(sizes, name)) for name, _ in _SIZES}
+        self.sizes = {name: getattr(sizes, name) for name in _SIZES}
 
     def _place_factors(self, terms: Sequence[TermArrays]) -> None:
         """Note where the elements of theta are in the factors, term by term in C's layout."""

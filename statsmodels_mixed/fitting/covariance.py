@@ -65,6 +65,10 @@ def factors_of(theta: Array, patterns: Sequence[Pattern]) -> tuple[Array, ...]:
     """
     factors, at = [], 0
     for pattern in patterns:
+        if pattern.size == 1:  # most patterns are, and have one free element
+            factors.append(np.array([[theta[at]]]))
+            at += 1
+            continue
         rows, columns = _free(pattern)
         T = np.zeros(pattern.shape)
         T[rows, columns] = theta[at : at + len(rows)]

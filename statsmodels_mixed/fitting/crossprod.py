@@ -127,7 +127,7 @@ def core_design(
         raise DataError(NEEDS_ROWS)
     terms = [
         TermArrays(
-            len(block.levels),
+            block.n_levels,
             block.refs,
             block.z.copy() if block.own_places else block.z,  # the core's may change
             block.pattern,
@@ -153,7 +153,7 @@ def one_thread_if_small(design: Design) -> AbstractContextManager[None]:
 
     What a fit consists of asks for its own threads; within this context it does so at no cost.
     """
-    return blas_threads(sum([block.z.shape[1] * len(block.levels) for block in design.blocks]))
+    return blas_threads(sum([block.z.shape[1] * block.n_levels for block in design.blocks]))
 
 
 def form_crossproducts(design: Design, structure: SharedStructure | None = None) -> Crossproducts:

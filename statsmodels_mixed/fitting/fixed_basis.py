@@ -132,7 +132,7 @@ class FixedBasis:
     @property
     def logdet(self) -> float:
         """log|X'WX| of the kept columns."""
-        return 2.0 * float(np.log(np.abs(self.R.diagonal())).sum())
+        return 2.0 * sum([math.log(abs(length)) for length in self.R.diagonal().tolist()])
 
     @cached_property
     def inverse(self) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,11 @@ class RandomBlock:
     related: RelatedLevels | None = None
     members: pd.Index | None = None
     own_places: tuple[OwnPlaces, ...] = ()
+
+    @cached_property
+    def n_levels(self) -> int:
+        """Number of levels l; pandas takes long to count those of a MultiIndex."""
+        return len(self.levels)
 
     @property
     def part(self) -> str:

@@ -163,7 +163,7 @@ def check_groupings(
     """
     n = design.nobs
     for block in design.blocks:
-        size = len(block.levels)
+        size = block.n_levels
         places = any(one.needs != "columns" for one in block.structures)
         if size == 1 and block.members is None and not places:
             only = block.levels[0]

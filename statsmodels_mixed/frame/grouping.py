@@ -73,7 +73,9 @@ def factorize(values: Values) -> tuple[Refs, pd.Index]:
     return _relabel(codes, order), levels[order]
 
 
-def cross(codes: Sequence[Refs], levels: Sequence[pd.Index]) -> tuple[Refs, pd.MultiIndex]:
+def cross(
+    codes: Sequence[Refs], levels: Sequence[pd.Index], names: Sequence[str] | None = None
+) -> tuple[Refs, pd.MultiIndex]:
     """Form the interaction of grouping factors: its levels are the observed combinations.
 
     Parameters
@@ -81,7 +83,9 @@ def cross(codes: Sequence[Refs], levels: Sequence[pd.Index]) -> tuple[Refs, pd.M
     codes : sequence of ndarray of int32, shape (n,)
         Codes of every factor, none missing.
     levels : sequence of pandas.Index
-        Their levels; the names of the indexes become the names of the result.
+        Their levels.
+    names : sequence of str, optional
+        Names of the factors; by default those of the indexes.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def cross(codes: Sequence[Refs], levels: Sequence[pd.Index]) -> tuple[Refs, pd.M
     index = pd.MultiIndex(
         levels=list(levels),
         codes=parts,
-        names=[level.name for level in levels],
+        names=[level.name for level in levels] if names is None else names,
         verify_integrity=False,
     )
     return combined, index

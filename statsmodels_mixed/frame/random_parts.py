@@ -59,8 +59,10 @@ def levels_of(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
         refs, labels = rows.factorized(name)
         if np.count_nonzero(refs < 0):
             raise DataError(f"the grouping factor {name!r} has missing values.")
-        labels = labels.view()
-        labels.name = name
         codes.append(refs)
         levels.append(labels)
-    return (codes[0], levels[0]) if len(factors) == 1 else cross(codes, levels)
+    if len(factors) > 1:
+        return cross(codes, levels, factors)
+    named = levels[0].view()
+    named.name = factors[0]
+    return codes[0], named
