@@ -10,6 +10,11 @@ and Tipton 2018): with V_g = D'D, D the upper Cholesky factor,
 
     A_g = D'(D (V_g - X_g M X_g') D')^(+1/2) D.
 
+The matrix in brackets is C C', C = D D'(1 - D'^-1 X_g M X_g'D^-1)^(1/2). Its eigenvalues are of the
+size of 1 and of theta^4, the singular values of C of 1 and theta^2; which of them are zero is seen
+from the matrix under the root, whose eigenvalues are between 0 and 1. X is taken on a basis on
+which M = 1, where no combination of coefficients is more uncertain than another.
+
 CR3 takes the first power of the same matrix, A_g = V_g (V_g - X_g M X_g')^+, and is the jackknife
 over clusters without its factor (G-1)/G, because A_g e_g / V_g has the residuals of a fit to the
 other clusters at the same variances.
@@ -24,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky
+from scipy.linalg import cholesky, solve_triangular
 
 from .._core import one_blas_thread
 from .._typing import Array, Positions
@@ -45,7 +50,7 @@ FEWEST_DIGITS = 3e-6
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 # Those that form a matrix for each cluster.
 ADJUSTED = ("CR2", "CR3")
-# Eigenvalues of the matrix of which they take a power are zero below this share of the largest.
+# Variances below this share of what they would be without a fit are zero.
 FLAT = 1e-10
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
@@ -211,39 +216,41 @@ def _prepare(
     require_digits(estimates.sigma, products.y_scale, FEWEST_DIGITS, "the covariance by clusters")
     basis = products.basis
     products.workspace.value_and_gradient(estimates.theta)
-    bread = products.workspace.solution().xvx_inverse
+    root = products.workspace.root()
+    X = basis.Q @ root
+    known = OnBasis(basis.inverse, root @ root.T, root=root).standardized()
     _, residual = residuals(design, estimates)
     rank, count = len(estimates.beta), len(clusters)
     scores = np.empty((count, rank))
     cross, within = np.empty((2, count, rank, rank))
-    solved = np.empty((0, rank)) if kind in ADJUSTED else _solved(design, estimates, products)
+    solved = np.empty((0, rank)) if kind in ADJUSTED else _solved(design, X, products, root)
     for g, rows in enumerate(clusters.rows()):
-        Q = basis.Q[rows]
+        own = X[rows]
         if kind in ADJUSTED:
             V = _covariance(design, estimates.factors, rows)
-            weighted = _adjusted(V, Q, Q @ bread @ Q.T, kind)
+            weighted = _adjusted(V, own, kind)
             within[g] = weighted.T @ V @ weighted
         else:
             weighted = solved[rows]
-            within[g] = Q.T @ weighted
+            within[g] = own.T @ weighted
         scores[g] = weighted.T @ residual[rows]
-        cross[g] = Q.T @ weighted
+        cross[g] = own.T @ weighted
     meat = scores.T @ scores * correction(kind, count, len(design.y), rank)
     return ClusterRobust(
         beta=estimates.beta,
-        covariance=basis.covariance(bread @ meat @ bread),
-        bread=bread,
+        covariance=known.inverse @ meat @ known.inverse.T,
+        bread=known.matrix,
         cross=cross,
         within=within,
-        on_basis=OnBasis(basis.inverse, bread @ meat @ bread),
+        on_basis=OnBasis(known.inverse, meat),
     )
 
 
-def _solved(design: Design, estimates: LinearEstimates, products: Crossproducts) -> Array:
-    """Return V^-1 Q = W (Q - Z Lambda Omega^-1 Lambda'Z'W Q), shape (n, rank)."""
-    rest = products.basis.Q.copy()
+def _solved(design: Design, X: Array, products: Crossproducts, root: Array) -> Array:
+    """Return V^-1 X = W (X - Z Lambda Omega^-1 Lambda'Z'W X) of X = Q root, shape (n, rank)."""
+    rest = X.copy()
     for block, slopes in zip(design.blocks, products.workspace.mode_slopes(), strict=True):
-        rest -= np.einsum("rk,rkp->rp", block.z, slopes[block.refs])
+        rest -= np.einsum("rk,rkp->rp", block.z, (slopes @ root)[block.refs])
     return rest if design.weights is None else design.weights[:, None] * rest
 
 
@@ -257,15 +264,17 @@ def _covariance(design: Design, factors: tuple[Array, ...], rows: Positions) -> 
     return V
 
 
-def _adjusted(V: Array, Q: Array, fitted: Array, kind: str) -> Array:
-    """Return A V^-1 Q of a cluster, shape (m, rank)."""
-    unit = float(np.mean(np.diag(V)))  # the matrix has its square, which must be in range
-    V, fitted = V / unit, fitted / unit
-    D = np.asarray(cholesky(V))
-    values, vectors = np.linalg.eigh(D @ (V - fitted) @ D.T)
-    kept = values > FLAT * values[-1]
-    half = D.T @ vectors[:, kept]
-    if kind == "CR3":  # A V^-1 is the inverse of V - fitted
-        return np.asarray(half / values[kept] @ (half.T @ Q)) / unit
-    weighted = np.asarray(cho_solve(cho_factor(V), Q))
-    return np.asarray(half / np.sqrt(values[kept]) @ (half.T @ weighted)) / unit
+def _adjusted(V: Array, X: Array, kind: str) -> Array:
+    """Return A V^-1 X of a cluster, shape (m, rank), where M = 1."""
+    unit = float(np.mean(np.diag(V)))  # S has the units of V, and C with it
+    D = np.asarray(cholesky(V / unit))
+    half = solve_triangular(D, X, trans="T") / np.sqrt(unit)
+    left, vectors = np.linalg.eigh(np.eye(len(V)) - half @ half.T)
+    kept = left > FLAT
+    C = D @ (D.T @ (vectors[:, kept] * np.sqrt(left[kept])))
+    U, sizes, _ = np.linalg.svd(C, full_matrices=False)
+    moved = D.T @ U
+    if kind == "CR3":  # A V^-1 is the inverse of V - X M X'
+        return np.asarray(moved / sizes @ ((moved / sizes).T @ X)) / unit
+    weighted = solve_triangular(D, half) / np.sqrt(unit)
+    return np.asarray(moved / sizes @ (moved.T @ weighted))

@@ -127,13 +127,8 @@ def test_nested_with_a_covariate_of_the_inner_level(share):
     np.testing.assert_allclose(m.bse, inner.bse, rtol=1e-6)
 
 
-@pytest.mark.parametrize("reml", [False, True])
-@pytest.mark.parametrize("share", [1e-4, 1e-6, 1e-8])
-def test_what_random_effects_leave_certain(share, reml):
-    """Without residuals random effects are fixed ones: effects of f are those beside lines by g.
-
-    Then the intercept and the slope in x are 1 / share as uncertain as f.
-    """
+def lines(share):
+    """A factor f of three levels beside lines in x by g, J of k rows; columns of f and of lines."""
     r = np.random.default_rng(8)
     J, k = 10, 6
     g, x, f = np.repeat(np.arange(J), k), r.normal(size=J * k), r.integers(0, 3, J * k)
@@ -143,13 +138,24 @@ def test_what_random_effects_leave_certain(share, reml):
         + 0.5 * (f == 1)
         + share * r.normal(size=J * k)
     )
-    m = fit("y ~ C(f) + x + (x | g)", {"y": y, "x": x, "f": f, "g": g}, reml)
-    lines = np.eye(J)[g]
-    F = np.column_stack([f == 1, f == 2, lines, lines * x[:, None]]).astype(float)
-    Q, R = np.linalg.qr(F)
-    df = J * k - F.shape[1]
-    left = np.linalg.norm(y - Q @ (Q.T @ y))
-    sigma = left / np.sqrt(df if reml else J * k - 2 * J)
+    by_g = np.eye(J)[g]
+    columns = np.column_stack([f == 1, f == 2]), np.column_stack([by_g, by_g * x[:, None]])
+    return {"y": y, "x": x, "f": f, "g": g}, *(each.astype(float) for each in columns)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("share", [1e-4, 1e-6, 1e-8])
+def test_what_random_effects_leave_certain(share, reml):
+    """Without residuals random effects are fixed ones: effects of f are those beside lines by g.
+
+    Then the intercept and the slope in x are 1 / share as uncertain as f.
+    """
+    data, F, Z = lines(share)
+    y, n = data["y"], len(F)
+    m = fit("y ~ C(f) + x + (x | g)", data, reml)
+    Q, R = np.linalg.qr(np.hstack([F, Z]))
+    df = n - R.shape[1] if reml else n - Z.shape[1]
+    sigma = np.linalg.norm(y - Q @ (Q.T @ y)) / np.sqrt(df)
     half = sigma * np.linalg.inv(R)[:2]
     names = ["C(f)[T.1]", "C(f)[T.2]"]
     tests = m.with_inference(dof="satterthwaite")
@@ -158,9 +164,36 @@ def test_what_random_effects_leave_certain(share, reml):
     assert_allclose(m.cov_params().loc[names, names], covariance, rtol=1e-6)
     difference = m.t_test("C(f)[T.1] - C(f)[T.2] = 0").sd.item()
     assert_allclose(difference, np.linalg.norm(half[0] - half[1]), rtol=1e-6)
-    assert_allclose(tests.df_coef[names], df if reml else J * k - 2 * J, rtol=1e-6)
-    joint = tests.anova(typ=3)["df_denom"]["C(f)"]
-    assert_allclose(joint, df if reml else J * k - 2 * J, rtol=1e-6)
+    assert_allclose(tests.df_coef[names], df, rtol=1e-6)
+    assert_allclose(tests.anova(typ=3)["df_denom"]["C(f)"], df, rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-5])
+def test_clusters_of_what_random_effects_leave_certain(share):
+    """The same by clusters: CR0 by hand, CR3 by leaving clusters out, CR2 without bias.
+
+    Random effects are fixed ones up to terms of the order of `share`.
+    """
+    data, F, Z = lines(share)
+    m = fit("y ~ C(f) + x + (x | g)", data)
+    Q = np.linalg.qr(Z)[0]
+    F, y = F - Q @ (Q.T @ F), data["y"] - Q @ (Q.T @ data["y"])
+    M = np.linalg.inv(F.T @ F)
+    beta = M @ F.T @ y
+    robust, changes, names = np.zeros((2, 2)), [], ["C(f)[T.1]", "C(f)[T.2]"]
+    for g in range(data["g"].max() + 1):
+        own = data["g"] == g
+        score = M @ F[own].T @ (y - F @ beta)[own]
+        robust += np.outer(score, score)
+        changes.append(np.linalg.lstsq(F[~own], y[~own])[0] - beta)
+    for kind, expected in (("CR0", robust), ("CR3", np.transpose(changes) @ changes)):
+        tests = m.with_inference(cov_type="cluster", cov_kwds={"groups": "g", "kind": kind})
+        assert_allclose(tests.cov_params().loc[names, names], expected, rtol=share)
+    how = {"groups": "g", "kind": "CR2"}
+    tests = m.with_inference(cov_type="cluster", cov_kwds=how, dof="satterthwaite")._tests
+    cross = tests.cross.transpose(0, 2, 1) @ tests.bread @ tests.cross
+    expected = np.sum(tests.within - cross, axis=0)
+    assert_allclose(expected, np.linalg.inv(tests.bread), atol=1e-5)
 
 
 def test_likelihood_that_nlme_reports():
