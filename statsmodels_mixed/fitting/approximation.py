@@ -178,7 +178,7 @@ def prepare_approximation(
         )
     structure = structure or generalized_structure(design)
     basis = structure.basis
-    refuse_few_rows(design.X.shape[0], len(basis.columns))
+    refuse_few_rows(design.X.shape[0], len(basis.columns), design.x_names)
     core = core_model(
         structure.core,
         design,

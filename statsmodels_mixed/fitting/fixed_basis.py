@@ -8,6 +8,8 @@ unit variance, before any cross-product is formed; estimates are carried back af
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -347,16 +349,26 @@ def root_mean_square(values: Array, weights: Array | None) -> float:
     return unit * math.sqrt(float(weighted.dot(values)) / len(values))
 
 
-def refuse_few_rows(n: int, rank: int) -> None:
+def refuse_few_rows(n: int, rank: int, names: Sequence[str]) -> None:
     """Make sure that n rows leave something beside coefficients of `rank` columns.
+
+    Parameters
+    ----------
+    n, rank : int
+    names : sequence of str
+        Names of the columns of X.
 
     Raises
     ------
     DataError
         If they do not.
     """
-    if n <= rank:
-        raise DataError(
-            f"There are {n} rows for {rank} fixed-effects coefficients; a model needs more rows "
-            "than coefficients."
-        )
+    if n > rank:
+        return
+    # Numbers that were read as text have a column for each of their values.
+    factor, count = Counter(name.partition("[")[0] for name in names).most_common(1)[0]
+    whose = f": {factor} has {count} of them, for its levels" if count > n / 2 else ""
+    raise DataError(
+        f"there are {n} rows for {rank} fixed-effects coefficients{whose}; a model needs more rows "
+        "than coefficients."
+    )

@@ -234,7 +234,7 @@ def _prepare(
 ) -> tuple[Approximation, Array, FoundStart]:
     """Return the objective, where it is minimized from, and what that came from."""
     basis = rows.basis()
-    refuse_few_rows(rows.n, len(basis.columns))
+    refuse_few_rows(rows.n, len(basis.columns), design.x_names)
     structure = rows.structure(design, len(basis.columns))
     coordinates, inverse = structure.coordinates, basis.inverse
 

@@ -127,7 +127,7 @@ def _products(design: SummedDesign) -> WorkingProducts:
     if shapes != sums.shapes or len(design.y) != design.beside.shape[1]:
         raise DataError(NEEDS_ROWS)
     basis = orthonormal_basis(design.X, None)
-    refuse_few_rows(n, basis.Q.shape[1])
+    refuse_few_rows(n, basis.Q.shape[1], design.x_names)
     gamma, residual, scale = residual_response(design.y, design.X, basis, None, n)
     Xy = np.column_stack([basis.Q, residual])
     sizes = [

@@ -76,10 +76,14 @@ class NewLevels:
         DataError
             If there are any.
         """
-        if self.unseen.any():
+        count = int(self.unseen.sum())
+        if count:
+            codes, levels = self.own
+            first = levels[codes[self.unseen][0]]
+            rows = "row of the new data has" if count == 1 else "rows of the new data have"
             raise DataError(
-                f"{int(self.unseen.sum())} rows of the new data have levels of {self.part.name} "
-                f"that the fit has not seen; pass new_levels={choices}."
+                f"{count} {rows} levels of {self.part.name} that the fit has not seen (first: "
+                f"{first}); pass new_levels={choices}."
             )
 
 

@@ -1,4 +1,4 @@
-"""Attributes that results and models of statsmodels have and mixed models do not: what to use.
+"""Attributes that results and models elsewhere have and those here do not: what to use.
 
 A mixed model has no sum of squares to take apart and no single variance. Asking for such a thing is
 an AttributeError, as always, but one that says where the question is answered.
@@ -7,6 +7,7 @@ an AttributeError, as always, but one that says where the question is answered.
 from __future__ import annotations
 
 from ..results.no_attribute import no_attribute
+from .linear_results import LinearMixedModelResults
 
 __all__ = ["OF_MODELS", "OF_RESULTS", "no_attribute_of_model", "no_attribute_of_result"]
 
@@ -30,6 +31,8 @@ OF_MODELS: dict[str, str] = {
         ("hessian", "information"),
         "cov_params() of a result inverts the information about coefficients",
     ),
+    "freq_weights": "write weights",
+    "n_groups": "ranef() of a result has a table for each grouping factor",
     "loglikeobs": "random effects join rows, whose likelihoods do not multiply",
     "score_obs": "random effects join rows, whose likelihoods do not multiply",
 }
@@ -81,7 +84,14 @@ OF_RESULTS: dict[str, str] = {
     "modelmatrix": "write X",
     "response": "write y",
     "formula": "write model.formula",
-    "weights": "write model.weights",
+    **{
+        name: f"write model.{name}"
+        for name in ("weights", "offset", "link", "endog", "exog", "endog_names", "exog_names")
+    },
+    "freq_weights": "write model.weights",
+    "AIC": "write aic",
+    "BIC": "write bic",
+    "n_groups": "ranef() has a table for each grouping factor, with a row for each level",
     "hat_matrix_diag": "leverage() and get_influence() have it",
     "resid_studentized": "get_influence() has them",
 }
@@ -89,6 +99,9 @@ OF_RESULTS: dict[str, str] = {
 
 def no_attribute_of_model(model: object, name: str) -> AttributeError:
     """Return the error for an attribute that a model does not have."""
+    of_fits = name in ("params", "scale") or hasattr(LinearMixedModelResults, name)
+    if of_fits and name not in OF_MODELS:
+        return no_attribute(model, name, {name: f"its fit has, write fit().{name}"})
     return no_attribute(model, name, OF_MODELS)
 
 

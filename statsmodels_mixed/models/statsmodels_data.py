@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -175,8 +175,12 @@ class MixedData(PandasData):  # type: ignore[misc]
     xnames: list[str] = []  # noqa: RUF012 - always replaced by __init__
     row_labels: pd.Index | None = None
 
-    # There is no patsy or formulaic object; terms are looked up in the frame.
-    model_spec = None
+    @property
+    def model_spec(self) -> NoReturn:
+        """Not there: terms are looked up in the frame, and what of statsmodels asks is anova_lm."""
+        raise AttributeError(
+            "a mixed model has no sums of squares for anova_lm: anova() of its fit tests the terms."
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key not in ("_cache", "frame")}

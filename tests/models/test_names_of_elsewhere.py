@@ -66,11 +66,34 @@ def test_options_of_a_fit(data):
         ("VarCorr", "write varcorr"),
         ("loglikelihood", "write llf"),
         ("formula", "write model.formula"),
+        ("link", "write model.link"),
+        ("exog", "write model.exog"),
     ],
 )
 def test_results(fit, name, message):
     with pytest.raises(AttributeError, match=message):
         getattr(fit, name)
+
+
+@pytest.mark.parametrize("name", ["summary", "params", "emmeans", "llf", "ranef", "conf_int"])
+def test_a_model_that_was_not_fitted(data, fit, name):
+    assert hasattr(fit, name)
+    for model in (
+        fit.model,
+        mixedglm2("k + n ~ days + (1 | subj)", data, "binomial"),
+        mixedlm2("reaction ~ days", data, residual="ar1(days | subj)"),
+    ):
+        with pytest.raises(AttributeError, match=rf"has no {name}: its fit has, write fit\(\)"):
+            getattr(model, name)
+        assert not hasattr(model, "nonsense")
+
+
+def test_numbers_that_are_text(data):
+    text = data.assign(x=data["x"].astype(str))
+    with pytest.raises(DataError, match="180 fixed-effects coefficients: x has 179 of them, for"):
+        mixedlm2("reaction ~ x + (1 | subj)", text).fit()
+    with pytest.raises(DataError, match="4 fixed-effects coefficients; a model needs more rows"):
+        mixedlm2("reaction ~ days * k * n + (1 | subj)", text.iloc[[0, 1, 11, 12]]).fit()
 
 
 def test_marginal_means(fit):

@@ -305,7 +305,7 @@ def test_rows_with_missing_values():
     assert "".join(every.index[every.isna()]) == "q"
     # a missing value is a new level for the population only
     assert fitted("tangled").predict(new.iloc[:4], re=True).isna().sum() == 3
-    with pytest.raises(DataError, match="1 rows of the new data have levels of a that"):
+    with pytest.raises(DataError, match="1 row of the new data has levels of a that"):
         fitted("tangled").get_prediction(new, re=True)
 
 

@@ -93,7 +93,7 @@ def fit_generalized_iteratively(
     check_options(design, n_agq, hessian)
     with one_blas_thread():
         basis = working_basis(design)
-        refuse_few_rows(len(design.y), len(basis.columns))
+        refuse_few_rows(len(design.y), len(basis.columns), design.x_names)
         pattern, coordinates = level_pattern(design, None)
         gamma, zeta, unit = default_start(basis.Q, design, spec)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]

@@ -54,7 +54,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     """
     weights = design.weights
     basis = orthonormal_basis(design.X, weights)
-    refuse_few_rows(design.nobs, basis.Q.shape[1])
+    refuse_few_rows(design.nobs, basis.Q.shape[1], design.x_names)
     y = design.y if design.offset is None else design.y - design.offset
     gamma, residual, scale = residual_response(y, design.X, basis, weights, design.counted)
     pattern, coordinates = level_pattern(design, weights)
