@@ -55,6 +55,42 @@ class Piece:
         S = np.asarray(self.structure.sigma(phi))
         return np.where(self.level[:, None] == other.level, self.z @ S @ other.z.T, 0.0)
 
+    def natural(self, phi: Array) -> Array:
+        """Return what is reported, variances for standard deviations."""
+        shown = self.structure.natural(phi)
+        return np.where(shown.scales, shown.values**2, shown.values)
+
+
+@dataclass(frozen=True)
+class RelatedPiece(Piece):
+    """Effects of levels that are related: their covariances are multiplied by A."""
+
+    A: Array
+
+    def covariance(self, phi: Array, other: Piece | None = None) -> Array:
+        """Return the covariance of the rows, with those of `other` if given."""
+        other = other or self
+        S = np.asarray(self.structure.sigma(phi))
+        return np.asarray(self.A[np.ix_(self.level, other.level)] * (self.z @ S @ other.z.T))
+
+
+@dataclass(frozen=True)
+class DispersedPiece(Piece):
+    """Residuals whose standard deviations are multiplied by exp(U gamma); phi ends with gamma."""
+
+    U: Array
+
+    def covariance(self, phi: Array, other: Piece | None = None) -> Array:
+        """Return the covariance of the rows."""
+        d = self.U.shape[1]
+        scale = np.exp(self.U @ phi[len(phi) - d :])
+        return np.asarray(super().covariance(phi[: len(phi) - d]) * np.outer(scale, scale))
+
+    def natural(self, phi: Array) -> Array:
+        """Return the same of the structure, and gamma."""
+        own = len(phi) - self.U.shape[1]
+        return np.concatenate([super().natural(phi[:own]), phi[own:]])
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -180,8 +216,7 @@ class Dense:
         """Return what is reported of the pieces, variances for standard deviations."""
         out = []
         for piece, phi in zip(self.pieces, self.split(par), strict=True):
-            shown = piece.structure.natural(phi)
-            out.append(np.where(shown.scales, shown.values**2, shown.values))
+            out.append(piece.natural(phi))
         if self.sigma is not None:
             out.append(par[-1:] ** 2)
         return np.concatenate(out)

@@ -7,13 +7,13 @@ that a kind joins when it is added.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from dense_structures import Dense, Piece
+from dense_structures import Dense, DispersedPiece, Piece, RelatedPiece
 
 from statsmodels_mixed import mixedglm2, mixedlm2
 from statsmodels_mixed.residual_covariance.problem import ResidualProblem
@@ -24,6 +24,15 @@ SUBJECTS, TIMES = 16, 4
 OPTIONS = {"rr": {"d": 1}}
 TRIALS = 6
 FAMILIES = {"poisson": "count", "binomial": "event"}
+# Models of residuals, by the options that they have besides the structure.
+RESIDUALS: dict[str, dict[str, Any]] = {
+    "residual": {},
+    "by": {"more": ", by=arm"},
+    "dispersion": {"dispersion": "~ arm"},
+}
+# How subjects are related, where they are.
+A = 0.6 ** np.abs(np.subtract.outer(np.arange(SUBJECTS), np.arange(SUBJECTS)))
+RELATIONSHIP = {"relationship": {"g": pd.DataFrame(A, range(SUBJECTS), range(SUBJECTS))}}
 
 
 @register
@@ -90,9 +99,9 @@ def residual_term(kind: str, more: str = "") -> str:
     return f"{kind}(t | g{more})"
 
 
-def linear(kind: str, reml: bool) -> Any:
+def linear(kind: str, reml: bool, **options: Any) -> Any:
     """A linear model with company."""
-    return mixedlm2(f"y ~ x + {term(kind)} + (1 | h)", table(kind)).fit(reml=reml)
+    return mixedlm2(f"y ~ x + {term(kind)} + (1 | h)", table(kind), **options).fit(reml=reml)
 
 
 def generalized(kind: str, family: str) -> Any:
@@ -147,18 +156,26 @@ def pieces_of(fit: Any, kind: str, data: pd.DataFrame, places: Any = None) -> tu
     """The pieces of rows under a linear fit, or one with correlated residuals."""
     if fit.takes_correlated:
         problem = ResidualProblem(fit.kept_design(), fit.estimates.cells)
-        x, out = fit.estimates.x, []
-        for part in problem.model.parts:
-            phi = part.free.phi(x[part.parameters])
-            one = (
-                Rows(kind, phi).piece(data, places) if part.block < 0 else intercepts(data, phi[0])
-            )
-            out.append(one)
-        return tuple(out)
-    return (
-        Rows(kind, phi_of(fit, "g")).piece(data, places),
-        intercepts(data, float(phi_of(fit, "h")[0])),
-    )
+        x, cells = fit.estimates.x, fit.estimates.cells
+        parts = [(part.name, part.free.phi(x[part.parameters])) for part in problem.model.parts]
+        found = [stratum(Rows(kind, phi).piece(data, places), name, data) for name, phi in parts]
+        if cells.dispersion is not None:
+            gamma, (one,) = x[problem.model.gamma], found
+            U = (data.arm == "q").to_numpy(float)[:, None]
+            phi = np.concatenate([one.phi, gamma])
+            return (DispersedPiece(one.structure, one.level, one.z, phi, U),)
+        return tuple(found)
+    piece = Rows(kind, phi_of(fit, "g")).piece(data, places)
+    if fit.kept_design().blocks[0].related is not None:
+        piece = RelatedPiece(piece.structure, piece.level, piece.z, piece.phi, A)
+    return piece, intercepts(data, float(phi_of(fit, "h")[0]))
+
+
+def stratum(piece: Piece, name: str, data: pd.DataFrame) -> Piece:
+    """The piece of the rows of a stratum, ``"Residual, arm p"``, or of all."""
+    _, _, arm = name.partition(", arm ")
+    rows = (data.arm == arm).to_numpy() if arm else np.ones(len(data), dtype=bool)
+    return replace(piece, z=piece.z * rows[:, None])
 
 
 def dense(fit: Any, kind: str, data: pd.DataFrame) -> Dense:
