@@ -12,7 +12,7 @@ from ..fitting.problem import problem_of
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import by_row
-from .leverage import leverage
+from .leverage import leverage_and_rest
 from .residuals import raw_residuals
 
 __all__ = ["cooks_distance"]
@@ -67,8 +67,8 @@ def cooks_distance(result: Any) -> pd.Series:
     if result.takes_correlated:
         problem: Any = problem_of(result.kept_design(), result.estimates)
         return by_row(result, problem.deletion_distances() / rank, "cooks_distance")
-    h = leverage(result).to_numpy()
-    rest = np.where(h < 1, 1 - h, np.nan)
+    h, rest = leverage_and_rest(result)
+    rest = np.where(rest > 0, rest, np.nan)
     if result.undetermined is not None and result.undetermined.joint(np.eye(rank)):
         rest[:] = np.nan
     values = (raw_residuals(result, "pearson") / rest) ** 2 * h / (result.scale * rank)

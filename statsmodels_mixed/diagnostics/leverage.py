@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..fitting.problem import problem_of
+from .._typing import Array
+from ..fitting.problem import FittingProblem, problem_of
+from ..frame.design import RandomBlock
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import by_row
 
-__all__ = ["leverage"]
+__all__ = ["leverage", "leverage_and_rest"]
 
+# A row that is fitted exactly for any response leaves 1 - h = 0 but for rounding.
 ROUNDING = 1e-11
+# 1 - h below this has lost digits, above all those of rows with large counts.
+LITTLE = 0.1
 
 
 @own_first
@@ -62,6 +67,47 @@ def leverage(result: Any) -> pd.Series:
     17.83
     """
     result = unwrap(result, correlated=True)
-    values = problem_of(result.kept_design(), result.estimates).leverage()
-    # A row that is fitted exactly for any response leaves 1 - h = 0 but for rounding.
-    return by_row(result, np.where(1.0 - values < ROUNDING, 1.0, values), "leverage")
+    return by_row(result, leverage_and_rest(result)[0], "leverage")
+
+
+def leverage_and_rest(result: Any) -> tuple[Array, Array]:
+    """Return leverages h and 1 - h, which keeps its digits where a row is alone in a level.
+
+    Parameters
+    ----------
+    result : results
+        Without statsmodels' wrapper.
+    """
+    design, estimates = result.kept_design(), result.estimates
+    problem = problem_of(design, estimates)
+    h = problem.leverage()
+    rest = _but_for_rounding(1.0 - h)
+    independent = not (result.takes_correlated or design.is_structured or design.is_related)
+    if independent and np.any(rest < LITTLE):
+        for i, block in enumerate(design.blocks):
+            alone = (rest < LITTLE) & (np.bincount(block.refs)[block.refs] == 1)
+            if block.z.shape[1] == 1 and estimates.factors[i].any() and alone.any():
+                rest[alone] = _rest_of_rows_alone(problem, design.blocks, i, h)[alone]
+    return np.where(rest > 0, h, 1.0), rest
+
+
+def _but_for_rounding(rest: Array) -> Array:
+    return np.where(rest < ROUNDING, 0.0, rest)
+
+
+def _rest_of_rows_alone(
+    problem: FittingProblem, blocks: tuple[RandomBlock, ...], own: int, h: Array
+) -> Array:
+    """Return 1 - h of rows that are alone in their level of a block with one column.
+
+    The column of u in the augmented least squares problem then has two elements: s = sqrt(w) z T in
+    the row and 1 in the penalty. What is orthogonal to it has 1 - h = (1 - Var(u)) / s^2.
+    """
+    equations = problem.mixed_model_equations()
+    z = [np.full_like(block.z, float(i == own)) for i, block in enumerate(blocks)]
+    no_fixed = np.zeros((len(h), len(equations.R)))
+    effects = equations.variances(no_fixed, z, [block.refs for block in blocks])
+    prior = equations.scale * equations.factors[own][0, 0] ** 2
+    signal = blocks[own].z[:, 0] ** 2 * prior / problem.variances_of_rows()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(_but_for_rounding(1.0 - effects / prior) / (h * signal))

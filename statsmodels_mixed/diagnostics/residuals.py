@@ -15,7 +15,7 @@ from ..errors import OptionError
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import by_row
-from .leverage import leverage
+from .leverage import leverage_and_rest
 
 if TYPE_CHECKING:
     from ..results.base import MixedModelResults
@@ -108,7 +108,7 @@ def residuals(
         )
     result = unwrap(result)
     needs_h = standardized or kind == "likelihood"
-    rest = 1.0 - leverage(result).to_numpy() if needs_h else np.ones(1)
+    rest = leverage_and_rest(result)[1] if needs_h else np.ones(1)
     rest = np.where(rest > 0, rest, np.nan)
     if kind == "likelihood":
         d, p = raw_residuals(result, "deviance"), raw_residuals(result, "pearson")

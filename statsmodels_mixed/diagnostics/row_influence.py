@@ -17,7 +17,7 @@ from ..results.own_function import own_first
 from ..results.row_labels import row_labels
 from .cooks_distance import cooks_distance
 from .influence import Influence, influence
-from .leverage import leverage
+from .leverage import leverage, leverage_and_rest
 from .residuals import raw_residuals, residuals
 
 __all__ = ["RowInfluence", "get_influence"]
@@ -97,9 +97,9 @@ class RowInfluence(ChecksOptions):
     @property
     def dffits(self) -> tuple[Array, float]:
         """Changes of the fitted value by its standard error, and a usual bound of them."""
-        h = self.hat_matrix_diag
+        h, rest = leverage_and_rest(self.results)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.asarray(self.resid_studentized_external * np.sqrt(h / (1.0 - h)))
+            values = np.asarray(self.resid_studentized_external * np.sqrt(h / rest))
         rank = len(self.results.beta)
         return values, float(2.0 * np.sqrt(rank / self.results.nobs))
 
