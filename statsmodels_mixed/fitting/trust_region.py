@@ -271,6 +271,15 @@ class _Run:
         if abs(product) > 1e-6 * float(lengths) > 0.0:
             self.lacking = self.lacking + np.outer(miss, miss) / product
 
+    def settle(self, promise: float, radius: float, longest: Array, rounding: float) -> None:
+        """Take one step more if more is promised, where it makes the promise smaller."""
+        if self.promise() <= promise:
+            return
+        x = self.x + self.trial(radius, longest)[0]
+        evaluation = self.at(x)
+        noise = rounding * (1.0 + abs(self.value))
+        self.refine(x, evaluation, evaluation[0] - self.value <= 1000.0 * noise)
+
     def refine(self, x: Array, evaluation: Evaluation, allowed: bool) -> bool:
         """Move where rounding errors hide the fall, if the gradient became smaller there.
 
@@ -316,6 +325,7 @@ def minimize_newton(
     longest: Array | None = None,
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
+    settled: float = np.inf,
     rounding: float = NOISE,
     stop: Callable[[Array, float, float], bool] | None = None,
     units: Array | None = None,
@@ -334,6 +344,8 @@ def minimize_newton(
         Limit of evaluations; 0 for none.
     tolerance : float
         Stop when the quadratic model promises less.
+    settled : float
+        Take one step more if it still promises more than this.
     rounding : float
         Changes of the objective below this share of it are rounding errors.
     stop : callable, optional
@@ -354,6 +366,7 @@ def minimize_newton(
             longest=None if longest is None else longest / units,
             max_eval=max_eval,
             tolerance=tolerance,
+            settled=settled,
             rounding=rounding,
             stop=None if stop is None else lambda x, *others: stop(x * units, *others),
         )
@@ -368,6 +381,7 @@ def minimize_newton(
     radius = FIRST_RADIUS * np.sqrt(len(start))
     while True:
         if run.promise() <= tolerance and run.is_minimum():
+            run.settle(settled, radius, reach, rounding)
             return run.end("GTOL_REACHED")
         if max_eval and len(run.values) >= max_eval:
             return run.end("MAXEVAL_REACHED")

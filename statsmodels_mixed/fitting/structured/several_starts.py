@@ -30,6 +30,7 @@ def best_minimum(
     longest: Array | None = None,
     max_eval: int = 500,
     tolerance: float = TOLERANCE,
+    settled: float = np.inf,
     rounding: float = NOISE,
     units: Array | None = None,
 ) -> Minimum:
@@ -59,6 +60,7 @@ def best_minimum(
             longest=longest,
             max_eval=limit,
             tolerance=tolerance,
+            settled=settled,
             rounding=rounding,
             stop=known if found else None,
             units=units,
