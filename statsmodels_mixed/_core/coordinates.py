@@ -196,6 +196,8 @@ class TermCoordinates:
         Columns of each term in the core's coordinates.
     C : tuple of ndarray, shape (k, k), or None
         For each term; None where nothing changes.
+    ntheta : int
+        Number of free elements of all T.
     """
 
     def __init__(self, terms: Sequence[HasColumns], weights: Array | None = None) -> None:
@@ -229,6 +231,7 @@ class TermCoordinates:
             z.append(columns)
             C.append(matrix)
         self.z, self.C = tuple(z), tuple(C)
+        self.ntheta = at
         self._patterns = [term.pattern for term in terms]
         self._level_sds = [term.level_sd for term in terms]
         if diagonal:

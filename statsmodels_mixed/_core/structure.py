@@ -148,11 +148,10 @@ class CoreDesign:
         self.p: int = p
         self.X = floats(X, (n, p), "X")
         self.shapes = tuple([(term.levels, term.z.shape[1]) for term in terms])
-        self.ntheta = self.q = self.condvar_size = 0
+        self.q = self.condvar_size = 0
         # Where the effects of each term are among all.
         self._parts: list[tuple[int, int, tuple[int, int]]] = []
         for term, (levels, cols) in zip(terms, self.shapes, strict=True):
-            self.ntheta += int(np.count_nonzero(term.pattern))
             self._parts.append((self.q, self.q + levels * cols, (levels, cols)))
             self.q += levels * cols
             self.condvar_size += levels * cols * cols
@@ -162,6 +161,7 @@ class CoreDesign:
                 raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
         self.predictors: int = 1 + max([0, *[term.predictor for term in terms]])
         self.coordinates = coordinates or TermCoordinates(terms, weights)
+        self.ntheta = self.coordinates.ntheta
         columns = self.coordinates.z
         if coordinates is not None:
             columns = coordinates.columns_inward([term.z for term in terms])

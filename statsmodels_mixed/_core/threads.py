@@ -90,7 +90,8 @@ def _limit() -> list[int]:
     """Let each OpenBLAS use one thread; return the numbers before."""
     controls = _controls()
     before = [get() for get, _ in controls]
-    _set_where_several(before, 1)
+    if max(before, default=1) > 1:
+        _set_where_several(before, 1)
     return before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -103,7 +104,7 @@ class Crossproducts:
         change of basis.
         """
         dof = self.n - self.rank if reml else self.n
-        shift = 2.0 * dof * float(np.log(self.y_scale)) - self.log_weights
+        shift = 2.0 * dof * math.log(self.y_scale) - self.log_weights
         return shift + self.basis.logdet if reml else shift
 
     def set_criterion(self, reml: bool, sigma: float | None) -> None:

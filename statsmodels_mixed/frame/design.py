@@ -238,12 +238,12 @@ class Design:
     @property
     def is_structured(self) -> bool:
         """Whether a term has a covariance structure of its own."""
-        return any(block.structures for block in self.blocks)
+        return any([block.structures for block in self.blocks])
 
     @property
     def is_related(self) -> bool:
         """Whether the levels of a grouping factor are related."""
-        return any(block.related is not None for block in self.blocks)
+        return any([block.related is not None for block in self.blocks])
 
 
 def build_design(frame: ModelFrame) -> Design:

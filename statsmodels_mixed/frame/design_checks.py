@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from .columns import column_squares, lie_between
-from .design import Design
+from .design import Design, RandomBlock
 
 __all__ = [
     "check_groupings",
@@ -138,6 +138,11 @@ def check_random_columns(design: Design) -> None:
             )
 
 
+def _has_places(block: RandomBlock) -> bool:
+    """Return whether effects are at places, so that a single level says how they vary."""
+    return any(one.needs != "columns" for one in block.structures)
+
+
 def check_groupings(
     design: Design,
     *,
@@ -164,8 +169,7 @@ def check_groupings(
     n = design.nobs
     for block in design.blocks:
         size = block.n_levels
-        places = any(one.needs != "columns" for one in block.structures)
-        if size == 1 and block.members is None and not places:
+        if size == 1 and block.members is None and not _has_places(block):
             only = block.levels[0]
             shown = only.item() if isinstance(only, np.generic) else only
             raise DataError(

@@ -295,4 +295,8 @@ class MixedData(PandasData):  # type: ignore[misc]
 
     def wrap_output(self, obj: Any, how: str = "columns", names: Any = None) -> Any:
         """Put pandas labels on what a result returns (called by statsmodels' wrapper)."""
-        return super().wrap_output(obj, how, names) if self.labelled else obj
+        if not self.labelled:
+            return obj
+        return (
+            self.attach_columns(obj) if how == "columns" else super().wrap_output(obj, how, names)
+        )
