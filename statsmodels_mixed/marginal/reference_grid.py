@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
+from ..frame.computed import warn_of_whole_columns
 from ..frame.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from .averaging import Averaging, average_over
@@ -82,6 +83,7 @@ class ReferenceGrid:
 
     def matrix(self, **columns: Any) -> Array:
         """Return the fixed-effects matrix, shape (cells, p), with other values of columns."""
+        warn_of_whole_columns(self.frame)
         new = NewData.of_table(self.data.assign(**columns), self.frame)
         return new.fixed()
 

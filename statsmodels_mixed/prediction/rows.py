@@ -65,6 +65,7 @@ def open_new_data(
                 raise OptionError(f"{name}= is for new data; the rows of the fit have theirs.")
         return None
     if transform and model.frame is not None:
+        load("frame.computed:warn_of_whole_columns")(model.frame)
         return NewData.of_table(exog, model.frame, **given)
     return NewData.of_matrix(exog, model.layout.columns, **given)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import DataError
-from ..frame.coding import CodedMatrix, Matrix
-from ..frame.factor_values import Labels, Numbers, read_value
-from ..frame.factors import CodedFactor, Expression, Rows
+from ..frame.computed import expressions_of, matrices_of, value_of
+from ..frame.factor_values import Labels
+from ..frame.factors import Rows
 from ..frame.incomplete import complete_rows
 from ..frame.model_frame import ModelFrame
 from ..frame.selection import select
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "RowBatch",
     "RowRules",
-    "expressions_of",
-    "factors_of",
     "head_of",
     "open_batch",
-    "value_of",
 ]
 
 
@@ -93,39 +90,6 @@ class RowBatch:
     n_dropped: int
     without_value: Mapping[str, int]
     table: pa.Table
-
-
-def matrices_of(frame: ModelFrame) -> list[Matrix]:
-    """Return all matrices that are made of rows, the response first."""
-    assert frame.response is not None
-    random = [matrix for part in frame.random for matrix in part.matrices]
-    return [frame.response, frame.fixed, *random, *frame.known.values()]
-
-
-def factors_of(frame: ModelFrame) -> dict[str, CodedFactor]:
-    """Return the factors of a model by their labels."""
-    coded = (matrix for matrix in matrices_of(frame) if isinstance(matrix, CodedMatrix))
-    return {factor.label: factor for matrix in coded for factor in matrix.factors}
-
-
-def expressions_of(frame: ModelFrame) -> dict[str, CodedFactor]:
-    """Return the factors of a model that are computed, by their labels."""
-    found = factors_of(frame)
-    return {name: each for name, each in found.items() if isinstance(each.source, Expression)}
-
-
-def value_of(factor: CodedFactor, rows: Rows) -> Numbers | Labels:
-    """Return numbers, or labels with their own levels, of a factor that is computed.
-
-    Raises
-    ------
-    DataError
-        If it cannot be computed.
-    """
-    try:
-        return read_value(factor.source.evaluate(rows))
-    except DataError as error:
-        raise DataError(f"{factor.label!r} {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..frame.columns import Values, is_number, tidy_values
+from ..frame.computed import factors_of
 from ..frame.design import Design
 from ..frame.factors import Expression, Rows
 from ..frame.grouping import find_levels
 from ..frame.model_frame import ModelFrame, RowSummary
-from .batches import factors_of
 
 __all__ = ["Described"]
 

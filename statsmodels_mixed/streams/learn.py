@@ -20,6 +20,7 @@ import pandas as pd
 from ..errors import DataError, FormulaError, OptionError, UnknownColumnError
 from ..formula.terms import MixedFormula
 from ..frame.build import build_frame
+from ..frame.computed import TRIED, expressions_of, factors_of, some_rows, value_of
 from ..frame.expressions import expressions
 from ..frame.factor_values import Labels
 from ..frame.factors import CodedFactor, Expression
@@ -27,15 +28,12 @@ from ..frame.model_frame import ModelFrame
 from .batches import (
     RowBatch,
     RowRules,
-    expressions_of,
-    factors_of,
     head_of,
     open_batch,
-    value_of,
 )
 from .levels import MetTogether
 from .partitions import merged
-from .rowwise import TRIED, refuse_whole_column, refuse_whole_subset, some_rows
+from .rowwise import refuse_whole_column, refuse_whole_subset
 from .sources import TableSource
 
 if TYPE_CHECKING:

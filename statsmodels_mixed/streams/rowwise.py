@@ -9,14 +9,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from ..frame.factor_values import Labels
+from ..frame.computed import (
+    TRIED,
+    are_equal,
+    calls_in,
+    functions_in,
+    plain_value,
+    some_rows,
+    value_of,
+)
 from ..frame.factors import CodedFactor, Expression, Rows
-from .batches import value_of
 
-__all__ = ["refuse_whole_column", "refuse_whole_subset", "some_rows"]
-
-# Rows on which expressions are tried.
-TRIED = 512
+__all__ = ["refuse_whole_column", "refuse_whole_subset"]
 
 # Transforms of patsy that keep the whole column, and what gives them what they learn from it.
 _SPLINES = {
@@ -43,16 +47,16 @@ def refuse_whole_column(factor: CodedFactor, rows: Rows) -> None:
     """
     assert isinstance(factor.source, Expression)
     _refuse_splines(factor.label, factor.source.factor.code)
-    whole = _plain(value_of(factor, rows))
+    whole = plain_value(value_of(factor, rows))
     for part in _parts(len(rows.index)):
         try:
-            same = _equal(_plain(value_of(factor, some_rows(rows, part))), whole[part])
+            same = are_equal(plain_value(value_of(factor, some_rows(rows, part))), whole[part])
         except DataError:
             same = False
         if not same:
             raise DataError(
                 f"{factor.label!r} cannot be computed from a part of the rows, since "
-                f"{_functions(factor.source.factor.code)} looks at the whole column: compute it "
+                f"{functions_in(factor.source.factor.code)} looks at the whole column: compute it "
                 "beforehand, as a column of the data."
             )
 
@@ -73,16 +77,11 @@ def refuse_whole_subset(subset: Any, table: pd.DataFrame) -> None:
     whole = chosen(table)
     for part in _parts(len(table)):
         some = chosen(table.iloc[part])
-        if whole.dtype != bool or len(whole) != len(table) or not _equal(some, whole[part]):
+        if whole.dtype != bool or len(whole) != len(table) or not are_equal(some, whole[part]):
             raise DataError(
                 "subset= must say of every row by itself whether it is used, since the data are "
                 "read by batches: give a condition on columns."
             )
-
-
-def some_rows(rows: Rows, part: Any) -> Rows:
-    """Return some of the rows, by a slice or positions."""
-    return Rows({name: each[part] for name, each in rows.columns.items()}, rows.index[part])
 
 
 def _parts(n: int) -> list[Any]:
@@ -91,33 +90,8 @@ def _parts(n: int) -> list[Any]:
     return [slice(0, (n + 1) // 2), slice(n // 2, n), *singles]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Labels):
-        levels: list[Any] = [*value.levels, None]
-        return np.array(levels, dtype=object)[value.codes]
-    return value
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if a.shape != b.shape:
-        return False
-    if a.dtype == object:
-        return bool((a == b).all())
-    return bool(np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True))
-
-
-def _calls(code: str) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(code, mode="eval")) if isinstance(node, ast.Call)]
-
-
-def _functions(code: str) -> str:
-    names = [ast.unparse(call.func) for call in _calls(code)]
-    inner = [name for name in dict.fromkeys(names) if name not in ("I", "C", "Q")]
-    return " or ".join(f"{name}()" for name in inner) or "it"
-
-
 def _refuse_splines(label: str, code: str) -> None:
-    for call in _calls(code):
+    for call in calls_in(code):
         name = ast.unparse(call.func)
         if name == "te":
             raise DataError(f"{label!r}: te() keeps whole columns, which are not in memory.")
