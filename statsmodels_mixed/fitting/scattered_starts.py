@@ -1,9 +1,10 @@
 """Runs from starts scattered about an optimum, where a likelihood may have several.
 
 No rule says where the highest of several maxima is. Runs begin at T of many sizes, an element
-between a tenth and ten times that at the end, and with coefficients of both the usual start and the
-end. They are few and short, as most end soon at the same optimum (multistart, Rinnooy Kan and
-Timmer 1987); only one that is lower already goes on. The scatter is the same for every fit.
+between a tenth and ten times that at the end, and with the coefficients of the usual start or those
+of the end, shifted by about what a row can detect. They are few and short, as most end soon at the
+same optimum (multistart, Rinnooy Kan and Timmer 1987); only one that is lower already goes on. The
+scatter is the same for every fit.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ def scatter(
         zero at the end start at one of them.
     options : FitOptions
     """
-    draws = np.random.default_rng(0)
+    draws, shifts = np.random.default_rng(0), np.random.default_rng(1)
     most = _cost(runs) + MOST_EVALUATIONS
+    sizes = core.parameter_sizes()[len(usual) :]
     for _ in range(ROUNDS):
         before = runs.least
         for i in range(RUNS):
@@ -64,7 +66,9 @@ def scatter(
             theta = runs.report.end[: len(usual)]
             theta = np.where(theta == 0, ones if i % 3 == 0 else usual, theta)
             theta = theta * 10.0 ** draws.uniform(-1.0, 1.0, len(theta))
-            others = (begin if i % 2 == 0 else runs.report.end)[len(usual) :]
+            others = begin[len(usual) :]
+            if i % 2 == 1:
+                others = runs.report.end[len(usual) :] + sizes * shifts.normal(size=len(sizes))
             take_briefly(runs, core, _possible(core, theta, others), options, most=SHORT)
         if runs.least > before - LOWER:
             break

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fuzz import relations
-from fuzz.generalized import check
+from fuzz.generalized import brute_force_model, check
 from fuzz.generalized_models import draw
 from glmm_oracle import Model
 from oracle import Term
@@ -34,6 +34,27 @@ def fitted(seed, **more):
 @pytest.mark.parametrize("seed", [40917, 70216, 40049, 80346, 80782, 81693, 82969, 83186])
 def test_no_start_of_the_check_ends_lower(seed):
     assert check(seed).failures == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "theta", "beta", "dispersion"),
+    [
+        (320719, [0.41], [-1.56, 2.9, 2.37, 1.68], 0.273),
+        (320818, [0.41], [1.97, -3.83, 0.1, 0.43, 0.05], 0.132),
+        (320867, [0.16], [2.14, -4.2, -0.07], 1.0),
+        (320421, [0.11, 0.56, 0.0], [-1.5, 3.33, 4.77, 0.33], 1.123),
+    ],
+)
+def test_no_optimum_with_other_coefficients_is_lower(seed, theta, beta, dispersion):
+    """A square may be that of a negative root: fits were 1.55, 1.95, .91 and .96 above these."""
+    case, fit = draw(seed), fitted(seed)
+    there = brute_force_model(case, fit, dispersion).objective(
+        np.array(theta),
+        np.array(beta),
+        observed=case.how.get("hessian") == "observed",
+        points=case.how.get("n_agq", 1),
+    )
+    assert there - 0.02 < fit.objective < there
 
 
 def test_the_highest_maximum_is_taken_and_others_are_named():
