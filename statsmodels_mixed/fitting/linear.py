@@ -227,7 +227,14 @@ def _first_run(
     begin = identity if start is None else _check_start(start, len(identity))
     if start is None and _has_many_effects(workspace, design):
         begin = workspace.moments()
-    return minimize(workspace, begin, options, constant=products.constant(reml))
+    report = minimize(workspace, begin, options, constant=products.constant(reml))
+    patterns = [block.pattern for block in design.blocks]
+    if start is not None or all([(pattern | pattern.T).all() for pattern in patterns]):
+        return report
+    # Few models have independent effects of one grouping factor.
+    try_together = load("fitting.nearly_one:try_together")
+    better: FitReport = try_together(workspace, report, design, options, products.constant(reml))
+    return better
 
 
 def _lowest(
