@@ -6,15 +6,16 @@ formula for them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from statsmodels.genmod import families
 from statsmodels.genmod.families import links
 
 from .._typing import Array
 from ..errors import OptionError
-from .distributions import ConwayMaxwellPoisson, GeneralizedPoisson
+from .distributions import ConwayMaxwellPoisson, GeneralizedPoisson, NegativeBinomial1
 from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
@@ -37,12 +38,16 @@ _OF_ENDS = [links.Logit]
 
 
 class _Truncated(OwnFamily):
+    """Counts without zeros; means and variances are those before truncation."""
+
     support = "positive counts"
     links = _OF_COUNTS
+    # The family before truncation, by its dispersion.
+    whole: ClassVar[staticmethod[[float], Any]]
 
     def variance(self, mu: ArrayLike) -> Array:
-        """Return the variance of the distribution before truncation."""
-        return np.asarray(mu) * (1.0 + self.dispersion)
+        """Return the variance before truncation."""
+        return np.asarray(self.whole(self.dispersion).variance(np.asarray(mu, dtype=float)))
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a dispersion to begin with."""
@@ -72,10 +77,7 @@ class TruncatedPoisson(_Truncated):
     """
 
     name = "truncated_poisson"
-
-    def variance(self, mu: ArrayLike) -> Array:
-        """Return mu, the variance before truncation."""
-        return np.asarray(mu, dtype=float)
+    whole = staticmethod(lambda phi: families.Poisson())
 
 
 class TruncatedNegativeBinomial(_Truncated):
@@ -101,11 +103,7 @@ class TruncatedNegativeBinomial(_Truncated):
     """
 
     name = "truncated_negative_binomial"
-
-    def variance(self, mu: ArrayLike) -> Array:
-        """Return mu + mu^2 / phi, the variance before truncation."""
-        mu = np.asarray(mu, dtype=float)
-        return mu + mu**2 / self.dispersion
+    whole = staticmethod(lambda phi: families.NegativeBinomial(alpha=1.0 / phi))
 
 
 class TruncatedNegativeBinomial1(_Truncated):
@@ -131,6 +129,7 @@ class TruncatedNegativeBinomial1(_Truncated):
     """
 
     name = "truncated_negative_binomial1"
+    whole = staticmethod(lambda phi: NegativeBinomial1(dispersion=phi))
 
 
 class TruncatedGeneralizedPoisson(_Truncated):
@@ -156,10 +155,7 @@ class TruncatedGeneralizedPoisson(_Truncated):
     """
 
     name = "truncated_generalized_poisson"
-
-    def variance(self, mu: ArrayLike) -> Array:
-        """Return phi mu, the variance before truncation."""
-        return GeneralizedPoisson(dispersion=self.dispersion).variance(mu)
+    whole = staticmethod(lambda phi: GeneralizedPoisson(dispersion=phi))
 
 
 class TruncatedConwayMaxwellPoisson(_Truncated):
@@ -185,10 +181,7 @@ class TruncatedConwayMaxwellPoisson(_Truncated):
     """
 
     name = "truncated_conway_maxwell_poisson"
-
-    def variance(self, mu: ArrayLike) -> Array:
-        """Return the variance before truncation."""
-        return ConwayMaxwellPoisson(dispersion=self.dispersion).variance(mu)
+    whole = staticmethod(lambda phi: ConwayMaxwellPoisson(dispersion=phi))
 
 
 class StudentT(OwnFamily):

@@ -34,10 +34,6 @@ _COUNTS = (
     *("poisson", "negative_binomial", "negative_binomial1", "generalized_poisson"),
     *("conway_maxwell_poisson", "tweedie"),
 )
-_TRUNCATED = (
-    *("truncated_poisson", "truncated_negative_binomial", "truncated_negative_binomial1"),
-    *("truncated_generalized_poisson", "truncated_conway_maxwell_poisson"),
-)
 _BOTH_ENDS = ("logit", "probit", "cauchit", "cloglog", "loglog")
 
 
@@ -137,7 +133,7 @@ def _directions(y: Array, spec: FamilySpec) -> Array | None:
         return np.where(y == 1, up, np.where(y == 0, -1.0, 0.0))
     if spec.family in _COUNTS and spec.link == "log":
         return np.where(y == 0, -1.0, 0.0)
-    if spec.family in _TRUNCATED and spec.link == "log":
+    if spec.support == "positive counts" and spec.link == "log":
         return np.where(y == 1, -1.0, np.where(y == 0, np.nan, 0.0))
     return None
 

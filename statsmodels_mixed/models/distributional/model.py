@@ -13,6 +13,7 @@ from ...errors import ConvergenceWarning, FormulaError, OptionError, SingularFit
 from ...fitting.approximation import generalized_structure
 from ...fitting.distributional import fit_distributional
 from ...fitting.distributional_start import coefficients_to_begin_with
+from ...fitting.families import family_names
 from ...fitting.optimize import FitOptions
 from ...fitting.row_parameters import (
     DISPERSION,
@@ -37,13 +38,6 @@ from .separation import warn_of_infinite
 __all__ = ["DistributionalMixedModel", "check_formula"]
 
 
-_TRUNCATED = {
-    "poisson": "truncated_poisson",
-    "negative_binomial": "truncated_negative_binomial",
-    "negative_binomial1": "truncated_negative_binomial1",
-    "generalized_poisson": "truncated_generalized_poisson",
-    "conway_maxwell_poisson": "truncated_conway_maxwell_poisson",
-}
 # Why responses of these kinds have no part of zeros, and what has one.
 _NO_PART_OF_ZEROS = {
     "real": (
@@ -126,12 +120,12 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         if zeros and support in ("positive", "shares", "positive counts"):
             zeros = "hurdle"  # the distribution has no zeros: all of them are the part's
         if zeros == "hurdle" and support in ("counts", "not negative", "trials"):
-            if family not in _TRUNCATED:
+            if f"truncated_{family}" not in family_names():
                 raise OptionError(
                     f"hurdle= is not for the family {family}, which has zeros of its own and no "
                     "truncated form: write zero_inflation=."
                 )
-            family = _TRUNCATED[family]
+            family = f"truncated_{family}"
         self.spec = replace(self.spec, family=family, zeros=zeros)
 
     def _own_options(self) -> dict[str, Any]:
