@@ -55,6 +55,11 @@ class RowInfluence(ChecksOptions):
         return np.asarray(leverage(self.results))
 
     @cached_property
+    def _rest(self) -> Array:
+        """What leverages leave of 1, shape (n,)."""
+        return leverage_and_rest(self.results)[1]
+
+    @cached_property
     def resid(self) -> Array:
         """Pearson residuals, shape (n,)."""
         return raw_residuals(self.results, "pearson")
@@ -97,9 +102,9 @@ class RowInfluence(ChecksOptions):
     @property
     def dffits(self) -> tuple[Array, float]:
         """Changes of the fitted value by its standard error, and a usual bound of them."""
-        h, rest = leverage_and_rest(self.results)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.asarray(self.resid_studentized_external * np.sqrt(h / rest))
+            odds = self.hat_matrix_diag / self._rest
+            values = np.asarray(self.resid_studentized_external * np.sqrt(odds))
         rank = len(self.results.beta)
         return values, float(2.0 * np.sqrt(rank / self.results.nobs))
 

@@ -40,10 +40,13 @@ class RowInfluenceOfAllParts(RowInfluence):
     """
 
     @cached_property
+    def _rest(self) -> Array:
+        return 1.0 - self.hat_matrix_diag
+
+    @cached_property
     def resid_studentized(self) -> Array:
         """Pearson residuals over the root of 1 - h, shape (n,)."""
-        rest = 1.0 - self.hat_matrix_diag
-        return np.asarray(self.resid / np.sqrt(np.where(rest > 0, rest, np.nan)))
+        return np.asarray(self.resid / np.sqrt(np.where(self._rest > 0, self._rest, np.nan)))
 
     @cached_property
     def resid_studentized_external(self) -> Array:
