@@ -25,6 +25,7 @@ __all__ = [
     "SingularFitWarning",
     "UnknownColumnError",
     "UnknownOptionError",
+    "told",
     "warn_caller",
 ]
 
@@ -115,6 +116,17 @@ class RankWarning(MixedModelWarning):
 
 class SeparationWarning(MixedModelWarning):
     """Coefficients have no finite estimate: the response separates along their columns."""
+
+
+def told(error: Exception) -> str:
+    """Return the first line of what another package says, as the end of a sentence of ours.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    lines = str(error).splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

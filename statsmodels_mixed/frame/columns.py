@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
 from .._typing import Array, Mask, Positions
-from ..errors import DataError
+from ..errors import DataError, told
 
 __all__ = [
     "Values",
@@ -68,7 +68,7 @@ def as_column(values: Any, index: pd.Index | None, what: str) -> pd.Series:
     try:
         return pd.Series(values, index=index, copy=True)
     except ValueError as error:
-        raise DataError(f"{what} cannot be a column: {error}") from error
+        raise DataError(f"{what} cannot be a column: {told(error)}") from error
 
 
 def as_numbers(values: Any, what: str) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, told
 from ..formula.terms import plain_names
 from ..formula.tokens import read_column
 from . import engine
@@ -64,7 +64,7 @@ class FormulaicMatrix:
             context = _in_order(self.context, rows.index)
             manager.get_matrices(self.text, table, eval_env=context, pandas=False)
         except Exception as error:  # Formulaic passes on any error that the code raises
-            raise DataError(f"formulaic cannot make {side.text!r}: {error}") from error
+            raise DataError(f"formulaic cannot make {side.text!r}: {told(error)}") from error
         self.spec = manager.spec
         slices = manager.get_term_name_slices(self.spec)
         named = {
@@ -110,7 +110,9 @@ class FormulaicMatrix:
                     table, context=context, na_action="ignore", output="numpy"
                 )
         except Exception as error:
-            raise DataError(f"formulaic cannot make {self.shown(self.text)!r}: {error}") from error
+            raise DataError(
+                f"formulaic cannot make {self.shown(self.text)!r}: {told(error)}"
+            ) from error
         out[...] = np.asarray(made)[:, self.first :]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from patsy import PatsyError
 from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError, MixedModelError
+from ..errors import DataError, MixedModelError, told
 from .alignment import align_values
 from .columns import Values, is_number
 from .factor_values import Labels, Numbers, is_box, read_value
@@ -40,11 +40,11 @@ def computing(what: str) -> Iterator[None]:
     except MixedModelError as error:
         raise DataError(f"{what} cannot be computed: {error}".lstrip()) from error
     except PatsyError as error:
-        told = error.message.rstrip(".")
-        raise DataError(f"{what} cannot be computed: {told}.".lstrip()) from error
+        said = error.message.rstrip(".")
+        raise DataError(f"{what} cannot be computed: {said}.".lstrip()) from error
     except Exception as error:  # the code raises what its author likes
-        told = f"{type(error).__name__}: {error}".rstrip(".")
-        raise DataError(f"{what} cannot be computed: {told}.".lstrip()) from error
+        said = f"{type(error).__name__}: {told(error)}"
+        raise DataError(f"{what} cannot be computed: {said}".lstrip()) from error
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Source:
         article = {"offset": "an ", "exposure": "an "}.get(self.option, "")
         return (
             f"the model has {article}{self.option}: give {self.option}= for the new rows, "
-            f"{_NONE[self.option]}"
+            f"{_NONE[self.option]}."
         )
 
 

@@ -20,7 +20,7 @@ from pandas.api.extensions import ExtensionArray
 
 from .._frozen import quickly_made
 from .._typing import Mask, Positions
-from ..errors import DataError, UnknownColumnError
+from ..errors import DataError, UnknownColumnError, told
 from .alignment import align, common_index
 from .columns import Values, as_array, as_column
 from .index_levels import column_arrays, column_names, read_pandas
@@ -236,7 +236,7 @@ def subset_rows(subset: Any, table: DataTable) -> Positions | None:
             "index of the data has."
         ) from error
     except Exception as error:  # a query may fail in any way its author can think of
-        raise DataError(f"subset= does not fit the data: {str(error).rstrip('.')}.") from error
+        raise DataError(f"subset= does not fit the data: {told(error)}") from error
     return chosen
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._core import family_rows
 from .._typing import Array
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, told
 from ..fitting.families import family_object
 from ..fitting.predictors import predictors
 from ..fitting.problem import problem_of
@@ -185,6 +185,6 @@ def _in_place_of(path: Path) -> Iterator[Path]:
             raise DataError("no rows are left: in each of them something is missing.")
         os.replace(temporary, path)
     except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be written: {error}") from error
+        raise DataError(f"{str(path)!r} cannot be written: {told(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)

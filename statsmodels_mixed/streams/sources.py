@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import DataError, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,13 +117,7 @@ def _dataset_at(path: Path) -> Any:
     try:
         return dataset(names, format=kind, partitioning="hive")
     except (ArrowInvalid, OSError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {_sentence(error)}") from error
-
-
-def _sentence(error: Exception) -> str:
-    """Return what Arrow says, as the end of a sentence of ours."""
-    lines = str(error).splitlines()
-    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."
+        raise DataError(f"{str(path)!r} cannot be read: {told(error)}") from error
 
 
 _FORMATS = {
@@ -159,7 +153,7 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
             except StopIteration:
                 return
             except (ArrowException, OSError) as error:
-                raise DataError(f"the data cannot be read: {_sentence(error)}") from error
+                raise DataError(f"the data cannot be read: {told(error)}") from error
             if batch.num_rows:
                 _refuse_other_text(batch)
                 yield Table.from_batches([batch])
@@ -169,7 +163,7 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     try:
         n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
     except (ArrowException, OSError) as error:
-        raise DataError(f"the data cannot be read: {_sentence(error)}") from error
+        raise DataError(f"the data cannot be read: {told(error)}") from error
     return TableSource(data.schema.names, n_rows, read)
 
 
@@ -213,7 +207,7 @@ class _Files:
             try:
                 known = set(fragment.physical_schema.names)
             except (ArrowException, OSError) as error:
-                raise DataError(f"{fragment.path!r} cannot be read: {_sentence(error)}") from error
+                raise DataError(f"{fragment.path!r} cannot be read: {told(error)}") from error
             lacking = sorted(
                 wanted - known - set(get_partition_keys(fragment.partition_expression))
             )

@@ -13,6 +13,7 @@ import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from statsmodels_mixed import DataError, datasets
+from statsmodels_mixed.errors import MixedModelError
 from statsmodels_mixed.frame import new_data
 from statsmodels_mixed.inference import simulate
 
@@ -83,3 +84,26 @@ def test_a_matrix_has_no_columns_for_the_offset_of_the_formula():
         fit.predict(X, transform=False)
     given = fit.predict(X, transform=False, offset=2 * new["w"].to_numpy())
     assert_allclose(given, fit.predict(new))
+
+
+def test_what_others_say_ends_as_a_sentence(data_of_messages):
+    """Errors of pandas and of code in formulas end in sentences of ours, and so do requests."""
+    table = data_of_messages
+    fit = smf.mixedlm2("y ~ x + (1 | g)", table, offset=np.ones(len(table))).fit()
+    for fails in (
+        lambda: fit.predict(table.head(2)),
+        lambda: smf.mixedlm2("y ~ x[{x}] + (1 | g)", table),
+        lambda: smf.mixedlm2("y ~ np.nothing(x) + (1 | g)", table),
+        lambda: smf.mixedlm2("y ~ x + (1 | g)", table, subset="nothing > 1"),
+        lambda: smf.mixedlm2("y ~ x + (1 | g)", table, subset=["nowhere"]),
+        lambda: smf.mixedlm2("y ~ x + (1 | g)", table, subset="1 +"),
+    ):
+        with pytest.raises(MixedModelError, match=r"[^.]\.$"):
+            fails()
+
+
+@pytest.fixture
+def data_of_messages():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"g": np.repeat(np.arange(6), 5), "x": rng.normal(size=30)})
+    return table.assign(y=rng.normal(size=30) + rng.normal(size=6)[table["g"]])
