@@ -17,7 +17,7 @@ from .membership import membership_matrix
 from .model_frame import RandomPart, structure_of
 from .own_places import has_own_places, own_place_matrix
 from .parts import FormulaPart
-from .places import PlaceMatrix, place_matrix, refuse_many_places
+from .places import PlaceMatrix, place_matrix, refuse_many_places, refuse_many_related
 
 __all__ = ["matrices_with_places", "parts_at_places"]
 
@@ -64,7 +64,7 @@ def parts_at_places(parts: tuple[RandomPart, ...], rows: Rows, own: bool) -> tup
     """
     if not any(isinstance(matrix, PlaceMatrix) for part in parts for matrix in part.matrices):
         return parts
-    return tuple(_at_places(part, rows, own and part.related is None) for part in parts)
+    return tuple(_at_places(part, rows, own) for part in parts)
 
 
 def _at_places(part: RandomPart, rows: Rows, own: bool) -> RandomPart:
@@ -75,7 +75,9 @@ def _at_places(part: RandomPart, rows: Rows, own: bool) -> RandomPart:
         made = None
         if own and has_own_places(matrix, structure_of(term)):
             made = own_place_matrix(matrix, rows, part.refs)
-        if made is not None:
+        if made is not None and part.related is not None:
+            refuse_many_related(matrix, len(part.levels), part.name)
+        elif made is not None:
             matrices[i] = made
         else:
             refuse_many_places(matrix)

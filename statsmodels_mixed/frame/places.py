@@ -18,11 +18,19 @@ from ..structures import common_step
 from .coding import CodedMatrix, Matrix
 from .factors import CodedFactor, Rows
 
-__all__ = ["OwnPlaceMatrix", "PlaceMatrix", "place_matrix", "refuse_many_places"]
+__all__ = [
+    "OwnPlaceMatrix",
+    "PlaceMatrix",
+    "place_matrix",
+    "refuse_many_places",
+    "refuse_many_related",
+]
 
 
 # A covariance matrix of more places than this is too large to be dense.
 MOST_PLACES = 2000
+# Related levels have effects at all places of any level, whose factor is dense.
+MOST_RELATED = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +193,17 @@ def refuse_many_places(places: PlaceMatrix) -> None:
         raise DataError(
             f"{places.term} has {len(places.values)} places; a covariance matrix of more than "
             f"{MOST_PLACES} is too large."
+        )
+
+
+def refuse_many_related(places: PlaceMatrix, levels: int, group: str) -> None:
+    """Refuse effects of related levels at too many places, most of them those of others."""
+    effects = levels * len(places.values)
+    if effects > MOST_RELATED:
+        raise DataError(
+            f"{places.term} has {len(places.values)} places for {levels} levels of {group!r} that "
+            f"are related, {effects} effects; more than {MOST_RELATED} are too many: round the "
+            "places, so that levels share them."
         )
 
 

@@ -127,6 +127,18 @@ def test_what_follows_a_fit() -> None:
         fit.predict(new, re=True)
 
 
+def test_places_that_few_related_levels_share_are_refused() -> None:
+    """It took minutes for an evaluation: effects at all 300 places of each of 60 levels."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(60), 5), "pos": rng.uniform(0, 10, 300)})
+    data["y"] = rng.normal(size=300)
+    A = pd.DataFrame(0.2 + 0.8 * np.eye(60), index=range(60), columns=range(60))
+    with pytest.raises(DataError, match="300 places for 60 levels of 'g' that are related, 18000"):
+        mixedlm2("y ~ 1 + exp(0 + pos | g)", data, relationship={"g": A})
+    rounded = data.assign(pos=data.pos.round())
+    assert mixedlm2("y ~ 1 + exp(0 + pos | g)", rounded, relationship={"g": A}).nobs == 300
+
+
 @pytest.mark.parametrize("terms", ["ar1(0 + t | s)", "(1 | s) + cs(0 + f | h)"])
 def test_generalized_models(terms: str) -> None:
     formula = f"count ~ x + {terms}"
