@@ -7,7 +7,7 @@ import numpy as np
 from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import DataError
-from ..fitting.structured.several_starts import best_minimum
+from ..fitting.structured.several_starts import SETTLED, best_minimum
 from ..fitting.trust_region import Minimum
 from ..structures.coordinates import INSIDE
 from .at_minimum import estimates_at
@@ -18,11 +18,6 @@ from .parameters import coordinates_of
 from .problem import ResidualProblem
 
 __all__ = ["fit_residual", "search"]
-
-
-# A promise of the quadratic model that leaves every estimate right to a millionth of its standard
-# error, as equivalent data must have it.
-SETTLED = 1e-13
 
 
 def fit_residual(

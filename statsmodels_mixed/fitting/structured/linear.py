@@ -19,7 +19,7 @@ from ..trust_region import Minimum
 from .covariance_model import CovarianceModel, CovariancePart
 from .fit import StructuredFit
 from .objective import StructuredObjective
-from .several_starts import MANY_ROWS, best_minimum
+from .several_starts import MANY_ROWS, SETTLED, best_minimum
 
 __all__ = [
     "bounds_in_words",
@@ -99,6 +99,7 @@ def minimize_structured(
             starts,
             longest=np.append(model.longest(begins[0]), LONGEST_LOG)[: objective.size],
             max_eval=options.max_eval,
+            settled=SETTLED,
             units=objective.units(sizes),
         )
 

@@ -10,11 +10,14 @@ import numpy as np
 from ..._typing import Array
 from ..trust_region import NOISE, TOLERANCE, Evaluate, Minimum, minimize_newton
 
-__all__ = ["MANY_ROWS", "best_minimum"]
+__all__ = ["MANY_ROWS", "SETTLED", "best_minimum"]
 
 # Rows for each parameter from which the likelihood is taken to have one maximum.
 MANY_ROWS = 50
 
+# A promise of the quadratic model that leaves every estimate right to a millionth of its standard
+# error, as equivalent data and equivalent models must have it.
+SETTLED = 1e-13
 # Two minima with objectives closer than this are one.
 SAME = 1e-6
 # A run gains at most this times what its quadratic model promises.
