@@ -172,6 +172,10 @@ def emmeans(
             facts.append(
                 f"Means are back from the {scale.name} scale, on which they have their intervals."
             )
+        elif type == "response" and result.estimates.linear:
+            response = result.layout.response
+            if "(" in response and not response.startswith("Q("):
+                facts.append(f"Means are of {response}: its inverse is not known.")
         if bias_adjust and scale is not None:
             variance = random_variance(result, cell_columns(grid)) + residual_variance(result)
             cells = np.broadcast_to(variance, len(grid.weight))

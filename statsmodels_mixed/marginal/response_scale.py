@@ -142,4 +142,6 @@ def _of_response(name: str) -> ResponseScale | None:
     constant = float(inside[1] or 0.0) + (kind == "log1p")
     base = {"log10": float(np.log(10.0)), "log2": float(np.log(2.0))}.get(kind, 1.0)
     ratio = "" if constant else "ratio"
-    return ResponseScale(kind, _Exponential(base, constant), ratio, base=base)
+    # As R's emmeans calls it: a mean on this scale is no logarithm of a mean.
+    name = f"{kind}(mu + {inside[1]})" if inside[1] else kind
+    return ResponseScale(name, _Exponential(base, constant), ratio, base=base)

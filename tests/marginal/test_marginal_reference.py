@@ -230,6 +230,25 @@ def test_means_on_the_scale_of_the_response():
         means.regrid().regrid()
 
 
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ("np.log(yield_ + 1)", "Means are back from the log(mu + 1) scale"),
+        ("np.log(yield_)", "Means are back from the log scale"),
+        ("np.sqrt(yield_ + 1)", "Means are of np.sqrt(yield_ + 1): its inverse is not known."),
+    ],
+)
+def test_the_scale_is_named(response, said):
+    """R's emmeans 1.8.4 calls them the log(mu + 1) and the log scale."""
+    data = datasets.load("machines").rename(columns={"score": "yield_"})
+    fit = mixedlm2(f"{response} ~ machine + (1 | worker)", data).fit()
+    means = fit.emmeans("machine", type="response")
+    assert said in str(means)
+    plain = fit.emmeans("machine").estimate
+    inverse = {"np.log(yield_ + 1)": np.expm1, "np.log(yield_)": np.exp}.get(response, np.array)
+    assert_allclose(means.estimate, inverse(plain))
+
+
 def test_offset_is_at_its_mean_however_it_is_written():
     """ref_grid() of emmeans 1.8.4: glmer(incidence ~ period + offset(log(size)) + (1 | herd))."""
     data = datasets.load("cbpp")
