@@ -20,6 +20,7 @@ BASIN = 1e-4
 SLOPE = 1e-3  # a change of the objective over a step, relative to the step
 LEAST_ALPHA = 1e-6  # log-likelihoods of statsmodels cancel nearer to zero
 LEAST_PHI = 1e-10  # and those of scipy for the gamma family
+AT_MODES = 1e-4  # slope of the joint log-likelihood where brute force has found its modes
 BRUTE_FORCE = 0.05  # share of models that scipy minimizes by brute force as well
 
 
@@ -235,4 +236,8 @@ def _descend(case: GeneralizedCase, result: Any) -> float:
         return got if np.isfinite(got) else np.inf
 
     run = minimize(value, np.zeros(free), method="Nelder-Mead", options={"maxfev": 150})
-    return float(run.fun)
+    end = start + np.r_[run.x, np.zeros(len(start) - free)] * scale
+    model = brute_force_model(case, result, float(np.exp(end[-1])))
+    u, beta, Z = model.modes(end[:k], end[k : k + p])
+    slope = Z.T @ model.rows(model.X @ beta + model.offset + Z @ u)[1] - u
+    return float(run.fun) if np.abs(slope).max() < AT_MODES else np.inf
