@@ -14,7 +14,7 @@ from ..errors import DataError, OptionError
 from ..formula.terms import MixedFormula
 from ..frame.design import NEEDS_ROWS, Design
 from ..frame.model_frame import ModelFrame, RowSummary
-from ..options import ChecksOptions
+from ..options import ChecksOptions, described
 from ..streams.batches import head_of
 from ..streams.describe import Described
 from ..streams.learn import Learned
@@ -56,8 +56,10 @@ class ReadByBatches(_Model):
         **options: Any,
     ) -> Self:
         names = names_for(eval_env, 3)
-        if not isinstance(batch_rows, Integral) or batch_rows < 1:
-            raise OptionError(f"batch_rows= is a positive number of rows, not {batch_rows!r}.")
+        if not isinstance(batch_rows, Integral) or not 1 <= batch_rows < 2**31:
+            raise OptionError(
+                f"batch_rows= is a positive number below 2**31, not {described(batch_rows)}."
+            )
         source = open_source(data, int(batch_rows))
         if groups is not None:
             if not isinstance(groups, str):
