@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._typing import Array, Numbers
+from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.alignment import align
 from ..frame.columns import as_numbers
@@ -23,7 +24,7 @@ Model = TypeVar("Model", bound="MixedModel")
 
 
 @answering({})
-def with_response(model: Model, y: Numbers) -> Model:
+def with_response(model: Model, y: ArrayLike) -> Model:
     """Return a model of another response.
 
     Both keep the analysis of their common structure.

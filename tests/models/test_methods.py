@@ -55,7 +55,7 @@ def test_what_is_no_mixed_model_is_refused(name):
 
 
 def test_labels_are_no_response_to_be_fitted_again():
-    with pytest.raises(OptionError, match="y must be numbers, not an object of type list"):
+    with pytest.raises(OptionError, match="0 and 1 for two labels"):
         sleep().refit(["a"] * 180)
 
 
