@@ -12,13 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from .._core import CoreWorkspace
-from .._typing import Array
-from ..frame.design import Design, RandomBlock
+from ..frame.design import Design
 from .covariance import factors_of, theta_of
 from .optimize import FitOptions, FitReport
 from .runs import LOWER, BestOfRuns, descend, logged
 
-__all__ = ["try_together"]
+__all__ = ["SIZES", "blocks_nearly_one", "try_together"]
 
 
 # Columns with this cosine are nearly one: those of an intercept and of an x of seven sds.
@@ -27,12 +26,19 @@ NEARLY_ONE = 0.99
 SIZES = 10.0 ** np.arange(0.0, 8.1, 0.5)
 
 
-def _are_nearly_one(block: RandomBlock, weights: Array | None) -> bool:
-    """Return whether columns of a block are nearly dependent and their effects are independent."""
-    apart = ~(block.pattern | block.pattern.T)
-    gram = block.z.T @ (block.z if weights is None else block.z * weights[:, None])
-    size = np.sqrt(np.diag(gram))
-    return bool((apart & (np.abs(gram) > NEARLY_ONE * np.outer(size, size))).any())
+def blocks_nearly_one(design: Design) -> list[int]:
+    """Return which grouping factors have independent effects of columns that are nearly one."""
+    found = []
+    for t, block in enumerate(design.blocks):
+        apart = ~(block.pattern | block.pattern.T)
+        if block.own_places or not apart.any():
+            continue
+        weights = design.weights
+        gram = block.z.T @ (block.z if weights is None else block.z * weights[:, None])
+        size = np.sqrt(np.diag(gram))
+        if (apart & (np.abs(gram) > NEARLY_ONE * np.outer(size, size))).any():
+            found.append(t)
+    return found
 
 
 def try_together(
@@ -56,7 +62,7 @@ def try_together(
     constant : float
         See `minimize`.
     """
-    blocks = [t for t, each in enumerate(design.blocks) if _are_nearly_one(each, design.weights)]
+    blocks = blocks_nearly_one(design)
     if not blocks or options.max_eval or options.max_time:
         return report
     runs = BestOfRuns(report, lambda _: True)

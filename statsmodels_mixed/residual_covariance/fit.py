@@ -9,6 +9,7 @@ from .._typing import Array
 from ..errors import DataError
 from ..fitting.structured.several_starts import SETTLED, best_minimum
 from ..fitting.trust_region import Minimum
+from ..later import load
 from ..structures.coordinates import INSIDE
 from .at_minimum import estimates_at
 from .estimates import ResidualEstimates
@@ -67,7 +68,8 @@ def search(
     """Minimize from given coordinates, or else from several.
 
     Those of the problem are scaled to fit the data; the most likely one comes first. With few rows
-    and a correlation at the end of its range, others follow.
+    and a correlation at the end of its range, others follow, and so do large effects of columns
+    that are nearly one.
     """
     if start is not None:
         return _least(problem, likelihood, [start], max_eval)
@@ -80,9 +82,17 @@ def search(
     points = [x for _, x in usable] or starts[:1]
     run = _least(problem, likelihood, points, max_eval)
     others = other_starts(likelihood, run.end) if np.isfinite(run.value) else []
-    if not others:
-        return run
-    return run.or_lower(_least(problem, likelihood, [run.end, *others], max_eval))
+    if others:
+        run = run.or_lower(_least(problem, likelihood, [run.end, *others], max_eval))
+    lower = load("fitting.structured.large_effects:lower_with_large_effects")
+    found: Minimum = lower(
+        run,
+        points[0],
+        problem.nearly_one,
+        lambda x: _scaled(likelihood, x),
+        lambda x: _least(problem, likelihood, [x], max_eval),
+    )
+    return found
 
 
 def _least(

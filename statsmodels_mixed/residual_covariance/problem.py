@@ -12,6 +12,7 @@ from .._typing import Array
 from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import design_of_rows
+from ..later import load
 from ..structures import Structure, Unconstrained, Unstructured, make
 from .cells import Cells
 from .components import Batch, gather
@@ -178,6 +179,16 @@ class ResidualProblem:
             found.append(part.free.units(own))
         gamma = self.model.gamma
         return np.concatenate([*found, np.ones(gamma.stop - gamma.start)])
+
+    @cached_property
+    def nearly_one(self) -> list[list[tuple[slice, Unconstrained, Array]]]:
+        """The terms of factors with columns that are nearly one; see `lower_with_large_effects`."""
+        out = []
+        for t in load("fitting.nearly_one:blocks_nearly_one")(self.design):
+            sds = self.split[2] / self.design.blocks[t].column_sizes()
+            own = [part for part in self.model.parts if part.block == t]
+            out.append([(part.parameters, part.free, sds[part.columns]) for part in own])
+        return out
 
     # Coordinates to start from.
 

@@ -20,13 +20,10 @@ def by_country(seed: int, countries: int) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "year": year, "country": g})
 
 
-@pytest.mark.parametrize(("seed", "countries"), [(1, 10), (3, 10), (5, 20)])
-@pytest.mark.parametrize("formula", ["(year || country)", "(1 | country) + (0 + year | country)"])
-def test_lines_that_differ_need_large_effects(formula: str, seed: int, countries: int) -> None:
-    # With intercepts or slopes alone the criterion is higher by 63, 96 and 231.
-    model = smf.mixedlm2(f"y ~ year + {formula}", by_country(seed, countries))
-    fit = model.fit(reml=True)
-    criterion = criterion_of(model.design, fit.estimates.columns, reml=True)
+def best_of_dense(data: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """Return the optimum of dense matrices below large effects: value and sds over sigma."""
+    model = smf.mixedlm2("y ~ year + (year || country)", data)
+    criterion = criterion_of(model.design, np.arange(2), reml=True)
     unit = np.array([4000.0, 2.0])
 
     def scaled(t: np.ndarray) -> tuple[float, np.ndarray]:
@@ -35,6 +32,65 @@ def test_lines_that_differ_need_large_effects(formula: str, seed: int, countries
 
     how = {"method": "L-BFGS-B", "options": {"ftol": 1e-12}}
     found = minimize(scaled, [1.0, 1.0], jac=True, **how)
+    return float(found.fun), np.abs(found.x * unit)
+
+
+SAMPLES = [(1, 10), (3, 10), (5, 20)]
+
+
+@pytest.mark.parametrize(("seed", "countries"), SAMPLES)
+@pytest.mark.parametrize("formula", ["(year || country)", "(1 | country) + (0 + year | country)"])
+def test_lines_that_differ_need_large_effects(formula: str, seed: int, countries: int) -> None:
+    # With intercepts or slopes alone the criterion is higher by 63, 96 and 231.
+    data = by_country(seed, countries)
+    fit = smf.mixedlm2(f"y ~ year + {formula}", data).fit(reml=True)
+    value, sds = best_of_dense(data)
     assert fit.converged and not fit.issingular()
-    assert fit.objective <= found.fun + 1e-6
-    assert_allclose(np.abs(fit.theta), np.abs(found.x * unit), rtol=1e-3)
+    assert fit.objective <= value + 1e-6
+    assert_allclose(np.abs(fit.theta), sds, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("seed", "countries"), SAMPLES)
+@pytest.mark.parametrize(
+    "formula", ["diag(year | country)", "diag(1 | country) + (0 + year | country)"]
+)
+def test_so_do_structures(formula: str, seed: int, countries: int) -> None:
+    data = by_country(seed, countries)
+    fit = smf.mixedlm2(f"y ~ year + {formula}", data).fit(reml=True)
+    value, sds = best_of_dense(data)
+    assert fit.converged and not fit.issingular()
+    assert fit.objective <= value + 1e-6
+    assert_allclose(np.abs(fit.theta), sds, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("seed", "countries"), SAMPLES)
+@pytest.mark.parametrize("formula", ["diag(year | country)", "(year || country)"])
+def test_and_effects_beside_a_covariance_of_residuals(
+    formula: str, seed: int, countries: int
+) -> None:
+    data = by_country(seed, countries)
+    data["visit"] = np.tile(np.arange(10), countries)
+    value, _ = best_of_dense(data)
+    equal, apart = (
+        smf.mixedlm2(f"y ~ year + {formula}", data, residual=f"{name}(visit | country)").fit(
+            reml=True
+        )
+        for name in ("homdiag", "diag")
+    )
+    assert equal.converged and apart.converged
+    assert_allclose(equal.objective, value, atol=1e-5)
+    # Equal variances are among those that differ between visits.
+    assert apart.objective < equal.objective
+
+
+def test_one_standard_deviation_of_columns_of_one_size() -> None:
+    data = by_country(1, 10)
+    data["year"] /= 2000.0
+    fit = smf.mixedlm2("y ~ year + homdiag(year | country)", data).fit(reml=True)
+    criterion = criterion_of(
+        smf.mixedlm2("y ~ year + (year || country)", data).design, np.arange(2), reml=True
+    )
+    sizes = 10.0 ** np.arange(-2.0, 8.0, 0.02)
+    values = [criterion(np.full(2, size))[0] for size in sizes]
+    assert fit.converged
+    assert fit.objective <= min(values) + 1e-6

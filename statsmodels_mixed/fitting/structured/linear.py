@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -107,6 +107,10 @@ def minimize_structured(
     others = _others(objective, minimum, design.nobs) if start is None else []
     if others:
         minimum = minimum.or_lower(least([minimum.end, *others]))
+    if start is None:
+        minimum = _with_large_effects(
+            objective, minimum, begins[0], design, sizes, lambda z: least([z])
+        )
     x, found = objective.split(minimum.end)
     x = model.positive(x)
     end = objective.join(x, found)
@@ -193,6 +197,24 @@ def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list
         "list[Array]",
         elsewhere(structures, middle, lambda z: bool(np.isfinite(objective.value(z)))),
     )
+
+
+def _with_large_effects(
+    objective: StructuredObjective,
+    minimum: Minimum,
+    begin: Array,
+    design: Design,
+    sizes: list[Array],
+    descend: Callable[[Array], Minimum],
+) -> Minimum:
+    """Return the lower of a minimum and of those with large effects of columns nearly one."""
+    parts, (_, sigma) = objective.model.parts, objective.split(minimum.end)
+    blocks = [
+        [(part.phi, part.free, sigma / sizes[t][part.columns]) for part in parts if part.block == t]
+        for t in load("fitting.nearly_one:blocks_nearly_one")(design)
+    ]
+    lower = load("fitting.structured.large_effects:lower_with_large_effects")
+    return cast("Minimum", lower(minimum, begin, blocks, objective.scaled, descend))
 
 
 def check_start(model: CovarianceModel, start: Array) -> None:

@@ -162,6 +162,26 @@ class StructuredObjective:
         found = self.products.workspace.value(self.theta(z)[0])
         return found + self.products.constant(self.reml)
 
+    def scaled(self, z: Array) -> tuple[float, Array] | None:
+        """Return the objective where all variances are multiplied by what suits the data, and z.
+
+        None where there is no objective. A sigma that is given stays, and so do all variances.
+        """
+        try:
+            value = self.solve(z)[0]
+        except CoreError:  # beyond the range of doubles
+            return None
+        if not np.isfinite(value):
+            return None
+        if self.sigma is not None:
+            return value, z
+        x, sigma = self.split(z)
+        raw = self.products.workspace.solution()
+        best = self.products.y_scale * np.sqrt(raw.pwrss / raw.dof)
+        grown = [part.free.rescaled(x[part.phi], best / sigma) for part in self.model.parts]
+        z = self.join(np.concatenate(grown), best)
+        return self.value(z), z
+
     def value_and_gradient(self, z: Array) -> tuple[float, Array]:
         """Return the objective and its gradient."""
         value, by_theta, factors = self.solve(z)
