@@ -22,6 +22,7 @@ from .optimize import FitOptions, FitReport
 from .quadrature import gauss_hermite
 from .row_hessian import covariance_at
 from .row_parameters import ZEROS, RowParameters
+from .unbounded import refuse_constant_within
 from .warm_start import generalized_theta
 
 __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
@@ -131,6 +132,7 @@ def fit_distributional(
         If the likelihood cannot be evaluated at the start or has no maximum that can be reached.
     """
     check_options(design, n_agq, "observed")
+    refuse_constant_within(design, spec)
     if design.is_structured:
         raise OptionError(
             "formulas for zeros or dispersion, families with shapes and ordered categories do not "

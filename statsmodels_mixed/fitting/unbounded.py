@@ -12,16 +12,17 @@ differences within levels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._core import VANISHED, CoreWorkspace
 from .._typing import Array
 from ..errors import DataError
-from ..frame.design import Design
+from ..frame.design import Design, RandomBlock
 from .crossprod import Crossproducts, form_crossproducts
 from .families import FamilySpec
 from .optimize import FitReport
@@ -50,6 +51,8 @@ NOTHING = 1e-5
 UNCERTAIN = 32.0
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
+# What responses with a density are; see `FamilySpec.support`.
+CONTINUOUS = ("real", "positive", "not negative", "shares", "shares and ends")
 # With at most this number of columns of random effects each subset of them is examined.
 MOST_COLUMNS = 6
 # Numbers that differ by less than this share are equal but for rounding.
@@ -164,14 +167,25 @@ def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> F
 def refuse_constant_within(design: Design, spec: FamilySpec) -> None:
     """Make sure that the response of a generalized model varies within some level.
 
-    Counts and proportions always vary: their dispersion is not estimated.
+    Counts and proportions of trials always vary. The ends of a scale and zeros with a part of their
+    own have probabilities, not densities, and do not count.
 
     Raises
     ------
     DataError
         If it is constant within all levels of a grouping factor.
     """
-    name = _constant_within(design, design.y) if spec.family in POWERS else None
+    if spec.support not in CONTINUOUS:
+        return
+    y, rows = design.y, np.ones(design.nobs, dtype=bool)
+    if spec.zeros:
+        rows &= y != 0.0
+    if spec.support == "shares and ends":
+        rows &= (y > 0.0) & (y < 1.0)
+    blocks = [block for block in design.blocks if not block.part]
+    if spec.family not in POWERS:  # one row of a level has no infinite density
+        blocks = [block for block in blocks if np.bincount(block.refs[rows], minlength=1).max() > 1]
+    name = _constant_within(design, blocks, y, rows)
     if name is not None:
         raise DataError(
             f"the response {design.response_name!r} does not vary within the levels of {name!r}: "
@@ -211,20 +225,24 @@ def with_small_dispersion(
     return replace(report, converged=False, message=message)
 
 
-def _constant_within(design: Design, y: Array) -> str | None:
-    """Return the grouping factor within whose levels y is constant, if there is one."""
+def _constant_within(
+    design: Design, blocks: Sequence[RandomBlock], y: Array, rows: NDArray[np.bool_] | slice
+) -> str | None:
+    """Return the name of the block within whose levels y of some rows is constant, if any."""
     if design.reduced is not None:
         return None  # rows that were rotated do not have the response as it was
-    for block in design.blocks:
-        highest = np.full(len(block.levels), -np.inf)
-        np.maximum.at(highest, block.refs, y)
-        if np.all(highest[block.refs] - y <= CONSTANT * np.abs(y).max()):
+    y = y[rows]
+    for block in blocks:
+        refs, highest = block.refs[rows], np.full(block.n_levels, -np.inf)
+        np.maximum.at(highest, refs, y)
+        if np.all(highest[refs] - y <= CONSTANT * np.abs(y).max(initial=0.0)):
             return block.name
     return None
 
 
 def _reason(design: Design) -> str:
-    name = _constant_within(design, design.y if design.offset is None else design.y - design.offset)
+    y = design.y if design.offset is None else design.y - design.offset
+    name = _constant_within(design, design.blocks, y, slice(None))
     if name is not None:
         return (
             f"the response {design.response_name!r} does not vary within the levels of {name!r}: "

@@ -141,3 +141,46 @@ def test_deletions_that_leave_no_maximum_have_not_converged():
     d = pd.DataFrame({"g": g, "y": r.normal(size=8)[g] + (g == 7) * r.normal(size=32)})
     deleted = quiet("y ~ 1 + (1 | g)", d).influence("g")
     assert deleted.converged.tolist() == [True] * 7 + [False]
+
+
+def of_levels(numbers):
+    """Return rows of twelve levels, five each, whose responses are those of their levels."""
+    return pd.DataFrame({"g": np.repeat(np.arange(12), 5), "y": np.repeat(numbers, 5)})
+
+
+SHARES = np.linspace(0.1, 0.9, 12)
+
+
+@pytest.mark.parametrize(
+    ("family", "numbers", "parts"),
+    [
+        ("beta", SHARES, {}),
+        ("beta", np.r_[0.0, 0.0, SHARES[2:]], {"hurdle": "~ 1"}),
+        ("ordered_beta", np.r_[0.0, SHARES[1:-1], 1.0], {}),
+        ("lognormal", SHARES, {}),
+        ("gamma", np.r_[0.0, SHARES[1:]], {"hurdle": "~ 1"}),
+        ("student_t", SHARES, {}),
+        ("tweedie", np.r_[0.0, SHARES[1:]], {}),
+        ("gaussian", SHARES, {"dispersion": "~ y"}),
+    ],
+)
+def test_families_whose_densities_grow_without_end(family, numbers, parts):
+    """A density at numbers that the levels' effects reproduce grows as the dispersion falls."""
+    model = smf.mixedglm2("y ~ 1 + (1 | g)", of_levels(numbers), family, **parts)
+    with pytest.raises(DataError, match=r"'y' does not vary .*'g'.*no maximum"):
+        model.fit()
+
+
+def test_single_positive_rows_of_levels_have_a_likelihood():
+    """One positive row a level says nothing of the dispersion alone: its density is finite."""
+    d = of_levels(np.zeros(12))
+    d["y"] = d["y"].mask(d.index % 5 == 0, np.repeat(SHARES, 5))
+    model = smf.mixedglm2("y ~ 1 + (1 | g)", d, "lognormal", hurdle="~ 1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = model.fit()
+    # with u = 0 it is that of a binomial and of independent lognormal numbers
+    z = np.log(SHARES)
+    zeros = 12 * np.log(0.2) + 48 * np.log(0.8)
+    numbers = -z.sum() - 6 * (np.log(2 * np.pi * z.var()) + 1)
+    assert zeros + numbers - 1e-6 < fit.llf < zeros + numbers + 2
