@@ -217,7 +217,13 @@ def _structured(
     problem, design, unit = fit.problem, fit.design, fit.unit
     objective = StructuredApproximation.of(problem.core, design, unit)
     minimum = minimize_structured_approximation(
-        objective, design, unit, begin[problem.ntheta :], start, options
+        objective,
+        design,
+        unit,
+        begin[problem.ntheta :],
+        start,
+        options,
+        dispersion=fit.spec.has_dispersion,
     )
     minimum = load("fitting.structured.loadings_end:end_at_loadings")(objective, minimum)
     report, structured, factors = structured_report(objective, minimum, design)

@@ -104,6 +104,10 @@ def best_optimum(
             scatter(runs, core, begin, large, ones, options)
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
+    if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):
+        try_together = load("fitting.nearly_one:try_together")
+        errors = 2.0 * generalized_theta(core.design.coordinates, unit)
+        try_together(runs, core, design, errors, options, dispersion=spec.has_dispersion)
     if core.several_modes_possible and not runs.report.hopeless and not falls:
         search_further = load("fitting.several_modes:search_further")
         runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)

@@ -232,9 +232,10 @@ def _first_run(
     if start is not None or all([(pattern | pattern.T).all() for pattern in patterns]):
         return report
     # Few models have independent effects of one grouping factor.
+    runs = BestOfRuns(report, lambda _: True)
     try_together = load("fitting.nearly_one:try_together")
-    better: FitReport = try_together(workspace, report, design, options, products.constant(reml))
-    return better
+    try_together(runs, workspace, design, identity, options, products.constant(reml))
+    return runs.report
 
 
 def _lowest(

@@ -87,7 +87,7 @@ def search(
     lower = load("fitting.structured.large_effects:lower_with_large_effects")
     found: Minimum = lower(
         run,
-        points[0],
+        points[:1],
         problem.nearly_one,
         lambda x: _scaled(likelihood, x),
         lambda x: _least(problem, likelihood, [x], max_eval),

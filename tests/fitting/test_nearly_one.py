@@ -7,8 +7,12 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from fuzz.dense import criterion_of
+from glmm_oracle import Model
 from numpy.testing import assert_allclose
+from oracle import Term
 from scipy.optimize import minimize
+from statsmodels.genmod.families import Gamma, Poisson
+from statsmodels.genmod.families.links import Log
 
 
 def by_country(seed: int, countries: int) -> pd.DataFrame:
@@ -94,3 +98,27 @@ def test_one_standard_deviation_of_columns_of_one_size() -> None:
     values = [criterion(np.full(2, size))[0] for size in sizes]
     assert fit.converged
     assert fit.objective <= min(values) + 1e-6
+
+
+@pytest.mark.parametrize("formula", ["(1 + x || g)", "diag(1 + x | g)"])
+@pytest.mark.parametrize(("family", "mean", "seed"), [("poisson", 6000.0, 0), ("gamma", 30.0, 100)])
+def test_generalized_models_do(family: str, mean: float, seed: int, formula: str) -> None:
+    # Runs from small effects ended higher, by 322 (Poisson) and 35 (gamma).
+    r = np.random.default_rng(seed)
+    g, t = np.repeat(np.arange(15), 10), np.tile(np.arange(10.0) - 4.5, 15)
+    level = r.normal(size=15) * (1.0 if family == "poisson" else 0.5)
+    slope = r.normal(size=15) * (0.4 if family == "poisson" else 0.3)
+    mu = np.exp(1 + level[g] + slope[g] * t)
+    y = r.poisson(mu) if family == "poisson" else r.gamma(3, mu / 3)
+    data = pd.DataFrame({"y": y, "x": mean + t, "g": g})
+    model = smf.mixedglm2(f"y ~ x + {formula}", data, family=family, link="log")
+    fit = model.fit()
+    z = np.column_stack([np.ones(150), data["x"]])
+    alike = Term(15, g, z, np.eye(2, dtype=bool))
+    shape = (Poisson(), 1.0) if family == "poisson" else (Gamma(link=Log()), 1 / 3)
+    # Of centred columns, as X is nearly singular: the likelihood is the same.
+    X = np.column_stack([np.ones(150), t])
+    dense = Model((alike,), X, data["y"].to_numpy(float), *shape)
+    large = dense.objective(np.array([0.3 * mean, 0.3]), np.array([1.0, 0.0]))
+    assert fit.converged
+    assert fit.objective < large

@@ -21,6 +21,7 @@ from ..._core import CoreGeneralized
 from ..._typing import Array
 from ...errors import CoreError, OptionError
 from ...frame.design import Design
+from ...later import load
 from ..approximation import Approximation, prepare_at
 from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
@@ -192,6 +193,8 @@ def minimize_structured_approximation(
     rest: Array,
     start: Array | None,
     options: FitOptions,
+    *,
+    dispersion: bool,
 ) -> Minimum:
     """Minimize over z.
 
@@ -207,6 +210,8 @@ def minimize_structured_approximation(
         Parameters phi to start from, in place of several starts.
     options : FitOptions
         Of which `max_eval` is observed.
+    dispersion : bool
+        Whether the last of the other parameters is a log dispersion.
 
     Raises
     ------
@@ -214,27 +219,43 @@ def minimize_structured_approximation(
         If the likelihood cannot be evaluated at the start.
     """
     model = objective.model
+    errors = [unit / size for size in column_sizes(design)]
     if start is None:
-        phis = model.starts([0.5 * unit / size for size in column_sizes(design)])
+        phis = model.starts([0.5 * sds for sds in errors])
     else:
         check_start(model, start)
         phis = [start]
     begins = [np.concatenate([model.x(phi), rest]) for phi in phis]
     longest = np.concatenate([model.longest(begins[0][: model.size]), np.full(len(rest), np.inf)])
-    minimum = best_minimum(
-        objective,
-        begins,
-        longest=longest,
-        max_eval=options.max_eval,
-        tolerance=TOLERANCE,
-        rounding=ROUNDING,
-    )
+
+    def least(starts: list[Array]) -> Minimum:
+        return best_minimum(
+            objective,
+            starts,
+            longest=longest,
+            max_eval=options.max_eval,
+            tolerance=TOLERANCE,
+            rounding=ROUNDING,
+        )
+
+    minimum = least(begins)
     if minimum.status == "FAILURE":
         raise OptionError(
             "the likelihood cannot be evaluated at the start; give other values by start=, or use "
             "another link."
         )
-    return minimum
+    if start is not None:
+        return minimum
+    large = load("fitting.structured.large_effects")
+    smaller = load("fitting.nearly_one:smaller_dispersions")
+    found: Minimum = large.lower_with_large_effects(
+        minimum,
+        [begins[0], *(smaller(minimum.end) if dispersion else [])],
+        large.terms_nearly_one(design, model, errors),
+        lambda z: (objective.value_and_gradient(z)[0], z),
+        lambda z: least([z]),
+    )
+    return found
 
 
 def structured_report(

@@ -9,17 +9,38 @@ from itertools import product
 import numpy as np
 
 from ..._typing import Array
+from ...frame.design import Design
 from ...structures import Unconstrained
-from ..nearly_one import SIZES
+from ..nearly_one import SIZES, blocks_nearly_one
 from ..trust_region import LOWER, Minimum
+from .covariance_model import CovarianceModel
 
-__all__ = ["lower_with_large_effects"]
+__all__ = ["Terms", "lower_with_large_effects", "terms_nearly_one"]
+
+
+Terms = list[tuple[slice, Unconstrained, Array]]
+
+
+def terms_nearly_one(design: Design, model: CovarianceModel, sds: Sequence[Array]) -> list[Terms]:
+    """Return the terms of each factor with columns that are nearly one.
+
+    Parameters
+    ----------
+    design : Design
+    model : CovarianceModel
+    sds : sequence of ndarray, shape (k,)
+        Standard deviations that make effects of each factor as large as the errors of the rows.
+    """
+    return [
+        [(each.phi, each.free, sds[t][each.columns]) for each in model.parts if each.block == t]
+        for t in blocks_nearly_one(design)
+    ]
 
 
 def lower_with_large_effects(
     minimum: Minimum,
-    start: Array,
-    blocks: Sequence[Sequence[tuple[slice, Unconstrained, Array]]],
+    others: Sequence[Array],
+    blocks: Sequence[Terms],
     scaled: Callable[[Array], tuple[float, Array] | None],
     descend: Callable[[Array], Minimum],
 ) -> Minimum:
@@ -29,9 +50,10 @@ def lower_with_large_effects(
     ----------
     minimum : Minimum
         Returned as it is where no search came to an end.
-    start : ndarray
-        Where it began: at the minimum other structures may make up for large effects.
-    blocks : sequence of sequence of (slice, Unconstrained, ndarray)
+    others : sequence of ndarray
+        Coordinates beside whose other parameters sizes are tried as well: at the minimum these may
+        make up for effects that are missing.
+    blocks : sequence of list of (slice, Unconstrained, ndarray)
         Of each grouping factor whose independent effects have columns that are nearly one: the
         structure of each term, where its coordinates are, and standard deviations that make its
         effects as large as the errors of the rows.
@@ -45,7 +67,7 @@ def lower_with_large_effects(
         if minimum.status in ("FAILURE", "MAXEVAL_REACHED"):
             break
         tried = []
-        for beside, size in product((minimum.end, start), SIZES):
+        for beside, size in product((minimum.end, *others), SIZES):
             x = beside.copy()
             for at, free, sds in terms:
                 x[at] = free.x(free.structure.starts(size * sds)[0])

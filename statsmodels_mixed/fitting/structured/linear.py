@@ -208,13 +208,13 @@ def _with_large_effects(
     descend: Callable[[Array], Minimum],
 ) -> Minimum:
     """Return the lower of a minimum and of those with large effects of columns nearly one."""
-    parts, (_, sigma) = objective.model.parts, objective.split(minimum.end)
-    blocks = [
-        [(part.phi, part.free, sigma / sizes[t][part.columns]) for part in parts if part.block == t]
-        for t in load("fitting.nearly_one:blocks_nearly_one")(design)
-    ]
-    lower = load("fitting.structured.large_effects:lower_with_large_effects")
-    return cast("Minimum", lower(minimum, begin, blocks, objective.scaled, descend))
+    large = load("fitting.structured.large_effects")
+    _, sigma = objective.split(minimum.end)
+    terms = large.terms_nearly_one(design, objective.model, [sigma / size for size in sizes])
+    return cast(
+        "Minimum",
+        large.lower_with_large_effects(minimum, [begin], terms, objective.scaled, descend),
+    )
 
 
 def check_start(model: CovarianceModel, start: Array) -> None:
