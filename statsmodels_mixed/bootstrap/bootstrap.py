@@ -228,6 +228,7 @@ def _recipe(
             se=se,
             theta=_reported(result, components, estimates.theta),
         ).values,
+        several_modes=estimates.several_modes,
     )
 
 

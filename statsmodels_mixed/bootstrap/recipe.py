@@ -54,6 +54,8 @@ class Recipe:
         replicates; see `ParameterRows`. Objective and standard errors of `truth` are NaN.
     not_identified : tuple of (str, str)
         Kind and name of what depends on parameters that the data do not determine.
+    several_modes : bool
+        Whether the fit has several conditional modes, so that objectives jump.
     """
 
     model: str
@@ -70,6 +72,7 @@ class Recipe:
     truth: Array
     estimate: Array
     not_identified: tuple[tuple[str, str], ...] = ()
+    several_modes: bool = False
 
     @property
     def kind(self) -> str:

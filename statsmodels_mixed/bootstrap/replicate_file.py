@@ -63,6 +63,8 @@ def _schema(recipe: Recipe, requested: int) -> pa.Schema:
         "truth": recipe.truth[0].tolist(),
         "estimate": recipe.estimate[0].tolist(),
         "not_identified": [list(label) for label in recipe.not_identified],
+        # Files from before this was known have no such entry, and keep their checksums.
+        **({"several_modes": True} if recipe.several_modes else {}),
     }
     fields = [pa.field("replicate", pa.int64()), pa.field("converged", pa.bool_())]
     fields += [pa.field(".".join(filter(None, label)), pa.float64()) for label in recipe.labels]
@@ -118,6 +120,7 @@ def _recipe(content: dict[str, Any]) -> tuple[Recipe, int]:
         truth=np.array([content["truth"]], dtype=float),
         estimate=np.array([content["estimate"]], dtype=float),
         not_identified=tuple((str(kind), str(name)) for kind, name in content["not_identified"]),
+        several_modes=bool(content.get("several_modes", False)),
     )
     return recipe, int(content["requested"])
 

@@ -29,6 +29,12 @@ from .replicate_file import read_file, write_file
 __all__ = ["Bootstrap", "shortest_interval"]
 
 
+# Searches on from the end of every replicate would take some fifty times as long as one run.
+SEVERAL_MODES = (
+    "Conditional modes: the fit has several, and the objective jumps where another becomes the "
+    "highest. Each replicate is the end of one run, without the further searches of a fit, and may "
+    "lie above what a fit finds."
+)
 METHODS = ("percentile", "basic", "equal-tail", "shortest")
 
 
@@ -91,7 +97,11 @@ class Bootstrap(Shown):
             warnings.simplefilter("ignore", MixedModelWarning)  # limits that are NaN are shown
             table = self.conf_int() if len(self) else pd.DataFrame()
         shown = [table_of(table, title="95 % intervals by percentiles")] if len(table) else []
-        return Document(f"Bootstrap of {self.recipe.formula}", shown, [self._counts])
+        return Document(f"Bootstrap of {self.recipe.formula}", shown, self._facts)
+
+    @property
+    def _facts(self) -> list[str]:
+        return [self._counts, *([SEVERAL_MODES] if self.recipe.several_modes else [])]
 
     @property
     def _rows(self) -> ParameterRows:

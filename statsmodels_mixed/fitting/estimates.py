@@ -129,6 +129,7 @@ class LinearEstimates:
     linear = True
     spec = None
     fast = False
+    several_modes = False
     scale_name = "sigma"
 
     @property

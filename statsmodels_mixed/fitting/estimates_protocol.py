@@ -114,6 +114,10 @@ class Estimates(Protocol):
         """Whether the coefficients were profiled out inside PIRLS; False for a linear model."""
 
     @property
+    def several_modes(self) -> bool:
+        """Whether there are several conditional modes; False for a linear model."""
+
+    @property
     def how(self) -> tuple[Any, ...]:
         """Everything besides the design that decides what is estimated, and how."""
 

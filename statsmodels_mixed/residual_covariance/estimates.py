@@ -115,6 +115,7 @@ class ResidualEstimates:
     monte_carlo = None
     spec = None
     fast = False
+    several_modes = False
     scale_name = ""
     scale = 1.0
     dispersion = 1.0

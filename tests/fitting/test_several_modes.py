@@ -77,6 +77,20 @@ def test_steps_beside_a_pole_are_given_up():
     assert fit.report.evaluations < 2500
 
 
+def test_bootstraps_say_that_replicates_are_single_runs(tmp_path):
+    """31 of 100 replicates of such a negative binomial model ended above their own fits."""
+    data = counts(30)
+    for family, said in ((SQRT, True), (sm.families.Poisson(), False)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = smf.mixedglm2("y ~ x + (1 | g)", data, family=family).fit()
+            replicates = fit.bootstrap(2, seed=1)
+            replicates.save(tmp_path / "replicates")
+            restored = type(replicates).restore(tmp_path / "replicates")
+        for shown in (replicates, restored):
+            assert ("Each replicate is the end of one run" in str(shown)) == said
+
+
 def test_limits_are_kept():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
