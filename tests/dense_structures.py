@@ -227,6 +227,7 @@ class Dense:
         limits = [np.reshape(piece.structure.read().bounds, (-1, 2)) for piece in self.pieces]
         own = [] if self.sigma is None else [np.array([[1e-6, np.inf]])]
         low, high = np.concatenate([*limits, *own]).T
+        low = np.where(low == 0.0, 1e-3, low)  # and differences stay inside
         unit = max(abs(float(self.natural(self.at)[which])), 0.05)
 
         def value(x: Array) -> tuple[float, Array]:
@@ -243,10 +244,9 @@ class Dense:
                 jac=True,
                 method="SLSQP",
                 bounds=np.column_stack([low / size, high / size]),
-                constraints={
+                constraints={  # SLSQP's own differences stay within the bounds
                     "type": "eq",
                     "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
-                    "jac": lambda x: differences(self.natural, x * size)[:, which] * size / unit,
                 },
                 options={"ftol": 1e-11, "maxiter": 300},
             )

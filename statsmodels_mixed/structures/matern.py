@@ -26,7 +26,7 @@ LEAST = 1e-200
 # Exponents beyond this are taken out of the sums.
 LARGEST = 600.0
 # Bounds: below, correlations are close to zero; above, close to those of gau().
-SMOOTHNESS = (0.005, 30.0)
+SMOOTHNESS = (0.02, 30.0)
 
 
 def _scaled_bessels(x: Array, order: float) -> Array:
