@@ -11,14 +11,14 @@ import difflib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from .errors import CoreError, OptionError
-from .options import answering
+from .options import answering, described
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -55,7 +55,7 @@ def names() -> tuple[str, ...]:
 
 
 @answering({})
-def load(name: str) -> pd.DataFrame:
+def load(name: Any) -> pd.DataFrame:
     """Read a shipped data set.
 
     Parameters
@@ -88,11 +88,12 @@ def load(name: str) -> pd.DataFrame:
     1  S308     1  258.7047
     2  S308     2  250.8006
     """
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         close = difflib.get_close_matches(str(name).lower(), names(), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise OptionError(
-            f"there is no data set {name!r}: {hint}The shipped ones are {', '.join(names())}."
+            f"there is no data set {described(name)}: {hint}The shipped ones are "
+            f"{', '.join(names())}."
         )
     return _frame(name).copy()
 
