@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline, PPoly
+from scipy.interpolate import PPoly
 from scipy.stats import norm
 
 from .._typing import Array
@@ -22,9 +22,9 @@ class Curve:
     """Zeta of one parameter: the root of the rise in deviance, negative below the estimate.
 
     Between two points zeta is a monotone cubic that has the exact slopes at both, less where it
-    would not be monotone otherwise. It is a cubic in the
-    angle whose cosine is a correlation, and in the inverse hyperbolic sine of a standard
-    deviation, sigma or theta over its size: in these zeta is nearly a straight line.
+    would not be monotone otherwise. It is a cubic in the angle whose cosine is a correlation, and
+    in the inverse hyperbolic sine of a standard deviation, sigma or theta over its size: in these
+    zeta is nearly a straight line.
 
     Parameters
     ----------
@@ -103,14 +103,15 @@ class Curve:
 
         What both agree on is the curve; infinite where the slope of zeta is zero.
         """
-        spline = self._spline
-        slopes = spline.derivative()(spline.x)
-        if not (slopes > 0).all() or self.zeta[0] == self.zeta[-1]:
+        third, second, first, zeta = map(float, self._spline.c[:, 0])
+        width = float(self._spline.x[1] - self._spline.x[0])
+        last = first + width * (2.0 * second + 3.0 * third * width)
+        rise = float(self.zeta[1]) - zeta
+        if not (min(first, last) > 0 and rise > 0):
             return math.inf
-        half = 0.5 * float(self.zeta[0] + self.zeta[-1])
-        return abs(
-            float(spline(CubicHermiteSpline(self.zeta, spline.x, 1.0 / slopes)(half))) - half
-        )
+        # Half way the cubic of the value in zeta, with the inverse slopes, has come so far.
+        t = 0.5 * width + 0.125 * rise * (1.0 / first - 1.0 / last)
+        return abs(t * (first + t * (second + t * third)) - 0.5 * rise)
 
     def zeta_at(self, value: ArrayLike) -> Array:
         """Return zeta at values of the parameter; NaN outside the points."""
