@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.fixed_basis import OnBasis
-from ..fitting.optimize import FitReport
 from ..fitting.predictors import predictors
+from ..fitting.structured.linear import report_of
 from ..fitting.trust_region import Minimum
 from .covariance import CovarianceAt, Part
 from .estimates import CovarianceEstimate, ResidualEstimates
@@ -21,12 +23,7 @@ from .problem import ResidualProblem
 __all__ = ["estimates_at", "is_singular_at"]
 
 
-_MESSAGES = {
-    "GTOL_REACHED": "The gradient vanished.",
-    "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
-    "MAXEVAL_REACHED": "The limit of evaluations was reached.",
-    "FAILURE": "V is not positive definite where the search began; give another start=.",
-}
+NO_START = "V is not positive definite where the search began; give another start=."
 # Curvatures of less than this share of the largest, in units of the parameters, are flat.
 FLAT = 1e-6
 # Correlations this close to 1 count as 1.
@@ -59,6 +56,7 @@ def estimates_at(
     if dispersion is not None and dispersion.ratios:
         values = np.exp(values)
         spread = spread * values
+    report = report_of(minimum, minimum.points, x, minimum.value, minimum.gradient, NO_START)
     return ResidualEstimates(
         reml=likelihood.reml,
         x=x,
@@ -81,7 +79,7 @@ def estimates_at(
         fitted=fitted,
         residual_variances=_variances(problem, at),
         singular=is_singular_at(problem, at),
-        report=_report(minimum, flat),
+        report=replace(report, not_identified=flat),
         cells=problem.cells,
         natural=natural_parameters(model, problem.cells, x),
     )
@@ -220,31 +218,4 @@ def _one(
         values=np.asarray(natural.values, dtype=float),
         errors=np.where(touched, np.nan, spread),
         at_bounds=tuple(names),
-    )
-
-
-def _report(minimum: Minimum, flat: tuple[str, ...]) -> FitReport:
-    message = _MESSAGES[minimum.status]
-    if not minimum.converged and np.isfinite(minimum.decrement):
-        message += (
-            f" The local quadratic model still promises a decrease of {minimum.decrement:.2g} in "
-            "the objective; try another start=."
-        )
-    return FitReport(
-        optimizer="newton",
-        status=minimum.status,
-        message=message,
-        converged=minimum.converged,
-        start=minimum.points[0],
-        end=minimum.end,
-        initial_objective=float(minimum.values[0]),
-        objective=minimum.value,
-        evaluations=minimum.evaluations,
-        gradient=minimum.gradient,
-        gradient_norm=minimum.decrement,
-        hessian_min_eigenvalue=minimum.min_eigenvalue,
-        failed_evaluations=minimum.failures,
-        fitlog_theta=minimum.points,
-        fitlog_objective=minimum.values,
-        not_identified=flat,
     )

@@ -83,7 +83,7 @@ def test_a_limit_just_before_a_curve_is_level(unit: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
-def test_a_curve_that_is_level_goes_on_to_its_bound_whatever_it_took() -> None:
+def test_a_curve_that_is_level_goes_on_to_its_bound_after_all_evaluations() -> None:
     # With the response in this unit the points to the level take all evaluations of a side.
     data = little_slopes(10)
     fit = smf.mixedlm2("y ~ x + (x | g)", data.assign(y=1000 * data["y"])).fit()

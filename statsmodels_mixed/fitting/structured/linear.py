@@ -41,7 +41,6 @@ _MESSAGES = {
     "GTOL_REACHED": "The gradient vanished.",
     "ROUNDOFF_LIMITED": "Rounding errors prevent any further decrease.",
     "MAXEVAL_REACHED": "The limit of evaluations was reached.",
-    "FAILURE": "The objective cannot be evaluated at the start.",
 }
 
 
@@ -284,7 +283,14 @@ def _far_ranges(part: CovariancePart, names: Sequence[str], own: Array, where: s
     ]
 
 
-def report_of(minimum: Minimum, log: Array, end: Array, value: float, gradient: Array) -> FitReport:
+def report_of(
+    minimum: Minimum,
+    log: Array,
+    end: Array,
+    value: float,
+    gradient: Array,
+    failure: str = "The objective cannot be evaluated at the start.",
+) -> FitReport:
     """Say what happened in the words of all fits.
 
     Parameters
@@ -296,8 +302,10 @@ def report_of(minimum: Minimum, log: Array, end: Array, value: float, gradient: 
     value : float
         The objective there.
     gradient : ndarray
+    failure : str
+        What is said where the search could not begin.
     """
-    message = _MESSAGES[minimum.status]
+    message = failure if minimum.status == "FAILURE" else _MESSAGES[minimum.status]
     if not minimum.converged and np.isfinite(minimum.decrement):
         message += (
             f" The local quadratic model still promises a decrease of {minimum.decrement:.2g} in "
