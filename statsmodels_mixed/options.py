@@ -95,6 +95,9 @@ MAKING: dict[str, str] = {
     "link": "a linear model has none; mixedglm2 makes models of other families",
     "exposure": "a linear model has none: write offset=, or mixedglm2 for counts",
     "ginverse": "write precision={name: (matrix, labels)}",
+    "ziformula": 'write zero_inflation="~ x", or hurdle="~ x" where all zeros are of their own',
+    "zi": 'write zero_inflation="~ x", or hurdle="~ x" where all zeros are of their own',
+    "dispformula": 'write dispersion="~ x"',
     "use_sqrt": "covariance parameters are always those of a Cholesky factor",
     "freq_weights": "write weights=",
     "var_weights": "write weights=",
@@ -118,6 +121,9 @@ CATEGORIES: dict[str, str] = {
     "scale": 'ordered categories have none; nominal="~ x" lets effects differ by threshold',
     "zero_inflation": "ordered categories have no zeros; mixedglm2 is for counts",
     "hurdle": "ordered categories have no zeros; mixedglm2 is for counts",
+    "ziformula": "ordered categories have no zeros; mixedglm2 is for counts",
+    "zi": "ordered categories have no zeros; mixedglm2 is for counts",
+    "dispformula": 'ordered categories have none; nominal="~ x" lets effects differ by threshold',
 }
 
 
@@ -363,6 +369,7 @@ _KINDS: dict[str, Kind] = {
     "float": Kind(_is_number, ("a number",)),
     "bool": Kind(_is_flag, ("True", "False")),
     "str": Kind(_instance(str), ("a name",)),
+    "Formula": Kind(_instance(str), ('a formula such as "~ x"',)),
     "PathLike[str]": Kind(_instance(PathLike), ("a path",)),
     "Mapping[str, Any]": _DICT,
     "Mapping[str, float]": _DICT,

@@ -67,10 +67,42 @@ _FAMILIES = {
     "truncatedgenpois": "truncated_generalized_poisson",
     "truncatedcompois": "truncated_conway_maxwell_poisson",
 }
-# Variances that are a multiple of those of a family: what allows for overdispersion here.
-_QUASI = {
-    "quasipoisson": '"negative_binomial", or (1 | row) with a column that numbers the rows',
-    "quasibinomial": '"beta_binomial", or (1 | row) with a column that numbers the rows',
+_ZERO_INFLATED = "is {} with zero_inflation= here"
+_HURDLE = "is {} with hurdle= here"
+_NO_LIKELIHOOD = "has no likelihood and is no family here: {}"
+_CATEGORIES = "is no family here: ordered categories are modelled by mixedordinal2"
+_NO_CATEGORIES = 'is no family here: fit each category against one, with family="bernoulli"'
+# Names elsewhere of what is no family here, and what to write.
+_ELSEWHERE = {
+    "quasipoisson": _NO_LIKELIHOOD.format(
+        '"negative_binomial", or (1 | row) with a column that numbers the rows'
+    ),
+    "quasibinomial": _NO_LIKELIHOOD.format(
+        '"beta_binomial", or (1 | row) with a column that numbers the rows'
+    ),
+    **{
+        prefix + name: _ZERO_INFLATED.format(f'"{family}"')
+        for name, family in (
+            ("poisson", "poisson"),
+            ("negbinomial", "negative_binomial"),
+            ("negativebinomial", "negative_binomial"),
+            ("binomial", "binomial"),
+        )
+        for prefix in ("zeroinflated", "zi")
+    },
+    "zip": _ZERO_INFLATED.format('"poisson"'),
+    "zinb": _ZERO_INFLATED.format('"negative_binomial"'),
+    "zib": _ZERO_INFLATED.format('"binomial"'),
+    "zeroinflatedbeta": _HURDLE.format('"beta"'),
+    "zigamma": _HURDLE.format('"gamma"'),
+    "hurdlepoisson": _HURDLE.format('"poisson"'),
+    "hurdlenegbinomial": _HURDLE.format('"negative_binomial"'),
+    "hurdlegamma": _HURDLE.format('"gamma"'),
+    "hurdlelognormal": _HURDLE.format('"lognormal"'),
+    **dict.fromkeys(("ordinal", "ordered", "cumulative"), _CATEGORIES),
+    **dict.fromkeys(("multinomial", "categorical"), _NO_CATEGORIES),
+    "skewnormal": 'is no family here: "student_t" is for numbers with outliers, "lognormal" for '
+    "positive ones that are skewed",
 }
 _LINKS = {
     "logistic": "logit",
@@ -114,7 +146,10 @@ def choose_family(family: Any, link: Any = None) -> Any:
         family.link = chosen
     except (TypeError, ValueError) as error:
         shown = link if isinstance(link, str) else type(link).__name__
-        raise OptionError(f"the family {type(family).__name__} has no link {shown}.") from error
+        own = [name for name in link_names() if isinstance(make_link(name), tuple(family.links))]
+        raise OptionError(
+            f"the family {type(family).__name__} has no link {shown}: it has {', '.join(own)}."
+        ) from error
     return family
 
 
@@ -125,8 +160,8 @@ def _named_family(name: str) -> Any:
     known = {_key(each): each for each in family_names()} | _FAMILIES
     if key not in known:
         names = ["bernoulli", *family_names()]
-        if key in _QUASI:
-            raise OptionError(f"{name!r} has no likelihood and is no family here: {_QUASI[key]}.")
+        if key in _ELSEWHERE:
+            raise OptionError(f"{name!r} {_ELSEWHERE[key]}.")
         meant = _nearest(key, {**known, "bernoulli": "bernoulli"})
         raise OptionError(f"there is no family {name!r}{meant}: choose one of {', '.join(names)}.")
     return make_family(known[key])

@@ -198,7 +198,12 @@ def _check_range(spec: FamilySpec, y: Array, name: str, rows: pd.Index) -> None:
             what = f'{family} is for positive numbers and 0; "gaussian" has all numbers'
             _refuse(y < 0, name, "is negative", what, rows)
         case "shares":
-            what = f'{family} is for numbers between these; "ordered_beta" has both ends'
+            other = '"ordered_beta" has both ends'
+            if not (y < 0).any() and (y == 0).any() and not (y >= 1).any():
+                other = 'zeros may have a part of their own, hurdle=, and "ordered_beta" has them'
+            elif (y < 0).any() or (y > 1).any():
+                other = '"gaussian" has all numbers'
+            what = f"{family} is for numbers between these; {other}"
             _refuse((y <= 0) | (y >= 1), name, "is not inside of (0, 1)", what, rows)
         case "shares and ends":
             what = f'{family} is for shares; "gaussian" has all numbers'

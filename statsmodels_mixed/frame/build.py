@@ -19,8 +19,8 @@ from ..later import load
 from ..related import read_related
 from .coding import Matrix, response_values
 from .engine import columns_without_code, learn, read_contrasts
+from .expressions import IN_FORMULA, expressions, total
 from .expressions import check_expressions as check_computed
-from .expressions import expressions, total
 from .expressions import learn as learn_expressions
 from .factors import Rows
 from .functions import check_safe
@@ -39,6 +39,8 @@ Learner = Callable[
 ]
 
 _ENGINES = ("patsy", "formulaic")
+# The options with random effects of their own, by what names of the effects begin with.
+_OPTIONS = {"zi": "zero_inflation", "hurdle": "hurdle"}
 
 
 def build_frame(
@@ -134,8 +136,14 @@ def build_frame(
         needed = _plain_columns(formula, extra, table.names)
     has_code = needed is None
     if needed is None:
+        options = {name: option for option, name in given.items() if isinstance(name, str)}
         needed = _needed_columns(
-            formula, random, [*sides, *computed.values()], extra, table.names, names
+            formula,
+            random,
+            _asked(sides, random, computed),
+            {**options, **dict.fromkeys(columns, "")},
+            table.names,
+            names,
         )
         check_functions(sides, table.names, names)
         names = complete(names)
@@ -254,27 +262,48 @@ def _plain_columns(
     return needed if plain and all([name in known for name in needed]) else None
 
 
+def _asked(
+    sides: Sequence[FormulaPart],
+    random: Sequence[RandomTerm],
+    computed: Mapping[str, FormulaPart],
+) -> list[tuple[FormulaPart, str]]:
+    """Return all parts with code, each with the option that gave it, empty for the formula."""
+    options = ["", "", *[_OPTIONS.get(term.part, "") for term in random]]
+    of_options = [("" if name == IN_FORMULA else name) for name in computed]
+    return list(zip((*sides, *computed.values()), (*options, *of_options), strict=True))
+
+
 def _needed_columns(
     formula: MixedFormula,
     random: Sequence[RandomTerm],
-    sides: Sequence[FormulaPart],
-    extra: Sequence[str],
+    asked: Sequence[tuple[FormulaPart, str]],
+    extra: Mapping[str, str],
     known: Collection[str],
     env: EvalEnvironment,
 ) -> list[str]:
-    """Columns a model needs; a name that is no column must be known to the environment."""
+    """Columns a model needs; a name that is no column must be known to the environment.
+
+    What asks for them comes with its option, empty for the formula; a column that several ask
+    for is of the first.
+    """
     outside = env.namespace
     needed: dict[str, None] = {}
-    unknown: dict[str, None] = {}
-    for code in (code for side in sides for code in codes(side)):
+    unknown: dict[str, str] = {}
+    for code, option in ((code, option) for side, option in asked for code in codes(side)):
         for name in code.names:
             if name in known:
                 needed[name] = None
             elif name not in outside and not hasattr(builtins, name):
-                unknown[name] = None
+                unknown.setdefault(name, option)
         needed.update((name, None) for name in code.modules if name in known)
-    for name in (*(name for term in random for name in term.grouping.columns), *extra):
-        (needed if name in known else unknown)[name] = None
+    of_terms = [
+        (name, _OPTIONS.get(term.part, "")) for term in random for name in term.grouping.columns
+    ]
+    for name, option in (*of_terms, *extra.items()):
+        if name in known:
+            needed[name] = None
+        else:
+            unknown.setdefault(name, option)
     if unknown:
         raise unknown_names(unknown, known, formula.text)
     return list(needed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import patsy.builtins
 from patsy.eval import EvalEnvironment
@@ -101,9 +101,18 @@ def _called(code: str) -> list[str]:
     return [call.func.id for call in calls if isinstance(call.func, ast.Name)]
 
 
-def unknown_names(unknown: Iterable[str], columns: Collection[str], text: str) -> DataError:
-    """Return the error for names that are neither columns nor known to Python."""
-    unknown = list(unknown)
+def unknown_names(unknown: Mapping[str, str], columns: Collection[str], text: str) -> DataError:
+    """Return the error for names that are neither columns nor known to Python.
+
+    Parameters
+    ----------
+    unknown : mapping of str to str
+        The option that each is from, empty for those of the formula.
+    columns : collection of str
+        Columns of the data.
+    text : str
+        The formula.
+    """
     for name in unknown:
         if name in _CONSTANTS_OF_R:
             return DataError(f"{name} is no column: write {_CONSTANTS_OF_R[name]}, as in Python.")
@@ -113,4 +122,4 @@ def unknown_names(unknown: Iterable[str], columns: Collection[str], text: str) -
         return DataError(f"{method[1]}.{method[2]}() is no function here: write {advice}.")
     if "in" in unknown and re.search(r"%\s*in\s*%", text):
         return DataError("%in% is not read: write a:b for a nested in b.")
-    return unknown_columns(unknown, columns)
+    return unknown_columns(unknown, columns, unknown)

@@ -83,7 +83,7 @@ class OtherFormulas:
                 if self.safe:
                     check_safe([part], known, None)
                 if unknown:
-                    raise unknown_names(dict.fromkeys(unknown), known, text)
+                    raise unknown_names(dict.fromkeys(unknown, ""), known, text)
                 check_functions([part], known, self._names)
             except DataError as error:
                 raise type(error)(f"{option}={text!r}: {error}") from error

@@ -240,14 +240,28 @@ def subset_rows(subset: Any, table: DataTable) -> Positions | None:
     return chosen
 
 
-def unknown_columns(missing: Iterable[str], names: Iterable[Any]) -> UnknownColumnError:
-    """One error that names every column the data lack, with the nearest existing ones."""
+def unknown_columns(
+    missing: Iterable[str], names: Iterable[Any], options: Mapping[str, str] | None = None
+) -> UnknownColumnError:
+    """One error that names every column the data lack, with the nearest existing ones.
+
+    Parameters
+    ----------
+    missing : iterable of str
+    names : iterable
+        The columns that the data have.
+    options : mapping of str to str, optional
+        The option, by the column that only it asks for.
+    """
     known = [name for name in names if isinstance(name, str)]
     lower = {name.lower(): name for name in known}
     shown = []
     for name in missing:
         near = difflib.get_close_matches(name.lower(), lower, n=1)
-        shown.append(f"{name!r}" + (f" (did you mean {lower[near[0]]!r}?)" if near else ""))
+        option = (options or {}).get(name, "")
+        where = f" of {option}=" if option else ""
+        hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
+        shown.append(f"{name!r}{where}{hint}")
     noun = "column" if len(shown) == 1 else "columns"
     return UnknownColumnError(f"the data have no {noun} {', '.join(shown)}.")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
-from .._typing import Numbers
+from .._typing import Formula, Numbers
 from ..errors import OptionError
 from ..fitting.crossprod import one_thread_if_small
 from ..fitting.generalized import fit_generalized
@@ -137,9 +137,9 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         weights: Any = None,
         offset: Any = None,
         exposure: Any = None,
-        zero_inflation: str | None = None,
-        hurdle: str | None = None,
-        dispersion: str | None = None,
+        zero_inflation: Formula | None = None,
+        hurdle: Formula | None = None,
+        dispersion: Formula | None = None,
         contrasts: Mapping[str, Any] | None = None,
         subset: Any = None,
         missing: str = "drop",

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from .._typing import Array
+from .._typing import Array, Formula
 from ..errors import OptionError
 from ..fitting.column_spans import outside_span
 from ..fitting.parted_families import Ordered
@@ -71,7 +71,7 @@ class OrdinalMixedModel(DistributionalMixedModel):
         link: str = "logit",
         threshold: str = "flexible",
         *,
-        nominal: str | None = None,
+        nominal: Formula | None = None,
         weights: Any = None,
         offset: Any = None,
         contrasts: Any = None,

@@ -191,7 +191,11 @@ def test_responses_outside_of_the_support_name_rows_and_the_family_that_fits():
     data.loc[0, "y"] = 0.0
     with pytest.raises(DataError, match=r"'y' is not inside of \(0, 1\) in 1 row \(first: 0\)"):
         smm.mixedglm2("y ~ 1 + (1 | g)", data, "beta")
-    with pytest.raises(OptionError, match="Beta has no link log"):
+    with pytest.raises(DataError, match='hurdle=, and "ordered_beta" has them'):
+        smm.mixedglm2("y ~ 1 + (1 | g)", data, "beta")
+    with pytest.raises(DataError, match='"gaussian" has all numbers'):
+        smm.mixedglm2("y ~ 1 + (1 | g)", data.assign(y=data.y * 2), "beta")
+    with pytest.raises(OptionError, match="Beta has no link log: it has logit, probit, cauchit"):
         smm.mixedglm2("y ~ 1 + (1 | g)", data, "beta", link="log")
     with pytest.raises(DataError, match="is not positive in 1 row"):
         smm.mixedglm2("y ~ 1 + (1 | g)", data, "lognormal")

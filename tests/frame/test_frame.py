@@ -75,7 +75,7 @@ def test_every_unknown_column_is_named_before_anything_else():
         build_frame(model, DATA, weights="w", contrasts={"nosuch": "sum"}, env={"np": np})
     assert str(caught.value) == (
         "the data have no columns 'X' (did you mean 'x'?), 'z', 'days', 'subj', "
-        "'H' (did you mean 'h'?), 'w'."
+        "'H' (did you mean 'h'?), 'w' of weights=."
     )
 
 

@@ -95,6 +95,24 @@ def test_unknown_columns_and_dates_are_named(make, data):
         make("~ t", dated)
 
 
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("weights", "armm"),
+        ("offset", "armm"),
+        ("exposure", "2 * armm"),
+        ("zero_inflation", "~ x + (1 | armm)"),
+        ("hurdle", "~ x + (armm | g)"),
+    ],
+)
+def test_unknown_columns_say_which_option_asked_for_them(option, given, data):
+    match = rf"no column 'armm' of {option}= \(did you mean 'arm'\?\)\.$"
+    with pytest.raises(UnknownColumnError, match=match):
+        mixedglm2("count ~ x + (1 | g)", data, "poisson", **{option: given})
+    with pytest.raises(UnknownColumnError, match=r"no columns 'xx' .*, 'armm' of weights="):
+        mixedglm2("count ~ xx + (1 | g)", data, "poisson", weights="armm")
+
+
 def test_dates_name_subjects_as_they_name_groups(data):
     day = pd.to_datetime("2020-01-01") + pd.to_timedelta(data.g, unit="D")
     dated = data.assign(day=day, time=pd.to_datetime(data.t, unit="D"))

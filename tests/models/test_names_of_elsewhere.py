@@ -49,6 +49,43 @@ def test_families_without_a_likelihood(data, name):
         mixedglm2("k ~ days + (1 | subj)", data, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("zip", '"poisson" with zero_inflation='),
+        ("zero_inflated_negbinomial", '"negative_binomial" with zero_inflation='),
+        ("ziGamma", '"gamma" with hurdle='),
+        ("hurdle_lognormal", '"lognormal" with hurdle='),
+        ("ordinal", "modelled by mixedordinal2"),
+        ("multinomial", "fit each category against one"),
+        ("skew_normal", '"student_t" is for numbers with outliers'),
+    ],
+)
+def test_families_of_other_packages(data, name, message):
+    with pytest.raises(OptionError, match=message):
+        mixedglm2("k ~ days + (1 | subj)", data, name)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("ziformula", 'write zero_inflation="~ x"'),
+        ("dispformula", 'write dispersion="~ x"'),
+        ("zi", "or hurdle="),
+    ],
+)
+def test_options_of_glmmtmb(data, option, message):
+    with pytest.raises(UnknownOptionError, match=message):
+        mixedglm2("k ~ days + (1 | subj)", data, "poisson", **{option: "~ 1"})
+
+
+def test_formulas_that_are_none(data):
+    with pytest.raises(OptionError, match='zero_inflation must be a formula such as "~ x" or None'):
+        mixedglm2("k ~ days + (1 | subj)", data, "poisson", zero_inflation=True)
+    with pytest.raises(OptionError, match='to model: "negative_binomial" has one'):
+        mixedglm2("k ~ days + (1 | subj)", data, "poisson", dispersion="~ days")
+
+
 def test_options_of_a_fit(data):
     model = mixedlm2("reaction ~ days + (1 | subj)", data)
     with pytest.raises(UnknownOptionError, match=r"bootstrap, power, influence and profile"):

@@ -47,6 +47,12 @@ _NO_PART_OF_ZEROS = {
     "shares and ends": 'its thresholds have the zeros and ones; "beta" takes hurdle=',
     "categories": "categories are no zeros; mixedglm2 is for counts",
 }
+# Families with a dispersion, for the same responses as those without.
+_SPREAD = {
+    "poisson": "negative_binomial",
+    "binomial": "beta_binomial",
+    "truncated_poisson": "truncated_negative_binomial",
+}
 # Families whose dispersion is reported as in glmmTMB, as the inverse of the density's.
 _INVERSE = ("negative_binomial", "truncated_negative_binomial", "gamma")
 # A threshold of an end that no response reaches.
@@ -110,7 +116,10 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             self._random_terms += terms
         family = self.spec.family
         if "dispersion" in parts and not self.spec.has_dispersion:
-            raise OptionError(f"the family {family} has no dispersion for dispersion= to model.")
+            other = f': "{_SPREAD[family]}" has one' if family in _SPREAD else ""
+            raise OptionError(
+                f"the family {family} has no dispersion for dispersion= to model{other}."
+            )
         zeros = "hurdle" if "hurdle" in parts else "inflation" if "zero_inflation" in parts else ""
         support = self.spec.support
         if zeros and support in _NO_PART_OF_ZEROS:
