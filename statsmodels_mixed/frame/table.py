@@ -83,7 +83,8 @@ def open_table(data: Any) -> DataTable:
     Parameters
     ----------
     data : DataFrame, pyarrow.Table, mapping of str to array_like, or structured array
-        A data frame of any library narwhals knows, in memory. A `DataTable` is open already.
+        A data frame of any library narwhals knows, in memory, or batches of Arrow. A `DataTable` is
+        open already.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def _one_dimension(name: Any, values: Any) -> np.ndarray[Any, Any]:
 
 def _open_native(data: Any) -> DataTable:
     try:
-        frame = nw.from_native(data, eager_only=True)
+        frame = nw.from_native(_arrow_table(data), eager_only=True)
     except TypeError as error:
         what = f"{type(data).__module__}.{type(data).__qualname__}"
         if isinstance(data, str | os.PathLike):
@@ -183,6 +184,20 @@ def _open_native(data: Any) -> DataTable:
 
     index = pd.RangeIndex(len(frame))
     return DataTable(frame.columns, len(frame), index, read, frame.to_pandas)
+
+
+def _arrow_table(data: Any) -> Any:
+    """Return what has the C interface of Arrow, and is no data frame, as a table."""
+    if not (hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__")):
+        return data
+    if nw.dependencies.is_into_dataframe(data):
+        return data
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    try:
+        return pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError):
+        return data  # which is no table, and told so
 
 
 def read_columns(table: DataTable, names: Sequence[str]) -> dict[str, pd.Series]:

@@ -24,18 +24,47 @@ def as_structured() -> np.ndarray:
     return np.array(rows, dtype=[("x", float), ("n", int), ("f", "U1")])
 
 
+class CapsuleOfArrow:
+    """A table of a library that this package does not know, with the C interface of Arrow."""
+
+    def __init__(self, table):
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def test_arrays_of_arrow_are_no_tables():
+    with pytest.raises(DataError, match="must be a data frame or a dict of arrays"):
+        open_table(pa.array([1.0, 2.0]))
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: pd.DataFrame(CONTENT),
         lambda: pa.table(CONTENT),
+        lambda: pa.RecordBatch.from_pydict(CONTENT),
+        lambda: pa.table(CONTENT).to_reader(),
+        lambda: CapsuleOfArrow(pa.table(CONTENT)),
         lambda: CONTENT,
         lambda: {name: np.array(values) for name, values in CONTENT.items()},
         lambda: {name: pd.Series(values) for name, values in CONTENT.items()},
         as_structured,
         as_polars,
     ],
-    ids=["pandas", "pyarrow", "lists", "arrays", "series", "structured", "polars"],
+    ids=[
+        "pandas",
+        "pyarrow",
+        "batch",
+        "batches",
+        "capsule",
+        "lists",
+        "arrays",
+        "series",
+        "structured",
+        "polars",
+    ],
 )
 def test_every_kind_of_table_gives_the_same_columns(make):
     table = open_table(make())
