@@ -115,10 +115,12 @@ class ReferenceGrid:
         known = [v.name for v in self.variables]
         if name in known:
             return name
+        written = "".join(name.split())
         for term in terms_of(self.frame.fixed):
             for factor in (*term.factors, *term.numbers):
                 columns = columns_of(factor, self.frame.table)
-                if getattr(factor, "label", str(factor)) == name and len(columns) == 1:
+                label = getattr(factor, "label", str(factor))
+                if "".join(label.split()) == written and len(columns) == 1:
                     return columns[0]
         grouping = {factor for part in self.frame.random for factor in part.factors}
         what = (

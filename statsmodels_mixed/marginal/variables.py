@@ -27,6 +27,8 @@ __all__ = ["Variable", "grid_variables", "is_numeric", "offset_columns"]
 
 # A covariate with no more values than these keeps them.
 FEW = 2
+# A mean of less than this share of the standard deviation is a rounding error of zero.
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +158,8 @@ def _variable(
         places = np.searchsorted(values, np.asarray(template)).astype(np.intp)
         return Variable(name, pd.Index(values), places, template)
     middle = means.get(name, template.mean())
+    if abs(middle) < ROUNDING * template.std():
+        middle = 0.0  # of a centered column
     if spread:
         return Variable(name, pd.Index([middle - spread, middle + spread]), None, template)
     return Variable(name, pd.Index([middle]), None, template)

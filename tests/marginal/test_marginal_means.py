@@ -200,6 +200,20 @@ def test_covariates_in_expressions_are_at_their_mean(data, part):
     assert_allclose(some.emmeans("a").estimate, some.predict(at), rtol=1e-10)
 
 
+def test_a_centered_covariate_is_at_zero(data):
+    far = data.assign(x=data["x"] + 7e5)  # dates; their deviations have a mean of 1e-11
+    far["x"] -= far["x"].mean()
+    means = mixedlm2("y ~ a + x + (1 | g)", far).fit().emmeans("a")
+    assert "Covariates: x = 0." in str(means)
+
+
+def test_an_expression_is_named_as_the_formula_writes_it(data):
+    some = mixedlm2("y ~ a + I(k>15) + (1 | g)", data).fit()
+    wanted = some.emmeans("k").estimate
+    for name in ("I(k>15)", "I(k > 15)", "I( k > 15 )"):
+        assert_allclose(some.emmeans(name).estimate, wanted)
+
+
 def test_the_other_formula_engine(fit, data, monkeypatch):
     from statsmodels.formula import options
 
