@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError
+from ..errors import OptionError, RankWarning, warn_caller
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.notes import warn_no_distribution
@@ -65,7 +65,10 @@ def anova(
         For a single fit, a row for each term of the fixed part: `sum_sq` and `mean_sq`
         (linear models only; F, before any scaling, times the residual variance), `df_num`,
         `df_denom`, `F` and `PR(>F)`, for Kenward and Roger's method also `scaling`. A term
-        whose columns all depend on those of others has no degrees of freedom and NaN.
+        whose columns all depend on those of others has no degrees of freedom and NaN. Of several
+        degrees of freedom Satterthwaite's denominator depends on how a hypothesis is written:
+        as in lmerTest by differences from the first level, so that another level as the first
+        changes it a little.
 
         For several fits, a row for each by number of parameters: `npar`, `aic`, `bic`,
         `llf`, `objective`, and of the test against the row above `statistic`, `df_diff`,
@@ -84,6 +87,8 @@ def anova(
     -----
     MixedModelWarning
         Fits by REML were refitted by maximum likelihood.
+    RankWarning
+        The columns of a term depend on those of other terms, so that it has no test.
 
     See Also
     --------
@@ -138,6 +143,13 @@ def anova(
                 "PR(>F)": test.pvalue,
                 "scaling": test.scaling,
             }
+        )
+    untested = [name for name, test in zip(names, tests, strict=True) if test is NOTHING]
+    if untested:
+        warn_caller(
+            f"nothing of {', '.join(untested)} can be tested: its columns depend on those of the "
+            "other terms.",
+            RankWarning,
         )
     if dof in KENWARD_ROGER:
         warn_no_distribution(names, tests)

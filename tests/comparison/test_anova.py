@@ -28,6 +28,7 @@ from statsmodels_mixed import (
     LinearMixedModel,
     MixedModelWarning,
     OptionError,
+    RankWarning,
     datasets,
 )
 from statsmodels_mixed.comparison.boundary import Cone, _simulated, chi_bar_squared_sf
@@ -372,6 +373,18 @@ def test_empty_cells(unbalanced):
         tables.append(anova(result))
     assert list(tables[0]["df_num"]) == [3, 2, 5]
     pd.testing.assert_frame_equal(*tables, rtol=CODING)
+
+
+def test_a_term_that_cannot_be_tested_is_told(unbalanced):
+    # Levels of b lie within those of `outer`, whose differences only b has then.
+    data = unbalanced.assign(outer=np.where(unbalanced["b"] == "x", "one", "two"))
+    with pytest.warns(RankWarning, match="dropped"):
+        result = smf.mixedlm2("y ~ outer + b + a + (1 | g)", data).fit(reml=True)
+    for typ in (2, 3):
+        with pytest.warns(RankWarning, match="nothing of outer can be tested: its columns depend"):
+            table = anova(result, type=typ)
+        assert list(table.index[table["F"].isna()]) == ["outer"]
+    assert anova(result, type=1)["F"].notna().all()  # where it comes first
 
 
 def test_contrasts_fewer_than_levels_allow(unbalanced):
