@@ -233,11 +233,9 @@ class _Local:
         square = float(a @ a)
         self._a, self._square, self._g = a, square, g
         self._H = H if bent is None else H - float(a @ g) / square * bent
-        # Columns orthogonal to a: a Householder reflection that takes a to the first axis.
-        w = a / math.sqrt(square)
-        w[0] += 1.0 if w[0] >= 0 else -1.0
-        basis = w[:, None] * (w[1:] * (-2.0 / float(w @ w)))
-        basis.flat[len(a) - 1 :: len(a)] += 1.0
+        # Nonlinear constraints are of theta alone, and leave other variables unmixed.
+        sizes = _sizes(H.diagonal()) if bent is None else np.ones(len(a))
+        basis = _along_constraint(a, sizes, int(np.abs(a / sizes).argmax()) if bent is None else 0)
         bound = constraint.at_bound(x, g)
         if bound is not None:  # columns that leave it where it is
             basis = basis @ null_space(basis[[bound]])
@@ -246,14 +244,10 @@ class _Local:
         down = np.empty((basis.shape[1], 2), order="F")
         down[:, 0] = -(g @ basis)
         down[:, 1] = -(a @ self._HN) / square
-        self.negative, self.worst = 0.0, w
+        self.negative, self.worst = 0.0, a
         solved = _solve_definite(reduced, down)
         if solved is None:
-            # In units in which the curvatures are one: those of theta and log sigma may differ
-            # by any number of orders.
-            sizes = np.abs(reduced.diagonal())
-            sizes = np.sqrt(np.maximum(sizes, NOTHING * float(sizes.max())))
-            sizes[sizes == 0] = 1.0
+            sizes = _sizes(reduced.diagonal())
             values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
             largest = float(np.abs(values).max())
             least = FLAT * largest if largest > 0 else 1.0
@@ -277,6 +271,30 @@ class _Local:
         bend = float(self._a @ (self._H @ self._along)) / self._square
         x, value = self.x + step, value - promise
         return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
+
+
+def _sizes(curvatures: Array) -> Array:
+    """Return the units of variables in which their curvatures are one.
+
+    Those of theta, coefficients and log sigma may differ by any number of orders.
+    """
+    found = list(map(abs, curvatures.tolist()))
+    least = NOTHING * max(found)
+    return np.array([math.sqrt(max(each, least)) or 1.0 for each in found])
+
+
+def _along_constraint(a: Array, sizes: Array, at: int) -> Array:
+    """Return columns orthogonal to a: a Householder reflection takes a to one axis, in some units.
+
+    In units in which curvatures are one, and with the axis that a is nearest to, a variable of
+    little curvature is not mixed with others.
+    """
+    w = a / sizes
+    w[at] += math.copysign(math.sqrt(float(w @ w)), w[at])
+    basis: Array = w[:, None] * (w * (-2.0 / float(w @ w)))
+    basis.flat[:: len(a) + 1] += 1.0
+    basis[:, at:-1] = basis[:, at + 1 :]
+    return basis[:, :-1] / sizes[:, None]
 
 
 def _relative(step: Array, x: Array) -> float:
