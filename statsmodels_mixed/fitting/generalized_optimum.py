@@ -15,7 +15,7 @@ from .edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from .families import FamilySpec
 from .fresh_evaluation import agrees
 from .optimize import FitOptions, FitReport, minimize
-from .runs import LOWER, BestOfRuns, settle
+from .runs import DISTINCT, LOWER, BestOfRuns, settle
 from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
 from .warm_start import generalized_theta
 
@@ -26,8 +26,8 @@ Patterns = list[NDArray[np.bool_]]
 # This few rows may have several optima, above all where they may have several conditional modes, or
 # nodes without likelihood.
 FEW_ROWS = 100
-# Random effects that lower the objective by less than this may have a better optimum without
-# variance, or with another one.
+# Random effects that lower the objective of few rows by less than this may have a better optimum
+# without variance, or with another one; those of more rows if the objective is higher than without.
 LITTLE_LOWER = 3.0
 # Newton steps of an ordinary likelihood are far fewer.
 VERY_MANY_EVALUATIONS = 60
@@ -84,13 +84,11 @@ def best_optimum(
     jumping = core.several_modes_possible and (n_agq > 1 or core.met_several_modes)
     jumps = jumping and report.status == "ROUNDOFF_LIMITED"
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
-    if not hard and rows <= FEW_ROWS:
-        hard = (
-            core.several_modes_possible
-            or (n_agq > 1 and has_bounded_range(spec))
-            or report.objective
-            > _without_random_effects(problem, design, spec, begin) - LITTLE_LOWER
-        )
+    if not hard and may_be_repeated(report, options, rows):
+        few = rows <= FEW_ROWS
+        without = _without_random_effects(problem, design, spec, begin)
+        hard = report.objective > without - (LITTLE_LOWER if few else -DISTINCT)
+        hard |= few and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(spec)))
     runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
     local = (hard and not falls) or may_be_local(report, options, singular, rows)
