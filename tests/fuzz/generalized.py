@@ -238,6 +238,9 @@ def _descend(case: GeneralizedCase, result: Any) -> float:
     run = minimize(value, np.zeros(free), method="Nelder-Mead", options={"maxfev": 150})
     end = start + np.r_[run.x, np.zeros(len(start) - free)] * scale
     model = brute_force_model(case, result, float(np.exp(end[-1])))
-    u, beta, Z = model.modes(end[:k], end[k : k + p])
+    try:
+        u, beta, Z = model.modes(end[:k], end[k : k + p])
+    except np.linalg.LinAlgError:
+        return np.inf
     slope = Z.T @ model.rows(model.X @ beta + model.offset + Z @ u)[1] - u
     return float(run.fun) if np.abs(slope).max() < AT_MODES else np.inf
