@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -204,16 +203,18 @@ class OptionCheck:
         return any(each.kind is each.VAR_KEYWORD for each in self._parameters.values())
 
     @cached_property
-    def _kinds(self) -> Sequence[tuple[int, str, Sequence[Kind]]]:
-        found = []
-        for number, (name, parameter) in enumerate(self._parameters.items()):
-            kinds = _kinds_of(str(parameter.annotation))
-            if kinds:
-                # What is given by name only is not among those in order, of which there may be
-                # any number.
-                place = sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else number
-                found.append((place, name, kinds))
-        return found
+    def _kinds(self) -> Mapping[str, Sequence[Kind]]:
+        found = {
+            name: _kinds_of(str(parameter.annotation))
+            for name, parameter in self._parameters.items()
+        }
+        return {name: kinds for name, kinds in found.items() if kinds}
+
+    @cached_property
+    def _in_order(self) -> Sequence[str]:
+        """The names of the parameters that may be given without them."""
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+        return [name for name, each in self._parameters.items() if each.kind not in named]
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Refuse what the function is called with, if that is not possible.
@@ -237,11 +238,17 @@ class OptionCheck:
                     raise UnknownOptionError(
                         _answer(called, name, self._parameters, self.elsewhere)
                     )
-        for place, name, kinds in self._kinds:
-            value = args[place] if place < len(args) else kwargs.get(name, _NOT_GIVEN)
-            if value is not _NOT_GIVEN and not any(kind.accepts(value) for kind in kinds):
-                words = _either(list(dict.fromkeys(w for kind in kinds for w in kind.words)))
-                raise OptionError(f"{name} must be {words}, not {described(value)}.")
+        # Of arguments in order there may be any number.
+        for name, value in zip(self._in_order, args, strict=False):
+            self._check_kind(name, value)
+        for name, value in kwargs.items():
+            self._check_kind(name, value)
+
+    def _check_kind(self, name: str, value: Any) -> None:
+        kinds = self._kinds.get(name)
+        if kinds and not any([kind.accepts(value) for kind in kinds]):
+            words = _either(list(dict.fromkeys(w for kind in kinds for w in kind.words)))
+            raise OptionError(f"{name} must be {words}, not {described(value)}.")
 
 
 def _answer(
@@ -382,8 +389,6 @@ _KINDS: dict[str, Kind] = {
     "Values": Kind(_are_values, ("numbers", "a dict", "None")),
     "None": Kind(_instance(type(None)), ("None",)),
 }
-
-_NOT_GIVEN = object()
 
 
 def _kinds_of(annotation: str) -> Sequence[Kind]:

@@ -236,10 +236,10 @@ int smm_solution(smm_workspace *ws, double *beta, double *u, double *b, double *
 
 /* The same in other units: y was scale times that of the core plus Q gamma, with X = Q R.
  *   gamma (p).   R upper triangle, column-major (p x p); NULL for the identity.
- *   out (4 + 2 p + 3 p p + 2 q + n): the scalars of smm_solution, r2 times scale^2; R^-1 (gamma +
+ *   out (4 + 2 p + 4 p p + 2 q + n): the scalars of smm_solution, r2 times scale^2; R^-1 (gamma +
  *        scale beta); its covariance over sigma^2, R^-1 xvx_inverse R'^-1; square roots of the
  *        diagonal of that; xvx_inverse; upper triangle U with U U' = xvx_inverse, column-major;
- *        scale u; scale b; Z b by row.
+ *        R^-1, column-major; scale u; scale b; Z b by row.
  * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */
 int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const double *R,
                   double *out);

@@ -28,17 +28,23 @@ static void solve_upper(const smm_blas *blas, int32_t p, const double *R, int32_
         }
 }
 
+/* I (p x p) <- the identity. */
+static void set_identity(int32_t p, double *I)
+{
+    size_t ld = (size_t)p;
+    memset(I, 0, sizeof(double) * ld * ld);
+    for (int32_t c = 0; c < p; c++) I[c + c * ld] = 1;
+}
+
 /* root <- K'^-1, upper, of the workspace's K; scratch (p x p) is overwritten. */
 static void inverse_root(const smm_workspace *ws, double *scratch, double *root)
 {
     int32_t p = ws->design->p, m = p + 1;
     size_t ld = (size_t)p;
     memset(scratch, 0, sizeof(double) * ld * ld);
-    memset(root, 0, sizeof(double) * ld * ld);
-    for (int32_t c = 0; c < p; c++) {
+    for (int32_t c = 0; c < p; c++)
         for (int32_t r = 0; r <= c; r++) scratch[r + c * ld] = ws->R[c + (size_t)r * m];
-        root[c + c * ld] = 1;
-    }
+    set_identity(p, root);
     solve_upper(&ws->design->blas, p, scratch, p, root);
 }
 
@@ -65,7 +71,8 @@ int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const do
     int64_t q = d->q;
     size_t pp = (size_t)p * (size_t)p;
     double *beta = out + 4, *covariance = beta + p, *errors = covariance + pp;
-    double *inverse = errors + p, *root = inverse + pp, *u = root + pp, *b = u + q;
+    double *inverse = errors + p, *root = inverse + pp, *back = root + pp, *u = back + pp;
+    double *b = u + q;
     double *effects = b + q;
     int status = smm_solution(ws, beta, u, b, inverse, out);
     if (status) return status;
@@ -73,9 +80,11 @@ int smm_estimates(smm_workspace *ws, double scale, const double *gamma, const do
     for (int32_t v = 0; v < p; v++) beta[v] = gamma[v] + scale * beta[v];
     inverse_root(ws, covariance, root);
     memcpy(covariance, root, sizeof(double) * pp);
+    set_identity(p, back);
     if (R) {
         solve_upper(&d->blas, p, R, 1, beta);
         solve_upper(&d->blas, p, R, p, covariance);
+        solve_upper(&d->blas, p, R, p, back);
     }
     square(p, covariance);
     for (int32_t v = 0; v < p; v++) errors[v] = sqrt(covariance[v + v * (size_t)p]);

@@ -154,7 +154,7 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s,
         smm_solution(ws, p ? beta : NULL, s->out, s->out + q, p ? inverse : NULL, s->out + 2 * q),
         2 * q + 4);
-    add(s, smm_estimates(ws, 2.0, m->theta, NULL, s->out), 4 + 2 * p + 3 * p * p + 2 * q + n);
+    add(s, smm_estimates(ws, 2.0, m->theta, NULL, s->out), 4 + 2 * p + 4 * p * p + 2 * q + n);
     add(s, smm_condvar(ws, s->out), e->condvar);
     add(s, smm_leverage(ws, m->weights, s->out), n);
     add(s, smm_level_covariances(ws, 2, which, s->out), 2 * 9);

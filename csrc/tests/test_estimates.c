@@ -28,7 +28,7 @@ static void test_estimates(int32_t p, int given)
     int64_t q = m.q, n = m.n, square = (int64_t)p * p;
     double scale = 2.5, value, gradient[16], scalars[4];
     double *gamma = doubles(p), *R = doubles(square),
-           *out = doubles(4 + 2 * p + 3 * square + 2 * q + n);
+           *out = doubles(4 + 2 * p + 4 * square + 2 * q + n);
     double *beta = doubles(p), *u = doubles(q), *b = doubles(q), *inverse = doubles(square);
     double *Z = dense_z(&m);
     for (int32_t c = 0; c < p; c++) {
@@ -44,7 +44,7 @@ static void test_estimates(int32_t p, int given)
     CHECK_NEAR(out[0], scale * scale * scalars[0], TOL * fabs(out[0]));
     for (int i = 1; i < 4; i++) CHECK(out[i] == scalars[i]);
     double *own = out + 4, *C = own + p, *errors = C + square, *M = errors + p, *U = M + square;
-    double *own_u = U + square, *own_b = own_u + q, *effects = own_b + q;
+    double *back = U + square, *own_u = back + square, *own_b = own_u + q, *effects = own_b + q;
     for (int32_t r = 0; r < p; r++) {
         double sum = 0;
         for (int32_t c = r; c < p; c++) sum += R[r + c * p] * own[c];
@@ -61,6 +61,9 @@ static void test_estimates(int32_t p, int given)
             CHECK_NEAR(product, inverse[r + c * p], TOL);
             CHECK(C[r + c * p] == C[c + r * p] && (r <= c || U[r + c * p] == 0));
             CHECK(M[r + c * p] == inverse[r + c * p]);
+            product = 0;
+            for (int32_t e = r; e < p; e++) product += R[r + e * p] * back[e + c * p];
+            CHECK_NEAR(product, r == c, TOL);
         }
     }
     for (int64_t j = 0; j < q; j++) CHECK(own_u[j] == scale * u[j] && own_b[j] == scale * b[j]);

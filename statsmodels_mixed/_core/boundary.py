@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,6 @@ from ._smm import ffi, lib
 
 __all__ = ["check_status", "doubles", "floats", "integers", "is_trial_failure"]
 
-
-# Types that are parsed once: a small fit passes dozens of arrays.
-_DOUBLES = ffi.typeof("double[]")
-_INTEGERS = ffi.typeof("int32_t[]")
 
 # Evaluations that fail at a trial point are an ordinary answer, not an error.
 _TRIAL_FAILURES = (lib.SMM_ENOTPD, lib.SMM_ENONFINITE)
@@ -45,11 +43,7 @@ def floats(array: Any, shape: tuple[int, ...], name: str) -> Array:
     return out
 
 
-def doubles(array: Array) -> Any:
-    """Return the ``double *`` of an array that the caller keeps alive."""
-    return ffi.from_buffer(_DOUBLES, array)
-
-
-def integers(array: NDArray[np.int32]) -> Any:
-    """Return the ``int32_t *`` of an array that the caller keeps alive."""
-    return ffi.from_buffer(_INTEGERS, array)
+# The ``double *`` and the ``int32_t *`` of an array that the caller keeps alive. A small fit passes
+# dozens of arrays: the types are parsed once, and no function of Python is called.
+doubles: Callable[[Array], Any] = partial(ffi.from_buffer, ffi.typeof("double[]"))
+integers: Callable[[NDArray[np.int32]], Any] = partial(ffi.from_buffer, ffi.typeof("int32_t[]"))

@@ -277,6 +277,8 @@ class TermCoordinates:
         ----------
         scale : ndarray, shape (ntheta,)
         """
+        if len(self.diagonal) == len(scale):
+            return self.outward(scale.copy())
         theta = np.zeros(len(scale))
         theta[self.diagonal] = scale[self.diagonal]
         return self.outward(theta)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ MOST_THETA = 32767
 
 
 _SIZES = [name for name, _ in ffi.typeof("smm_sizes").fields]
+_read_sizes = attrgetter(*_SIZES)
 
 
 @quickly_made
@@ -147,19 +149,7 @@ class CoreDesign:
         self.n: int = n
         self.p: int = p
         self.X = floats(X, (n, p), "X")
-        self.shapes = tuple([(term.levels, term.z.shape[1]) for term in terms])
-        self.q = self.condvar_size = 0
-        # Where the effects of each term are among all.
-        self._parts: list[tuple[int, int, tuple[int, int]]] = []
-        for term, (levels, cols) in zip(terms, self.shapes, strict=True):
-            self._parts.append((self.q, self.q + levels * cols, (levels, cols)))
-            self.q += levels * cols
-            self.condvar_size += levels * cols * cols
-            if term.z.shape != (n, cols):
-                raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
-            if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
-                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
-        self.predictors: int = 1 + max([0, *[term.predictor for term in terms]])
+        self._place_effects(terms)
         self.coordinates = coordinates or TermCoordinates(terms, weights)
         self.ntheta = self.coordinates.ntheta
         columns = self.coordinates.z
@@ -205,7 +195,26 @@ class CoreDesign:
         # Read now: a property that is computed once has a lock, which a fork may find held.
         sizes = ffi.new("smm_sizes *")
         check_status(lib.smm_design_sizes(self.handle, sizes), "read its sizes")
-        self.sizes = {name: getattr(sizes, name) for name in _SIZES}
+        self.sizes: dict[str, int] = dict(zip(_SIZES, _read_sizes(sizes), strict=True))
+
+    def _place_effects(self, terms: Sequence[TermArrays]) -> None:
+        """Check the arrays of the terms, and note where the effects of each are among all."""
+        n = self.n
+        self.q = self.condvar_size = 0
+        self.predictors: int = 1
+        self._parts: list[tuple[int, int, tuple[int, int]]] = []
+        for term in terms:
+            levels, cols = shape = term.levels, term.z.shape[1]
+            self._parts.append((self.q, self.q + levels * cols, shape))
+            self.q += levels * cols
+            self.condvar_size += levels * cols * cols
+            if term.z.shape != (n, cols):
+                raise CoreError(f"z has shape {term.z.shape}, not {(n, cols)}.")
+            if term.refs.shape != (n,) or term.pattern.shape != (cols, cols):
+                raise CoreError("refs or pattern of a random-effects term has the wrong shape.")
+            if term.predictor >= self.predictors:
+                self.predictors = 1 + term.predictor
+        self.shapes = tuple([shape for _, _, shape in self._parts])
 
     def _place_factors(self, terms: Sequence[TermArrays]) -> None:
         """Note where the elements of theta are in the factors, term by term in C's layout."""

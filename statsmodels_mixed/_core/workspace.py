@@ -67,6 +67,8 @@ class CoreEstimates(NamedTuple):
         The covariance on the basis of X.
     root : ndarray, shape (p, p)
         Upper triangle with root root' = inverse.
+    back : ndarray, shape (p, p)
+        What takes coefficients on the basis to those of X; see `FixedBasis.inverse`.
     u, b : tuple of ndarray, shape (l, k)
         By term.
     effects : ndarray, shape (n,)
@@ -79,6 +81,7 @@ class CoreEstimates(NamedTuple):
     errors: Array
     inverse: Array
     root: Array
+    back: Array
     u: tuple[Array, ...]
     b: tuple[Array, ...]
     effects: Array
@@ -329,7 +332,7 @@ class CoreWorkspace:
         """
         design = self.design
         p, q = design.p, design.q
-        out = np.empty(4 + 2 * p + 3 * p * p + 2 * q + design.n)
+        out = np.empty(4 + 2 * p + 4 * p * p + 2 * q + design.n)
         triangle = ffi.NULL if R is None else doubles(R.T)
         with self.threads, self.lock:
             status = lib.smm_estimates(self.handle, scale, doubles(gamma), triangle, doubles(out))
@@ -337,7 +340,8 @@ class CoreWorkspace:
         out.flags.writeable = False
         errors = 4 + p + p * p
         root = errors + p + p * p
-        u = root + p * p
+        back = root + p * p
+        u = back + p * p
         b = u + q
         modes = design.by_term(out[b : b + q])
         return CoreEstimates(
@@ -346,7 +350,8 @@ class CoreWorkspace:
             covariance=out[4 + p : errors].reshape(p, p),
             errors=out[errors : errors + p],
             inverse=out[errors + p : root].reshape(p, p),
-            root=out[root:u].reshape(p, p).T,
+            root=out[root:back].reshape(p, p).T,
+            back=out[back:u].reshape(p, p).T,
             u=design.by_term(out[u:b]),
             b=modes if design.coordinates.trivial else design.coordinates.effects(modes),
             effects=out[b + q :],

@@ -228,8 +228,7 @@ def _first_run(
     if start is None and _has_many_effects(workspace, design):
         begin = workspace.moments()
     report = minimize(workspace, begin, options, constant=products.constant(reml))
-    patterns = [block.pattern for block in design.blocks]
-    if start is not None or all([(pattern | pattern.T).all() for pattern in patterns]):
+    if start is not None or not any([block.has_independent_effects for block in design.blocks]):
         return report
     # Few models have independent effects of one grouping factor.
     runs = BestOfRuns(report, lambda _: True)

@@ -90,7 +90,9 @@ def solve(products: Crossproducts) -> PLSSolution:
         beta=raw.beta if ordinary else basis.coefficients(raw.beta),
         cov_unscaled=raw.covariance if ordinary else basis.covariance(raw.inverse),
         errors_unscaled=raw.errors if ordinary else basis.standard_errors(raw.inverse),
-        unscaled_on_basis=OnBasis(basis.inverse, raw.inverse, root=raw.root),
+        unscaled_on_basis=OnBasis(
+            raw.back if ordinary else basis.inverse, raw.inverse, root=raw.root
+        ),
         sigma=math.sqrt(pwrss / dof),
         u=raw.u,
         b=raw.b,

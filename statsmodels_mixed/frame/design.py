@@ -97,6 +97,12 @@ class RandomBlock:
         """The part of the model that the effects belong to, empty for the mean."""
         return self.terms[0].part if self.terms else ""
 
+    @property
+    def has_independent_effects(self) -> bool:
+        """Whether T is no full triangle."""
+        k = len(self.names)
+        return k > 1 and int(np.count_nonzero(self.pattern)) < k * (k + 1) // 2
+
     def of_rows(
         self,
         rows: NDArray[Any],

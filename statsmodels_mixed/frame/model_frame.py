@@ -57,6 +57,10 @@ def _pattern(terms: tuple[tuple[int, bool], ...]) -> NDArray[np.bool_]:
     return pattern
 
 
+# What of a `RandomPart` does not depend on rows and is computed when asked for.
+_OF_EFFECTS = ("names", "pattern", "members", "is_structured", "own_places")
+
+
 @quickly_made
 @dataclass(frozen=True, eq=False)
 class RandomPart:
@@ -94,18 +98,18 @@ class RandomPart:
         """The part of the model that the effects belong to, empty for the mean."""
         return self.terms[0].part
 
-    @property
+    @cached_property
     def members(self) -> pd.Index | None:
         """Labels of the members, of multiple membership."""
         matrix = self.matrices[0]
         return matrix.labels if isinstance(matrix, MembershipMatrix) else None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the k random effects of a level."""
         return tuple(name for matrix in self.matrices for name in matrix.names)
 
-    @property
+    @cached_property
     def pattern(self) -> NDArray[np.bool_]:
         """Free elements of T, shape (k, k): a triangle or a diagonal for each term."""
         return _pattern(
@@ -115,7 +119,7 @@ class RandomPart:
             )
         )
 
-    @property
+    @cached_property
     def is_structured(self) -> bool:
         """Whether a term has a covariance structure of its own."""
         return any(term.structure is not None for term in self.terms)
@@ -149,6 +153,14 @@ class RandomPart:
                 found.append(made(columns, self.structures[i], matrix))
             start = stop
         return tuple(found)
+
+    def for_rows(self, refs: Refs, levels: pd.Index) -> RandomPart:
+        """Return the same effects for the levels of other rows."""
+        part = object.__new__(RandomPart)
+        for name in _OF_EFFECTS:  # is found out here, once for all
+            getattr(self, name)
+        vars(part).update(vars(self), refs=refs, levels=levels)
+        return part
 
     def without_rows(self) -> RandomPart:
         """Return the same without what belongs to rows of the data."""

@@ -9,6 +9,7 @@ for `build_frame`, which makes the same of such a frame, in three times as many 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -42,15 +43,15 @@ class _Layout:
     Parameters
     ----------
     response, fixed : CodedMatrix
-    effects : tuple of (tuple of CodedMatrix)
-        Of the terms of each grouping factor.
+    parts : tuple of RandomPart
+        The random effects of each grouping factor, of no rows.
     labels : tuple of (CodedFactor, str)
         The factors that hold labels, and their columns.
     """
 
     response: CodedMatrix
     fixed: CodedMatrix
-    effects: tuple[tuple[CodedMatrix, ...], ...]
+    parts: tuple[RandomPart, ...]
     labels: tuple[tuple[CodedFactor, str], ...]
 
 
@@ -100,17 +101,16 @@ class _Plan:
         response, fixed, *effects = matrices
         if not all(matrix.names for matrix in effects):
             return None
-        gathered = [tuple(effects[at] for at in places) for places in self.groups.values()]
-        return _Layout(response, fixed, tuple(gathered), labels)
+        return _Layout(response, fixed, tuple(self._parts(effects)), labels)
 
-    def random_parts(self, layout: _Layout, rows: Rows) -> tuple[RandomPart, ...]:
-        """Return the random effects of each grouping factor."""
-        parts = []
-        for (name, places), matrices in zip(self.groups.items(), layout.effects, strict=True):
+    def _parts(self, effects: Sequence[CodedMatrix]) -> Iterator[RandomPart]:
+        """Gather the terms of each grouping factor."""
+        nowhere, none = np.empty(0, dtype=np.int32), pd.Index([])
+        for name, places in self.groups.items():
             terms = tuple([self.random[at] for at in places])
+            matrices = tuple([effects[at] for at in places])
             factors = terms[0].grouping.factors
-            parts.append(RandomPart(name, factors, terms, matrices, *levels_of(factors, rows)))
-        return most_effects_first(parts)
+            yield RandomPart(name, factors, terms, matrices, nowhere, none)
 
 
 @lru_cache(maxsize=KEPT_PLANS)
@@ -167,7 +167,9 @@ def planned_frame(formula: MixedFormula, data: pd.DataFrame, missing: str) -> Mo
         response_name=plan.response_name,
         response_levels=None,
         fixed=layout.fixed,
-        random=plan.random_parts(layout, rows),
+        random=most_effects_first(
+            [part.for_rows(*levels_of(part.factors, rows)) for part in layout.parts]
+        ),
         weights=None,
         offset=None,
         missing=missing,

@@ -63,3 +63,18 @@ class Sources:
     offset: Source
     exposure: Source
     weights: Source
+
+    @classmethod
+    def of(cls, offset: Any, exposure: Any, weights: Any, weighted: bool) -> Sources:
+        """Return the sources of what the user gave; `weighted` says whether there are weights."""
+        if offset is exposure is weights is None and not weighted:
+            return _NO_SOURCES
+        return cls(
+            offset=Source.of("offset", offset),
+            exposure=Source.of("exposure", exposure),
+            # A response of two columns makes weights, and weights of ones are none.
+            weights=Source.of("weights", weights, weighted),
+        )
+
+
+_NO_SOURCES = Sources(*[Source(option, False, None) for option in _NONE])

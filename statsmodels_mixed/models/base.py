@@ -22,7 +22,7 @@ from ..frame.build import ModelFrame, build_frame
 from ..frame.coding import CodedMatrix
 from ..frame.columns import as_numbers
 from ..frame.design import Design, build_design
-from ..frame.sources import Source, Sources
+from ..frame.sources import Sources
 from ..later import Method, load
 from ..results.base import MixedModelResults
 from ..results.document import Document
@@ -88,7 +88,7 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         """Check what any fit needs and return the design to fit; `rows` are the labels."""
         raise NotImplementedError
 
-    def _analyse(self) -> SharedStructure:
+    def _analyse(self, design: Design) -> SharedStructure:
         """Analyse what fits to other responses will have in common with this one."""
         raise NotImplementedError
 
@@ -172,17 +172,12 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
         self, *, offset: Any = None, exposure: Any = None, weights: Any = None, **_: Any
     ) -> None:
         """Remember where offset, exposure and weights came from, to find them in new data."""
-        self.sources = Sources(
-            offset=Source.of("offset", offset),
-            exposure=Source.of("exposure", exposure),
-            # A response of two columns makes weights, and weights of ones are none.
-            weights=Source.of("weights", weights, self._is_weighted(weights)),
-        )
+        self.sources = Sources.of(offset, exposure, weights, self._is_weighted(weights))
         self.data.note_sources(self.sources, self.offset)
 
     def _is_weighted(self, given: Any) -> bool:
         """Return whether rows have prior weights, given as such or made by the response."""
-        return self.kept_design().weights is not None
+        return self.design is not None and self.design.weights is not None
 
     def _seen_with(self, dof: str | None) -> Self:
         """Return this model as other packages see it behind a result with its own dof=."""

@@ -398,6 +398,6 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         """Return the results; `fit_generalized` has the options."""
         design = self.kept_design()
         with one_thread_if_small(design):
-            known = {"structure": structure_to_fit(self), **options}
+            known = {"structure": structure_to_fit(self, design), **options}
             estimates = fit_generalized(design, self.spec, **known)
         return GeneralizedLinearMixedModelResults(self, estimates, self.layout)

@@ -73,8 +73,8 @@ class GeneralizedEvaluation(MixedModel):
         )
         return design
 
-    def _analyse(self) -> SharedStructure:
-        return generalized_structure(self.kept_design())
+    def _analyse(self, design: Design) -> SharedStructure:
+        return generalized_structure(design)
 
     def objective(
         self,

@@ -24,8 +24,7 @@ from ..results.cell_formats import significant
 from ..results.layout import Layout
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
-from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests
-from ..standard_errors.reference import MODEL_BASED, Reference
+from ..standard_errors.contrast_tests import ContrastTests
 from .approximated import Approximated
 from .generalized_predictions import GeneralizedPredictions
 from .generalized_residuals import Residuals
@@ -83,6 +82,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     """
 
     kind = "generalized linear mixed model"
+    _by_default = "conditional"
     model: GeneralizedLinearMixedModel
     estimates: GeneralizedEstimates
 
@@ -94,12 +94,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     ):
         # phi, which is what statsmodels calls scale; alpha of the negative binomial is not.
         scale = estimates.dispersion if estimates.spec.scaled else 1.0
-        tests = FixedContrastTests(
-            estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
-        )
-        reference = Reference(tests, None, "conditional", MODEL_BASED)
         estimates = self._look_for_separation(model, estimates)
-        super().__init__(model, estimates, layout, reference, scale)
+        super().__init__(model, estimates, layout, scale)
 
     def _look_for_separation(
         self, model: GeneralizedLinearMixedModel, estimates: GeneralizedEstimates

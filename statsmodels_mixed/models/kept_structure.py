@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..fitting.crossprod import SharedStructure
 
 if TYPE_CHECKING:
+    from ..frame.design import Design
     from .base import MixedModel
 
 __all__ = ["structure_to_fit"]
@@ -15,7 +16,7 @@ __all__ = ["structure_to_fit"]
 KEPT_ELEMENTS = 200_000
 
 
-def structure_to_fit(model: MixedModel) -> SharedStructure | None:
+def structure_to_fit(model: MixedModel, design: Design) -> SharedStructure | None:
     """Return the analysis that a fit of this model takes; None if it is to make its own.
 
     The arrays that it was made from are read-only from then on.
@@ -23,17 +24,18 @@ def structure_to_fit(model: MixedModel) -> SharedStructure | None:
     Parameters
     ----------
     model : MixedModel
+    design : Design
+        Its arrays.
 
     Returns
     -------
     SharedStructure or None
     """
     if model._structure is None:
-        design = model.sufficient_design()
         if not design.has_rows:
             return None
-        if design.X.size + sum(block.z.size for block in design.blocks) <= KEPT_ELEMENTS:
+        if design.X.size + sum([block.z.size for block in design.blocks]) <= KEPT_ELEMENTS:
             for block in design.blocks:
                 block.z.flags.writeable = False
-            model._structure = model._analyse()
+            model._structure = model._analyse(design)
     return model._structure

@@ -374,7 +374,7 @@ class LinearMixedModel(LinearEvaluation):
                 sigma=None if sigma is None else _positive(sigma),
                 start=self._read_start(start),
                 options=options,
-                structure=None if solver == "iterative" else structure_to_fit(self),
+                structure=None if solver == "iterative" else structure_to_fit(self, design),
             )
         results = self._results(self, estimates, self.layout)
         wrapped: LinearMixedModelResultsWrapper = self._finish(results, choice)

@@ -32,8 +32,8 @@ class LinearEvaluation(MixedModel):
         check_groupings(design, allow_observation_level=True)
         return design
 
-    def _analyse(self) -> SharedStructure:
-        return linear_structure(self.sufficient_design())
+    def _analyse(self, design: Design) -> SharedStructure:
+        return linear_structure(design)
 
     def objective(self, theta: Numbers, reml: bool = False) -> float:
         """Return -2 log-likelihood, or the REML criterion, at given covariance parameters.

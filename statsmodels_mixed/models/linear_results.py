@@ -16,14 +16,12 @@ from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import root_mean_square
 from ..fitting.monte_carlo import MonteCarlo
 from ..fitting.pls import residuals
-from ..frame.columns import lie_between
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.layout import Layout
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
-from ..standard_errors.contrast_tests import FixedContrastTests
-from ..standard_errors.reference import MODEL_BASED, Reference
+from ..standard_errors.reference import MODEL_BASED
 from .methods import Methods
 
 if TYPE_CHECKING:
@@ -74,11 +72,7 @@ class LinearMixedModelResults(Methods):
     estimates: LinearEstimates
 
     def __init__(self, model: LinearMixedModel, estimates: LinearEstimates, layout: Layout):
-        tests = FixedContrastTests(
-            estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
-        )
-        reference = Reference(tests, None, "nonrobust", MODEL_BASED)
-        super().__init__(model, estimates, layout, reference, estimates.sigma**2)
+        super().__init__(model, estimates, layout, estimates.sigma**2)
 
     @property
     def reml(self) -> bool:
@@ -137,9 +131,11 @@ class LinearMixedModelResults(Methods):
     @property
     def bse(self) -> Array:
         """Standard errors of the coefficients, shape (rank,)."""
+        made = vars(self).get("reference")  # not before something needs it
+        if self.undetermined is None and (made is None or made.errors == MODEL_BASED):
+            # Also where variances are no doubles.
+            return np.asarray(self.estimates.sigma * self.estimates.errors_unscaled)
         variances = self.reference.tests.covariance.diagonal()
-        if self.undetermined is None and lie_between(variances, SMALLEST_VARIANCE, np.inf):
-            return np.asarray(np.sqrt(variances))
         with np.errstate(invalid="ignore"):  # robust variances may be negative by rounding
             errors: Array = np.sqrt(variances)
         lost = self._lost_variances

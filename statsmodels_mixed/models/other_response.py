@@ -58,7 +58,7 @@ def with_response(model: Model, y: ArrayLike) -> Model:
     """
     values = _numbers(model, y)
     if model._shares_analysis and model._structure is None:
-        model._structure = model._analyse()
+        model._structure = model._analyse(model.sufficient_design())
     return of_response(model, values)
 
 

@@ -114,9 +114,10 @@ def names_for(eval_env: Any, above: int) -> Any:
     OptionError
         If it is of another kind, or counts more callers than there are.
     """
-    if isinstance(eval_env, EvalEnvironment | Mapping):
+    usual = eval_env.__class__ is int  # what the others are asked is slow to answer
+    if not usual and isinstance(eval_env, EvalEnvironment | Mapping):
         return eval_env
-    if not isinstance(eval_env, Integral):
+    if not usual and not isinstance(eval_env, Integral):
         raise OptionError(
             "eval_env must be a number of callers, a dict of names or an EvalEnvironment, not "
             f"{described(eval_env)}."

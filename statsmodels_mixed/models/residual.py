@@ -211,7 +211,7 @@ class ResidualCovarianceModel(ResidualLikelihood):
         check_groupings(design, allow_observation_level=True)
         return design
 
-    def _analyse(self) -> SharedStructure:
+    def _analyse(self, design: Design) -> SharedStructure:
         raise OptionError("models with residual= or dispersion= keep no analysed structure.")
 
     @answering(FITTING)

@@ -44,8 +44,6 @@ class MixedModelResults(Testing):
         The numbers.
     layout : Layout
         The names that go with them.
-    reference : Reference
-        Covariance of the coefficients and the distributions their tests refer to.
     scale : float
         The dispersion; 1 for models without one.
     """
@@ -76,7 +74,6 @@ class MixedModelResults(Testing):
         model: FittedModel,
         estimates: Estimates,
         layout: Layout,
-        reference: Reference,
         scale: float,
     ):
         for value in vars(estimates).values():
@@ -86,26 +83,20 @@ class MixedModelResults(Testing):
                     array.setflags(write=False)
         self.estimates = estimates
         self.layout = layout
-        self.undetermined = undetermined(model.sufficient_design(), estimates)
+        self.undetermined = None
+        if estimates.identification.dimension:
+            self.undetermined = undetermined(model.sufficient_design(), estimates)
         super().__init__(model, estimates.beta, scale=scale)
-        self._refer(reference)
-
-    def _refer(self, reference: Reference) -> None:
-        tests = self._aware(reference.tests)
-        if tests is not reference.tests:
-            reference = replace(reference, tests=tests)
-        self.reference = reference
-        clustered = reference.cov_type == "cluster"
-        own = reference.dof if reference.dof != "residual" or clustered else None
-        self.model = self.model._seen_with(own)
-        self.normalized_cov_params = reference.tests.covariance / self.scale
 
     def _referring_to(self, reference: Reference) -> Self:
         """Return this fit with other standard errors or reference distributions."""
         other = copy.copy(self)
         other._cache = {}
         other.__dict__.pop("_coefficient_df", None)
-        other._refer(reference)
+        other.reference = replace(reference, tests=self._aware(reference.tests))
+        clustered = reference.cov_type == "cluster"
+        own = reference.dof if reference.dof != "residual" or clustered else None
+        other.model = self.model._seen_with(own)
         return other
 
     def initialize(self, model: FittedModel, params: Array) -> None:

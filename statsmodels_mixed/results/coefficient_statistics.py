@@ -15,8 +15,8 @@ from statsmodels.base.model import LikelihoodModelResults
 
 from .._typing import Array, Numbers
 from ..errors import OptionError
-from ..standard_errors.contrast_tests import ContrastTests, two_sided
-from ..standard_errors.reference import Reference
+from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, two_sided
+from ..standard_errors.reference import MODEL_BASED, Reference
 from ..standard_errors.undetermined import Undetermined
 from .extractors import Extractors
 from .linear_hypotheses import coefficient_positions, combinations_of, square_matrix
@@ -27,8 +27,30 @@ __all__ = ["CoefficientStatistics"]
 class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore[misc]
     """Statistics of the coefficients, for a class of results that has a `Reference`."""
 
-    reference: Reference
     undetermined: Undetermined | None
+    # What the covariance of the coefficients is unless another is asked for.
+    _by_default = "nonrobust"
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Covariance of the coefficients and the distributions their tests refer to.
+
+        Those of a fit that was asked for no others are made when something needs them.
+        """
+        known = self.estimates
+        tests = FixedContrastTests(
+            known.beta, known.cov_conditional, np.inf, on_basis=known.on_basis
+        )
+        return Reference(self._aware(tests), None, self._by_default, MODEL_BASED)
+
+    @property
+    def normalized_cov_params(self) -> Array:
+        """Covariance of the coefficients over `scale`, shape (rank, rank)."""
+        return np.asarray(self.reference.tests.covariance / self.scale)
+
+    @normalized_cov_params.setter
+    def normalized_cov_params(self, value: Any) -> None:
+        """Leave it as it is; statsmodels' results begin with none."""
 
     def _aware(self, tests: ContrastTests) -> ContrastTests:
         """Return tests that know what the data do not determine."""
