@@ -146,9 +146,10 @@ def anova(
         )
     untested = [name for name, test in zip(names, tests, strict=True) if test is NOTHING]
     if untested:
+        whose = "its" if len(untested) == 1 else "their"
         warn_caller(
-            f"nothing of {', '.join(untested)} can be tested: its columns depend on those of the "
-            "other terms.",
+            f"nothing of {', '.join(untested)} can be tested: {whose} columns depend on those of "
+            "the other terms.",
             RankWarning,
         )
     if dof in KENWARD_ROGER:
