@@ -29,6 +29,7 @@ from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from ..frame.design_checks import refuse_related
+from ..later import load
 from .contrast_tests import ContrastTests
 from .kenward_roger_structures import in_parameters, second_order
 from .kenward_roger_traces import traces
@@ -37,12 +38,15 @@ from .satterthwaite import pseudo_inverse
 __all__ = ["KenwardRoger", "prepare_kenward_roger"]
 
 
-# Traces of V^-1 have rounding errors of 1e-5 where sigma is this share of the response's deviation.
-FEWEST_DIGITS = 3e-6
-# Below this share what is found is compared with what covariances nearby give,
+# Where sigma is a smaller share of the deviation of the response, traces are found without
+# differences, if that can be afforded.
 FEW_DIGITS = 1e-2
+# Below these shares those by differences have rounding errors of a thousandth: for one grouping
+# factor, and for several, which have a constant in common.
+FEWEST_DIGITS, FEWEST_OF_SEVERAL = 3e-6, 1e-3
+# Between, what is found is compared with what covariances nearby give,
 NEARBY = 2.0**-40
-# And may differ by this much of its size.
+# and may differ by this much of its size.
 AGREE = 1e-3
 WHAT = "Kenward and Roger's adjustment"
 
@@ -134,9 +138,21 @@ def prepare_kenward_roger(
     DataError
         If rounding errors leave too little of it.
     """
-    prepared = _prepared(design, estimates, linear)
+    refuse_related(design, "Kenward and Roger's method")
+    refuse_lost_variances(design, estimates)
+    if not estimates.reml:
+        raise OptionError(
+            "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
+            "dof='satterthwaite'."
+        )
     size = _residual_size(design)
-    if estimates.sigma < FEW_DIGITS * size:
+    few = estimates.sigma < FEW_DIGITS * size
+    if few and load("standard_errors.kenward_roger_spherical:is_affordable")(design):
+        return _prepared(design, estimates, linear, spherical=True)
+    fewest = FEWEST_DIGITS if len(design.blocks) == 1 else FEWEST_OF_SEVERAL
+    require_digits(estimates.sigma, size, fewest, WHAT)
+    prepared = _prepared(design, estimates, linear)
+    if few:
         # The same but for rounding errors: how many digits differences of traces keep depends on
         # how much of a constant crossed factors and slopes have in common.
         factors = tuple(T * (1.0 + NEARBY) for T in estimates.factors)
@@ -158,20 +174,22 @@ def _residual_size(design: Design) -> float:
     return float(residual_response(y, design.X, basis, design.weights)[2])
 
 
-def _prepared(design: Design, estimates: LinearEstimates, linear: bool) -> KenwardRoger:
-    refuse_related(design, "Kenward and Roger's method")
-    refuse_lost_variances(design, estimates)
-    if not estimates.reml:
-        raise OptionError(
-            "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
-            "dof='satterthwaite'."
-        )
+def _prepared(
+    design: Design, estimates: LinearEstimates, linear: bool, *, spherical: bool = False
+) -> KenwardRoger:
     design, estimates, _ = columns_apart(design, estimates)
     effects = sum(block.z.shape[1] * len(block.levels) for block in design.blocks)
     with blas_threads(effects):
         basis = orthonormal_basis(design.X, design.weights)
-        require_digits(estimates.sigma, _residual_size(design), FEWEST_DIGITS, WHAT)
-        sums = traces(design, basis.Q, estimates.factors)
+        change = np.eye(len(basis.columns))
+        if spherical:
+            structured = estimates.structured is not None
+            without_differences = load("standard_errors.kenward_roger_spherical:spherical_traces")
+            sums, change = without_differences(
+                design, basis.Q, estimates.factors, elements_of_sigma=structured
+            )
+        else:
+            sums = traces(design, basis.Q, estimates.factors)
     M = np.asarray(np.linalg.inv(sums.xvx))
     elements = sums
     if estimates.structured is not None:
@@ -204,9 +222,9 @@ def _prepared(design: Design, estimates: LinearEstimates, linear: bool) -> Kenwa
     scale = estimates.sigma**2
     return KenwardRoger(
         beta=estimates.beta,
-        covariance=scale * basis.covariance(adjusted),
+        covariance=scale * basis.covariance(change @ adjusted @ change.T),
         unadjusted=M,
         varpar=varpar,
         slopes=(slopes + slopes.transpose(0, 2, 1)) / 2.0,
-        on_basis=OnBasis(basis.inverse, adjusted, scale),
+        on_basis=OnBasis(basis.inverse @ change, adjusted, scale),
     )

@@ -9,8 +9,6 @@ as in SAS. Without it this is the method's first-order form, the same in any par
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._typing import Array
@@ -42,13 +40,7 @@ def in_parameters(
         for at, element in enumerate(sums.elements):
             if element.block == part.block and start <= element.column and element.row < stop:
                 slopes[part.phi, at] = first[:, element.row - start, element.column - start]
-    return replace(
-        sums,
-        first=np.einsum("me,eij->mij", slopes, sums.first),
-        second=np.einsum("me,nf,efij->mnij", slopes, slopes, sums.second, optimize=True),
-        single=slopes @ sums.single,
-        double=slopes @ sums.double @ slopes.T,
-    )
+    return sums.in_others(slopes)
 
 
 def second_order(

@@ -20,7 +20,7 @@ rows in common with one another: S is zero between bundles, and all sums run ove
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -73,6 +73,16 @@ class Traces:
     second: Array
     single: Array
     double: Array
+
+    def in_others(self, slopes: Array) -> Traces:
+        """Return the sums for other parameters; slopes[i, e] is the derivative of e in the i-th."""
+        return replace(
+            self,
+            first=np.einsum("me,eij->mij", slopes, self.first),
+            second=np.einsum("me,nf,efij->mnij", slopes, slopes, self.second, optimize=True),
+            single=slopes @ self.single,
+            double=slopes @ self.double @ slopes.T,
+        )
 
 
 def traces(design: Design, X: Array, factors: tuple[Array, ...]) -> Traces:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from decimal import Decimal, localcontext
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ from simulated import chained, crossed, nested, slopes
 from small_models import fit, fit_shipped
 from tolerances import INVARIANCE
 
-from statsmodels_mixed import DataError, OptionError, datasets
+from statsmodels_mixed import DataError, OptionError, SingularFitWarning, datasets
 from statsmodels_mixed.comparison.hypotheses import term_hypotheses
 from statsmodels_mixed.inference import FTest, coefficient_tests, denominators, f_test, varpar_cov
 from statsmodels_mixed.standard_errors import kenward_roger_traces
@@ -165,31 +167,36 @@ def test_means_and_their_differences(record):
 # Kenward and Roger's method with n x n matrices, straight from their paper.
 
 
-def kenward_roger(result: Any, L: np.ndarray) -> SimpleNamespace:
+def kenward_roger(result: Any, L: np.ndarray, exact: bool = False) -> SimpleNamespace:
+    """Of a fit, for the joint hypothesis L; in numbers of sixty digits if `exact`."""
     design, estimates = result._results.kept_design(), result.estimates
+    number, inverse_of = (decimals, decimal_inverse) if exact else (np.asarray, np.linalg.inv)
     n = len(design.y)
     W = np.eye(n) if design.weights is None else np.diag(1 / design.weights)
+    W, X, L = number(W), number(design.X[:, estimates.columns]), number(L)
     V, G = W.copy(), []
     for block, T in zip(design.blocks, estimates.factors, strict=True):
         Z = np.zeros((n, len(block.levels), len(block.names)))
         Z[np.arange(n), block.refs] = block.z
+        Z, Sigma = number(Z), number(T) @ number(T).T
         for r, s in zip(*np.tril_indices(len(T)), strict=True):
             if np.any(block.pattern[r] & block.pattern[s]):
                 one = Z[:, :, r] @ Z[:, :, s].T
                 G.append(one if r == s else one + one.T)
-                V += (T @ T.T)[r, s] * G[-1]
+                V += Sigma[r, s] * G[-1]
     if not estimates.sigma_fixed:
         G.append(W)
-    X = design.X[:, estimates.columns]
-    inverse = np.linalg.inv(estimates.sigma**2 * V)
-    Phi = np.linalg.inv(X.T @ inverse @ X)
-    P = [-X.T @ inverse @ g @ inverse @ X for g in G]
-    Q = [[X.T @ inverse @ g @ inverse @ h @ inverse @ X for h in G] for g in G]
+    inverse = inverse_of(number(estimates.sigma**2) * V)
+    Phi = inverse_of(X.T @ inverse @ X)
+    IG = [inverse @ g for g in G]
+    IX = inverse @ X
+    P = [-IX.T @ g @ IX for g in G]
+    Q = [[IX.T @ g @ (h @ IX) for h in IG] for g in G]
     m = range(len(G))
     information = np.array(
         [
             [
-                np.trace(inverse @ G[i] @ inverse @ G[j])
+                np.sum(IG[i] * IG[j].T)
                 - 2 * np.trace(Phi @ Q[i][j])
                 + np.trace(Phi @ P[i] @ Phi @ P[j])
                 for j in m
@@ -197,11 +204,11 @@ def kenward_roger(result: Any, L: np.ndarray) -> SimpleNamespace:
             for i in m
         ]
     )
-    A = 2 * np.linalg.inv(information)
+    A = 2 * inverse_of(information)
     U = sum(A[i, j] * (Q[i][j] - P[i] @ Phi @ P[j]) for i in m for j in m)
     adjusted = Phi + 2 * Phi @ U @ Phi
     q = len(L)
-    Theta = L.T @ np.linalg.inv(L @ Phi @ L.T) @ L
+    Theta = L.T @ inverse_of(L @ Phi @ L.T) @ L
     u = [Theta @ Phi @ p @ Phi for p in P]
     a1 = sum(A[i, j] * np.trace(u[i]) * np.trace(u[j]) for i in m for j in m)
     a2 = sum(A[i, j] * np.trace(u[i] @ u[j]) for i in m for j in m)
@@ -209,10 +216,27 @@ def kenward_roger(result: Any, L: np.ndarray) -> SimpleNamespace:
     g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
     c = np.array([g, q - g, q + 2 - g]) / (3 * q + 2 * (1 - g))
     mean = 1 / (1 - a2 / q)
-    variance = 2 / q * (1 + c[0] * b) / ((1 - c[1] * b) ** 2 * (1 - c[2] * b))
+    variance = 2 * (1 + c[0] * b) / ((1 - c[1] * b) ** 2 * (1 - c[2] * b)) / q
     rho = variance / (2 * mean**2)
     df = 4 + (q + 2) / (q * rho - 1)
-    return SimpleNamespace(covariance=adjusted, df=df, scaling=df / (mean * (df - 2)))
+    found = SimpleNamespace(covariance=adjusted, df=df, scaling=df / (mean * (df - 2)))
+    return SimpleNamespace(**{k: np.asarray(v, dtype=float) for k, v in vars(found).items()})
+
+
+def decimals(values: Any) -> Any:
+    """Numbers of sixty digits in place of doubles."""
+    return np.vectorize(Decimal, otypes=[object])(np.asarray(values, dtype=float))
+
+
+def decimal_inverse(matrix: np.ndarray) -> np.ndarray:
+    """By Gauss's and Jordan's elimination, of a positive definite matrix."""
+    n = len(matrix)
+    both = np.hstack([matrix, decimals(np.eye(n))])
+    for i in range(n):
+        both[i] /= both[i, i]
+        for j in [*range(i), *range(i + 1, n)]:
+            both[j] -= both[j, i] * both[i]
+    return both[:, n:]
 
 
 def _weighted() -> pd.DataFrame:
@@ -252,6 +276,54 @@ def test_kenward_roger_as_by_dense_matrices(name, small, monkeypatch):
     assert_allclose(ours.covariance, theirs.covariance, rtol=1e-8)
     test = ours.f_test(rows)
     assert_allclose([test.df_denom, test.scaling], [theirs.df, theirs.scaling], rtol=1e-8)
+
+
+SMALL = {
+    "slopes": "y ~ x + (x | g) + (x | h)",
+    "of one": "y ~ x + (x | g) + (1 | h)",
+    "two factors": "y ~ x + (1 | g) + (1 | h)",
+    "one factor": "y ~ x + (x | g)",
+    "a variance of zero": "y ~ x + (x || g) + (1 | h)",
+    "a correlation of one": "y ~ x + (x | g) + (1 | h)",
+    "an intercept without variance": "y ~ x + (x | g) + (1 | h)",
+}
+
+
+@pytest.mark.parametrize("share", [1e-3, 1e-5])
+@pytest.mark.parametrize("kind", SMALL)
+def test_kenward_roger_beside_small_residuals(kind, share):
+    """Differences of sums gave 43.4 degrees of freedom for 17.7 at 1e-4, and did not say so."""
+    if kind == "a correlation of one":
+        share = max(share, 1e-3)  # with smaller residuals the fit is told not to converge
+    with localcontext(prec=60):
+        random, n = np.random.default_rng(1), 36
+        g, h, x = np.arange(n) % 6, np.arange(n) // 6, random.normal(size=n)
+        b, c = random.normal(size=(6, 2)), random.normal(size=(6, 2))
+        if kind == "a variance of zero":
+            b[:, 1] = 0.0
+        if kind == "a correlation of one":
+            b[:, 1] = -0.5 * b[:, 0]
+        if kind == "an intercept without variance":
+            b[:, 0] = 0.0
+        if kind != "slopes":
+            c[:, 1] = 0.0
+        y = 1 + x + b[g, 0] + (b[g, 1] + c[h, 1]) * x + c[h, 0] + share * random.normal(size=n)
+        if kind == "two factors":
+            y = y - b[g, 1] * x
+        if kind == "one factor":
+            y = y - c[h, 0]
+        data = pd.DataFrame({"y": y, "x": x, "g": g, "h": h})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SingularFitWarning)
+            result = fit(SMALL[kind], data, {}, reml=True)
+        ours = denominators(result, "kenward-roger")
+        for rows in (np.eye(2)[1:], np.eye(2)):
+            theirs = kenward_roger(result, rows, exact=True)
+            sizes = np.sqrt(np.diag(theirs.covariance))
+            off = (ours.covariance - theirs.covariance) / np.outer(sizes, sizes)
+            assert_allclose(off, 0.0, atol=1e-6)
+            test = ours.f_test(rows)
+            assert_allclose([test.df_denom, test.scaling], [theirs.df, theirs.scaling], rtol=1e-6)
 
 
 # Known answers.
