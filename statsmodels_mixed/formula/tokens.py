@@ -198,7 +198,7 @@ def _pieces(formula: str) -> list[Token]:
         kind = match.lastgroup or ""
         if kind == "bad":
             character = match.group()
-            message = _BAD.get(character, f"the character {character} has no meaning here")
+            message = _BAD.get(character, f"the character {character} has no meaning here.")
             if character == "`":
                 name, closed, _ = formula[match.end() :].partition("`")
                 message = message.replace("the name", name) if closed else message
