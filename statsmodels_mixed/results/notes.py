@@ -75,9 +75,10 @@ def _without_value(result: MixedModelResults) -> str:
 
 def warn_not_estimable(number: int, noun: str) -> None:
     """Warn that something asked of a fit is not estimable."""
+    which = "this combination" if number == 1 else "these combinations"
     message = (
         f"{_count(number, noun)} of what is asked for cannot be estimated: X is rank deficient and "
-        "the data do not determine this combination of the coefficients; the answer is NaN there."
+        f"the data do not determine {which} of the coefficients; the answer is NaN there."
     )
     warn_caller(message, RankWarning)
 
@@ -98,7 +99,8 @@ def warn_no_distribution(names: Sequence[str], tests: Sequence[FTest]) -> None:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    plural = "hypotheses" if noun == "hypothesis" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def warn(result: MixedModelResults) -> None:

@@ -136,6 +136,8 @@ def test_hypotheses_about_all_columns():
         test = result.t_test(L)
     assert np.isnan(test.pvalue).tolist() == [True, False, False]
     assert np.isnan(test.effect).tolist() == [True, False, False]
+    with pytest.warns(RankWarning, match=r"2 hypotheses .* do not determine these combinations"):
+        result.t_test(L[[0, 0]])
     kept = [i for i in range(len(names)) if names[i] != lost]
     plain = result.t_test(L[1:, kept])
     assert_allclose(test.pvalue[1:], plain.pvalue)
