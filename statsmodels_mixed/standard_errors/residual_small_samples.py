@@ -23,13 +23,14 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.crossprod import require_digits
 from ..fitting.fixed_basis import OnBasis
 from ..frame.design import Design
 from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
-from .kenward_roger import KenwardRoger
+from .kenward_roger import KenwardRoger, residual_size
 from .mmrm_parameters import check_mmrm, mmrm_jacobian
 from .satterthwaite import Satterthwaite, pseudo_inverse
 
@@ -37,6 +38,8 @@ __all__ = ["INFORMATION", "kenward_roger_residual", "satterthwaite_residual"]
 
 
 INFORMATION = ("observed", "expected")
+# Traces of V^-1 have rounding errors of a thousandth where sigma is this share of the response.
+FEWEST_DIGITS = 5e-5
 # Step of differences of a Jacobian, in units of the parameter.
 STEP = 1e-5
 
@@ -45,6 +48,9 @@ def _prepared(
     design: Design, estimates: ResidualEstimates, information: str
 ) -> tuple[ResidualProblem, MarginalLikelihood, Array, Array, Array]:
     """Return problem, likelihood, M in the basis, W and P_i in the basis, in its unit."""
+    weights = 1.0 if design.weights is None else design.weights
+    sigma = float(np.sqrt(np.mean(weights * estimates.residual_variances)))
+    require_digits(sigma, residual_size(design), FEWEST_DIGITS, "degrees of freedom")
     problem = ResidualProblem(design, estimates.cells)
     likelihood = problem.likelihood(estimates.reml)
     found = likelihood.information(estimates.x)
@@ -66,6 +72,11 @@ def satterthwaite_residual(
         Of the fit.
     estimates : ResidualEstimates
     information : {"observed", "expected"}
+
+    Raises
+    ------
+    DataError
+        If rounding errors leave too little of it.
     """
     problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
     slopes = M @ first @ M
@@ -101,6 +112,8 @@ def kenward_roger_residual(
     ------
     OptionError
         If the adjusted covariance is not positive definite, or mmrm has no such model.
+    DataError
+        If rounding errors leave too little of it.
     """
     problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
     x = estimates.x
