@@ -234,6 +234,7 @@ class TermCoordinates:
         self.ntheta = at
         self._patterns = [term.pattern for term in terms]
         self._level_sds = [term.level_sd for term in terms]
+        self._sizes: dict[int | None, Array] = {}
         if diagonal:
             self.diagonal = diagonal[0] if len(diagonal) == 1 else np.concatenate(diagonal)
 
@@ -264,11 +265,19 @@ class TermCoordinates:
 
         It is a mean over `nobs` rows, where those that are zero are left out.
         """
+        if nobs in self._sizes:
+            return self._sizes[nobs]
         sizes = []
         for z, pattern, sd in zip(self.z, self._patterns, self._level_sds, strict=True):
             size = np.sqrt(np.einsum("ij,ij->j", z, z) / (nobs or len(z)))
             sizes.append(sd * np.where(size > 0, size, 1.0)[np.nonzero(pattern.T)[1]])
-        return np.concatenate(sizes)
+        kept = self._sizes[nobs] = np.concatenate(sizes)
+        kept.flags.writeable = False
+        return kept
+
+    def forget_sizes(self) -> None:
+        """Find `column_sizes` anew, since columns have changed."""
+        self._sizes.clear()
 
     def identity(self, scale: Array) -> Array:
         """Return the theta of the T that is diagonal with these sizes in the core's coordinates.

@@ -242,6 +242,7 @@ class CoreDesign:
         if not self.coordinates.trivial:
             raise CoreError("columns that change are not in coordinates of the core.")
         self._keep[2 * term][1][:, columns] = values
+        self.coordinates.forget_sizes()
 
     def by_term(self, values: Array) -> tuple[Array, ...]:
         """Cut values of all random effects, shape (q,), into one (l, k) array per term."""

@@ -95,7 +95,7 @@ class Approximation:
         out = parameters.copy()
         gamma = parameters[..., self.beta]
         if gamma.size:
-            out[..., self.beta] = np.linalg.solve(self.basis.R, gamma.T).T
+            out[..., self.beta] = gamma @ self.basis.inverse.T
         return out
 
     def gradient_to_user(self, gradient: Array) -> Array:

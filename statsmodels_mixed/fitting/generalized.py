@@ -30,7 +30,6 @@ from .generalized_optimum import best_optimum
 from .generalized_start import (
     default_start,
     put_parameters,
-    shrink_to_finite,
     start_at,
 )
 from .identification import identify, suspicious
@@ -107,10 +106,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     unit : float
         Typical size of a change in the linear predictor.
     """
-    gamma, zeta, unit = default_start(problem.basis.Q, design, spec)
-    eta = problem.basis.Q @ gamma + (0.0 if design.offset is None else design.offset)
-    unexplained = load("fitting.row_information:unexplained")  # linear fits do not need it
-    excess = unexplained(spec, design.y, eta, design.weights, zeta[0] if zeta else 0.0)
+    gamma, zeta, unit, excess = default_start(problem.basis.Q, design, spec)
     if problem.fast:
         problem.core.set_beta(gamma)
         gamma = np.empty(0)
@@ -199,7 +195,6 @@ def fit_generalized(
     if start is not None:
         put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, design.y, begin)
-    shrink_to_finite(problem, begin, spec)
     try:
         return _maximize(fit, begin, options, start is None)
     except CoreError as error:

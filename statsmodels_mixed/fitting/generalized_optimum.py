@@ -14,7 +14,8 @@ from .covariance import factors_of, is_singular, theta_of
 from .edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from .families import FamilySpec
 from .fresh_evaluation import agrees
-from .optimize import FitOptions, FitReport, minimize
+from .generalized_start import minimize_from
+from .optimize import FitOptions, FitReport
 from .runs import DISTINCT, LOWER, BestOfRuns, settle
 from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
 from .warm_start import generalized_theta
@@ -74,7 +75,7 @@ def best_optimum(
         If the objective cannot be evaluated at the end without the way there.
     """
     core, nt, rows = problem.core, problem.ntheta, len(design.y)
-    report = minimize(core, begin, options)
+    report = minimize_from(problem, begin, spec, options)
     patterns = [block.pattern for block in design.blocks]
     ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import lapack
 from statsmodels.genmod.families.links import Power
 
 from .._core import family_rows
 from .._typing import Array
-from ..errors import OptionError
+from ..errors import CoreError, OptionError
 from ..frame.columns import surely_finite
 from ..frame.design import Design
 from .approximation import Approximation
 from .families import FamilySpec, family_object
 from .fixed_basis import FixedBasis
+from .optimize import FitOptions, FitReport, minimize
 from .unbounded import POWERS
 
 __all__ = [
@@ -23,8 +26,8 @@ __all__ = [
     "given_coefficients",
     "given_parameters",
     "glm_coefficients",
+    "minimize_from",
     "put_parameters",
-    "shrink_to_finite",
     "start_at",
     "start_dispersion",
     "usable_coefficients",
@@ -36,6 +39,8 @@ _MAX_ITERATIONS = 25
 _TOLERANCE = 1e-6
 # Share of the information at the mean response below which a start has run off with separated data.
 LITTLE = 1e-4
+# Residuals this many times larger than the family says call for larger random effects.
+FAR_ABOVE = 10.0
 # How often theta is divided by ten when the start cannot be evaluated.
 SHRINKAGES = 4
 
@@ -83,9 +88,9 @@ def glm_coefficients(
             normal: Array = weighted.T @ Q
             normal.flat[:: len(normal) + 1] *= 1.0 + 1e-12  # separated data lose rank
             right = weighted.T @ target
-            try:
-                step: Array = np.asarray(np.linalg.solve(normal, right))
-            except np.linalg.LinAlgError:
+            step: Array
+            _, _, step, singular = lapack.dgesv(normal, right)
+            if singular:
                 # Steps that were too long have led to means at which no row is informative.
                 return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
             change = float(np.abs(step - gamma).max() / (zero + np.abs(step).max()))
@@ -131,7 +136,9 @@ def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array |
     return moment * unit ** (2 - POWERS[spec.family])
 
 
-def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, list[float], float]:
+def default_start(
+    Q: Array, design: Design, spec: FamilySpec
+) -> tuple[Array, list[float], float, float]:
     """Return the parameters of the model without random effects.
 
     Parameters
@@ -149,6 +156,8 @@ def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, li
         The log dispersion, if there is one.
     unit : float
         Typical size of a change in the linear predictor.
+    excess : float
+        How many times larger residuals are than the family says; see `excess_of`.
     """
     family = family_object(spec)
     gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
@@ -157,7 +166,7 @@ def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, li
         zeta = [float(np.log(start_dispersion(spec, design.y, mu, family, design.weights)))]
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y))))
-    gamma, unit = usable_coefficients(
+    gamma, unit, excess = usable_coefficients(
         spec,
         Q,
         design.y,
@@ -167,7 +176,7 @@ def default_start(Q: Array, design: Design, spec: FamilySpec) -> tuple[Array, li
         offset=design.offset,
         zeta=zeta[0] if zeta else 0.0,
     )
-    return gamma, zeta, unit
+    return gamma, zeta, unit, excess
 
 
 def usable_coefficients(
@@ -180,7 +189,7 @@ def usable_coefficients(
     weights: Array | None,
     offset: Array | None,
     zeta: float,
-) -> tuple[Array, float]:
+) -> tuple[Array, float, float]:
     """Move coefficients towards a constant until every row has a likelihood.
 
     Separated data drive coefficients to infinity, and links such as the identity admit
@@ -205,13 +214,15 @@ def usable_coefficients(
     unit : float
         The change in the linear predictor that one row can detect: the inverse root of its
         mean information.
+    excess : float
+        How many times larger residuals are than the family says; see `excess_of`.
     """
     shift = 0.0 if offset is None else offset
     constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
     gamma = np.where(np.isfinite(gamma), gamma, constant)
 
-    def row_information(trial: Array) -> tuple[float, float]:
-        """Return the log-likelihood, and the mean information of a row."""
+    def row_information(trial: Array) -> tuple[float, float, float]:
+        """Return the log-likelihood, the mean information of a row, and the excess."""
         with np.errstate(all="ignore"):
             rows = family_rows(
                 spec.family,
@@ -222,22 +233,41 @@ def usable_coefficients(
                 zeta=zeta,
                 power=spec.power,
                 observed=spec.own,
-                wanted=("loglik", "w"),
+                wanted=("loglik", "l", "w"),
             )
             total, mean = float(np.sum(rows["loglik"])), float(np.mean(rows["w"]))
         possible = np.isfinite(total) and 0 < mean < np.inf
-        return (total, mean) if possible else (-np.inf, 0.0)
+        return (total, mean, excess_of(rows)) if possible else (-np.inf, 0.0, 1.0)
 
     # Rows that separate completely have almost no information and would make the unit enormous.
-    worst, constant_information = row_information(constant)
+    worst, constant_information, _ = row_information(constant)
     least = LITTLE * constant_information if spec.family == "binomial" else 0.0
     for share in (1.0, 0.5, 0.2, 0.05, 0.0):
         trial: Array = share * gamma + (1.0 - share) * constant
-        reached, found = row_information(trial)
+        reached, found, excess = row_information(trial)
         # Steps without a line search may have ended anywhere, as far as 1e12.
         if found > least and reached >= worst:
-            return trial, 1.0 / float(np.sqrt(found))
-    return gamma, 1.0
+            return trial, 1.0 / float(np.sqrt(found)), excess
+    return gamma, 1.0, 1.0
+
+
+def excess_of(rows: Mapping[str, Array]) -> float:
+    """Return how many times larger residuals are than the family says: what random effects explain.
+
+    Parameters
+    ----------
+    rows : mapping of str to ndarray, shape (n,)
+        ``"l"`` and ``"w"`` of `family_rows`.
+
+    Returns
+    -------
+    float
+        The root mean square of Pearson residuals, where it is far above 1, as it is of counts of
+        millions; 1 elsewhere.
+    """
+    with np.errstate(all="ignore"):
+        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
+    return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
 
 
 def given_coefficients(basis: FixedBasis, coefficients: Array) -> Array:
@@ -308,18 +338,32 @@ def put_parameters(problem: Approximation, begin: Array, start: Array) -> None:
     begin[: len(given)] = given
 
 
-def shrink_to_finite(problem: Approximation, begin: Array, spec: FamilySpec) -> None:
-    """Divide theta by ten until the start can be evaluated.
+def minimize_from(
+    problem: Approximation, begin: Array, spec: FamilySpec, options: FitOptions
+) -> FitReport:
+    """Minimize from a start; its theta is divided by ten until it can be evaluated, in place.
 
     Raises
     ------
     OptionError
         If it cannot.
+    CoreError
+        If it can and the run fails.
     """
-    for _ in range(SHRINKAGES):
+    try:
+        return minimize(problem.core, begin, options)
+    except CoreError:
+        if not _shrink_to_finite(problem, begin, spec):
+            raise
+    return minimize(problem.core, begin, options)
+
+
+def _shrink_to_finite(problem: Approximation, begin: Array, spec: FamilySpec) -> bool:
+    """Divide theta by ten until the start can be evaluated; return whether it could not be."""
+    for attempt in range(SHRINKAGES):
         value, gradient = problem.core.value_and_gradient(begin)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            return
+            return attempt > 0
         begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
     raise OptionError(
         f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "

@@ -29,8 +29,8 @@ from .estimates import GeneralizedEstimates
 from .families import FamilySpec
 from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .generalized import GeneralizedFit, canonical_end, estimates_at
-from .generalized_start import put_parameters, shrink_to_finite, start_at
-from .optimize import FitOptions, minimize
+from .generalized_start import minimize_from, put_parameters, start_at
+from .optimize import FitOptions
 from .streamed_start import FoundStart, StartOfRows
 from .warm_start import generalized_theta, inside_dispersion
 
@@ -218,7 +218,6 @@ def fit_streamed_generalized(
     if start is not None:
         put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, np.array([found.mean]), begin)
-    shrink_to_finite(problem, begin, spec)
     try:
         fit = GeneralizedFit(problem, design, spec, 1, hessian, found.unit)
         return _maximize(fit, begin, options)
@@ -288,7 +287,7 @@ def _maximize(
     """Minimize from `begin` and read the estimates off the solved model."""
     core = fit.problem.core
     assert isinstance(core, CoreStreamed)
-    end = canonical_end(fit, minimize(core, begin, options))
+    end = canonical_end(fit, minimize_from(fit.problem, begin, fit.spec, options))
     solution = core.solution()
     estimates = estimates_at(fit, end, solution, np.empty(0), np.empty(0))
     return estimates, SolvedStream(fit.problem, core, solution, fit.design.nobs)

@@ -25,6 +25,7 @@ from ..results.layout import Layout
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
 from ..standard_errors.contrast_tests import ContrastTests
+from ..standard_errors.reference import MODEL_BASED
 from .approximated import Approximated
 from .generalized_predictions import GeneralizedPredictions
 from .generalized_residuals import Residuals
@@ -149,7 +150,9 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     @property
     def bse(self) -> Array:
         """Standard errors, shape (rank,); NaN for coefficients without a finite estimate."""
-        errors = np.sqrt(np.diag(self.cov_params()))
+        made = vars(self).get("reference")  # not before something needs it
+        own = self.undetermined is None and (made is None or made.errors == MODEL_BASED)
+        errors = np.sqrt((self.estimates.cov_conditional if own else self.cov_params()).diagonal())
         return np.where(self.separation.found, np.nan, errors)
 
     @property
