@@ -553,6 +553,13 @@ int smm_glmm_scale(const smm_glmm *glmm, double *scale);
  * Returns SMM_OK, SMM_EINVAL. */
 int smm_glmm_set_beta(smm_glmm *glmm, const double *beta);
 
+/* Coefficients (p) of the model without random effects and with a dispersion of 1, from linear
+ * predictors eta (n), by reweighted least squares of at most 25 steps: the last changes none by
+ * more than 1e-6 times the largest of them, or times `least` more than that. The model must be
+ * evaluated again afterwards. Returns SMM_OK; SMM_EINVAL, also for streams and where
+ * smm_glmm_set_sides was called; SMM_ENOTPD where no rows say anything about some coefficient. */
+int smm_glmm_without_effects(smm_glmm *glmm, const double *eta, double least, double *beta);
+
 /* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
  * for too where they need not be unique, or where no other start has a likelihood. Without them,
  * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before.

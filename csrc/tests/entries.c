@@ -203,6 +203,7 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
     add(s, smm_glmm_set_unit(g, (double[]){1}), 0);
     add(s, smm_glmm_scale(g, s->out), count);
     add(s, smm_glmm_set_beta(g, e->x.beta), 0);
+    add(s, smm_glmm_without_effects(g, e->x.offset, 1, s->out), p);
     add(s, smm_glmm_set_target(g, e->x.offset), 0);
     add(s, smm_glmm_set_modes(g, e->x.offset, e->x.beta), 0);
     add(s, smm_glmm_value(g, at, s->out), 1);

@@ -341,6 +341,43 @@ static void test_zero_theta(void)
 }
 
 /* A minimization ends where the gradient vanishes, and leaves the model solved there. */
+/* Scores of the coefficients vanish, with weights and an offset. */
+static void test_without_effects(smm_family family, int weighted)
+{
+    const int32_t levels[] = {9, 4}, cols[] = {1, 1};
+    mixed x =
+        mixed_make(problem_make(17, RANDOM, 120, 3, 2, levels, cols), family, weighted, 0.3, 0.2);
+    smm_design *d = problem_design(&x.m);
+    smm_glmm *g = mixed_glmm(&x, d, 1);
+    int64_t n = x.m.n;
+    double beta[3], *eta = calloc((size_t)n, sizeof *eta), *l = calloc((size_t)n, sizeof *l);
+    if (!eta || !l) abort();
+    for (int64_t i = 0; i < n; i++) eta[i] = 0.3 + x.offset[i];
+    CHECK(smm_glmm_without_effects(g, eta, 1, beta) == SMM_OK);
+    for (int64_t i = 0; i < n; i++) {
+        eta[i] = x.offset[i];
+        for (int32_t v = 0; v < 3; v++) eta[i] += x.m.X[i * 3 + v] * beta[v];
+    }
+    CHECK(smm_family_rows(&x.family, n, x.m.y, weighted ? x.m.weights : NULL, eta, 0, NULL, l,
+                          NULL, NULL, NULL, NULL, NULL, NULL) == SMM_OK);
+    for (int32_t v = 0; v < 3; v++) {
+        double score = 0, size = 0;
+        for (int64_t i = 0; i < n; i++) {
+            score += x.m.X[i * 3 + v] * l[i];
+            size += fabs(x.m.X[i * 3 + v] * l[i]);
+        }
+        CHECK(fabs(score) < 1e-6 * size);
+    }
+    /* a row that cannot be is left out, and rows that say nothing are no model */
+    for (int64_t i = 0; i < n; i++) eta[i] = NAN;
+    CHECK(smm_glmm_without_effects(g, eta, 1, beta) == SMM_ENOTPD);
+    free(eta);
+    free(l);
+    smm_glmm_destroy(g);
+    smm_design_destroy(d);
+    mixed_free(&x);
+}
+
 static void test_newton(void)
 {
     for (size_t kind = 0; kind < COUNT(KINDS); kind++)
@@ -416,6 +453,10 @@ int main(void)
     test_normal_is_linear();
     test_solutions();
     test_zero_theta();
+    test_without_effects((smm_family){SMM_BINOMIAL, SMM_LOGIT, 0, 0}, 0);
+    test_without_effects((smm_family){SMM_BINOMIAL, SMM_PROBIT, 0, 0}, 1);
+    test_without_effects((smm_family){SMM_POISSON, SMM_LOG, 0, 0}, 1);
+    test_without_effects((smm_family){SMM_GAMMA, SMM_LOG, 0, 0}, 0);
     test_newton();
     return check_result();
 }

@@ -136,6 +136,10 @@ static void test_arguments_and_order(void)
     CHECK(smm_glmm_curvature(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_beta(NULL, at) == SMM_EINVAL);
     CHECK(smm_glmm_set_beta(g, NULL) == SMM_EINVAL);
+    CHECK(smm_glmm_without_effects(NULL, at, 1, at) == SMM_EINVAL);
+    CHECK(smm_glmm_without_effects(g, NULL, 1, at) == SMM_EINVAL);
+    CHECK(smm_glmm_without_effects(g, at, -1, at) == SMM_EINVAL);
+    CHECK(smm_glmm_without_effects(g, at, 1, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_target(NULL, at) == SMM_EINVAL);
     CHECK(smm_glmm_set_target(g, NULL) == SMM_EINVAL);
     CHECK(smm_glmm_set_modes(NULL, at, at) == SMM_EINVAL);

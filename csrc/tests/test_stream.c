@@ -149,6 +149,7 @@ static void test_failures(void)
     CHECK(smm_glmm_gradient(g, gradient) == SMM_OK);
     CHECK(smm_glmm_leverage(g, rows) == SMM_EINVAL);
     CHECK(smm_glmm_set_target(g, x.m.y) == SMM_EINVAL);
+    CHECK(smm_glmm_without_effects(g, x.m.y, 1, x.beta) == SMM_EINVAL);
     CHECK(smm_glmm_approximation(g, 0, 3, rows, rows) == SMM_EINVAL);
     CHECK(smm_glmm_solution(g, NULL, NULL, NULL, rows, NULL, NULL, NULL) == SMM_EINVAL);
     smm_glmm_destroy(g);

@@ -164,6 +164,19 @@ class CoreGeneralized:
         with self.threads, self._lock:
             check_status(lib.smm_glmm_set_beta(self.handle, doubles(beta)), "set beta")
 
+    def without_effects(self, eta: Array, least: float) -> Array | None:
+        """Return coefficients without random effects, (p,); None where rows do not tell them.
+
+        From linear predictors, (n,), by reweighted least squares; see `smm.h`.
+        """
+        eta, beta = floats(eta, (self.design.n,), "eta"), np.empty(self.design.p)
+        with self.threads, self._lock:
+            status = lib.smm_glmm_without_effects(self.handle, doubles(eta), least, doubles(beta))
+        if status == lib.SMM_ENOTPD:
+            return None
+        check_status(status, "find coefficients to start from")
+        return beta
+
     def set_target(self, target: Array) -> None:
         """Give the responses on the scale of eta, near which a second mode is looked for."""
         target = floats(target, (self.design.n,), "target")

@@ -33,7 +33,7 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
     offset = None if design.offset is None else design.offset[keep]
     weights = None if design.weights is None else design.weights[keep]
     family = family_object(spec)
-    gamma, _ = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
+    gamma = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
     near = spec.link == "identity" or bool(np.all(np.abs(basis.Q @ gamma) < _FARTHEST))
     if np.isfinite(gamma).all() and near:
         return gamma

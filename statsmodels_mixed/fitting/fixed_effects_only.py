@@ -57,7 +57,7 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
     rank = len(basis.columns)
     theta = np.zeros(len(estimates.theta))
     family = family_object(spec, estimates.dispersion)
-    gamma, _ = glm_coefficients(basis.Q, design.y, family, design.weights, design.offset)
+    gamma = glm_coefficients(basis.Q, design.y, family, design.weights, design.offset)
 
     def evaluate(parameters: Array) -> tuple[float, Array]:
         dispersion = float(np.exp(parameters[rank])) if spec.has_dispersion else 1.0

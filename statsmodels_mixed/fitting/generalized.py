@@ -106,7 +106,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     unit : float
         Typical size of a change in the linear predictor.
     """
-    gamma, zeta, unit, excess = default_start(problem.basis.Q, design, spec)
+    gamma, zeta, unit, excess = default_start(problem.basis.Q, design, spec, problem.core)
     if problem.fast:
         problem.core.set_beta(gamma)
         gamma = np.empty(0)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lapack
 from statsmodels.genmod.families.links import Power
 
-from .._core import family_rows
+from .._core import CoreGeneralized, family_rows
 from .._typing import Array
 from ..errors import CoreError, OptionError
 from ..frame.columns import surely_finite
@@ -47,7 +47,7 @@ SHRINKAGES = 4
 
 def glm_coefficients(
     Q: Array, y: Array, family: Any, weights: Array | None, offset: Array | None
-) -> tuple[Array, Array]:
+) -> Array:
     """Fit a generalized linear model by iteratively reweighted least squares.
 
     Parameters
@@ -63,17 +63,14 @@ def glm_coefficients(
     gamma : ndarray, shape (p,)
         Coefficients of Q; NaN where the steps went astray, as they may for other links than
         the canonical one.
-    mu : ndarray, shape (n,)
-        Fitted means; the mean response where there are no coefficients.
     """
-    link = family.link
-    zero = 0.0 if isinstance(link, Power) else 1.0  # powers of means have units, and are not zero
+    link, zero = family.link, _least_size(family)
     shift = np.zeros(len(y)) if offset is None else offset
     with np.errstate(all="ignore"):
         mu = family.starting_mu(y)
         eta = link(mu)
         if not Q.shape[1]:
-            return np.empty(0), link.inverse(shift)
+            return np.empty(0)
         gamma: Array = np.zeros(Q.shape[1])
         for _ in range(_MAX_ITERATIONS):
             slope = link.deriv(mu)
@@ -92,14 +89,43 @@ def glm_coefficients(
             _, _, step, singular = lapack.dgesv(normal, right)
             if singular:
                 # Steps that were too long have led to means at which no row is informative.
-                return np.full(len(gamma), np.nan), np.full(len(y), np.mean(y))
+                return np.full(len(gamma), np.nan)
             change = float(np.abs(step - gamma).max() / (zero + np.abs(step).max()))
             gamma = step
             eta = Q @ gamma + shift
             mu = link.inverse(eta)
             if change < _TOLERANCE:
                 break
-    return gamma, mu
+    return gamma
+
+
+def _least_size(family: Any) -> float:
+    """Return what changes of coefficients are never large beside; powers of means have units."""
+    return 0.0 if isinstance(family.link, Power) else 1.0
+
+
+def _coefficients(
+    Q: Array, design: Design, spec: FamilySpec, family: Any, core: CoreGeneralized | None
+) -> Array:
+    """Return what `glm_coefficients` does, from the core where its information is the expected one.
+
+    That of families of our own is the observed one.
+    """
+    if core is None or spec.own or not Q.shape[1]:
+        return glm_coefficients(Q, design.y, family, design.weights, design.offset)
+    with np.errstate(all="ignore"):
+        eta = family.link(family.starting_mu(design.y))
+    gamma = core.without_effects(eta, _least_size(family))
+    return np.full(Q.shape[1], np.nan) if gamma is None else gamma
+
+
+def _means(Q: Array, design: Design, family: Any, gamma: Array) -> Array:
+    """Return means of the rows; the mean response where there are no coefficients."""
+    if not np.isfinite(gamma).all():
+        return np.full(len(design.y), np.mean(design.y))
+    eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
+    with np.errstate(all="ignore"):
+        return np.asarray(family.link.inverse(eta), dtype=float)
 
 
 def start_dispersion(
@@ -137,7 +163,7 @@ def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array |
 
 
 def default_start(
-    Q: Array, design: Design, spec: FamilySpec
+    Q: Array, design: Design, spec: FamilySpec, core: CoreGeneralized | None = None
 ) -> tuple[Array, list[float], float, float]:
     """Return the parameters of the model without random effects.
 
@@ -147,6 +173,8 @@ def default_start(
         Q'Q = n I.
     design : Design
     spec : FamilySpec
+    core : CoreGeneralized, optional
+        Of the model, with Q for its columns.
 
     Returns
     -------
@@ -160,9 +188,10 @@ def default_start(
         How many times larger residuals are than the family says; see `excess_of`.
     """
     family = family_object(spec)
-    gamma, mu = glm_coefficients(Q, design.y, family, design.weights, design.offset)
+    gamma = _coefficients(Q, design, spec, family, core)
     zeta: list[float] = []
     if spec.has_dispersion:
+        mu = _means(Q, design, family, gamma)
         zeta = [float(np.log(start_dispersion(spec, design.y, mu, family, design.weights)))]
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y))))
