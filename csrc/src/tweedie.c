@@ -49,6 +49,31 @@ static int add_term(series *s, double j, double factorial)
     return log_term > -NEGLIGIBLE;
 }
 
+/* The logarithm of term j, and that of its factorial. */
+static double log_term(const series *s, double j, double *factorial)
+{
+    double digamma;
+    *factorial = smm_log_gamma(j + 1);
+    return j * s->z - *factorial - log_gamma_with_slope(j * s->a, &digamma);
+}
+
+/* The largest term from one beside it. Terms are log-concave; where s < 1 those beside each other
+ * may differ by more than the exponent of a double has room for. */
+static double climb(series *s, double top, double *factorial)
+{
+    double beside;
+    s->largest = log_term(s, top, factorial);
+    for (int way = 1; way >= -1; way -= 2)
+        for (double j = top + way; j >= 1; j += way) {
+            double value = log_term(s, j, &beside);
+            if (!(value > s->largest)) break;
+            s->largest = value;
+            *factorial = beside;
+            top = j;
+        }
+    return top;
+}
+
 /* q = p - 1 and r = 2 - p, either of which may be tiny. */
 static smm_jet log_series(double y, double log_phi, double q, double r)
 {
@@ -58,11 +83,13 @@ static smm_jet log_series(double y, double log_phi, double q, double r)
     s.z_p = s.a_p * (scaled - log_phi) - s.a / q + 1 / r;
     double top = fmax(1, floor(exp(r * log(y) - log_phi) / r));
     if (!(top < 1e12)) return jet_constant(NAN);
-    double first = smm_log_gamma(top + 1), factorial = first, digamma;
+    double first, factorial;
+    if (top * q < 1) top = climb(&s, top, &first);
+    else s.largest = log_term(&s, top, &first);
+    factorial = first;
     double step = floor(sqrt(top * q) / TERMS_PER_DEVIATION);
     int every = step < 2, n = 0;
     if (every) step = 1;
-    s.largest = top * s.z - first - log_gamma_with_slope(top * s.a, &digamma);
     add_term(&s, top, first);
     for (double j = top + step; n < MOST_TERMS; j += step, n++) {
         factorial = every ? factorial + log(j) : smm_log_gamma(j + 1);
