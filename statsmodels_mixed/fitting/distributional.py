@@ -165,6 +165,8 @@ def fit_distributional(
         search = RowSearch(
             core,
             options or FitOptions(),
+            rows,
+            structure.basis.Q,
             [block.pattern for block in design.blocks],
             of_zeros,
             edges_of(spec, rows, problem.ntheta + len(gamma)),
@@ -172,14 +174,14 @@ def fit_distributional(
             has_one_factor(design),
         )
         report = minimize_rows(search, begin)
-        estimates, least = _read(problem, design, spec, rows, report, int(n_agq), units)
+        estimates, least, ends = _read(problem, design, spec, rows, report, int(n_agq), units)
         others = OtherExplanations(problem, design, spec, rows, begin)
-        if others.needed(report, least, search.options):
+        if others.needed(report, least, ends, search.options):
             best = others.improve(report, search.options, search.go_on, search.splits)
             if best.end is report.end:  # the core may not find its modes there again
                 mean = replace(estimates.conditional, report=best)
                 return replace(estimates, conditional=mean)
-            estimates, _ = _read(problem, design, spec, rows, best, int(n_agq), units)
+            estimates, *_ = _read(problem, design, spec, rows, best, int(n_agq), units)
         return estimates
     except CoreError as error:
         raise DataError(
@@ -251,8 +253,8 @@ def _read(
     report: FitReport,
     n_agq: int,
     units: Array,
-) -> tuple[DistributionalEstimates, float]:
-    """Return estimates in columns of the user, and the least eigenvalue of the Hessian."""
+) -> tuple[DistributionalEstimates, float, bool]:
+    """Return estimates in columns of the user, the least eigenvalue, whether some have an end."""
     core, basis, ntheta = problem.core, problem.basis, problem.ntheta
     patterns = [block.pattern for block in design.blocks]
     factors = canonical(factors_of(report.end[:ntheta], patterns), patterns)
@@ -262,7 +264,7 @@ def _read(
     solution = core.solution()
     rank = len(basis.columns)
     regular = all(np.all(np.diag(T) != 0) for T in factors)
-    covariance, lost, least = covariance_at(core, end, regular, ntheta + rank)
+    covariance, lost, least = covariance_at(core, end, regular, ntheta)
     kappa = report.end[ntheta + rank :]
     change = np.eye(len(end))
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
@@ -306,6 +308,7 @@ def _read(
         joint=covariance[: ntheta + rank, : ntheta + rank],
     )
     kappa_of_user = rows.back @ kappa
-    return DistributionalEstimates(
+    estimates = DistributionalEstimates(
         conditional, kappa_of_user, outer, covariance, rows, solution.zeros
-    ), least
+    )
+    return estimates, least, bool(np.any(lost[ntheta:]))

@@ -3,7 +3,8 @@
 A probability of zeros that tends to 0 makes the likelihood flat, and so do the overdispersion of a
 negative binomial and the power of a Tweedie distribution that tends to 2, a gamma's. Newton steps
 go there one unit at a time; a search that has not ended soon is tried at the edge itself, which is
-the end if nothing is lower beside it.
+the end if nothing is lower beside it. Coefficients of columns that tell zeros or ones apart go to
+infinity in the same way, by steps that may be much shorter: such a search goes on from far away.
 
 With inflated zeros h(u) need not be concave: as zeros are of either kind, a level may have two
 conditional modes. Where two of them merge Omega is singular, and Laplace's approximation, which has
@@ -26,6 +27,7 @@ from ..errors import CoreError
 from .covariance import factors_of
 from .families import FamilySpec
 from .optimize import FitOptions, FitReport, minimize
+from .row_hessian import curvature_of
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .runs import LOWER, descend, logged
 
@@ -34,9 +36,9 @@ __all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "minimize_rows"]
 
 # Evaluations until a search is looked at, in turn, the first time for edges: regular models need 10
 # to 30 in all.
-_LOOKS = (25, 75, 200, 300)
-# A decrease that small is then one towards a boundary.
-_NOTHING = 1e-7
+_LOOKS = (25, 25, 50, 200, 300)
+# A decrease that small is then one towards a boundary, after many evaluations.
+_NOTHING, _MANY = 1e-7, 100
 # A decrease that is still promised where a search ended, of one that ended at a pole.
 _STEEP = 0.1
 # A logit or logarithm of nothing, and one that is close to it but for rounding.
@@ -45,6 +47,13 @@ _FAR, _NEAR = -35.0, -12.0
 _ALONG, _HIGHER = 40, 3.0
 # A slope towards the inside that is none.
 _LEVEL = 1e-9
+# Evaluations that have decreased the objective by less than so much creep: where some direction has
+# less than this information, they may go on for ever. That many evaluations are left before.
+_RECENT, _CREEP, _HARDLY_ANY, _SOON = 10, 0.05, 1e-2, 40
+# How far the predictor of a row is moved along such directions; e^-20 of the slope is left.
+_AWAY = 20.0
+# Steps of differences along them, in units of predictors.
+_STRIDE = 0.5
 # Families whose overdispersion may be none.
 _MAY_BE_POISSON = (
     "negative_binomial",
@@ -124,6 +133,9 @@ class RowSearch:
     ----------
     core : CoreGeneralized
     options : FitOptions
+    rows : RowParameters
+    Q : ndarray, shape (n, rank)
+        Columns of the mean.
     patterns : list of ndarray of bool
         Of the factors of the covariances.
     of_zeros : ndarray of bool, shape (n_theta,)
@@ -137,6 +149,8 @@ class RowSearch:
 
     core: CoreGeneralized
     options: FitOptions
+    rows: RowParameters
+    Q: Array
     patterns: list[NDArray[np.bool_]]
     of_zeros: NDArray[np.bool_]
     edges: tuple[Edge, ...]
@@ -165,12 +179,15 @@ class RowSearch:
         options, core = self.options, self.core
         if options.optimizer != "newton" or options.max_eval or options.max_time:
             return _at_boundary(minimize(core, begin, options))
-        first = _LOOKS[0] if self.edges else _LOOKS[0] + _LOOKS[1]
+        first = _LOOKS[0] if self.edges else _SOON
         report = minimize(core, begin, replace(options, max_eval=first))
         if _unfinished(report):
             report = self._along_edges(report)
         for evaluations in _LOOKS[1:]:
-            if not _unfinished(report):
+            if _unfinished(report):
+                report = self._far_away(report)
+            settled = report.gradient_norm < _NOTHING and report.evaluations > _MANY
+            if not _unfinished(report) or settled:
                 break
             before = report.objective
             run = minimize(core, report.end, replace(options, max_eval=evaluations))
@@ -208,6 +225,55 @@ class RowSearch:
                 found = logged(report, run, run.fitlog_theta, run.fitlog_objective, run.evaluations)
                 return _at_boundary(found)
         return report
+
+    def _far_away(self, report: FitReport) -> FitReport:
+        """Return the end of a search that creeps to infinity; any other as it is."""
+        recent = report.fitlog_objective[-_RECENT:]
+        if not np.ptp(recent) < _CREEP:
+            return report
+        first = len(self.of_zeros)
+        free = np.arange(first, len(report.end))
+        H, evaluations = curvature_of(self.core, report.end, free)
+        values, vectors = np.linalg.eigh(H) if np.all(np.isfinite(H)) else (np.ones(1), None)
+        if vectors is None or not np.any(values < _HARDLY_ANY):
+            return report
+        level = vectors[:, values < _HARDLY_ANY]
+        way = level @ self._newton_step(report.end, level)
+        start = report.end.copy()
+        start[first:] += way * (_AWAY / max(self._change_of_rows(way), 1e-300))
+        evaluations += 1 + 2 * level.shape[1]
+        report = replace(report, evaluations=report.evaluations + evaluations)
+        if not self.core.value_and_gradient(start)[0] <= report.objective + _CREEP:
+            return report
+        run = descend(self.core, start, replace(self.options, max_eval=_ALONG))
+        if run is None or not run.objective <= report.objective:
+            return report
+        return logged(report, run, run.fitlog_theta, run.fitlog_objective, run.evaluations)
+
+    def _newton_step(self, center: Array, level: Array) -> Array:
+        """Return the step along directions in which the objective falls as exponentials do.
+
+        By differences as wide as these are curved: it is 1 for all rows that tend to an end.
+        """
+        moves = np.vstack([np.zeros((level.shape[1], len(self.of_zeros))).T, level]).T
+        slope = level.T @ self.core.value_and_gradient(center)[1][len(self.of_zeros) :]
+        D = np.empty((len(moves), len(moves)))
+        for i, move in enumerate(moves):
+            ends = [
+                self.core.value_and_gradient(center + sign * _STRIDE * move)[1] @ moves.T
+                for sign in (1.0, -1.0)
+            ]
+            D[i] = (ends[0] - ends[1]) / (2.0 * _STRIDE)
+        D = (D + D.T) / 2.0
+        if not np.all(np.isfinite(D)) or not np.linalg.eigvalsh(D).min() > 0:
+            return -slope
+        return np.asarray(-np.linalg.solve(D, slope))
+
+    def _change_of_rows(self, change: Array) -> float:
+        """Return the largest change of a row's parameter, of coefficients of all parts."""
+        rank = self.Q.shape[1]
+        of_rows = self.rows.values(change[rank:]) - self.rows.constant
+        return float(max(np.abs(self.Q @ change[:rank]).max(initial=0.0), np.abs(of_rows).max()))
 
     def _rises(self, run: FitReport, edge: Edge) -> bool:
         """Return whether the objective rises from an edge towards the inside."""

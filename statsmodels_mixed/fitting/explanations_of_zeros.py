@@ -2,8 +2,9 @@
 
 A zero may be one of inflation, of small means or of overdispersion, and a likelihood of rows of any
 kind may have a maximum for each explanation. Where it has, the data hardly tell the parameters
-apart at its maxima: the Hessian with a diagonal of ones has an eigenvalue near zero. Other fits are
-left alone. Runs are few and short, and only one that is lower goes on.
+apart at its maxima: the Hessian with a diagonal of ones has an eigenvalue near zero, or some rows
+have no inflation at all. Other fits are left alone. Runs are few and short, and only one that is
+lower goes on.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class OtherExplanations:
     rows: RowParameters
     begin: Array
 
-    def needed(self, report: FitReport, least: float, options: FitOptions) -> bool:
+    def needed(self, report: FitReport, least: float, ends: bool, options: FitOptions) -> bool:
         """Return whether there may be a lower end than that of a search.
 
         Parameters
@@ -69,13 +70,16 @@ class OtherExplanations:
         report : FitReport
         least : float
             The least eigenvalue of the Hessian at its end, with a diagonal of ones.
+        ends : bool
+            Whether some coefficients have no finite estimate.
         options : FitOptions
         """
         if self.rows.zeros != "inflation" or options.optimizer != "newton":
             return False
         # With random effects of zeros Laplace's approximation itself may have no maximum.
         random = any(block.part for block in self.design.blocks)
-        doubtful = least < TOLD_APART if report.converged else not random
+        partly = ends and self.rows.alone(ZEROS) is None
+        doubtful = least < TOLD_APART or partly if report.converged else not random
         return doubtful and may_be_repeated(report, options, self.rows.n)
 
     def improve(

@@ -1,17 +1,18 @@
 """The Hessian of a likelihood of rows with parameters, where a fit ended.
 
 It is twice that of -log-likelihood, by differences of the gradient. Directions in which there is no
-information are left out: those of single parameters of the mean, and any of those of the rows.
+information are left out: those of single covariance parameters, and any of the coefficients.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
 from .._typing import Array
 
-__all__ = ["covariance_at"]
+__all__ = ["covariance_at", "curvature_of"]
 
 
 # Step of the central differences of the gradient, in units of each parameter's size.
@@ -25,7 +26,7 @@ _FLAT = 1e-10
 # The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
 # leaves a few millionths along a circle on which the objective is level.
 _UNSEEN = 1e-5
-# Information on a coefficient of the rows' parameters that is none: an error of 100 or more.
+# Information on a coefficient that is none: an error of 100 or more of its units.
 _NO_INFORMATION = 1e-4
 
 
@@ -42,7 +43,7 @@ def covariance_at(
     regular : bool
         Whether no variance is zero.
     first : int
-        Where the parameters of rows begin.
+        Where the coefficients begin.
 
     Returns
     -------
@@ -83,6 +84,28 @@ def covariance_at(
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost, least
 
 
+def curvature_of(core: CoreGeneralized, center: Array, free: NDArray[np.intp]) -> tuple[Array, int]:
+    """Return the Hessian of the objective in some parameters, roughly.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    center : ndarray, shape (m,)
+    free : ndarray, shape (k,)
+        The parameters.
+
+    Returns
+    -------
+    H : ndarray, shape (k, k)
+    evaluations : int
+        How many that took.
+    """
+    size = core.parameter_sizes()
+    rows = [_change_of_gradient(core, center, i, _DIFFERENCE * size[i])[free] for i in free]
+    H = np.array(rows)
+    return (H + H.T) / 2.0, 2 * len(free)
+
+
 def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: float) -> Array:
     """Return the derivative of the gradient in parameter i, by a central difference."""
     shift = np.zeros(len(center))
@@ -93,18 +116,20 @@ def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: floa
 
 
 def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
-    """Return orthonormal directions in which there is information, and those without.
+    """Return directions in which there is information, and those without.
 
-    Along directions of the parameters of rows, whose columns have unit mean square, a probability
-    that is 0 leaves none; they are not those of single coefficients.
+    Along directions of the coefficients, in units of each, a mean or a probability that is 0 leaves
+    none; they are not those of single coefficients.
     """
-    values, vectors = np.linalg.eigh(H[first:, first:])
+    unit = size[first:]
+    values, vectors = np.linalg.eigh(H[first:, first:] * np.outer(unit, unit))
     flat = values < _NO_INFORMATION
     # As correlations of effects that no level has together; compared with the expected curvature.
-    own = np.abs(np.diag(H)[:first])
-    single = (own <= _FLAT * np.max(own, initial=0.0)) | (own * size[:first] ** 2 <= _UNSEEN)
+    own = np.abs(np.diag(H))
+    nothing = (own <= _FLAT * own.max(initial=0.0)) | (own * size**2 <= _UNSEEN)
     whole = np.eye(len(H))
     if flat.any():
-        whole[first:, first:] = vectors
-    lost = np.concatenate([single, flat])
+        directions = unit[:, None] * vectors
+        whole[first:, first:] = directions / np.linalg.norm(directions, axis=0)
+    lost = np.concatenate([nothing[:first], flat])
     return whole[:, ~lost], whole[:, lost]

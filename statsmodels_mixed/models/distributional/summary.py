@@ -25,6 +25,9 @@ __all__ = ["coefficient_tables", "coeftable", "facts", "header", "summary"]
 
 # Degrees of freedom of Student's t that no data tell from infinitely many.
 _MANY = 1e5
+# Standard error of a logit or logarithm from which its likelihood is far from that of a normal
+# variable: a factor of e.
+_ROUGH = 1.0
 # Powers of a Tweedie distribution from which it is gamma.
 _GAMMA = 2.0 - 1e-6
 _TITLES = {
@@ -201,14 +204,48 @@ def facts(self: DistributionalResults) -> list[str]:
             "Zero inflation: the probability is 0, its boundary, for some rows; "
             "coefficients that carry it there have no finite estimate."
         )
+    said += _without_errors(self)
     if self.shape.get("df", 0.0) > _MANY:
         said.append("Shape: df is at its boundary, infinity, where the distribution is normal.")
     if self.shape.get("power", 0.0) > _GAMMA:
         said.append("Shape: the power is at its boundary, 2, where the distribution is gamma.")
     if self.limit is not None:
         said.append(f"Dispersion: {limit_in_words(self.limit)}.")
+    said += _rough_intervals(self)
     if not self.converged:
         said.append(f"Not converged: {self.report.message}")
     elif self.report.message.startswith(NEAR_NONE):
         said.append(self.report.message)
     return said
+
+
+def _without_errors(self: DistributionalResults) -> list[str]:
+    """Say which coefficients of the mean have no standard errors, where nothing else does."""
+    errors, own = self.bse, set(self.estimates.rows.names)
+    if errors.isna().all():
+        return ["Standard errors: none; the likelihood has no maximum in all directions here."]
+    without = [
+        name
+        for name in errors.index[errors.isna()]
+        if name not in own and name not in self.separated
+    ]
+    if not without:
+        return []
+    return [
+        f"No standard errors: the likelihood does not change any more along the coefficients of "
+        f"{', '.join(without)}; they have no finite estimate."
+    ]
+
+
+def _rough_intervals(self: DistributionalResults) -> list[str]:
+    """Say which parameters that all rows share are near an edge, where Wald intervals fail."""
+    rows, errors = self.estimates.rows, self.bse
+    alone = [rows.alone(place) for place in range(len(rows.X))]
+    names = [rows.names[at] for at in alone if at is not None]
+    rough = [name for name in names if errors[name] > _ROUGH]
+    if not rough:
+        return []
+    return [
+        f"Intervals: those of {', '.join(rough)} are rough, near the edge of the range; "
+        'conf_int(method="profile") has better ones.'
+    ]
