@@ -132,3 +132,17 @@ def test_the_likelihood_of_ratings_is_that_of_each_judge_by_itself():
     assert fit.llf == pytest.approx(total, abs=1e-10)
     record = RECORDS["clmm/wine_logit"]["loglik"]
     assert total < record < total + 4e-6
+
+
+def test_the_summary_says_where_walds_intervals_are_rough():
+    rng = np.random.default_rng(5)
+    g, x = np.repeat(np.arange(30), 8), rng.normal(size=240)
+    mu = np.exp(1 + 0.3 * x + 0.5 * rng.normal(size=30)[g])
+    rough = []
+    for _ in range(2):
+        y = np.where(rng.random(240) < 0.02, 0, rng.poisson(mu))
+        data = pd.DataFrame({"g": g, "x": x, "y": y})
+        fit = smm.mixedglm2("y ~ x + (1 | g)", data, "poisson", zero_inflation="~ 1").fit()
+        assert np.isfinite(fit.bse["zi: Intercept"])  # no estimate is at the edge itself
+        rough.append("Intervals: those of zi: Intercept are rough" in str(fit.summary()))
+    assert rough == [False, True]
