@@ -5,6 +5,12 @@
  */
 #include "smm_internal.h"
 
+/* Multiplications of a factorization from which on another order is tried: it takes as long as
+ * some 1e8 of them. The tests try it for all. */
+#ifndef SMM_MUCH_WORK
+#define SMM_MUCH_WORK 3e8
+#endif
+
 /* The pairs of levels that occur together, each once, and for every row and pair of
  * terms which one it is. Edges name nodes in their original numbering (term by term). */
 typedef struct {
@@ -176,11 +182,12 @@ static int place_nodes(smm_design *d, const smm_order *order)
 }
 
 /* Panels of the head columns. */
-static int place_panels(smm_design *d)
+static int place_panels(smm_design *d, const smm_order *order)
 {
     const smm_allocator *mem = &d->mem;
     size_t head = (size_t)d->nhead;
     int64_t nnz = d->rowptr[d->nhead], value = 0, tails = 0;
+    int32_t block = 0;
     d->rowoff = smm_alloc(mem, (size_t)nnz, sizeof(int32_t));
     d->valptr = smm_alloc(mem, head + 1, sizeof(int64_t));
     d->height = smm_alloc(mem, head, sizeof(int32_t));
@@ -200,6 +207,10 @@ static int place_panels(smm_design *d)
         d->valptr[j] = value;
         d->tptr[j] = tails;
         value += (int64_t)off * d->node_cols[j];
+        while (block < order->nblocks && j >= order->block[2 * block + 1]) block++;
+        /* a block's columns are above each other in a rectangle, its upper triangle unused */
+        if (block < order->nblocks && j >= order->block[2 * block])
+            value += j + 1 - order->block[2 * block];
         if ((int64_t)off * d->node_cols[j] > d->max_panel)
             d->max_panel = (int64_t)off * d->node_cols[j];
         tails += tail;
@@ -221,22 +232,32 @@ static int place_panels(smm_design *d)
     return SMM_OK;
 }
 
-/* Runs of columns with the same rows. A run of one is a group too. */
-static int find_groups(smm_design *d)
+/* Runs of columns with the same rows, and dense blocks. A run of one is a group too. */
+static int find_groups(smm_design *d, const smm_order *order)
 {
     d->groups = smm_alloc(&d->mem, (size_t)d->nhead, sizeof(smm_group));
     if (!d->groups) return SMM_ENOMEM;
     d->ngroups = 0;
     d->group_scratch = 0;
-    for (int32_t j = 0; j < d->nhead;) {
+    for (int32_t j = 0, block = 0; j < d->nhead;) {
+        if (block < order->nblocks && j == order->block[2 * block]) {
+            int32_t end = order->block[2 * block++ + 1];
+            int64_t need = smm_block_scratch(end - j, d->height[end - 1] - 1);
+            d->groups[d->ngroups++] = (smm_group){j, end, end - j, 0, 1};
+            if (need > d->group_scratch) d->group_scratch = need;
+            j = end;
+            continue;
+        }
+        int32_t stop = block < order->nblocks ? order->block[2 * block] : d->nhead;
         int32_t rows = d->ntailrows[j], k = d->node_cols[j], last = j + 1;
         const int32_t *idx = d->tidx + d->tptr[j];
         int pure = d->height[j] == k + rows && rows > 0;
-        while (pure && last < d->nhead && d->node_cols[last] == k && d->ntailrows[last] == rows &&
+        while (pure && last < stop && d->node_cols[last] == k && d->ntailrows[last] == rows &&
                d->height[last] == d->height[j] &&
                memcmp(idx, d->tidx + d->tptr[last], sizeof(int32_t) * (size_t)rows) == 0)
             last++;
         smm_group *g = d->groups + d->ngroups++;
+        g->block = 0;
         g->first = j;
         g->last = last;
         g->cols = (last - j) * k;
@@ -301,6 +322,60 @@ static int place_blocks(smm_design *d, const edge_list *edges, const smm_order *
     return SMM_OK;
 }
 
+/* The neighbours of each node. */
+static int list_neighbours(const smm_allocator *mem, int32_t nodes, const edge_list *edges,
+                           int64_t **at, int32_t **adj)
+{
+    *at = smm_alloc(mem, (size_t)nodes + 2, sizeof(int64_t));
+    *adj = smm_alloc(mem, 2 * (size_t)edges->size, sizeof(int32_t));
+    if (!*at || !*adj) return SMM_ENOMEM;
+    memset(*at, 0, sizeof(int64_t) * ((size_t)nodes + 2));
+    for (int64_t e = 0; e < edges->size; e++) {
+        (*at)[edges->a[e] + 2]++;
+        (*at)[edges->b[e] + 2]++;
+    }
+    for (int32_t i = 0; i < nodes; i++) (*at)[i + 2] += (*at)[i + 1];
+    for (int64_t e = 0; e < edges->size; e++) {
+        (*adj)[(*at)[edges->a[e] + 1]++] = edges->b[e];
+        (*adj)[(*at)[edges->b[e] + 1]++] = edges->a[e];
+    }
+    return SMM_OK;
+}
+
+/* By minimum degree; where levels are related and that fills much, by parts if these fill less. */
+static int find_order(const smm_design *d, const int32_t *weight, const edge_list *edges,
+                      smm_order *order)
+{
+    const smm_allocator *mem = &d->mem;
+    /* the levels of the first term have no neighbours among themselves, unless its prior joins
+     * them */
+    int32_t lead = d->prior[0] ? 0 : d->levels[0], parts = 1;
+    int status = smm_order_nodes(mem, d->nodes, lead, weight, edges->size, edges->a, edges->b,
+                                 NULL, 1, order);
+    if (status || lead > 0 || d->maxcols > 1 || smm_order_cost(order, d->nodes) < SMM_MUCH_WORK)
+        return status;
+    smm_order other;
+    int64_t *at = NULL;
+    int32_t *adj = NULL, *part = smm_alloc(mem, (size_t)d->nodes, sizeof(int32_t));
+    memset(&other, 0, sizeof other);
+    status = part ? list_neighbours(mem, d->nodes, edges, &at, &adj) : SMM_ENOMEM;
+    if (!status) status = smm_dissect(mem, d->nodes, at, adj, part, &parts);
+    if (!status && parts > 1)
+        status = smm_order_nodes(mem, d->nodes, 0, weight, edges->size, edges->a, edges->b, part,
+                                 parts, &other);
+    if (!status && parts > 1 &&
+        smm_order_cost(&other, d->nodes) < smm_order_cost(order, d->nodes)) {
+        smm_order costly = *order;
+        *order = other;
+        other = costly;
+    }
+    smm_order_free(mem, &other);
+    smm_release(mem, at);
+    smm_release(mem, adj);
+    smm_release(mem, part);
+    return status;
+}
+
 int smm_analyse(smm_design *d)
 {
     const smm_allocator *mem = &d->mem;
@@ -321,19 +396,15 @@ int smm_analyse(smm_design *d)
     }
     status = find_pairs(d, first_node, &edges);
     if (status == SMM_OK) status = join_levels(d, first_node, &edges);
-    /* the levels of the first term have no neighbours among themselves, unless its prior joins
-     * them */
-    if (status == SMM_OK)
-        status = smm_order_nodes(mem, d->nodes, d->prior[0] ? 0 : d->levels[0], weight,
-                                 edges.size, edges.a, edges.b, &order);
+    if (status == SMM_OK) status = find_order(d, weight, &edges, &order);
     if (status != SMM_OK) goto done;
     d->rowptr = order.rowptr;
     d->row = order.row;
     order.rowptr = NULL;
     order.row = NULL;
     status = place_nodes(d, &order);
-    if (status == SMM_OK) status = place_panels(d);
-    if (status == SMM_OK) status = find_groups(d);
+    if (status == SMM_OK) status = place_panels(d, &order);
+    if (status == SMM_OK) status = find_groups(d, &order);
     if (status == SMM_OK) status = smm_list_tail_columns(d);
     if (status == SMM_OK) status = place_blocks(d, &edges, &order);
     if (status == SMM_OK) status = place_priors(d);

@@ -169,6 +169,11 @@ int smm_factor(smm_workspace *ws)
     const smm_design *d = ws->design;
     for (int32_t gi = 0; gi < d->ngroups; gi++) {
         const smm_group *g = d->groups + gi;
+        if (g->block) {
+            int status = smm_factor_block(ws, g);
+            if (status) return status;
+            continue;
+        }
         for (int32_t j = g->first; j < g->last; j++) {
             int status = factor_column(ws, j);
             if (status) return status;

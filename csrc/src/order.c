@@ -7,6 +7,10 @@
  * an eliminated node becomes an *element*: the clique of its remaining neighbours. When
  * even the cheapest node is connected to a fair share of what is left, sparse bookkeeping
  * costs more than dense arithmetic, and everything that is left becomes the dense tail.
+ *
+ * Where the graph was dissected (dissect.c), its parts are ordered so one after the other. What is
+ * left of a part when its nodes are connected to a fair share of it and of its neighbours in later
+ * parts becomes a dense block of the head, whose columns have the same rows below it.
  */
 #include "smm_internal.h"
 
@@ -27,6 +31,11 @@
  * would make the analysis quadratic. Its degree stays the first one, so that it is eliminated
  * late (the dense rows of Amestoy, Davis and Duff). */
 #define LONG_LIST 4096
+
+/* Fewer columns are no block: they are treated one by one. */
+#ifndef SMM_LEAST_BLOCK
+#define SMM_LEAST_BLOCK 16
+#endif
 
 typedef struct {
     const smm_allocator *mem;
@@ -61,9 +70,13 @@ typedef struct {
     int32_t *stamp;            /* per element: front in which weight_left is valid */
     int32_t *mark;             /* per node: front it was last seen in */
     int32_t *degree, *next, *prev, *bucket;
-    int32_t least; /* no degree is below */
-    uint8_t *dead; /* per node: eliminated */
+    int32_t least;       /* no degree is below */
+    uint8_t *dead;       /* per node: eliminated */
+    const int32_t *part; /* per node: its part, NULL where there is one */
+    int32_t now;         /* the part whose nodes are in buckets */
 } quotient;
+
+static int is_waiting(const quotient *g, int32_t i) { return g->part && g->part[i] != g->now; }
 
 static void bucket_remove(quotient *g, int32_t i)
 {
@@ -133,33 +146,39 @@ static void append_to_long_list(quotient *g, int32_t i, int32_t id)
     list[g->nelem[i]++] = id;
 }
 
-/* Eliminate node p as the element numbered `id`; its neighbours are appended to rows. */
-static int eliminate(quotient *g, int32_t p, int32_t id, const int32_t *weight,
-                     const int64_t *rowptr, growing *rows, int64_t left)
+/* Append the neighbours of node p that are alive and not marked to rows, and absorb its elements.
+ * Adds their weight to `front`. */
+static int gather_front(quotient *g, int32_t p, int32_t tag, const int32_t *weight,
+                        const int64_t *rowptr, growing *rows, int64_t *front)
 {
-    int64_t start = rows->size, front = 0;
-    int32_t tag = g->nodes + id; /* marks of initial degrees are below g->nodes */
-    g->dead[p] = 1;
-    g->mark[p] = tag;
     for (int32_t a = 0; a < g->nadj[p]; a++) {
         int32_t v = g->adj[g->adj_at[p] + a];
         if (g->dead[v] || g->mark[v] == tag) continue;
         g->mark[v] = tag;
-        front += weight[v];
+        *front += weight[v];
         if (grow_push(rows, v)) return SMM_ENOMEM;
     }
     for (int32_t a = 0; a < g->nelem[p]; a++) {
         int32_t e = g->elem[g->elem_at[p] + a];
+        if (g->stamp[e] == -2) continue;
         int64_t end = rowptr[e + 1];
         for (int64_t r = rowptr[e]; r < end; r++) {
             int32_t v = rows->data[r];
             if (g->dead[v] || g->mark[v] == tag) continue;
             g->mark[v] = tag;
-            front += weight[v];
+            *front += weight[v];
             if (grow_push(rows, v)) return SMM_ENOMEM;
         }
         g->stamp[e] = -2; /* absorbed */
     }
+    return SMM_OK;
+}
+
+/* The nodes from rows[start] on, of weight `front`, are those of the new element `id`: mend their
+ * lists, and their degrees where they are in buckets. */
+static void join_front(quotient *g, int32_t id, int32_t tag, const int32_t *weight,
+                       const growing *rows, int64_t start, int64_t front, int64_t left)
+{
     g->elem_weight[id] = (int32_t)front;
     /* weight of every other element outside this front */
     for (int64_t r = start; r < rows->size; r++) {
@@ -200,11 +219,92 @@ static int eliminate(quotient *g, int32_t p, int32_t id, const int32_t *weight,
         g->nadj[i] = plain;
         list[kept++] = id; /* there is room: i lost an element or a plain neighbour */
         g->nelem[i] = kept;
+        if (is_waiting(g, i)) continue;
         if (degree > left - weight[i]) degree = left - weight[i];
         bucket_remove(g, i);
         bucket_insert(g, i, (int32_t)degree);
     }
+}
+
+/* Eliminate node p as the element numbered `id`; its neighbours are appended to rows. */
+static int eliminate(quotient *g, int32_t p, int32_t id, const int32_t *weight,
+                     const int64_t *rowptr, growing *rows, int64_t left)
+{
+    int64_t start = rows->size, front = 0;
+    int32_t tag = g->nodes + id; /* marks of initial degrees are below g->nodes */
+    g->dead[p] = 1;
+    g->mark[p] = tag;
+    if (gather_front(g, p, tag, weight, rowptr, rows, &front)) return SMM_ENOMEM;
+    join_front(g, id, tag, weight, rows, start, front, left);
     return SMM_OK;
+}
+
+/* Eliminate all of nodes[0..n) that are alive at once, as a dense block. */
+static int eliminate_block(quotient *g, const int32_t *nodes, int32_t n, const int32_t *weight,
+                           smm_order *out, growing *rows)
+{
+    int32_t first = out->nhead, last = first;
+    for (int32_t i = 0; i < n; i++) {
+        if (g->dead[nodes[i]]) continue;
+        bucket_remove(g, nodes[i]);
+        g->dead[nodes[i]] = 1;
+        out->order[last++] = nodes[i];
+    }
+    int32_t id = last - 1, tag = g->nodes + id;
+    growing below = {rows->mem, 0, 0, NULL};
+    int64_t front = 0;
+    /* the elements are in rows, to which nothing is added before all is read */
+    int64_t kept = rows->size;
+    int status = SMM_OK;
+    for (int32_t j = first; j < last && !status; j++)
+        status = gather_front(g, out->order[j], tag, weight, out->rowptr, rows, &front);
+    for (int64_t r = kept; r < rows->size && !status; r++)
+        status = grow_push(&below, rows->data[r]);
+    rows->size = kept;
+    for (int32_t j = first; j < last && !status; j++) {
+        for (int32_t i = j + 1; i < last && !status; i++) status = grow_push(rows, out->order[i]);
+        for (int64_t r = 0; r < below.size && !status; r++)
+            status = grow_push(rows, below.data[r]);
+        out->rowptr[j + 1] = rows->size;
+    }
+    if (!status) join_front(g, id, tag, weight, rows, rows->size - below.size, front, front);
+    smm_release(rows->mem, below.data);
+    if (last - first >= SMM_LEAST_BLOCK) {
+        out->block[2 * out->nblocks] = first;
+        out->block[2 * out->nblocks++ + 1] = last;
+    }
+    out->nhead = last;
+    return status;
+}
+
+/* Weight of the nodes of later parts next to those in nodes[0..n), which are one part. */
+static int64_t weight_beside(quotient *g, const int32_t *nodes, int32_t n, const int32_t *weight,
+                             const int64_t *rowptr, const int32_t *row)
+{
+    int32_t tag = -2 - g->now; /* marks of no other use */
+    int64_t sum = 0;
+    for (int32_t i = 0; i < n; i++) g->mark[nodes[i]] = tag;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t p = nodes[i];
+        for (int32_t a = 0; a < g->nadj[p]; a++) {
+            int32_t v = g->adj[g->adj_at[p] + a];
+            if (g->dead[v] || g->mark[v] == tag) continue;
+            g->mark[v] = tag;
+            sum += weight[v];
+        }
+        for (int32_t a = 0; a < g->nelem[p]; a++) {
+            int32_t e = g->elem[g->elem_at[p] + a];
+            if (g->stamp[e] == -2 || g->stamp[e] == tag - 1) continue;
+            g->stamp[e] = tag - 1; /* read */
+            for (int64_t r = rowptr[e]; r < rowptr[e + 1]; r++) {
+                int32_t v = row[r];
+                if (g->dead[v] || g->mark[v] == tag) continue;
+                g->mark[v] = tag;
+                sum += weight[v];
+            }
+        }
+    }
+    return sum;
 }
 
 /* Lists of rows in original numbers -> positions, ascending, by transposing twice. */
@@ -341,6 +441,7 @@ void smm_order_free(const smm_allocator *mem, smm_order *order)
     smm_release(mem, order->order);
     smm_release(mem, order->rowptr);
     smm_release(mem, order->row);
+    smm_release(mem, order->block);
     memset(order, 0, sizeof *order);
 }
 
@@ -366,22 +467,72 @@ static int lead_rows(smm_order *out, growing *rows, int32_t nodes, const int32_t
     return SMM_OK;
 }
 
+/* The nodes that are no elements, part by part; at[p] is where part p begins. */
+static int list_parts(const smm_allocator *mem, int32_t nodes, const int32_t *element,
+                      const int32_t *part, int32_t parts, int32_t **at, int32_t **list)
+{
+    *at = smm_alloc(mem, (size_t)parts + 2, sizeof(int32_t));
+    *list = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
+    if (!*at || !*list) return SMM_ENOMEM;
+    memset(*at, 0, sizeof(int32_t) * ((size_t)parts + 2));
+    for (int32_t i = 0; i < nodes; i++)
+        if (element[i] < 0) (*at)[(part ? part[i] : 0) + 2]++;
+    for (int32_t p = 0; p < parts; p++) (*at)[p + 2] += (*at)[p + 1];
+    for (int32_t i = 0; i < nodes; i++)
+        if (element[i] < 0) (*list)[(*at)[(part ? part[i] : 0) + 1]++] = i;
+    return SMM_OK;
+}
+
+/* Eliminate nodes[0..n), one part, while their columns stay sparse, then the rest as a block; the
+ * rest of the last part is left. */
+static int order_part(quotient *g, const int32_t *nodes, int32_t n, int last,
+                      const int32_t *weight, smm_order *out, growing *rows)
+{
+    int64_t here = 0, left = 0;
+    for (int32_t i = 0; i < n; i++) here += weight[nodes[i]];
+    left = here;
+    if (!last) left += weight_beside(g, nodes, n, weight, out->rowptr, rows->data);
+    int32_t cap = (int32_t)(left / DENSE_SHARE) + 1;
+    for (int32_t i = n - 1; i >= 0; i--)
+        bucket_insert(g, nodes[i],
+                      initial_degree(g, nodes[i], weight, out->rowptr, rows->data, cap));
+    /* An element is known by the number of the step that made it: a leading node is
+     * its own, later ones count on from there, which is also their place in the head. */
+    while (here > 0) {
+        while (g->bucket[g->least] < 0) g->least++;
+        if ((int64_t)g->least * DENSE_SHARE > left) break;
+        int32_t p = g->bucket[g->least], id = out->nhead;
+        bucket_remove(g, p);
+        left -= weight[p];
+        here -= weight[p];
+        int status = eliminate(g, p, id, weight, out->rowptr, rows, left);
+        if (status) return status;
+        out->order[out->nhead++] = p;
+        out->rowptr[out->nhead] = rows->size;
+    }
+    return last || here == 0 ? SMM_OK : eliminate_block(g, nodes, n, weight, out, rows);
+}
+
 int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const int32_t *weight,
-                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b, smm_order *out)
+                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b,
+                    const int32_t *part, int32_t parts, smm_order *out)
 {
     int status = SMM_ENOMEM;
     quotient g;
     growing rows = {mem, 0, 0, NULL};
     int32_t *position = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
     int32_t *element = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
+    int32_t *at = NULL, *list = NULL;
     int64_t total = 0;
     memset(&g, 0, sizeof g);
     memset(out, 0, sizeof *out);
     out->order = smm_alloc(mem, (size_t)nodes, sizeof(int32_t));
     out->rowptr = smm_alloc(mem, (size_t)nodes + 1, sizeof(int64_t));
-    if (!position || !element || !out->order || !out->rowptr) goto done;
+    out->block = smm_alloc(mem, 2 * (size_t)parts, sizeof(int32_t));
+    if (!position || !element || !out->order || !out->rowptr || !out->block) goto done;
     status = number_leading(mem, nodes, lead, nedges, edge_a, element, &out->nhead);
     if (!status) status = lead_rows(out, &rows, nodes, element, nedges, edge_a, edge_b);
+    if (!status) status = list_parts(mem, nodes, element, part, parts, &at, &list);
     if (status) goto done;
 
     for (int32_t i = 0; i < nodes; i++)
@@ -392,29 +543,17 @@ int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const
     }
     if (total > 0) {
         status = quotient_create(mem, &g, nodes, element, weight, total, nedges, edge_a, edge_b);
-        if (status) goto done;
-        int32_t cap = (int32_t)(total / DENSE_SHARE) + 1;
-        for (int32_t i = nodes - 1; i >= 0; i--)
-            if (element[i] < 0)
-                bucket_insert(&g, i, initial_degree(&g, i, weight, out->rowptr, rows.data, cap));
-        int64_t left = total;
-        /* An element is known by the number of the step that made it: a leading node is
-         * its own, later ones count on from there, which is also their place in the head. */
-        while (left > 0) {
-            while (g.bucket[g.least] < 0) g.least++;
-            if ((int64_t)g.least * DENSE_SHARE > left) break;
-            int32_t p = g.bucket[g.least], id = out->nhead;
-            bucket_remove(&g, p);
-            left -= weight[p];
-            status = eliminate(&g, p, id, weight, out->rowptr, &rows, left);
-            if (status) goto done;
-            out->order[out->nhead++] = p;
-            out->rowptr[out->nhead] = rows.size;
+        g.part = part;
+        for (g.now = 0; g.now < parts && !status; g.now++) {
+            int32_t p = g.now;
+            status = order_part(&g, list + at[p], at[p + 1] - at[p], p + 1 == parts, weight, out,
+                                &rows);
         }
+        if (status) goto done;
     }
-    int32_t at = out->nhead;
+    int32_t next = out->nhead;
     for (int32_t i = 0; i < nodes; i++)
-        if (element[i] < 0 && !g.dead[i]) out->order[at++] = i;
+        if (element[i] < 0 && !g.dead[i]) out->order[next++] = i;
     for (int32_t i = 0; i < nodes; i++) position[out->order[i]] = i;
     out->row = rows.data;
     rows.data = NULL;
@@ -424,6 +563,20 @@ done:
     smm_release(mem, rows.data);
     smm_release(mem, position);
     smm_release(mem, element);
+    smm_release(mem, at);
+    smm_release(mem, list);
     if (status) smm_order_free(mem, out);
     return status;
+}
+
+double smm_order_cost(const smm_order *order, int32_t nodes)
+{
+    double tail = nodes - order->nhead, cost = tail * tail * tail / 3;
+    for (int32_t j = 0, b = 0; j < order->nhead; j++) {
+        double rows = 1 + (double)(order->rowptr[j + 1] - order->rowptr[j]);
+        while (b < order->nblocks && j >= order->block[2 * b + 1]) b++;
+        int dense = b < order->nblocks && j >= order->block[2 * b];
+        cost += rows * rows * (dense ? 1 : DENSE_SHARE);
+    }
+    return cost;
 }

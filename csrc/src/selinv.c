@@ -225,7 +225,10 @@ int smm_selected_inverse(smm_workspace *ws)
     if (d->tail_ptr) smm_multiply_tails(ws);
     for (int32_t gi = d->ngroups - 1; gi >= 0; gi--) {
         const smm_group *g = d->groups + gi;
-        if (g->cols) invert_group(ws, g);
+        if (g->block) {
+            status = smm_invert_block(ws, g);
+            if (status) return status;
+        } else if (g->cols) invert_group(ws, g);
         else
             for (int32_t j = g->last - 1; j >= g->first; j--)
                 if (ws->twin[j] < 0) invert_column(ws, j);

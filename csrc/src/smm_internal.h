@@ -8,7 +8,8 @@
  *
  * Head column panels. Column node j has a column-major panel of leading dimension
  * height[j]: its k x k diagonal block on top, below it one block for every node in
- * row[rowptr[j] .. rowptr[j+1]), at panel row rowoff[...]. Tail rows come last.
+ * row[rowptr[j] .. rowptr[j+1]), at panel row rowoff[...]. Tail rows come last. The panels of a
+ * dense block are the columns of a lower trapezoid, which is stored as a rectangle (block.c).
  *
  * L and the selected inverse share this layout: head panels first, the column-major
  * tail matrix (qt x qt, lower triangle) at offset tail_at.
@@ -74,6 +75,7 @@ typedef struct {
     int32_t first, last; /* nodes [first, last) */
     int32_t cols;        /* scalars in all */
     int32_t contiguous;  /* whether the tail rows are a contiguous range */
+    int32_t block;       /* whether they are a dense block instead, whose rows are anywhere */
 } smm_group;
 
 struct smm_design {
@@ -295,16 +297,31 @@ void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, do
 void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
 
 /* order.c: eliminate the nodes of the first term but hubs, then the rest by minimum degree while
- * their columns stay sparse. */
+ * their columns stay sparse, part by part where `part` (nodes) is not NULL. */
 typedef struct {
     int32_t nhead;   /* nodes in the head */
     int32_t *order;  /* (nodes) original node at each position */
     int64_t *rowptr; /* (nhead + 1) */
     int32_t *row;    /* positions, ascending, of the rows of each head column */
+    int32_t nblocks;
+    int32_t *block; /* (2 nblocks) each dense block's first head column, and where it ends */
 } smm_order;
 int smm_order_nodes(const smm_allocator *mem, int32_t nodes, int32_t lead, const int32_t *weight,
-                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b, smm_order *out);
+                    int64_t nedges, const int32_t *edge_a, const int32_t *edge_b,
+                    const int32_t *part, int32_t parts, smm_order *out);
+/* Multiplications of the factorization of nodes of weight 1, those outside of dense blocks and the
+ * tail counted as often as they take longer. */
+double smm_order_cost(const smm_order *order, int32_t nodes);
 void smm_order_free(const smm_allocator *mem, smm_order *order);
+
+/* dissect.c: the part of each node of a graph, whose neighbours are adj[at[i] .. at[i + 1]).
+ * Separators are parts too and have larger numbers than the parts that they separate. Parts of
+ * fewer nodes than the least are not cut; the tests cut small graphs too. */
+#ifndef SMM_LEAST_PART
+#define SMM_LEAST_PART 1000
+#endif
+int smm_dissect(const smm_allocator *mem, int32_t nodes, const int64_t *at, const int32_t *adj,
+                int32_t *part, int32_t *parts);
 
 /* lambda.c */
 void smm_set_theta(smm_workspace *ws, const double *theta);
@@ -335,6 +352,11 @@ int smm_factor(smm_workspace *ws);
 void smm_forward(smm_workspace *ws, double *b, int32_t m);
 void smm_backward(smm_workspace *ws, double *b, int32_t m);
 int smm_selected_inverse(smm_workspace *ws);
+
+/* block.c */
+int64_t smm_block_scratch(int64_t cols, int64_t rows); /* doubles of group_tmp */
+int smm_factor_block(smm_workspace *ws, const smm_group *g);
+int smm_invert_block(smm_workspace *ws, const smm_group *g);
 
 /* tail.c: what the columns of groups without a common call do with a large tail. In the inverse,
  * -(Omega^-1)_tail,tail P_j is left in the tail rows of each panel. */

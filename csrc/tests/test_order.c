@@ -88,7 +88,8 @@ static void check_order(const graph *g, int *filled)
 {
     smm_order order;
     int32_t n = g->nodes;
-    int status = smm_order_nodes(&standard, n, g->lead, g->weight, g->nedges, g->a, g->b, &order);
+    int status =
+        smm_order_nodes(&standard, n, g->lead, g->weight, g->nedges, g->a, g->b, NULL, 1, &order);
     if (!CHECK(status == SMM_OK)) return;
     CHECK(order.nhead >= g->lead && order.nhead <= n);
     int32_t *position = malloc((size_t)n * sizeof *position);
@@ -150,8 +151,8 @@ static void check_hubs(const graph *g, int32_t hubs, int32_t largest_tail)
 {
     smm_order order;
     size_t n = (size_t)g->nodes;
-    int status =
-        smm_order_nodes(&standard, g->nodes, g->lead, g->weight, g->nedges, g->a, g->b, &order);
+    int status = smm_order_nodes(&standard, g->nodes, g->lead, g->weight, g->nedges, g->a, g->b,
+                                 NULL, 1, &order);
     if (!CHECK(status == SMM_OK)) return;
     CHECK(g->nodes - order.nhead <= largest_tail);
     int32_t *position = malloc(n * sizeof *position), *rows = malloc(n * sizeof *rows);
@@ -216,7 +217,7 @@ int main(void)
     }
 
     /* freeing an empty order is allowed */
-    smm_order empty = {0, NULL, NULL, NULL};
+    smm_order empty = {0};
     smm_order_free(&standard, &empty);
     return check_result();
 }

@@ -25,9 +25,23 @@ THREADED = [*CHECKED, "-fsanitize=thread"]
 RELEASE = [*STRICT, "-O3"]
 SHARED = ("ref_blas", "problem", "glmm_dense", "entries")  # what every test is linked with
 TESTS = sorted(path.stem for path in (CSRC / "tests").glob("test_*.c"))
-# Of models small enough for dense matrices, every tail is treated as a large one.
-LARGE_TAILS = [*SANITIZED, "-DSMM_LARGE_TAIL=1"]
-TESTS_OF_TAILS = ["test_entries", "test_factor", "test_newton", "test_pls", "test_postfit"]
+# Of models small enough for dense matrices, every tail is treated as a large one, and related
+# levels are ordered by parts.
+LARGE_TAILS = [
+    *SANITIZED,
+    "-DSMM_LARGE_TAIL=1",
+    "-DSMM_MUCH_WORK=0",
+    "-DSMM_LEAST_PART=40",
+    "-DSMM_LEAST_BLOCK=2",
+]
+TESTS_OF_TAILS = [
+    "test_dissect",
+    "test_entries",
+    "test_factor",
+    "test_newton",
+    "test_pls",
+    "test_postfit",
+]
 BROKEN = {
     "broken_arena": "use-after-poison",
     "broken_heap": "heap-buffer-overflow",
