@@ -183,6 +183,8 @@ def _unstructured_minimum(
     """Minimize over theta, from further starts where the minimum may be local."""
     workspace = products.workspace
     report = _first_run(products, design, reml, sigma, start, options)
+    if not report.converged:
+        report = _along_axes(products, design, report, reml, sigma, options)
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(workspace.in_units(report.end), patterns))
     rows = design.nobs
@@ -209,6 +211,26 @@ def _unstructured_minimum(
         identification = identify(design, residual=sigma is None, normal=True)
         report = replace(report, not_identified=identification.reasons)
     return _Minimum(report, factors, singular, identification=identification)
+
+
+def _along_axes(
+    products: Crossproducts,
+    design: Design,
+    report: FitReport,
+    reml: bool,
+    sigma: float | None,
+    options: FitOptions,
+) -> FitReport:
+    """Go on in the principal axes of large effects that nearly depend on one another."""
+    workspace, patterns = products.workspace, [block.pattern for block in design.blocks]
+    limited = bool(options.max_eval or options.max_time) or options.optimizer != "newton"
+    factors = factors_of(workspace.in_units(report.end), patterns)
+    if limited or not load("fitting.principal_axes:are_steep")(factors):
+        return report
+    along_axes = load("fitting.principal_axes:along_axes")
+    found: FitReport = along_axes(products, design, report, options, reml=reml, sigma=sigma)
+    workspace.value_and_gradient(found.end)
+    return found
 
 
 def _first_run(
@@ -280,6 +302,8 @@ def _lowest(
     if runs.report.converged and options.optimizer == "newton":
         last_steps = load("fitting.last_steps:last_steps")
         runs.report = last_steps(workspace, runs.report, constant)
+    if runs.report.status != "GTOL_REACHED":
+        runs.report = _along_axes(products, design, runs.report, reml, sigma, options)
     lowest = runs.end()
     workspace.value_and_gradient(lowest.end)
     return lowest
