@@ -19,14 +19,14 @@ from .fixed_basis import OnBasis
 from .generalized import conditional_variances, fit_generalized
 from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
 from .identification import Identification, identify
-from .mixed_model_equations import Henderson
+from .mixed_model_equations import Henderson, WithEquations
 from .separation import Separation, separation
 from .structured.covariance_model import factor
 
 __all__ = ["GeneralizedProblem"]
 
 
-class GeneralizedProblem:
+class GeneralizedProblem(WithEquations):
     """A generalized model; the methods are those of `FittingProblem`.
 
     Parameters
@@ -98,7 +98,7 @@ class GeneralizedProblem:
     def variances_of_rows(self) -> Array:
         """Return the variances of the linear predictor with its conditional modes."""
         blocks = self.design.blocks
-        return self.mixed_model_equations().variances(
+        return self.error_variances(
             self.design.X[:, self.estimates.columns],
             [block.z for block in blocks],
             [block.refs for block in blocks],

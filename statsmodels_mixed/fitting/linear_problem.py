@@ -20,7 +20,7 @@ from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, Identification, identify
 from .linear import fit_linear
 from .linear_refits import LinearRefits
-from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson
+from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
 from .pls import conditional_variances, leverage, solve
 from .separation import Separation
 from .structured.covariance_model import factor
@@ -28,7 +28,7 @@ from .structured.covariance_model import factor
 __all__ = ["LinearProblem"]
 
 
-class LinearProblem:
+class LinearProblem(WithEquations):
     """A linear model; the methods are those of `FittingProblem`.
 
     Parameters

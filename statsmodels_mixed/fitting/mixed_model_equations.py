@@ -18,7 +18,7 @@ from scipy.linalg import solve_triangular
 from .._core import one_blas_thread
 from .._typing import Array
 
-__all__ = ["FEWEST_DIGITS", "FEW_DIGITS", "Henderson"]
+__all__ = ["FEWEST_DIGITS", "FEW_DIGITS", "Henderson", "WithEquations"]
 
 
 # Variances of rows lose all digits where sigma is a smaller share of the response's.
@@ -136,3 +136,15 @@ class Henderson:
     def _on_basis(self, X: Array) -> Array:
         with one_blas_thread():
             return solve_triangular(self.R, X.T, trans="T").T if len(self.M) else X
+
+
+class WithEquations:
+    """What a fitting problem answers by the mixed-model equations; see `FittingProblem`."""
+
+    def mixed_model_equations(self) -> Henderson:
+        """Solve the equations at the estimates."""
+        raise NotImplementedError
+
+    def error_variances(self, X: Array, z: Sequence[Array], refs: Sequence[Levels]) -> Array:
+        """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows; see `Henderson.variances`."""
+        return self.mixed_model_equations().variances(X, z, refs)

@@ -95,6 +95,19 @@ class FittingProblem(Protocol):
     def variances_of_rows(self) -> Array:
         """Return Var(X beta + Z b), both estimated, of the rows, shape (n,)."""
 
+    def error_variances(
+        self, X: Array, z: Sequence[Array], refs: Sequence[NDArray[np.int32]]
+    ) -> Array:
+        """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows, shape (m,).
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, rank)
+            Estimable columns.
+        z, refs : sequence of ndarray
+            Columns (m, k) and levels (m,) of each block, -1 for a level the fit has not seen.
+        """
+
     def mixed_model_equations(self) -> Henderson:
         """Solve Henderson's mixed-model equations at the estimates.
 

@@ -9,7 +9,7 @@ from .._typing import Array
 from ..errors import DataError
 from ..frame.design import NEEDS_ROWS, Design
 from .estimates import GeneralizedEstimates
-from .mixed_model_equations import Henderson
+from .mixed_model_equations import Henderson, WithEquations
 from .streamed_generalized import SolvedStream
 
 __all__ = ["StreamedDesign", "StreamedProblem", "streamed_hessian"]
@@ -55,7 +55,7 @@ def streamed_hessian(
     return design.what_is_solved().hessian(estimates)
 
 
-class StreamedProblem:
+class StreamedProblem(WithEquations):
     """A generalized model after a fit, as a `FittingProblem`; what needs rows is refused.
 
     Parameters

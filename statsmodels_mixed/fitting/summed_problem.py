@@ -15,14 +15,14 @@ from ..frame.design import NEEDS_ROWS
 from .estimates import LinearEstimates
 from .fixed_effects_only import linear_objective
 from .identification import ALL_IDENTIFIED, Identification
-from .mixed_model_equations import Henderson
+from .mixed_model_equations import Henderson, WithEquations
 from .separation import Separation
 from .summed import SummedDesign, SummedPoint, fit_summed, summed_point
 
 __all__ = ["SummedProblem"]
 
 
-class SummedProblem:
+class SummedProblem(WithEquations):
     """A linear model of sums; the methods are those of `FittingProblem`, as far as sums go.
 
     Parameters

@@ -89,16 +89,15 @@ class ResidualPredictions(LinearMixedModelResults):
         Returns
         -------
         MixedPrediction
-            With `predicted_mean`, `se_mean` and `conf_int()`. Without `conditional` there are no
-            intervals for new responses, whose variance depends on where they are.
+            With `predicted_mean`, `se_mean`, `conf_int()` and `conf_int(obs=True)`. The residual
+            of a new response has the variance of its place and its dispersion, so new data need
+            the columns of these; without `conditional` it is independent of all residuals of the
+            fit.
 
         Raises
         ------
         DataError
             If a column is missing, or a structure has no covariances for a visit.
-        OptionError
-            If random effects are to be added alone, of which the joint uncertainty is not
-            computed.
 
         See Also
         --------
@@ -120,18 +119,7 @@ class ResidualPredictions(LinearMixedModelResults):
         """
         if conditional:
             return self._conditional(exog, transform, options)
-        if options.get("re", False) is not False:
-            raise OptionError(
-                "standard errors of predictions with random effects are not offered for models "
-                "with residual= or dispersion=: predict(re=True) gives the predictions, and "
-                "conditional=True those given all responses of a subject, with errors."
-            )
-        made = super().get_prediction(exog, transform, **options)
-        made.new = (
-            "the variance of a new residual depends on where it is: conditional=True has "
-            "intervals of new responses, given those of the subject"
-        )
-        return made
+        return super().get_prediction(exog, transform, **options)
 
     def _conditional(self, exog: Any, transform: bool, options: dict[str, Any]) -> MixedPrediction:
         known = {"offset", "weights"}

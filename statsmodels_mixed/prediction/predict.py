@@ -15,6 +15,7 @@ from ..errors import DataError, OptionError
 from ..fitting.problem import problem_of
 from ..frame.design import Design
 from ..frame.new_data import NewData
+from ..later import load
 from ..standard_errors.contrast_tests import FixedContrastTests
 from ..standard_errors.undetermined import DIFFERENT
 from .results import MixedPrediction, NewResponses
@@ -179,10 +180,8 @@ def _joint_variances(design: Design, estimates: Any, rows: PredictionRows, X: Ar
     keep = rows.complete
     variance = np.full(len(X), np.nan)
     if keep.any():
-        variance[keep] = (
-            problem_of(design, estimates)
-            .mixed_model_equations()
-            .variances(X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs])
+        variance[keep] = problem_of(design, estimates).error_variances(
+            X[keep], [z[keep] for z in rows.z], [refs[keep] for refs in rows.refs]
         )
         if rows.kriged is not None:
             variance[keep] += rows.kriged[keep]
@@ -229,7 +228,13 @@ def _new_responses(
 
 
 def _weights(result: MixedModelResults, rows: PredictionRows) -> Array:
-    """Return the weights of the rows, shape (m,): ones for a model that has none."""
+    """Return what a dispersion is divided by in each row, shape (m,): weights, ones without any.
+
+    Residuals of unequal variances have a dispersion of one.
+    """
+    if result.takes_correlated:
+        found: Array = load("prediction.residual_rows:variances_of_residuals")(result, rows.new)
+        return 1.0 / found
     if rows.new is None:
         w = result.kept_design().weights
     else:

@@ -13,7 +13,7 @@ from ..fitting.fixed_basis import OnBasis
 from ..fitting.predictors import predictors
 from ..fitting.structured.linear import report_of
 from ..fitting.trust_region import Minimum
-from .covariance import CovarianceAt, Part
+from .covariance import CovarianceAt, Part, lower_root
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
 from .natural import natural_parameters
@@ -85,19 +85,11 @@ def estimates_at(
     )
 
 
-def _factor(sigma: Array) -> Array:
-    """Return lower-triangular T with T T' = sigma, which may be singular."""
-    values, vectors = np.linalg.eigh(sigma)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    T = np.asarray(np.linalg.qr(root.T, mode="r")).T
-    return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))
-
-
 def is_singular_at(problem: ResidualProblem, at: CovarianceAt) -> bool:
     """Return whether a covariance matrix of random effects is singular beside the residuals."""
     sigmas = at.block_sigmas([len(block.names) for block in problem.design.blocks])
     limits = zip(sigmas, _smallest(problem, at), strict=True)
-    return any(_is_singular(_factor(sigma), least) for sigma, least in limits)
+    return any(_is_singular(lower_root(sigma), least) for sigma, least in limits)
 
 
 def _is_singular(T: Array, least: Array) -> bool:
@@ -134,7 +126,7 @@ def _modes(
     for block, each, sigma in zip(blocks, sums, sigmas, strict=True):
         own = each if block.related is None else block.related.covariances(each)
         b.append(own @ sigma)
-    return tuple(b), tuple(_factor(sigma) for sigma in sigmas)
+    return tuple(b), tuple(lower_root(sigma) for sigma in sigmas)
 
 
 def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:

@@ -23,7 +23,7 @@ from ..frame.grouping import cross
 from ..structures import Structure, make, whole_steps
 from .dispersion import Dispersion, read_dispersion
 
-__all__ = ["Cells", "read_cells", "read_column"]
+__all__ = ["Cells", "check_places", "read_cells", "read_column", "repeats"]
 
 
 # Structures whose places are exchangeable if they have one variance: rows need not name theirs.
@@ -62,16 +62,17 @@ class Cells:
 
     def of_rows(self, keep: NDArray[np.bool_]) -> Cells:
         """Return the places of some rows; all places keep their covariances."""
-        subjects, subject = np.unique(self.subject[keep], return_inverse=True)
+        _, subject = np.unique(self.subject[keep], return_inverse=True)
+        return self.of_copies(np.flatnonzero(keep), subject.astype(np.intp))
+
+    def of_copies(self, rows: Positions, subject: Positions) -> Cells:
+        """Return the places of some rows, perhaps repeated, which are of other subjects."""
         spread = self.dispersion
         if spread is not None:
-            spread = replace(spread, values=spread.values[keep])
+            spread = replace(spread, values=spread.values[rows])
+        count = int(subject.max(initial=-1)) + 1
         return replace(
-            self,
-            subject=subject.astype(np.intp),
-            n_subjects=len(subjects),
-            place=self.place[keep],
-            dispersion=spread,
+            self, subject=subject, n_subjects=count, place=self.place[rows], dispersion=spread
         )
 
     def without_rows(self) -> Cells:
@@ -199,6 +200,15 @@ def _is_exchangeable(term: ResidualTerm) -> bool:
     return term.kind in EXCHANGEABLE and dict(term.options).get("hom") is not False
 
 
+def repeats(codes: Positions) -> Positions:
+    """Return how often the code of each element occurs before it."""
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    out = np.empty(len(codes), dtype=np.intp)
+    out[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return out
+
+
 def _places(
     term: ResidualTerm, columns: Mapping[str, Any], rows: Positions, subject: Positions
 ) -> tuple[Positions, Structure]:
@@ -212,12 +222,8 @@ def _places(
                 f"{term.text}: name the visits or times left of the bar, as in "
                 f"{term.kind}(visit | {'/'.join(term.subject) or '1'})."
             )
-        order = np.argsort(subject[rows], kind="stable")
-        counts = np.bincount(subject[rows])
-        local = np.empty(len(rows), dtype=np.intp)
-        starts = np.cumsum(counts) - counts
-        local[order] = np.arange(len(rows)) - np.repeat(starts, counts)
-        labels = tuple(str(i + 1) for i in range(int(counts.max())))
+        local = repeats(subject[rows])
+        labels = tuple(str(i + 1) for i in range(int(local.max()) + 1))
         return local, structure.bind(labels)
     if structure.needs != "coordinates" and len(term.places) > 1:
         raise OptionError(
@@ -250,7 +256,7 @@ def _places(
         labels = tuple(str(level) for level in levels[used])
         # Of labels the steps are counted among all levels, not those of one stratum.
         positions = used.astype(float)
-    _check_places(term, labels, local, subject[rows])
+    check_places(term, labels, local, subject[rows])
     if len(labels) > MOST_PLACES:
         raise DataError(
             f"{term.text}: {len(labels)} different places are too many (at most {MOST_PLACES}); "
@@ -282,12 +288,10 @@ def _check_counts(
         )
 
 
-def _check_places(
+def check_places(
     term: ResidualTerm, labels: tuple[str, ...], local: Positions, subject: Positions
 ) -> None:
     """Refuse two rows of a subject at one place, whose correlation would be one."""
-    if _is_exchangeable(term) or dict(term.options).get("nugget"):
-        return
     key = subject.astype(np.int64) * len(labels) + local
     _, first, counts = np.unique(key, return_index=True, return_counts=True)
     if (counts > 1).any():
@@ -295,5 +299,13 @@ def _check_places(
         what = " & ".join(term.places)
         raise DataError(
             f"{term.text}: a subject has {int(counts.max())} rows at {what} {labels[local[at]]}; "
-            "one row for each is needed: aggregate them, or name what distinguishes them."
+            "one row for each is needed: aggregate them, or name what distinguishes them"
+            f"{_without_places(term)}."
         )
+
+
+def _without_places(term: ResidualTerm) -> str:
+    """Return what else can be written where the order of rows does not matter."""
+    if not _is_exchangeable(term):
+        return ""
+    return f", or write {term.kind}(1 | {'/'.join(term.subject) or '1'}), where rows have no places"

@@ -131,6 +131,11 @@ class ResidualEstimates:
         return (self.reml, term.text if term else "", spread.text if spread else "")
 
     @property
+    def bounded(self) -> bool:
+        """Whether an estimate is at an end of its range, where derivatives may vanish."""
+        return self.singular or any(each.at_bounds for each in self.structures)
+
+    @property
     def errors_unscaled(self) -> Array:
         """Standard errors of `beta`."""
         return np.sqrt(np.diag(self.cov_conditional))

@@ -19,31 +19,76 @@ from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm
 from ..frame.factor_values import Labels
-from .cells import EXCHANGEABLE, Cells, read_column
+from .cells import EXCHANGEABLE, Cells, check_places, read_column, repeats
 from .covariance import ResponseCovariance
 
-__all__ = ["NewPlaces", "log_deviations", "new_places"]
+__all__ = ["NewPlaces", "codes_of_subjects", "known_subjects", "log_deviations", "new_places"]
 
 Columns = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class NewPlaces:
-    """Where new rows are.
+class PlacesOfStratum:
+    """Where new rows of one stratum are.
 
     Parameters
     ----------
-    subject : ndarray of int, shape (m,)
-        Number of the subject in the fit; -1 for one that it has not seen.
-    cross : ndarray, shape (m, K)
-        Covariances of the residual with residuals of the same subject at all places of the fit.
-    variance : ndarray, shape (m,)
-        Variance of the residual; both before dispersion and weights.
+    rows : ndarray of int
+        Numbers of these rows.
+    columns : slice
+        The places of the stratum among those of the fit.
+    sigma : ndarray
+        Covariances of these places, and of those that the fit has not.
+    at : ndarray of int
+        The place of each row in `sigma`.
     """
 
-    subject: Positions
-    cross: Array
-    variance: Array
+    rows: Positions
+    columns: slice
+    sigma: Array
+    at: Positions
+
+
+@dataclass(frozen=True, eq=False)
+class NewPlaces:
+    """Where new rows are, and the covariances of their residuals before dispersion and weights.
+
+    Parameters
+    ----------
+    strata : tuple of PlacesOfStratum
+    shape : (int, int)
+        Number m of new rows, and number K of places of the fit.
+    """
+
+    strata: tuple[PlacesOfStratum, ...]
+    shape: tuple[int, int]
+
+    @property
+    def variance(self) -> Array:
+        """Variances, shape (m,)."""
+        out = np.zeros(self.shape[0])
+        for own in self.strata:
+            out[own.rows] = np.diag(own.sigma)[own.at]
+        return out
+
+    @property
+    def cross(self) -> Array:
+        """Covariances with residuals of the same subject at all places of the fit, (m, K)."""
+        out = np.zeros(self.shape)
+        for own in self.strata:
+            k = own.columns.stop - own.columns.start
+            out[own.rows, own.columns] = own.sigma[own.at, :k]
+        return out
+
+    def among(self, rows: Positions) -> Array:
+        """Return the covariances of some new rows, which are of one subject."""
+        out = np.zeros((len(rows),) * 2)
+        for own in self.strata:
+            mine, where = np.flatnonzero(np.isin(rows, own.rows)), np.full(self.shape[0], -1)
+            where[own.rows] = own.at
+            at = where[rows[mine]]
+            out[np.ix_(mine, mine)] = own.sigma[np.ix_(at, at)]
+        return out
 
 
 def _keys(names: tuple[str, ...], columns: Columns) -> list[tuple[Any, ...]]:
@@ -58,10 +103,38 @@ def _keys(names: tuple[str, ...], columns: Columns) -> list[tuple[Any, ...]]:
     return list(zip(*parts, strict=True))
 
 
+def known_subjects(cells: Cells, old: Columns, new: Columns, m: int) -> Positions:
+    """Return the numbers of the subjects of m new rows in the fit; -1 for one it has not seen."""
+    if cells.term is None:  # every row is a subject
+        return np.full(m, -1, dtype=np.intp)
+    if not cells.term.subject:  # all rows are of one
+        return np.zeros(m, dtype=np.intp)
+    seen = dict(zip(_keys(cells.term.subject, old), cells.subject.tolist(), strict=True))
+    wanted = _keys(cells.term.subject, new)
+    return np.array([seen.get(key, -1) for key in wanted], dtype=np.intp)
+
+
+def codes_of_subjects(cells: Cells, new: Columns, m: int) -> Positions:
+    """Return the numbers of the subjects of m new rows among themselves."""
+    if cells.term is None:
+        return np.arange(m)
+    if not cells.term.subject:
+        return np.zeros(m, dtype=np.intp)
+    keys = _keys(cells.term.subject, new)
+    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys], dtype=np.intp)
+
+
 def new_places(
-    cells: Cells, model: ResponseCovariance, x: Array, old: Columns, new: Columns, m: int
+    cells: Cells,
+    model: ResponseCovariance,
+    x: Array,
+    old: Columns,
+    new: Columns,
+    m: int,
+    codes: Positions | None = None,
 ) -> NewPlaces:
-    """Find new rows among the subjects and places of a fit.
+    """Find new rows among the places of a fit.
 
     Parameters
     ----------
@@ -74,19 +147,20 @@ def new_places(
         The columns that the residual's term names, of the rows of the fit and of new ones.
     m : int
         Number of new rows.
+    codes : ndarray of int, shape (m,), optional
+        Their subjects, where covariances among the new rows are wanted.
 
     Raises
     ------
     DataError
-        If the structure has no covariances for a place.
+        If the structure has no covariances for a place, or two rows of a subject are at one.
     """
-    term, sigma = cells.term, model.at(x).sigma
+    term, shape = cells.term, (m, model.places)
     if term is None:
-        return NewPlaces(np.full(m, -1), np.zeros((m, model.places)), np.full(m, sigma[0, 0]))
-    subject = np.zeros(m, dtype=np.intp)
-    if term.subject:
-        seen = dict(zip(_keys(term.subject, old), cells.subject.tolist(), strict=True))
-        subject = np.array([seen.get(key, -1) for key in _keys(term.subject, new)], dtype=np.intp)
+        alone = PlacesOfStratum(
+            np.arange(m), slice(0, model.places), model.at(x).sigma, np.zeros(m, dtype=np.intp)
+        )
+        return NewPlaces((alone,), shape)
     stratum = np.zeros(m, dtype=np.intp)
     if term.by is not None:
         known = {label: i for i, label in enumerate(cells.strata)}
@@ -97,7 +171,7 @@ def new_places(
                     f"{term.text}: {term.by} has no {label!r} in the data of the model."
                 )
         stratum = np.array([known[label] for label in labels], dtype=np.intp)
-    cross, variance = np.zeros((m, model.places)), np.zeros(m)
+    strata = []
     for i, part in enumerate(model.residuals):
         rows = np.flatnonzero(stratum == i)
         if not len(rows):
@@ -105,12 +179,10 @@ def new_places(
         phi = part.free.phi(x[part.parameters])
         inside = (cells.place >= part.columns.start) & (cells.place < part.columns.stop)
         whole, at = _covariances(
-            cells, part.free.structure, phi, inside, part.columns, old, new, rows
+            cells, part.free.structure, phi, inside, part.columns, old, new, rows, codes
         )
-        k = part.columns.stop - part.columns.start
-        cross[rows, part.columns] = whole[at, :k]
-        variance[rows] = np.diag(whole)[at]
-    return NewPlaces(subject, cross, variance)
+        strata.append(PlacesOfStratum(rows, part.columns, whole, at))
+    return NewPlaces(tuple(strata), shape)
 
 
 def _covariances(
@@ -122,13 +194,15 @@ def _covariances(
     old: Columns,
     new: Columns,
     rows: Positions,
+    codes: Positions | None,
 ) -> tuple[Array, Positions]:
     """Return Sigma of the places of a stratum and of new ones, and where the new rows are."""
     term, k = cells.term, structure.k
     assert term is not None
-    if not term.places:  # places are exchangeable: a new row has one more
-        joined = structure.bind([str(i) for i in range(k + 1)])
-        return np.asarray(joined.sigma(phi)), np.full(len(rows), k, dtype=np.intp)
+    if not term.places:  # places are exchangeable: every new row of a subject has one more
+        own = np.zeros(len(rows), dtype=np.intp) if codes is None else repeats(codes[rows])
+        joined = structure.bind([str(i) for i in range(k + 1 + int(own.max()))])
+        return np.asarray(joined.sigma(phi)), k + own
     first = np.full(k, -1, dtype=np.intp)
     where = np.flatnonzero(inside)
     first[cells.place[where][::-1] - columns.start] = where[::-1]
@@ -156,7 +230,11 @@ def _covariances(
         if not np.isfinite(whole).all():
             raise DataError(f"{term.text} has no covariances at {name}.")
     known |= {key: k + i for i, key in enumerate(unseen)}
-    return whole, np.array([known[key] for key in wanted], dtype=np.intp)
+    at = np.array([known[key] for key in wanted], dtype=np.intp)
+    if codes is not None:
+        names = {i: ", ".join(map(str, key)) for key, i in known.items()}
+        check_places(term, tuple(names[i] for i in range(len(whole))), at, codes[rows])
+    return whole, at
 
 
 def _positions(structure: Any, values: Any, unseen: list[tuple[Any, ...]]) -> Array | None:

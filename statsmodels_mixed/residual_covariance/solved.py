@@ -16,6 +16,7 @@ from ..fitting.problem import FittingProblem, solved
 from ..fitting.separation import Separation
 from ..frame.design import Design
 from ..structures.coordinates import INSIDE
+from .best_prediction import EffectsOfRows
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import fit_residual
@@ -66,8 +67,7 @@ class SolvedResidual:
         They start at theta, unless an estimate is at a bound, where derivatives vanish.
         """
         problem, own = self.problem, self.estimates
-        bounded = own.singular or any(each.at_bounds for each in own.structures)
-        start = None if bounded else coordinates_of(problem.model, theta, "theta=", INSIDE)
+        start = None if own.bounded else coordinates_of(problem.model, theta, "theta=", INSIDE)
         return ResidualRefits(problem, reml=own.reml, x=own.x, start=start, beta=beta)
 
     def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:
@@ -129,8 +129,19 @@ class SolvedResidual:
         return solution.gamma[:p] / sizes, solution.M[:p, :p] / np.outer(sizes, sizes)
 
     def variances_of_rows(self) -> Array:
-        """Refuse."""
-        _refuse("variances of fitted rows")
+        """Return the variances of the errors of X beta + Z b, shape (n,)."""
+        blocks, X = self.design.blocks, self.design.X[:, self.estimates.columns]
+        return self.error_variances(
+            X, [block.z for block in blocks], [block.refs for block in blocks]
+        )
+
+    def error_variances(
+        self, X: Array, z: Sequence[Array], refs: Sequence[NDArray[np.int32]]
+    ) -> Array:
+        """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows, shape (m,)."""
+        own = self.estimates
+        effects = EffectsOfRows.of(self.problem, own.x, list(z), list(refs))
+        return effects.error_variances(own.x, own.columns, own.cov_conditional, X)
 
     def mixed_model_equations(self) -> Any:
         """Refuse."""

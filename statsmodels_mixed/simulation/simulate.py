@@ -57,7 +57,8 @@ def simulate(
         ``{"days": 5.0}``; `sigma` for linear models, `dispersion` for families that have one.
     exog : frame or mapping, optional
         New data, a table with the columns of the formula (not that of the response) and of
-        the grouping factors; without it, the rows of the fit.
+        the grouping factors, and those that `residual=` and `dispersion=` name: rows of one
+        subject have correlated residuals; without it, the rows of the fit.
     new_levels : {"draw", "error", "population", "missing"}, optional
         With ``re="conditional"``, what to do with levels the fit has not seen: draw their
         random effects (the default), refuse, take zero, or return NaN.
@@ -99,12 +100,6 @@ def simulate(
     truth = hypothesized(results, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     if exog is not None and results.model.frame is None:
         raise OptionError("exog= needs a model made from a formula; this one is made from arrays.")
-    if exog is not None and results.takes_correlated:
-        raise OptionError(
-            "exog= is not offered for models with residual= or dispersion=, whose residuals need "
-            "subjects and places that the fit has seen: leave it out to draw for the rows of the "
-            "fit."
-        )
     new = open_new_data(results.model, exog, offset=offset, exposure=exposure, weights=weights)
     if new is not None:
         simulator, mean, complete = new_simulator(results, truth, re, new, new_levels)

@@ -149,7 +149,7 @@ def _means(estimates: Any, eta: Array) -> Array:
 def _variances(result: Any, design: Design) -> Array:
     """Return the variances of the linear predictors of the rows of a batch."""
     problem = problem_of(result.sufficient_design(), result.estimates)
-    return problem.mixed_model_equations().variances(
+    return problem.error_variances(
         design.X[:, result.estimates.columns],
         [block.z for block in design.blocks],
         [block.refs for block in design.blocks],

@@ -213,9 +213,7 @@ def test_rows_beside_the_data():
     ("call", "words"),
     [
         (lambda fit: fit.icc(), "no random effects"),
-        (lambda fit: fit.simulate(exog=growth().head(2)), "places that the fit has seen"),
         (lambda fit: fit.simulate(sigma=1.0), "theta= has all covariance parameters"),
-        (lambda fit: fit.bootstrap(2, kind="cases"), "subjects with the places of their rows"),
         (lambda fit: fit.simulate(theta=[1.0]), "theta= must hold 2 finite numbers"),
     ],
 )

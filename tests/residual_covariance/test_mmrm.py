@@ -291,7 +291,7 @@ def test_structures_of_random_effects_beside_residuals():
     # A structured random effect in each row's place is a covariance of residuals with a nugget.
     table = growth().assign(step=lambda d: d["age"] / 2)
     one = smf.mixedlm2("distance ~ sex", table, residual="ar1(step | subject, nugget=True)")
-    two = smf.mixedlm2("distance ~ sex + ar1(0 + step | subject)", table, dispersion="exp(age)")
+    two = smf.mixedlm2("distance ~ sex + ar1(0 + step | subject)", table, dispersion="~ sex")
     three = smf.mixedlm2(
         "distance ~ sex", table, residual="ar1(step | subject, nugget=True)", dispersion="exp(age)"
     )

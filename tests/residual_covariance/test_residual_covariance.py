@@ -380,14 +380,6 @@ def test_a_formula_without_bars_names_residual():
         smf.mixedlm2("y ~ arm", trial())
 
 
-def test_what_takes_equal_variances_is_refused():
-    fit = smf.mixedlm2("y ~ arm + (1 | site)", trial(), residual="us(visit | subject)").fit()
-    with pytest.raises(OptionError, match="residual= or dispersion="):
-        fit.get_prediction(re=True)
-    with pytest.raises(OptionError, match="no intervals for new responses"):
-        fit.get_prediction().conf_int(obs=True)
-
-
 def test_text_of_residuals():
     term = parse_residual('exp(0 + lon + Q("a b") | g / h, by=arm, nugget=True)')
     assert term.places == ("lon", "a b")

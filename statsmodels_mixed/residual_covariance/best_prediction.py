@@ -1,0 +1,186 @@
+"""Numbers predicted from the responses that they are correlated with: kriging with a trend.
+
+A number of the mean x'beta and the variance v that has the covariances c with the responses is
+predicted by x'beta + c'V^-1 (y - X beta). That differs from it with the variance
+v - c'V^-1 c + d'M d, where d = x - X'V^-1 c and M is the covariance of the estimates of beta
+(Cressie 1993, Statistics for spatial data, section 3.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._typing import Array, Positions
+from ..errors import DataError
+from ..frame.design import RandomBlock
+from .problem import ResidualProblem
+
+__all__ = ["BestPrediction", "EffectsOfRows", "best_prediction"]
+
+
+class Wanted(Protocol):
+    """Numbers that are correlated with the weighted responses."""
+
+    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
+        """Return which components, rows (C, m), number j may be correlated with."""
+
+    def covariance(self, j: int, rows: Positions) -> Array:
+        """Return the covariances of number j with some weighted responses, shape (m,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BestPrediction:
+    """What the responses say of m numbers.
+
+    Parameters
+    ----------
+    shift : ndarray, shape (m,)
+        c'V^-1 (y - X beta).
+    explained : ndarray, shape (m,)
+        c'V^-1 c.
+    d : ndarray, shape (m, rank)
+        x - X'V^-1 c.
+    """
+
+    shift: Array
+    explained: Array
+    d: Array
+
+
+def best_prediction(
+    problem: ResidualProblem, x: Array, columns: Positions, rest: Array, wanted: Wanted, X: Array
+) -> BestPrediction:
+    """Predict numbers from the responses.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    x : ndarray
+        Coordinates of the covariance parameters.
+    columns : ndarray of int, shape (rank,)
+        The estimable columns of X.
+    rest : ndarray, shape (n,)
+        y - X beta.
+    wanted : Wanted
+    X : ndarray, shape (m, rank)
+        Rows x of the numbers.
+    """
+    design, at = problem.design, problem.model.at(x)
+    root = np.ones(len(design.y)) if problem.roots is None else problem.roots
+    known = np.column_stack([rest * root, design.X[:, columns] * root[:, None]])
+    shift, explained, d = np.zeros(len(X)), np.zeros(len(X)), X.astype(float)
+    for batch in problem.batches:
+        factor = np.linalg.cholesky(at.value(batch))
+        for j in range(len(X)):
+            for c in np.flatnonzero(wanted.near(j, batch.rows)):
+                row = batch.rows[c]
+                both = np.column_stack([wanted.covariance(j, row), known[row]])
+                half = np.linalg.solve(factor[batch.pattern[c]], both)
+                shift[j] += half[:, 0] @ half[:, 1]
+                explained[j] += half[:, 0] @ half[:, 0]
+                d[j] -= half[:, 2:].T @ half[:, 0]
+    return BestPrediction(shift, explained, d)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectsOfRows:
+    """The random effects z'b of rows, and their covariances with the weighted responses.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    z, refs : sequence of ndarray
+        Columns (m, k) and levels (m,) of each block; a level of -1 has effects that are
+        independent of those of the fit.
+    sigmas : list of ndarray, shape (k, k)
+    levels : list of ndarray, shape (m, l), or None
+        Covariances of the level of each row with all related levels; None for independent ones.
+    """
+
+    problem: ResidualProblem
+    z: list[Array]
+    refs: list[NDArray[Any]]
+    sigmas: list[Array]
+    levels: list[Array | None]
+
+    @classmethod
+    def of(
+        cls, problem: ResidualProblem, x: Array, z: list[Array], refs: list[NDArray[Any]]
+    ) -> Self:
+        """Prepare the effects of rows.
+
+        Raises
+        ------
+        DataError
+            If a level is not among those that are related.
+        """
+        blocks = problem.design.blocks
+        sigmas = problem.model.at(x).block_sigmas([len(block.names) for block in blocks])
+        levels = [_related(block, own) for block, own in zip(blocks, refs, strict=True)]
+        return cls(problem, z, refs, sigmas, levels)
+
+    @property
+    def variance(self) -> Array:
+        """The variance z'Sigma z of each row, shape (m,)."""
+        total: Array | float = 0.0
+        for t, (own, sigma) in enumerate(zip(self.z, self.sigmas, strict=True)):
+            variance, levels = np.einsum("ij,jk,ik->i", own, sigma, own), self.levels[t]
+            if levels is not None:
+                variance = variance * levels[np.arange(len(own)), self.refs[t]]
+            total = total + variance
+        return np.asarray(total)
+
+    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
+        """See `Wanted`."""
+        found = np.zeros(len(rows), dtype=bool)
+        for t in range(len(self.refs)):
+            found = found | (self._level(j, t, rows) != 0).any(axis=1)
+        return np.asarray(found)
+
+    def covariance(self, j: int, rows: Positions) -> Array:
+        """See `Wanted`."""
+        total = np.zeros(len(rows))
+        for t, sigma in enumerate(self.sigmas):
+            own = self.problem.z[t][rows] @ (sigma @ self.z[t][j])
+            total = total + self._level(j, t, rows) * own
+        return np.asarray(total)
+
+    def _level(self, j: int, t: int, rows: Positions) -> NDArray[Any]:
+        """Return what the covariance of effects of row j and of some rows is multiplied by."""
+        refs, levels = self.problem.design.blocks[t].refs[rows], self.levels[t]
+        return np.asarray(refs == self.refs[t][j] if levels is None else levels[j, refs])
+
+    def error_variances(self, x: Array, columns: Positions, covariance: Array, X: Array) -> Array:
+        """Return the variances of the errors of x'beta + z'b, shape (m,).
+
+        Parameters
+        ----------
+        x : ndarray
+            Coordinates of the covariance parameters.
+        columns : ndarray of int, shape (rank,)
+        covariance : ndarray, shape (rank, rank)
+            M.
+        X : ndarray, shape (m, rank)
+        """
+        nothing = np.zeros(len(self.problem.design.y))
+        found = best_prediction(self.problem, x, columns, nothing, self, X)
+        of_mean = np.einsum("mi,ij,mj->m", found.d, covariance, found.d)
+        return np.asarray(of_mean + np.maximum(self.variance - found.explained, 0.0))
+
+
+def _related(block: RandomBlock, refs: NDArray[Any]) -> Array | None:
+    """Return the covariances of the levels of rows with all levels, if these are related."""
+    if block.related is None:
+        return None
+    if (refs < 0).any():
+        raise DataError(
+            f"the new data have levels of {block.name!r} that {block.related.option}= does not "
+            "have: how they are related is not known."
+        )
+    units = np.zeros((len(block.related), len(refs)))
+    units[refs, np.arange(len(refs))] = 1.0
+    return np.asarray(block.related.covariances(units).T)
