@@ -18,6 +18,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.problem import problem_of
+from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.not_identified import not_identified
 from ..results.own_function import own_first
@@ -31,6 +32,7 @@ from .parameter_rows import ParameterRows
 from .recipe import Recipe
 from .refitters import Refitter, ResponseRefitter
 from .replicates import Bootstrap
+from .residual_cases import ResidualCaseRefitter, residual_cases
 from .runner import Draws, Run
 
 __all__ = ["bootstrap", "check_kind"]
@@ -74,7 +76,8 @@ def bootstrap(
         A coefficient that a sample does not determine, as when a column of X is constant or zero
         there, is NaN in its replicate; a sample the model cannot be fitted to is all NaN.
     by : str, optional
-        The grouping factor for ``"cases"``, by default the one that contains all others.
+        The grouping factor for ``"cases"``, by default the one that contains all others; the
+        subjects of `residual=` are one, and where `dispersion=` is alone rows are drawn.
         Where it is nested in another, levels are drawn within each level of the other.
     seed : int, sequence of int, SeedSequence or Generator, optional
         The same seed gives the same replicates, for any number of threads; replicate
@@ -133,19 +136,19 @@ def bootstrap(
     resume = taken_over(resume, path)
     given = {"re": re, "beta": beta, "theta": theta, "sigma": sigma, "dispersion": dispersion}
     check_kind(kind, by, [name for name, value in given.items() if value is not None])
-    if kind == "cases" and result.takes_correlated:
-        raise OptionError(
-            'kind="cases" is not offered for models with residual= or dispersion=, whose cases are '
-            "subjects with the places of their rows: draw responses from the model instead."
-        )
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
-    cases = cases_of(design, by) if kind == "cases" else None
+    cases = None
+    if kind == "cases":
+        correlated = isinstance(estimates, ResidualEstimates)
+        cases = residual_cases(design, estimates, by) if correlated else cases_of(design, by)
     how = "" if cases is not None else "new" if re is None else re
     components = _components(result, theta)
 
     def parts(truth: Truth) -> tuple[Draws, Refitter]:
         if cases is not None:
-            return cases, CaseRefitter(cases, estimates, truth)
+            correlated = isinstance(estimates, ResidualEstimates)
+            made = ResidualCaseRefitter if correlated else CaseRefitter
+            return cases, made(cases, estimates, truth)
         simulator = simulator_of(design, estimates, truth, how)
         return simulator, ResponseRefitter(design, estimates, truth, components)
 

@@ -184,11 +184,13 @@ def cases_of(design: Design, by: str | None) -> Cases:
     """
     refuse_related(design, "a bootstrap of cases")
     of = design.blocks[_factor(design, by)]
+    if len(of.levels) == 1:
+        raise OptionError(f"{of.name!r} has a single level: no other samples can be drawn.")
     count = np.bincount(of.refs, minlength=len(of.levels))
     around = [
         block.refs
         for block in design.blocks
-        if block is not of and lies_within(of.refs, block.refs)
+        if lies_within(of.refs, block.refs) and not lies_within(block.refs, of.refs)
     ]
     stratum = np.zeros(len(count), dtype=np.intp)
     if around:
@@ -240,17 +242,22 @@ class CaseRefitter(Refitter):
                 if stop[0]:
                     return fits.first(r)
                 with suppress(CoreError, MixedModelError):
-                    self._fit(self._cases.sample(drawn), fits, r)
+                    self._fit(drawn, fits, r)
             return fits
 
         return fit
 
-    def _fit(self, design: Design, out: Fits, r: int) -> None:
+    def _problem(self, design: Design, drawn: Positions) -> FittingProblem:
+        """Return the model of a sample of levels, ready to be fitted."""
+        return problem_of(design, self._estimates)
+
+    def _fit(self, drawn: Positions, out: Fits, r: int) -> None:
+        design = self._cases.sample(drawn)
         X = design.X[:, self._estimates.columns]
         kept = orthonormal_basis(X, None).columns
         names = tuple(design.x_names[i] for i in self._estimates.columns[kept])
         design = replace(design, X=np.ascontiguousarray(X[:, kept]), x_names=names)
-        problem = problem_of(design, self._estimates)
+        problem = self._problem(design, drawn)
         fitted = problem.fit(self._begin(problem, kept))
         if len(fitted.columns) < len(kept):  # judged with weights
             kept = kept[fitted.columns]
@@ -259,15 +266,21 @@ class CaseRefitter(Refitter):
         out.objective[r], out.scale[r] = fitted.objective, fitted.scale
         out.beta[r, at] = fitted.beta[same]
         out.covariance[r][np.ix_(at, at)] = fitted.cov_conditional[np.ix_(same, same)]
-        out.theta[r], out.converged[r] = fitted.theta, fitted.report.converged
-        if out.reported is not None and fitted.structured is not None:
-            out.reported[r] = np.append(fitted.structured.values, float(fitted.singular))
+        out.theta[r], shown = self._covariances(fitted)
+        out.converged[r] = fitted.report.converged
+        if out.reported is not None and shown is not None:
+            out.reported[r] = np.append(shown, float(fitted.singular))
         out.separated[r, at] = problem.separation(
             design.X[:, fitted.columns],
             design.y,
             fitted.cov_conditional,
             converged=fitted.report.converged,
         ).sign[same]
+
+    def _covariances(self, fitted: Estimates) -> tuple[Array, Array | None]:
+        """Return theta, and covariance parameters as they are reported where these are others."""
+        structured = fitted.structured
+        return fitted.theta, None if structured is None else structured.values
 
     def _begin(self, problem: FittingProblem, kept: Positions) -> Array | None:
         """Return where a fit starts that has these columns; None for the usual start."""
