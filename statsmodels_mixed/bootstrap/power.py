@@ -25,7 +25,9 @@ from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..frame.alignment import align_names
+from ..later import load
 from ..options import are_numbers, described
+from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.document import Document
@@ -38,7 +40,7 @@ from ..results.shown import Shown, table_of
 from ..simulation.simulator import Values, hypothesized
 from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
-from ..standard_errors.reference import MODEL_BASED
+from ..standard_errors.reference import KENWARD_ROGER, MODEL_BASED
 from .refitters import ResponseRefitter, Worker
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
@@ -47,6 +49,8 @@ __all__ = ["Power", "check_rows", "power", "pvalues_of", "read_rows"]
 
 
 TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
+# Of models with correlated residuals besides.
+RESIDUAL_TESTS = ("kenward-roger-linear", "kenward-roger-mmrm", "between-within")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,8 +189,8 @@ def power(
         distributions, with standard errors given the covariance parameters.
         ``"satterthwaite"`` and ``"kenward-roger"``: t and F tests of linear models (the latter
         by REML), with degrees of freedom computed anew for each response, which takes one to
-        several milliseconds. ``"lrt"``: likelihood-ratio tests, not for REML; each hypothesis
-        takes another fit of every response.
+        several milliseconds; with `residual=` every `dof` of these models. ``"lrt"``:
+        likelihood-ratio tests, not for REML; each hypothesis takes another fit of every response.
     alpha : float
         Level of the tests.
     seed : int, sequence of int, SeedSequence or Generator, optional
@@ -238,7 +242,11 @@ def power(
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, "new")
     components = CovarianceParameters.of_result(result)
-    if test == "wald":
+    if isinstance(estimates, ResidualEstimates) and test not in ("wald", "lrt"):
+        worker = load("bootstrap.residual_tests:residual_tests")(
+            design, estimates, truth, tested, test, result.reference.information
+        )
+    elif test == "wald":
         worker = wald_tests(ResponseRefitter(design, estimates, truth, components), tested)
     elif test == "lrt":
         worker = likelihood_ratio_tests(design, estimates, truth, components, tested)
@@ -290,7 +298,9 @@ def pvalues_of(
 def _own_test(result: Any) -> str:
     """Return what the tests of a fit are called here."""
     reference = result.reference
-    if reference.dof == "residual" or reference.errors not in (MODEL_BASED, "Kenward-Roger"):
+    ours = reference.errors in (MODEL_BASED, "Kenward-Roger")
+    ours |= result.takes_correlated and reference.cov_type == "nonrobust"
+    if reference.dof == "residual" or not ours:
         asked = f"dof={reference.dof!r}, cov_type={reference.cov_type!r}"
         raise OptionError(
             f"tests as of this fit ({asked}) are not simulated: choose others by test=."
@@ -300,20 +310,16 @@ def _own_test(result: Any) -> str:
 
 def _check_test(test: str, result: Any) -> None:
     """Raise OptionError unless a test is possible after fits like the given one."""
-    if test not in TESTS:
-        raise OptionError(f"test= is one of {', '.join(map(repr, TESTS))}, not {test!r}.")
+    known = (*TESTS, *RESIDUAL_TESTS) if result.takes_correlated else TESTS
+    if test not in known:
+        raise OptionError(f"test= is one of {', '.join(map(repr, known))}, not {test!r}.")
     estimates: Estimates = result.estimates
     if test in ("satterthwaite", "kenward-roger") and not estimates.linear:
         raise OptionError(
             f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'."
         )
-    if test in ("satterthwaite", "kenward-roger") and result.takes_correlated:
-        raise OptionError(
-            f"test={test!r} is not offered for models with residual= or dispersion=, whose "
-            "replicates take 'wald' and 'lrt'."
-        )
-    if test == "kenward-roger" and not estimates.reml:
-        raise OptionError("test='kenward-roger' is for fits by REML: refit with reml=True.")
+    if test in KENWARD_ROGER and not estimates.reml:
+        raise OptionError(f"test={test!r} is for fits by REML: refit with reml=True.")
     if test == "lrt" and estimates.reml:
         raise OptionError(
             "test='lrt' is for maximum likelihood: REML criteria of models with different fixed "

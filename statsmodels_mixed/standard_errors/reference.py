@@ -61,6 +61,8 @@ class Reference:
         A sentence for the reader of the summary; empty when there is nothing to say.
     cov_kwds : mapping
         With clusters, their labels by row, ``groups``, and the correction, ``kind``.
+    information : {"observed", "expected"}
+        What the degrees of freedom of a model with correlated residuals come from.
     """
 
     tests: ContrastTests
@@ -69,6 +71,7 @@ class Reference:
     errors: str
     fact: str = ""
     cov_kwds: Mapping[str, Any] = field(default_factory=dict)
+    information: str = "observed"
 
 
 def refuse_none_left(df_resid: float) -> None:

@@ -143,12 +143,14 @@ def _refer_to_design(
         return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
     if choice.dof == "satterthwaite":
         tests = satterthwaite_residual(design, estimates, choice.information)
-        return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
+        how, words = choice.information, MODEL_BASED
+        return Reference(tests, choice.dof, choice.cov_type, words, information=how)
     assert choice.dof is not None
     whose = SECOND_ORDER[choice.dof]
     tests = kenward_roger_residual(design, estimates, choice.information, second_order=whose)
-    words = f"Kenward-Roger, {choice.information} information"
-    return Reference(tests, choice.dof, choice.cov_type, words)
+    how = choice.information
+    words = f"Kenward-Roger, {how} information"
+    return Reference(tests, choice.dof, choice.cov_type, words, information=how)
 
 
 def _robust(choice: ResidualChoice, estimates: ResidualEstimates, design: Design) -> Reference:

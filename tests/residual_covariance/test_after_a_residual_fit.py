@@ -269,6 +269,43 @@ def test_power_is_the_share_of_fits_to_draws(test):
         assert power.pvalues["age"].iloc[r] == pytest.approx(wanted, rel=1e-3, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("formula", "test"),
+    [
+        ("distance ~ age * sex", "satterthwaite"),
+        ("distance ~ age * sex", "kenward-roger"),
+        ("distance ~ age * sex", "kenward-roger-mmrm"),
+        ("distance ~ age * sex", "between-within"),
+        (BOTH, "satterthwaite"),
+    ],
+)
+def test_power_has_the_degrees_of_freedom_of_each_fit(formula, test):
+    fit, truth = fitted(formula, True), {"age": 0.3, "sex[T.Female]": 0.0}
+    power = fit.power(3, beta=truth, seed=5, test=test)
+    terms = fit.power(3, beta=truth, seed=5, test=test, hypotheses="terms")
+    draws = fit.simulate(3, beta=truth, seed=5)
+    for r in range(3):
+        other = fit.refit(draws[:, r]).with_inference(dof=test)
+        wanted = other.pvalues
+        assert power.pvalues.iloc[r].to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-3)
+        joint = other.anova(type=3)["PR(>F)"]
+        assert terms.pvalues.iloc[r][joint.index].to_numpy() == pytest.approx(joint, rel=1e-3)
+    own = fit.with_inference(dof=test).power(3, beta=truth, seed=5)
+    assert own.test == test
+    assert own.pvalues.to_numpy() == pytest.approx(power.pvalues.to_numpy(), rel=1e-9)
+    expected = {"dof": test, "information": "expected"}
+    own = fit.with_inference(**expected).power(1, beta=truth, seed=5)
+    wanted = fit.refit(draws[:, 0]).with_inference(**expected).pvalues
+    assert own.pvalues.iloc[0].to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-3)
+
+
+def test_kenward_roger_of_simulated_tests_needs_reml():
+    with pytest.raises(OptionError, match="'kenward-roger-mmrm' is for fits by REML"):
+        fitted().power(2, test="kenward-roger-mmrm")
+    with pytest.raises(OptionError, match=r"test= is one of .*'between-within', not 'score'"):
+        fitted().power(2, test="score")
+
+
 def test_ranks_among_draws():
     fit = fitted(BOTH)
     check = fit.simulated_residuals(60, seed=1)

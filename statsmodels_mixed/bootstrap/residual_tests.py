@@ -1,0 +1,83 @@
+"""Hypotheses tested in fits of models with correlated residuals to many responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._typing import Array
+from ..errors import CoreError, DataError
+from ..fitting.refits import Flag
+from ..frame.design import Design
+from ..residual_covariance.estimates import ResidualEstimates
+from ..residual_covariance.fit import fit_residual
+from ..residual_covariance.parameters import phi_of
+from ..residual_covariance.problem import ResidualProblem
+from ..simulation.simulator import Truth
+from ..standard_errors.residual_choice import ResidualChoice, refer_residual
+from .refitters import Worker
+from .replicate_tests import Hypothesis
+
+__all__ = ["residual_tests"]
+
+
+def residual_tests(
+    design: Design,
+    estimates: ResidualEstimates,
+    truth: Truth,
+    hypotheses: list[Hypothesis],
+    method: str,
+    information: str,
+) -> Callable[[], Worker]:
+    """Return what makes a worker that gives p-values of t and F tests.
+
+    Parameters
+    ----------
+    design, estimates
+        Of the fit that is repeated.
+    truth : Truth
+        What responses are drawn from.
+    hypotheses : list of Hypothesis
+    method : str
+        How degrees of freedom are found, as `dof=` has it.
+    information : {"observed", "expected"}
+
+    Returns
+    -------
+    callable
+        Rows of what its workers return hold a p-value for each hypothesis.
+    """
+    problem = ResidualProblem(design, estimates.cells)
+    mean = design.X[:, estimates.columns] @ truth.beta
+    if design.offset is not None:
+        mean = mean + design.offset
+    start = None if estimates.bounded else phi_of(problem.model, estimates.x)
+    choice = ResidualChoice(method, "nonrobust", information)
+    df_resid = float(len(mean) - len(truth.beta))
+
+    def test(response: Array) -> tuple[list[float], bool]:
+        y = response + mean
+        fitted = fit_residual(problem.with_response(y), reml=estimates.reml, start=start)
+        reference = refer_residual(choice, fitted, design=replace(design, y=y), df_resid=df_resid)
+        tested = [reference.tests.f_test(one.contrasts).pvalue for one in hypotheses]
+        return tested, fitted.report.converged
+
+    def worker() -> Worker:
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            pvalues = np.full((len(responses), len(hypotheses)), np.nan)
+            converged = np.zeros(len(responses), dtype=bool)
+            for r, response in enumerate(responses):
+                if stop[0]:
+                    return pvalues[:r], converged[:r]
+                with suppress(CoreError, DataError, np.linalg.LinAlgError):
+                    pvalues[r], converged[r] = test(response)
+            return pvalues, converged
+
+        return work
+
+    return worker
