@@ -18,7 +18,6 @@ import numpy as np
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.problem import problem_of
-from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.not_identified import not_identified
 from ..results.own_function import own_first
@@ -139,15 +138,14 @@ def bootstrap(
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     cases = None
     if kind == "cases":
-        correlated = isinstance(estimates, ResidualEstimates)
+        correlated = result.takes_correlated
         cases = residual_cases(design, estimates, by) if correlated else cases_of(design, by)
     how = "" if cases is not None else "new" if re is None else re
     components = _components(result, theta)
 
     def parts(truth: Truth) -> tuple[Draws, Refitter]:
         if cases is not None:
-            correlated = isinstance(estimates, ResidualEstimates)
-            made = ResidualCaseRefitter if correlated else CaseRefitter
+            made = ResidualCaseRefitter if result.takes_correlated else CaseRefitter
             return cases, made(cases, estimates, truth)
         simulator = simulator_of(design, estimates, truth, how)
         return simulator, ResponseRefitter(design, estimates, truth, components)

@@ -27,7 +27,6 @@ from ..fitting.estimates import Estimates
 from ..frame.alignment import align_names
 from ..later import load
 from ..options import are_numbers, described
-from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.document import Document
@@ -242,7 +241,7 @@ def power(
     truth = hypothesized(result, beta=beta, theta=theta, sigma=sigma, dispersion=dispersion)
     simulator = simulator_of(design, estimates, truth, "new")
     components = CovarianceParameters.of_result(result)
-    if isinstance(estimates, ResidualEstimates) and test not in ("wald", "lrt"):
+    if result.takes_correlated and test not in ("wald", "lrt"):
         worker = load("bootstrap.residual_tests:residual_tests")(
             design, estimates, truth, tested, test, result.reference.information
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._typing import Array, Positions
-from ..fitting.estimates import Estimates
 from ..fitting.problem import FittingProblem, problem_of
 from ..frame.design import Design, RandomBlock
 from ..residual_covariance.estimates import ResidualEstimates
@@ -64,8 +64,7 @@ class ResidualCaseRefitter(CaseRefitter):
         cells = self._own.cells.of_copies(rows, subjects.refs.astype(np.intp))
         return problem_of(replace(design, blocks=tuple(blocks)), self._own.with_cells(cells))
 
-    def _covariances(self, fitted: Estimates) -> tuple[Array, Array | None]:
-        assert isinstance(fitted, ResidualEstimates)
+    def _covariances(self, fitted: Any) -> tuple[Array, Array | None]:
         return fitted.natural.values, fitted.natural.values
 
     def _begin(self, problem: FittingProblem, kept: Positions) -> Array | None:

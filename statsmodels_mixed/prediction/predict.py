@@ -210,12 +210,12 @@ def _new_responses(
     except DataError as error:
         if rows.new is not None and rows.new.given.get("weights") is not None:
             raise
-        return str(error)
+        return str(error).removesuffix(".")
     check_positive(w)
     try:
         left_out = left_out_variance(result, rows, 1.0 / w)
     except (DataError, OptionError) as error:
-        return str(error)
+        return str(error).removesuffix(".")
     spec, known = estimates.spec, w[np.isfinite(w)]
     if spec is None:
         return NewResponses(linear, variance + left_out, estimates.dispersion, w, spec)

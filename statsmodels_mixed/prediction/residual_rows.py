@@ -109,7 +109,7 @@ def variances_of_residuals(result: Any, new: NewData | None) -> Array:
         return np.asarray(result._require(result.estimates.residual_variances))
     if new.table is None:
         raise DataError(
-            "the variance of a new residual depends on where it is, which a matrix does not say"
+            "the variance of a new residual depends on where it is, which a matrix does not say."
         )
     table, complete = rows_with_places(result, new, subjects=False)
     problem = ResidualProblem(result.kept_design(), result.estimates.cells)
