@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.genmod.families.links import Identity
 
 from .._typing import Array, Positions
@@ -109,10 +108,10 @@ class _Responses:
         """Variance of each new response."""
         return np.asarray(self.residuals.variance + self.effects.variance + self.kriged)
 
-    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
-        """Return which components share the subject or a level of new row j."""
-        return np.asarray(self.residuals.near(j, rows) | self.effects.near(j, rows))
+    def related_rows(self) -> list[tuple[Positions, Positions]]:
+        """See `Wanted`."""
+        return [*self.residuals.related_rows(), *self.effects.related_rows()]
 
-    def covariance(self, j: int, rows: Positions) -> Array:
-        """Return the covariances of new response j with some weighted responses, shape (m,)."""
-        return self.residuals.covariance(j, rows) + self.effects.covariance(j, rows)
+    def covariances(self, some: Positions, rows: Positions) -> Array:
+        """See `Wanted`."""
+        return self.residuals.covariances(some, rows) + self.effects.covariances(some, rows)

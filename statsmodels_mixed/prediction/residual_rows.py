@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .._typing import Array, Mask, Positions
 from ..errors import DataError
 from ..frame.new_data import NewData
 from ..frame.other_formulas import values_of_rows
+from ..residual_covariance.best_prediction import rows_with_codes
 from ..residual_covariance.new_places import (
     NewPlaces,
     codes_of_subjects,
@@ -79,15 +79,16 @@ class ResidualRows:
         """The variance of each residual, shape (m,)."""
         return np.asarray(self.places.variance * self.scale**2)
 
-    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
-        """Return which components, rows (C, m), share the subject of new row j."""
-        return np.asarray((self.problem.cells.subject[rows] == self.subject[j]).any(axis=1))
+    def related_rows(self) -> list[tuple[Positions, Positions]]:
+        """See `Wanted`: rows of the same subject."""
+        return [rows_with_codes(self.problem.cells.subject, self.subject)]
 
-    def covariance(self, j: int, rows: Positions) -> Array:
-        """Return the covariances of new residual j with some weighted ones, shape (m,)."""
+    def covariances(self, some: Positions, rows: Positions) -> Array:
+        """See `Wanted`."""
         cells = self.problem.cells
-        same = cells.subject[rows] == self.subject[j]
-        return np.asarray(same * self.cross[j, cells.place[rows]] * self.here[rows] * self.scale[j])
+        same = self.subject[some][:, None] == cells.subject[rows]
+        scales = np.outer(self.scale[some], self.here[rows])
+        return np.asarray(same * self.cross[some][:, cells.place[rows]] * scales)
 
 
 def variances_of_residuals(result: Any, new: NewData | None) -> Array:

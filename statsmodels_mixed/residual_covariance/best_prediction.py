@@ -19,17 +19,17 @@ from ..errors import DataError
 from ..frame.design import RandomBlock
 from .problem import ResidualProblem
 
-__all__ = ["BestPrediction", "EffectsOfRows", "best_prediction"]
+__all__ = ["BestPrediction", "EffectsOfRows", "best_prediction", "rows_with_codes"]
 
 
 class Wanted(Protocol):
     """Numbers that are correlated with the weighted responses."""
 
-    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
-        """Return which components, rows (C, m), number j may be correlated with."""
+    def related_rows(self) -> list[tuple[Positions, Positions]]:
+        """Return pairs of numbers and rows that may be correlated; all are in some of the lists."""
 
-    def covariance(self, j: int, rows: Positions) -> Array:
-        """Return the covariances of number j with some weighted responses, shape (m,)."""
+    def covariances(self, some: Positions, rows: Positions) -> Array:
+        """Return the covariances of some numbers with some weighted responses, shape (k, m)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,17 +73,47 @@ def best_prediction(
     root = np.ones(len(design.y)) if problem.roots is None else problem.roots
     known = np.column_stack([rest * root, design.X[:, columns] * root[:, None]])
     shift, explained, d = np.zeros(len(X)), np.zeros(len(X)), X.astype(float)
+    numbers, components = _pairs(problem, wanted)
+    start = 0
     for batch in problem.batches:
         factor = np.linalg.cholesky(at.value(batch))
-        for j in range(len(X)):
-            for c in np.flatnonzero(wanted.near(j, batch.rows)):
-                row = batch.rows[c]
-                both = np.column_stack([wanted.covariance(j, row), known[row]])
-                half = np.linalg.solve(factor[batch.pattern[c]], both)
-                shift[j] += half[:, 0] @ half[:, 1]
-                explained[j] += half[:, 0] @ half[:, 0]
-                d[j] -= half[:, 2:].T @ half[:, 0]
+        for c, rows in enumerate(batch.rows, start):
+            some = numbers[slice(*np.searchsorted(components, [c, c + 1]))]
+            if not len(some):
+                continue
+            own = wanted.covariances(some, rows).T
+            both = np.column_stack([own, known[rows]])
+            half = np.linalg.solve(factor[batch.pattern[c - start]], both)
+            half, of_known = half[:, : len(some)], half[:, len(some) :]
+            shift[some] += half.T @ of_known[:, 0]
+            explained[some] += np.einsum("ij,ij->j", half, half)
+            d[some] -= half.T @ of_known[:, 1:]
+        start += len(batch.rows)
     return BestPrediction(shift, explained, d)
+
+
+def _pairs(problem: ResidualProblem, wanted: Wanted) -> tuple[Positions, Positions]:
+    """Return numbers and components that may be correlated, in the order of components."""
+    component = np.empty(len(problem.design.y), dtype=np.intp)
+    start = 0
+    for batch in problem.batches:
+        component[batch.rows] = start + np.arange(len(batch.rows))[:, None]
+        start += len(batch.rows)
+    found = [np.column_stack([component[rows], numbers]) for numbers, rows in wanted.related_rows()]
+    pairs = np.unique(np.concatenate([np.empty((0, 2), dtype=np.intp), *found]), axis=0)
+    return pairs[:, 1], pairs[:, 0]
+
+
+def rows_with_codes(codes: NDArray[Any], wanted: NDArray[Any]) -> tuple[Positions, Positions]:
+    """Return pairs of positions in `wanted` and in `codes` that have one code, first ones only.
+
+    Of the rows of the fit with one code, which are of one component, the first stands for all.
+    """
+    known, first = np.unique(codes, return_index=True)
+    at = np.searchsorted(known, wanted)
+    at[at == len(known)] = 0
+    same = np.flatnonzero(known[at] == wanted) if len(known) else np.empty(0, dtype=np.intp)
+    return same, first[at[same]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,25 +164,31 @@ class EffectsOfRows:
             total = total + variance
         return np.asarray(total)
 
-    def near(self, j: int, rows: Positions) -> NDArray[np.bool_]:
+    def related_rows(self) -> list[tuple[Positions, Positions]]:
         """See `Wanted`."""
-        found = np.zeros(len(rows), dtype=bool)
-        for t in range(len(self.refs)):
-            found = found | (self._level(j, t, rows) != 0).any(axis=1)
-        return np.asarray(found)
+        found = []
+        for block, own, levels in zip(
+            self.problem.design.blocks, self.refs, self.levels, strict=True
+        ):
+            if levels is None:
+                found.append(rows_with_codes(block.refs, own))
+            else:
+                present, first = np.unique(block.refs, return_index=True)
+                numbers, at = np.nonzero(levels[:, present])
+                found.append((numbers, first[at]))
+        return found
 
-    def covariance(self, j: int, rows: Positions) -> Array:
+    def covariances(self, some: Positions, rows: Positions) -> Array:
         """See `Wanted`."""
-        total = np.zeros(len(rows))
+        total = np.zeros((len(some), len(rows)))
         for t, sigma in enumerate(self.sigmas):
-            own = self.problem.z[t][rows] @ (sigma @ self.z[t][j])
-            total = total + self._level(j, t, rows) * own
-        return np.asarray(total)
-
-    def _level(self, j: int, t: int, rows: Positions) -> NDArray[Any]:
-        """Return what the covariance of effects of row j and of some rows is multiplied by."""
-        refs, levels = self.problem.design.blocks[t].refs[rows], self.levels[t]
-        return np.asarray(refs == self.refs[t][j] if levels is None else levels[j, refs])
+            refs, levels = self.problem.design.blocks[t].refs[rows], self.levels[t]
+            if levels is None:
+                shared: NDArray[Any] = self.refs[t][some][:, None] == refs
+            else:
+                shared = levels[some][:, refs]
+            total += shared * (self.z[t][some] @ sigma @ self.problem.z[t][rows].T)
+        return total
 
     def error_variances(self, x: Array, columns: Positions, covariance: Array, X: Array) -> Array:
         """Return the variances of the errors of x'beta + z'b, shape (m,).
