@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from .._typing import Array, Positions
 from ..fitting.problem import FittingProblem, problem_of
-from ..frame.design import Design, RandomBlock
+from ..frame.design import Design
 from ..residual_covariance.estimates import ResidualEstimates
+from ..residual_covariance.subjects import subjects_of
 from ..simulation.simulator import Truth
 from .cases import CaseRefitter, Cases, cases_of
 
@@ -35,18 +35,7 @@ def residual_cases(design: Design, estimates: ResidualEstimates, by: str | None)
     OptionError
         If there is no such factor, None does not say which, or it has one level.
     """
-    cells = estimates.cells
-    name = "row" if cells.term is None else " & ".join(cells.term.subject) or "all rows"
-    nothing = np.empty((len(design.y), 0))
-    subjects = RandomBlock(
-        name,
-        nothing,
-        cells.subject.astype(np.int32),
-        pd.RangeIndex(cells.n_subjects),
-        (),
-        np.zeros((0, 0), dtype=bool),
-        (),
-    )
+    subjects = subjects_of(estimates.cells)
     return cases_of(replace(design, blocks=(*design.blocks, subjects)), by)
 
 

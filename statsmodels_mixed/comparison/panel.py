@@ -23,6 +23,7 @@ from ..fitting.column_spans import outside_span
 from ..fitting.estimates import Estimates
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
+from ..later import load
 from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
 from ..standard_errors.contrast_tests import FixedContrastTests
@@ -263,7 +264,15 @@ def _within(
 
 def _block(result: MixedModelResults, by: str | None) -> RandomBlock:
     blocks = result.kept_design().blocks
+    if result.takes_correlated:
+        estimates: Any = result.estimates
+        subjects = load("residual_covariance.subjects:subjects_of")(estimates.cells)
+        proper = 1 < len(subjects.levels) < len(subjects.refs)
+        if proper and all(block.name != subjects.name for block in blocks):
+            blocks = (*blocks, subjects)
     names = ", ".join(block.name for block in blocks)
+    if not blocks:
+        raise OptionError("the model has no grouping factor whose levels could differ.")
     of_mean = [block for block in blocks if not block.part] or blocks
     if by is None and len(of_mean) > 1:
         raise OptionError(f"by= is needed to choose one of the grouping factors {names}.")

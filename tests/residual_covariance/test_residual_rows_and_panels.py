@@ -110,3 +110,26 @@ def test_mundlak_adds_means_of_groups(fit: Any) -> None:
     test = inference.mundlak_test(fit)
     assert test.table.loc["x", "difference"] == pytest.approx(direct.params["m"], rel=1e-5)
     assert test.statistic == pytest.approx(direct.tvalues["m"] ** 2, rel=1e-5)
+
+
+def test_the_subjects_of_residuals_are_groups_too() -> None:
+    residual = "ar1(t | g)"
+    alone = mixedlm2("y ~ x + v", DATA, residual=residual, weights="w").fit(reml=True)
+    weighted = (DATA.w * DATA.x).groupby(DATA.g).sum() / DATA.w.groupby(DATA.g).sum()
+    wider = DATA.assign(m=DATA.g.map(weighted))
+    direct = mixedlm2("y ~ x + v + m", wider, residual=residual, weights="w").fit(reml=True)
+    test = inference.mundlak_test(alone)
+    assert test.group == "g"
+    assert test.table.loc["x", "difference"] == pytest.approx(direct.params["m"], rel=1e-5)
+    serial = alone.residual_covariance.to_numpy()[np.ix_(DATA.t, DATA.t)]
+    V = np.where(np.equal.outer(DATA.g.to_numpy(), DATA.g.to_numpy()), serial, 0.0)
+    V = V / np.sqrt(np.outer(DATA.w, DATA.w))
+    columns = np.column_stack([DATA.x, pd.get_dummies(DATA.g, dtype=float)])
+    fixed = sm.GLS(DATA.y, columns, sigma=V).fit().params.iloc[0]
+    found = inference.hausman_test(alone, by="g").table.loc["x", "fixed"]
+    assert found == pytest.approx(fixed, rel=1e-9)
+    with pytest.raises(OptionError, match=r"by='t' is no grouping factor of the model \(g\)"):
+        inference.mundlak_test(alone, by="t")
+    rows = mixedlm2("y ~ x", DATA, dispersion="~ v").fit()
+    with pytest.raises(OptionError, match="no grouping factor whose levels could differ"):
+        inference.hausman_test(rows)
