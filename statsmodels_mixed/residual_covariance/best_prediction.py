@@ -107,7 +107,7 @@ def _pairs(problem: ResidualProblem, wanted: Wanted) -> tuple[Positions, Positio
 def rows_with_codes(codes: NDArray[Any], wanted: NDArray[Any]) -> tuple[Positions, Positions]:
     """Return pairs of positions in `wanted` and in `codes` that have one code, first ones only.
 
-    Of the rows of the fit with one code, which are of one component, the first stands for all.
+    The rows of the fit with one code are of one component, of which the first is enough.
     """
     known, first = np.unique(codes, return_index=True)
     at = np.searchsorted(known, wanted)
