@@ -17,9 +17,10 @@ from ..fitting.approximation import generalized_structure
 from ..fitting.distributional import DistributionalEstimates, model_of_rows
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import ConstrainedMinimum, constrained_minimum
+from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint
 from .generalized import GeneralizedSurface
+from .learned_curvature import LearnedCurvature
 from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
@@ -56,6 +57,8 @@ class RowModel:
         end = np.concatenate([mean.theta, basis.R @ mean.beta, mean.kappa])
         core.set_modes(mean.u, basis.R @ mean.beta)
         value, _ = core.value_and_gradient(end)
+        # There is no curvature where an element of the diagonal of T is zero.
+        core.value_and_gradient(keep_off_zero(end, components.diagonal))
         back = np.zeros((len(end), len(end)))
         back[:nt, :nt] = np.eye(nt)
         back[nt : nt + rank, nt : nt + rank] = np.linalg.inv(basis.R)
@@ -66,6 +69,7 @@ class RowModel:
         units = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-6))
         units[:nt] = np.maximum(np.abs(mean.theta[:nt]), 0.1)
         self._surface = GeneralizedSurface(core, units, components.diagonal)
+        self._landscape = LearnedCurvature(self._surface)
         self._x = end / units
         self._coefficients = back[order] * units
         self._infinite = infinite[order]
@@ -104,7 +108,7 @@ class RowModel:
         if len(self._at_ends):  # the deviance is level there
             starts.append(start.copy())
             starts[1][self._at_ends] = self._inside
-        found = [constrained_minimum(self._surface, constraint, value, each) for each in starts]
+        found = [constrained_minimum(self._landscape, constraint, value, each) for each in starts]
         known = [each for each in found if each is not None]
         return min(known, key=lambda each: each.value, default=None)
 
@@ -117,7 +121,7 @@ class RowModel:
         ceiling: ConstrainedMinimum | None,
     ) -> Target:
         target = constrained(
-            self._surface, kind, name, constraint, self._x, show, self._read, ceiling
+            self._landscape, kind, name, constraint, self._x, show, self._read, ceiling
         )
         return replace(target, solve=partial(self._minimum, constraint))
 

@@ -1,0 +1,65 @@
+"""A deviance whose curvature is known but for some part, which its gradients tell.
+
+The core's curvature leaves out how Omega changes with the third derivatives of the rows: little for
+counts, a third for ordered categories. Constrained minima would be approached by that share a step.
+What is left out is learned from the gradients at successive points, by symmetric updates of rank
+one (Nocedal and Wright 2006, Numerical optimization, section 6.2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._typing import Array
+from .constrained_minimum import Landscape
+
+__all__ = ["LearnedCurvature"]
+
+
+# Cosine of a step and of what the gradient has changed unexpectedly from which that is believed.
+SECANT = 1e-3
+
+
+class LearnedCurvature:
+    """A landscape with a curvature that is corrected by the gradients that it has had.
+
+    Parameters
+    ----------
+    landscape : Landscape
+    """
+
+    def __init__(self, landscape: Landscape) -> None:
+        self._landscape = landscape
+        self._last: tuple[Array, Array] | None = None
+        self._left_out: Array | float = 0.0
+
+    def keep_off_zero(self, x: Array) -> Array:
+        """Return x, moved off zero where every derivative vanishes for any data."""
+        return self._landscape.keep_off_zero(x)
+
+    def value(self, x: Array) -> float:
+        """Return the deviance; NaN where it cannot be evaluated."""
+        return self._landscape.value(x)
+
+    def derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return gradient and approximate Hessian at the x of the last `value`."""
+        gradient, curvature = self._landscape.derivatives(x)
+        if self._last is not None:
+            self._learn(x - self._last[0], gradient - self._last[1], curvature)
+        self._last = x, gradient
+        return gradient, curvature + self._left_out
+
+    def _learn(self, step: Array, change: Array, curvature: Array) -> None:
+        """Update what is left out, so that the Hessian gives the change of the gradient."""
+        sizes = np.sqrt(np.maximum(np.abs(curvature.diagonal()), 1e-300))
+        rest = (change - (curvature + self._left_out) @ step) / sizes
+        step = step * sizes
+        length = math.hypot(*rest.tolist()) * math.hypot(*step.tolist())
+        along = float(rest @ step) if length < math.inf else 0.0
+        if abs(along) > SECANT * length:
+            rest = rest * sizes
+            self._left_out = self._left_out + np.outer(rest, rest) / along
+        if not (np.abs(self._left_out) < np.outer(sizes, sizes)).all():
+            self._left_out = 0.0  # learned where all was different
