@@ -263,25 +263,32 @@ def _within(
 
 
 def _block(result: MixedModelResults, by: str | None) -> RandomBlock:
-    blocks = result.kept_design().blocks
-    if result.takes_correlated:
-        estimates: Any = result.estimates
-        subjects = load("residual_covariance.subjects:subjects_of")(estimates.cells)
-        proper = 1 < len(subjects.levels) < len(subjects.refs)
-        if proper and all(block.name != subjects.name for block in blocks):
-            blocks = (*blocks, subjects)
+    blocks = _groups(result)
     names = ", ".join(block.name for block in blocks)
     if not blocks:
         raise OptionError("the model has no grouping factor whose levels could differ.")
-    of_mean = [block for block in blocks if not block.part] or blocks
-    if by is None and len(of_mean) > 1:
-        raise OptionError(f"by= is needed to choose one of the grouping factors {names}.")
-    if by is None and of_mean:
-        return of_mean[0]
     for block in blocks:
         if block.name == by:
             return block
-    raise OptionError(f"by={by!r} is no grouping factor of the model ({names}).")
+    if by is not None:
+        raise OptionError(f"by={by!r} is no grouping factor of the model ({names}).")
+    with_effects = [block for block in blocks if block.names]
+    choice = [block for block in with_effects if not block.part] or with_effects or blocks
+    if len(choice) > 1:
+        raise OptionError(f"by= is needed to choose one of the grouping factors {names}.")
+    return choice[0]
+
+
+def _groups(result: MixedModelResults) -> tuple[RandomBlock, ...]:
+    """Return the grouping factors, and the subjects of correlated residuals."""
+    blocks = result.kept_design().blocks
+    if not result.takes_correlated:
+        return blocks
+    estimates: Any = result.estimates
+    subjects = load("residual_covariance.subjects:subjects_of")(estimates.cells)
+    known = subjects.name in {block.name for block in blocks}
+    several = 1 < len(subjects.levels) < len(subjects.refs)
+    return (*blocks, subjects) if several and not known else blocks
 
 
 def _covariates(result: MixedModelResults, block: RandomBlock) -> tuple[list[str], Array, Array]:
