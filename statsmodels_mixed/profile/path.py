@@ -33,7 +33,8 @@ BELOW = 1e-5
 # As near to the ceiling as this, in zeta, a curve has reached it.
 AT_CEILING = 1e-3
 # A curve that rises by less, when the parameter is doubled, levels off for ever, if it has risen to
-# this, or after all doublings: with a range too short for correlations it is flat at its beginning.
+# this, or after all doublings: with a range too short for correlations it is flat at its beginning,
+# as it is for coefficients that ran off to infinity. Others are where they rise.
 LEVEL = 1e-3
 RISEN = 0.1
 # Errors of interpolated zeta that are left, and how often an interval is halved for them at most.
@@ -218,7 +219,8 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         if target.ceiling is not None and there.root > ceiling:
             there = _Point(there.value, ceiling, 0.0, target.ceiling)
         points.append(there)
-        known = there.root > RISEN or len(points) == MOST_POINTS
+        rising = target.kind == "beta" and not target.infinite
+        known = rising or there.root > RISEN or len(points) == MOST_POINTS
         if math.isinf(bound) and known and there.is_level_from(here):
             points[-1] = replace(there, level=True)
             break
