@@ -91,21 +91,31 @@ def relatives(parents: Positions, generation: Positions) -> Array:
     """
     n = len(parents)
     F, d = np.zeros(n), np.ones(n)
+    # Only parents are ancestors: no other animal has a column of W, nor a row that is asked for.
+    of_parent = np.unique(parents[parents >= 0])
+    m = len(of_parent)
+    row = np.full(n + 1, m)  # the row of an unknown parent, of which W has zeros, is the last
+    row[of_parent] = np.arange(m)
+    rows = row[parents]
     starts = np.flatnonzero(np.diff(generation, prepend=-1))
     stops = np.append(starts[1:], n)
+    lows, highs = np.searchsorted(of_parent, starts), np.searchsorted(of_parent, stops)
     width = max(1, min(STRIP, ROOM // (n + 1)))
-    for first in range(0, n, width):
-        last = min(first + width, n)
-        W = np.zeros((n + 1, last - first))  # columns of M^-1; the row of an unknown parent is zero
-        begin = int(np.searchsorted(stops, first, side="right"))
-        for start, stop in zip(starts[begin:], stops[begin:], strict=True):
-            of_sires, of_dams = W[parents[start:stop, 0]], W[parents[start:stop, 1]]
+    for first in range(0, m, width):
+        last = min(first + width, m)
+        W = np.zeros((m + 1, last - first))
+        begin = int(np.searchsorted(highs, first, side="right"))
+        for g in range(begin, len(starts)):
+            these, low, high = slice(starts[g], stops[g]), int(lows[g]), int(highs[g])
+            of_sires, of_dams = W[rows[these, 0]], W[rows[these, 1]]
             # Of animals in the strip that are not earlier than these, parents have no share.
-            F[start:stop] += np.einsum("ij,ij->i", of_sires * d[first:last], of_dams) / 2.0
-            if start <= last:
-                d[start:stop] = _sampling_variance(parents[start:stop], F)
-            W[start:stop] = (of_sires + of_dams) / 2.0
-            own = np.arange(max(start, first), min(stop, last))
+            weighted = of_sires * d[of_parent[first:last]]
+            F[these] += np.einsum("ij,ij->i", weighted, of_dams) / 2.0
+            if low <= last:
+                d[these] = _sampling_variance(parents[these], F)
+            own = of_parent[low:high] - starts[g]
+            W[low:high] = (of_sires[own] + of_dams[own]) / 2.0
+            own = np.arange(max(low, first), min(high, last))
             W[own, own - first] = 1.0
     return F
 
