@@ -163,7 +163,11 @@ def read_column(name: str, columns: Mapping[str, Any], *, steps: bool = False) -
 
 def _factor(name: str, columns: Mapping[str, Any]) -> tuple[Positions, pd.Index]:
     """Return codes and levels that occur of a column, numbers too, in order."""
-    value = read_column(name, columns)
+    return _codes(name, read_column(name, columns))
+
+
+def _codes(name: str, value: Numbers | Labels) -> tuple[Positions, pd.Index]:
+    """Return those of the values of a column."""
     if isinstance(value, Labels):
         codes, levels = np.asarray(value.codes, np.intp), value.levels
     else:
@@ -251,7 +255,7 @@ def _places(
         labels = tuple(", ".join(f"{x:g}" for x in row) for row in found)
         positions = whole_steps(found[:, 0]) if structure.needs == "steps" else found
     else:
-        codes, levels = _factor(term.places[0], columns)
+        codes, levels = _codes(term.places[0], values[0])
         used, local = np.unique(codes[rows], return_inverse=True)
         labels = tuple(str(level) for level in levels[used])
         # Of labels the steps are counted among all levels, not those of one stratum.
