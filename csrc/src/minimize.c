@@ -22,6 +22,9 @@
  * which the diagonal of H is 1: directions with less than this share of the largest there are
  * flat. Diagonals below the share NO_CURVATURE of the largest are rounding errors. */
 #define FLAT 1e-6
+/* What the other parameters leave of a diagonal has digits down to this share: of coefficients that
+ * differ between levels, beside those of large counts that differ within, it is 1e-10. */
+#define LEFT 1e-11
 #define NO_CURVATURE 1e-13
 /* Diagonals within this share of the largest are left in the units of x. */
 #define ALIKE 1e-4
@@ -128,7 +131,7 @@ static int cholesky_step(smm_run *run, const double *g)
     if (smm_potrf(&d->blas, n, run->V, n)) return 0;
     for (int32_t i = 0; i < n; i++) {
         double pivot = run->V[i + (size_t)i * n];
-        if (pivot * pivot < FLAT * run->H[i + (size_t)i * n]) return 0;
+        if (pivot * pivot < LEFT * run->H[i + (size_t)i * n]) return 0;
         run->step[i] = -g[i];
     }
     smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 0);

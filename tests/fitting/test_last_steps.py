@@ -19,7 +19,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.mark.parametrize("seed", [80115, 80291, 80307, 110055, 110701, 110949, 111395, 112025])
+@pytest.mark.parametrize(
+    "seed", [80115, 80291, 80307, 81117, 110055, 110701, 110949, 111395, 112025]
+)
 def test_equivalent_inputs_have_the_same_estimates(seed):
     """1e-6 to 4e-5 standard errors apart without the last steps, or with doubles only."""
     assert not check(seed).failures
@@ -31,9 +33,9 @@ def test_what_the_data_do_not_determine_has_no_standard_error(seed):
     assert not check(seed).failures
 
 
-@pytest.mark.parametrize("seed", [81117, 130507])
+@pytest.mark.parametrize("seed", [130507])
 def test_level_valleys_are_told_by_the_criterion(seed):
-    """The ends differ by 8e-4 and 7e-5: a variance is zero but for 1e-7 of the criterion."""
+    """The ends differ by 7e-5: a variance is zero but for 1e-7 of the criterion."""
     outcome = check(seed)
     assert not outcome.failures
     assert "ends in one valley that is level to rounding" in outcome.counts
