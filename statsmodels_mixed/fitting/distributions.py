@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc, ndtr
-from scipy.stats import betabinom
 from statsmodels.genmod.families import links
 
 from .._core import family_rows
 from .._typing import Array
+from ..later import load
 from .own_family import OF_SHARES, OwnFamily
 
 __all__ = [
@@ -268,8 +268,8 @@ class BetaBinomial(OwnFamily):
 
     def cdf(self, y: Array, mu: Array, weights: Array) -> Array:
         """Return the probability of at most y successes."""
-        phi = self.dispersion
-        return np.asarray(betabinom.cdf(y, np.rint(weights), mu * phi, (1.0 - mu) * phi))
+        phi, cdf = self.dispersion, load("fitting.beta_binomial:beta_binomial_cdf")
+        return np.asarray(cdf(y, np.rint(weights), mu * phi, (1.0 - mu) * phi))
 
     def draw(self, rng: np.random.Generator, mu: Array, weights: Array) -> Array:
         """Draw one response for every mean."""
