@@ -165,12 +165,10 @@ def kind_for(
                 "batches."
             )
         return load(kind.of_batches)  # type: ignore[attr-defined, no-any-return]
-    for option, value in {"batch_rows": batch_rows, "progress": progress}.items():
-        if value is not None:
-            raise OptionError(
-                f"{option}= is for data that are read by batches: a path, a dataset or a lazy "
-                "table."
-            )
+    for option in streaming_options(batch_rows, progress):
+        raise OptionError(
+            f"{option}= is for data that are read by batches: a path, a dataset or a lazy table."
+        )
     return getattr(kind, "of_memory", kind)
 
 
@@ -203,5 +201,7 @@ def _is_read_by_batches(kind: type) -> bool:
 
 def streaming_options(batch_rows: int | None, progress: bool | None) -> dict[str, Any]:
     """Return the options that are given."""
+    if batch_rows is progress is None:
+        return {}
     given = {"batch_rows": batch_rows, "progress": progress}
     return {name: value for name, value in given.items() if value is not None}

@@ -77,10 +77,12 @@ class MixedModelResults(Testing):
         scale: float,
     ):
         for value in vars(estimates).values():
-            kind = value.__class__
-            for array in value if kind is tuple else (value,) if kind is np.ndarray else ():
-                if array.__class__ is np.ndarray:
-                    array.setflags(write=False)
+            if value.__class__ is np.ndarray:
+                value.setflags(write=False)
+            elif value.__class__ is tuple:
+                for array in value:
+                    if array.__class__ is np.ndarray:
+                        array.setflags(write=False)
         self.estimates = estimates
         self.layout = layout
         self.undetermined = None
