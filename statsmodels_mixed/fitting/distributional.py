@@ -18,10 +18,11 @@ from .crossprod import SharedStructure
 from .distributional_optimum import RowSearch, edges_of, minimize_rows
 from .explanations_of_zeros import OtherExplanations
 from .families import FamilySpec, family_object
+from .limit_of_dispersion import ends_at_a_response
 from .optimize import FitOptions, FitReport
 from .quadrature import gauss_hermite
 from .row_hessian import covariance_at
-from .row_parameters import ZEROS, RowParameters
+from .row_parameters import DISPERSION, ZEROS, RowParameters
 from .unbounded import refuse_constant_within
 from .warm_start import generalized_theta
 
@@ -29,6 +30,10 @@ __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
 
 
 _SHRINKAGES = 6
+_AT_A_RESPONSE = (
+    "The likelihood is largest where the underdispersed distribution of a row ends at its response "
+    'and it has no derivative; "conway_maxwell_poisson" has underdispersed counts without an end.'
+)
 
 
 @dataclass(frozen=True)
@@ -182,12 +187,24 @@ def fit_distributional(
                 mean = replace(estimates.conditional, report=best)
                 return replace(estimates, conditional=mean)
             estimates, *_ = _read(problem, design, spec, rows, best, int(n_agq), units)
-        return estimates
+        return _with_reason(estimates, design)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
             f"simpler model ({str(error).rstrip('.')})."
         ) from error
+
+
+def _with_reason(estimates: DistributionalEstimates, design: Design) -> DistributionalEstimates:
+    """Say why a search has not converged, where that is the end of a distribution."""
+    own = estimates.conditional
+    if own.report.converged:
+        return estimates
+    log_phi = estimates.outer[:, DISPERSION]
+    if not ends_at_a_response(own.spec.family, log_phi, own.fitted, design.y):
+        return estimates
+    report = replace(own.report, message=_AT_A_RESPONSE)
+    return replace(estimates, conditional=replace(own, report=report))
 
 
 def model_of_rows(

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["limit_in_words", "limit_of", "limit_reached", "overdispersion_at_limit"]
+from .._typing import Array
+
+__all__ = [
+    "ends_at_a_response",
+    "limit_in_words",
+    "limit_of",
+    "limit_reached",
+    "overdispersion_at_limit",
+]
 
 # Distributions without overdispersion, and the one of a family that has no more of it.
 _LIMITS = {
@@ -22,6 +30,8 @@ _LIMITS = {
 _MOST = "geometric"
 # A share of the variance that a sample would have to have 1e10 rows to show.
 _NOTHING = 1e-5
+# A share of the mean that is none of it.
+_NO_ROOM = 1e-6
 
 
 def limit_in_words(limit: str) -> str:
@@ -83,3 +93,22 @@ def overdispersion_at_limit(
     else:
         excess = phi * np.asarray(mu)
     return bool(np.max(excess) < _NOTHING)
+
+
+def ends_at_a_response(family: str, log_phi: Array, mu: Array, y: Array) -> bool:
+    """Return whether an underdispersed generalized Poisson distribution ends at a response.
+
+    Its rate is mu / root(phi) + (1 - 1 / root(phi)) y, which vanishes there; a 1 has a density
+    up to that end, so that the likelihood may be largest where it has no derivative.
+
+    Parameters
+    ----------
+    family : str
+    log_phi, mu, y : ndarray, shape (n,)
+        Logarithm of the dispersion, mean and response of each row.
+    """
+    if not family.endswith("generalized_poisson"):
+        return False
+    shrinkage = np.exp(-0.5 * log_phi)
+    rate = mu * shrinkage + (1.0 - shrinkage) * y
+    return bool(np.any((y > 0) & (rate < _NO_ROOM * mu * shrinkage)))

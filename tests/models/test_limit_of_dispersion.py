@@ -188,3 +188,21 @@ def test_refits_to_counts_beyond_an_underdispersed_distribution(narrow):
     assert np.all(fit.dispersion < 0.8)
     anew = smf.mixedglm2("heavy ~ x + (1 | g)", narrow, "genpois", dispersion="~ 1").fit()
     assert fit.refit(narrow["heavy"]).llf == pytest.approx(anew.llf, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.MixedModelWarning")
+def test_a_generalized_poisson_that_ends_at_a_response_says_so():
+    # Counts with dispersion ~ x of which one row with a 1 is just inside of its distribution.
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(20):
+        x, g = rng.normal(size=60), np.repeat(np.arange(12), 5)
+        y = rng.poisson(rng.gamma(1.0, np.exp(0.6 + 0.4 * x)) * np.where(x > 0, 1.0, 0.3))
+        data = pd.DataFrame({"x": x, "g": g, "y": y})
+        fit = smf.mixedglm2("y ~ x + (1 | g)", data, "genpois", dispersion="~ x").fit()
+        small = np.exp(-0.5 * np.log(fit.dispersion))
+        rate = fit.predict(which="conditional", re=True) * small + (1 - small) * y
+        if not fit.converged and rate[y > 0].min() < 1e-8:
+            found.append("conway_maxwell_poisson" in fit.report.message)
+    assert found
+    assert all(found)
