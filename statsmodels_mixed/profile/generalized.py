@@ -24,7 +24,6 @@ from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
-from .learned_curvature import LearnedCurvature
 from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
@@ -122,7 +121,6 @@ class GeneralizedModel:
             self._visible_log_dispersion = least_log_alpha(design.y) + math.log(VISIBLE)
         self._components = components
         self._surface = GeneralizedSurface(core, units, components.diagonal)
-        self._landscape = LearnedCurvature(self._surface)
         self._x = np.concatenate([theta, run.theta[ntheta:]]) / units
         self._inverse_r = basis.inverse
 
@@ -152,7 +150,7 @@ class GeneralizedModel:
         return covariance_targets(kind, units, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
-        return constrained_minimum(self._landscape, constraint, value, self._seeing(self._x))
+        return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))
 
     def _seeing(self, x: Array) -> Array:
         """Return x with alpha large enough for the deviance to distinguish it from zero."""
@@ -174,7 +172,7 @@ class GeneralizedModel:
         show: Show,
         ceiling: ConstrainedMinimum | None = None,
     ) -> Target:
-        surface, x = self._landscape, self._x
+        surface, x = self._surface, self._x
         target = constrained(surface, kind, name, constraint, x, show, self._read, ceiling)
 
         def solve(value: float, start: Array) -> ConstrainedMinimum | None:

@@ -1,9 +1,9 @@
 """A deviance whose curvature is known but for some part, which its gradients tell.
 
 The core's curvature leaves out how Omega changes with the third derivatives of the rows: little for
-counts, a third for ordered categories. Constrained minima would be approached by that share a step.
-What is left out is learned from the gradients at successive points, by symmetric updates of rank
-one (Nocedal and Wright 2006, Numerical optimization, section 6.2).
+counts, a third for ordered categories, where constrained minima would be approached by that share a
+step. What is left out is learned from the gradients at successive points, by symmetric updates of
+rank one (Nocedal and Wright 2006, Numerical optimization, section 6.2).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ __all__ = ["LearnedCurvature"]
 
 # Cosine of a step and of what the gradient has changed unexpectedly from which that is believed.
 SECANT = 1e-3
+# Steps in units in which curvatures are one after which a gradient has changed by rounding only.
+SHORT = 1e-3
 
 
 class LearnedCurvature:
@@ -56,7 +58,10 @@ class LearnedCurvature:
         sizes = np.sqrt(np.maximum(np.abs(curvature.diagonal()), 1e-300))
         rest = (change - (curvature + self._left_out) @ step) / sizes
         step = step * sizes
-        length = math.hypot(*rest.tolist()) * math.hypot(*step.tolist())
+        moved = math.hypot(*step.tolist())
+        if moved < SHORT:
+            return
+        length = math.hypot(*rest.tolist()) * moved
         along = float(rest @ step) if length < math.inf else 0.0
         if abs(along) > SECANT * length:
             rest = rest * sizes
