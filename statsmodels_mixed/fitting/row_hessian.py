@@ -26,6 +26,8 @@ _FLAT = 1e-10
 # The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
 # leaves a few millionths along a circle on which the objective is level.
 _UNSEEN = 1e-5
+# Elements of directions, in units of the coefficients, that are rounding errors.
+_MIXED = 1e-8
 # Information on a coefficient that is none: an error of 100 or more of its units.
 _NO_INFORMATION = 1e-4
 
@@ -125,11 +127,12 @@ def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
     values, vectors = np.linalg.eigh(H[first:, first:] * np.outer(unit, unit))
     flat = values < _NO_INFORMATION
     # As correlations of effects that no level has together; compared with the expected curvature.
-    own = np.abs(np.diag(H))
-    nothing = (own <= _FLAT * own.max(initial=0.0)) | (own * size**2 <= _UNSEEN)
+    own = np.abs(np.diag(H)) * size**2
+    nothing = own <= max(_FLAT * own.max(initial=0.0), _UNSEEN)
     whole = np.eye(len(H))
     if flat.any():
-        directions = unit[:, None] * vectors
+        # Units may be far apart: what rounding mixes in of others would be all there is.
+        directions = unit[:, None] * np.where(np.abs(vectors) < _MIXED, 0.0, vectors)
         whole[first:, first:] = directions / np.linalg.norm(directions, axis=0)
     lost = np.concatenate([nothing[:first], flat])
     return whole[:, ~lost], whole[:, lost]

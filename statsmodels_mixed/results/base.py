@@ -103,7 +103,7 @@ class MixedModelResults(Testing):
 
     def initialize(self, model: FittedModel, params: Array) -> None:
         """Attach the model and the coefficients (called by statsmodels)."""
-        self.model = model
+        self.model = model._seen_with(None)  # it may be that of a result with its own dof=
         self.params = params
 
     def kept_design(self) -> Design:

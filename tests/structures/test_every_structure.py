@@ -58,8 +58,9 @@ FLAT = {
 }
 # Covariances of eight subjects at four times, some missing: the likelihood has no maximum.
 NO_MAXIMUM = {("us", "by REML"), ("us", "by ML")}
-# A range at the least distance of places, where spherical correlations have a kink.
-KINKS = {("spher", "by REML"), ("spher", "by ML")}
+# A range at the least distance of places, where spherical correlations have a kink, and a share
+# that is none but for rounding, where its mapping turns.
+KINKS = {("spher", "by REML"), ("spher", "by ML"), ("halves", "by REML")}
 # Sigma is a linear function of some variances and covariances.
 LINEAR_KINDS = {"us", "diag", "homdiag", "cs", "toep"}
 # Their many parameters are profiled for long.
