@@ -118,6 +118,9 @@ static smm_problem generalized_problem(smm_glmm *g)
         .matrices = g->run_matrices,
         .memory = SMM_MEMORY,
         .trusted = crude ? 0 : SMM_TRUSTED_STEPS,
+        /* 1e-10 for coefficients that differ between levels, beside those of large counts that
+         * differ within */
+        .left = 1e-11,
         .pairs = g->run_pairs,
         .least = g->sides.columns ? NULL : &g->least_zeta,
     };

@@ -22,10 +22,9 @@
  * which the diagonal of H is 1: directions with less than this share of the largest there are
  * flat. Diagonals below the share NO_CURVATURE of the largest are rounding errors. */
 #define FLAT 1e-6
-/* What the other parameters leave of a diagonal has digits down to this share: of coefficients that
- * differ between levels, beside those of large counts that differ within, it is 1e-10. */
-#define LEFT 1e-11
 #define NO_CURVATURE 1e-13
+/* A long step of a parameter. */
+#define LONG 3
 /* Diagonals within this share of the largest are left in the units of x. */
 #define ALIKE 1e-4
 /* See correct_curvature. */
@@ -121,22 +120,28 @@ int smm_run_gradient(smm_run *run, double *g)
 }
 
 /* Step and promise from the Cholesky factor of H, when H is safely positive definite: each
- * pivot is what the other parameters leave of its own diagonal. */
+ * pivot is what the other parameters leave of its own diagonal. Where little is left, a long step is
+ * one towards infinity. */
 static int cholesky_step(smm_run *run, const double *g)
 {
     const smm_design *d = run->problem->design;
     int32_t n = run->problem->n;
     double promised = 0;
+    int little = 0;
     memcpy(run->V, run->H, sizeof(double) * (size_t)n * (size_t)n);
     if (smm_potrf(&d->blas, n, run->V, n)) return 0;
     for (int32_t i = 0; i < n; i++) {
         double pivot = run->V[i + (size_t)i * n];
-        if (pivot * pivot < LEFT * run->H[i + (size_t)i * n]) return 0;
+        if (pivot * pivot < run->problem->left * run->H[i + (size_t)i * n]) return 0;
+        little |= pivot * pivot < FLAT * run->H[i + (size_t)i * n];
         run->step[i] = -g[i];
     }
     smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 0);
     smm_solve_rows(&d->blas, n, run->V, n, 1, run->step, 1);
-    for (int32_t i = 0; i < n; i++) promised -= 0.5 * g[i] * run->step[i];
+    for (int32_t i = 0; i < n; i++) {
+        if (little && fabs(run->step[i]) * run->problem->scale[i] > LONG) return 0;
+        promised -= 0.5 * g[i] * run->step[i];
+    }
     run->report->decrement = promised;
     return 1;
 }

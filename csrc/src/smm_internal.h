@@ -381,6 +381,8 @@ typedef struct {
     double *matrices;    /* SMM_RUN_MATRICES(n) doubles */
     int memory;          /* steps to correct the curvature with; 0: it is good by itself */
     int trusted;         /* steps before that: regular problems end before */
+    double left;         /* share of a diagonal of the curvature that has digits when the other
+                          * parameters have taken theirs */
     double *pairs;       /* (2 memory n): steps and changes of the gradient */
     const double *least; /* of the last parameter, below which the objective may fall for ever */
 } smm_problem;

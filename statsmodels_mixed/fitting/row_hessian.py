@@ -6,11 +6,14 @@ information are left out: those of single covariance parameters, and any of the 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreGeneralized
 from .._typing import Array
+from ..errors import CoreError
 
 __all__ = ["covariance_at", "curvature_of"]
 
@@ -59,7 +62,8 @@ def covariance_at(
     """
     size = core.parameter_sizes()  # units of the response are theirs
     if regular:
-        size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
+        with suppress(CoreError):  # which leaves the sizes as wide as they are
+            size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
     H = np.empty((len(center), len(center)))
     for i, step in enumerate(_DIFFERENCE * size):
         H[i] = _change_of_gradient(core, center, i, step)
