@@ -54,7 +54,7 @@ def read_table(name: str) -> pd.DataFrame:
         if kind in (".arrow", ".feather"):
             return _read_arrow(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{name} cannot be read: {_one_line(error)}") from error
+        raise DataError(f"{name} cannot be read: {_one_line(error).rstrip('.')}.") from error
     raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather.")
 
 

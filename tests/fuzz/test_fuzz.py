@@ -22,7 +22,7 @@ MANY = {"linear": 4000, "generalized": 1000, "afterwards": 2000, "relations": 40
 KNOWN = {
     # x is shifted by 3e7 of its sds, where its effects have an SD of 4e7 sigma at zero. T in these
     # units, as it is kept, has not the digits: evaluated with sixty, at the kept T, its
-    # coefficient is 2.5e-6 of an se off, and the criterion is level there to 1e-13.
+    # coefficient is 2.5e-6 of an se off, and the criterion agrees to 1e-7.
     ("relations", 2617),
 }
 
