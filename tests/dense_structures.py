@@ -6,6 +6,7 @@ Of a structure only Sigma(phi) and its reported parameters are taken; derivative
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -237,21 +238,24 @@ class Dense:
                 return np.inf, np.zeros(len(x))
 
         # A search may stop at a kink, as where a spherical correlation reaches zero.
-        ends = [
-            minimize(
-                value,
-                np.clip(share * self.at, low, high) / size,
-                jac=True,
-                method="SLSQP",
-                bounds=np.column_stack([low / size, high / size]),
-                constraints={  # SLSQP's own differences stay within the bounds
-                    "type": "eq",
-                    "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
-                },
-                options={"ftol": 1e-11, "maxiter": 300},
-            )
-            for share in (1.0, 0.8, 1.2)
-        ]
+        with warnings.catch_warnings():
+            # SciPy 1.14 says so of its own steps.
+            warnings.filterwarnings("ignore", "Values in x were outside bounds")
+            ends = [
+                minimize(
+                    value,
+                    np.clip(share * self.at, low, high) / size,
+                    jac=True,
+                    method="SLSQP",
+                    bounds=np.column_stack([low / size, high / size]),
+                    constraints={  # SLSQP's own differences stay within the bounds
+                        "type": "eq",
+                        "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
+                    },
+                    options={"ftol": 1e-11, "maxiter": 300},
+                )
+                for share in (1.0, 0.8, 1.2)
+            ]
         return float(min(end.fun for end in ends if end.success))
 
     # What the data say of effects.

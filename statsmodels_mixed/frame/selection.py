@@ -213,7 +213,8 @@ def _numbers(option: str, given: Any, series: pd.Series) -> Array:
     values = tidy_values(series)
     if not is_number(values):
         column = f" (column {given!r})" if isinstance(given, str) else ""
-        raise DataError(f"{option}={column} must be numbers, not {series.dtype}.")
+        kind = "str" if pd.api.types.infer_dtype(series) == "string" else series.dtype
+        raise DataError(f"{option}={column} must be numbers, not {kind}.")
     return np.array(values, dtype=np.float64)
 
 

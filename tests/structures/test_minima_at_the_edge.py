@@ -9,6 +9,10 @@ from test_structured_study import test_random_model as check_random_model
 
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.errors import SingularFitWarning
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.structured.covariance_model import CovarianceModel
+from statsmodels_mixed.fitting.structured.linear import column_sizes
+from statsmodels_mixed.fitting.structured.objective import StructuredObjective
 
 
 def test_no_search_ends_below_a_fit_without_residual_variance():
@@ -48,3 +52,15 @@ def test_searches_end_where_no_lower_minimum_is_promised() -> None:
         fit = mixedlm2(formula, cake).fit(reml=False)
     assert fit.converged
     assert fit.report.evaluations < 180
+
+
+def test_a_search_may_try_any_residual_variance():
+    # sigma^2 of exp(909) is no number; with SciPy 1.14 a search for had() came by.
+    model = mixedlm2("reaction ~ days + cs(0 + C(days) | subj)", datasets.load("sleepstudy"))
+    design = model.kept_design()
+    products, structures = form_crossproducts(design), CovarianceModel(design)
+    objective = StructuredObjective.of(products, structures, column_sizes(design), True, None)
+    for log_variance in (909.0, -909.0):
+        z = np.append(np.full(structures.size, 0.1), log_variance)
+        assert np.isfinite(objective.theta(z)[0]).all()
+        assert np.isfinite(objective.split(z)[1] ** 2)

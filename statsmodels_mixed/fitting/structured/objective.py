@@ -13,6 +13,7 @@ are the covariances Q^-1 besides.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,8 @@ __all__ = ["StructuredObjective", "gammas"]
 RIDGE = 1e-13
 # And a share of the diagonal, above the rounding errors of a factorization.
 RELATIVE_RIDGE = 2e-14
+# log sigma^2, of a response of unit size, of points that a search tries and that are no estimates.
+LARGEST_LOG = 600.0
 
 
 def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) -> list[Array]:
@@ -124,7 +127,7 @@ class StructuredObjective:
         """Return x and sigma."""
         if self.sigma is not None:
             return z, self.sigma
-        return z[:-1], float(np.exp(z[-1] / 2.0))
+        return z[:-1], math.exp(min(max(float(z[-1]), -LARGEST_LOG), LARGEST_LOG) / 2.0)
 
     def join(self, x: Array, sigma: float) -> Array:
         """Return z."""
