@@ -33,8 +33,8 @@ __all__ = ["StructuredObjective", "gammas"]
 RIDGE = 1e-13
 # And a share of the diagonal, above the rounding errors of a factorization.
 RELATIVE_RIDGE = 2e-14
-# log sigma^2, of a response of unit size, of points that a search tries and that are no estimates.
-LARGEST_LOG = 600.0
+# log sigma^2 whose exponential is a number; a search may try more.
+LARGEST_LOG = 709.0
 
 
 def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) -> list[Array]:
