@@ -13,7 +13,6 @@ are the covariances Q^-1 besides.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +32,6 @@ __all__ = ["StructuredObjective", "gammas"]
 RIDGE = 1e-13
 # And a share of the diagonal, above the rounding errors of a factorization.
 RELATIVE_RIDGE = 2e-14
-# log sigma^2 whose exponential is a number; a search may try more.
-LARGEST_LOG = 709.0
 
 
 def gammas(gradient: Array, factors: tuple[Array, ...], model: CovarianceModel) -> list[Array]:
@@ -127,7 +124,7 @@ class StructuredObjective:
         """Return x and sigma."""
         if self.sigma is not None:
             return z, self.sigma
-        return z[:-1], math.exp(min(max(float(z[-1]), -LARGEST_LOG), LARGEST_LOG) / 2.0)
+        return z[:-1], float(np.exp(z[-1] / 2.0))
 
     def join(self, x: Array, sigma: float) -> Array:
         """Return z."""
@@ -138,7 +135,7 @@ class StructuredObjective:
         x, sigma = self.split(z)
         factors = [np.zeros(pattern.shape) for pattern in self.model.patterns]
         for part in self.model.parts:
-            S = part.of_effects(self.model.phi(x)) / sigma**2
+            S = part.of_effects(self.model.phi(x)) / sigma / sigma  # its square may be no number
             own = self.ridges[part.block][part.columns]
             own = own + RELATIVE_RIDGE * np.diag(S)
             factors[part.block][part.columns, part.columns] = factor(S, ridge * own)
