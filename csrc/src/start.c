@@ -16,21 +16,15 @@
  * overwritten. */
 static int solve(const smm_design *d, double *XXy, double *gamma)
 {
-    int p = d->p, m = p + 1, info = 0;
-    for (int v = 0; v < p; v++) {
+    int32_t p = d->p, m = p + 1;
+    for (int32_t v = 0; v < p; v++) {
         gamma[v] = XXy[p + (size_t)v * m];
         XXy[v + (size_t)v * m] *= 1 + RIDGE;
     }
-    d->blas.dpotrf("L", &p, XXy, &m, &info);
-    if (info) return SMM_ENOTPD;
-    for (int v = 0; v < p; v++) {
-        for (int e = 0; e < v; e++) gamma[v] -= XXy[v + (size_t)e * m] * gamma[e];
-        gamma[v] /= XXy[v + (size_t)v * m];
-    }
-    for (int v = p - 1; v >= 0; v--) {
-        for (int e = v + 1; e < p; e++) gamma[v] -= XXy[e + (size_t)v * m] * gamma[e];
-        gamma[v] /= XXy[v + (size_t)v * m];
-    }
+    int status = smm_potrf(&d->blas, p, XXy, m);
+    if (status) return status;
+    for (int transpose = 0; transpose < 2; transpose++)
+        smm_solve_rows(&d->blas, p, XXy, m, 1, gamma, transpose);
     return SMM_OK;
 }
 
