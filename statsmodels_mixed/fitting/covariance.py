@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,11 @@ __all__ = [
     "factors_of",
     "is_canonical",
     "is_singular",
+    "lower_root",
     "signs_changed",
     "theta_names",
     "theta_of",
+    "triangular_root",
 ]
 
 Pattern = NDArray[np.bool_]
@@ -236,3 +239,15 @@ def _is_deficient(T: Array, tolerance: float) -> bool:
     if determinant > tolerance * most:  # T = 0 is deficient
         return False
     return bool(np.linalg.svd(T, compute_uv=False)[-1] < tolerance)
+
+
+def triangular_root(root: NDArray[Any]) -> Array:
+    """Return lower-triangular T with T T' = root root' and a diagonal that is not negative."""
+    T = np.asarray(np.linalg.qr(root.T, mode="r")).T
+    return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))
+
+
+def lower_root(sigma: Array) -> Array:
+    """Return lower-triangular T with T T' = sigma, which may be singular."""
+    values, vectors = np.linalg.eigh(sigma)
+    return triangular_root(vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from .._core import TermCoordinates
 from .._typing import Array
 from ..frame.design import Design
-from .covariance import components, factors_of, theta_of
+from .covariance import components, factors_of, theta_of, triangular_root
 from .crossprod import Crossproducts, form_crossproducts
 from .optimize import FitOptions, FitReport
 from .runs import DISTINCT, LOWER, descend, logged
@@ -93,7 +92,7 @@ def _turned(
         for block, z, C in zip(design.blocks, apart.z, axes, strict=True)
     ]
     near = form_crossproducts(replace(design, blocks=tuple(blocks)))
-    start = [_triangle(np.linalg.solve(C, T)) for C, T in zip(axes, factors, strict=True)]
+    start = [triangular_root(np.linalg.solve(C, T)) for C, T in zip(axes, factors, strict=True)]
     with near.workspace.threads:
         near.set_criterion(reml, sigma)
         near.workspace.set_precision(True)
@@ -103,7 +102,7 @@ def _turned(
 
     def back(theta: Array) -> Array:
         turned = factors_of(theta, patterns)
-        own = [_triangle(C @ T) for C, T in zip(axes, turned, strict=True)]
+        own = [triangular_root(C @ T) for C, T in zip(axes, turned, strict=True)]
         return apart.outward(theta_of(own, patterns))
 
     workspace = products.workspace
@@ -135,9 +134,3 @@ def _axes(z: Array, T: Array, pattern: NDArray[np.bool_]) -> Array:
         left = np.linalg.svd(size[own, None] * T[np.ix_(own, own)])[0]
         C[np.ix_(own, own)] = left / size[own, None]
     return C
-
-
-def _triangle(root: NDArray[Any]) -> Array:
-    """Return lower-triangular T with T T' = root root'."""
-    T = np.asarray(np.linalg.qr(root.T, mode="r")).T
-    return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))

@@ -49,14 +49,21 @@ def conditional_prediction(result: Any, new: NewData | None) -> MixedPrediction:
             "the columns of the model."
         )
     rows = rows_to_predict(result, new, choose_random(True, result.layout, new.frame), "population")
-    complete = rows_with_places(result, new)[1] & rows.complete
+    table, placed = rows_with_places(result, new)
+    complete = placed & rows.complete
     mean = np.where(complete, rows.fixed, np.nan)
     of_mean, of_response = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
     at = np.flatnonzero(complete)
     if len(at):
         estimates, design = result.estimates, result.kept_design()
         problem = ResidualProblem(design, estimates.cells)
-        responses = _Responses.of(result, problem, new, rows, at)
+        assert rows.kriged is not None  # as it is for new data
+        z, refs = [each[at] for each in rows.z], [each[at] for each in rows.refs]
+        responses = _Responses(
+            EffectsOfRows.of(problem, estimates.x, z, refs),
+            ResidualRows.of(result, problem, new, table.iloc[at], at),
+            rows.kriged[at],
+        )
         X = rows.X[at][:, estimates.columns]
         rest = design.y - estimates.linear_predictor
         found = best_prediction(problem, estimates.x, estimates.columns, rest, responses, X)
@@ -93,15 +100,6 @@ class _Responses:
     effects: EffectsOfRows
     residuals: ResidualRows
     kriged: Array
-
-    @classmethod
-    def of(
-        cls, result: Any, problem: ResidualProblem, new: NewData, rows: Any, at: Positions
-    ) -> _Responses:
-        """Read some rows of new data, in which nothing is missing."""
-        z, refs = [each[at] for each in rows.z], [each[at] for each in rows.refs]
-        effects = EffectsOfRows.of(problem, result.estimates.x, z, refs)
-        return cls(effects, ResidualRows.of(result, problem, new, at), rows.kriged[at])
 
     @property
     def variance(self) -> Array:

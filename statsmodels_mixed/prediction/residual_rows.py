@@ -32,52 +32,82 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class ResidualRows:
-    """Residuals of new rows, and their covariances with the weighted residuals of the fit.
+class _Residuals:
+    """Residuals of some new rows, in which nothing is missing.
 
     Parameters
     ----------
-    problem : ResidualProblem
     places : NewPlaces
-    cross : ndarray, shape (m, K)
-        Those of `places`.
-    subject : ndarray of int, shape (m,)
-        Number of the subject in the fit; -1 for one that it has not seen.
-    scale, here : ndarray
-        What standard deviations of new residuals (m,), and of those of the fit (n,), are
-        multiplied by.
+    scale : ndarray, shape (m,)
+        What their standard deviations are multiplied by.
     """
 
-    problem: ResidualProblem
     places: NewPlaces
-    cross: Array
-    subject: Positions
     scale: Array
-    here: Array
 
     @classmethod
-    def of(cls, result: Any, problem: ResidualProblem, new: NewData, rows: Positions) -> Self:
-        """Read some rows of new data, in which nothing is missing."""
-        table = rows_with_places(result, new)[0].iloc[rows].reset_index(drop=True)
-        cells, old, m = problem.cells, result.model.frame.table, len(rows)
-        x = result.estimates.x
-        places, gamma = new_places(cells, problem.model, x, old, table, m), x[problem.model.gamma]
-        here = np.ones(len(problem.design.y))
-        if cells.dispersion is not None:
-            here = np.exp(cells.dispersion.values @ gamma)
+    def of(
+        cls,
+        result: Any,
+        problem: ResidualProblem,
+        x: Array,
+        new: NewData,
+        table: pd.DataFrame,
+        rows: Positions,
+        codes: Positions | None = None,
+    ) -> Self:
+        """Read rows, of which a table has the columns; `codes` as for `new_places`."""
+        model, old = problem.model, result.model.frame.table
         return cls(
-            problem,
-            places,
-            places.cross,
-            known_subjects(cells, old, table, m),
-            _deviations(result, gamma, new, table, rows),
-            here,
+            new_places(problem.cells, model, x, old, table, len(rows), codes),
+            _deviations(result, x[model.gamma], new, table, rows),
         )
 
     @property
     def variance(self) -> Array:
         """The variance of each residual, shape (m,)."""
         return np.asarray(self.places.variance * self.scale**2)
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualRows:
+    """Residuals of new rows, and their covariances with the weighted residuals of the fit.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    variance : ndarray, shape (m,)
+    cross : ndarray, shape (m, K)
+        Covariances with residuals of the same subject at all places of the fit.
+    subject : ndarray of int, shape (m,)
+        Number of the subject in the fit; -1 for one that it has not seen.
+    here : ndarray, shape (n,)
+        What standard deviations of residuals of the fit are multiplied by.
+    """
+
+    problem: ResidualProblem
+    variance: Array
+    cross: Array
+    subject: Positions
+    here: Array
+
+    @classmethod
+    def of(
+        cls,
+        result: Any,
+        problem: ResidualProblem,
+        new: NewData,
+        table: pd.DataFrame,
+        rows: Positions,
+    ) -> Self:
+        """Read some rows of new data, of which a table has the columns; nothing is missing."""
+        x, cells = result.estimates.x, problem.cells
+        own = _Residuals.of(result, problem, x, new, table, rows)
+        here = np.ones(len(problem.design.y))
+        if cells.dispersion is not None:
+            here = np.exp(cells.dispersion.values @ x[problem.model.gamma])
+        subject = known_subjects(cells, result.model.frame.table, table, len(rows))
+        return cls(problem, own.variance, own.places.cross * own.scale[:, None], subject, here)
 
     def related_rows(self) -> list[tuple[Positions, Positions]]:
         """See `Wanted`: rows of the same subject."""
@@ -87,8 +117,7 @@ class ResidualRows:
         """See `Wanted`."""
         cells = self.problem.cells
         same = self.subject[some][:, None] == cells.subject[rows]
-        scales = np.outer(self.scale[some], self.here[rows])
-        return np.asarray(same * self.cross[some][:, cells.place[rows]] * scales)
+        return np.asarray(same * self.cross[some][:, cells.place[rows]] * self.here[rows])
 
 
 def variances_of_residuals(result: Any, new: NewData | None) -> Array:
@@ -114,17 +143,20 @@ def variances_of_residuals(result: Any, new: NewData | None) -> Array:
         )
     table, complete = rows_with_places(result, new, subjects=False)
     problem = ResidualProblem(result.kept_design(), result.estimates.cells)
-    at, out = np.flatnonzero(complete), np.full(new.n_rows, np.nan)
-    if len(at):
-        table, old = table.iloc[at].reset_index(drop=True), result.model.frame.table
-        model, x = problem.model, result.estimates.x
-        places = new_places(problem.cells, model, x, old, table, len(at))
-        out[at] = places.variance * _deviations(result, x[model.gamma], new, table, at) ** 2
+    out = np.full(new.n_rows, np.nan)
+    if complete.any():
+        x, rows = result.estimates.x, np.flatnonzero(complete)
+        out[rows] = _Residuals.of(result, problem, x, new, table[complete], rows).variance
     return out
 
 
 def covariances_of_residuals(
-    result: Any, problem: ResidualProblem, x: Array, new: NewData, rows: Positions
+    result: Any,
+    problem: ResidualProblem,
+    x: Array,
+    new: NewData,
+    table: pd.DataFrame,
+    rows: Positions,
 ) -> list[tuple[Positions, Array]]:
     """Return the covariances of the residuals of new rows, subject by subject.
 
@@ -135,8 +167,10 @@ def covariances_of_residuals(
     x : ndarray
         Coordinates of the covariance parameters.
     new : NewData
+    table : DataFrame, m rows
+        The columns of `rows_with_places`.
     rows : ndarray of int, shape (m,)
-        Its rows, in which nothing is missing.
+        The rows of `new`, in which nothing is missing.
 
     Returns
     -------
@@ -146,16 +180,13 @@ def covariances_of_residuals(
     Raises
     ------
     DataError
-        If a column is missing, a structure has no covariances for a place, or a subject has two
-        rows at one place.
+        If a structure has no covariances for a place, or a subject has two rows at one place.
     """
-    table = rows_with_places(result, new)[0].iloc[rows].reset_index(drop=True)
-    cells, model, old = problem.cells, problem.model, result.model.frame.table
-    codes = codes_of_subjects(cells, table, len(rows))
-    places = new_places(cells, model, x, old, table, len(rows), codes)
-    scale = _deviations(result, x[model.gamma], new, table, rows)
+    codes = codes_of_subjects(problem.cells, table, len(rows))
+    all_rows = _Residuals.of(result, problem, x, new, table, rows, codes)
     order = np.argsort(codes, kind="stable")
     found = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    scale, places = all_rows.scale, all_rows.places
     return [(own, places.among(own) * np.outer(scale[own], scale[own])) for own in found]
 
 

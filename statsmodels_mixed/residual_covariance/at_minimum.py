@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import OptionError
+from ..fitting.covariance import lower_root
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.predictors import predictors
 from ..fitting.structured.linear import report_of
 from ..fitting.trust_region import Minimum
-from .covariance import CovarianceAt, Part, lower_root
+from .covariance import CovarianceAt, Part
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
 from .natural import natural_parameters

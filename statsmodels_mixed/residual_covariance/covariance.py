@@ -23,7 +23,7 @@ from .._typing import Array
 from ..structures import Unconstrained
 from .components import Batch
 
-__all__ = ["CovarianceAt", "Part", "ResponseCovariance", "ends", "lower_root"]
+__all__ = ["CovarianceAt", "Part", "ResponseCovariance", "ends"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,11 +267,3 @@ def ends(sizes: list[int]) -> list[slice]:
     """Return consecutive slices of given lengths."""
     bounds = np.cumsum([0, *sizes]).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds)]
-
-
-def lower_root(sigma: Array) -> Array:
-    """Return lower-triangular T with T T' = sigma, which may be singular."""
-    values, vectors = np.linalg.eigh(sigma)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    T = np.asarray(np.linalg.qr(root.T, mode="r")).T
-    return np.asarray(T * np.where(np.diag(T) < 0, -1.0, 1.0))

@@ -28,66 +28,48 @@ Columns = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class PlacesOfStratum:
-    """Where new rows of one stratum are.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Numbers of these rows.
-    columns : slice
-        The places of the stratum among those of the fit.
-    sigma : ndarray
-        Covariances of these places, and of those that the fit has not.
-    at : ndarray of int
-        The place of each row in `sigma`.
-    """
-
-    rows: Positions
-    columns: slice
-    sigma: Array
-    at: Positions
-
-
-@dataclass(frozen=True, eq=False)
 class NewPlaces:
     """Where new rows are, and the covariances of their residuals before dispersion and weights.
 
     Parameters
     ----------
-    strata : tuple of PlacesOfStratum
-    shape : (int, int)
-        Number m of new rows, and number K of places of the fit.
+    sigmas : tuple of ndarray
+        Of each stratum, the covariances of its places and of those that the fit has not.
+    columns : tuple of slice
+        Of each stratum, its places among the K of the fit.
+    stratum, at : ndarray of int, shape (m,)
+        The stratum of each new row, and its place in the matrix of that.
     """
 
-    strata: tuple[PlacesOfStratum, ...]
-    shape: tuple[int, int]
+    sigmas: tuple[Array, ...]
+    columns: tuple[slice, ...]
+    stratum: Positions
+    at: Positions
 
     @property
     def variance(self) -> Array:
         """Variances, shape (m,)."""
-        out = np.zeros(self.shape[0])
-        for own in self.strata:
-            out[own.rows] = np.diag(own.sigma)[own.at]
+        out = np.zeros(len(self.at))
+        for i, sigma in enumerate(self.sigmas):
+            rows = self.stratum == i
+            out[rows] = np.diag(sigma)[self.at[rows]]
         return out
 
     @property
     def cross(self) -> Array:
         """Covariances with residuals of the same subject at all places of the fit, (m, K)."""
-        out = np.zeros(self.shape)
-        for own in self.strata:
-            k = own.columns.stop - own.columns.start
-            out[own.rows, own.columns] = own.sigma[own.at, :k]
+        out = np.zeros((len(self.at), self.columns[-1].stop))
+        for i, (sigma, columns) in enumerate(zip(self.sigmas, self.columns, strict=True)):
+            rows = self.stratum == i
+            out[rows, columns] = sigma[self.at[rows], : columns.stop - columns.start]
         return out
 
     def among(self, rows: Positions) -> Array:
         """Return the covariances of some new rows, which are of one subject."""
         out = np.zeros((len(rows),) * 2)
-        for own in self.strata:
-            mine, where = np.flatnonzero(np.isin(rows, own.rows)), np.full(self.shape[0], -1)
-            where[own.rows] = own.at
-            at = where[rows[mine]]
-            out[np.ix_(mine, mine)] = own.sigma[np.ix_(at, at)]
+        for i, sigma in enumerate(self.sigmas):
+            own = np.flatnonzero(self.stratum[rows] == i)
+            out[np.ix_(own, own)] = sigma[np.ix_(self.at[rows[own]], self.at[rows[own]])]
         return out
 
 
@@ -155,13 +137,10 @@ def new_places(
     DataError
         If the structure has no covariances for a place, or two rows of a subject are at one.
     """
-    term, shape = cells.term, (m, model.places)
+    term, stratum, at = cells.term, np.zeros(m, dtype=np.intp), np.zeros(m, dtype=np.intp)
+    columns = tuple(part.columns for part in model.residuals)
     if term is None:
-        alone = PlacesOfStratum(
-            np.arange(m), slice(0, model.places), model.at(x).sigma, np.zeros(m, dtype=np.intp)
-        )
-        return NewPlaces((alone,), shape)
-    stratum = np.zeros(m, dtype=np.intp)
+        return NewPlaces((model.at(x).sigma,), columns, stratum, at)
     if term.by is not None:
         known = {label: i for i, label in enumerate(cells.strata)}
         labels = [key[0] for key in _keys((term.by,), new)]
@@ -171,18 +150,19 @@ def new_places(
                     f"{term.text}: {term.by} has no {label!r} in the data of the model."
                 )
         stratum = np.array([known[label] for label in labels], dtype=np.intp)
-    strata = []
+    sigmas = []
     for i, part in enumerate(model.residuals):
         rows = np.flatnonzero(stratum == i)
-        if not len(rows):
-            continue
         phi = part.free.phi(x[part.parameters])
+        if not len(rows):
+            sigmas.append(np.asarray(part.free.structure.sigma(phi)))
+            continue
         inside = (cells.place >= part.columns.start) & (cells.place < part.columns.stop)
-        whole, at = _covariances(
+        whole, at[rows] = _covariances(
             cells, part.free.structure, phi, inside, part.columns, old, new, rows, codes
         )
-        strata.append(PlacesOfStratum(rows, part.columns, whole, at))
-    return NewPlaces(tuple(strata), shape)
+        sigmas.append(whole)
+    return NewPlaces(tuple(sigmas), columns, stratum, at)
 
 
 def _covariances(

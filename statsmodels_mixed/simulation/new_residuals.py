@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
-from .._typing import Array, Positions
+from .._typing import Array, Mask, Positions
+from ..fitting.covariance import lower_root
 from ..frame.new_data import NewData
-from ..prediction.residual_rows import covariances_of_residuals
-from ..residual_covariance.covariance import lower_root
+from ..prediction.residual_rows import covariances_of_residuals, rows_with_places
 from ..residual_covariance.parameters import coordinates_of
 from ..residual_covariance.problem import ResidualProblem
 from .residual_simulator import DEFINITE
 from .simulator import Simulator, Truth
 from .streams import stream_length
 
-__all__ = ["correlated_simulator", "factors_beside_residuals"]
+__all__ = ["CorrelatedRows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,49 +49,61 @@ class CorrelatedSimulator(Simulator):
         return np.asarray(out + self._random_part(numbers[:, :q]))
 
 
-def _coordinates(problem: ResidualProblem, truth: Truth) -> Array:
-    return coordinates_of(problem.model, truth.theta, "theta=", DEFINITE)
-
-
-def factors_beside_residuals(result: Any, truth: Truth) -> tuple[Array, ...]:
-    """Return T of the random effects of each block, Cov(b_j) = T T'.
+@dataclass(frozen=True, eq=False)
+class CorrelatedRows:
+    """New rows of a fit with correlated residuals, at the parameters that they are drawn from.
 
     Parameters
     ----------
     result : ResidualCovarianceResults
-    truth : Truth
-        With all covariance parameters.
-    """
-    problem = ResidualProblem(result.kept_design(), result.estimates.cells)
-    at = problem.model.at(_coordinates(problem, truth))
-    sizes = [len(block.names) for block in problem.design.blocks]
-    return tuple(lower_root(sigma) for sigma in at.block_sigmas(sizes))
-
-
-def correlated_simulator(
-    plain: Simulator, result: Any, truth: Truth, new: NewData, rows: Positions
-) -> CorrelatedSimulator:
-    """Return what draws new rows with the residuals of a fit in which these are correlated.
-
-    Parameters
-    ----------
-    plain : Simulator
-        Draws their random effects.
-    result : ResidualCovarianceResults
-    truth : Truth
+    problem : ResidualProblem
+        Of the fit.
+    x : ndarray
+        Coordinates of the covariance parameters.
     new : NewData
-    rows : ndarray of int
-        The rows of `new` that are drawn; nothing is missing in them.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, a structure has no covariances for a place, or a subject has two
-        rows at one place.
+    table : DataFrame
+        The columns that say where the residuals are.
+    complete : ndarray of bool
+        Rows that have all of them.
     """
-    problem = ResidualProblem(result.kept_design(), result.estimates.cells)
-    parts = covariances_of_residuals(result, problem, _coordinates(problem, truth), new, rows)
-    subjects = tuple((own, np.asarray(np.linalg.cholesky(V), dtype=float)) for own, V in parts)
-    return CorrelatedSimulator(
-        plain.design, plain.factors, plain.offset, plain.scale, plain.spec, subjects
-    )
+
+    result: Any
+    problem: ResidualProblem
+    x: Array
+    new: NewData
+    table: pd.DataFrame
+    complete: Mask
+
+    @classmethod
+    def of(cls, result: Any, truth: Truth, new: NewData) -> Self:
+        """Read new rows.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        """
+        problem = ResidualProblem(result.kept_design(), result.estimates.cells)
+        x = coordinates_of(problem.model, truth.theta, "theta=", DEFINITE)
+        return cls(result, problem, x, new, *rows_with_places(result, new))
+
+    @property
+    def factors(self) -> tuple[Array, ...]:
+        """T of the random effects of each block, Cov(b_j) = T T'."""
+        sizes = [len(block.names) for block in self.problem.design.blocks]
+        return tuple(map(lower_root, self.problem.model.at(self.x).block_sigmas(sizes)))
+
+    def simulator(self, plain: Simulator, complete: Mask) -> CorrelatedSimulator:
+        """Return what draws rows in which nothing is missing; `plain` draws their random effects.
+
+        Raises
+        ------
+        DataError
+            If a structure has no covariances for a place, or a subject has two rows at one place.
+        """
+        table, rows = self.table[complete], np.flatnonzero(complete)
+        parts = covariances_of_residuals(self.result, self.problem, self.x, self.new, table, rows)
+        subjects = tuple((own, np.asarray(np.linalg.cholesky(V), dtype=float)) for own, V in parts)
+        return CorrelatedSimulator(
+            plain.design, plain.factors, plain.offset, plain.scale, plain.spec, subjects
+        )

@@ -17,7 +17,6 @@ from ..frame.model_frame import RandomPart
 from ..frame.new_data import NewData
 from ..later import load
 from ..prediction.own_places import DrawnPlaces, at_own_places, drawn_places
-from ..prediction.residual_rows import rows_with_places
 from ..prediction.rows import check_positive, rows_of_new_data
 from ..prediction.which_effects import choose_random
 from .simulator import Simulator, Truth, check_effects, check_weights
@@ -140,9 +139,11 @@ def new_simulator(
     parts = [_effects(result, new, i, re, new_levels) for i in range(len(layout.blocks))]
     complete = rows.complete if w is None else rows.complete & np.isfinite(w)
     complete = np.logical_and.reduce([complete, *(part.complete for part in parts)])
+    correlated: Any = None
     if result.takes_correlated:
-        complete &= rows_with_places(result, new)[1]
-        factors = load("simulation.new_residuals:factors_beside_residuals")(result, truth)
+        correlated = load("simulation.new_residuals:CorrelatedRows.of")(result, truth, new)
+        complete &= correlated.complete
+        factors = correlated.factors
     else:
         factors = factors_of(truth.theta, [block.pattern for block in layout.blocks])
     made = [part.block(complete, T) for part, T in zip(parts, factors, strict=True)]
@@ -162,10 +163,9 @@ def new_simulator(
         layout.columns,
     )
     drawn = tuple(T for _, T in pairs) if pairs else None
-    if result.takes_correlated:
+    if correlated is not None:
         plain = Simulator(design, drawn, kept[complete], 1.0, None)
-        made = load("simulation.new_residuals:correlated_simulator")
-        return made(plain, result, truth, new, np.flatnonzero(complete)), mean, complete
+        return correlated.simulator(plain, complete), mean, complete
     if estimates.spec is None:
         root = 1.0 if design.weights is None else np.sqrt(design.weights)
         scaled = None if drawn is None else tuple(truth.scale * T for T in drawn)
