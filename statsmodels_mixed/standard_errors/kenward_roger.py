@@ -35,7 +35,7 @@ from .kenward_roger_structures import in_parameters, second_order
 from .kenward_roger_traces import traces
 from .satterthwaite import pseudo_inverse
 
-__all__ = ["KenwardRoger", "prepare_kenward_roger", "residual_size"]
+__all__ = ["KenwardRoger", "prepare_kenward_roger"]
 
 
 # Where sigma is a smaller share of the deviation of the response, traces are found without
@@ -145,7 +145,7 @@ def prepare_kenward_roger(
             "Kenward and Roger's method is for fits by REML: refit with reml=True, or use "
             "dof='satterthwaite'."
         )
-    size = residual_size(design)
+    size = _residual_size(design)
     few = estimates.sigma < FEW_DIGITS * size
     if few and load("standard_errors.kenward_roger_spherical:is_affordable")(design):
         return _prepared(design, estimates, linear, spherical=True)
@@ -167,7 +167,7 @@ def prepare_kenward_roger(
     return prepared
 
 
-def residual_size(design: Design) -> float:
+def _residual_size(design: Design) -> float:
     """Return the standard deviation of the response less its fixed effects."""
     y = design.y if design.offset is None else design.y - design.offset
     basis = orthonormal_basis(design.X, design.weights)

@@ -134,22 +134,21 @@ def _refer_to_design(
     if choice.clusters is not None:
         return _robust(choice, estimates, design)
     tests: ContrastTests
+    words = MODEL_BASED
     if choice.dof == "between-within":
         X = design.X[:, estimates.columns]
         fixed = FixedContrastTests(
             estimates.beta, estimates.cov_conditional, np.inf, on_basis=estimates.on_basis
         )
         tests = between_within(X, estimates.cells.subject, fixed)
-        return Reference(tests, choice.dof, choice.cov_type, MODEL_BASED)
-    if choice.dof == "satterthwaite":
+    elif choice.dof == "satterthwaite":
         tests = satterthwaite_residual(design, estimates, choice.information)
-        how, words = choice.information, MODEL_BASED
-        return Reference(tests, choice.dof, choice.cov_type, words, information=how)
-    assert choice.dof is not None
-    whose = SECOND_ORDER[choice.dof]
-    tests = kenward_roger_residual(design, estimates, choice.information, second_order=whose)
+    else:
+        assert choice.dof is not None
+        whose = SECOND_ORDER[choice.dof]
+        tests = kenward_roger_residual(design, estimates, choice.information, second_order=whose)
+        words = f"Kenward-Roger, {choice.information} information"
     how = choice.information
-    words = f"Kenward-Roger, {how} information"
     return Reference(tests, choice.dof, choice.cov_type, words, information=how)
 
 

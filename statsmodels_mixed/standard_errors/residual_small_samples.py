@@ -30,7 +30,7 @@ from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
 from ..residual_covariance.problem import ResidualProblem
-from .kenward_roger import KenwardRoger, residual_size
+from .kenward_roger import KenwardRoger
 from .mmrm_parameters import check_mmrm, mmrm_jacobian
 from .satterthwaite import Satterthwaite, pseudo_inverse
 
@@ -48,10 +48,10 @@ def _prepared(
     design: Design, estimates: ResidualEstimates, information: str
 ) -> tuple[ResidualProblem, MarginalLikelihood, Array, Array, Array]:
     """Return problem, likelihood, M in the basis, W and P_i in the basis, in its unit."""
+    problem = ResidualProblem(design, estimates.cells)
     weights = 1.0 if design.weights is None else design.weights
     sigma = float(np.sqrt(np.mean(weights * estimates.residual_variances)))
-    require_digits(sigma, residual_size(design), FEWEST_DIGITS, "degrees of freedom")
-    problem = ResidualProblem(design, estimates.cells)
+    require_digits(sigma, problem.split[2], FEWEST_DIGITS, "degrees of freedom")
     likelihood = problem.likelihood(estimates.reml)
     found = likelihood.information(estimates.x)
     matrix = found.observed if information == "observed" else found.expected
