@@ -23,7 +23,13 @@ from ..standard_errors.kenward_roger import prepare_kenward_roger
 from ..standard_errors.satterthwaite import prepare_satterthwaite
 from .refitters import Refitter, ResponseRefitter, Worker
 
-__all__ = ["Hypothesis", "likelihood_ratio_tests", "small_sample_tests", "wald_tests"]
+__all__ = [
+    "Hypothesis",
+    "fixed_part",
+    "likelihood_ratio_tests",
+    "small_sample_tests",
+    "wald_tests",
+]
 
 
 # Singular values of contrasts below this share of the largest are zero.
@@ -155,6 +161,12 @@ def likelihood_ratio_tests(
     return worker
 
 
+def fixed_part(design: Design, estimates: Estimates, truth: Truth) -> Array:
+    """Return X beta + offset, without which responses of linear models are drawn, shape (n,)."""
+    mean = design.X[:, estimates.columns] @ truth.beta
+    return np.asarray(mean if design.offset is None else mean + design.offset)
+
+
 def small_sample_tests(
     design: Design,
     estimates: LinearEstimates,
@@ -177,9 +189,7 @@ def small_sample_tests(
         See `wald_tests`.
     """
     refitter = ResponseRefitter(design, estimates, truth, components)
-    mean = design.X[:, estimates.columns] @ truth.beta
-    if design.offset is not None:
-        mean = mean + design.offset
+    mean = fixed_part(design, estimates, truth)
     patterns = [block.pattern for block in design.blocks]
     dof = len(mean) - (len(truth.beta) if estimates.reml else 0)
     prepare = prepare_satterthwaite if method == "satterthwaite" else prepare_kenward_roger

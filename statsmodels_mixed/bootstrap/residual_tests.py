@@ -16,12 +16,11 @@ from ..fitting.refits import Flag
 from ..frame.design import Design
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.fit import fit_residual
-from ..residual_covariance.parameters import phi_of
 from ..residual_covariance.problem import ResidualProblem
 from ..simulation.simulator import Truth
 from ..standard_errors.residual_choice import ResidualChoice, refer_residual
 from .refitters import Worker
-from .replicate_tests import Hypothesis
+from .replicate_tests import Hypothesis, fixed_part
 
 __all__ = ["residual_tests"]
 
@@ -53,10 +52,8 @@ def residual_tests(
         Rows of what its workers return hold a p-value for each hypothesis.
     """
     problem = ResidualProblem(design, estimates.cells)
-    mean = design.X[:, estimates.columns] @ truth.beta
-    if design.offset is not None:
-        mean = mean + design.offset
-    start = None if estimates.bounded else phi_of(problem.model, estimates.x)
+    mean = fixed_part(design, estimates, truth)
+    start = None if estimates.bounded else estimates.theta
     choice = ResidualChoice(method, "nonrobust", information)
     df_resid = float(len(mean) - len(truth.beta))
 

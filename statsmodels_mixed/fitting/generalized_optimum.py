@@ -87,9 +87,10 @@ def best_optimum(
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
     if not hard and may_be_repeated(report, options, rows):
         few = rows <= FEW_ROWS
-        without = _without_random_effects(problem, design, spec, begin)
-        hard = report.objective > without - (LITTLE_LOWER if few else -DISTINCT)
-        hard |= few and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(spec)))
+        hard = few and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(spec)))
+        if not hard:
+            without = _without_random_effects(problem, design, spec, begin)
+            hard = report.objective > without - (LITTLE_LOWER if few else -DISTINCT)
     runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
     local = (hard and not falls) or may_be_local(report, options, singular, rows)

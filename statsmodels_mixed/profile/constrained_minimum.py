@@ -23,7 +23,14 @@ from .._typing import Array
 from ..errors import CoreError
 from .constraints import Constraint
 
-__all__ = ["ConstrainedMinimum", "Landscape", "Surface", "constrained_minimum", "keep_off_zero"]
+__all__ = [
+    "ConstrainedMinimum",
+    "Landscape",
+    "Surface",
+    "constrained_minimum",
+    "curvature_sizes",
+    "keep_off_zero",
+]
 
 
 # Elements of the diagonals of T are kept this far from zero, where every derivative
@@ -234,7 +241,7 @@ class _Local:
         self._a, self._square, self._g = a, square, g
         self._H = H if bent is None else H - float(a @ g) / square * bent
         # Nonlinear constraints are of theta alone, and leave other variables unmixed.
-        sizes = _sizes(H.diagonal()) if bent is None else np.ones(len(a))
+        sizes = curvature_sizes(H.diagonal()) if bent is None else np.ones(len(a))
         basis = _along_constraint(a, sizes, int(np.abs(a / sizes).argmax()) if bent is None else 0)
         bound = constraint.at_bound(x, g)
         if bound is not None:  # columns that leave it where it is
@@ -247,7 +254,7 @@ class _Local:
         self.negative, self.worst = 0.0, a
         solved = _solve_definite(reduced, down)
         if solved is None:
-            sizes = _sizes(reduced.diagonal())
+            sizes = curvature_sizes(reduced.diagonal())
             values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
             largest = float(np.abs(values).max())
             least = FLAT * largest if largest > 0 else 1.0
@@ -273,7 +280,7 @@ class _Local:
         return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
 
 
-def _sizes(curvatures: Array) -> Array:
+def curvature_sizes(curvatures: Array) -> Array:
     """Return the units of variables in which their curvatures are one.
 
     Those of theta, coefficients and log sigma may differ by any number of orders.

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from .._typing import Array
-from .constrained_minimum import Landscape
+from .constrained_minimum import Landscape, curvature_sizes
 
 __all__ = ["LearnedCurvature"]
 
@@ -55,7 +55,7 @@ class LearnedCurvature:
 
     def _learn(self, step: Array, change: Array, curvature: Array) -> None:
         """Update what is left out, so that the Hessian gives the change of the gradient."""
-        sizes = np.sqrt(np.maximum(np.abs(curvature.diagonal()), 1e-300))
+        sizes = curvature_sizes(curvature.diagonal())
         rest = (change - (curvature + self._left_out) @ step) / sizes
         step = step * sizes
         moved = math.hypot(*step.tolist())

@@ -57,7 +57,8 @@ def test_intervals_of_a_hundred_thousand_trials() -> None:
     fit = smf.mixedglm2("y + rest ~ x + (1 | g)", data, "beta_binomial").fit()
     with time_limit(20):
         limits = fit.get_prediction(re=True).summary_frame()[["obs_ci_lower", "obs_ci_upper"]]
-    # Of so many trials a proportion is a draw of the beta, wider by the uncertainty of its mean.
+    # With 100 000 trials a proportion is nearly a draw from the beta distribution. Limits lie a
+    # little outside its quantiles, because the mean is estimated.
     phi, mean = fit.dispersion, np.asarray(fit.predict(re=True))
     for name, p, sign in (("obs_ci_lower", 0.025, -1), ("obs_ci_upper", 0.975, 1)):
         quantile = betaincinv(mean * phi, (1.0 - mean) * phi, p)
