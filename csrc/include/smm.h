@@ -579,6 +579,10 @@ int smm_glmm_forget_modes(smm_glmm *glmm);
 int smm_glmm_several_possible(const smm_glmm *glmm);
 int smm_glmm_met_several(const smm_glmm *glmm);
 
+/* Whether in any evaluation since then nodes of quadrature that matter were outside the range of
+ * means: the objective jumps where one comes in. */
+int smm_glmm_met_edge(const smm_glmm *glmm);
+
 /* -2 log-likelihood, all constants included; its gradient and an approximate Hessian at
  * the parameters of the last smm_glmm_value.
  * Each returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE; the value SMM_ENOTPD when PIRLS does not

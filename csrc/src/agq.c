@@ -13,8 +13,14 @@
  *
  * take the places of Omega_jj^-1 and 0 in the Laplace gradient (glmm_gradient.c). Any positive
  * definite Omega spreads the nodes; that of inflated zeros is not the one at the mode (zeros.c).
+ *
+ * Nodes outside the range of means have no likelihood. Where the rows in question have some up to the
+ * edge of that range, as a count of zero has, d jumps by the share of the term when a node comes in.
  */
 #include "smm_glmm.h"
+
+/* Terms of less than this share of a sum make no jump that matters. */
+#define NO_JUMP 1e-6
 
 /* Whether all terms have the levels of the first, row by row. */
 static int one_factor(const smm_design *d)
@@ -58,7 +64,7 @@ int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,
             if (new.total > 100000) return SMM_EINVAL;
         }
         int64_t levels = d->levels[0], k2 = (int64_t)new.cols * new.cols;
-        int64_t size = 2 * points + levels * (new.total + 2 * k2) + 3 * new.cols + 3 * k2;
+        int64_t size = 2 * points + levels * (new.total + 2 * k2 + 2) + 3 * new.cols + 3 * k2;
         new.arena = smm_alloc(&d->mem, (size_t)size, sizeof(double));
         new.level_nodes = smm_alloc(&d->mem, (size_t)(levels * d->nterms), sizeof(int32_t));
         if (!new.arena || !new.level_nodes) {
@@ -71,7 +77,8 @@ int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,
         new.log_terms = new.log_weights + points;
         new.E = new.log_terms + levels * new.total;
         new.L = new.E + levels * k2;
-        new.scratch = new.L + levels * k2;
+        new.edge = new.L + levels * k2;
+        new.scratch = new.edge + 2 * levels;
         memcpy(new.nodes, nodes, sizeof(double) * (size_t)points);
         memcpy(new.log_weights, log_weights, sizeof(double) * (size_t)points);
         order_nodes(d, new.level_nodes);
@@ -151,13 +158,40 @@ static double square_of_level(const smm_glmm *g, int32_t j)
     return sum;
 }
 
+/* Whether a row has a likelihood up to the edge of the range of means. */
+static int likely_at_edge(const smm_family *f, double y)
+{
+    if (f->distribution == SMM_INVERSE_GAUSSIAN) return f->link == SMM_POWER && f->power < 0;
+    return y == 0 || (f->distribution == SMM_BINOMIAL && y == 1);
+}
+
+/* Of a node at which some levels have no likelihood: their terms if rows without, where that can be,
+ * were at the edge, where they fit as well as they can. */
+static void note_edge(const smm_glmm *g, const double *loglik, int32_t node, double log_weight)
+{
+    const smm_design *d = g->ws->design;
+    const smm_quadrature *Q = &g->quadrature;
+    double *edge = Q->edge, *terms = edge + d->levels[0];
+    for (int32_t j = 0; j < d->levels[0]; j++)
+        terms[j] = log_weight - 0.5 * square_of_level(g, j);
+    for (int64_t i = 0; i < d->n; i++)
+        if (isfinite(loglik[i]) || !likely_at_edge(&g->family, g->y[i]))
+            terms[d->refs[0][i]] += loglik[i];
+    for (int32_t j = 0; j < d->levels[0]; j++)
+        if (!isfinite(Q->log_terms[(size_t)j * Q->total + node]))
+            edge[j] = fmax(edge[j], terms[j]);
+}
+
 int smm_quadrature_value(smm_glmm *g, double *value)
 {
     const smm_design *d = g->ws->design;
     const smm_quadrature *Q = &g->quadrature;
     int32_t levels = d->levels[0], total = Q->total, K = Q->cols;
     double *loglik = g->lbar, sum = g->logdet;
-    for (int32_t j = 0; j < levels; j++) exchange_blocks(g, j, 1, Q->L + (int64_t)j * K * K);
+    for (int32_t j = 0; j < levels; j++) {
+        exchange_blocks(g, j, 1, Q->L + (int64_t)j * K * K);
+        Q->edge[j] = -INFINITY;
+    }
     for (int32_t node = 0; node < total; node++) {
         double log_weight = move_to_node(g, node);
         smm_rows_at(g, g->row, loglik, g->work, NULL);
@@ -165,6 +199,10 @@ int smm_quadrature_value(smm_glmm *g, double *value)
             Q->log_terms[(size_t)j * total + node] = log_weight - 0.5 * square_of_level(g, j);
         for (int64_t i = 0; i < d->n; i++)
             Q->log_terms[(size_t)d->refs[0][i] * total + node] += loglik[i];
+        int possible = 1;
+        for (int32_t j = 0; j < levels; j++)
+            possible &= isfinite(Q->log_terms[(size_t)j * total + node]) != 0;
+        if (!possible) note_edge(g, loglik, node, log_weight);
     }
     for (int32_t j = 0; j < levels; j++) {
         double *terms = Q->log_terms + (size_t)j * total, largest = terms[0], part = 0;
@@ -172,6 +210,7 @@ int smm_quadrature_value(smm_glmm *g, double *value)
         if (!isfinite(largest)) return SMM_ENONFINITE;
         for (int32_t node = 0; node < total; node++) part += exp(terms[node] - largest);
         sum -= 2 * (largest + log(part));
+        g->met_edge |= Q->edge[j] > largest + log(NO_JUMP * part);
         /* from here on, the shares of the terms */
         for (int32_t node = 0; node < total; node++)
             terms[node] = exp(terms[node] - largest) / part;

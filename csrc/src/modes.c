@@ -230,7 +230,7 @@ int smm_glmm_forget_modes(smm_glmm *g)
     memset(g->u_good, 0, bytes(d->q));
     memcpy(g->beta_kept, g->beta_start, bytes(d->p));
     memcpy(g->beta_good, g->beta_start, bytes(d->p));
-    g->known = g->met_several = 0;
+    g->known = g->met_several = g->met_edge = 0;
     g->solved = SMM_UNSOLVED;
     return SMM_OK;
 }
@@ -238,6 +238,8 @@ int smm_glmm_forget_modes(smm_glmm *g)
 int smm_glmm_several_possible(const smm_glmm *g) { return g && g->target; }
 
 int smm_glmm_met_several(const smm_glmm *g) { return g ? g->met_several : 0; }
+
+int smm_glmm_met_edge(const smm_glmm *g) { return g ? g->met_edge : 0; }
 
 int smm_find_modes(smm_glmm *g)
 {

@@ -58,6 +58,7 @@ typedef struct {
     double *nodes, *log_weights; /* (points) */
     double *log_terms;           /* (levels x total) of the sum of each level; later shares */
     double *E, *L;               /* (levels x cols x cols) */
+    double *edge; /* (2 x levels) see note_edge: the largest of each level, those of one node */
     double *scratch;
 } smm_quadrature;
 
@@ -123,6 +124,7 @@ struct smm_glmm {
     int known;                    /* whether there are any */
     double row_unit;          /* the change in eta that one row can detect, without dispersion */
     int several, met_several; /* whether the last evaluation, or any, found several modes */
+    int met_edge;             /* whether nodes of any were outside the range of means */
     /* per random effect (q), elimination order */
     double *u, *Qu, *u_old, *u_kept, *u_good, *zl, *zc, *v;
     double *beta_old, *beta_kept, *beta_good, *beta_start, *xr; /* (p) */

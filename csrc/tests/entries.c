@@ -208,7 +208,7 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
     add(s, smm_glmm_set_modes(g, e->x.offset, e->x.beta), 0);
     add(s, smm_glmm_value(g, at, s->out), 1);
     add(s, smm_glmm_forget_modes(g), 0);
-    s->out[0] = smm_glmm_met_several(g);
+    s->out[0] = smm_glmm_met_several(g) + smm_glmm_met_edge(g);
     s->out[1] = smm_glmm_several_possible(g);
     add(s, SMM_OK, 2);
     add(s, smm_glmm_value(g, at, s->out), 1);

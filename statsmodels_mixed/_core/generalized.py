@@ -223,6 +223,11 @@ class CoreGeneralized:
         return bool(lib.smm_glmm_met_several(self.handle))
 
     @property
+    def met_edge(self) -> bool:
+        """Whether nodes of quadrature that matter were outside the range of means since then."""
+        return bool(lib.smm_glmm_met_edge(self.handle))
+
+    @property
     def nparameters(self) -> int:
         """Number of parameters of the objective."""
         return int(lib.smm_glmm_parameters(self.handle))

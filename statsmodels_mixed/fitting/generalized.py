@@ -97,23 +97,26 @@ class CanonicalEnd:
     singular: bool
 
 
-def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, float]:
+def _default_start(
+    problem: Approximation, design: Design, spec: FamilySpec
+) -> tuple[Array, Array, float]:
     """Parameters of the model without random effects, and T half as large as the residuals.
 
     Returns
     -------
     start : ndarray
+    gamma : ndarray, shape (rank,)
+        Its working coefficients, which are not among its parameters with `fast`.
     unit : float
         Typical size of a change in the linear predictor.
     """
     gamma, zeta, unit, excess = default_start(problem.basis.Q, design, spec, problem.core)
+    problem.core.set_unit(unit)
+    theta = generalized_theta(problem.core.design.coordinates, excess * unit)
     if problem.fast:
         problem.core.set_beta(gamma)
-        gamma = np.empty(0)
-    problem.core.set_unit(unit)
-    return np.concatenate(
-        [generalized_theta(problem.core.design.coordinates, excess * unit), gamma, zeta]
-    ), unit
+        return np.concatenate([theta, zeta]), gamma, unit
+    return np.concatenate([theta, gamma, zeta]), gamma, unit
 
 
 def fit_generalized(
@@ -185,7 +188,7 @@ def fit_generalized(
         problem = prepare_approximation(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
-        begin, unit = _default_start(problem, design, spec)
+        begin, gamma, unit = _default_start(problem, design, spec)
         if coefficients is not None:
             start_at(problem, begin, coefficients)
     fit = GeneralizedFit(problem, design, spec, n_agq, hessian, unit)
@@ -196,7 +199,7 @@ def fit_generalized(
         put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, design.y, begin)
     try:
-        return _maximize(fit, begin, options, start is None)
+        return _maximize(fit, begin, gamma, options, start is None)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
@@ -232,7 +235,7 @@ def _structured(
 
 
 def _maximize(
-    fit: GeneralizedFit, begin: Array, options: FitOptions, default_start: bool
+    fit: GeneralizedFit, begin: Array, gamma: Array, options: FitOptions, default_start: bool
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
     problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
@@ -242,6 +245,7 @@ def _maximize(
         design,
         spec,
         begin,
+        gamma,
         unit,
         options,
         n_agq=fit.n_agq,

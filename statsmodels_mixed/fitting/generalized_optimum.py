@@ -39,6 +39,7 @@ def best_optimum(
     design: Design,
     spec: FamilySpec,
     begin: Array,
+    gamma: Array,
     unit: float,
     options: FitOptions,
     *,
@@ -56,6 +57,8 @@ def best_optimum(
     spec : FamilySpec
     begin : ndarray
         Working parameters.
+    gamma : ndarray, shape (rank,)
+        Working coefficients without random effects.
     unit : float
         Typical size of a change in the linear predictor.
     options : FitOptions
@@ -81,15 +84,17 @@ def best_optimum(
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
     # A dispersion that goes to its boundary takes many steps in any likelihood.
     many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
-    # The objective may jump where another mode becomes the highest.
-    jumping = core.several_modes_possible and (n_agq > 1 or core.met_several_modes)
-    jumps = jumping and report.status == "ROUNDOFF_LIMITED"
+    # The objective may jump where another mode becomes the highest, or a node has a likelihood.
+    edge, jumping = core.met_edge, core.several_modes_possible
+    jumping &= n_agq > 1 or core.met_several_modes
+    jumps = edge or (jumping and report.status == "ROUNDOFF_LIMITED")
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
     if not hard and may_be_repeated(report, options, rows):
         few = rows <= FEW_ROWS
         hard = few and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(spec)))
         if not hard:
-            without = _without_random_effects(problem, design, spec, begin)
+            zeta = list(begin[nt:][-1:]) if spec.has_dispersion else []
+            without = _without_random_effects(problem, design, spec, gamma, zeta)
             hard = report.objective > without - (LITTLE_LOWER if few else -DISTINCT)
     runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
@@ -108,7 +113,7 @@ def best_optimum(
         try_together = load("fitting.nearly_one:try_together")
         errors = 2.0 * generalized_theta(core.design.coordinates, unit)
         try_together(runs, core, design, errors, options, dispersion=spec.has_dispersion)
-    if core.several_modes_possible and not runs.report.hopeless and not falls:
+    if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
         search_further = load("fitting.several_modes:search_further")
         runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)
     return runs.end(MERGING_MODES) if observed else runs.end()
@@ -124,24 +129,37 @@ def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
 
 
 def _without_random_effects(
-    problem: Approximation, design: Design, spec: FamilySpec, begin: Array
+    problem: Approximation, design: Design, spec: FamilySpec, gamma: Array, zeta: list[float]
 ) -> float:
-    """Return the objective of a start with theta = 0; NaN if it has no coefficients."""
-    if problem.fast:
-        return np.nan
-    eta = problem.basis.Q @ begin[problem.beta]
-    rows = family_rows(
-        spec.family,
-        spec.link,
-        design.y,
-        eta if design.offset is None else eta + design.offset,
-        weights=design.weights,
-        zeta=float(begin[-1]) if spec.has_dispersion else 0.0,
-        power=spec.power,
-        observed=spec.own,
-        wanted=("loglik",),
-    )
-    return float(-2.0 * np.sum(rows["loglik"]))
+    """Return the objective of coefficients without random effects.
+
+    A dispersion by moments, whose logarithm is in zeta, may be far from the best one beside these
+    coefficients: random effects would seem to lower the objective when they raise it.
+    """
+    eta = problem.basis.Q @ gamma
+
+    def rows_at(zeta: float) -> tuple[float, float]:
+        """Return the objective and the derivative of the log-likelihood in zeta."""
+        rows = family_rows(
+            spec.family,
+            spec.link,
+            design.y,
+            eta if design.offset is None else eta + design.offset,
+            weights=design.weights,
+            zeta=zeta,
+            power=spec.power,
+            observed=spec.own,
+            wanted=("loglik", "loglik_zeta"),
+        )
+        return -2.0 * float(np.sum(rows["loglik"])), float(np.sum(rows["loglik_zeta"]))
+
+    value, slope = rows_at(*zeta or [0.0])
+    share = 1.0 + 2.0 * slope / len(eta)
+    if not spec.scaled or not 0.0 < share < np.inf:
+        return value
+    # The mean of deviances: the slope is half their sum over phi less half the number of rows, for
+    # the gamma nearly so.
+    return min(value, rows_at(zeta[0] + np.log(share))[0])
 
 
 def _beside(report: FitReport, begin: Array, patterns: Patterns) -> tuple[Array, ...]:

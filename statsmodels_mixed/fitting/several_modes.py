@@ -1,9 +1,10 @@
 """Further searches where the objective jumps.
 
 Where the log-likelihood of a row is not concave in eta there may be several conditional modes; the
-highest is taken (csrc/src/modes.c), and the objective jumps where another becomes the highest.
-Newton steps may end before a jump, with lower values beyond it. Where several modes were met, a
-search without derivatives (BOBYQA, Powell 2009) from a few starts looks beyond, Newton steps go on
+highest is taken (csrc/src/modes.c), and the objective jumps where another becomes the highest. It
+also jumps where a node of quadrature comes into the range of means (csrc/src/agq.c).
+Newton steps may end before a jump, with lower values beyond it. Where jumps were met, a search
+without derivatives (BOBYQA, Powell 2009) from a few starts looks beyond, Newton steps go on
 from where it ends, and the best end is taken.
 """
 
@@ -36,9 +37,14 @@ ROUNDS = 3
 MOST_POLLED = 10
 # Smaller curvatures are replaced by this one.
 TINY = 1e-8
-MET = (
+SEARCHED = "this is the best end of several searches."
+SEVERAL = (
     " Several conditional modes were met, and the objective jumps where another becomes the "
-    "highest: this is the best end of several searches."
+    f"highest: {SEARCHED}"
+)
+EDGE = (
+    " Nodes of the quadrature are outside the range of means, and the objective jumps where one "
+    f"comes in: {SEARCHED}"
 )
 
 
@@ -66,9 +72,9 @@ def search_further(
     if options.optimizer != "newton" or options.max_eval or options.max_time:
         return report
     best = report
-    if not core.met_several_modes:
+    if not _met_jumps(core):
         best = _looked_around(core, report, ntheta)
-        if not core.met_several_modes:
+        if not _met_jumps(core):
             return best
     for start in (*_starts(report, ntheta), further):
         best = _better(core, best, start, options)
@@ -78,12 +84,17 @@ def search_further(
             break
         before = best.objective
         best = _better(core, best, best.end, options)
+    met = SEVERAL if core.met_several_modes else EDGE
     core.value_and_gradient(best.end)
-    return replace(best, message=best.message + MET)
+    return replace(best, message=best.message + met)
+
+
+def _met_jumps(core: CoreGeneralized) -> bool:
+    return core.met_several_modes or core.met_edge
 
 
 def _looked_around(core: CoreGeneralized, report: FitReport, ntheta: int) -> FitReport:
-    """Evaluate beside the end, where several modes may be met; leave the model solved."""
+    """Evaluate beside the end, where jumps may be met; leave the model solved."""
     starts = [*list(_starts(report, ntheta))[2:], *_beside(core, report)]
     values = np.array([core.value_and_gradient(start)[0] for start in starts])
     core.value_and_gradient(report.end)
