@@ -38,8 +38,11 @@ class Residuals(ChecksOptions):
     def resid_pearson(self) -> Array:
         """Residuals over the standard deviation of the family, shape (n,).
 
-        The dispersion is left out, as statsmodels does it.
+        The dispersion is left out, as statsmodels does it, of families that statsmodels has.
         """
+        spec = self.estimates.spec
+        if spec.own and spec.support == "trials":  # n has a part beside that of a weight
+            return np.asarray(self.resid / self.family.spread(self.fittedvalues, self._weights))
         spread = np.sqrt(self.family.variance(self.fittedvalues))
         return np.asarray(np.sqrt(self._weights) * self.resid / spread)
 

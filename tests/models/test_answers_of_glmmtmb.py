@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import statsmodels_mixed as smm
+from statsmodels_mixed import datasets
 from statsmodels_mixed.errors import MixedModelWarning
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
@@ -83,3 +84,23 @@ def test_terms_that_are_left_out(record_and_fit):
     table = fit.drop1()
     for term, statistic in record["dropped"].items():
         assert table.loc[term, "statistic"] == pytest.approx(statistic, abs=1e-5)
+
+
+# residuals(type = "pearson") of glmmTMB 1.1.5 for cbind(incidence, size - incidence) ~ period +
+# (1 | herd) of lme4's cbpp, family betabinomial; its dispersion is 10.8426588078. They are those of
+# a binomial of n trials, without the factor (n + phi) / (1 + phi) of the variance.
+BETA_BINOMIAL = (-0.625073326638, 1.890511184154, 4.357687173587, -0.553813144321)
+
+
+@pytest.mark.parametrize("parts", [{}, {"dispersion": "~ 1"}], ids=["plain", "dispersion"])
+def test_pearson_residuals_of_trials_have_the_variance_of_beta_binomials(parts):
+    cbpp = datasets.load("cbpp").assign(share=lambda d: d["incid"] / d["hsz"])
+    formula = "share ~ period + (1 | herd)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)
+        fit = smm.mixedglm2(formula, cbpp, "beta_binomial", weights="hsz", **parts).fit()
+    n, phi = cbpp["hsz"].to_numpy(), 10.8426588078
+    found = np.asarray(fit.residuals("pearson"))
+    close((found * np.sqrt((n + phi) / (1.0 + phi)))[:4], BETA_BINOMIAL)
+    spread = fit.simulate(4000, seed=1, re="conditional").std(axis=1)
+    assert_allclose(np.median(np.asarray(fit.resid) / found / spread), 1.0, atol=0.01)

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose
-from scipy.special import expit
+from scipy.optimize import brentq
+from scipy.special import expit, gammaln, softmax
 
 import statsmodels_mixed
 from statsmodels_mixed.errors import OptionError
+
+DATA = Path(__file__).parents[1] / "reference" / "families"
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +81,9 @@ PERFORMANCE = {
 
 @pytest.mark.parametrize(("formula", "family", "zeros"), PERFORMANCE)
 def test_shares_with_zeros_are_those_of_performance(formula, family, zeros):
-    path = Path(__file__).parents[1] / "reference" / "families" / "salamanders.csv"
     options = {"zero_inflation": zeros} if zeros else {}
-    fit = statsmodels_mixed.mixedglm2(formula, pd.read_csv(path), family, **options).fit()
+    table = pd.read_csv(DATA / "salamanders.csv")
+    fit = statsmodels_mixed.mixedglm2(formula, table, family, **options).fit()
     found = fit.r2(null_mean="conditional")
     assert_allclose(found, PERFORMANCE[formula, family, zeros], atol=1e-5)
     with pytest.raises(OptionError, match="null_mean="):
@@ -136,3 +139,66 @@ def test_why_shares_of_ordered_beta_responses_are_not_defined(data):
     for ask in (fit.r2, fit.icc):
         with pytest.raises(OptionError, match="ordered_beta: with one predictor its ends"):
             ask()
+
+
+# r2_nakagawa() of performance 0.10.2 with insight 0.19.0 for glmmTMB 1.1.5, marginal and conditional,
+# with offset(log(BroodSize / unit)): its lambda leaves the offset out.
+OWLS_BY_UNIT = {1.0: (0.105286211380, 0.360491332817), 10.0: (0.238464106234, 0.816480762485)}
+
+
+@pytest.mark.parametrize("zeros", [{}, {"zero_inflation": "~ 1"}], ids=["counts", "zeros"])
+def test_shares_do_not_depend_on_the_unit_of_an_exposure(zeros):
+    owls = pd.read_csv(DATA / "owls.csv")
+    formula = "SiblingNegotiation ~ FoodTreatment * SexParent + (1 | Nest)"
+    found = {}
+    for unit, theirs in OWLS_BY_UNIT.items():
+        table = owls.assign(log_size=np.log(owls["BroodSize"] / unit))
+        fit = smf.mixedglm2(formula, table, "poisson", offset="log_size", **zeros).fit()
+        found[unit] = fit.r2(null_mean="conditional")
+        if zeros:
+            continue
+        null = smf.mixedglm2(
+            "SiblingNegotiation ~ 1 + (1 | Nest)", table, "poisson", offset="log_size"
+        ).fit()
+        fixed = np.var(fit.model.exog @ fit.params.to_numpy(), ddof=1)
+        group = float(fit.varcorr["Nest"].std_dev[0]) ** 2
+        level = np.exp(null.params["Intercept"])
+        for exposure, shares in (
+            (1.0, theirs),
+            (np.mean(owls["BroodSize"] / unit), found[unit]),  # so that lambda is a mean count
+        ):
+            total = fixed + group + np.log1p(1 / (exposure * level))
+            assert_allclose(shares, [fixed / total, (fixed + group) / total], rtol=1e-5)
+    assert_allclose(found[10.0], found[1.0], rtol=1e-6)
+
+
+def test_shares_of_beta_responses_are_those_of_what_is_left_of_one():
+    """performance 0.10.2 has 2.18 and 0.42 here, with a mean of exp(b0) on the scale of a logit."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(40), 10)
+    x = rng.normal(size=400)
+    mu = expit(1.0 + 0.4 * x + 0.5 * rng.normal(size=40)[g])
+    table = pd.DataFrame({"y": rng.beta(8 * mu, 8 * (1 - mu)), "x": x, "g": g})
+    fit = smf.mixedglm2("y ~ x + (1 | g)", table, "beta").fit()
+    other = smf.mixedglm2("y ~ x + (1 | g)", table.assign(y=1 - table["y"]), "beta").fit()
+    assert_allclose(other.r2(), fit.r2(), rtol=1e-6)
+    assert 0.1 < fit.r2().marginal < fit.r2().conditional < 0.9
+
+
+def test_shares_of_conway_maxwell_poisson_counts_have_the_sum_of_their_series():
+    """performance 0.10.2 takes the size of a negative binomial to be the theta of the groups."""
+    table = pd.read_csv(DATA / "salamanders.csv")
+    fit = smf.mixedglm2("count ~ mined + (1 | site)", table, "compois").fit()
+    null = smf.mixedglm2("count ~ 1 + (1 | site)", table, "compois").fit()
+    level = np.exp(null.params["Intercept"] + float(null.varcorr["site"].std_dev[0]) ** 2 / 2)
+    nu, k = 1 / float(fit.dispersion), np.arange(3000.0)
+
+    def masses(log_rate):
+        return softmax(k * log_rate - nu * gammaln(k + 1))
+
+    at = masses(brentq(lambda log_rate: masses(log_rate) @ k - level, -9.0, 0.5, xtol=1e-13))
+    rest = np.log1p(at @ (k - level) ** 2 / level**2)
+    fixed = np.var(fit.params.iloc[1] * (table["mined"] == table["mined"].iloc[0]), ddof=1)
+    group = float(fit.varcorr["site"].std_dev[0]) ** 2
+    total = fixed + group + rest
+    assert_allclose(fit.r2(), [fixed / total, (fixed + group) / total], rtol=1e-5)
