@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from oracle import Term
 from scipy.special import logsumexp
-from statsmodels.genmod.families import Binomial, Gaussian
+from statsmodels.genmod.families import Binomial, Gaussian, NegativeBinomial
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class Model:
         outside = 1.0 if isinstance(family, Binomial) else w
         loglik = family.loglike_obs(y, mu, var_weights=outside, scale=self.phi)
         loglik = np.where(self.possible(mu), loglik, -np.inf)  # statsmodels clips means
-        V, dV = family.variance(mu), family.variance.deriv(mu)
+        if isinstance(family, NegativeBinomial):  # statsmodels clips means, also within the range
+            V, dV = mu + family.alpha * mu**2, 1.0 + 2.0 * family.alpha * mu
+        else:
+            V, dV = family.variance(mu), family.variance.deriv(mu)
         scale, gamma, dgamma = w / self.phi, d1 / V, d2 / V - d1**2 * dV / V**2
         expected = scale * d1 * gamma
         return loglik, scale * (y - mu) * gamma, expected, expected - scale * (y - mu) * dgamma

@@ -21,7 +21,12 @@ from .approximation import (
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
-from .edge_of_range import refuse_merging_modes, refuse_unreachable, with_means_at_the_edge
+from .edge_of_range import (
+    has_bounded_range,
+    refuse_merging_modes,
+    refuse_unreachable,
+    with_means_at_the_edge,
+)
 from .estimates import GeneralizedEstimates
 from .families import FamilySpec, family_object
 from .fixed_basis import OnBasis
@@ -254,6 +259,9 @@ def _maximize(
     )
     if indefinite:
         refuse_merging_modes(report, spec)
+    rough = not report.converged or report.status == "ROUNDOFF_LIMITED"
+    if rough and (problem.core.several_modes_possible or has_bounded_range(spec)):
+        report = load("fitting.away_from_jumps:away_from_jumps")(problem.core, report)
     end = canonical_end(fit, report)
     estimates = _checked_estimates(fit, end)
     report = with_means_at_the_edge(estimates.report, design, spec, estimates.fitted)

@@ -21,6 +21,7 @@ SLOPE = 1e-3  # a change of the objective over a step, relative to the step
 LEAST_ALPHA = 1e-6  # log-likelihoods of statsmodels cancel nearer to zero
 LEAST_PHI = 1e-10  # and those of scipy for the gamma family
 AT_MODES = 1e-4  # slope of the joint log-likelihood where brute force has found its modes
+SURELY_AT_MODES = 1e-6  # and where log|Omega| has the digits of a tolerance of 1e-6
 BRUTE_FORCE = 0.05  # share of models that scipy minimizes by brute force as well
 
 
@@ -128,7 +129,9 @@ def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
     for modes, coefficients in ((u, beta), (own, kept.beta)):
         eta = model.X @ coefficients + model.offset + Z @ modes
         heights.append(model.rows(eta)[0].sum() - 0.5 * modes @ modes)
-    if heights[0] > heights[1] + SAME:
+    if heights[0] > heights[1] + SAME and fast and len(result.separated):
+        outcome.counts.append("separated: there are no joint modes")
+    elif heights[0] > heights[1] + SAME:
         outcome.fail("the modes are not the best ones", f"{heights[0] - heights[1]:.3g}; {case}")
     elif heights[1] > heights[0] + SAME:
         outcome.counts.append("brute force found worse modes")
@@ -147,8 +150,9 @@ def _certain(
     """Whether log|Omega| of brute force has its digits.
 
     One more Newton step changes it where modes are at the edge of the range of means, or in a tail
-    where the likelihood is flat but for rounding; and the digits of a Cholesky factor go with the
-    condition of Omega scaled to a unit diagonal.
+    where the likelihood is flat but for rounding; at an edge, or on a plateau on the way to a mode,
+    the slope is not zero; and the digits of a Cholesky factor go with the condition of Omega scaled
+    to a unit diagonal.
     """
     A = np.hstack([Z, model.X]) if fast else Z
     penalty = np.r_[np.ones(len(u)), np.zeros(A.shape[1] - len(u))]
@@ -156,13 +160,16 @@ def _certain(
     logs = []
     for _ in range(2):
         _, slope, *information = model.rows(A @ x + fixed)
+        gradient = A.T @ slope - penalty * x
+        if not logs and not np.abs(gradient).max() <= SURELY_AT_MODES * (1 + np.abs(x).max()):
+            return False
         Omega = (Z.T * information[observed]) @ Z + np.eye(len(u))
         H = (A.T * information[1]) @ A + np.diag(penalty)
         if not np.isfinite(Omega).all() or not np.isfinite(H).all():
             return False
         sign, log = np.linalg.slogdet(Omega)
         logs.append(log if sign > 0 else np.nan)
-        x = x + np.linalg.lstsq(H, A.T @ slope - penalty * x)[0]
+        x = x + np.linalg.lstsq(H, gradient)[0]
     root = np.sqrt(np.diag(Omega))
     rounding = np.finfo(float).eps * len(u) * np.linalg.cond(Omega / np.outer(root, root))
     return bool(abs(logs[1] - logs[0]) + rounding <= SAME)
