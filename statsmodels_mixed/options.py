@@ -211,10 +211,11 @@ class OptionCheck:
         return {name: kinds for name, kinds in found.items() if kinds}
 
     @cached_property
-    def _in_order(self) -> Sequence[str]:
-        """The names of the parameters that may be given without them."""
+    def _in_order(self) -> Sequence[tuple[int, str]]:
+        """Place and name of the parameters of known kinds that may be given without their names."""
         named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-        return [name for name, each in self._parameters.items() if each.kind not in named]
+        places = enumerate(self._parameters.items())
+        return [(i, name) for i, (name, p) in places if p.kind not in named and name in self._kinds]
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Refuse what the function is called with, if that is not possible.
@@ -238,17 +239,22 @@ class OptionCheck:
                     raise UnknownOptionError(
                         _answer(called, name, self._parameters, self.elsewhere)
                     )
-        # Of arguments in order there may be any number.
-        for name, value in zip(self._in_order, args, strict=False):
-            self._check_kind(name, value)
+        for place, name in self._in_order:
+            if place >= len(args):
+                break
+            self._check_kind(name, args[place])
         for name, value in kwargs.items():
             self._check_kind(name, value)
 
     def _check_kind(self, name: str, value: Any) -> None:
         kinds = self._kinds.get(name)
-        if kinds and not any([kind.accepts(value) for kind in kinds]):
-            words = _either(list(dict.fromkeys(w for kind in kinds for w in kind.words)))
-            raise OptionError(f"{name} must be {words}, not {described(value)}.")
+        if kinds is None:
+            return
+        for kind in kinds:
+            if kind.accepts(value):
+                return
+        words = _either(list(dict.fromkeys(w for kind in kinds for w in kind.words)))
+        raise OptionError(f"{name} must be {words}, not {described(value)}.")
 
 
 def _answer(

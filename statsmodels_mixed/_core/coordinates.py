@@ -198,6 +198,8 @@ class TermCoordinates:
         For each term; None where nothing changes.
     ntheta : int
         Number of free elements of all T.
+    trivial : bool
+        Whether nothing changes.
     """
 
     def __init__(self, terms: Sequence[HasColumns], weights: Array | None = None) -> None:
@@ -235,24 +237,26 @@ class TermCoordinates:
         self._patterns = [term.pattern for term in terms]
         self._level_sds = [term.level_sd for term in terms]
         self._sizes: dict[int | None, Array] = {}
+        self.trivial = not self._parts
         if diagonal:
             self.diagonal = diagonal[0] if len(diagonal) == 1 else np.concatenate(diagonal)
 
-    @property
-    def trivial(self) -> bool:
-        """Whether nothing changes."""
-        return not self._parts
-
     def inward(self, theta: Array) -> Array:
         """Return the core's theta, for one or for each row; elements after theta are kept."""
+        if self.trivial:
+            return theta
         return self._each(theta, [(where, inverse) for where, _, inverse in self._parts])
 
     def outward(self, theta: Array) -> Array:
         """Return theta for the core's; the inverse of `inward`."""
+        if self.trivial:
+            return theta
         return self._each(theta, [(where, part) for where, part, _ in self._parts])
 
     def gradient_outward(self, gradient: Array) -> Array:
         """Return the gradient in theta for the gradient in the core's theta."""
+        if self.trivial:
+            return gradient
         return self._each(gradient, [(where, inverse.T) for where, _, inverse in self._parts])
 
     def curvature_outward(self, hessian: Array) -> Array:
@@ -301,8 +305,6 @@ class TermCoordinates:
 
     @staticmethod
     def _each(values: Array, parts: Sequence[tuple[slice, Array]]) -> Array:
-        if not parts:
-            return values
         out = values.copy()
         for where, matrix in parts:
             out[..., where] = values[..., where] @ matrix.T

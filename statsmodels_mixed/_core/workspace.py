@@ -152,12 +152,12 @@ class CoreWorkspace:
 
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
-        with self.threads, self.lock:
+        with self.lock:
             check_status(lib.smm_set_criterion(self.handle, int(reml), sigma), "set the criterion")
 
     def set_precision(self, always: bool) -> None:
         """Choose twice the digits of doubles everywhere, or only where these lose too many."""
-        with self.threads, self.lock:
+        with self.lock:
             check_status(lib.smm_set_precision(self.handle, int(always)), "set the precision")
 
     def theta_scale(self) -> Array:
@@ -187,7 +187,7 @@ class CoreWorkspace:
         """Return the typical size of each element of the core's theta; of the weights, not of y."""
         if self._kept_scale is None:
             out = np.empty(self.design.core_ntheta)
-            with self.threads, self.lock:
+            with self.lock:
                 check_status(lib.smm_theta_scale(self.handle, doubles(out)), "scale theta")
             self._kept_scale = out[self.design.theta_rows] if self.design.by_factors else out
             self._kept_scale.flags.writeable = False

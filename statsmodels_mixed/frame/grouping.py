@@ -169,7 +169,7 @@ def _renumber(
 def _rank_small(values: NDArray[np.integer], span: int) -> tuple[Refs, NDArray[np.int64]]:
     """Rank whole numbers in ``range(span)`` by counting; returns ranks and distinct values."""
     counts = np.bincount(values, minlength=span)
-    observed = np.flatnonzero(counts)
+    observed = counts.nonzero()[0]
     if len(observed) == span:
         return values.astype(np.int32), observed
     rank = np.empty(span, dtype=np.int32)

@@ -33,6 +33,7 @@ def random_parts(
         if pairs[0][0].grouping.members:  # their effects are those of one level
             refs, levels = np.zeros(len(rows.index), dtype=np.int32), pd.Index([name], name=name)
         else:
+            _refuse_missing(factors, rows)
             refs, levels = levels_of(factors, rows)
         members, made = zip(*pairs, strict=True)
         parts.append(RandomPart(name, factors, members, made, refs, levels))
@@ -49,20 +50,18 @@ def most_effects_first(parts: Sequence[RandomPart]) -> tuple[RandomPart, ...]:
 def levels_of(factors: Sequence[str], rows: Rows) -> tuple[Refs, pd.Index]:
     """Return the level of every row, and the levels, of one column or of several crossed.
 
-    Raises
-    ------
-    DataError
-        If a column has missing values.
+    No column has missing values.
     """
-    codes, levels = [], []
-    for name in factors:
-        refs, labels = rows.factorized(name)
-        if np.count_nonzero(refs < 0):
-            raise DataError(f"the grouping factor {name!r} has missing values.")
-        codes.append(refs)
-        levels.append(labels)
     if len(factors) > 1:
+        codes, levels = zip(*[rows.factorized(name) for name in factors], strict=True)
         return cross(codes, levels, factors)
-    named = levels[0].view()
+    refs, labels = rows.factorized(factors[0])
+    named = labels.view()
     named.name = factors[0]
-    return codes[0], named
+    return refs, named
+
+
+def _refuse_missing(factors: Sequence[str], rows: Rows) -> None:
+    for name in factors:
+        if np.count_nonzero(rows.factorized(name)[0] < 0):
+            raise DataError(f"the grouping factor {name!r} has missing values.")

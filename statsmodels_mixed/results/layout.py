@@ -128,7 +128,7 @@ class Layout:
     @classmethod
     def of(cls, design: Design, n_dropped: int = 0) -> Layout:
         """Take what is kept from a design."""
-        blocks = tuple(BlockLayout.of(block) for block in design.blocks)
+        blocks = tuple([BlockLayout.of(block) for block in design.blocks])
         return cls(design.nobs, n_dropped, design.response_name, design.x_names, blocks)
 
     @property
