@@ -80,10 +80,12 @@ class Method:
     ----------
     place : str
         The place of the function.
+    decorator : callable, optional
+        What the method has around the function.
     """
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, place: str, decorator: Callable[[Any], Any] | None = None) -> None:
+        self.place, self.decorator = place, decorator
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Note where the function will go."""
@@ -92,5 +94,7 @@ class Method:
     def __get__(self, instance: object, owner: type) -> Any:
         """Put the function in this one's place, and return what the class then has."""
         function = load(self.place)
+        if self.decorator is not None:
+            function = self.decorator(function)
         setattr(self.owner, self.name, function)
         return function if instance is None else function.__get__(instance, owner)

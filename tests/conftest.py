@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import statsmodels_mixed as smm
 import statsmodels_mixed._core.minimizer as minimizer
 from statsmodels_mixed._core import CoreDesign
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures without a screen
+
+FAMILIES = Path(__file__).parent / "reference" / "families"
 
 
 def pytest_addoption(parser):
@@ -56,3 +61,34 @@ def analysed(monkeypatch):
 
     monkeypatch.setattr(CoreDesign, "__init__", counted)
     return made
+
+
+# Data and fits of models with several formulas.
+
+
+@pytest.fixture(scope="module")
+def salamanders():
+    return pd.read_csv(FAMILIES / "salamanders.csv")
+
+
+@pytest.fixture(scope="module")
+def owls():
+    data = pd.read_csv(FAMILIES / "owls.csv")
+    return data.assign(cArr=data["ArrivalTime"] - 24)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return pd.read_csv(FAMILIES / "wine.csv")
+
+
+@pytest.fixture(scope="module")
+def inflated(salamanders):
+    formula = "count ~ spp + mined + (1 | site)"
+    return smm.mixedglm2(formula, salamanders, "nbinom2", zero_inflation="~ mined").fit()
+
+
+@pytest.fixture(scope="module")
+def random_zeros(salamanders):
+    formula, zeros = "count ~ mined + (1 | site)", "~ mined + (1 | site)"
+    return smm.mixedglm2(formula, salamanders, "poisson", zero_inflation=zeros).fit()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array, Numbers
-from ..errors import DataError, OptionError
+from ..errors import OptionError
 from ..fitting.covariance import factors_of
+from ..fitting.draws import draw_family
 from ..fitting.estimates import Estimates
-from ..fitting.families import FamilySpec, family_object
+from ..fitting.families import FamilySpec
 from ..frame.design import Design
 from ..results.parameters import values_by_name
 from .streams import stream_length
@@ -28,7 +29,6 @@ __all__ = [
     "Values",
     "check_effects",
     "check_weights",
-    "draw_family",
     "hypothesized",
     "independent_simulator",
     "truth_of",
@@ -278,62 +278,4 @@ def check_weights(design: Design, spec: FamilySpec) -> None:
         raise OptionError(
             f"weights of a {kind} multiply its likelihood; responses of such rows "
             "cannot be simulated."
-        )
-
-
-def draw_family(
-    rng: np.random.Generator, spec: FamilySpec, eta: Array, phi: Any, weights: Array | None
-) -> Array:
-    """Draw the responses of all rows, shape (n,)."""
-    with np.errstate(all="ignore"):
-        mu = np.asarray(family_object(spec, phi).link.inverse(eta), dtype=float)
-    w = 1.0 if weights is None else weights
-    try:
-        if not np.isfinite(mu).all():
-            raise ValueError("mu is not finite.")  # some of NumPy's distributions draw NaN
-        drawn = _draw_at(rng, spec, mu, phi, w)
-    except ValueError as error:
-        raise DataError(
-            f"a mean drawn from the model is impossible for the family {spec.family} ({error}): "
-            f"the link {spec.link} does not keep means in its range."
-        ) from error
-    if spec.family in ("gamma", "inverse_gaussian"):
-        _refuse_nothing(drawn, phi / w)
-    return drawn
-
-
-def _draw_at(rng: np.random.Generator, spec: FamilySpec, mu: Array, phi: Any, w: Any) -> Array:
-    """Draw the responses of all rows at their means and weights, shape (n,)."""
-    if spec.own:
-        return np.asarray(family_object(spec, phi).draw(rng, mu, np.asarray(w)))
-    match spec.family:
-        case "gaussian":
-            return rng.normal(mu, np.sqrt(phi / w))
-        case "binomial":
-            trials = np.rint(np.broadcast_to(w, mu.shape)).astype(np.int64)
-            return np.asarray(rng.binomial(trials, mu) / trials)
-        case "poisson":
-            # The mean of w counts, which is sufficient for them.
-            return np.asarray(rng.poisson(mu * w) / w)
-        case "gamma":
-            return np.asarray(rng.gamma(w / phi, mu * phi / w))
-        case "inverse_gaussian":
-            return np.asarray(rng.wald(mu, w / phi))
-        case _:
-            return np.asarray(rng.poisson(rng.gamma(1.0 / phi, mu * phi)), dtype=float)
-
-
-def _refuse_nothing(drawn: Array, spread: Any) -> None:
-    """Refuse draws of a positive response that are too small for a number.
-
-    Raises
-    ------
-    DataError
-        If there are any.
-    """
-    lost = int(np.count_nonzero(drawn <= 0))
-    if lost:
-        raise DataError(
-            f"{lost} of {len(drawn)} responses drawn from the model are positive, but too small "
-            f"for a number: the dispersion over the weight of a row is up to {np.max(spread):.3g}."
         )

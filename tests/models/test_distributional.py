@@ -16,7 +16,7 @@ from statsmodels_mixed._core import CoreGeneralized, row_derivatives
 from statsmodels_mixed.errors import ConvergenceWarning, DataError, OptionError
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
-from statsmodels_mixed.models.distributional.predict import parameters_of_rows
+from statsmodels_mixed.prediction.distributional.predict import parameters_of_rows
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {

@@ -273,7 +273,9 @@ def test_places_to_load_later_exist(module):
         assert load(place) is not None
 
 
-@pytest.mark.parametrize("module", ["__init__", "inference.__init__", "models.methods"])
+@pytest.mark.parametrize(
+    "module", ["__init__", "inference.__init__", "models.methods", "models.distributional.methods"]
+)
 def test_types_see_what_is_loaded_later(module):
     tree = tree_of(module)
     places = {

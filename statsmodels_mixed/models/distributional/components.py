@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from .model import DistributionalMixedModel
     from .results import DistributionalResults
 
-__all__ = ["COMPONENTS", "averaged_over", "component_of", "with_columns", "with_constant"]
+__all__ = ["component_of", "with_columns", "with_constant"]
 
 
 # The components as tidy() names them, and the options whose formulas they are.
-COMPONENTS = {"cond": (), "zi": ("zero_inflation", "hurdle"), "disp": ("dispersion",)}
+_COMPONENTS = {"cond": (), "zi": ("zero_inflation", "hurdle"), "disp": ("dispersion",)}
 
 
 def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixedModelResults:
@@ -47,13 +47,13 @@ def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixe
     OptionError
         If the fit has no such part.
     """
-    if name not in COMPONENTS:
-        raise OptionError(f"component= is one of {', '.join(COMPONENTS)}, not {name!r}.")
+    if name not in _COMPONENTS:
+        raise OptionError(f"component= is one of {', '.join(_COMPONENTS)}, not {name!r}.")
     if name == "cond":
         return fit._mean_part
-    option = next((each for each in COMPONENTS[name] if each in fit.model.formulas), None)
+    option = next((each for each in _COMPONENTS[name] if each in fit.model.formulas), None)
     if option is None:
-        wanted = " or ".join(f"{each}=" for each in COMPONENTS[name])
+        wanted = " or ".join(f"{each}=" for each in _COMPONENTS[name])
         raise OptionError(f"component={name!r} is for a model with {wanted}, which this has not.")
     label = fit.model._place_of(option)[0]
     own, rows = fit.estimates.conditional, fit.estimates.rows
@@ -71,28 +71,6 @@ def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixe
         fit._covariance[np.ix_(at, at)],
         joint=fit._covariance[np.ix_(joint, joint)],
     )
-
-
-def averaged_over(
-    part: GeneralizedLinearMixedModelResults, name: str
-) -> GeneralizedLinearMixedModelResults:
-    """Return a part of a fit whose random effects are its own, those of others being zero.
-
-    Parameters
-    ----------
-    part : GeneralizedLinearMixedModelResults
-        What `component_of` returns.
-    name : str
-        As there.
-    """
-    blocks = part.layout.blocks
-    own = [bool(block.part) == (name == "zi") and name != "disp" for block in blocks]
-    factors = tuple(
-        T if mine else np.zeros_like(T) for T, mine in zip(part.estimates.factors, own, strict=True)
-    )
-    other = copy.copy(part)
-    other.estimates = replace(part.estimates, factors=factors)
-    return other
 
 
 def with_constant(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:

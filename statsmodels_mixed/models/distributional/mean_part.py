@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..._typing import Array
 from ...fitting.row_problem import RowProblem  # noqa: F401 - registers itself
 from ...options import ChecksOptions
+from ...results.distributional.separation import infinite_parameters, without_infinite
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference
 from ..generalized_results import GeneralizedLinearMixedModelResults
-from .separation import infinite_parameters, without_infinite
 
 if TYPE_CHECKING:
     from .results import DistributionalResults

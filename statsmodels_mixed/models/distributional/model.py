@@ -30,10 +30,10 @@ from ...formula.terms import RandomTerm
 from ...frame.coding import CodedMatrix
 from ...frame.design import Design
 from ...options import FITTING, answering
+from ...results.distributional.separation import warn_of_infinite
+from ...results.distributional.with_inference import choice_of, with_choice
 from ..generalized import GeneralizedLinearMixedModel
 from .results import DistributionalResults
-from .robust import choice_of, with_choice
-from .separation import warn_of_infinite
 
 __all__ = ["DistributionalMixedModel", "check_formula"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -17,48 +18,15 @@ from ...errors import NotOfferedError, OptionError
 from ...fitting.distributional import DistributionalEstimates
 from ...fitting.families import FamilySpec, family_object
 from ...fitting.limit_of_dispersion import limit_reached
+from ...fitting.row_means import NO_ZEROS, mean
 from ...fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 from ...later import load
 from ...results.criteria import Criteria
 from ...saved import save_fit as _save_fit
 from ..generalized_results import GeneralizedLinearMixedModelResults
-from .bootstrap import bootstrap as _bootstrap
-from .check import check as _check
-from .draws import simulate as _simulate
-from .draws import simulated_residuals as _simulated_residuals
-from .drop1 import drop1 as _drop1
-from .drop1 import ranova as _ranova
-from .hypotheses import cov_params as _cov_params
-from .hypotheses import f_test as _f_test
-from .hypotheses import t_test as _t_test
-from .hypotheses import wald_test as _wald_test
-from .influence import cooks_distance as _cooks_distance
-from .influence import influence as _influence
-from .intervals import conf_int as _conf_int
-from .leverage import leverage as _leverage
-from .likelihood_ratio import anova as _anova
-from .likelihood_ratio import compare_lr_test as _compare_lr_test
-from .marginal import emmeans as _emmeans
-from .marginal import emtrends as _emtrends
-from .marginal import joint_tests as _joint_tests
+from .components import component_of, with_columns, with_constant
 from .mean_part import MeanPart, part_of_mean
-from .means import NO_ZEROS, mean
-from .power import power as _power
-from .predict import predict as _predict
-from .predictions import get_prediction as _get_prediction
-from .profiles import profile as _profile
-from .refits import refit as _refit
-from .residuals import residuals as _residuals
-from .robust import with_inference as _with_inference
-from .row_influence import get_influence as _get_influence
-from .summary import coeftable as _coeftable
-from .summary import summary as _summary
-from .summary2 import summary2 as _summary2
-from .tidy import augment as _augment
-from .tidy import glance as _glance
-from .tidy import tidy as _tidy
-from .variance_explained import icc as _icc
-from .variance_explained import r2 as _r2
+from .methods import DistributionalMethods
 
 if TYPE_CHECKING:
     from ...plots.fit_plots import FitPlots
@@ -79,7 +47,7 @@ _INSTEAD = {
 }
 
 
-class DistributionalResults(MeanPart, Criteria):
+class DistributionalResults(DistributionalMethods, MeanPart, Criteria):
     """The result of fitting a `DistributionalMixedModel` or an `OrdinalMixedModel`.
 
     `params` has the coefficients of the mean under their own names and those of the other parts
@@ -123,6 +91,18 @@ class DistributionalResults(MeanPart, Criteria):
         self._covariance = estimates.covariance
         self._mean_part = part_of_mean(self)
         self._note_infinite()
+
+    _component = component_of
+    _with_constant = with_constant
+    _with_columns = with_columns
+
+    def _changed(self, **attributes: Any) -> Self:
+        """Return a copy with other estimates, or with another covariance and its kind."""
+        other = copy.copy(self)
+        vars(other).pop("fittedvalues", None)  # what may be kept of the estimates
+        vars(other).update(attributes)
+        other._mean_part = part_of_mean(other)
+        return other
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
@@ -178,13 +158,6 @@ class DistributionalResults(MeanPart, Criteria):
     def pvalues(self) -> pd.Series:
         """Two-sided p-values, of the normal distribution."""
         return pd.Series(2.0 * norm.sf(np.abs(self.tvalues)), index=self._names)
-
-    cov_params = _cov_params
-    conf_int = _conf_int
-    profile = _profile
-    t_test = _t_test
-    wald_test = _wald_test
-    f_test = _f_test
 
     @property
     def use_t(self) -> bool:
@@ -242,11 +215,6 @@ class DistributionalResults(MeanPart, Criteria):
                 return {"first": first, "second": first + distance}
         return {}
 
-    # Predictions.
-
-    predict = _predict
-    get_prediction = _get_prediction
-
     @cached_property
     def fittedvalues(self) -> Array:
         """Means at the conditional modes, shape (n,); codes are not predicted."""
@@ -280,40 +248,11 @@ class DistributionalResults(MeanPart, Criteria):
     def _conditional_predictor(self) -> Array:
         return self.estimates.conditional.eta
 
-    residuals = _residuals
-
     @property
     def plot(self) -> FitPlots:
         """Plots of the fit: `plot.caterpillar()` and others; `plot()` draws four checks."""
         plots: FitPlots = load("plots.fit_plots:FitPlots")(self)
         return plots
-
-    # What a fit explains.
-    r2 = _r2
-    icc = _icc
-
-    # Comparisons.
-
-    compare_lr_test = _compare_lr_test
-    anova = _anova
-    drop1 = _drop1
-    ranova = _ranova
-
-    # Marginal means of the conditional predictor.
-
-    emmeans = _emmeans
-    emtrends = _emtrends
-    joint_tests = _joint_tests
-
-    # Draws.
-
-    simulate = _simulate
-    simulated_residuals = _simulated_residuals
-    check = _check
-
-    # Standard errors.
-
-    with_inference = _with_inference
 
     # Other models and responses.
 
@@ -349,19 +288,8 @@ class DistributionalResults(MeanPart, Criteria):
         options.setdefault("eval_env", EvalEnvironment.capture(0, reference=2))
         return self.model.update(formula, data, **options)
 
-    refit = _refit
-    influence = _influence
-    leverage = _leverage
-    get_influence = _get_influence
-    cooks_distance = _cooks_distance
-    bootstrap = _bootstrap
-    power = _power
-
     # Data frames and storage.
 
-    tidy = _tidy
-    glance = _glance
-    augment = _augment
     to_dir = _save_fit
 
     # Display.
@@ -394,10 +322,6 @@ class DistributionalResults(MeanPart, Criteria):
             mu = np.asarray(family_object(self._spec).link.inverse(conditional.eta))
         trials = self.model.design.weights if self.model.design is not None else None
         return limit_reached(family, self.estimates.outer[:, DISPERSION], mu, trials)
-
-    coeftable = _coeftable
-    summary = _summary
-    summary2 = _summary2
 
     def __repr__(self) -> str:
         fitted = f"-2 log-likelihood {-2 * self.llf:.4f}"

@@ -1,0 +1,3 @@
+"""Comparisons of fits whose rows have parameters besides their mean."""
+
+__all__: list[str] = []

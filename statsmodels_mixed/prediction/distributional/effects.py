@@ -1,0 +1,83 @@
+"""What the random effects given the data add to the variance of predictions of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags, hstack
+
+from ..._typing import Array
+from ...fitting.row_curvature import effects_matrix, variances_of_effects
+from ...fitting.row_means import PARTS
+from ...fitting.row_parameters import ZEROS
+from ..rows import open_new_data, rows_to_predict
+from ..which_effects import choose_random
+from .predict import predictors_of, thresholds_of_rows
+
+if TYPE_CHECKING:
+    from ...models.distributional.results import DistributionalResults
+
+__all__ = ["variance_of_modes"]
+
+
+# Step of central differences in the linear predictors.
+_STEP = 1e-4
+
+
+def variance_of_modes(fit: DistributionalResults, asked: dict[str, Any], width: int) -> Array:
+    """Return f_b Var(b | y) f_b' of predictions, shape (m, width); see `get_prediction`.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    asked : dict
+        The arguments of `predict`.
+    width : int
+        Number of predictions of each row.
+    """
+    design, own = fit.model.kept_design(), fit.estimates.conditional
+    new = open_new_data(fit.model, asked["exog"], asked["transform"])
+    chosen = choose_random(asked["re"], fit.layout, fit.model.frame)
+    rows = rows_to_predict(fit._mean_part, new, chosen, asked["new_levels"])
+    to_eta, to_zeros = _slopes(fit, asked)
+    out = np.zeros((len(rows.X), width))
+    blocks = list(zip(design.blocks, rows.z, rows.refs, own.factors, strict=True))
+    for r in range(width):
+        parts = []
+        for block, z, refs, T in blocks:
+            slope = np.nan_to_num((to_zeros if block.part else to_eta)[:, r])
+            z = np.nan_to_num(z)
+            columns = effects_matrix(z, refs, T, len(block.levels))
+            parts.append(diags(slope) @ columns)
+            # A level that the fit has not seen has the variance of any.
+            unseen = np.where(refs < 0, np.square(z @ T).sum(axis=1), 0.0)
+            out[:, r] += slope**2 * unseen
+        J = csr_matrix(hstack(parts))
+        out[:, r] += variances_of_effects(
+            design, fit._spec, own.factors, own.eta, fit.estimates.outer_at_modes, J
+        )
+    return out
+
+
+def _slopes(fit: DistributionalResults, asked: dict[str, Any]) -> tuple[Array, Array]:
+    """Return derivatives of predictions in eta and in the logit of zeros, each (m, width)."""
+    given = {key: value for key, value in asked.items() if key != "which"}
+    eta, outer, _ = predictors_of(fit, **given)
+    which = asked["which"]
+
+    cuts = thresholds_of_rows(fit, given["exog"], len(eta)) if fit._ordered else None
+
+    def value(shift: float, of_zeros: float) -> Array:
+        moved = eta + shift
+        if which == "linear":
+            return moved[:, None]
+        if fit._ordered:
+            return np.asarray(fit.model._probabilities(moved, cuts))
+        rest = outer.copy()
+        rest[:, ZEROS] += of_zeros
+        return PARTS[which or "mean"](fit._spec, moved, rest)[:, None]
+
+    in_eta: Array = (value(_STEP, 0.0) - value(-_STEP, 0.0)) / (2.0 * _STEP)
+    in_zeros = (value(0.0, _STEP) - value(0.0, -_STEP)) / (2.0 * _STEP)
+    return in_eta, in_zeros

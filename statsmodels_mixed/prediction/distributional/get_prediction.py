@@ -1,0 +1,240 @@
+"""Standard errors and intervals of predictions of models with parameters of rows.
+
+A prediction is f(psi, b) with psi = (theta, beta, kappa). With random effects b at their modes
+its variance is, as for the R package glmmTMB,
+
+    f_b Var(b | y, psi) f_b' + g C g',    g = f_psi + f_b db/dpsi,
+
+C the covariance of psi; without random effects f_psi C f_psi'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from statsmodels.genmod.families.links import Identity, Log, Logit
+
+from ..._typing import Array
+from ...errors import OptionError
+from ...fitting.row_parameters import ZEROS
+from ...fitting.row_problem import modes_at
+from ..categories import CategoryPrediction
+from ..results import MixedPrediction
+from ..which_effects import choose_random
+from .effects import variance_of_modes
+from .new_responses import new_categories, new_responses
+
+if TYPE_CHECKING:
+    from ...models.distributional.results import DistributionalResults
+
+__all__ = ["get_prediction"]
+
+
+# Step of central differences, in standard errors of each parameter.
+_STEP = 1e-3
+_OF_SHARES = ("shares", "trials", "shares and ends")
+_NO_NEW = "a new response goes with which='mean'"
+
+
+def get_prediction(
+    self: DistributionalResults,
+    exog: Any = None,
+    transform: bool = True,
+    *,
+    which: str | None = None,
+    re: bool | str | Sequence[str] = False,
+    new_levels: str = "error",
+    row_labels: Sequence[Any] | None = None,
+    offset: Any = None,
+    exposure: Any = None,
+) -> MixedPrediction | CategoryPrediction:
+    """Predict with standard errors and intervals.
+
+    Parameters
+    ----------
+    exog, transform, re, new_levels, offset, exposure
+        As for `predict`.
+    which : str, optional
+        As for `predict`, but ``"class"``.
+    row_labels : sequence, optional
+        Index of the table that `summary_frame()` returns.
+
+    Returns
+    -------
+    MixedPrediction or CategoryPrediction
+        With `predicted_mean`, `se_mean`, `conf_int()` and `summary_frame()`; for probabilities of
+        ordered categories these have a column for each category. Standard errors are by the
+        delta method in all parameters, with `re` also of the random effects given the data.
+        Intervals are symmetric on the scale of the linear predictor, on that of the logarithm for
+        positive means and of the logit for probabilities. ``conf_int(obs=True)`` has intervals for
+        a new response, by 10 000 draws given the estimated variances and parameters of the rows:
+        of random effects that are left out, as of levels the fit has not seen, they have the
+        whole variance. Of ordered categories it has the first and the last one.
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible.
+    DataError
+        If a column is missing, or data that are needed were removed.
+
+    See Also
+    --------
+    DistributionalResults.predict
+
+    References
+    ----------
+    Kass and Steffey (1989), Journal of the American Statistical Association 84, 717-726.
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().get_prediction(ticks.head(1)).summary_frame().round(2)
+       mean  mean_se  mean_ci_lower  mean_ci_upper
+    0  1.69     0.27           1.23           2.32
+    """
+    if which == "class":
+        raise OptionError('a class has no standard error: which="probabilities" has them.')
+    asked = {
+        "exog": exog,
+        "transform": transform,
+        "which": which,
+        "re": re,
+        "new_levels": new_levels,
+        "offset": offset,
+        "exposure": exposure,
+    }
+    center = self.predict(**asked)
+    value = np.asarray(center, dtype=float)
+    if row_labels is not None and len(row_labels) != len(value):
+        raise OptionError(
+            f"row_labels= has {len(row_labels)} labels for {len(value)} predicted rows."
+        )
+    labels = getattr(center, "index", None) if row_labels is None else row_labels
+    columns = value.reshape(len(value), value.shape[1] if value.ndim == 2 else 1)
+    random = which != "dispersion" and any(
+        mask.any() for mask in choose_random(re, self.layout, self.model.frame)
+    )
+    slopes, covariance = _slopes(self, asked, columns, random)
+    variance = np.maximum(np.einsum("irj,jk,irk->ir", slopes, covariance, slopes), 0.0)
+    if random:
+        variance = variance + variance_of_modes(self, asked, columns.shape[1])
+    variance = np.where(np.isnan(columns), np.nan, variance)
+    if value.ndim == 2:
+        return CategoryPrediction(
+            value,
+            variance,
+            categories=self.model.categories,
+            row_labels=labels,
+            new=partial(new_categories, self, asked),
+        )
+    prediction = _prediction(self, which, value, variance[:, 0], labels)
+    if which in (None, "mean"):
+        prediction.new = partial(new_responses, self, asked)
+    return prediction
+
+
+def _prediction(
+    fit: DistributionalResults, which: str | None, value: Array, variance: Array, labels: Any
+) -> MixedPrediction:
+    """Return predictions with the scale on which their intervals are symmetric."""
+    link = _scale(fit, which)
+    about: dict[str, Any] = {
+        "new": _NO_NEW,
+        "df": np.inf,
+        "df_new": np.inf,
+        "dist": "norm",
+        "row_labels": labels,
+        "one_signed": False,
+    }
+    if isinstance(link, Identity):
+        return MixedPrediction(value, variance, linear=None, link=link, **about)
+    with np.errstate(all="ignore"):
+        slope = link.deriv(value)
+        linear = MixedPrediction(
+            link(value), slope**2 * variance, linear=None, link=Identity(), **about
+        )
+    return MixedPrediction(value, variance, linear=linear, link=link, **about)
+
+
+def _scale(fit: DistributionalResults, which: str | None) -> Any:
+    """Return the link to the scale on which an interval is symmetric."""
+    support = fit._spec.support
+    if which == "linear":
+        return Identity()
+    if which == "dispersion":
+        return Log()
+    if which in ("zero_probability", "inflation") or support in _OF_SHARES:
+        return Logit()
+    return Identity() if support == "real" else Log()
+
+
+def _slopes(
+    fit: DistributionalResults, asked: dict[str, Any], columns: Array, random: bool
+) -> tuple[Array, Array]:
+    """Return derivatives by the parameters that have standard errors, and their covariance."""
+    first = 0 if random else len(fit.theta)
+    covariance = fit._covariance[first:, first:]
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    known = np.flatnonzero(np.isfinite(errors))
+    out = np.zeros((*columns.shape, len(known)))
+    steps = [(first + int(j), _STEP * max(float(errors[j]), 1e-8)) for j in known]
+    for at, (above, below, step) in enumerate(_pairs(fit, steps, random)):
+        ends = [np.asarray(each.predict(**asked), dtype=float) for each in (above, below)]
+        out[..., at] = (ends[0] - ends[1]).reshape(columns.shape) / (2.0 * step)
+    return out, covariance[np.ix_(known, known)]
+
+
+def _pairs(
+    fit: DistributionalResults, steps: list[tuple[int, float]], random: bool
+) -> Iterator[tuple[DistributionalResults, DistributionalResults, float]]:
+    """Yield the fit with each parameter moved up and down; with modes that follow if wanted."""
+    mean = fit.estimates.conditional
+    psi = np.concatenate([mean.theta, mean.beta, fit.estimates.kappa])
+    follow = modes_at(fit.model.kept_design(), mean) if random else None
+    for j, step in steps:
+        shift = np.zeros(len(psi))
+        shift[j] = step
+        ends = []
+        for each in (psi + shift, psi - shift):
+            inner = _in_basis(fit, each)
+            b = mean.b if follow is None else follow(*inner)
+            ends.append(_moved(fit, inner, b))
+        yield ends[0], ends[1], step
+
+
+def _in_basis(fit: DistributionalResults, psi: Array) -> tuple[Array, Array, Array]:
+    """Return theta, beta, and kappa in the basis of the parameters of rows."""
+    mean, rows = fit.estimates.conditional, fit.estimates.rows
+    nt, rank = len(mean.theta), len(mean.beta)
+    kappa = psi[nt + rank :]
+    inner = np.linalg.solve(rows.back, kappa) if len(kappa) else kappa
+    return psi[:nt], psi[nt : nt + rank], np.asarray(inner, dtype=float)
+
+
+def _moved(
+    fit: DistributionalResults, psi: tuple[Array, Array, Array], b: tuple[Array, ...]
+) -> DistributionalResults:
+    """Return the fit with other parameters and modes."""
+    estimates, design = fit.estimates, fit.model.kept_design()
+    _, beta, inner = psi
+    linear = design.X[:, list(estimates.conditional.columns)] @ beta
+    if design.offset is not None:
+        linear = linear + design.offset
+    eta, zeta = linear, np.zeros(len(linear))
+    for block, modes in zip(design.blocks, b, strict=True):
+        effect = np.einsum("ij,ij->i", block.z, modes[block.refs])
+        eta, zeta = (eta, zeta + effect) if block.part else (eta + effect, zeta)
+    mean = replace(estimates.conditional, beta=beta, linear_predictor=linear, b=b, eta=eta)
+    outer, kappa = estimates.outer, estimates.rows.back @ inner if len(inner) else inner
+    if len(inner):
+        outer = estimates.rows.values(inner)
+    zeros = None if estimates.zeros is None else outer[:, ZEROS] + zeta
+    return fit._changed(
+        estimates=replace(estimates, conditional=mean, kappa=kappa, outer=outer, zeros=zeros)
+    )

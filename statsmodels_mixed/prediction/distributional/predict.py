@@ -1,0 +1,253 @@
+"""Predictions of means, their parts and probabilities, of rows with all of their parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..._typing import Array
+from ...errors import OptionError
+from ...fitting.row_means import PARTS
+from ...fitting.row_parameters import DISPERSION, ZEROS
+from ...frame.new_data import NewData
+from ...frame.other_formulas import values_of_rows
+
+if TYPE_CHECKING:
+    from ...models.distributional.results import DistributionalResults
+    from ...models.generalized_results import GeneralizedLinearMixedModelResults
+
+__all__ = [
+    "effects_on_zeros",
+    "of_part",
+    "parameters_of_rows",
+    "predict",
+    "predictors_of",
+    "thresholds_of_rows",
+]
+
+
+_WHICH = ("mean", "conditional", "zero_probability", "inflation", "dispersion", "linear")
+_WHICH_ORDERED = ("probabilities", "class", "linear")
+
+
+def predict(
+    self: DistributionalResults,
+    exog: Any = None,
+    transform: bool = True,
+    *,
+    which: str | None = None,
+    re: bool | str | Sequence[str] = False,
+    new_levels: str = "error",
+    offset: Any = None,
+    exposure: Any = None,
+) -> Array | pd.Series | pd.DataFrame:
+    """Predict the mean, one of its parts, the dispersion, or probabilities of categories.
+
+    Parameters
+    ----------
+    exog : frame, optional
+        New data; without it, the rows of the fit.
+    transform : bool
+        Whether `exog` goes through the formulas; otherwise it is the fixed-effects matrix of the
+        mean, of a model whose other parameters have no columns.
+    which : str, optional
+        ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
+        ``"zero_probability"``, ``"inflation"`` (the probability of zeros besides those of the
+        distribution), ``"dispersion"`` (which is `fit.dispersion` for rows of the fit) or
+        ``"linear"``. For ordered categories ``"probabilities"`` (the default), ``"class"`` (the
+        most probable) or ``"linear"``.
+    re : bool, str or list of str
+        Random effects to add, as for other models: all, those of a grouping factor in the part
+        of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
+    new_levels : {"error", "population", "missing"}
+        As for other models.
+    offset, exposure : str or array_like, optional
+        Of the new data, as for other models.
+
+    Returns
+    -------
+    ndarray, Series or DataFrame
+        A frame with a column for each category for ``"probabilities"``.
+
+    Raises
+    ------
+    OptionError
+        If `which` is not possible.
+    DataError
+        If a column is missing.
+
+    See Also
+    --------
+    GeneralizedLinearMixedModelResults.predict
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> fit = model.fit()
+    >>> fit.predict(ticks.head(1), which="zero_probability").round(3).tolist()
+    [0.2]
+    """
+    known = _WHICH_ORDERED if self._ordered else _WHICH
+    which = known[0] if which is None else which
+    if which not in known:
+        raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
+    if which == "inflation" and self._spec.zeros != "inflation":
+        raise OptionError("which='inflation' is for models with zero_inflation=.")
+    if which == "dispersion" and not self._spec.has_dispersion:
+        raise OptionError(f"the family {self._spec.family} has no dispersion to predict.")
+    eta, outer, index = predictors_of(
+        self, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
+    )
+    if which == "linear":
+        return eta if index is None else pd.Series(eta, index=index)
+    if self._ordered:
+        p = self.model._probabilities(eta, thresholds_of_rows(self, exog, len(eta)))
+        table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
+        return table if which == "probabilities" else _most_probable(table)
+    if which == "dispersion":
+        values = np.exp(self.model.dispersion_sign * outer[:, DISPERSION])
+    else:
+        values = PARTS[which](self._spec, eta, outer)
+    return values if index is None else pd.Series(values, index=index)
+
+
+def _most_probable(table: pd.DataFrame) -> pd.Series:
+    """Return the category with the largest probability, missing where none is known."""
+    known = table.notna().all(axis=1)
+    return table[known].idxmax(axis=1).reindex(table.index) if len(table) else table.iloc[:, 0]
+
+
+def predictors_of(
+    fit: DistributionalResults,
+    exog: Any,
+    transform: bool,
+    *,
+    re: bool | str | Sequence[str],
+    new_levels: str,
+    offset: Any,
+    exposure: Any,
+) -> tuple[Array, Array, pd.Index | None]:
+    """Return the linear predictor of the mean, the other parameters of the rows, and their labels.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    exog, transform, re, new_levels, offset, exposure
+        As for `predict`.
+
+    Raises
+    ------
+    OptionError
+        If a matrix is given for formulas that need a table.
+    """
+    if exog is not None and not transform and fit.model.formulas:
+        named = ", ".join(f"{name}=" for name in fit.model.formulas)
+        raise OptionError(f"transform=False gives no columns for {named}: give a table.")
+    linear = of_part(fit, "").predict(
+        exog,
+        transform,
+        which="linear",
+        re=re,
+        new_levels=new_levels,
+        offset=offset,
+        exposure=exposure,
+    )
+    index = linear.index if isinstance(linear, pd.Series) else None
+    eta = np.asarray(linear, dtype=float)
+    outer = fit.estimates.outer if exog is None else parameters_of_rows(fit, exog, len(eta))
+    if fit.estimates.zeros is not None:
+        outer = outer.copy()
+        outer[:, ZEROS] += effects_on_zeros(fit, exog, re, new_levels)
+    return eta, outer, index
+
+
+def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedModelResults:
+    """Return the part of the mean with the random effects of one part alone, others being zero.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    part : str
+        Empty for the mean.
+    """
+    blocks, estimates = fit.model.layout.blocks, fit.estimates.conditional
+    if all(block.part == part for block in blocks):
+        return fit._mean_part
+    b = tuple(
+        modes if block.part == part else np.zeros_like(modes)
+        for block, modes in zip(blocks, estimates.b, strict=True)
+    )
+    eta = estimates.eta
+    if part:
+        shift = fit.estimates.outer_at_modes[:, ZEROS] - fit.estimates.outer[:, ZEROS]
+        eta = estimates.linear_predictor + shift
+    mean = copy.copy(fit._mean_part)
+    mean.estimates = replace(estimates, b=b, eta=eta)
+    return mean
+
+
+def effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels: str) -> Array:
+    """Return what random effects add to the logit of the probability of zeros.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    exog, re, new_levels
+        As for `predict`.
+    """
+    zeros = of_part(fit, "hurdle" if "hurdle" in fit.model.formulas else "zi")
+    both = [
+        np.asarray(zeros.predict(exog, which="linear", re=each, new_levels=new_levels))
+        for each in (re, False)
+    ]
+    return np.asarray(both[0] - both[1], dtype=float)
+
+
+def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+    """Return the parameters of new rows.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    data : frame
+    n : int
+        Its number of rows.
+    """
+    out = np.tile(fit.estimates.outer[0], (n, 1))
+    frame = fit.model.frame
+    assert frame is not None
+    new = NewData.of_table(data, frame)
+    matrices = {} if fit._ordered else fit.model.matrices
+    for name, matrix in matrices.items():
+        X = values_of_rows(name, matrix, new)
+        label, place, sign = fit.model._place_of(name)
+        coefficients = fit.params[[each for each in fit._names if each.startswith(label)]]
+        out[:, place] = sign * (X @ np.asarray(coefficients))
+    return out
+
+
+def thresholds_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+    """Return the thresholds between ordered categories, shape (n, categories - 1).
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    data : frame or None
+        New data; the rows of the fit without it.
+    n : int
+        The number of rows.
+    """
+    W, frame = np.empty((n, 0)), fit.model.frame
+    assert frame is not None
+    for name, matrix in fit.model.matrices.items():
+        if data is None:
+            W = fit.model._pieces[name][0]
+        else:
+            W = values_of_rows(name, matrix, NewData.of_table(data, frame))
+    return np.asarray(fit.model._thresholds(fit.estimates.kappa, W))

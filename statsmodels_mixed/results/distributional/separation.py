@@ -1,0 +1,108 @@
+"""Coefficients of the mean and of zeros that have no finite estimate.
+
+That rows are zero or not is a binary response to the columns of a hurdle, which may separate. It
+separates a part of zero inflation too: positive rows have log(1 - p), which grows as p falls, and
+a zero has log(p + (1 - p) f(0)), which grows with p.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..._typing import Array
+from ...errors import SeparationWarning, warn_caller
+from ...fitting.distributional import DistributionalEstimates
+from ...fitting.families import FamilySpec
+from ...fitting.separation import separation
+
+if TYPE_CHECKING:
+    from ...models.distributional.results import DistributionalResults
+
+__all__ = ["infinite_parameters", "warn_of_infinite", "with_infinite", "without_infinite"]
+
+_BINARY = FamilySpec("binomial", "logit")
+
+
+def infinite_parameters(fit: DistributionalResults) -> Array:
+    """Return 1 for parameters that go to infinity, -1 for minus infinity, 0 for all others.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+
+    Returns
+    -------
+    ndarray
+        In the order of the covariance matrix of all parameters.
+    """
+    sign = _signs(fit, fit.estimates, fit.model.kept_design().y, fit._mean_part.separation.sign)
+    if fit.without_zeros:  # which says more than that its coefficients are infinite
+        sign[len(sign) - len(fit.estimates.kappa) :] = 0.0
+    return sign
+
+
+def with_infinite(
+    fit: DistributionalResults, estimates: DistributionalEstimates, y: Array
+) -> tuple[Array, Array]:
+    """Return coefficients of the mean and of rows of a fit to another response, some infinite.
+
+    Infinite are those along which the response separates, and those at an end of their range.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    estimates : DistributionalEstimates
+        Of the same model, fitted to `y`.
+    y : ndarray, shape (n,)
+    """
+    own = estimates.conditional
+    X = fit.model.kept_design().X[:, own.columns]
+    converged = own.report.converged
+    mean = separation(X, y, own.spec, own.cov_conditional, converged=converged).sign
+    sign = _signs(fit, estimates, y, mean)
+    sign = np.where(sign, sign, estimates.ends)[len(own.theta) :]
+    values = np.concatenate([own.beta, estimates.kappa])
+    values = np.where(sign != 0, np.copysign(np.inf, sign), values)
+    return values[: len(own.beta)], values[len(own.beta) :]
+
+
+def _signs(
+    fit: DistributionalResults, estimates: DistributionalEstimates, y: Array, mean: Array
+) -> Array:
+    own, names = estimates.conditional, estimates.rows.names
+    first = len(own.theta)
+    sign = np.zeros(len(estimates.covariance))
+    sign[first : first + len(mean)] = mean
+    for part in ("zero_inflation", "hurdle"):
+        if part not in fit.model._pieces:
+            continue
+        X, columns = fit.model._pieces[part]
+        label = "hurdle" if part == "hurdle" else "zi"
+        known = [i for i, name in enumerate(columns) if f"{label}: {name}" in names]
+        at = [first + len(own.beta) + names.index(f"{label}: {columns[i]}") for i in known]
+        zero = (y == 0).astype(float)
+        covariance = estimates.covariance[np.ix_(at, at)]
+        converged = own.report.converged
+        sign[at] = separation(X[:, known], zero, _BINARY, covariance, converged=converged).sign
+    return sign
+
+
+def without_infinite(covariance: Array, sign: Array) -> Array:
+    """Return a covariance matrix with NaN for parameters without a finite estimate."""
+    if not sign.any():
+        return covariance
+    out = covariance.copy()
+    out[sign != 0] = out[:, sign != 0] = np.nan
+    return out
+
+
+def warn_of_infinite(fit: DistributionalResults) -> None:
+    """Warn the caller of `fit` or `refit` of coefficients without a finite estimate."""
+    if fit.separated:
+        message = (
+            f"no finite estimate exists for the coefficients of {', '.join(fit.separated)}: "
+            "the response separates along them."
+        )
+        warn_caller(message, SeparationWarning)

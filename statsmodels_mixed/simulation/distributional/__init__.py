@@ -1,0 +1,3 @@
+"""Responses drawn from fits whose rows have parameters besides their mean."""
+
+__all__: list[str] = []

@@ -1,0 +1,247 @@
+"""Fits with parameters of rows as data frames: parameters, criteria, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..bootstrap.replicates import Bootstrap
+from ..errors import OptionError
+from ..profile.profile import Profile
+from ..results.row_labels import row_labels
+from .augment import beside, own_columns
+from .random_parameters import random_parameters
+from .tidy import COLUMNS, read_effects
+
+if TYPE_CHECKING:
+    from ..models.distributional.results import DistributionalResults
+
+__all__ = ["augment", "glance", "tidy"]
+
+_COMPONENTS = {"zi": "zi", "hurdle": "zi", "disp": "disp"}
+
+
+def tidy(
+    self: DistributionalResults,
+    effects: str | Sequence[str] = "all",
+    conf_int: bool = True,
+    conf_method: str | Profile | Bootstrap = "wald",
+    *,
+    level: float = 0.95,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return the parameters in rows, with the names that broom.mixed has in R.
+
+    Parameters
+    ----------
+    effects : str or sequence of str
+        ``"fixed"`` (coefficients of all parts), ``"ran_pars"`` (standard deviations and
+        correlations of random effects), ``"ran_vals"`` (conditional modes), some of them; or
+        ``"all"``, the first two.
+    conf_int : bool
+        Whether to add intervals.
+    conf_method : {"wald", "profile", "bootstrap"}, Profile or Bootstrap
+        From the standard errors, which gives none for standard deviations and correlations; by
+        profile likelihood; or by the bootstrap. A profile or replicates that are there already
+        are used.
+    level : float
+        The level of the intervals.
+    **options
+        For `bootstrap`: `n`, 1000 by default, `seed` and others.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``effect``, ``component`` (``"cond"``, ``"zi"`` for zeros, ``"disp"`` for
+        the dispersion), ``group``, ``term``, ``estimate``, ``std_error``, ``statistic``, ``df``,
+        ``pvalue``, ``lower`` and ``upper``; with conditional modes ``level`` after ``term``. What
+        does not apply is NaN.
+
+    Raises
+    ------
+    OptionError
+        If an option is not possible or not one of the method.
+
+    See Also
+    --------
+    DistributionalResults.glance, DistributionalResults.augment
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().tidy()[["effect", "component", "term", "estimate"]].round(2)
+         effect component           term  estimate
+    0     fixed      cond      Intercept      0.55
+    1     fixed        zi      Intercept     -3.48
+    2  ran_pars      cond  sd__Intercept      1.57
+    """
+    wanted = read_effects(effects)
+    if not 0 < level < 1:
+        raise OptionError(f"level= is a number between 0 and 1, not {level!r}.")
+    limits = _limits(self, conf_method, level, options) if conf_int else None
+    tables = []
+    if "fixed" in wanted:
+        tables.append(_fixed(self, limits, level))
+    if "ran_pars" in wanted:
+        table = random_parameters(self._mean_part, limits)
+        tables.append(_by_part(self, table[table["group"] != "Residual"]))
+    if "ran_vals" in wanted:
+        modes = self.ranef(form="long", level=level).assign(effect="ran_vals")
+        tables.append(_by_part(self, modes))
+    columns = [*COLUMNS[:4], *(["level"] if "ran_vals" in wanted else []), *COLUMNS[4:]]
+    shown = columns if conf_int else columns[:-2]
+    return pd.concat(tables, ignore_index=True).reindex(columns=shown)
+
+
+def _limits(
+    fit: DistributionalResults, method: Any, level: float, options: dict[str, Any]
+) -> pd.DataFrame | None:
+    """Return limits by kind and name, None for Wald intervals."""
+    if method == "bootstrap":
+        method, options = fit.bootstrap(options.pop("n", 1000), **options), {}
+    elif method == "profile":
+        method = fit.profile(level=max(level, 0.999))
+    if options:
+        raise OptionError(f"{next(iter(options))}= is no option of this method.")
+    if isinstance(method, Profile | Bootstrap):
+        return method.conf_int(1 - level)
+    if method != "wald":
+        raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
+    return None
+
+
+def _fixed(fit: DistributionalResults, limits: pd.DataFrame | None, level: float) -> pd.DataFrame:
+    """Return the rows of the coefficients of all parts."""
+    names, own = fit._names, set(fit.estimates.rows.names)
+    heads = [name.partition(": ") if name in own else ("", "", name) for name in names]
+    if limits is None:
+        half = norm.isf((1 - level) / 2) * fit.bse
+        lower, upper = fit.params - half, fit.params + half
+    else:
+        lower, upper = (limits.loc["beta"][side].reindex(names) for side in ("lower", "upper"))
+    return pd.DataFrame(
+        {
+            "effect": "fixed",
+            "component": [_COMPONENTS.get(head, "cond") for head, _, _ in heads],
+            "group": None,
+            "term": [
+                rest if head in _COMPONENTS else name
+                for name, (head, _, rest) in zip(names, heads, strict=True)
+            ],
+            "estimate": fit.params,
+            "std_error": fit.bse,
+            "statistic": fit.tvalues,
+            "df": np.inf,
+            "pvalue": fit.pvalues,
+            "lower": lower,
+            "upper": upper,
+        }
+    )
+
+
+def _by_part(fit: DistributionalResults, table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of random effects with the part of the model that each is in."""
+    parts = {block.name: block.part for block in fit.model.layout.blocks}
+    part = table["group"].map(parts)
+    return table.assign(
+        component=part.map(lambda each: "zi" if each else "cond"),
+        group=[
+            name.removeprefix(f"{each}: ") for name, each in zip(table["group"], part, strict=True)
+        ],
+    )
+
+
+def glance(self: DistributionalResults) -> pd.DataFrame:
+    """Return the sizes and criteria of the fit in one row.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``nobs``, ``groups``, ``dispersion`` (NaN where rows have their own),
+        ``llf``, ``aic``, ``bic``, ``objective``, ``npar``, ``converged`` and ``singular``.
+
+    See Also
+    --------
+    DistributionalResults.tidy
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().glance()[["nobs", "groups", "npar"]]
+       nobs  groups  npar
+    0   403     118     3
+    """
+    levels = {block.name: len(block.levels) for block in self.model.layout.blocks}
+    several = ", ".join(f"{name} {count}" for name, count in levels.items())
+    one = isinstance(self.dispersion, float) and self._spec.has_dispersion
+    row = {
+        "nobs": self.nobs,
+        "groups": several if len(levels) > 1 else next(iter(levels.values())),
+        "dispersion": self.dispersion if one else np.nan,
+        "llf": self.llf,
+        "aic": self.aic,
+        "bic": self.bic,
+        "objective": -2.0 * self.llf,
+        "npar": self.dof,
+        "converged": self.converged,
+        "singular": self.estimates.conditional.singular,
+    }
+    return pd.DataFrame([row])
+
+
+def augment(self: DistributionalResults, data: Any = None) -> pd.DataFrame:
+    """Return the data with fitted values and residuals, or probabilities of categories.
+
+    Parameters
+    ----------
+    data : table, optional
+        The table that the model was fitted to, for its other columns; rows are found by their
+        labels. By default the columns and rows that the model uses.
+
+    Returns
+    -------
+    DataFrame
+        With ``.fitted`` (the mean, random effects at their modes), ``.fixed`` (the mean with all
+        random effects zero), ``.resid`` and ``.zero_probability``; for ordered categories
+        ``.class``, the most probable one, and ``.prob_`` with the name of each category.
+
+    Raises
+    ------
+    DataError
+        If the data were removed, or `data` lacks rows of the fit.
+
+    See Also
+    --------
+    DistributionalResults.tidy, DistributionalResults.simulated_residuals
+
+    Examples
+    --------
+    >>> ticks = datasets.load("grouseticks")
+    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    >>> model.fit().augment()[["brood", "ticks", ".fitted"]].head(2).round(2)
+      brood  ticks  .fitted
+    0   501      0     0.33
+    1   501      0     0.33
+    """
+    if self._ordered:
+        p = np.asarray(self.predict(re=True))
+        names = list(self.model.categories)
+        values: dict[str, Any] = {f".prob_{name}": p[:, j] for j, name in enumerate(names)}
+        values[".class"] = [names[j] for j in p.argmax(axis=1)]
+    else:
+        values = {
+            ".fitted": self.fittedvalues,
+            ".fixed": np.asarray(self.predict()),
+            ".resid": self.resid,
+            ".zero_probability": np.asarray(self.predict(which="zero_probability", re=True)),
+        }
+    rows = pd.DataFrame(values, index=row_labels(self._mean_part))
+    if data is None:
+        return pd.concat([own_columns(self._mean_part), rows], axis=1)
+    return beside(data, rows)
