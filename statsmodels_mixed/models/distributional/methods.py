@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from ...results.distributional.summary2 import summary2 as _summary2
     from ...results.distributional.with_inference import with_inference as _with_inference
     from ...simulation.distributional.simulate import simulate as _simulate
-    from ...tidy.distributional import augment as _augment
-    from ...tidy.distributional import glance as _glance
-    from ...tidy.distributional import tidy as _tidy
+    from ...tidy.distributional.augment import augment as _augment
+    from ...tidy.distributional.glance import glance as _glance
+    from ...tidy.distributional.tidy import tidy as _tidy
 else:
 
     def _method(place: str) -> Method:
@@ -88,9 +88,9 @@ else:
     _summary2 = _method("results.distributional.summary2:summary2")
     _with_inference = _method("results.distributional.with_inference:with_inference")
     _simulate = _method("simulation.distributional.simulate:simulate")
-    _augment = _method("tidy.distributional:augment")
-    _glance = _method("tidy.distributional:glance")
-    _tidy = _method("tidy.distributional:tidy")
+    _augment = _method("tidy.distributional.augment:augment")
+    _glance = _method("tidy.distributional.glance:glance")
+    _tidy = _method("tidy.distributional.tidy:tidy")
 
 __all__ = ["DistributionalMethods"]
 

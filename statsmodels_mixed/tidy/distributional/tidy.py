@@ -1,4 +1,4 @@
-"""Fits with parameters of rows as data frames: parameters, criteria, rows."""
+"""The parameters of a fit with parameters of rows as a data frame."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..bootstrap.replicates import Bootstrap
-from ..errors import OptionError
-from ..profile.profile import Profile
-from ..results.row_labels import row_labels
-from .augment import beside, own_columns
-from .random_parameters import random_parameters
-from .tidy import COLUMNS, read_effects
+from ...bootstrap.replicates import Bootstrap
+from ...errors import OptionError
+from ...profile.profile import Profile
+from ..random_parameters import random_parameters
+from ..tidy import COLUMNS, read_effects
 
 if TYPE_CHECKING:
-    from ..models.distributional.results import DistributionalResults
+    from ...models.distributional.results import DistributionalResults
 
-__all__ = ["augment", "glance", "tidy"]
+__all__ = ["tidy"]
 
 _COMPONENTS = {"zi": "zi", "hurdle": "zi", "disp": "disp"}
 
@@ -154,94 +152,3 @@ def _by_part(fit: DistributionalResults, table: pd.DataFrame) -> pd.DataFrame:
             name.removeprefix(f"{each}: ") for name, each in zip(table["group"], part, strict=True)
         ],
     )
-
-
-def glance(self: DistributionalResults) -> pd.DataFrame:
-    """Return the sizes and criteria of the fit in one row.
-
-    Returns
-    -------
-    DataFrame
-        With the columns ``nobs``, ``groups``, ``dispersion`` (NaN where rows have their own),
-        ``llf``, ``aic``, ``bic``, ``objective``, ``npar``, ``converged`` and ``singular``.
-
-    See Also
-    --------
-    DistributionalResults.tidy
-
-    Examples
-    --------
-    >>> ticks = datasets.load("grouseticks")
-    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-    >>> model.fit().glance()[["nobs", "groups", "npar"]]
-       nobs  groups  npar
-    0   403     118     3
-    """
-    levels = {block.name: len(block.levels) for block in self.model.layout.blocks}
-    several = ", ".join(f"{name} {count}" for name, count in levels.items())
-    one = isinstance(self.dispersion, float) and self._spec.has_dispersion
-    row = {
-        "nobs": self.nobs,
-        "groups": several if len(levels) > 1 else next(iter(levels.values())),
-        "dispersion": self.dispersion if one else np.nan,
-        "llf": self.llf,
-        "aic": self.aic,
-        "bic": self.bic,
-        "objective": -2.0 * self.llf,
-        "npar": self.dof,
-        "converged": self.converged,
-        "singular": self.estimates.conditional.singular,
-    }
-    return pd.DataFrame([row])
-
-
-def augment(self: DistributionalResults, data: Any = None) -> pd.DataFrame:
-    """Return the data with fitted values and residuals, or probabilities of categories.
-
-    Parameters
-    ----------
-    data : table, optional
-        The table that the model was fitted to, for its other columns; rows are found by their
-        labels. By default the columns and rows that the model uses.
-
-    Returns
-    -------
-    DataFrame
-        With ``.fitted`` (the mean, random effects at their modes), ``.fixed`` (the mean with all
-        random effects zero), ``.resid`` and ``.zero_probability``; for ordered categories
-        ``.class``, the most probable one, and ``.prob_`` with the name of each category.
-
-    Raises
-    ------
-    DataError
-        If the data were removed, or `data` lacks rows of the fit.
-
-    See Also
-    --------
-    DistributionalResults.tidy, DistributionalResults.simulated_residuals
-
-    Examples
-    --------
-    >>> ticks = datasets.load("grouseticks")
-    >>> model = mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
-    >>> model.fit().augment()[["brood", "ticks", ".fitted"]].head(2).round(2)
-      brood  ticks  .fitted
-    0   501      0     0.33
-    1   501      0     0.33
-    """
-    if self._ordered:
-        p = np.asarray(self.predict(re=True))
-        names = list(self.model.categories)
-        values: dict[str, Any] = {f".prob_{name}": p[:, j] for j, name in enumerate(names)}
-        values[".class"] = [names[j] for j in p.argmax(axis=1)]
-    else:
-        values = {
-            ".fitted": self.fittedvalues,
-            ".fixed": np.asarray(self.predict()),
-            ".resid": self.resid,
-            ".zero_probability": np.asarray(self.predict(which="zero_probability", re=True)),
-        }
-    rows = pd.DataFrame(values, index=row_labels(self._mean_part))
-    if data is None:
-        return pd.concat([own_columns(self._mean_part), rows], axis=1)
-    return beside(data, rows)
