@@ -141,8 +141,8 @@ def test_why_shares_of_ordered_beta_responses_are_not_defined(data):
             ask()
 
 
-# r2_nakagawa() of performance 0.10.2 with insight 0.19.0 for glmmTMB 1.1.5, marginal and conditional,
-# with offset(log(BroodSize / unit)): its lambda leaves the offset out.
+# r2_nakagawa() of performance 0.10.2 with insight 0.19.0 for glmmTMB 1.1.5, with
+# offset(log(BroodSize / unit)): marginal and conditional. Its lambda leaves the offset out.
 OWLS_BY_UNIT = {1.0: (0.105286211380, 0.360491332817), 10.0: (0.238464106234, 0.816480762485)}
 
 
