@@ -114,6 +114,17 @@ class FamilySpec:
         return "observed" if self.own else "expected"
 
     @property
+    def errors(self) -> str:
+        """The standard errors of a fit if nothing is said, a `cov_type`.
+
+        Given theta and the dispersion they are too small where a family has a mean and a
+        dispersion that depend on one another. With the variance mu^3 of an inverse Gaussian those
+        of slopes are too small by a tenth.
+        """
+        together = self.own or self.family == "inverse_gaussian"
+        return "hessian" if together else "conditional"
+
+    @property
     def canonical(self) -> bool:
         """Whether the linear predictor is the natural parameter, but for a factor."""
         link = (self.link, self.power) if self.link == "power" else (self.link,)

@@ -300,7 +300,8 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             Standard errors given theta (and the dispersion), from the Hessian of the
             objective in all parameters, which accounts for their estimation, or robust to any
             dependence within clusters. None is the first for families that statsmodels has, and
-            the second for others, whose means and dispersions are estimated together.
+            the second for others, whose means and dispersions are estimated together, and for
+            inverse Gaussian responses.
         cov_kwds : dict, optional
             For clusters: ``groups``, a column of the model or one label per row, such that
             every level of a grouping factor lies in one cluster, and ``kind``, the correction
@@ -382,7 +383,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
             read_clusters=partial(find_clusters, self),
             linear=False,
             fast=bool(fast),
-            own=self.spec.own,
+            default=self.spec.errors,
         )
         results = self._fitted(
             n_agq=n_agq,

@@ -85,7 +85,7 @@ def with_inference(
         linear=estimates.linear,
         reml=estimates.reml,
         fast=estimates.fast,
-        own=not estimates.linear and estimates.spec.own,
+        default="" if estimates.linear else estimates.spec.errors,
     )
     labelled: _Fit = results.wrapper(referring_to(results, choice))
     return labelled

@@ -73,7 +73,7 @@ def choose(
     linear: bool,
     reml: bool = False,
     fast: bool = False,
-    own: bool = False,
+    default: str = "",
 ) -> Choice:
     """Check options before a model is fitted.
 
@@ -89,9 +89,8 @@ def choose(
         Whether a linear model is fitted by REML.
     fast : bool
         Whether the coefficients of a generalized model are profiled out.
-    own : bool
-        Whether its family is one that statsmodels does not have: by default standard errors are
-        then from the Hessian, since a mean and a dispersion are estimated together.
+    default : str
+        Standard errors of its family, if nothing is said and `fast` is not.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def choose(
     """
     possible = LINEAR if linear else GENERALIZED
     if cov_type is None:
-        cov_type = "hessian" if own and not fast else possible[0]
+        cov_type = possible[0] if fast or not default else default
     if cov_type not in possible:
         raise OptionError(f"cov_type must be {' or '.join(possible)}, not {cov_type!r}.")
     if not (dof is None or isinstance(dof, str)) or dof not in DOF_METHODS:

@@ -37,7 +37,33 @@ def test_a_formula_of_a_constant_dispersion_changes_nothing() -> None:
     assert_allclose(plain.bse, modelled.bse.iloc[:2], rtol=1e-4)
 
 
-def test_families_of_statsmodels_and_fast_fits_stay_conditional() -> None:
+def test_those_of_an_inverse_gaussian_are_from_all_parameters() -> None:
+    """The spread of the slope of 400 simulated fits is .051; given theta its error is .045."""
+    model = smm.mixedglm2("positive ~ x + (1 | g)", DATA, "inverse_gaussian", link="log")
+    fit = model.fit()
+    at = np.array([fit.theta[0], *fit.params, np.log(fit.dispersion)])
+
+    def value(parameters: np.ndarray) -> float:
+        theta, *beta, zeta = parameters
+        return float(model.loglike([theta], np.array(beta), float(np.exp(zeta))))
+
+    steps = 1e-3 * np.eye(4)
+    differences = np.array(
+        [
+            [
+                sum(i * j * value(at + i * one + j * two) for i in (1, -1) for j in (1, -1)) / 4e-6
+                for one in steps
+            ]
+            for two in steps
+        ]
+    )
+    wanted = np.sqrt(np.diag(np.linalg.inv(-differences)))[1:3]
+    assert_allclose(fit.bse, wanted, rtol=1e-3)
+    given_theta = fit.with_inference(cov_type="conditional")
+    assert given_theta.bse["x"] < 0.94 * fit.bse["x"]
+
+
+def test_other_families_of_statsmodels_and_fast_fits_stay_conditional() -> None:
     assert smm.mixedglm2("counts ~ x + (1 | g)", DATA, "poisson").fit().cov_type == "conditional"
     fast = smm.mixedglm2("counts ~ x + (1 | g)", DATA, "nbinom1").fit(fast=True)
     assert fast.cov_type == "conditional"
