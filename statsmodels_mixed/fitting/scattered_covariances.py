@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
 from .._typing import Array
-from .covariance import factors_of, theta_of
+from .covariance import factors_of, theta_of, triangular_root
 from .optimize import FitOptions
 from .runs import DISTINCT, LOWER, BestOfRuns, descend, logged, take_briefly
 
@@ -37,6 +37,11 @@ LARGE = 30.0
 # or there are no more rows than effects, optima may be at any size.
 ABOUT = (-1.0, 1.0)
 RUNS_ABOUT = 8
+# The same of rank one, in fits of few rows: their optima may lie on other faces of the cone of
+# covariances, into which few runs from its inside fall.
+RUNS_OF_RANK_ONE = 12
+# An axis that is shorter than this share of the longest one is none.
+ROUNDING = 1e-9
 
 
 def tries_all_sizes(workspace: CoreWorkspace, variances: int) -> bool:
@@ -76,6 +81,12 @@ def scatter_covariances(
     power = float(np.log10(largest or 1.0))
     about = power + ABOUT[0], power + ABOUT[1]
     starts += [[_drawn(draws, p, about) for p in patterns] for _ in range(RUNS_ABOUT)]
+    if workspace.nobs <= FEW_ROWS and any(_joins_all(p) for p in patterns):
+        starts += _without_axes(end, patterns)
+        starts += [
+            [_drawn(draws, p & _first_column(p), about) for p in patterns]
+            for _ in range(RUNS_OF_RANK_ONE)
+        ]
     for i, factors in enumerate(starts):
         if runs.falls:  # There is no maximum.
             return
@@ -83,6 +94,33 @@ def scatter_covariances(
         # Far out may be plateaus that fall slowly, of variances that the data do not determine.
         by = LOWER if i < RUNS else DISTINCT
         take_briefly(runs, workspace, theta, options, constant, most=SHORT, by=by)
+
+
+def _joins_all(pattern: NDArray[np.bool_]) -> bool:
+    """Return whether all of two effects or more may be correlated with one another."""
+    k = len(pattern)
+    return k > 1 and int(pattern.sum()) == k * (k + 1) // 2
+
+
+def _first_column(pattern: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which elements a T of rank one has, if it can have that rank."""
+    first = np.zeros_like(pattern)
+    first[:, 0] = True
+    return first if _joins_all(pattern) else pattern
+
+
+def _without_axes(end: Sequence[Array], patterns: Sequence[NDArray[np.bool_]]) -> list[list[Array]]:
+    """Return the end of a fit without each principal axis of a term that has several."""
+    found = []
+    for i, (T, pattern) in enumerate(zip(end, patterns, strict=True)):
+        if not _joins_all(pattern):
+            continue
+        U, lengths, _ = np.linalg.svd(T)
+        axes = np.flatnonzero(lengths > ROUNDING * lengths[0])
+        for axis in axes if len(axes) > 1 else ():
+            root = U * np.where(np.arange(len(T)) == axis, 0.0, lengths)
+            found.append([*end[:i], triangular_root(root), *end[i + 1 :]])
+    return found
 
 
 def _try_all_sizes(

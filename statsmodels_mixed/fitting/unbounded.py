@@ -12,9 +12,9 @@ differences within levels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from .._core import VANISHED, CoreWorkspace
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import Design, RandomBlock
+from ..later import load
 from .crossprod import Crossproducts, form_crossproducts
 from .families import FamilySpec
 from .optimize import FitReport
@@ -94,7 +95,11 @@ def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> Non
     # What some columns reproduce all reproduce; only with no fewer effects than rows does the
     # criterion not show it then.
     saturated = products.n <= products.rank + workspace.design.q
-    for size in _subsets(identity) if saturated else (identity,):
+    sizes: Iterable[Array] = _subsets(identity) if saturated else (identity,)
+    if saturated and not workspace.design.by_factors:
+        lower = load("fitting.effects_of_lower_rank:of_lower_rank")
+        sizes = chain(sizes, lower(design, design.X[:, products.basis.columns], reml))
+    for size in sizes:
         if _falls(workspace, LARGE * size) and _falls(workspace, 0.1 * end * size):
             raise DataError(_reason(design))
 

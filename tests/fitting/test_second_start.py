@@ -110,7 +110,7 @@ def test_few_rows_and_a_dozen_steps_are_begun_again():
         assert fitted.objective < objective_from_ones(fitted, **case.how) + 1e-6
 
 
-@pytest.mark.parametrize("seed", [50295])
+@pytest.mark.parametrize("seed", [81983])
 def test_a_lower_run_without_an_end_is_not_passed_over(seed):
     """The likelihood is higher, perhaps without bound, elsewhere: an end beside it is none."""
     case = draw(seed)

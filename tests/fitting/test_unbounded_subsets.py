@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from fuzz.linear_models import draw
+from scipy.optimize import brentq
 
 import statsmodels_mixed  # noqa: F401
 from statsmodels_mixed.errors import DataError
@@ -48,7 +49,46 @@ def test_a_bounded_likelihood_of_few_rows_is_fitted():
     assert smf.mixedlm2("y ~ x + (x || g)", data).fit(reml=False).converged
 
 
-@pytest.mark.parametrize("seed", [581, 625, 40115])
+def four_rows(seed: int) -> pd.DataFrame:
+    """Two levels of two rows."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {"g": ["a", "a", "b", "b"], "x": rng.normal(size=4), "y": rng.normal(size=4)}
+    )
+
+
+def columns_of_rank_one(data: pd.DataFrame, angle: float) -> np.ndarray:
+    """Z of intercepts and slopes that are in a fixed proportion."""
+    level = (data.g.to_numpy()[:, None] == ["a", "b"]).astype(float)
+    return level * (np.cos(angle) + np.sin(angle) * data.x.to_numpy())[:, None]
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4, 6])
+def test_effects_in_some_proportion_may_reproduce_the_response(seed):
+    """One equation, det [1 Z y] = 0, and one unknown, the proportion of intercepts and slopes."""
+    data = four_rows(seed)
+
+    def determinant(angle):
+        return np.linalg.det(
+            np.column_stack([np.ones(4), columns_of_rank_one(data, angle), data.y])
+        )
+
+    angles = np.linspace(0.02, np.pi - 0.02, 101)  # intercepts alone depend on the constant
+    signs = np.sign([determinant(a) for a in angles])
+    i = np.flatnonzero(signs[1:] != signs[:-1])[0]
+    Z = columns_of_rank_one(data, brentq(determinant, angles[i], angles[i + 1], xtol=1e-15))
+    values = []
+    for t in (1e2, 1e3, 1e4):
+        L = np.linalg.cholesky(np.eye(4) + t**2 * Z @ Z.T)
+        a, b = np.linalg.solve(L, np.ones(4)), np.linalg.solve(L, data.y)
+        rest = b - a * (a @ b) / (a @ a)
+        values.append(4 * np.log(rest @ rest) + 2 * np.log(np.diag(L)).sum())
+    np.testing.assert_allclose(np.diff(values), -4 * np.log(10), rtol=0.01)
+    with pytest.raises(DataError, match="the likelihood has no maximum"):
+        smf.mixedlm2("y ~ 1 + (x | g)", data).fit(reml=False)
+
+
+@pytest.mark.parametrize("seed", [581, 625, 40115, 50295, 80754, 81772])
 def test_random_models_that_converged_beside_an_unbounded_likelihood(seed):
     with pytest.raises(DataError, match="the likelihood has no maximum"):
         draw(seed).fit()
