@@ -22,6 +22,7 @@ from ..fitting.separation import separation
 from ..later import load
 from ..results.cell_formats import significant
 from ..results.layout import Layout
+from ..results.ratios import name_of_ratio
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
 from ..standard_errors.contrast_tests import ContrastTests
@@ -30,7 +31,6 @@ from .approximated import Approximated
 from .generalized_predictions import GeneralizedPredictions
 from .generalized_residuals import Residuals
 from .methods import Methods
-from .ratios import name_of_ratio
 
 if TYPE_CHECKING:
     from ..results.document import Document

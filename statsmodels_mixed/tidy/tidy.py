@@ -16,7 +16,7 @@ from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
 from .random_parameters import random_parameters
 
-__all__ = ["COLUMNS", "read_effects", "tidy"]
+__all__ = ["COLUMNS", "coefficients_of_levels", "read_effects", "tidy"]
 
 COLUMNS = (
     *("effect", "component", "group", "term", "estimate", "std_error"),
@@ -111,7 +111,7 @@ def tidy(
         modes = result.ranef(form="long", level=level).assign(effect="ran_vals")
         tables.append(modes.reindex(columns=["level", *COLUMNS]))
     if "ran_coefs" in wanted:
-        tables += [_coefficients(name, table) for name, table in result.coef_by_group().items()]
+        tables += [coefficients_of_levels(*each) for each in result.coef_by_group().items()]
     table = pd.concat(tables, ignore_index=True)
     columns = [*COLUMNS[:3], *(["level"] if "level" in table else []), *COLUMNS[3:]]
     table["component"] = "cond"
@@ -195,8 +195,16 @@ def _fixed(
     return table.reset_index(names="term").assign(effect="fixed", group="")
 
 
-def _coefficients(group: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the coefficients of every level with a row for each."""
+def coefficients_of_levels(group: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the coefficients of every level with a row for each.
+
+    Parameters
+    ----------
+    group : str
+        Name of the grouping factor.
+    table : DataFrame
+        As `coef_by_group` has it.
+    """
     levels = pd.Series(list(table.index), dtype=object).repeat(table.shape[1])
     return pd.DataFrame(
         {

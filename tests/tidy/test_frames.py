@@ -103,6 +103,28 @@ def test_tidy_of_a_generalized_fit(contra):
     assert last["estimate"] == fit.dispersion
 
 
+def test_ratios_of_several_parts():
+    ticks = datasets.load("grouseticks")
+    parts = {"zero_inflation": "~ 1", "dispersion": "~ 1"}
+    fit = smf.mixedglm2("ticks ~ height + (1 | brood)", ticks, "nbinom2", **parts).fit()
+    ratios, plain = fit.tidy("fixed", exponentiate=True), fit.tidy("fixed")
+    assert_allclose(ratios["estimate"], np.exp(fit.params))
+    assert_allclose(ratios[["lower", "upper"]], np.exp(plain[["lower", "upper"]]))
+    assert_allclose(ratios["std_error"], fit.bse * np.exp(fit.params))
+    assert ratios["pvalue"].equals(plain["pvalue"])
+    table = fit.coeftable(exponentiate=True)
+    assert_allclose(table["Ratio"], np.exp(fit.params))
+    heads = [line.split()[:2] for line in str(fit.summary(exponentiate=True)).splitlines()]
+    assert {("rate", "ratio"), ("odds", "ratio"), ("ratio", "std")} <= {*map(tuple, heads)}
+    levels = fit.tidy("ran_coefs")
+    assert_allclose(levels["estimate"], fit.coef_by_group()["brood"].to_numpy().ravel())
+    ticks["many"] = pd.cut(ticks["ticks"], [-1, 0, 5, 99], labels=["no", "few", "many"])
+    ordinal = smf.mixedordinal2("many ~ height + (1 | brood)", ticks).fit()
+    odds = ordinal.coeftable(exponentiate=True)
+    assert_allclose(odds["Odds ratio"], np.exp(ordinal.params[["height"]]))
+    assert ordinal.tidy(exponentiate=True)["estimate"].iloc[0] == ordinal.params.iloc[0]
+
+
 def test_tidy_with_conditional_modes(sleep):
     table = sleep.tidy("ran_vals", level=0.9)
     assert list(table.columns) == [*TIDY[:3], "level", *TIDY[3:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..coefficient_statistics import coefficient_columns
 from ..document import Document
 from ..summary import levels_of_groups, two_columns
 from ..tables import Column, Table
+from .ratios import names_of_ratios
 
 if TYPE_CHECKING:
     from ...models.distributional.results import DistributionalResults
@@ -39,23 +40,30 @@ _TITLES = {
 }
 
 
-def coeftable(self: DistributionalResults, level: float | None = None) -> pd.DataFrame:
+def coeftable(
+    self: DistributionalResults, level: float | None = None, exponentiate: bool = False
+) -> pd.DataFrame:
     """Return the coefficients of all parts with standard errors, z and two-sided p-values.
 
     Parameters
     ----------
     level : float, optional
         Give confidence intervals of this level too, such as 0.95.
+    exponentiate : bool
+        Give ratios, exp(coefficient), in place of coefficients: of rates, means or odds, of odds of
+        zeros, of dispersions; with standard errors by the delta method and z and p of the
+        coefficients.
 
     Returns
     -------
     DataFrame
-        A row for each of `params`.
+        A row for each of `params`; of ratios none for thresholds and shapes.
 
     Raises
     ------
     OptionError
-        If the level is not between 0 and 1.
+        If the level is not between 0 and 1, or the exponential of a coefficient is no ratio with
+        the link of the mean.
 
     See Also
     --------
@@ -70,7 +78,19 @@ def coeftable(self: DistributionalResults, level: float | None = None) -> pd.Dat
     Intercept       0.55        0.16  3.40       0.0
     zi: Intercept  -3.48        0.59 -5.91       0.0
     """
-    return pd.DataFrame(coefficient_columns(self, level))
+    table = pd.DataFrame(coefficient_columns(self, level))
+    if not exponentiate:
+        return table
+    ratios = names_of_ratios(self)
+    table = table.loc[list(ratios)]
+    kinds = set(ratios.values())
+    name = kinds.pop() if len(kinds) == 1 else "ratio"
+    with np.errstate(over="ignore"):
+        table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
+        table["Std. Error"] *= table.iloc[:, 0]
+        limits = [label for label in table.columns if label.endswith("%")]
+        table[limits] = np.exp(table[limits])
+    return table
 
 
 def summary(
@@ -79,6 +99,8 @@ def summary(
     xname: Sequence[str] | None = None,
     title: str | None = None,
     alpha: float = 0.05,
+    *,
+    exponentiate: bool = False,
 ) -> Document:
     """Summarize the fit: criteria, coefficients by part, variance components, facts.
 
@@ -92,6 +114,8 @@ def summary(
         First line instead of the one that names the kind of fit.
     alpha : float
         Intervals have level ``1 - alpha``.
+    exponentiate : bool
+        Show ratios, exp(coefficient), and their intervals in the parts that have them.
 
     Returns
     -------
@@ -100,7 +124,8 @@ def summary(
     Raises
     ------
     OptionError
-        If `xname` has not a name for each coefficient of the mean.
+        If `xname` has not a name for each coefficient of the mean, or the exponential of a
+        coefficient is no ratio with the link of the mean.
 
     See Also
     --------
@@ -115,7 +140,9 @@ def summary(
     """
     left, right = header(self, yname)
     head = two_columns(left, right, str(self.model.formula_full))
-    tables = [head, *coefficient_tables(self, xname, alpha), self.varcorr.table("Random effects")]
+    ratios = names_of_ratios(self) if exponentiate else {}
+    coefficients = coefficient_tables(self, xname, alpha, ratios)
+    tables = [head, *coefficients, self.varcorr.table("Random effects")]
     kind = "Ordinal" if self._ordered else "Generalized linear"
     first = title or f"{kind} mixed model fit by maximum likelihood"
     return Document(first, tables, facts(self))
@@ -152,21 +179,23 @@ def header(
 
 
 def coefficient_tables(
-    self: DistributionalResults, xname: Sequence[str] | None, alpha: float
+    self: DistributionalResults,
+    xname: Sequence[str] | None,
+    alpha: float,
+    ratios: Mapping[str, str],
 ) -> list[Table]:
-    """Return a table of coefficients for each part."""
-    interval = self.conf_int(alpha)
-    columns = (
-        Column("term", "", plain, "left"),
-        Column("coef", "coef", significant, "point"),
-        Column("std_err", "std err", significant, "point"),
-        Column("statistic", "z", fixed(2), "point"),
-        Column("p_value", "P>|z|", p_value),
-        Column("lower", f"[{alpha / 2:g}", significant, "point"),
-        Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
+    """Return a table of coefficients, or of ratios, for each part."""
+    values = np.column_stack(
+        [self.params, self.bse, self.tvalues, self.pvalues, self.conf_int(alpha)]
     )
-    values = np.column_stack([self.params, self.bse, self.tvalues, self.pvalues, interval])
+    of_ratios = np.array([name in ratios for name in self._names])
+    with np.errstate(over="ignore"):
+        changed = values[of_ratios]
+        changed[:, [0, 4, 5]] = np.exp(changed[:, [0, 4, 5]])
+        changed[:, 1] *= changed[:, 0]
+        values[of_ratios] = changed
     parts: dict[str, list[tuple[Any, ...]]] = {}
+    headed: dict[str, str] = {}
     own = set(self.estimates.rows.names)
     of_mean = [name for name in self._names if name not in own]
     if xname is not None and len(xname) != len(of_mean):
@@ -181,8 +210,26 @@ def coefficient_tables(
             title, shown = ("Effects on thresholds", rest) if own_effect else ("Thresholds", name)
         else:
             title, shown = _TITLES[head], rest
+        if name in ratios:
+            title = title.partition(" (")[0]  # they are on the scale of the parameter
         parts.setdefault(title, []).append((shown, *map(float, row)))
-    return [Table(columns, tuple(rows), title) for title, rows in parts.items()]
+        headed[title] = ratios.get(name, "coef")
+    return [
+        Table(_columns(headed[title], alpha), tuple(rows), title) for title, rows in parts.items()
+    ]
+
+
+def _columns(estimate: str, alpha: float) -> tuple[Column, ...]:
+    """Return the columns of a table of coefficients, the first of numbers with this head."""
+    return (
+        Column("term", "", plain, "left"),
+        Column("coef", estimate, significant, "point"),
+        Column("std_err", "std err", significant, "point"),
+        Column("statistic", "z", fixed(2), "point"),
+        Column("p_value", "P>|z|", p_value),
+        Column("lower", f"[{alpha / 2:g}", significant, "point"),
+        Column("upper", f"{1 - alpha / 2:g}]", significant, "point"),
+    )
 
 
 def facts(self: DistributionalResults) -> list[str]:

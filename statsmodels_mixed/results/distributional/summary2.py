@@ -68,7 +68,7 @@ def summary2(
     left, right = header(self, yname)
     document.add_dict(dict([*left, *right]))
     names = ["Coef.", "Std.Err.", "z", "P>|z|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
-    for table in coefficient_tables(self, xname, alpha):
+    for table in coefficient_tables(self, xname, alpha, {}):
         cells = np.array([row[1:] for row in table.rows], dtype=float)
         part = "" if table.title == "Fixed effects" else f"{str(table.title).partition(' (')[0]}: "
         rows = [f"{part}{row[0]}" for row in table.rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from scipy.stats import norm
 from ...bootstrap.replicates import Bootstrap
 from ...errors import OptionError
 from ...profile.profile import Profile
+from ...results.distributional.ratios import names_of_ratios
 from ..random_parameters import random_parameters
-from ..tidy import COLUMNS, read_effects
+from ..tidy import COLUMNS, coefficients_of_levels, read_effects
 
 if TYPE_CHECKING:
     from ...models.distributional.results import DistributionalResults
@@ -30,6 +31,7 @@ def tidy(
     conf_method: str | Profile | Bootstrap = "wald",
     *,
     level: float = 0.95,
+    exponentiate: bool = False,
     **options: Any,
 ) -> pd.DataFrame:
     """Return the parameters in rows, with the names that broom.mixed has in R.
@@ -38,8 +40,8 @@ def tidy(
     ----------
     effects : str or sequence of str
         ``"fixed"`` (coefficients of all parts), ``"ran_pars"`` (standard deviations and
-        correlations of random effects), ``"ran_vals"`` (conditional modes), some of them; or
-        ``"all"``, the first two.
+        correlations of random effects), ``"ran_vals"`` (conditional modes), ``"ran_coefs"``
+        (`coef_by_group`, which has no standard errors), some of them; or ``"all"``, the first two.
     conf_int : bool
         Whether to add intervals.
     conf_method : {"wald", "profile", "bootstrap"}, Profile or Bootstrap
@@ -48,6 +50,8 @@ def tidy(
         are used.
     level : float
         The level of the intervals.
+    exponentiate : bool
+        Give ratios in place of coefficients; thresholds and shapes, which are none, stay.
     **options
         For `bootstrap`: `n`, 1000 by default, `seed` and others.
 
@@ -62,7 +66,8 @@ def tidy(
     Raises
     ------
     OptionError
-        If an option is not possible or not one of the method.
+        If an option is not possible or not one of the method, or the exponential of a coefficient
+        is no ratio with the link of the mean.
 
     See Also
     --------
@@ -84,16 +89,19 @@ def tidy(
     limits = _limits(self, conf_method, level, options) if conf_int else None
     tables = []
     if "fixed" in wanted:
-        tables.append(_fixed(self, limits, level))
+        tables.append(_fixed(self, limits, level, names_of_ratios(self) if exponentiate else ()))
     if "ran_pars" in wanted:
         table = random_parameters(self._mean_part, limits)
         tables.append(_by_part(self, table[table["group"] != "Residual"]))
     if "ran_vals" in wanted:
         modes = self.ranef(form="long", level=level).assign(effect="ran_vals")
         tables.append(_by_part(self, modes))
-    columns = [*COLUMNS[:4], *(["level"] if "ran_vals" in wanted else []), *COLUMNS[4:]]
-    shown = columns if conf_int else columns[:-2]
-    return pd.concat(tables, ignore_index=True).reindex(columns=shown)
+    if "ran_coefs" in wanted:
+        found = [coefficients_of_levels(*each) for each in self.coef_by_group().items()]
+        tables += [each.assign(component="cond") for each in found]
+    table = pd.concat(tables, ignore_index=True)
+    columns = [*COLUMNS[:4], *(["level"] if "level" in table else []), *COLUMNS[4:]]
+    return table.reindex(columns=columns if conf_int else columns[:-2])
 
 
 def _limits(
@@ -113,8 +121,10 @@ def _limits(
     return None
 
 
-def _fixed(fit: DistributionalResults, limits: pd.DataFrame | None, level: float) -> pd.DataFrame:
-    """Return the rows of the coefficients of all parts."""
+def _fixed(
+    fit: DistributionalResults, limits: pd.DataFrame | None, level: float, ratios: Collection[str]
+) -> pd.DataFrame:
+    """Return the rows of the coefficients of all parts, those named as ratios."""
     names, own = fit._names, set(fit.estimates.rows.names)
     heads = [name.partition(": ") if name in own else ("", "", name) for name in names]
     if limits is None:
@@ -122,11 +132,11 @@ def _fixed(fit: DistributionalResults, limits: pd.DataFrame | None, level: float
         lower, upper = fit.params - half, fit.params + half
     else:
         lower, upper = (limits.loc["beta"][side].reindex(names) for side in ("lower", "upper"))
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "effect": "fixed",
             "component": [_COMPONENTS.get(head, "cond") for head, _, _ in heads],
-            "group": None,
+            "group": "",
             "term": [
                 rest if head in _COMPONENTS else name
                 for name, (head, _, rest) in zip(names, heads, strict=True)
@@ -140,6 +150,11 @@ def _fixed(fit: DistributionalResults, limits: pd.DataFrame | None, level: float
             "upper": upper,
         }
     )
+    shown = table.index.isin(list(ratios))
+    changed = ["estimate", "lower", "upper"]
+    table.loc[shown, changed] = np.exp(table.loc[shown, changed])
+    table.loc[shown, "std_error"] *= table.loc[shown, "estimate"]
+    return table
 
 
 def _by_part(fit: DistributionalResults, table: pd.DataFrame) -> pd.DataFrame:

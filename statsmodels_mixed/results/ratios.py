@@ -23,6 +23,14 @@ _RATIOS = {
     ("logit", "beta"): "odds ratio",
     ("logit", "beta_binomial"): "odds ratio",
     ("log", "lognormal"): "mean ratio",
+    ("log", "tweedie"): "mean ratio",
+    ("log", "truncated_poisson"): "rate ratio",
+    ("log", "truncated_negative_binomial"): "rate ratio",
+    ("log", "truncated_negative_binomial1"): "rate ratio",
+    ("log", "truncated_generalized_poisson"): "rate ratio",
+    ("log", "truncated_conway_maxwell_poisson"): "rate ratio",
+    ("logit", "ordered_beta"): "odds ratio",
+    ("logit", "ordered"): "odds ratio",
 }
 
 
