@@ -7,9 +7,11 @@ say variances, probabilities and draws.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import betainc, ndtr
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, gammaln, ndtr
 from statsmodels.genmod.families import links
 
 from .._core import family_rows
@@ -108,6 +110,7 @@ class GeneralizedPoisson(OwnFamily):
     name = "generalized_poisson"
     support = "counts"
     links = _OF_POSITIVE
+    summed = True
 
     def variance(self, mu: ArrayLike) -> Array:
         """Return phi mu."""
@@ -147,6 +150,7 @@ class ConwayMaxwellPoisson(OwnFamily):
     name = "conway_maxwell_poisson"
     support = "counts"
     links = _OF_POSITIVE
+    summed = True
 
     def variance(self, mu: ArrayLike) -> Array:
         """Return the variance, mu over d log(lambda) / d log(mu) times mu."""
@@ -162,6 +166,22 @@ class ConwayMaxwellPoisson(OwnFamily):
             observed=True,
         )
         return np.asarray(((np.ceil(flat) + 1.0 - flat) * flat / rows["l"]).reshape(mu.shape))
+
+    def probabilities_at(self, mu: Array) -> Callable[[Array, NDArray[np.bool_]], Array]:
+        """Return what gives lambda^y / y!^nu over a sum, both of which follow from the mean.
+
+        The probabilities of two counts about the mean say what lambda and the sum are.
+        """
+        known, nu = np.floor(mu), 1.0 / self.dispersion
+        first, second = (np.log(self.probability(known + i, mu)) for i in (0.0, 1.0))
+        log_lambda = second - first + nu * np.log(known + 1.0)
+
+        def probabilities(counts: Array, some: NDArray[np.bool_]) -> Array:
+            y, at = counts[:, None], known[some]
+            factorials = gammaln(y + 1.0) - gammaln(at + 1.0)
+            return np.asarray(np.exp(first[some] + (y - at) * log_lambda[some] - nu * factorials))
+
+        return probabilities
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
         """Return a moment estimate of phi."""

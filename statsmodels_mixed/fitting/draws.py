@@ -6,6 +6,7 @@ which has no zeros of its own in a hurdle.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,15 @@ from scipy.stats import nbinom, poisson
 from .._core import row_derivatives
 from .._typing import Array
 from ..errors import DataError
+from ..later import load
 from .families import FamilySpec, family_object
+from .own_family import BELOW, FEW_COUNTS
 from .row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
 
 __all__ = ["draw_family", "draw_rows"]
 
 # The least overdispersion of truncated counts: with less, probabilities near 1 lose its digits.
 _SEEN = 1e-9
-# Counts that are drawn one after the other until all probabilities are passed.
-_MOST_COUNTS = 1_000_000
 
 
 def draw_family(
@@ -118,7 +119,7 @@ def _draw_distribution(
             | "truncated_generalized_poisson"
             | "truncated_conway_maxwell_poisson"
         ):
-            return _one_after_the_other(rng, spec, eta, outer)
+            return _one_after_the_other(rng, spec, eta, outer, mu)
         case "student_t":
             return np.asarray(mu + phi * rng.standard_t(np.exp(shape)))
         case "tweedie":
@@ -157,21 +158,45 @@ def _with_ends(rng: np.random.Generator, eta: Array, mu: Array, phi: Array, oute
 
 
 def _one_after_the_other(
-    rng: np.random.Generator, spec: FamilySpec, eta: Array, outer: Array
+    rng: np.random.Generator, spec: FamilySpec, eta: Array, outer: Array, mu: Array
 ) -> Array:
     """Draw counts by inversion of the sum of their probabilities."""
-    left, drawn, rows = rng.random(len(eta)), np.zeros(len(eta)), np.arange(len(eta))
-    for count in range(_MOST_COUNTS):
-        y = np.full(len(rows), float(count))
+
+    def probabilities(y: Array, rows: Any) -> Array:
         in_eta, _ = row_derivatives(
             spec.family, spec.link, y, eta[rows], outer[rows], power=spec.power
         )
+        return np.asarray(np.exp(in_eta[:, 0]))
+
+    left, drawn, count = rng.random(len(eta)), np.zeros(len(eta)), 0
+    for i in np.flatnonzero(mu > FEW_COUNTS):
+        drawn[i] = _of_large_mean(probabilities, i, left[i], mu[i], np.exp(outer[i, DISPERSION]))
+    rows = np.flatnonzero(mu <= FEW_COUNTS)
+    while len(rows):
+        given = probabilities(np.full(len(rows), float(count)), rows)
         # Underdispersed generalized Poisson counts have an end, where less than 1 may be reached.
-        possible = np.isfinite(in_eta[:, 0]) | (count == 0)
-        rows, in_eta = rows[possible], in_eta[possible]
-        left[rows] -= np.exp(in_eta[:, 0])
+        possible = (given > 0) | (count <= mu[rows])
+        rows, given = rows[possible], given[possible]
+        left[rows] -= given
         drawn[rows] = count
         rows = rows[left[rows] > 1e-13]
-        if not len(rows):
-            return drawn if spec.support == "counts" else np.maximum(drawn, 1.0)
-    raise DataError("the mean of a count that was drawn is too large.")
+        count += 1
+    return drawn if spec.support == "counts" else np.maximum(drawn, 1.0)
+
+
+def _of_large_mean(
+    probabilities: Callable[[Array, Any], Array], i: Any, left: float, mu: float, phi: float
+) -> float:
+    """Return a quantile of the distribution of one row, of variance phi mu or about that."""
+
+    def mass(counts: Array) -> Array:
+        here = counts >= 1.0
+        given = probabilities(np.where(here, counts, 1.0), np.full(len(counts), i))
+        return np.where(here & np.isfinite(given), given, 0.0)
+
+    def spread(counts: Array) -> Array:
+        return np.sqrt(phi * counts)
+
+    first = max(1.0, mu - BELOW * np.sqrt(phi * mu))
+    found = load("fitting.count_quantiles:count_quantiles")(mass, spread, first, (left,))
+    return float(found[0])

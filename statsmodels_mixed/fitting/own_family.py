@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from statsmodels.genmod.families import Family, links
 
 from .._core import family_rows
 from .._typing import Array
+from ..later import load
 
-__all__ = ["OF_SHARES", "OwnFamily"]
+__all__ = ["BELOW", "FEW_COUNTS", "OF_SHARES", "OwnFamily"]
 
 
 # Links of means between 0 and 1.
 OF_SHARES = [links.Logit, links.Probit, links.CLogLog, links.LogLog, links.Cauchy, links.CDFLink]
 
-# Counts that are drawn one after the other until all probabilities are passed.
-_MOST_COUNTS = 1_000_000
+# Means up to which counts are drawn one after the other.
+FEW_COUNTS = 200.0
+# Standard deviations below a mean where counts have no probability.
+BELOW = 14.0
 
 
 class OwnFamily(Family):  # type: ignore[misc]
@@ -44,6 +48,8 @@ class OwnFamily(Family):  # type: ignore[misc]
     links: ClassVar[list[type]]
     safe_links: ClassVar[list[type]] = []
     valid: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    # Whether distribution functions are sums of probabilities of counts.
+    summed: ClassVar[bool] = False
 
     def __init__(self, link: Any = None, dispersion: float = 1.0, check_link: bool = True) -> None:
         self.dispersion = dispersion
@@ -71,34 +77,52 @@ class OwnFamily(Family):  # type: ignore[misc]
 
     def cdf(self, y: Array, mu: Array, weights: Array) -> Array:
         """Return the probability of at most y; of trials, of at most y successes."""
-        y, mu = np.broadcast_arrays(np.asarray(y, float), np.asarray(mu, float))
-        out = np.zeros(y.shape)
-        for count in range(int(np.max(y, initial=-1.0)) + 1):
-            out += np.where(count <= y, self.probability(count, mu), 0.0)
-        return out
+        raise NotImplementedError
 
-    def probability(self, count: int, mu: Array) -> Array:
-        """Return the probability of a count."""
-        flat = np.ravel(mu)
+    def probability(self, count: ArrayLike, mu: Array) -> Array:
+        """Return probabilities of counts, broadcast; and what continues them between counts."""
+        y, mean = np.broadcast_arrays(np.asarray(count, float), np.asarray(mu, float))
         rows = family_rows(
             self.name,
             "log",
-            np.full(len(flat), float(count)),
-            np.log(flat),
+            np.ravel(y),
+            np.log(np.ravel(mean)),
             zeta=float(np.log(self.dispersion)),
             observed=True,
+            wanted=("loglik",),
         )
-        return np.exp(rows["loglik"]).reshape(np.shape(mu))
+        return np.exp(rows["loglik"]).reshape(y.shape)
+
+    def probabilities_at(self, mu: Array) -> Callable[[Array, NDArray[np.bool_]], Array]:
+        """Return what gives probabilities of counts, (k,), at some of these means: (k, j)."""
+        return lambda counts, some: self.probability(counts[:, None], mu[some])
 
     def draw(self, rng: np.random.Generator, mu: Array, weights: Array) -> Array:
         """Draw one response for every mean: by inversion, one count after the other."""
         left = rng.random(mu.shape)
         out = np.zeros(mu.shape)
-        open_rows = np.arange(len(mu))
-        for count in range(_MOST_COUNTS):
-            left[open_rows] -= self.probability(count, mu[open_rows])
+        for i in np.flatnonzero(mu > FEW_COUNTS):
+            out[i] = self._quantile(left[i], mu[i : i + 1])
+        open_rows, count = np.flatnonzero(mu <= FEW_COUNTS), 0
+        while len(open_rows):
+            given = self.probability(count, mu[open_rows])
+            # Underdispersed generalized Poisson counts have an end, at less than 1 perhaps.
+            possible = (given > 0) | (count <= mu[open_rows])
+            open_rows = open_rows[possible]
+            left[open_rows] -= given[possible]
             out[open_rows] = count
             open_rows = open_rows[left[open_rows] > 1e-13]
-            if not len(open_rows):
-                return out
-        raise ValueError("the mean of a count is too large.")
+            count += 1
+        return out
+
+    def _quantile(self, probability: float, mu: Array) -> float:
+        """Return a quantile of the distribution of one mean, (1,)."""
+        given, one = self.probabilities_at(mu), np.ones(1)
+        first = float(mu[0] - BELOW * self.spread(mu, one)[0])
+        found = load("fitting.count_quantiles:count_quantiles")(
+            lambda counts: given(counts, np.ones(1, bool))[:, 0],
+            lambda counts: self.spread(counts, one),
+            max(0.0, first),
+            (probability,),
+        )
+        return float(found[0])

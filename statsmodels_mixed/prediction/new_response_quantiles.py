@@ -15,7 +15,9 @@ from scipy.special import bdtr, gammainc, ndtr, pdtr
 from scipy.stats import invgauss
 
 from .._typing import Array
+from ..fitting.count_quantiles import count_quantiles
 from ..fitting.families import FamilySpec, family_object
+from ..fitting.own_family import BELOW
 from .counts import negative_binomial_cdf
 
 __all__ = ["predictive_quantiles"]
@@ -29,6 +31,9 @@ _MOST_DOUBLINGS = 12  # 4097 nodes
 # Where the density of eta is cut off within this many standard deviations the rule takes all its
 # nodes, because the error at a cut falls like h only.
 _CUT = 4.5
+# Shares of a mixture that are none, and means that are many: they are narrow and nearly normal, so
+# that few of them have a part in a probability.
+_NOTHING, _MANY = 1e-18, 200
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
 
@@ -85,6 +90,11 @@ def predictive_quantiles(
         for at in range(0, len(rows), max(1, _ROOM // len(nodes))):
             part = rows[at : at + max(1, _ROOM // len(nodes))]
             mixture = _Mixture(spec, dispersion, cases[part], nodes)
+            if spec.own and family_object(spec, dispersion).summed:
+                found[part] = [
+                    mixture.count_quantiles(row, probabilities) for row in range(len(part))
+                ]
+                continue
             for i, probability in enumerate(probabilities):
                 found[part, i] = mixture.quantile(probability)
     out[usable] = found[which.reshape(-1)]
@@ -143,7 +153,7 @@ class _Mixture:
 
     def __init__(self, spec: FamilySpec, dispersion: float, cases: Array, x: Array) -> None:
         linear, sd, self.w = cases.T[:, :, None]
-        self.spec, self.dispersion = spec, dispersion
+        self.spec, self.dispersion, self.sd = spec, dispersion, sd[:, 0]
         mu = _mean(spec, linear + sd * x)
         density = np.exp(-0.5 * x**2) * np.isfinite(mu)
         self.shares = density / density.sum(axis=1, keepdims=True)
@@ -173,6 +183,27 @@ class _Mixture:
             case _:
                 given = negative_binomial_cdf(np.maximum(y, 0), mu, phi) * (y >= 0)
         return np.asarray(np.einsum("ij,ij->i", self.shares, given))
+
+    def count_quantiles(self, row: int, probabilities: tuple[float, ...]) -> Array:
+        """Return the quantiles of one row, of a family whose probabilities are summed."""
+        family = family_object(self.spec, self.dispersion)
+        seen = self.shares[row] > _NOTHING
+        mu, shares = self.mu[row, seen], self.shares[row, seen]
+        wide, link, sd = family.spread(mu, np.ones(len(mu))), family.link, self.sd[row]
+        given = family.probabilities_at(mu)
+
+        def mass(counts: Array) -> Array:
+            here, low, high = counts >= 0, counts.min(), counts.max()
+            near = np.full(len(mu), len(mu) < _MANY)
+            near |= (mu + BELOW * wide > low) & (mu - BELOW * wide < high)
+            return np.where(here, given(np.where(here, counts, 0.0), near) @ shares[near], 0.0)
+
+        def spread(counts: Array) -> Array:
+            own = family.spread(counts, np.ones(len(counts)))
+            return np.asarray(np.hypot(own, sd * np.abs(link.inverse_deriv(link(counts)))))
+
+        first = max(0.0, float((mu - BELOW * wide).min()))
+        return count_quantiles(mass, spread, first, probabilities)
 
     def quantile(self, probability: float) -> Array:
         """Return the quantile of each row, shape (m,)."""
