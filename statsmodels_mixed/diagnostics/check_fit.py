@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,12 @@ def not_converged(result: Any) -> Iterator[Problem]:
     report = result.report
     if result.converged or result.separated:
         return
+    start, optimizer = _start_there(result), _has_optimizer(result)
+    other = 'optimizer= ("LN_BOBYQA", "LD_LBFGS") or start=' if optimizer else "start="
     advice = {
-        "MAXEVAL_REACHED": "Raise max_eval=, or go on with start=fit.theta.",
-        "MAXTIME_REACHED": "Raise max_time=, or go on with start=fit.theta.",
-    }.get(report.status, 'Try another optimizer= ("LN_BOBYQA", "LD_LBFGS") or start=.')
+        "MAXEVAL_REACHED": f"Raise max_eval=, or go on with {start}.",
+        "MAXTIME_REACHED": f"Raise max_time=, or go on with {start}.",
+    }.get(report.status, f"Try another {other}.")
     wide = [i for i, block in enumerate(result.layout.blocks) if len(block.columns) > 1]
     formula = None
     if wide and "REACHED" not in report.status:
@@ -69,9 +72,22 @@ def gradient(result: Any) -> Iterator[Problem]:
             "theta",
             "The gradient has not vanished: a step along it promises a decrease of "
             f"{report.gradient_norm:.2g} in the objective.",
-            "Compare with a fit from there, start=fit.theta, and with another optimizer=: if "
-            "their objectives agree to three decimals, so do the estimates for most purposes.",
+            f"Compare with a fit from there, {_start_there(result)}"
+            f"{', and with another optimizer=' if _has_optimizer(result) else ''}: if objectives "
+            "agree to three decimals, so do the estimates for most purposes.",
         )
+
+
+def _start_there(result: Any) -> str:
+    """Return the option of a fit that starts at the estimates of this one."""
+    structured = getattr(result.estimates, "structured", None)
+    return f"start=fit.{'theta' if structured is None else 'estimates.structured.phi'}"
+
+
+def _has_optimizer(result: Any) -> bool:
+    """Return whether another optimizer may be chosen."""
+    takes_it = "optimizer" in signature(type(result.model).fit).parameters
+    return takes_it and getattr(result.estimates, "structured", None) is None
 
 
 def infinite_coefficients(result: Any) -> Iterator[Problem]:

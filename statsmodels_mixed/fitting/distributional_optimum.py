@@ -26,7 +26,7 @@ from .._typing import Array
 from ..errors import CoreError
 from .covariance import factors_of
 from .families import FamilySpec
-from .optimize import FitOptions, FitReport, minimize
+from .optimize import NO_START, OTHER_START, FitOptions, FitReport, minimize
 from .row_hessian import curvature_of
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .runs import LOWER, descend, logged
@@ -318,7 +318,8 @@ def _unfinished(report: FitReport) -> bool:
 
 def _at_boundary(report: FitReport) -> FitReport:
     if report.converged or not report.gradient_norm < _NOTHING:
-        return report
+        # These fits take no start=.
+        return replace(report, message=report.message.replace(OTHER_START, NO_START))
     message = (
         "A parameter tends to its boundary, where the likelihood is flat; it stopped changing."
     )

@@ -14,7 +14,15 @@ from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import OptionError
 
-__all__ = ["BY_OBJECTIVE", "FitOptions", "FitReport", "minimize", "settled"]
+__all__ = [
+    "BY_OBJECTIVE",
+    "NO_START",
+    "OTHER_START",
+    "FitOptions",
+    "FitReport",
+    "minimize",
+    "settled",
+]
 
 
 # Profiles need the objective: parameters may be flat directions.
@@ -39,6 +47,10 @@ _MESSAGES = {
     "FAILURE": "The objective could not be followed any further.",
 }
 
+
+# What to do about it, and where a fit takes no start.
+OTHER_START = "try another optimizer= or start=."
+NO_START = "try another optimizer=."
 
 # What an int of C holds.
 MOST_EVALUATIONS = 2**31 - 1
@@ -184,7 +196,7 @@ def minimize(
     if not converged and np.isfinite(run.decrement):
         message += (
             f" The local quadratic model still promises a decrease of {run.decrement:.2g} in the "
-            "objective; try another optimizer= or start=."
+            f"objective; {OTHER_START}"
         )
     return FitReport(
         optimizer=options.optimizer,

@@ -88,6 +88,8 @@ class GeneralizedModel:
         1 or -1 for coefficients that have their optimum at plus or minus infinity, else 0.
     """
 
+    other_fit = "start={theta}"
+
     def __init__(
         self,
         design: Design,

@@ -37,6 +37,8 @@ class LinearModel:
     components : CovarianceParameters
     """
 
+    other_fit = "start={theta}"
+
     def __init__(
         self, design: Design, estimates: LinearEstimates, components: CovarianceParameters
     ) -> None:

@@ -273,7 +273,8 @@ def _point(model: Model, target: Target, here: _Point, value: float) -> _Point |
         theta = model.parameters([target.state(minimum.x, value)]).theta[0]
         raise MixedModelError(
             f"profiling {target.kind} {target.name} has found a deviance {-rise:.3g} below that "
-            f"of the fit, by maximum likelihood: fit again with start={theta.tolist()}."
+            "of the fit, by maximum likelihood: fit again with "
+            f"{model.other_fit.format(theta=theta.tolist())}."
         )
     root = math.sqrt(max(rise, 0.0))
     rate = abs(minimum.slope) / (2.0 * root) if root > 0 else math.nan

@@ -328,8 +328,7 @@ def profile(
         except CoreError as error:
             raise MixedModelError(
                 "the likelihood cannot be maximized again from the estimates, so that there is "
-                "nothing to profile from; look at `converged` and `report` of the fit, or try "
-                "another start=."
+                "nothing to profile from; look at `converged`, `report` and check() of the fit."
             ) from error
         targets = [each for kind in wanted for each in model.targets(kind, fixed_names)]
         lost = [(each.kind, each.name) for each in targets if (each.kind, each.name) in without]

@@ -37,6 +37,8 @@ class ResidualModel:
         Where the maximum is looked for.
     """
 
+    other_fit = "start={theta}"
+
     def __init__(self, design: Design, estimates: ResidualEstimates) -> None:
         problem = ResidualProblem(design, estimates.cells)
         self._problem, self._likelihood = problem, problem.likelihood(False)

@@ -55,6 +55,8 @@ class _StructuredModel(ABC):
         self._unit = units_of(evaluate(z)[2])
         self._landscape = ScaledLandscape(evaluate, self._unit)
 
+    other_fit = "another start="
+
     @property
     def n_theta(self) -> int:
         """Number of covariance parameters that are reported."""

@@ -84,6 +84,10 @@ class Model(Protocol):
         """-2 log-likelihood at the optimum, but for a constant."""
 
     @property
+    def other_fit(self) -> str:
+        """What a fit can be given to end elsewhere, with {theta} for that of `parameters`."""
+
+    @property
     def n_theta(self) -> int:
         """Number of elements of theta."""
 

@@ -41,6 +41,8 @@ class RowModel:
         1 or -1 for parameters that have their optimum at plus or minus infinity, else 0.
     """
 
+    other_fit = "another optimizer=, or with fewer terms"
+
     def __init__(
         self,
         design: Design,
