@@ -310,6 +310,8 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     if (status == SMM_OK) status = smm_form_omega(g, g->w);
     if (status) return status;
     g->logdet = g->ws->logdet_omega;
+    status = smm_logdet_of_rows(g);
+    if (status) return status;
     double f = -2 * g->loglik + g->usq + g->logdet - 2 * g->saturated;
     if (g->points > 1) status = smm_quadrature_value(g, &f);
     if (status) return status;

@@ -225,6 +225,9 @@ void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 /* remainder.c: R R' = X'V^-1 X, not of a stream nor of two predictors */
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
 
+/* row_effects.c: g->logdet with its digits, after smm_form_omega with g->w */
+int smm_logdet_of_rows(smm_glmm *g);
+
 /* agq.c */
 int smm_quadrature_create(smm_glmm *g, int32_t points, const double *nodes,
                           const double *log_weights);
