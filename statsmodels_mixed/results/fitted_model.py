@@ -79,7 +79,7 @@ class FittedModel(Protocol):
         """Return these; a DataError once the data were removed."""
         ...
 
-    def with_response(self, y: Array) -> Self:
+    def with_response(self, y: ArrayLike) -> Self:
         """Return the model of another response, shape (n,)."""
         ...
 

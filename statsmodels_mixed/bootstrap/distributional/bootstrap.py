@@ -31,13 +31,13 @@ from ..runner import Draws, Run
 from .refit import fit_to, fit_to_rows
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["bootstrap"]
 
 
 def bootstrap(
-    self: DistributionalResults,
+    self: DistributionalFit,
     n: int = 1000,
     *,
     kind: str = "parametric",
@@ -140,7 +140,7 @@ def bootstrap(
     return replicated(recipe, n, run, resume, threads=threads, progress=progress, path=path)
 
 
-def _of_cases(fit: DistributionalResults, cases: Cases) -> Worker:
+def _of_cases(fit: DistributionalFit, cases: Cases) -> Worker:
     """Return what fits to samples of levels in one thread."""
     whole = len(fit.estimates.covariance)
 
@@ -161,7 +161,7 @@ def _of_cases(fit: DistributionalResults, cases: Cases) -> Worker:
     return work
 
 
-def _worker(fit: DistributionalResults, truth: DistributionalResults) -> Worker:
+def _worker(fit: DistributionalFit, truth: DistributionalFit) -> Worker:
     """Return what fits to responses in one thread."""
     structure = generalized_structure(fit.model.kept_design())
 
@@ -181,11 +181,11 @@ def _worker(fit: DistributionalResults, truth: DistributionalResults) -> Worker:
     return work
 
 
-def _width(fit: DistributionalResults) -> int:
+def _width(fit: DistributionalFit) -> int:
     return 2 + 2 * len(fit._order) + len(fit.theta)
 
 
-def _row(fit: DistributionalResults, estimates: DistributionalEstimates, y: Array | None) -> Array:
+def _row(fit: DistributionalFit, estimates: DistributionalEstimates, y: Array | None) -> Array:
     """Return the parameters of a fit of the model, as a row of replicates.
 
     With a response y for the rows of the fit, coefficients without a finite estimate are infinite.
@@ -215,8 +215,8 @@ def _row(fit: DistributionalResults, estimates: DistributionalEstimates, y: Arra
 
 
 def _recipe(
-    fit: DistributionalResults,
-    truth: DistributionalResults,
+    fit: DistributionalFit,
+    truth: DistributionalFit,
     stream_length: int,
     root: np.random.SeedSequence,
     re: str,
@@ -250,7 +250,7 @@ def _recipe(
     )
 
 
-def _truth_of(fit: DistributionalResults, recipe: Recipe) -> DistributionalResults:
+def _truth_of(fit: DistributionalFit, recipe: Recipe) -> DistributionalFit:
     """Return the fit with the parameters that replicates were drawn from, to the last digit."""
     truth = recipe.read(recipe.truth)
     return hypothesized_fit(fit, beta=truth.beta[0], theta=truth.theta[0])

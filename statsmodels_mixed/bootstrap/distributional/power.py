@@ -26,7 +26,7 @@ from ..replicate_tests import Hypothesis
 from .refit import fit_to
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["power"]
 
@@ -36,7 +36,7 @@ _ROUNDING = 1e-12
 
 
 def power(
-    self: DistributionalResults,
+    self: DistributionalFit,
     n: int = 1000,
     *,
     beta: Values = None,
@@ -129,7 +129,7 @@ def power(
     return Power(test, alpha, n, frame, converged, root)
 
 
-def _worker(truth: DistributionalResults, tested: list[Hypothesis]) -> Worker:
+def _worker(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
     """Return what fits to responses and tests in one thread."""
     structure, order = generalized_structure(truth.model.kept_design()), truth._order
 
@@ -165,7 +165,7 @@ def _pvalue(values: Array, covariance: Array, L: Array) -> float:
     return float(chdtrc(len(L), d @ np.linalg.solve(V, d)))
 
 
-def _hypotheses(fit: DistributionalResults, asked: str | Mapping[str, Numbers]) -> list[Hypothesis]:
+def _hypotheses(fit: DistributionalFit, asked: str | Mapping[str, Numbers]) -> list[Hypothesis]:
     """Return the hypotheses that are asked for, over the coefficients in the order of `params`."""
     names, k = fit._names, len(fit._names)
     if isinstance(asked, Mapping):
@@ -177,7 +177,8 @@ def _hypotheses(fit: DistributionalResults, asked: str | Mapping[str, Numbers]) 
         pairs = [(name, row[None, :]) for name, row in zip(names, np.eye(k), strict=True)]
     elif asked == "terms":
         first = len(fit.theta)
-        at = np.flatnonzero((fit._order >= first) & (fit._order < first + len(fit.beta)))
+        last = first + len(fit.estimates.conditional.beta)
+        at = np.flatnonzero((fit._order >= first) & (fit._order < last))
         pairs = []
         for name, rows in term_hypotheses(fit._mean_part):
             if len(rows):

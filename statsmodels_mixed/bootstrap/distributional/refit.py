@@ -21,12 +21,12 @@ from ...frame.design import Design
 from ...results.distributional.separation import warn_of_infinite
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit, Fit
 
 __all__ = ["fit_to", "fit_to_rows", "refit", "start_of"]
 
 
-def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
+def refit(self: Fit, y: ArrayLike) -> Fit:
     """Fit the model to another response.
 
     Parameters
@@ -66,9 +66,7 @@ def refit(self: DistributionalResults, y: ArrayLike) -> DistributionalResults:
     return refitted
 
 
-def fit_to(
-    fit: DistributionalResults, y: Array, structure: SharedStructure
-) -> DistributionalEstimates:
+def fit_to(fit: DistributionalFit, y: Array, structure: SharedStructure) -> DistributionalEstimates:
     """Fit the model to a response, from the estimates of the fit where they have its form.
 
     Where the response has no likelihood there, as of counts beyond the end of an underdispersed
@@ -98,7 +96,7 @@ def fit_to(
         return fit_rows(usual, coefficients_to_begin_with(design, spec, structure.basis))
 
 
-def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
+def start_of(fit: DistributionalFit, rows: RowParameters) -> RowParameters:
     """Return parameters of rows that begin with the estimates of a fit, where they have its form.
 
     Parameters
@@ -110,7 +108,7 @@ def start_of(fit: DistributionalResults, rows: RowParameters) -> RowParameters:
 
 
 def fit_to_rows(
-    fit: DistributionalResults, part: Design, kept: Positions
+    fit: DistributionalFit, part: Design, kept: Positions
 ) -> DistributionalEstimates | None:
     """Fit the model to some rows; None if that is not possible.
 
@@ -149,7 +147,7 @@ def _determined(rows: RowParameters) -> bool:
     return True
 
 
-def _lost_category(fit: DistributionalResults, y: Array, part: Array) -> bool:
+def _lost_category(fit: DistributionalFit, y: Array, part: Array) -> bool:
     """Return whether a category, or a response at an end, is found in no row that remains."""
     if fit._ordered:
         return len(np.unique(part)) < len(np.unique(y))

@@ -21,12 +21,12 @@ from ..drop1 import row_of, tail
 from ..fixed_terms import scope, terms_effects, terms_of
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["drop1", "ranova", "terms_table"]
 
 
-def drop1(self: DistributionalResults) -> pd.DataFrame:
+def drop1(self: DistributionalFit) -> pd.DataFrame:
     """Test each term of the fixed part of every formula by leaving it out.
 
     Terms that are part of an interaction stay. Every test is a fit of the model without the
@@ -66,7 +66,7 @@ def drop1(self: DistributionalResults) -> pd.DataFrame:
     return pd.concat([table, more])
 
 
-def ranova(self: DistributionalResults) -> pd.DataFrame:
+def ranova(self: DistributionalFit) -> pd.DataFrame:
     """Test each random-effects term of every formula by leaving it out.
 
     Returns
@@ -98,7 +98,7 @@ def ranova(self: DistributionalResults) -> pd.DataFrame:
 
 
 def terms_table(
-    fit: DistributionalResults, kind: Any, typ: Any, dof: str | None, component: str
+    fit: DistributionalFit, kind: Any, typ: Any, dof: str | None, component: str
 ) -> pd.DataFrame:
     """Return Wald tests of the terms of one formula.
 
@@ -112,13 +112,13 @@ def terms_table(
     return _anova_of(part, type=kind, typ=typ, dof=dof)
 
 
-def _of_all_parts(fit: DistributionalResults, part: Any, table: pd.DataFrame) -> pd.DataFrame:
+def _of_all_parts(fit: DistributionalFit, part: Any, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of fits of a part with the parameters of all parts counted."""
     others = fit.dof - part.dof
     return table.assign(npar=table["npar"] + others, aic=table["aic"] + 2.0 * others)
 
 
-def _without_terms(fit: DistributionalResults) -> Iterator[dict[str, Any]]:
+def _without_terms(fit: DistributionalFit) -> Iterator[dict[str, Any]]:
     """Yield a row for each term that can leave a formula besides that of the mean."""
     design, model = fit.model.kept_design(), fit.model
     assert model.frame is not None
@@ -145,7 +145,7 @@ def _without_terms(fit: DistributionalResults) -> Iterator[dict[str, Any]]:
 
 
 def _rows_without(
-    fit: DistributionalResults, name: str, F: np.ndarray[Any, Any]
+    fit: DistributionalFit, name: str, F: np.ndarray[Any, Any]
 ) -> tuple[RowParameters, int]:
     """Return parameters of rows of which one has the span of other columns, and how many fewer."""
     model = copy.copy(fit.model)

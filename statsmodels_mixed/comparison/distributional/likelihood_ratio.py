@@ -15,13 +15,12 @@ from .drop1 import terms_table
 from .nested_fits import Fitted, NotNested, compare
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
-    from ...models.generalized_results import GeneralizedLinearMixedModelResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["anova", "compare_lr_test"]
 
 
-def compare_lr_test(self: DistributionalResults, restricted: Any) -> LikelihoodRatio:
+def compare_lr_test(self: DistributionalFit, restricted: Any) -> LikelihoodRatio:
     """Test the fit against a smaller one by their likelihoods.
 
     Parameters
@@ -72,7 +71,7 @@ def compare_lr_test(self: DistributionalResults, restricted: Any) -> LikelihoodR
 
 
 def anova(
-    self: DistributionalResults,
+    self: DistributionalFit,
     *others: Any,
     type: int | str | None = None,
     typ: int | str | None = None,
@@ -161,7 +160,7 @@ def _name(fit: Fitted) -> str:
 def _fitted(fit: Any) -> Fitted:
     """Read a fit of either kind."""
     results = getattr(fit, "_results", fit)
-    mean = getattr(results, "_mean_part", results)
+    mean: Any = getattr(results, "_mean_part", results)
     if not isinstance(mean, MixedModelResults) or mean.estimates.spec is None:
         raise OptionError(
             f"a fit by mixedglm2 or mixedordinal2 is needed, not {results.__class__.__name__}."
@@ -186,9 +185,7 @@ def _fitted(fit: Any) -> Fitted:
     )
 
 
-def _by_observed_information(
-    fit: GeneralizedLinearMixedModelResults,
-) -> GeneralizedLinearMixedModelResults:
+def _by_observed_information(fit: Any) -> Any:
     """Return a fit of a model with one formula as those with several are fitted."""
     own = fit.estimates
     if own.spec.canonical or own.hessian == "observed" or own.fast:
@@ -198,5 +195,4 @@ def _by_observed_information(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedModelWarning)  # what is to be known is in the fit
         options = {**fit._fit_options(), "hessian": "observed"}
-        again: GeneralizedLinearMixedModelResults = unwrap(fit.model.fit(**options))
-    return again
+        return unwrap(fit.model.fit(**options))

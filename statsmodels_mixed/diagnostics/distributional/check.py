@@ -12,7 +12,7 @@ from ..check_fit import at_limit, infinite_coefficients
 from ..report import Problem, Report
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["check"]
 
@@ -26,7 +26,7 @@ _ADVICE = {
 
 
 def check(
-    self: DistributionalResults, *, simulate: bool = False, n: int = 250, seed: Seed = None
+    self: DistributionalFit, *, simulate: bool = False, n: int = 250, seed: Seed = None
 ) -> Report:
     """Say in words what is wrong with the fit, and what to try.
 
@@ -79,7 +79,7 @@ def check(
     return Report(title, problems, looked_for, hint)
 
 
-def _without_zeros(self: DistributionalResults) -> Iterator[Problem]:
+def _without_zeros(self: DistributionalFit) -> Iterator[Problem]:
     """Say that the data have no more zeros than the distribution."""
     if self.without_zeros:
         yield Problem(

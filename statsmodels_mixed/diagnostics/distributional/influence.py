@@ -17,7 +17,7 @@ from ...results.progress import Progress
 from ..influence import Influence, cases_to_delete
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["cooks_distance", "influence"]
 
@@ -25,7 +25,7 @@ RowNumbers = NDArray[np.intp]
 
 
 def influence(
-    self: DistributionalResults, by: str | ArrayLike = "obs", *, progress: bool | None = None
+    self: DistributionalFit, by: str | ArrayLike = "obs", *, progress: bool | None = None
 ) -> Influence:
     """Fit the model again without each row, or without each group of rows.
 
@@ -111,7 +111,7 @@ def influence(
     )
 
 
-def cooks_distance(self: DistributionalResults, *, progress: bool | None = None) -> pd.Series:
+def cooks_distance(self: DistributionalFit, *, progress: bool | None = None) -> pd.Series:
     """Return Cook's distance of every row, by fits without each.
 
     It is (d'C^-1 d) / p with d the change of all p coefficients, of every part, and C their
@@ -149,20 +149,18 @@ def cooks_distance(self: DistributionalResults, *, progress: bool | None = None)
     >>> len(model.fit().cooks_distance())
     60
     """
-    distances: pd.Series = self.influence(progress=progress).cooks_distance()
+    distances: pd.Series = influence(self, progress=progress).cooks_distance()
     return distances
 
 
-def _fit_without(fit: DistributionalResults, case: RowNumbers) -> DistributionalEstimates | None:
+def _fit_without(fit: DistributionalFit, case: RowNumbers) -> DistributionalEstimates | None:
     """Fit the model to the other rows; None if that is not possible."""
     design = fit.model.kept_design()
     kept = np.delete(np.arange(len(design.y)), case)
     return fit_to_rows(fit, design_of_rows(design, kept), kept)
 
 
-def _of_all_parts(
-    fit: DistributionalResults, found: DistributionalEstimates
-) -> tuple[Array, Array]:
+def _of_all_parts(fit: DistributionalFit, found: DistributionalEstimates) -> tuple[Array, Array]:
     """Return coefficients and covariance in the order of `params`; NaN for lost columns."""
     own = fit.estimates
     nt, total = len(own.conditional.theta), len(own.covariance)

@@ -25,7 +25,7 @@ from ...frame.design import Design
 from ...results.row_labels import by_row
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["design_of_means", "leverage"]
 
@@ -34,7 +34,7 @@ __all__ = ["design_of_means", "leverage"]
 _ROWS = 2000
 
 
-def leverage(self: DistributionalResults) -> pd.Series:
+def leverage(self: DistributionalFit) -> pd.Series:
     """Return the leverages of rows on their predictor of the mean.
 
     They are those of other generalized models: the diagonal of
@@ -86,7 +86,7 @@ def leverage(self: DistributionalResults) -> pd.Series:
     return by_row(self._mean_part, np.clip(_hat(A, X, W), 0.0, 1.0), "leverage")
 
 
-def design_of_means(fit: DistributionalResults) -> Design:
+def design_of_means(fit: DistributionalFit) -> Design:
     """Return the data of a fit whose rows have leverages; others are refused."""
     if fit._ordered:
         raise OptionError(

@@ -15,7 +15,7 @@ from ...fitting.row_variances import variance
 from ...results.row_labels import by_row
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["has_deviance_residuals", "residuals"]
 
@@ -30,7 +30,7 @@ _OF_DEVIANCE = (
 _FAR = 500.0
 
 
-def residuals(self: DistributionalResults, kind: str = "response") -> pd.Series:
+def residuals(self: DistributionalFit, kind: str = "response") -> pd.Series:
     """Return the residuals of the fit.
 
     Parameters
@@ -81,11 +81,11 @@ def residuals(self: DistributionalResults, kind: str = "response") -> pd.Series:
     return by_row(self._mean_part, made[kind](self), f"{kind} residual")
 
 
-def _response(fit: DistributionalResults) -> Array:
+def _response(fit: DistributionalFit) -> Array:
     return np.asarray(fit.model.kept_design().y - fit.fittedvalues)
 
 
-def _pearson(fit: DistributionalResults) -> Array:
+def _pearson(fit: DistributionalFit) -> Array:
     estimates = fit.estimates
     weights = fit.model.kept_design().weights
     spread = variance(fit._spec, estimates.conditional.eta, estimates.outer_at_modes, weights)
@@ -97,12 +97,12 @@ def _pearson(fit: DistributionalResults) -> Array:
     return np.asarray(_response(fit) / np.sqrt(spread))
 
 
-def has_deviance_residuals(fit: DistributionalResults) -> bool:
+def has_deviance_residuals(fit: DistributionalFit) -> bool:
     """Return whether a row of the family is best fitted by the mean that equals its response."""
     return not fit._spec.zeros and fit._spec.family in _OF_DEVIANCE
 
 
-def _deviance(fit: DistributionalResults) -> Array:
+def _deviance(fit: DistributionalFit) -> Array:
     spec, y = fit._spec, fit.model.kept_design().y
     if not has_deviance_residuals(fit):
         what = "with a part of zeros" if spec.zeros else f"of the family {spec.family}"
@@ -117,11 +117,11 @@ def _deviance(fit: DistributionalResults) -> Array:
     return np.asarray(np.sign(_response(fit)) * np.sqrt(2.0 * np.maximum(drop, 0.0)))
 
 
-def _score(fit: DistributionalResults) -> Array:
+def _score(fit: DistributionalFit) -> Array:
     return _rows(fit, fit.estimates.conditional.eta)[:, 1]
 
 
-def _rows(fit: DistributionalResults, eta: Array) -> Array:
+def _rows(fit: DistributionalFit, eta: Array) -> Array:
     """Return log-likelihoods of rows and their derivatives at a predictor of the mean."""
     design, spec = fit.model.kept_design(), fit._spec
     in_eta, _ = row_derivatives(

@@ -14,7 +14,7 @@ from .leverage import design_of_means
 from .residuals import has_deviance_residuals
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["RowInfluenceOfAllParts", "get_influence"]
 
@@ -74,7 +74,7 @@ class RowInfluenceOfAllParts(RowInfluence):
         )
 
 
-def get_influence(self: DistributionalResults) -> RowInfluenceOfAllParts:
+def get_influence(self: DistributionalFit) -> RowInfluenceOfAllParts:
     """Return outlier and influence measures of rows, as statsmodels' plots ask for them.
 
     Returns

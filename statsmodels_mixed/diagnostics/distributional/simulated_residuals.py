@@ -9,13 +9,13 @@ from ...simulation.streams import Seed, read_seed
 from ..simulated_residuals import SimulatedResiduals, ranked
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["simulated_residuals"]
 
 
 def simulated_residuals(
-    self: DistributionalResults, n: int = 250, *, seed: Seed = None, re: str = "new"
+    self: DistributionalFit, n: int = 250, *, seed: Seed = None, re: str = "new"
 ) -> SimulatedResiduals:
     """Rank every response among responses drawn from the fit.
 

@@ -26,7 +26,7 @@ from ..variance_explained import icc as _icc
 from ..variance_explained import r2 as _r2
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["icc", "r2"]
 
@@ -39,7 +39,7 @@ _KNOWN = (
 )
 
 
-def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
+def r2(self: DistributionalFit, *, null_mean: str = "marginal") -> R2:
     """Return the marginal and the conditional R2 on the scale of the predictor of the mean.
 
     Parameters
@@ -87,7 +87,7 @@ def r2(self: DistributionalResults, *, null_mean: str = "marginal") -> R2:
     return _r2(self._mean_part, null_mean=null_mean)
 
 
-def icc(self: DistributionalResults, *, null_mean: str = "marginal") -> ICC:
+def icc(self: DistributionalFit, *, null_mean: str = "marginal") -> ICC:
     """Return intraclass correlations on the scale of the predictor of the mean.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,8 @@ from .ordered import Cuts, ordered_means
 from .response_means import means_of_response
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
-    from ...models.generalized_results import GeneralizedLinearMixedModelResults
-    from ...models.ordinal import OrdinalMixedModel
+    from ...results.base import MixedModelResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["emmeans", "emtrends", "joint_tests"]
 
@@ -36,7 +35,7 @@ _TITLES = {"zi": "probability of zeros", "disp": "dispersion"}
 
 
 def emmeans(
-    self: DistributionalResults,
+    self: DistributionalFit,
     specs: str | Sequence[str],
     *,
     by: str | Sequence[str] | None = None,
@@ -152,7 +151,7 @@ def emmeans(
 
 
 def _of_categories(
-    self: DistributionalResults,
+    self: DistributionalFit,
     specs: str | Sequence[str],
     by: str | Sequence[str] | None,
     at: Mapping[str, Any] | None,
@@ -184,9 +183,9 @@ def _of_categories(
     )
 
 
-def _cuts(fit: DistributionalResults) -> Cuts:
+def _cuts(fit: DistributionalFit) -> Cuts:
     """Return the thresholds of a fit, with the covariance of all coefficients."""
-    model = cast("OrdinalMixedModel", fit.model)
+    model = fit.model
     J, _ = threshold_matrix(model.categories, model.threshold)
     scale = response_scale(fit._mean_part)
     assert scale is not None
@@ -197,7 +196,7 @@ def _cuts(fit: DistributionalResults) -> Cuts:
     return Cuts(J, fit.estimates.kappa, covariance, named, model.categories, whole)
 
 
-def _with_nominal(fit: DistributionalResults) -> GeneralizedLinearMixedModelResults:
+def _with_nominal(fit: DistributionalFit) -> MixedModelResults:
     """Return the part of the mean with the columns of effects that differ between thresholds."""
     frame = fit.model.frame
     matrices = [] if frame is None else [frame.fixed, *fit.model.matrices.values()]
@@ -210,11 +209,12 @@ def _with_nominal(fit: DistributionalResults) -> GeneralizedLinearMixedModelResu
     names = tuple(name for matrix in coded for name in matrix.names)
     joined = CodedMatrix(names, tuple(term for matrix in coded for term in matrix.terms))
     X = np.hstack([fit.model.kept_design().X, *(W for W, _ in fit.model._pieces.values())])
-    return fit._with_columns(joined, X, names)
+    part: MixedModelResults = fit._with_columns(joined, X, names)
+    return part
 
 
 def joint_tests(
-    self: DistributionalResults,
+    self: DistributionalFit,
     by: str | Sequence[str] | None = None,
     *,
     at: Mapping[str, Any] | None = None,
@@ -256,7 +256,7 @@ def joint_tests(
 
 
 def emtrends(
-    self: DistributionalResults,
+    self: DistributionalFit,
     specs: str | Sequence[str],
     var: str,
     *,
@@ -312,9 +312,7 @@ def emtrends(
     return trends_of(part, specs, var, by=by, at=at, weights=weights, level=level)
 
 
-def _averaged_over(
-    part: GeneralizedLinearMixedModelResults, name: str
-) -> GeneralizedLinearMixedModelResults:
+def _averaged_over(part: Any, name: str) -> Any:
     """Return a part of a fit whose random effects are its own, those of others being zero.
 
     Parameters

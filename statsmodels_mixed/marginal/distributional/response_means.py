@@ -24,7 +24,7 @@ from ..means import EstimatedMeans
 from ..request import read_request
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["means_of_response"]
 
@@ -34,7 +34,7 @@ _STEP = 1e-3
 
 
 def means_of_response(
-    fit: DistributionalResults,
+    fit: DistributionalFit,
     specs: str | Sequence[str],
     *,
     by: str | Sequence[str] | None,
@@ -100,7 +100,7 @@ def means_of_response(
     )
 
 
-def _coefficients(fit: DistributionalResults) -> tuple[Array, Array]:
+def _coefficients(fit: DistributionalFit) -> tuple[Array, Array]:
     """Return all coefficients and their covariance, zero for those without standard errors."""
     own = fit.estimates.conditional
     first = len(own.theta)
@@ -110,7 +110,7 @@ def _coefficients(fit: DistributionalResults) -> tuple[Array, Array]:
 
 
 def _mean_of_cells(
-    fit: DistributionalResults, own: LinearFunctions, others: Array
+    fit: DistributionalFit, own: LinearFunctions, others: Array
 ) -> Callable[[Array], Array]:
     """Return the means of cells as a function of all coefficients."""
     rank, rows = own.reduced.shape[1], fit.estimates.rows

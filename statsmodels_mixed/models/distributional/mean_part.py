@@ -52,7 +52,6 @@ class MeanPart(ChecksOptions):
 
     _mean_part: GeneralizedLinearMixedModelResults
     _covariance: Array
-    # 1 and -1 for parameters that go to infinity and to minus infinity, 0 for all others.
     _infinite: Array
 
     def _note_infinite(self: Any) -> None:
@@ -61,12 +60,6 @@ class MeanPart(ChecksOptions):
         if self._infinite.any():
             self._covariance = without_infinite(self._covariance, self._infinite)
             self._mean_part = part_of_mean(self)
-
-    @property
-    def separated(self: Any) -> tuple[str, ...]:
-        """Coefficients that have no finite estimate: the response separates along them."""
-        found = self._infinite[self._order] != 0
-        return tuple(name for name, infinite in zip(self._names, found, strict=True) if infinite)
 
     # Random effects.
     varcorr = of_mean("varcorr")

@@ -16,7 +16,7 @@ from ..which_effects import choose_random
 from .predict import predictors_of, thresholds_of_rows
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["variance_of_modes"]
 
@@ -25,7 +25,7 @@ __all__ = ["variance_of_modes"]
 _STEP = 1e-4
 
 
-def variance_of_modes(fit: DistributionalResults, asked: dict[str, Any], width: int) -> Array:
+def variance_of_modes(fit: DistributionalFit, asked: dict[str, Any], width: int) -> Array:
     """Return f_b Var(b | y) f_b' of predictions, shape (m, width); see `get_prediction`.
 
     Parameters
@@ -60,7 +60,7 @@ def variance_of_modes(fit: DistributionalResults, asked: dict[str, Any], width: 
     return out
 
 
-def _slopes(fit: DistributionalResults, asked: dict[str, Any]) -> tuple[Array, Array]:
+def _slopes(fit: DistributionalFit, asked: dict[str, Any]) -> tuple[Array, Array]:
     """Return derivatives of predictions in eta and in the logit of zeros, each (m, width)."""
     given = {key: value for key, value in asked.items() if key != "which"}
     eta, outer, _ = predictors_of(fit, **given)

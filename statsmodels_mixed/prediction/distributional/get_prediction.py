@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from statsmodels.genmod.families.links import Identity, Log, Logit
@@ -27,9 +27,11 @@ from ..results import MixedPrediction
 from ..which_effects import choose_random
 from .effects import variance_of_modes
 from .new_responses import new_categories, new_responses
+from .predict import predict
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
+    from ..drawn_responses import DrawnResponses
 
 __all__ = ["get_prediction"]
 
@@ -41,7 +43,7 @@ _NO_NEW = "a new response goes with which='mean'"
 
 
 def get_prediction(
-    self: DistributionalResults,
+    self: DistributionalFit,
     exog: Any = None,
     transform: bool = True,
     *,
@@ -109,7 +111,7 @@ def get_prediction(
         "offset": offset,
         "exposure": exposure,
     }
-    center = self.predict(**asked)
+    center = predict(self, **asked)
     value = np.asarray(center, dtype=float)
     if row_labels is not None and len(row_labels) != len(value):
         raise OptionError(
@@ -131,16 +133,29 @@ def get_prediction(
             variance,
             categories=self.model.categories,
             row_labels=labels,
-            new=partial(new_categories, self, asked),
+            new=partial(_new_categories, self, asked),
         )
     prediction = _prediction(self, which, value, variance[:, 0], labels)
     if which in (None, "mean"):
-        prediction.new = partial(new_responses, self, asked)
+        prediction.new = partial(_new_responses, self, asked)
     return prediction
 
 
+def _new_responses(fit: DistributionalFit, asked: dict[str, Any]) -> DrawnResponses | str:
+    return new_responses(fit, asked, _linear(fit, asked))
+
+
+def _new_categories(fit: DistributionalFit, asked: dict[str, Any]) -> Array:
+    return new_categories(fit, asked, _linear(fit, asked))
+
+
+def _linear(fit: DistributionalFit, asked: dict[str, Any]) -> MixedPrediction:
+    about: dict[str, Any] = {**asked, "which": "linear"}
+    return cast(MixedPrediction, get_prediction(fit, **about))
+
+
 def _prediction(
-    fit: DistributionalResults, which: str | None, value: Array, variance: Array, labels: Any
+    fit: DistributionalFit, which: str | None, value: Array, variance: Array, labels: Any
 ) -> MixedPrediction:
     """Return predictions with the scale on which their intervals are symmetric."""
     link = _scale(fit, which)
@@ -162,7 +177,7 @@ def _prediction(
     return MixedPrediction(value, variance, linear=linear, link=link, **about)
 
 
-def _scale(fit: DistributionalResults, which: str | None) -> Any:
+def _scale(fit: DistributionalFit, which: str | None) -> Any:
     """Return the link to the scale on which an interval is symmetric."""
     support = fit._spec.support
     if which == "linear":
@@ -175,7 +190,7 @@ def _scale(fit: DistributionalResults, which: str | None) -> Any:
 
 
 def _slopes(
-    fit: DistributionalResults, asked: dict[str, Any], columns: Array, random: bool
+    fit: DistributionalFit, asked: dict[str, Any], columns: Array, random: bool
 ) -> tuple[Array, Array]:
     """Return derivatives by the parameters that have standard errors, and their covariance."""
     first = 0 if random else len(fit.theta)
@@ -185,14 +200,14 @@ def _slopes(
     out = np.zeros((*columns.shape, len(known)))
     steps = [(first + int(j), _STEP * max(float(errors[j]), 1e-8)) for j in known]
     for at, (above, below, step) in enumerate(_pairs(fit, steps, random)):
-        ends = [np.asarray(each.predict(**asked), dtype=float) for each in (above, below)]
+        ends = [np.asarray(predict(each, **asked), dtype=float) for each in (above, below)]
         out[..., at] = (ends[0] - ends[1]).reshape(columns.shape) / (2.0 * step)
     return out, covariance[np.ix_(known, known)]
 
 
 def _pairs(
-    fit: DistributionalResults, steps: list[tuple[int, float]], random: bool
-) -> Iterator[tuple[DistributionalResults, DistributionalResults, float]]:
+    fit: DistributionalFit, steps: list[tuple[int, float]], random: bool
+) -> Iterator[tuple[DistributionalFit, DistributionalFit, float]]:
     """Yield the fit with each parameter moved up and down; with modes that follow if wanted."""
     mean = fit.estimates.conditional
     psi = np.concatenate([mean.theta, mean.beta, fit.estimates.kappa])
@@ -208,7 +223,7 @@ def _pairs(
         yield ends[0], ends[1], step
 
 
-def _in_basis(fit: DistributionalResults, psi: Array) -> tuple[Array, Array, Array]:
+def _in_basis(fit: DistributionalFit, psi: Array) -> tuple[Array, Array, Array]:
     """Return theta, beta, and kappa in the basis of the parameters of rows."""
     mean, rows = fit.estimates.conditional, fit.estimates.rows
     nt, rank = len(mean.theta), len(mean.beta)
@@ -218,8 +233,8 @@ def _in_basis(fit: DistributionalResults, psi: Array) -> tuple[Array, Array, Arr
 
 
 def _moved(
-    fit: DistributionalResults, psi: tuple[Array, Array, Array], b: tuple[Array, ...]
-) -> DistributionalResults:
+    fit: DistributionalFit, psi: tuple[Array, Array, Array], b: tuple[Array, ...]
+) -> DistributionalFit:
     """Return the fit with other parameters and modes."""
     estimates, design = fit.estimates, fit.model.kept_design()
     _, beta, inner = psi

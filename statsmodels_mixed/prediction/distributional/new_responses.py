@@ -19,7 +19,8 @@ from ..which_effects import choose_random
 from .predict import predictors_of, thresholds_of_rows
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
+    from ..results import MixedPrediction
 
 __all__ = ["new_categories", "new_responses"]
 
@@ -28,7 +29,9 @@ __all__ = ["new_categories", "new_responses"]
 _POINTS = 41
 
 
-def new_responses(fit: DistributionalResults, given: dict[str, Any]) -> DrawnResponses | str:
+def new_responses(
+    fit: DistributionalFit, given: dict[str, Any], linear: MixedPrediction
+) -> DrawnResponses | str:
     """Return what intervals of new responses need, or why there are none.
 
     Parameters
@@ -36,9 +39,10 @@ def new_responses(fit: DistributionalResults, given: dict[str, Any]) -> DrawnRes
     fit : DistributionalResults
     given : dict
         Options of `get_prediction`.
+    linear : MixedPrediction
+        Of the linear predictor.
     """
-    about: dict[str, Any] = {**given, "which": "linear"}
-    variance = np.square(fit.get_prediction(**about).se_mean)
+    variance = np.square(linear.se_mean)
     asked = {name: value for name, value in given.items() if name != "which"}
     eta, outer, _ = predictors_of(fit, **asked)
     try:
@@ -63,7 +67,7 @@ def new_responses(fit: DistributionalResults, given: dict[str, Any]) -> DrawnRes
     return DrawnResponses(eta, variance + left + known, of_zeros, respond)
 
 
-def new_categories(fit: DistributionalResults, given: dict[str, Any]) -> Array:
+def new_categories(fit: DistributionalFit, given: dict[str, Any], linear: MixedPrediction) -> Array:
     """Return the probabilities of the categories of new responses, shape (m, categories).
 
     Parameters
@@ -72,8 +76,9 @@ def new_categories(fit: DistributionalResults, given: dict[str, Any]) -> Array:
         Of ordered categories.
     given : dict
         Options of `get_prediction`.
+    linear : MixedPrediction
+        Of the linear predictor.
     """
-    linear = fit.get_prediction(**{**given, "which": "linear"})
     eta = np.asarray(linear.predicted_mean)
     asked = {name: value for name, value in given.items() if name != "which"}
     spread = np.sqrt(np.square(linear.se_mean) + _left_out(fit, asked, False, len(eta)))
@@ -86,7 +91,7 @@ def new_categories(fit: DistributionalResults, given: dict[str, Any]) -> Array:
     return np.asarray(total)
 
 
-def _left_out(fit: DistributionalResults, asked: dict[str, Any], zeros: bool, n: int) -> Array:
+def _left_out(fit: DistributionalFit, asked: dict[str, Any], zeros: bool, n: int) -> Array:
     """Return the variance of the random effects of one part that predictions leave out."""
     blocks, part = fit.layout.blocks, copy.copy(fit._mean_part)
     estimates = fit.estimates.conditional
@@ -107,7 +112,7 @@ def _left_out(fit: DistributionalResults, asked: dict[str, Any], zeros: bool, n:
     return np.broadcast_to(left_out_variance(part, rows, np.ones(n)), (n,))
 
 
-def _weights(fit: DistributionalResults, exog: Any, n: int) -> Array | None:
+def _weights(fit: DistributionalFit, exog: Any, n: int) -> Array | None:
     """Return the numbers of trials of the rows."""
     if exog is None:
         return fit.model.kept_design().weights

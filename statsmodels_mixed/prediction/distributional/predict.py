@@ -18,8 +18,7 @@ from ...frame.new_data import NewData
 from ...frame.other_formulas import values_of_rows
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
-    from ...models.generalized_results import GeneralizedLinearMixedModelResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = [
     "effects_on_zeros",
@@ -36,7 +35,7 @@ _WHICH_ORDERED = ("probabilities", "class", "linear")
 
 
 def predict(
-    self: DistributionalResults,
+    self: DistributionalFit,
     exog: Any = None,
     transform: bool = True,
     *,
@@ -124,7 +123,7 @@ def _most_probable(table: pd.DataFrame) -> pd.Series:
 
 
 def predictors_of(
-    fit: DistributionalResults,
+    fit: DistributionalFit,
     exog: Any,
     transform: bool,
     *,
@@ -167,7 +166,7 @@ def predictors_of(
     return eta, outer, index
 
 
-def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedModelResults:
+def of_part(fit: DistributionalFit, part: str) -> Any:
     """Return the part of the mean with the random effects of one part alone, others being zero.
 
     Parameters
@@ -175,6 +174,10 @@ def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedMode
     fit : DistributionalResults
     part : str
         Empty for the mean.
+
+    Returns
+    -------
+    GeneralizedLinearMixedModelResults
     """
     blocks, estimates = fit.model.layout.blocks, fit.estimates.conditional
     if all(block.part == part for block in blocks):
@@ -192,7 +195,7 @@ def of_part(fit: DistributionalResults, part: str) -> GeneralizedLinearMixedMode
     return mean
 
 
-def effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels: str) -> Array:
+def effects_on_zeros(fit: DistributionalFit, exog: Any, re: Any, new_levels: str) -> Array:
     """Return what random effects add to the logit of the probability of zeros.
 
     Parameters
@@ -209,7 +212,7 @@ def effects_on_zeros(fit: DistributionalResults, exog: Any, re: Any, new_levels:
     return np.asarray(both[0] - both[1], dtype=float)
 
 
-def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+def parameters_of_rows(fit: DistributionalFit, data: Any, n: int) -> Array:
     """Return the parameters of new rows.
 
     Parameters
@@ -232,7 +235,7 @@ def parameters_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
     return out
 
 
-def thresholds_of_rows(fit: DistributionalResults, data: Any, n: int) -> Array:
+def thresholds_of_rows(fit: DistributionalFit, data: Any, n: int) -> Array:
     """Return the thresholds between ordered categories, shape (n, categories - 1).
 
     Parameters

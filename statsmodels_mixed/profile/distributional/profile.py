@@ -17,13 +17,13 @@ from ..profile import Profile
 from .row_model import RowModel
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["profile"]
 
 
 def profile(
-    self: DistributionalResults,
+    self: DistributionalFit,
     kinds: str | Sequence[str] | None = None,
     *,
     level: float = 0.999,
@@ -94,7 +94,8 @@ def profile(
         if not (infinite[at] or np.isfinite(self.estimates.covariance[at, at]))
     }
     with one_blas_thread():
-        model = RowModel(self.kept_design(), self.estimates, components, self._order, infinite)
+        design = self.model.kept_design()
+        model = RowModel(design, self.estimates, components, self._order, infinite)
         targets = [each for kind in wanted for each in model.targets(kind, names)]
         known = [each for each in targets if (each.kind, each.name) not in unknown]
         traced = []

@@ -10,14 +10,12 @@ from scipy.stats import norm
 from ...errors import OptionError
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["conf_int"]
 
 
-def conf_int(
-    self: DistributionalResults, alpha: float = 0.05, method: str = "wald"
-) -> pd.DataFrame:
+def conf_int(self: DistributionalFit, alpha: float = 0.05, method: str = "wald") -> pd.DataFrame:
     """Return intervals of the coefficients of all parts.
 
     Parameters
@@ -61,8 +59,7 @@ def conf_int(
     if not 0 < alpha < 1:
         raise OptionError(f"alpha= is a number between 0 and 1, not {alpha!r}.")
     if method == "profile":
-        table = self.profile("beta", level=1.0 - alpha, progress=False).conf_int(alpha)
-        limits = table.loc["beta", ["lower", "upper"]].reindex(self._names)
+        limits = self._profile_of_coefficients(alpha).reindex(self._names)
         return limits.set_axis([0, 1], axis=1).rename_axis(index=None)
     if method != "wald":
         raise OptionError(f"method= is 'wald' or 'profile', not {method!r}.")

@@ -22,13 +22,13 @@ from ..linear_hypotheses import (
 )
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["cov_params", "f_test", "t_test", "wald_test"]
 
 
 def cov_params(
-    self: DistributionalResults,
+    self: DistributionalFit,
     r_matrix: Any = None,
     column: Any = None,
     scale: float | None = None,
@@ -83,7 +83,7 @@ def cov_params(
 
 
 def t_test(
-    self: DistributionalResults,
+    self: DistributionalFit,
     r_matrix: Any,
     cov_p: Numbers | None = None,
     use_t: bool | None = None,
@@ -136,7 +136,7 @@ def t_test(
 
 
 def wald_test(
-    self: DistributionalResults,
+    self: DistributionalFit,
     r_matrix: Any,
     cov_p: Numbers | None = None,
     invcov: Numbers | None = None,
@@ -208,7 +208,7 @@ def wald_test(
 
 
 def f_test(
-    self: DistributionalResults,
+    self: DistributionalFit,
     r_matrix: Any,
     cov_p: Numbers | None = None,
     invcov: Numbers | None = None,
@@ -244,7 +244,7 @@ def f_test(
     return wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
 
-def _covariance(fit: DistributionalResults, given: Numbers | None) -> Array:
+def _covariance(fit: DistributionalFit, given: Numbers | None) -> Array:
     """Return the covariance of `params`, that of the fit unless another is given."""
     if given is not None:
         return square_matrix(given, fit._names, "cov_p=")
@@ -262,7 +262,7 @@ def _unknown(covariance: Array, rows: Array) -> NDArray[np.bool_]:
     return np.asarray((rows[:, lost] != 0).any(axis=1))
 
 
-def _read(fit: DistributionalResults, given: Any) -> tuple[Array, Array]:
+def _read(fit: DistributionalFit, given: Any) -> tuple[Array, Array]:
     names = fit._names
     advice = f"give rows of {len(names)} numbers over {', '.join(names)}"
     rows, values = read_hypotheses(given, [names], advice)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ..ratios import name_of_ratio
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["names_of_ratios"]
 
 _OF_PARTS = {"zi": "odds ratio", "hurdle": "odds ratio", "disp": "ratio"}
 
 
-def names_of_ratios(fit: DistributionalResults) -> dict[str, str]:
+def names_of_ratios(fit: DistributionalFit) -> dict[str, str]:
     """Return what the exponential of each coefficient is called.
 
     Shapes, thresholds and effects on thresholds have none.

@@ -18,14 +18,14 @@ from ...fitting.families import FamilySpec
 from ...fitting.separation import separation
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["infinite_parameters", "warn_of_infinite", "with_infinite", "without_infinite"]
 
 _BINARY = FamilySpec("binomial", "logit")
 
 
-def infinite_parameters(fit: DistributionalResults) -> Array:
+def infinite_parameters(fit: DistributionalFit) -> Array:
     """Return 1 for parameters that go to infinity, -1 for minus infinity, 0 for all others.
 
     Parameters
@@ -44,7 +44,7 @@ def infinite_parameters(fit: DistributionalResults) -> Array:
 
 
 def with_infinite(
-    fit: DistributionalResults, estimates: DistributionalEstimates, y: Array
+    fit: DistributionalFit, estimates: DistributionalEstimates, y: Array
 ) -> tuple[Array, Array]:
     """Return coefficients of the mean and of rows of a fit to another response, some infinite.
 
@@ -69,7 +69,7 @@ def with_infinite(
 
 
 def _signs(
-    fit: DistributionalResults, estimates: DistributionalEstimates, y: Array, mean: Array
+    fit: DistributionalFit, estimates: DistributionalEstimates, y: Array, mean: Array
 ) -> Array:
     own, names = estimates.conditional, estimates.rows.names
     first = len(own.theta)
@@ -98,7 +98,7 @@ def without_infinite(covariance: Array, sign: Array) -> Array:
     return out
 
 
-def warn_of_infinite(fit: DistributionalResults) -> None:
+def warn_of_infinite(fit: DistributionalFit) -> None:
     """Warn the caller of `fit` or `refit` of coefficients without a finite estimate."""
     if fit.separated:
         message = (

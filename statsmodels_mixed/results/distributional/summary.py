@@ -17,10 +17,11 @@ from ..coefficient_statistics import coefficient_columns
 from ..document import Document
 from ..summary import levels_of_groups, two_columns
 from ..tables import Column, Table
+from .conf_int import conf_int
 from .ratios import names_of_ratios
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["coefficient_tables", "coeftable", "facts", "header", "summary"]
 
@@ -41,7 +42,7 @@ _TITLES = {
 
 
 def coeftable(
-    self: DistributionalResults, level: float | None = None, exponentiate: bool = False
+    self: DistributionalFit, level: float | None = None, exponentiate: bool = False
 ) -> pd.DataFrame:
     """Return the coefficients of all parts with standard errors, z and two-sided p-values.
 
@@ -94,7 +95,7 @@ def coeftable(
 
 
 def summary(
-    self: DistributionalResults,
+    self: DistributionalFit,
     yname: str | None = None,
     xname: Sequence[str] | None = None,
     title: str | None = None,
@@ -142,14 +143,14 @@ def summary(
     head = two_columns(left, right, str(self.model.formula_full))
     ratios = names_of_ratios(self) if exponentiate else {}
     coefficients = coefficient_tables(self, xname, alpha, ratios)
-    tables = [head, *coefficients, self.varcorr.table("Random effects")]
+    tables = [head, *coefficients, self._mean_part.varcorr.table("Random effects")]
     kind = "Ordinal" if self._ordered else "Generalized linear"
     first = title or f"{kind} mixed model fit by maximum likelihood"
     return Document(first, tables, facts(self))
 
 
 def header(
-    self: DistributionalResults, yname: str | None
+    self: DistributionalFit, yname: str | None
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return names and cells of the two columns at the head of a summary."""
     four = fixed(4)
@@ -179,14 +180,14 @@ def header(
 
 
 def coefficient_tables(
-    self: DistributionalResults,
+    self: DistributionalFit,
     xname: Sequence[str] | None,
     alpha: float,
     ratios: Mapping[str, str],
 ) -> list[Table]:
     """Return a table of coefficients, or of ratios, for each part."""
     values = np.column_stack(
-        [self.params, self.bse, self.tvalues, self.pvalues, self.conf_int(alpha)]
+        [self.params, self.bse, self.tvalues, self.pvalues, conf_int(self, alpha)]
     )
     of_ratios = np.array([name in ratios for name in self._names])
     with np.errstate(over="ignore"):
@@ -232,7 +233,7 @@ def _columns(estimate: str, alpha: float) -> tuple[Column, ...]:
     )
 
 
-def facts(self: DistributionalResults) -> list[str]:
+def facts(self: DistributionalFit) -> list[str]:
     """Say what users have to know of the fit."""
     said = list(self.model.notes)
     if self.cov_type == "cluster":
@@ -266,7 +267,7 @@ def facts(self: DistributionalResults) -> list[str]:
     return said
 
 
-def _without_errors(self: DistributionalResults) -> list[str]:
+def _without_errors(self: DistributionalFit) -> list[str]:
     """Say which coefficients of the mean have no standard errors, where nothing else does."""
     errors, own = self.bse, set(self.estimates.rows.names)
     if errors.isna().all():
@@ -284,7 +285,7 @@ def _without_errors(self: DistributionalResults) -> list[str]:
     ]
 
 
-def _rough_intervals(self: DistributionalResults) -> list[str]:
+def _rough_intervals(self: DistributionalFit) -> list[str]:
     """Say which parameters that all rows share are near an edge, where Wald intervals fail."""
     rows, errors = self.estimates.rows, self.bse
     alone = [rows.alone(place) for place in range(len(rows.X))]

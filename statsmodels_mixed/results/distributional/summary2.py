@@ -12,13 +12,13 @@ from ..summary2 import variance_components
 from .summary import coefficient_tables, facts, header
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from .base import DistributionalFit
 
 __all__ = ["summary2"]
 
 
 def summary2(
-    self: DistributionalResults,
+    self: DistributionalFit,
     yname: str | None = None,
     xname: Sequence[str] | None = None,
     title: str | None = None,
@@ -73,7 +73,7 @@ def summary2(
         part = "" if table.title == "Fixed effects" else f"{str(table.title).partition(' (')[0]}: "
         rows = [f"{part}{row[0]}" for row in table.rows]
         document.add_df(pd.DataFrame(cells, rows, names), float_format=float_format)
-    document.add_df(variance_components(self.varcorr), float_format=float_format)
+    document.add_df(variance_components(self._mean_part.varcorr), float_format=float_format)
     document.add_title(title or f"Results: {self.model._title.lower()}")
     for fact in facts(self):
         document.add_text(fact)

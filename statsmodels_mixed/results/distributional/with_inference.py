@@ -13,17 +13,15 @@ from ..row_labels import find_clusters
 from .separation import without_infinite
 
 if TYPE_CHECKING:
-    from ...models.distributional.model import DistributionalMixedModel
-    from ...models.distributional.results import DistributionalResults
+    from ..fitted_model import FittedModel
+    from .base import Fit
 
 __all__ = ["choice_of", "with_choice", "with_inference"]
 
 _KINDS = ("hessian", "cluster")
 
 
-def choice_of(
-    model: DistributionalMixedModel, cov_type: str, cov_kwds: Mapping[str, Any] | None
-) -> Choice:
+def choice_of(model: FittedModel, cov_type: str, cov_kwds: Mapping[str, Any] | None) -> Choice:
     """Check the options of standard errors.
 
     Parameters
@@ -44,7 +42,7 @@ def choice_of(
     )
 
 
-def with_choice(fit: DistributionalResults, choice: Choice) -> DistributionalResults:
+def with_choice(fit: Fit, choice: Choice) -> Fit:
     """Return a fit with the standard errors that were chosen.
 
     Parameters
@@ -66,11 +64,11 @@ def with_choice(fit: DistributionalResults, choice: Choice) -> DistributionalRes
 
 
 def with_inference(
-    self: DistributionalResults,
+    self: Fit,
     *,
     cov_type: str = "hessian",
     cov_kwds: Mapping[str, Any] | None = None,
-) -> DistributionalResults:
+) -> Fit:
     """Return the fit with other standard errors; nothing is fitted again.
 
     Parameters

@@ -14,18 +14,18 @@ from ...results.parameters import values_by_name
 from ..simulator import Values
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit, Fit
 
 __all__ = ["hypothesized_fit"]
 
 
 def hypothesized_fit(
-    fit: DistributionalResults,
+    fit: Fit,
     *,
     beta: Values = None,
     theta: Values = None,
     dispersion: float | None = None,
-) -> DistributionalResults:
+) -> Fit:
     """Return the fit with other parameters, and the same random effects.
 
     Parameters
@@ -53,7 +53,7 @@ def hypothesized_fit(
     mean, kappa = np.split(whole[first:], [len(own.beta)])
     if dispersion is not None:
         kappa = _with_dispersion(fit, kappa, dispersion)
-    covariances = _numbers("theta", theta, fit.theta_names, own.theta)
+    covariances = _numbers("theta", theta, fit._mean_part.theta_names, own.theta)
     X = fit.model.kept_design().X[:, own.columns]
     shift = X @ (mean - own.beta)
     inner: Array = np.asarray(np.linalg.solve(own.rows.back, kappa), dtype=float)
@@ -89,7 +89,7 @@ def _numbers(option: str, given: Any, names: Any, estimates: Array) -> Array:
     return values
 
 
-def _with_dispersion(fit: DistributionalResults, kappa: Array, dispersion: float) -> Array:
+def _with_dispersion(fit: DistributionalFit, kappa: Array, dispersion: float) -> Array:
     """Return coefficients of the rows' parameters with a dispersion that all rows have."""
     if not fit._spec.has_dispersion:
         raise OptionError(f"the family {fit._spec.family} has no dispersion to be given.")

@@ -26,13 +26,13 @@ from .hypothesized import hypothesized_fit
 from .row_simulator import RowSimulator, row_simulator
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["drawn_responses", "simulate", "simulator_of_fit"]
 
 
 def simulate(
-    self: DistributionalResults,
+    self: DistributionalFit,
     n: int = 1,
     *,
     seed: Seed = None,
@@ -114,7 +114,7 @@ def simulate(
 
 
 def _drawn_for(
-    fit: DistributionalResults,
+    fit: DistributionalFit,
     new: NewData,
     exog: Any,
     n: int,
@@ -148,7 +148,7 @@ def _drawn_for(
     return out
 
 
-def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> Array:
+def drawn_responses(fit: DistributionalFit, n: int, seed: Seed, re: str) -> Array:
     """Draw numbers, or codes of categories, shape (rows, n).
 
     Parameters
@@ -160,7 +160,7 @@ def drawn_responses(fit: DistributionalResults, n: int, seed: Seed, re: str) -> 
     return draws(simulator_of_fit(fit, re), check_count(n, "draws"), seed).T
 
 
-def simulator_of_fit(fit: DistributionalResults, re: str) -> RowSimulator:
+def simulator_of_fit(fit: DistributionalFit, re: str) -> RowSimulator:
     """Prepare the drawing of responses of the rows of a fit.
 
     Parameters

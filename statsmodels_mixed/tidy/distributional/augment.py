@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...prediction.distributional.predict import predict
 from ...results.row_labels import row_labels
 from ..augment import beside, own_columns
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["augment"]
 
 
-def augment(self: DistributionalResults, data: Any = None) -> pd.DataFrame:
+def augment(self: DistributionalFit, data: Any = None) -> pd.DataFrame:
     """Return the data with fitted values and residuals, or probabilities of categories.
 
     Parameters
@@ -51,16 +52,16 @@ def augment(self: DistributionalResults, data: Any = None) -> pd.DataFrame:
     1   501      0     0.33
     """
     if self._ordered:
-        p = np.asarray(self.predict(re=True))
+        p = np.asarray(predict(self, re=True))
         names = list(self.model.categories)
         values: dict[str, Any] = {f".prob_{name}": p[:, j] for j, name in enumerate(names)}
         values[".class"] = [names[j] for j in p.argmax(axis=1)]
     else:
         values = {
             ".fitted": self.fittedvalues,
-            ".fixed": np.asarray(self.predict()),
+            ".fixed": np.asarray(predict(self)),
             ".resid": self.resid,
-            ".zero_probability": np.asarray(self.predict(which="zero_probability", re=True)),
+            ".zero_probability": np.asarray(predict(self, which="zero_probability", re=True)),
         }
     rows = pd.DataFrame(values, index=row_labels(self._mean_part))
     if data is None:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["glance"]
 
 
-def glance(self: DistributionalResults) -> pd.DataFrame:
+def glance(self: DistributionalFit) -> pd.DataFrame:
     """Return the sizes and criteria of the fit in one row.
 
     Returns

@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ...bootstrap.distributional.bootstrap import bootstrap
 from ...bootstrap.replicates import Bootstrap
 from ...errors import OptionError
+from ...profile.distributional.profile import profile
 from ...profile.profile import Profile
 from ...results.distributional.ratios import names_of_ratios
 from ..random_parameters import random_parameters
 from ..tidy import COLUMNS, coefficients_of_levels, read_effects
 
 if TYPE_CHECKING:
-    from ...models.distributional.results import DistributionalResults
+    from ...results.distributional.base import DistributionalFit
 
 __all__ = ["tidy"]
 
@@ -25,7 +27,7 @@ _COMPONENTS = {"zi": "zi", "hurdle": "zi", "disp": "disp"}
 
 
 def tidy(
-    self: DistributionalResults,
+    self: DistributionalFit,
     effects: str | Sequence[str] = "all",
     conf_int: bool = True,
     conf_method: str | Profile | Bootstrap = "wald",
@@ -94,10 +96,10 @@ def tidy(
         table = random_parameters(self._mean_part, limits)
         tables.append(_by_part(self, table[table["group"] != "Residual"]))
     if "ran_vals" in wanted:
-        modes = self.ranef(form="long", level=level).assign(effect="ran_vals")
+        modes = self._mean_part.ranef(form="long", level=level).assign(effect="ran_vals")
         tables.append(_by_part(self, modes))
     if "ran_coefs" in wanted:
-        found = [coefficients_of_levels(*each) for each in self.coef_by_group().items()]
+        found = [coefficients_of_levels(*each) for each in self._mean_part.coef_by_group().items()]
         tables += [each.assign(component="cond") for each in found]
     table = pd.concat(tables, ignore_index=True)
     columns = [*COLUMNS[:4], *(["level"] if "level" in table else []), *COLUMNS[4:]]
@@ -105,13 +107,13 @@ def tidy(
 
 
 def _limits(
-    fit: DistributionalResults, method: Any, level: float, options: dict[str, Any]
+    fit: DistributionalFit, method: Any, level: float, options: dict[str, Any]
 ) -> pd.DataFrame | None:
     """Return limits by kind and name, None for Wald intervals."""
     if method == "bootstrap":
-        method, options = fit.bootstrap(options.pop("n", 1000), **options), {}
+        method, options = bootstrap(fit, options.pop("n", 1000), **options), {}
     elif method == "profile":
-        method = fit.profile(level=max(level, 0.999))
+        method = profile(fit, level=max(level, 0.999))
     if options:
         raise OptionError(f"{next(iter(options))}= is no option of this method.")
     if isinstance(method, Profile | Bootstrap):
@@ -122,7 +124,7 @@ def _limits(
 
 
 def _fixed(
-    fit: DistributionalResults, limits: pd.DataFrame | None, level: float, ratios: Collection[str]
+    fit: DistributionalFit, limits: pd.DataFrame | None, level: float, ratios: Collection[str]
 ) -> pd.DataFrame:
     """Return the rows of the coefficients of all parts, those named as ratios."""
     names, own = fit._names, set(fit.estimates.rows.names)
@@ -157,7 +159,7 @@ def _fixed(
     return table
 
 
-def _by_part(fit: DistributionalResults, table: pd.DataFrame) -> pd.DataFrame:
+def _by_part(fit: DistributionalFit, table: pd.DataFrame) -> pd.DataFrame:
     """Return rows of random effects with the part of the model that each is in."""
     parts = {block.name: block.part for block in fit.model.layout.blocks}
     part = table["group"].map(parts)
