@@ -3,9 +3,8 @@
 The core's curvature leaves out how Omega changes with the third derivatives of the rows: little for
 counts, a third for ordered categories, where constrained minima would be approached by that share a
 step. What is left out is learned from the gradients at successive points, by symmetric updates of
-rank one (Nocedal and Wright 2006, Numerical optimization, section 6.2). What was learned on the way
-of one parameter may be wrong where that of the next begins: it is forgotten where it makes the
-Hessian indefinite and the core's curvature is not.
+rank one (Nocedal and Wright 2006, Numerical optimization, section 6.2). What was learned far along
+one parameter says little of where that of the next begins: each parameter learns for itself.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import lapack
 
 from .._typing import Array
 from .constrained_minimum import Landscape, curvature_sizes
@@ -54,8 +52,6 @@ class LearnedCurvature:
         if self._last is not None:
             self._learn(x - self._last[0], gradient - self._last[1], curvature)
         self._last = x, gradient
-        if not _is_definite(curvature + self._left_out) and _is_definite(curvature):
-            self._left_out = 0.0
         return gradient, curvature + self._left_out
 
     def _learn(self, step: Array, change: Array, curvature: Array) -> None:
@@ -73,8 +69,3 @@ class LearnedCurvature:
             self._left_out = self._left_out + np.outer(rest, rest) / along
         if not (np.abs(self._left_out) < np.outer(sizes, sizes)).all():
             self._left_out = 0.0  # learned where all was different
-
-
-def _is_definite(matrix: Array) -> bool:
-    """Return whether a matrix is positive definite."""
-    return int(lapack.dpotrf(matrix, lower=1)[1]) == 0

@@ -1,9 +1,13 @@
-"""What gradients tell of a curvature, and when it is not believed any more."""
+"""What gradients tell of a curvature, and to whom."""
 
 import numpy as np
+import pandas as pd
 from numpy.testing import assert_allclose
 
+from statsmodels_mixed import datasets, mixedordinal2
+from statsmodels_mixed.profile.distributional.row_model import RowModel
 from statsmodels_mixed.profile.learned_curvature import LearnedCurvature
+from statsmodels_mixed.results.parameters import CovarianceParameters
 
 
 class Told:
@@ -34,13 +38,18 @@ def test_a_quadratic_form_is_learned_from_one_step():
     assert_allclose(curvature @ step, H @ step, rtol=1e-14)
 
 
-def test_what_makes_a_definite_curvature_indefinite_is_forgotten():
-    """Else a profile of coefficients began with steps of 1e5, and had one point."""
-    # A gradient grows by 1 where its curvature is said to be 10; of 1 this would leave -8.
-    told = ([0.0, 0.0], [10.0, 10.0]), ([1.0, 0.0], [10.0, 10.0]), ([0.0, 0.0], [1.0, 1.0])
-    landscape = LearnedCurvature(Told(*told))
-    landscape.derivatives(np.array([0.0, 0.0]))
-    _, learned = landscape.derivatives(np.array([1.0, 0.0]))
-    assert_allclose(learned, np.diag([1.0, 10.0]), rtol=1e-14)
-    _, elsewhere = landscape.derivatives(np.array([1.0, 0.0]))
-    assert_allclose(elsewhere, np.eye(2), rtol=1e-14)
+def test_no_parameter_learns_from_another():
+    """Else a profile of a coefficient began with steps of 1e5, and had one point."""
+    ticks = datasets.load("grouseticks")
+    ticks["many"] = pd.cut(ticks["ticks"], [-1, 0, 5, 99], labels=["no", "few", "many"])
+    fit = mixedordinal2("many ~ cheight + year + (1 | brood)", ticks).fit()
+    components = CovarianceParameters.of(fit.layout)
+    infinite = np.zeros(len(fit.estimates.covariance))
+    model = RowModel(fit.kept_design(), fit.estimates, components, fit._order, infinite)
+    first, *_, last = model.targets("beta", tuple(fit.params.index))
+    before = last.solve(last.center, last.start)
+    far = first.solve(first.center, first.start)
+    for value in np.linspace(first.center, first.center - 3.0, 7)[1:]:
+        far = first.solve(value, far.x)
+    after = last.solve(last.center, last.start)
+    assert after.bend == before.bend

@@ -71,7 +71,6 @@ class RowModel:
         units = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-6))
         units[:nt] = np.maximum(np.abs(mean.theta[:nt]), 0.1)
         self._surface = GeneralizedSurface(core, units, components.diagonal)
-        self._landscape = LearnedCurvature(self._surface)
         self._x = end / units
         self._coefficients = back[order] * units
         self._infinite = infinite[order]
@@ -100,17 +99,17 @@ class RowModel:
         return covariance_targets(kind, units, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
-        return self._minimum(constraint, value, self._x)
+        return self._minimum(LearnedCurvature(self._surface), constraint, value, self._x)
 
     def _minimum(
-        self, constraint: Constraint, value: float, start: Array
+        self, landscape: LearnedCurvature, constraint: Constraint, value: float, start: Array
     ) -> ConstrainedMinimum | None:
         """Return the lower minimum of those from a start and from inside all ranges."""
         starts = [start]
         if len(self._at_ends):  # the deviance is level there
             starts.append(start.copy())
             starts[1][self._at_ends] = self._inside
-        found = [constrained_minimum(self._landscape, constraint, value, each) for each in starts]
+        found = [constrained_minimum(landscape, constraint, value, each) for each in starts]
         known = [each for each in found if each is not None]
         return min(known, key=lambda each: each.value, default=None)
 
@@ -122,10 +121,9 @@ class RowModel:
         show: Show,
         ceiling: ConstrainedMinimum | None,
     ) -> Target:
-        target = constrained(
-            self._landscape, kind, name, constraint, self._x, show, self._read, ceiling
-        )
-        return replace(target, solve=partial(self._minimum, constraint))
+        landscape = LearnedCurvature(self._surface)
+        target = constrained(landscape, kind, name, constraint, self._x, show, self._read, ceiling)
+        return replace(target, solve=partial(self._minimum, landscape, constraint))
 
     def _read(self, x: Array) -> State:
         return x[: self.n_theta] * self._surface.units[: self.n_theta], 1.0, self._coefficients @ x
