@@ -119,7 +119,19 @@ def too_many_effects(result: Any) -> Iterator[Problem]:
         return  # and so have proportions of several trials
     for i, block in enumerate(result.layout.blocks):
         count = len(block.levels) * len(block.columns)
-        if count >= n:
+        if len(block.levels) == n == count and estimates.linear:
+            # Others are refused; their variances are not in proportion to those of residuals.
+            unweighted = design is not None and design.weights is None
+            apart = f"sizes of {block.columns[0]}" if unweighted else "prior weights"
+            yield Problem(
+                "known_by_weights",
+                block.name,
+                f"{block.name} has a level for each row: its variance and that of the residuals "
+                f"are distinguished by the {apart} only.",
+                "Trust the two no more than the weights, and look at their sum; or give sigma=, "
+                "if it is known.",
+            )
+        elif count >= n:
             yield Problem(
                 "too_many_effects",
                 block.name,

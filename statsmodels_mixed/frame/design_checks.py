@@ -24,6 +24,9 @@ SMALLEST_RESPONSE, LARGEST_RESPONSE = 1e-152, 3e153
 # The same of columns of random effects.
 SMALLEST_COLUMN, LARGEST_COLUMN = 1e-140, 1e140
 
+# Variances of rows that differ by less than this share are alike.
+ALIKE = 1e-8
+
 
 def refuse_related(design: Design, what: str) -> None:
     """Refuse what takes the levels of every grouping factor to be independent.
@@ -143,11 +146,20 @@ def _has_places(block: RandomBlock) -> bool:
     return any(one.needs != "columns" for one in block.structures)
 
 
+def _vary_like_residuals(design: Design, block: RandomBlock) -> bool:
+    """Return whether some effect of single rows has variances like residuals, or may have."""
+    if design.reduced is not None or block.members is not None or block.structures:
+        return True
+    squares = block.z**2 if design.weights is None else block.z**2 * design.weights[:, None]
+    return bool(np.any(np.ptp(squares, axis=0) <= ALIKE * squares.max(axis=0)))
+
+
 def check_groupings(
     design: Design,
     *,
     allow_observation_level: bool = False,
     confounded_with: str = "the residual variance",
+    normal: bool = False,
 ) -> None:
     """Make sure that the variances of the random effects can be estimated separately.
 
@@ -160,6 +172,9 @@ def check_groupings(
         residual variance is estimated beside it.
     confounded_with : str
         What else the variance of such a factor would be, for the message.
+    normal : bool
+        Residuals are normal, with variances sigma^2 over the weights: a level for each row is
+        identified if its effects have variances that are not in proportion to these.
 
     Raises
     ------
@@ -177,6 +192,8 @@ def check_groupings(
                 f"({shown!r}): one level says nothing of a variance among levels."
             )
         if block.related is None and size == n and not allow_observation_level:
+            if normal and not _vary_like_residuals(design, block):
+                continue
             raise DataError(
                 f"the grouping factor {block.name!r} has as many levels as there are rows ({n}): "
                 "with one row for each level its variance cannot be distinguished from "

@@ -366,7 +366,7 @@ class LinearMixedModel(LinearEvaluation):
             reml=bool(reml),
         )
         design = self.sufficient_design()
-        check_groupings(design, allow_observation_level=sigma is not None)
+        check_groupings(design, allow_observation_level=sigma is not None, normal=True)
         with one_thread_if_small(design):
             estimates = fit_linear(
                 design,
