@@ -17,7 +17,7 @@ import numpy as np
 from oracle import Term
 from scipy.linalg import solve_triangular
 
-__all__ = ["Criterion", "criterion_of"]
+__all__ = ["Criterion", "Point", "criterion_of"]
 
 
 @dataclass(frozen=True)

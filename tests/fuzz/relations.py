@@ -16,6 +16,7 @@ from statsmodels_mixed.fitting.covariance import theta_of
 
 from . import generalized_models, linear_models
 from .dense import criterion_of
+from .many_digits import moved_by_last_digits
 from .outcome import Outcome, watch
 
 __all__ = ["RELATIONS", "check"]
@@ -342,13 +343,17 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
     if compared.failures and _one_valley(by, one, two):
         outcome.counts.append("ends in one valley that is level to rounding")
         return
+    if compared.failures and hasattr(one.estimates, "cov_unscaled"):
+        more = moved_by_last_digits(one, by.base.how) + moved_by_last_digits(two, by.case.how)
+        compared = Outcome(outcome.seed, ["compared with what last digits of data do"])
+        _estimates(compared, name, by, one, two, more)
     outcome.counts += compared.counts
     outcome.failures += compared.failures
 
 
-def _estimates(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) -> None:
-    """Coefficients and their errors, and fitted values."""
-    same = _same(one, two)
+def _estimates(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any, more=0.0) -> None:
+    """Coefficients and their errors, and fitted values; to a bound, and what is more than that."""
+    same = _same(one, two) + more
     if same > SAME:
         outcome.counts.append("estimates within what rounding leaves")
     _coefficients(outcome, name, by, one, two, same)
