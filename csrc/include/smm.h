@@ -86,9 +86,10 @@ typedef struct {
 
 /* The lower triangle of a symmetric positive definite matrix, column by column. */
 typedef struct {
-    const int64_t *at;   /* (columns + 1) where the elements of each column begin */
-    const int32_t *row;  /* ascending within a column, the diagonal element first */
-    const double *value; /* finite */
+    const int64_t *at;    /* (columns + 1) where the elements of each column begin */
+    const int32_t *row;   /* ascending within a column, the diagonal element first */
+    const double *value;  /* finite */
+    const double *logdet; /* the logarithm of the determinant, NULL where it is not known */
 } smm_lower;
 
 /* One random-effects term. */

@@ -28,13 +28,15 @@ void smm_design_destroy(smm_design *d)
     smm_allocator mem = d->mem;
     if (d->node_of)
         for (int32_t t = 0; t < d->nterms; t++) smm_release(&mem, d->node_of[t]);
-    void *all[] = {d->levels,   d->cols,          (void *)d->refs, (void *)d->z,   d->node_of,
-                   d->term_at,  d->theta_term,    d->theta_row,    d->theta_col,   d->node_cols,
-                   d->theta_at, d->node_term,     d->node_level,   d->node_at,     d->rowptr,
-                   d->row,      d->rowoff,        d->valptr,       d->height,      d->ntailrows,
-                   d->tail_ptr, d->tail_head,     d->tail_pos,     d->tptr,        d->tidx,
-                   d->groups,   d->block_row,     d->block_col,    d->block_at,    d->block_in_l,
-                   d->pair,     (void *)d->prior, d->node_prior,   d->block_prior, d->predictor};
+    void *all[] = {d->levels,     d->cols,        (void *)d->refs, (void *)d->z,
+                   d->node_of,    d->term_at,     d->theta_term,   d->theta_row,
+                   d->theta_col,  d->node_cols,   d->theta_at,     d->node_term,
+                   d->node_level, d->node_at,     d->rowptr,       d->row,
+                   d->rowoff,     d->valptr,      d->height,       d->ntailrows,
+                   d->tail_ptr,   d->tail_head,   d->tail_pos,     d->tptr,
+                   d->tidx,       d->groups,      d->block_row,    d->block_col,
+                   d->block_at,   d->block_in_l,  d->pair,         (void *)d->prior,
+                   d->node_prior, d->block_prior, d->predictor,    d->prior_logdet};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) smm_release(&mem, all[i]);
     smm_release(&mem, d);
 }
@@ -51,13 +53,14 @@ static int take_terms(smm_design *d, const smm_term *terms)
     d->refs = smm_alloc(mem, k, sizeof *d->refs);
     d->z = smm_alloc(mem, k, sizeof *d->z);
     d->prior = smm_alloc(mem, k, sizeof *d->prior);
+    d->prior_logdet = smm_alloc(mem, k, sizeof(double));
     d->predictor = smm_alloc(mem, k, sizeof(int32_t));
     d->node_of = smm_alloc(mem, k, sizeof *d->node_of);
     d->term_at = smm_alloc(mem, k + 1, sizeof(int64_t));
     d->theta_at = smm_alloc(mem, k + 1, sizeof(int32_t));
     if (d->node_of) memset(d->node_of, 0, k * sizeof *d->node_of);
     if (!d->levels || !d->cols || !d->refs || !d->z || !d->node_of || !d->term_at ||
-        !d->theta_at || !d->prior || !d->predictor)
+        !d->theta_at || !d->prior || !d->prior_logdet || !d->predictor)
         return SMM_ENOMEM;
     for (int32_t t = 0; t < d->nterms; t++) {
         const smm_term *term = terms + t;
@@ -80,6 +83,8 @@ static int take_terms(smm_design *d, const smm_term *terms)
         d->refs[t] = term->refs;
         d->z[t] = term->z;
         d->prior[t] = term->prior;
+        d->prior_logdet[t] = 0;
+        if (term->prior) d->prior_logdet[t] = term->prior->logdet ? *term->prior->logdet : NAN;
         d->predictor[t] = term->predictor;
         if (term->predictor >= d->predictors) d->predictors = term->predictor + 1;
         d->has_prior = d->has_prior || term->prior;

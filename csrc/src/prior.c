@@ -57,18 +57,37 @@ void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double
     }
 }
 
-/* log|Q (x) I| of all terms and typical standard deviations, |Q|^(-1/2l) for l levels, by the
- * factorization of Omega where T is zero. */
-int smm_factor_prior(smm_workspace *ws)
+/* Factor Omega where T is zero. */
+static int factor_alone(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
+    memset(ws->T, 0, sizeof(double) * (size_t)ws->T_at[d->nterms]);
+    smm_fill_omega(ws);
+    return smm_factor(ws);
+}
+
+static int knows_determinants(const smm_design *d)
+{
+    for (int32_t t = 0; t < d->nterms; t++)
+        if (isnan(d->prior_logdet[t])) return 0;
+    return 1;
+}
+
+int smm_find_prior(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     ws->logdet_prior = 0;
     for (int32_t t = 0; t < d->nterms; t++) ws->prior_sd[t] = 1;
     if (!d->has_prior) return SMM_OK;
-    memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
-    memset(ws->T, 0, sizeof(double) * (size_t)ws->T_at[d->nterms]);
-    smm_fill_omega(ws);
-    int status = smm_factor(ws);
+    if (knows_determinants(d)) {
+        for (int32_t t = 0; t < d->nterms; t++) {
+            ws->logdet_prior += d->cols[t] * d->prior_logdet[t];
+            ws->prior_sd[t] = exp(-0.5 * d->prior_logdet[t] / d->levels[t]);
+        }
+        return SMM_OK;
+    }
+    int status = factor_alone(ws);
     if (status) return status;
     ws->logdet_prior = ws->logdet_omega;
     for (int32_t t = 0; t < d->nterms; t++) {
@@ -80,12 +99,12 @@ int smm_factor_prior(smm_workspace *ws)
     return SMM_OK;
 }
 
-/* Of each term the largest variance of a level over a typical one, after smm_factor_prior. */
 int smm_prior_spread(smm_workspace *ws, double *out)
 {
     const smm_design *d = ws->design;
     for (int32_t t = 0; t < d->nterms; t++) out[t] = 1;
-    int status = d->has_prior ? smm_selected_inverse(ws) : SMM_OK;
+    int status = d->has_prior && knows_determinants(d) ? factor_alone(ws) : SMM_OK;
+    if (d->has_prior && status == SMM_OK) status = smm_selected_inverse(ws);
     for (int32_t t = 0; t < d->nterms && d->has_prior && status == SMM_OK; t++) {
         double largest = 0;
         for (int32_t l = 0; l < d->levels[t]; l++)

@@ -129,6 +129,7 @@ struct smm_design {
      * diagonal have blocks of their own, the last ones, where A is zero. */
     int has_prior;
     const smm_lower **prior; /* (nterms) the caller's while the design is made */
+    double *prior_logdet;    /* (nterms) log|Q|, NaN where it is not known */
     double *node_prior;      /* (nodes) diagonal element of Q */
     int64_t first_prior;     /* the first of these blocks */
     double *block_prior;     /* (nblocks - first_prior) */
@@ -284,7 +285,10 @@ int smm_check_prior(const smm_lower *prior, int32_t levels);
 void smm_multiply_prior(const smm_design *d, int32_t t, const double *in, double *out, int32_t m,
                         int32_t lo, int32_t hi);
 const double *smm_apply_prior(const smm_design *d, const double *u, double *out);
-int smm_factor_prior(smm_workspace *ws);
+/* log|Q (x) I| of all terms and typical standard deviations, |Q|^(-1/2l) for l levels: those that
+ * are known, or by the factorization of Omega where T is zero. */
+int smm_find_prior(smm_workspace *ws);
+/* Of each term the largest variance of a level over a typical one, after smm_find_prior. */
 int smm_prior_spread(smm_workspace *ws, double *out);
 
 /* dense.c */

@@ -120,7 +120,7 @@ int smm_workspace_create(const smm_design *d, smm_workspace **out)
     }
     ws->rows = d->n;
     ws->state = SMM_EMPTY;
-    int status = smm_factor_prior(ws);
+    int status = smm_find_prior(ws);
     if (status) {
         smm_workspace_destroy(ws);
         return status;

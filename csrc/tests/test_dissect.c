@@ -201,7 +201,7 @@ static smm_lower precision(const graph *g)
         }
     }
     at[g->nodes] = next;
-    return (smm_lower){at, row, value};
+    return (smm_lower){at, row, value, NULL};
 }
 
 /* -2 log L by the n x n matrix I + theta^2 Z Q^-1 Z', for one term of one column. */

@@ -35,7 +35,7 @@ static void make(band *b, int32_t size, double beside)
         }
     }
     b->at[size] = at;
-    b->lower = (smm_lower){b->at, b->row, b->value};
+    b->lower = (smm_lower){b->at, b->row, b->value, NULL};
 }
 
 static problem model(void) { return problem_make(3, RANDOM, 60, 2, 2, levels, cols); }
@@ -93,6 +93,53 @@ static void test_gradient(int32_t t)
     problem_free(&m);
 }
 
+/* log|Q| of a band by the recursion of its leading determinants, |Q_l| = 2 |Q_{l-1}| - b^2 |Q_{l-2}|. */
+static double log_determinant(int32_t size, double beside)
+{
+    double last = 2, before = 1;
+    for (int32_t l = 1; l < size; l++) {
+        double next = 2 * last - beside * beside * before;
+        before = last;
+        last = next;
+    }
+    return log(last);
+}
+
+/* A determinant that is given is not computed: the value is that of the factorization, and follows
+ * another determinant. */
+static void test_known_determinant(void)
+{
+    problem m = model();
+    band b;
+    make(&b, LEVELS, -0.6);
+    m.term[0].prior = &b.lower;
+    smm_design *found = problem_design(&m);
+    double logdet = log_determinant(LEVELS, -0.6), other = logdet + 1, here, there;
+    b.lower.logdet = &logdet;
+    smm_design *known = problem_design(&m);
+    b.lower.logdet = &other;
+    smm_design *wrong = problem_design(&m);
+    smm_workspace *one = problem_workspace(found, &m, m.weights, 0, 0);
+    smm_workspace *two = problem_workspace(known, &m, m.weights, 0, 0);
+    smm_workspace *three = problem_workspace(wrong, &m, m.weights, 0, 0);
+    double scale[4], same[4];
+    CHECK(smm_theta_scale(one, scale) == SMM_OK);
+    CHECK(smm_theta_scale(two, same) == SMM_OK);
+    for (int i = 0; i < 4; i++) CHECK_NEAR(scale[i], same[i], 1e-13 * scale[i]);
+    CHECK(smm_value(one, m.theta, &here) == SMM_OK);
+    CHECK(smm_value(two, m.theta, &there) == SMM_OK);
+    CHECK_NEAR(here, there, 1e-12 * fabs(here));
+    CHECK(smm_value(three, m.theta, &there) == SMM_OK);
+    CHECK_NEAR(here - cols[0], there, 1e-12 * fabs(here));
+    smm_workspace_destroy(one);
+    smm_workspace_destroy(two);
+    smm_workspace_destroy(three);
+    smm_design_destroy(found);
+    smm_design_destroy(known);
+    smm_design_destroy(wrong);
+    problem_free(&m);
+}
+
 /* Counts, with profiled coefficients too; and a multiple of the identity is another unit of T. */
 static void test_generalized(void)
 {
@@ -107,6 +154,8 @@ static void test_generalized(void)
         x.m.term[0].prior = &unit.lower;
         smm_design *scaled = problem_design(&x.m);
         x.m.term[0].prior = &b.lower;
+        double logdet = log_determinant(LEVELS, -0.6);
+        if (fast) b.lower.logdet = &logdet;
         smm_design *related = problem_design(&x.m);
         smm_glmm *one = mixed_glmm(&x, plain, 1), *two = mixed_glmm(&x, scaled, 1),
                  *g = mixed_glmm(&x, related, 1);
@@ -207,6 +256,7 @@ static void test_memory(void)
 int main(void)
 {
     test_units();
+    test_known_determinant();
     test_gradient(0);
     test_gradient(1);
     test_generalized();

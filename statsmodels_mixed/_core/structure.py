@@ -51,6 +51,8 @@ class TermArrays:
     prior : scipy.sparse.csc_array, shape (l, l), optional
         Lower triangle, with sorted rows and the whole diagonal, of the precision Q of the levels:
         their effects before T have precision Q, not I.
+    prior_logdet : float, optional
+        log|Q|, where it is known without a factorization.
     level_sd : float
         A typical standard deviation that Q gives to a level.
     predictor : int
@@ -64,6 +66,7 @@ class TermArrays:
     prior: Any = None
     level_sd: float = 1.0
     predictor: int = 0
+    prior_logdet: float | None = None
 
 
 def _refs(refs: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -87,7 +90,9 @@ def _lower(term: TermArrays) -> tuple[Any, tuple[Any, ...]]:
     lower.at = ffi.from_buffer("int64_t[]", at)
     lower.row = integers(row)
     lower.value = doubles(value)
-    return lower, (lower, at, row, value)
+    logdet = ffi.NULL if term.prior_logdet is None else ffi.new("double *", term.prior_logdet)
+    lower.logdet = logdet
+    return lower, (lower, at, row, value, logdet)
 
 
 def _places(pattern: NDArray[np.bool_]) -> NDArray[np.intp]:

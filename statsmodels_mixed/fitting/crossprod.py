@@ -135,6 +135,7 @@ def core_design(
             None if block.related is None else block.related.lower,
             block.level_sd,
             predictor=int(bool(block.part)),
+            prior_logdet=None if block.related is None else block.related.log_determinant,
         )
         for block in design.blocks
     ]
