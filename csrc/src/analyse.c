@@ -5,12 +5,6 @@
  */
 #include "smm_internal.h"
 
-/* Multiplications of a factorization from which on another order is tried: it takes as long as
- * some 1e8 of them. The tests try it for all. */
-#ifndef SMM_MUCH_WORK
-#define SMM_MUCH_WORK 3e8
-#endif
-
 /* The pairs of levels that occur together, each once, and for every row and pair of
  * terms which one it is. Edges name nodes in their original numbering (term by term). */
 typedef struct {
@@ -398,6 +392,7 @@ int smm_analyse(smm_design *d)
     if (status == SMM_OK) status = join_levels(d, first_node, &edges);
     if (status == SMM_OK) status = find_order(d, weight, &edges, &order);
     if (status != SMM_OK) goto done;
+    if (d->has_prior) d->work = smm_order_cost(&order, d->nodes);
     d->rowptr = order.rowptr;
     d->row = order.row;
     order.rowptr = NULL;

@@ -167,6 +167,7 @@ static int factor_column(smm_workspace *ws, int32_t j)
 int smm_factor(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
+    ws->inverted = 0;
     for (int32_t gi = 0; gi < d->ngroups; gi++) {
         const smm_group *g = d->groups + gi;
         if (g->block) {

@@ -42,6 +42,7 @@ void smm_find_twins(smm_workspace *ws)
 void smm_form_zz(smm_workspace *ws, const double *weights)
 {
     const smm_design *d = ws->design;
+    smm_forget_determinants(ws);
     memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
     smm_add_zz(ws, weights, ws->A);
     smm_find_twins(ws);

@@ -39,8 +39,7 @@ void smm_invert_xvx(smm_workspace *ws)
         for (int32_t r = c; r < p; r++) ws->Minv[c + (size_t)r * p] = ws->Minv[r + (size_t)c * p];
 }
 
-/* beta, M, u, b = Lambda u and e = Z'W(y - X beta) - A b. */
-static void solve_modes(smm_workspace *ws)
+void smm_solve_linear_modes(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
@@ -260,31 +259,42 @@ static void subtract_fixed(smm_workspace *ws)
     }
 }
 
-/* GT_t = Gamma_t T_t of all terms, full. */
-int smm_differentiate(smm_workspace *ws)
+int smm_find_trace(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
-    solve_modes(ws);
     int status = smm_selected_inverse(ws);
     if (status) return status;
     smm_accumulate_trace(ws);
     for (int32_t t = 0; ws->exact && t < d->nterms; t++)
         if (smm_is_large(ws, t)) trace_of_large(ws, t);
-    subtract_modes(ws);
-    if (ws->reml) {
-        solve_fixed(ws);
-        subtract_fixed(ws);
-    }
     return SMM_OK;
 }
 
-int smm_gradient(smm_workspace *ws, double *gradient)
+void smm_subtract_residuals(smm_workspace *ws)
 {
-    if (!ws || !gradient) return SMM_EINVAL;
+    subtract_modes(ws);
+    if (!ws->reml) return;
+    solve_fixed(ws);
+    subtract_fixed(ws);
+}
+
+int smm_differentiate(smm_workspace *ws)
+{
+    smm_solve_linear_modes(ws);
+    int status = smm_find_trace(ws);
+    if (status) return status;
+    smm_subtract_residuals(ws);
+    return SMM_OK;
+}
+
+/* The gradient with derivatives by `differentiate`. */
+static int find_gradient(smm_workspace *ws, int (*differentiate)(smm_workspace *),
+                         double *gradient)
+{
     const smm_design *d = ws->design;
     for (int32_t i = 0; i < d->ntheta; i++) gradient[i] = NAN;
     if (ws->state < SMM_HAS_VALUE) return SMM_ESTATE;
-    int status = smm_differentiate(ws);
+    int status = differentiate(ws);
     if (status) return status;
     for (int32_t i = 0; i < d->ntheta; i++) {
         int32_t t = d->theta_term[i];
@@ -293,4 +303,16 @@ int smm_gradient(smm_workspace *ws, double *gradient)
     }
     ws->state = SMM_HAS_GRADIENT;
     return SMM_OK;
+}
+
+int smm_gradient(smm_workspace *ws, double *gradient)
+{
+    return ws && gradient ? find_gradient(ws, smm_differentiate, gradient) : SMM_EINVAL;
+}
+
+int smm_quick_gradient(smm_workspace *ws, double *gradient)
+{
+    int follows = smm_follows_determinant(ws->design);
+    return find_gradient(ws, follows ? smm_differentiate_by_determinants : smm_differentiate,
+                         gradient);
 }

@@ -136,6 +136,8 @@ int smm_level_covariances(smm_workspace *ws, int64_t m, const int32_t *levels, d
             if (level < -1 || level >= d->levels[t]) return SMM_EINVAL;
         }
     if (m == 0) return SMM_OK;
+    int status = smm_need_inverse(ws);
+    if (status) return status;
     int64_t K = 0, k2 = (int64_t)d->maxcols * d->maxcols;
     for (int32_t t = 0; t < nterms; t++) K += d->cols[t];
     double *kept = ws->vtheta, *B = ws->small_tmp, *tmp = B + k2;

@@ -250,6 +250,11 @@ static int model_value(void *ctx, const double *theta, double *value)
 
 static int model_gradient(void *ctx, double *gradient) { return smm_gradient(ctx, gradient); }
 
+static int quick_gradient(void *ctx, double *gradient)
+{
+    return smm_quick_gradient(ctx, gradient);
+}
+
 static int model_curvature(void *ctx, double *hessian) { return smm_curvature(ctx, hessian); }
 
 static int linear_problem(smm_workspace *ws, smm_problem *problem)
@@ -278,6 +283,7 @@ int smm_newton(smm_workspace *ws, const smm_options *options, double *theta, smm
     if (!ws || !options || !theta || !report) return SMM_EINVAL;
     smm_problem problem;
     int status = linear_problem(ws, &problem);
+    problem.gradient = quick_gradient;
     return status ? status : smm_run_newton(&problem, options, theta, report);
 }
 

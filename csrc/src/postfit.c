@@ -47,6 +47,8 @@ int smm_condvar(smm_workspace *ws, double *out)
 {
     if (!ws || !out) return SMM_EINVAL;
     if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    int status = smm_need_inverse(ws);
+    if (status) return status;
     const smm_design *d = ws->design;
     double *TZ = ws->small_tmp;
     for (int32_t t = 0; t < d->nterms; t++) {
@@ -163,6 +165,8 @@ int smm_leverage(smm_workspace *ws, const double *weights, double *out)
 {
     if (!ws || !out) return SMM_EINVAL;
     if (ws->state < SMM_HAS_GRADIENT) return SMM_ESTATE;
+    int status = smm_need_inverse(ws);
+    if (status) return status;
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
     double *C = ws->C, *a = ws->small_tmp, *x;

@@ -237,5 +237,11 @@ int smm_selected_inverse(smm_workspace *ws)
         if (ws->twin[j] >= 0)
             memcpy(ws->inverse + d->valptr[j], ws->inverse + d->valptr[ws->twin[j]],
                    sizeof(double) * (size_t)d->node_cols[j] * (size_t)d->node_cols[j]);
+    ws->inverted = 1;
     return SMM_OK;
+}
+
+int smm_need_inverse(smm_workspace *ws)
+{
+    return ws->inverted ? SMM_OK : smm_selected_inverse(ws);
 }

@@ -29,6 +29,12 @@
 /* Levels of at least this many columns are compared, to compute once what is alike. */
 #define SMM_TWINS 8
 
+/* Multiplications of a factorization from which on it pays to save some: to look for another order
+ * takes as long as some 1e8 of them. The tests do so for all. */
+#ifndef SMM_MUCH_WORK
+#define SMM_MUCH_WORK 3e8
+#endif
+
 /* Doubles of workspace per row that dsyev may use. */
 #define SMM_EIGEN_WORK 34
 
@@ -132,6 +138,7 @@ struct smm_design {
     double *prior_logdet;    /* (nterms) log|Q|, NaN where it is not known */
     double *node_prior;      /* (nodes) diagonal element of Q */
     int64_t first_prior;     /* the first of these blocks */
+    double work;             /* see smm_order_cost; 0 where levels are independent */
     double *block_prior;     /* (nblocks - first_prior) */
 
     int32_t npairs;
@@ -139,6 +146,11 @@ struct smm_design {
 };
 
 typedef struct smm_precise smm_precise;
+
+/* log|Omega| and its slope, NaN where it is not known, at x = log theta^2; see determinant.c. */
+typedef struct {
+    double x, value, slope;
+} smm_determinant;
 
 struct smm_workspace {
     const smm_design *design;
@@ -164,17 +176,20 @@ struct smm_workspace {
     int32_t *T_at;       /* (nterms + 1) */
     double *theta;       /* (ntheta) */
     double *L, *inverse; /* head panels and tail; see above */
-    double *B;           /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
-    double *R;           /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
-    double *Minv;        /* column-major (p x p): (X'V^-1 X)^-1 */
-    double *beta;        /* (p) */
-    double *u, *b, *e;   /* (q) elimination order: u, Lambda u, e_Z = Z'W residual */
-    double *C, *H;       /* row-major (q x p): Omega^-1 Lambda'Z'WX and Z'V^-1 X */
-    double *GT;          /* per term k x k column-major: Gamma_t T_t */
-    double *W, *AW;      /* row-major (q x ntheta): see curvature */
-    double *vtheta;      /* (ntheta) scratch of smm_curvature */
-    double *mtheta;      /* (2 ntheta^2 + 2 m ntheta) likewise */
-    double *scale;       /* (ntheta) see smm_theta_scale */
+    int inverted;        /* whether the inverse is of L */
+    smm_determinant *determinants; /* (SMM_DETERMINANTS) ndeterminants of them */
+    int32_t ndeterminants;
+    double *B;         /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
+    double *R;         /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
+    double *Minv;      /* column-major (p x p): (X'V^-1 X)^-1 */
+    double *beta;      /* (p) */
+    double *u, *b, *e; /* (q) elimination order: u, Lambda u, e_Z = Z'W residual */
+    double *C, *H;     /* row-major (q x p): Omega^-1 Lambda'Z'WX and Z'V^-1 X */
+    double *GT;        /* per term k x k column-major: Gamma_t T_t */
+    double *W, *AW;    /* row-major (q x ntheta): see curvature */
+    double *vtheta;    /* (ntheta) scratch of smm_curvature */
+    double *mtheta;    /* (2 ntheta^2 + 2 m ntheta) likewise */
+    double *scale;     /* (ntheta) see smm_theta_scale */
     double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
     double *prior_sd;    /* (nterms): typical standard deviation under the prior */
@@ -356,6 +371,17 @@ int smm_factor(smm_workspace *ws);
 void smm_forward(smm_workspace *ws, double *b, int32_t m);
 void smm_backward(smm_workspace *ws, double *b, int32_t m);
 int smm_selected_inverse(smm_workspace *ws);
+int smm_need_inverse(smm_workspace *ws); /* the same, unless it is there */
+
+/* determinant.c: derivatives of a model with one parameter whose selected inverse is much work.
+ * The gradient of a minimizer that judges its steps by values as well: that of log|Omega| is
+ * interpolated between values, where that is certain enough. The selected inverse may be missing
+ * afterwards. */
+#define SMM_DETERMINANTS 8
+int smm_follows_determinant(const smm_design *d);
+int smm_differentiate_by_determinants(smm_workspace *ws);
+void smm_forget_determinants(smm_workspace *ws); /* Z'WZ is another */
+int smm_quick_gradient(smm_workspace *ws, double *gradient);
 
 /* block.c */
 int64_t smm_block_scratch(int64_t cols, int64_t rows); /* doubles of group_tmp */
@@ -442,7 +468,12 @@ void smm_find_twins(smm_workspace *ws);
 void smm_column_scale(smm_workspace *ws);
 int smm_factor_x(smm_workspace *ws);
 int smm_evaluate(smm_workspace *ws, double *value);
-int smm_differentiate(smm_workspace *ws);
+int smm_differentiate(smm_workspace *ws); /* GT_t = Gamma_t T_t of all terms, full */
+/* The parts of that: b, u and e, then GT = (A Lambda Omega^-1)_jj summed over levels, from which
+ * is subtracted what the residuals and, by REML, the fixed effects take. */
+void smm_solve_linear_modes(smm_workspace *ws);
+int smm_find_trace(smm_workspace *ws);
+void smm_subtract_residuals(smm_workspace *ws);
 int smm_is_large(const smm_workspace *ws, int32_t t);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);

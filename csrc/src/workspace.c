@@ -53,6 +53,7 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->theta = take(a, nt, f);
     ws->L = take(a, d->nval, f);
     ws->inverse = take(a, d->nval, f);
+    ws->determinants = take(a, SMM_DETERMINANTS, sizeof(smm_determinant));
     ws->B = take(a, q * m, f);
     ws->R = take(a, m * m, f);
     ws->Minv = take(a, p * p, f);

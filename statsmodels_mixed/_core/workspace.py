@@ -150,6 +150,11 @@ class CoreWorkspace:
         self._kept_scale = None
         self._call(lib.smm_crossprod, "form the cross-products", y)
 
+    @property
+    def response(self) -> Array:
+        """The response that the cross-products are of, shape (n,)."""
+        return self._y
+
     def set_criterion(self, reml: bool, sigma: float = 0.0) -> None:
         """Choose ML or REML, and a fixed sigma (0: profiled)."""
         with self.lock:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..frame.design import Design
@@ -247,8 +246,13 @@ def _first_run(
     if sigma is None:
         refuse_unbounded(products, design, reml)
     begin = identity if start is None else _check_start(start, len(identity))
-    if start is None and _has_many_effects(workspace, design):
-        begin = workspace.moments()
+    if start is None and workspace.design.q >= MANY_EFFECTS:
+        if not design.is_related:
+            begin = workspace.moments()
+        elif sigma is None:
+            moments_of_related = load("fitting.related_start:moments_of_related")
+            found = moments_of_related(products, design)
+            begin = begin if found is None else found
     report = minimize(workspace, begin, options, constant=products.constant(reml))
     if start is not None or not any([block.has_independent_effects for block in design.blocks]):
         return report
@@ -307,11 +311,6 @@ def _lowest(
     lowest = runs.end()
     workspace.value_and_gradient(lowest.end)
     return lowest
-
-
-def _has_many_effects(workspace: CoreWorkspace, design: Design) -> bool:
-    """Return whether a fit begins at moments; those of related levels are not known."""
-    return workspace.design.q >= MANY_EFFECTS and not design.is_related
 
 
 def _structured_minimum(

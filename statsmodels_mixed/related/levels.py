@@ -37,6 +37,8 @@ class RelatedLevels:
         Where they are from: ``"relationship"``, ``"precision"`` or ``"pedigree"``.
     log_determinant : float, optional
         log|Q| where it is known without a factorization.
+    covariance : ndarray, optional
+        Elements of Q^-1 at the places of `value`, where they are known without one.
     """
 
     labels: pd.Index
@@ -45,6 +47,7 @@ class RelatedLevels:
     value: Array
     option: str
     log_determinant: float | None = None
+    covariance: Array | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,13 +66,11 @@ class RelatedLevels:
         )
 
     @classmethod
-    def of_lower(
-        cls, labels: pd.Index, lower: Any, option: str, log_determinant: float | None = None
-    ) -> RelatedLevels:
+    def of_lower(cls, labels: pd.Index, lower: Any, option: str) -> RelatedLevels:
         """Take the lower triangle of Q, a sparse array."""
         lower = lower.tocsc()
         lower.sort_indices()
-        return cls(labels, lower.indptr, lower.indices, lower.data, option, log_determinant)
+        return cls(labels, lower.indptr, lower.indices, lower.data, option)
 
     @classmethod
     def of_precision(cls, labels: pd.Index, Q: Any, option: str, name: str) -> RelatedLevels:

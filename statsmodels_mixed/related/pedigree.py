@@ -14,6 +14,7 @@ an animal is the mean of its parents' rows but for its own 1, is made by strips 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ def read_pedigree(table: Any, name: str) -> RelatedLevels:
     Q = Q[place][:, place]
     # M has ones on its diagonal, so |A^-1| is the product of 1 / d.
     log_determinant = -float(np.sum(np.log(variance)))
-    return RelatedLevels.of_lower(labels, sparse.tril(Q), "pedigree", log_determinant)
+    related = RelatedLevels.of_lower(labels, sparse.tril(Q), "pedigree")
+    covariance = _covariances(related, parents, F[place])
+    return replace(related, log_determinant=log_determinant, covariance=covariance)
 
 
 def relatives(parents: Positions, generation: Positions) -> Array:
@@ -139,6 +142,29 @@ def _inverse(parents: Positions, variance: Array) -> Any:
     M = _mendelian(parents)
     half = M * np.sqrt(1.0 / variance)[:, None]
     return (half.T @ half).tocsc()
+
+
+def _covariances(related: RelatedLevels, parents: Positions, F: Array) -> Array:
+    """Return A on the pattern of its inverse: of animals, their parents and their mates.
+
+    The inbreeding of a child is half the covariance of its parents, so that
+
+        A_ii = 1 + F_i,    A_sd = 2 F_i,    A_is = (A_ss + A_sd) / 2.
+    """
+    n = len(parents)
+    child = np.flatnonzero((parents >= 0).all(axis=1))
+    pairs = [(np.arange(n), np.arange(n), 1.0 + F)]
+    pairs.append((parents[child, 0], parents[child, 1], 2.0 * F[child]))
+    for side in (0, 1):
+        known = np.flatnonzero(parents[:, side] >= 0)
+        parent = parents[known, side]
+        pairs.append((known, parent, 0.5 * (1.0 + F[parent]) + F[known]))
+    first, second, value = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    place, at = np.unique(
+        np.minimum(first, second) * n + np.maximum(first, second), return_index=True
+    )
+    column = np.repeat(np.arange(n), np.diff(related.at))
+    return value[at[np.searchsorted(place, column * n + related.row)]]
 
 
 def _three_columns(table: Any, name: str) -> list[pd.Series]:

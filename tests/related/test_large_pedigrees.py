@@ -57,6 +57,43 @@ def test_inverse_by_the_tabular_method(kind: str, n: int, monkeypatch: pytest.Mo
     assert related.typical_sd == pytest.approx(np.exp(np.linalg.slogdet(A)[1] / (2 * n)), rel=1e-10)
 
 
+@pytest.mark.parametrize(("kind", "n"), [("line", 45), ("generations", 263), ("random", 263)])
+def test_covariances_of_relatives_by_the_tabular_method(kind: str, n: int) -> None:
+    related = read_pedigree(mated(kind, n), "animal")
+    number = related.labels.to_numpy() - 1
+    A = tabular(mated(kind, n))[np.ix_(number, number)]
+    column = np.repeat(np.arange(n), np.diff(related.at))
+    assert related.covariance is not None
+    np.testing.assert_allclose(related.covariance, A[related.row, column], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("unseen", [0, 300])
+def test_start_of_many_animals_by_dense_moments(unseen: int) -> None:
+    n = 1100
+    table = mated("random", n)
+    A, rng = tabular(table), np.random.default_rng(5)
+    u = np.linalg.cholesky(A) @ rng.normal(size=n)
+    rows = np.concatenate([np.arange(unseen, n), np.arange(n - 200, n)])
+    x, wt = rng.normal(size=len(rows)), rng.uniform(0.5, 2.0, len(rows))
+    y = 1.0 + x + u[rows] + rng.normal(size=len(rows)) / np.sqrt(wt)
+    cows = pd.DataFrame({"animal": rows + 1, "x": x, "y": y, "wt": wt})
+    model = mixedlm2("y ~ x + (1 | animal)", cows, pedigree=table, weights="wt")
+    fit = model.fit(reml=True)
+    assert fit.converged
+    X = np.column_stack([np.ones_like(x), x])
+    residual = y - X @ np.linalg.solve((X.T * wt) @ X, (X.T * wt) @ y)
+    a, s = np.zeros(n), np.zeros(n)
+    np.add.at(a, rows, wt)
+    np.add.at(s, rows, wt * residual)
+    b = s[unseen:] / a[unseen:]
+    a, K = a[unseen:], A[unseen:, unseen:]
+    Q = np.linalg.inv(A)[unseen:, unseen:]
+    expected = [[a @ np.diag(K), len(a)], [np.trace(Q @ K), (np.diag(Q) / a).sum()]]
+    variances = np.linalg.solve(expected, [a @ b**2, b @ Q @ b])
+    np.testing.assert_allclose(fit.report.start, np.sqrt(variances[0] / variances[1]), rtol=1e-7)
+    assert abs(fit.report.start[0] - fit.theta[0]) < 0.2
+
+
 def test_lines_that_are_fully_inbred_are_refused() -> None:
     with pytest.raises(DataError, match="are fully inbred"):
         read_pedigree(mated("line", 300), "animal")
