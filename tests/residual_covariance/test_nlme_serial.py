@@ -1,4 +1,4 @@
-"""Serial correlation and variance functions without random effects, against gls of nlme."""
+"""Serial correlation, variance functions and strata without random effects, against gls of nlme."""
 
 from __future__ import annotations
 
@@ -88,3 +88,45 @@ def test_gls(name: str) -> None:
     assert fit.residual_parameters["estimate"].to_list() == pytest.approx(
         known["parameters"], rel=2e-6
     )
+
+
+# gls of nlme 3.1.162 of the rows of each stratum: rate ~ pressure + p2 + p3 + p4 by
+# corAR1(form = ~ index | Subject) or corCompSymm(form = ~ index | Subject). With coefficients of
+# their own, covariances by strata are these fits together: log-likelihood, sigma, correlation,
+# coefficient of the pressure and its standard error of blood flow 200, then 300.
+STRATA = {
+    ("ar1", True): (
+        (-162.284959416491, 3.4280407187207, 0.683235875290401, 87.328102948760531, 8.4065092999),
+        (-166.289605099499, 3.8063587010428, 0.717998250599193, 90.763532378963518, 9.5392669703),
+    ),
+    ("ar1", False): (
+        (-164.096013937575, 3.26452156080178, 0.67235303990707, 87.359930749702215, None),
+        (-168.55050356316, 3.62307850083539, 0.708205695594209, 90.752052411946067, None),
+    ),
+    ("cs", True): (
+        (-174.164482307916, 3.47054999472137, 0.3630483060437, 88.840793828256878, 11.6285902885),
+        (-172.555510259646, 3.86988426608291, 0.554334006759806, 93.27126737212828, 11.6748120516),
+    ),
+    ("cs", False): (
+        (-176.080874219618, 3.32549594930681, 0.352505224604664, 88.856542118003986, None),
+        (-174.53245840472, 3.69700433541668, 0.544221248228721, 93.25242810241684, None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "reml"), STRATA)
+def test_covariances_of_strata(kind: str, reml: bool) -> None:
+    formula = "rate ~ 0 + QB + (pressure + p2 + p3 + p4):QB"
+    residual = f"{kind}(index | Subject, by=QB)"
+    fit = smf.mixedlm2(formula, dialyzer(), residual=residual).fit(reml=reml)
+    assert fit.converged
+    strata = STRATA[kind, reml]
+    assert fit.llf == pytest.approx(sum(stratum[0] for stratum in strata), rel=1e-10)
+    estimates = fit.residual_parameters["estimate"].to_list()
+    known = [value for stratum in strata for value in stratum[1:3]]
+    assert estimates == pytest.approx(known, rel=2e-6)
+    for blood_flow, (*_, slope, error) in zip((200, 300), strata, strict=True):
+        name = f"pressure:QB[{blood_flow}]"
+        assert fit.params[name] == pytest.approx(slope, abs=2e-6 * fit.bse[name])
+        if error is not None:
+            assert fit.bse[name] == pytest.approx(error, rel=2e-6)
