@@ -22,4 +22,4 @@ def difference_of_minima(restricted: float, full: float) -> float:
         The minima of -2 log-likelihood, or of REML criteria.
     """
     difference = restricted - full
-    return difference if abs(difference) > SETTLED + ROUNDING * abs(full) else 0.0
+    return 0.0 if abs(difference) <= SETTLED + ROUNDING * abs(full) else difference

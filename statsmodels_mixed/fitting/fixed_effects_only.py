@@ -10,13 +10,18 @@ from scipy.optimize import minimize
 from .._typing import Array
 from ..frame.design import Design
 from .approximation import objective_and_gradient
+from .edge_of_range import has_bounded_range
 from .estimates import GeneralizedEstimates
 from .families import family_object
 from .fixed_basis import orthonormal_basis, residual_response
-from .generalized_start import glm_coefficients
+from .generalized_start import default_start, glm_coefficients
 from .row_information import row_unit
 
 __all__ = ["generalized_objective", "linear_objective"]
+
+# Searches without derivatives, each from the end of the one before, where the likelihood rises up
+# to the edge of the range of means.
+SIMPLICES, TOLERANCE = 3, 1e-9
 
 
 def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:
@@ -67,8 +72,11 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
         return value, gradient[len(theta) :]
 
     zeta = [np.log(estimates.dispersion)] if spec.has_dispersion else []
-    # Scoring may go astray; the coefficients of the mixed model have a likelihood at least.
-    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta)]
+    # Scoring may go astray, and the coefficients of the mixed model may lead out of the range of
+    # means without its random effects; those moved towards a constant have a likelihood.
+    root = np.sqrt(len(design.y))
+    usable = root * default_start(root * basis.Q, design, spec)[0]
+    starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta, usable)]
     start = min(
         (each for each in starts if np.isfinite(each).all()),
         key=lambda each: value if np.isfinite(value := evaluate(each)[0]) else np.inf,
@@ -82,6 +90,12 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
 
     def in_units(x: Array) -> tuple[float, Array]:
         value, gradient = evaluate(sizes * x)
+        if not np.isfinite(value):  # a line search comes back from there
+            return np.inf, np.zeros(len(x))
         return value, sizes * gradient
 
-    return float(minimize(in_units, start / sizes, jac=True, method="BFGS").fun)
+    run = minimize(in_units, start / sizes, jac=True, method="BFGS")
+    if has_bounded_range(spec) and not run.success:  # it may have met the edge
+        for _ in range(SIMPLICES):
+            run = minimize(lambda x: in_units(x)[0], run.x, method="Nelder-Mead", tol=TOLERANCE)
+    return float(run.fun)

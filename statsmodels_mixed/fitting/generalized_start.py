@@ -41,6 +41,8 @@ _TOLERANCE = 1e-6
 LITTLE = 1e-4
 # Residuals this many times larger than the family says call for larger random effects.
 FAR_ABOVE = 10.0
+# Moment estimates of alpha this many times larger than pooled ones are those of a few rows.
+UNLIKELY = 10.0
 # How often theta is divided by ten when the start cannot be evaluated.
 SHRINKAGES = 4
 
@@ -154,7 +156,11 @@ def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array |
     if spec.own:
         return float(family.start_dispersion(y, mu, weights))
     if spec.family == "negative_binomial":
-        return float(np.average(((y - mu) ** 2 - mu) / mu**2, weights=weights))
+        excess = (y - mu) ** 2 - mu
+        moment = float(np.average(excess / mu**2, weights=weights))
+        pooled = float(np.average(excess, weights=weights) / np.average(mu**2, weights=weights))
+        # Rows of almost no exposure have all the weight in the first, and say nothing about alpha.
+        return pooled if abs(moment) > UNLIKELY * max(abs(pooled), 1.0) else moment
     # Cubes of means may be beyond the range of numbers: in units of the response.
     unit = float(np.mean(np.abs(y)))
     squares = ((y - mu) / unit) ** 2 / family.variance(mu / unit)

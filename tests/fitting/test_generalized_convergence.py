@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 import tolerances as tol
 from generalized_checks import assert_stationary
 from numpy.testing import assert_allclose
@@ -148,3 +150,20 @@ def test_fit_from_the_optimum_stays_there():
     again = fit_generalized(design_of("contra"), BINOMIAL, start=usual.report.end)
     assert again.report.evaluations <= 2
     assert_allclose(again.report.end, usual.report.end, rtol=1e-6)
+
+
+def test_negative_binomial_counts_of_all_sizes():
+    # The start of alpha was that of rows with means of 1e-6: it was 1e-4 for .2, the search took
+    # 122 steps, and others were made from further starts (8 s).
+    rng = np.random.default_rng(0)
+    g, x = np.repeat(np.arange(12), 20), rng.normal(size=240)
+    e = 10.0 ** rng.uniform(-6, 9, 240)
+    mean = e * np.exp(0.4 * rng.normal(size=12)[g] + 0.3 * x)
+    data = pd.DataFrame({"y": rng.negative_binomial(5, 1 / (1 + mean / 5)), "x": x, "g": g, "e": e})
+    model = smf.mixedglm2("y ~ x + (1 | g)", data, "nbinom2", exposure="e")
+    fit = model.fit()
+    assert fit.converged
+    assert fit.report.evaluations < 15
+    # Rows with means far above 1 / alpha are gamma variates of shape 1 / alpha = 5.
+    assert fit.estimates.dispersion == pytest.approx(0.2, rel=0.25)
+    assert fit.params["x"] == pytest.approx(0.3, abs=4 * fit.bse["x"])
