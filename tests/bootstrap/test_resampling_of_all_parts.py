@@ -89,7 +89,66 @@ def test_power_of_coefficients_and_terms():
     assert power.pvalues.columns.tolist() == fit.params.index.tolist()
     assert power.table()["power"]["x"] == 1.0
     assert fit.power(3, hypotheses="terms", seed=1).pvalues.columns.tolist() == ["x"]
-    with pytest.raises(OptionError, match="test='lrt' is not offered"):
-        fit.power(3, test="lrt")
+    with pytest.raises(OptionError, match="test='score' is not offered"):
+        fit.power(3, test="score")
     with pytest.raises(OptionError, match="one for each of the 4 estimable coefficients"):
         fit.power(3, hypotheses={"x": [1.0, 0.0]})
+
+
+# A family with formulas, and by the name of a hypothesis the formulas for which it holds.
+SMALLER = {
+    "nbinom2": (
+        {"zero_inflation": "~ x", "dispersion": "~ x"},
+        {
+            "x": {"formula": "counts ~ f + (1 | g)"},
+            "f": {"formula": "counts ~ x + (1 | g)"},
+            "zi: x": {"zero_inflation": "~ 1"},
+            "disp: x": {"dispersion": "~ 1"},
+        },
+    ),
+    "poisson": (
+        {"hurdle": "~ f"},
+        {
+            "hurdle: f": {"hurdle": "~ 1"},
+            "x": {"formula": "counts ~ f + (1 | g)"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("family", SMALLER)
+def test_likelihood_ratio_tests_are_those_of_models_without_the_terms(family):
+    parts, smaller = SMALLER[family]
+    table = TABLE.assign(f=np.resize(list("abc"), len(TABLE)))
+    formula = "counts ~ x + f + (1 | g)"
+    fit = smm.mixedglm2(formula, table, family, **parts).fit()
+    rows = np.eye(len(fit.params))
+    names = fit.params.index
+    hypotheses = {
+        name: rows[names.str.fullmatch(name) | names.str.match(f"{name}\\[")] for name in smaller
+    }
+    power = fit.power(1, test="lrt", hypotheses=hypotheses, seed=3)
+    drawn = table.assign(counts=np.asarray(fit.simulate(1, seed=3)).ravel())
+    whole = smm.mixedglm2(formula, drawn, family, **parts).fit()
+    for name, options in smaller.items():
+        given = {"formula": formula, **parts, **options}
+        less = smm.mixedglm2(given.pop("formula"), drawn, family, **given).fit()
+        expected = chi2.sf(2 * (whole.llf - less.llf), len(hypotheses[name]))
+        assert power.pvalues.loc[0, name] == pytest.approx(expected, rel=1e-4)
+    assert power.converged.all()
+    with pytest.raises(OptionError, match="has coefficients of several parts"):
+        fit.power(1, test="lrt", hypotheses={"all": np.ones(len(names))})
+
+
+def test_likelihood_ratio_tests_of_ordered_categories():
+    fit = smm.mixedordinal2("categories ~ x + (1 | g)", TABLE).fit()
+    power = fit.power(2, test="lrt", seed=3)
+    assert power.pvalues.columns.tolist() == ["x"]
+    drawn = np.asarray(fit.simulate(2, seed=3))
+    for r in range(2):
+        table = TABLE.assign(categories=drawn[:, r])
+        llf = [
+            smm.mixedordinal2(f"categories ~ {x} + (1 | g)", table).fit().llf for x in ("x", "1")
+        ]
+        expected = chi2.sf(2 * (llf[0] - llf[1]), 1)
+        assert power.pvalues.loc[r, "x"] == pytest.approx(expected, rel=1e-4)

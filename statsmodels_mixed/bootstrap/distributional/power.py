@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,12 @@ from ..power import Power, check_rows, pvalues_of, read_rows
 from ..refitters import Worker
 from ..replicate_tests import Hypothesis
 from .refit import fit_to
+from .under_hypothesis import ROUNDING, under_hypothesis
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
 
 __all__ = ["power"]
-
-
-# Weights of coefficients in normalized contrasts that are none.
-_ROUNDING = 1e-12
 
 
 def power(
@@ -49,7 +47,7 @@ def power(
     threads: int | None = None,
     progress: bool | None = None,
 ) -> Power:
-    """Estimate the power of Wald tests of the coefficients of all parts by simulation.
+    """Estimate the power of tests of the coefficients of all parts by simulation.
 
     Responses are drawn from the model with hypothesized parameters, and it is fitted to each.
     Ctrl-C ends a run early and returns what is done so far.
@@ -61,11 +59,14 @@ def power(
     beta, theta, dispersion : optional
         Parameters to draw from, as for `simulate`: ``beta={"x": 0.5, "zi: x": 0.0}``.
     hypotheses : {"coefficients", "terms"} or mapping
-        What is tested: that each coefficient of each part is zero; that the type III contrasts of
+        What is tested: that each coefficient of each part is zero, by ``"lrt"`` without thresholds,
+        which have an order; that the type III contrasts of
         each term of the mean are; or combinations by name: arrays of shape (k,) or (m, k) over
         the k coefficients of `params`.
-    test : {"wald"}
-        With the standard errors of each fit, from the Hessian of all parameters.
+    test : {"wald", "lrt"}
+        ``"wald"``: with the standard errors of each fit, from the Hessian of all parameters.
+        ``"lrt"``: likelihood-ratio tests of coefficients of one part; each hypothesis takes
+        another fit of every response.
     alpha : float
         Level of the tests.
     seed : int, sequence of int, SeedSequence or Generator, optional
@@ -109,16 +110,16 @@ def power(
     """
     n = check_count(n, "replicates")
     quantile_levels(alpha)
-    if test != "wald":
+    if test not in ("wald", "lrt"):
         raise OptionError(
             f"test={test!r} is not offered for models with formulas of zeros or dispersion, or of "
-            'families with thresholds or shapes: test="wald" is.'
+            'families with thresholds or shapes: test="wald" and test="lrt" are.'
         )
     self.model.kept_design()  # refused once the data were removed
-    tested = _hypotheses(self, hypotheses)
+    tested = _hypotheses(self, hypotheses, thresholds=test == "wald")
     truth = hypothesized_fit(self, beta=beta, theta=theta, dispersion=dispersion)
     frame, converged, root = pvalues_of(
-        partial(_worker, truth, tested),
+        partial(_likelihood_ratios if test == "lrt" else _wald_tests, truth, tested),
         simulator_of_fit(truth, "new"),
         [one.name for one in tested],
         n,
@@ -129,7 +130,7 @@ def power(
     return Power(test, alpha, n, frame, converged, root)
 
 
-def _worker(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
+def _wald_tests(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
     """Return what fits to responses and tests in one thread."""
     structure, order = generalized_structure(truth.model.kept_design()), truth._order
 
@@ -155,9 +156,36 @@ def _worker(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
     return work
 
 
+def _likelihood_ratios(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
+    """Return what fits to responses, with and without each hypothesis, in one thread."""
+    structure = generalized_structure(truth.model.kept_design())
+    smaller = [under_hypothesis(truth, one) for one in tested]
+
+    def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+        pvalues = np.full((len(responses), len(tested)), np.nan)
+        converged = np.zeros(len(responses), dtype=bool)
+        for r, y in enumerate(responses):
+            if stop[0]:
+                return pvalues[:r], converged[:r]
+            try:
+                whole = fit_to(truth, y, structure)
+            except DataError:
+                continue
+            converged[r] = whole.report.converged
+            for at, (one, model) in enumerate(zip(tested, smaller, strict=True)):
+                with suppress(DataError):
+                    found = model.fit_to(y)
+                    ratio = max(found.objective - whole.objective, 0.0)
+                    pvalues[r, at] = chdtrc(len(one.contrasts), ratio)
+                    converged[r] &= found.report.converged
+        return pvalues, converged
+
+    return work
+
+
 def _pvalue(values: Array, covariance: Array, L: Array) -> float:
     """Return the upper tail of Wald's statistic; NaN where a coefficient has no error."""
-    used = np.abs(L).max(axis=0) > _ROUNDING
+    used = np.abs(L).max(axis=0) > ROUNDING
     V = L[:, used] @ covariance[np.ix_(used, used)] @ L[:, used].T
     if not np.isfinite(V).all():
         return float("nan")
@@ -165,7 +193,9 @@ def _pvalue(values: Array, covariance: Array, L: Array) -> float:
     return float(chdtrc(len(L), d @ np.linalg.solve(V, d)))
 
 
-def _hypotheses(fit: DistributionalFit, asked: str | Mapping[str, Numbers]) -> list[Hypothesis]:
+def _hypotheses(
+    fit: DistributionalFit, asked: str | Mapping[str, Numbers], *, thresholds: bool
+) -> list[Hypothesis]:
     """Return the hypotheses that are asked for, over the coefficients in the order of `params`."""
     names, k = fit._names, len(fit._names)
     if isinstance(asked, Mapping):
@@ -174,7 +204,9 @@ def _hypotheses(fit: DistributionalFit, asked: str | Mapping[str, Numbers]) -> l
             for name, given in asked.items()
         ]
     elif asked == "coefficients":
-        pairs = [(name, row[None, :]) for name, row in zip(names, np.eye(k), strict=True)]
+        first = 0 if thresholds or not fit._ordered else _number_of_thresholds(fit)
+        units = zip(names[first:], np.eye(k)[first:], strict=True)
+        pairs = [(name, row[None, :]) for name, row in units]
     elif asked == "terms":
         first = len(fit.theta)
         last = first + len(fit.estimates.conditional.beta)
@@ -192,3 +224,8 @@ def _hypotheses(fit: DistributionalFit, asked: str | Mapping[str, Numbers]) -> l
     if not pairs:
         raise OptionError("there is nothing to test: the model has no coefficients for it.")
     return [Hypothesis.of(name, rows, np.ones(k)) for name, rows in pairs]
+
+
+def _number_of_thresholds(fit: DistributionalFit) -> int:
+    """Return how many coefficients are thresholds, which come first."""
+    return sum(not name.startswith("nominal: ") for name in fit.estimates.rows.names)
