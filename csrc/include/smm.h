@@ -216,6 +216,31 @@ int smm_project(smm_workspace *ws, int32_t m, const double *directions, double *
  * SMM_ENONFINITE, SMM_ESTATE. */
 int smm_curvature(smm_workspace *ws, double *hessian);
 
+/* Gradient (ntheta + 1) and approximate Hessian, symmetric (ntheta + 1 x ntheta + 1), of the deviance
+ * in theta and log sigma, at the theta of the last smm_value and the fixed sigma of the criterion,
+ * which is not REML. The Hessian is that of smm_curvature in theta alone, else exact.
+ * Returns what smm_gradient and smm_curvature return; both are NaN on failure. */
+int smm_derivatives_log_sigma(smm_workspace *ws, double *gradient, double *hessian);
+
+/* The step s (m) at which the quadratic model g's + s'H s / 2 is least where a's = 0, and the
+ * tangent (m), with a'tangent = 1, along which it moves when a's may be more.
+ *   sizes    (m), positive: units of the variables in which curvatures are about one.
+ *   axis     of a reflection in these units; -1 for the one that a is nearest to.
+ *   bound    an element that is to stay where it is, or -1.
+ *   share    the least that a pivot may be of its diagonal element.
+ *   k        m - 1, or m - 2 with a bound that a's = 0 leaves free.
+ *   Z        column-major (m x k), room for (m x m - 1): the directions with a's = 0.
+ *   reduced  column-major (k x k), Z'H Z.
+ *   down     column-major (k x 2), -Z'g and -Z'H a / a'a.
+ *   decrease  twice what the model promises at the step: -g's, without its rounding errors.
+ *   work     (m + 2 m m).
+ * Returns SMM_OK, SMM_EINVAL; SMM_ENOTPD where a pivot is less: step, tangent and decrease are then
+ * undefined. */
+int smm_constrained_step(int32_t m, const double *g, const double *H, const double *a,
+                         const double *sizes, int32_t axis, int32_t bound, double share,
+                         int32_t *k, double *Z, double *reduced, double *down, double *step,
+                         double *tangent, double *decrease, double *work);
+
 /* Typical size of the elements of theta: 1 / root mean square of the column of Z that
  * each multiplies (ntheta). The identity T is scale[i] on the diagonal in these units.
  * Returns SMM_OK, SMM_EINVAL, SMM_ESTATE. */

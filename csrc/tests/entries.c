@@ -151,6 +151,18 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_value(ws, m->theta, s->out), 1);
     add(s, smm_gradient(ws, s->out), nt);
     add(s, smm_curvature(ws, s->out), nt * nt);
+    add(s, smm_set_criterion(ws, 0, 1), 0);
+    add(s, smm_value(ws, m->theta, s->out), 1);
+    add(s, smm_derivatives_log_sigma(ws, s->out, s->out + nt + 1), (nt + 1) * (nt + 2));
+    const double a[] = {1, 2}, H[] = {3, 1, 1, 2}, sizes[] = {1, 1};
+    int32_t k;
+    add(s,
+        smm_constrained_step(2, a, H, a, sizes, -1, -1, 0, &k, s->out + 4, s->out + 6, s->out + 7,
+                             s->out, s->out + 2, s->out + 9, s->out + 10),
+        4);
+    add(s, smm_set_criterion(ws, 1, 0), 0);
+    add(s, smm_value(ws, m->theta, s->out), 1);
+    add(s, smm_gradient(ws, s->out), nt);
     add(s,
         smm_solution(ws, p ? beta : NULL, s->out, s->out + q, p ? inverse : NULL, s->out + 2 * q),
         2 * q + 4);

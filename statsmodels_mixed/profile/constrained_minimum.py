@@ -1,11 +1,8 @@
 """The deviance of a linear model as a function of theta and sigma, and minima on it.
 
 The deviance is d(theta, sigma) = L(theta) + n log(2 pi sigma^2) + r2(theta) / sigma^2. The
-core gives it, its gradient and its curvature in theta at a fixed sigma; two values of sigma
-separate L and r2, and give all derivatives in log sigma:
-
-    d/d tau = 2 n - 2 r2 / sigma^2,   d^2/d tau^2 = 4 r2 / sigma^2,
-    d^2/d theta d tau = -2 (dr2/d theta) / sigma^2.
+core gives it, its gradient and its curvature in theta and log sigma (``csrc/src/log_sigma.c``), and
+the steps of its minimization along a constraint (``csrc/src/constrained.c``).
 """
 
 from __future__ import annotations
@@ -16,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, null_space
 
 from .._core import CoreWorkspace
+from .._core.constrained import ConstrainedStep, constrained_step, derivatives_log_sigma
 from .._typing import Array
 from ..errors import CoreError
 from .constraints import Constraint
@@ -86,10 +83,9 @@ class Surface:
         self.scale = workspace.theta_scale()
         self.sigma = sigma
         self._diagonal = diagonal
-        self._n = workspace.nobs
         self._nt = workspace.design.ntheta
-        self._outer = np.outer(self.scale, self.scale)
-        self._value = math.nan
+        self._units = self.scale if sigma is not None else np.append(self.scale, 1.0)
+        self._outer = np.outer(self._units, self._units)
 
     def point(self, theta: Array, sigma: float) -> Array:
         """Return the x of theta and sigma."""
@@ -111,29 +107,15 @@ class Surface:
             return math.nan
         theta, sigma = self.parameters(x)
         self.workspace.set_criterion(False, sigma)
-        self._value = self.workspace.value(theta)
-        return self._value
+        return self.workspace.value(theta)
 
     def derivatives(self, x: Array) -> tuple[Array, Array]:
         """Return gradient and approximate Hessian at the x of the last `value`."""
-        nt, workspace = self._nt, self.workspace
-        gradient = workspace.gradient()
-        curvature = workspace.curvature() * self._outer
-        if self.sigma is not None:
-            return gradient * self.scale, curvature
-        theta, sigma = self.parameters(x)
-        workspace.set_criterion(False, 100.0 * sigma)
-        there, other = workspace.value_and_gradient(theta)
-        apart = (1.0 - 1e-4) / sigma**2
-        r2 = (self._value - there + 2.0 * self._n * math.log(100.0)) / apart
-        slope = (gradient - other) * self.scale / apart
-        full, hessian = np.empty(nt + 1), np.empty((nt + 1, nt + 1))
-        full[:nt] = gradient * self.scale
-        full[nt] = 2.0 * self._n - 2.0 * r2 / sigma**2
-        hessian[:nt, :nt] = curvature
-        hessian[nt, :nt] = hessian[:nt, nt] = -2.0 / sigma**2 * slope
-        hessian[nt, nt] = 4.0 * r2 / sigma**2
-        return full, hessian
+        if self.sigma is None:
+            gradient, hessian = derivatives_log_sigma(self.workspace)
+        else:
+            gradient, hessian = self.workspace.gradient(), self.workspace.curvature()
+        return gradient * self._units, hessian * self._outer
 
 
 def keep_off_zero(x: Array, diagonal: NDArray[np.intp]) -> Array:
@@ -241,33 +223,36 @@ class _Local:
         self._a, self._square, self._g = a, square, g
         self._H = H if bent is None else H - float(a @ g) / square * bent
         # Nonlinear constraints are of theta alone, and leave other variables unmixed.
-        sizes = curvature_sizes(H.diagonal()) if bent is None else np.ones(len(a))
-        basis = _along_constraint(a, sizes, int(np.abs(a / sizes).argmax()) if bent is None else 0)
+        linear = bent is None
+        sizes = curvature_sizes(H.diagonal()) if linear else np.ones(len(a))
         bound = constraint.at_bound(x, g)
-        if bound is not None:  # columns that leave it where it is
-            basis = basis @ null_space(basis[[bound]])
-        self._HN = self._H @ basis
-        reduced = basis.T @ self._HN
-        down = np.empty((basis.shape[1], 2), order="F")
-        down[:, 0] = -(g @ basis)
-        down[:, 1] = -(a @ self._HN) / square
+        found = constrained_step(
+            g, self._H, a, sizes, -1 if linear else 0, -1 if bound is None else bound, FLAT
+        )
         self.negative, self.worst = 0.0, a
-        solved = _solve_definite(reduced, down)
-        if solved is None:
-            sizes = curvature_sizes(reduced.diagonal())
-            values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
-            largest = float(np.abs(values).max())
-            least = FLAT * largest if largest > 0 else 1.0
-            vectors = vectors / sizes[:, None]
-            if values[0] < -least:
-                worst = basis @ vectors[:, 0]
-                length = max(1.0, _relative(worst, x))
-                self.negative, self.worst = float(-values[0]) / length**2, worst / length
-            solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
-        self.step = basis @ solved[:, 0]
-        self.decrease = float(down[:, 0] @ solved[:, 0])
+        if found.step is None or found.tangent is None:
+            self._leave_flat(found, x)
+        else:
+            self.step, self._along = found.step, found.tangent
+            self.decrease = found.decrease
         self.promise = 0.5 * self.decrease
-        self._along = a / square + basis @ solved[:, 1]
+
+    def _leave_flat(self, found: ConstrainedStep, x: Array) -> None:
+        """Take the step for curvatures of the other sign where they are negative, or flat."""
+        basis, reduced = found.basis, found.reduced
+        sizes = curvature_sizes(reduced.diagonal())
+        values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
+        largest = float(np.abs(values).max())
+        least = FLAT * largest if largest > 0 else 1.0
+        vectors = vectors / sizes[:, None]
+        if values[0] < -least:
+            worst = basis @ vectors[:, 0]
+            length = max(1.0, _relative(worst, x))
+            self.negative, self.worst = float(-values[0]) / length**2, worst / length
+        solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ found.down)
+        self.step = basis @ solved[:, 0]
+        self.decrease = float(found.down[:, 0] @ solved[:, 0])
+        self._along = self._a / self._square + basis @ solved[:, 1]
 
     def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:
         """Return the minimum of the model, if that is near enough for the model to hold."""
@@ -290,36 +275,10 @@ def curvature_sizes(curvatures: Array) -> Array:
     return np.array([math.sqrt(max(each, least)) or 1.0 for each in found])
 
 
-def _along_constraint(a: Array, sizes: Array, at: int) -> Array:
-    """Return columns orthogonal to a: a Householder reflection takes a to one axis, in some units.
-
-    In units in which curvatures are one, and with the axis that a is nearest to, a variable of
-    little curvature is not mixed with others.
-    """
-    w = a / sizes
-    w[at] += math.copysign(math.sqrt(float(w @ w)), w[at])
-    basis: Array = w[:, None] * (w * (-2.0 / float(w @ w)))
-    basis.flat[:: len(a) + 1] += 1.0
-    basis[:, at:-1] = basis[:, at + 1 :]
-    return basis[:, :-1] / sizes[:, None]
-
-
 def _relative(step: Array, x: Array) -> float:
     """Return the largest element of a step, each relative to that of x; of few, without NumPy."""
     shares = [abs(s) / (1.0 + abs(e)) for s, e in zip(step.tolist(), x.tolist(), strict=True)]
     return math.nan if any(map(math.isnan, shares)) else max(shares, default=0.0)
-
-
-def _solve_definite(matrix: Array, right: Array) -> Array | None:
-    """Solve with a matrix that is safely positive definite, else return None."""
-    if not len(matrix):
-        return right
-    factor, info = lapack.dpotrf(matrix, lower=1)
-    pivots, curvatures = factor.diagonal().tolist(), matrix.diagonal().tolist()
-    if info or any([p * p < FLAT * c for p, c in zip(pivots, curvatures, strict=True)]):
-        return None
-    solved: Array = lapack.dpotrs(factor, right, lower=1)[0]
-    return solved
 
 
 def _line_search(

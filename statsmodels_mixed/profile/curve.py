@@ -202,4 +202,5 @@ def _monotone(at: Array, zeta: Array, slope: Array) -> PPoly:
     known = np.where(np.isnan(slope), 0.5 * (around[:-1] + around[1:]), slope)
     left, right = (np.clip(side, 0.0, 3.0 * secant) for side in (known[:-1], known[1:]))
     third, second = left + right - 2.0 * secant, 3.0 * secant - 2.0 * left - right
-    return PPoly(np.array([third / width**2, second / width, left, zeta[:-1]]), at)
+    cubics = np.array([third / width**2, second / width, left, zeta[:-1]])
+    return PPoly.construct_fast(cubics, at)

@@ -263,7 +263,7 @@ def _point(model: Model, target: Target, here: _Point, value: float) -> _Point |
     """Find the optimum at a value, beginning from that at another."""
     way = value - here.value
     start, ahead = here.minimum.x, (here.minimum.tangent + 0.5 * way * here.turn) * way
-    if np.all(np.abs(ahead) <= 1.0 + np.abs(start)):
+    if (np.abs(ahead) <= 1.0 + np.abs(start)).all():
         start = start + ahead
     minimum = target.solve(value, start)
     if minimum is None:

@@ -52,4 +52,5 @@ def test_no_parameter_learns_from_another():
     for value in np.linspace(first.center, first.center - 3.0, 7)[1:]:
         far = first.solve(value, far.x)
     after = last.solve(last.center, last.start)
-    assert after.bend == before.bend
+    # Evaluations begin at the modes of the last one, and have rounding errors of their own.
+    assert_allclose(after.bend, before.bend, rtol=1e-13)
