@@ -17,6 +17,10 @@ from ..errors import OptionError
 __all__ = ["Curve"]
 
 
+# 1 - (1 - alpha) is alpha but for rounding, and so are quantiles of both.
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """Zeta of one parameter: the root of the rise in deviance, negative below the estimate.
@@ -144,7 +148,8 @@ class Curve:
 
     def is_short_of(self, zeta: float) -> bool:
         """Return whether the points were to reach this zeta, and do not, nor a bound."""
-        return abs(zeta) <= self.cutoff and not (self._within(zeta) or self._ends_at_bound(zeta))
+        asked = abs(zeta) <= self.cutoff * (1.0 + _ROUNDING)
+        return asked and not (self._within(zeta) or self._ends_at_bound(zeta))
 
     def _within(self, zeta: float) -> bool:
         return len(self.value) >= 2 and abs(zeta) <= abs(float(self.zeta[_side(zeta)]))

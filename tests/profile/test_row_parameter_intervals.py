@@ -14,7 +14,7 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 import statsmodels_mixed as smm
-from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.errors import MixedModelWarning, OptionError, SeparationWarning
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.distributional import model_of_rows
 
@@ -150,3 +150,26 @@ def test_the_summary_says_where_walds_intervals_are_rough():
     plain = smm.mixedglm2("y ~ x + (1 | g)", data, "poisson").fit(hessian="observed")
     assert 0 < fit.llf - plain.llf < 0.1
     assert fit.conf_int(method="profile").loc["zi: Intercept", 0] == -np.inf
+
+
+def test_differences_of_two_shares_at_their_ends():
+    """No zeros in a, zeros only in d: each gives half. Of a and e, which have none, nothing."""
+    rng = np.random.default_rng(1)
+    g, f, x = np.repeat(np.arange(20), 10), np.tile(list("abcde"), 40), rng.normal(size=200)
+    y = rng.poisson(np.exp(1 + 0.4 * x + 0.5 * rng.normal(size=20)[g]))
+    share = pd.Series({"a": 0.0, "b": 0.3, "c": 0.5, "d": 1.0, "e": 0.0})
+    y = np.where(rng.random(200) < share[f].to_numpy(), 0, y)
+    y = np.where(np.isin(f, ["a", "e"]) & (y == 0), 1, y)
+    table = pd.DataFrame({"y": y, "x": x, "f": f, "g": g})
+    with pytest.warns(SeparationWarning):
+        fit = smm.mixedglm2("y ~ x + (1 | g)", table, "poisson", zero_inflation="~ f").fit()
+    with pytest.warns(MixedModelWarning, match=r"far enough from beta zi: f\[T.e\]"):
+        limits = fit.conf_int(method="profile")
+    # 40 rows each lose exp(-s) and (1 - exp(-mu)) exp(s - v): the deviance rises by four times
+    # 40 times the root of their product.
+    mean = fit.predict(table[f == "d"], which="conditional", re=True)
+    rise = 160.0 * np.sqrt(np.mean(1.0 - np.exp(-mean)))
+    wanted = 2.0 * np.log(rise / chi2.isf(0.05, 1))
+    assert limits.loc["zi: f[T.d]", 0] == pytest.approx(wanted, abs=0.1)
+    assert limits.loc["zi: f[T.d]", 1] == np.inf
+    assert np.isnan(limits.loc["zi: f[T.e]", 1])
