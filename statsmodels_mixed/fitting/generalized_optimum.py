@@ -30,6 +30,11 @@ FEW_ROWS = 100
 # Random effects that lower the objective of few rows by less than this may have a better optimum
 # without variance, or with another one; those of more rows if the objective is higher than without.
 LITTLE_LOWER = 3.0
+# Nodes of all rows up to which searches beyond jumps take seconds; where there are more, jumps are
+# smaller.
+FEW_NODES = 10_000
+# Evaluations of runs from scattered starts, and nodes of rows in all of them.
+MOST, PASSES = 10_000, 30_000_000
 # Newton steps of an ordinary likelihood are far fewer.
 VERY_MANY_EVALUATIONS = 60
 
@@ -85,7 +90,8 @@ def best_optimum(
     # A dispersion that goes to its boundary takes many steps in any likelihood.
     many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
     # The objective may jump where another mode becomes the highest, or a node has a likelihood.
-    edge, jumping = core.met_edge, core.several_modes_possible
+    nodes = n_agq ** sum(len(block.names) for block in design.blocks)
+    edge, jumping = core.met_edge and rows * nodes <= FEW_NODES, core.several_modes_possible
     jumping &= n_agq > 1 or core.met_several_modes
     jumps = edge or (jumping and report.status == "ROUNDOFF_LIMITED")
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
@@ -106,7 +112,9 @@ def best_optimum(
         second.improve(runs)
         if hard or runs.least < report.objective - LOWER:
             scatter = load("fitting.scattered_starts:scatter")
-            scatter(runs, core, begin, large, ones, options)
+            scatter(
+                runs, core, begin, large, ones, options, most=min(MOST, PASSES // (rows * nodes))
+            )
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):

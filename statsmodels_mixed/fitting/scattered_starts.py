@@ -24,9 +24,7 @@ RUNS = 20
 SHORT = 300
 # Rounds of runs, each about the lowest end so far.
 ROUNDS = 3
-# Evaluations of all runs. One that fails has searched for modes from many starts: it counts as
-# several.
-MOST_EVALUATIONS = 10_000
+# An evaluation that fails has searched for modes from many starts: it counts as several.
 FAILED = 20
 # How often T is divided by ten where a start cannot be evaluated.
 SHRINKAGES = 3
@@ -39,6 +37,8 @@ def scatter(
     usual: Array,
     ones: Array,
     options: FitOptions,
+    *,
+    most: int,
 ) -> None:
     """Take runs from scattered starts until a round of them finds nothing lower.
 
@@ -53,9 +53,11 @@ def scatter(
         theta for T = I in units of the error of a row, and for T = I. Elements of theta that are
         zero at the end start at one of them.
     options : FitOptions
+    most : int
+        Evaluations of all runs.
     """
     draws, shifts = np.random.default_rng(0), np.random.default_rng(1)
-    most = _cost(runs) + MOST_EVALUATIONS
+    most = _cost(runs) + most
     sizes = core.parameter_sizes()[len(usual) :]
     for _ in range(ROUNDS):
         before = runs.least
