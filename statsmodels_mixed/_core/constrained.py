@@ -11,11 +11,26 @@ from ._smm import ffi, lib
 from .boundary import check_status, doubles
 from .workspace import CoreWorkspace
 
-__all__ = ["ConstrainedStep", "constrained_step", "derivatives_log_sigma"]
+__all__ = ["AlongConstraint", "ConstrainedStep", "constrained_step", "derivatives_log_sigma"]
 
 
 class ConstrainedStep(NamedTuple):
     """Where a quadratic model is least along a constraint a's = 0; see ``smm_constrained_step``.
+
+    Attributes
+    ----------
+    step, tangent : ndarray, shape (m,)
+    decrease : float
+        What the model promises at the step, twice.
+    """
+
+    step: Array
+    tangent: Array
+    decrease: float
+
+
+class AlongConstraint(NamedTuple):
+    """A quadratic model along a constraint, where its curvature is not safely definite.
 
     Attributes
     ----------
@@ -25,23 +40,16 @@ class ConstrainedStep(NamedTuple):
         Curvature in these.
     down : ndarray, shape (k, 2)
         What is to be solved with that for step and tangent, in these.
-    step, tangent : ndarray, shape (m,), or None
-        None where the curvature is not safely positive definite.
-    decrease : float
-        What the model promises at the step, twice.
     """
 
     basis: Array
     reduced: Array
     down: Array
-    step: Array | None
-    tangent: Array | None
-    decrease: float
 
 
 def constrained_step(
     g: Array, H: Array, a: Array, sizes: Array, axis: int, bound: int, share: float
-) -> ConstrainedStep:
+) -> ConstrainedStep | AlongConstraint:
     """Return the Newton step along a constraint.
 
     Parameters
@@ -61,9 +69,9 @@ def constrained_step(
         The least that a pivot may be of its diagonal element.
     """
     m = len(g)
-    step, tangent, down, work = np.empty(m), np.empty(m), np.empty(2 * m), np.empty(m + 2 * m * m)
-    basis, reduced, count = np.empty(m * m), np.empty(m * m), ffi.new("int32_t *")
-    decrease = ffi.new("double *")
+    step, tangent = np.empty(m), np.empty(m)
+    basis, reduced, down = np.empty(m * m), np.empty(m * m), np.empty(2 * m)
+    work, count, decrease = np.empty(m + 2 * m * m), ffi.new("int32_t *"), ffi.new("double *")
     status = lib.smm_constrained_step(
         m,
         doubles(g),
@@ -82,16 +90,15 @@ def constrained_step(
         decrease,
         doubles(work),
     )
-    k = int(count[0])
-    found = (
-        basis[: m * k].reshape(k, m).T,
-        reduced[: k * k].reshape(k, k),
-        down[: 2 * k].reshape(2, k).T,
-    )
     if status == lib.SMM_ENOTPD:
-        return ConstrainedStep(*found, None, None, 0.0)
+        k = count[0]
+        return AlongConstraint(
+            basis[: m * k].reshape(k, m).T,
+            reduced[: k * k].reshape(k, k),
+            down[: 2 * k].reshape(2, k).T,
+        )
     check_status(status, "find a step along a constraint")
-    return ConstrainedStep(*found, step, tangent, decrease[0])
+    return ConstrainedStep(step, tangent, float(decrease[0]))
 
 
 def derivatives_log_sigma(workspace: CoreWorkspace) -> tuple[Array, Array]:

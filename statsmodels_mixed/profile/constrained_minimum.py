@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import CoreWorkspace
-from .._core.constrained import ConstrainedStep, constrained_step, derivatives_log_sigma
+from .._core.constrained import (
+    AlongConstraint,
+    ConstrainedStep,
+    constrained_step,
+    derivatives_log_sigma,
+)
 from .._typing import Array
 from ..errors import CoreError
 from .constraints import Constraint
@@ -230,16 +235,15 @@ class _Local:
             g, self._H, a, sizes, -1 if linear else 0, -1 if bound is None else bound, FLAT
         )
         self.negative, self.worst = 0.0, a
-        if found.step is None or found.tangent is None:
-            self._leave_flat(found, x)
+        if isinstance(found, ConstrainedStep):
+            self.step, self._along, self.decrease = found
         else:
-            self.step, self._along = found.step, found.tangent
-            self.decrease = found.decrease
+            self._leave_flat(found, x)
         self.promise = 0.5 * self.decrease
 
-    def _leave_flat(self, found: ConstrainedStep, x: Array) -> None:
+    def _leave_flat(self, found: AlongConstraint, x: Array) -> None:
         """Take the step for curvatures of the other sign where they are negative, or flat."""
-        basis, reduced = found.basis, found.reduced
+        basis, reduced, down = found
         sizes = curvature_sizes(reduced.diagonal())
         values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
         largest = float(np.abs(values).max())
@@ -249,9 +253,9 @@ class _Local:
             worst = basis @ vectors[:, 0]
             length = max(1.0, _relative(worst, x))
             self.negative, self.worst = float(-values[0]) / length**2, worst / length
-        solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ found.down)
+        solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
         self.step = basis @ solved[:, 0]
-        self.decrease = float(found.down[:, 0] @ solved[:, 0])
+        self.decrease = float(down[:, 0] @ solved[:, 0])
         self._along = self._a / self._square + basis @ solved[:, 1]
 
     def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._typing import Array
 
@@ -157,8 +158,12 @@ class Length:
     def _back(self) -> Array:
         return np.asarray(np.linalg.pinv(self.row), dtype=float)
 
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        return np.array(self.at, dtype=np.intp)
+
     def _parts(self, x: Array) -> tuple[float, float, Array]:
-        t = self.row @ x[list(self.at)]
+        t = self.row @ x[self._places]
         sigma = math.exp(x[-1]) if self.sigma is None else self.sigma
         return sigma, math.sqrt(float(t @ t)), t
 
@@ -170,11 +175,11 @@ class Length:
     def derivatives(self, x: Array) -> tuple[Array, Array | None]:
         """Return gradient and Hessian."""
         sigma, length, t = self._parts(x)
-        n, at = len(x), list(self.at)
+        n, at = len(x), self._places
         unit = self.row.T @ (t / length)
         gradient, hessian = np.zeros(n), np.zeros((n, n))
         gradient[at] = sigma * unit
-        hessian[np.ix_(at, at)] = sigma / length * (self.row.T @ self.row - unit[:, None] * unit)
+        hessian[at[:, None], at] = sigma / length * (self.row.T @ self.row - unit[:, None] * unit)
         if self.sigma is None:
             gradient[-1] = hessian[-1, -1] = sigma * length
             hessian[at, -1] = hessian[-1, at] = sigma * unit
@@ -189,7 +194,7 @@ class Length:
             change = np.zeros(len(t))
             change[_last(self.row)] = value / sigma
         out = x.copy()
-        out[list(self.at)] += self._back @ change
+        out[self._places] += self._back @ change
         return out
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:
@@ -224,8 +229,12 @@ class Angle:
     def _back(self) -> Array:
         return np.asarray(np.linalg.pinv(self._both), dtype=float)
 
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        return np.array(self.at, dtype=np.intp)
+
     def _rows(self, x: Array) -> tuple[Array, Array]:
-        part = x[list(self.at)]
+        part = x[self._places]
         return self.first @ part, self.second @ part
 
     def value(self, x: Array) -> float:
@@ -255,9 +264,9 @@ class Angle:
         joint[:k, :k] = (cosine / sine * off - _symmetric(away_p, u)) / a**2
         joint[k:, k:] = (cosine / sine * off - _symmetric(away_q, v)) / b**2
         joint[:k, k:] = joint[k:, :k] = -off / (a * b * sine)
-        at = list(self.at)
+        at = self._places
         gradient[at] = self._both.T @ np.concatenate([away_p / a, away_q / b])
-        hessian[np.ix_(at, at)] = self._both.T @ joint @ self._both
+        hessian[at[:, None], at] = self._both.T @ joint @ self._both
         return gradient, hessian
 
     def retract(self, x: Array, value: float) -> Array:
@@ -270,7 +279,7 @@ class Angle:
             across[_last(self.second)] = 1.0
         turned = _length(q) * (math.cos(value) * u + math.sin(value) * _unit(across))
         out = x.copy()
-        out[list(self.at)] += self._back @ np.concatenate([np.zeros(len(p)), turned - q])
+        out[self._places] += self._back @ np.concatenate([np.zeros(len(p)), turned - q])
         return out
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:

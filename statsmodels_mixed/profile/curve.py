@@ -201,11 +201,12 @@ def _monotone(at: Array, zeta: Array, slope: Array) -> PPoly:
     Each has its own: where a curve comes to a level it has a kink, and how far beyond it the next
     point is must not matter before it.
     """
-    width = np.diff(at)
-    secant = np.diff(zeta) / width
+    width = at[1:] - at[:-1]
+    secant = (zeta[1:] - zeta[:-1]) / width
     around = np.concatenate([secant[:1], secant, secant[-1:]])
     known = np.where(np.isnan(slope), 0.5 * (around[:-1] + around[1:]), slope)
-    left, right = (np.clip(side, 0.0, 3.0 * secant) for side in (known[:-1], known[1:]))
+    most = 3.0 * secant
+    left, right = (np.minimum(np.maximum(side, 0.0), most) for side in (known[:-1], known[1:]))
     third, second = left + right - 2.0 * secant, 3.0 * secant - 2.0 * left - right
     cubics = np.array([third / width**2, second / width, left, zeta[:-1]])
     return PPoly.construct_fast(cubics, at)
