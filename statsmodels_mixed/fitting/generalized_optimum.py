@@ -16,7 +16,7 @@ from .families import FamilySpec
 from .fresh_evaluation import agrees
 from .generalized_start import minimize_from
 from .optimize import FitOptions, FitReport
-from .runs import DISTINCT, LOWER, BestOfRuns, settle
+from .runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
 from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
 from .warm_start import generalized_theta
 
@@ -25,16 +25,20 @@ __all__ = ["best_optimum"]
 Patterns = list[NDArray[np.bool_]]
 
 # This few rows may have several optima, above all where they may have several conditional modes, or
-# nodes without likelihood.
+# nodes without likelihood; with nodes about one of several modes more rows, too.
 FEW_ROWS = 100
 # Random effects that lower the objective of few rows by less than this may have a better optimum
 # without variance, or with another one; those of more rows if the objective is higher than without.
 LITTLE_LOWER = 3.0
-# Nodes of all rows up to which searches beyond jumps take seconds; where there are more, jumps are
-# smaller.
+# Nodes of all rows up to which such searches take seconds; where there are more, jumps are smaller.
 FEW_NODES = 10_000
 # Evaluations of runs from scattered starts, and nodes of rows in all of them.
 MOST, PASSES = 10_000, 30_000_000
+# Why runs by quadrature come to no end.
+JUMPS = (
+    "quadrature jumps where another conditional mode becomes the highest, or a node leaves the "
+    "range of means; take more points, or n_agq=1"
+)
 # Newton steps of an ordinary likelihood are far fewer.
 VERY_MANY_EVALUATIONS = 60
 
@@ -97,7 +101,9 @@ def best_optimum(
     hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
     if not hard and may_be_repeated(report, options, rows):
         few = rows <= FEW_ROWS
-        hard = few and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(spec)))
+        cheap = few or (n_agq > 1 and rows * nodes <= FEW_NODES)
+        hard = cheap and core.several_modes_possible
+        hard |= few and n_agq > 1 and has_bounded_range(spec)
         if not hard:
             zeta = list(begin[nt:][-1:]) if spec.has_dispersion else []
             without = _without_random_effects(problem, design, spec, gamma, zeta)
@@ -124,7 +130,9 @@ def best_optimum(
     if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
         search_further = load("fitting.several_modes:search_further")
         runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)
-    return runs.end(MERGING_MODES) if observed else runs.end()
+    if observed:
+        return runs.end(MERGING_MODES)
+    return runs.end(JUMPS if n_agq > 1 and (edge or core.several_modes_possible) else NO_MAXIMUM)
 
 
 def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:

@@ -16,6 +16,7 @@ from .optimize import FitOptions, FitReport, minimize
 __all__ = [
     "DISTINCT",
     "LOWER",
+    "NO_MAXIMUM",
     "BestOfRuns",
     "descend",
     "joined",
