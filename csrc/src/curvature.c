@@ -37,7 +37,7 @@ static void derivative_directions(smm_workspace *ws)
     int32_t nt = d->ntheta;
     const double *from = d->has_prior ? ws->AW : ws->e;
     for (int32_t t = 0; d->has_prior && nt > 0 && t < d->nterms; t++)
-        smm_divide_lambda(ws, t, 1, ws->u, ws->AW, 1);
+        smm_divide_lambda_t(ws, t, 0, ws->u, ws->AW, 1);
     memset(ws->W, 0, sizeof(double) * (size_t)d->q * (size_t)nt);
     for (int32_t i = 0; i < nt; i++) {
         int32_t t = d->theta_term[i], r = d->theta_row[i], c = d->theta_col[i], k = d->cols[t];
@@ -87,49 +87,62 @@ static void information(const smm_workspace *ws, double *SMM_RESTRICT K)
     }
 }
 
-/* What the columns of W of a term give where its T is large, in products that lose no digits
- * then: with v_i = Lambda^-1 w_i and all w_j, those of other terms too,
- *     W'S W = v'Q v - |L^-1 Q v|^2,   w_j'S w_i = (L^-1 Lambda'A w_j)'L^-1 Q v_i,
- *     W'H = (L^-1 Q v)'B,   W'e = v'Q u. */
-static void replace_large(smm_workspace *ws, int32_t t, double *K, double *HW, double *s)
+/* Columns of W of a term are Lambda v + w'' with v in the large rows of T and w'' in the others:
+ * V receives v, W keeps w''. */
+static void split_large(smm_workspace *ws, int32_t t, double *V)
 {
     const smm_design *d = ws->design;
-    int32_t nt = d->ntheta, lo = d->theta_at[t], hi = d->theta_at[t + 1];
-    for (int64_t i = 0; i < d->q; i++)
-        for (int32_t c = lo; c < hi; c++) ws->AW[i * nt + c] = 0;
-    smm_divide_lambda(ws, t, 0, ws->W, ws->W, nt);
-    smm_multiply_prior(d, t, ws->W, ws->AW, nt, lo, hi);
-    for (int32_t c = lo; c < hi; c++) {
-        s[c] = 0;
-        for (int32_t v = 0; v < d->p; v++) HW[c + (size_t)v * nt] = 0;
-        for (int32_t r = c; r < nt; r++) K[r + (size_t)c * nt] = 0;
-        for (int32_t r = 0; r < lo; r++) K[c + (size_t)r * nt] = 0;
-    }
-    for (int32_t l = 0; l < d->levels[t]; l++) {
-        int32_t j = d->node_of[t][l];
-        for (int64_t i = d->node_at[j]; i < d->node_at[j + 1]; i++) {
-            double *v = ws->W + i * nt, *qv = ws->AW + i * nt;
+    int32_t nt = d->ntheta, lo = d->theta_at[t], hi = d->theta_at[t + 1], k = d->cols[t];
+    const double *T = ws->T + ws->T_at[t];
+    for (int32_t r = 0; r < k; r++) {
+        if (!smm_is_large(ws, t, r)) continue;
+        for (int32_t l = 0; l < d->levels[t]; l++) {
+            int64_t at = d->node_at[d->node_of[t][l]] * nt;
+            double *w = ws->W + at, *v = V + at + (int64_t)r * nt;
             for (int32_t c = lo; c < hi; c++) {
-                s[c] += qv[c] * ws->u[i];
-                for (int32_t r = c; r < hi; r++) K[r + (size_t)c * nt] += v[r] * qv[c];
-                qv[c] = -qv[c];
+                v[c] = w[(int64_t)r * nt + c] / T[r + r * k];
+                w[(int64_t)r * nt + c] = 0;
+                for (int32_t s = r + 1; s < k; s++) w[(int64_t)s * nt + c] -= T[s + r * k] * v[c];
             }
         }
     }
 }
 
-/* K = W'A W and K2, whose difference is W'S W; HW = W'H and s = W'e. */
+/* What v adds, in products that lose no digits where T is large: with S Lambda v = A Lambda
+ * Omega^-1 Q v,
+ *     W'S W = v'Q v + w''A w'' - |L^-1 (Lambda'A w'' - Q v)|^2,
+ *     W'H = w''Z'WX - (L^-1 (Lambda'A w'' - Q v))'B,   W'e = v'Q u + w''e. */
+static void add_large(smm_workspace *ws, int32_t t, const double *V, double *K, double *s)
+{
+    const smm_design *d = ws->design;
+    int32_t nt = d->ntheta, lo = d->theta_at[t], hi = d->theta_at[t + 1];
+    smm_multiply_prior(d, t, V, ws->W, nt, lo, hi);
+    for (int32_t l = 0; l < d->levels[t]; l++) {
+        int32_t j = d->node_of[t][l];
+        for (int64_t i = d->node_at[j]; i < d->node_at[j + 1]; i++) {
+            const double *v = V + i * nt, *qv = ws->W + i * nt;
+            for (int32_t c = lo; c < hi; c++) {
+                s[c] += qv[c] * ws->u[i];
+                for (int32_t r = c; r < hi; r++) K[r + (size_t)c * nt] += v[r] * qv[c];
+                ws->AW[i * nt + c] -= qv[c];
+            }
+        }
+    }
+}
+
+/* K = W'A W and K2, whose difference is W'S W; HW = W'H and s = W'e. W is lost where T is large. */
 static void products(smm_workspace *ws, double *K, double *K2, double *HW, double *s, double *tmp)
 {
     const smm_design *d = ws->design;
     int32_t nt = d->ntheta, p = d->p, m = p + 1;
+    double *V = ws->exact ? smm_precise_scratch(ws) : NULL;
+    for (int32_t t = 0; V && t < d->nterms; t++) split_large(ws, t, V);
     smm_cross(d->q, nt, ws->W, 1, 1, ws->e, s);
     smm_multiply_a(ws, ws->W, ws->AW, nt, d->theta_at);
     information(ws, K);
     smm_cross(d->q, nt, ws->W, p, m, ws->ZXy, HW);
     smm_apply_lambda_t(ws, ws->AW, ws->AW, nt);
-    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (smm_is_large(ws, t)) replace_large(ws, t, K, HW, s);
+    for (int32_t t = 0; V && t < d->nterms; t++) add_large(ws, t, V, K, s);
     smm_forward(ws, ws->AW, nt);
     smm_gram(&d->blas, d->q, nt, ws->AW, 1.0, 0.0, K2);
     smm_cross(d->q, nt, ws->AW, p, m, ws->B, tmp);

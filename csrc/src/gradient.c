@@ -14,18 +14,16 @@
  */
 #include "smm_internal.h"
 
-/* Where T_t is at least as large as the noise in every direction, e = T^-T Q u, H = T^-T Q C and
- * S_jj T = T^-T (I - (Q Omega^-1)_jj) lose no digits however large it is, as differences of terms
- * of order T do. */
-int smm_is_large(const smm_workspace *ws, int32_t t)
+/* Large rows of out, row-major with m columns, are those of T'out = Q in, where the last value has
+ * twice the digits. */
+static void from_large(const smm_workspace *ws, const double *in, double *out, int32_t m)
 {
     const smm_design *d = ws->design;
-    const double *T = ws->T + ws->T_at[t], *rms = ws->zrms;
-    int32_t k = d->cols[t];
-    for (int32_t s = 0; s < t; s++) rms += d->cols[s];
-    for (int32_t c = 0; c < k; c++)
-        if (!(fabs(T[c + c * k]) * rms[c] >= 1)) return 0;
-    return 1;
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++) {
+        int prior = d->has_prior && smm_is_large(ws, t, 0);
+        if (prior) smm_multiply_prior(d, t, in, out, m, 0, m);
+        smm_divide_lambda_t(ws, t, 1, prior ? out : in, out, m);
+    }
 }
 
 /* M = (X'V^-1 X)^-1 from R, full and symmetric. */
@@ -65,15 +63,11 @@ void smm_solve_linear_modes(smm_workspace *ws)
         for (int32_t v = 0; v < p; v++) sum -= z[v] * ws->beta[v];
         ws->e[i] = sum - ws->e[i];
     }
-    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (smm_is_large(ws, t)) {
-            smm_multiply_prior(d, t, ws->u, ws->e, 1, 0, 1);
-            smm_divide_lambda(ws, t, 1, ws->e, ws->e, 1);
-        }
+    from_large(ws, ws->u, ws->e, 1);
 }
 
-/* H = Z'V^-1 X = Z'WX - A Lambda C with C = Omega^-1 Lambda'Z'WX, row-major (q x p). Priors leave
- * C, others Lambda C. */
+/* H = Z'V^-1 X = Z'WX - A Lambda C with C = Omega^-1 Lambda'Z'WX, row-major (q x p). Priors and
+ * values with twice the digits leave C, others Lambda C. */
 static void solve_fixed(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
@@ -85,16 +79,11 @@ static void solve_fixed(smm_workspace *ws)
     smm_multiply_a(ws, ws->C, ws->H, p, NULL);
     for (int64_t i = 0; i < d->q; i++)
         for (int32_t v = 0; v < p; v++) ws->H[i * p + v] = ws->ZXy[i * m + v] - ws->H[i * p + v];
-    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (smm_is_large(ws, t)) {
-            smm_multiply_prior(d, t, ws->C, ws->H, p, 0, p);
-            smm_divide_lambda(ws, t, 0, ws->H, ws->H, p);
-            smm_divide_lambda(ws, t, 1, ws->H, ws->H, p);
-        }
-    if (!d->has_prior) return;
+    if (!d->has_prior && !ws->exact) return;
     for (int64_t i = 0; i < d->q; i++)
         memcpy(ws->C + i * p, ws->B + i * m, sizeof(double) * (size_t)p);
     smm_backward(ws, ws->C, p);
+    from_large(ws, ws->C, ws->H, p);
 }
 
 /* F (ka x ka) += A1 T Z1 for a coupling seen from one side: with A (kr x kc) and Z of the
@@ -181,7 +170,7 @@ void smm_accumulate_trace(smm_workspace *ws)
     }
 }
 
-/* The same for a large T_t: T^-T sum over levels of (I - (Q Omega^-1)_jj). */
+/* The same for large rows of T_t: T^-T sum over levels of (I - (Q Omega^-1)_jj). */
 static void trace_of_large(smm_workspace *ws, int32_t t)
 {
     const smm_design *d = ws->design;
@@ -190,6 +179,7 @@ static void trace_of_large(smm_workspace *ws, int32_t t)
     double *F = ws->GT + ws->T_at[t];
     for (int32_t c = 0; c < k; c++)
         for (int32_t r = k - 1; r >= 0; r--) {
+            if (!smm_is_large(ws, t, r)) continue;
             double sum = 0;
             for (int32_t l = 0; l < d->levels[t]; l++) {
                 int32_t j = d->node_of[t][l];
@@ -265,8 +255,7 @@ int smm_find_trace(smm_workspace *ws)
     int status = smm_selected_inverse(ws);
     if (status) return status;
     smm_accumulate_trace(ws);
-    for (int32_t t = 0; ws->exact && t < d->nterms; t++)
-        if (smm_is_large(ws, t)) trace_of_large(ws, t);
+    for (int32_t t = 0; ws->exact && t < d->nterms; t++) trace_of_large(ws, t);
     return SMM_OK;
 }
 

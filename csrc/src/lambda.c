@@ -111,24 +111,40 @@ void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, in
     }
 }
 
-void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const double *in,
-                       double *out, int32_t m)
+/* Whether row r of T_t is at least as large as the noise. Column r of T'e = Q u gives e_r then
+ * without loss of digits however large it is, as H_r of T'H = Q C and (S_jj T)_r of
+ * T'S_jj T = I - (Q Omega^-1)_jj; differences of terms of order T lose them. Not where the column
+ * has larger elements in rows that are smaller than the noise: errors of these would be magnified.
+ * Priors mix the levels of all rows, so all rows of a term are large then, or none. */
+int smm_is_large(const smm_workspace *ws, int32_t t, int32_t r)
+{
+    const smm_design *d = ws->design;
+    const double *T = ws->T + ws->T_at[t], *rms = ws->zrms;
+    int32_t k = d->cols[t];
+    for (int32_t s = 0; s < t; s++) rms += d->cols[s];
+    double size = fabs(T[r + r * k]) * rms[r];
+    if (!(size >= 1)) return 0;
+    for (int32_t s = d->has_prior ? 0 : r + 1; s < k; s++)
+        if (!(fabs(T[s + s * k]) * rms[s] >= 1))
+            if (d->has_prior || fabs(T[s + r * k]) * rms[s] > size) return 0;
+    return 1;
+}
+
+void smm_divide_lambda_t(const smm_workspace *ws, int32_t t, int large, const double *in,
+                         double *out, int32_t m)
 {
     const smm_design *d = ws->design;
     int32_t k = d->cols[t];
     const double *T = ws->T + ws->T_at[t];
-    for (int32_t l = 0; l < d->levels[t]; l++) {
-        int64_t at = d->node_at[d->node_of[t][l]] * m;
-        for (int32_t i = 0; i < k; i++) {
-            int32_t r = transposed ? k - 1 - i : i;
-            int32_t from = transposed ? r + 1 : 0, to = transposed ? k : r;
-            double *o = out + at + (int64_t)r * m;
+    for (int32_t r = k - 1; r >= 0; r--) {
+        if (large && !smm_is_large(ws, t, r)) continue;
+        for (int32_t l = 0; l < d->levels[t]; l++) {
+            int64_t at = d->node_at[d->node_of[t][l]] * m;
             for (int32_t v = 0; v < m; v++) {
                 double sum = in[at + (int64_t)r * m + v];
-                for (int32_t e = from; e < to; e++)
-                    sum -= (transposed ? T[e + r * k] : T[r + e * k]) *
-                           out[at + (int64_t)e * m + v];
-                o[v] = sum / T[r + r * k];
+                for (int32_t e = r + 1; e < k; e++)
+                    sum -= T[e + r * k] * out[at + (int64_t)e * m + v];
+                out[at + (int64_t)r * m + v] = sum / T[r + r * k];
             }
         }
     }

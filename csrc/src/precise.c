@@ -19,7 +19,8 @@ struct smm_precise {
     int formed;               /* whether A, ZXy and XXy are those of the workspace */
     smm_twice *A, *ZXy, *XXy; /* as in smm_workspace */
     smm_twice *L, *B, *R;
-    smm_twice *tmp; /* (maxcols) */
+    smm_twice *tmp;  /* (maxcols) */
+    double *scratch; /* (q * ntheta) */
 };
 
 static smm_twice *take(smm_twice **at, int64_t count)
@@ -34,6 +35,7 @@ static int create(smm_workspace *ws)
     const smm_design *d = ws->design;
     int64_t m = smm_width(d), values = d->block_at[d->nblocks];
     int64_t total = values + d->nval + 2 * d->q * m + 2 * m * m + d->maxcols;
+    total += (d->q * d->ntheta + 1) / 2; /* two doubles each */
     smm_precise *p = smm_alloc(&d->mem, 1, sizeof *p);
     if (!p) return SMM_ENOMEM;
     smm_twice *at = smm_alloc(&d->mem, (size_t)total, sizeof *at);
@@ -49,8 +51,18 @@ static int create(smm_workspace *ws)
     p->B = take(&at, d->q * m);
     p->R = take(&at, m * m);
     p->tmp = take(&at, d->maxcols);
+    p->scratch = (double *)at;
     ws->precise = p;
     return SMM_OK;
+}
+
+/* Zeros (q x ntheta), where the last value has twice the digits. */
+double *smm_precise_scratch(smm_workspace *ws)
+{
+    const smm_design *d = ws->design;
+    double *scratch = ws->precise->scratch;
+    memset(scratch, 0, sizeof(double) * (size_t)d->q * (size_t)d->ntheta);
+    return scratch;
 }
 
 void smm_precise_destroy(smm_workspace *ws)

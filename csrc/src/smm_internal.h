@@ -347,10 +347,11 @@ void smm_set_theta(smm_workspace *ws, const double *theta);
 void smm_fill_omega(smm_workspace *ws);
 void smm_apply_lambda_t(const smm_workspace *ws, const double *in, double *out, int32_t m);
 void smm_apply_lambda(const smm_workspace *ws, const double *in, double *out, int32_t m);
-/* The rows of term t of `out`: Lambda^-1 in, or Lambda'^-1 in when transposed; row-major with
- * m columns; in and out may be the same. T_t is nonsingular. */
-void smm_divide_lambda(const smm_workspace *ws, int32_t t, int transposed, const double *in,
-                       double *out, int32_t m);
+int smm_is_large(const smm_workspace *ws, int32_t t, int32_t r);
+/* The rows of term t of `out`, those where T is large or all: Lambda'^-1 in; row-major with m
+ * columns; in and out may be the same. The diagonal of T_t has no zero in these rows. */
+void smm_divide_lambda_t(const smm_workspace *ws, int32_t t, int large, const double *in,
+                         double *out, int32_t m);
 /* out = A in for row-major (q x m). With `range` (nterms + 1), rows of term t are known to
  * be zero outside columns [range[t], range[t + 1]). */
 void smm_multiply_a(const smm_workspace *ws, const double *in, double *out, int32_t m,
@@ -363,6 +364,7 @@ void smm_add_effects(const smm_design *d, int32_t t, const double *b, const int3
 
 /* precise.c: L, B, R, their determinants and r2 in twice the precision, then rounded. */
 int smm_precise_factor(smm_workspace *ws);
+double *smm_precise_scratch(smm_workspace *ws);
 void smm_precise_forget(smm_workspace *ws); /* the cross-products are others */
 void smm_precise_destroy(smm_workspace *ws);
 
@@ -474,7 +476,6 @@ int smm_differentiate(smm_workspace *ws); /* GT_t = Gamma_t T_t of all terms, fu
 void smm_solve_linear_modes(smm_workspace *ws);
 int smm_find_trace(smm_workspace *ws);
 void smm_subtract_residuals(smm_workspace *ws);
-int smm_is_large(const smm_workspace *ws, int32_t t);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);
 void smm_cross(int64_t rows, int32_t a, const double *P, int32_t b, int32_t ldq, const double *Q,

@@ -27,7 +27,7 @@ __all__ = ["along_axes", "are_steep"]
 
 # Standard deviation along the largest axis, over that along the least one, or over sigma where
 # that is more.
-STEEP = 1e3
+STEEP = 30.0
 # How often axes are taken anew.
 TURNS = 2
 

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from fuzz.many_digits import at_many_digits
 from scipy.optimize import minimize_scalar
 
 from statsmodels_mixed import SingularFitWarning
+from statsmodels_mixed.fitting.crossprod import form_crossproducts
 
 
 def lines(share: float, seed: int, groups: int = 10, rows: int = 8) -> pd.DataFrame:
@@ -53,6 +55,42 @@ def test_lines_through_one_point(seed, share, reml):
     moved = fitted("y ~ x + (x | g)", data.assign(x=1e4 * (data["x"] + 300)), reml)
     scale = 2 * np.log(1e4) if reml else 0.0
     assert moved.objective == pytest.approx(result.objective + scale, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("share", "seed", "reml"),
+    [(1e-4, 10, False), *((1e-6, seed, seed in (5, 7)) for seed in (4, 5, 7, 8, 9, 11))],
+)
+def test_lines_through_nearly_one_point_converge(share, seed, reml):
+    """One effect has a variance 1e12 times the other's; the first was 84 too high."""
+    data = lines(share, seed)
+    result = fitted("y ~ x + (x | g)", data, reml)
+    assert result.converged
+    assert result.sigma == pytest.approx(share, rel=0.25)
+    if share == 1e-4:
+        assert result.objective < through_a_point(data, share, reml) + 1e-6
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_derivatives_where_one_effect_is_large(reml):
+    """Against differences of a criterion of sixty digits, in the directions of log T."""
+    data = lines(1e-6, 4)
+    data["q"], data["r"] = data["x"] + 0.5, data["x"] - 2.5
+    model = smf.mixedlm2("y ~ x + (0 + q + r | g)", data)
+    products = form_crossproducts(model.design)
+    workspace, columns = products.workspace, products.basis.columns
+    theta = np.array([1.3e6, 0.02, 0.4])
+
+    def exact(t):
+        return at_many_digits(model.design, columns, t, reml=reml).value
+
+    products.set_criterion(reml, None)
+    workspace.set_precision(True)
+    value, gradient = workspace.value_and_gradient(theta)
+    assert value + products.constant(reml) == pytest.approx(exact(theta), abs=1e-6)
+    steps = np.diag(1e-4 * theta)
+    wanted = np.array([(exact(theta + h) - exact(theta - h)) / 2e-4 for h in steps])
+    np.testing.assert_allclose(theta * gradient, wanted, rtol=5e-4)
 
 
 def test_planes_through_one_line():
