@@ -334,6 +334,9 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
         return
     wanted = one.objective + by.objective
     off = abs(two.objective - wanted)
+    if off > SAME and off <= _error_of_quadrature(name, by, one):
+        outcome.counts.append("nodes along other axes, within the error of quadrature")
+        return
     if off > SAME * max(1.0, abs(wanted) / 1000):
         kind = "another optimum" if off > 1e-4 else "objective differs"
         outcome.fail(f"{name}: {kind}", f"{two.objective - wanted:.3g}; {by.case}")
@@ -349,6 +352,18 @@ def _compare(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any) ->
         _estimates(compared, name, by, one, two, more)
     outcome.counts += compared.counts
     outcome.failures += compared.failures
+
+
+def _error_of_quadrature(name: str, by: Equivalent, fit: Any) -> float:
+    """What is known of the objective where a shift turns the axes of the nodes, a product rule."""
+    points = by.base.how.get("n_agq", 1)
+    if name != "shifted_x" or points == 1:
+        return 0.0
+    kept, hessian = fit.estimates, by.base.how.get("hessian", "expected")
+    finer = by.base.model().objective(
+        kept.theta, kept.beta, kept.dispersion, n_agq=2 * points + 1, hessian=hessian
+    )
+    return float(abs(finer - fit.objective))
 
 
 def _estimates(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any, more=0.0) -> None:
