@@ -8,7 +8,8 @@ Var e_j = sigma^2 / a_j for a_j rows. Then
 
 over the l levels with rows, which needs K only on the pattern of Q. Where one row of each animal is
 known, as precisely as by the likelihood: Q gives weight to what is not common to parents and
-progeny, I to what is.
+progeny, I to what is. Where levels have rows enough of their own, what is within levels tells
+sigma^2 in place of the first moment.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from ..frame.design import Design
 from .crossprod import Crossproducts
 
 __all__ = ["moments_of_related"]
+
+
+# The share of the rows that must be left within levels to tell the residual variance.
+WITHIN = 0.1
 
 
 def moments_of_related(products: Crossproducts, design: Design) -> Array | None:
@@ -62,6 +67,11 @@ def moments_of_related(products: Crossproducts, design: Design) -> Array | None:
         ]
     )
     squares = np.array([rows @ means**2, Q @ (means[row] * means[column])])
+    left = products.n - int(seen.sum())
+    if left > WITHIN * products.n:
+        weights = 1.0 if design.weights is None else design.weights
+        equations[0] = 0.0, left
+        squares[0] = np.sum(weights * residual**2) - squares[0]
     try:
         of_levels, residual_variance = np.linalg.solve(equations, squares)
     except np.linalg.LinAlgError:
