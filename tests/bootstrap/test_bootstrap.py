@@ -189,6 +189,11 @@ def test_hypothesized_parameters_are_those_drawn_from():
     assert abs(boot.frame["sigma"].mean() - 10.0) < 0.3
     # the estimates shown are those of the fit all the same
     assert_allclose(boot.conf_int(kinds="beta")["estimate"], fitted("slope").params)
+    # replicates vary about the truth as the estimate does about its own (Davison and Hinkley 1997)
+    lower, upper = np.quantile(boot.frame["beta"]["days"], [0.025, 0.975], method="weibull")
+    moved = fitted("slope").params["days"] + 5.0
+    basic = boot.conf_int(method="basic").loc[("beta", "days"), ["lower", "upper"]]
+    assert_allclose(basic.astype(float), [moved - upper, moved - lower])
 
 
 def test_random_effects_can_be_kept():
