@@ -138,3 +138,21 @@ def test_copies_of_rows_have_no_maximum_with_relatives_either() -> None:
         mixedlm2("y ~ x + (1 | animal)", copies, pedigree=table).fit()
     copies.iloc[240:, copies.columns.get_loc("y")] += 0.1
     assert mixedlm2("y ~ x + (1 | animal)", copies, pedigree=table).fit().sigma < 0.2
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWarning")
+def test_without_variance_of_animals_small_samples_are_those_of_least_squares() -> None:
+    table, rng = mated("random", 240), np.random.default_rng(0)
+    cows = pd.DataFrame({"animal": np.arange(1, 241), "x": rng.normal(size=240)})
+    cows["y"] = 1.0 + cows["x"] + rng.normal(size=240)
+    fit = mixedlm2("y ~ x + (1 | animal)", cows, pedigree=table).fit(reml=True)
+    assert fit.theta[0] == 0.0
+    assert fit.issingular()
+    X = np.column_stack([np.ones(240), cows["x"]])
+    beta, squares, *_ = np.linalg.lstsq(X, cows["y"], rcond=None)
+    errors = np.sqrt(np.diag(np.linalg.inv(X.T @ X)) * squares[0] / 238)
+    for dof in ("satterthwaite", "kenward-roger-linear", "kenward-roger"):
+        found = fit.with_inference(dof=dof)
+        np.testing.assert_allclose(found.params, beta, rtol=1e-9)
+        np.testing.assert_allclose(found.bse, errors, rtol=1e-8)
+        np.testing.assert_allclose(found.df_coef, 238.0, rtol=1e-8)
