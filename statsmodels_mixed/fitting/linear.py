@@ -190,7 +190,7 @@ def _unstructured_minimum(
     # A run that rounding ended before a minimum says nothing about its basin.
     astray = not report.converged and may_be_rough(report, options, rows)
     local = start is None and (
-        astray or may_be_local(report, options, singular, rows, design.weights)
+        astray or may_be_local(report, options, singular, rows, design.weights, cheap=True)
     )
     if local or may_be_rough(report, options, rows):
         report = _lowest(products, design, report, reml, sigma, options, elsewhere=local)

@@ -36,14 +36,23 @@ FEW_PARAMETERS = 10
 # likelihood with several maxima.
 VERY_FEW_ROWS = 50
 MANY_EVALUATIONS = 10
-# The same may be so after any number of evaluations for as few rows as these.
+# The same of more rows where runs are cheap: regular fits take at most a dozen.
+FEW_ENOUGH_ROWS = 100
+TOO_MANY_EVALUATIONS = 15
+# It may be so after any number of evaluations for as few rows as these.
 HARDLY_ANY_ROWS = 20
 # Ratio of the largest weight to the least from which a single row may dominate the likelihood.
 WIDE = 1e4
 
 
 def may_be_local(
-    report: FitReport, options: FitOptions, singular: bool, rows: int, weights: Array | None = None
+    report: FitReport,
+    options: FitOptions,
+    singular: bool,
+    rows: int,
+    weights: Array | None = None,
+    *,
+    cheap: bool = False,
 ) -> bool:
     """Return whether a fit may have ended at the worse of several optima.
 
@@ -57,12 +66,16 @@ def may_be_local(
     rows : int
     weights : ndarray, shape (rows,), optional
         Inverse variances of the rows, up to a factor.
+    cheap : bool
+        Whether runs are as cheap as those of a linear model.
     """
     if not report.converged or not may_be_repeated(report, options, rows):
         return False
     newton = options.optimizer == "newton"
     many = rows <= HARDLY_ANY_ROWS or report.evaluations > MANY_EVALUATIONS
-    hard = newton and rows <= VERY_FEW_ROWS and many
+    hard = rows <= VERY_FEW_ROWS and many
+    hard |= cheap and rows <= FEW_ENOUGH_ROWS and report.evaluations > TOO_MANY_EVALUATIONS
+    hard &= newton
     wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
     return bool(singular or hard or wide)
 
