@@ -259,7 +259,9 @@ def _maximize(
     )
     if indefinite:
         refuse_merging_modes(report, spec)
-    rough = not report.converged or report.status == "ROUNDOFF_LIMITED"
+    # Beside a jump steps shrink to nothing while the gradient stays; others fall without end.
+    short = not report.converged and report.status == "FTOL_REACHED"
+    rough = short or report.status == "ROUNDOFF_LIMITED"
     if rough and (problem.core.several_modes_possible or has_bounded_range(spec)):
         report = load("fitting.away_from_jumps:away_from_jumps")(problem.core, report)
     end = canonical_end(fit, report)
