@@ -27,6 +27,8 @@ __all__ = ["Pair", "Undetermined", "undetermined"]
 DIFFERENT = 1e-5
 # How far apart the points are: share of the distance at which a covariance would be negative.
 STEP = 0.5
+# Share of each variance by which covariances of lower rank, however large, are made definite.
+SINGULAR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     scale, residual = estimates.effects_scale**2, estimates.dispersion
     problem = problem_of(design, estimates)
     around = [
-        scale * (T @ T.T + np.diag(1.0 / block.column_sizes(nobs=design.nobs) ** 2))
+        scale * _definite(T @ T.T, block.column_sizes(nobs=design.nobs))
         for T, block in zip(estimates.factors, design.blocks, strict=True)
     ]
     pairs = []
@@ -142,6 +144,11 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
     covariance = np.array([p.there.cov_conditional - p.here.cov_conditional for p in pairs])
     return Undetermined(tuple(pairs), beta, covariance, pairs[0].here.cov_conditional)
+
+
+def _definite(covariance: Array, sizes: Array) -> Array:
+    """Return a covariance matrix, perhaps of lower rank, with what makes it definite in doubles."""
+    return covariance + np.diag(1.0 / sizes**2 + SINGULAR * covariance.diagonal())
 
 
 def _matrices(
