@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 from statsmodels_mixed.fitting.linear import fit_linear
-from statsmodels_mixed.fitting.optimize import FitOptions
+from statsmodels_mixed.fitting.search.optimize import FitOptions
 
 # No fit may end this far above the answer.
 ABOVE = 1e-6

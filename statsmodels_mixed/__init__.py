@@ -37,8 +37,8 @@ if TYPE_CHECKING:
         SeparationWarning,
         SingularFitWarning,
     )
-    from .fitting.family_names import Bernoulli
-    from .fitting.optimize import FitOptions, FitReport
+    from .fitting.families.names import Bernoulli
+    from .fitting.search.optimize import FitOptions, FitReport
     from .formula.compose import FormulaTerm, fulldummy, term, zerocorr
     from .formula.parse import parse
     from .formula.terms import MixedFormula
@@ -81,9 +81,9 @@ else:
         "errors:RankWarning",
         "errors:SeparationWarning",
         "errors:SingularFitWarning",
-        "fitting.family_names:Bernoulli",
-        "fitting.optimize:FitOptions",
-        "fitting.optimize:FitReport",
+        "fitting.families.names:Bernoulli",
+        "fitting.search.optimize:FitOptions",
+        "fitting.search.optimize:FitReport",
         "formula.compose:FormulaTerm",
         "formula.compose:fulldummy",
         "formula.compose:term",

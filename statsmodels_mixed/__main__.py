@@ -14,7 +14,7 @@ from patsy import PatsyError
 
 from . import datasets
 from .errors import CoreError, DataError, MixedModelWarning, OptionError
-from .fitting.families import make_family
+from .fitting.families.spec import make_family
 from .models.generalized import GeneralizedLinearMixedModel
 from .models.linear import LinearMixedModel
 from .results.cell_formats import plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fitting.distributions import (
+from .fitting.families.distributions import (
     Beta,
     BetaBinomial,
     ConwayMaxwellPoisson,
@@ -10,8 +10,8 @@ from .fitting.distributions import (
     Lognormal,
     NegativeBinomial1,
 )
-from .fitting.family_names import Bernoulli
-from .fitting.parted_families import (
+from .fitting.families.names import Bernoulli
+from .fitting.families.parted import (
     OrderedBeta,
     StudentT,
     TruncatedConwayMaxwellPoisson,

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 import statsmodels_mixed as smm
 from statsmodels_mixed.errors import MixedModelError
-from statsmodels_mixed.fitting.families import FamilySpec, family_names, link_names, read_family
-from statsmodels_mixed.fitting.family_names import choose_family
-from statsmodels_mixed.fitting.parted_families import Ordered
+from statsmodels_mixed.fitting.families.names import choose_family
+from statsmodels_mixed.fitting.families.parted import Ordered
+from statsmodels_mixed.fitting.families.spec import (
+    FamilySpec,
+    family_names,
+    link_names,
+    read_family,
+)
 
 Array = NDArray[np.float64]
 

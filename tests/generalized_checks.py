@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from reference.glmm_names import make_design
 
 from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
-from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.fitting.generalized import fit_generalized, hessian, objective_and_gradient
 from statsmodels_mixed.frame.design import Design
 

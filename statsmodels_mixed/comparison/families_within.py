@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..fitting.families import FamilySpec
+from ..fitting.families.spec import FamilySpec
 
 __all__ = ["at_edge", "is_case"]
 

@@ -10,7 +10,7 @@ from statsmodels.regression.linear_model import OLS, WLS, RegressionResults
 
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
-from ..fitting.families import read_family
+from ..fitting.families.spec import read_family
 
 __all__ = ["Plain", "is_plain", "read_plain"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..fitting.limit_of_dispersion import limit_of
+from ..fitting.families.limit_of_dispersion import limit_of
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from ..simulation.streams import Seed

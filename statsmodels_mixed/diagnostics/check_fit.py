@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MixedModelError
-from ..fitting.limit_of_dispersion import limit_in_words
+from ..fitting.families.limit_of_dispersion import limit_in_words
 from .report import Problem
 from .simpler_formula import without_correlations
 from .vif import vif

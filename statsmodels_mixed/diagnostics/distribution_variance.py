@@ -12,7 +12,7 @@ from scipy.special import expit, polygamma
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates
-from ..fitting.families import family_object
+from ..fitting.families.spec import family_object
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
 

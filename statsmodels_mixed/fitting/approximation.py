@@ -20,7 +20,7 @@ from ..frame.design_checks import refuse_related
 from ..later import load
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
-from .families import FamilySpec, family_object
+from .families.spec import FamilySpec, family_object
 from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .quadrature import MOST_POINTS, gauss_hermite
 
@@ -326,7 +326,7 @@ def hessian(design: Design, estimates: GeneralizedEstimates) -> tuple[Array, Arr
     """
     problem, spec = prepare_at(design, estimates, n_agq=estimates.n_agq), estimates.spec
     zeta = float(np.log(estimates.dispersion))
-    row_unit = load("fitting.row_information:row_unit")  # linear fits do not need it
+    row_unit = load("fitting.families.row_information:row_unit")  # linear fits do not need it
     problem.core.set_unit(row_unit(spec, design.y, estimates.eta, design.weights, zeta))
     solve_at(problem, estimates)
     rounded = float(np.abs(estimates.eta).max()) / np.sqrt(len(design.y))

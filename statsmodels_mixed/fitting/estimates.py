@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from .._frozen import quickly_made
 from .._typing import Array
 from .estimates_protocol import Estimates
-from .families import FamilySpec
+from .families.spec import FamilySpec
 from .fixed_basis import OnBasis
 from .identification import ALL_IDENTIFIED, Identification
-from .monte_carlo import MonteCarlo
-from .optimize import FitReport
+from .search.monte_carlo import MonteCarlo
+from .search.optimize import FitReport
 from .structured.fit import StructuredFit
 
 __all__ = ["Estimates", "GeneralizedEstimates", "LinearEstimates"]

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
-from .families import FamilySpec
+from .families.spec import FamilySpec
 from .fixed_basis import OnBasis
 from .identification import Identification
-from .monte_carlo import MonteCarlo
-from .optimize import FitReport
+from .search.monte_carlo import MonteCarlo
+from .search.optimize import FitReport
 from .structured.fit import StructuredFit
 
 __all__ = ["Estimates"]

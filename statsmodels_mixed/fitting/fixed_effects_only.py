@@ -10,12 +10,12 @@ from scipy.optimize import minimize
 from .._typing import Array
 from ..frame.design import Design
 from .approximation import objective_and_gradient
-from .edge_of_range import has_bounded_range
 from .estimates import GeneralizedEstimates
-from .families import family_object
+from .families.row_information import row_unit
+from .families.spec import family_object
 from .fixed_basis import orthonormal_basis, residual_response
 from .generalized_start import default_start, glm_coefficients
-from .row_information import row_unit
+from .search.edge_of_range import has_bounded_range
 
 __all__ = ["generalized_objective", "linear_objective"]
 

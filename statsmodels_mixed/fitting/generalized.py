@@ -21,16 +21,9 @@ from .approximation import (
 )
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
-from .edge_of_range import (
-    has_bounded_range,
-    refuse_merging_modes,
-    refuse_unreachable,
-    with_means_at_the_edge,
-)
 from .estimates import GeneralizedEstimates
-from .families import FamilySpec, family_object
+from .families.spec import FamilySpec, family_object
 from .fixed_basis import OnBasis
-from .fresh_evaluation import checked_afresh, solved_afresh
 from .generalized_optimum import best_optimum
 from .generalized_start import (
     default_start,
@@ -38,7 +31,15 @@ from .generalized_start import (
     start_at,
 )
 from .identification import identify, suspicious
-from .optimize import FitOptions, FitReport
+from .search.edge_of_range import (
+    has_bounded_range,
+    refuse_merging_modes,
+    refuse_unreachable,
+    with_means_at_the_edge,
+)
+from .search.fresh_evaluation import checked_afresh, solved_afresh
+from .search.optimize import FitOptions, FitReport
+from .search.warm_start import generalized_theta, inside_dispersion
 from .solver_choice import is_iterative
 from .structured.generalized import (
     StructuredApproximation,
@@ -46,7 +47,6 @@ from .structured.generalized import (
     structured_report,
 )
 from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
-from .warm_start import generalized_theta, inside_dispersion
 
 __all__ = [
     "CanonicalEnd",
@@ -263,7 +263,7 @@ def _maximize(
     short = not report.converged and report.status == "FTOL_REACHED"
     rough = short or report.status == "ROUNDOFF_LIMITED"
     if rough and (problem.core.several_modes_possible or has_bounded_range(spec)):
-        report = load("fitting.away_from_jumps:away_from_jumps")(problem.core, report)
+        report = load("fitting.search.away_from_jumps:away_from_jumps")(problem.core, report)
     end = canonical_end(fit, report)
     estimates = _checked_estimates(fit, end)
     report = with_means_at_the_edge(estimates.report, design, spec, estimates.fitted)

@@ -11,14 +11,14 @@ from ..frame.design import Design
 from ..later import load
 from .approximation import Approximation
 from .covariance import factors_of, is_singular, theta_of
-from .edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
-from .families import FamilySpec
-from .fresh_evaluation import agrees
+from .families.spec import FamilySpec
 from .generalized_start import minimize_from
-from .optimize import FitOptions, FitReport
-from .runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
-from .second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
-from .warm_start import generalized_theta
+from .search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
+from .search.fresh_evaluation import agrees
+from .search.optimize import FitOptions, FitReport
+from .search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
+from .search.second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
+from .search.warm_start import generalized_theta
 
 __all__ = ["best_optimum"]
 
@@ -117,18 +117,18 @@ def best_optimum(
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
         if hard or runs.least < report.objective - LOWER:
-            scatter = load("fitting.scattered_starts:scatter")
+            scatter = load("fitting.search.scattered_starts:scatter")
             scatter(
                 runs, core, begin, large, ones, options, most=min(MOST, PASSES // (rows * nodes))
             )
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):
-        try_together = load("fitting.nearly_one:try_together")
+        try_together = load("fitting.search.nearly_one:try_together")
         errors = 2.0 * generalized_theta(core.design.coordinates, unit)
         try_together(runs, core, design, errors, options, dispersion=spec.has_dispersion)
     if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
-        search_further = load("fitting.several_modes:search_further")
+        search_further = load("fitting.search.several_modes:search_further")
         runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)
     if observed:
         return runs.end(MERGING_MODES)
@@ -139,7 +139,7 @@ def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
     """Return whether a run ended where the distribution is a limit of its family."""
     if not spec.has_dispersion:
         return False
-    at_limit = load("fitting.limit_of_dispersion:overdispersion_at_limit")
+    at_limit = load("fitting.families.limit_of_dispersion:overdispersion_at_limit")
     values = (report.end[-1], np.abs(design.y), design.weights)
     return bool(at_limit(spec.family, *values))
 

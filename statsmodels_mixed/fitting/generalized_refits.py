@@ -16,13 +16,13 @@ from ..frame.design import Design
 from ..later import load
 from .approximation import core_model, generalized_structure, join_parameters
 from .estimates import GeneralizedEstimates
-from .optimize import FitOptions, settled
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
+from .search.optimize import FitOptions, settled
+from .search.trust_region import minimize_newton
+from .search.warm_start import generalized_theta, inside
 from .separation import separation
 from .structured.covariance_model import CovarianceModel, inside_phi
 from .structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
-from .trust_region import minimize_newton
-from .warm_start import generalized_theta, inside
 
 __all__ = ["GeneralizedRefits", "StructuredGeneralizedRefits"]
 
@@ -59,7 +59,7 @@ class GeneralizedRefits:
         spec = estimates.spec
         at = join_parameters(spec, theta, self._gamma, dispersion, fast=estimates.fast)
         zeta = float(np.log(dispersion))
-        row_unit = load("fitting.row_information:row_unit")  # linear fits do not need it
+        row_unit = load("fitting.families.row_information:row_unit")  # linear fits do not need it
         self._unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
         coordinates = self.core.coordinates
         usual = generalized_theta(coordinates, self._unit)

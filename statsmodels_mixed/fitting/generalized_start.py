@@ -16,9 +16,9 @@ from ..errors import CoreError, OptionError
 from ..frame.columns import surely_finite
 from ..frame.design import Design
 from .approximation import Approximation
-from .families import FamilySpec, family_object
+from .families.spec import FamilySpec, family_object
 from .fixed_basis import FixedBasis
-from .optimize import FitOptions, FitReport, minimize
+from .search.optimize import FitOptions, FitReport, minimize
 from .unbounded import POWERS
 
 __all__ = [

@@ -16,11 +16,11 @@ from .covariance import canonical, factors_of, is_canonical, is_singular, theta_
 from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
 from .estimates import LinearEstimates
 from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
-from .optimize import FitOptions, FitReport, minimize
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
-from .runs import BestOfRuns, settle
-from .second_start import SecondStart, may_be_local, may_be_rough
+from .search.optimize import FitOptions, FitReport, minimize
+from .search.runs import BestOfRuns, settle
+from .search.second_start import SecondStart, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
 from .structured.fit import StructuredFit
@@ -85,7 +85,7 @@ def fit_linear(
     options = options or FitOptions()
     if not design.has_rows:
         # Few fits are of sums over rows, and they need more of SciPy.
-        of_sums = load("fitting.summed:fit_summed")
+        of_sums = load("fitting.summed.linear:fit_summed")
         summed: LinearEstimates = of_sums(
             design, reml=reml, sigma=sigma, start=start, options=options
         )
@@ -224,9 +224,9 @@ def _along_axes(
     workspace, patterns = products.workspace, [block.pattern for block in design.blocks]
     limited = bool(options.max_eval or options.max_time) or options.optimizer != "newton"
     factors = factors_of(workspace.in_units(report.end), patterns)
-    if limited or not load("fitting.principal_axes:are_steep")(factors):
+    if limited or not load("fitting.search.principal_axes:are_steep")(factors):
         return report
-    along_axes = load("fitting.principal_axes:along_axes")
+    along_axes = load("fitting.search.principal_axes:along_axes")
     found: FitReport = along_axes(products, design, report, options, reml=reml, sigma=sigma)
     workspace.value_and_gradient(found.end)
     return found
@@ -258,7 +258,7 @@ def _first_run(
         return report
     # Few models have independent effects of one grouping factor.
     runs = BestOfRuns(report, lambda _: True)
-    try_together = load("fitting.nearly_one:try_together")
+    try_together = load("fitting.search.nearly_one:try_together")
     try_together(runs, workspace, design, identity, options, products.constant(reml))
     return runs.report
 
@@ -292,7 +292,7 @@ def _lowest(
         ),
     )
     if elsewhere:
-        scatter = load("fitting.scattered_covariances")
+        scatter = load("fitting.search.scattered_covariances:")
         # Where all sizes of the only variance are tried, no other start is left.
         if len(report.end) > 1 or not scatter.tries_all_sizes(workspace, 1):
             identity = workspace.identity()
@@ -304,7 +304,7 @@ def _lowest(
     workspace.set_precision(True)
     settle(runs, workspace, options, constant, sure=True)
     if runs.report.converged and options.optimizer == "newton":
-        last_steps = load("fitting.last_steps:last_steps")
+        last_steps = load("fitting.search.last_steps:last_steps")
         runs.report = last_steps(workspace, runs.report, constant)
     if runs.report.status != "GTOL_REACHED":
         runs.report = _along_axes(products, design, runs.report, reml, sigma, options)

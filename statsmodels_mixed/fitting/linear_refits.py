@@ -15,9 +15,9 @@ from ..frame.design import Design
 from .crossprod import form_crossproducts
 from .estimates import LinearEstimates
 from .fixed_basis import residual_response
-from .optimize import FitOptions, minimize, settled
 from .refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .warm_start import inside_theta
+from .search.optimize import FitOptions, minimize, settled
+from .search.warm_start import inside_theta
 
 if TYPE_CHECKING:
     from .._core.refits import CoreFits

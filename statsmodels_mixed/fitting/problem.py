@@ -155,7 +155,7 @@ def solved(estimates: Estimates, design: Design) -> FittingProblem:
 @solved.register(LinearEstimates)
 def _(estimates: LinearEstimates, design: Design) -> FittingProblem:
     if not design.has_rows:
-        summed: FittingProblem = load("fitting.summed_problem:SummedProblem")(design, estimates)
+        summed: FittingProblem = load("fitting.summed.problem:SummedProblem")(design, estimates)
         return summed
     return LinearProblem(design, estimates)
 
@@ -163,7 +163,7 @@ def _(estimates: LinearEstimates, design: Design) -> FittingProblem:
 @solved.register(GeneralizedEstimates)
 def _(estimates: GeneralizedEstimates, design: Design) -> FittingProblem:
     if not design.has_rows:
-        problem: FittingProblem = load("fitting.streamed_problem:StreamedProblem")(
+        problem: FittingProblem = load("fitting.streamed.problem:StreamedProblem")(
             design, estimates
         )
         return problem

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from .._typing import Array
-from .families import FamilySpec
+from .families.spec import FamilySpec
 
 __all__ = ["Separation", "separation", "suspected_separation"]
 

@@ -25,8 +25,8 @@ from ..errors import DataError
 from ..frame.design import Design, RandomBlock
 from ..later import load
 from .crossprod import Crossproducts, form_crossproducts
-from .families import FamilySpec
-from .optimize import FitReport
+from .families.spec import FamilySpec
+from .search.optimize import FitReport
 
 __all__ = [
     "POWERS",
@@ -97,7 +97,7 @@ def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> Non
     saturated = products.n <= products.rank + workspace.design.q
     sizes: Iterable[Array] = _subsets(identity) if saturated else (identity,)
     if saturated and not workspace.design.by_factors:
-        lower = load("fitting.effects_of_lower_rank:of_lower_rank")
+        lower = load("fitting.search.effects_of_lower_rank:of_lower_rank")
         sizes = chain(sizes, lower(design, design.X[:, products.basis.columns], reml))
     for size in sizes:
         if _falls(workspace, LARGE * size) and _falls(workspace, 0.1 * end * size):

@@ -14,7 +14,7 @@ from .._typing import Formula, Numbers
 from ..errors import OptionError
 from ..fitting.crossprod import one_thread_if_small
 from ..fitting.generalized import fit_generalized
-from ..fitting.optimize import FitOptions
+from ..fitting.search.optimize import FitOptions
 from ..formula.terms import MixedFormula, RandomTerm
 from ..later import load
 from ..options import FITTING, MAKING, answering

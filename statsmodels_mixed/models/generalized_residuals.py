@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._typing import Array
-from ..fitting.deviance import deviance_residuals
+from ..fitting.families.deviance import deviance_residuals
 from ..options import ChecksOptions
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from ..comparison.families_within import is_case
 from ..errors import OptionError
 from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.families import family_object
-from ..fitting.monte_carlo import MonteCarlo
+from ..fitting.families.spec import family_object
+from ..fitting.search.monte_carlo import MonteCarlo
 from ..fitting.separation import separation
 from ..later import load
 from ..results.cell_formats import significant
@@ -126,7 +126,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         if not estimates.spec.has_dispersion:
             return None
         trials = None if design is None else design.weights
-        limit: str | None = load("fitting.limit_of_dispersion:limit_reached")(
+        limit: str | None = load("fitting.families.limit_of_dispersion:limit_reached")(
             estimates.spec.family, np.log(estimates.dispersion), estimates.fitted, trials
         )
         return limit
@@ -326,7 +326,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
                 f"{', '.join(self.separated)}; they ran off until the fit stopped."
             )
         if self.limit is not None:
-            in_words = load("fitting.limit_of_dispersion:limit_in_words")
+            in_words = load("fitting.families.limit_of_dispersion:limit_in_words")
             facts.append(f"Dispersion: {in_words(self.limit)}.")
         return facts
 

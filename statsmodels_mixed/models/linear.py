@@ -14,7 +14,7 @@ from .._typing import Numbers
 from ..errors import OptionError
 from ..fitting.crossprod import one_thread_if_small
 from ..fitting.linear import fit_linear
-from ..fitting.optimize import FitOptions
+from ..fitting.search.optimize import FitOptions
 from ..formula.terms import MixedFormula
 from ..frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
 from ..later import load

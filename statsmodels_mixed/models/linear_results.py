@@ -14,8 +14,8 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import root_mean_square
-from ..fitting.monte_carlo import MonteCarlo
 from ..fitting.pls import residuals
+from ..fitting.search.monte_carlo import MonteCarlo
 from ..prediction.predict import get_prediction, predict
 from ..prediction.rows import open_new_data
 from ..results.layout import Layout

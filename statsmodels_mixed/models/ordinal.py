@@ -10,13 +10,13 @@ import pandas as pd
 from .._typing import Array, Formula
 from ..errors import OptionError
 from ..fitting.column_spans import outside_span
-from ..fitting.parted_families import Ordered
-from ..fitting.row_parameters import (
+from ..fitting.distributional.row_parameters import (
     RowParameters,
     read_piece,
     threshold_matrix,
     thresholds,
 )
+from ..fitting.families.parted import Ordered
 from ..formula.other_parts import read_part
 from ..formula.terms import MixedFormula
 from ..frame.build import ModelFrame

@@ -12,12 +12,12 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..errors import DataError, MixedModelWarning, OptionError, warn_caller
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.separation import Separation, suspected_separation
-from ..fitting.streamed_generalized import (
+from ..fitting.streamed.generalized import (
     SolvedStream,
     check_streamed,
     fit_streamed_generalized,
 )
-from ..fitting.streamed_problem import StreamedDesign
+from ..fitting.streamed.problem import StreamedDesign
 from ..formula.terms import MixedFormula
 from ..frame.design import NEEDS_ROWS, Design
 from ..frame.design_checks import check_groupings, check_random_columns

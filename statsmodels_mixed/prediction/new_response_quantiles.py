@@ -15,9 +15,9 @@ from scipy.special import bdtr, gammainc, ndtr, pdtr
 from scipy.stats import invgauss
 
 from .._typing import Array
-from ..fitting.count_quantiles import count_quantiles
-from ..fitting.families import FamilySpec, family_object
-from ..fitting.own_family import BELOW
+from ..fitting.families.count_quantiles import count_quantiles
+from ..fitting.families.own_family import BELOW
+from ..fitting.families.spec import FamilySpec, family_object
 from .counts import negative_binomial_cdf
 
 __all__ = ["predictive_quantiles"]

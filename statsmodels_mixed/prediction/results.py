@@ -14,7 +14,7 @@ from statsmodels.base._prediction_inference import PredictionResultsMean
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.families import FamilySpec
+from ..fitting.families.spec import FamilySpec
 from ..later import load
 from ..results.document import Document
 from ..results.shown import MOST_ROWS, Shown, table_of

@@ -17,9 +17,9 @@ from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.optimize import BY_OBJECTIVE
-from ..fitting.row_information import row_unit
-from ..fitting.warm_start import least_log_alpha
+from ..fitting.families.row_information import row_unit
+from ..fitting.search.optimize import BY_OBJECTIVE
+from ..fitting.search.warm_start import least_log_alpha
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero

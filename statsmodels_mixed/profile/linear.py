@@ -14,8 +14,8 @@ from ..fitting.apart import columns_apart
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_basis import residual_response
-from ..fitting.optimize import BY_OBJECTIVE
 from ..fitting.range_of_numbers import refuse_lost_variances
+from ..fitting.search.optimize import BY_OBJECTIVE
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum

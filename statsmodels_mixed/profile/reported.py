@@ -14,7 +14,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import CoreError
-from ..fitting.trust_region import Evaluate
+from ..fitting.search.trust_region import Evaluate
 
 __all__ = ["Grown", "Reported", "ScaledLandscape", "units_of"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import CoreError
-from ..fitting.trust_region import minimize_newton
+from ..fitting.search.trust_region import minimize_newton
 from ..frame.design import Design
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.fit import search

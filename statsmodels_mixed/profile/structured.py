@@ -21,12 +21,12 @@ from ..fitting.approximation import prepare_at
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_basis import residual_response
-from ..fitting.optimize import FitOptions
+from ..fitting.search.optimize import FitOptions
+from ..fitting.search.trust_region import Evaluate, minimize_newton
 from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_at
 from ..fitting.structured.linear import column_sizes, minimize_structured
 from ..fitting.structured.objective import StructuredObjective
-from ..fitting.trust_region import Evaluate, minimize_newton
 from ..frame.design import Design
 from ..structures import reported_ranges
 from .constrained_minimum import ConstrainedMinimum

@@ -12,8 +12,8 @@ from ..errors import OptionError
 from ..fitting.covariance import lower_root
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.predictors import predictors
+from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.linear import report_of
-from ..fitting.trust_region import Minimum
 from .covariance import CovarianceAt, Part
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood

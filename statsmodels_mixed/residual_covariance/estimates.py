@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..fitting.fixed_basis import OnBasis
 from ..fitting.identification import ALL_IDENTIFIED, Identification
-from ..fitting.optimize import FitReport
+from ..fitting.search.optimize import FitReport
 from .cells import Cells
 from .natural import NaturalParameters
 

@@ -7,8 +7,8 @@ import numpy as np
 from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import DataError
+from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.several_starts import SETTLED, best_minimum
-from ..fitting.trust_region import Minimum
 from ..later import load
 from ..structures.coordinates import INSIDE
 from .at_minimum import estimates_at

@@ -184,7 +184,7 @@ class ResidualProblem:
     def nearly_one(self) -> list[list[tuple[slice, Unconstrained, Array]]]:
         """The terms of factors with columns that are nearly one; see `lower_with_large_effects`."""
         out = []
-        for t in load("fitting.nearly_one:blocks_nearly_one")(self.design):
+        for t in load("fitting.search.nearly_one:blocks_nearly_one")(self.design):
             sds = self.split[2] / self.design.blocks[t].column_sizes()
             own = [part for part in self.model.parts if part.block == t]
             out.append([(part.parameters, part.free, sds[part.columns]) for part in own])

@@ -25,7 +25,7 @@ from .varcorr import VarCorr
 
 if TYPE_CHECKING:
     from ..fitting.estimates import Estimates
-    from ..fitting.optimize import FitReport
+    from ..fitting.search.optimize import FitReport
     from ..frame.design import Design
 
 __all__ = ["Extractors"]

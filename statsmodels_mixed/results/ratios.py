@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import OptionError
-from ..fitting.families import FamilySpec
+from ..fitting.families.spec import FamilySpec
 
 __all__ = ["name_of_ratio"]
 

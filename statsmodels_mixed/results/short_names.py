@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._typing import Array
-from ..fitting.optimize import FitReport
+from ..fitting.search.optimize import FitReport
 from .base import MixedModelResults
 
 __all__ = ["Deviations", "ShortNames"]

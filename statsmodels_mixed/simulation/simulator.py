@@ -16,9 +16,9 @@ import numpy as np
 from .._typing import Array, Numbers
 from ..errors import OptionError
 from ..fitting.covariance import factors_of
-from ..fitting.draws import draw_family
 from ..fitting.estimates import Estimates
-from ..fitting.families import FamilySpec
+from ..fitting.families.draws import draw_family
+from ..fitting.families.spec import FamilySpec
 from ..frame.design import Design
 from ..results.parameters import values_by_name
 from .streams import stream_length

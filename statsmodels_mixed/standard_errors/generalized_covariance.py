@@ -42,7 +42,7 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
         there is one; None if the Hessian is not positive definite.
     """
     if not design.has_rows:
-        return _inverted(*load("fitting.streamed_problem:streamed_hessian")(design, estimates))
+        return _inverted(*load("fitting.streamed.problem:streamed_hessian")(design, estimates))
     design, estimates, coordinates = columns_apart(design, estimates)
     if estimates.structured is None:
         matrix, change = hessian(design, estimates)

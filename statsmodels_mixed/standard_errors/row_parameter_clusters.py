@@ -13,7 +13,7 @@ import numpy as np
 from .._typing import Array
 from ..fitting.approximation import working_basis
 from ..fitting.crossprod import core_design
-from ..fitting.distributional import DistributionalEstimates, model_of_rows
+from ..fitting.distributional.fit import DistributionalEstimates, model_of_rows
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 from .cluster_robust import correction

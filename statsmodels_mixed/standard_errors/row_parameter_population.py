@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._typing import Array
-from ..fitting.conditional_estimates import ConditionalEstimates
+from ..fitting.distributional.conditional_estimates import ConditionalEstimates
 from ..frame.design import Design
 from .choice import slopes_and_covariance
 from .generalized_covariance import variance_slopes

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import DataError
-from ..fitting.families import FamilySpec
-from ..fitting.response import prepare_response, refuse_certain
-from ..fitting.streamed_generalized import StreamedRows
-from ..fitting.streamed_problem import StreamedDesign
+from ..fitting.families.response import prepare_response, refuse_certain
+from ..fitting.families.spec import FamilySpec
+from ..fitting.streamed.generalized import StreamedRows
+from ..fitting.streamed.problem import StreamedDesign
 from ..frame.design import Design, ReducedRows, build_design
 from ..frame.design_checks import check_varying_response
 from .describe import Described

@@ -14,10 +14,10 @@ import numpy as np
 from .._core import family_rows
 from .._typing import Array
 from ..errors import DataError, OptionError, told
-from ..fitting.families import family_object
+from ..fitting.families.response import prepare_response
+from ..fitting.families.spec import family_object
 from ..fitting.predictors import predictors
 from ..fitting.problem import problem_of
-from ..fitting.response import prepare_response
 from ..frame.design import Design
 from ..frame.table import unknown_columns
 from ..results.base import unwrap

@@ -7,7 +7,7 @@ beneath what the last one left). An orthogonal transformation of the rows change
 likelihood nor anything that is computed from it.
 
 Where sums over rows in a dense matrix take less memory than the combinations that occur, they are
-kept from then on (`fitting/level_sums.py`).
+kept from then on (`fitting/summed/level_sums.py`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .._core import TermCoordinates, available_memory
 from .._core.cells import CoreCells
 from .._typing import Array
 from ..errors import DataError
-from ..fitting.level_sums import LevelSums, bytes_of_sums
-from ..fitting.summed import SummedDesign
+from ..fitting.summed.level_sums import LevelSums, bytes_of_sums
+from ..fitting.summed.linear import SummedDesign
 from ..frame.coding import response_values
 from ..frame.design import Design, ReducedRows, build_design
 from ..frame.expressions import check_expressions, evaluate, total

@@ -12,7 +12,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from fuzz.generalized_models import draw
 
-from statsmodels_mixed.fitting.away_from_jumps import away_from_jumps
+from statsmodels_mixed.fitting.search.away_from_jumps import away_from_jumps
 
 
 class Step:

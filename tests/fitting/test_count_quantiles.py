@@ -14,9 +14,9 @@ from statsmodels_mixed.families import (
     GeneralizedPoisson,
     TruncatedGeneralizedPoisson,
 )
-from statsmodels_mixed.fitting.count_quantiles import count_quantiles
-from statsmodels_mixed.fitting.draws import draw_rows
-from statsmodels_mixed.fitting.families import read_family
+from statsmodels_mixed.fitting.families.count_quantiles import count_quantiles
+from statsmodels_mixed.fitting.families.draws import draw_rows
+from statsmodels_mixed.fitting.families.spec import read_family
 from statsmodels_mixed.prediction.new_response_quantiles import predictive_quantiles
 
 LEVELS = (0.001, 0.025, 0.5, 0.975, 0.999)

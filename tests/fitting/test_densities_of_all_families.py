@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import optimize, special, stats
 
 from statsmodels_mixed._core import row_derivatives
-from statsmodels_mixed.fitting.families import family_object, make_link
+from statsmodels_mixed.fitting.families.spec import family_object, make_link
 
 LOGS = (-4.0, 0.3, 3.0)  # of dispersions
 BELOW_ONE = ("shares", "shares and ends", "trials")

@@ -10,7 +10,12 @@ import scipy.stats
 import statsmodels.api as sm
 
 from statsmodels_mixed import OptionError
-from statsmodels_mixed.fitting.families import FamilySpec, family_object, make_family, read_family
+from statsmodels_mixed.fitting.families.spec import (
+    FamilySpec,
+    family_object,
+    make_family,
+    read_family,
+)
 
 families, links = sm.families, sm.families.links
 

@@ -12,9 +12,9 @@ from reference.glmm_names import make_design
 
 from statsmodels_mixed import DataError
 from statsmodels_mixed.fitting.approximation import prepare_approximation
-from statsmodels_mixed.fitting.families import read_family
-from statsmodels_mixed.fitting.fresh_evaluation import solved_afresh
-from statsmodels_mixed.fitting.optimize import FitOptions, minimize
+from statsmodels_mixed.fitting.families.spec import read_family
+from statsmodels_mixed.fitting.search.fresh_evaluation import solved_afresh
+from statsmodels_mixed.fitting.search.optimize import FitOptions, minimize
 
 
 @pytest.mark.parametrize("seed", [50008, 81448])

@@ -10,7 +10,7 @@ import statsmodels.formula.api as smf
 
 import statsmodels_mixed  # noqa: F401
 from statsmodels_mixed.fitting.approximation import prepare_approximation, prepare_at, solve_at
-from statsmodels_mixed.fitting.fresh_evaluation import checked_afresh
+from statsmodels_mixed.fitting.search.fresh_evaluation import checked_afresh
 
 LOGIT = sm.families.Gaussian(link=sm.families.links.Logit(), check_link=False)
 SQRT = sm.families.Poisson(link=sm.families.links.Power(0.5), check_link=False)

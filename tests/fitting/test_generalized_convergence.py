@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from reference.glmm_names import BINOMIAL, MODELS, design_of, fit
 
 from statsmodels_mixed.fitting.generalized import fit_generalized, objective_and_gradient
-from statsmodels_mixed.fitting.optimize import FitOptions
+from statsmodels_mixed.fitting.search.optimize import FitOptions
 
 each_model = pytest.mark.parametrize("name", [name for name in MODELS if name != "cbpp_prop"])
 

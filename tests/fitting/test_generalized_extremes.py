@@ -17,7 +17,7 @@ from scipy.special import expit, ndtr
 from scipy.stats import poisson
 
 from statsmodels_mixed.fitting.approximation import prepare_approximation
-from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.fitting.generalized import fit_generalized
 from statsmodels_mixed.frame.design import Design
 

@@ -20,7 +20,10 @@ from fuzz.relations import check
 from scipy.stats import binom
 
 from statsmodels_mixed import DataError
-from statsmodels_mixed.fitting.edge_of_range import refuse_merging_modes, with_means_at_the_edge
+from statsmodels_mixed.fitting.search.edge_of_range import (
+    refuse_merging_modes,
+    with_means_at_the_edge,
+)
 
 
 def fitted(seed, **more):

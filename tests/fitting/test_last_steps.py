@@ -11,7 +11,7 @@ from fuzz.linear_models import draw
 from fuzz.relations import check
 
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.last_steps import last_steps
+from statsmodels_mixed.fitting.search.last_steps import last_steps
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::statsmodels_mixed.SingularFitWarning",

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from reference.glmm_names import make_design
 from scipy.special import gammaln
 
-from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.fitting.generalized import objective_and_gradient
 
 

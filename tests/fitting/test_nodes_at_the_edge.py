@@ -13,7 +13,7 @@ from fuzz.generalized_models import draw
 from scipy.stats import poisson
 
 from statsmodels_mixed.fitting.generalized import prepare_approximation
-from statsmodels_mixed.fitting.several_modes import EDGE
+from statsmodels_mixed.fitting.search.several_modes import EDGE
 
 THETA, SHIFT = 1.0, 1e-5
 

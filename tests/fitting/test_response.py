@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed import DataError, parse
-from statsmodels_mixed.fitting.families import FamilySpec
-from statsmodels_mixed.fitting.response import prepare_response
+from statsmodels_mixed.fitting.families.response import prepare_response
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.frame.build import build_frame
 from statsmodels_mixed.frame.design import build_design
 

@@ -17,8 +17,8 @@ from glmm_oracle import Model
 from oracle import Term
 from scipy.optimize import minimize
 
-from statsmodels_mixed.fitting.optimize import FitOptions, FitReport
-from statsmodels_mixed.fitting.runs import BestOfRuns
+from statsmodels_mixed.fitting.search.optimize import FitOptions, FitReport
+from statsmodels_mixed.fitting.search.runs import BestOfRuns
 
 FINE = {"xatol": 1e-9, "fatol": 1e-12, "maxfev": 4000}
 

@@ -12,7 +12,7 @@ from small_models import fit, fit_shipped
 
 from statsmodels_mixed import DataError
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.optimize import FitOptions, minimize
+from statsmodels_mixed.fitting.search.optimize import FitOptions, minimize
 
 # The promise below which estimates have six digits beside their standard errors.
 NOTHING = 1e-12

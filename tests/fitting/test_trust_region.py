@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from statsmodels_mixed.fitting.search.trust_region import minimize_newton
 from statsmodels_mixed.fitting.structured.several_starts import best_minimum
-from statsmodels_mixed.fitting.trust_region import minimize_newton
 
 
 def rosenbrock(x):

@@ -29,7 +29,7 @@ from statsmodels_mixed import (
     SingularFitWarning,
     datasets,
 )
-from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.frame.new_data import NewData
 from statsmodels_mixed.prediction.new_response_quantiles import predictive_quantiles
 

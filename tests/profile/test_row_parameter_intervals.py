@@ -16,7 +16,7 @@ from scipy.stats import chi2
 import statsmodels_mixed as smm
 from statsmodels_mixed.errors import MixedModelWarning, OptionError, SeparationWarning
 from statsmodels_mixed.fitting.approximation import generalized_structure
-from statsmodels_mixed.fitting.distributional import model_of_rows
+from statsmodels_mixed.fitting.distributional.fit import model_of_rows
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
 RECORDS = {

@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays, family_rows
 from statsmodels_mixed.errors import OptionError
-from statsmodels_mixed.fitting.families import read_family
+from statsmodels_mixed.fitting.families.spec import read_family
 
 EXACT = 1e-10  # relative: the same formula in another arrangement
 DIFFERENCE = 1e-8  # relative, of central differences with four points

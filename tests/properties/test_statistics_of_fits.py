@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from scipy.stats import nbinom, poisson
 
 from statsmodels_mixed import datasets, inference
-from statsmodels_mixed.fitting.deviance import deviance_residuals
-from statsmodels_mixed.fitting.families import FamilySpec
+from statsmodels_mixed.fitting.families.deviance import deviance_residuals
+from statsmodels_mixed.fitting.families.spec import FamilySpec
 from statsmodels_mixed.prediction.counts import negative_binomial_cdf
 
 NB = FamilySpec("negative_binomial", "log", has_dispersion=True)

@@ -15,9 +15,9 @@ from structured_checks import difference
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import MixedModelError, MixedModelWarning
+from statsmodels_mixed.fitting.search.trust_region import minimize_newton
 from statsmodels_mixed.fitting.structured.linear import objective_of
 from statsmodels_mixed.fitting.structured.objective import StructuredObjective
-from statsmodels_mixed.fitting.trust_region import minimize_newton
 from statsmodels_mixed.residual_covariance.problem import ResidualProblem
 
 EFFECTS = [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...fitting.approximation import generalized_structure
-from ...fitting.distributional import DistributionalEstimates
+from ...fitting.distributional.fit import DistributionalEstimates
 from ...fitting.refits import Flag
 from ...results.distributional.separation import with_infinite
 from ...results.parameters import CovarianceParameters, check_count

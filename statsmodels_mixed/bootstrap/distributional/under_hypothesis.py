@@ -16,9 +16,9 @@ from ..._typing import Array, Positions
 from ...errors import DataError, OptionError
 from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
-from ...fitting.distributional import DistributionalEstimates, fit_distributional
-from ...fitting.distributional_start import coefficients_to_begin_with
-from ...fitting.row_parameters import RowParameters
+from ...fitting.distributional.fit import DistributionalEstimates, fit_distributional
+from ...fitting.distributional.row_parameters import RowParameters
+from ...fitting.distributional.start import coefficients_to_begin_with
 from ...frame.design import Design
 from ..replicate_tests import Hypothesis
 from .refit import start_of

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
+from ...fitting.distributional.problem import fit_from
+from ...fitting.distributional.row_parameters import RowParameters
 from ...fitting.fixed_basis import orthonormal_basis
-from ...fitting.row_parameters import RowParameters
-from ...fitting.row_problem import fit_from
 from ..anova import anova as _anova_of
 from ..difference_of_minima import difference_of_minima
 from ..drop1 import drop1 as _drop1_of

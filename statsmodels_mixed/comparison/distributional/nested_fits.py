@@ -12,7 +12,7 @@ from scipy.special import chdtrc
 from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.column_spans import outside_span
-from ...fitting.families import FamilySpec
+from ...fitting.families.spec import FamilySpec
 from ...frame.design import Design
 from ..difference_of_minima import difference_of_minima
 from ..families_within import at_edge, is_case

@@ -18,9 +18,9 @@ from scipy.sparse.linalg import splu
 
 from ..._typing import Array
 from ...errors import OptionError
+from ...fitting.distributional.curvature import effects_matrix
+from ...fitting.distributional.expected_information import expected_information
 from ...fitting.fixed_basis import orthonormal_basis
-from ...fitting.row_curvature import effects_matrix
-from ...fitting.row_expected_information import expected_information
 from ...frame.design import Design
 from ...results.row_labels import by_row
 

@@ -10,8 +10,8 @@ import pandas as pd
 from ..._core import row_derivatives
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.families import family_object
-from ...fitting.row_variances import variance
+from ...fitting.distributional.variances import variance
+from ...fitting.families.spec import family_object
 from ...results.row_labels import by_row
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from scipy.special import expit
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.conditional_estimates import ConditionalEstimates
-from ...fitting.families import family_object
-from ...fitting.row_curvature import logit_of_zeros
-from ...fitting.row_parameters import DISPERSION
-from ...fitting.row_variances import conditional_variance, variance
+from ...fitting.distributional.conditional_estimates import ConditionalEstimates
+from ...fitting.distributional.curvature import logit_of_zeros
+from ...fitting.distributional.row_parameters import DISPERSION
+from ...fitting.distributional.variances import conditional_variance, variance
+from ...fitting.families.spec import family_object
 from ...frame.design import Design
 from ..distribution_variance import (
     LATENT,

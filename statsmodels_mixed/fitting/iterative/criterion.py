@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..._typing import Array
-from ..linear_criterion import CriterionPoint, LinearCriterion
+from ..summed.criterion import CriterionPoint, LinearCriterion
 from .schur_complement import SchurComplement
 from .sparse_products import SparseProducts
 from .trace import TraceEstimates, estimated_traces, quadratic_control

@@ -10,18 +10,18 @@ from ...errors import CoreError, DataError
 from ...frame.design import Design
 from ..approximation import check_options, working_basis
 from ..covariance import canonical, factors_of, is_singular, signs_changed, theta_of
-from ..deviance import deviance_residuals
-from ..edge_of_range import with_means_at_the_edge
 from ..estimates import GeneralizedEstimates
-from ..families import FamilySpec, family_object
+from ..families.deviance import deviance_residuals
+from ..families.spec import FamilySpec, family_object
 from ..fixed_basis import FixedBasis, refuse_few_rows
 from ..generalized_start import default_start, given_coefficients, given_parameters
-from ..level_products import by_term
-from ..monte_carlo import MonteCarlo
-from ..point_estimates import point_report
-from ..probe_newton import ProbedRun, minimize_probed
+from ..search.edge_of_range import with_means_at_the_edge
+from ..search.monte_carlo import MonteCarlo
+from ..search.probe_newton import ProbedRun, minimize_probed
+from ..search.warm_start import generalized_theta, inside_dispersion
+from ..summed.level_products import by_term
+from ..summed.point_estimates import point_report
 from ..unbounded import POWERS, with_small_dispersion
-from ..warm_start import generalized_theta, inside_dispersion
 from .laplace import LaplaceCriterion, LaplacePoint
 from .linear import error_of_mean, few_of, probes_of
 from .modes import GeneralizedRows

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ..covariance import factors_of
-from ..level_products import apply_lambda, by_term
-from ..linear_criterion import along_theta, second_order
-from ..probe_newton import ProbedPoint, free_places
+from ..search.probe_newton import ProbedPoint, free_places
+from ..summed.criterion import along_theta, second_order
+from ..summed.level_products import apply_lambda, by_term
 from .modes import GeneralizedRows, ModesAndRows, WorkingModel, find_modes
 from .schur_complement import OF_PROBES, TOLERANCE
 from .trace import TraceEstimates, estimated_traces, quadratic_control

@@ -18,11 +18,11 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...frame.design import Design
 from ..estimates import LinearEstimates
-from ..level_products import LevelPattern, LevelProducts
-from ..monte_carlo import MonteCarlo
-from ..point_estimates import point_estimates, point_report
 from ..predictors import predictors
-from ..probe_newton import ProbedRun, minimize_probed
+from ..search.monte_carlo import MonteCarlo
+from ..search.probe_newton import ProbedRun, minimize_probed
+from ..summed.level_products import LevelPattern, LevelProducts
+from ..summed.point_estimates import point_estimates, point_report
 from .criterion import Criterion, Point
 from .sparse_products import form_sparse_products
 from .trace import signs

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..._core import family_rows
 from ..._typing import Array
-from ..families import FamilySpec
-from ..level_products import LevelPattern, apply_lambda
+from ..families.spec import FamilySpec
+from ..summed.level_products import LevelPattern, apply_lambda
 from .schur_complement import NotPositiveDefinite, SchurComplement
 
 __all__ = ["GeneralizedRows", "ModesAndRows", "WorkingModel", "find_modes"]

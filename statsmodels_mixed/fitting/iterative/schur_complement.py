@@ -17,7 +17,7 @@ from scipy import sparse
 
 from ..._typing import Array
 from ...errors import CoreError
-from ..level_products import LevelProducts, apply_lambda, by_term
+from ..summed.level_products import LevelProducts, apply_lambda, by_term
 
 __all__ = ["OF_PROBES", "Gradients", "NotPositiveDefinite", "SchurComplement"]
 

@@ -11,8 +11,8 @@ from ..._core.coordinates import TermCoordinates
 from ..._typing import Array
 from ...frame.design import Design
 from ..fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
-from ..level_products import LevelPattern, LevelProducts
-from ..working_products import WorkingProducts
+from ..summed.level_products import LevelPattern, LevelProducts
+from ..summed.working_products import WorkingProducts
 
 __all__ = ["SparseProducts", "form_sparse_products", "level_pattern"]
 

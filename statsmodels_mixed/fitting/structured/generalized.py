@@ -25,8 +25,8 @@ from ...later import load
 from ..approximation import Approximation, prepare_at
 from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
-from ..optimize import FitOptions, FitReport
-from ..trust_region import Evaluation, Minimum
+from ..search.optimize import FitOptions, FitReport
+from ..search.trust_region import Evaluation, Minimum
 from .covariance_model import CovarianceModel, factor
 from .fit import StructuredFit
 from .linear import bounds_in_words, check_start, column_sizes, report_of
@@ -246,8 +246,8 @@ def minimize_structured_approximation(
         )
     if start is not None:
         return minimum
-    large = load("fitting.structured.large_effects")
-    smaller = load("fitting.nearly_one:smaller_dispersions")
+    large = load("fitting.structured.large_effects:")
+    smaller = load("fitting.search.nearly_one:smaller_dispersions")
     found: Minimum = large.lower_with_large_effects(
         minimum,
         [begins[0], *(smaller(minimum.end) if dispersion else [])],

@@ -11,8 +11,8 @@ import numpy as np
 from ..._typing import Array
 from ...frame.design import Design
 from ...structures import Unconstrained
-from ..nearly_one import SIZES, blocks_nearly_one
-from ..trust_region import LOWER, Minimum
+from ..search.nearly_one import SIZES, blocks_nearly_one
+from ..search.trust_region import LOWER, Minimum
 from .covariance_model import CovarianceModel
 
 __all__ = ["Terms", "lower_with_large_effects", "terms_nearly_one"]

@@ -14,8 +14,8 @@ from ...frame.design import Design
 from ...later import load
 from ..crossprod import Crossproducts, form_crossproducts
 from ..estimates import LinearEstimates
-from ..optimize import CONVERGED_DECREMENT, FitOptions, FitReport
-from ..trust_region import Minimum
+from ..search.optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from ..search.trust_region import Minimum
 from .covariance_model import CovarianceModel, CovariancePart
 from .fit import StructuredFit
 from .objective import StructuredObjective
@@ -207,7 +207,7 @@ def _with_large_effects(
     descend: Callable[[Array], Minimum],
 ) -> Minimum:
     """Return the lower of a minimum and of those with large effects of columns nearly one."""
-    large = load("fitting.structured.large_effects")
+    large = load("fitting.structured.large_effects:")
     _, sigma = objective.split(minimum.end)
     terms = large.terms_nearly_one(design, objective.model, [sigma / size for size in sizes])
     return cast(

@@ -14,7 +14,7 @@ import numpy as np
 from ..._typing import Array
 from ...structures.reduced_rank import ReducedRank
 from ..covariance import theta_of
-from ..trust_region import Minimum
+from ..search.trust_region import Minimum
 from .covariance_model import CovariancePart
 from .generalized import StructuredApproximation
 

@@ -21,7 +21,7 @@ from ..._typing import Array
 from ...errors import CoreError
 from ..covariance import factors_of, theta_of
 from ..crossprod import Crossproducts
-from ..trust_region import Evaluation
+from ..search.trust_region import Evaluation
 from .covariance_model import CovarianceModel, factor
 
 __all__ = ["StructuredObjective", "gammas"]

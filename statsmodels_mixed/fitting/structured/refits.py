@@ -19,7 +19,7 @@ from ..crossprod import core_design
 from ..estimates import LinearEstimates
 from ..linear_refits import LinearRefits
 from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
-from ..trust_region import Minimum, minimize_newton
+from ..search.trust_region import Minimum, minimize_newton
 from .covariance_model import inside_phi
 from .linear import column_sizes, objective_of
 from .objective import StructuredObjective

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..._typing import Array
-from ..trust_region import NOISE, TOLERANCE, Evaluate, Minimum, minimize_newton
+from ..search.trust_region import NOISE, TOLERANCE, Evaluate, Minimum, minimize_newton
 
 __all__ = ["MANY_ROWS", "SETTLED", "best_minimum"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..._typing import Numbers
 from ...errors import OptionError
-from ...fitting.row_parameters import threshold_matrix
+from ...fitting.distributional.row_parameters import threshold_matrix
 from ...frame.coding import CodedMatrix
 from ..emmeans import TYPES
 from ..emmeans import emmeans as of_predictor

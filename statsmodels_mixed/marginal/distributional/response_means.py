@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.row_means import mean
+from ...fitting.distributional.means import mean
 from ...frame.coding import CodedMatrix
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level

@@ -13,7 +13,7 @@ from statsmodels.genmod.families import links
 from ..._typing import Array
 from ...comparison.fixed_terms import with_intercept
 from ...errors import OptionError
-from ...fitting.row_parameters import threshold_matrix
+from ...fitting.distributional.row_parameters import threshold_matrix
 from ...frame.expressions import IN_FORMULA
 from ...results.layout import Layout
 from ...standard_errors.contrast_tests import FixedContrastTests

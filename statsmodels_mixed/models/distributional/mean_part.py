@@ -6,7 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..._typing import Array
-from ...fitting.row_problem import RowProblem  # noqa: F401 - registers itself
+from ...fitting.distributional.problem import RowProblem  # noqa: F401 - registers itself
 from ...options import ChecksOptions
 from ...results.distributional.separation import infinite_parameters, without_infinite
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself

@@ -11,11 +11,8 @@ import numpy as np
 from ..._typing import Array
 from ...errors import ConvergenceWarning, FormulaError, OptionError, SingularFitWarning, warn_caller
 from ...fitting.approximation import generalized_structure
-from ...fitting.distributional import fit_distributional
-from ...fitting.distributional_start import coefficients_to_begin_with
-from ...fitting.families import family_names
-from ...fitting.optimize import FitOptions
-from ...fitting.row_parameters import (
+from ...fitting.distributional.fit import fit_distributional
+from ...fitting.distributional.row_parameters import (
     DISPERSION,
     SECOND_SHAPE,
     SHAPE,
@@ -25,6 +22,9 @@ from ...fitting.row_parameters import (
     assemble,
     read_piece,
 )
+from ...fitting.distributional.start import coefficients_to_begin_with
+from ...fitting.families.spec import family_names
+from ...fitting.search.optimize import FitOptions
 from ...formula.other_parts import read_part
 from ...formula.terms import RandomTerm
 from ...frame.coding import CodedMatrix

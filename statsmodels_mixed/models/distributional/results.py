@@ -10,7 +10,7 @@ from patsy import EvalEnvironment
 
 from ..._typing import Array
 from ...errors import NotOfferedError
-from ...fitting.distributional import DistributionalEstimates
+from ...fitting.distributional.fit import DistributionalEstimates
 from ...later import load
 from ...results.distributional.base import DistributionalFit
 from ...saved import save_fit as _save_fit

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 
 from ..._typing import Array
-from ...fitting.row_curvature import effects_matrix, variances_of_effects
-from ...fitting.row_means import PARTS
-from ...fitting.row_parameters import ZEROS
+from ...fitting.distributional.curvature import effects_matrix, variances_of_effects
+from ...fitting.distributional.means import PARTS
+from ...fitting.distributional.row_parameters import ZEROS
 from ..rows import open_new_data, rows_to_predict
 from ..which_effects import choose_random
 from .predict import predictors_of, thresholds_of_rows

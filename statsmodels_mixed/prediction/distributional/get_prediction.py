@@ -20,8 +20,8 @@ from statsmodels.genmod.families.links import Identity, Log, Logit
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.row_parameters import ZEROS
-from ...fitting.row_problem import modes_at
+from ...fitting.distributional.problem import modes_at
+from ...fitting.distributional.row_parameters import ZEROS
 from ..categories import CategoryPrediction
 from ..results import MixedPrediction
 from ..which_effects import choose_random

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..._typing import Array
 from ...errors import DataError, OptionError
-from ...fitting.draws import draw_rows
+from ...fitting.distributional.row_parameters import ZEROS
+from ...fitting.families.draws import draw_rows
 from ...fitting.quadrature import gauss_hermite
-from ...fitting.row_parameters import ZEROS
 from ..drawn_responses import DrawnResponses
 from ..rows import left_out_variance, open_new_data, rows_to_predict
 from ..which_effects import choose_random

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.row_means import PARTS
-from ...fitting.row_parameters import DISPERSION, ZEROS
+from ...fitting.distributional.means import PARTS
+from ...fitting.distributional.row_parameters import DISPERSION, ZEROS
 from ...frame.new_data import NewData
 from ...frame.other_formulas import values_of_rows
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...fitting.approximation import generalized_structure
-from ...fitting.distributional import DistributionalEstimates, model_of_rows
+from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters
 from ..constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero

@@ -14,11 +14,17 @@ from scipy.stats import norm
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.distributional import DistributionalEstimates
-from ...fitting.families import FamilySpec, family_object
-from ...fitting.limit_of_dispersion import limit_reached
-from ...fitting.row_means import NO_ZEROS, mean
-from ...fitting.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS, RowParameters
+from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.means import NO_ZEROS, mean
+from ...fitting.distributional.row_parameters import (
+    DISPERSION,
+    SECOND_SHAPE,
+    SHAPE,
+    ZEROS,
+    RowParameters,
+)
+from ...fitting.families.limit_of_dispersion import limit_reached
+from ...fitting.families.spec import FamilySpec, family_object
 from ...frame.design import Design
 from ..base import MixedModelResults
 from ..criteria import Criteria

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..._typing import Array
 from ...errors import SeparationWarning, warn_caller
-from ...fitting.distributional import DistributionalEstimates
-from ...fitting.families import FamilySpec
+from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.families.spec import FamilySpec
 from ...fitting.separation import separation
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import OptionError
-from ...fitting.distributional_optimum import NEAR_NONE
-from ...fitting.limit_of_dispersion import limit_in_words
-from ...fitting.row_means import NO_ZEROS
+from ...fitting.distributional.means import NO_ZEROS
+from ...fitting.distributional.optimum import NEAR_NONE
+from ...fitting.families.limit_of_dispersion import limit_in_words
 from ..cell_formats import fixed, p_value, plain, significant
 from ..coefficient_statistics import coefficient_columns
 from ..document import Document

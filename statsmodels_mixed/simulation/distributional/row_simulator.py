@@ -13,10 +13,10 @@ import numpy as np
 from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.covariance import factors_of
-from ...fitting.distributional import DistributionalEstimates
-from ...fitting.draws import draw_rows
-from ...fitting.families import FamilySpec, family_object
-from ...fitting.row_parameters import ZEROS
+from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.row_parameters import ZEROS
+from ...fitting.families.draws import draw_rows
+from ...fitting.families.spec import FamilySpec, family_object
 from ...frame.design import Design
 from ..simulator import Simulator, check_weights
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.row_parameters import ZEROS
+from ...fitting.distributional.row_parameters import ZEROS
 from ...frame.new_data import NewData
 from ...prediction.distributional.predict import (
     effects_on_zeros,

@@ -1,0 +1,142 @@
+"""The Hessian of a likelihood of rows with parameters, where a fit ended.
+
+It is twice that of -log-likelihood, by differences of the gradient. Directions in which there is no
+information are left out: those of single covariance parameters, and any of the coefficients.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._core import CoreGeneralized
+from ..._typing import Array
+from ...errors import CoreError
+
+__all__ = ["covariance_at", "curvature_of"]
+
+
+# Step of the central differences of the gradient, in units of each parameter's size.
+_DIFFERENCE = 1e-4
+# Curvature relative to what is expected of it that may be the error of the difference.
+_FAINT = 1e-3
+# How many times as long a step tells.
+_WIDER = 10.0
+# Curvature of a parameter that data say nothing of, relative to the largest.
+_FLAT = 1e-10
+# The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
+# leaves a few millionths along a circle on which the objective is level.
+_UNSEEN = 1e-5
+# Elements of directions, in units of the coefficients, that are rounding errors.
+_MIXED = 1e-8
+# Information on a coefficient that is none: an error of 100 or more of its units.
+_NO_INFORMATION = 1e-4
+
+
+def covariance_at(
+    core: CoreGeneralized, center: Array, regular: bool, first: int
+) -> tuple[Array, Array, float]:
+    """Return the covariance of all parameters, and how well the data tell them apart.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    center : ndarray, shape (m,)
+        The end of a fit, at which the core is solved afterwards.
+    regular : bool
+        Whether no variance is zero.
+    first : int
+        Where the coefficients begin.
+
+    Returns
+    -------
+    covariance : ndarray, shape (m, m)
+        Twice the inverse Hessian of the objective; NaN if there is none.
+    lost : ndarray, shape (m, k)
+        Directions that the data do not determine.
+    least : float
+        Least eigenvalue of the Hessian with a diagonal of ones, in the other directions; 0 if
+        there is no covariance.
+    """
+    size = core.parameter_sizes()  # units of the response are theirs
+    if regular:
+        with suppress(CoreError):  # which leaves the sizes as wide as they are
+            size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
+    H = np.empty((len(center), len(center)))
+    for i, step in enumerate(_DIFFERENCE * size):
+        H[i] = _change_of_gradient(core, center, i, step)
+        if abs(H[i, i]) * size[i] ** 2 < _FAINT:  # less rounding, and by Richardson less of step^2
+            once, twice = (
+                _change_of_gradient(core, center, i, times * _WIDER * step) for times in (1.0, 2.0)
+            )
+            H[i] = (4.0 * once - twice) / 3.0
+    core.value_and_gradient(center)
+    H = (H + H.T) / 4.0
+    nothing = np.full(H.shape, np.nan), np.empty((len(H), 0)), 0.0
+    if not np.all(np.isfinite(H)):
+        return nothing
+    kept, lost = _determined(H, first, size)
+    part = kept.T @ H @ kept
+    # Nothing may be left, as where no count is zero and the rest is constant.
+    if np.diag(part).min(initial=np.inf) <= 0:
+        return nothing
+    scale = np.sqrt(np.diag(part))
+    part /= np.outer(scale, scale)
+    least = float(np.linalg.eigvalsh(part).min(initial=1.0))
+    if least <= 0:
+        return nothing
+    return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost, least
+
+
+def curvature_of(core: CoreGeneralized, center: Array, free: NDArray[np.intp]) -> tuple[Array, int]:
+    """Return the Hessian of the objective in some parameters, roughly.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+    center : ndarray, shape (m,)
+    free : ndarray, shape (k,)
+        The parameters.
+
+    Returns
+    -------
+    H : ndarray, shape (k, k)
+    evaluations : int
+        How many that took.
+    """
+    size = core.parameter_sizes()
+    rows = [_change_of_gradient(core, center, i, _DIFFERENCE * size[i])[free] for i in free]
+    H = np.array(rows)
+    return (H + H.T) / 2.0, 2 * len(free)
+
+
+def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: float) -> Array:
+    """Return the derivative of the gradient in parameter i, by a central difference."""
+    shift = np.zeros(len(center))
+    shift[i] = step
+    _, above = core.value_and_gradient(center + shift)
+    _, below = core.value_and_gradient(center - shift)
+    return np.asarray((above - below) / (2.0 * step))
+
+
+def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
+    """Return directions in which there is information, and those without.
+
+    Along directions of the coefficients, in units of each, a mean or a probability that is 0 leaves
+    none; they are not those of single coefficients.
+    """
+    unit = size[first:]
+    values, vectors = np.linalg.eigh(H[first:, first:] * np.outer(unit, unit))
+    flat = values < _NO_INFORMATION
+    # As correlations of effects that no level has together; compared with the expected curvature.
+    own = np.abs(np.diag(H)) * size**2
+    nothing = own <= max(_FLAT * own.max(initial=0.0), _UNSEEN)
+    whole = np.eye(len(H))
+    if flat.any():
+        # Units may be far apart: what rounding mixes in of others would be all there is.
+        directions = unit[:, None] * np.where(np.abs(vectors) < _MIXED, 0.0, vectors)
+        whole[first:, first:] = directions / np.linalg.norm(directions, axis=0)
+    lost = np.concatenate([nothing[:first], flat])
+    return whole[:, ~lost], whole[:, lost]

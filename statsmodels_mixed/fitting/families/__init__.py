@@ -1,0 +1,3 @@
+"""Families and links: their likelihoods, responses, draws, quantiles."""
+
+__all__: list[str] = []

@@ -1,0 +1,68 @@
+"""Ends beside a jump of the objective, where rounding decides which side they are on.
+
+Searches come as near to a jump (see `several_modes`), or to the edge of the range of means, as
+there are numbers. The same parameters in other units are then on the other side, with another
+objective or none. Such an end is moved back to the last point on the way from which nobody who
+computes with the digits of doubles gets to the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ..._core import CoreGeneralized
+from ..._typing import Array
+from .fresh_evaluation import agrees
+from .optimize import FitReport
+
+__all__ = ["away_from_jumps"]
+
+
+# Rounding errors of parameters that others may make: of each, and of a change that matters.
+ROUNDING = 1e-10
+# In this many directions.
+DIRECTIONS = 4
+# Points on the way that are tried, and how far behind the one before each of them is.
+MOST, APART = 40, 1.3
+# Shares of the way back to the start. The range of means of a link is convex.
+SHARES = tuple(10.0 ** np.arange(-9.0, -2.0))
+
+
+def away_from_jumps(core: CoreGeneralized, report: FitReport) -> FitReport:
+    """Return the report of an end of rough steps, moved away from a jump beside it.
+
+    Parameters
+    ----------
+    core : CoreGeneralized
+        Solved at the end, as it is again afterwards.
+    report : FitReport
+    """
+    if _is_firm(core, report.end, report.objective):
+        core.value_and_gradient(report.end)
+        return report
+    for point in _behind(report):
+        if _is_firm(core, point, core.fresh_value(point)):
+            value, gradient = core.value_and_gradient(point)
+            return replace(report, end=point, objective=value, gradient=gradient)
+    core.value_and_gradient(report.end)
+    return report
+
+
+def _behind(report: FitReport) -> Iterator[Array]:
+    """Yield points on the way, those with the lowest objective first, and towards the start."""
+    order = np.argsort(report.fitlog_objective, kind="stable")  # NaN comes last
+    order = order[np.isfinite(report.fitlog_objective[order])]
+    places = np.unique((APART ** np.arange(MOST)).astype(int) - 1)
+    yield from report.fitlog_theta[order[places[places < len(order)]]]
+    for share in SHARES:
+        yield (1.0 - share) * report.end + share * report.start
+
+
+def _is_firm(core: CoreGeneralized, point: Array, value: float) -> bool:
+    """Return whether the objective is the same for all who compute it beside a point."""
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (DIRECTIONS, len(point)))
+    size = ROUNDING * (np.abs(point) + core.parameter_sizes())
+    return all(agrees(value, core.fresh_value(point + sign * size)) for sign in signs)

@@ -1,0 +1,116 @@
+"""Newton's last steps of a small linear model, with the Hessian itself.
+
+The average information (csrc/src/curvature.c) may be far from the Hessian where rows are few or
+their weights differ widely. Steps shrink slowly then, and end where estimates are off by more than
+a millionth of their standard errors. Differences of gradients give the Hessian, and one or two
+steps with it are enough; more where a valley is bent. Zeros of theta stay: they are variances at
+the boundary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..._core import CoreWorkspace
+from ..._typing import Array
+from .optimize import FitReport
+from .runs import logged
+
+__all__ = ["last_steps"]
+
+
+MOST = 20
+# Steps of the differences: of a parameter, and of its unit where it is smaller than that.
+SHARE, LEAST = 1e-5, 1e-7
+# Lesser curvatures are replaced by this one, where those of single parameters are 1.
+FLAT = 1e-8
+# What a step promises must be less than this share of what the one before did.
+SHRINKS = 0.1
+# A promise that leaves every estimate right to a millionth of its standard error.
+ENOUGH = 1e-16
+# Changes of the objective that rounding makes, as a share of it. It has twice the digits of a
+# double before it becomes one.
+ROUNDING = 1e-15
+# How often a step that leads up is halved.
+HALVINGS = 8
+
+
+class _Gradients:
+    """Gradients in the parameters that are not zero, in units in which z has unit columns."""
+
+    def __init__(self, workspace: CoreWorkspace, end: Array, constant: float) -> None:
+        self._workspace, self._constant = workspace, constant
+        self._outward = np.array([workspace.from_units(row) for row in np.eye(len(end))]).T
+        self._x = workspace.in_units(end)
+        self.free = np.flatnonzero(self._x)
+        self.start = self._x[self.free]
+        self.points: list[Array] = []
+        self.values: list[float] = []
+
+    def theta(self, x: Array) -> Array:
+        full = self._x.copy()
+        full[self.free] = x
+        return np.asarray(self._outward @ full)
+
+    def at(self, x: Array) -> tuple[float, Array, Array]:
+        """Return the objective, its gradient in theta and that in x."""
+        theta = self.theta(x)
+        value, gradient = self._workspace.value_and_gradient(theta)
+        self.points.append(theta)
+        self.values.append(value + self._constant)
+        return self.values[-1], gradient, (self._outward.T @ gradient)[self.free]
+
+    def hessian(self, x: Array) -> Array:
+        """Return second derivatives, by central differences."""
+        steps = np.diag(np.maximum(SHARE * np.abs(x), LEAST))
+        rows = [(self.at(x + h)[2] - self.at(x - h)[2]) / (2.0 * h.max()) for h in steps]
+        H = np.array(rows)
+        return np.asarray((H + H.T) / 2.0)
+
+
+def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> FitReport:
+    """Return the report of a fit after a few more steps.
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace
+        That computes with twice the digits of doubles. Not solved at the end afterwards.
+    report : FitReport
+        Of a run that converged.
+    constant : float
+        See `minimize`.
+    """
+    gradients = _Gradients(workspace, report.end, constant)
+    best, x, promised, lower = report, gradients.start, np.inf, False
+    value, gradient, slope = gradients.at(x)
+    for _ in range(MOST if len(x) else 0):
+        step = _newton_step(gradients.hessian(x), slope)
+        promise = -0.5 * float(slope @ step)
+        if not (lower or promise < SHRINKS * promised):
+            break
+        end = gradients.theta(x) if promised < np.inf else report.end
+        best = replace(best, end=end, objective=value, gradient=gradient, gradient_norm=promise)
+        if promise < ENOUGH:
+            break
+        before, promised = value, promise
+        rounding = ROUNDING * (1.0 + abs(before))
+        for share in 0.5 ** np.arange(HALVINGS):
+            value, gradient, slope = gradients.at(x + share * step)
+            if value <= before + rounding:
+                break
+        else:
+            break
+        x, lower = x + share * step, value < before - rounding
+    points, values = np.array(gradients.points), np.array(gradients.values)
+    return logged(report, best, points, values, len(values))
+
+
+def _newton_step(H: Array, slope: Array) -> Array:
+    """Return a step that descends, that to the minimum of the quadratic model if it has one."""
+    root = np.sqrt(np.abs(np.diag(H)))
+    root[root == 0] = 1.0
+    eigenvalues, vectors = np.linalg.eigh(H / np.outer(root, root))
+    curvatures = np.maximum(np.abs(eigenvalues), FLAT)
+    return np.asarray(-(vectors @ (vectors.T @ (slope / root) / curvatures)) / root)
