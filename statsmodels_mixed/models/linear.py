@@ -288,7 +288,8 @@ class LinearMixedModel(LinearEvaluation):
             Coefficients of an earlier fit, as statsmodels' `MICE` passes them on. They are
             checked; a fit solves for its coefficients and needs none to start from.
         optimizer : str
-            ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``.
+            ``"newton"`` or the name of an NLopt algorithm, such as ``"LN_BOBYQA"``. Of covariance
+            structures and iterative solutions the first alone, without tolerances.
         ftol_rel, ftol_abs, xtol_rel, xtol_abs : float
             Stop when a step changes the objective, or every element of theta, by less.
         max_eval : int

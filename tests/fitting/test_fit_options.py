@@ -10,8 +10,9 @@ import pytest
 import statsmodels.formula.api as smf
 from small_models import fit_shipped
 
-from statsmodels_mixed import ConvergenceWarning
+from statsmodels_mixed import ConvergenceWarning, datasets
 from statsmodels_mixed._core import CoreWorkspace, FitOptions
+from statsmodels_mixed.errors import OptionError
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 
 
@@ -69,3 +70,31 @@ def test_log_that_is_cut_is_not_longer_than_asked():
     assert isinstance(workspace, CoreWorkspace)
     run = workspace.minimize(workspace.identity(), FitOptions(), log_capacity=2)
     assert run.evaluations > 2 == len(run.log_value) == len(run.log_theta)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"optimizer": "LN_BOBYQA"}, "optimizer='LN_BOBYQA' is not possible"),
+        ({"max_time": 1.0}, "max_time=1.0 is not possible"),
+        ({"ftol_rel": 1e-3}, "ftol_rel=0.001 is not possible"),
+        ({"max_eval": -1}, "give a number >= 0"),
+    ],
+)
+def test_options_that_a_search_of_its_own_does_not_take(how, said):
+    # They were accepted and ignored.
+    sleep = datasets.load("sleepstudy")
+    ticks = datasets.load("grouseticks")
+    crossed = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    models = {
+        "structures": smf.mixedlm2("reaction ~ days + cs(1 + days | subj)", sleep),
+        "covariance structures": smf.mixedglm2("ticks ~ 1 + diag(1 | brood)", ticks, "poisson"),
+    }
+    for name, model in models.items():
+        with pytest.raises(OptionError, match=said):
+            model.fit(**how)
+        if "max_eval" not in how:
+            with pytest.raises(OptionError, match=name):
+                model.fit(**how)
+    with pytest.raises(OptionError, match=said):
+        smf.mixedlm2(crossed, datasets.load("penicillin")).fit(solver="iterative", **how)

@@ -17,13 +17,14 @@ from ..fixed_basis import FixedBasis, refuse_few_rows
 from ..generalized_start import default_start, given_coefficients, given_parameters
 from ..search.edge_of_range import with_means_at_the_edge
 from ..search.monte_carlo import MonteCarlo
+from ..search.optimize import refuse_other_options
 from ..search.probe_newton import ProbedRun, minimize_probed
 from ..search.warm_start import generalized_theta, inside_dispersion
 from ..summed.level_products import by_term
 from ..summed.point_estimates import point_report
 from ..unbounded import POWERS, with_small_dispersion
 from .laplace import LaplaceCriterion, LaplacePoint
-from .linear import error_of_mean, few_of, probes_of
+from .linear import TAKEN, error_of_mean, few_of, probes_of
 from .modes import GeneralizedRows
 from .sparse_products import level_pattern
 
@@ -91,6 +92,7 @@ def fit_generalized_iteratively(
         If there are too few rows, or no maximum can be reached.
     """
     check_options(design, n_agq, hessian)
+    refuse_other_options(options, TAKEN, "iterative fits")
     with one_blas_thread():
         basis = working_basis(design)
         refuse_few_rows(len(design.y), len(basis.columns), design.x_names)

@@ -20,6 +20,7 @@ from ...frame.design import Design
 from ..estimates import LinearEstimates
 from ..predictors import predictors
 from ..search.monte_carlo import MonteCarlo
+from ..search.optimize import refuse_other_options
 from ..search.probe_newton import ProbedRun, minimize_probed
 from ..summed.level_products import LevelPattern, LevelProducts
 from ..summed.point_estimates import point_estimates, point_report
@@ -28,6 +29,7 @@ from .sparse_products import form_sparse_products
 from .trace import signs
 
 __all__ = [
+    "TAKEN",
     "error_of_mean",
     "few_of",
     "fit_iteratively",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 
+# Options of the search that an iterative fit takes.
+TAKEN = ("max_eval", "solver", "probes", "seed")
 # Probes that a run begins with.
 FEW = 4
 
@@ -101,6 +105,7 @@ def fit_iteratively(
     random effects.
     """
     options = options or FitOptions()
+    refuse_other_options(options, TAKEN, "iterative fits")
     products = form_sparse_products(design)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
     coordinates = products.coordinates

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "FitOptions",
     "FitReport",
     "minimize",
+    "refuse_other_options",
     "settled",
 ]
 
@@ -215,6 +217,32 @@ def minimize(
         fitlog_theta=run.log_theta,
         fitlog_objective=run.log_value + constant,
     )
+
+
+def refuse_other_options(options: FitOptions, taken: Collection[str], models: str) -> None:
+    """Refuse options of the search that models with a search of their own do not take.
+
+    Parameters
+    ----------
+    options : FitOptions
+    taken : collection of str
+        Names of the options that they take.
+    models : str
+        What the models are called.
+
+    Raises
+    ------
+    OptionError
+        If another option is not what it is by default, or one is not possible.
+    """
+    _check_options(options)
+    for each in fields(options):
+        given = getattr(options, each.name)
+        if each.name not in taken and given != each.default:
+            raise OptionError(
+                f"{each.name}={given!r} is not possible for {models}, whose search takes "
+                f"{', '.join(f'{name}=' for name in taken)}: leave it out."
+            )
 
 
 def settled(value: Any, decrement: Any, min_eigenvalue: Any) -> Any:

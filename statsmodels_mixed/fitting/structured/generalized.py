@@ -25,7 +25,7 @@ from ...later import load
 from ..approximation import Approximation, prepare_at
 from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
-from ..search.optimize import FitOptions, FitReport
+from ..search.optimize import FitOptions, FitReport, refuse_other_options
 from ..search.trust_region import Evaluation, Minimum
 from .covariance_model import CovarianceModel, factor
 from .fit import StructuredFit
@@ -209,7 +209,7 @@ def minimize_structured_approximation(
     start : ndarray, shape (m,), optional
         Parameters phi to start from, in place of several starts.
     options : FitOptions
-        Of which `max_eval` is observed.
+        Of which `max_eval` is taken.
     dispersion : bool
         Whether the last of the other parameters is a log dispersion.
 
@@ -218,6 +218,7 @@ def minimize_structured_approximation(
     OptionError
         If the likelihood cannot be evaluated at the start.
     """
+    refuse_other_options(options, ("max_eval", "solver"), "models with covariance structures")
     model = objective.model
     errors = [unit / size for size in column_sizes(design)]
     if start is None:

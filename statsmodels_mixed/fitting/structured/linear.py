@@ -14,7 +14,12 @@ from ...frame.design import Design
 from ...later import load
 from ..crossprod import Crossproducts, form_crossproducts
 from ..estimates import LinearEstimates
-from ..search.optimize import CONVERGED_DECREMENT, FitOptions, FitReport
+from ..search.optimize import (
+    CONVERGED_DECREMENT,
+    FitOptions,
+    FitReport,
+    refuse_other_options,
+)
 from ..search.trust_region import Minimum
 from .covariance_model import CovarianceModel, CovariancePart
 from .fit import StructuredFit
@@ -78,7 +83,7 @@ def minimize_structured(
     start : ndarray, shape (m,), optional
         Parameters phi to start from, in place of several starts.
     options : FitOptions
-        Of which `max_eval` is observed.
+        Of which `max_eval` is taken.
 
     Returns
     -------
@@ -87,6 +92,7 @@ def minimize_structured(
     float
         sigma.
     """
+    refuse_other_options(options, ("max_eval", "solver"), "models with covariance structures")
     model = CovarianceModel(design)
     sizes = column_sizes(design)
     objective = StructuredObjective.of(products, model, sizes, reml, sigma)

@@ -17,6 +17,7 @@ from ...errors import DataError, OptionError
 from ...frame.design import NEEDS_ROWS, Design
 from ..estimates import LinearEstimates
 from ..fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
+from ..search.optimize import refuse_other_options
 from ..search.probe_newton import minimize_probed
 from .criterion import CriterionPoint, LinearCriterion
 from .dense_schur import DenseSchur, ExactTraces, solved
@@ -197,6 +198,7 @@ def fit_summed(
             'of the pairs of levels only sums are kept, there are too many: optimizer="newton" and '
             'solver="auto" are possible, others need the rows in memory.'
         )
+    refuse_other_options(options, ("max_eval", "solver"), "sums of crossed terms")
     criterion = _criterion(design, reml, sigma)
     products, coordinates = criterion.products, design.sums.coordinates
     scale = 1.0 / products.column_sizes
