@@ -196,3 +196,18 @@ def test_slopes_that_vary_beside_a_factor_that_does_not(seed):
             lines[at] += np.linalg.solve((X.T * mu) @ X, X.T @ (y - mu))
     assert_allclose(fit.params[["Intercept", "x"]], lines.mean(axis=0), rtol=1e-6)
     assert_allclose(fit.cov_re, np.cov(lines.T, ddof=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [1e5, 1e7, 1e9])
+def test_zeros_beside_large_counts(mean):
+    """No count is a zero of Poisson's; intercepts from 1e7 on had no standard errors."""
+    rng = np.random.default_rng(1)
+    x, g = rng.normal(size=240), np.arange(240) % 24
+    mu = np.exp(np.log(mean) + 0.3 * x + 0.4 * rng.normal(size=24)[g])
+    data = pd.DataFrame({"y": np.where(rng.random(240) < 0.25, 0, rng.poisson(mu)), "x": x, "g": g})
+    formula = "y ~ x + (1 | g)"
+    both = smf.mixedglm2(formula, data, "poisson", zero_inflation="~ 1").fit()
+    counts = smf.mixedglm2(formula, data[data["y"] > 0], "poisson").fit()
+    assert_allclose(both.bse[:2], counts.bse, rtol=1e-5)
+    share = np.mean(data["y"] == 0)
+    assert both.bse.iloc[2] == pytest.approx(1 / np.sqrt(240 * share * (1 - share)), rel=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -281,7 +283,9 @@ def _read(
     solution = core.solution()
     rank = len(basis.columns)
     regular = all(np.all(np.diag(T) != 0) for T in factors)
-    covariance, lost, least = covariance_at(core, end, regular, ntheta)
+    spread = np.zeros(len(end) - ntheta)
+    spread[:rank] = _deviation_of_effects(design, factors)
+    covariance, lost, least = covariance_at(core, end, regular, ntheta, spread)
     kappa = report.end[ntheta + rank :]
     change = np.eye(len(end))
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
@@ -329,3 +333,13 @@ def _read(
         conditional, kappa_of_user, outer, covariance, rows, solution.zeros
     )
     return estimates, least, bool(np.any(lost[ntheta:]))
+
+
+def _deviation_of_effects(design: Design, factors: Sequence[Array]) -> float:
+    """Return the standard deviation of what the random effects of the mean add to a typical row."""
+    parts = [
+        np.mean(np.square(block.z @ T).sum(axis=1))
+        for block, T in zip(design.blocks, factors, strict=True)
+        if not block.part
+    ]
+    return math.sqrt(sum(parts))

@@ -36,7 +36,7 @@ _NO_INFORMATION = 1e-4
 
 
 def covariance_at(
-    core: CoreGeneralized, center: Array, regular: bool, first: int
+    core: CoreGeneralized, center: Array, regular: bool, first: int, spread: Array
 ) -> tuple[Array, Array, float]:
     """Return the covariance of all parameters, and how well the data tell them apart.
 
@@ -49,6 +49,9 @@ def covariance_at(
         Whether no variance is zero.
     first : int
         Where the coefficients begin.
+    spread : ndarray, shape (m - first,)
+        Standard deviation of what random effects add to the predictor of each coefficient. That of
+        an intercept among groups is as uncertain as they differ, however much each row tells.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def covariance_at(
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0)), 0.0
     if not np.all(np.isfinite(H)):
         return nothing
-    kept, lost = _determined(H, first, size)
+    kept, lost = _determined(H, first, np.append(size[:first], np.hypot(size[first:], spread)))
     part = kept.T @ H @ kept
     # Nothing may be left, as where no count is zero and the rest is constant.
     if np.diag(part).min(initial=np.inf) <= 0:
