@@ -31,7 +31,7 @@ FEW_ROWS = 100
 # without variance, or with another one; those of more rows if the objective is higher than without.
 LITTLE_LOWER = 3.0
 # Nodes of all rows up to which such searches take seconds; where there are more, jumps are smaller.
-FEW_NODES = 10_000
+FEW_NODES = 5_000
 # Evaluations of runs from scattered starts, and nodes of rows in all of them.
 MOST, PASSES = 10_000, 30_000_000
 # Why runs by quadrature come to no end.
