@@ -135,7 +135,8 @@ class StructuredObjective:
         x, sigma = self.split(z)
         factors = [np.zeros(pattern.shape) for pattern in self.model.patterns]
         for part in self.model.parts:
-            S = part.of_effects(self.model.phi(x)) / sigma / sigma  # its square may be no number
+            with np.errstate(over="ignore"):  # where a search has no value either
+                S = part.of_effects(self.model.phi(x)) / sigma / sigma  # its square may be none
             own = self.ridges[part.block][part.columns]
             own = own + RELATIVE_RIDGE * np.diag(S)
             factors[part.block][part.columns, part.columns] = factor(S, ridge * own)
