@@ -311,10 +311,9 @@ def test_one_level_per_row_is_allowed_when_sigma_is_known():
     # Random-effects meta-analysis: known variances, one row per study.
     rng = np.random.default_rng(3)
     table = {"y": rng.normal(size=40) * 3, "w": rng.uniform(0.5, 2, 40), "study": range(40)}
-    model = smf.mixedlm2("y ~ 1 + (1 | study)", table, weights="w")
     with pytest.raises(DataError, match="as many levels"):
-        model.fit()
-    fit = model.fit(sigma=1.0)
+        smf.mixedlm2("y ~ 1 + (1 | study)", table).fit()
+    fit = smf.mixedlm2("y ~ 1 + (1 | study)", table, weights="w").fit(sigma=1.0)
     tau2 = float(fit.cov_re.iloc[0, 0])
     total = tau2 + 1 / np.asarray(table["w"])
     mean = np.sum(table["y"] / total) / np.sum(1 / total)
