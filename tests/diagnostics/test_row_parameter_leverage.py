@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import linalg, special
-from statsmodels_mixed.fitting.distributional.fit.expected_information import expected_information
 
 import statsmodels_mixed as smm
 from statsmodels_mixed import inference
 from statsmodels_mixed._core import row_derivatives
 from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.fitting.distributional.expected_information import expected_information
 
 TABLE = family_cases.table(120, 12, 1)
 CASES = [case for case in family_cases.cases(TABLE) if case.family != "ordered"]

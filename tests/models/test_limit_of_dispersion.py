@@ -8,10 +8,10 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 from scipy.special import expit, gammaln
-from statsmodels_mixed.fitting.families.spec.limit_of_dispersion import overdispersion_at_limit
 
 import statsmodels_mixed  # noqa: F401 - adds mixedglm2 to smf
 from statsmodels_mixed._core import row_derivatives
+from statsmodels_mixed.fitting.families.limit_of_dispersion import overdispersion_at_limit
 
 
 @pytest.fixture(scope="module")

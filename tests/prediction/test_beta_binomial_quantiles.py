@@ -10,7 +10,8 @@ from fuzz.outcome import time_limit
 from numpy.testing import assert_allclose
 from scipy.special import bdtr, betaincinv
 from scipy.stats import betabinom
-from statsmodels_mixed.fitting.families.spec.beta_binomial import beta_binomial_cdf
+
+from statsmodels_mixed.fitting.families.beta_binomial import beta_binomial_cdf
 
 
 @pytest.mark.parametrize("n", [1, 7, 101, 1000, 10**6, 10**9])

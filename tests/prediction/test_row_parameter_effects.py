@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_matrix
-from statsmodels_mixed.fitting.distributional.fit.curvature import (
-    effects_matrix,
-    variances_of_effects,
-)
 
 import statsmodels_mixed as smm
 from statsmodels_mixed.errors import DataError, OptionError
+from statsmodels_mixed.fitting.distributional.curvature import (
+    effects_matrix,
+    variances_of_effects,
+)
 
 HERE = Path(__file__).parents[1] / "reference" / "families"
 NEW = pd.DataFrame(

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
-from statsmodels_mixed.fitting.distributional.fit.row_parameters import (
-    DISPERSION,
-    SECOND_SHAPE,
-    SHAPE,
-)
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import row_derivatives
 from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.fitting.distributional.row_parameters import (
+    DISPERSION,
+    SECOND_SHAPE,
+    SHAPE,
+)
 from statsmodels_mixed.fitting.families.draws import draw_rows
 from statsmodels_mixed.fitting.families.spec import FamilySpec, make_family, read_family
 
