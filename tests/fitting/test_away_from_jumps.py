@@ -58,6 +58,15 @@ def test_an_end_without_a_jump_stays():
     assert away_from_jumps(Step(7.0), report) is report
 
 
+def test_an_end_above_others_stays():
+    """It is reported as one of a fall, measured from there; moved, the fall was counted twice."""
+    way, objectives = np.array([[1.0], [0.0]]), np.array([4.0, 5.0])
+    report = replace(
+        a_report(), end=way[-1], objective=5.0, fitlog_theta=way, fitlog_objective=objectives
+    )
+    assert away_from_jumps(Step(7.0), report) is report
+
+
 # Before, new models at the estimates had objectives 3.7 and 14.5 away, or none: two modes of equal
 # height, and means of 3e-14 in sums of products of 4e3.
 @pytest.mark.parametrize("seed", [630766, 633604, 633697])

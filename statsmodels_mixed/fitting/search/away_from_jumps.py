@@ -17,6 +17,7 @@ from ..._core import CoreGeneralized
 from ..._typing import Array
 from .fresh_evaluation import agrees
 from .optimize import FitReport
+from .runs import LOWER
 
 __all__ = ["away_from_jumps"]
 
@@ -34,13 +35,16 @@ SHARES = tuple(10.0 ** np.arange(-9.0, -2.0))
 def away_from_jumps(core: CoreGeneralized, report: FitReport) -> FitReport:
     """Return the report of an end of rough steps, moved away from a jump beside it.
 
+    An end above others that were met is none that is reported as an optimum, and stays.
+
     Parameters
     ----------
     core : CoreGeneralized
         Solved at the end, as it is again afterwards.
     report : FitReport
     """
-    if _is_firm(core, report.end, report.objective):
+    falls = np.nanmin(report.fitlog_objective) < report.objective - LOWER  # as it says
+    if falls or _is_firm(core, report.end, report.objective):
         core.value_and_gradient(report.end)
         return report
     for point in _behind(report):
