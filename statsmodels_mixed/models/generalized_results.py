@@ -22,7 +22,7 @@ from ..fitting.separation import separation
 from ..later import load
 from ..results.cell_formats import significant
 from ..results.layout import Layout
-from ..results.ratios import name_of_ratio
+from ..results.ratios import name_of_ratio, with_ratios
 from ..results.summary import summarize
 from ..results.wrapper import MixedModelResultsWrapper
 from ..standard_errors.contrast_tests import ContrastTests
@@ -218,13 +218,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         if isinstance(level, bool):
             raise OptionError("level= is a number; write exponentiate=True by name.")
         table = super().coeftable(level)
-        if exponentiate:
-            name = self._ratio()
-            table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
-            table["Std. Error"] *= table.iloc[:, 0]
-            limits = [label for label in table.columns if label.endswith("%")]
-            table[limits] = np.exp(table[limits])
-        return table
+        return with_ratios(table, self._ratio()) if exponentiate else table
 
     def _ratio(self) -> str:
         """Return the name of exp(coefficient)."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from ..errors import OptionError
 from ..fitting.families.spec import FamilySpec
 
-__all__ = ["name_of_ratio"]
+__all__ = ["name_of_ratio", "with_ratios"]
 
 # By link and family.
 _RATIOS = {
@@ -58,3 +61,22 @@ def name_of_ratio(spec: FamilySpec) -> str:
             "exponentiate=True out."
         )
     return name
+
+
+def with_ratios(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a table of coefficients with exp(coefficient) in their place.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `coeftable` has it.
+    name : str
+        What the exponentials are called.
+    """
+    table = table.copy()
+    with np.errstate(over="ignore"):
+        table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
+        table["Std. Error"] *= table.iloc[:, 0]
+        limits = [label for label in table.columns if label.endswith("%")]
+        table[limits] = np.exp(table[limits])
+    return table

@@ -16,7 +16,7 @@ from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
 from .random_parameters import random_parameters
 
-__all__ = ["COLUMNS", "coefficients_of_levels", "read_effects", "tidy"]
+__all__ = ["COLUMNS", "coefficients_of_levels", "limits_of", "read_effects", "tidy"]
 
 COLUMNS = (
     *("effect", "component", "group", "term", "estimate", "std_error"),
@@ -158,6 +158,24 @@ def _limits(
             ]
             kinds += _covariance_kinds(result)
         method = profile(result, kinds or None, level=max(level, 0.999))
+    return limits_of(method, level, options)
+
+
+def limits_of(method: Any, level: float, options: dict[str, Any]) -> pd.DataFrame | None:
+    """Return limits by kind and name, None for Wald intervals.
+
+    Parameters
+    ----------
+    method : "wald", Profile or Bootstrap
+    level : float
+    options : dict
+        What is left of the options.
+
+    Raises
+    ------
+    OptionError
+        If options are left, or there is no such method.
+    """
     if options:
         raise OptionError(f"{next(iter(options))}= is no option of this method.")
     if isinstance(method, Profile | Bootstrap):

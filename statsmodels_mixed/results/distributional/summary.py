@@ -15,6 +15,7 @@ from ...fitting.families.limit_of_dispersion import limit_in_words
 from ..cell_formats import fixed, p_value, plain, significant
 from ..coefficient_statistics import coefficient_columns
 from ..document import Document
+from ..ratios import with_ratios
 from ..summary import levels_of_groups, two_columns
 from ..tables import Column, Table
 from .conf_int import conf_int
@@ -86,12 +87,7 @@ def coeftable(
     table = table.loc[list(ratios)]
     kinds = set(ratios.values())
     name = kinds.pop() if len(kinds) == 1 else "ratio"
-    with np.errstate(over="ignore"):
-        table.insert(0, name.capitalize(), np.exp(table.pop("Coef.")))
-        table["Std. Error"] *= table.iloc[:, 0]
-        limits = [label for label in table.columns if label.endswith("%")]
-        table[limits] = np.exp(table[limits])
-    return table
+    return with_ratios(table, name)
 
 
 def summary(

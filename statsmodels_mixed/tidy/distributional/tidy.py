@@ -16,7 +16,7 @@ from ...profile.distributional.profile import profile
 from ...profile.profile import Profile
 from ...results.distributional.ratios import names_of_ratios
 from ..random_parameters import random_parameters
-from ..tidy import COLUMNS, coefficients_of_levels, read_effects
+from ..tidy import COLUMNS, coefficients_of_levels, limits_of, read_effects
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
@@ -114,13 +114,7 @@ def _limits(
         method, options = bootstrap(fit, options.pop("n", 1000), **options), {}
     elif method == "profile":
         method = profile(fit, level=max(level, 0.999))
-    if options:
-        raise OptionError(f"{next(iter(options))}= is no option of this method.")
-    if isinstance(method, Profile | Bootstrap):
-        return method.conf_int(1 - level)
-    if method != "wald":
-        raise OptionError(f"conf_method= is wald, profile or bootstrap, not {method!r}.")
-    return None
+    return limits_of(method, level, options)
 
 
 def _fixed(
