@@ -16,7 +16,7 @@ import numpy as np
 from ..._core import TermCoordinates
 from ..._typing import Array
 from ...frame.design import Design, RandomBlock
-from ..covariance import theta_of
+from ..covariance import theta_of, triangular_root
 
 __all__ = ["of_lower_rank"]
 
@@ -74,12 +74,12 @@ class _Term:
         self.Z = np.zeros((len(z), block.n_levels, self.k))
         self.Z[np.arange(len(z)), block.refs] = z / self.size
         self.rows = np.bincount(block.refs, minlength=block.n_levels)
-        self.turns = bool(np.tril(np.ones_like(block.pattern)).sum() == block.pattern.sum())
+        self.turns = not block.has_independent_effects
 
     def factor(self, L: Array) -> Array:
         """Return the lower triangular T whose columns span those of L."""
         T = np.zeros((self.k, self.k))
-        T[:, : L.shape[1]] = np.asarray(np.linalg.qr(L.T, mode="r")).T if self.turns else L
+        T[:, : L.shape[1]] = triangular_root(L) if self.turns else L
         return T / self.size[:, None]
 
 
