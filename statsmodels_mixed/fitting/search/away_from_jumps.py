@@ -44,10 +44,8 @@ def away_from_jumps(core: CoreGeneralized, report: FitReport) -> FitReport:
     report : FitReport
     """
     falls = np.nanmin(report.fitlog_objective) < report.objective - LOWER  # as it says
-    if falls or _is_firm(core, report.end, report.objective):
-        core.value_and_gradient(report.end)
-        return report
-    for point in _behind(report):
+    stays = falls or _is_firm(core, report.end, report.objective)
+    for point in () if stays else _behind(report):
         if _is_firm(core, point, core.fresh_value(point)):
             value, gradient = core.value_and_gradient(point)
             return replace(report, end=point, objective=value, gradient=gradient)

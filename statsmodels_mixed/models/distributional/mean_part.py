@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..._typing import Array
 from ...fitting.distributional.problem import RowProblem  # noqa: F401 - registers itself
 from ...options import ChecksOptions
 from ...results.distributional.separation import infinite_parameters, without_infinite
@@ -49,10 +48,6 @@ class MeanPart(ChecksOptions):
 
     Standard errors are those of `cov_params`, which know that the other parts are estimated.
     """
-
-    _mean_part: GeneralizedLinearMixedModelResults
-    _covariance: Array
-    _infinite: Array
 
     def _note_infinite(self: Any) -> None:
         """Find parameters without a finite estimate, whose covariances are NaN."""
