@@ -10,7 +10,7 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 HEADER = HERE / "include" / "smm.h"
-SOURCES = sorted((HERE / "src").glob("*.c"))
+SOURCES = sorted((HERE / "src").glob("*/*.c"))
 
 
 def declarations() -> str:
@@ -38,7 +38,7 @@ ffibuilder.set_source(
     '#include "smm.h"',
     sources=[relative(path) for path in SOURCES],
     include_dirs=[relative(HERE / "include"), relative(HERE / "src")],
-    depends=[relative(path) for path in (HEADER, *sorted((HERE / "src").glob("*.h")))],
+    depends=[relative(path) for path in (HEADER, *sorted((HERE / "src").glob("*/*.h")))],
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra"],
     py_limited_api=True,
 )

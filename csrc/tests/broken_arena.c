@@ -4,7 +4,7 @@
  * allocation: the address sanitizer can only say so when the parts are kept apart.
  */
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 int main(void)
 {

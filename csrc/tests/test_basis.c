@@ -6,7 +6,7 @@
 #include "check.h"
 #include "ref_blas.h"
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 #define N 90
 #define MOST (SMM_SMALL + 3)

@@ -5,7 +5,7 @@
  */
 #include "check.h"
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 #define MAX 40
 #define MOST_ROWS 259

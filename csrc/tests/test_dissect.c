@@ -8,7 +8,7 @@
  */
 #include "check.h"
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 #include <string.h>
 

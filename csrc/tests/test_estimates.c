@@ -5,7 +5,7 @@
  */
 #include "check.h"
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 #define TOL 1e-12
 

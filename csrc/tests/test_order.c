@@ -6,7 +6,7 @@
  */
 #include "check.h"
 #include "problem.h"
-#include "smm_internal.h"
+#include "linear/linear.h"
 
 static void *standard_alloc(void *ctx, size_t bytes)
 {

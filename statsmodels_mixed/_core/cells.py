@@ -1,4 +1,4 @@
-"""Rows reduced to few that have the same cross-products; see ``csrc/src/cells.c``."""
+"""Rows reduced to few that have the same cross-products; see ``csrc/src/linear/cells.c``."""
 
 from __future__ import annotations
 

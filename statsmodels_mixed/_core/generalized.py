@@ -266,7 +266,7 @@ class CoreGeneralized:
         return out
 
     def _first_steps(self, parameters: Array) -> Array | None:
-        """Return sizes of the first steps of an algorithm of NLopt, as in csrc/src/nlopt.c."""
+        """Return sizes of an algorithm's first steps, as in csrc/src/minimize/nlopt.c."""
         value, gradient = self._value_and_gradient(parameters)
         if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
             return None

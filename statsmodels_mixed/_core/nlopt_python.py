@@ -1,7 +1,7 @@
 """NLopt through its Python interface, where its C API is hidden (Windows).
 
 Slower by the cost of a Python call for each evaluation, otherwise the same as the C
-bridge in ``csrc/src/nlopt.c``.
+bridge in ``csrc/src/minimize/nlopt.c``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STOPS = {
 # Newer versions of NLopt have a class of their own for failures.
 FAILURES = (RuntimeError, getattr(nlopt, "runtime_error", RuntimeError))
 
-# When an algorithm that stopped of itself is started again, as in csrc/src/nlopt.c.
+# When an algorithm that stopped of itself is started again, as in csrc/src/minimize/nlopt.c.
 _SETTLED = 1e-7
 # First steps of coefficients in standard errors.
 FIRST_STEP = 4.0

@@ -1,7 +1,7 @@
 """The objective of a generalized model: an approximation to -2 log-likelihood.
 
-The arithmetic is in C (``csrc/src/glmm.c`` and ``glmm_gradient.c``, which open with their
-mathematics). The objective is a function of theta, then beta unless it is profiled out
+The arithmetic is in C (``glmm.c`` and ``glmm_gradient.c`` in ``csrc/src/generalized/``, which open
+with their mathematics). The objective is a function of theta, then beta unless it is profiled out
 (`fast`), then the logarithm of the dispersion if there is one.
 """
 

@@ -3,7 +3,7 @@
 The inverse of their matrix is the covariance over sigma^2 of (beta^ - beta, b^ - b), in which
 b is random (Henderson 1975, Biometrics 31, 423-447). Its pieces are M = (X'V^-1 X)^-1, the
 blocks of Lambda Omega^-1 Lambda' for the levels of a row, and the derivatives of b^ by beta;
-the arithmetic is in C (``csrc/src/joint.c``).
+the arithmetic is in C (``csrc/src/linear/joint.c``).
 """
 
 from __future__ import annotations

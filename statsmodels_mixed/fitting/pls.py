@@ -1,6 +1,6 @@
 """Penalized least squares: objective, gradient and solution at a given theta.
 
-The arithmetic is in C (``csrc/src/pls.c``, which opens with its mathematics); here its
+The arithmetic is in C (``csrc/src/linear/pls.c``, which opens with its mathematics); here its
 results are carried back to the units of the user's X and y.
 """
 

@@ -1,8 +1,8 @@
 """The deviance of a linear model as a function of theta and sigma, and minima on it.
 
-The deviance is d(theta, sigma) = L(theta) + n log(2 pi sigma^2) + r2(theta) / sigma^2. The
-core gives it, its gradient and its curvature in theta and log sigma (``csrc/src/log_sigma.c``), and
-the steps of its minimization along a constraint (``csrc/src/constrained.c``).
+The deviance is d(theta, sigma) = L(theta) + n log(2 pi sigma^2) + r2(theta) / sigma^2. The core
+gives it, its gradient and its curvature in theta and log sigma (``csrc/src/linear/log_sigma.c``),
+and the steps of its minimization along a constraint (``csrc/src/minimize/constrained.c``).
 """
 
 from __future__ import annotations

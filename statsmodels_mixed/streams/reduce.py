@@ -1,7 +1,7 @@
 """The second pass: the rows of a linear model become few, which have the same cross-products.
 
 The rows of each combination of levels are rotated to as many as there are columns of random
-effects (``csrc/src/cells.c``); what is left has no random effects, and of all combinations
+effects (``csrc/src/linear/cells.c``); what is left has no random effects, and of all combinations
 together is rotated to as many rows as there are columns of [X y] (a QR decomposition, of one batch
 beneath what the last one left). An orthogonal transformation of the rows changes neither the
 likelihood nor anything that is computed from it.

@@ -60,7 +60,7 @@ def run(command: list[str], **options) -> subprocess.CompletedProcess[str]:
 
 def compile_all(compiler: str, folder: Path, flags: list[str], programs: list[str]) -> Path:
     """Compile the library and programs, side by side."""
-    library = sorted((CSRC / "src").glob("*.c"))
+    library = sorted((CSRC / "src").glob("*/*.c"))
     sources = library + [CSRC / "tests" / f"{name}.c" for name in [*SHARED, *programs]]
     includes = [f"-I{CSRC / name}" for name in ("include", "src", "tests")]
 

@@ -25,8 +25,11 @@ from statsmodels_mixed.later import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "statsmodels_mixed"
-C_SOURCES = sorted((ROOT / "csrc" / "src").glob("*.c"))
-C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src").glob("*.h"))]
+C_SOURCES = sorted((ROOT / "csrc" / "src").glob("*/*.c"))
+C_HEADERS = [ROOT / "csrc" / "include" / "smm.h", *sorted((ROOT / "csrc" / "src").glob("*/*.h"))]
+
+# A C room includes only headers of the rooms named before it, and its own.
+C_ROOMS = ("base", "design", "factor", "minimize", "linear", "families", "generalized")
 
 # A room imports only from the rooms named before it. Within a room imports form no circle.
 ROOMS = (
@@ -443,7 +446,7 @@ def test_the_page_on_architecture_lists_the_rooms_from_top_to_bottom():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     _, _, section = page.partition("## The rooms")
     listed = re.findall(r"^\| `(\w+)/?` \|", section.partition("\n## ")[0], re.MULTILINE)
-    assert listed == list(reversed(ROOMS))
+    assert listed == [*reversed(ROOMS), *reversed(C_ROOMS)]
 
 
 def test_names_beside_files_on_the_page_are_in_the_files():
@@ -563,6 +566,18 @@ def functions(path: Path) -> list[tuple[str, bool]]:
 def test_functions_of_c_files_are_seen():
     names = {name for path in C_SOURCES for name, _ in functions(path)}
     assert set(prototypes()) <= names
+
+
+def test_every_room_of_the_library_is_known():
+    assert {path.parent.name for path in C_SOURCES} == set(C_ROOMS)
+
+
+@pytest.mark.parametrize("path", [*C_SOURCES, *C_HEADERS[1:]], ids=lambda path: path.name)
+def test_c_includes_flow_one_way(path):
+    below = C_ROOMS[: C_ROOMS.index(path.parent.name) + 1]
+    text = path.read_text(encoding="utf-8")
+    included = re.findall(r'^#include "(.*)"$', text, re.M)
+    assert [name for name in included if name != "smm.h" and name.split("/")[0] not in below] == []
 
 
 @pytest.mark.parametrize("path", C_SOURCES, ids=lambda path: path.name)

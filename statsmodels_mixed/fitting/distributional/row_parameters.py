@@ -1,7 +1,8 @@
 """Parameters of rows besides their mean: dispersion, shape, zeros, thresholds.
 
 Each is linear in coefficients of its own, psi_j = constant_j + X_j kappa, with one vector kappa
-for all (``csrc/src/sides.c``). The four places are those of ``csrc/src/density.c``.
+for all (``csrc/src/generalized/sides.c``). The four places are those of
+``csrc/src/families/density.c``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     d = -2 loglik + |u|^2 + log|Omega|
 
 Modes and everything else that solves equations are as exact as conjugate gradients; log|Omega|, the
-traces of its inverse and the variances a_i of rows come from the probes. Formulas are those of
-``csrc/src/glmm_gradient.c``: with c_i = a_i dw_i/d eta and (v, x) the adjoint of the modes.
+traces of its inverse and the variances a_i of rows come from the probes. Formulas are those
+of ``csrc/src/generalized/glmm_gradient.c``: with c_i = a_i dw_i/d eta and (v, x) the adjoint of
+the modes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Conditional modes of a generalized model by conjugate gradients.
 
-Penalized iteratively reweighted least squares, as in the core (``csrc/src/pirls.c``): Newton steps
+Penalized iteratively reweighted least squares, as in the core (``csrc/src/generalized/pirls.c``):
+Newton steps
 
     (Lambda'Z'WZ Lambda + I) delta = Lambda'Z'l - u
 

@@ -1,8 +1,8 @@
 """Newton's last steps of a small linear model, with the Hessian itself.
 
-The average information (csrc/src/curvature.c) may be far from the Hessian where rows are few or
-their weights differ widely. Steps shrink slowly then, and end where estimates are off by more than
-a millionth of their standard errors. Differences of gradients give the Hessian, and one or two
+The average information (csrc/src/linear/curvature.c) may be far from the Hessian where rows are few
+or their weights differ widely. Steps shrink slowly then, and end where estimates are off by more
+than a millionth of their standard errors. Differences of gradients give the Hessian, and one or two
 steps with it are enough; more where a valley is bent. Zeros of theta stay: they are variances at
 the boundary.
 """

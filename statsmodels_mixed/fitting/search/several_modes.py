@@ -1,11 +1,11 @@
 """Further searches where the objective jumps.
 
 Where the log-likelihood of a row is not concave in eta there may be several conditional modes; the
-highest is taken (csrc/src/modes.c), and the objective jumps where another becomes the highest. It
-also jumps where a node of quadrature comes into the range of means (csrc/src/agq.c).
-Newton steps may end before a jump, with lower values beyond it. Where jumps were met, a search
-without derivatives (BOBYQA, Powell 2009) from a few starts looks beyond, Newton steps go on
-from where it ends, and the best end is taken.
+highest is taken (csrc/src/generalized/modes.c), and the objective jumps where another becomes the
+highest. It also jumps where a node of quadrature comes into the range of means
+(csrc/src/generalized/agq.c). Newton steps may end before a jump, with lower values beyond it. Where
+jumps were met, a search without derivatives (BOBYQA, Powell 2009) from a few starts looks beyond,
+Newton steps go on from where it ends, and the best end is taken.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from .start import FoundStart, StartOfRows
 
 __all__ = ["SolvedStream", "StreamedRows", "check_streamed", "fit_streamed_generalized"]
 
-# Families and links whose conditional modes are unique; see `csrc/src/modes.c`.
+# Families and links whose conditional modes are unique; see `csrc/src/generalized/modes.c`.
 CONCAVE = {
     "binomial": ("logit", "probit", "cloglog", "loglog"),
     "poisson": ("log",),
