@@ -20,7 +20,7 @@ from .refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .search.optimize import FitOptions, settled
 from .search.trust_region import minimize_newton
 from .search.warm_start import generalized_theta, inside
-from .separation import separation
+from .separation import SolvedRows, separation
 from .structured.covariance_model import CovarianceModel, inside_phi
 from .structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
 
@@ -128,6 +128,7 @@ class GeneralizedRefits:
             self._estimates.spec,
             out.covariance[r],
             converged=bool(out.converged[r]),
+            rows=SolvedRows(solution.eta, self._design.weights, solution.dispersion),
         ).sign
 
     # Fewer rows.

@@ -5,6 +5,8 @@ predictor without end (a success), <= 0 wherever it grows likelier as that falls
 count of 0), and = 0 in all other rows, then going along d never lowers the likelihood,
 for any random effects. Such a direction is found, or excluded, by a linear
 program (Konis 2007, "Linear programming algorithms for detecting separated data").
+In other families a fit may have taken rows to an end of the range of their means, and the same
+program finds the direction in which it did.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from .._typing import Array
+from ..later import load
 from .families.spec import FamilySpec
 
-__all__ = ["Separation", "separation", "suspected_separation"]
+__all__ = ["Separation", "SolvedRows", "separation", "suspected_separation"]
 
 
 # Standard error, per range of its column and on the scale of the link, above which a
@@ -56,8 +59,31 @@ class Separation:
         return np.asarray(self.sign != 0)
 
 
+@dataclass(frozen=True)
+class SolvedRows:
+    """The rows of a fit.
+
+    Parameters
+    ----------
+    eta : ndarray, shape (n,)
+        Linear predictors with the conditional modes.
+    weights : ndarray, shape (n,), optional
+    dispersion : float
+    """
+
+    eta: Array
+    weights: Array | None
+    dispersion: float
+
+
 def separation(
-    X: Array, y: Array, spec: FamilySpec, covariance: Array, *, converged: bool
+    X: Array,
+    y: Array,
+    spec: FamilySpec,
+    covariance: Array,
+    *,
+    converged: bool,
+    rows: SolvedRows | None = None,
 ) -> Separation:
     """Return the direction in which a response separates, if there is one.
 
@@ -72,6 +98,8 @@ def separation(
     converged : bool
         Whether that fit did. The linear program is only solved when a standard error is
         suspicious or it did not.
+    rows : SolvedRows, optional
+        Of that fit: they are asked where responses alone do not separate.
 
     Returns
     -------
@@ -81,11 +109,16 @@ def separation(
     rank = X.shape[1]
     nothing = Separation(np.zeros(rank))
     signs = _directions(y, spec)
-    if signs is None or not rank:
+    if not rank or (signs is None and rows is None):
         return nothing
     span = _spans(X.min(axis=0), X.max(axis=0))
-    if converged and not _are_suspicious(covariance, span).any():
+    suspicious = _are_suspicious(covariance, span).any()
+    if not suspicious and (converged or signs is None):
         return nothing
+    if signs is None:
+        signs = np.asarray(load("fitting.ends_of_means:ends_of_rows")(rows, y, spec))
+        if not np.any(np.abs(signs) == 1.0):
+            return nothing
     taking_part = ~np.isnan(signs)
     direction = _separating_direction(X[taking_part] / span, signs[taking_part])
     sign = np.where(np.abs(direction) > PRESENT, np.sign(direction), 0.0)

@@ -18,7 +18,7 @@ from ..fitting.approximation import join_parameters
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families.spec import family_object
 from ..fitting.search.monte_carlo import MonteCarlo
-from ..fitting.separation import separation
+from ..fitting.separation import SolvedRows, separation
 from ..later import load
 from ..results.cell_formats import significant
 from ..results.layout import Layout
@@ -109,6 +109,7 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
             estimates.spec,
             estimates.cov_conditional,
             converged=estimates.report.converged,
+            rows=SolvedRows(estimates.eta, design.weights, estimates.dispersion),
         )
         kept = estimates.columns[self.separation.found]
         self.separated = tuple(design.x_names[column] for column in kept)
