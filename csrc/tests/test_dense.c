@@ -125,6 +125,27 @@ static void test_gram(int rows, int m)
     }
 }
 
+/* Some weights are negative. */
+static void test_weighted_gram(int rows, int p)
+{
+    double X[MOST_ROWS * MAX], y[MOST_ROWS], w[MOST_ROWS], c[MAX * MAX], before[MAX * MAX];
+    int m = p + 1;
+    fill(X, rows * p);
+    fill(y, rows);
+    fill(w, rows);
+    fill(before, m * m);
+    memcpy(c, before, sizeof c);
+    smm_weighted_gram(rows, p, X, y, w, c);
+    for (int j = 0; j < m; j++)
+        for (int i = 0; i < m; i++) {
+            double sum = 0;
+            for (int r = 0; r < rows; r++)
+                sum += w[r] * (i < p ? X[r * p + i] : y[r]) * (j < p ? X[r * p + j] : y[r]);
+            if (i >= j) CHECK_NEAR(c[i + j * m], sum + before[i + j * m], TOL);
+            else CHECK(c[i + j * m] == before[i + j * m]);
+        }
+}
+
 static void test_reference_eigenvectors(int n)
 {
     smm_blas blas = ref_blas();
@@ -161,6 +182,8 @@ int main(void)
         test_gram(MOST_ROWS, sizes[i]);
         test_reference_eigenvectors(sizes[i]);
     }
+    for (int p = 0; p < 10; p++)
+        for (int rows = 0; rows < 20; rows += 3) test_weighted_gram(rows, p);
     CHECK(smm_potrf(NULL, 0, NULL, 1) == SMM_OK);
     return check_result();
 }

@@ -20,8 +20,10 @@
 #if defined(__GNUC__)
 #define SMM_RESTRICT __restrict__
 #define SMM_PREFETCH(at) __builtin_prefetch(at)
+#define SMM_INLINE __attribute__((always_inline))
 #else
 #define SMM_RESTRICT
+#define SMM_INLINE
 #define SMM_PREFETCH(at) ((void)(at))
 #endif
 
@@ -93,8 +95,13 @@ int smm_potrf(const smm_blas *blas, int32_t n, double *a, int32_t lda);
 int smm_potri(const smm_blas *blas, int32_t n, double *a, int32_t lda);
 void smm_solve_rows(const smm_blas *blas, int32_t n, const double *l, int32_t ldl, int64_t m,
                     double *b, int transpose);
+void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
+
+/* gram.c: the most that are few columns, y among them */
+#define SMM_FEW_COLUMNS 8
 void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, double alpha,
               double beta, double *c);
-void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
+void smm_weighted_gram(int64_t rows, int32_t p, const double *X, const double *y, const double *w,
+                       double *c);
 
 #endif

@@ -116,6 +116,46 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
     smm_add_zx(ws, y, weights, first, ws->ZXy);
 }
 
+/* Of a term with one effect a level, whose columns [0, p] are wanted; a constant p lets the compiler
+ * unroll the common sizes. */
+SMM_INLINE
+static inline void add_level_sums(const smm_design *d, int32_t t, int32_t p, const double *y,
+                                  const double *SMM_RESTRICT w, double *SMM_RESTRICT ZXy)
+{
+    const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+    const double *SMM_RESTRICT z = d->z[t], *SMM_RESTRICT X = d->X;
+    int32_t m = p + 1;
+    for (int64_t i = 0; i < d->n; i++) {
+        double *row = ZXy + d->node_at[node_of[refs[i]]] * m, f = w ? w[i] * z[i] : z[i];
+        SMM_PREFETCH(ZXy + d->node_at[node_of[refs[ahead(i, d->n)]]] * m);
+        for (int32_t v = 0; v < p; v++) row[v] += f * X[i * p + v];
+        row[p] += f * y[i];
+    }
+}
+
+#define OF_COLUMNS(p)                                                                            \
+    case p:                                                                                      \
+        add_level_sums(d, t, p, y, w, ZXy);                                                      \
+        break
+
+SMM_HOT
+static void add_sums(const smm_design *d, int32_t t, const double *y, const double *w,
+                     double *ZXy)
+{
+    switch (d->p) {
+        OF_COLUMNS(1);
+        OF_COLUMNS(2);
+        OF_COLUMNS(3);
+        OF_COLUMNS(4);
+        OF_COLUMNS(5);
+        OF_COLUMNS(6);
+        OF_COLUMNS(7);
+        OF_COLUMNS(8);
+    default:
+        add_level_sums(d, t, d->p, y, w, ZXy);
+    }
+}
+
 /* The same added to ZXy. */
 SMM_HOT
 void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
@@ -127,6 +167,10 @@ void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights,
         int32_t k = d->cols[t];
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
         const double *wt = weights ? weights + d->n * d->predictor[t] : NULL; /* X is of eta */
+        if (k == 1 && first == 0) {
+            add_sums(d, t, y, wt, ZXy);
+            continue;
+        }
         for (int64_t i = 0; i < d->n; i++) {
             double w = wt ? wt[i] : 1.0;
             const double *zi = d->z[t] + i * k, *x = d->X + i * p;
@@ -141,8 +185,8 @@ void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights,
     }
 }
 
-/* [X y]'W[X y], lower triangle, chunk by chunk through BLAS. Observed weights of a
- * generalized model may be negative: their rows are subtracted. */
+/* [X y]'W[X y], lower triangle, chunk by chunk, of many columns through BLAS. Observed weights of a
+ * generalized model may be negative: their rows are subtracted there. */
 void smm_form_xx(smm_workspace *ws, const double *y, const double *weights)
 {
     int32_t m = smm_width(ws->design);
@@ -156,8 +200,15 @@ void smm_add_xx(const smm_workspace *ws, const double *y, const double *weights,
     const smm_design *d = ws->design;
     int32_t p = d->p, m = p + 1;
     double *chunk = ws->small_tmp;
+    int few = m <= SMM_FEW_COLUMNS;
+    for (int32_t i = 0; few && !weights && i < CHUNK && i < d->n; i++) chunk[i] = 1;
     for (int64_t start = 0; start < d->n; start += CHUNK) {
         int64_t rows = d->n - start < CHUNK ? d->n - start : CHUNK, negative = 0;
+        if (few) {
+            const double *w = weights ? weights + start : chunk;
+            smm_weighted_gram(rows, p, d->X + start * p, y + start, w, XXy);
+            continue;
+        }
         for (int sign = 1; sign == 1 || (sign == -1 && negative); sign -= 2) {
             for (int64_t i = 0; i < rows; i++) {
                 double w = weights ? sign * weights[start + i] : 1.0;
