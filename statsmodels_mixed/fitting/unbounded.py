@@ -46,6 +46,9 @@ LARGE = 1e4
 LEFT = 1e-3
 # Shares of the response that are worth asking what is left of them.
 SMALL = 1e-3
+# How much farther out the criterion is asked whether it rises: at any of these, for rounding
+# errors of effects that large grow as their squares.
+BEYOND = (1e3, 1e2, 10.0)
 # A change of the criterion that says nothing.
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
@@ -153,9 +156,9 @@ def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
         return False
     workspace = products.workspace
     least = workspace.value(theta)
-    beyond = workspace.value(theta / SMALL)
+    falls = any([workspace.value(times * theta) <= least + NOTHING for times in BEYOND])
     workspace.value_and_gradient(theta)
-    return not sigma > products.rounding or beyond <= least + NOTHING
+    return not sigma > products.rounding or falls
 
 
 def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> FitReport:

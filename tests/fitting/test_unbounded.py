@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from fuzz.linear_models import draw
 
 from statsmodels_mixed import ConvergenceWarning, DataError
 
@@ -141,6 +142,18 @@ def test_deletions_that_leave_no_maximum_have_not_converged():
     d = pd.DataFrame({"g": g, "y": r.normal(size=8)[g] + (g == 7) * r.normal(size=32)})
     deleted = quiet("y ~ 1 + (1 | g)", d).influence("g")
     assert deleted.converged.tolist() == [True] * 7 + [False]
+
+
+def test_a_criterion_that_is_level_from_far_out_has_no_minimum():
+    """Sixty digits: as theta grows from 1e7 it falls by 2e-8, then by 2e-10, for ever.
+
+    A thousand times farther out rounding errors of effects over sigma hide it.
+    """
+    case = draw(624863)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(DataError, match=NO_MAXIMUM):
+            case.fit()
 
 
 def of_levels(numbers):
