@@ -20,7 +20,7 @@ from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
 from .search.optimize import FitOptions, FitReport, minimize
 from .search.runs import BestOfRuns, settle
-from .search.second_start import SecondStart, may_be_local, may_be_rough
+from .search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
 from .structured.fit import StructuredFit
@@ -192,6 +192,9 @@ def _unstructured_minimum(
     local = start is None and (
         astray or may_be_local(report, options, singular, rows, design.weights, cheap=True)
     )
+    if start is None and not local:
+        constant = products.constant(reml)
+        local, report = is_lower_beside(workspace, report, options, patterns, constant)
     if local or may_be_rough(report, options, rows):
         report = _lowest(products, design, report, reml, sigma, options, elsewhere=local)
         singular = is_singular(factors_of(workspace.in_units(report.end), patterns))

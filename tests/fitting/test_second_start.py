@@ -42,6 +42,18 @@ def test_no_start_finds_a_better_optimum(spread):
     assert worse == 0
 
 
+def test_a_variance_of_almost_none_beside_a_lower_optimum():
+    """Two optima, of slopes with a standard deviation of .07 and of 5.3 sigma in a unit of x.
+
+    Ten evaluations from 1 led to the first, 3.5 above the other. lme4 1.1-31 finds that.
+    """
+    case = draw(1001054)
+    fitted = case.fit()
+    criterion = criterion_of(fitted.model.design, fitted.estimates.columns, **case.how)
+    assert fitted.objective < criterion.at([0.32765496, 0.06245404]).value + 1e-6
+    assert len(fitted.report.fitlog_theta) == fitted.report.evaluations
+
+
 def few_rows(seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     n, k = int(rng.integers(8, 20)), int(rng.integers(3, 6))

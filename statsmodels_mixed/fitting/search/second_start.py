@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 
 from ..._core import CoreGeneralized, CoreWorkspace
 from ..._typing import Array
-from ..covariance import factors_of, theta_of
+from ..covariance import factors_of, is_singular, theta_of
 from .optimize import FitOptions, FitReport
 from .runs import LOWER, BestOfRuns, descend, logged
 
-__all__ = ["SecondStart", "may_be_local", "may_be_repeated", "may_be_rough"]
+__all__ = ["SecondStart", "is_lower_beside", "may_be_local", "may_be_repeated", "may_be_rough"]
 
 Patterns = Sequence[NDArray[np.bool_]]
 
 # Standard deviations of a random effect, over sigma, that are tried where it has no variance.
 SIZES = (0.1, 0.3, 1.0, 3.0, 10.0)
+# Those below which a term has almost no variance, and those beyond the usual start, 1, which tell
+# whether the other side of it is lower.
+ALMOST_NONE, LARGER = 0.3, (3.0, 10.0)
 # That from which a run leaves a term without variance.
 NEAR_ZERO = 0.03
 # Those of all terms at which runs begin.
@@ -78,6 +81,49 @@ def may_be_local(
     hard &= newton
     wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
     return bool(singular or hard or wide)
+
+
+def is_lower_beside(
+    workspace: CoreWorkspace,
+    report: FitReport,
+    options: FitOptions,
+    patterns: Patterns,
+    constant: float,
+) -> tuple[bool, FitReport]:
+    """Return whether terms of almost no variance lower the objective with more; and the report.
+
+    The likelihood of few rows may have two optima of nearly the same height, one of almost no
+    variance. A run may end there as soon as anywhere else, and its evaluations do not tell.
+
+    Parameters
+    ----------
+    workspace : CoreWorkspace
+        Of a linear model, solved at the end of the run, as it is again afterwards.
+    report : FitReport
+        Of a run to a minimum.
+    options : FitOptions
+    patterns : sequence of ndarray of bool, shape (k, k)
+    constant : float
+        See `minimize`.
+    """
+    few = workspace.nobs <= FEW_ENOUGH_ROWS and options.optimizer == "newton"
+    few &= len(report.end) > 1  # a single variance of the same kind has one optimum as a rule
+    if not (few and report.converged and may_be_repeated(report, options, workspace.nobs)):
+        return False, report
+    ends = factors_of(workspace.in_units(report.end), patterns)
+    trials = [
+        theta_of([*ends[:i], size * np.eye(len(T)), *ends[i + 1 :]], patterns)
+        for i, T in enumerate(ends)
+        if is_singular([T], ALMOST_NONE)
+        for size in LARGER
+    ]
+    if not trials:
+        return False, report
+    thetas = np.array([workspace.from_units(trial) for trial in trials])
+    values = np.array([workspace.value(theta) for theta in thetas]) + constant
+    workspace.value_and_gradient(report.end)
+    lower = bool(np.any(values < report.objective - LOWER))
+    return lower, logged(report, report, thetas, values, len(values))
 
 
 def may_be_repeated(report: FitReport, options: FitOptions, rows: int) -> bool:
