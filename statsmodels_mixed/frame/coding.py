@@ -65,7 +65,9 @@ class ProductColumns:
             if block is None:
                 block = part
             else:
-                block = (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
+                # Products of whole numbers of few bits would begin again at the least of them.
+                both = np.multiply(part[:, :, None], block[:, None, :], dtype=np.float64)
+                block = both.reshape(len(part), -1)
         out[...] = 1.0 if block is None else block
 
 

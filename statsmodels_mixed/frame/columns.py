@@ -29,6 +29,7 @@ __all__ = [
     "surely_finite",
     "take",
     "tidy_values",
+    "widened",
 ]
 
 Values: TypeAlias = np.ndarray[Any, Any] | ExtensionArray
@@ -129,27 +130,67 @@ def tidy_values(series: pd.Series) -> Values:
     if pd.api.types.is_bool_dtype(dtype):
         return series.array if series.hasnans else series.to_numpy(dtype=bool)
     if pd.api.types.is_numeric_dtype(dtype):
-        whole = pd.api.types.is_integer_dtype(dtype) and not series.hasnans
-        return series.to_numpy(dtype=np.int64 if whole else np.float64, na_value=math.nan)
+        if pd.api.types.is_integer_dtype(dtype) and not series.hasnans:
+            unsigned = pd.api.types.is_unsigned_integer_dtype(dtype)
+            return _signed(series.to_numpy(dtype=np.uint64 if unsigned else np.int64))
+        return series.to_numpy(dtype=np.float64, na_value=math.nan)
     return series.array
+
+
+def _signed(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return whole numbers with a sign, if 64 bits hold them."""
+    large = values.dtype == np.uint64 and values.max(initial=0) > np.iinfo(np.int64).max
+    return values if large else values.astype(np.int64, copy=False)
+
+
+def widened(values: Values) -> Values:
+    """Return tidy numbers of 64 bits with a sign; others as they are.
+
+    Those of fewer bits, or without a sign, begin again at the other end of their range where a sum
+    or a product leaves it: x - 5 of uint8, x * x of int8. Their logarithms have few digits.
+    """
+    if not is_number(values) or values.dtype.itemsize > 8:
+        return values
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        return array.astype(np.float64, copy=False)
+    signed = _signed(array)
+    return signed if signed.dtype == np.int64 else signed.astype(np.float64)
 
 
 def _tidy_objects(series: pd.Series) -> Values:
     kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind == "integer":
+        return _tidy_whole_numbers(series)
     if kind in _OBJECT_NUMBERS:
-        if kind == "integer" and not series.hasnans:
-            with suppress(OverflowError):  # beyond 64 bits they are floating-point numbers
-                return series.to_numpy(dtype=np.int64)
-        try:
-            return series.to_numpy(dtype=np.float64, na_value=math.nan)
-        except OverflowError as error:
-            raise DataError(
-                f"column {series.name!r} holds whole numbers beyond the range of floating-point "
-                "numbers: divide them, or make them text if they are labels."
-            ) from error
+        return series.to_numpy(dtype=np.float64, na_value=math.nan)
     if kind == "boolean" and not series.hasnans:
         return series.to_numpy(dtype=bool)
     return series.to_numpy()
+
+
+def _tidy_whole_numbers(series: pd.Series) -> np.ndarray[Any, Any]:
+    """Return Python's whole numbers, which have any number of digits, as those of 64 bits.
+
+    Beyond 64 bits, or with some missing, they are floating-point numbers.
+    """
+    if not series.hasnans:
+        with suppress(OverflowError):
+            whole: np.ndarray[Any, Any] = series.to_numpy(dtype=np.int64)
+            return whole
+    try:
+        values: np.ndarray[Any, Any] = series.to_numpy(dtype=np.float64, na_value=math.nan)
+    except OverflowError as error:
+        raise DataError(
+            f"column {series.name!r} holds whole numbers beyond the range of floating-point "
+            "numbers: divide them, or make them text if they are labels."
+        ) from error
+    if len(np.unique(values[~np.isnan(values)])) < series.nunique():
+        raise DataError(
+            f"column {series.name!r} holds whole numbers whose differences floating-point "
+            "numbers lose: subtract the least of them, or make them text if they are labels."
+        )
+    return values
 
 
 def surely_finite(values: np.ndarray[Any, Any]) -> bool:

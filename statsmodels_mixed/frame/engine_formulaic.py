@@ -24,6 +24,7 @@ from ..formula.tokens import read_column
 from . import engine
 from .alignment import align_values
 from .coding import Matrix
+from .columns import widened
 from .factors import Rows, freeze, thaw
 from .parts import FormulaPart, codes, terms
 
@@ -150,7 +151,7 @@ def _table(rows: Rows, aliases: Mapping[str, str]) -> pd.DataFrame:
     columns = {}
     for name, values in rows.columns.items():
         text = isinstance(values.dtype, pd.StringDtype)
-        columns[name] = values.astype(object) if text else values
+        columns[name] = values.astype(object) if text else widened(values)
     for alias, code in aliases.items():
         quoted = read_column(code)
         if quoted is not None:

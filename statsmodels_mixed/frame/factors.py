@@ -17,7 +17,7 @@ from patsy.eval import EvalEnvironment, EvalFactor
 
 from ..errors import DataError, MixedModelError, told
 from .alignment import align_values
-from .columns import Values, is_number
+from .columns import Values, is_number, widened
 from .factor_values import Labels, Numbers, is_box, read_value
 from .grouping import Refs, factorize
 
@@ -223,9 +223,9 @@ class Rows(Mapping[str, pd.Series]):
         self._values: dict[CodedFactor, Numbers] = {}
 
     def __getitem__(self, name: str) -> pd.Series:
-        """Return a column as a series."""
+        """Return a column as a series, of numbers with which code can count."""
         if name not in self._series:
-            values = self.columns[name]
+            values = widened(self.columns[name])
             self._series[name] = pd.Series(values, index=self.index, copy=False)
         return self._series[name]
 
