@@ -68,7 +68,7 @@ def _read_arrow(path: Path) -> pd.DataFrame:
         except pa.ArrowInvalid:
             source.seek(0)
             table = pa.ipc.open_stream(source).read_all()
-        frame: pd.DataFrame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame
 
 

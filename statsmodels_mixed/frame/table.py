@@ -32,6 +32,7 @@ __all__ = [
     "read_columns",
     "subset_rows",
     "unknown_columns",
+    "whole_numbers_with_missing",
 ]
 
 
@@ -128,6 +129,9 @@ def _open_mapping(data: Mapping[str, Any]) -> DataTable:
         series = {}
         for name in names:
             values = align(data[name], index, f"column {name!r}")
+            if hasattr(values, "to_pandas"):
+                whole = whole_numbers_with_missing(values)
+                values = values if whole is None else whole
             if isinstance(values, pd.Series | pd.Index):
                 values = values.array
             elif not isinstance(values, ExtensionArray):
@@ -172,7 +176,10 @@ def _open_native(data: Any) -> DataTable:
     def read(names: Sequence[str]) -> dict[str, pd.Series]:
         part = frame.select(list(names))
         converted = part.to_pandas()
-        series = {name: converted[name] for name in names}
+        series = {}
+        for name in names:
+            whole = whole_numbers_with_missing(part[name])
+            series[name] = converted[name] if whole is None else whole
         if frame.implementation.is_polars():
             # The categories of polars' Categorical come in the order of their first
             # appearance anywhere in the process: sorting makes the coding reproducible.
@@ -184,6 +191,19 @@ def _open_native(data: Any) -> DataTable:
 
     index = pd.RangeIndex(len(frame))
     return DataTable(frame.columns, len(frame), index, read, frame.to_pandas)
+
+
+def whole_numbers_with_missing(column: Any) -> pd.Series | None:
+    """Return whole numbers of polars or pyarrow as such where some are missing; None for others.
+
+    Floating-point numbers, which pandas and NumPy make of them, have not all the digits of
+    identifiers.
+    """
+    series = nw.from_native(column, series_only=True, pass_through=True)
+    if not (isinstance(series, nw.Series) and series.dtype.is_integer() and series.null_count()):
+        return None
+    values, missing = series.fill_null(0).to_numpy(), series.is_null().to_numpy()
+    return pd.Series(pd.arrays.IntegerArray(np.array(values), np.array(missing)))
 
 
 def _arrow_table(data: Any) -> Any:

@@ -25,7 +25,7 @@ from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
 from ..frame.alignment import align
 from ..frame.columns import as_array, as_column, is_number, tidy_values
-from ..frame.table import DataTable, open_table, unknown_columns
+from ..frame.table import DataTable, open_table, unknown_columns, whole_numbers_with_missing
 
 __all__ = ["attach_groups", "translate"]
 
@@ -133,7 +133,9 @@ def _holds(table: DataTable, name: str, groups: Any) -> bool:
     """Return whether a column holds these groups: ``groups=data["g"]`` is ``groups="g"``."""
     given = align(groups, table.index, "groups=")
     if not isinstance(given, pd.Series) and hasattr(given, "to_pandas"):
-        given = given.to_pandas()  # a column of polars or pyarrow
+        # A column of polars or pyarrow.
+        whole = whole_numbers_with_missing(given)
+        given = given.to_pandas() if whole is None else whole
     columns = [pd.Series(each).array for each in (table.read([name])[name], given)]
     column, labels = (pd.Series(each, dtype=object) for each in columns)
     return bool(column.equals(labels))

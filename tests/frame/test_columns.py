@@ -225,3 +225,40 @@ def test_unknown_columns_are_all_named_with_the_nearest_known():
     assert str(error) == "the data have no columns 'Days' (did you mean 'days'?), 'zzz'."
     with pytest.raises(DataError, match="no column 'w'"):
         read_columns(open_table({"x": [1]}), ["x", "w"])
+
+
+IDENTIFIERS = 10**18 + np.arange(4)  # floating-point numbers of this size are 128 apart
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow", "mapping of polars", "mapping of pyarrow"])
+def test_identifiers_keep_their_digits_where_some_are_missing(kind):
+    content = [*map(int, IDENTIFIERS), None]
+    if "polars" in kind:
+        table = pytest.importorskip("polars").DataFrame({"g": content})
+    else:
+        table = pa.table({"g": content})
+    if "mapping" in kind:
+        table = {"g": table["g"]}
+    column = read_columns(open_table(table), ["g"])["g"]
+    assert missing_rows(column).tolist() == [False] * 4 + [True]
+    assert tidy_values(column[:4]).tolist() == list(map(int, IDENTIFIERS))
+
+
+def test_whole_numbers_of_python_that_floating_point_numbers_cannot_tell_apart_are_refused():
+    apart = pd.Series([10**25, 2 * 10**25], dtype=object)
+    assert tidy_values(apart).tolist() == [1e25, 2e25]
+    with pytest.raises(DataError, match="'g' holds whole numbers whose differences floating-"):
+        tidy_values(pd.Series([10**25, 10**25 + 1], dtype=object, name="g"))
+
+
+@pytest.mark.parametrize("values", [[0, 3, 0, 2], [True, False, False, True], [0.0, 1.5, 0.0, 2.0]])
+def test_sparse_columns(values):
+    sparse = pd.Series(pd.arrays.SparseArray(values))
+    assert tidy_values(sparse).tolist() == values
+    assert type(tidy_values(sparse)) is np.ndarray
+
+
+def test_unsigned_numbers_of_any_storage_have_a_sign_if_they_fit():
+    assert tidy_values(pd.Series([1, 2], dtype="UInt64")).dtype == np.int64
+    large = pd.Series([1, 2**63], dtype="UInt64")
+    assert tidy_values(large).tolist() == [1, 2**63]
