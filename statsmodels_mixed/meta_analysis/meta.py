@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, OptionError
+from ..formula.parse import parse
 from ..formula.tokens import fail
 from ..frame.alignment import align, common_index
 from ..frame.columns import as_numbers
@@ -134,6 +135,13 @@ def meta(
         "pedigree": pedigree,
     }
     text = f"{name} ~ {right}"
+    if not parse(text).random:
+        told = (
+            "formula= has no random effects: add those of studies, such as (1 | study); the model "
+            "of one common effect is smf.wls(..., weights=1 / variance) with "
+            'fit(cov_type="fixed scale").'
+        )
+        raise fail(told, formula, len(left) + len(tilde), len(formula))
     if V is not None:
         sampling = sampling_covariance(V, len(table))
         original: Any = LinearMixedModel.from_formula(text, table, **options)

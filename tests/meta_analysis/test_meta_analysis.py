@@ -220,6 +220,9 @@ def test_refusals() -> None:
     refuse(OptionError, "give variance=", "yi", data=BCG)
     refuse(OptionError, "give variance=", "yi", "vi", data=BCG, V=np.eye(13))
     refuse(FormulaError, "right side only", "yi", "vi", "y ~ 1 + (1 | study)", BCG)
+    refuse(
+        FormulaError, r"add those of studies, such as \(1 \| study\)", "yi", "vi", "~ ablat", BCG
+    )
     refuse(DataError, "no column 'y'", "y", "vi", data=BCG)
     refuse(DataError, "no column 'v'", "yi", "v", data=BCG)
     refuse(DataError, "must be positive", "yi", -BCG["vi"], data=BCG)
