@@ -45,17 +45,17 @@ if TYPE_CHECKING:
     from .meta_analysis.meta import meta
     from .meta_analysis.results import MetaAnalysis
     from .models.distributional.model import DistributionalMixedModel
+    from .models.distributional.ordinal import OrdinalMixedModel, mixedordinal2
     from .models.distributional.results import DistributionalResults
-    from .models.generalized import GeneralizedLinearMixedModel
-    from .models.generalized_results import (
+    from .models.generalized.model import GeneralizedLinearMixedModel
+    from .models.generalized.results import (
         GeneralizedLinearMixedModelResults,
         GeneralizedLinearMixedModelResultsWrapper,
     )
-    from .models.linear import LinearMixedModel
-    from .models.linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-    from .models.ordinal import OrdinalMixedModel, mixedordinal2
-    from .models.residual import ResidualCovarianceModel
-    from .models.residual_results import (
+    from .models.linear.model import LinearMixedModel
+    from .models.linear.results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+    from .models.residual.model import ResidualCovarianceModel
+    from .models.residual.results import (
         ResidualCovarianceResults,
         ResidualCovarianceResultsWrapper,
     )
@@ -94,21 +94,21 @@ else:
         "meta_analysis.meta:meta",
         "models.distributional.model:DistributionalMixedModel",
         "models.distributional.results:DistributionalResults",
-        "models.generalized:GeneralizedLinearMixedModel",
-        "models.generalized_results:GeneralizedLinearMixedModelResults",
-        "models.generalized_results:GeneralizedLinearMixedModelResultsWrapper",
-        "models.linear:LinearMixedModel",
-        "models.linear_results:LinearMixedModelResults",
-        "models.linear_results:LinearMixedModelResultsWrapper",
-        "models.ordinal:OrdinalMixedModel",
-        "models.ordinal:mixedordinal2",
-        "models.residual:ResidualCovarianceModel",
-        "models.residual_results:ResidualCovarianceResults",
-        "models.residual_results:ResidualCovarianceResultsWrapper",
+        "models.generalized.model:GeneralizedLinearMixedModel",
+        "models.generalized.results:GeneralizedLinearMixedModelResults",
+        "models.generalized.results:GeneralizedLinearMixedModelResultsWrapper",
+        "models.linear.model:LinearMixedModel",
+        "models.linear.results:LinearMixedModelResults",
+        "models.linear.results:LinearMixedModelResultsWrapper",
+        "models.distributional.ordinal:OrdinalMixedModel",
+        "models.distributional.ordinal:mixedordinal2",
+        "models.residual.model:ResidualCovarianceModel",
+        "models.residual.results:ResidualCovarianceResults",
+        "models.residual.results:ResidualCovarianceResultsWrapper",
         "results.varcorr:VarCorr",
         open="saved:open_fit",
-        mixedlm2="models.linear:LinearMixedModel.from_formula",
-        mixedglm2="models.generalized:GeneralizedLinearMixedModel.from_formula",
+        mixedlm2="models.linear.model:LinearMixedModel.from_formula",
+        mixedglm2="models.generalized.model:GeneralizedLinearMixedModel.from_formula",
     )
 
 __all__ = [

@@ -15,8 +15,8 @@ from patsy import PatsyError
 from . import datasets
 from .errors import CoreError, DataError, MixedModelWarning, OptionError
 from .fitting.families.spec import make_family
-from .models.generalized import GeneralizedLinearMixedModel
-from .models.linear import LinearMixedModel
+from .models.generalized.model import GeneralizedLinearMixedModel
+from .models.linear.model import LinearMixedModel
 from .results.cell_formats import plain
 from .results.tables import Column, Table
 from .standard_errors.reference import DOF_METHODS

@@ -32,7 +32,7 @@ def load(place: str) -> Any:
     Parameters
     ----------
     place : str
-        Such as ``"models.residual:ResidualCovarianceModel"``; with no name after the colon the
+        Such as ``"models.linear.model:LinearMixedModel"``; with no name after the colon the
         module.
 
     Returns

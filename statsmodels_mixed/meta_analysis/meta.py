@@ -16,7 +16,7 @@ from ..formula.tokens import fail
 from ..frame.alignment import align, common_index
 from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_COLUMN, SMALLEST_COLUMN
-from ..models.linear import LinearMixedModel
+from ..models.linear.model import LinearMixedModel
 from ..options import MAKING, answering, described
 from .results import MetaAnalysis
 from .sampling import SamplingCovariance, sampling_covariance, whitened

@@ -11,7 +11,7 @@ from scipy.stats import chi2, norm, t
 
 from .._typing import Array
 from ..errors import DataError
-from ..models.linear import LinearMixedModel
+from ..models.linear.model import LinearMixedModel
 from ..options import ChecksOptions
 from ..prediction.rows import open_new_data
 from ..results.cell_formats import fixed, p_value, significant

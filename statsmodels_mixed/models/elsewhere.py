@@ -7,7 +7,7 @@ an AttributeError, as always, but one that says where the question is answered.
 from __future__ import annotations
 
 from ..results.no_attribute import no_attribute
-from .linear_results import LinearMixedModelResults
+from .linear.results import LinearMixedModelResults
 
 __all__ = ["OF_MODELS", "OF_RESULTS", "no_attribute_of_model", "no_attribute_of_result"]
 

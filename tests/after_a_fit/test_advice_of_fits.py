@@ -17,7 +17,7 @@ from statsmodels_mixed import (
     OrdinalMixedModel,
 )
 from statsmodels_mixed.models.distributional.model import DistributionalMixedModel
-from statsmodels_mixed.models.residual import ResidualCovarianceModel
+from statsmodels_mixed.models.residual.model import ResidualCovarianceModel
 from statsmodels_mixed.profile.distributional.row_model import RowModel
 from statsmodels_mixed.profile.generalized import GeneralizedModel
 from statsmodels_mixed.profile.linear import LinearModel

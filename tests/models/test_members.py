@@ -18,8 +18,8 @@ import statsmodels.formula.api as smf
 
 from statsmodels_mixed import MetaAnalysis, datasets, meta
 from statsmodels_mixed.errors import MixedModelError, MixedModelWarning
-from statsmodels_mixed.models.linear_results import LinearMixedModelResults
-from statsmodels_mixed.models.residual_results import ResidualCovarianceResults
+from statsmodels_mixed.models.linear.results import LinearMixedModelResults
+from statsmodels_mixed.models.residual.results import ResidualCovarianceResults
 from statsmodels_mixed.plots.fit_plots import FitPlots
 
 pytest.importorskip("matplotlib").use("Agg")

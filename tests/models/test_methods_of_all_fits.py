@@ -11,7 +11,7 @@ from scipy import stats
 import statsmodels_mixed
 from statsmodels_mixed.errors import OptionError
 from statsmodels_mixed.models.distributional.results import DistributionalResults
-from statsmodels_mixed.models.generalized_results import GeneralizedLinearMixedModelResults
+from statsmodels_mixed.models.generalized.results import GeneralizedLinearMixedModelResults
 
 SAME = ("cov_params", "t_test", "wald_test", "f_test", "summary", "coeftable", "tidy", "glance")
 

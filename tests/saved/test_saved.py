@@ -347,7 +347,7 @@ EVIL = {
     "transform": lambda objects: expression(objects)["transforms"].update(f=["Popen", {"v": None}]),
     "class": lambda objects: objects[0].update({"class": ["subprocess", "Popen"]}),
     "own class": lambda objects: objects[0].update(
-        {"class": ["statsmodels_mixed.models.linear_results", "FixedContrastTests"]}
+        {"class": ["statsmodels_mixed.models.linear.results", "FixedContrastTests"]}
     ),
     "cut": lambda objects: objects.__delitem__(slice(5, None)),
 }

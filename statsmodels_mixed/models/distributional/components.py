@@ -18,7 +18,7 @@ from ...frame.expressions import IN_FORMULA
 from ...results.layout import Layout
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference
-from ..generalized_results import GeneralizedLinearMixedModelResults
+from ..generalized.results import GeneralizedLinearMixedModelResults
 from ..statsmodels_data import MixedData
 
 if TYPE_CHECKING:

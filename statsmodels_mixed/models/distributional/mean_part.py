@@ -11,7 +11,7 @@ from ...results.distributional.separation import infinite_parameters, without_in
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference
-from ..generalized_results import GeneralizedLinearMixedModelResults
+from ..generalized.results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
     from .results import DistributionalResults

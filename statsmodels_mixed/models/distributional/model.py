@@ -32,7 +32,7 @@ from ...frame.design import Design
 from ...options import FITTING, answering
 from ...results.distributional.separation import warn_of_infinite
 from ...results.distributional.with_inference import choice_of, with_choice
-from ..generalized import GeneralizedLinearMixedModel
+from ..generalized.model import GeneralizedLinearMixedModel
 from .results import DistributionalResults
 
 __all__ = ["DistributionalMixedModel", "check_formula"]

@@ -14,7 +14,7 @@ from ...fitting.distributional.fit import DistributionalEstimates
 from ...later import load
 from ...results.distributional.base import DistributionalFit
 from ...saved import save_fit as _save_fit
-from ..generalized_results import GeneralizedLinearMixedModelResults
+from ..generalized.results import GeneralizedLinearMixedModelResults
 from .components import component_of, with_columns, with_constant
 from .mean_part import MeanPart, part_of_mean
 from .methods import DistributionalMethods

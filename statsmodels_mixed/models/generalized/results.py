@@ -11,30 +11,30 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
-from .._typing import Array
-from ..comparison.families_within import is_case
-from ..errors import OptionError
-from ..fitting.approximation import join_parameters
-from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.families.spec import family_object
-from ..fitting.search.monte_carlo import MonteCarlo
-from ..fitting.separation import SolvedRows, separation
-from ..later import load
-from ..results.cell_formats import significant
-from ..results.layout import Layout
-from ..results.ratios import name_of_ratio, with_ratios
-from ..results.summary import summarize
-from ..results.wrapper import MixedModelResultsWrapper
-from ..standard_errors.contrast_tests import ContrastTests
-from ..standard_errors.reference import MODEL_BASED
+from ..._typing import Array
+from ...comparison.families_within import is_case
+from ...errors import OptionError
+from ...fitting.approximation import join_parameters
+from ...fitting.estimates import GeneralizedEstimates
+from ...fitting.families.spec import family_object
+from ...fitting.search.monte_carlo import MonteCarlo
+from ...fitting.separation import SolvedRows, separation
+from ...later import load
+from ...results.cell_formats import significant
+from ...results.layout import Layout
+from ...results.ratios import name_of_ratio, with_ratios
+from ...results.summary import summarize
+from ...results.wrapper import MixedModelResultsWrapper
+from ...standard_errors.contrast_tests import ContrastTests
+from ...standard_errors.reference import MODEL_BASED
+from ..methods import Methods
 from .approximated import Approximated
-from .generalized_predictions import GeneralizedPredictions
-from .generalized_residuals import Residuals
-from .methods import Methods
+from .predictions import GeneralizedPredictions
+from .residuals import Residuals
 
 if TYPE_CHECKING:
-    from ..results.document import Document
-    from .generalized import GeneralizedLinearMixedModel
+    from ...results.document import Document
+    from .model import GeneralizedLinearMixedModel
 
 __all__ = [
     "GeneralizedLinearMixedModelResults",

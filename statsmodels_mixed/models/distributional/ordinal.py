@@ -7,23 +7,23 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from .._typing import Array, Formula
-from ..errors import OptionError
-from ..fitting.column_spans import outside_span
-from ..fitting.distributional.row_parameters import (
+from ..._typing import Array, Formula
+from ...errors import OptionError
+from ...fitting.column_spans import outside_span
+from ...fitting.distributional.row_parameters import (
     RowParameters,
     read_piece,
     threshold_matrix,
     thresholds,
 )
-from ..fitting.families.parted import Ordered
-from ..formula.other_parts import read_part
-from ..formula.terms import MixedFormula
-from ..frame.build import ModelFrame
-from ..frame.design import Design
-from ..options import CATEGORIES, answering
-from .distributional.model import DistributionalMixedModel, check_formula
-from .other_response import of_response, one_response
+from ...fitting.families.parted import Ordered
+from ...formula.other_parts import read_part
+from ...formula.terms import MixedFormula
+from ...frame.build import ModelFrame
+from ...frame.design import Design
+from ...options import CATEGORIES, answering
+from ..other_response import of_response, one_response
+from .model import DistributionalMixedModel, check_formula
 
 __all__ = ["OrdinalMixedModel", "mixedordinal2"]
 

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError, OptionError
-from ..formula.terms import MixedFormula
-from ..frame.design import NEEDS_ROWS, Design
-from ..frame.model_frame import ModelFrame, RowSummary
-from ..options import ChecksOptions, described
-from ..streams.batches import head_of
-from ..streams.describe import Described
-from ..streams.learn import Learned
-from ..streams.sources import BATCH_ROWS, TableSource, open_source
-from .base import MixedModel
-from .mixedlm_arguments import attach_groups, translate
-from .reading import names_for
+from ...errors import DataError, OptionError
+from ...formula.terms import MixedFormula
+from ...frame.design import NEEDS_ROWS, Design
+from ...frame.model_frame import ModelFrame, RowSummary
+from ...options import ChecksOptions, described
+from ...streams.batches import head_of
+from ...streams.describe import Described
+from ...streams.learn import Learned
+from ...streams.sources import BATCH_ROWS, TableSource, open_source
+from ..base import MixedModel
+from ..mixedlm_arguments import attach_groups, translate
+from ..reading import names_for
 
 __all__ = ["ReadByBatches"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._typing import Array
-from ..options import ChecksOptions
-from ..prediction.predict import get_prediction, predict
-from ..prediction.rows import open_new_data
+from ..._typing import Array
+from ...options import ChecksOptions
+from ...prediction.predict import get_prediction, predict
+from ...prediction.rows import open_new_data
 
 if TYPE_CHECKING:
-    from ..prediction.results import MixedPrediction
-    from ..results.fitted_model import FittedModel
+    from ...prediction.results import MixedPrediction
+    from ...results.fitted_model import FittedModel
 
 __all__ = ["GeneralizedPredictions"]
 

@@ -10,24 +10,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.base.wrapper import populate_wrapper
 
-from .._typing import Array
-from ..errors import DataError, OptionError
-from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import root_mean_square
-from ..fitting.pls import residuals
-from ..fitting.search.monte_carlo import MonteCarlo
-from ..prediction.predict import get_prediction, predict
-from ..prediction.rows import open_new_data
-from ..results.layout import Layout
-from ..results.summary import summarize
-from ..results.wrapper import MixedModelResultsWrapper
-from ..standard_errors.reference import MODEL_BASED
-from .methods import Methods
+from ..._typing import Array
+from ...errors import DataError, OptionError
+from ...fitting.estimates import LinearEstimates
+from ...fitting.fixed_basis import root_mean_square
+from ...fitting.pls import residuals
+from ...fitting.search.monte_carlo import MonteCarlo
+from ...prediction.predict import get_prediction, predict
+from ...prediction.rows import open_new_data
+from ...results.layout import Layout
+from ...results.summary import summarize
+from ...results.wrapper import MixedModelResultsWrapper
+from ...standard_errors.reference import MODEL_BASED
+from ..methods import Methods
 
 if TYPE_CHECKING:
-    from ..prediction.results import MixedPrediction
-    from ..results.document import Document
-    from .linear import LinearMixedModel
+    from ...prediction.results import MixedPrediction
+    from ...results.document import Document
+    from .model import LinearMixedModel
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from .._typing import Array
-from ..errors import OptionError
-from ..prediction.conditional import conditional_prediction
-from ..prediction.results import MixedPrediction
-from ..prediction.rows import open_new_data
-from .linear_results import LinearMixedModelResults
+from ..._typing import Array
+from ...errors import OptionError
+from ...prediction.conditional import conditional_prediction
+from ...prediction.results import MixedPrediction
+from ...prediction.rows import open_new_data
+from ..linear.results import LinearMixedModelResults
 
 __all__ = ["ResidualPredictions"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import OptionError
-from ..frame.design_checks import refuse_related
-from ..frame.row_groups import RowGroups, lies_within
-from ..results.row_labels import group_rows
-from .residual_likelihood import ResidualLikelihood
+from ...errors import OptionError
+from ...frame.design_checks import refuse_related
+from ...frame.row_groups import RowGroups, lies_within
+from ...results.row_labels import group_rows
+from .likelihood import ResidualLikelihood
 
 __all__ = ["independent_clusters"]
 

@@ -11,25 +11,25 @@ import pandas as pd
 from patsy.eval import EvalEnvironment
 from statsmodels.genmod.families.links import Identity
 
-from .._typing import Array, Numbers
-from ..errors import OptionError
-from ..fitting.crossprod import SharedStructure
-from ..formula.residual import (
+from ..._typing import Array, Numbers
+from ...errors import OptionError
+from ...fitting.crossprod import SharedStructure
+from ...formula.residual import (
     parse_dispersion,
     parse_residual,
 )
-from ..frame.design import Design
-from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
-from ..options import FITTING, answering
-from ..residual_covariance.cells import read_cells
-from ..residual_covariance.fit import fit_residual
-from ..residual_covariance.problem import covariance_model
-from ..results.notes import warn
-from ..standard_errors.residual_choice import choose_residual, refer_residual
-from .reading import names_for
-from .residual_clusters import independent_clusters
-from .residual_likelihood import ResidualLikelihood
-from .residual_results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
+from ...frame.design import Design
+from ...frame.design_checks import check_groupings, check_linear_response, check_random_columns
+from ...options import FITTING, answering
+from ...residual_covariance.cells import read_cells
+from ...residual_covariance.fit import fit_residual
+from ...residual_covariance.problem import covariance_model
+from ...results.notes import warn
+from ...standard_errors.residual_choice import choose_residual, refer_residual
+from ..reading import names_for
+from .clusters import independent_clusters
+from .likelihood import ResidualLikelihood
+from .results import ResidualCovarianceResults, ResidualCovarianceResultsWrapper
 
 __all__ = ["ResidualCovarianceModel"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..options import ChecksOptions
-from ..residual_covariance.estimates import ResidualEstimates
+from ...options import ChecksOptions
+from ...residual_covariance.estimates import ResidualEstimates
 
 __all__ = ["ResidualQuantities"]
 

@@ -10,24 +10,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
-from .._typing import Numbers
-from ..errors import OptionError
-from ..fitting.crossprod import one_thread_if_small
-from ..fitting.linear import fit_linear
-from ..fitting.search.optimize import FitOptions
-from ..formula.terms import MixedFormula
-from ..frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
-from ..later import load
-from ..options import FITTING, MAKING, answering
-from ..results.row_labels import find_clusters
-from ..standard_errors.choice import choose
-from .kept_structure import structure_to_fit
-from .linear_evaluation import LinearEvaluation
-from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
-from .reading import kind_for, names_for, streaming_options
+from ..._typing import Numbers
+from ...errors import OptionError
+from ...fitting.crossprod import one_thread_if_small
+from ...fitting.linear import fit_linear
+from ...fitting.search.optimize import FitOptions
+from ...formula.terms import MixedFormula
+from ...frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings
+from ...later import load
+from ...options import FITTING, MAKING, answering
+from ...results.row_labels import find_clusters
+from ...standard_errors.choice import choose
+from ..kept_structure import structure_to_fit
+from ..reading import kind_for, names_for, streaming_options
+from .evaluation import LinearEvaluation
+from .results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 
 if TYPE_CHECKING:
-    from .residual import ResidualCovarianceModel
+    from ..residual.model import ResidualCovarianceModel
 
 __all__ = ["LinearMixedModel"]
 
@@ -77,7 +77,7 @@ class LinearMixedModel(LinearEvaluation):
 
     _results: type[LinearMixedModelResults] = LinearMixedModelResults
 
-    of_batches = "models.streamed:StreamedLinearMixedModel"
+    of_batches = "models.streamed.linear:StreamedLinearMixedModel"
 
     @answering(MAKING)
     def __init__(
@@ -199,7 +199,9 @@ class LinearMixedModel(LinearEvaluation):
         correlated = residual is not None or dispersion is not None
         kind = kind_for(cls, data, batch_rows, progress, correlated=correlated)
         if correlated:
-            other: type[ResidualCovarianceModel] = load("models.residual:ResidualCovarianceModel")
+            other: type[ResidualCovarianceModel] = load(
+                "models.residual.model:ResidualCovarianceModel"
+            )
             return other.from_formula(
                 formula,
                 data,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._typing import Array, Numbers
-from ..formula.residual import DispersionTerm, ResidualTerm
-from ..frame.columns import as_numbers
-from ..residual_covariance.cells import Cells
-from ..residual_covariance.covariance import ResponseCovariance
-from ..residual_covariance.likelihood import MarginalLikelihood
-from ..residual_covariance.parameters import coordinates_of, slopes_of
-from ..residual_covariance.problem import ResidualProblem, covariance_model
-from .base import MixedModel
+from ..._typing import Array, Numbers
+from ...formula.residual import DispersionTerm, ResidualTerm
+from ...frame.columns import as_numbers
+from ...residual_covariance.cells import Cells
+from ...residual_covariance.covariance import ResponseCovariance
+from ...residual_covariance.likelihood import MarginalLikelihood
+from ...residual_covariance.parameters import coordinates_of, slopes_of
+from ...residual_covariance.problem import ResidualProblem, covariance_model
+from ..base import MixedModel
 
 __all__ = ["ResidualLikelihood"]
 

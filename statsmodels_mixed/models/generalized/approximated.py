@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..fitting.estimates import GeneralizedEstimates
-from ..results.base import MixedModelResults
+from ...fitting.estimates import GeneralizedEstimates
+from ...results.base import MixedModelResults
 
 if TYPE_CHECKING:
-    from .generalized import GeneralizedLinearMixedModel
+    from .model import GeneralizedLinearMixedModel
 
 __all__ = ["Approximated"]
 

@@ -10,25 +10,25 @@ import numpy as np
 import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import OptionError
-from ..residual_covariance.estimates import ResidualEstimates
-from ..residual_covariance.problem import ResidualProblem
-from ..residual_covariance.rows import normalized_rows, variances_of_residuals
-from ..residual_covariance.solved import SolvedResidual  # noqa: F401 - registers itself
-from ..results.document import Document
-from ..results.layout import Layout
-from ..results.notes import facts
-from ..results.row_labels import by_row
-from ..results.summary import coefficient_table, header_table, title
-from ..standard_errors.residual_choice import choose_residual, refer_residual
-from .linear_results import LinearMixedModelResultsWrapper
-from .residual_clusters import independent_clusters
-from .residual_predictions import ResidualPredictions
-from .residual_quantities import ResidualQuantities
-from .residual_summary import covariance_facts, covariance_table
+from ...errors import OptionError
+from ...residual_covariance.estimates import ResidualEstimates
+from ...residual_covariance.problem import ResidualProblem
+from ...residual_covariance.rows import normalized_rows, variances_of_residuals
+from ...residual_covariance.solved import SolvedResidual  # noqa: F401 - registers itself
+from ...results.document import Document
+from ...results.layout import Layout
+from ...results.notes import facts
+from ...results.row_labels import by_row
+from ...results.summary import coefficient_table, header_table, title
+from ...standard_errors.residual_choice import choose_residual, refer_residual
+from ..linear.results import LinearMixedModelResultsWrapper
+from .clusters import independent_clusters
+from .predictions import ResidualPredictions
+from .quantities import ResidualQuantities
+from .summary import covariance_facts, covariance_table
 
 if TYPE_CHECKING:
-    from .residual import ResidualCovarianceModel
+    from .model import ResidualCovarianceModel
 
 __all__ = ["ResidualCovarianceResults", "ResidualCovarianceResultsWrapper"]
 

@@ -9,25 +9,25 @@ import numpy as np
 import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..errors import DataError, MixedModelWarning, OptionError, warn_caller
-from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.separation import Separation, suspected_separation
-from ..fitting.streamed.generalized import (
+from ...errors import DataError, MixedModelWarning, OptionError, warn_caller
+from ...fitting.estimates import GeneralizedEstimates
+from ...fitting.separation import Separation, suspected_separation
+from ...fitting.streamed.generalized import (
     SolvedStream,
     check_streamed,
     fit_streamed_generalized,
 )
-from ..fitting.streamed.problem import StreamedDesign
-from ..formula.terms import MixedFormula
-from ..frame.design import NEEDS_ROWS, Design
-from ..frame.design_checks import check_groupings, check_random_columns
-from ..frame.model_frame import ModelFrame
-from ..results.layout import Layout
-from ..streams.learn import learn_frame
-from ..streams.outline import Outline
-from ..streams.parquet import write_parquet
-from .generalized import GeneralizedLinearMixedModel
-from .generalized_results import (
+from ...fitting.streamed.problem import StreamedDesign
+from ...formula.terms import MixedFormula
+from ...frame.design import NEEDS_ROWS, Design
+from ...frame.design_checks import check_groupings, check_random_columns
+from ...frame.model_frame import ModelFrame
+from ...results.layout import Layout
+from ...streams.learn import learn_frame
+from ...streams.outline import Outline
+from ...streams.parquet import write_parquet
+from ..generalized.model import GeneralizedLinearMixedModel
+from ..generalized.results import (
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
 )

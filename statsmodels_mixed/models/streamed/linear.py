@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
-from ..fitting.estimates import LinearEstimates
-from ..formula.terms import MixedFormula
-from ..frame.design import NEEDS_ROWS, Design
-from ..frame.design_checks import check_groupings, check_linear_response, check_random_columns
-from ..frame.model_frame import ModelFrame
-from ..results.layout import Layout
-from ..streams.learn import learn_frame
-from ..streams.parquet import write_parquet
-from ..streams.reduce import reduce_rows
-from .linear import LinearMixedModel
-from .linear_results import LinearMixedModelResults, LinearMixedModelResultsWrapper
+from ...fitting.estimates import LinearEstimates
+from ...formula.terms import MixedFormula
+from ...frame.design import NEEDS_ROWS, Design
+from ...frame.design_checks import check_groupings, check_linear_response, check_random_columns
+from ...frame.model_frame import ModelFrame
+from ...results.layout import Layout
+from ...streams.learn import learn_frame
+from ...streams.parquet import write_parquet
+from ...streams.reduce import reduce_rows
+from ..linear.model import LinearMixedModel
+from ..linear.results import LinearMixedModelResults, LinearMixedModelResultsWrapper
 from .read_by_batches import ReadByBatches
 
 __all__ = ["StreamedLinearMixedModel", "StreamedLinearMixedModelResults"]

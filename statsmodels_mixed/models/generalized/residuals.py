@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._typing import Array
-from ..fitting.families.deviance import deviance_residuals
-from ..options import ChecksOptions
+from ..._typing import Array
+from ...fitting.families.deviance import deviance_residuals
+from ...options import ChecksOptions
 
 if TYPE_CHECKING:
-    from ..frame.design import Design
+    from ...frame.design import Design
 
 __all__ = ["Residuals"]
 

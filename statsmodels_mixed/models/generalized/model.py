@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from patsy.eval import EvalEnvironment
 
-from .._typing import Formula, Numbers
-from ..errors import OptionError
-from ..fitting.crossprod import one_thread_if_small
-from ..fitting.generalized import fit_generalized
-from ..fitting.search.optimize import FitOptions
-from ..formula.terms import MixedFormula, RandomTerm
-from ..later import load
-from ..options import FITTING, MAKING, answering
-from ..results.row_labels import find_clusters
-from ..standard_errors.choice import choose
-from .generalized_evaluation import GeneralizedEvaluation
-from .generalized_results import (
+from ..._typing import Formula, Numbers
+from ...errors import OptionError
+from ...fitting.crossprod import one_thread_if_small
+from ...fitting.generalized import fit_generalized
+from ...fitting.search.optimize import FitOptions
+from ...formula.terms import MixedFormula, RandomTerm
+from ...later import load
+from ...options import FITTING, MAKING, answering
+from ...results.row_labels import find_clusters
+from ...standard_errors.choice import choose
+from ..kept_structure import structure_to_fit
+from ..reading import kind_for, refuse_streams, streaming_options
+from .evaluation import GeneralizedEvaluation
+from .results import (
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
 )
-from .kept_structure import structure_to_fit
-from .reading import kind_for, refuse_streams, streaming_options
 
 __all__ = ["GeneralizedLinearMixedModel"]
 
@@ -89,7 +89,7 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
     <GeneralizedLinearMixedModel: use; 1934 rows>
     """
 
-    of_batches = "models.streamed_generalized:StreamedGeneralizedMixedModel"
+    of_batches = "models.streamed.generalized:StreamedGeneralizedMixedModel"
 
     @answering(MAKING)
     def __init__(

@@ -1,0 +1,3 @@
+"""The generalized linear mixed model and its results."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The linear mixed model and its results."""
+
+__all__: list[str] = []

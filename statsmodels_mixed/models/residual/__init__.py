@@ -1,0 +1,3 @@
+"""The linear model whose residuals are correlated, and its results."""
+
+__all__: list[str] = []

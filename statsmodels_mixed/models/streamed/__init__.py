@@ -1,0 +1,3 @@
+"""Models whose data are read by batches."""
+
+__all__: list[str] = []
