@@ -17,9 +17,9 @@ from .errors import CoreError, DataError, MixedModelWarning, OptionError
 from .fitting.families.spec import make_family
 from .models.generalized.model import GeneralizedLinearMixedModel
 from .models.linear.model import LinearMixedModel
-from .results.cell_formats import plain
-from .results.tables import Column, Table
 from .standard_errors.reference import DOF_METHODS
+from .tables.cell_formats import plain
+from .tables.table import Column, Table
 
 __all__ = ["main", "read_table"]
 

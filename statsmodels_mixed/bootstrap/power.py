@@ -29,17 +29,17 @@ from ..later import load
 from ..options import are_numbers, described
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
-from ..results.document import Document
 from ..results.not_identified import warn_not_identified
 from ..results.notes import warn_not_estimable
 from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters, check_count, quantile_levels
 from ..results.progress import Progress
-from ..results.shown import Shown, table_of
 from ..simulation.simulator import Values, hypothesized
 from ..simulation.simulators import simulator_of
 from ..simulation.streams import Seed, read_seed
 from ..standard_errors.reference import KENWARD_ROGER, MODEL_BASED
+from ..tables.document import Document
+from ..tables.shown import Shown, table_of
 from .refitters import ResponseRefitter, Worker
 from .replicate_tests import Hypothesis, likelihood_ratio_tests, small_sample_tests, wald_tests
 from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads

@@ -18,10 +18,10 @@ from .._typing import Array
 from ..errors import MixedModelWarning, OptionError
 from ..fitting.covariance import SINGULAR
 from ..plots.replicate_plots import BootstrapPlots
-from ..results.document import Document
 from ..results.not_identified import warn_not_identified
 from ..results.parameters import KINDS, parameter_index, quantile_levels, select_kinds
-from ..results.shown import Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import Shown, table_of
 from .parameter_rows import ParameterRows
 from .recipe import Recipe
 from .replicate_file import read_file, write_file

@@ -16,13 +16,13 @@ from ..fitting.fixed_basis import OnBasis
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import MixedModelResults, unwrap
-from ..results.document import Document
 from ..results.not_identified import not_identified
 from ..results.own_function import own_first
 from ..results.parameters import CovarianceParameters
 from ..results.progress import Progress
 from ..results.row_labels import group_rows, row_labels
-from ..results.shown import MOST_ROWS, Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import MOST_ROWS, Shown, table_of
 from .deletion import fits_without
 
 __all__ = ["Influence", "cases_to_delete", "influence"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..results.base import unwrap
-from ..results.document import Document
 from ..results.own_function import own_first
-from ..results.shown import Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import Shown, table_of
 
 __all__ = ["PrincipalComponents", "re_pca"]
 

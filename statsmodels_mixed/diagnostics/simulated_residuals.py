@@ -27,12 +27,12 @@ from .._typing import Array
 from ..errors import OptionError
 from ..plots.simulated_plots import SimulatedPlots
 from ..results.base import unwrap
-from ..results.document import Document
 from ..results.own_function import own_first
 from ..results.row_labels import by_row
-from ..results.shown import Shown, table_of
 from ..simulation.simulate import simulate
 from ..simulation.streams import Seed, read_seed, stream
+from ..tables.document import Document
+from ..tables.shown import Shown, table_of
 
 __all__ = ["SimulatedResiduals", "SimulationTest", "ranked", "simulated_residuals"]
 

@@ -13,10 +13,10 @@ import pandas as pd
 from .._typing import Array, Positions
 from ..errors import OptionError
 from ..options import ChecksOptions
-from ..results.cell_formats import fixed, p_value, plain
-from ..results.document import Document
 from ..results.no_attribute import no_attribute
-from ..results.tables import Column, Table
+from ..tables.cell_formats import fixed, p_value, plain
+from ..tables.document import Document
+from ..tables.table import Column, Table
 from .adjustment import Family
 from .linear_functions import LinearFunctions
 from .response_scale import ResponseScale

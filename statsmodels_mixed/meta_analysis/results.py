@@ -14,11 +14,11 @@ from ..errors import DataError
 from ..models.linear.model import LinearMixedModel
 from ..options import ChecksOptions
 from ..prediction.rows import open_new_data
-from ..results.cell_formats import fixed, p_value, significant
-from ..results.document import Document
 from ..results.row_labels import find_clusters
 from ..results.summary import coefficient_table, levels_of_groups
-from ..results.tables import Column, Table
+from ..tables.cell_formats import fixed, p_value, significant
+from ..tables.document import Document
+from ..tables.table import Column, Table
 from .sampling import SamplingCovariance
 
 __all__ = ["MetaAnalysis"]

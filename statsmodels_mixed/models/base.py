@@ -25,13 +25,13 @@ from ..frame.design import Design, build_design
 from ..frame.sources import Sources
 from ..later import Method, load
 from ..results.base import MixedModelResults
-from ..results.document import Document
 from ..results.fit_log import log_fit
 from ..results.layout import Layout
 from ..results.notes import warn
-from ..results.shown import Shown
 from ..results.with_inference import referring_to
 from ..standard_errors.choice import Choice
+from ..tables.document import Document
+from ..tables.shown import Shown
 from .evaluated import Evaluated
 from .reading import names_for, read_terms
 from .statsmodels_data import MixedData

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..results.cell_formats import plain
-from ..results.document import Document
 from ..results.layout import Layout
-from ..results.tables import Column, Table
+from ..tables.cell_formats import plain
+from ..tables.document import Document
+from ..tables.table import Column, Table
 
 __all__ = ["describe"]
 

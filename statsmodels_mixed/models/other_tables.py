@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import Any
 
 from ..results.base import unwrap
-from ..results.escapes import latex_escape
 from ..results.table_lines import STD_ERRORS, deviations, table_lines
 from ..results.wrapper import MixedModelResultsWrapper
+from ..tables.escapes import latex_escape
 
 __all__ = ["enter_maketables", "enter_stargazer"]
 

@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from .._typing import Array
 from ..errors import OptionError
-from ..results.document import Document
-from ..results.shown import MOST_ROWS, Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import MOST_ROWS, Shown, table_of
 
 __all__ = ["CategoryPrediction"]
 

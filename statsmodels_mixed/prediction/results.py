@@ -16,8 +16,8 @@ from .._typing import Array
 from ..errors import OptionError
 from ..fitting.families.spec import FamilySpec
 from ..later import load
-from ..results.document import Document
-from ..results.shown import MOST_ROWS, Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import MOST_ROWS, Shown, table_of
 
 if TYPE_CHECKING:
     from .drawn_responses import DrawnResponses

@@ -34,7 +34,6 @@ from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
 from ..plots.profile_plots import ProfilePlots
 from ..residual_covariance.estimates import ResidualEstimates
 from ..results.base import unwrap
-from ..results.document import Document
 from ..results.not_identified import hide, not_identified, warn_not_identified
 from ..results.own_function import own_first
 from ..results.parameters import (
@@ -45,7 +44,8 @@ from ..results.parameters import (
     select_kinds,
 )
 from ..results.progress import Progress
-from ..results.shown import Shown, table_of
+from ..tables.document import Document
+from ..tables.shown import Shown, table_of
 from .curve import Curve
 from .generalized import GeneralizedModel
 from .linear import LinearModel

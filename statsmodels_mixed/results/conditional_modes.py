@@ -16,9 +16,9 @@ from ..fitting.problem import problem_of
 from ..later import load
 from ..options import ChecksOptions
 from ..standard_errors.undetermined import Undetermined
+from ..tables.shown import LevelTables
 from .layout import BlockLayout, Layout
 from .level_matrices import LevelMatrices
-from .shown import LevelTables
 
 if TYPE_CHECKING:
     from ..fitting.estimates import Estimates

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..errors import OptionError
 from ..standard_errors.reference import RESIDUAL_DOF_METHODS
-from .cell_formats import fixed, p_value, plain, significant
-from .document import Document
+from ..tables.cell_formats import fixed, p_value, plain, significant
+from ..tables.document import Document
+from ..tables.table import Column, Table
 from .layout import BlockLayout, Layout
 from .notes import facts
-from .tables import Column, Table
 
 if TYPE_CHECKING:
     from .base import MixedModelResults

@@ -11,9 +11,9 @@ import pandas as pd
 from .._typing import Array
 from ..errors import OptionError
 from ..options import ChecksOptions
-from .cell_formats import common_decimals, fixed, significant
+from ..tables.cell_formats import common_decimals, fixed, significant
+from ..tables.table import Column, Table
 from .group_covariance import GroupCovariance
-from .tables import Column, Table
 
 __all__ = ["VarCorr"]
 

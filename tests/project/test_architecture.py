@@ -38,6 +38,7 @@ ROOMS = (
     "_frozen",
     "errors",
     "options",
+    "tables",
     "_core",
     "structures",
     "related",

@@ -34,9 +34,9 @@ from statsmodels_mixed.comparison.likelihood_ratio import LikelihoodRatio
 from statsmodels_mixed.formula.terms import Grouping, RandomTerm
 from statsmodels_mixed.plots.accessor import Drawn
 from statsmodels_mixed.prediction.results import MixedPrediction
-from statsmodels_mixed.results.document import Document
 from statsmodels_mixed.results.group_covariance import GroupCovariance
-from statsmodels_mixed.results.tables import Table
+from statsmodels_mixed.tables.document import Document
+from statsmodels_mixed.tables.table import Table
 
 ORDER = (
     "Parameters",

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed import datasets, mixedglm2, mixedlm2
-from statsmodels_mixed.results.shown import table_of
+from statsmodels_mixed.tables.shown import table_of
 
 
 class Tables(HTMLParser):

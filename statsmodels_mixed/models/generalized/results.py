@@ -20,20 +20,20 @@ from ...fitting.families.spec import family_object
 from ...fitting.search.monte_carlo import MonteCarlo
 from ...fitting.separation import SolvedRows, separation
 from ...later import load
-from ...results.cell_formats import significant
 from ...results.layout import Layout
 from ...results.ratios import name_of_ratio, with_ratios
 from ...results.summary import summarize
 from ...results.wrapper import MixedModelResultsWrapper
 from ...standard_errors.contrast_tests import ContrastTests
 from ...standard_errors.reference import MODEL_BASED
+from ...tables.cell_formats import significant
 from ..methods import Methods
 from .approximated import Approximated
 from .predictions import GeneralizedPredictions
 from .residuals import Residuals
 
 if TYPE_CHECKING:
-    from ...results.document import Document
+    from ...tables.document import Document
     from .model import GeneralizedLinearMixedModel
 
 __all__ = [

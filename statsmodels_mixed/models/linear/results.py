@@ -26,7 +26,7 @@ from ..methods import Methods
 
 if TYPE_CHECKING:
     from ...prediction.results import MixedPrediction
-    from ...results.document import Document
+    from ...tables.document import Document
     from .model import LinearMixedModel
 
 __all__ = ["LinearMixedModelResults", "LinearMixedModelResultsWrapper"]

@@ -15,12 +15,12 @@ from ...residual_covariance.estimates import ResidualEstimates
 from ...residual_covariance.problem import ResidualProblem
 from ...residual_covariance.rows import normalized_rows, variances_of_residuals
 from ...residual_covariance.solved import SolvedResidual  # noqa: F401 - registers itself
-from ...results.document import Document
 from ...results.layout import Layout
 from ...results.notes import facts
 from ...results.row_labels import by_row
 from ...results.summary import coefficient_table, header_table, title
 from ...standard_errors.residual_choice import choose_residual, refer_residual
+from ...tables.document import Document
 from ..linear.results import LinearMixedModelResultsWrapper
 from .clusters import independent_clusters
 from .predictions import ResidualPredictions

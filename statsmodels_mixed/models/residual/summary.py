@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...residual_covariance.estimates import ResidualEstimates
-from ...results.cell_formats import significant
-from ...results.tables import Column, Table
+from ...tables.cell_formats import significant
+from ...tables.table import Column, Table
 
 __all__ = ["covariance_facts", "covariance_table"]
 

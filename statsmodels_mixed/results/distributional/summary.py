@@ -12,12 +12,12 @@ from ...errors import OptionError
 from ...fitting.distributional.means import NO_ZEROS
 from ...fitting.distributional.optimum import NEAR_NONE
 from ...fitting.families.limit_of_dispersion import limit_in_words
-from ..cell_formats import fixed, p_value, plain, significant
+from ...tables.cell_formats import fixed, p_value, plain, significant
+from ...tables.document import Document
+from ...tables.table import Column, Table
 from ..coefficient_statistics import coefficient_columns
-from ..document import Document
 from ..ratios import with_ratios
 from ..summary import levels_of_groups, two_columns
-from ..tables import Column, Table
 from .conf_int import conf_int
 from .ratios import names_of_ratios
 

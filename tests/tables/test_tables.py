@@ -7,9 +7,9 @@ import pytest
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_mixed.results.cell_formats import common_decimals, fixed, p_value, significant
-from statsmodels_mixed.results.document import Document
-from statsmodels_mixed.results.tables import Column, Table
+from statsmodels_mixed.tables.cell_formats import common_decimals, fixed, p_value, significant
+from statsmodels_mixed.tables.document import Document
+from statsmodels_mixed.tables.table import Column, Table
 
 NUMBERS = Table(
     (

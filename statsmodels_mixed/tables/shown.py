@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..options import ChecksOptions
 from .cell_formats import fixed, p_value, plain, significant
 from .document import Document
-from .tables import Column, Table
+from .table import Column, Table
 
 __all__ = ["LevelTables", "Shown", "table_of"]
 

@@ -14,7 +14,7 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 
 from .escapes import latex_escape
-from .tables import Table
+from .table import Table
 
 __all__ = ["Document"]
 

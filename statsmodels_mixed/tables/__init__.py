@@ -1,0 +1,3 @@
+"""Tables that are built once, of typed cells, and shown as text, Markdown, HTML, LaTeX or CSV."""
+
+__all__: list[str] = []
