@@ -24,7 +24,7 @@ from .._typing import Array, Numbers
 from ..comparison.hypotheses import term_hypotheses
 from ..errors import OptionError
 from ..fitting.estimates import Estimates
-from ..frame.alignment import align_names
+from ..frame.table.alignment import align_names
 from ..later import load
 from ..options import are_numbers, described
 from ..results.base import unwrap

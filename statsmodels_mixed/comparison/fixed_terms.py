@@ -17,15 +17,15 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.fixed_basis import orthonormal_basis
-from ..frame.coding import CodedMatrix, CodedTerm, ProductColumns
 from ..frame.design import Design, build_design
-from ..frame.factors import Rows
+from ..frame.matrices.coding import CodedMatrix, CodedTerm, ProductColumns
+from ..frame.matrices.factors import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..frame.build import ModelFrame
-    from ..frame.engine_formulaic import FormulaicMatrix
+    from ..frame.matrices.engine_formulaic import FormulaicMatrix
     from ..results.base import MixedModelResults
 
 __all__ = [

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
-from ..frame.columns import lie_between
+from ..frame.table.columns import lie_between
 
 __all__ = [
     "CovarianceElement",

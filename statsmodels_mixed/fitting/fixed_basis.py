@@ -21,7 +21,7 @@ from .._core import cholesky_qr, one_blas_thread
 from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
-from ..frame.columns import column_squares, lie_between
+from ..frame.table.columns import column_squares, lie_between
 
 __all__ = [
     "FixedBasis",

@@ -13,8 +13,8 @@ from statsmodels.genmod.families.links import Power
 from .._core import CoreGeneralized, family_rows
 from .._typing import Array
 from ..errors import CoreError, OptionError
-from ..frame.columns import surely_finite
 from ..frame.design import Design
+from ..frame.table.columns import surely_finite
 from .approximation import Approximation
 from .families.spec import FamilySpec, family_object
 from .fixed_basis import FixedBasis

@@ -17,20 +17,20 @@ from ..errors import OptionError
 from ..formula.terms import MixedFormula, RandomTerm
 from ..later import load
 from ..related import read_related
-from .coding import Matrix, response_values
-from .engine import columns_without_code, learn, read_contrasts
-from .expressions import IN_FORMULA, expressions, total
-from .expressions import check_expressions as check_computed
-from .expressions import learn as learn_expressions
-from .factors import Rows
-from .functions import check_safe
+from .matrices.coding import Matrix, response_values
+from .matrices.engine import columns_without_code, learn, read_contrasts
+from .matrices.expressions import IN_FORMULA, expressions, total
+from .matrices.expressions import check_expressions as check_computed
+from .matrices.expressions import learn as learn_expressions
+from .matrices.factors import Rows
+from .matrices.functions import check_safe
+from .matrices.names import check_functions, complete, unknown_names
+from .matrices.parts import FormulaPart, codes, sides_of
 from .model_frame import ModelFrame, RandomPart
-from .names import check_functions, complete, unknown_names
-from .parts import FormulaPart, codes, sides_of
 from .plan import planned_frame
 from .random_parts import most_effects_first, random_parts
-from .selection import Selection, select
-from .table import open_table
+from .table.selection import Selection, select
+from .table.table import open_table
 
 __all__ = ["ModelFrame", "RandomPart", "build_frame"]
 
@@ -225,11 +225,13 @@ class _Parts:
         made, known, values = self._learn_from(rows)
         absent: dict[str, Mask] = {}
         if has_code:
-            absent = load("frame.incomplete:missing_by_expression")([*made, *known.values()], rows)
+            absent = load("frame.matrices.incomplete:missing_by_expression")(
+                [*made, *known.values()], rows
+            )
         if absent and missing != "drop":
-            load("frame.incomplete:refuse_missing_labels")(made, absent)
+            load("frame.matrices.incomplete:refuse_missing_labels")(made, absent)
         elif absent:
-            complete_rows = load("frame.incomplete:complete_rows")
+            complete_rows = load("frame.matrices.incomplete:complete_rows")
             rows, keep = complete_rows([*made, *known.values()], rows, absent)
             weights, offset = (None if v is None else v[keep] for v in (weights, offset))
             made, known, values = self._learn_from(rows)
@@ -248,7 +250,7 @@ class _Parts:
     ) -> tuple[tuple[Matrix, ...], dict[str, Matrix], dict[str, Array]]:
         learner: Learner = learn
         if self.engine == "formulaic":
-            learner = load("frame.engine_formulaic:learn")
+            learner = load("frame.matrices.engine_formulaic:learn")
         made = learner(self.sides, rows, self.coding, self.names)
         return made, *learn_expressions(self.computed, rows, self.names)
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, MixedModelWarning, warn_caller
-from .coding import CodedMatrix, Matrix
-from .factor_values import Labels, Numbers, read_value
-from .factors import CodedFactor, Expression, Rows
+from .matrices.coding import CodedMatrix, Matrix
+from .matrices.factor_values import Labels, Numbers, read_value
+from .matrices.factors import CodedFactor, Expression, Rows
 from .model_frame import ModelFrame
 
 __all__ = [

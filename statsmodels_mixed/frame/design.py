@@ -17,11 +17,11 @@ from ..errors import DataError
 from ..formula.terms import RandomTerm
 from ..related import RelatedLevels
 from ..structures import Structure
-from .coding import Matrix
-from .columns import surely_finite
-from .grouping import Refs
+from .matrices.coding import Matrix
 from .model_frame import ModelFrame
-from .table import name_rows
+from .table.columns import surely_finite
+from .table.grouping import Refs
+from .table.table import name_rows
 
 if TYPE_CHECKING:
     from .own_places import OwnPlaces

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError, OptionError
-from .columns import column_squares, lie_between
 from .design import Design, RandomBlock
+from .table.columns import column_squares, lie_between
 
 __all__ = [
     "check_groupings",

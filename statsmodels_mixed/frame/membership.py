@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import DataError
 from ..formula.terms import Grouping
-from .factors import Rows
-from .table import name_rows
+from .matrices.factors import Rows
+from .table.table import name_rows
 
 __all__ = ["MembershipMatrix", "membership_matrix"]
 

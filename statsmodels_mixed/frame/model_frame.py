@@ -18,11 +18,11 @@ from ..formula.terms import MixedFormula, RandomTerm
 from ..later import load
 from ..related import RelatedLevels
 from ..structures import Diagonal, Structure, kind_of, make
-from .coding import Matrix
-from .factors import Rows
-from .grouping import Refs
+from .matrices.coding import Matrix
+from .matrices.factors import Rows
 from .membership import MembershipMatrix
 from .places import OwnPlaceMatrix, PlaceMatrix
+from .table.grouping import Refs
 
 if TYPE_CHECKING:
     from .own_places import OwnPlaces

@@ -12,15 +12,15 @@ import pandas as pd
 
 from .._typing import Array, Mask
 from ..errors import DataError
-from .alignment import align, align_names
-from .coding import CodedMatrix, Matrix
-from .columns import Values, as_numbers, is_text, missing_rows, take, tidy_values
-from .factors import Rows
-from .grouping import Refs, cross, factorize, find_levels
+from .matrices.coding import CodedMatrix, Matrix
+from .matrices.factors import Rows
 from .membership import MembershipMatrix
 from .model_frame import ModelFrame, RandomPart
-from .sources import Source
-from .table import DataTable, open_table, read_columns
+from .table.alignment import align, align_names
+from .table.columns import Values, as_numbers, is_text, missing_rows, take, tidy_values
+from .table.grouping import Refs, cross, factorize, find_levels
+from .table.sources import Source
+from .table.table import DataTable, open_table, read_columns
 
 __all__ = ["NewData", "NewLevels"]
 

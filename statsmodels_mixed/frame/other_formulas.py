@@ -12,14 +12,14 @@ from patsy.eval import EvalEnvironment
 
 from .._typing import Array
 from ..errors import DataError
-from .coding import CodedMatrix
-from .engine import learn, read_contrasts
-from .functions import check_safe
+from .matrices.coding import CodedMatrix
+from .matrices.engine import learn, read_contrasts
+from .matrices.functions import check_safe
+from .matrices.names import check_functions, complete, unknown_names
+from .matrices.parts import FormulaPart, codes
 from .model_frame import ModelFrame
-from .names import check_functions, complete, unknown_names
 from .new_data import NewData
-from .parts import FormulaPart, codes
-from .table import name_rows, open_table
+from .table.table import name_rows, open_table
 
 __all__ = ["OtherFormulas", "values_of_rows"]
 

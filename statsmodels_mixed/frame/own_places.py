@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..structures import Structure
 from ..structures.last_result import last_result
-from .factors import Rows
-from .grouping import Refs
+from .matrices.factors import Rows
 from .places import OwnPlaceMatrix, PlaceMatrix
+from .table.grouping import Refs
 
 __all__ = ["OwnPlaces", "has_own_places", "own_place_matrix"]
 

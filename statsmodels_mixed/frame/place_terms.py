@@ -10,13 +10,13 @@ from patsy.eval import EvalEnvironment
 
 from ..formula.terms import RandomTerm
 from ..structures import kind_of
-from .coding import Matrix
-from .engine import learn
-from .factors import Rows
+from .matrices.coding import Matrix
+from .matrices.engine import learn
+from .matrices.factors import Rows
+from .matrices.parts import FormulaPart
 from .membership import membership_matrix
 from .model_frame import RandomPart, structure_of
 from .own_places import has_own_places, own_place_matrix
-from .parts import FormulaPart
 from .places import PlaceMatrix, place_matrix, refuse_many_places, refuse_many_related
 
 __all__ = ["matrices_with_places", "parts_at_places"]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import DataError, FormulaError, OptionError
 from ..structures import common_step
-from .coding import CodedMatrix, Matrix
-from .factors import CodedFactor, Rows
+from .matrices.coding import CodedMatrix, Matrix
+from .matrices.factors import CodedFactor, Rows
 
 __all__ = [
     "OwnPlaceMatrix",

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 
 from ..formula.terms import MixedFormula, RandomTerm
-from .coding import CodedMatrix
-from .engine import column_kinds, columns_without_code, matrices_of_columns, plain_columns
-from .factors import CodedFactor, Rows
-from .formula_factors import LabelKind
-from .index_levels import column_arrays
+from .matrices.coding import CodedMatrix
+from .matrices.engine import column_kinds, columns_without_code, matrices_of_columns, plain_columns
+from .matrices.factors import CodedFactor, Rows
+from .matrices.formula_factors import LabelKind
+from .matrices.parts import FormulaPart, sides_of
 from .model_frame import ModelFrame, RandomPart
-from .parts import FormulaPart, sides_of
 from .random_parts import levels_of, most_effects_first
-from .selection import complete_copies
+from .table.index_levels import column_arrays
+from .table.selection import complete_copies
 
 __all__ = ["planned_frame"]
 

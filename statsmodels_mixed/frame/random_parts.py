@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..errors import DataError, FormulaError
 from ..formula.terms import RandomTerm
-from .coding import Matrix
-from .factors import Rows
-from .grouping import Refs, cross
+from .matrices.coding import Matrix
+from .matrices.factors import Rows
 from .model_frame import RandomPart
+from .table.grouping import Refs, cross
 
 __all__ = ["levels_of", "most_effects_first", "random_parts"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import OptionError
-from ..frame.alignment import align_names
+from ..frame.table.alignment import align_names
 
 __all__ = ["METHODS", "ContrastMatrix", "check_number", "contrast_matrix"]
 

@@ -19,7 +19,7 @@ from statsmodels.stats.multitest import multipletests, multitest_alias
 from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
-from ..frame.coding import CodedMatrix
+from ..frame.matrices.coding import CodedMatrix
 from ..options import answering
 from ..results.parameters import quantile_levels
 from .reference_grid import frame_of_grid, reference_grid

@@ -19,7 +19,7 @@ from .._typing import Array
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
 from ..frame.computed import warn_of_whole_columns
-from ..frame.expressions import IN_FORMULA
+from ..frame.matrices.expressions import IN_FORMULA
 from ..frame.new_data import NewData
 from .averaging import Averaging, average_over
 from .nesting import Nesting, find_nesting

@@ -15,8 +15,8 @@ import pandas as pd
 
 from .._typing import Array, Numbers
 from ..errors import OptionError
-from ..frame.coding import CodedMatrix
-from ..frame.factors import CodedFactor, Rows
+from ..frame.matrices.coding import CodedMatrix
+from ..frame.matrices.factors import CodedFactor, Rows
 from ..results.base import unwrap
 from ..results.own_function import own_first
 from .estimated import check_level

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..comparison.fixed_terms import columns_of, terms_of
 from ..errors import DataError, OptionError
-from ..frame.columns import is_text
-from ..frame.expressions import IN_FORMULA
+from ..frame.matrices.expressions import IN_FORMULA
+from ..frame.table.columns import is_text
 
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame

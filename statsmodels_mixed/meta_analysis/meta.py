@@ -13,9 +13,9 @@ from patsy.eval import EvalEnvironment
 from ..errors import DataError, OptionError
 from ..formula.parse import parse
 from ..formula.tokens import fail
-from ..frame.alignment import align, common_index
-from ..frame.columns import as_numbers
 from ..frame.design_checks import LARGEST_COLUMN, SMALLEST_COLUMN
+from ..frame.table.alignment import align, common_index
+from ..frame.table.columns import as_numbers
 from ..models.linear.model import LinearMixedModel
 from ..options import MAKING, answering, described
 from .results import MetaAnalysis

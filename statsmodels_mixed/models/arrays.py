@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.terms import Grouping, Intercept, RandomTerm
-from ..frame.alignment import align, common_index
-from ..frame.columns import as_column, as_numbers, tidy_values
 from ..frame.design import Design, RandomBlock
-from ..frame.grouping import factorize
-from ..frame.selection import total_offset
+from ..frame.table.alignment import align, common_index
+from ..frame.table.columns import as_column, as_numbers, tidy_values
+from ..frame.table.grouping import factorize
+from ..frame.table.selection import total_offset
 
 __all__ = ["design_from_arrays"]
 

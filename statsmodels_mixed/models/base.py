@@ -17,12 +17,12 @@ from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.crossprod import SharedStructure
 from ..formula.terms import MixedFormula
-from ..frame.alignment import align_names
 from ..frame.build import ModelFrame, build_frame
-from ..frame.coding import CodedMatrix
-from ..frame.columns import as_numbers
 from ..frame.design import Design, build_design
-from ..frame.sources import Sources
+from ..frame.matrices.coding import CodedMatrix
+from ..frame.table.alignment import align_names
+from ..frame.table.columns import as_numbers
+from ..frame.table.sources import Sources
 from ..later import Method, load
 from ..results.base import MixedModelResults
 from ..results.fit_log import log_fit

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..errors import DataError
-from ..frame.alignment import align, align_names, common_index
-from ..frame.columns import as_numbers
-from ..frame.selection import total_offset
+from ..frame.table.alignment import align, align_names, common_index
+from ..frame.table.columns import as_numbers
+from ..frame.table.selection import total_offset
 from ..results.notes import warn_not_estimable
 from .statsmodels_data import FixedRows
 

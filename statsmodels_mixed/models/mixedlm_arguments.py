@@ -23,9 +23,9 @@ from ..errors import DataError, FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.terms import MixedFormula, quote_column
 from ..formula.tokens import atoms
-from ..frame.alignment import align
-from ..frame.columns import as_array, as_column, is_number, tidy_values
-from ..frame.table import DataTable, open_table, unknown_columns, whole_numbers_with_missing
+from ..frame.table.alignment import align
+from ..frame.table.columns import as_array, as_column, is_number, tidy_values
+from ..frame.table.table import DataTable, open_table, unknown_columns, whole_numbers_with_missing
 
 __all__ = ["attach_groups", "translate"]
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..frame.alignment import align
-from ..frame.columns import as_numbers
+from ..frame.table.alignment import align
+from ..frame.table.columns import as_numbers
 from ..options import answering
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from statsmodels.base.data import PandasData
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimability import Estimability
-from ..frame.columns import is_text
 from ..frame.design import Design
-from ..frame.expressions import IN_FORMULA
+from ..frame.matrices.expressions import IN_FORMULA
 from ..frame.model_frame import ModelFrame
 from ..frame.new_data import NewData
-from ..frame.sources import Sources
+from ..frame.table.columns import is_text
+from ..frame.table.sources import Sources
 
 __all__ = ["FixedDesign", "FixedRows", "MixedData"]
 

@@ -10,9 +10,9 @@ from patsy.eval import EvalEnvironment
 
 from ..errors import DataError, OptionError, UnknownColumnError
 from ..formula.update import update
-from ..frame.coding import CodedMatrix
-from ..frame.expressions import IN_FORMULA, evaluate
-from ..frame.factors import Expression
+from ..frame.matrices.coding import CodedMatrix
+from ..frame.matrices.expressions import IN_FORMULA, evaluate
+from ..frame.matrices.factors import Expression
 
 if TYPE_CHECKING:
     from ..frame.model_frame import ModelFrame

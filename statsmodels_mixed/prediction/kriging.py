@@ -16,8 +16,8 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..frame.coding import Matrix
-from ..frame.factors import Rows
+from ..frame.matrices.coding import Matrix
+from ..frame.matrices.factors import Rows
 from ..frame.model_frame import ModelFrame
 from ..frame.places import PlaceMatrix
 from ..structures import Structure

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from .._typing import Array
-from ..frame.factors import Rows
+from ..frame.matrices.factors import Rows
 from ..frame.new_data import NewData
 from ..frame.own_places import RIDGES, OwnPlaces
 from ..frame.places import PlaceMatrix

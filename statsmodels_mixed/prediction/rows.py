@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..frame.expressions import IN_FORMULA
+from ..frame.matrices.expressions import IN_FORMULA
 from ..frame.new_data import NewData
-from ..frame.sources import Source
+from ..frame.table.sources import Source
 from ..later import load
 from .kriging import KrigedPlaces, KrigingVariance, kriged_places
 from .which_effects import Chosen

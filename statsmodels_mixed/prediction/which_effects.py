@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..errors import FormulaError, OptionError
 from ..formula.parse import parse
 from ..formula.terms import Intercept, RandomTerm, plain_names
+from ..frame.matrices.parts import FormulaPart, terms
 from ..frame.model_frame import ModelFrame, RandomPart
-from ..frame.parts import FormulaPart, terms
 from ..frame.places import OwnPlaceMatrix, PlaceMatrix
 from ..options import described
 from ..results.layout import Layout

@@ -18,8 +18,8 @@ from patsy.categorical import C
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm, ResidualTerm
-from ..frame.factor_values import Labels, Numbers, read_value
-from ..frame.grouping import cross
+from ..frame.matrices.factor_values import Labels, Numbers, read_value
+from ..frame.table.grouping import cross
 from ..structures import Structure, make, whole_steps
 from .dispersion import Dispersion, read_dispersion
 

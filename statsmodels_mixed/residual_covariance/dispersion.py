@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm
-from ..frame.factor_values import Labels, read_value
+from ..frame.matrices.factor_values import Labels, read_value
 
 __all__ = ["Dispersion", "read_dispersion"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
 from ..formula.residual import DispersionTerm
-from ..frame.factor_values import Labels
+from ..frame.matrices.factor_values import Labels
 from .cells import EXCHANGEABLE, Cells, check_places, read_column, repeats
 from .covariance import ResponseCovariance
 

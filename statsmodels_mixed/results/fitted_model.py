@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._typing import Array
 from ..frame.design import Design
 from ..frame.model_frame import ModelFrame, RowSummary
-from ..frame.sources import Sources
+from ..frame.table.sources import Sources
 from .layout import Layout
 
 __all__ = ["FittedModel", "ModelData"]

@@ -12,7 +12,7 @@ from statsmodels.formula._manager import FormulaManager
 
 from .._typing import Array
 from ..errors import OptionError
-from ..frame.alignment import align_names
+from ..frame.table.alignment import align_names
 from ..options import are_numbers
 
 __all__ = [

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, OptionError
-from ..frame.alignment import align
-from ..frame.columns import as_array, as_column, tidy_values
 from ..frame.design_checks import refuse_related
-from ..frame.grouping import factorize
 from ..frame.row_groups import RowGroups, lies_within
+from ..frame.table.alignment import align
+from ..frame.table.columns import as_array, as_column, tidy_values
+from ..frame.table.grouping import factorize
 from .fitted_model import FittedModel
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from patsy.eval import EvalEnvironment, EvalFactor
 from scipy.stats import cauchy, logistic, norm
 
 from ..errors import DataError
-from ..frame.engine_formulaic import FormulaicMatrix
-from ..frame.factors import CodedFactor, Expression, Rows
+from ..frame.matrices.engine_formulaic import FormulaicMatrix
+from ..frame.matrices.factors import CodedFactor, Expression, Rows
 from ..results.base import MixedModelResults
 from ..structures import Structure, kind_of, known
 from .expressions import (

@@ -12,9 +12,9 @@ from .._typing import Array, Mask
 from ..errors import DataError, OptionError
 from ..fitting.covariance import factors_of
 from ..frame.design import Design, RandomBlock
-from ..frame.grouping import Refs
 from ..frame.model_frame import RandomPart
 from ..frame.new_data import NewData
+from ..frame.table.grouping import Refs
 from ..later import load
 from ..prediction.own_places import DrawnPlaces, at_own_places, drawn_places
 from ..prediction.rows import check_positive, rows_of_new_data

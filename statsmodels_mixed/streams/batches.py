@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import DataError
 from ..frame.computed import expressions_of, matrices_of, value_of
-from ..frame.factor_values import Labels
-from ..frame.factors import Rows
-from ..frame.incomplete import complete_rows
+from ..frame.matrices.factor_values import Labels
+from ..frame.matrices.factors import Rows
+from ..frame.matrices.incomplete import complete_rows
 from ..frame.model_frame import ModelFrame
-from ..frame.selection import select
-from ..frame.table import DataTable, open_table
+from ..frame.table.selection import select
+from ..frame.table.table import DataTable, open_table
 from ..results.progress import Progress
 from .sources import TableSource
 

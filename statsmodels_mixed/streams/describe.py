@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..frame.columns import Values, is_number, tidy_values
 from ..frame.computed import factors_of
 from ..frame.design import Design
-from ..frame.factors import Expression, Rows
-from ..frame.grouping import find_levels
+from ..frame.matrices.factors import Expression, Rows
 from ..frame.model_frame import ModelFrame, RowSummary
+from ..frame.table.columns import Values, is_number, tidy_values
+from ..frame.table.grouping import find_levels
 
 __all__ = ["Described"]
 

@@ -21,9 +21,9 @@ from ..errors import DataError, FormulaError, OptionError, UnknownColumnError
 from ..formula.terms import MixedFormula
 from ..frame.build import build_frame
 from ..frame.computed import TRIED, expressions_of, factors_of, some_rows, value_of
-from ..frame.expressions import expressions
-from ..frame.factor_values import Labels
-from ..frame.factors import CodedFactor, Expression
+from ..frame.matrices.expressions import expressions
+from ..frame.matrices.factor_values import Labels
+from ..frame.matrices.factors import CodedFactor, Expression
 from ..frame.model_frame import ModelFrame
 from .batches import (
     RowBatch,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..frame.columns import Values
-from ..frame.grouping import Refs, factorize
+from ..frame.table.columns import Values
+from ..frame.table.grouping import Refs, factorize
 
 __all__ = ["Met", "MetTogether"]
 

@@ -19,7 +19,7 @@ from ..fitting.families.spec import family_object
 from ..fitting.predictors import predictors
 from ..fitting.problem import problem_of
 from ..frame.design import Design
-from ..frame.table import unknown_columns
+from ..frame.table.table import unknown_columns
 from ..results.base import unwrap
 from .batches import RowBatch
 from .reduce import design_of_batch

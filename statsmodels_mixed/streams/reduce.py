@@ -24,11 +24,11 @@ from .._typing import Array
 from ..errors import DataError
 from ..fitting.summed.level_sums import LevelSums, bytes_of_sums
 from ..fitting.summed.linear import SummedDesign
-from ..frame.coding import response_values
 from ..frame.design import Design, ReducedRows, build_design
-from ..frame.expressions import check_expressions, evaluate, total
-from ..frame.grouping import find_levels
+from ..frame.matrices.coding import response_values
+from ..frame.matrices.expressions import check_expressions, evaluate, total
 from ..frame.model_frame import ModelFrame
+from ..frame.table.grouping import find_levels
 from .batches import RowBatch
 from .describe import Described
 from .distinct_columns import Columns

@@ -18,7 +18,7 @@ from ..frame.computed import (
     some_rows,
     value_of,
 )
-from ..frame.factors import CodedFactor, Expression, Rows
+from ..frame.matrices.factors import CodedFactor, Expression, Rows
 
 __all__ = ["refuse_whole_column", "refuse_whole_subset"]
 

@@ -11,7 +11,7 @@ from ..diagnostics.cooks_distance import cooks_distance
 from ..diagnostics.leverage import leverage
 from ..diagnostics.residuals import residuals
 from ..errors import DataError
-from ..frame.table import open_table
+from ..frame.table.table import open_table
 from ..results.base import MixedModelResults, unwrap
 from ..results.own_function import own_first
 from ..results.row_labels import row_labels

@@ -14,7 +14,7 @@ from statsmodels_mixed import term
 from statsmodels_mixed.__main__ import main
 from statsmodels_mixed.errors import DataError, FormulaError, MixedModelError
 from statsmodels_mixed.formula import parse
-from statsmodels_mixed.frame.parts import FormulaPart, terms
+from statsmodels_mixed.frame.matrices.parts import FormulaPart, terms
 
 RNG = np.random.default_rng(1)
 N = 80

@@ -6,8 +6,8 @@ import pytest
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.frame import index_levels
-from statsmodels_mixed.frame.index_levels import column_arrays, read_pandas
+from statsmodels_mixed.frame.table import index_levels
+from statsmodels_mixed.frame.table.index_levels import column_arrays, read_pandas
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from statsmodels_mixed.frame.columns import FEW_ELEMENTS, column_squares, lie_between
+from statsmodels_mixed.frame.table.columns import FEW_ELEMENTS, column_squares, lie_between
 
 
 @pytest.mark.parametrize("n", [3, FEW_ELEMENTS])

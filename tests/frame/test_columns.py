@@ -8,9 +8,14 @@ import pyarrow as pa
 import pytest
 
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.frame.columns import is_number, is_text, missing_rows, tidy_values
-from statsmodels_mixed.frame.selection import select
-from statsmodels_mixed.frame.table import open_table, read_columns, subset_rows, unknown_columns
+from statsmodels_mixed.frame.table.columns import is_number, is_text, missing_rows, tidy_values
+from statsmodels_mixed.frame.table.selection import select
+from statsmodels_mixed.frame.table.table import (
+    open_table,
+    read_columns,
+    subset_rows,
+    unknown_columns,
+)
 
 CONTENT = {"x": [1.5, 2.5, 3.5], "n": [3, 1, 2], "f": ["b", "a", "b"]}
 

@@ -9,11 +9,11 @@ import pytest
 from patsy.eval import EvalEnvironment
 
 from statsmodels_mixed.errors import DataError, FormulaError, OptionError
-from statsmodels_mixed.frame import engine, engine_formulaic
-from statsmodels_mixed.frame.columns import tidy_values
-from statsmodels_mixed.frame.factors import Rows
-from statsmodels_mixed.frame.parts import FormulaPart, read_code
-from statsmodels_mixed.frame.table import open_table
+from statsmodels_mixed.frame.matrices import engine, engine_formulaic
+from statsmodels_mixed.frame.matrices.factors import Rows
+from statsmodels_mixed.frame.matrices.parts import FormulaPart, read_code
+from statsmodels_mixed.frame.table.columns import tidy_values
+from statsmodels_mixed.frame.table.table import open_table
 
 RNG = np.random.default_rng(0)
 N = 24

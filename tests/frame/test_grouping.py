@@ -6,7 +6,7 @@ import pytest
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.frame.grouping import cross, factorize, find_levels
+from statsmodels_mixed.frame.table.grouping import cross, factorize, find_levels
 
 
 def by_hand(values):

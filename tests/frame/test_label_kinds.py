@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from statsmodels_mixed.frame.columns import complete_values, missing_rows, tidy_values
-from statsmodels_mixed.frame.formula_factors import label_kind
+from statsmodels_mixed.frame.matrices.formula_factors import label_kind
+from statsmodels_mixed.frame.table.columns import complete_values, missing_rows, tidy_values
 
 
 def test_equal_levels_have_one_kind():

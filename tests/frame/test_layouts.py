@@ -8,7 +8,7 @@ import patsy
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.frame.engine import _layouts_of_columns, matrices_of_columns
+from statsmodels_mixed.frame.matrices.engine import _layouts_of_columns, matrices_of_columns
 
 GROUPS = np.repeat(np.arange(6), 6)
 RNG = np.random.default_rng(3)

@@ -11,7 +11,7 @@ import pytest
 import statsmodels.formula
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.frame.columns import widened
+from statsmodels_mixed.frame.table.columns import widened
 
 TYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64", "UInt8", "float32"]
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.frame.selection import select
-from statsmodels_mixed.frame.table import open_table
+from statsmodels_mixed.frame.table.selection import select
+from statsmodels_mixed.frame.table.table import open_table
 
 DATA = pd.DataFrame(
     {

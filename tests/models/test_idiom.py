@@ -15,7 +15,7 @@ from statsmodels_mixed import (
     datasets,
     parse,
 )
-from statsmodels_mixed.frame.table import open_table
+from statsmodels_mixed.frame.table.table import open_table
 from statsmodels_mixed.models.mixedlm_arguments import attach_groups, translate
 
 TABLE = {

@@ -21,7 +21,7 @@ from ..._typing import Array
 from ...errors import DataError
 from ...frame.design import Design
 from ...frame.design_checks import check_numeric_response, check_varying_response
-from ...frame.table import name_rows
+from ...frame.table.table import name_rows
 from .range_of_powers import refuse_beyond_powers
 from .spec import FamilySpec
 

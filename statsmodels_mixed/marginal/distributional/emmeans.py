@@ -13,7 +13,7 @@ import pandas as pd
 from ..._typing import Numbers
 from ...errors import OptionError
 from ...fitting.distributional.row_parameters import threshold_matrix
-from ...frame.coding import CodedMatrix
+from ...frame.matrices.coding import CodedMatrix
 from ..emmeans import TYPES
 from ..emmeans import emmeans as of_predictor
 from ..joint_tests import joint_tests as of_terms

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.distributional.means import mean
-from ...frame.coding import CodedMatrix
+from ...frame.matrices.coding import CodedMatrix
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level
 from ..linear_functions import LinearFunctions

@@ -14,7 +14,7 @@ from ..._typing import Array
 from ...comparison.fixed_terms import with_intercept
 from ...errors import OptionError
 from ...fitting.distributional.row_parameters import threshold_matrix
-from ...frame.expressions import IN_FORMULA
+from ...frame.matrices.expressions import IN_FORMULA
 from ...results.layout import Layout
 from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference

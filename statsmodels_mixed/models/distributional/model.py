@@ -27,8 +27,8 @@ from ...fitting.families.spec import family_names
 from ...fitting.search.optimize import FitOptions
 from ...formula.other_parts import read_part
 from ...formula.terms import RandomTerm
-from ...frame.coding import CodedMatrix
 from ...frame.design import Design
+from ...frame.matrices.coding import CodedMatrix
 from ...options import FITTING, answering
 from ...results.distributional.separation import warn_of_infinite
 from ...results.distributional.with_inference import choice_of, with_choice

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._typing import Array, Numbers
 from ...formula.residual import DispersionTerm, ResidualTerm
-from ...frame.columns import as_numbers
+from ...frame.table.columns import as_numbers
 from ...residual_covariance.cells import Cells
 from ...residual_covariance.covariance import ResponseCovariance
 from ...residual_covariance.likelihood import MarginalLikelihood

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import DataError
+from ...errors import DataError
 
 __all__ = ["align", "align_names", "align_values", "common_index"]
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
-from .._frozen import quickly_made
-from .._typing import Mask, Positions
-from ..errors import DataError, UnknownColumnError, told
+from ..._frozen import quickly_made
+from ..._typing import Mask, Positions
+from ...errors import DataError, UnknownColumnError, told
 from .alignment import align, common_index
 from .columns import Values, as_array, as_column
 from .index_levels import column_arrays, column_names, read_pandas

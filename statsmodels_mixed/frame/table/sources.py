@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._frozen import quickly_made
+from ..._frozen import quickly_made
 
 __all__ = ["Source", "Sources"]
 

@@ -18,13 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError, OptionError, told
-from ..formula.terms import plain_names
-from ..formula.tokens import read_column
+from ...errors import DataError, OptionError, told
+from ...formula.terms import plain_names
+from ...formula.tokens import read_column
+from ..table.alignment import align_values
+from ..table.columns import widened
 from . import engine
-from .alignment import align_values
 from .coding import Matrix
-from .columns import widened
 from .factors import Rows, freeze, thaw
 from .parts import FormulaPart, codes, terms
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .._typing import Mask
-from ..errors import DataError
+from ..._typing import Mask
+from ...errors import DataError
 from .coding import CodedMatrix, Matrix
 from .factor_values import Labels, read_value
 from .factors import CodedFactor, Expression, Rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..errors import DataError
+from ...errors import DataError
 from .columns import Values
 
 __all__ = ["column_arrays", "column_names", "read_pandas"]

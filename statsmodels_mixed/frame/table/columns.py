@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from .._typing import Array, Mask, Positions
-from ..errors import DataError, told
+from ..._typing import Array, Mask, Positions
+from ...errors import DataError, told
 
 __all__ = [
     "Values",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 from patsy.categorical import C
 
-from ..errors import DataError
-from .columns import tidy_values
-from .grouping import Refs, factorize
+from ...errors import DataError
+from ..table.columns import tidy_values
+from ..table.grouping import Refs, factorize
 
 __all__ = ["Labels", "Numbers", "is_box", "read_value"]
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
+from ..._typing import Array
 from .factors import CodedFactor, Rows
 
 __all__ = ["CodedMatrix", "CodedTerm", "Matrix", "ProductColumns", "response_values"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._frozen import quickly_made
-from .._typing import Array, Mask
-from ..errors import DataError
+from ..._frozen import quickly_made
+from ..._typing import Array, Mask
+from ...errors import DataError
 from .alignment import align
 from .columns import (
     Values,

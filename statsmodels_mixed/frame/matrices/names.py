@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 import patsy.builtins
 from patsy.eval import EvalEnvironment
 
-from ..errors import DataError
+from ...errors import DataError
+from ..table.table import unknown_columns
 from .functions import FUNCTIONS
 from .parts import FormulaPart, terms
-from .table import unknown_columns
 
 __all__ = ["check_functions", "complete", "unknown_names"]
 

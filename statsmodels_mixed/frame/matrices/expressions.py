@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from patsy.eval import EvalEnvironment
 
-from .._typing import Array
-from ..errors import DataError, FormulaError
-from ..formula.terms import MixedFormula
+from ..._typing import Array
+from ...errors import DataError, FormulaError
+from ...formula.terms import MixedFormula
+from ..table.selection import check_option
 from . import engine
 from .coding import Matrix
 from .factors import Rows
 from .parts import FormulaPart, codes
-from .selection import check_option
 
 __all__ = ["IN_FORMULA", "check_expressions", "evaluate", "expressions", "learn", "total"]
 

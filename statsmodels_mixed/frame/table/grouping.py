@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ...errors import DataError
 from .columns import Values
 
 __all__ = ["Refs", "cross", "factorize", "find_levels"]

@@ -21,9 +21,9 @@ from patsy.desc import INTERCEPT, Term
 from patsy.design_info import DesignInfo
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError, MixedModelError, OptionError
-from ..formula.terms import MixedFormula, plain_names
-from ..options import described
+from ...errors import DataError, MixedModelError, OptionError
+from ...formula.terms import MixedFormula, plain_names
+from ...options import described
 from .coding import CodedMatrix, CodedTerm, ProductColumns
 from .factor_values import Labels
 from .factors import CodedFactor, PlainColumn, Rows

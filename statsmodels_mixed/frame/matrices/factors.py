@@ -15,11 +15,11 @@ from patsy import PatsyError
 from patsy.categorical import C
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError, MixedModelError, told
-from .alignment import align_values
-from .columns import Values, is_number, widened
+from ...errors import DataError, MixedModelError, told
+from ..table.alignment import align_values
+from ..table.columns import Values, is_number, widened
+from ..table.grouping import Refs, factorize
 from .factor_values import Labels, Numbers, is_box, read_value
-from .grouping import Refs, factorize
 
 __all__ = [
     "CodedFactor",

@@ -12,7 +12,7 @@ from patsy.categorical import C
 from patsy.contrasts import ContrastMatrix
 from patsy.eval import EvalEnvironment, EvalFactor
 
-from ..errors import DataError
+from ...errors import DataError
 from .factor_values import Labels, Numbers, read_value
 from .factors import Expression, PlainColumn, Rows, computing
 from .parts import Code

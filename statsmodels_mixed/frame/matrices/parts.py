@@ -10,10 +10,10 @@ from typing import NamedTuple
 from patsy.desc import INTERCEPT, Term
 from patsy.eval import EvalFactor
 
-from ..errors import FormulaError
-from ..formula.terms import Intercept, MixedFormula, RandomTerm
-from ..formula.tokens import python_names
-from ..formula.tree import expand, read
+from ...errors import FormulaError
+from ...formula.terms import Intercept, MixedFormula, RandomTerm
+from ...formula.tokens import python_names
+from ...formula.tree import expand, read
 
 __all__ = ["Code", "FormulaPart", "codes", "read_code", "sides_of", "terms"]
 

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from patsy import stateful_transform
 from patsy.categorical import C
 
-from .._typing import Array
-from ..errors import DataError, OptionError
+from ..._typing import Array
+from ...errors import DataError, OptionError
 from .parts import FormulaPart, terms
 
 __all__ = ["FUNCTIONS", "check_safe"]

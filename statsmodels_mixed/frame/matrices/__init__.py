@@ -1,0 +1,3 @@
+"""Formulas without bars to coded matrices: factors, functions, contrasts, two engines."""
+
+__all__: list[str] = []
