@@ -588,7 +588,8 @@ int smm_glmm_without_effects(smm_glmm *glmm, const double *eta, double least, do
 
 /* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
  * for too where they need not be unique, or where no other start has a likelihood. Without them,
- * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before.
+ * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before, moved along
+ * the change of the parameters where derivatives were taken there.
  * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
 int smm_glmm_set_target(smm_glmm *glmm, const double *target);
 

@@ -84,6 +84,7 @@ struct smm_glmm {
     double *trial, *trial_zeta; /* rows at quadrature nodes; log-likelihoods of gamma rows */
     double *storage_wo;
     const double *formed; /* the weights A and L were last formed with */
+    const double *joined; /* these if B and R have been formed since, with all digits; or NULL */
     smm_kernel kernel;
     /* What the rows' log-likelihoods leave out, that of the saturated model: its sum and that of
      * its derivatives in zeta, by row too, at the zeta it was computed for. */
@@ -150,7 +151,14 @@ int smm_solve_expected(smm_glmm *g);
 
 /* modes.c */
 int smm_modes_unique(const smm_glmm *g);
-int smm_find_modes(smm_glmm *g);
+/* `predicted`: whether modes to start from are in zc and beta_old. */
+int smm_find_modes(smm_glmm *g, int predicted);
+
+/* predicted_modes.c */
+int smm_predict_modes(smm_glmm *g, const double *parameters, double *u, double *beta);
+
+/* glmm.c */
+void smm_take_parameters(smm_glmm *g, const double *parameters);
 
 /* pirls.c */
 int smm_pirls(smm_glmm *g);
@@ -168,7 +176,9 @@ void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
-/* remainder.c: R R' = X'V^-1 X, not of a stream nor of two predictors */
+/* remainder.c: R R' = X'V^-1 X where the difference that smm_factor_x takes has lost its digits; not of
+ * a stream nor of two predictors */
+int smm_digits_lost(const smm_workspace *ws);
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
 
 /* row_effects.c: g->logdet with its digits, after smm_form_omega with g->w */

@@ -276,7 +276,7 @@ int smm_glmm_set_target(smm_glmm *g, const double *target)
     return SMM_OK;
 }
 
-static void take_parameters(smm_glmm *g, const double *parameters)
+void smm_take_parameters(smm_glmm *g, const double *parameters)
 {
     const smm_design *d = g->ws->design;
     smm_set_theta(g->ws, parameters);
@@ -300,12 +300,13 @@ int smm_glmm_value(smm_glmm *g, const double *parameters, double *value)
     const smm_design *d = g->ws->design;
     size_t q = sizeof(double) * (size_t)d->q, p = sizeof(double) * (size_t)d->p;
     *value = NAN;
+    int finite = 1;
+    for (int32_t i = 0; i < smm_glmm_parameters(g); i++) finite &= isfinite(parameters[i]) != 0;
+    int possible = finite && (d->predictors == 1 || g->sides.zeros);
+    int predicted = possible && smm_predict_modes(g, parameters, g->zc, g->beta_old);
     g->solved = SMM_UNSOLVED;
-    if (d->predictors > 1 && !g->sides.zeros) return SMM_EINVAL;
-    for (int32_t i = 0; i < smm_glmm_parameters(g); i++)
-        if (!isfinite(parameters[i])) return SMM_ENONFINITE;
-    take_parameters(g, parameters);
-    int status = smm_find_modes(g);
+    if (!possible) return finite ? SMM_EINVAL : SMM_ENONFINITE;
+    int status = smm_find_modes(g, predicted);
     if (status == SMM_OK && g->w == g->sides.spread) smm_zeros_spread(g);
     if (status == SMM_OK) status = smm_form_omega(g, g->w);
     if (status) return status;

@@ -140,13 +140,15 @@ static int climb_start(smm_glmm *g, int start)
     return status ? status : smm_pirls(g);
 }
 
-/* From the modes of the evaluation before; failing that, because that was a trial of a minimizer
- * far away, from those where the gradient was last wanted; failing that, from zero. Where X beta is
- * far below the responses Newton steps from these overshoot by powers of e; the fit to the target is
- * near the modes then. */
-static int only_mode(smm_glmm *g)
+/* From the modes predicted; failing that, from those of the evaluation before; failing that, because
+ * that was a trial of a minimizer far away, from those where the gradient was last wanted; failing
+ * that, from zero. Where X beta is far below the responses Newton steps from these overshoot by powers
+ * of e; the fit to the target is near the modes then. */
+static int only_mode(smm_glmm *g, int predicted)
 {
-    int status = climb_from(g, g->u_kept, g->beta_kept);
+    int status = SMM_ENOTPD;
+    if (predicted) status = climb_from(g, g->zc, g->beta_old);
+    if (status) status = climb_from(g, g->u_kept, g->beta_kept);
     if (status) status = climb_from(g, g->u_good, g->beta_good);
     if (status) status = climb_start(g, FROM_ZERO);
     if (status && g->target_known) status = climb_start(g, FROM_TARGET);
@@ -241,10 +243,10 @@ int smm_glmm_met_several(const smm_glmm *g) { return g ? g->met_several : 0; }
 
 int smm_glmm_met_edge(const smm_glmm *g) { return g ? g->met_edge : 0; }
 
-int smm_find_modes(smm_glmm *g)
+int smm_find_modes(smm_glmm *g, int predicted)
 {
     g->several = 0;
-    int status = g->target ? best_mode(g) : only_mode(g);
+    int status = g->target ? best_mode(g) : only_mode(g, predicted);
     if (status && g->target_known && !g->fast) status = climb_from_target(g);
     g->met_several |= g->several;
     return status;

@@ -9,7 +9,7 @@
  * Each step solves (Lambda'Z'WZ Lambda + Q) delta = Lambda'Z'l - Q u with the observed
  * weights, a Newton step. Where that matrix is not positive definite, rows whose observed
  * weight is not safely positive take one that lies between it and the expected one. So steps
- * always ascend; those that overshoot are halved. The iteration starts from the modes of the
+ * always ascend; those that overshoot are halved. The iteration starts near the modes of the
  * evaluation before.
  */
 #include "generalized/generalized.h"
@@ -52,6 +52,7 @@ int smm_form_omega(smm_glmm *g, const double *weights)
     else smm_form_zz(g->ws, weights);
     smm_fill_omega(g->ws);
     g->formed = weights;
+    g->joined = NULL;
     return smm_factor(g->ws);
 }
 
@@ -61,6 +62,7 @@ int smm_form_joint(smm_glmm *g, const double *weights, int hold)
 {
     smm_workspace *ws = g->ws;
     int32_t m = smm_width(ws->design);
+    if (g->joined == weights) return SMM_OK;
     if (g->stream) smm_stream_joint(g, weights);
     else {
         smm_form_zx(ws, g->y, weights, 0);
@@ -68,8 +70,11 @@ int smm_form_joint(smm_glmm *g, const double *weights, int hold)
     }
     smm_apply_lambda_t(ws, ws->ZXy, ws->B, m);
     smm_forward(ws, ws->B, m);
-    if (g->stream || ws->design->predictors > 1) return smm_factor_x(ws);
-    return smm_factor_remainder(ws, weights, hold);
+    int status = smm_factor_x(ws), checked = !g->stream && ws->design->predictors == 1;
+    if (checked && (status || smm_digits_lost(ws)))
+        return smm_factor_remainder(ws, weights, hold);
+    if (status == SMM_OK) g->joined = weights;
+    return status;
 }
 
 /* (u, x) <- K^-1 (u, x) with K = [Omega G; G' X'WX], G = Lambda'Z'WX, after

@@ -19,7 +19,7 @@
 #define FLAT 1e-10
 #define HELD 1e100
 
-static int digits_lost(const smm_workspace *ws)
+int smm_digits_lost(const smm_workspace *ws)
 {
     int32_t p = ws->design->p, m = p + 1;
     for (int32_t c = 0; c < p; c++) {
@@ -105,12 +105,10 @@ static int factor_holding(int32_t p, double *R, int32_t m)
     return SMM_OK;
 }
 
-/* R R' = X'V^-1 X after B and X'WX: as their difference if that has its digits. */
+/* R R' = X'V^-1 X after B and X'WX, by the sum. */
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold)
 {
     int32_t p = ws->design->p, m = p + 1;
-    int status = smm_factor_x(ws);
-    if (status == SMM_OK && !digits_lost(ws)) return SMM_OK;
     form_remainder(ws, weights);
     return hold ? factor_holding(p, ws->R, m) : smm_potrf(&ws->design->blas, p, ws->R, m);
 }
