@@ -79,7 +79,8 @@ struct smm_glmm {
     int64_t pirls_steps;
 
     /* per row (n; in parts where there are two predictors, see smm_weights_of): linear predictor
-     * without and with random effects, dl/d eta, weights and their derivatives. Kernels whose weights coincide let the pointers coincide. */
+     * without and with random effects, dl/d eta, weights and their derivatives. Kernels whose
+     * weights coincide let the pointers coincide. */
     double *xb, *eta, *l, *we, *wo, *w, *dw, *l_zeta, *w_zeta, *work, *lbar, *row;
     double *trial, *trial_zeta; /* rows at quadrature nodes; log-likelihoods of gamma rows */
     double *storage_wo;
