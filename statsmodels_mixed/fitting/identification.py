@@ -132,7 +132,27 @@ def identify(design: Design, *, residual: bool, normal: bool) -> Identification:
     if design.nobs > len(design.y):
         design = _with_a_zero_row(design)
     with one_blas_thread():
-        return _identify(design, residual, design.weights if normal else None)
+        found = _identify(design, residual, design.weights if normal else None)
+        if not found.dimension or design.weights is None or not normal:
+            return found
+        return _without_weights(design, found, residual)
+
+
+def _without_weights(design: Design, found: Identification, residual: bool) -> Identification:
+    """Return flat directions without those of which a heavy row hides that they are not.
+
+    Fixed effects may take up a row of most of the weight, and leave little beside it. Contrasts
+    that do not change are the same with any weights, if sigma^2 has no part in them.
+    """
+    if not found.sigma_known:
+        return found
+    alike = _identify(design, False, None)
+    if alike.dimension >= found.dimension:
+        return found
+    if not alike.dimension:
+        return ALL_IDENTIFIED
+    flat = np.vstack([alike.flat, np.zeros((int(residual), alike.dimension))])
+    return replace(alike, flat=flat, size=np.append(alike.size, [1.0] * residual))
 
 
 def _identify(design: Design, residual: bool, weights: Array | None) -> Identification:

@@ -140,6 +140,22 @@ def test_far_covariates_do_not_look_flat(shift):
     assert identify(model.design, residual=True, normal=True).dimension == 0
 
 
+@pytest.mark.parametrize("heavy", [1e6, 1e9, 1e16])
+def test_a_heavy_row_that_fixed_effects_take_up_hides_nothing_of_the_others(heavy):
+    """The other 39 rows say what they did: their number is what weights do not change."""
+    data = tanks().assign(w=np.where(np.arange(40) == 5, heavy, 1.0))
+    for formula, dimension in FORMULAS:
+        design = smf.mixedlm2(formula, data, weights="w").design
+        assert identify(design, residual=True, normal=True).dimension == dimension
+    data["y"] += 2.0 * np.cos(3.0 * data["day"])
+    fit = smf.mixedlm2("y ~ x + (1 | day)", data, weights="w").fit(reml=True)
+    # Generalized least squares with the estimated variances.
+    V = np.diag(1 / data["w"]) + fit.theta[0] ** 2 * np.equal.outer(*[data["day"].to_numpy()] * 2)
+    half = np.linalg.solve(np.linalg.cholesky(V), fit.model.exog)
+    wanted = fit.estimates.sigma * np.sqrt(np.diag(np.linalg.inv(half.T @ half)))
+    assert_allclose(fit.bse, wanted, rtol=1e-6)
+
+
 # What a fit says.
 
 

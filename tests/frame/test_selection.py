@@ -89,6 +89,7 @@ def test_a_missing_weight_or_offset_drops_its_row():
         ({"weights": [1, -1, 1, 1, 1]}, r"in 1 row \(first: q\) the weights are negative"),
         ({"weights": [1, 0, 1, 1, 0]}, r"in 2 rows \(first: q, t\) .* zero.*subset="),
         ({"weights": [1, np.inf, 1, 1, 1]}, "the weights are infinite"),
+        ({"weights": [1, 1e-310, 1, 1, 1]}, r"\(first: q\) .* below 2.2e-308: multiply all by a"),
         (
             {"exposure": [1, 0, -1, 1, np.inf]},
             r"in 2 rows \(first: q, t\) the exposure is not a pos",

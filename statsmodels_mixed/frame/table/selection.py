@@ -28,6 +28,10 @@ from .table import DataTable, name_rows, subset_rows
 __all__ = ["Selection", "check_option", "complete_copies", "select", "total_offset"]
 
 
+# The least number of full precision: products with smaller ones lose their digits.
+LEAST_WEIGHT = float(np.finfo(float).tiny)
+
+
 @quickly_made
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -242,6 +246,7 @@ def _check_weights(weights: Array, index: pd.Index) -> None:
         (np.isinf(weights), "are infinite"),
         (weights < 0, "are negative"),
         (weights == 0, "are zero: such rows say nothing, leave them out with subset="),
+        (weights < LEAST_WEIGHT, f"are below {LEAST_WEIGHT:.1e}: multiply all by a power of ten"),
     ):
         if mask.any():
             raise DataError(f"in {name_rows(mask, index)} the weights {what}.")
