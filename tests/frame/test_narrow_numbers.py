@@ -5,6 +5,8 @@ NumPy's begin again at the other end of their range: 3 - 5 is 254 in uint8, 100 
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,3 +70,12 @@ def test_numbers_that_only_fit_without_a_sign_are_floating_point_numbers():
     assert widened(np.array([1, 2], dtype=np.uint64)).dtype == np.int64
     labels = pd.Categorical(["a", "b"])
     assert widened(labels) is labels
+
+
+@pytest.mark.parametrize("formula", ["y ~ x:v + (1 | g)", "y ~ C(g) * x + (x | g)"])
+def test_no_new_rows_have_no_predictions(formula):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of variances that are zero
+        fit = smf.mixedlm2(formula, data()).fit()
+    for re in (False, True):
+        assert fit.predict(data().head(0), re=re).shape == (0,)

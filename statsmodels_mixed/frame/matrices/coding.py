@@ -67,7 +67,7 @@ class ProductColumns:
             else:
                 # Products of whole numbers of few bits would begin again at the least of them.
                 both = np.multiply(part[:, :, None], block[:, None, :], dtype=np.float64)
-                block = both.reshape(len(part), -1)
+                block = both.reshape(len(part), part.shape[1] * block.shape[1])
         out[...] = 1.0 if block is None else block
 
 
