@@ -19,7 +19,7 @@ from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
 from .search.optimize import FitOptions, FitReport, minimize
-from .search.runs import BestOfRuns, settle
+from .search.runs import BestOfRuns, logged, settle
 from .search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
@@ -305,6 +305,12 @@ def _lowest(
             second.improve(runs)
         scatter.scatter_covariances(runs, workspace, patterns, options, constant)
     workspace.set_precision(True)
+    if may_be_rough(runs.report, options, design.nobs):
+        # What rounding made lower than it is, no run with more digits would be taken for.
+        end = runs.report.end
+        again = workspace.value(end) + constant
+        afresh = replace(runs.report, objective=again)
+        runs.report = logged(runs.report, afresh, end[None], np.array([again]), 1)
     settle(runs, workspace, options, constant, sure=True)
     if runs.report.converged and options.optimizer == "newton":
         last_steps = load("fitting.search.last_steps:last_steps")
