@@ -156,7 +156,7 @@ class SimulatedResiduals(Shown):
         -------
         SimulationTest
             Variance of the response about the means of the rows over that of a draw, on
-            average: above 1 for overdispersion.
+            average: above 1 for overdispersion; NaN where neither varies.
 
         Examples
         --------
@@ -168,7 +168,9 @@ class SimulatedResiduals(Shown):
         largest = float(np.abs(self._columns).max(initial=0.0))
         columns = np.ldexp(self._columns, -int(np.frexp(largest)[1]))
         spread = (columns - columns.mean(axis=1, keepdims=True)).var(axis=0)
-        return _monte_carlo(spread, float(spread[0] / spread[1:].mean()), alternative)
+        with np.errstate(all="ignore"):
+            ratio = float(spread[0] / spread[1:].mean())
+        return _monte_carlo(spread, ratio, alternative)
 
     def outliers(self, alternative: str = "two-sided") -> SimulationTest:
         """Test the number of rows whose response lies outside all their draws.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -198,3 +199,11 @@ def test_what_is_refused():
     bare.remove_data()
     with pytest.raises(DataError, match="were removed"):
         simulated_residuals(bare)
+
+
+def test_responses_and_draws_that_do_not_vary_have_no_dispersion():
+    found = simulated_residuals(poisson("plain"), 19, seed=4)
+    ones, drawn = np.ones_like(found.observed), np.ones_like(found.simulated)
+    dispersion = replace(found, observed=found.observed * 0 + ones, simulated=drawn).dispersion()
+    assert np.isnan(dispersion.statistic)
+    assert dispersion.pvalue == 1.0

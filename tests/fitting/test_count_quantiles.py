@@ -122,3 +122,10 @@ def test_large_counts_are_predicted_and_drawn():
 
 def mean_of(fit):
     return np.asarray(fit.estimates.fitted)[:, None]
+
+
+def test_counts_that_doubles_do_not_tell_apart_have_no_quantiles():
+    found = count_quantiles(
+        lambda counts: np.zeros(len(counts)), lambda counts: np.ones(len(counts)), 1e36, (0.5,)
+    )
+    assert np.isnan(found).all()

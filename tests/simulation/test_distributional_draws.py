@@ -10,7 +10,7 @@ from scipy import stats
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import row_derivatives
-from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.fitting.distributional.row_parameters import (
     DISPERSION,
     SECOND_SHAPE,
@@ -172,3 +172,42 @@ def test_underdispersed_counts_end_where_their_probabilities_do(name):
     drawn = _rows(spec, np.array([np.log(phi), 0.0, 0.0, 0.0]), np.log(mu), 2000)
     assert drawn.max() == last
     assert drawn.min() == (1 if name.startswith("truncated") else 0)
+
+
+@pytest.mark.parametrize("log_mu", [-800.0, -60.0, -36.0, -34.0, -20.0])
+@pytest.mark.parametrize("phi", [0.4, 6.0])
+def test_counts_above_zero_of_tiny_means_have_their_limits(log_mu, phi):
+    # Inverted distribution functions gave NaN for the Poisson family, infinity for the negative
+    # binomial, and ones for that of the first kind.
+    outer = np.array([np.log(phi), 0.0, 0.0, 0.0])
+    for name in ("truncated_poisson", "truncated_negative_binomial"):
+        assert np.all(_rows(read_family(make_family(name)), outer, log_mu, 1000) == 1)
+    drawn = _rows(read_family(make_family("truncated_negative_binomial1")), outer, log_mu, 20_000)
+    series = stats.logser(phi / (1.0 + phi))
+    y = np.arange(1, 7)
+    seen = np.array([np.sum(drawn == each) for each in y] + [np.sum(drawn > 6)])
+    wanted = len(drawn) * np.append(series.pmf(y), series.sf(6))
+    assert stats.chisquare(seen, wanted).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", ["truncated_negative_binomial", "truncated_negative_binomial1"])
+@pytest.mark.parametrize(("mu", "phi"), [(0.05, 40.0), (30.0, 0.2), (1e5, 2.0)])
+def test_negative_binomial_counts_above_zero_have_their_distribution(name, mu, phi):
+    size = 1.0 / phi if name == "truncated_negative_binomial" else mu / phi
+    counts = stats.nbinom(size, size / (size + mu))
+    drawn = _rows(read_family(make_family(name)), np.log([phi, 1, 1, 1]), np.log(mu), 20_000)
+    ends = np.unique(counts.isf(np.linspace(0.95, 0.05, 19) * counts.sf(0)))
+    shares = np.diff(np.r_[0.0, (counts.cdf(ends) - counts.pmf(0)) / counts.sf(0), 1.0])
+    seen = np.bincount(np.searchsorted(ends, drawn), minlength=len(shares))
+    kept = shares > 0
+    assert stats.chisquare(seen[kept], len(drawn) * shares[kept]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", ["truncated_generalized_poisson", "conway_maxwell_poisson", "truncated_poisson"]
+)
+def test_means_beyond_what_can_be_counted_are_refused_at_once(name):
+    # Panels of counts that doubles do not tell apart took minutes.
+    spec = read_family(make_family(name))
+    with pytest.raises(DataError, match=r"8\.22e\+35, is beyond what can be counted, 2\^53"):
+        _rows(spec, np.array([6.5, 0.0, 0.0, 0.0]), np.log(8.22e35), 5)

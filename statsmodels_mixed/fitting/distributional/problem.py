@@ -72,7 +72,8 @@ class RowProblem(GeneralizedProblem):
             steps = _STEP * np.eye(len(parameters))
             ends = [(evaluate(parameters + h)[1], evaluate(parameters - h)[1]) for h in steps]
             H = np.array([above - below for above, below in ends]) / (2.0 * _STEP)
-            return np.asarray((H + H.T) / 2.0)
+            # Beside points without likelihood there are no derivatives: a step down goes on there.
+            return np.asarray((H + H.T) / 2.0) if np.isfinite(H).all() else np.eye(len(H))
 
         basis = structure.basis
         starts = [

@@ -51,7 +51,7 @@ def count_quantiles(
     -------
     ndarray, shape (len(probabilities),)
         The last count that there is where all do not come to the probability; NaN where there are
-        none.
+        none, or doubles do not tell counts apart.
     """
     out = np.full(len(probabilities), np.nan)
     wanted = np.array(probabilities) - ROUNDING
@@ -59,6 +59,8 @@ def count_quantiles(
     before = at, float(SINGLE), 0.0
     for _ in range(MOST_PANELS):
         width = _width(at, spread)
+        if not at + width > at:  # beyond whole numbers
+            break
         part = _sum(mass, at, at + width)
         reached = np.isnan(out) & (wanted <= total + part)
         for i in np.flatnonzero(reached):

@@ -11,20 +11,18 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import nbinom, poisson
 
 from ..._core import row_derivatives
 from ..._typing import Array
 from ...errors import DataError
 from ...later import load
 from ..distributional.row_parameters import DISPERSION, SECOND_SHAPE, SHAPE, ZEROS
+from .draws_above_zero import negative_binomial_above_zero, poisson_above_zero
 from .own_family import BELOW, FEW_COUNTS
+from .response import LARGEST_COUNT
 from .spec import FamilySpec, family_object
 
 __all__ = ["draw_family", "draw_rows"]
-
-# The least overdispersion of truncated counts: with less, probabilities near 1 lose its digits.
-_SEEN = 1e-9
 
 
 def draw_family(
@@ -37,6 +35,7 @@ def draw_family(
     try:
         if not np.isfinite(mu).all():
             raise ValueError("mu is not finite.")  # some of NumPy's distributions draw NaN
+        _refuse_uncountable(spec, mu)
         drawn = _draw_at(rng, spec, mu, phi, w)
     except ValueError as error:
         raise DataError(
@@ -69,6 +68,21 @@ def _draw_at(rng: np.random.Generator, spec: FamilySpec, mu: Array, phi: Any, w:
             return np.asarray(rng.poisson(rng.gamma(1.0 / phi, mu * phi)), dtype=float)
 
 
+def _refuse_uncountable(spec: FamilySpec, mu: Array) -> None:
+    """Refuse means of counts so large that doubles are not all whole numbers there.
+
+    Raises
+    ------
+    DataError
+        If there are any.
+    """
+    if spec.support in ("counts", "positive counts") and (mu > LARGEST_COUNT).any():
+        raise DataError(
+            f"a mean drawn from the model, {mu.max():.3g}, is beyond what can be counted, 2^53; "
+            "its predictors or random effects are too large."
+        )
+
+
 def _refuse_nothing(drawn: Array, spread: Any) -> None:
     """Refuse draws of a positive response that are too small for a number.
 
@@ -99,20 +113,19 @@ def _draw_distribution(
     rng: np.random.Generator, spec: FamilySpec, eta: Array, outer: Array, weights: Array | None
 ) -> Array:
     """Draw from the distributions of all rows, without their part of zeros, shape (n,)."""
-    phi, shape, n = np.exp(outer[:, DISPERSION]), outer[:, SHAPE], len(eta)
+    phi, shape = np.exp(outer[:, DISPERSION]), outer[:, SHAPE]
     with np.errstate(all="ignore"):
         mu = np.asarray(family_object(spec).link.inverse(eta), dtype=float)
     if not np.isfinite(mu).all():
         raise DataError("a mean drawn from the model is not finite: its random effects vary much.")
+    _refuse_uncountable(spec, mu)
     match spec.family:
         case "truncated_poisson":
-            return _above_zero(rng, poisson(mu), n)
+            return poisson_above_zero(rng, mu)
         case "truncated_negative_binomial":
-            phi = np.maximum(phi, _SEEN)
-            return _above_zero(rng, nbinom(1.0 / phi, 1.0 / (1.0 + mu * phi)), n)
+            return negative_binomial_above_zero(rng, 1.0 / phi, mu * phi)
         case "truncated_negative_binomial1":
-            phi = np.maximum(phi, _SEEN)
-            return _above_zero(rng, nbinom(mu / phi, 1.0 / (1.0 + phi)), n)
+            return negative_binomial_above_zero(rng, mu / phi, phi)
         case (
             "generalized_poisson"
             | "conway_maxwell_poisson"
@@ -127,14 +140,6 @@ def _draw_distribution(
         case "ordered_beta":
             return _with_ends(rng, eta, mu, phi, outer)
     return draw_family(rng, spec, eta, phi, weights)
-
-
-def _above_zero(rng: np.random.Generator, counts: Any, n: int) -> Array:
-    """Draw from distributions of counts, given that they are not 0."""
-    # By upper tails, so that rare positive counts keep their digits.
-    tail = counts.sf(0)
-    drawn = counts.isf((1.0 - rng.random(n)) * tail)
-    return np.asarray(np.maximum(drawn, 1.0), dtype=float)
 
 
 def _sum_of_gammas(rng: np.random.Generator, mu: Array, phi: Array, power: Array) -> Array:
