@@ -333,3 +333,11 @@ def test_predicted_inflation_is_that_of_glmmtmb(salamanders):
         model.update("count ~ mined + (1 | site)", zero_inflation=None, hurdle="~ 1").fit().predict(
             new, which="inflation"
         )
+
+
+def test_a_hypothesis_on_nothing_has_no_test_and_no_warning_of_numpy():
+    ticks = smm.datasets.load("grouseticks")
+    fit = smm.mixedglm2("ticks ~ 1 + (1 | brood)", ticks, "poisson", hurdle="~ 1").fit()
+    test = fit.t_test(np.zeros((1, 2)))  # warnings are errors
+    assert np.isnan(test.pvalue).all()
+    assert test.effect == 0.0

@@ -234,9 +234,29 @@ static int is_binomial(int distribution)
     return distribution == SMM_BINOMIAL || distribution == SMM_BETA_BINOMIAL;
 }
 
+/* Whether the family has such a mean. Formulas of single counts may be finite for others, and then
+ * more than 1: exp(-mu) of none. */
+static int is_mean(int distribution, const smm_mean_jets *x)
+{
+    double mu = x->mu.c[0];
+    switch (distribution) {
+    case SMM_GAUSSIAN:
+    case SMM_STUDENT_T:
+        return isfinite(mu);
+    case SMM_BINOMIAL:
+    case SMM_BETA_BINOMIAL:
+    case SMM_BETA:
+    case SMM_ORDERED_BETA:
+        return mu >= 0 && x->rest.c[0] >= 0;
+    default:
+        return mu >= 0;
+    }
+}
+
 smm_jet smm_density_of_zero(const smm_family *f, double m, double eta, const double *outer)
 {
     smm_mean_jets x = moments_of(f, eta, outer);
+    if (!is_mean(f->distribution & ~SMM_TRUNCATED, &x)) return jet_constant(NAN);
     return plain(f->distribution & ~SMM_TRUNCATED, 0, m, &x, outer);
 }
 
@@ -254,6 +274,7 @@ smm_jet smm_density(const smm_family *f, int zeros, double y, double m, double e
     if (m == 0) return jet_constant(0);
     if (distribution == SMM_ORDERED) return jet_scale(m, smm_ordered(f, y, eta, outer));
     smm_mean_jets x = moments_of(f, eta, outer);
+    if (!is_mean(distribution, &x)) return jet_constant(NAN);
     if (!zeros && !truncated) return jet_scale(copies, plain(distribution, y, m, &x, outer));
 
     smm_jet logit = jet_parameter(outer[3], 3), none = jet_softplus(logit); /* -log(1 - pi) */

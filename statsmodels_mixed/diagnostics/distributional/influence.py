@@ -92,6 +92,7 @@ def influence(
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.einsum("mii->mi", covariance))
         size = np.sqrt(np.diag(full))
+    size[~(size > 0)] = np.nan  # an error that is lost beside others is none
     difference, square = self.params.to_numpy() - params, np.outer(size, size)
     return Influence(
         by=groups.name,

@@ -19,6 +19,7 @@ from ..crossprod import SharedStructure
 from ..families.limit_of_dispersion import ends_at_a_response
 from ..families.spec import FamilySpec, family_object
 from ..quadrature import gauss_hermite
+from ..search.edge_of_range import has_bounded_range, with_means_at_the_edge
 from ..search.optimize import FitOptions, FitReport
 from ..search.warm_start import generalized_theta
 from ..unbounded import refuse_constant_within
@@ -187,25 +188,29 @@ def fit_distributional(
             best = others.improve(report, search.options, search.go_on, search.splits)
             if best.end is report.end:  # the core may not find its modes there again
                 mean = replace(estimates.conditional, report=best)
-                return replace(estimates, conditional=mean)
+                return _with_reason(replace(estimates, conditional=mean), design)
             estimates, *_ = _read(problem, design, spec, rows, best, int(n_agq), units)
         return _with_reason(estimates, design)
     except CoreError as error:
+        ends = spec.support != "real" and has_bounded_range(spec)
+        link = "use a link whose inverse stays inside the range of means, or " if ends else ""
         raise DataError(
-            f"no maximum of the likelihood of the {spec.family} family could be reached; take a "
-            f"simpler model ({str(error).rstrip('.')})."
+            f"no maximum of the likelihood of the {spec.family} family could be reached; {link}"
+            f"take a simpler model ({str(error).rstrip('.')})."
         ) from error
 
 
 def _with_reason(estimates: DistributionalEstimates, design: Design) -> DistributionalEstimates:
-    """Say why a search has not converged, where that is the end of a distribution."""
+    """Say why a search has not converged: at the edge of means, or at the end of a distribution."""
     own = estimates.conditional
-    if own.report.converged:
-        return estimates
+    report = with_means_at_the_edge(own.report, design, own.spec, own.fitted)
     log_phi = estimates.outer[:, DISPERSION]
-    if not ends_at_a_response(own.spec.family, log_phi, own.fitted, design.y):
+    if not own.report.converged and ends_at_a_response(
+        own.spec.family, log_phi, own.fitted, design.y
+    ):
+        report = replace(own.report, message=_AT_A_RESPONSE)
+    if report is own.report:
         return estimates
-    report = replace(own.report, message=_AT_A_RESPONSE)
     return replace(estimates, conditional=replace(own, report=report))
 
 
@@ -279,7 +284,8 @@ def _read(
     factors = canonical(factors_of(report.end[:ntheta], patterns), patterns)
     theta = theta_of(factors, patterns)
     end = np.concatenate([theta, report.end[ntheta:]])
-    core.value_and_gradient(end)
+    if np.isnan(core.value_and_gradient(end)[0]):
+        raise CoreError("Conditional modes at the end of the search cannot be found again.")
     solution = core.solution()
     rank = len(basis.columns)
     regular = all(np.all(np.diag(T) != 0) for T in factors)

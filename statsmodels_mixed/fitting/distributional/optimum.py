@@ -26,7 +26,14 @@ from ..._typing import Array
 from ...errors import CoreError
 from ..covariance import factors_of
 from ..families.spec import FamilySpec
-from ..search.optimize import NO_START, OTHER_START, FitOptions, FitReport, minimize
+from ..search.optimize import (
+    NO_START,
+    OTHER_START,
+    FitOptions,
+    FitReport,
+    minimize,
+    settled,
+)
 from ..search.runs import LOWER, descend, logged
 from .hessian import curvature_of
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
@@ -317,7 +324,8 @@ def _unfinished(report: FitReport) -> bool:
 
 
 def _at_boundary(report: FitReport) -> FitReport:
-    if report.converged or not report.gradient_norm < _NOTHING:
+    level = settled(report.objective, report.gradient_norm, report.hessian_min_eigenvalue)
+    if report.converged or not (level and report.gradient_norm < _NOTHING):
         # These fits take no start=.
         return replace(report, message=report.message.replace(OTHER_START, NO_START))
     message = (

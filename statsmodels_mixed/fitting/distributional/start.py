@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..._typing import Array
@@ -15,6 +17,8 @@ __all__ = ["coefficients_to_begin_with"]
 
 # Linear predictors farther from 0 are those of no finite maximum.
 _FARTHEST = 30.0
+# Shares of the coefficients that are tried, the rest being those of a constant.
+_SHARES = (1.0, 0.5, 0.2, 0.05, 0.0)
 
 
 def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBasis) -> Array:
@@ -34,9 +38,28 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
     weights = None if design.weights is None else design.weights[keep]
     family = family_object(spec)
     gamma = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
-    near = spec.link == "identity" or bool(np.all(np.abs(basis.Q @ gamma) < _FARTHEST))
-    if np.isfinite(gamma).all() and near:
-        return gamma
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y[keep]))))
-    return np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
+    constant = np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
+    if not np.isfinite(gamma).all() or _runs_off(spec, basis.Q @ gamma):
+        return constant
+    for share in _SHARES:  # links such as the identity admit predictors that are no means
+        trial = np.asarray(share * gamma + (1.0 - share) * constant)
+        eta = basis.Q @ trial if design.offset is None else basis.Q @ trial + design.offset
+        if _are_means(spec, family, eta):
+            return trial
+    return gamma
+
+
+def _runs_off(spec: FamilySpec, eta: Array) -> bool:
+    return spec.link != "identity" and not bool(np.all(np.abs(eta) < _FARTHEST))
+
+
+def _are_means(spec: FamilySpec, family: Any, eta: Array) -> bool:
+    """Return whether linear predictors are means that every response is possible with."""
+    with np.errstate(all="ignore"):
+        mu = family.link.inverse(eta)
+    if spec.support == "real":
+        return bool(np.isfinite(mu).all())
+    highest = 1.0 if spec.support in ("trials", "shares", "shares and ends") else np.inf
+    return bool(np.all((mu > 0) & (mu < highest)))

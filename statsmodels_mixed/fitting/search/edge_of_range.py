@@ -108,7 +108,7 @@ def with_means_at_the_edge(
     at_edge = np.zeros(len(fitted), bool)
     if spec.family == "binomial" and spec.link in ("identity", "log"):
         at_edge |= (design.y == 1) & (sizes * (1.0 - fitted) < NONE) & (sizes > 0)
-    if spec.family in ("binomial", "poisson", "negative_binomial") and spec.link == "identity":
+    if spec.support in ("counts", "trials") and spec.link == "identity":
         at_edge |= (design.y == 0) & (sizes * fitted < NONE) & (sizes > 0)
     number = int(at_edge.sum())
     if not number:

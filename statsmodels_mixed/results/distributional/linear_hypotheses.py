@@ -128,7 +128,8 @@ def t_test(
     effect = np.where(unknown, np.nan, rows @ _some(np.asarray(self.params)))
     variance = np.einsum("mi,ij,mj->m", rows, _some(covariance), rows)
     sd = np.where(unknown, np.nan, np.sqrt(variance))
-    statistic = (effect - values) / sd
+    with np.errstate(divide="ignore", invalid="ignore"):  # a hypothesis on nothing has no test
+        statistic = (effect - values) / sd
     if use_t:
         refuse_none_left(self.df_resid)
         return ContrastResults(effect=effect, t=statistic, sd=sd, df_denom=self.df_resid)
