@@ -60,6 +60,10 @@ __all__ = [
 ]
 
 
+# Random effects this large, in units of what a row can detect, may have no end.
+_VERY_LARGE = 1e6
+
+
 @dataclass(frozen=True)
 class GeneralizedFit:
     """What is fitted, and how its likelihood is approximated.
@@ -273,6 +277,16 @@ def _maximize(
             estimates.report, design, spec, estimates.fitted, estimates.dispersion
         )
         estimates = replace(estimates, report=report)
+    sizes = problem.core.in_units(end.theta) / unit
+    if not np.abs(sizes).max(initial=0.0) < _VERY_LARGE:
+        names = [block.name for block in design.blocks for _ in range(block.pattern.sum())]
+        without_end = load("fitting.search.effects_without_end:without_end")
+        message = without_end(
+            problem.core, end.report.end, report.objective, problem.beta, sizes, names
+        )
+        if message is not None:
+            report = replace(report, converged=False, message=message)
+            estimates = replace(estimates, report=report)
     if not suspicious(report.hessian_min_eigenvalue, end.singular):
         return estimates
     identification = identify(design, residual=spec.normal, normal=spec.normal)
