@@ -25,9 +25,15 @@
 #define KEPT 1024
 #define LARGE_NU 100
 #define MOST_TERMS 100000
+#define MOST_COUNTS 9007199254740992.0 /* 2^53 */
 #define MOST_STEPS 100
 #define LEAST 1e-90 /* variance whose cubes are numbers */
 #define NEAR 64     /* terms between the mode and y that are added up one by one */
+/* Bells with this standard deviation, and this many of them away from 0, where exp(-AWAY^2) is left, are
+ * summed in steps of STRIDE of one. */
+#define WIDE 20
+#define AWAY 6.6
+#define STRIDE 0.5
 
 /* Moments about mu, which is the mean: k20, k30, k40 of y, k01 to k31 with M less M(top). */
 typedef struct {
@@ -88,14 +94,58 @@ static int add_term(sums *s, int all, double d, double w, double log_factorial)
     return w > NEGLIGIBLE;
 }
 
+/* (1 + e) log(1 + e) - e */
+static double curved(double e)
+{
+    double out = 0, power = e * e;
+    if (fabs(e) > 0.1) return (1 + e) * log1p(e) - e;
+    for (int k = 2; k < 18; k++, power *= -e) out += power / (k * (k - 1));
+    return out;
+}
+
+/* M(y) - M(top) less the part (y - top) log(top / r), by Stirling's formula. */
+static double smooth_log_factorials(double y, double top)
+{
+    double e = (y - top) / top;
+    return top * curved(e) + 0.5 * log1p(e) + smm_stirling_rest(y) - smm_stirling_rest(top);
+}
+
+/* The sum over all counts is the integral but for exp(-2 pi^2 variance), and so is h times the sum
+ * over every h-th but for exp(-2 pi^2 variance / h^2), 5e-35 (Poisson's summation formula), if the
+ * terms fall to nothing before 0. */
+static int can_be_thinned(const ratios *q, double top, double *h)
+{
+    double sd = sqrt(top / q->nu);
+    *h = floor(STRIDE * sd);
+    return sd > WIDE && top > AWAY * sd;
+}
+
+static void sum_thinned(const ratios *q, double c, int all, double top, double h, sums *s)
+{
+    double along = log_ratio(top, q->r), slope = c - q->nu * along;
+    add_term(s, all, top - q->mu, 1, 0);
+    for (int sign = -1; sign <= 1; sign += 2)
+        for (double j = top + sign * h; j > 0; j += sign * h) {
+            double M = smooth_log_factorials(j, top), d = j - top;
+            double w = exp(d * slope - q->nu * M);
+            if (!add_term(s, all, j - q->mu, w, M + d * along)) break;
+        }
+    for (int k = 0; k < 5; k++) s->plain[k] *= h;
+    for (int k = 0; k < 4; k++) s->with_log[k] *= h;
+}
+
 /* Outward from the largest term; 0 when the sum is too long. Only the first four sums unless `all`. */
 static int sum_series(ratios *q, double c, int all, sums *s, double *top)
 {
-    double term = 1, log_factorial = 0, rate = exp(c), back = 1 / rate;
+    double term = 1, log_factorial = 0, rate = exp(c), back = 1 / rate, h;
     int n = 0;
     *s = (sums){{0}, {0}};
     *top = floor(q->r * exp(c / q->nu));
-    if (!(*top < 1e9)) return 0;
+    if (!(*top < MOST_COUNTS)) return 0;
+    if (can_be_thinned(q, *top, &h)) {
+        sum_thinned(q, c, all, *top, h, s);
+        return 1;
+    }
     add_term(s, all, *top - q->mu, 1, 0);
     for (double j = *top + 1; n < MOST_TERMS; j++, n++) {
         int at = kept_at(q, j);
@@ -200,6 +250,8 @@ static int solve_rate(double mu, double nu, double *c, cumulants *k)
 static double log_factorials(double y, double top, double r)
 {
     double out = 0;
+    if (fmin(y, top) > NEAR && fabs(y - top) > NEAR)
+        return smooth_log_factorials(y, top) + (y - top) * log_ratio(top, r);
     if (y != floor(y) || fabs(y - top) > NEAR)
         return smm_log_gamma(y + 1) - smm_log_gamma(top + 1) - (y - top) * log(r);
     for (double j = top + 1; j <= y; j++) out += log_ratio(j, r);

@@ -30,6 +30,9 @@ __all__ = [
 
 
 _OF_POSITIVE = [links.Log, links.Identity, links.Sqrt, links.Power]
+# Dispersions of Conway-Maxwell-Poisson counts whose sums are short: the first, and a mean over the
+# second.
+_FEW_TERMS, _BELLS = 100.0, 50.0
 
 
 class NegativeBinomial1(OwnFamily):
@@ -184,8 +187,9 @@ class ConwayMaxwellPoisson(OwnFamily):
         return probabilities
 
     def start_dispersion(self, y: Array, mu: Array, weights: Array | None) -> float:
-        """Return a moment estimate of phi."""
-        return float(np.average((y - mu) ** 2 / mu, weights=weights))
+        """Return a moment estimate of phi, not beyond what sums of probabilities reach."""
+        most = max(_FEW_TERMS, float(mu.min()) / _BELLS)
+        return min(float(np.average((y - mu) ** 2 / mu, weights=weights)), most)
 
 
 class Beta(OwnFamily):
