@@ -202,6 +202,8 @@ int smm_factor(smm_workspace *ws)
 
 /* Right-hand sides for which one call for a group of head columns pays. */
 #define FEW_SIDES 6
+/* Right-hand sides whose sums registers hold. */
+#define SIDES_AT_ONCE 4
 
 /* Whether a group's rows of b, with m columns, meet those of the tail in one call. */
 static int has_call(const smm_group *g, int32_t m)
@@ -246,7 +248,22 @@ static inline void forward_block(const smm_workspace *ws, int32_t j, double *b, 
     }
 }
 
-/* Rows of b below head column j -= its panel times its own. */
+/* Rows of b below head column j -= its panel times its own, where all terms have one column: what
+ * takes the time is to find the rows. */
+static inline void forward_scalars(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    const double *SMM_RESTRICT P = ws->L + d->valptr[j] + 1;
+    const double *SMM_RESTRICT bj = b + (int64_t)j * m;
+    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
+    int32_t n = d->height[j] - 1;
+    for (int32_t r = 0; r < n; r++) {
+        double *SMM_RESTRICT br = b + (int64_t)row[r] * m;
+        for (int32_t v = 0; v < m; v++) br[v] -= P[r] * bj[v];
+    }
+}
+
+/* The same where terms have several. */
 static inline void forward_rows(const smm_workspace *ws, int32_t j, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
@@ -274,7 +291,9 @@ static inline void forward_head(const smm_workspace *ws, double *b, int32_t m)
         int call = has_call(g, m);
         for (int32_t j = g->first; j < g->last; j++) {
             forward_block(ws, j, b, m);
-            if (!call) forward_rows(ws, j, b, m);
+            if (call) continue;
+            if (d->maxcols == 1) forward_scalars(ws, j, b, m);
+            else forward_rows(ws, j, b, m);
         }
         if (call) multiply_group(ws, g, b, m, 0);
     }
@@ -292,7 +311,26 @@ void smm_forward(smm_workspace *ws, double *b, int32_t m)
     smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 0);
 }
 
-/* The transposes of forward_rows and forward_block. */
+/* The transposes of forward_scalars, forward_rows and forward_block. */
+static inline void backward_scalars(const smm_workspace *ws, int32_t j, double *b, int32_t m)
+{
+    const smm_design *d = ws->design;
+    const double *SMM_RESTRICT P = ws->L + d->valptr[j] + 1;
+    double *bj = b + (int64_t)j * m;
+    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
+    int32_t n = d->height[j] - 1;
+    for (int32_t at = 0; at < m; at += SIDES_AT_ONCE) {
+        int32_t sides = m - at < SIDES_AT_ONCE ? m - at : SIDES_AT_ONCE;
+        double sums[SIDES_AT_ONCE];
+        for (int32_t v = 0; v < sides; v++) sums[v] = bj[at + v];
+        for (int32_t r = 0; r < n; r++) {
+            const double *br = b + (int64_t)row[r] * m + at;
+            for (int32_t v = 0; v < sides; v++) sums[v] -= P[r] * br[v];
+        }
+        for (int32_t v = 0; v < sides; v++) bj[at + v] = sums[v];
+    }
+}
+
 static inline void backward_rows(const smm_workspace *ws, int32_t j, double *b, int32_t m)
 {
     const smm_design *d = ws->design;
@@ -338,7 +376,8 @@ static inline void backward_head(const smm_workspace *ws, double *b, int32_t m)
         int call = has_call(g, m);
         if (call) multiply_group(ws, g, b, m, 1);
         for (int32_t j = g->last - 1; j >= g->first; j--) {
-            if (!call) backward_rows(ws, j, b, m);
+            if (!call && d->maxcols == 1) backward_scalars(ws, j, b, m);
+            else if (!call) backward_rows(ws, j, b, m);
             backward_block(ws, j, b, m);
         }
     }
@@ -352,5 +391,6 @@ void smm_backward(smm_workspace *ws, double *b, int32_t m)
     smm_solve_rows(&d->blas, d->qt, ws->L + d->tail_at, d->qt, m, b + (int64_t)d->qh * m, 1);
     if (m == 1) backward_head(ws, b, 1);
     else if (m == 2) backward_head(ws, b, 2);
+    else if (m == 3) backward_head(ws, b, 3);
     else backward_head(ws, b, m);
 }
