@@ -262,6 +262,24 @@ static void check_minimum(const problem *m, const smm_lower *Q, smm_workspace *w
         CHECK(dense_objective(m, Q, theta * (1 + 1e-3 * side), reml) > value);
 }
 
+/* The first slope that is interpolated, by a value and the third moment of a few random signs. */
+static void check_first_slope(const problem *m, const smm_design *d, int reml)
+{
+    smm_workspace *ws = problem_workspace(d, m, NULL, reml, 0);
+    for (double theta = 0.6; theta < 4; theta *= 1.5) {
+        double value, gradient, exact, beside = theta * 1.02;
+        smm_forget_determinants(ws);
+        CHECK(smm_value(ws, &theta, &value) == SMM_OK);
+        CHECK(smm_quick_gradient(ws, &gradient) == SMM_OK);
+        CHECK(smm_value(ws, &beside, &value) == SMM_OK);
+        CHECK(smm_quick_gradient(ws, &gradient) == SMM_OK);
+        CHECK(ws->inverted == (SMM_MUCH_WORK > 0));
+        CHECK(smm_gradient(ws, &exact) == SMM_OK);
+        CHECK(fabs(gradient - exact) < 4e-4); /* a value and no third moment: 2e-3 */
+    }
+    smm_workspace_destroy(ws);
+}
+
 static void test_model(void)
 {
     const int32_t levels[] = {200}, cols[] = {1};
@@ -285,6 +303,7 @@ static void test_model(void)
             CHECK_NEAR(gradient, (above - below) / (2 * h), 1e-5 * (1 + fabs(gradient)));
         }
         check_minimum(&m, &Q, ws, reml);
+        check_first_slope(&m, d, reml);
         smm_workspace_destroy(ws);
     }
     int blocks = 0;

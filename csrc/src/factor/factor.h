@@ -9,9 +9,10 @@
 
 typedef struct smm_precise smm_precise;
 
-/* log|Omega| and its slope, NaN where it is not known, at x = log theta^2; see determinant.c. */
+/* log|Omega| at x = log theta^2, and its slope there, NaN where it is not known, or else the third
+ * moment too; see determinant.c. */
 typedef struct {
-    double x, value, slope;
+    double x, value, slope, moment;
 } smm_determinant;
 
 struct smm_workspace {
@@ -41,6 +42,7 @@ struct smm_workspace {
     int inverted;        /* whether the inverse is of L */
     smm_determinant *determinants; /* (SMM_DETERMINANTS) ndeterminants of them */
     int32_t ndeterminants;
+    double *signs;     /* row-major (2 q x SMM_SIGNS), where they are taken */
     double *B;         /* row-major (q x m): L^-1 Lambda'Z'W[X y] */
     double *R;         /* column-major (m x m): lower Cholesky factor of [X y]'V^-1[X y] */
     double *Minv;      /* column-major (p x p): (X'V^-1 X)^-1 */

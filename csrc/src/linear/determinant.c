@@ -15,7 +15,16 @@
  *
  * What is interpolated is the rest that a smooth function of the same kind leaves,
  * r s log(1 + e^((x + c) / s)), whose c and s are those that a value and a slope tell; it makes the
- * error a small part of this.
+ * error a small part of this. The first slope that is interpolated has least to go by: one value
+ * beside that with a slope, from which h is a step. There the rest is freed of its third derivative as
+ * well. With S = L^-1 Lambda'A Lambda L^-T, whose trace is G', and the mean m = G' / r of its
+ * eigenvalues
+ *
+ *     G'' = tr(S - S^2),   G''' = tr(S - 3 S^2 + 2 S^3) = a + b G'',   b = 3 - 6 m,
+ *     a = 2 tr (S - m I)^3 + 6 m (G' - r m^2) + 2 r m^3 - 2 G',
+ *     G'' + h G''' / 3 = 2 (G(x + h) - G(x) - h G') / h^2,
+ *
+ * so that the third moment alone is left to products with random signs (Hutchinson 1990).
  */
 #include "linear/linear.h"
 
@@ -28,6 +37,11 @@
 /* An error of the slope that is none, per root of r: the curvature of the objective is of order r,
  * so that it moves the minimum by this many standard errors. */
 #define NONE 1e-7
+
+/* The largest |s - 3 s^2 + 2 s^3| of a number s between 0 and 1, and how many standard errors its sum
+ * may be off by. */
+#define LARGEST_THIRD 0.0963
+#define STANDARD_ERRORS 4
 
 static double rounding(double value) { return 1e-14 * (1 + fabs(value)); }
 
@@ -54,7 +68,7 @@ static void remember(smm_workspace *ws)
             if (fabs(known[i].x - x) > fabs(known[at].x - x)) at = i;
     }
     if (at == ws->ndeterminants) ws->ndeterminants++;
-    if (at == n || known[at].x != x) known[at] = (smm_determinant){x, ws->logdet_omega, NAN};
+    if (at == n || known[at].x != x) known[at] = (smm_determinant){x, ws->logdet_omega, NAN, NAN};
     /* the last one comes first, and then the nearest */
     for (int32_t i = 1; i < ws->ndeterminants; i++) {
         smm_determinant each = known[i];
@@ -64,15 +78,38 @@ static void remember(smm_workspace *ws)
     }
 }
 
-/* r s log(1 + e^((x + c) / s)) */
+/* tr (S - m I)^3 where the workspace was just evaluated. */
+static double third_moment(smm_workspace *ws, double m)
+{
+    const smm_design *d = ws->design;
+    int64_t size = d->q * SMM_SIGNS;
+    double *v = ws->signs, *av = v + size, square = ws->T[0] * ws->T[0], tr[3] = {0};
+    uint64_t state = 1;
+    for (int64_t i = 0; i < size; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's generator */
+        v[i] = state >> 63 ? 1 : -1;
+    }
+    for (int power = 0; power < 3; power += 2) { /* v = S^(power / 2) z */
+        smm_backward(ws, v, SMM_SIGNS);
+        smm_multiply_a(ws, v, av, SMM_SIGNS, NULL);
+        for (int64_t i = 0; i < size; i++) tr[power] += square * v[i] * av[i];
+        if (power) break;
+        for (int64_t i = 0; i < size; i++) v[i] = square * av[i];
+        smm_forward(ws, v, SMM_SIGNS);
+        for (int64_t i = 0; i < size; i++) tr[1] += v[i] * v[i];
+    }
+    return (tr[2] - 3 * m * tr[1] + 3 * m * m * tr[0]) / SMM_SIGNS - m * m * m * (double)d->q;
+}
+
+/* r s log(1 + e^((x + c) / s)) + third (x - at)^3 / 6 */
 typedef struct {
-    double r, s, c;
+    double r, s, c, third, at;
 } base;
 
 static base base_at(double r, const smm_determinant *known)
 {
     double share = known->slope / r, t = log(share / (1 - share));
-    base b = {0, 1, 0};
+    base b = {0, 1, 0, 0, known->x};
     if (!(share > 0 && share < 1)) return b;
     b.r = r;
     b.s = known->value / (r * log1p(exp(t)));
@@ -80,13 +117,29 @@ static base base_at(double r, const smm_determinant *known)
     return b;
 }
 
-static double base_value(const base *b, double x)
+/* The base at known[1], with the third derivative that the value known[0] lets it have. */
+static base base_beside(double r, const smm_determinant *known)
 {
-    double t = (x + b->c) / b->s;
-    return b->r * b->s * (fmax(t, 0) + log1p(exp(-fabs(t))));
+    base b = base_at(r, known + 1);
+    double h = known[0].x - known[1].x, G = known[1].slope, m = G / r, n = 3 - 6 * m;
+    double a = 2 * known[1].moment + 6 * m * (G - r * m * m) + 2 * r * m * m * m - 2 * G;
+    double second = 2 * (known[0].value - known[1].value - h * G) / (h * h);
+    second = (second - h * a / 3) / (1 + h * n / 3);
+    if (b.r > 0) b.third = a + n * second - b.r * m * (1 - m) * (1 - 2 * m) / (b.s * b.s);
+    return b;
 }
 
-static double base_slope(const base *b, double x) { return b->r / (1 + exp(-(x + b->c) / b->s)); }
+static double base_value(const base *b, double x)
+{
+    double t = (x + b->c) / b->s, y = x - b->at;
+    return b->r * b->s * (fmax(t, 0) + log1p(exp(-fabs(t)))) + b->third * y * y * y / 6;
+}
+
+static double base_slope(const base *b, double x)
+{
+    double y = x - b->at;
+    return b->r / (1 + exp(-(x + b->c) / b->s)) + b->third * y * y / 2;
+}
 
 /* The slope at known[0] by divided differences of known[0] and of known[first..n). */
 static double interpolate(const smm_determinant *known, int32_t first, int32_t n, const base *b)
@@ -123,6 +176,15 @@ static double error_bound(const smm_determinant *known, int32_t first, int32_t n
     return product / m;
 }
 
+/* The same by known[1] alone, of whose third derivative the rest has what it is off by, and beyond it
+ * the bound on the fourth. */
+static double error_beside(const smm_determinant *known, double r)
+{
+    double h = fabs(known[0].x - known[1].x);
+    double third = STANDARD_ERRORS * LARGEST_THIRD * sqrt(2 * r / SMM_SIGNS);
+    return h * h * (third / 6 + h * r * BOUND / pow(PI, 4));
+}
+
 /* The slope where the workspace was just evaluated, if it is certain enough beside a rest that the
  * gradient has: both in x. Returns 0 if it is not. */
 static int find_slope(const smm_workspace *ws, double rest, double *slope)
@@ -137,11 +199,13 @@ static int find_slope(const smm_workspace *ws, double rest, double *slope)
     /* values that are very near say less, for their rounding errors */
     for (int32_t first = 1; first <= told && told < n; first++) {
         double noise = rounding(known[0].value) / fabs(known[0].x - known[first].x);
-        double error = PART * error_bound(known, first, n, r) + noise;
+        double error = PART * error_bound(known, first, n, r);
+        if (n == 2) error = fmin(error, error_beside(known, r));
+        error += noise;
         if (error < least) best = first, least = error;
     }
     if (best == n) return 0;
-    base b = base_at(r, known + told);
+    base b = n == 2 ? base_beside(r, known) : base_at(r, known + told);
     *slope = interpolate(known, best, n, &b);
     if (least <= WRONG * fabs(*slope + rest)) return 1;
     return least + (1 - PART) * error_bound(known, best, n, r) <= NONE * sqrt(r);
@@ -164,6 +228,7 @@ int smm_differentiate_by_determinants(smm_workspace *ws)
     int status = smm_find_trace(ws);
     if (status) return status;
     ws->determinants[0].slope = T * ws->GT[0];
+    ws->determinants[0].moment = third_moment(ws, T * ws->GT[0] / (double)ws->design->q);
     ws->GT[0] += rest;
     return SMM_OK;
 }

@@ -43,6 +43,7 @@ void smm_accumulate_trace(smm_workspace *ws);
  * interpolated between values, where that is certain enough. The selected inverse may be missing
  * afterwards. */
 #define SMM_DETERMINANTS 8
+#define SMM_SIGNS 4 /* random vectors at once */
 int smm_follows_determinant(const smm_design *d);
 int smm_differentiate_by_determinants(smm_workspace *ws);
 void smm_forget_determinants(smm_workspace *ws); /* Z'WZ is another */

@@ -33,6 +33,7 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
         .matrices = ws->run_matrices,
         .memory = SMM_MEMORY,
         .trusted = SMM_TRUSTED_STEPS,
+        .near = smm_follows_determinant(ws->design) ? SMM_NEAR : 0,
         .left = 1e-6,
         .pairs = ws->run_pairs,
     };

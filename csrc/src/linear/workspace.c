@@ -54,6 +54,7 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->L = take(a, d->nval, f);
     ws->inverse = take(a, d->nval, f);
     ws->determinants = take(a, SMM_DETERMINANTS, sizeof(smm_determinant));
+    ws->signs = take(a, smm_follows_determinant(d) ? 2 * q * SMM_SIGNS : 0, f);
     ws->B = take(a, q * m, f);
     ws->R = take(a, m * m, f);
     ws->Minv = take(a, p * p, f);

@@ -27,9 +27,10 @@ typedef struct {
     double *matrices;    /* SMM_RUN_MATRICES(n) doubles */
     int memory;          /* steps to correct the curvature with; 0: it is good by itself */
     int trusted;         /* steps before that: regular problems end before */
-    double left;         /* share of a diagonal of the curvature that has digits when the other
+    double near;   /* of one parameter: shorter steps, as a share of it, correct it as well */
+    double left;   /* share of a diagonal of the curvature that has digits when the other
                           * parameters have taken theirs */
-    double *pairs;       /* (2 memory n): steps and changes of the gradient */
+    double *pairs; /* (2 memory n): steps and changes of the gradient */
     const double *least; /* of the last parameter, below which the objective may fall for ever */
 } smm_problem;
 
@@ -37,6 +38,9 @@ typedef struct {
 /* The average information is far from the Hessian when the mean is badly wrong: where it has not
  * done after this many steps, changes of the gradient correct it. */
 #define SMM_TRUSTED_STEPS 15
+/* The change of the gradient along a step that is this short knows the curvature better. That ends
+ * runs one evaluation before, which is felt where evaluations take long. */
+#define SMM_NEAR 0.02
 #define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1) /* see smm_run_start */
 #define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
 
