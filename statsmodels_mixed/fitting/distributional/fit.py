@@ -180,6 +180,7 @@ def fit_distributional(
             edges_of(spec, rows, problem.ntheta + len(gamma)),
             int(n_agq),
             has_one_factor(design),
+            spec.family.endswith("conway_maxwell_poisson"),
         )
         report = minimize_rows(search, begin)
         estimates, least, ends = _read(problem, design, spec, rows, report, int(n_agq), units)

@@ -61,6 +61,8 @@ _RECENT, _CREEP, _HARDLY_ANY, _SOON = 10, 0.05, 1e-2, 40
 _AWAY = 20.0
 # Steps of differences along them, in units of predictors.
 _STRIDE = 0.5
+# Beside a jump at least half of that many last evaluations are higher by so much, or have no value.
+_LAST, _JUMPS_BY = 20, 1.0
 # Families whose overdispersion may be none.
 _MAY_BE_POISSON = (
     "negative_binomial",
@@ -76,6 +78,11 @@ _SPLITTING = 10.0
 _CLIFF = (
     "The likelihood is steep at the end of the search, as where a formula tells single rows apart: "
     "leave terms out of the formulas for zeros and dispersion."
+)
+_JUMP = (
+    "The objective jumps beside the end of the search, as where counts of some rows hardly "
+    "vary and a conditional mode meets one: leave terms out of the formulas for zeros and "
+    "dispersion."
 )
 _SPLIT = (
     "Laplace's approximation is best where it does not hold: at parameters at which the "
@@ -152,6 +159,9 @@ class RowSearch:
         Points of quadrature, which has no poles but may be coarse.
     one_factor : bool
         Whether quadrature is possible.
+    bends : bool
+        Whether the likelihood of a row all but bends at a mean, as that of Conway-Maxwell-Poisson
+        counts that hardly vary.
     """
 
     core: CoreGeneralized
@@ -163,6 +173,7 @@ class RowSearch:
     edges: tuple[Edge, ...]
     n_agq: int
     one_factor: bool
+    bends: bool
 
     def splits(self, report: FitReport) -> bool:
         """Return whether a conditional mode is about to split where the core is solved."""
@@ -191,6 +202,9 @@ class RowSearch:
         if _unfinished(report):
             report = self._along_edges(report)
         for evaluations in _LOOKS[1:]:
+            if self.bends and _beside_jump(report):
+                poles = report.gradient_norm > _STEEP and self.splits(report)
+                return report if poles else replace(report, message=_JUMP)
             if _unfinished(report):
                 report = self._far_away(report)
             settled = report.gradient_norm < _NOTHING and report.evaluations > _MANY
@@ -321,6 +335,17 @@ def minimize_rows(search: RowSearch, begin: Array) -> FitReport:
 
 def _unfinished(report: FitReport) -> bool:
     return report.status == "MAXEVAL_REACHED" and not report.converged
+
+
+def _beside_jump(report: FitReport) -> bool:
+    """Return whether an unfinished search hardly moves because what is beside it is higher."""
+    if not _unfinished(report):
+        return False
+    last = report.fitlog_objective[-_LAST:]
+    here = last[last < report.objective + _JUMPS_BY]
+    return len(here) <= len(last) / 2 and bool(
+        here.max(initial=report.objective) < report.objective + _CREEP
+    )
 
 
 def _at_boundary(report: FitReport) -> FitReport:
