@@ -26,6 +26,7 @@ from ..frame.design import Design, RandomBlock
 from ..later import load
 from .crossprod import Crossproducts, form_crossproducts
 from .families.spec import FamilySpec
+from .pls import solve
 from .search.optimize import FitReport
 
 __all__ = [
@@ -53,6 +54,8 @@ BEYOND = (1e3, 1e2, 10.0)
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
 UNCERTAIN = 32.0
+# Those that are less than this many times larger may as well be rounding errors.
+HARDLY = 1e3
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
 # What responses with a density are; see `FamilySpec.support`.
@@ -103,7 +106,7 @@ def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> Non
         lower = load("fitting.search.effects_of_lower_rank:of_lower_rank")
         sizes = chain(sizes, lower(design, design.X[:, products.basis.columns], reml))
     for size in sizes:
-        if _falls(workspace, LARGE * size) and _falls(workspace, 0.1 * end * size):
+        if _falls(workspace, LARGE * size) and _falls_to_rounding(products, 0.1 * end * size):
             raise DataError(_reason(design))
 
 
@@ -123,6 +126,20 @@ def _subsets(identity: Array) -> Iterator[Array]:
 def _falls(workspace: CoreWorkspace, theta: Array) -> bool:
     """Return whether the criterion falls as 2 log t or faster, from theta to 10 theta."""
     return bool(workspace.value(10.0 * theta) < workspace.value(theta) - np.log(10.0))
+
+
+def _falls_to_rounding(products: Crossproducts, theta: Array) -> bool:
+    """Return whether the criterion falls from theta to where residuals are rounding errors.
+
+    With weights that differ widely they may be much larger at a theta where others have vanished.
+    """
+    workspace = products.workspace
+    while _falls(workspace, theta):
+        theta = 10.0 * theta
+        workspace.value_and_gradient(theta)
+        if not solve(products).sigma > HARDLY * products.rounding:
+            return True
+    return False
 
 
 def refuse_vanished(products: Crossproducts, design: Design, theta: Array, sigma: float) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
 
 from statsmodels_mixed import ConvergenceWarning, DataError
@@ -154,6 +156,22 @@ def test_a_criterion_that_is_level_from_far_out_has_no_minimum():
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match=NO_MAXIMUM):
             case.fit()
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+@pytest.mark.parametrize("shift", [0.0, 2.0**22])
+def test_weights_that_differ_widely_have_a_minimum_far_out(shift):
+    """By dense algebra it is at theta = 1596, where sigma is .008; 6 rows, weights 11 orders apart.
+
+    With y + 4e6 the criterion still falls where residuals of equal weights were rounding errors.
+    """
+    case = draw(1504195)
+    data = case.data.assign(y=np.round(case.data["y"] * 2.0**20) / 2.0**20 + shift)
+    fit = replace(case, data=data).fit()
+    criterion = criterion_of(fit.model.design, fit.estimates.columns, **case.how)
+    here = criterion.at([1595.7097]).value
+    assert here < min(criterion.at([t]).value for t in (1400.0, 1800.0)) - 1e-3
+    assert fit.converged and fit.objective == pytest.approx(here, abs=1e-6)
 
 
 def of_levels(numbers):
