@@ -80,10 +80,10 @@ def test_a_fall_without_end_is_not_converged():
     # converged.
     fit = fitted(80346)
     assert not fit.converged
-    falls = float(fit.report.message.split("falls by ")[1].split(" more")[0])
-    assert fit.objective - falls == pytest.approx(14.553 - 5.2, abs=0.06)
+    assert "no maximum" in fit.report.message
     far = fitted(80346, start=10 * np.ones(2))
     assert not far.converged
+    assert far.objective == pytest.approx(14.553 - 5.2, abs=0.06)
     # The local maximum is not taken for the end of the fall.
     assert min(fit.report.other_optima, default=np.inf) > far.objective + 1
 
