@@ -267,3 +267,19 @@ def test_unsigned_numbers_of_any_storage_have_a_sign_if_they_fit():
     assert tidy_values(pd.Series([1, 2], dtype="UInt64")).dtype == np.int64
     large = pd.Series([1, 2**63], dtype="UInt64")
     assert tidy_values(large).tolist() == [1, 2**63]
+
+
+@pytest.mark.parametrize(
+    "values", [[1.5, 2.5, 3.5], [10**18, 10**18 + 1, 10**18 + 2], ["a", "b", "c"]]
+)
+def test_what_is_masked_is_missing(values):
+    masked = np.ma.array(values, mask=[False, True, False])
+    column = read_columns(open_table({"x": masked}), ["x"])["x"]
+    assert missing_rows(column).tolist() == [False, True, False]
+    assert tidy_values(column[[0, 2]]).tolist() == [values[0], values[2]]
+    used = select(
+        open_table({"y": [1.0, 2.0, 3.0]}),
+        ["y"],
+        weights=np.ma.array([1.0, 9.0, 2.0], mask=[0, 1, 0]),
+    )
+    assert used.weights.tolist() == [1.0, 2.0]

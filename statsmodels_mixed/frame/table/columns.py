@@ -50,12 +50,25 @@ def as_array(values: Any, what: str) -> np.ndarray[Any, Any]:
     """
     if isinstance(values, Iterator):
         values = list(values)
+    if isinstance(values, np.ma.MaskedArray):
+        return _without_masked(values)
     try:
         return np.asarray(values)
     except ValueError as error:
         raise DataError(
             f"{what} holds sequences of different length: give one value for each row."
         ) from error
+
+
+def _without_masked(values: np.ma.MaskedArray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an array in which what is masked is missing: NaN, or None beside whole numbers."""
+    mask = np.ma.getmaskarray(values)
+    if not mask.any():
+        return np.asarray(values.data)
+    is_float = values.dtype.kind == "f"
+    found = np.array(values.data, dtype=values.dtype if is_float else object)
+    found[mask] = np.nan if is_float else None
+    return found
 
 
 def as_column(values: Any, index: pd.Index | None, what: str) -> pd.Series:
