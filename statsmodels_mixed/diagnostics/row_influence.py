@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 
 from .._typing import Array
+from ..fitting.problem import problem_of
 from ..options import ChecksOptions
 from ..results.base import unwrap
 from ..results.own_function import own_first
@@ -29,7 +30,8 @@ class RowInfluence(ChecksOptions):
 
     Leverages and residuals are those with the random effects at their conditional modes, so
     that leverages add up to more than the number of coefficients. `dfbeta` and `dfbetas` fit
-    the model again without each row; everything else needs no refit.
+    the model again without each row; everything else needs no refit and keeps the covariance
+    parameters, of correlated residuals but for the scale of V.
 
     Parameters
     ----------
@@ -62,12 +64,14 @@ class RowInfluence(ChecksOptions):
     @cached_property
     def resid(self) -> Array:
         """Pearson residuals, shape (n,)."""
+        if self._correlated is not None:
+            return np.asarray(self.results.residuals("pearson"))
         return raw_residuals(self.results, "pearson")
 
     @cached_property
     def resid_studentized(self) -> Array:
         """Pearson residuals over their standard deviations, shape (n,)."""
-        return np.asarray(residuals(self.results, "pearson", standardized=True))
+        return np.asarray(self.results.residuals("pearson", standardized=True))
 
     @property
     def resid_studentized_internal(self) -> Array:
@@ -80,17 +84,38 @@ class RowInfluence(ChecksOptions):
 
         For a linear model exact given theta: without the row the penalized sum of squares is
         smaller by r^2 / (1 - h). For a generalized one Williams' likelihood residuals, as R's
-        `rstudent`.
+        `rstudent`. With correlated residuals the differences of rows from their predictions by
+        all other rows, over their standard deviations (Haslett and Hayes 1998).
         """
-        estimates = self.results.estimates
-        if not estimates.linear:
+        if not self.results.estimates.linear:
             return np.asarray(residuals(self.results, "likelihood", scaled=True))
-        if not estimates.scale_estimated:
+        return np.asarray(self._of_deletion * self._scale_without)
+
+    @cached_property
+    def _correlated(self) -> Any:
+        """The fit solved again where residuals are correlated, else None."""
+        if not getattr(self.results, "takes_correlated", False):  # fits of several parts have none
+            return None
+        return problem_of(self.results.kept_design(), self.results.estimates)
+
+    @cached_property
+    def _of_deletion(self) -> Array:
+        """Of a linear model the standardized residuals that rows have when left out, shape (n,)."""
+        correlated = self._correlated
+        if correlated is None:
             return self.resid_studentized
+        return np.asarray(correlated.deletion_residuals())
+
+    @cached_property
+    def _scale_without(self) -> Array:
+        """Of a linear model sigma over that without each row, given theta, shape (n,)."""
+        estimates, inside = self.results.estimates, self._of_deletion
+        # The scale of V is among the parameters of correlated residuals.
+        if not estimates.scale_estimated and self._correlated is None:
+            return np.ones_like(inside)
         count = self.results.nobs - (len(estimates.beta) if estimates.reml else 0)
-        inside = self.resid_studentized
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(inside * np.sqrt((count - 1.0) / (count - inside**2)))
+            return np.asarray(np.sqrt((count - 1.0) / (count - inside**2)))
 
     @cached_property
     def cooks_distance(self) -> tuple[Array, Array]:
@@ -101,11 +126,19 @@ class RowInfluence(ChecksOptions):
 
     @property
     def dffits(self) -> tuple[Array, float]:
-        """Changes of the fitted value by its standard error, and a usual bound of them."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            odds = self.hat_matrix_diag / self._rest
-            values = np.asarray(self.resid_studentized_external * np.sqrt(odds))
+        """Changes of the fitted value by its standard error, and a usual bound of them.
+
+        With correlated residuals of the coefficients by their covariance, which is the same
+        where residuals are independent.
+        """
         rank = len(self.results.beta)
+        if self._correlated is not None:
+            sizes = np.sqrt(self._correlated.deletion_distances()) * self._scale_without
+            values = np.copysign(sizes, self._of_deletion)
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                odds = self.hat_matrix_diag / self._rest
+                values = np.asarray(self.resid_studentized_external * np.sqrt(odds))
         return values, float(2.0 * np.sqrt(rank / self.results.nobs))
 
     @cached_property
@@ -178,6 +211,6 @@ def get_influence(result: Any) -> RowInfluence:
     >>> fit.get_influence()
     <RowInfluence: 180 rows>
     """
-    result = unwrap(result)
+    result = unwrap(result, correlated=True)
     result.kept_design()
     return RowInfluence(result)

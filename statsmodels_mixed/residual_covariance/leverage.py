@@ -19,7 +19,7 @@ import numpy as np
 from .._typing import Array
 from .problem import ResidualProblem
 
-__all__ = ["deletion_distances", "leverages"]
+__all__ = ["deletion_distances", "deletion_residuals", "leverages"]
 
 
 # The share of its precision that is left of a row where nothing but rounding is.
@@ -60,17 +60,43 @@ def deletion_distances(problem: ResidualProblem, x: Array) -> Array:
     x : ndarray
         Coordinates of the covariance parameters.
     """
+    Py, rest, fixed = _deletions(problem, x)
+    return (Py / rest) ** 2 * fixed
+
+
+def deletion_residuals(problem: ResidualProblem, x: Array) -> Array:
+    """Return (Py)_i / sqrt(P_ii), shape (n,).
+
+    That is the response of a row less its prediction from all other rows, over the standard
+    deviation of the difference (Haslett and Hayes 1998, Journal of the Royal Statistical Society B
+    60, 201-215), the covariance parameters kept.
+
+    Parameters
+    ----------
+    problem : ResidualProblem
+    x : ndarray
+        Coordinates of the covariance parameters.
+    """
+    Py, rest, _ = _deletions(problem, x)
+    return np.asarray(Py / np.sqrt(rest))
+
+
+def _deletions(problem: ResidualProblem, x: Array) -> tuple[Array, Array, Array]:
+    """Return Py and the diagonals of P and of V^-1 X M X'V^-1, (n,) each.
+
+    The former is NaN where nothing but rounding is left of it.
+    """
     solution = problem.likelihood(False).solve(problem.model.at(x))
     assert solution is not None
     Q, M = problem.basis.Q, solution.M
     residual = problem.residual - Q @ solution.gamma
-    out = np.empty(len(Q))
+    out = np.empty((3, len(Q)))
     for batch, inverse in zip(problem.batches, solution.inverses, strict=True):
         within = inverse[batch.pattern]
         Py = (within @ residual[batch.rows][:, :, None])[:, :, 0]
         U = within @ Q[batch.rows]
-        fixed = np.sum((U @ M) * U, axis=2)  # the diagonal of V^-1 X M X'V^-1
+        fixed = np.sum((U @ M) * U, axis=2)
         whole = np.diagonal(within, axis1=1, axis2=2)
         rest = np.where(whole - fixed > ROUNDING * whole, whole - fixed, np.nan)
-        out[batch.rows] = (Py / rest) ** 2 * fixed
-    return out
+        out[:, batch.rows] = Py, rest, fixed
+    return out[0], out[1], out[2]

@@ -20,7 +20,7 @@ from .best_prediction import EffectsOfRows
 from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import fit_residual
-from .leverage import deletion_distances, leverages
+from .leverage import deletion_distances, deletion_residuals, leverages
 from .natural import reported
 from .parameters import coordinates_of
 from .problem import ResidualProblem
@@ -100,6 +100,10 @@ class SolvedResidual:
         """Return Cook's distances of rows times the number of coefficients."""
         return deletion_distances(self.problem, self.estimates.x)
 
+    def deletion_residuals(self) -> Array:
+        """Return the standardized differences of rows from their predictions by all others."""
+        return deletion_residuals(self.problem, self.estimates.x)
+
     def within(self, X: Array, groups: Positions) -> tuple[Array, Array]:
         """Return coefficients of columns beside fixed effects of groups, and their covariance.
 
@@ -155,7 +159,7 @@ class SolvedResidual:
 def _refuse(what: str) -> NoReturn:
     raise OptionError(
         f"{what} are not offered for models with residual= or dispersion=: a row is no case of "
-        "its own where residuals are correlated; influence() leaves out subjects."
+        "its own where residuals are correlated; influence() leaves out rows and subjects."
     )
 
 

@@ -133,3 +133,34 @@ def test_the_subjects_of_residuals_are_groups_too() -> None:
     rows = mixedlm2("y ~ x", DATA, dispersion="~ v").fit()
     with pytest.raises(OptionError, match="no grouping factor whose levels could differ"):
         inference.hausman_test(rows)
+
+
+def test_rows_left_out_are_those_of_dense_matrices(fit: Any) -> None:
+    V, X = covariance(fit), sm.add_constant(DATA[["x", "v"]]).to_numpy()
+    y, n = DATA.y.to_numpy(), len(DATA)
+    rows = fit.get_influence()
+    external, dffits = rows.resid_studentized_external, rows.dffits[0]
+    count = n - X.shape[1] if fit.estimates.reml else n
+    for i in (0, 7, n - 1):
+        keep = np.arange(n) != i
+        inverse = np.linalg.inv(V[np.ix_(keep, keep)])
+        M = np.linalg.inv(X[keep].T @ inverse @ X[keep])
+        beta = M @ X[keep].T @ inverse @ y[keep]
+        residual = y[keep] - X[keep] @ beta
+        scale = residual @ inverse @ residual / (count - 1)  # that of V, without the row
+        weights = V[i, keep] @ inverse
+        row = X[i] - weights @ X[keep]
+        variance = V[i, i] - weights @ V[keep, i] + row @ M @ row
+        difference = y[i] - X[i] @ beta - weights @ residual
+        assert external[i] == pytest.approx(difference / np.sqrt(scale * variance), rel=1e-6)
+        change = fit.params.to_numpy() - beta
+        size = np.sqrt(change @ X.T @ np.linalg.inv(V) @ X @ change / scale)
+        assert dffits[i] == pytest.approx(np.copysign(size, difference), rel=1e-6)
+
+
+def test_influence_of_rows_of_least_squares_is_that_of_statsmodels() -> None:
+    fit = mixedlm2("y ~ x + v", DATA, residual="homdiag(t | g)").fit(reml=True)
+    ols = sm.OLS(DATA.y, sm.add_constant(DATA[["x", "v"]])).fit()
+    ours, theirs = fit.get_influence().summary_frame(), ols.get_influence().summary_frame()
+    names = ["cooks_d", "standard_resid", "hat_diag", "dffits", "student_resid"]
+    np.testing.assert_allclose(ours[names], theirs[names], rtol=1e-6)
