@@ -21,6 +21,7 @@ __all__ = [
     "FTest",
     "FixedContrastTests",
     "LeastDegreesTests",
+    "covariance_of_rows",
     "covariance_root",
     "two_sided",
 ]
@@ -98,6 +99,25 @@ def covariance_root(covariance: Array) -> Array:
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def covariance_of_rows(rows: Array, covariance: Array) -> Array:
+    """Return L C L', NaN for rows that have a part of what has no covariance in C.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (m, rank)
+    covariance : ndarray, shape (rank, rank)
+
+    Returns
+    -------
+    ndarray, shape (m, m)
+    """
+    lost = ~np.isfinite(np.diag(covariance))
+    out = rows @ np.where(lost | lost[:, None], 0.0, covariance) @ rows.T
+    touched = np.any(rows[:, lost] != 0, axis=1)
+    out[touched] = out[:, touched] = np.nan
+    return np.asarray(out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +208,10 @@ class ContrastTests(ABC):
         """Return combinations of coefficients as those on the basis, and the covariance there."""
         known = self.on_basis
         if known is None:
-            return rows, self.covariance, 1.0
+            if self.infinite is None:
+                return rows, self.covariance, 1.0
+            # Combinations without them do not depend on covariances that are not known.
+            return rows, np.where(np.isfinite(self.covariance), self.covariance, 0.0), 1.0
         known = known.standardized()
         return rows @ known.inverse, known.matrix, known.scale
 

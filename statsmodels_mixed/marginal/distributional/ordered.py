@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from ..._typing import Array
 from ...errors import OptionError
+from ...standard_errors.contrast_tests import covariance_of_rows
 from ..averaging import Averaging
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level, groups_of
@@ -264,5 +265,5 @@ def _functions(
     G = slopes.reshape(len(means) * r, -1)
     reasons = cells.reasons
     return LinearFunctions.of_estimates(
-        means.ravel(), G @ cuts.covariance @ G.T, float("inf"), reasons
+        means.ravel(), covariance_of_rows(G, cuts.covariance), float("inf"), reasons
     )

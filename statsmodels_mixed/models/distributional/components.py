@@ -14,9 +14,11 @@ from ..._typing import Array
 from ...comparison.fixed_terms import with_intercept
 from ...errors import OptionError
 from ...fitting.distributional.row_parameters import threshold_matrix
+from ...fitting.separation import Separation
 from ...frame.matrices.expressions import IN_FORMULA
+from ...results.distributional.separation import tests_of_coefficients
 from ...results.layout import Layout
-from ...standard_errors.contrast_tests import FixedContrastTests
+from ...standard_errors.contrast_tests import covariance_of_rows
 from ...standard_errors.reference import Reference
 from ..generalized.results import GeneralizedLinearMixedModelResults
 from ..statsmodels_data import MixedData
@@ -69,6 +71,7 @@ def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixe
         model,
         fit.estimates.kappa[places],
         fit._covariance[np.ix_(at, at)],
+        fit._infinite[at],
         joint=fit._covariance[np.ix_(joint, joint)],
     )
 
@@ -90,9 +93,10 @@ def with_constant(fit: DistributionalResults) -> GeneralizedLinearMixedModelResu
     change[1:, len(fit.estimates.kappa) :] = np.eye(len(own.beta))
     X = np.column_stack([np.ones(len(design.y)), design.X])
     model = _model(fit, with_intercept(frame.fixed), X, ("Intercept", *design.x_names))
-    covariance = change @ fit._covariance[np.ix_(order, order)] @ change.T
-    columns = np.concatenate([[0], 1 + own.columns])
-    return _part(fit, model, change @ np.asarray(fit.params), covariance, columns)
+    covariance = covariance_of_rows(change, fit._covariance[np.ix_(order, order)])
+    columns, beta = np.concatenate([[0], 1 + own.columns]), change @ np.asarray(fit.params)
+    infinite = np.sign(change) @ fit._infinite[order]
+    return _part(fit, model, beta, covariance, infinite, columns)
 
 
 def with_columns(
@@ -141,6 +145,7 @@ def _part(
     model: DistributionalMixedModel,
     beta: Array,
     covariance: Array,
+    infinite: Array,
     columns: NDArray[np.intp] | None = None,
     joint: Array | None = None,
 ) -> GeneralizedLinearMixedModelResults:
@@ -155,6 +160,7 @@ def _part(
         linear_predictor=model.kept_design().X[:, columns] @ beta,
     )
     words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
-    tests = FixedContrastTests(beta, covariance, float("inf"))
     part = GeneralizedLinearMixedModelResults(model, estimates, model.layout)
+    part.separation = Separation(infinite)  # of its own response, not of the mean's
+    tests = tests_of_coefficients(beta, covariance)
     return part._referring_to(Reference(tests, None, fit.cov_type, words))

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...fitting.distributional.problem import RowProblem  # noqa: F401 - registers itself
 from ...options import ChecksOptions
-from ...results.distributional.separation import infinite_parameters, without_infinite
+from ...results.distributional.separation import (
+    infinite_parameters,
+    tests_of_coefficients,
+    without_infinite,
+)
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
-from ...standard_errors.contrast_tests import FixedContrastTests
 from ...standard_errors.reference import Reference
 from ..generalized.results import GeneralizedLinearMixedModelResults
 
@@ -111,6 +114,6 @@ def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResul
     mean = fit.estimates.conditional
     own = slice(len(mean.theta), len(mean.theta) + len(mean.beta))
     words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
-    tests = FixedContrastTests(mean.beta, fit._covariance[own, own], float("inf"))
+    tests = tests_of_coefficients(mean.beta, fit._covariance[own, own])
     part = GeneralizedLinearMixedModelResults(fit.model, mean, fit.model.layout)
     return part._referring_to(Reference(tests, None, fit.cov_type, words))

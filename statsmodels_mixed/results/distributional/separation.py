@@ -16,11 +16,19 @@ from ...errors import SeparationWarning, warn_caller
 from ...fitting.distributional.fit import DistributionalEstimates
 from ...fitting.families.spec import FamilySpec
 from ...fitting.separation import separation
+from ...standard_errors.contrast_tests import FixedContrastTests
 
 if TYPE_CHECKING:
     from .base import DistributionalFit
 
-__all__ = ["infinite_parameters", "warn_of_infinite", "with_infinite", "without_infinite"]
+__all__ = [
+    "infinite_parameters",
+    "tests_of_coefficients",
+    "warn_of_infinite",
+    "with_infinite",
+    "without_infinite",
+]
+
 
 _BINARY = FamilySpec("binomial", "logit")
 
@@ -96,6 +104,19 @@ def without_infinite(covariance: Array, sign: Array) -> Array:
     out = covariance.copy()
     out[sign != 0] = out[:, sign != 0] = np.nan
     return out
+
+
+def tests_of_coefficients(beta: Array, covariance: Array) -> FixedContrastTests:
+    """Return normal tests of coefficients, also of combinations without those that have no error.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (rank,)
+    covariance : ndarray, shape (rank, rank)
+        NaN for coefficients without a finite estimate or at an end of their range.
+    """
+    lost = ~np.isfinite(np.diag(covariance))
+    return FixedContrastTests(beta, covariance, np.inf, infinite=lost if lost.any() else None)
 
 
 def warn_of_infinite(fit: DistributionalFit) -> None:
