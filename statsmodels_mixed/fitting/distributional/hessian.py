@@ -33,6 +33,9 @@ _UNSEEN = 1e-5
 _MIXED = 1e-8
 # Information on a coefficient that is none: an error of 100 or more of its units.
 _NO_INFORMATION = 1e-4
+# Information in one direction, and the share of it up to which rounding hides that in others; steps
+# along these.
+_MUCH, _HIDDEN, _ALONG = 1e6, 1e-5, 1e-2
 
 
 def covariance_at(
@@ -80,7 +83,9 @@ def covariance_at(
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0)), 0.0
     if not np.all(np.isfinite(H)):
         return nothing
-    kept, lost = _determined(H, first, np.append(size[:first], np.hypot(size[first:], spread)))
+    units = np.append(size[:first], np.hypot(size[first:], spread))
+    H = _with_little_known_directions(core, center, H, first, units)
+    kept, lost = _determined(H, first, units)
     part = kept.T @ H @ kept
     # Nothing may be left, as where no count is zero and the rest is constant.
     if np.diag(part).min(initial=np.inf) <= 0:
@@ -122,6 +127,40 @@ def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: floa
     _, above = core.value_and_gradient(center + shift)
     _, below = core.value_and_gradient(center - shift)
     return np.asarray((above - below) / (2.0 * step))
+
+
+def _with_little_known_directions(
+    core: CoreGeneralized, center: Array, H: Array, first: int, units: Array
+) -> Array:
+    """Return the Hessian with what steps along directions tell that have far less information.
+
+    A step along one parameter is as long as the best known direction in it allows. Where counts of
+    1e9 tell slopes, what the differences of few groups say of an intercept is lost in rounding.
+    """
+    unit = units[first:]
+    values, V = np.linalg.eigh(H[first:, first:] * np.outer(unit, unit))
+    most = values.max(initial=0.0)
+    hidden = np.flatnonzero(values < _HIDDEN * most)
+    if not len(hidden) or not most > _MUCH:
+        return H
+    changed = H.copy()
+    scaled = np.diag(values)
+    for k in hidden:
+        length = _ALONG / np.sqrt(max(values[k], 1.0))
+        move = np.append(np.zeros(first), length * unit * V[:, k])
+        ends = [core.value_and_gradient(center + sign * move)[1] for sign in (1.0, -1.0)]
+        change = (ends[0] - ends[1]) / (4.0 * length)
+        scaled[k] = scaled[:, k] = V.T @ (unit * change[first:])
+        # The same of covariance parameters, whose part of H is by steps of their own.
+        along = V[:, k] * unit
+        mixed = H[:first, first:] @ along
+        changed[:first, first:] += np.outer(change[:first] - mixed, V[:, k] / unit)
+    core.value_and_gradient(center)
+    if not np.isfinite(changed).all() or not np.isfinite(scaled).all():
+        return H
+    changed[first:, :first] = changed[:first, first:].T
+    changed[first:, first:] = (V @ scaled @ V.T) / np.outer(unit, unit)
+    return changed
 
 
 def _determined(H: Array, first: int, size: Array) -> tuple[Array, Array]:
