@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PPoly
 from scipy.stats import norm
 
 from .._typing import Array
@@ -19,6 +20,9 @@ __all__ = ["Curve"]
 
 # 1 - (1 - alpha) is alpha but for rounding, and so are quantiles of both.
 _ROUNDING = 1e-12
+
+# Coefficients of a cubic in the way from its beginning, that of the third power first.
+_Cubic = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +80,13 @@ class Curve:
         """How far apart the points are, so that third powers of the coordinate are numbers."""
         return float(self.value[-1] - self.value[0]) or 1.0
 
-    def _coordinate(self, value: Array) -> Array:
+    def _coordinate(self, value: float) -> float:
         """Return the coordinate in which zeta is interpolated."""
         if self.kind == "beta":
-            return np.asarray((value - self.value[0]) / self._spread)
+            return (value - float(self.value[0])) / self._spread
         if self.kind == "corr":
-            with np.errstate(invalid="ignore"):
-                return np.asarray(-np.arccos(value))
-        return np.asarray(np.arcsinh(value / self._size))
+            return -math.acos(value) if abs(value) <= 1.0 else math.nan
+        return math.asinh(value / self._size)
 
     def _value(self, at: float) -> float:
         """Return the parameter at a coordinate."""
@@ -91,15 +94,25 @@ class Curve:
             return float(self.value[0]) + self._spread * at
         return math.cos(at) if self.kind == "corr" else self._size * math.sinh(at)
 
-    @cached_property
-    def _spline(self) -> PPoly:
-        at = self._coordinate(self.value)
-        stretch: Array | float = self._spread
+    def _stretch(self, value: float) -> float:
+        """Return the derivative of a parameter in the coordinate."""
+        if self.kind == "beta":
+            return self._spread
         if self.kind == "corr":
-            stretch = np.sqrt(np.maximum(0.0, 1.0 - self.value**2))
-        elif self.kind != "beta":
-            stretch = np.hypot(self.value, self._size)
-        return _monotone(at, self.zeta, self.slope * stretch)
+            return math.sqrt(max(0.0, 1.0 - value**2))
+        return math.hypot(value, self._size)
+
+    @cached_property
+    def _at(self) -> list[float]:
+        return [self._coordinate(value) for value in self.value.tolist()]
+
+    @cached_property
+    def _cubics(self) -> list[_Cubic]:
+        values, slopes = self.value.tolist(), self.slope.tolist()
+        stretched = [
+            slope * self._stretch(value) for value, slope in zip(values, slopes, strict=True)
+        ]
+        return _monotone(self._at, self.zeta.tolist(), stretched)
 
     @cached_property
     def doubt(self) -> float:
@@ -107,8 +120,8 @@ class Curve:
 
         What both agree on is the curve; infinite where the slope of zeta is zero.
         """
-        third, second, first, zeta = map(float, self._spline.c[:, 0])
-        width = float(self._spline.x[1] - self._spline.x[0])
+        third, second, first, zeta = self._cubics[0]
+        width = self._at[1] - self._at[0]
         last = first + width * (2.0 * second + 3.0 * third * width)
         rise = float(self.zeta[1]) - zeta
         if not (min(first, last) > 0 and rise > 0):
@@ -119,8 +132,15 @@ class Curve:
 
     def zeta_at(self, value: ArrayLike) -> Array:
         """Return zeta at values of the parameter; NaN outside the points."""
-        at = self._coordinate(np.asarray(value, dtype=float))
-        return np.asarray(self._spline(at, extrapolate=False))
+        asked = np.asarray(value, dtype=float)
+        found = [self._zeta(self._coordinate(each)) for each in asked.ravel().tolist()]
+        return np.array(found, dtype=float).reshape(asked.shape)
+
+    def _zeta(self, at: float) -> float:
+        if not (self._cubics and self._at[0] <= at <= self._at[-1]):
+            return math.nan
+        left = min(bisect_right(self._at, at), len(self._cubics)) - 1
+        return _cubic(self._cubics[left], at - self._at[left])
 
     def value_at(self, zeta: float) -> float:
         """Return the value of the parameter at a zeta.
@@ -137,14 +157,13 @@ class Curve:
         at = int(np.searchsorted(self.zeta, zeta))
         if self.zeta[at] == zeta:
             return float(self.value[at])
-        spline = self._spline
-        cubic = [float(c) for c in spline.c[:, at - 1]]
-        left, right = 0.0, float(spline.x[at] - spline.x[at - 1])
+        cubic = self._cubics[at - 1]
+        left, right = 0.0, self._at[at] - self._at[at - 1]
         for _ in range(60):
             middle = 0.5 * (left + right)
-            below = ((cubic[0] * middle + cubic[1]) * middle + cubic[2]) * middle + cubic[3] < zeta
+            below = _cubic(cubic, middle) < zeta
             left, right = (middle, right) if below else (left, middle)
-        return self._value(float(spline.x[at - 1]) + left)
+        return self._value(self._at[at - 1] + left)
 
     def is_short_of(self, zeta: float) -> bool:
         """Return whether the points were to reach this zeta, and do not, nor a bound."""
@@ -194,19 +213,32 @@ def _side(zeta: float) -> int:
     return -1 if zeta > 0 else 0
 
 
-def _monotone(at: Array, zeta: Array, slope: Array) -> PPoly:
+def _cubic(cubic: _Cubic, step: float) -> float:
+    return ((cubic[0] * step + cubic[1]) * step + cubic[2]) * step + cubic[3]
+
+
+def _monotone(at: list[float], zeta: list[float], slope: list[float]) -> list[_Cubic]:
     """Return cubics through the points with these slopes, or lower ones where they rise so little.
 
     A cubic is monotone with slopes of at most three times its secant (Fritsch and Carlson 1980).
     Each has its own: where a curve comes to a level it has a kink, and how far beyond it the next
-    point is must not matter before it.
+    point is must not matter before it. Points are few, often two, so that floats are quicker than
+    arrays.
     """
-    width = at[1:] - at[:-1]
-    secant = (zeta[1:] - zeta[:-1]) / width
-    around = np.concatenate([secant[:1], secant, secant[-1:]])
-    known = np.where(np.isnan(slope), 0.5 * (around[:-1] + around[1:]), slope)
-    most = 3.0 * secant
-    left, right = (np.minimum(np.maximum(side, 0.0), most) for side in (known[:-1], known[1:]))
-    third, second = left + right - 2.0 * secant, 3.0 * secant - 2.0 * left - right
-    cubics = np.array([third / width**2, second / width, left, zeta[:-1]])
-    return PPoly.construct_fast(cubics, at)
+    widths = [right - left for left, right in pairwise(at)]
+    secants = [
+        (right - left) / width if width else 0.0
+        for (left, right), width in zip(pairwise(zeta), widths, strict=True)
+    ]
+    around = [*secants[:1], *secants, *secants[-1:]]
+    known = [
+        0.5 * (before + after) if math.isnan(each) else each
+        for each, (before, after) in zip(slope, pairwise(around), strict=bool(secants))
+    ]
+    cubics = []
+    for start, width, secant, *both in zip(zeta, widths, secants, known, known[1:], strict=False):
+        left, right = (min(max(side, 0.0), 3.0 * secant) for side in both)
+        square = width * width or math.inf
+        third, second = left + right - 2.0 * secant, 3.0 * secant - 2.0 * left - right
+        cubics.append((third / square, second / (width or math.inf), left, start))
+    return cubics

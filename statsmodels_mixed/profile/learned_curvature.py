@@ -49,23 +49,26 @@ class LearnedCurvature:
     def derivatives(self, x: Array) -> tuple[Array, Array]:
         """Return gradient and approximate Hessian at the x of the last `value`."""
         gradient, curvature = self._landscape.derivatives(x)
+        corrected = curvature + self._left_out
         if self._last is not None:
-            self._learn(x - self._last[0], gradient - self._last[1], curvature)
+            change = gradient - self._last[1]
+            if self._learn(x - self._last[0], change, curvature.diagonal(), corrected):
+                corrected = curvature + self._left_out
         self._last = x, gradient
-        return gradient, curvature + self._left_out
+        return gradient, corrected
 
-    def _learn(self, step: Array, change: Array, curvature: Array) -> None:
+    def _learn(self, step: Array, change: Array, curvatures: Array, corrected: Array) -> bool:
         """Update what is left out, so that the Hessian gives the change of the gradient."""
-        sizes = curvature_sizes(curvature.diagonal())
-        rest = (change - (curvature + self._left_out) @ step) / sizes
-        step = step * sizes
-        moved = math.hypot(*step.tolist())
+        sizes = curvature_sizes(curvatures)
+        moved = math.hypot(*(step * sizes).tolist())
         if moved < SHORT:
-            return
-        length = math.hypot(*rest.tolist()) * moved
+            return False
+        rest = change - corrected @ step
+        length = math.hypot(*(rest / sizes).tolist()) * moved
         along = float(rest @ step) if length < math.inf else 0.0
-        if abs(along) > SECANT * length:
-            rest = rest * sizes
-            self._left_out = self._left_out + np.outer(rest, rest) / along
-        if not (np.abs(self._left_out) < np.outer(sizes, sizes)).all():
+        if not abs(along) > SECANT * length:
+            return False
+        self._left_out = self._left_out + rest[:, None] * (rest / along)
+        if not (np.abs(self._left_out) < sizes[:, None] * sizes).all():
             self._left_out = 0.0  # learned where all was different
+        return True
