@@ -15,7 +15,8 @@ from ..generalized_start import glm_coefficients
 __all__ = ["coefficients_to_begin_with"]
 
 
-# Linear predictors farther from 0 are those of no finite maximum.
+# Linear predictors farther from 0 are those of no finite maximum; of powers of the mean, whose unit
+# is that of the response, this many times that of its mean.
 _FARTHEST = 30.0
 # Shares of the coefficients that are tried, the rest being those of a constant.
 _SHARES = (1.0, 0.5, 0.2, 0.05, 0.0)
@@ -41,7 +42,8 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y[keep]))))
     constant = np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
-    if not np.isfinite(gamma).all() or _runs_off(spec, basis.Q @ gamma):
+    unit = abs(level) if spec.link == "power" else 1.0
+    if not np.isfinite(gamma).all() or _runs_off(spec, basis.Q @ gamma, unit):
         return constant
     for share in _SHARES:  # links such as the identity admit predictors that are no means
         trial = np.asarray(share * gamma + (1.0 - share) * constant)
@@ -51,8 +53,8 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
     return gamma
 
 
-def _runs_off(spec: FamilySpec, eta: Array) -> bool:
-    return spec.link != "identity" and not bool(np.all(np.abs(eta) < _FARTHEST))
+def _runs_off(spec: FamilySpec, eta: Array, unit: float) -> bool:
+    return spec.link != "identity" and not bool(np.all(np.abs(eta) < _FARTHEST * unit))
 
 
 def _are_means(spec: FamilySpec, family: Any, eta: Array) -> bool:
