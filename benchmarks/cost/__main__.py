@@ -1,6 +1,7 @@
 """How time and memory of a fit grow with its sizes, beside the limits of the machine.
 
     python benchmarks/cost --large --page docs/cost.md
+    python benchmarks/cost --shares --page docs/cost.md
 
 Each fit runs in a process of its own, with one thread; times are the least of a few, of the CPU, so
 that other work on the machine weighs little. Growth is the exponent between a row and
@@ -56,6 +57,18 @@ def run(series: int, value: int, limit: float) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def shares() -> str:
+    """Return what share of the limits of the machine parts of a fit reach, as a table."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "shares.py")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ONE_THREAD},
+        check=True,
+    )
+    return done.stdout
+
+
 def table(size: str, answers: list[tuple[int, dict[str, Any]]], bandwidth: float) -> str:
     """Return one series as a table in Markdown."""
     head = (size, "CPU ms", "growth", "evaluations", "MiB beside the data", "ms to read the data")
@@ -91,7 +104,14 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="the largest models too")
     parser.add_argument("--limit", type=float, default=300, help="seconds a process may take")
     parser.add_argument("--page", type=Path, help="a page to write the tables into")
+    parser.add_argument("--shares", action="store_true", help="the shares of the limits only")
     given = parser.parse_args()
+    if given.shares:
+        reached = shares()
+        if given.page:
+            write_between(given.page, "shares", reached)
+        sys.stdout.write(reached)
+        return
     bandwidth, operations = limits()
     text = [
         f"One thread reads {bandwidth / 1e9:.1f} GB and multiplies matrices at "

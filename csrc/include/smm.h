@@ -107,7 +107,8 @@ typedef struct {
 /* Sizes of the analysed problem, for curiosity and tests. */
 typedef struct {
     int64_t n, q, nblocks, head_values;
-    int64_t workspace_bytes; /* of a workspace; INT64_MAX when that has no size */
+    int64_t workspace_bytes;   /* of a workspace; INT64_MAX when that has no size */
+    int64_t factor_operations; /* additions and products of L L' = Omega; at most 1e18 */
     int32_t p, nterms, ntheta, nodes, head_nodes, tail_size;
 } smm_sizes;
 

@@ -147,6 +147,8 @@ static void test_sizes(void)
     CHECK(sizes.nblocks == 17 + 12 * 5);
     CHECK(sizes.head_nodes == 12);
     CHECK(sizes.tail_size == 15);
+    /* below the two pivots of a level are 16 and 15 elements, in the tail 14, 13, ... */
+    CHECK(sizes.factor_operations == 12 * (16 * 17 + 15 * 16) + 15 * (15 * 15 - 1) / 3);
     CHECK(smm_design_sizes(NULL, &sizes) == SMM_EINVAL);
     CHECK(smm_design_sizes(design, NULL) == SMM_EINVAL);
     smm_design_destroy(design);

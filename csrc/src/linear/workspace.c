@@ -5,6 +5,8 @@
  */
 #include "linear/linear.h"
 
+#define MOST_OPERATIONS 1000000000000000000
+
 #define ALIGNMENT 64
 
 typedef struct {
@@ -89,6 +91,24 @@ static int64_t workspace_bytes(const smm_design *d)
     return a.overflow || a.used > INT64_MAX ? INT64_MAX : (int64_t)a.used;
 }
 
+/* A column with r elements below its pivot takes r (r + 1) operations for what is right of it. */
+static int64_t factor_operations(const smm_design *d)
+{
+    double sum = 0, tail = d->qt;
+    for (int32_t gi = 0; gi < d->ngroups; gi++) {
+        const smm_group *g = d->groups + gi;
+        for (int32_t j = g->first; j < g->last; j++) {
+            int32_t above = g->block ? j - g->first : 0; /* a rectangle holds a trapezoid */
+            for (int32_t c = 0; c < d->node_cols[j]; c++) {
+                double r = d->height[j] - above - c - 1;
+                sum += r * (r + 1);
+            }
+        }
+    }
+    sum += tail * (tail * tail - 1) / 3;
+    return sum < MOST_OPERATIONS ? (int64_t)sum : MOST_OPERATIONS;
+}
+
 int smm_design_sizes(const smm_design *d, smm_sizes *out)
 {
     if (!d || !out) return SMM_EINVAL;
@@ -97,6 +117,7 @@ int smm_design_sizes(const smm_design *d, smm_sizes *out)
     out->nblocks = d->nblocks;
     out->head_values = d->tail_at;
     out->workspace_bytes = workspace_bytes(d);
+    out->factor_operations = factor_operations(d);
     out->p = d->p;
     out->nterms = d->nterms;
     out->ntheta = d->ntheta;
