@@ -49,6 +49,10 @@ class _RenderedTable(SimpleTable):  # type: ignore[misc]
         return self.table.as_markdown()
 
 
+def _unwrapped(table: Any) -> Any:
+    return table.table if isinstance(table, _RenderedTable) else table
+
+
 class Document(Summary):  # type: ignore[misc]
     """A summary made of tables: statsmodels' `Summary` that also knows Markdown.
 
@@ -73,11 +77,23 @@ class Document(Summary):  # type: ignore[misc]
     """
 
     def __init__(self, title: str, tables: Sequence[Table], notes: Sequence[str] = ()) -> None:
+        self._own = tuple(tables)
         super().__init__()
+        self._tables: list[Any] | None = None
         self.title = title
-        self.tables = [_RenderedTable(table) for table in tables]
         if notes:
             self.add_extra_txt(notes)
+
+    @property
+    def tables(self) -> list[Any]:
+        """Tables as statsmodels has them, with the cells for programs; made when asked for."""
+        if self._tables is None:
+            self._tables = [_RenderedTable(table) for table in self._own]
+        return self._tables
+
+    @tables.setter
+    def tables(self, tables: list[Any]) -> None:
+        self._tables = tables
 
     @property
     def notes(self) -> list[str]:
@@ -101,12 +117,13 @@ class Document(Summary):  # type: ignore[misc]
         >>> print(fit.summary().as_text().splitlines()[0].strip())
         Linear mixed model fit by maximum likelihood
         """
-        own = [table.table for table in self.tables if isinstance(table, _RenderedTable)]
-        width = max([len(self.title), *(table.text_width(2) for table in own)])
+        shown = self._own if self._tables is None else [_unwrapped(each) for each in self._tables]
+        widths = (table.text_width(2) for table in shown if isinstance(table, Table))
+        width = max([len(self.title), *widths])
         parts = [self.title.center(width).rstrip(), "=" * width]
-        for table in self.tables:
-            if isinstance(table, _RenderedTable):
-                parts.append(table.as_text(width=width, gap=2))
+        for table in shown:
+            if isinstance(table, Table):
+                parts.append(table.as_text(rules=True, width=width, gap=2))
             else:
                 parts.append(table.as_text())
             parts.append("=" * width)

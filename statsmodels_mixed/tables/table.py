@@ -6,6 +6,7 @@ import html
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -150,7 +151,7 @@ class Table:
         subj     Intercept 1296.8700  36.0121
         Residual            954.5278  30.8954
         """
-        padded = self._padded_columns()
+        padded = list(self._padded_columns)
         total = sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
         if padded and total < width and self.stretch is not None:
             spare = " " * (width - total)
@@ -186,11 +187,12 @@ class Table:
         >>> table.text_width()
         37
         """
-        padded = self._padded_columns()
+        padded = self._padded_columns
         return sum(len(column[0]) for column in padded) + gap * (len(padded) - 1)
 
+    @cached_property
     def _padded_columns(self) -> list[list[str]]:
-        """Return the columns, header first, every cell of a column of equal length."""
+        """The columns, header first, every cell of a column of equal length."""
         body = list(zip(*self.cells(), strict=True)) or [() for _ in self.columns]
         result = []
         for column, texts in zip(self.columns, body, strict=True):
