@@ -184,9 +184,9 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
-        int tells = pace.steps > problem->trusted ||
-                    fabs(run.x[0] - old_x[0]) < problem->near * fabs(run.x[0]);
-        if (moved_from && problem->memory && tells && !status) {
+        int remembers = moved_from && problem->memory && !status;
+        if (remembers && (pace.steps > problem->trusted ||
+                          fabs(run.x[0] - old_x[0]) < problem->near * fabs(run.x[0]))) {
             for (int32_t i = 0; i < n; i++) {
                 old_x[i] = run.x[i] - old_x[i];
                 old_g[i] = run.g[i] - old_g[i];
