@@ -29,7 +29,21 @@ static void small_gram(int64_t rows, int32_t m, const double *SMM_RESTRICT b, do
     }
 }
 
-/* The same for many rows. */
+/* Lower triangle of c (m x m) += alpha times the sums of pairs of columns over lanes. */
+SMM_INLINE
+static inline void add_lanes(int32_t m, double alpha, double (*sums)[LANES],
+                             double *SMM_RESTRICT c)
+{
+    int32_t pair = 0;
+    for (int32_t s = 0; s < m; s++)
+        for (int32_t r = s; r < m; r++, pair++) {
+            double sum = 0;
+            for (int64_t l = 0; l < LANES; l++) sum += sums[pair][l];
+            c[r + (size_t)s * m] += alpha * sum;
+        }
+}
+
+/* small_gram for many rows. */
 SMM_HOT
 static void gram_in_lanes(int64_t rows, int32_t m, const double *SMM_RESTRICT b, double alpha,
                           double *SMM_RESTRICT c)
@@ -46,13 +60,7 @@ static void gram_in_lanes(int64_t rows, int32_t m, const double *SMM_RESTRICT b,
                 for (int64_t l = 0; l < LANES; l++)
                     sums[pair][l] += columns[s][l] * columns[r][l];
     }
-    int32_t pair = 0;
-    for (int32_t s = 0; s < m; s++)
-        for (int32_t r = s; r < m; r++, pair++) {
-            double sum = 0;
-            for (int64_t l = 0; l < LANES; l++) sum += sums[pair][l];
-            c[r + (size_t)s * m] += alpha * sum;
-        }
+    add_lanes(m, alpha, sums, c);
     small_gram(rows - whole, m, b + whole * m, alpha, c);
 }
 
@@ -100,13 +108,7 @@ static inline void weighted_in_lanes(int64_t rows, int32_t p, const double *SMM_
                 for (int64_t l = 0; l < LANES; l++) sums[pair][l] += scaled[l] * columns[r][l];
         }
     }
-    int32_t pair = 0;
-    for (int32_t s = 0; s <= p; s++)
-        for (int32_t r = s; r <= p; r++, pair++) {
-            double sum = 0;
-            for (int64_t l = 0; l < LANES; l++) sum += sums[pair][l];
-            c[r + (size_t)s * (p + 1)] += sum;
-        }
+    add_lanes(p + 1, 1, sums, c);
 }
 
 #define OF_COLUMNS(p)                                                                            \
