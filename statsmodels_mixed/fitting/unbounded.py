@@ -173,7 +173,7 @@ def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
         return False
     workspace = products.workspace
     least = workspace.value(theta)
-    falls = any([workspace.value(times * theta) <= least + NOTHING for times in BEYOND])
+    falls = any(workspace.value(times * theta) <= least + NOTHING for times in BEYOND)
     workspace.value_and_gradient(theta)
     return not sigma > products.rounding or falls
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._typing import Array
 from ...frame.design import Design
-from ..families.spec import FamilySpec, family_object
+from ..families.spec import OF_SHARES, FamilySpec, family_object
 from ..fixed_basis import FixedBasis
 from ..generalized_start import glm_coefficients
 
@@ -63,5 +63,5 @@ def _are_means(spec: FamilySpec, family: Any, eta: Array) -> bool:
         mu = family.link.inverse(eta)
     if spec.support == "real":
         return bool(np.isfinite(mu).all())
-    highest = 1.0 if spec.support in ("trials", "shares", "shares and ends") else np.inf
+    highest = 1.0 if spec.support in OF_SHARES else np.inf
     return bool(np.all((mu > 0) & (mu < highest)))

@@ -25,6 +25,7 @@ from . import distributions, parted
 from .own_family import OwnFamily
 
 __all__ = [
+    "OF_SHARES",
     "FamilySpec",
     "family_names",
     "family_object",
@@ -33,6 +34,10 @@ __all__ = [
     "make_link",
     "read_family",
 ]
+
+
+# What responses are whose means are at most 1; see `FamilySpec.support`.
+OF_SHARES = ("shares", "trials", "shares and ends")
 
 
 class _Log(sm_links.Log):  # type: ignore[misc]  # statsmodels has no types

@@ -22,6 +22,7 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.distributional.problem import modes_at
 from ...fitting.distributional.row_parameters import ZEROS
+from ...fitting.families.spec import OF_SHARES
 from ..categories import CategoryPrediction
 from ..results import MixedPrediction
 from ..which_effects import choose_random
@@ -38,7 +39,6 @@ __all__ = ["get_prediction"]
 
 # Step of central differences, in standard errors of each parameter.
 _STEP = 1e-3
-_OF_SHARES = ("shares", "trials", "shares and ends")
 _NO_NEW = "a new response goes with which='mean'"
 
 
@@ -184,7 +184,7 @@ def _scale(fit: DistributionalFit, which: str | None) -> Any:
         return Identity()
     if which == "dispersion":
         return Log()
-    if which in ("zero_probability", "inflation") or support in _OF_SHARES:
+    if which in ("zero_probability", "inflation") or support in OF_SHARES:
         return Logit()
     return Identity() if support == "real" else Log()
 
