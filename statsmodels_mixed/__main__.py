@@ -24,6 +24,8 @@ from .tables.table import Column, Table
 __all__ = ["main", "read_table"]
 
 USAGE_ERROR = 2
+# Floating-point numbers tell all whole numbers up to this one apart.
+WHOLE_UP_TO = 2.0**53
 
 
 def read_table(name: str) -> pd.DataFrame:
@@ -48,14 +50,38 @@ def read_table(name: str) -> pd.DataFrame:
     kind = path.suffix.lower()
     try:
         if kind == ".csv":
-            return pd.read_csv(path)
+            return _read_csv(path)
         if kind == ".parquet":
-            return pd.read_parquet(path)
+            return _read_parquet(path)
         if kind in (".arrow", ".feather"):
             return _read_arrow(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{name} cannot be read: {_one_line(error).rstrip('.')}.") from error
     raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather.")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file; whole numbers that floating-point numbers would merge keep their digits.
+
+    pandas makes whole numbers with missing values floating-point ones.
+    """
+    frame = pd.read_csv(path)
+    floats = frame.select_dtypes("float64")
+    merged = floats.columns[(floats.abs() >= WHOLE_UP_TO).any()]
+    if len(merged):
+        exact = pd.read_csv(path, dtype_backend="numpy_nullable")
+        for name in merged:
+            if pd.api.types.is_integer_dtype(exact[name].dtype):
+                frame[name] = exact[name]
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file; whole numbers stay so where some are missing."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
+
+    frame: pd.DataFrame = pq.read_table(path).to_pandas(integer_object_nulls=True)
+    return frame
 
 
 def _read_arrow(path: Path) -> pd.DataFrame:

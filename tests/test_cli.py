@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
-from statsmodels_mixed import datasets
-from statsmodels_mixed.__main__ import main
+from statsmodels_mixed import LinearMixedModel, datasets
+from statsmodels_mixed.__main__ import main, read_table
 
 SLEEP = "reaction ~ days + (days | subj)"
 
@@ -109,6 +111,28 @@ def test_files(capsys, tmp_path, kind):
     status, out, _ = run(capsys, "fit", SLEEP, str(path))
     assert status == 0
     assert "1751.9393" in out
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_identifiers_of_64_bits_with_missing_ones_stay_apart(tmp_path, kind):
+    """Floating-point numbers would make one group of the 18 subjects: 2^60 + 0, 1, ..., 17."""
+    path = tmp_path / f"sleep.{kind}"
+    data = datasets.load("sleepstudy")
+    codes = data["subj"].astype("category").cat.codes
+    identifiers = [None, *(2**60 + int(code) for code in codes[1:])]
+    table = pa.table({"subj": pa.array(identifiers, pa.int64()), "reaction": data["reaction"]})
+    if kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "parquet":
+        pa.parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    found = read_table(str(path))
+    assert set(found["subj"].dropna()) == set(identifiers[1:])
+    assert found["subj"].isna().sum() == 1
+    groups = LinearMixedModel.from_formula("reaction ~ 1 + (1 | subj)", found).fit().ranef()["subj"]
+    assert list(groups.index) == sorted(set(identifiers[1:]))
 
 
 def test_datasets_are_listed_with_rows_and_columns(capsys):
