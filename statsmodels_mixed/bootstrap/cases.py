@@ -24,6 +24,7 @@ from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import orthonormal_basis
 from ..fitting.problem import FittingProblem, problem_of
 from ..fitting.refits import Fits, Fitter, Flag
+from ..fitting.separation import SolvedRows
 from ..frame.design import Design, RandomBlock
 from ..frame.design_checks import refuse_related
 from ..frame.row_groups import lies_within
@@ -275,6 +276,9 @@ class CaseRefitter(Refitter):
             design.y,
             fitted.cov_conditional,
             converged=fitted.report.converged,
+            rows=None
+            if fitted.linear
+            else SolvedRows(fitted.eta, design.weights, fitted.dispersion),
         ).sign[same]
 
     def _covariances(self, fitted: Estimates) -> tuple[Array, Array | None]:

@@ -20,6 +20,7 @@ from ..fitting.estimates import Estimates
 from ..fitting.fixed_basis import ALIASED
 from ..fitting.problem import problem_of
 from ..fitting.refits import Refit, RowNumbers
+from ..fitting.separation import SolvedRows
 from ..frame.design import Design
 
 __all__ = ["Deleter", "fit_without", "null_columns"]
@@ -72,12 +73,17 @@ def _without_infinite(deleter: Deleter, rows: RowNumbers, fit: Refit) -> Refit:
     X = np.delete(design.X, rows, axis=0)[:, deleter.refits.basis.columns[known]]
     y = np.delete(design.y, rows)
     covariance = fit.covariance[np.ix_(known, known)]
-    lost = known[problem.separation(X, y, covariance, converged=fit.converged).found]
+    kept = None
+    if fit.eta is not None:
+        weights = None if design.weights is None else np.delete(design.weights, rows)
+        kept = SolvedRows(fit.eta, weights, fit.scale)
+    separated = problem.separation(X, y, covariance, converged=fit.converged, rows=kept)
+    lost = known[separated.found]
     if not len(lost):
-        return fit
+        return replace(fit, eta=None)  # the fits of all cases are kept at once
     beta, covariance = fit.beta.copy(), fit.covariance.copy()
     beta[lost] = covariance[lost] = covariance[:, lost] = np.nan
-    return replace(fit, beta=beta, covariance=covariance, gamma=None, inner=None)
+    return replace(fit, beta=beta, covariance=covariance, gamma=None, inner=None, eta=None)
 
 
 def _fit_alone(deleter: Deleter, rows: RowNumbers) -> Refit:

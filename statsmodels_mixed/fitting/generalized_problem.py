@@ -20,7 +20,7 @@ from .generalized import conditional_variances, fit_generalized
 from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
 from .identification import Identification, identify
 from .mixed_model_equations import Henderson, WithEquations
-from .separation import Separation, separation
+from .separation import Separation, SolvedRows, separation
 from .structured.covariance_model import factor
 
 __all__ = ["GeneralizedProblem"]
@@ -83,9 +83,17 @@ class GeneralizedProblem(WithEquations):
         normal = self.estimates.spec.normal
         return identify(self.design, residual=normal, normal=normal)
 
-    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
         """Return the direction in which a response separates."""
-        return separation(X, y, self.estimates.spec, covariance, converged=converged)
+        return separation(X, y, self.estimates.spec, covariance, converged=converged, rows=rows)
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return Var(b_j | y) given all parameters."""

@@ -164,6 +164,7 @@ class GeneralizedRefits:
             bool(settled(run.value, run.decrement, run.min_eigenvalue)),
             raw.beta,
             raw.xvx_inverse,
+            eta=np.delete(raw.eta, rows),
         )
 
 

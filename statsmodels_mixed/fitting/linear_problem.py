@@ -22,7 +22,7 @@ from .linear import fit_linear
 from .linear_refits import LinearRefits
 from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
 from .pls import conditional_variances, leverage, solve
-from .separation import Separation
+from .separation import Separation, SolvedRows
 from .structured.covariance_model import factor
 
 __all__ = ["LinearProblem"]
@@ -88,7 +88,15 @@ class LinearProblem(WithEquations):
             return ALL_IDENTIFIED
         return identify(self.design, residual=self._sigma is None, normal=True)
 
-    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
         """Return no separation: normal responses have none."""
         return Separation(np.zeros(X.shape[1]))
 

@@ -23,7 +23,7 @@ from .identification import Identification
 from .linear_problem import LinearProblem
 from .mixed_model_equations import Henderson
 from .refits import Refits
-from .separation import Separation
+from .separation import Separation, SolvedRows
 
 __all__ = ["FittingProblem", "problem_of", "solved"]
 
@@ -78,7 +78,15 @@ class FittingProblem(Protocol):
     def identification(self) -> Identification:
         """Find the flat directions of the covariance parameters."""
 
-    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
         """Return the direction in which a response separates; see `separation`."""
 
     def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:

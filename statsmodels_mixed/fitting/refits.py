@@ -90,6 +90,8 @@ class Refit:
         Their covariance, over the scale of that of the fit to all rows; see `OnBasis`.
     singular : bool
         Whether a covariance matrix of random effects beside correlated residuals is singular.
+    eta : ndarray, or None
+        Linear predictors, with the conditional modes, of the rows of a generalized fit.
     """
 
     beta: Array
@@ -101,6 +103,7 @@ class Refit:
     gamma: Array | None = None
     inner: Array | None = None
     singular: bool = False
+    eta: Array | None = None
 
     @classmethod
     def of(cls, fit: Estimates) -> Self:
@@ -112,6 +115,7 @@ class Refit:
             fit.scale,
             fit.objective,
             fit.report.converged,
+            eta=None if fit.linear else fit.eta,
         )
 
 

@@ -13,7 +13,7 @@ from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
-from ..fitting.separation import Separation
+from ..fitting.separation import Separation, SolvedRows
 from ..frame.design import Design
 from ..structures.coordinates import INSIDE
 from .best_prediction import EffectsOfRows
@@ -84,7 +84,15 @@ class SolvedResidual:
         """Return that of the fit."""
         return self.estimates.identification
 
-    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
         """Return that there is none: the mean is linear."""
         return Separation(np.zeros(X.shape[1]))
 

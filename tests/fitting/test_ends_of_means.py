@@ -9,7 +9,9 @@ import pandas as pd
 from statsmodels.genmod.families import Gaussian, links
 
 from statsmodels_mixed import GeneralizedLinearMixedModel, SeparationWarning
+from statsmodels_mixed.bootstrap.cases import cases_of
 from statsmodels_mixed.fitting.problem import problem_of
+from statsmodels_mixed.simulation.streams import read_seed, stream
 
 LOGIT = Gaussian(links.Logit(), check_link=False)
 
@@ -75,3 +77,23 @@ def test_a_step_between_two_rows_has_no_slope():
     assert SeparationWarning in categories
     assert fit.separated == ("Intercept", "f[T.b]", "x")
     assert np.isnan(fit.bse).all()
+
+
+def test_samples_and_deletions_that_take_a_mean_to_its_end_say_so():
+    """Level c has a positive mean by its rows of one group; of the others all are below zero."""
+    data, b, noise = groups()
+    data["y"] = np.exp(0.5 + b) + noise
+    negative = (data["f"] == "c") & (data["g"] != 0)
+    data.loc[negative, "y"] = -0.2 + 0.1 * noise[negative]
+    data.loc[(data["f"] == "c") & ~negative, "y"] = 5.0
+    model = GeneralizedLinearMixedModel.from_formula("y ~ f + (1 | g)", data, Gaussian(links.Log()))
+    fit, _ = caught(model.fit)
+    assert fit.separated == ()
+    deleted, _ = caught(lambda: fit.influence("g").params)
+    assert np.isnan(deleted["f[T.c]"]).tolist() == [True] + [False] * 11
+    drawn = cases_of(fit.model.kept_design(), None)
+    length = drawn.stream_length
+    samples = [drawn.draw(stream(read_seed(1), i), length) for i in range(2)]
+    replicates, _ = caught(lambda: fit.bootstrap(2 * length, seed=1, kind="cases"))
+    ends = np.isinf(replicates.frame["beta", "f[T.c]"].to_numpy())
+    assert ends.tolist() == [0 not in sample for sample in np.vstack(samples)]

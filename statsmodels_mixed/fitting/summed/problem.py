@@ -16,7 +16,7 @@ from ..estimates import LinearEstimates
 from ..fixed_effects_only import linear_objective
 from ..identification import ALL_IDENTIFIED, Identification
 from ..mixed_model_equations import Henderson, WithEquations
-from ..separation import Separation
+from ..separation import Separation, SolvedRows
 from .linear import SummedDesign, SummedPoint, fit_summed, summed_point
 
 __all__ = ["SummedProblem"]
@@ -62,7 +62,15 @@ class SummedProblem(WithEquations):
         """Say that the parameters are determined: different levels meet in most ways."""
         return ALL_IDENTIFIED
 
-    def separation(self, X: Array, y: Array, covariance: Array, *, converged: bool) -> Separation:
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
         """Return no separation: normal responses have none."""
         return Separation(np.zeros(X.shape[1]))
 
