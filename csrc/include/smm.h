@@ -165,7 +165,8 @@ int smm_crossprod_y(smm_workspace *ws, const double *y, const double *weights);
 int smm_set_criterion(smm_workspace *ws, int reml, double sigma);
 
 /* Choose when objectives are computed with twice the digits of a double, which costs some thirty
- * times as much. always: 0 where doubles lose too many of them, as after creation; 1 everywhere.
+ * times as much. always: 0 where doubles lose too many of them, as after creation; 1 everywhere,
+ * and gradients of few rows and levels without a prior too.
  * Returns SMM_OK, SMM_EINVAL. */
 int smm_set_precision(smm_workspace *ws, int always);
 
@@ -185,8 +186,9 @@ int smm_value(smm_workspace *ws, const double *theta, double *value);
  * Returns as smm_value; *share is NaN on failure, as where nothing is left but rounding errors. */
 int smm_share_left(smm_workspace *ws, const double *theta, double *share);
 
-/* The exact gradient (ntheta) at the theta of the last smm_value.
- * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE, SMM_ESTATE. */
+/* The exact gradient (ntheta) at the theta of the last smm_value. With twice the digits the first
+ * one needs further memory, which stays with the workspace.
+ * Returns SMM_OK, SMM_EINVAL, SMM_ENOTPD, SMM_ENONFINITE, SMM_ESTATE, SMM_ENOMEM. */
 int smm_gradient(smm_workspace *ws, double *gradient);
 
 /* The same where T is not a function of theta, for covariances of few parameters: T term by term,

@@ -62,6 +62,27 @@ static smm_design *design(purse *p)
     return d;
 }
 
+/* With twice the digits gradients have those of doubles. That in the outer T where the inner one is
+ * zero has a closed form in numbers that are exact: with a = 1 + 12 theta^2, means of OUTER levels
+ * and S = sum over levels of 12 (mean - grand mean)^2, r2 = total within + S / a. */
+static void check_all_digits(smm_workspace *ws, const double *theta, int reml)
+{
+    double mean[OUTER] = {0}, grand = 0, within = 0, S = 0, gradient[2], value;
+    for (int i = 0; i < ROWS; i++) mean[outer[i]] += y[i] / 12;
+    for (int g = 0; g < OUTER; g++) grand += mean[g] / OUTER;
+    for (int i = 0; i < ROWS; i++) within += pow(y[i] - mean[outer[i]], 2);
+    for (int g = 0; g < OUTER; g++) S += 12 * pow(mean[g] - grand, 2);
+    double at[] = {0, theta[1]}, a = 1 + 12 * at[1] * at[1], n = reml ? ROWS - 1 : ROWS;
+    double slope = 24 * at[1] / a;
+    double wanted_slope = slope * (OUTER - reml - n * S / (a * within + S));
+    CHECK(smm_set_precision(ws, 1) == SMM_OK);
+    CHECK(smm_value(ws, at, &value) == SMM_OK);
+    CHECK(smm_gradient(ws, gradient) == SMM_OK);
+    CHECK(smm_set_precision(ws, 0) == SMM_OK);
+    CHECK(gradient[0] == 0);
+    CHECK_NEAR(gradient[1] * at[1], wanted_slope * at[1], 1e-12);
+}
+
 static void check_share(double share)
 {
     purse p = {INT64_MAX, 0, 0};
@@ -89,6 +110,7 @@ static void check_share(double share)
             CHECK_NEAR(gradient[i] * theta[i], slope, 1e-7);
             CHECK(hessian[i + 2 * i] * theta[i] * theta[i] > 1);
         }
+        check_all_digits(ws, theta, reml);
     }
     smm_workspace_destroy(ws);
     smm_design_destroy(d);
@@ -152,6 +174,19 @@ static void check_memory(void)
     p.countdown = 2;
     CHECK(smm_value(ws, theta, &value) == SMM_OK);
     CHECK(smm_value(ws, theta, &value) == SMM_OK);
+    CHECK(smm_set_precision(ws, 1) == SMM_OK);
+    live = p.live;
+    double gradient[2];
+    for (int64_t k = 0; k < 2; k++) {
+        CHECK(smm_value(ws, theta, &value) == SMM_OK);
+        p.countdown = k;
+        CHECK(smm_gradient(ws, gradient) == SMM_ENOMEM);
+        CHECK(isnan(gradient[0]) && isnan(gradient[1]));
+        CHECK(p.live == live);
+    }
+    p.countdown = 2;
+    CHECK(smm_gradient(ws, gradient) == SMM_OK);
+    CHECK(smm_gradient(ws, gradient) == SMM_OK);
     smm_workspace_destroy(ws);
     smm_design_destroy(d);
     CHECK(p.live == 0);

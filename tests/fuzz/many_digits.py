@@ -16,7 +16,7 @@ from statsmodels_mixed.fitting.covariance import factors_of
 
 from .dense import Point
 
-__all__ = ["at_many_digits", "moved_by_last_digits"]
+__all__ = ["at_many_digits", "gradient_at_many_digits", "moved_by_last_digits"]
 
 DIGITS = 60
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
@@ -46,6 +46,32 @@ def at_many_digits(design: Any, columns: Any, theta: Any, *, reml=False, sigma=N
         beta = solved[:, 0].astype(float)
         no_gradient = np.full(len(theta), np.nan)
         return Point(float(value), no_gradient, beta, np.array(errors), float(s2.sqrt()))
+
+
+def gradient_at_many_digits(design: Any, columns: Any, theta: Any, *, reml=False) -> np.ndarray:
+    """The gradient in theta of the criterion with sigma profiled out.
+
+    With P = V^-1, less its part in X by REML, that in Sigma is Z'P Z - Z'V^-1 r r'V^-1 Z / s^2.
+    """
+    with localcontext() as context:
+        context.prec = DIGITS
+        X, y = exactly(design.X[:, columns]), exactly(design.y)
+        y = y if design.offset is None else y - exactly(design.offset)
+        (n, p), V = X.shape, _variance(design, theta)
+        U, _ = _eliminated(np.column_stack([V, exactly(np.eye(n))]), n)
+        inverse = _solved(U[:, :n], U[:, n:])
+        H = inverse @ X
+        R, _ = _eliminated(np.column_stack([X.T @ H, H.T]), p)
+        taken = inverse - H @ _solved(R[:, :p], R[:, p:])
+        e = taken @ y
+        P = (taken if reml else inverse) - np.outer(e, e) * Decimal(n - p * reml) / (y @ e)
+        slopes = []
+        patterns = [block.pattern for block in design.blocks]
+        for block, T in zip(design.blocks, factors_of(theta, patterns), strict=True):
+            z = exactly(block.z)
+            same = np.where(block.refs[:, None] == block.refs, P, Decimal(0))
+            slopes += list((2 * (z.T @ same @ z) @ exactly(T)).T[block.pattern.T])
+        return np.array(slopes, float)
 
 
 def _variance(design: Any, theta: Any) -> np.ndarray:

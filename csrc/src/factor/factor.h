@@ -8,6 +8,7 @@
 #include "design/design.h"
 
 typedef struct smm_precise smm_precise;
+typedef struct smm_by_rows smm_by_rows;
 
 /* log|Omega| at x = log theta^2, and its slope there, NaN where it is not known, or else the third
  * moment too; see determinant.c. */
@@ -26,6 +27,7 @@ struct smm_workspace {
     double *y, *weights;  /* (n) copies of what the cross-products are of; */
     int weighted;         /* 0: weights are ones and not kept */
     smm_precise *precise; /* NULL until it is needed; see precise.c */
+    smm_by_rows *by_rows; /* NULL until it is needed; see gradient_by_rows.c */
     int always_precise;   /* whether values come from there even if doubles do */
     int exact;            /* whether the last value came from there */
 

@@ -183,22 +183,20 @@ static void fill_omega(smm_workspace *ws)
     }
 }
 
-/* y -= f x */
 SMM_HOT
-static void subtract(int64_t n, smm_twice f, const smm_twice *x, smm_twice *y)
+void smm_twice_subtract(int64_t n, smm_twice f, const smm_twice *x, smm_twice *y)
 {
     for (int64_t i = 0; i < n; i++) y[i] = twice_less(y[i], f, x[i]);
 }
 
-/* Columns c < k of a matrix of `rows` rows, whose first k are a diagonal block, become those of
- * its lower Cholesky factor. */
-static int factor_columns(int32_t rows, int32_t k, int64_t ld, smm_twice *a)
+int smm_twice_factor(int32_t rows, int32_t k, int64_t ld, smm_twice *a)
 {
     for (int32_t c = 0; c < k; c++) {
         smm_twice *column = a + c * ld;
         for (int32_t e = 0; e < c; e++) {
             const smm_twice *before = a + e * ld;
-            if (before[c].hi != 0) subtract(rows - c, before[c], before + c, column + c);
+            if (before[c].hi != 0)
+                smm_twice_subtract(rows - c, before[c], before + c, column + c);
         }
         if (!(column[c].hi > 0) || isinf(column[c].hi)) return SMM_ENOTPD;
         smm_twice root = twice_root(column[c]);
@@ -224,12 +222,12 @@ static void update_later(smm_workspace *ws, int32_t j)
             const smm_twice *f = column + d->rowoff[bi];
             int64_t at = d->rowptr[b]; /* rows of j after b are among the rows of b */
             for (int32_t c = 0; c < d->node_cols[b]; c++)
-                subtract(d->node_cols[b], f[c], f, target + (int64_t)c * ldb);
+                smm_twice_subtract(d->node_cols[b], f[c], f, target + (int64_t)c * ldb);
             for (int64_t ai = bi + 1; ai < end; ai++) {
                 while (d->row[at] != d->row[ai]) at++;
                 for (int32_t c = 0; c < d->node_cols[b]; c++)
-                    subtract(d->node_cols[d->row[ai]], f[c], column + d->rowoff[ai],
-                             target + d->rowoff[at] + (int64_t)c * ldb);
+                    smm_twice_subtract(d->node_cols[d->row[ai]], f[c], column + d->rowoff[ai],
+                                       target + d->rowoff[at] + (int64_t)c * ldb);
             }
         }
         for (int32_t c = 0; c < rows; c++)
@@ -249,13 +247,13 @@ static int factor(smm_workspace *ws)
     for (int32_t j = 0; j < d->nhead; j++) {
         int32_t k = d->node_cols[j], ld = d->height[j];
         smm_twice *panel = L + d->valptr[j];
-        int status = factor_columns(ld, k, ld, panel);
+        int status = smm_twice_factor(ld, k, ld, panel);
         if (status) return status;
         update_later(ws, j);
         for (int32_t c = 0; c < k; c++) half += twice_log(panel[c + (int64_t)c * ld]);
     }
     smm_twice *tail = L + d->tail_at;
-    int status = factor_columns(d->qt, d->qt, d->qt, tail);
+    int status = smm_twice_factor(d->qt, d->qt, d->qt, tail);
     for (int32_t c = 0; !status && c < d->qt; c++)
         half += twice_log(tail[c + (int64_t)c * d->qt]);
     ws->logdet_omega = 2 * half - ws->logdet_prior;
@@ -265,7 +263,7 @@ static int factor(smm_workspace *ws)
 /* Row c of a panel's diagonal block solved for; later rows of b take their part. */
 static void eliminate(int32_t m, smm_twice f, const smm_twice *from, smm_twice *to)
 {
-    if (f.hi != 0) subtract(m, f, from, to);
+    if (f.hi != 0) smm_twice_subtract(m, f, from, to);
 }
 
 /* B = L^-1 Lambda'Z'W[X y] */
@@ -320,7 +318,7 @@ static int factor_xy(smm_workspace *ws)
         const smm_twice *b = p->B + i * m;
         for (int32_t c = 0; c < m; c++) eliminate(m - c, b[c], b + c, R + c + (size_t)c * m);
     }
-    int status = factor_columns(m, d->p, m, R);
+    int status = smm_twice_factor(m, d->p, m, R);
     if (status) return status;
     double logdet = 0;
     for (int32_t c = 0; c < d->p; c++) {

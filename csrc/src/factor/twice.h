@@ -8,6 +8,7 @@
 #define SMM_TWICE_H
 
 #include <math.h>
+#include <stdint.h>
 
 typedef struct {
     double hi, lo;
@@ -81,5 +82,11 @@ static inline smm_twice twice_root(smm_twice a)
 }
 
 static inline double twice_log(smm_twice a) { return log(a.hi) + a.lo / a.hi; }
+
+/* precise.c: y -= f x */
+void smm_twice_subtract(int64_t n, smm_twice f, const smm_twice *x, smm_twice *y);
+/* Columns c < k of a matrix of `rows` rows, whose first k are a diagonal block, become those of
+ * its lower Cholesky factor. Returns SMM_OK, SMM_ENOTPD. */
+int smm_twice_factor(int32_t rows, int32_t k, int64_t ld, smm_twice *a);
 
 #endif

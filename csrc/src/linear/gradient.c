@@ -273,7 +273,8 @@ int smm_differentiate(smm_workspace *ws)
     int status = smm_find_trace(ws);
     if (status) return status;
     smm_subtract_residuals(ws);
-    return SMM_OK;
+    return ws->always_precise && smm_has_few_rows(ws->design) ? smm_differentiate_by_rows(ws)
+                                                              : SMM_OK;
 }
 
 int smm_find_gradient(smm_workspace *ws, int (*differentiate)(smm_workspace *), double *gradient)

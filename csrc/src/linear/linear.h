@@ -38,6 +38,11 @@ void smm_subtract_residuals(smm_workspace *ws);
 void smm_invert_xvx(smm_workspace *ws);
 void smm_accumulate_trace(smm_workspace *ws);
 
+/* gradient_by_rows.c: GT_t with twice the digits where the value has them, if rows are few. */
+int smm_has_few_rows(const smm_design *d);
+int smm_differentiate_by_rows(smm_workspace *ws);
+void smm_by_rows_destroy(smm_workspace *ws);
+
 /* determinant.c: derivatives of a model with one parameter whose selected inverse is much work.
  * The gradient of a minimizer that judges its steps by values as well: that of log|Omega| is
  * interpolated between values, where that is certain enough. The selected inverse may be missing

@@ -174,6 +174,7 @@ void smm_workspace_destroy(smm_workspace *ws)
     if (!ws) return;
     smm_allocator mem = ws->design->mem;
     smm_precise_destroy(ws);
+    smm_by_rows_destroy(ws);
     smm_release(&mem, ws->arena);
     smm_release(&mem, ws);
 }
