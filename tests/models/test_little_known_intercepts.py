@@ -27,3 +27,20 @@ def test_an_intercept_is_as_uncertain_as_groups_differ(family, parts, seed):
     # Each level is known: its mean, of the sd that is estimated, is all that is not.
     assert fit.bse["Intercept"] == pytest.approx(fit.theta[0] / np.sqrt(levels), rel=1e-3)
     assert fit.bse["x"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "parts"), [("truncated_poisson", {}), ("poisson", {"zero_inflation": "~ 1"})]
+)
+@pytest.mark.parametrize("levels", [3, 6])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_an_intercept_alone_is_as_uncertain_as_groups_differ(family, parts, levels, seed):
+    # Without a slope there is no direction that is known better, and the first step told nothing:
+    # errors were .6 to 1.23 times this one, or NaN beside a part of zeros that has no estimate.
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(levels), 30 // levels)
+    b = np.array([-1.0, 0.3, 1.1]) if levels == 3 else rng.normal(size=levels)
+    y = rng.poisson(np.exp(20.0 + b[g] + 0.3 * rng.normal(size=30)))
+    data = pd.DataFrame({"y": y, "g": g})
+    fit = mixedglm2("y ~ 1 + (1 | g)", data, family, **parts).fit()
+    assert fit.bse["Intercept"] == pytest.approx(fit.theta[0] / np.sqrt(levels), rel=1e-3)

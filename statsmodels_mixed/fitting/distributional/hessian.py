@@ -67,19 +67,23 @@ def covariance_at(
         there is no covariance.
     """
     size = core.parameter_sizes()  # units of the response are theirs
+    widest = np.append(np.zeros(first), spread)
     if regular:
         with suppress(CoreError):  # which leaves the sizes as wide as they are
-            size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1.0))
-    H = np.empty((len(center), len(center)))
-    for i, step in enumerate(_DIFFERENCE * size):
+            expected = np.sqrt(np.maximum(np.diag(core.curvature()), 0.0))
+            widest = widest / np.maximum(widest * expected, 1.0)
+            size = size / np.maximum(size * expected, 1.0)
+    H, steps = np.empty((len(center), len(center))), _DIFFERENCE * size
+    for i, step in enumerate(steps):
         H[i] = _change_of_gradient(core, center, i, step)
         if abs(H[i, i]) * size[i] ** 2 < _FAINT:  # less rounding, and by Richardson less of step^2
+            wider = max(_WIDER * step, _ALONG * widest[i])
             once, twice = (
-                _change_of_gradient(core, center, i, times * _WIDER * step) for times in (1.0, 2.0)
+                _change_of_gradient(core, center, i, times * wider) for times in (1.0, 2.0)
             )
-            H[i] = (4.0 * once - twice) / 3.0
+            H[i], steps[i] = (4.0 * once - twice) / 3.0, wider
     core.value_and_gradient(center)
-    H = (H + H.T) / 4.0
+    H = _symmetric(H, steps, size) / 2.0
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0)), 0.0
     if not np.all(np.isfinite(H)):
         return nothing
@@ -96,6 +100,18 @@ def covariance_at(
     if least <= 0:
         return nothing
     return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost, least
+
+
+def _symmetric(H: Array, steps: Array, size: Array) -> Array:
+    """Return the mean of differences and their transpose, those with less rounding counting more.
+
+    Rounding of an element of the gradient is a share of the information that rows have, the inverse
+    square of its size.
+    """
+    digits = steps / size**2
+    with np.errstate(over="ignore"):
+        share = 1.0 / (1.0 + (digits / digits[:, None]) ** 2)
+    return np.asarray(share * H + (share * H).T)
 
 
 def curvature_of(core: CoreGeneralized, center: Array, free: NDArray[np.intp]) -> tuple[Array, int]:
