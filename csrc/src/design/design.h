@@ -64,8 +64,8 @@ struct smm_design {
     int32_t *ntailrows; /* (nhead): scalar rows in the tail, at the bottom of the panel */
     int64_t *tptr;      /* (nhead + 1) */
     int32_t *tidx;      /* scalar tail row of each of them */
-    /* Of a large tail (tail_columns.c; otherwise NULL): the head columns that meet each tail column, and
-     * its position among their tail rows. */
+    /* Of a large tail (tail_columns.c; otherwise NULL): the head columns that meet each tail
+     * column, and its position among their tail rows. */
     int64_t *tail_ptr;             /* (qt + 2), the last unused */
     int32_t *tail_head, *tail_pos; /* (tail_ptr[qt]) */
     int64_t tail_at, nval;

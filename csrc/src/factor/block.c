@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Dense blocks of the head: columns of one number each that have the same rows R below the block
- * (order.c). They are stored as one rectangle, the lower triangle D on top of the panel P, so that
- * dense routines do what chol.c and selinv.c do column by column:
+ * (quotient.c). They are stored as one rectangle, the lower triangle D on top of the panel P, so
+ * that dense routines do what chol.c and selinv.c do column by column:
  *
  *     factor:   D D' = Omega_jj - ...,  P <- P D^-T,  Omega_RR -= P P'
  *     inverse:  W = P D^-1,  Z_Rj = -Z_RR W,  Z_jj = (D D')^-1 - W'Z_Rj.
