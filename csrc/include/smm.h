@@ -219,9 +219,9 @@ int smm_project(smm_workspace *ws, int32_t m, const double *directions, double *
  * SMM_ENONFINITE, SMM_ESTATE. */
 int smm_curvature(smm_workspace *ws, double *hessian);
 
-/* Gradient (ntheta + 1) and approximate Hessian, symmetric (ntheta + 1 x ntheta + 1), of the deviance
- * in theta and log sigma, at the theta of the last smm_value and the fixed sigma of the criterion,
- * which is not REML. The Hessian is that of smm_curvature in theta alone, else exact.
+/* Gradient (ntheta + 1) and approximate Hessian, symmetric (ntheta + 1 x ntheta + 1), of the
+ * deviance in theta and log sigma, at the theta of the last smm_value and the fixed sigma of the
+ * criterion, which is not REML. The Hessian is that of smm_curvature in theta alone, else exact.
  * Returns what smm_gradient and smm_curvature return; both are NaN on failure. */
 int smm_derivatives_log_sigma(smm_workspace *ws, double *gradient, double *hessian);
 
@@ -487,8 +487,8 @@ int smm_family_rows(const smm_family *family, int64_t n, const double *y, const 
  * ordered beta; the upper and the lower threshold of ordered categories are 0 and 1, the upper one
  * of the last category +inf); logit pi of zeros.
  *   outer  (n x 4) row-major
- *   out    (n x 16) row-major: d^k/d eta^k for k = 0, ..., 3, then for k = 0, 1, 2 the derivatives in the
- *          four parameters of d^k/d eta^k
+ *   out    (n x 16) row-major: d^k/d eta^k for k = 0, ..., 3, then for k = 0, 1, 2 the
+ *          derivatives in the four parameters of d^k/d eta^k
  * Returns SMM_OK, SMM_EINVAL. */
 int smm_row_derivatives(const smm_family *family, int zeros, int64_t n, const double *y,
                         const double *weights, const double *eta, const double *outer,
@@ -528,9 +528,9 @@ typedef int (*smm_next_rows)(void *ctx, int restart, smm_batch *batch);
  *                 the typical standard deviation of its prior
  *   row_unit      the change in eta that one row can detect, where the dispersion is 1
  * Of what follows it has no quadrature (one point), no target, no leverages, no second predictor;
- * smm_glmm_solution gives no eta. Other arguments as in smm_glmm_create. Where a batch cannot be had, is too
- * large or has levels that do not meet in the design, evaluations return SMM_ENONFINITE. Returns
- * SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
+ * smm_glmm_solution gives no eta. Other arguments as in smm_glmm_create. Where a batch cannot be
+ * had, is too large or has levels that do not meet in the design, evaluations return
+ * SMM_ENONFINITE. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM, SMM_EOVERFLOW. */
 int smm_glmm_create_streamed(const smm_design *design, const smm_family *family, int64_t rows,
                              int64_t capacity, int weighted, const double *column_sizes,
                              double row_unit, smm_next_rows next, void *ctx, smm_glmm **out);
@@ -545,10 +545,10 @@ int64_t smm_glmm_passes(const smm_glmm *glmm);
  *             parameter is +inf. Borrowed
  *   constant  (4)
  *   zeros     smm_zeros
- * Where terms have predictor 1, their random effects are added to parameter 3 of the rows, the logit
- * of the probability of zeros, which there have to be; arrays eta (n) are then followed by it (n).
- * The family has to have the observed information. To be called once, before the approximation is chosen.
- * Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
+ * Where terms have predictor 1, their random effects are added to parameter 3 of the rows, the
+ * logit of the probability of zeros, which there have to be; arrays eta (n) are then followed by
+ * it (n). The family has to have the observed information. To be called once, before the
+ * approximation is chosen. Returns SMM_OK, SMM_EINVAL, SMM_ENOMEM. */
 int smm_glmm_set_sides(smm_glmm *glmm, int32_t columns, const double *const *X,
                        const double *constant, int zeros);
 
@@ -591,9 +591,9 @@ int smm_glmm_without_effects(smm_glmm *glmm, const double *eta, double least, do
 
 /* The responses on the scale of eta (n; finite, copied), from which conditional modes are looked
  * for too where they need not be unique, or where no other start has a likelihood. Without them,
- * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before, moved along
- * the change of the parameters where derivatives were taken there.
- * Returns SMM_OK, SMM_EINVAL, SMM_ENONFINITE. */
+ * and where log-likelihoods are concave, PIRLS starts from the modes of the evaluation before,
+ * moved along the change of the parameters where derivatives were taken there. Returns SMM_OK,
+ * SMM_EINVAL, SMM_ENONFINITE. */
 int smm_glmm_set_target(smm_glmm *glmm, const double *target);
 
 /* Conditional modes that are known, those of the estimates of a fit: u (q) term by term, beta (p).

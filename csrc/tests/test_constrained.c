@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Newton steps along a constraint, by the equations of the minimum: H s + g is a multiple of a where
- * a's = 0, and H t is one for the tangent t, where a't = 1. Derivatives in log sigma, by differences
- * of the deviance.
+ * Newton steps along a constraint, by the equations of the minimum: H s + g is a multiple of a
+ * where a's = 0, and H t is one for the tangent t, where a't = 1. Derivatives in log sigma, by
+ * differences of the deviance.
  */
 #include <string.h>
 

@@ -404,8 +404,8 @@ static void test_newton(void)
         }
 }
 
-/* Where u = 0 is outside of the range of the link, modes are found from the target, the same as those
- * followed from parameters at which u = 0 is inside. */
+/* Where u = 0 is outside of the range of the link, modes are found from the target, the same as
+ * those followed from parameters at which u = 0 is inside. */
 static void test_from_target(void)
 {
     const int32_t levels[] = {4}, cols[] = {1};

@@ -93,7 +93,8 @@ static void test_gradient(int32_t t)
     problem_free(&m);
 }
 
-/* log|Q| of a band by the recursion of its leading determinants, |Q_l| = 2 |Q_{l-1}| - b^2 |Q_{l-2}|. */
+/* log|Q| of a band by the recursion of its leading determinants,
+ * |Q_l| = 2 |Q_{l-1}| - b^2 |Q_{l-2}|. */
 static double log_determinant(int32_t size, double beside)
 {
     double last = 2, before = 1;

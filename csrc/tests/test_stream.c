@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Rows that pass by in batches: value, gradient, curvature and solution are those of the same rows in
- * memory, whose own are compared with dense matrices; what cannot be had, and memory that runs out.
+ * Rows that pass by in batches: value, gradient, curvature and solution are those of the same
+ * rows in memory, whose own are compared with dense matrices; what cannot be had, and memory that
+ * runs out.
  */
 #include <string.h>
 

@@ -88,8 +88,8 @@ void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, do
     } while (rows > 0);
 }
 
-/* Of whole groups of LANES rows; see smm_weighted_gram. A constant p lets the compiler keep the sums
- * in registers. */
+/* Of whole groups of LANES rows; see smm_weighted_gram. A constant p lets the compiler keep the
+ * sums in registers. */
 SMM_INLINE
 static inline void weighted_in_lanes(int64_t rows, int32_t p, const double *SMM_RESTRICT X,
                                      const double *SMM_RESTRICT y, const double *SMM_RESTRICT w,

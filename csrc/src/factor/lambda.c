@@ -154,7 +154,8 @@ void smm_divide_lambda_t(const smm_workspace *ws, int32_t t, int large, const do
 #define BAND 4
 #define STRIP 8
 
-/* out[r][v] += sum_c a(r, c) in[c][v] for `rows` rows and STRIP columns; a(r, c) = a[r * sr + c * sc]. */
+/* out[r][v] += sum_c a(r, c) in[c][v] for `rows` rows and STRIP columns, where
+ * a(r, c) = a[r * sr + c * sc]. */
 static inline void strip_of(int32_t rows, int32_t cols, const double *SMM_RESTRICT a, int32_t sr,
                             int32_t sc, const double *SMM_RESTRICT in, double *SMM_RESTRICT out,
                             int32_t m)

@@ -9,7 +9,7 @@
  *
  *     binomial   m trials   l = m (y a - (1 - y) b)                  we = m a b
  *     Poisson               l = m (y - mu) a                         we = m mu' a
- *     others                l = s a, with s, s', s'' the derivatives of the log-likelihood in log mu
+ *     others                l = s a, with s, s', s'' the log-likelihood's derivatives in log mu
  *                           wo = -(s' a^2 + s a'),   wo' = -(s'' a^3 + 3 s' a a' + s a'')
  *     Gaussian              l = k (y - mu) mu'                       we = k mu'^2
  *

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The gamma function of numbers with derivatives. Digamma and the two functions that follow it are
- * moved up by their recurrences to where their asymptotic series hold (Abramowitz and Stegun 6.3.18,
- * 6.4.11). For whole y the rising factorial is a product of y factors, and for large x a difference
- * of the series in which what cancels is taken apart: it has no cancellation, however large x is.
+ * moved up by their recurrences to where their asymptotic series hold (Abramowitz and Stegun
+ * 6.3.18, 6.4.11). For whole y the rising factorial is a product of y factors, and for large x a
+ * difference of the series in which what cancels is taken apart: it has no cancellation, however
+ * large x is.
  */
 #include "families/families.h"
 

@@ -4,9 +4,9 @@
  *
  *     P(Y = y) = F(upper - eta) - F(lower - eta),
  *
- * the thresholds of a row being its parameters 0 and 1; those of the first and the last category are
- * infinite and not read: `lower` when y = 0, `upper` when it is +inf. Of F and 1 - F the smaller is
- * taken, so that categories far out in a tail keep their digits:
+ * the thresholds of a row being its parameters 0 and 1; those of the first and the last category
+ * are infinite and not read: `lower` when y = 0, `upper` when it is +inf. Of F and 1 - F the
+ * smaller is taken, so that categories far out in a tail keep their digits:
  *
  *     log(F(u) - F(l)) = log F(u) + log(1 - exp(log F(l) - log F(u))).
  *

@@ -64,7 +64,8 @@ static inline double loop_exp(double x)
 }
 
 /* log(1 + e) for 0 <= e <= 1: above sqrt(2) - 1 that of half of it, and log 2. With
- * s = f / (2 + f), log(1 + f) = 2 artanh(s) = f - (f^2/2 - s (f^2/2 + R)), R = 2 s^2/3 + 2 s^4/5 + ... */
+ * s = f / (2 + f), log(1 + f) = 2 artanh(s) = f - (f^2/2 - s (f^2/2 + R)) with
+ * R = 2 s^2/3 + 2 s^4/5 + ... */
 static inline double loop_log1p(double e)
 {
     double far = e > 0.41421356237309503 ? 1.0 : 0.0;
@@ -171,8 +172,8 @@ double smm_poisson_rows(int64_t n, const double *SMM_RESTRICT y, const double *S
     return total;
 }
 
-/* Gamma with log link, k = m / phi: l = k (e^r - 1), we = k, wo = k e^r, and -wo is the derivative of
- * wo. `loglik` (n) receives the rows. */
+/* Gamma with log link, k = m / phi: l = k (e^r - 1), we = k, wo = k e^r, and -wo is the
+ * derivative of wo. `loglik` (n) receives the rows. */
 SMM_HOT
 double smm_gamma_rows(int64_t n, const double *SMM_RESTRICT log_y,
                       const double *SMM_RESTRICT weights, double phi,

@@ -6,12 +6,12 @@
  *     log f(y) = (y mu^(1-p) / (1 - p) - mu^(2-p) / (2 - p)) / phi + log sum_j W_j - log y,
  *     log W_j  = j (a log(y / (p - 1)) - (1 + a) log phi - log(2 - p)) - log j! - log Gamma(j a),
  *
- * the last two terms for y > 0 only; they do not depend on mu. The sum goes outward from its largest
- * term, near j = y^(2-p) / (phi (2 - p)), until terms are no more than its rounding error. They have
- * the shape of a normal density of standard deviation s = root(j (p - 1)); where that is large every
- * h-th term is enough, as the trapezoid rule is off by exp(-2 (pi s / h)^2) only (Trefethen and
- * Weideman 2014). The sum has as many digits less as it has terms more: where 2 - p is tiny the
- * log-density is interpolated between there and p = 2, a gamma distribution.
+ * the last two terms for y > 0 only; they do not depend on mu. The sum goes outward from its
+ * largest term, near j = y^(2-p) / (phi (2 - p)), until terms are no more than its rounding
+ * error. They have the shape of a normal density of standard deviation s = root(j (p - 1)); where
+ * that is large every h-th term is enough, as the trapezoid rule is off by exp(-2 (pi s / h)^2)
+ * only (Trefethen and Weideman 2014). The sum has as many digits less as it has terms more: where
+ * 2 - p is tiny the log-density is interpolated between there and p = 2, a gamma distribution.
  */
 #include "families/density.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Adaptive Gauss-Hermite quadrature for the terms of one grouping factor: levels are independent, and
- * u_j are the random effects of level j in all terms. With L_j the factor of Omega_jj, nodes x_k
- * and weights p_k of the standard normal and u_k = u + L_j'^-1 x_k (a product rule),
+ * Adaptive Gauss-Hermite quadrature for the terms of one grouping factor: levels are independent,
+ * and u_j are the random effects of level j in all terms. With L_j the factor of Omega_jj, nodes
+ * x_k and weights p_k of the standard normal and u_k = u + L_j'^-1 x_k (a product rule),
  *
  *     d_j = 2 log|L_j| - 2 log sum_k exp(h_j(u_k) + |x_k|^2 / 2 + log p_k).
  *
@@ -14,8 +14,9 @@
  * take the places of Omega_jj^-1 and 0 in the Laplace gradient (glmm_gradient.c). Any positive
  * definite Omega spreads the nodes; that of inflated zeros is not the one at the mode (zeros.c).
  *
- * Nodes outside the range of means have no likelihood. Where the rows in question have some up to the
- * edge of that range, as a count of zero has, d jumps by the share of the term when a node comes in.
+ * Nodes outside the range of means have no likelihood. Where the rows in question have some up to
+ * the edge of that range, as a count of zero has, d jumps by the share of the term when a node
+ * comes in.
  */
 #include "generalized/generalized.h"
 
@@ -165,8 +166,8 @@ static int likely_at_edge(const smm_family *f, double y)
     return y == 0 || (f->distribution == SMM_BINOMIAL && y == 1);
 }
 
-/* Of a node at which some levels have no likelihood: their terms if rows without, where that can be,
- * were at the edge, where they fit as well as they can. */
+/* Of a node at which some levels have no likelihood: their terms if rows without, where that can
+ * be, were at the edge, where they fit as well as they can. */
 static void note_edge(const smm_glmm *g, const double *loglik, int32_t node, double log_weight)
 {
     const smm_design *d = g->ws->design;
@@ -219,7 +220,8 @@ int smm_quadrature_value(smm_glmm *g, double *value)
     return SMM_OK;
 }
 
-/* dh/du of level j at u_old into `slope`, Z'l in zc; its share goes to v and to the sums of Z'l u'. */
+/* dh/du of level j at u_old into `slope`, Z'l in zc; its share goes to v and to the
+ * sums of Z'l u'. */
 static void slope_of_level(smm_glmm *g, int32_t j, double share, double *slope)
 {
     const smm_workspace *ws = g->ws;

@@ -147,7 +147,8 @@ void smm_safe_weights(smm_glmm *g);
 void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l,
                  double *loglik_zeta);
 
-/* glmm_curvature.c: the working linear model at the modes, with the expected weights and sigma = 1 */
+/* glmm_curvature.c: the working linear model at the modes, with the expected weights and
+ * sigma = 1 */
 int smm_solve_expected(smm_glmm *g);
 
 /* modes.c */
@@ -177,8 +178,8 @@ void smm_x_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_add_z_transpose(const smm_glmm *g, const double *rows, double *out);
 void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
 
-/* remainder.c: R R' = X'V^-1 X where the difference that smm_factor_x takes has lost its digits; not of
- * a stream nor of two predictors */
+/* remainder.c: R R' = X'V^-1 X where the difference that smm_factor_x takes has lost its digits;
+ * not of a stream nor of two predictors */
 int smm_digits_lost(const smm_workspace *ws);
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
 

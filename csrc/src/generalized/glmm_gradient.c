@@ -113,7 +113,8 @@ static int through_modes(smm_glmm *g, parts *of)
     return SMM_OK;
 }
 
-/* The part of theta; half of its matrices, Gamma T, the derivatives by Sigma that curvature needs. */
+/* The part of theta; half of its matrices, Gamma T, the derivatives by Sigma that curvature
+ * needs. */
 static void by_theta(smm_glmm *g, double *gradient)
 {
     smm_workspace *ws = g->ws;

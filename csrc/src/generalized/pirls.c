@@ -17,10 +17,10 @@
 /* Steps that are not Newton steps leave the neighbourhood of a saddle slowly. */
 #define MAX_STEPS 500
 #define MAX_HALVINGS 30
-/* Newton steps that overshoot by more halvings than these are taken anew with restrained weights. */
+/* Newton steps that overshoot by more halvings than these are taken anew, weights restrained. */
 #define FEW_HALVINGS 3
-/* This many steps in a row of which less than the share SHORT is left end the search: the modes are at
- * the edge of the range of the link, towards which each step goes a part of the way. */
+/* This many steps in a row of which less than the share SHORT is left end the search: the modes
+ * are at the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
 #define SHORT 0.01
 /* Shares of safe weights in a step: the least, and the factor between trials. */
@@ -115,8 +115,9 @@ static double evaluate(smm_glmm *g)
 }
 
 /* Where the Newton model has no maximum: weights between the observed and the safe ones. With the
- * latter Omega is positive definite, but steps are short where two modes merge or the log-likelihood
- * is flat; the least share of them that suffices is looked for from that of the step before. */
+ * latter Omega is positive definite, but steps are short where two modes merge or the
+ * log-likelihood is flat; the least share of them that suffices is looked for from that of the
+ * step before. */
 static int form_between(smm_glmm *g, double *share)
 {
     const smm_design *d = g->ws->design;

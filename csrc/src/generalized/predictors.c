@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Products of X and of Z with vectors over levels and over rows: X beta + offset, Z Lambda u, X'r and
- * Z'r. Where zero inflation has random effects the rows have two predictors, and each term of Z
- * stands in one of them.
+ * Products of X and of Z with vectors over levels and over rows: X beta + offset, Z Lambda u, X'r
+ * and Z'r. Where zero inflation has random effects the rows have two predictors, and each term of
+ * Z stands in one of them.
  */
 #include "generalized/generalized.h"
 

@@ -14,8 +14,8 @@
 
 /* Differences do when more than this share is left of every column. */
 #define SMALL_PIVOT 1e-7
-/* Less than this share of a diagonal element is no information, as on the coefficient of rows that a
- * response separates, whose weights vanish; a step along it is as good as none. */
+/* Less than this share of a diagonal element is no information, as on the coefficient of rows
+ * that a response separates, whose weights vanish; a step along it is as good as none. */
 #define FLAT 1e-10
 #define HELD 1e100
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * log|Omega| of a generalized model with an effect of every row, as counts with overdispersion have.
+ * log|Omega| of a generalized model with an effect of every row, for overdispersed counts.
  *
  * Beside weights w of 1e9 what is left of the other effects after the elimination of those of the
  * rows is a difference of terms of that size: with f_i = w_i z_i^2 lambda^2, lambda the standard

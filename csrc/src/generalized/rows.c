@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * All rows of a model at once: log-likelihood and derivatives (family.c), with loops of their own for
- * the commonest models (row_loops.c). Log-likelihoods leave out those of the saturated model, which
- * depend on the dispersion only: what is left is small where the model fits, and so are its
+ * All rows of a model at once: log-likelihood and derivatives (family.c), with loops of their own
+ * for the commonest models (row_loops.c). Log-likelihoods leave out those of the saturated model,
+ * which depend on the dispersion only: what is left is small where the model fits, and so are its
  * rounding errors.
  */
 #include <float.h>

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Models whose rows have parameters of their own besides eta: those of density.c, each linear in one
- * vector of coefficients, psi_ij = constant_j + x_ij'kappa. A formula for the dispersion or for zero
- * inflation, the thresholds of ordered categories and a power that is the same for all rows are
- * of this kind. With the derivatives of a row's log-likelihood in psi_ij kept by row, the gradient in
- * kappa is
+ * Models whose rows have parameters of their own besides eta: those of density.c, each linear in
+ * one vector of coefficients, psi_ij = constant_j + x_ij'kappa. A formula for the dispersion or
+ * for zero inflation, the thresholds of ordered categories and a power that is the same for all
+ * rows are of this kind. With the derivatives of a row's log-likelihood in psi_ij kept by row,
+ * the gradient in kappa is
  *
  *     sum_ij x_ij (-2 d loglik_i/d psi_ij + a_i dw_i/d psi_ij + s_i dl_i/d psi_ij),
  *
- * in the notation of glmm_gradient.c, and the curvature twice the sum of products of the rows' scores.
+ * in the notation of glmm_gradient.c, and the curvature twice the sum of products of the rows'
+ * scores.
  */
 #include "generalized/generalized.h"
 

@@ -15,8 +15,8 @@
  *
  * and elsewhere zeta is alone in its term, log pi or log(1 - pi).
  *
- * Which of both kinds a zero is, is not observed, and costs information: W is that of complete data,
- * psd, less
+ * Which of both kinds a zero is, is not observed, and costs information: W is that of complete
+ * data, psd, less
  *
  *     M = S''(q) v v',   v = (f0_eta, -1),
  *
@@ -34,8 +34,9 @@ static void softplus_slopes(double x, double *s)
     s[3] = s[2] * (1 - 2 * s[1]);
 }
 
-/* E[score score'] of an inflated row with information `info` on eta in f. Its sum over y > 0 is what
- * zeros leave of f's, and no less than the square of its mean allows where `info` is not exact. */
+/* E[score score'] of an inflated row with information `info` on eta in f. Its sum over y > 0 is
+ * what zeros leave of f's, and no less than the square of its mean allows where `info` is not
+ * exact. */
 static void inflated_information(double info, smm_jet zero, double zeta, const double *s,
                                  double *out)
 {

@@ -116,8 +116,8 @@ void smm_form_zx(smm_workspace *ws, const double *y, const double *weights, int3
     smm_add_zx(ws, y, weights, first, ws->ZXy);
 }
 
-/* Of a term with one effect a level, whose columns [0, p] are wanted; a constant p lets the compiler
- * unroll the common sizes. */
+/* Of a term with one effect a level, whose columns [0, p] are wanted; a constant p lets the
+ * compiler unroll the common sizes. */
 SMM_INLINE
 static inline void add_level_sums(const smm_design *d, int32_t t, int32_t p, const double *y,
                                   const double *SMM_RESTRICT w, double *SMM_RESTRICT ZXy)

@@ -8,17 +8,17 @@
  * whose derivatives are those of logistic functions: it continues into the strip |Im x| < pi, and
  * |G^(m)| / m! < BOUND r / (m pi^m). The slope that the gradient needs is by the selected inverse
  * twice the work of a factorization, which gives G itself. So it is the slope of the polynomial
- * through what earlier evaluations found, values and slopes, wherever that is certain enough: with m
- * of these, its error at the last one, x, is at most
+ * through what earlier evaluations found, values and slopes, wherever that is certain enough:
+ * with m of these, its error at the last one, x, is at most
  *
  *     BOUND r / (m pi^m) prod_i |x - x_i|.
  *
  * What is interpolated is the rest that a smooth function of the same kind leaves,
  * r s log(1 + e^((x + c) / s)), whose c and s are those that a value and a slope tell; it makes the
  * error a small part of this. The first slope that is interpolated has least to go by: one value
- * beside that with a slope, from which h is a step. There the rest is freed of its third derivative as
- * well. With S = L^-1 Lambda'A Lambda L^-T, whose trace is G', and the mean m = G' / r of its
- * eigenvalues
+ * beside that with a slope, from which h is a step. There the rest is freed of its third
+ * derivative as well. With S = L^-1 Lambda'A Lambda L^-T, whose trace is G', and the mean
+ * m = G' / r of its eigenvalues
  *
  *     G'' = tr(S - S^2),   G''' = tr(S - 3 S^2 + 2 S^3) = a + b G'',   b = 3 - 6 m,
  *     a = 2 tr (S - m I)^3 + 6 m (G' - r m^2) + 2 r m^3 - 2 G',
@@ -38,8 +38,8 @@
  * so that it moves the minimum by this many standard errors. */
 #define NONE 1e-7
 
-/* The largest |s - 3 s^2 + 2 s^3| of a number s between 0 and 1, and how many standard errors its sum
- * may be off by. */
+/* The largest |s - 3 s^2 + 2 s^3| of a number s between 0 and 1, and how many standard errors its
+ * sum may be off by. */
 #define LARGEST_THIRD 0.0963
 #define STANDARD_ERRORS 4
 
@@ -176,8 +176,8 @@ static double error_bound(const smm_determinant *known, int32_t first, int32_t n
     return product / m;
 }
 
-/* The same by known[1] alone, of whose third derivative the rest has what it is off by, and beyond it
- * the bound on the fourth. */
+/* The same by known[1] alone, of whose third derivative the rest has what it is off by, and
+ * beyond it the bound on the fourth. */
 static double error_beside(const smm_determinant *known, double r)
 {
     double h = fabs(known[0].x - known[1].x);

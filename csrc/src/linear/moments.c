@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Where a large model begins: variances from group means. With r the response, from which the
- * caller has taken the fit on X, and A_t the diagonal blocks of Z'WZ, effects b_t = A_t^-1 Z_t'W(r - sum_{s != t} Z_s b_s)
- * are found by a few sweeps over the terms, those of fewest levels first, so that of nested
- * factors the coarser takes what is between its levels. As b_j of level j scatters about zero with
- * covariance Sigma + sigma^2 A_jj^-1,
+ * caller has taken the fit on X, and A_t the diagonal blocks of Z'WZ, effects
+ * b_t = A_t^-1 Z_t'W(r - sum_{s != t} Z_s b_s) are found by a few sweeps over the terms, those of
+ * fewest levels first, so that of nested factors the coarser takes what is between its levels. As
+ * b_j of level j scatters about zero with covariance Sigma + sigma^2 A_jj^-1,
  *
  *     Sigma = sum_j w_j (b_j b_j' - sigma^2 A_jj^-1) / sum_j w_j
  *
@@ -124,7 +124,7 @@ static void start_term(const smm_workspace *ws, int32_t t, double variance, cons
             Sigma[r + c * k] = fmin(fmax(rho, -1), 1);
         }
     for (int32_t c = 0; c < k; c++) {
-        /* sd holds the doubt: a variance that may be zero begins where it is unlikely to be below */
+        /* sd holds the doubt: a variance that may be zero begins where it is hardly below */
         double ratio = sqrt(fmax(Sigma[c * (k + 1)], 2 * sd[c]) / variance) / scale[c];
         sd[c] = scale[c] * fmin(fmax(ratio, LEAST_SD), LARGEST_SD);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Penalized least squares: the profiled objective. With V = I + Z Lambda Lambda' Z' (weights absorbed in the
- * cross-products), Omega = Lambda'A Lambda + I = L L' and B = L^-1 Lambda'Z'W[X y],
+ * Penalized least squares: the profiled objective. With V = I + Z Lambda Lambda' Z' (weights
+ * absorbed in the cross-products), Omega = Lambda'A Lambda + I = L L' and
+ * B = L^-1 Lambda'Z'W[X y],
  *
  *     [X y]'V^-1[X y] = [X y]'W[X y] - B'B = R R',      r2 = R_last^2,
  *     objective = log|Omega| + [REML] 2 sum log R_jj + N (1 + log(2 pi r2 / N)).

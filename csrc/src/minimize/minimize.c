@@ -120,8 +120,8 @@ int smm_run_gradient(smm_run *run, double *g)
 }
 
 /* Step and promise from the Cholesky factor of H, when H is safely positive definite: each
- * pivot is what the other parameters leave of its own diagonal. Where little is left, a long step is
- * one towards infinity. */
+ * pivot is what the other parameters leave of its own diagonal. Where little is left, a long step
+ * is one towards infinity. */
 static int cholesky_step(smm_run *run, const double *g)
 {
     const smm_design *d = run->problem->design;
