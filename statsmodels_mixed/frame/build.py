@@ -114,10 +114,10 @@ def build_frame(
     nothing_given = (
         weights is offset is exposure is contrasts is subset is None
         and relationship is precision is pedigree is None
-        and not (columns or other_random or implied_intercept)
+        and not (other_random or implied_intercept)
     )
     if nothing_given and engine == "patsy" and isinstance(data, pd.DataFrame):
-        planned = planned_frame(formula, data, missing)
+        planned = planned_frame(formula, data, missing, columns)
         if planned is not None:
             return planned
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])

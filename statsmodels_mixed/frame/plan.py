@@ -3,8 +3,8 @@
 What a formula asks of a table (its columns, the bar-free parts, which terms share a grouping
 factor) is the same for all tables, and so are its matrices for all columns of the same kinds:
 numbers, or labels with the same levels. Both are found out once. A pandas frame whose columns
-are numbers and categories without missing values then only gives its arrays. Everything else is
-for `build_frame`, which makes the same of such a frame, in three times as many steps.
+are numbers, categories and text without missing values then only gives its arrays. Everything else
+is for `build_frame`, which makes the same of such a frame, in three times as many steps.
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ def _plan(formula: MixedFormula) -> _Plan | None:
     return _Plan(needed, sides, coded, own[0], formula.response_name, groups, random)
 
 
-def planned_frame(formula: MixedFormula, data: pd.DataFrame, missing: str) -> ModelFrame | None:
+def planned_frame(
+    formula: MixedFormula, data: pd.DataFrame, missing: str, columns: Sequence[str] = ()
+) -> ModelFrame | None:
     """Return what `build_frame` makes of all rows of a frame; None if it is not for a plan.
 
     Parameters
@@ -143,15 +145,17 @@ def planned_frame(formula: MixedFormula, data: pd.DataFrame, missing: str) -> Mo
     data : DataFrame
     missing : str
         What to do with rows of which something is missing; here there are none.
+    columns : sequence of str
+        Further columns that the model needs.
     """
     plan = _plan(formula)
     if plan is None or not len(data):
         return None
-    arrays = column_arrays(data, plan.needed)
-    columns = None if arrays is None else complete_copies(arrays)
-    if columns is None:
+    arrays = column_arrays(data, dict.fromkeys((*plan.needed, *columns)))
+    whole = None if arrays is None else complete_copies(arrays)
+    if whole is None:
         return None
-    rows = Rows(columns, data.index)
+    rows = Rows(whole, data.index)
     kinds = column_kinds(plan.coded, rows)
     layout = None if kinds is None else plan.layout(kinds)
     if layout is None:
@@ -163,7 +167,7 @@ def planned_frame(formula: MixedFormula, data: pd.DataFrame, missing: str) -> Mo
         engine="patsy",
         rows=rows,
         n_dropped=0,
-        y=np.array(columns[plan.response], dtype=np.float64),
+        y=np.array(whole[plan.response], dtype=np.float64),
         response_name=plan.response_name,
         response_levels=None,
         fixed=layout.fixed,

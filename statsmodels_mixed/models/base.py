@@ -148,7 +148,11 @@ class MixedModel(Evaluated, Shown, LikelihoodModel):  # type: ignore[misc]
     def _read(self, terms: MixedFormula, data: Any, **options: Any) -> tuple[Design, ModelFrame]:
         """Match a formula with a table; `build_frame` has the options."""
         frame = build_frame(terms, data, own_places=self._own_places, **options)
+        self._place_rows(frame)
         return build_design(frame), frame
+
+    def _place_rows(self, frame: ModelFrame) -> None:
+        """Find out what else a model needs of rows, while the labels of their columns are known."""
 
     def _attach(
         self, design: Design, rows: pd.Index | None, frame: ModelFrame | None, n_dropped: int

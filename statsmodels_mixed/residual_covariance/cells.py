@@ -17,13 +17,22 @@ from patsy.categorical import C
 
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
-from ..formula.residual import DispersionTerm, ResidualTerm
+from ..formula.residual import ResidualTerm
 from ..frame.matrices.factor_values import Labels, Numbers, read_value
+from ..frame.matrices.factors import Rows
+from ..frame.table.columns import Values, is_number
 from ..frame.table.grouping import cross
 from ..structures import Structure, make, whole_steps
-from .dispersion import Dispersion, read_dispersion
+from .dispersion import Dispersion
 
-__all__ = ["Cells", "check_places", "read_cells", "read_column", "repeats"]
+__all__ = [
+    "Cells",
+    "check_places",
+    "independent_cells",
+    "read_cells",
+    "read_column",
+    "repeats",
+]
 
 
 # Structures whose places are exchangeable if they have one variance: rows need not name theirs.
@@ -81,40 +90,33 @@ class Cells:
         return replace(self, subject=nothing, place=nothing, dispersion=None)
 
 
-def read_cells(
-    residual: ResidualTerm | None,
-    dispersion: DispersionTerm | None,
-    columns: Mapping[str, Any],
-    matrix: tuple[Array, tuple[str, ...]] | None,
-    n: int,
-) -> Cells:
-    """Find the places of all rows.
+def independent_cells(n: int) -> Cells:
+    """Return the places of n rows with independent residuals."""
+    single = make("homdiag").bind(("",))
+    return Cells(np.arange(n), n, np.zeros(n, np.intp), (single,), ("",), None, None)
+
+
+def read_cells(residual: ResidualTerm | None, rows: Rows) -> Cells:
+    """Find the places of all rows; their dispersion is not known yet.
 
     Parameters
     ----------
     residual : ResidualTerm or None
-    dispersion : DispersionTerm or None
-    columns : mapping
-        The columns that they name, one value for each row.
-    matrix : (ndarray, tuple of str) or None
-        The columns and names of a formula of the dispersion.
-    n : int
-        Number of rows.
+    rows : Rows
+        The columns that it names.
 
     Raises
     ------
     DataError, OptionError
         If places cannot be what the structure needs, or occur twice in a subject.
     """
-    spread = None if dispersion is None else read_dispersion(dispersion, columns, matrix)
+    n = len(rows.index)
     if residual is None:
-        rows = np.arange(n)
-        single = make("homdiag").bind(("",))
-        return Cells(rows, n, np.zeros(n, np.intp), (single,), ("",), None, spread)
-    subject, labels = _crossed(residual.subject, columns, n)
+        return independent_cells(n)
+    subject, labels = _crossed(residual.subject, rows)
     stratum, strata = np.zeros(n, dtype=np.intp), ("",)
     if residual.by is not None:
-        stratum, found = _factor(residual.by, columns)
+        stratum, found = _factor(residual.by, rows)
         strata = tuple(found)
         of_subject = np.zeros(len(labels), dtype=np.intp)
         of_subject[subject] = stratum
@@ -127,23 +129,21 @@ def read_cells(
     make(residual.kind, **dict(residual.options))  # an unknown kind is reported first
     place, structures, offset = np.zeros(n, dtype=np.intp), [], 0
     for i in range(len(strata)):
-        rows = np.flatnonzero(stratum == i)
-        local, structure = _places(residual, columns, rows, subject)
-        place[rows] = local + offset
+        own = np.flatnonzero(stratum == i)
+        local, structure = _places(residual, rows, own, subject)
+        place[own] = local + offset
         structures.append(structure)
         offset += structure.k
-    return Cells(subject, len(labels), place, tuple(structures), strata, residual, spread)
+    return Cells(subject, len(labels), place, tuple(structures), strata, residual, None)
 
 
-def read_column(name: str, columns: Mapping[str, Any], *, steps: bool = False) -> Numbers | Labels:
+def read_column(name: str, columns: Mapping[str, Any]) -> Numbers | Labels:
     """Return the values of a column: numbers or labels; dates are labels, as of random effects.
 
     Parameters
     ----------
     name : str
     columns : mapping
-    steps : bool
-        Whether distances between values matter, for which dates have no unit.
 
     Raises
     ------
@@ -152,32 +152,23 @@ def read_column(name: str, columns: Mapping[str, Any], *, steps: bool = False) -
     """
     try:
         return read_value(columns[name])
-    except DataError as error:
-        if steps:
-            raise DataError(f"{name!r} {error}") from error
+    except DataError:
+        pass
     try:
         return read_value(C(columns[name]))
     except DataError as error:
         raise DataError(f"{name!r} {error}") from error
 
 
-def _factor(name: str, columns: Mapping[str, Any]) -> tuple[Positions, pd.Index]:
-    """Return codes and levels that occur of a column, numbers too, in order."""
-    return _codes(name, read_column(name, columns))
-
-
-def _codes(name: str, value: Numbers | Labels) -> tuple[Positions, pd.Index]:
-    """Return those of the values of a column."""
-    if isinstance(value, Labels):
-        codes, levels = np.asarray(value.codes, np.intp), value.levels
-    else:
-        _check_known(name, value[:, 0])
-        found, codes = np.unique(value[:, 0], return_inverse=True)
-        levels = pd.Index(found)
+def _factor(name: str, rows: Rows) -> tuple[Positions, pd.Index]:
+    """Return codes and levels of a column, numbers too, in order."""
+    values = rows.columns[name]
+    if is_number(values):
+        _check_known(name, values)
+    codes, levels = rows.factorized(name)
     if codes.min(initial=0) < 0:
         raise DataError(f"{name!r} has missing values.")
-    used, codes = np.unique(codes, return_inverse=True)
-    return codes.astype(np.intp), levels[used]
+    return codes.astype(np.intp), levels
 
 
 def _check_known(name: str, values: Any) -> None:
@@ -188,11 +179,37 @@ def _check_known(name: str, values: Any) -> None:
         )
 
 
-def _crossed(names: tuple[str, ...], columns: Mapping[str, Any], n: int) -> Any:
+def _distances(term: ResidualTerm, needs: str, rows: Rows) -> Array | None:
+    """Return the numbers left of the bar, shape (n, d); None for labels, counted in steps."""
+    found = []
+    for name in term.places:
+        values = rows.columns[name]
+        if values.dtype.kind in "cmM":  # which have no unit, so that distances mean nothing
+            _refuse(name, values)
+        if not is_number(values):
+            if needs == "steps":
+                return None
+            raise DataError(
+                f"{term.text}: {term.kind}() needs numbers left of the bar, and "
+                f"{', '.join(term.places)} holds labels."
+            )
+        _check_known(name, values)
+        found.append(np.asarray(values, dtype=float))
+    return np.column_stack(found)
+
+
+def _refuse(name: str, values: Values) -> None:
+    try:
+        read_value(values)
+    except DataError as error:
+        raise DataError(f"{name!r} {error}") from error
+
+
+def _crossed(names: tuple[str, ...], rows: Rows) -> Any:
     """Return codes and labels of subjects."""
     if not names:
-        return np.zeros(n, dtype=np.intp), pd.Index(["all rows"])
-    parts = [_factor(name, columns) for name in names]
+        return np.zeros(len(rows.index), dtype=np.intp), pd.Index(["all rows"])
+    parts = [_factor(name, rows) for name in names]
     if len(parts) == 1:
         return parts[0]
     codes, levels = cross([part[0].astype(np.int32) for part in parts], [part[1] for part in parts])
@@ -214,7 +231,7 @@ def repeats(codes: Positions) -> Positions:
 
 
 def _places(
-    term: ResidualTerm, columns: Mapping[str, Any], rows: Positions, subject: Positions
+    term: ResidualTerm, rows: Rows, own: Positions, subject: Positions
 ) -> tuple[Positions, Structure]:
     """Return the place of each of some rows and the structure for all places."""
     structure = make(term.kind, **dict(term.options))
@@ -226,7 +243,7 @@ def _places(
                 f"{term.text}: name the visits or times left of the bar, as in "
                 f"{term.kind}(visit | {'/'.join(term.subject) or '1'})."
             )
-        local = repeats(subject[rows])
+        local = repeats(subject[own])
         labels = tuple(str(i + 1) for i in range(int(local.max()) + 1))
         return local, structure.bind(labels)
     if structure.needs != "coordinates" and len(term.places) > 1:
@@ -234,40 +251,27 @@ def _places(
             f"{term.text}: {term.kind}() takes one column left of the bar, not "
             f"{len(term.places)}; exp(), gau(), mat(), ratio() and spher() take coordinates."
         )
-    steps = structure.needs in ("coordinates", "steps")
-    values = [read_column(name, columns, steps=steps) for name in term.places]
-    numbers = [value[rows, 0] for value in values if not isinstance(value, Labels)]
-    numeric = len(numbers) == len(values)
-    if structure.needs == "coordinates" and not numeric:
-        raise DataError(
-            f"{term.text}: {term.kind}() needs numbers left of the bar, and "
-            f"{', '.join(term.places)} holds labels."
-        )
-    if steps and numeric:
-        for name, column in zip(term.places, numbers, strict=True):
-            _check_known(name, column)
-        found, local = np.unique(
-            np.column_stack(numbers).astype(float),
-            axis=0,
-            return_inverse=True,
-        )
+    needs = structure.needs
+    distances = _distances(term, needs, rows) if needs in ("coordinates", "steps") else None
+    if distances is not None:
+        found, local = np.unique(distances[own], axis=0, return_inverse=True)
         local = local.reshape(-1)  # NumPy 2.0 returns a column
         labels = tuple(", ".join(f"{x:g}" for x in row) for row in found)
-        positions = whole_steps(found[:, 0]) if structure.needs == "steps" else found
+        positions = whole_steps(found[:, 0]) if needs == "steps" else found
     else:
-        codes, levels = _codes(term.places[0], values[0])
-        used, local = np.unique(codes[rows], return_inverse=True)
-        labels = tuple(str(level) for level in levels[used])
+        codes, levels = _factor(term.places[0], rows)
+        used, local = np.unique(codes[own], return_inverse=True)
+        labels = tuple([str(level) for level in levels.take(used).tolist()])
         # Of labels the steps are counted among all levels, not those of one stratum.
         positions = used.astype(float)
-    check_places(term, labels, local, subject[rows])
+    check_places(term, labels, local, subject[own])
     if len(labels) > MOST_PLACES:
         raise DataError(
             f"{term.text}: {len(labels)} different places are too many (at most {MOST_PLACES}); "
             "round the times or coordinates."
         )
     bound = structure.bind(labels, positions)
-    _check_counts(term, bound, local, subject[rows])
+    _check_counts(term, bound, local, subject[own])
     return local.astype(np.intp), bound
 
 
@@ -284,12 +288,13 @@ def _check_counts(
                 f"{term.text}: {' & '.join(term.places)} {at} has a single row, which says "
                 "nothing of its variance: leave it out, or take a structure with one variance."
             )
-    subjects = len(np.unique(subject))
-    if term.kind == "us" and k > 1 and subjects <= k:
-        raise DataError(
-            f"{term.text}: us() of {k} places needs more than {k} subjects, and there are "
-            f"{subjects}: take a structure with fewer parameters."
-        )
+    if term.kind == "us" and k > 1:
+        subjects = len(np.unique(subject))
+        if subjects <= k:
+            raise DataError(
+                f"{term.text}: us() of {k} places needs more than {k} subjects, and there are "
+                f"{subjects}: take a structure with fewer parameters."
+            )
 
 
 def check_places(
@@ -297,9 +302,9 @@ def check_places(
 ) -> None:
     """Refuse two rows of a subject at one place, whose correlation would be one."""
     key = subject.astype(np.int64) * len(labels) + local
-    _, first, counts = np.unique(key, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        at = int(first[np.argmax(counts > 1)])
+    values, counts = np.unique(key, return_counts=True)
+    if counts.max(initial=0) > 1:
+        at = int(np.flatnonzero(key == values[np.argmax(counts > 1)])[0])
         what = " & ".join(term.places)
         raise DataError(
             f"{term.text}: a subject has {int(counts.max())} rows at {what} {labels[local[at]]}; "

@@ -13,7 +13,7 @@ from .._typing import Array
 from ..errors import OptionError
 from ..fitting.estimates import LinearEstimates
 from ..frame.design import Design
-from ..residual_covariance.cells import read_cells
+from ..residual_covariance.cells import independent_cells
 from ..residual_covariance.fit import fit_residual
 from ..residual_covariance.problem import ResidualProblem, structured_terms
 from ..structures import Unstructured
@@ -53,7 +53,7 @@ def prepare_kenward_roger_related(
             "Kenward and Roger's method is not offered for related levels and a given sigma: use "
             "dof='satterthwaite'."
         )
-    problem = ResidualProblem(design, read_cells(None, None, {}, None, design.nobs))
+    problem = ResidualProblem(design, independent_cells(design.nobs))
     same = fit_residual(problem, reml=True, start=_parameters(design, estimates))
     return kenward_roger_residual(design, same, "expected", second_order="" if linear else "sas")
 

@@ -42,6 +42,8 @@ def test_levels_that_look_the_same_or_are_many_have_none():
         pd.Series([1e200, 1.0]),
         pd.Series(["a", None], dtype="category"),
         pd.Series(["a", "b"]),
+        pd.Series(["a", "b"], dtype="string"),
+        pd.Series(["a", None], dtype="string"),
         pd.Series([1, 2], dtype="Int64"),
         pd.Series([1, "a"], dtype=object),
         pd.Series([1, 2], dtype="float16"),
@@ -59,5 +61,6 @@ def test_complete_values_are_the_tidy_ones_of_columns_without_missing_rows(colum
 
 
 def test_complete_values_are_found_of_what_most_columns_are():
-    for column in (pd.Series([1.0]), pd.Series([1]), pd.Series(["a"], dtype="category")):
+    text = pd.Series(["a"], dtype="string")
+    for column in (pd.Series([1.0]), pd.Series([1]), pd.Series(["a"], dtype="category"), text):
         assert complete_values(column) is not None

@@ -8,6 +8,7 @@ from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import DataError
 from statsmodels_mixed.formula.parse import parse
 from statsmodels_mixed.frame import build
+from statsmodels_mixed.frame.matrices import factors
 from statsmodels_mixed.frame.plan import planned_frame
 
 
@@ -23,6 +24,8 @@ def data():
             "c": pd.Categorical(np.tile(["b", "a", "c"], 16), categories=["c", "b", "a", "no"]),
             "g": pd.Categorical(np.tile(["u", "v", "w", "t"], 12)),
             "h": np.repeat(np.arange(12), 4),
+            "t": pd.array(np.tile(["so", "la", "mi"], 16), dtype="string"),
+            "s": pd.array(np.repeat(["n", "m", "k", "l"], 12), dtype="string"),
         },
         index=np.arange(n)[::-1],
     )
@@ -37,6 +40,8 @@ def data():
         "y ~ x + (0 + c | h)",
         "y ~ x + (x || h) + (1 | c)",
         "y ~ 0 + c + (1 | h)",
+        "y ~ t * x + (1 | s)",
+        "y ~ x + (0 + t | h) + (1 | s:t)",
     ],
 )
 @pytest.mark.parametrize("missing", ["drop", "raise", "none"])
@@ -79,7 +84,8 @@ def test_levels_that_change_change_the_plan(data):
         ("c ~ x + (1 | g)", {}),
         ("y ~ x + (1 | g)", {"x": lambda d: d["x"].where(d["h"] > 2)}),
         ("y ~ x + (1 | g)", {"g": lambda d: d["g"].where(d["h"] > 2)}),
-        ("y ~ x + (1 | g)", {"g": lambda d: d["g"].astype(str)}),
+        ("y ~ x + (1 | g)", {"g": lambda d: d["g"].astype(object)}),
+        ("y ~ x + (1 | s)", {"s": lambda d: d["s"].where(d["h"] > 2)}),
         ("y ~ x + (1 | g)", {"x": lambda d: d["x"].astype("Float64")}),
     ],
 )
@@ -94,3 +100,28 @@ def test_columns_that_are_not_for_a_plan_are_answered_as_ever(data):
         mixedlm2("y ~ x + (1 | g)", data.iloc[:0])
     few = mixedlm2("y ~ x + (1 | g)", data.assign(x=data["x"].where(data["h"] > 2)))
     assert few.frame.n_dropped == 12
+
+
+def test_further_columns_are_part_of_a_plan(data):
+    """As those of residuals, of which each column of labels is read once."""
+    frame = planned_frame(parse("y ~ t"), data, "drop", ["s", "t", "h"])
+    assert frame is not None
+    assert list(frame.rows.columns) == ["y", "t", "s", "h"]
+    assert planned_frame(parse("y ~ t"), data, "drop", ["absent"]) is None
+    assert planned_frame(parse("y ~ t"), data.assign(h=np.nan), "drop", ["h"]) is None
+
+
+def test_labels_of_fixed_effects_and_residuals_are_found_once(data, monkeypatch):
+    read = []
+    whole = factors.factorize
+
+    def counted(values):
+        read.append(len(values))
+        return whole(values)
+
+    monkeypatch.setattr(factors, "factorize", counted)
+    rows = data.drop_duplicates(["h", "t"])
+    model = mixedlm2("y ~ t", rows, residual="us(t | h)")
+    assert len(read) == 2
+    assert model.cells.structures[0].labels == ("la", "mi", "so")
+    assert np.array_equal(model.cells.subject, rows["h"])

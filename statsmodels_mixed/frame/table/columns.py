@@ -258,7 +258,7 @@ def missing_rows(series: pd.Series) -> Mask | None:
 
 
 def complete_values(column: pd.Series | Values) -> Values | None:
-    """Return tidy values of a column of numbers or categories; None for others, or if in doubt.
+    """Return tidy values of a column of numbers, categories or text; None for others, or in doubt.
 
     It is for most columns all that `missing_rows` and `tidy_values` find out. They may be the
     user's own memory.
@@ -271,6 +271,9 @@ def complete_values(column: pd.Series | Values) -> Values | None:
     elif isinstance(dtype, pd.CategoricalDtype):
         labels: Any = column.array if isinstance(column, pd.Series) else column
         return None if np.count_nonzero(labels.codes < 0) else labels
+    elif isinstance(dtype, pd.StringDtype):
+        text: Any = column.array if isinstance(column, pd.Series) else column
+        return None if np.asarray(text.isna()).any() else text
     return None
 
 

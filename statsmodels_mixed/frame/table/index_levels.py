@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -39,7 +39,7 @@ def read_pandas(data: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series
     return series
 
 
-def column_arrays(data: pd.DataFrame, names: Sequence[str]) -> dict[str, Values] | None:
+def column_arrays(data: pd.DataFrame, names: Iterable[str]) -> dict[str, Values] | None:
     """Return columns by name as pandas stores them, which is the user's memory.
 
     None where a name is that of several columns or of a level of the index, or where this pandas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -20,8 +21,10 @@ from ...formula.residual import (
 )
 from ...frame.design import Design
 from ...frame.design_checks import check_groupings, check_linear_response, check_random_columns
+from ...frame.model_frame import ModelFrame
 from ...options import FITTING, answering
 from ...residual_covariance.cells import read_cells
+from ...residual_covariance.dispersion import read_dispersion
 from ...residual_covariance.fit import fit_residual
 from ...residual_covariance.problem import covariance_model
 from ...results.notes import warn
@@ -192,17 +195,20 @@ class ResidualCovarianceModel(ResidualLikelihood):
             **options,
         )
         assert self.frame is not None
-        matrix = None
-        if "dispersion" in self._other_matrices:
-            coded, values = self._other_matrices["dispersion"]
-            matrix = values, coded.names
-        self.cells = read_cells(
-            self.residual, self.dispersion, self.frame.rows.columns, matrix, len(self.frame.y)
-        )
+        if self.dispersion is not None:
+            matrix = None
+            if self.dispersion.kind == "formula":
+                coded, values = self._other_matrices["dispersion"]
+                matrix = values, coded.names
+            spread = read_dispersion(self.dispersion, self.frame.rows.columns, matrix)
+            self.cells = replace(self.cells, dispersion=spread)
         said = [each.text for each in (self.residual, self.dispersion) if each is not None]
         self.formula_full = f"{self.formula_full}; {'; '.join(said)}"
         covariance_model(self.cells, self.kept_design().blocks)  # whose structures may refuse
         return self
+
+    def _place_rows(self, frame: ModelFrame) -> None:
+        self.cells = read_cells(self.residual, frame.rows)
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
         """Refuse responses and groups that no linear model can have."""
