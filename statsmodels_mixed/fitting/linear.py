@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import CoreWorkspace
 from .._typing import Array
-from ..errors import DataError, OptionError
+from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from ..later import load
 from .covariance import canonical, factors_of, is_canonical, is_singular, theta_of
@@ -19,7 +20,7 @@ from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
 from .search.optimize import FitOptions, FitReport, minimize
-from .search.runs import BestOfRuns, logged, settle
+from .search.runs import BestOfRuns, descend, logged, settle
 from .search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
@@ -293,6 +294,7 @@ def _lowest(
             run.converged
             and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
         ),
+        lambda run: _go_on(workspace, run, options, constant),
     )
     if elsewhere:
         scatter = load("fitting.search.scattered_covariances:")
@@ -303,7 +305,7 @@ def _lowest(
                 workspace, options, identity, patterns, report.start, constant, slower="LD_LBFGS"
             )
             second.improve(runs)
-        scatter.scatter_covariances(runs, workspace, patterns, options, constant)
+        scatter.scatter_covariances(runs, workspace, patterns, options, constant, design.weights)
     workspace.set_precision(True)
     if may_be_rough(runs.report, options, design.nobs):
         # What rounding made lower than it is, no run with more digits would be taken for.
@@ -320,6 +322,25 @@ def _lowest(
     lowest = runs.end()
     workspace.value_and_gradient(lowest.end)
     return lowest
+
+
+def _go_on(
+    workspace: CoreWorkspace, run: FitReport, options: FitOptions, constant: float
+) -> FitReport | None:
+    """Return a run from where another stalled, by steps with all digits and the Hessian itself."""
+    if run.converged or options.optimizer != "newton":
+        return None
+    last_steps = load("fitting.search.last_steps:last_steps")
+    workspace.set_precision(True)
+    try:
+        end = last_steps(workspace, run, constant).end
+    except CoreError:  # it has no derivatives there
+        end = run.end
+    found = descend(workspace, end, options, constant)
+    workspace.set_precision(False)
+    if found is not None:
+        workspace.value_and_gradient(found.end)
+    return found
 
 
 def _structured_minimum(

@@ -8,3 +8,10 @@ def test_units_of_a_covariate_do_not_decide_whether_a_fit_converges():
     outcome = check(120460)
     assert outcome.counts[0] == "scaled_x"
     assert not [what for what, _ in outcome.failures if "converge" in what]
+
+
+def test_lower_runs_that_stall_go_on_with_all_digits():
+    """The run of a fit to other rows' order stalls in a valley and was taken to fall for ever."""
+    outcome = check(1510655)
+    assert not outcome.failures
+    assert "estimates within what rounding leaves" not in outcome.counts

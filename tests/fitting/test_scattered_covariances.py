@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
+from fuzz.relations import check
 from scipy.optimize import minimize
 
 
@@ -67,3 +68,16 @@ def test_a_lower_objective_with_vanishing_residuals_is_said(seed):
     assert not fitted.converged
     assert any("From another start the objective falls" in str(w.message) for w in said)
     assert fitted.estimates.sigma > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
+@pytest.mark.parametrize(
+    ("seed", "start"), [(1100001, [390.0, 730.0, 0.01, 460.0]), (1514271, [6.5, -62.0, 0.01])]
+)
+def test_no_optimum_of_variances_that_few_rows_decide_is_lower(seed, start):
+    """With weights 11 orders apart fits are 6.6 above, or 6.1 with x in other units."""
+    case = draw(seed)
+    fitted = case.fit()
+    assert fitted.converged
+    assert fitted.objective < refitted(case, fitted, np.array(start)) + 1e-6
+    assert not check(seed).failures

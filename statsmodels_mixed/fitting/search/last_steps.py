@@ -86,7 +86,10 @@ def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> 
     best, x, promised, lower = report, gradients.start, np.inf, False
     value, gradient, slope = gradients.at(x)
     for _ in range(MOST if len(x) else 0):
-        step = _newton_step(gradients.hessian(x), slope)
+        H = gradients.hessian(x)
+        if not np.isfinite(H).all():  # what lies beside the end has no derivatives
+            break
+        step = _newton_step(H, slope)
         promise = -0.5 * float(slope @ step)
         if not (lower or promise < SHRINKS * promised):
             break

@@ -49,6 +49,8 @@ class BestOfRuns:
         Whether the objective at a lower end is right, asked with the core solved there.
     settles : callable, optional
         Whether such an end is an estimate; when omitted, whether the run converged.
+    goes_on : callable, optional
+        Makes of a lower run that came to no end one that goes on from there; None where it cannot.
     unfinished : FitReport, optional
         The lowest of the runs that came to no end.
     """
@@ -56,6 +58,7 @@ class BestOfRuns:
     report: FitReport
     acceptable: Callable[[FitReport], bool]
     settles: Callable[[FitReport], bool] = attrgetter("converged")
+    goes_on: Callable[[FitReport], FitReport | None] | None = None
     unfinished: FitReport | None = None
 
     def take(self, run: FitReport, by: float = LOWER) -> None:
@@ -64,7 +67,12 @@ class BestOfRuns:
         better = lower and self.acceptable(run)
         taken = better and self.settles(run)
         if better and not taken and run.objective < self.least:
-            self.unfinished = run
+            further = self.goes_on(run) if self.goes_on is not None else None
+            if further is not None and further.objective < self.least and self.settles(further):
+                self.report = joined(self.report, run, taken=False)
+                run, taken = further, True
+            else:
+                self.unfinished = run
         self.report = joined(self.report, run, taken=taken)
 
     @property

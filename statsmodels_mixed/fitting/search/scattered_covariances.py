@@ -18,6 +18,7 @@ from ..._typing import Array
 from ..covariance import factors_of, theta_of, triangular_root
 from .optimize import FitOptions
 from .runs import DISTINCT, LOWER, BestOfRuns, descend, logged, take_briefly
+from .second_start import is_wide
 
 __all__ = ["scatter_covariances", "tries_all_sizes"]
 
@@ -37,6 +38,9 @@ LARGE = 30.0
 # or there are no more rows than effects, optima may be at any size.
 ABOUT = (-1.0, 1.0)
 RUNS_ABOUT = 8
+# Those of runs where weights differ widely, up to the largest standard deviation of a row over the
+# least: few rows may decide each of the variances.
+FAR_SIZE, MOST_SIZE, RUNS_FAR = 1.5, 5.0, 8
 # The same of rank one, in fits of few rows: their optima may lie on other faces of the cone of
 # covariances, into which few runs from its inside fall.
 RUNS_OF_RANK_ONE = 12
@@ -55,6 +59,7 @@ def scatter_covariances(
     patterns: Sequence[NDArray[np.bool_]],
     options: FitOptions,
     constant: float,
+    weights: Array | None = None,
 ) -> None:
     """Take runs from scattered covariances; one or two variances are tried at all sizes.
 
@@ -68,6 +73,8 @@ def scatter_covariances(
     options : FitOptions
     constant : float
         See `minimize`.
+    weights : ndarray, shape (rows,), optional
+        Inverse variances of the rows, up to a factor.
     """
     if tries_all_sizes(workspace, len(runs.report.end)):
         _try_all_sizes(runs, workspace, options, constant)
@@ -87,6 +94,10 @@ def scatter_covariances(
             [_drawn(draws, p & _first_column(p), about) for p in patterns]
             for _ in range(RUNS_OF_RANK_ONE)
         ]
+    spread = _spread_of_errors(weights)
+    if spread > FAR_SIZE:
+        far = FAR_SIZE, min(spread, MOST_SIZE)
+        starts += [[_drawn(draws, p, far) for p in patterns] for _ in range(RUNS_FAR)]
     for i, factors in enumerate(starts):
         if runs.falls:  # There is no maximum.
             return
@@ -94,6 +105,13 @@ def scatter_covariances(
         # Far out may be plateaus that fall slowly, of variances that the data do not determine.
         by = LOWER if i < RUNS else DISTINCT
         take_briefly(runs, workspace, theta, options, constant, most=SHORT, by=by)
+
+
+def _spread_of_errors(weights: Array | None) -> float:
+    """Return the largest standard deviation of a row over the least, a power of ten."""
+    if weights is None or not is_wide(weights):
+        return 0.0
+    return 0.5 * float(np.ptp(np.log10(weights[weights > 0])))
 
 
 def _joins_all(pattern: NDArray[np.bool_]) -> bool:

@@ -19,7 +19,14 @@ from ..covariance import factors_of, is_singular, theta_of
 from .optimize import FitOptions, FitReport
 from .runs import LOWER, BestOfRuns, descend, logged
 
-__all__ = ["SecondStart", "is_lower_beside", "may_be_local", "may_be_repeated", "may_be_rough"]
+__all__ = [
+    "SecondStart",
+    "is_lower_beside",
+    "is_wide",
+    "may_be_local",
+    "may_be_repeated",
+    "may_be_rough",
+]
 
 Patterns = Sequence[NDArray[np.bool_]]
 
@@ -79,8 +86,12 @@ def may_be_local(
     hard = rows <= VERY_FEW_ROWS and many
     hard |= cheap and rows <= FEW_ENOUGH_ROWS and report.evaluations > TOO_MANY_EVALUATIONS
     hard &= newton
-    wide = weights is not None and weights.max() > WIDE * weights.min(initial=1, where=weights > 0)
-    return bool(singular or hard or wide)
+    return singular or bool(hard) or (weights is not None and is_wide(weights))
+
+
+def is_wide(weights: Array) -> bool:
+    """Return whether weights differ so widely that a single row may dominate the likelihood."""
+    return bool(weights.max() > WIDE * weights.min(initial=np.inf, where=weights > 0))
 
 
 def is_lower_beside(
