@@ -35,3 +35,21 @@ def check_gradient(fit: Any) -> None:
     _, gradient, _ = objective(z)
     found = difference(lambda at: objective.value_and_gradient(at)[0], z)
     assert gradient == pytest.approx(found, rel=1e-6, abs=1e-6)
+
+
+def dense_objective(design: Any, objective: Any, z: Array, reml: bool) -> float:
+    """Return -2 log-likelihood of a linear model at z, the minimizer's variables, by matrices."""
+    x, sigma = objective.split(z)
+    V = sigma**2 * np.eye(len(design.y))
+    if design.weights is not None:
+        V /= design.weights
+    for block, S in zip(design.blocks, objective.model.sigmas(objective.model.phi(x)), strict=True):
+        same = block.refs[:, None] == block.refs[None, :]
+        V += same * (block.z @ S @ block.z.T)
+    X, y = design.X, design.y
+    inverse = np.linalg.inv(V)
+    xvx = X.T @ inverse @ X
+    r = y - X @ np.linalg.solve(xvx, X.T @ inverse @ y)
+    n = len(y) - X.shape[1] * reml
+    value = n * np.log(2 * np.pi) + np.linalg.slogdet(V)[1] + r @ inverse @ r
+    return float(value + (np.linalg.slogdet(xvx)[1] if reml else 0.0))
