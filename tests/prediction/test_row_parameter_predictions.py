@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit
+from scipy.stats import betabinom
 
 import statsmodels_mixed as smm
-from statsmodels_mixed.errors import OptionError
+from statsmodels_mixed.errors import DataError, OptionError
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,36 @@ def test_closed_forms_of_an_inflated_mean(ticks):
     linear = fit.get_prediction(few, which="linear")
     wanted = np.sqrt(np.einsum("ij,jk,ik->i", x, V[:2, :2], x))
     assert_allclose(linear.se_mean, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["binomial", "betabinomial"])
+def test_no_success_in_all_trials_of_a_row(family):
+    rng = np.random.default_rng(2)
+    g, m = np.repeat(np.arange(20), 8), rng.integers(1, 12, size=160)
+    mu = expit(rng.normal(size=20)[g] - 0.5)
+    p = rng.beta(3 * mu, 3 * (1 - mu)) if family == "betabinomial" else mu
+    y = rng.binomial(m, p * rng.binomial(1, 0.7, size=160)) / m
+    table = pd.DataFrame({"y": y, "m": m, "g": g})
+    options = {"weights": "m", "zero_inflation": "~ 1"}
+    fit = smm.mixedglm2("y ~ 1 + (1 | g)", table, family, **options).fit()
+    mu, pi = fit.predict(which="conditional", re=True), fit.predict(which="inflation")
+    if family == "binomial":
+        none = (1 - mu) ** m
+    else:
+        phi = fit.dispersion
+        none = betabinom.pmf(0, m, mu * phi, (1 - mu) * phi)
+    wanted = pi + (1 - pi) * none
+    assert_allclose(fit.predict(which="zero_probability", re=True), wanted, rtol=1e-10)
+    few = table.tail(7)
+    found = fit.get_prediction(few, which="zero_probability", re=True)
+    assert_allclose(found.predicted_mean, wanted[-7:], rtol=1e-10)
+    # Where there is one trial only, it is the share of failures.
+    one = fit.predict(few.assign(m=1), which="zero_probability", re=True)
+    assert_allclose(one, 1 - (1 - pi[-7:]) * mu[-7:], rtol=1e-10)
+    given = smm.mixedglm2("y ~ 1 + (1 | g)", table, family, **{**options, "weights": m}).fit()
+    assert_allclose(given.predict(which="zero_probability", re=True), wanted, rtol=1e-6)
+    with pytest.raises(DataError, match="name of their column"):
+        given.predict(few, which="zero_probability")
 
 
 def test_closed_forms_of_probabilities_of_categories(ticks):

@@ -10,20 +10,29 @@ from ..._typing import Array
 from ..families.spec import FamilySpec, family_object
 from .row_parameters import SECOND_SHAPE, SHAPE, ZEROS
 
-__all__ = ["NO_ZEROS", "PARTS", "conditional_mean", "inflation", "mean", "zero_probability"]
+__all__ = ["NO_ZEROS", "conditional_mean", "mean", "part_of_mean"]
 
 
 # Probabilities of zeros besides the distribution's that are none.
 NO_ZEROS = 1e-4
 
 
-def zero_probability(spec: FamilySpec, eta: Array, outer: Array) -> Array:
-    """Return the probability of a response of 0."""
+def zero_probability(
+    spec: FamilySpec, eta: Array, outer: Array, trials: Array | None = None
+) -> Array:
+    """Return the probability of a response of 0, of a share that no trial of a row succeeds."""
     support = spec.support
     if not spec.zeros and support in ("real", "positive", "shares", "positive counts"):
         return np.zeros(len(eta))
     in_eta, _ = row_derivatives(
-        spec.family, spec.link, np.zeros(len(eta)), eta, outer, power=spec.power, zeros=spec.zeros
+        spec.family,
+        spec.link,
+        np.zeros(len(eta)),
+        eta,
+        outer,
+        weights=trials,
+        power=spec.power,
+        zeros=spec.zeros,
     )
     return np.asarray(np.exp(in_eta[:, 0]))
 
@@ -54,9 +63,25 @@ def inflation(spec: FamilySpec, eta: Array, outer: Array) -> Array:
     return np.asarray(expit(outer[:, ZEROS]))
 
 
-PARTS = {
-    "mean": mean,
-    "conditional": conditional_mean,
-    "zero_probability": zero_probability,
-    "inflation": inflation,
-}
+def part_of_mean(
+    which: str, spec: FamilySpec, eta: Array, outer: Array, trials: Array | None
+) -> Array:
+    """Return the mean of rows, or a part of it.
+
+    Parameters
+    ----------
+    which : {"mean", "conditional", "zero_probability", "inflation"}
+    spec : FamilySpec
+    eta : ndarray, shape (n,)
+        The linear predictor of the mean.
+    outer : ndarray, shape (n, 4)
+        The other parameters of the rows.
+    trials : ndarray, shape (n,), or None
+        Of rows whose response is a share of trials; one for each row if None.
+    """
+    if which == "zero_probability":
+        return zero_probability(spec, eta, outer, trials)
+    return _PARTS[which](spec, eta, outer)
+
+
+_PARTS = {"mean": mean, "conditional": conditional_mean, "inflation": inflation}

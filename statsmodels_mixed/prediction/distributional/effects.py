@@ -9,11 +9,11 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 from ..._typing import Array
 from ...fitting.distributional.curvature import effects_matrix, variances_of_effects
-from ...fitting.distributional.means import PARTS
+from ...fitting.distributional.means import part_of_mean
 from ...fitting.distributional.row_parameters import ZEROS
 from ..rows import open_new_data, rows_to_predict
 from ..which_effects import choose_random
-from .predict import predictors_of, thresholds_of_rows
+from .predict import predictors_of, thresholds_of_rows, trials_for
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
@@ -64,8 +64,9 @@ def _slopes(fit: DistributionalFit, asked: dict[str, Any]) -> tuple[Array, Array
     """Return derivatives of predictions in eta and in the logit of zeros, each (m, width)."""
     given = {key: value for key, value in asked.items() if key != "which"}
     eta, outer, _ = predictors_of(fit, **given)
-    which = asked["which"]
+    which = asked["which"] or "mean"
 
+    trials = trials_for(fit, which, given["exog"])
     cuts = thresholds_of_rows(fit, given["exog"], len(eta)) if fit._ordered else None
 
     def value(shift: float, of_zeros: float) -> Array:
@@ -76,7 +77,7 @@ def _slopes(fit: DistributionalFit, asked: dict[str, Any]) -> tuple[Array, Array
             return np.asarray(fit.model._probabilities(moved, cuts))
         rest = outer.copy()
         rest[:, ZEROS] += of_zeros
-        return PARTS[which or "mean"](fit._spec, moved, rest)[:, None]
+        return part_of_mean(which, fit._spec, moved, rest, trials)[:, None]
 
     in_eta: Array = (value(_STEP, 0.0) - value(-_STEP, 0.0)) / (2.0 * _STEP)
     in_zeros = (value(0.0, _STEP) - value(0.0, -_STEP)) / (2.0 * _STEP)

@@ -16,7 +16,7 @@ from ...fitting.quadrature import gauss_hermite
 from ..drawn_responses import DrawnResponses
 from ..rows import left_out_variance, open_new_data, rows_to_predict
 from ..which_effects import choose_random
-from .predict import predictors_of, thresholds_of_rows
+from .predict import predictors_of, thresholds_of_rows, weights_of_rows
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
@@ -46,7 +46,7 @@ def new_responses(
     asked = {name: value for name, value in given.items() if name != "which"}
     eta, outer, _ = predictors_of(fit, **asked)
     try:
-        weights = _weights(fit, asked["exog"], len(eta))
+        weights = weights_of_rows(fit, asked["exog"])
         left, of_zeros = (_left_out(fit, asked, zeros, len(eta)) for zeros in (False, True))
     except (DataError, OptionError) as error:
         return str(error)
@@ -110,13 +110,3 @@ def _left_out(fit: DistributionalFit, asked: dict[str, Any], zeros: bool, n: int
     chosen = choose_random(asked["re"], fit.layout, fit.model.frame)
     rows = rows_to_predict(part, new, chosen, asked["new_levels"])
     return np.broadcast_to(left_out_variance(part, rows, np.ones(n)), (n,))
-
-
-def _weights(fit: DistributionalFit, exog: Any, n: int) -> Array | None:
-    """Return the numbers of trials of the rows."""
-    if exog is None:
-        return fit.model.kept_design().weights
-    new = open_new_data(fit.model, exog)
-    assert new is not None
-    given = new.values_of(fit.model.sources.weights)
-    return None if given is None else np.asarray(given, dtype=float)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ..._typing import Array
-from ...errors import OptionError
-from ...fitting.distributional.means import PARTS
+from ...errors import DataError, OptionError
+from ...fitting.distributional.means import part_of_mean
 from ...fitting.distributional.row_parameters import DISPERSION, ZEROS
 from ...frame.new_data import NewData
 from ...frame.other_formulas import values_of_rows
+from ..rows import open_new_data
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
@@ -27,6 +28,8 @@ __all__ = [
     "predict",
     "predictors_of",
     "thresholds_of_rows",
+    "trials_for",
+    "weights_of_rows",
 ]
 
 
@@ -56,10 +59,11 @@ def predict(
         mean, of a model whose other parameters have no columns.
     which : str, optional
         ``"mean"`` (the default), ``"conditional"`` (the mean without the part of zeros),
-        ``"zero_probability"``, ``"inflation"`` (the probability of zeros besides those of the
-        distribution), ``"dispersion"`` (which is `fit.dispersion` for rows of the fit) or
-        ``"linear"``. For ordered categories ``"probabilities"`` (the default), ``"class"`` (the
-        most probable) or ``"linear"``.
+        ``"zero_probability"`` (of no success in all the trials of a row, where weights are
+        trials), ``"inflation"`` (the probability of zeros besides those of the distribution),
+        ``"dispersion"`` (which is `fit.dispersion` for rows of the fit) or ``"linear"``. For
+        ordered categories ``"probabilities"`` (the default), ``"class"`` (the most probable) or
+        ``"linear"``.
     re : bool, str or list of str
         Random effects to add, as for other models: all, those of a grouping factor in the part
         of the mean, ``"g"``, or in that of zeros, ``"zi: g"`` or ``"hurdle: g"``.
@@ -112,7 +116,7 @@ def predict(
     if which == "dispersion":
         values = np.exp(self.model.dispersion_sign * outer[:, DISPERSION])
     else:
-        values = PARTS[which](self._spec, eta, outer)
+        values = part_of_mean(which, self._spec, eta, outer, trials_for(self, which, exog))
     return values if index is None else pd.Series(values, index=index)
 
 
@@ -210,6 +214,41 @@ def effects_on_zeros(fit: DistributionalFit, exog: Any, re: Any, new_levels: str
         for each in (re, False)
     ]
     return np.asarray(both[0] - both[1], dtype=float)
+
+
+def trials_for(fit: DistributionalFit, which: str, exog: Any) -> Array | None:
+    """Return the numbers of trials of rows where a prediction depends on them, None elsewhere.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    which, exog
+        As for `predict`.
+
+    Raises
+    ------
+    DataError
+        If those of new rows are not known.
+    """
+    if which != "zero_probability" or fit._spec.support != "trials":
+        return None
+    source = fit.model.sources.weights
+    if exog is not None and source.needed and source.column is None:
+        raise DataError(
+            "the probability of 0 depends on the number of trials of each row: give the model the "
+            'name of their column, weights="trials".'
+        )
+    return weights_of_rows(fit, exog)
+
+
+def weights_of_rows(fit: DistributionalFit, exog: Any) -> Array | None:
+    """Return the weights of rows, those of the fit where `exog` is None."""
+    if exog is None:
+        return fit.model.kept_design().weights
+    new = open_new_data(fit.model, exog)
+    assert new is not None
+    given = new.values_of(fit.model.sources.weights)
+    return None if given is None else np.asarray(given, dtype=float)
 
 
 def parameters_of_rows(fit: DistributionalFit, data: Any, n: int) -> Array:
