@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from family_cases import table
 from numpy.testing import assert_allclose
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import row_derivatives
@@ -39,4 +42,63 @@ def test_searches_end_beside_such_a_jump_and_say_so():
     fit = smm.mixedglm2("y ~ x + (1 | g)", counts(), "compois", dispersion="~ x").fit()
     assert not fit.converged
     assert fit.report.message.startswith("The objective jumps beside the end of the search")
+    assert fit.report.message.endswith(
+        "Take quadrature over the random effects of a level, such as n_agq=9."
+    )
     assert fit.report.evaluations < 70  # it crept for hundreds of evaluations, a second each
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.MixedModelWarning")
+def test_quadrature_has_a_maximum_where_laplaces_approximation_jumps():
+    rows = table(240, 40, 3)
+    formula, options = "counts ~ x + (1 | g)", {"dispersion": "~ x"}
+    drawn = smm.mixedglm2(formula, rows, "compois", **options).fit().simulate(63, seed=1)[:, 62]
+    model = smm.mixedglm2(formula, rows.assign(counts=drawn), "compois", **options)
+    laplace, fit = model.fit(), model.fit(n_agq=9)
+    assert "n_agq=9" in laplace.report.message
+    assert fit.converged
+    assert np.isfinite(fit.conf_int().to_numpy()).all()
+    # Integrals over the effects by the trapezoidal rule.
+    u = np.linspace(-8.0, 8.0, 161)
+    eta = fit.predict(which="linear").to_numpy()[:, None] + fit.theta[0] * u
+    again = np.repeat(np.arange(240), len(u))
+    outer = fit.estimates.outer[again]
+    found, _ = row_derivatives("conway_maxwell_poisson", "log", drawn[again], eta.ravel(), outer)
+    levels = found[:, 0].reshape(40, 6, len(u)).sum(axis=1) + norm.logpdf(u) + np.log(0.1)
+    assert fit.llf == pytest.approx(logsumexp(levels, axis=1).sum(), abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.MixedModelWarning")
+def test_a_search_that_does_not_find_its_modes_again_is_no_error():
+    # With 5 points the search went on from where no conditional modes were found.
+    rows = table(240, 40, 3)
+    formula, options = "counts ~ x + (1 | g)", {"dispersion": "~ x"}
+    drawn = smm.mixedglm2(formula, rows, "compois", **options).fit().simulate(80, seed=1)[:, 79]
+    fit = smm.mixedglm2(formula, rows.assign(counts=drawn), "compois", **options).fit(n_agq=5)
+    assert not fit.converged
+    assert fit.report.message.endswith("Leave terms out of the formulas for zeros and dispersion.")
+
+
+@pytest.mark.parametrize("log_phi", [-3.0, 0.0, 0.5, 4.0])
+def test_tiny_means_have_a_likelihood_whatever_the_dispersion(log_phi):
+    # The rate is the mean there. Overdispersed counts had none at means below 1e-16.
+    y, eta = np.tile([0.0, 1.0, 2.0], 3), np.repeat([-20.0, -40.0, -150.0], 3)
+    outer = np.zeros((9, 4))
+    outer[:, 0] = log_phi
+    by_eta, by_outer = row_derivatives("conway_maxwell_poisson", "log", y, eta, outer)
+    nu = np.exp(-log_phi)
+    wanted = y * eta - np.exp(eta) - nu * np.log(2.0) * (y == 2)
+    assert_allclose(by_eta[:, 0], wanted, rtol=1e-8, atol=1e-14)
+    assert_allclose(by_eta[:, 1], y - np.exp(eta), rtol=1e-7, atol=1e-14)
+    assert np.isfinite(by_outer).all()
+
+
+def test_deviance_residuals_of_zeros():
+    rows = table(120, 15, 7)
+    fit = smm.mixedglm2("counts ~ x + (1 | g)", rows, "compois", dispersion="~ 1").fit()
+    found = fit.residuals("deviance").to_numpy()
+    assert np.isfinite(found).all()
+    zeros, p = rows["counts"] == 0, fit.predict(which="zero_probability", re=True)
+    assert (fit.dispersion > 1).all()
+    assert_allclose(found[zeros], -np.sqrt(-2.0 * np.log(p[zeros])), rtol=1e-9)

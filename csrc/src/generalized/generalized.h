@@ -97,6 +97,7 @@ struct smm_glmm {
     double *u_known, *beta_known; /* (q), (p): see smm_glmm_set_modes */
     int known;                    /* whether there are any */
     double row_unit;          /* the change in eta that one row can detect, without dispersion */
+    int bend;                 /* whether the last search for modes ended at a bend (pirls.c) */
     int several, met_several; /* whether the last evaluation, or any, found several modes */
     int met_edge;             /* whether nodes of any were outside the range of means */
     /* per random effect (q), elimination order */

@@ -145,20 +145,21 @@ static int climb_start(smm_glmm *g, int start)
  * that, from zero. Where X beta is far below the responses Newton steps from these overshoot by powers
  * of e; the fit to the target is near the modes then. Where rows have parameters of their own, searches
  * that fail at one height of h are at a bend of it that is too sharp for steps, as where counts that
- * hardly vary have the mean of a response; no start leads elsewhere. */
-static int only_mode(smm_glmm *g, int predicted, int *bend)
+ * hardly vary have the mean of a response, and so are those that say so (pirls.c); no start leads
+ * elsewhere. */
+static int only_mode(smm_glmm *g, int predicted)
 {
     const smm_design *d = g->ws->design;
-    int status = SMM_ENOTPD;
+    int status = SMM_ENOTPD, other = g->fast || memcmp(g->u_kept, g->u_good, bytes(d->q)) != 0;
+    g->bend = 0;
     if (predicted) status = climb_from(g, g->zc, g->beta_old);
-    if (status) status = climb_from(g, g->u_kept, g->beta_kept);
+    if (status && !g->bend) status = climb_from(g, g->u_kept, g->beta_kept);
     double reached = height(g);
-    int other = g->fast || memcmp(g->u_kept, g->u_good, bytes(d->q)) != 0;
-    if (status && other) status = climb_from(g, g->u_good, g->beta_good);
-    if (status) status = climb_start(g, FROM_ZERO);
-    *bend = status == SMM_ENOTPD && g->sides.columns &&
-            fabs(height(g) - reached) <= SAME * (1 + fabs(reached));
-    if (status && !*bend && g->target_known) status = climb_start(g, FROM_TARGET);
+    if (status && !g->bend && other) status = climb_from(g, g->u_good, g->beta_good);
+    if (status && !g->bend) status = climb_start(g, FROM_ZERO);
+    if (status == SMM_ENOTPD && g->sides.columns)
+        g->bend |= fabs(height(g) - reached) <= SAME * (1 + fabs(reached));
+    if (status && !g->bend && g->target_known) status = climb_start(g, FROM_TARGET);
     return status;
 }
 
@@ -252,10 +253,9 @@ int smm_glmm_met_edge(const smm_glmm *g) { return g ? g->met_edge : 0; }
 
 int smm_find_modes(smm_glmm *g, int predicted)
 {
-    int bend = 0;
     g->several = 0;
-    int status = g->target ? best_mode(g) : only_mode(g, predicted, &bend);
-    if (status && !bend && g->target_known && !g->fast) status = climb_from_target(g);
+    int status = g->target ? best_mode(g) : only_mode(g, predicted);
+    if (status && !g->bend && g->target_known && !g->fast) status = climb_from_target(g);
     g->met_several |= g->several;
     return status;
 }

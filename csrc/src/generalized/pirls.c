@@ -23,6 +23,9 @@
  * are at the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
 #define SHORT 0.01
+/* As many of which no restrained weights let more be taken end it at a bend of the log-likelihood that is
+ * too sharp for steps: a Newton step from either side leads far over it. */
+#define MAX_BENT 3
 /* Shares of safe weights in a step: the least, and the factor between trials. */
 #define LEAST_SHARE (1.0 / 4096)
 #define SHARE_STEP 8.0
@@ -145,6 +148,12 @@ static int can_restrain(const smm_glmm *g)
     return !g->stream && g->ws->design->predictors == 1 && g->wo != g->we;
 }
 
+/* Counts that hardly vary have a bend at each whole mean. */
+static int can_bend(const smm_glmm *g)
+{
+    return g->sides.columns && (g->family.distribution & ~SMM_TRUNCATED) == SMM_COM_POISSON;
+}
+
 static int form_restrained(smm_glmm *g)
 {
     for (int64_t i = 0; i < g->ws->design->n; i++) g->work[i] = fmax(g->wo[i], g->we[i]);
@@ -193,8 +202,9 @@ int smm_pirls(smm_glmm *g)
     size_t q = (size_t)d->q, p = (size_t)d->p;
     double *delta = g->v, *step = g->xr;
     double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
+    g->bend = 0;
     if (!isfinite(h)) return SMM_ENONFINITE;
-    int in_a_row = 0, restrained = 0;
+    int in_a_row = 0, restrained = 0, bent = 0;
     double share = 1;
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_mode_scores(g, g->zl, g->fast ? step : NULL);
@@ -204,7 +214,7 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
 
-        int newton = !restrained;
+        int newton = !restrained, overshot = restrained;
         int status = restrained ? form_restrained(g) : smm_form_omega(g, g->wo);
         if (status == SMM_OK && g->fast && newton) status = smm_form_joint(g, g->wo, 1);
         if (status && g->wo != g->we) {
@@ -253,6 +263,11 @@ int smm_pirls(smm_glmm *g)
         if (newton && decrement <= tolerance && decrement > 0.5 * last) return SMM_OK;
         last = decrement;
         in_a_row = length < SHORT ? in_a_row + 1 : 0;
+        bent = length == 1 ? 0 : bent + (overshot && length < SHORT);
+        if (bent == MAX_BENT && can_bend(g)) {
+            g->bend = 1;
+            return SMM_ENOTPD;
+        }
     }
     return SMM_ENOTPD;
 }

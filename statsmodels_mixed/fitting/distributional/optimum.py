@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..._core import CoreGeneralized
 from ..._typing import Array
 from ...errors import CoreError
+from ...later import load
 from ..covariance import factors_of
 from ..families.spec import FamilySpec
 from ..search.optimize import (
@@ -81,9 +82,9 @@ _CLIFF = (
 )
 _JUMP = (
     "The objective jumps beside the end of the search, as where counts of some rows hardly "
-    "vary and a conditional mode meets one: leave terms out of the formulas for zeros and "
-    "dispersion."
+    "vary and a conditional mode meets one: the random effects of its level are far from normal. "
 )
+_FEWER_TERMS = "Leave terms out of the formulas for zeros and dispersion."
 _SPLIT = (
     "Laplace's approximation is best where it does not hold: at parameters at which the "
     "conditional modes of a level are about to split in two, its zeros being of either kind. "
@@ -202,16 +203,21 @@ class RowSearch:
         if _unfinished(report):
             report = self._along_edges(report)
         for evaluations in _LOOKS[1:]:
-            if self.bends and _beside_jump(report):
+            if self.bends and _is_beside_jump(report):
                 poles = report.gradient_norm > _STEEP and self.splits(report)
-                return report if poles else replace(report, message=_JUMP)
+                return report if poles else self._beside_jump(report)
             if _unfinished(report):
                 report = self._far_away(report)
             settled = report.gradient_norm < _NOTHING and report.evaluations > _MANY
             if not _unfinished(report) or settled:
                 break
             before = report.objective
-            run = minimize(core, report.end, replace(options, max_eval=evaluations))
+            try:
+                run = minimize(core, report.end, replace(options, max_eval=evaluations))
+            except CoreError:  # modes are not found there again
+                if not self.bends:
+                    raise
+                return self._beside_jump(report)
             report = logged(report, run, run.fitlog_theta, run.fitlog_objective, run.evaluations)
             if _unfinished(report) and report.gradient_norm > _STEEP:
                 if self.splits(report):
@@ -226,6 +232,13 @@ class RowSearch:
             return self.run(begin)
         except CoreError:
             return None
+
+    def _beside_jump(self, report: FitReport) -> FitReport:
+        """Say where the search ended, and move it to where modes are found again."""
+        advice = _QUADRATURE if self.one_factor and self.n_agq == 1 else _FEWER_TERMS
+        moved_away = load("fitting.search.away_from_jumps:away_from_jumps")
+        moved: FitReport = moved_away(self.core, report)
+        return replace(moved, converged=False, message=_JUMP + advice)
 
     def _along_edges(self, report: FitReport) -> FitReport:
         """Return the end along an edge if that is a minimum that is not above the search."""
@@ -337,7 +350,7 @@ def _unfinished(report: FitReport) -> bool:
     return report.status == "MAXEVAL_REACHED" and not report.converged
 
 
-def _beside_jump(report: FitReport) -> bool:
+def _is_beside_jump(report: FitReport) -> bool:
     """Return whether an unfinished search hardly moves because what is beside it is higher."""
     if not _unfinished(report):
         return False
