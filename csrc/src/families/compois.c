@@ -188,7 +188,8 @@ static int cumulants_at(ratios *q, double c, cumulants *out)
 /* Bounds of c, and a value to begin with. */
 static double begin(const ratios *q, double *low, double *high)
 {
-    double mu = q->mu, nu = q->nu, r = q->r, shift = nu * log(r), from_mu = nu * log_ratio(mu, r);
+    double mu = q->mu, nu = q->nu, r = q->r, shift = nu * log(r);
+    double from_mu = nu * (mu < 1 ? log(mu) : log_ratio(mu, r)); /* r is 1 there */
     double start = mu + (nu - 1) / (2 * nu), odds = (mu - (r - 1)) / (r - mu), c;
     *high = nu * log_ratio(1 + mu, r);
     if (nu >= 1) *low = mu < 1 ? log(mu) : from_mu;
