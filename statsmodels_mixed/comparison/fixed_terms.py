@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.fixed_basis import orthonormal_basis
-from ..frame.design import Design, build_design
+from ..frame.design import build_design
 from ..frame.matrices.coding import CodedMatrix, CodedTerm, ProductColumns
 from ..frame.matrices.factors import Rows
 
@@ -122,40 +122,53 @@ def fixed_terms(result: MixedModelResults) -> list[FixedTerm]:
     ]
 
 
-def rows_of_terms(result: MixedModelResults) -> tuple[ModelFrame | None, Design]:
-    """Return rows that show how the columns of terms depend on one another.
+@dataclass(frozen=True, eq=False)
+class RowsOfTerms:
+    """Rows that show how the columns of terms depend on one another.
 
-    They are those of the model, or of data that were read by batches some.
+    Parameters
+    ----------
+    frame : ModelFrame or None
+        None of a model without a formula.
+    X : ndarray, shape (n, p)
+        Of these rows.
+    root : ndarray, shape (p, p), or None
+        R of the QR decomposition of X in all rows, where these are some of them.
+    """
+
+    frame: ModelFrame | None
+    X: Array
+    root: Array | None = None
+
+
+def rows_of_terms(result: MixedModelResults) -> RowsOfTerms:
+    """Return the rows of the model, or some of data that were read by batches.
 
     Raises
     ------
     DataError
-        If the data were removed, or some rows do not show it.
+        If the data were removed, or some rows do not show how columns depend on one another.
     """
     model = result.model
     if model.design is None and model.sample is not None:
-        design = build_design(model.sample)
+        X = build_design(model.sample.frame).X
         columns = result.estimates.columns
-        if len(orthonormal_basis(design.X[:, columns], None).columns) == len(columns):
-            return model.sample, design
-    return model.frame, result.kept_design()
+        if len(orthonormal_basis(X[:, columns], None).columns) == len(columns):
+            return RowsOfTerms(model.sample.frame, X, model.sample.root)
+    return RowsOfTerms(model.frame, result.kept_design().X)
 
 
-def effect_columns(result: MixedModelResults, terms: list[FixedTerm]) -> Iterator[Array]:
+def effect_columns(rows: RowsOfTerms, terms: list[FixedTerm]) -> Iterator[Array]:
     """Yield the columns F of every term, shape (n, effects), in the order of the terms.
 
     Parameters
     ----------
-    result : MixedModelResults
-        The fit.
+    rows : RowsOfTerms
     terms : list of FixedTerm
-        Its terms.
     """
-    frame, design = rows_of_terms(result)
-    if frame is None:
-        X = design.X
-        return (X[:, term.columns] for term in terms)
-    return terms_effects(frame.fixed, frame)
+    if rows.frame is None:
+        return (rows.X[:, term.columns] for term in terms)
+    return terms_effects(rows.frame.fixed, rows.frame)
 
 
 def terms_effects(matrix: Any, frame: ModelFrame) -> Iterator[Array]:

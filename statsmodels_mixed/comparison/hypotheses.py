@@ -80,14 +80,18 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
     """Recode the fixed part of a fit."""
     terms = fixed_terms(result)
     columns = result.estimates.columns
-    basis = orthonormal_basis(rows_of_terms(result)[1].X[:, columns], None)
+    rows = rows_of_terms(result)
+    basis = orthonormal_basis(rows.X[:, columns], None)
     parts: list[Array] = []
     unit: dict[frozenset[Any], float] = {}
-    for term, matrix in zip(terms, effect_columns(result, terms), strict=True):
+    for term, matrix in zip(terms, effect_columns(rows, terms), strict=True):
         # Terms that contain one another share a unit, which leaves their hypotheses alone.
         size = unit.setdefault(term.numbers, float(np.max(np.abs(matrix), initial=0.0)) or 1.0)
         parts.append(basis.Q.T @ matrix / size)
-    C = np.hstack(parts) if parts else np.empty((0, 0))
+    C, R = np.hstack(parts) if parts else np.empty((0, 0)), basis.R
+    if rows.root is not None:
+        R = np.asarray(np.linalg.qr(rows.root[:, columns], mode="r"))
+        C = R @ np.linalg.solve(basis.R, C)
     widths = [part.shape[1] for part in parts]
     owner = np.repeat(np.arange(len(terms)), widths)
     # From the last level of a term to its first, which is the one to be left out.
@@ -101,8 +105,8 @@ def treatment_coding(result: MixedModelResults) -> TreatmentCoding:
         kept_owner=owner[kept],
         factor=factor,
         effects=np.asarray(np.linalg.solve(factor, C)),
-        change=np.asarray(np.linalg.solve(factor, basis.R)),
-        combinations=np.asarray(np.linalg.solve(basis.R, C)),
+        change=np.asarray(np.linalg.solve(factor, R)),
+        combinations=np.asarray(np.linalg.solve(R, C)),
     )
 
 

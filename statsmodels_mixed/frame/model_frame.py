@@ -27,7 +27,7 @@ from .table.grouping import Refs
 if TYPE_CHECKING:
     from .own_places import OwnPlaces
 
-__all__ = ["ModelFrame", "RandomPart", "RowSummary", "structure_of"]
+__all__ = ["ModelFrame", "RandomPart", "RowSample", "RowSummary", "structure_of"]
 
 
 def _is_diagonal(term: RandomTerm) -> bool:
@@ -169,6 +169,22 @@ class RandomPart:
             for each in self.matrices
         )
         return replace(self, refs=np.empty(0, dtype=np.int32), matrices=made)
+
+
+@dataclass(frozen=True, eq=False)
+class RowSample:
+    """Some of the rows that are not in memory, which show how columns depend on one another.
+
+    Parameters
+    ----------
+    frame : ModelFrame
+        Of these rows: every row of X is a combination of theirs.
+    root : ndarray, shape (p, p)
+        Upper triangular, R of the QR decomposition of X, of all rows.
+    """
+
+    frame: ModelFrame
+    root: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .._typing import Array
 from ..frame.design import Design
-from ..frame.model_frame import ModelFrame, RowSummary
+from ..frame.model_frame import RowSample, RowSummary
 from ..options import ChecksOptions
 
 __all__ = ["Evaluated"]
@@ -32,8 +32,8 @@ class Evaluated(ChecksOptions):
     source: Any = None
     # Which of their rows are used.
     subset: Any = None
-    # Of data that were read by batches some rows, with all levels.
-    sample: ModelFrame | None = None
+    # Of data that were read by batches some rows.
+    sample: RowSample | None = None
 
     @property
     def described(self) -> RowSummary | None:

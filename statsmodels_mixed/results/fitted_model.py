@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..frame.design import Design
-from ..frame.model_frame import ModelFrame, RowSummary
+from ..frame.model_frame import ModelFrame, RowSample, RowSummary
 from ..frame.table.sources import Sources
 from .layout import Layout
 
@@ -52,8 +52,8 @@ class FittedModel(Protocol):
     layout: Layout
 
     @property
-    def sample(self) -> ModelFrame | None:
-        """Of data that were read by batches some rows, with all levels; else None."""
+    def sample(self) -> RowSample | None:
+        """Of data that were read by batches some rows; else None."""
         ...
 
     @property

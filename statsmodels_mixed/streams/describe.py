@@ -1,8 +1,9 @@
-"""What a reference grid asks of the rows: how often levels occur together, and means of numbers."""
+"""What marginal means and tests of terms ask of the rows: counts, means, and how columns depend."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from ..frame.matrices.factors import Expression, Rows
 from ..frame.model_frame import ModelFrame, RowSummary
 from ..frame.table.columns import Values, is_number, tidy_values
 from ..frame.table.grouping import find_levels
+from .spanning_rows import SpanningRows
 
 __all__ = ["Described"]
 
@@ -31,17 +33,23 @@ class Described:
     ----------
     frame : ModelFrame
         Of the first row of every level.
+    first : Design
+        Its matrices.
     """
 
-    def __init__(self, frame: ModelFrame) -> None:
+    def __init__(self, frame: ModelFrame, first: Design) -> None:
+        self.spanning = SpanningRows(frame, first.X)
         coded = factors_of(frame)
         labels = [each for each in coded.values() if each.categories is not None]
         fixed = set(frame.fixed.columns)
-        self.computed = [
-            each.label
+        # The columns that labels are computed from: C(k) needs all values of k.
+        self.computed = {
+            name: each.label
             for each in labels
-            if isinstance(each.source, Expression) and fixed & set(each.source.columns)
-        ]
+            if isinstance(each.source, Expression)
+            for name in each.source.columns
+            if name in fixed
+        }
         self.levels: dict[str, pd.Index] = {}
         self.sums: dict[str, float] = {}
         for name in frame.fixed.columns:
@@ -49,6 +57,8 @@ class Described:
             few = np.unique(values) if is_number(values) else np.empty(0)
             if not is_number(values):
                 self.levels[name] = frame.rows.factorized(name)[1]
+            elif name in self.computed:
+                self.levels[name] = pd.Index(few)  # each is the first row of a label, or too many
             elif len(few) <= FEW:
                 self.levels[name] = pd.Index([])  # they are found while the rows pass by
             if is_number(values):
@@ -62,6 +72,7 @@ class Described:
         """Count the rows of a batch; values that are no level have the last place."""
         n = len(rows.index)
         self.n += n
+        self.spanning.add(rows, design.X)
         if design.offset is not None:
             self.offset += float(design.offset.sum())
         for name in self.sums:
@@ -71,7 +82,7 @@ class Described:
         place: NDArray[np.int64] = np.zeros(n, dtype=np.int64)
         for name, size in zip(self.levels, self.counts.shape, strict=True):
             values = rows.columns[name]
-            if name in self.sums:
+            if name in self.sums and name not in self.computed:
                 self._meet(name, pd.Index(np.unique(values)))
             refs = find_levels([values], self.levels[name])
             place = place * size + np.where(refs < 0, size - 1, refs)
@@ -86,10 +97,11 @@ class Described:
     def merge(self, other: Described) -> None:
         """Add what was counted in other rows."""
         self.n += other.n
+        self.spanning.merge(other.spanning)
         self.offset += other.offset
         counts = other.counts
         for at, (name, theirs) in enumerate(other.levels.items()):
-            if name in self.sums and not self.too_many:
+            if name in self.sums and name not in self.computed and not self.too_many:
                 self._meet(name, theirs)
                 places = self.levels[name].get_indexer(theirs)
                 moved = np.zeros_like(counts)
@@ -105,17 +117,15 @@ class Described:
         Raises
         ------
         DataError
-            If levels are computed, or have too many combinations.
+            If levels are computed from numbers of many values, or have too many combinations.
         """
-        if self.computed or self.too_many:
-            what = repr(self.computed[0]) if self.computed else "the combinations of levels"
-            raise DataError(
-                f"{what} cannot be counted while the data are read by batches: marginal means need "
-                "labels that are columns of the data, with fewer combinations than a million."
-            )
+        if self.too_many:
+            self._refuse("the combinations of levels")
         counts, levels = self.counts, dict(self.levels)
         for at, name in reversed(list(enumerate(self.levels))):
             if counts.take(-1, axis=at).any():  # it has more values than in the first rows
+                if name in self.computed:
+                    self._refuse(repr(self.computed[name]))
                 counts, _ = counts.sum(axis=at), levels.pop(name)
         kept = np.nonzero(np.atleast_1d(counts))
         size = len(kept[0])
@@ -132,3 +142,10 @@ class Described:
         rows = Rows(columns, pd.RangeIndex(size))
         weights = np.atleast_1d(counts)[kept].astype(float)
         return RowSummary(replace(frame, rows=rows), weights, means, self.offset / self.n)
+
+    @staticmethod
+    def _refuse(what: str) -> NoReturn:
+        raise DataError(
+            f"{what} cannot be counted while the data are read by batches: marginal means need "
+            "labels that are columns of the data, with fewer combinations than a million."
+        )

@@ -186,7 +186,6 @@ def _join(rules: RowRules, a: _LevelsMet, b: _LevelsMet) -> _LevelsMet:
         firsts.look_at(rules.take(table, 0))
     return _LevelsMet(
         firsts.met.rows,
-        a.incomplete | b.incomplete,
         a.n_dropped + b.n_dropped,
         a.without_value + b.without_value,
     )
@@ -232,40 +231,28 @@ class _LevelsMet:
     ----------
     rows : list of pyarrow.Table
         The first row of every level.
-    incomplete : set of str
-        Columns in which something is missing.
     n_dropped : int
     without_value : Counter
         See `ModelFrame`.
     """
 
     rows: list[pa.Table] = field(default_factory=list)
-    incomplete: set[str] = field(default_factory=set)
     n_dropped: int = 0
     without_value: Counter[str] = field(default_factory=Counter)
 
     def note(self, batch: RowBatch) -> None:
         """Take note of what is missing in a batch."""
-        table = batch.table
-        self.incomplete |= {name for name in table.column_names if table[name].null_count}
         self.n_dropped += batch.n_dropped
         self.without_value.update(batch.without_value)
 
     def table(self) -> Any:
-        """Return the rows that were kept.
-
-        Whole numbers some of which are missing are floating-point numbers, as in pandas.
-        """
+        """Return the rows that were kept."""
         # Slow to import; the source has imported it already.
         import pyarrow as pa  # noqa: PLC0415
 
         if not self.rows:
             raise DataError("no rows are left: in each of them something is missing.")
         table = pa.concat_tables(self.rows, promote_options="permissive").unify_dictionaries()
-        for at, column in enumerate(table.schema):
-            if column.name in self.incomplete and pa.types.is_integer(column.type):
-                changed = table[column.name].cast(pa.float64())
-                table = table.set_column(at, column.name, changed)
         return open_batch(table.combine_chunks(), 0)
 
 

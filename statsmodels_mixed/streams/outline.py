@@ -86,7 +86,7 @@ class Outline:
         self.learned, self.source, self.spec = learned, source, spec
         self.first = build_design(learned.frame)
         blocks = self.first.blocks
-        self.described = Described(learned.frame)
+        self.described = Described(learned.frame, self.first)
         self.notes: tuple[str, ...] = ()
         self.n, self.largest = 0, 0
         self.log_weights, self.weights_differ = 0.0, False
@@ -104,6 +104,11 @@ class Outline:
                 design = design_of_batch(learned.frame, batch)
                 self._note(design, batch.rows.index)
                 self.described.add(batch.rows, design)
+
+    @property
+    def root(self) -> Array:
+        """R of the QR decomposition of X, (p, p), of all rows without their weights."""
+        return np.asarray(np.linalg.qr(self._XR[:, :-1], mode="r"))
 
     def _note(self, given: Design, index: pd.Index) -> None:
         """Take note of the rows of a batch."""

@@ -96,9 +96,10 @@ class Reduction:
         self.columns = Columns.of(first)
         k, p = len(self.columns.first), first.X.shape[1]
         self.k, self.p = k, p
-        self.described = Described(frame)
+        self.described = Described(frame, first)
         self.cells = CoreCells(len(first.blocks), k, k + p + 2)
         self.rest = np.zeros((0, p + 2))  # [X 1 y] of rows without random effects
+        self.unweighted: Array | None = None  # the triangle of [X 1], where rows have weights
         self.n, self.log_weights = 0, 0.0
         self.in_use = np.zeros(k, dtype=np.int64)
         self.least, self.most = np.inf, -np.inf
@@ -131,10 +132,15 @@ class Reduction:
         self.most = max(self.most, float(design.y.max()))
         self.n += n
         if design.weights is not None:
+            self._take_unweighted(rows[:, k : k + self.p + 1])
             rows *= np.sqrt(design.weights)[:, None]
             self.log_weights += float(np.log(design.weights).sum())
         keys = np.stack([block.refs for block in design.blocks], axis=1)
         self._take(keys, rows)
+
+    def _take_unweighted(self, rows: Array) -> None:
+        before = np.zeros((0, self.p + 1)) if self.unweighted is None else self.unweighted
+        self.unweighted = _triangle(before, rows)
 
     def _take(self, keys: NDArray[np.int32], rows: Array) -> None:
         """Take rows [z X 1 y] of levels; what is left of them stays in `rows`."""
@@ -175,6 +181,8 @@ class Reduction:
         self.rest = _triangle(self.rest, other.rest)
         self._make_room(0)
         self.described.merge(other.described)
+        if other.unweighted is not None:
+            self._take_unweighted(other.unweighted)
         self.n += other.n
         self.log_weights += other.log_weights
         self.in_use += other.in_use
@@ -221,6 +229,19 @@ class Reduction:
     def design(self, first: Design) -> Design:
         """Return rows that stand for all, or sums over all."""
         return self._few_rows(first) if self.sums is None else self._summed(first, self.sums)
+
+    def root(self, design: Design) -> Array:
+        """Return R of the QR decomposition of X, (p, p), of all rows without their weights.
+
+        Parameters
+        ----------
+        design : Design
+            The rows that stand for all.
+        """
+        if self.unweighted is None:
+            return _triangle(design.X)
+        X, ones = self.unweighted[:, : self.p], self.unweighted[:, self.p]
+        return _triangle(X + np.outer(ones, self.shift[: self.p]))
 
     def _summed(self, first: Design, sums: LevelSums) -> Design:
         size, p = max(self.p + 2, self.k), self.p

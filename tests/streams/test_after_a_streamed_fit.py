@@ -159,8 +159,31 @@ def test_marginal_means_count_levels_and_average_numbers(data, tmp_path):
         )
         assert ours.kind.astype(str).tolist() == theirs.kind.astype(str).tolist()
         np.testing.assert_allclose(numbers(ours), numbers(theirs), rtol=1e-7)
-    labels = mixedlm2("y ~ C(h) + (1 | g)", tmp_path / "data.parquet").fit()
-    with pytest.raises(DataError, match=r"'C\(h\)' cannot be counted"):
-        labels.emmeans("h")
+    labels = mixedlm2("y ~ C(h) + C(f, Sum) + (1 | g)", tmp_path / "data.parquet").fit()
+    theirs = mixedlm2("y ~ C(h) + C(f, Sum) + (1 | g)", data).fit()
+    for spec in ("h", "f"):
+        np.testing.assert_allclose(
+            numbers(labels.emmeans(spec, weights="proportional").to_frame()),
+            numbers(theirs.emmeans(spec, weights="proportional").to_frame()),
+            rtol=1e-7,
+        )
+    positive = mixedlm2("y ~ C(x > 0) + (1 | g)", tmp_path / "data.parquet").fit()
+    with pytest.raises(DataError, match=r"'C\(x > 0\)' cannot be counted"):
+        positive.emmeans("C(x > 0)")
     with pytest.raises(OptionError, match="no functions"):
         fit.emmeans("kind", at={"w": np.median})
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("formula", ["y ~ x * f + (1 | g)", "y ~ f * k + x + (1 | g)"])
+def test_terms_of_data_that_are_sorted_by_a_factor(data, tmp_path, formula, weights):
+    # The first rows say nothing of the slopes and cells of later levels, which types I and II
+    # weigh by how often they occur: the rows were too few, and their frequencies the wrong ones.
+    data = data.assign(k=np.where(data.x + 0.3 * data.h > 0.5, "p", "q")).sort_values("f")
+    pq.write_table(pa.Table.from_pandas(data, preserve_index=False), tmp_path / "data.parquet")
+    whole = mixedlm2(formula, data, weights=weights).fit()
+    fit = mixedlm2(formula, tmp_path / "data.parquet", weights=weights, batch_rows=300).fit()
+    for typ in (1, 2, 3):
+        np.testing.assert_allclose(
+            numbers(fit.anova(typ=typ)), numbers(whole.anova(typ=typ)), rtol=1e-6
+        )

@@ -150,8 +150,8 @@ class StreamedGeneralizedMixedModel(ReadByBatches, GeneralizedLinearMixedModel):
         self.source, self.progress = data, progress
         self.learned = learn_frame(terms, data, progress=progress, **options)
         self.outline: Outline | None = Outline(self.learned, data, self.spec, progress)
-        self.sample, self.subset = self.learned.frame, options["subset"]
-        self._described = self.outline.described
+        self.subset = options["subset"]
+        self._describe(self.outline.described, self.outline.root)
         return self.outline.design(), self.learned.frame.without_rows()
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:

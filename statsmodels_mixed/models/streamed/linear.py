@@ -83,8 +83,8 @@ class StreamedLinearMixedModel(ReadByBatches, LinearMixedModel):
         self.source = data
         self.learned = learn_frame(terms, data, progress=progress, **options)
         design, reduction = reduce_rows(self.learned, data, progress)
-        self.sample, self.subset = self.learned.frame, options["subset"]
-        self._described = reduction.described
+        self.subset = options["subset"]
+        self._describe(reduction.described, reduction.root(design))
         self._extremes = np.array([reduction.least, reduction.most])
         return design, self.learned.frame.without_rows()
 

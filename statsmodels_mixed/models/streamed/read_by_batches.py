@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from patsy.eval import EvalEnvironment
 
+from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...formula.terms import MixedFormula
 from ...frame.design import NEEDS_ROWS, Design
-from ...frame.model_frame import ModelFrame, RowSummary
+from ...frame.model_frame import ModelFrame, RowSample, RowSummary
 from ...options import ChecksOptions, described
 from ...streams.batches import head_of
 from ...streams.describe import Described
@@ -89,6 +90,11 @@ class ReadByBatches(_Model):
 
     def _is_weighted(self, given: Any) -> bool:
         return given is not None
+
+    def _describe(self, described: Described, root: Array) -> None:
+        """Take what was found while the rows passed by; R of X = QR is (p, p)."""
+        self._described = described
+        self.sample = RowSample(described.spanning.sample(self.learned.frame), root)
 
     def kept_design(self) -> Design:
         """Refuse what needs all rows.
