@@ -81,7 +81,11 @@ def search(
     usable.sort(key=lambda pair: pair[0])
     points = [x for _, x in usable] or starts[:1]
     run = _least(problem, likelihood, points, max_eval)
-    others = other_starts(likelihood, run.end) if np.isfinite(run.value) else []
+    others: list[Array] = []
+    if np.isfinite(run.value):
+        term = problem.cells.term
+        subject = "" if term is None else " & ".join(term.subject)
+        others = other_starts(likelihood, run.end, points[0], subject)
     if others:
         run = run.or_lower(_least(problem, likelihood, [run.end, *others], max_eval))
     lower = load("fitting.structured.large_effects:lower_with_large_effects")

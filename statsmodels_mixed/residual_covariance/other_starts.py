@@ -10,14 +10,18 @@ from .likelihood import MarginalLikelihood
 __all__ = ["other_starts"]
 
 
-def other_starts(likelihood: MarginalLikelihood, end: Array) -> list[Array]:
+def other_starts(
+    likelihood: MarginalLikelihood, end: Array, start: Array, subject: str
+) -> list[Array]:
     """Return coordinates from which a search may end below a minimum at the end of a range.
 
     Parameters
     ----------
     likelihood : MarginalLikelihood
-    end : ndarray
-        Coordinates of the minimum.
+    end, start : ndarray
+        Coordinates of the minimum, and of where the search began.
+    subject : str
+        The factor whose levels have independent residuals.
 
     Returns
     -------
@@ -26,8 +30,14 @@ def other_starts(likelihood: MarginalLikelihood, end: Array) -> list[Array]:
     """
     model = likelihood.model
     rows = sum(batch.rows.size for batch in likelihood.batches)
-    structures = [(part.parameters, part.free) for part in model.parts]
-    at_edge = any(is_at_edge(free, end[at]) for at, free in structures)
-    if rows > MANY_ROWS * model.size or not at_edge:
+    if rows > MANY_ROWS * model.size:
         return []
-    return starts_off_the_edge(structures, end, lambda x: likelihood.solve(model.at(x)) is not None)
+    structures = [
+        (part.parameters, part.free, subject if part.block < 0 else part.name)
+        for part in model.parts
+    ]
+    if not is_at_edge(structures, end, start):
+        return []
+    return starts_off_the_edge(
+        structures, end, start, lambda x: likelihood.solve(model.at(x)) is not None
+    )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
+from ..fitting.structured.several_starts import MANY_ROWS
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import design_of_rows
 from ..later import load
@@ -25,6 +26,9 @@ __all__ = ["ResidualProblem", "covariance_model", "structured_terms"]
 # Correlations to start from are shrunk to zero, as by this many pairs of uncorrelated rows, and
 # their matrix has at least this eigenvalue.
 FEW_PAIRS = 2.0
+# Of strata with unequal variances at most this many are tried with deviations of this share.
+MOST_STRATA = 6
+SMALL = 0.2
 LEAST_EIGENVALUE = 0.1
 
 
@@ -193,14 +197,24 @@ class ResidualProblem:
     # Coordinates to start from.
 
     def starts(self) -> list[Array]:
-        """Return coordinates from which to look for the minimum, the likeliest first."""
+        """Return coordinates from which to look for the minimum, the likeliest first.
+
+        Random effects may be those of any stratum of unequal variances that leaves little else:
+        with few rows each is tried.
+        """
+        d = self.cells.dispersion
+        if d is None:
+            return self._starts_beside(np.zeros(0))
+        found = self._starts_beside(_first_gamma(d.values, self.residual))
+        if self.design.blocks and len(self.residual) <= MANY_ROWS * self.model.size:
+            found += [self._starts_beside(gamma)[0] for gamma in _small_strata(d.values)]
+        return found
+
+    def _starts_beside(self, gamma: Array) -> list[Array]:
+        """Return starts with these coefficients of log(sd)."""
         r, model = self.residual, self.model
         d = self.cells.dispersion
-        log_scale = np.zeros(len(r))
-        gamma = np.zeros(model.gamma.stop - model.gamma.start)
-        if d is not None:
-            gamma = _first_gamma(d.values, r)
-            log_scale = d.values @ gamma
+        log_scale = np.zeros(len(r)) if d is None else d.values @ gamma
         squares = (r * np.exp(-log_scale)) ** 2
         share = 0.5 if self.design.blocks else 1.0
         overall = max(float(np.mean(squares)), np.finfo(float).tiny)
@@ -256,3 +270,14 @@ def _first_gamma(U: Array, r: Array) -> Array:
     centred = U - U.mean(axis=0)
     target = np.log(np.maximum(np.abs(r), floor))
     return np.asarray(np.linalg.lstsq(centred, target - target.mean(), rcond=None)[0])
+
+
+def _small_strata(U: Array) -> list[Array]:
+    """Return coefficients of equal deviations, and of one stratum with a small one, of few."""
+    equal = np.zeros(U.shape[1])
+    strata = np.unique(U, axis=0)
+    if len(strata) > MOST_STRATA:
+        return [equal]
+    centred = strata - strata.mean(axis=0)
+    targets = -np.log(SMALL) * (1.0 / len(strata) - np.eye(len(strata)))
+    return [equal, *np.linalg.lstsq(centred, targets, rcond=None)[0].T]

@@ -29,6 +29,24 @@ def test_inner_minima_are_not_searched_again():
     assert mixedlm2("y ~ 1 + ar1(0 + t | g)", data).fit().report.evaluations < 60
 
 
+def test_effects_that_others_take_over_are_tried_again() -> None:
+    """A search ended .668 lower, without the intercepts, whose place long correlations took.
+
+    glmmTMB 1.1.5: glmmTMB(distance ~ age * Sex + (1 | Subject) + ar1(0 + factor(age) | Subject),
+    Orthodont, REML = TRUE), which ends at rho = -.999999.
+    """
+    data = datasets.load("orthodont")
+    formula = "distance ~ age * sex + (1 | subject) + ar1(0 + age | subject)"
+    with pytest.warns(SingularFitWarning):
+        fit = mixedlm2(formula, data).fit(reml=True)
+    assert fit.converged
+    assert fit.llf == pytest.approx(-216.02661038, rel=1e-8)
+    intercepts, serial, rho = fit.covariance_structures["estimate"]
+    assert (intercepts, serial) == pytest.approx((1.836382, 0.466816), rel=1e-4)
+    assert rho == pytest.approx(-1.0, abs=1e-6)
+    assert fit.report.evaluations < 200
+
+
 def test_matern_ranges_have_no_end() -> None:
     """Smoothness near zero, a range beyond all distances and no residual variance.
 

@@ -109,7 +109,7 @@ def minimize_structured(
         )
 
     minimum = least(begins)
-    others = _others(objective, minimum, design.nobs) if start is None else []
+    others = _others(objective, minimum, begins[0], design.nobs) if start is None else []
     if others:
         minimum = minimum.or_lower(least([minimum.end, *others]))
     if start is None:
@@ -185,22 +185,25 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
     return begins
 
 
-def _others(objective: StructuredObjective, minimum: Minimum, rows: int) -> list[Array]:
+def _others(
+    objective: StructuredObjective, minimum: Minimum, begin: Array, rows: int
+) -> list[Array]:
     """Return starts elsewhere, if few rows have a minimum at the end of a range."""
     model, y_scale = objective.model, objective.products.y_scale
     if rows > MANY_ROWS * model.size or not np.isfinite(minimum.value):
         return []
     end, sigma = objective.split(minimum.end)
     at_edge = objective.sigma is None and sigma < LEAST_SIGMA * y_scale
-    is_at_edge = load("fitting.structured.starts_off_the_edge:is_at_edge")
-    structures = [(part.phi, part.free) for part in model.parts]
-    if not (at_edge or any(is_at_edge(free, end[at]) for at, free in structures)):
+    elsewhere = load("fitting.structured.starts_off_the_edge:")
+    structures = [(part.phi, part.free, part.group) for part in model.parts]
+    if not (at_edge or elsewhere.is_at_edge(structures, end, begin)):
         return []
-    elsewhere = load("fitting.structured.starts_off_the_edge:starts_off_the_edge")
     middle = objective.join(end, 0.5 * y_scale if at_edge else sigma)
     return cast(
         "list[Array]",
-        elsewhere(structures, middle, lambda z: bool(np.isfinite(objective.value(z)))),
+        elsewhere.starts_off_the_edge(
+            structures, middle, begin, lambda z: bool(np.isfinite(objective.value(z)))
+        ),
     )
 
 
