@@ -11,6 +11,7 @@ program finds the direction in which it did.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ __all__ = ["Separation", "SolvedRows", "separation", "suspected_separation"]
 SUSPICIOUS = 3.0
 # Share of the longest column step that counts as part of the direction.
 PRESENT = 1e-7
+# Condition of columns, each in units of its range, from which the program takes a basis of them.
+FAR_FROM_ZERO = 1e4
 MOST_CELLS = 5_000_000
 SECONDS = 10.0
 
@@ -120,9 +123,7 @@ def separation(
         if not np.any(np.abs(signs) == 1.0):
             return nothing
     taking_part = ~np.isnan(signs)
-    direction = _separating_direction(X[taking_part] / span, signs[taking_part])
-    sign = np.where(np.abs(direction) > PRESENT, np.sign(direction), 0.0)
-    return Separation(sign)
+    return Separation(_signs_of_direction(X[taking_part] / span, signs[taking_part]))
 
 
 def suspected_separation(
@@ -171,15 +172,34 @@ def _directions(y: Array, spec: FamilySpec) -> Array | None:
     return None
 
 
+def _signs_of_direction(X: Array, signs: Array) -> Array:
+    """Return the signs of a d with signs * (X d) >= 0, X d = 0 where the sign is 0; or zeros.
+
+    Columns far from zero, of which only a large combination separates, are replaced by an
+    orthonormal basis: the program has a tolerance, in units of its unknowns.
+    """
+    rows = np.unique(np.column_stack([signs, X]), axis=0)
+    rank = X.shape[1]
+    if rows.size > MOST_CELLS:
+        return np.zeros(rank)
+    signs, X = rows[:, 0], rows[:, 1:]
+    back = np.eye(rank)
+    if len(X) >= rank and np.linalg.cond(X) > FAR_FROM_ZERO:
+        X, R = np.linalg.qr(X)
+        X *= np.sqrt(len(X))
+        with suppress(np.linalg.LinAlgError):
+            back = np.linalg.inv(R)
+    direction = back @ _separating_direction(X, signs)
+    present = np.abs(direction) > PRESENT * np.abs(back).max(axis=1)
+    return np.where(present, np.sign(direction), 0.0)
+
+
 def _separating_direction(X: Array, signs: Array) -> Array:
     """Return d with signs * (X d) >= 0, X d = 0 where the sign is 0; zero if there is none."""
     rank = X.shape[1]
-    rows = np.unique(np.column_stack([signs, X]), axis=0)
-    if rows.size > MOST_CELLS:
-        return np.zeros(rank)
-    pulled = rows[:, 0] != 0
-    gains = rows[pulled, :1] * rows[pulled, 1:]
-    fixed = rows[~pulled, 1:]
+    pulled = signs != 0
+    gains = signs[pulled, None] * X[pulled]
+    fixed = X[~pulled]
     found = linprog(
         -gains.sum(axis=0),
         A_ub=-gains,

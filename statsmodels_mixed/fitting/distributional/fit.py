@@ -298,7 +298,9 @@ def _read(
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
     change[ntheta + rank :, ntheta + rank :] = rows.back
     covariance = change @ covariance @ change.T
-    unknown = (np.abs(change @ lost) > 1e-6 * np.max(np.abs(change), initial=1.0)).any(axis=1)
+    # Columns far from zero have an intercept in very different units.
+    rows_of_change = np.abs(change).max(axis=1, keepdims=True)
+    unknown = (np.abs(change @ lost) > 1e-6 * rows_of_change).any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     middle = slice(ntheta, ntheta + rank)
     linear = basis.Q @ solution.beta
