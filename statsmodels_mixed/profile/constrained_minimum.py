@@ -143,7 +143,8 @@ class ConstrainedMinimum:
     value : float
         The deviance there.
     slope, bend : float
-        First and second derivative of the minimum in the value of the constraint.
+        First and second derivative of the minimum in the value of the constraint; NaN for a second
+        that is not known.
     tangent : ndarray, shape (m,)
         Derivative of x in the value of the constraint.
     evaluations : int
@@ -188,7 +189,7 @@ def constrained_minimum(
             return None
         try:
             local = _Local(surface, constraint, x)
-        except CoreError:
+        except (CoreError, np.linalg.LinAlgError):
             return None
         if local.promise <= PROMISE:
             moved = _leave_saddle(surface, constraint, value, x, f, local)

@@ -22,8 +22,9 @@ from ..fitting.search.optimize import BY_OBJECTIVE
 from ..fitting.search.warm_start import least_log_alpha
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
+from .constrained_minimum import ConstrainedMinimum, keep_off_zero
 from .constraints import Combination, Constraint, Element
+from .learned_curvature import LearnedCurvature
 from .optima import Optima
 from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
 
@@ -152,7 +153,8 @@ class GeneralizedModel:
         return covariance_targets(kind, units, self._target, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
-        return constrained_minimum(self._surface, constraint, value, self._seeing(self._x))
+        surface = LearnedCurvature(self._surface)
+        return surface.constrained_minimum(constraint, value, self._seeing(self._x))
 
     def _seeing(self, x: Array) -> Array:
         """Return x with alpha large enough for the deviance to distinguish it from zero."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,10 +19,20 @@ from ..fitting.range_of_numbers import refuse_lost_variances
 from ..fitting.search.optimize import BY_OBJECTIVE
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import ConstrainedMinimum, Surface, constrained_minimum
+from .constrained_minimum import ConstrainedMinimum, Surface
 from .constraints import Constraint, Element
+from .learned_curvature import LearnedCurvature
 from .optima import Optima
-from .targets import CovarianceUnits, Show, State, Target, constrained, covariance_targets, linear
+from .targets import (
+    NEAR_BOUND,
+    CovarianceUnits,
+    Show,
+    State,
+    Target,
+    constrained,
+    covariance_targets,
+    linear,
+)
 
 __all__ = ["LinearModel"]
 
@@ -90,7 +101,8 @@ class LinearModel:
         return covariance_targets(kind, units, self._covariance, self._least)
 
     def _least(self, constraint: Constraint, value: float) -> ConstrainedMinimum | None:
-        return constrained_minimum(self._surface, constraint, value, self._x)
+        surface = LearnedCurvature(self._surface)
+        return surface.constrained_minimum(constraint, value, self._x)
 
     def _covariance(
         self,
@@ -107,7 +119,17 @@ class LinearModel:
             self._workspace.value_and_gradient(theta)
             return theta, sigma, self._workspace.solution().beta
 
-        return constrained(self._surface, kind, name, constraint, self._x, show, read, ceiling)
+        x, surface = self._x, self._surface
+        target = constrained(surface, kind, name, constraint, x, show, read, ceiling)
+
+        def solve(value: float, start: Array) -> ConstrainedMinimum | None:
+            # Curvatures away from the estimate are learned, and depend on the units of theta.
+            found = target.solve(value, start)
+            if found is None or abs(value - target.center) <= 2.0 * NEAR_BOUND:
+                return found
+            return replace(found, bend=math.nan)
+
+        return replace(target, solve=solve)
 
     def _coefficient(self, j: int, name: str) -> Target:
         """Return a coefficient as a target: its column leaves X and moves into the response.

@@ -46,9 +46,9 @@ HALVINGS = 6
 class _Point:
     """A point of a curve: value, root of the rise, its derivative (both >= 0), optimum.
 
-    `turn` is the change of the tangent on the way to it, for each unit of the value. A point
-    that represents a bound lies slightly inside it, and has that as its `place`. The last of a
-    curve may be one from which it is `level`.
+    `turn` is the change of the tangent on the way to it, for each unit of the value, and `bend`
+    that of the slope, unless the minimum has one. A point that represents a bound lies slightly
+    inside it, and has that as its `place`. The last of a curve may be one from which it is `level`.
     """
 
     value: float
@@ -56,6 +56,7 @@ class _Point:
     rate: float
     minimum: ConstrainedMinimum
     turn: Array | float = 0.0
+    bend: float = 0.0
     place: float | None = None
     level: bool = False
 
@@ -100,7 +101,7 @@ def trace(model: Model, target: Target, cutoff: float) -> tuple[Curve, Optima]:
     reached = [bound for bound in bounds if abs(target.center - bound) <= 2.0 * NEAR_BOUND]
     place = reached[0] if reached else target.center
     rate = math.sqrt(max(minimum.bend, 0.0) / 2.0)
-    origin = _Point(center, 0.0, rate, minimum, place=place)
+    origin = _Point(center, 0.0, rate, minimum, bend=minimum.bend, place=place)
     sides = [
         [] if target.infinite == sign else _side(model, target, origin, sign, cutoff)
         for sign in (-1, 1)
@@ -209,6 +210,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
                 if last is None:
                     evaluations, hopeless = evaluations + MAX_EVALUATIONS, 0.1 * room
             if last is not None and last.root - here.root <= STEP:
+                last = _below(target, ceiling, last)
                 points.append(replace(last, root=max(last.root, here.root), place=bound))
                 break
             step = 0.5 * room
@@ -216,8 +218,7 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         evaluations += taken
         if there is None:
             break
-        if target.ceiling is not None and there.root > ceiling:
-            there = _Point(there.value, ceiling, 0.0, target.ceiling)
+        there = _below(target, ceiling, there)
         points.append(there)
         rising = target.kind == "beta" and not target.infinite
         known = rising or there.root > RISEN or len(points) == MOST_POINTS
@@ -227,6 +228,13 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
         longest = min(_longest(target, origin, there), GROWTH * abs(there.value - here.value))
         here, room = there, sign * (bound - there.value)
     return points
+
+
+def _below(target: Target, ceiling: float, point: _Point) -> _Point:
+    """Return a point, or the minimum that holds at any value where that is lower."""
+    if target.ceiling is None or point.root <= ceiling:
+        return point
+    return _Point(point.value, ceiling, 0.0, target.ceiling)
 
 
 def _longest(target: Target, origin: _Point, here: _Point) -> float:
@@ -253,7 +261,7 @@ def _next(model: Model, target: Target, here: _Point, step: float) -> tuple[_Poi
 def _step(here: _Point, bound: float) -> float:
     """Return how far to go until the root has grown by STEP, by the local parabola."""
     rise = (here.root + STEP) ** 2 - here.root**2
-    slope, bend = abs(here.minimum.slope), here.minimum.bend
+    slope, bend = abs(here.minimum.slope), here.bend
     if bend > 0:
         return (math.sqrt(slope**2 + 2.0 * bend * rise) - slope) / bend
     return rise / slope if slope > 0 else math.inf if math.isinf(bound) else 0.1
@@ -279,4 +287,7 @@ def _point(model: Model, target: Target, here: _Point, value: float) -> _Point |
     root = math.sqrt(max(rise, 0.0))
     rate = abs(minimum.slope) / (2.0 * root) if root > 0 else math.nan
     turn = (minimum.tangent - here.minimum.tangent) / way
-    return _Point(value, root, rate, minimum, turn)
+    bend = minimum.bend
+    if math.isnan(bend):
+        bend = (minimum.slope - here.minimum.slope) / way
+    return _Point(value, root, rate, minimum, turn, bend)

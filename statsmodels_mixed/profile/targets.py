@@ -11,8 +11,9 @@ import numpy as np
 
 from .._typing import Array
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import ConstrainedMinimum, Landscape, constrained_minimum
+from .constrained_minimum import ConstrainedMinimum, Landscape
 from .constraints import Angle, Combination, Constraint, Element, Length
+from .learned_curvature import LearnedCurvature
 from .optima import Optima
 
 __all__ = [
@@ -113,6 +114,7 @@ def constrained(
     Parameters
     ----------
     landscape : Landscape
+        What its curvature leaves out is learned for this target.
     kind, name : str
     constraint : Constraint
     x : ndarray, shape (m,)
@@ -124,9 +126,10 @@ def constrained(
     ceiling : ConstrainedMinimum, optional
         As for `Target`.
     """
+    learned = LearnedCurvature(landscape)
 
     def solve(value: float, start: Array) -> ConstrainedMinimum | None:
-        return constrained_minimum(landscape, constraint, value, start)
+        return learned.constrained_minimum(constraint, value, start)
 
     def state(x: Array, value: float) -> State:
         return read(x if math.isnan(value) else constraint.retract(x, value))

@@ -17,7 +17,7 @@ from ...fitting.approximation import generalized_structure
 from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters
-from ..constrained_minimum import ConstrainedMinimum, constrained_minimum, keep_off_zero
+from ..constrained_minimum import ConstrainedMinimum, keep_off_zero
 from ..constraints import Combination, Constraint
 from ..generalized import GeneralizedSurface
 from ..learned_curvature import LearnedCurvature
@@ -109,7 +109,7 @@ class RowModel:
         if len(self._at_ends):  # the deviance is level there
             starts.append(start.copy())
             starts[1][self._at_ends] = self._inside
-        found = [constrained_minimum(landscape, constraint, value, each) for each in starts]
+        found = [landscape.constrained_minimum(constraint, value, each) for each in starts]
         known = [each for each in found if each is not None]
         return min(known, key=lambda each: each.value, default=None)
 
@@ -122,7 +122,9 @@ class RowModel:
         ceiling: ConstrainedMinimum | None,
     ) -> Target:
         landscape = LearnedCurvature(self._surface)
-        target = constrained(landscape, kind, name, constraint, self._x, show, self._read, ceiling)
+        target = constrained(
+            self._surface, kind, name, constraint, self._x, show, self._read, ceiling
+        )
         return replace(target, solve=partial(self._minimum, landscape, constraint))
 
     def _read(self, x: Array) -> State:
