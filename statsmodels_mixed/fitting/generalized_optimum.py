@@ -114,6 +114,8 @@ def best_optimum(
     if default_start and local and may_be_repeated(report, options, rows):
         large = 2.0 * generalized_theta(core.design.coordinates, unit)
         further = () if singular else _beside(report, begin, patterns)
+        if spec.link == "power" and spec.power == 0.5:
+            further += _mirrored(problem, design, gamma, begin)
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
         if hard or runs.least < report.objective - LOWER:
@@ -176,6 +178,18 @@ def _without_random_effects(
     # The mean of deviances: the slope is half their sum over phi less half the number of rows, for
     # the gamma nearly so.
     return min(value, rows_at(zeta[0] + np.log(share))[0])
+
+
+def _mirrored(
+    problem: Approximation, design: Design, gamma: Array, begin: Array
+) -> tuple[Array, ...]:
+    """Return starts whose predictor has other signs in some rows, which have the same means."""
+    mirrored = load("fitting.search.mirrored_starts:mirrored_coefficients")
+    Q, nt = problem.basis.Q, problem.ntheta
+    eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
+    found = mirrored(eta, Q, design.X[:, problem.basis.columns], design.offset, design.weights)
+    rest = begin[nt + len(gamma) :]
+    return tuple(np.concatenate([begin[:nt], each, rest]) for each in found)
 
 
 def _beside(report: FitReport, begin: Array, patterns: Patterns) -> tuple[Array, ...]:

@@ -1,0 +1,42 @@
+"""With the square root link a predictor and its negative have one mean, in parts of rows too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fuzz.generalized_models import draw
+from fuzz.relations import check
+from scipy.optimize import minimize
+from scipy.stats import poisson
+
+from statsmodels_mixed.fitting.search.mirrored_starts import mirrored_coefficients
+
+pytestmark = pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+
+
+def test_no_optimum_with_other_signs_is_lower():
+    """From starts of one sign the fit is 4.9 above the optimum of its limit, the Poisson."""
+    case = draw(400480)
+    fitted = case.fit()
+    X, y = fitted.model.design.X, fitted.model.design.y
+    signs = np.where(case.data["f"] == "b", -1.0, 1.0)
+    start = np.linalg.lstsq(X, signs * np.sqrt(y), rcond=None)[0]
+
+    def deviance(beta):
+        return -2.0 * poisson.logpmf(y, (X @ beta) ** 2 + 1e-300).sum()
+
+    other = minimize(deviance, start, method="Nelder-Mead", options={"maxiter": 2000})
+    assert fitted.objective < other.fun + 1e-4
+    assert not check(400480).failures
+
+
+def test_signs_change_between_values_or_about_the_middle():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 9.0])
+    X = np.column_stack([np.ones(5), x, x > 2])
+    eta = np.array([1.0, 1.5, 2.0, 2.5, 3.0])
+    weights, offset = np.array([1.0, 2.0, 1.0, 2.0, 1.0]), np.full(5, 0.5)
+    found = mirrored_coefficients(eta, X, X, offset, weights)
+    assert len(found) == 2
+    for coefficients, above in zip(found, (x > 3, x > 2), strict=True):
+        left = np.where(above, -eta, eta) - offset - X @ coefficients
+        np.testing.assert_allclose(X.T @ (weights * left), 0, atol=1e-12)
