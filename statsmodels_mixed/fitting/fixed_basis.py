@@ -22,6 +22,7 @@ from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
 from ..frame.table.columns import column_squares, lie_between
+from ..later import load
 
 __all__ = [
     "FixedBasis",
@@ -33,8 +34,6 @@ __all__ = [
 ]
 
 
-# A column is dropped when less than this share of its length is new.
-ALIASED = 1e-9
 # Sums of squares of numbers up to 2 to this power, and above its inverse, are far from the ends
 # of the range of doubles.
 ORDINARY = 300
@@ -204,22 +203,6 @@ class FixedBasis:
         return (full + full.T) / 2, exponents
 
 
-def _independent_columns(R: Array) -> NDArray[np.intp]:
-    """Columns of R, p x p, that are not combinations of kept columns before them."""
-    kept: list[int] = []
-    basis = np.empty((len(R), 0))
-    lengths = np.linalg.norm(R, axis=0)
-    for j in range(R.shape[1]):
-        rest = R[:, j]
-        for _ in range(2):
-            rest = rest - basis @ (basis.T @ rest)
-        length = float(np.linalg.norm(rest))
-        if length > ALIASED * lengths[j]:
-            kept.append(j)
-            basis = np.column_stack([basis, rest / length])
-    return np.array(kept, dtype=np.intp)
-
-
 def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
     """Factor X, dropping columns that depend on earlier ones.
 
@@ -254,8 +237,8 @@ def _factored(X: Array, weights: Array | None) -> FixedBasis:
     again = n >= p and (extreme or root is not None)
     factored = cholesky_qr(XW) if again else None
     if factored is None:
-        columns = _independent_columns(np.asarray(np.linalg.qr(XW, mode="r")))
-        Q, R = np.linalg.qr(XW[:, columns])
+        independent = load("fitting.independent_columns:factored_of_independent")
+        columns, Q, R = independent(X, weights, root)
     else:
         Q, R = factored
     if root is not None:

@@ -150,3 +150,34 @@ def test_nothing_left_of_the_response(y):
     X = np.column_stack([np.ones(6), np.arange(6.0)])
     with pytest.raises(DataError, match="reproduce the response exactly"):
         residual_response(y, X, orthonormal_basis(X, None), None)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_shifts_beside_an_intercept_do_not_matter(wide):
+    """A share of 1e-10 of the column is new after the shift; rows of large weight have one x."""
+    rng = np.random.default_rng(6)
+    x, f = np.round(rng.normal(size=50) * 2**10) / 2**10, np.arange(50) % 3 == 1
+    weights = 10.0 ** rng.uniform(-6, 6, 50) if wide else None
+    if wide:
+        x[weights > 1e-3] = 1.0
+    near, far = (
+        np.column_stack([np.ones(50), f, x + c]) for c in (0.0, 2.0 ** (24 if wide else 32))
+    )
+    basis, wanted = orthonormal_basis(far, weights), orthonormal_basis(near, weights)
+    np.testing.assert_array_equal(basis.columns, [0, 1, 2])
+    root = np.ones((50, 1)) if weights is None else np.sqrt(weights)[:, None]
+    Q, other = root * basis.Q, root * wanted.Q
+    np.testing.assert_allclose(Q @ Q.T, other @ other.T, atol=1e-9)
+    np.testing.assert_allclose(np.abs(basis.R[2, 2]), np.abs(wanted.R[2, 2]), rtol=1e-9)
+    lengths = np.linalg.norm(root * far, axis=0)
+    np.testing.assert_allclose(Q @ basis.R / lengths, root * far / lengths, atol=1e-13)
+
+
+def test_columns_that_only_rounding_tells_apart_are_dropped():
+    rng = np.random.default_rng(7)
+    x = 1e8 + rng.normal(size=50)
+    nearly = np.where(np.arange(50) % 2, 0.1 + 0.2, 0.3)
+    X = np.column_stack([np.ones(50), nearly, x, x / 3 + 1, 2 * x + 1])
+    np.testing.assert_array_equal(orthonormal_basis(X, None).columns, [0, 2])
+    weights = 10.0 ** rng.uniform(-6, 6, 50)
+    np.testing.assert_array_equal(orthonormal_basis(X, weights).columns, [0, 2])
