@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -294,7 +295,7 @@ def _lowest(
             run.converged
             and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
         ),
-        lambda run: _go_on(workspace, run, options, constant),
+        lambda run: _go_on(workspace, run, options, constant, patterns),
     )
     if elsewhere:
         scatter = load("fitting.search.scattered_covariances:")
@@ -316,7 +317,7 @@ def _lowest(
     settle(runs, workspace, options, constant, sure=True)
     if runs.report.converged and options.optimizer == "newton":
         last_steps = load("fitting.search.last_steps:last_steps")
-        runs.report = last_steps(workspace, runs.report, constant)
+        runs.report = last_steps(workspace, runs.report, constant, patterns)
     if runs.report.status != "GTOL_REACHED":
         runs.report = _along_axes(products, design, runs.report, reml, sigma, options)
     lowest = runs.end()
@@ -325,7 +326,11 @@ def _lowest(
 
 
 def _go_on(
-    workspace: CoreWorkspace, run: FitReport, options: FitOptions, constant: float
+    workspace: CoreWorkspace,
+    run: FitReport,
+    options: FitOptions,
+    constant: float,
+    patterns: Sequence[NDArray[np.bool_]],
 ) -> FitReport | None:
     """Return a run from where another stalled, by steps with all digits and the Hessian itself."""
     if run.converged or options.optimizer != "newton":
@@ -333,7 +338,7 @@ def _go_on(
     last_steps = load("fitting.search.last_steps:last_steps")
     workspace.set_precision(True)
     try:
-        end = last_steps(workspace, run, constant).end
+        end = last_steps(workspace, run, constant, patterns).end
     except CoreError:  # it has no derivatives there
         end = run.end
     found = descend(workspace, end, options, constant)

@@ -11,8 +11,10 @@ from fuzz.linear_models import draw
 from fuzz.many_digits import gradient_at_many_digits
 from fuzz.relations import check
 
+from statsmodels_mixed.fitting.covariance import factors_of
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 from statsmodels_mixed.fitting.search.last_steps import last_steps
+from statsmodels_mixed.fitting.search.steps_of_covariances import CovarianceSteps
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::statsmodels_mixed.SingularFitWarning",
@@ -21,7 +23,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.mark.parametrize(
-    "seed", [80115, 80291, 80307, 81117, 110055, 110701, 110949, 111395, 112025, 130507]
+    "seed",
+    [80115, 80291, 80307, 81117, 110055, 110701, 110949, 111395, 112025, 130507, 1102845, 1106045],
 )
 def test_equivalent_inputs_have_the_same_estimates(seed):
     """1e-6 to 4e-5 standard errors apart without the last steps, or with doubles only."""
@@ -41,6 +44,38 @@ def test_gradients_of_few_rows_have_all_digits(seed):
     wanted = gradient_at_many_digits(design, fitted.estimates.columns, fitted.theta, reml=reml)
     np.testing.assert_allclose((gradient - wanted) * fitted.theta, 0, atol=1e-12)
     assert not check(seed).failures
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_steps_change_covariances_in_proportion(zero):
+    """By differences, of two terms, one with correlations; with a zero in T steps are plain."""
+    patterns = [np.tri(3, dtype=bool), np.ones((1, 1), dtype=bool)]
+    x = np.array([0.3, -2.0, 1.5, 0.0 if zero else -0.7, 0.4, 1.1, 2.5])
+    steps = CovarianceSteps(x, patterns)
+    free, rng = np.flatnonzero(x), np.random.default_rng(1)
+    full = x.copy()
+
+    def sigma(s):
+        full[free] = steps.at(s)
+        return [T @ T.T for T in factors_of(full, patterns)]
+
+    s = 0.05 * rng.normal(size=len(free))
+    some, twice, none = sigma(s)[0], sigma(2 * s)[0], sigma(0 * s)[0]
+    off = np.abs(twice - none - 2 * (some - none)).max() / np.abs(twice - none).max()
+    assert (off > 1e-3) if zero else (off < 1e-12)
+    slope, h = rng.normal(size=len(free)), 1e-4
+    steps_of = h * np.eye(len(free))
+    slopes = [(steps.at(e) - steps.at(-e)) / (2 * h) for e in steps_of]
+    np.testing.assert_allclose(steps.jacobian, np.array(slopes).T, atol=1e-7)
+    bend = [
+        [
+            slope @ (steps.at(e + f) - steps.at(e - f) - steps.at(f - e) + steps.at(-e - f))
+            for f in steps_of
+        ]
+        for e in steps_of
+    ]
+    np.testing.assert_allclose(steps.bend(slope), np.array(bend) / (4 * h * h), atol=1e-6)
+    assert (steps.at(np.full(len(free), -1.5)) is None) != zero
 
 
 @pytest.mark.parametrize("seed", [90155, 94129])

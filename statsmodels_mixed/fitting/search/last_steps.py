@@ -9,14 +9,17 @@ the boundary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._core import CoreWorkspace
 from ..._typing import Array
 from .optimize import FitReport
 from .runs import logged
+from .steps_of_covariances import CovarianceSteps
 
 __all__ = ["last_steps"]
 
@@ -29,10 +32,13 @@ FLAT = 1e-8
 # What a step promises must be less than this share of what the one before did.
 SHRINKS = 0.1
 # A promise that leaves every estimate right to a millionth of its standard error.
-ENOUGH = 1e-16
+ENOUGH = 1e-20
 # Changes of the objective that rounding makes, as a share of it. It has twice the digits of a
 # double before it becomes one.
 ROUNDING = 1e-15
+# What a sum of some logarithms may change by at the worst: a step that promises less is taken on
+# the word of the gradient, which has all digits where rows are few.
+NOISE = 1e-14
 # How often a step that leads up is halved.
 HALVINGS = 8
 
@@ -62,6 +68,12 @@ class _Gradients:
         self.values.append(value + self._constant)
         return self.values[-1], gradient, (self._outward.T @ gradient)[self.free]
 
+    def steps(self, x: Array, patterns: Sequence[NDArray[np.bool_]]) -> CovarianceSteps:
+        """Return coordinates about a point."""
+        full = self._x.copy()
+        full[self.free] = x
+        return CovarianceSteps(full, patterns)
+
     def hessian(self, x: Array) -> Array:
         """Return second derivatives, by central differences."""
         steps = np.diag(np.maximum(SHARE * np.abs(x), LEAST))
@@ -70,7 +82,12 @@ class _Gradients:
         return np.asarray((H + H.T) / 2.0)
 
 
-def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> FitReport:
+def last_steps(
+    workspace: CoreWorkspace,
+    report: FitReport,
+    constant: float,
+    patterns: Sequence[NDArray[np.bool_]] = (),
+) -> FitReport:
     """Return the report of a fit after a few more steps.
 
     Parameters
@@ -81,6 +98,9 @@ def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> 
         Of a run that converged.
     constant : float
         See `minimize`.
+    patterns : sequence of ndarray of bool, shape (k, k)
+        Of the factors T, so that their covariances change in proportion along a step; when
+        omitted the elements of T do.
     """
     gradients = _Gradients(workspace, report.end, constant)
     best, x, promised, lower = report, gradients.start, np.inf, False
@@ -89,8 +109,10 @@ def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> 
         H = gradients.hessian(x)
         if not np.isfinite(H).all():  # what lies beside the end has no derivatives
             break
-        step = _newton_step(H, slope)
-        promise = -0.5 * float(slope @ step)
+        steps = gradients.steps(x, patterns)
+        J = steps.jacobian
+        step = _newton_step(J.T @ H @ J + steps.bend(slope), J.T @ slope)
+        promise = -0.5 * float(slope @ J @ step)
         if not (lower or promise < SHRINKS * promised):
             break
         end = gradients.theta(x) if promised < np.inf else report.end
@@ -98,14 +120,18 @@ def last_steps(workspace: CoreWorkspace, report: FitReport, constant: float) -> 
         if promise < ENOUGH:
             break
         before, promised = value, promise
-        rounding = ROUNDING * (1.0 + abs(before))
+        rounding, noise = ROUNDING * (1.0 + abs(before)), NOISE * (1.0 + abs(before))
+        slack = noise if promise < noise else rounding
         for share in 0.5 ** np.arange(HALVINGS):
-            value, gradient, slope = gradients.at(x + share * step)
-            if value <= before + rounding:
+            ahead = steps.at(share * step)
+            if ahead is None:
+                continue
+            value, gradient, slope = gradients.at(ahead)
+            if value <= before + slack:
                 break
         else:
             break
-        x, lower = x + share * step, value < before - rounding
+        x, lower = ahead, value < before - rounding
     points, values = np.array(gradients.points), np.array(gradients.values)
     return logged(report, best, points, values, len(values))
 
