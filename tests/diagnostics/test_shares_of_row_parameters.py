@@ -24,7 +24,7 @@ def data():
     latent = x + u[g] + rng.logistic(size=400)
     lam = np.exp(0.5 + 0.4 * x + 0.6 * u[g])
     counts = rng.poisson(lam * rng.gamma(1.0, size=400))
-    order = np.array(list("abc"))[np.digitize(latent, [-1, 1])]
+    order = pd.Categorical.from_codes(np.digitize(latent, [-1, 1]), list("abc"), ordered=True)
     return pd.DataFrame({"g": g.astype(str), "x": x, "o": order, "k": counts})
 
 

@@ -24,6 +24,7 @@ DATA = table(60, 6, 2).assign(
     below=lambda d: np.where(d.index == 3, -1.0, 1.0),
     nothing=lambda d: np.where(d.index == 3, 0.0, 1.0),
     day=pd.Timestamp("2020-01-01"),
+    row=lambda d: d.index.astype(str),
 )
 PARTS = ("dispersion", "zero_inflation", "hurdle")
 # Formula, and a pattern in which {} is the option.
@@ -33,6 +34,7 @@ FORMULAS = {
     "~ x + (1 | nosuch)": r"the data have no column 'nosuch'|{}= has fixed effects only",
     "~ x + twice": r"{}= is not identified: \w+: twice depends linearly",
     "~ constant": r"{}= is not identified: \w+: constant depends linearly",
+    "~ row": r"{}= is not identified: it has 60 coefficients for 60 rows; leave terms out",
     "~ 0": r"{}='~ 0' needs an intercept or another fixed effect",
     "~ gone": r"values are missing of 'gone' in 60",
     "~ beyond": r"{}='~ beyond' is infinite or NaN in 1 row \(first: 3\)",

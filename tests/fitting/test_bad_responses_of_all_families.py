@@ -70,7 +70,7 @@ def test_responses_that_do_not_vary_are_refused_where_nothing_is_estimable(case:
         assert case.model(DATA.assign(**{case.response: value})).nobs == len(DATA)
     else:
         message = refused(case, np.full(len(DATA), value))
-        assert re.search("is constant|in every row|has 1 categories", message)
+        assert re.search("is constant|in every row|has one category", message)
     if case.support == "counts":
         assert "is 0 in every row" in refused(case, np.zeros(len(DATA)))
 

@@ -13,7 +13,12 @@ from numpy.testing import assert_allclose
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreGeneralized, row_derivatives
-from statsmodels_mixed.errors import ConvergenceWarning, DataError, OptionError
+from statsmodels_mixed.errors import (
+    ConvergenceWarning,
+    DataError,
+    MixedModelWarning,
+    OptionError,
+)
 from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.quadrature import gauss_hermite
 from statsmodels_mixed.prediction.distributional.predict import parameters_of_rows
@@ -248,7 +253,7 @@ def test_what_is_not_possible_is_said(salamanders, wine):
         )
     with pytest.raises(OptionError, match="threshold='free' is not possible"):
         smm.mixedordinal2("rating ~ 1 + (1 | judge)", wine, threshold="free")
-    with pytest.raises(DataError, match="has 2 categories"):
+    with pytest.raises(DataError, match="has two categories"):
         smm.mixedordinal2("contact ~ temp + (1 | judge)", wine)
     with pytest.raises(AttributeError, match="fitlog is not offered"):
         _ = model(zero_inflation="~ 1").fit().fitlog
@@ -341,3 +346,17 @@ def test_a_hypothesis_on_nothing_has_no_test_and_no_warning_of_numpy():
     test = fit.t_test(np.zeros((1, 2)))  # warnings are errors
     assert np.isnan(test.pvalue).all()
     assert test.effect == 0.0
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.SingularFitWarning")
+def test_text_is_in_the_order_of_the_alphabet_and_said_to_be(wine):
+    words = np.array(["fifth", "a", "second", "low", "high"])
+    text = wine["rating"].astype(int).map(lambda k: words[k - 1])
+    formula = "word ~ temp + (1 | judge)"
+    with pytest.warns(MixedModelWarning, match="alphabet, a < fifth < high < low < second: "):
+        model = smm.mixedordinal2(formula, wine.assign(word=text))
+    assert "order of the alphabet" in str(model.fit().summary())
+    kept = pd.Categorical(text, words)  # its order is the user's, ordered or not
+    assert smm.mixedordinal2(formula, wine.assign(word=kept)).notes == ()
+    alike = pd.Categorical(text, sorted(words), ordered=True)
+    assert smm.mixedordinal2(formula, wine.assign(word=alike)).notes == ()

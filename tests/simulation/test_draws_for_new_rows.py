@@ -21,7 +21,12 @@ def data():
     counts = rng.poisson(mu * rng.gamma(2.0, 0.5, size=1440)) * inside
     order = np.digitize(x + rng.normal(size=60)[g] + rng.logistic(size=1440), [-1, 1])
     return pd.DataFrame(
-        {"g": g.astype(str), "x": x, "k": counts, "o": np.array(list("abc"))[order]}
+        {
+            "g": g.astype(str),
+            "x": x,
+            "k": counts,
+            "o": pd.Categorical.from_codes(order, list("abc"), ordered=True),
+        }
     )
 
 

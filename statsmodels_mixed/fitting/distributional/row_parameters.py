@@ -109,7 +109,7 @@ def read_piece(place: int, X: Array, names: tuple[str, ...], what: str, start: f
     Raises
     ------
     OptionError
-        If columns depend linearly on others.
+        If columns depend linearly on others, or are as many as rows.
     """
     independent = orthonormal_basis(X, None).columns
     if len(independent) < X.shape[1]:
@@ -117,6 +117,11 @@ def read_piece(place: int, X: Array, names: tuple[str, ...], what: str, start: f
         raise OptionError(
             f"{what}= is not identified: {', '.join(lost)} depends linearly on its other columns; "
             "leave terms out."
+        )
+    if X.shape[1] >= len(X):
+        raise OptionError(
+            f"{what}= is not identified: it has {X.shape[1]} coefficients for {len(X)} rows; leave "
+            "terms out."
         )
     return Piece(place, X, names, start)
 

@@ -223,7 +223,7 @@ def _categories(design: Design) -> tuple[Design, tuple[str, ...]]:
         shown = tuple(levels[i] for i in used)
     if len(shown) < 3:
         raise DataError(
-            f"the response {name!r} has {len(shown)} categories; ordinal models need three, and "
-            "two are modelled by the family bernoulli."
+            f"the response {name!r} has {'one category' if len(shown) == 1 else 'two categories'}; "
+            "ordinal models need three, and two are modelled by the family bernoulli."
         )
     return replace(design, y=codes.astype(float), response_levels=shown), ()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..._typing import Array, Formula
-from ...errors import OptionError
+from ...errors import MixedModelWarning, OptionError, warn_caller
 from ...fitting.column_spans import outside_span
 from ...fitting.distributional.row_parameters import (
     RowParameters,
@@ -21,6 +21,7 @@ from ...formula.other_parts import read_part
 from ...formula.terms import MixedFormula
 from ...frame.build import ModelFrame
 from ...frame.design import Design
+from ...frame.table.table import open_table, read_columns
 from ...options import CATEGORIES, answering
 from ..other_response import of_response, one_response
 from .model import DistributionalMixedModel, check_formula
@@ -89,8 +90,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
         ----------
         formula : str
             Such as ``"rating ~ temp + (1 | judge)"``. The response is an ordered categorical, or
-            numbers in their order. The thresholds take the place of the intercept, also where the
-            formula leaves it out.
+            numbers in their order; text is in that of the alphabet, with a warning. The
+            thresholds take the place of the intercept, also where the formula leaves it out.
         data : DataFrame, pyarrow.Table, or mapping of str to array_like
         link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
             The distribution function F is that of the logistic or the normal distribution,
@@ -160,7 +161,24 @@ class OrdinalMixedModel(DistributionalMixedModel):
             pedigree=pedigree,
         )
         made._finish_formulas()
+        made._note_alphabet(data)
         return made
+
+    def _note_alphabet(self, data: Any) -> None:
+        """Say so where labels have no order but that of the alphabet."""
+        labels, name = list(self.categories), self.kept_design().response_name
+        table = open_table(data)
+        if name not in table.names or not all(isinstance(each, str) for each in labels):
+            return
+        dtype = read_columns(table, [name])[name].dtype
+        if getattr(dtype, "ordered", False) or labels != sorted(labels):
+            return
+        note = (
+            f"The categories of {name} are in the order of the alphabet, {' < '.join(labels)}: "
+            "pandas.Categorical(values, categories, ordered=True) has another."
+        )
+        self.notes = (*self.notes, note)
+        warn_caller(note, MixedModelWarning)
 
     def _set_parts(self, parts: dict[str, str]) -> None:
         super()._set_parts({})
