@@ -4,8 +4,9 @@
     python benchmarks/peers --show peers.json --page docs/benchmarks.md
 
 Each fit runs in a process of its own, with one thread; within a round the programs take turns in
-random order, and ratios are taken within a round. It fails where a row of `rows.py` has a bar, the
-least ratio that a program shall have, and the ratio is less.
+random order, and ratios are taken within a round. It fails where our objective is not the answer
+that a row of `rows.py` has from other programs, or where the row has a bar, the least ratio that a
+program shall have, and the ratio is less.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                     results.append({"round": turn, "row": row.name, "program": program, **answer})
     bars = {row.name: row.bars for row in rows if row.bars}
     names = [row.name for row in rows]
-    return {"programs": programs, "rows": names, "bars": bars, "results": results}
+    answers = {row.name: (row.answer, row.within) for row in rows}
+    about = {"programs": programs, "rows": names, "bars": bars, "answers": answers}
+    return {**about, "results": results}
 
 
 def main() -> None:
@@ -147,7 +150,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE.parent))
     from page import write_between
-    from peers.tables import missed_bars, tables
+    from peers.tables import missed_bars, tables, wrong_answers
 
     if arguments.show:
         measured = json.loads(Path(arguments.show).read_text())
@@ -158,7 +161,7 @@ def main() -> None:
     if arguments.page:
         write_between(arguments.page, "peers", text)
     sys.stdout.write(text)
-    missed = missed_bars(measured)
+    missed = [*wrong_answers(measured), *missed_bars(measured)]
     if missed:
         sys.exit("\n".join(missed))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from statistics import median
 from typing import Any
 
-__all__ = ["missed_bars", "tables"]
+__all__ = ["missed_bars", "tables", "wrong_answers"]
 
 OURS = "statsmodels_mixed"
 
@@ -118,3 +119,26 @@ def missed_bars(measured: dict[str, Any]) -> list[str]:
             if ratio is not None and ratio < bar:
                 missed.append(f"{name}: {program} takes {ratio:.2f} times our time, not {bar:g}")
     return missed
+
+
+def wrong_answers(measured: dict[str, Any]) -> list[str]:
+    """Return a sentence for each model on which this package has another answer than is known.
+
+    Parameters
+    ----------
+    measured : dict
+        As `measure` writes it.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []
+    for result in measured["results"]:
+        if result["program"] != OURS or result["row"] not in measured.get("answers", {}):
+            continue
+        answer, within = measured["answers"][result["row"]]
+        if not abs(result.get("objective", math.nan) - answer) <= within:
+            reached = result.get("objective", result.get("error"))
+            found.append(f"{result['row']}: our objective is {reached}, not {answer}")
+    return found
