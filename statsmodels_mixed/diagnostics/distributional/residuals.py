@@ -94,7 +94,10 @@ def _pearson(fit: DistributionalFit) -> Array:
             "the variance is infinite with 2 degrees of freedom or less: there are no Pearson "
             "residuals; simulated_residuals() has some that are uniform for any family."
         )
-    return np.asarray(_response(fit) / np.sqrt(spread))
+    # A truncated count that can only be 1: (y - mu) / sqrt(mu - 1) goes to 0 as mu goes to 1.
+    left = _response(fit)
+    certain = (left == 0.0) & (spread == 0.0)
+    return np.asarray(left / np.sqrt(np.where(certain, 1.0, spread)))
 
 
 def has_deviance_residuals(fit: DistributionalFit) -> bool:
