@@ -82,10 +82,11 @@ class DispersedPiece(Piece):
     U: Array
 
     def covariance(self, phi: Array, other: Piece | None = None) -> Array:
-        """Return the covariance of the rows."""
-        d = self.U.shape[1]
-        scale = np.exp(self.U @ phi[len(phi) - d :])
-        return np.asarray(super().covariance(phi[: len(phi) - d]) * np.outer(scale, scale))
+        """Return the covariance of the rows, with those of `other` if given."""
+        other = other or self
+        own = len(phi) - self.U.shape[1]
+        scale = [np.exp(piece.U @ phi[own:]) for piece in (self, other)]
+        return np.asarray(super().covariance(phi[:own], other) * np.outer(*scale))
 
     def natural(self, phi: Array) -> Array:
         """Return the same of the structure, and gamma."""
