@@ -96,7 +96,8 @@ class Reported:
     moved_by: slice | None = None
 
     def _found(self, z: Array) -> tuple[float, Array]:
-        values, jacobian = self.natural(z * self.unit)
+        with np.errstate(over="ignore", invalid="ignore"):  # far away there is no number to find
+            values, jacobian = self.natural(z * self.unit)
         return float(values[self.at]) / self.size, jacobian[self.at] * self.unit / self.size
 
     def value(self, z: Array) -> float:

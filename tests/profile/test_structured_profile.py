@@ -235,3 +235,14 @@ def test_a_correlation_that_may_be_none_has_no_end(kind):
     without = {"ou": limits["upper"], "exp": limits["lower"]}[kind]
     assert without == {"ou": np.inf, "exp": 0.0}[kind]
     assert limits["lower"] < limits["estimate"] < limits["upper"]
+
+
+def test_points_beyond_all_numbers_are_none() -> None:
+    """A search may look at a rate of exp(2318), without a warning."""
+
+    def natural(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.exp(x), np.diag(np.exp(x))
+
+    constraint = Reported(natural, 1, 1.0, np.ones(2), 0.0, np.inf)
+    assert np.isnan(constraint.retract(np.array([0.96, 2318.0]), 2.0)).all()
+    assert constraint.retract(np.array([0.96, 0.6]), 2.0) == pytest.approx([0.96, np.log(2.0)])
