@@ -97,8 +97,10 @@ def covariance_root(covariance: Array) -> Array:
     try:
         return np.asarray(np.linalg.cholesky(covariance))
     except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariance)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+        errors = np.sqrt(np.diag(covariance))
+        unit = np.where(errors > 0, errors, 1.0)
+        values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+        return np.asarray(unit[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def covariance_of_rows(rows: Array, covariance: Array) -> Array:

@@ -118,3 +118,28 @@ def test_dispersions_are_those_of_the_formula(ticks):
     counts = smm.mixedglm2("ticks ~ year + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
     with pytest.raises(OptionError, match="poisson has no dispersion to predict"):
         counts.fit().predict(few, which="dispersion")
+
+
+def test_covariates_far_from_zero(ticks):
+    # The intercept of days since 1970 has an error of thousands: moved by a share of it alone,
+    # means left all data behind, and standard errors were 1e2 to 1e38 times too large.
+    late = ticks.assign(cheight=ticks["cheight"] + 1e5)
+    found = []
+    for data in (ticks, late):
+        fit = smm.mixedglm2(
+            "ticks ~ cheight + year + (1 | brood)",
+            data,
+            "poisson",
+            zero_inflation="~ cheight",
+        ).fit()
+        rows = data.head(6)
+        found.append(
+            [
+                fit.get_prediction(rows).se_mean,
+                fit.get_prediction(rows, re=True).se_mean,
+                fit.get_prediction(rows, which="zero_probability").se_mean,
+                fit.emmeans("year", component="response").to_frame()["std_error"],
+            ]
+        )
+    for here, there in zip(*found, strict=True):
+        assert_allclose(there, here, rtol=1e-5)

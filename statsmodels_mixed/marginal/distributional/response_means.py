@@ -17,6 +17,7 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.distributional.means import mean
 from ...frame.matrices.coding import CodedMatrix
+from ...standard_errors.contrast_tests import covariance_root
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level
 from ..linear_functions import LinearFunctions
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["means_of_response"]
 
 
-# Step of central differences, in standard errors of each coefficient.
+# Step of central differences, in standard errors.
 _STEP = 1e-3
 
 
@@ -77,11 +78,11 @@ def means_of_response(
     own = LinearFunctions.of(fit._mean_part, cells[:, : design.X.shape[1]], request.grid.offsets)
     psi, covariance = _coefficients(fit)
     value = _mean_of_cells(fit, own, cells[:, design.X.shape[1] :])
-    slopes = _derivatives(value, psi, covariance)
+    slopes = _derivatives(value, psi, covariance_root(covariance))
     means = np.where(own.known, value(psi), np.nan)
     G = request.averaging.of(np.where(own.known[:, None], slopes, np.nan))
     functions = LinearFunctions.of_estimates(
-        request.averaging.of(means), G @ covariance @ G.T, float("inf"), own.reasons
+        request.averaging.of(means), G @ G.T, float("inf"), own.reasons
     )
     said = "Means are of the response, zeros included, at random effects of zero."
     return EstimatedMeans(
@@ -131,11 +132,9 @@ def _mean_of_cells(
     return value
 
 
-def _derivatives(value: Callable[[Array], Array], psi: Array, covariance: Array) -> Array:
-    """Return derivatives of the means by the coefficients, shape (cells, coefficients)."""
+def _derivatives(value: Callable[[Array], Array], psi: Array, directions: Array) -> Array:
+    """Return derivatives of the means along directions, each a standard error long, by column."""
     columns = []
-    for j, error in enumerate(np.sqrt(np.maximum(np.diag(covariance), 0.0))):
-        shift = np.zeros(len(psi))
-        shift[j] = _STEP * max(float(error), 1e-8)
-        columns.append((value(psi + shift) - value(psi - shift)) / (2.0 * shift[j]))
+    for step in _STEP * directions.T:
+        columns.append((value(psi + step) - value(psi - step)) / (2.0 * _STEP))
     return np.column_stack(columns)

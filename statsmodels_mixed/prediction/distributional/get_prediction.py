@@ -23,6 +23,7 @@ from ...errors import OptionError
 from ...fitting.distributional.problem import modes_at
 from ...fitting.distributional.row_parameters import ZEROS
 from ...fitting.families.spec import OF_SHARES
+from ...standard_errors.contrast_tests import covariance_root
 from ..categories import CategoryPrediction
 from ..results import MixedPrediction
 from ..which_effects import choose_random
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["get_prediction"]
 
 
-# Step of central differences, in standard errors of each parameter.
+# Step of central differences, in standard errors.
 _STEP = 1e-3
 _NO_NEW = "a new response goes with which='mean'"
 
@@ -122,8 +123,7 @@ def get_prediction(
     random = which != "dispersion" and any(
         mask.any() for mask in choose_random(re, self.layout, self.model.frame)
     )
-    slopes, covariance = _slopes(self, asked, columns, random)
-    variance = np.maximum(np.einsum("irj,jk,irk->ir", slopes, covariance, slopes), 0.0)
+    variance = np.sum(_slopes(self, asked, columns, random) ** 2, axis=2)
     if random:
         variance = variance + variance_of_modes(self, asked, columns.shape[1])
     variance = np.where(np.isnan(columns), np.nan, variance)
@@ -189,38 +189,38 @@ def _scale(fit: DistributionalFit, which: str | None) -> Any:
     return Identity() if support == "real" else Log()
 
 
-def _slopes(
-    fit: DistributionalFit, asked: dict[str, Any], columns: Array, random: bool
-) -> tuple[Array, Array]:
-    """Return derivatives by the parameters that have standard errors, and their covariance."""
+def _slopes(fit: DistributionalFit, asked: dict[str, Any], columns: Array, random: bool) -> Array:
+    """Return derivatives along independent directions, each a standard error long.
+
+    One after the other, coefficients of covariates far from zero leave all data behind: the
+    intercept of dates has an error of thousands.
+    """
     first = 0 if random else len(fit.theta)
     covariance = fit._covariance[first:, first:]
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    known = np.flatnonzero(np.isfinite(errors))
+    known = np.flatnonzero(np.isfinite(np.diag(covariance)))
+    directions = np.zeros((len(fit._covariance), len(known)))
+    directions[first + known] = covariance_root(covariance[np.ix_(known, known)])
     out = np.zeros((*columns.shape, len(known)))
-    steps = [(first + int(j), _STEP * max(float(errors[j]), 1e-8)) for j in known]
-    for at, (above, below, step) in enumerate(_pairs(fit, steps, random)):
-        ends = [np.asarray(predict(each, **asked), dtype=float) for each in (above, below)]
-        out[..., at] = (ends[0] - ends[1]).reshape(columns.shape) / (2.0 * step)
-    return out, covariance[np.ix_(known, known)]
+    for at, ends in enumerate(_pairs(fit, _STEP * directions.T, random)):
+        above, below = (np.asarray(predict(each, **asked), dtype=float) for each in ends)
+        out[..., at] = (above - below).reshape(columns.shape) / (2.0 * _STEP)
+    return out
 
 
 def _pairs(
-    fit: DistributionalFit, steps: list[tuple[int, float]], random: bool
-) -> Iterator[tuple[DistributionalFit, DistributionalFit, float]]:
-    """Yield the fit with each parameter moved up and down; with modes that follow if wanted."""
+    fit: DistributionalFit, steps: Array, random: bool
+) -> Iterator[tuple[DistributionalFit, DistributionalFit]]:
+    """Yield the fit moved by each step and back; with modes that follow if wanted."""
     mean = fit.estimates.conditional
     psi = np.concatenate([mean.theta, mean.beta, fit.estimates.kappa])
     follow = modes_at(fit.model.kept_design(), mean) if random else None
-    for j, step in steps:
-        shift = np.zeros(len(psi))
-        shift[j] = step
+    for step in steps:
         ends = []
-        for each in (psi + shift, psi - shift):
+        for each in (psi + step, psi - step):
             inner = _in_basis(fit, each)
             b = mean.b if follow is None else follow(*inner)
             ends.append(_moved(fit, inner, b))
-        yield ends[0], ends[1], step
+        yield ends[0], ends[1]
 
 
 def _in_basis(fit: DistributionalFit, psi: Array) -> tuple[Array, Array, Array]:
