@@ -54,8 +54,6 @@ BEYOND = (1e3, 1e2, 10.0)
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
 UNCERTAIN = 32.0
-# Those that are less than this many times larger may as well be rounding errors.
-HARDLY = 1e3
 # Families whose dispersion may tend to zero, with the power of the mean in their variance.
 POWERS = {"gaussian": 0, "gamma": 2, "inverse_gaussian": 3}
 # What responses with a density are; see `FamilySpec.support`.
@@ -131,13 +129,14 @@ def _falls(workspace: CoreWorkspace, theta: Array) -> bool:
 def _falls_to_rounding(products: Crossproducts, theta: Array) -> bool:
     """Return whether the criterion falls from theta to where residuals are rounding errors.
 
-    With weights that differ widely they may be much larger at a theta where others have vanished.
+    With weights that differ widely they may be much larger at a theta where others have vanished,
+    and some hundred times larger where the criterion still falls to a minimum.
     """
     workspace = products.workspace
     while _falls(workspace, theta):
         theta = 10.0 * theta
         workspace.value_and_gradient(theta)
-        if not solve(products).sigma > HARDLY * products.rounding:
+        if not solve(products).sigma > UNCERTAIN * products.rounding:
             return True
     return False
 

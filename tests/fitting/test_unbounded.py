@@ -12,6 +12,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
+from fuzz.relations import check
 
 from statsmodels_mixed import ConvergenceWarning, DataError
 
@@ -215,3 +216,10 @@ def test_single_positive_rows_of_levels_have_a_likelihood():
     zeros = 12 * np.log(0.2) + 48 * np.log(0.8)
     numbers = -z.sum() - 6 * (np.log(2 * np.pi * z.var()) + 1)
     assert zeros + numbers - 1e-6 < fit.llf < zeros + numbers + 2
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+@pytest.mark.parametrize("seed", [1102855, 1106067])
+def test_a_minimum_some_hundred_times_above_rounding_is_none_without_bound(seed):
+    """Responses of 4e6 to 3e8: refused where the same without the shift has a minimum."""
+    assert not check(seed).failures
