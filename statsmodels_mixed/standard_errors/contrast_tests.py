@@ -97,7 +97,7 @@ def covariance_root(covariance: Array) -> Array:
     try:
         return np.asarray(np.linalg.cholesky(covariance))
     except np.linalg.LinAlgError:
-        errors = np.sqrt(np.diag(covariance))
+        errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         unit = np.where(errors > 0, errors, 1.0)
         values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
         return np.asarray(unit[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
