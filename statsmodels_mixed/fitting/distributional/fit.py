@@ -23,6 +23,7 @@ from ..search.edge_of_range import has_bounded_range, with_means_at_the_edge
 from ..search.optimize import FitOptions, FitReport
 from ..search.warm_start import generalized_theta
 from ..unbounded import refuse_constant_within
+from .centered import Centered
 from .conditional_estimates import ConditionalEstimates
 from .explanations_of_zeros import OtherExplanations
 from .hessian import covariance_at
@@ -148,6 +149,22 @@ def fit_distributional(
         )
     with one_blas_thread():
         structure = structure or generalized_structure(design)
+    if spec.family == "ordered":
+        centered = Centered(design, rows, structure.basis)
+        if centered.is_needed:
+            about = generalized_structure(centered.design)
+            thresholds, gamma = centered.start(rows, gamma, about.basis)
+            found = fit_distributional(
+                centered.design,
+                spec,
+                thresholds,
+                gamma,
+                n_agq=n_agq,
+                options=options,
+                structure=about,
+            )
+            return centered.back(found)
+    with one_blas_thread():
         core = model_of_rows(structure.core, design, spec, rows, n_agq)
         unit = _unit(design, spec, rows, structure.basis.Q @ gamma)
         zeros_unit = _zeros_unit(rows)

@@ -18,6 +18,7 @@ from ..fixed_basis import orthonormal_basis
 from ..generalized_problem import GeneralizedProblem
 from ..mixed_model_equations import Henderson
 from ..problem import solved
+from .centered import Centered
 from .conditional_estimates import ConditionalEstimates
 from .fit import DistributionalEstimates, fit_distributional, model_of_rows
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
@@ -59,9 +60,19 @@ class RowProblem(GeneralizedProblem):
     def objective_without_random_effects(self) -> float:
         """Return -2 log-likelihood of the model without random effects, that at theta = 0."""
         own, design = self.estimates, self.design
+        basis = generalized_structure(design).basis
+        starts = [
+            (own.rows, coefficients_to_begin_with(design, own.spec, basis)),
+            (rows_from(own, own.rows), _projected(own, design, basis.Q)),
+        ]
+        if own.spec.family == "ordered":
+            centered = Centered(design, own.rows, basis)
+            if centered.is_needed:
+                design = centered.design
+                about = generalized_structure(design).basis
+                starts = [centered.start(rows, gamma, about) for rows, gamma in starts]
         with one_blas_thread():
-            structure = generalized_structure(design)
-            core = model_of_rows(structure.core, design, own.spec, own.rows, 1)
+            core = model_of_rows(generalized_structure(design).core, design, own.spec, own.rows, 1)
         zero = np.zeros(core.design.ntheta)
 
         def evaluate(parameters: Array) -> tuple[float, Array]:
@@ -75,14 +86,8 @@ class RowProblem(GeneralizedProblem):
             # Beside points without likelihood there are no derivatives: a step down goes on there.
             return np.asarray((H + H.T) / 2.0) if np.isfinite(H).all() else np.eye(len(H))
 
-        basis = structure.basis
-        starts = [
-            np.concatenate([coefficients_to_begin_with(design, own.spec, basis), own.rows.start]),
-            np.concatenate(
-                [_projected(own, design, basis.Q), rows_from(own, own.rows).start],
-            ),
-        ]
-        begin = min(starts, key=lambda each: evaluate(each)[0])
+        begins = [np.concatenate([gamma, rows.start]) for rows, gamma in starts]
+        begin = min(begins, key=lambda each: evaluate(each)[0])
         if not len(begin):
             return evaluate(begin)[0]
         options = {"gtol": _GRADIENT, "maxiter": 500}
