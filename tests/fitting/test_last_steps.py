@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fuzz.dense import criterion_of
+from fuzz.linear import check as check_linear
 from fuzz.linear_models import draw
 from fuzz.many_digits import gradient_at_many_digits
 from fuzz.relations import check
@@ -44,6 +45,22 @@ def test_gradients_of_few_rows_have_all_digits(seed):
     wanted = gradient_at_many_digits(design, fitted.estimates.columns, fitted.theta, reml=reml)
     np.testing.assert_allclose((gradient - wanted) * fitted.theta, 0, atol=1e-12)
     assert not check(seed).failures
+
+
+@pytest.mark.parametrize("seed", [1105724, 1106639, 1107759])
+def test_steps_along_directions_that_are_not_determined_are_not_taken(seed):
+    """theta went to 4e14 and more, where objectives lack digits; the report said converged."""
+    assert not check_linear(seed).failures
+
+
+def test_an_end_that_is_kept_has_the_objective_and_the_promise_of_its_fit():
+    """A promise of .5 that no step keeps was reported; doubles are 1e-6 off in the objective."""
+    case = draw(133168)
+    fitted = case.fit()
+    criterion = criterion_of(fitted.model.design, fitted.estimates.columns, **case.how)
+    assert fitted.objective == pytest.approx(criterion.at(fitted.theta).value, abs=1e-9)
+    assert fitted.converged
+    assert fitted.report.gradient_norm < 1e-6
 
 
 @pytest.mark.parametrize("zero", [False, True])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..._core import CoreWorkspace
 from ..._typing import Array
-from .optimize import FitReport
+from .optimize import CONVERGED_DECREMENT, FitReport
 from .runs import logged
 from .steps_of_covariances import CovarianceSteps
 
@@ -90,6 +90,10 @@ def last_steps(
 ) -> FitReport:
     """Return the report of a fit after a few more steps.
 
+    Its end is the one before, with the objective and the gradient of all digits, where the last
+    step still promises more than a fit asks for: steps follow directions that the data do not
+    determine then, to where no digits of the objective are left.
+
     Parameters
     ----------
     workspace : CoreWorkspace
@@ -103,7 +107,8 @@ def last_steps(
         omitted the elements of T do.
     """
     gradients = _Gradients(workspace, report.end, constant)
-    best, x, promised, lower = report, gradients.start, np.inf, False
+    best = first = report
+    x, promised, lower = gradients.start, np.inf, False
     value, gradient, slope = gradients.at(x)
     for _ in range(MOST if len(x) else 0):
         H = gradients.hessian(x)
@@ -117,6 +122,8 @@ def last_steps(
             break
         end = gradients.theta(x) if promised < np.inf else report.end
         best = replace(best, end=end, objective=value, gradient=gradient, gradient_norm=promise)
+        if promised == np.inf:
+            first = replace(best, gradient_norm=report.gradient_norm)
         if promise < ENOUGH:
             break
         before, promised = value, promise
@@ -132,6 +139,8 @@ def last_steps(
         else:
             break
         x, lower = ahead, value < before - rounding
+    if not best.gradient_norm <= CONVERGED_DECREMENT:
+        best = first
     points, values = np.array(gradients.points), np.array(gradients.values)
     return logged(report, best, points, values, len(values))
 
