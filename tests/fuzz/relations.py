@@ -27,6 +27,9 @@ SAME = 1e-6
 ROUNDING = 1e-10
 # Differences of the criterion in a valley whose ends rounding decides.
 LEVEL = 1e-7
+# Fitted values of linear models have this share of the largest response as their least size: it
+# allows differences of 1e-14 of it, some 50 rounding errors of the sums that they are.
+LEAST_SIZE = 1e-9
 # Residuals that are this share of the response may be its rounding errors; see `unbounded`.
 LOST = 32 * 16 * float(np.finfo(float).eps)
 Case = Any
@@ -378,6 +381,10 @@ def _estimates(outcome: Outcome, name: str, by: Equivalent, one: Any, two: Any, 
     spread, largest = np.abs(fitted - fitted.mean()).max() * by.unit, np.abs(expected).max()
     # Means that are all the same but for rounding are compared with themselves.
     size = spread + 1e-9 * largest if spread > 1e-9 * largest else largest
+    if _is_linear(by.base):
+        # Means of responses that cancel, as integers may to the last digit, are rounding errors.
+        response = np.asarray(by.base.data["y"], float)
+        size = max(size, LEAST_SIZE * by.unit * float(np.abs(response).max()))
     gap = float(np.abs(again - expected).max() / size) if size > 0 else 0.0
     outcome.require(gap <= 10 * same, f"{name}: fitted values differ", f"{gap:.3g}; {by.case}")
 

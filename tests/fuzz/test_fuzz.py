@@ -82,6 +82,19 @@ def test_last_digits_of_data_far_from_zero_are_what_estimates_have():
     assert "compared with what last digits of data do" in outcome.counts
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+def test_means_that_are_zero_are_compared_with_the_responses():
+    """Integers sum to zero: the mean of each order of rows is another rounding error of it."""
+    (outcome,) = run("relations", range(1110797, 1110798))
+    assert not outcome.failures
+    case = draw(1110797)
+    y = case.data["y"].to_numpy()
+    assert y.sum() == 0
+    fitted = case.fit()
+    assert fitted.theta == 0
+    np.testing.assert_allclose(fitted.estimates.fitted, 0, atol=1e-15 * np.abs(y).max())
+
+
 def test_an_error_of_a_check_is_a_failure():
 
     def broken(seed):
