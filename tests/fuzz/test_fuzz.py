@@ -76,8 +76,8 @@ def test_where_the_dense_algebra_lacks_digits_more_of_them_decide():
 
 
 def test_last_digits_of_data_far_from_zero_are_what_estimates_have():
-    """x is 3e7 of its sds from zero, and its effect 560 sigma in an sd."""
-    (outcome,) = run("relations", range(2617, 2618))
+    """x is 240 of its sds from zero, and its effect 395 sigma in an sd."""
+    (outcome,) = run("relations", range(554927, 554928))
     assert not outcome.failures
     assert "compared with what last digits of data do" in outcome.counts
 
