@@ -22,13 +22,13 @@ from .linear import fit_linear
 from .linear_refits import LinearRefits
 from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
 from .pls import conditional_variances, leverage, solve
-from .separation import Separation, SolvedRows
+from .separation import NeverSeparated
 from .structured.covariance_model import factor
 
 __all__ = ["LinearProblem"]
 
 
-class LinearProblem(WithEquations):
+class LinearProblem(NeverSeparated, WithEquations):
     """A linear model; the methods are those of `FittingProblem`.
 
     Parameters
@@ -87,18 +87,6 @@ class LinearProblem(WithEquations):
         if self.design.is_related:
             return ALL_IDENTIFIED
         return identify(self.design, residual=self._sigma is None, normal=True)
-
-    def separation(
-        self,
-        X: Array,
-        y: Array,
-        covariance: Array,
-        *,
-        converged: bool,
-        rows: SolvedRows | None = None,
-    ) -> Separation:
-        """Return no separation: normal responses have none."""
-        return Separation(np.zeros(X.shape[1]))
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return Var(b_j | y) given beta and theta."""

@@ -79,6 +79,22 @@ class SolvedRows:
     dispersion: float
 
 
+class NeverSeparated:
+    """A solved problem whose responses are normal, so that no estimate is infinite."""
+
+    def separation(
+        self,
+        X: Array,
+        y: Array,
+        covariance: Array,
+        *,
+        converged: bool,
+        rows: SolvedRows | None = None,
+    ) -> Separation:
+        """Return no separation."""
+        return Separation(np.zeros(X.shape[1]))
+
+
 def separation(
     X: Array,
     y: Array,

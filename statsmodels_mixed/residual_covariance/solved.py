@@ -13,7 +13,7 @@ from .._typing import Array, Positions
 from ..errors import OptionError
 from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
-from ..fitting.separation import Separation, SolvedRows
+from ..fitting.separation import NeverSeparated
 from ..frame.design import Design
 from ..structures.coordinates import INSIDE
 from .best_prediction import EffectsOfRows
@@ -30,7 +30,7 @@ __all__ = ["SolvedResidual"]
 
 
 @dataclass(frozen=True, eq=False)
-class SolvedResidual:
+class SolvedResidual(NeverSeparated):
     """A design and a fit with correlated residuals; the methods are those of `FittingProblem`.
 
     Parameters
@@ -83,18 +83,6 @@ class SolvedResidual:
     def identification(self) -> Identification:
         """Return that of the fit."""
         return self.estimates.identification
-
-    def separation(
-        self,
-        X: Array,
-        y: Array,
-        covariance: Array,
-        *,
-        converged: bool,
-        rows: SolvedRows | None = None,
-    ) -> Separation:
-        """Return that there is none: the mean is linear."""
-        return Separation(np.zeros(X.shape[1]))
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return the conditional covariances of the random effects, (l, k, k) by block."""

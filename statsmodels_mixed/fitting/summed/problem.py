@@ -16,13 +16,13 @@ from ..estimates import LinearEstimates
 from ..fixed_effects_only import linear_objective
 from ..identification import ALL_IDENTIFIED, Identification
 from ..mixed_model_equations import Henderson, WithEquations
-from ..separation import Separation, SolvedRows
+from ..separation import NeverSeparated
 from .linear import SummedDesign, SummedPoint, fit_summed, summed_point
 
 __all__ = ["SummedProblem"]
 
 
-class SummedProblem(WithEquations):
+class SummedProblem(NeverSeparated, WithEquations):
     """A linear model of sums; the methods are those of `FittingProblem`, as far as sums go.
 
     Parameters
@@ -61,18 +61,6 @@ class SummedProblem(WithEquations):
     def identification(self) -> Identification:
         """Say that the parameters are determined: different levels meet in most ways."""
         return ALL_IDENTIFIED
-
-    def separation(
-        self,
-        X: Array,
-        y: Array,
-        covariance: Array,
-        *,
-        converged: bool,
-        rows: SolvedRows | None = None,
-    ) -> Separation:
-        """Return no separation: normal responses have none."""
-        return Separation(np.zeros(X.shape[1]))
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return Var(b_j | y) given beta and theta."""
