@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._typing import Array
-from ..families.spec import family_object
-from ..fixed_basis import FixedBasis, orthonormal_basis
+from ..approximation import generalized_structure
+from ..families.spec import FamilySpec, family_object
+from ..fixed_basis import FixedBasis
 
 if TYPE_CHECKING:
     from ...frame.design import Design
@@ -38,33 +39,41 @@ class Centered:
         The thresholds.
     basis : FixedBasis
         Of X.
+    means : ndarray, shape (p,)
+        What is subtracted from the columns of X.
     """
 
-    def __init__(self, design: Design, rows: RowParameters, basis: FixedBasis) -> None:
-        X = design.X
-        means, deviations = X.mean(axis=0), X.std(axis=0)
-        far = (np.abs(means) > FAR * deviations) & (deviations > 0)
-        self.means = np.where(far, means, 0.0)[basis.columns]
-        self._basis, self._rows = basis, rows
-        self.design = replace(design, X=np.ascontiguousarray(X - np.where(far, means, 0.0)))
+    def __init__(
+        self, design: Design, rows: RowParameters, basis: FixedBasis, means: Array
+    ) -> None:
+        self.means, self._basis, self._rows = means[basis.columns], basis, rows
+        self.design = replace(design, X=np.ascontiguousarray(design.X - means))
+        self.structure = generalized_structure(self.design)
         # What moves all thresholds by one, in the basis of the thresholds.
-        upper, lower = rows.X[0], rows.X[1]
+        upper = rows.X[0]
         assert upper is not None
-        assert lower is not None
         some = np.isfinite(upper).all(axis=1)
         self._all = np.linalg.lstsq(upper[some], np.ones(some.sum()), rcond=None)[0]
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether covariates are far from zero, and remain as many when they are not."""
-        if not self.means.any():
-            return False
-        columns = orthonormal_basis(self.design.X, None).columns
-        return np.array_equal(columns, self._basis.columns)
+    @classmethod
+    def of(
+        cls, design: Design, spec: FamilySpec, rows: RowParameters, basis: FixedBasis
+    ) -> Centered | None:
+        """Return the model about the means of covariates that are far from zero.
 
-    def start(
-        self, rows: RowParameters, gamma: Array, basis: FixedBasis
-    ) -> tuple[RowParameters, Array]:
+        None if there are none, or if other columns were independent then.
+        """
+        if spec.family != "ordered":
+            return None
+        means, deviations = design.X.mean(axis=0), design.X.std(axis=0)
+        far = (np.abs(means) > FAR * deviations) & (deviations > 0)
+        if not far[basis.columns].any():
+            return None
+        found = cls(design, rows, basis, np.where(far, means, 0.0))
+        same = np.array_equal(found.structure.basis.columns, basis.columns)
+        return found if same else None
+
+    def start(self, rows: RowParameters, gamma: Array) -> tuple[RowParameters, Array]:
         """Return thresholds and coefficients to begin with, in the basis of the other columns.
 
         Parameters
@@ -73,12 +82,10 @@ class Centered:
             Thresholds to begin with beside X.
         gamma : ndarray, shape (rank,)
             Coefficients in the basis of X.
-        basis : FixedBasis
-            Of the other columns.
         """
         beta = self._basis.coefficients(gamma)
         start = rows.start - float(self.means @ beta) * self._all
-        return replace(rows, start=start), basis.R @ beta
+        return replace(rows, start=start), self.structure.basis.R @ beta
 
     def back(self, found: DistributionalEstimates) -> DistributionalEstimates:
         """Return the estimates of the model with the user's covariates."""

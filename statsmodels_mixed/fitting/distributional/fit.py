@@ -149,21 +149,19 @@ def fit_distributional(
         )
     with one_blas_thread():
         structure = structure or generalized_structure(design)
-    if spec.family == "ordered":
-        centered = Centered(design, rows, structure.basis)
-        if centered.is_needed:
-            about = generalized_structure(centered.design)
-            thresholds, gamma = centered.start(rows, gamma, about.basis)
-            found = fit_distributional(
-                centered.design,
-                spec,
-                thresholds,
-                gamma,
-                n_agq=n_agq,
-                options=options,
-                structure=about,
-            )
-            return centered.back(found)
+    centered = Centered.of(design, spec, rows, structure.basis)
+    if centered is not None:
+        thresholds, gamma = centered.start(rows, gamma)
+        found = fit_distributional(
+            centered.design,
+            spec,
+            thresholds,
+            gamma,
+            n_agq=n_agq,
+            options=options,
+            structure=centered.structure,
+        )
+        return centered.back(found)
     with one_blas_thread():
         core = model_of_rows(structure.core, design, spec, rows, n_agq)
         unit = _unit(design, spec, rows, structure.basis.Q @ gamma)

@@ -60,19 +60,17 @@ class RowProblem(GeneralizedProblem):
     def objective_without_random_effects(self) -> float:
         """Return -2 log-likelihood of the model without random effects, that at theta = 0."""
         own, design = self.estimates, self.design
-        basis = generalized_structure(design).basis
+        structure = generalized_structure(design)
         starts = [
-            (own.rows, coefficients_to_begin_with(design, own.spec, basis)),
-            (rows_from(own, own.rows), _projected(own, design, basis.Q)),
+            (own.rows, coefficients_to_begin_with(design, own.spec, structure.basis)),
+            (rows_from(own, own.rows), _projected(own, design, structure.basis.Q)),
         ]
-        if own.spec.family == "ordered":
-            centered = Centered(design, own.rows, basis)
-            if centered.is_needed:
-                design = centered.design
-                about = generalized_structure(design).basis
-                starts = [centered.start(rows, gamma, about) for rows, gamma in starts]
+        centered = Centered.of(design, own.spec, own.rows, structure.basis)
+        if centered is not None:
+            design, structure = centered.design, centered.structure
+            starts = [centered.start(rows, gamma) for rows, gamma in starts]
         with one_blas_thread():
-            core = model_of_rows(generalized_structure(design).core, design, own.spec, own.rows, 1)
+            core = model_of_rows(structure.core, design, own.spec, own.rows, 1)
         zero = np.zeros(core.design.ntheta)
 
         def evaluate(parameters: Array) -> tuple[float, Array]:
