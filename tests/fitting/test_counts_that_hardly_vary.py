@@ -81,7 +81,7 @@ def test_a_search_that_does_not_find_its_modes_again_is_no_error():
 
 
 @pytest.mark.parametrize("log_phi", [-3.0, 0.0, 0.5, 4.0])
-def test_tiny_means_have_a_likelihood_whatever_the_dispersion(log_phi):
+def test_tiny_means_have_a_likelihood_at_any_dispersion(log_phi):
     # The rate is the mean there. Overdispersed counts had none at means below 1e-16.
     y, eta = np.tile([0.0, 1.0, 2.0], 3), np.repeat([-20.0, -40.0, -150.0], 3)
     outer = np.zeros((9, 4))

@@ -29,8 +29,8 @@ def data() -> pd.DataFrame:
 @pytest.mark.parametrize("far", [FAR, 1e6])
 @pytest.mark.parametrize("threshold", ["flexible", "symmetric", "equidistant"])
 def test_thresholds_move_with_a_covariate(data, threshold, far):
-    # The slope was told from the thresholds by what rounding left: errors were NaN from a mean of
-    # a hundred standard deviations on, and at 1e7 the search ended at a slope of 0.
+    # Rounding hid the difference between slope and thresholds: errors were NaN from a mean of a
+    # hundred standard deviations on, and at 1e7 the search ended at a slope of 0.
     near = mixedordinal2("answer ~ x + f + (1 | g)", data, threshold=threshold).fit()
     moved = data.assign(x=data.x + far)
     fit = mixedordinal2("answer ~ x + f + (1 | g)", moved, threshold=threshold).fit()
