@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import CoreError
@@ -31,10 +32,23 @@ STEP = 1e-4
 LEAST = 1e-4
 
 
-def units_of(curvature: Array) -> Array:
-    """Return the standard errors of coordinates with this curvature of the deviance, about."""
+def units_of(curvature: Array, without_unit: NDArray[np.bool_]) -> Array:
+    """Return the standard errors of coordinates with this curvature of the deviance, about.
+
+    Those of angles and logarithms are one at most: where the deviance is flat, as in a range that
+    leaves no correlation, curvatures are rounding errors.
+
+    Parameters
+    ----------
+    curvature : ndarray, shape (m, m)
+    without_unit : ndarray of bool, shape (r,)
+        Of the first coordinates; see `FreeCoordinates.without_unit`.
+    """
     diagonal = np.diag(curvature)
-    return np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 2.0))
+    found = np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 2.0))
+    own = found[: len(without_unit)]
+    own[without_unit] = np.minimum(own[without_unit], 1.0)
+    return found
 
 
 class ScaledLandscape:

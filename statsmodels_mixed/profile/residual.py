@@ -45,7 +45,8 @@ class ResidualModel:
         run = search(problem, self._likelihood, None if estimates.reml else estimates.x)
         self._solution = self._solve(run.end)
         self.deviance, self._x = run.value, run.end
-        self._unit = units_of(run.curvature)
+        parts = [part.free.coordinates.without_unit for part in problem.model.parts]
+        self._unit = units_of(run.curvature, np.concatenate(parts))
         self._landscape = ScaledLandscape(self._likelihood, self._unit)
         self._natural = natural_parameters(problem.model, problem.cells, run.end)
 

@@ -52,7 +52,8 @@ class _StructuredModel(ABC):
     def _begin(self, evaluate: Evaluate, z: Array, value: float, size: float) -> None:
         """Take the optimum, and the size of a standard deviation that is zero."""
         self.deviance, self._z, self._size = value, z, size
-        self._unit = units_of(evaluate(z)[2])
+        parts = [part.free.coordinates.without_unit for part in self._model.parts]
+        self._unit = units_of(evaluate(z)[2], np.concatenate(parts))
         self._landscape = ScaledLandscape(evaluate, self._unit)
 
     other_fit = "another start="

@@ -47,6 +47,11 @@ class FreeCoordinates:
         high = np.where(self.interval, self.high, 1.0)
         self.middle, self.radius = (low + high) / 2.0, (high - low) / 2.0
 
+    @property
+    def without_unit(self) -> NDArray[np.bool_]:
+        """Which coordinates are angles or logarithms."""
+        return np.asarray(self.interval | (self.half != 0))
+
     def outward(self, x: ArrayLike) -> Array:
         """Return phi at x."""
         x = np.asarray(x, dtype=float)

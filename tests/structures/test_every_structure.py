@@ -36,6 +36,7 @@ from every_structure import (
 )
 from glmm_oracle import Model
 from oracle import Term
+from scipy.optimize import minimize
 from scipy.stats import chi2
 
 import statsmodels_mixed
@@ -354,6 +355,20 @@ def test_the_rest_answers(kind: str, model: str) -> None:
     for each in (fit.tidy(), fit.augment(), fit.drop1()):
         assert len(each)
     assert np.isfinite(fit.simulated_residuals(20, seed=1).residuals).all()
+
+
+def test_a_limit_where_the_estimate_has_no_correlation() -> None:
+    """A range that the data do not tell from zero has a limit all the same, at the least rough."""
+    fit, (own, piece) = fitted("mat", "binomial"), laplace("mat", "binomial")
+    end = fit.profile("theta").conf_int().loc[("theta", "g.mat.range"), "upper"]
+
+    def rise(q: np.ndarray, smoothness: float) -> float:
+        T = root(piece, np.array([q[0], end, smoothness]))
+        return own.objective(T.T[np.triu_indices(4)], q[1:]) + 2.0 * fit.llf
+
+    start = np.r_[phi_of(fit, "g")[0], fit.params]
+    least, more = (minimize(rise, start, args=(each,)).fun for each in (0.02, 0.03))
+    assert least == pytest.approx(RISE, abs=2e-3) and more > least
 
 
 def test_a_kind_joins_when_it_is_registered() -> None:

@@ -207,10 +207,8 @@ class CovarianceModel:
 
     def longest(self, x: Array) -> Array:
         """Return the longest step of each coordinate; standard deviations have none."""
-        bounded = [part.free.coordinates for part in self.parts]
-        return np.concatenate(
-            [np.where(one.interval | (one.half != 0), LONGEST, np.inf) for one in bounded]
-        )
+        bounded = [part.free.coordinates.without_unit for part in self.parts]
+        return np.where(np.concatenate(bounded), LONGEST, np.inf)
 
     def sigmas(self, phi: Array) -> tuple[Array, ...]:
         """Return Sigma of every grouping factor, (k, k)."""
