@@ -11,9 +11,12 @@ from statsmodels_mixed._core import row_derivatives
 from statsmodels_mixed.families import ConwayMaxwellPoisson
 
 
-def by_all_counts(mu: float, phi: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probabilities and their derivatives in log mu, by a sum over every count."""
-    nu, last, t = 1 / np.longdouble(phi), int(mu + 30 * np.sqrt(mu * phi)) + 50, int(mu)
+def by_all_counts(
+    mu: float, phi: float, y: np.ndarray, last: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities and their derivatives in log mu, by a sum over every count to the last."""
+    nu, t = 1 / np.longdouble(phi), int(mu)
+    last = last or int(mu + 30 * np.sqrt(mu * phi)) + 50
     d = np.arange(last + 1).astype(np.longdouble) - t
     M = np.cumsum(np.log1p(np.r_[0, d[1:]] / t))  # log j! - j log t
     M -= M[t]
@@ -23,7 +26,8 @@ def by_all_counts(mu: float, phi: float, y: np.ndarray) -> tuple[np.ndarray, np.
         w = np.exp(exponents - exponents.max())
         return w / w.sum()
 
-    low, high = np.longdouble(-1) / np.sqrt(mu * phi), np.longdouble(1) / np.sqrt(mu * phi)
+    high = 1 / np.sqrt(np.longdouble(mu * phi)) + 1 / np.longdouble(mu)
+    low = -high
     for _ in range(80):
         c = (low + high) / 2
         low, high = (low, c) if probabilities(c) @ d > mu - t else (c, high)
@@ -58,6 +62,32 @@ def test_derivatives_in_the_dispersion_are_those_of_differences():
 
     numeric = (at(step)[0][:, :3] - at(-step)[0][:, :3]) / (2 * step)
     np.testing.assert_allclose(at(0.0)[1][:, :, 0], numeric, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mu", "phi"),
+    [(50.3, 1e3), (50.3, 1e6), (300.2, 10.0), (1160.3, 158.0), (3000.4, 800.0), (2e4, 2e4)],
+)
+def test_rows_of_bells_that_are_cut_off_at_zero_are_those_of_all_counts(mu, phi):
+    y = np.array([0.0, 1.0, 20.0, np.rint(0.4 * mu), np.rint(mu), np.rint(3 * mu)])
+    outer = np.tile([np.log(phi), 0.0, 0.0, 0.0], (len(y), 1))
+    rows, _ = row_derivatives("conway_maxwell_poisson", "identity", y, np.full(len(y), mu), outer)
+    value, slope = by_all_counts(mu, phi, y, last=int(50 * mu))
+    # Counts added up one by one lost digits, and at means of 2e4 they were too many.
+    np.testing.assert_allclose(rows[:, 0], value, atol=3e-14)
+    np.testing.assert_allclose(rows[:, 1] * mu, slope, rtol=1e-13, atol=1e-13)
+
+
+def test_derivatives_in_the_dispersion_of_counts_that_are_cut_off_at_zero():
+    mu, phi, step = 900.3, 150.0, 1e-4
+    y, eta = np.array([0.0, 400.0, 1500.0]), np.full(3, np.log(mu))
+
+    def at(shift):
+        outer = np.tile([np.log(phi) + shift, 0.0, 0.0, 0.0], (3, 1))
+        return row_derivatives("conway_maxwell_poisson", "log", y, eta, outer)
+
+    numeric = (at(step)[0][:, :3] - at(-step)[0][:, :3]) / (2 * step)
+    np.testing.assert_allclose(at(0.0)[1][:, :, 0], numeric, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("level", [1e4, 1e5, 1e8])

@@ -34,6 +34,11 @@
 #define WIDE 20
 #define AWAY 6.6
 #define STRIDE 0.5
+/* Others as wide are integrated from where the logarithm of a term changes by no more than this from count
+ * to count, and where Stirling's formula holds. */
+#define GENTLE 0.1
+#define SINGLE 16
+#define VERY_NEGLIGIBLE 1e-24
 
 /* Moments about mu, which is the mean: k20, k30, k40 of y, k01 to k31 with M less M(top). */
 typedef struct {
@@ -134,16 +139,89 @@ static void sum_thinned(const ratios *q, double c, int all, double top, double h
     for (int k = 0; k < 4; k++) s->with_log[k] *= h;
 }
 
+/* Where the bell is cut off at 0, counts below `first` are added up one by one: from there on the
+ * ratios of terms change slowly. The rest is an integral and its change at the edge, which is, with
+ * the central differences of terms at first - 1/2 (the formula of Euler and Maclaurin, as
+ * 1 / (2 arsinh(x / 2)) - 1 / x in powers of the difference x),
+ *
+ *     sum_j>=a f(j) = int_(a-1/2)^oo f + (1/24) diff - (17/5760) diff^3 + (367/967680) diff^5 - ... */
+static int can_be_integrated(const ratios *q, double c, double top, double *first)
+{
+    *first = fmax(SINGLE, ceil(top * exp(-GENTLE / q->nu)));
+    double slope = c - q->nu * log_ratio(*first, q->r);
+    return fmax(top, 1) > WIDE * WIDE * q->nu && fabs(slope) < 1.1 * GENTLE;
+}
+
+/* Where terms are known, and what their logarithms are there. */
+typedef struct {
+    double c, nu, at, along, log_term, M;
+} anchor;
+
+static double add_from(const anchor *a, const ratios *q, int all, double j, double factor,
+                       sums *s)
+{
+    double d = j - a->at, rest = smooth_log_factorials(j, a->at);
+    double w = exp(a->log_term + d * (a->c - a->nu * a->along) - a->nu * rest);
+    add_term(s, all, j - q->mu, factor * w, a->M + rest + d * a->along);
+    return w;
+}
+
+static void sum_integrated(const ratios *q, double c, int all, double top, double first, sums *s)
+{
+    /* Gauss and Legendre's rule of 16 points; terms from first on, which those before it mirror. */
+    static const double node[] = {0.09501250983763744, 0.2816035507792589, 0.45801677765722737,
+                                  0.6178762444026438,  0.755404408355003,  0.8656312023878318,
+                                  0.9445750230732326,  0.9894009349916499};
+    static const double part[] = {0.18945061045506836, 0.18260341504492367, 0.1691565193950025,
+                                  0.14959598881657696, 0.12462897125553389, 0.0951585116824927,
+                                  0.06225352393864783, 0.027152459411754124};
+    static const double edge[] = {0.05774411571968131, -0.006994865629102283,
+                                  0.0011795251897384058, -0.0001550833399486557,
+                                  1.0567251693418142e-05};
+    anchor a = {.c = c, .nu = q->nu, .at = fmax(top, first)};
+    for (double j = top + 1; j <= a.at; j++) a.M += log_ratio(j, q->r);
+    a.along = log_ratio(a.at, q->r);
+    a.log_term = (a.at - top) * c - q->nu * a.M;
+
+    for (int i = 0; i < 5; i++) {
+        add_from(&a, q, all, first + i, edge[i], s);
+        add_from(&a, q, all, first - 1 - i, -edge[i], s);
+    }
+    double d = first - 1 - a.at, rest = smooth_log_factorials(first - 1, a.at);
+    double M = a.M + rest + d * a.along, term = exp(c * (first - 1 - top) - q->nu * M);
+    for (double j = first - 1; j >= 0; j--) {
+        add_term(s, all, j - q->mu, term, M);
+        if (j == 0) break;
+        double log_j = log_ratio(j, q->r);
+        term *= exp(q->nu * log_j - c);
+        M -= log_j;
+    }
+    double from = first - 0.5, last = 1;
+    while (!(from > top && last < VERY_NEGLIGIBLE)) {
+        double slope = fabs(c - q->nu * log_ratio(from, q->r));
+        double half = fmin(fmin(from, sqrt(from / q->nu)), 4 / slope);
+        for (int i = 0; i < 8; i++) {
+            add_from(&a, q, all, from + half * (1 - node[i]), half * part[i], s);
+            last = add_from(&a, q, all, from + half * (1 + node[i]), half * part[i], s);
+        }
+        from += 2 * half;
+    }
+}
+
 /* Outward from the largest term; 0 when the sum is too long. Only the first four sums unless `all`. */
 static int sum_series(ratios *q, double c, int all, sums *s, double *top)
 {
-    double term = 1, log_factorial = 0, rate = exp(c), back = 1 / rate, h;
+    double term = 1, log_factorial = 0, rate = exp(c), back = 1 / rate, h, first;
     int n = 0;
     *s = (sums){{0}, {0}};
     *top = floor(q->r * exp(c / q->nu));
     if (!(*top < MOST_COUNTS)) return 0;
     if (can_be_thinned(q, *top, &h)) {
         sum_thinned(q, c, all, *top, h, s);
+        return 1;
+    }
+    if (can_be_integrated(q, c, *top, &first)) {
+        sum_integrated(q, c, all, *top, first, s);
         return 1;
     }
     add_term(s, all, *top - q->mu, 1, 0);
