@@ -225,24 +225,53 @@ int smm_curvature(smm_workspace *ws, double *hessian);
  * Returns what smm_gradient and smm_curvature return; both are NaN on failure. */
 int smm_derivatives_log_sigma(smm_workspace *ws, double *gradient, double *hessian);
 
-/* The step s (m) at which the quadratic model g's + s'H s / 2 is least where a's = 0, and the
- * tangent (m), with a'tangent = 1, along which it moves when a's may be more.
- *   sizes    (m), positive: units of the variables in which curvatures are about one.
- *   axis     of a reflection in these units; -1 for the one that a is nearest to.
- *   bound    an element that is to stay where it is, or -1.
- *   share    the least that a pivot may be of its diagonal element.
- *   k        m - 1, or m - 2 with a bound that a's = 0 leaves free.
- *   Z        column-major (m x k), room for (m x m - 1): the directions with a's = 0.
- *   reduced  column-major (k x k), Z'H Z.
- *   down     column-major (k x 2), -Z'g and -Z'H a / a'a.
- *   decrease  twice what the model promises at the step: -g's, without its rounding errors.
- *   work     (m + 2 m m).
- * Returns SMM_OK, SMM_EINVAL; SMM_ENOTPD where a pivot is less: step, tangent and decrease are then
- * undefined. */
+/* Units (m) in which the curvatures of single variables, on the diagonal of H (m x m), are one. A
+ * curvature of less than 1e-20 of the largest counts as that; units are one where all are zero.
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_curvature_sizes(int32_t m, const double *H, double *sizes);
+
+/* A curvature that is known but for some part, which changes of the gradient tell. At x (m) the
+ * gradient is g (m), and what is known of the curvature H, symmetric (m x m).
+ *   memory   (1 + 2 m + 2 m m), zero before the first call; the last m m are what H leaves out.
+ *   learned  (m x m), H and what it leaves out.
+ *   work     (3 m).
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_learn_curvature(int32_t m, const double *x, const double *g, const double *H,
+                        double *memory, double *learned, double *work);
+
+/* Gradient (n) and Hessian (n x n) in x (n) of sigma |t|, where element r of t (k) is the sum over
+ * e of M[e, r] x[at[e]]; M is column-major (m x k). A sigma of 0 means the exponential of the
+ * last of x, which `at` does not have. NaN where t is zero. work (2 k + k k).
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_row_length(int32_t n, const double *x, int32_t k, int32_t m, const int32_t *at,
+                   const double *M, double sigma, double *gradient, double *hessian,
+                   double *work);
+
+/* The same of the angle, from 0 to pi, between the first k and the other k elements of t (2 k),
+ * for M (m x 2 k); the angle alone if gradient or hessian is NULL. work (4 k + 4 k k).
+ * Returns SMM_OK, SMM_EINVAL. */
+int smm_row_angle(int32_t n, const double *x, int32_t k, int32_t m, const int32_t *at,
+                  const double *M, double *angle, double *gradient, double *hessian,
+                  double *work);
+
+/* The step s (m) at which the quadratic model g's + s'H s / 2 is least along a constraint, where
+ * a's = 0, and the tangent (m), with a'tangent = 1, along which it moves when a's may be more.
+ *   bent   Hessian of the constraint (m x m), or NULL for a linear one; H loses a'g / a'a times it.
+ *          The directions along a linear one mix variables in the units of smm_curvature_sizes,
+ *          others with the first variable only.
+ *   bound  an element that is to stay where it is, or -1.
+ *   share  the least that a pivot may be of its diagonal element.
+ *   k      m - 1, or m - 2 with a bound that a's = 0 leaves free.
+ *   step   (2 m + 1): step, tangent, and twice what the model promises at the step, which is -g's
+ *          without its rounding errors.
+ *   model  (3 m m + 2 m), column-major, in four parts that begin at multiples of m m: H (m x m)
+ *          without the bend of the constraint; Z (m x k), the directions with a's = 0; Z'H Z
+ *          (k x k); -Z'g and -Z'H a / a'a (k x 2).
+ *   work   (2 m + 2 m m).
+ * Returns SMM_OK, SMM_EINVAL; SMM_ENOTPD where a pivot is less: `step` is then undefined. */
 int smm_constrained_step(int32_t m, const double *g, const double *H, const double *a,
-                         const double *sizes, int32_t axis, int32_t bound, double share,
-                         int32_t *k, double *Z, double *reduced, double *down, double *step,
-                         double *tangent, double *decrease, double *work);
+                         const double *bent, int32_t bound, double share, int32_t *k,
+                         double *step, double *model, double *work);
 
 /* Typical size of the elements of theta: 1 / root mean square of the column of Z that
  * each multiplies (ntheta). The identity T is scale[i] on the diagonal in these units.

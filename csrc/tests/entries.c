@@ -154,12 +154,15 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
     add(s, smm_set_criterion(ws, 0, 1), 0);
     add(s, smm_value(ws, m->theta, s->out), 1);
     add(s, smm_derivatives_log_sigma(ws, s->out, s->out + nt + 1), (nt + 1) * (nt + 2));
-    const double a[] = {1, 2}, H[] = {3, 1, 1, 2}, sizes[] = {1, 1};
+    const double a[] = {1, 2}, H[] = {3, 1, 1, 2};
+    const int32_t at[] = {0, 1};
     int32_t k;
-    add(s,
-        smm_constrained_step(2, a, H, a, sizes, -1, -1, 0, &k, s->out + 4, s->out + 6, s->out + 7,
-                             s->out, s->out + 2, s->out + 9, s->out + 10),
-        4);
+    add(s, smm_constrained_step(2, a, H, a, NULL, -1, 0, &k, s->out, s->out + 5, s->out + 21), 5);
+    add(s, smm_curvature_sizes(2, H, s->out), 2);
+    memset(s->out + 4, 0, sizeof(double) * 13);
+    add(s, smm_learn_curvature(2, a, a, H, s->out + 4, s->out, s->out + 17), 4);
+    add(s, smm_row_length(2, a, 2, 2, at, H, 1, s->out, s->out + 2, s->out + 6), 6);
+    add(s, smm_row_angle(2, a, 1, 2, at, H, s->out, s->out + 1, s->out + 3, s->out + 7), 1);
     add(s, smm_set_criterion(ws, 1, 0), 0);
     add(s, smm_value(ws, m->theta, s->out), 1);
     add(s, smm_gradient(ws, s->out), nt);

@@ -11,9 +11,8 @@
 
 #define MOST 5
 
-static double Z[MOST * MOST], reduced[MOST * MOST], down[2 * MOST], work[MOST + 2 * MOST * MOST];
-static double g[MOST], H[MOST * MOST], a[MOST], sizes[MOST], step[MOST], tangent[MOST];
-static double decrease;
+static double model[3 * MOST * MOST + 2 * MOST], work[2 * MOST + 2 * MOST * MOST];
+static double g[MOST], H[MOST * MOST], a[MOST], bent[MOST * MOST], step[2 * MOST + 1];
 
 static void fill(int32_t m)
 {
@@ -23,18 +22,17 @@ static void fill(int32_t m)
     for (int32_t i = 0; i < m; i++) {
         g[i] = normal(&state);
         a[i] = normal(&state);
-        sizes[i] = 1 + i;
         for (int32_t j = 0; j < m; j++) {
             H[i + j * m] = i == j;
+            bent[i + j * m] = i == j ? 1 : 0.5;
             for (int32_t e = 0; e < m; e++) H[i + j * m] += root[i + e * m] * root[j + e * m];
         }
     }
 }
 
-static int run(int32_t m, int32_t axis, int32_t bound, int32_t *k)
+static int run(int32_t m, const double *b, int32_t bound, int32_t *k)
 {
-    return smm_constrained_step(m, g, H, a, sizes, axis, bound, 1e-6, k, Z, reduced, down, step,
-                                tangent, &decrease, work);
+    return smm_constrained_step(m, g, H, a, b, bound, 1e-6, k, step, model, work);
 }
 
 /* Whether v + offset is a multiple of a, but for the element at a bound. */
@@ -43,7 +41,7 @@ static void check_multiple(int32_t m, int32_t bound, const double *v, const doub
     double along[MOST], ratio = NAN;
     for (int32_t i = 0; i < m; i++) {
         along[i] = offset ? offset[i] : 0;
-        for (int32_t j = 0; j < m; j++) along[i] += H[i + j * m] * v[j];
+        for (int32_t j = 0; j < m; j++) along[i] += model[i + j * m] * v[j];
         if (i != bound && isnan(ratio)) ratio = along[i] / a[i];
     }
     for (int32_t i = 0; i < m; i++)
@@ -57,32 +55,36 @@ static double times_a(int32_t m, const double *v)
     return sum;
 }
 
-static void test_minimum(int32_t m, int32_t axis)
+static void test_minimum(int32_t m, const double *b)
 {
     int32_t k = 0;
+    const double *tangent = step + m;
     fill(m);
-    CHECK(run(m, axis, -1, &k) == SMM_OK);
+    CHECK(run(m, b, -1, &k) == SMM_OK);
     CHECK(k == m - 1);
+    double slope = times_a(m, g) / times_a(m, a);
+    for (int32_t e = 0; e < m * m; e++)
+        CHECK_NEAR(model[e], H[e] - (b ? slope * b[e] : 0), 1e-13);
     CHECK_NEAR(times_a(m, step), 0, 1e-13);
     CHECK_NEAR(times_a(m, tangent), 1, 1e-13);
     check_multiple(m, -1, step, g);
     check_multiple(m, -1, tangent, NULL);
     double promised = 0;
     for (int32_t i = 0; i < m; i++) promised -= g[i] * step[i];
-    CHECK_NEAR(decrease, promised, 1e-12);
+    CHECK_NEAR(step[2 * m], promised, 1e-12);
 }
 
 static void test_bound(void)
 {
     int32_t k = 0;
     fill(4);
-    CHECK(run(4, -1, 2, &k) == SMM_OK);
+    CHECK(run(4, NULL, 2, &k) == SMM_OK);
     CHECK(k == 2);
     CHECK_NEAR(step[2], 0, 1e-15);
     CHECK_NEAR(times_a(4, step), 0, 1e-13);
     check_multiple(4, 2, step, g);
     for (int32_t i = 0; i < 4; i++) a[i] = i == 2; /* a's = 0 holds the element already */
-    CHECK(run(4, -1, 2, &k) == SMM_OK);
+    CHECK(run(4, NULL, 2, &k) == SMM_OK);
     CHECK(k == 3);
 }
 
@@ -91,14 +93,13 @@ static void test_refused(void)
     int32_t k = 0;
     fill(3);
     for (int32_t i = 0; i < 9; i++) H[i] = -H[i];
-    CHECK(run(3, 0, -1, &k) == SMM_ENOTPD);
+    CHECK(run(3, bent, -1, &k) == SMM_ENOTPD);
     CHECK(k == 2);
     H[0] = NAN;
-    CHECK(run(3, 0, -1, &k) == SMM_ENOTPD);
-    CHECK(run(0, 0, -1, &k) == SMM_EINVAL);
-    CHECK(run(3, 3, -1, &k) == SMM_EINVAL);
-    CHECK(run(3, 0, 3, &k) == SMM_EINVAL);
-    CHECK(run(3, 0, -1, NULL) == SMM_EINVAL);
+    CHECK(run(3, bent, -1, &k) == SMM_ENOTPD);
+    CHECK(run(0, NULL, -1, &k) == SMM_EINVAL);
+    CHECK(run(3, NULL, 3, &k) == SMM_EINVAL);
+    CHECK(run(3, NULL, -1, NULL) == SMM_EINVAL);
 }
 
 static double deviance(smm_workspace *ws, const double *theta, double tau)
@@ -153,10 +154,10 @@ static void test_log_sigma(void)
 
 int main(void)
 {
-    test_minimum(1, 0);
-    test_minimum(2, -1);
-    test_minimum(5, -1);
-    test_minimum(5, 0);
+    test_minimum(1, NULL);
+    test_minimum(2, NULL);
+    test_minimum(5, NULL);
+    test_minimum(5, bent);
     test_bound();
     test_refused();
     test_log_sigma();

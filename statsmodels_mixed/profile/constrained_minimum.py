@@ -19,6 +19,7 @@ from .._core.constrained import (
     AlongConstraint,
     ConstrainedStep,
     constrained_step,
+    curvature_sizes,
     derivatives_log_sigma,
 )
 from .._typing import Array
@@ -30,7 +31,6 @@ __all__ = [
     "Landscape",
     "Surface",
     "constrained_minimum",
-    "curvature_sizes",
     "keep_off_zero",
 ]
 
@@ -44,8 +44,6 @@ PROMISE = 1e-6
 # Curvatures below this share count as flat, and as negative likewise: of the largest in units in
 # which those of single variables are one.
 FLAT = 1e-6
-# Those of single variables count as zero below this share of the largest.
-NOTHING = 1e-20
 # Relative length of a step that is believed without an evaluation.
 NEAR = 1e-2
 STEP_LIMIT = 2.0
@@ -225,27 +223,20 @@ class _Local:
         self.x = x
         g, H = surface.derivatives(x)
         a, bent = constraint.derivatives(x)
-        square = float(a @ a)
-        self._a, self._square, self._g = a, square, g
-        self._H = H if bent is None else H - float(a @ g) / square * bent
-        # Nonlinear constraints are of theta alone, and leave other variables unmixed.
-        linear = bent is None
-        sizes = curvature_sizes(H.diagonal()) if linear else np.ones(len(a))
+        self._a, self._g = a, g
         bound = constraint.at_bound(x, g)
-        found = constrained_step(
-            g, self._H, a, sizes, -1 if linear else 0, -1 if bound is None else bound, FLAT
-        )
+        found = constrained_step(g, H, a, bent, -1 if bound is None else bound, FLAT)
         self.negative, self.worst = 0.0, a
         if isinstance(found, ConstrainedStep):
-            self.step, self._along, self.decrease = found
+            self._H, self.step, self._along, self.decrease = found
         else:
             self._leave_flat(found, x)
         self.promise = 0.5 * self.decrease
 
     def _leave_flat(self, found: AlongConstraint, x: Array) -> None:
         """Take the step for curvatures of the other sign where they are negative, or flat."""
-        basis, reduced, down = found
-        sizes = curvature_sizes(reduced.diagonal())
+        self._H, basis, reduced, down = found
+        sizes = curvature_sizes(reduced)
         values, vectors = np.linalg.eigh(reduced / np.outer(sizes, sizes))
         largest = float(np.abs(values).max())
         least = FLAT * largest if largest > 0 else 1.0
@@ -257,27 +248,18 @@ class _Local:
         solved = (vectors / np.maximum(np.abs(values), least)) @ (vectors.T @ down)
         self.step = basis @ solved[:, 0]
         self.decrease = float(down[:, 0] @ solved[:, 0])
-        self._along = self._a / self._square + basis @ solved[:, 1]
+        self._along = self._a / float(self._a @ self._a) + basis @ solved[:, 1]
 
     def minimum(self, value: float, evaluations: int) -> ConstrainedMinimum:
         """Return the minimum of the model, if that is near enough for the model to hold."""
         step, promise = self.step, self.promise
         if _relative(step, self.x) > NEAR:
             step, promise = np.zeros_like(step), 0.0
-        slope = float(self._a @ (self._g + self._H @ step)) / self._square
-        bend = float(self._a @ (self._H @ self._along)) / self._square
+        square = float(self._a @ self._a)
+        slope = float(self._a @ (self._g + self._H @ step)) / square
+        bend = float(self._a @ (self._H @ self._along)) / square
         x, value = self.x + step, value - promise
         return ConstrainedMinimum(x, value, slope, bend, self._along, evaluations)
-
-
-def curvature_sizes(curvatures: Array) -> Array:
-    """Return the units of variables in which their curvatures are one.
-
-    Those of theta, coefficients and log sigma may differ by any number of orders.
-    """
-    found = list(map(abs, curvatures.tolist()))
-    least = NOTHING * max(found)
-    return np.array([math.sqrt(max(each, least)) or 1.0 for each in found])
 
 
 def _relative(step: Array, x: Array) -> float:

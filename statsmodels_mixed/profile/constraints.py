@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.constrained import row_angle, row_length_derivatives
 from .._typing import Array
 
 __all__ = ["Angle", "Combination", "Constraint", "Element", "Length"]
@@ -159,8 +160,8 @@ class Length:
         return np.asarray(np.linalg.pinv(self.row), dtype=float)
 
     @cached_property
-    def _places(self) -> NDArray[np.intp]:
-        return np.array(self.at, dtype=np.intp)
+    def _places(self) -> NDArray[np.int32]:
+        return np.array(self.at, dtype=np.int32)
 
     def _parts(self, x: Array) -> tuple[float, float, Array]:
         t = self.row @ x[self._places]
@@ -174,16 +175,7 @@ class Length:
 
     def derivatives(self, x: Array) -> tuple[Array, Array | None]:
         """Return gradient and Hessian."""
-        sigma, length, t = self._parts(x)
-        n, at = len(x), self._places
-        unit = self.row.T @ (t / length)
-        gradient, hessian = np.zeros(n), np.zeros((n, n))
-        gradient[at] = sigma * unit
-        hessian[at[:, None], at] = sigma / length * (self.row.T @ self.row - unit[:, None] * unit)
-        if self.sigma is None:
-            gradient[-1] = hessian[-1, -1] = sigma * length
-            hessian[at, -1] = hessian[-1, at] = sigma * unit
-        return gradient, hessian
+        return row_length_derivatives(x, self._places, self.row, self.sigma)
 
     def retract(self, x: Array, value: float) -> Array:
         """Stretch the row."""
@@ -227,51 +219,26 @@ class Angle:
 
     @cached_property
     def _back(self) -> Array:
-        return np.asarray(np.linalg.pinv(self._both), dtype=float)
+        """What the second row changes x by, while the first stays."""
+        return np.asarray(np.linalg.pinv(self._both)[:, len(self.first) :], dtype=float)
 
     @cached_property
-    def _places(self) -> NDArray[np.intp]:
-        return np.array(self.at, dtype=np.intp)
-
-    def _rows(self, x: Array) -> tuple[Array, Array]:
-        part = x[self._places]
-        return self.first @ part, self.second @ part
+    def _places(self) -> NDArray[np.int32]:
+        return np.array(self.at, dtype=np.int32)
 
     def value(self, x: Array) -> float:
         """Return the angle, accurate also near 0 and pi."""
-        p, q = self._rows(x)
-        u, v = p / _length(p), q / _length(q)
-        return 2.0 * math.atan2(_length(u - v), _length(u + v))
+        return row_angle(x, self._places, self._both, derivatives=False)[0]
 
     def derivatives(self, x: Array) -> tuple[Array, Array | None]:
-        """Return gradient and Hessian.
-
-        With t_p the unit vector at right angles to p, in the plane of both, pointing away
-        from q, and Q the projection off that plane: the gradient in p is t_p / |p|, the
-        Hessian (cot(c) Q - t_p u_p' - u_p t_p') / |p|^2, and the mixed one
-        -Q / (|p| |q| sin(c)).
-        """
-        p, q = self._rows(x)
-        a, b = _length(p), _length(q)
-        angle = self.value(x)
-        sine, cosine = math.sin(angle), math.cos(angle)
-        u, v = p / a, q / b
-        away_p, away_q = _unit(cosine * u - v), _unit(cosine * v - u)
-        off = np.eye(len(p)) - u[:, None] * u - away_p[:, None] * away_p
-        k, n = len(p), len(x)
-        gradient, hessian = np.zeros(n), np.zeros((n, n))
-        joint = np.zeros((2 * k, 2 * k))
-        joint[:k, :k] = (cosine / sine * off - _symmetric(away_p, u)) / a**2
-        joint[k:, k:] = (cosine / sine * off - _symmetric(away_q, v)) / b**2
-        joint[:k, k:] = joint[k:, :k] = -off / (a * b * sine)
-        at = self._places
-        gradient[at] = self._both.T @ np.concatenate([away_p / a, away_q / b])
-        hessian[at[:, None], at] = self._both.T @ joint @ self._both
+        """Return gradient and Hessian."""
+        _, gradient, hessian = row_angle(x, self._places, self._both, derivatives=True)
         return gradient, hessian
 
     def retract(self, x: Array, value: float) -> Array:
         """Turn the second row in the plane of both."""
-        p, q = self._rows(x)
+        part = x[self._places]
+        p, q = self.first @ part, self.second @ part
         u = p / _length(p)
         across = q - (q @ u) * u
         if _length(across) <= 1e-14 * _length(q):
@@ -279,7 +246,7 @@ class Angle:
             across[_last(self.second)] = 1.0
         turned = _length(q) * (math.cos(value) * u + math.sin(value) * _unit(across))
         out = x.copy()
-        out[self._places] += self._back @ np.concatenate([np.zeros(len(p)), turned - q])
+        out[self._places] += self._back @ (turned - q)
         return out
 
     def at_bound(self, x: Array, gradient: Array) -> int | None:
@@ -298,8 +265,3 @@ def _length(vector: Array) -> float:
 
 def _unit(vector: Array) -> Array:
     return np.asarray(vector / _length(vector))
-
-
-def _symmetric(a: Array, b: Array) -> Array:
-    outer = a[:, None] * b
-    return np.asarray(outer + outer.T)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A Newton step along a linear constraint. The model of a function f at x,
+ * A Newton step along a constraint. The model of a function f at x,
  *
  *     f(x + s) = f(x) + g's + s'H s / 2,     a's = v,
  *
  * is least on a's = 0 at the step s = -Z (Z'H Z)^-1 Z'g, where the columns of Z span what is
  * orthogonal to a; it moves with v along the tangent a / a'a - Z (Z'H Z)^-1 Z'H a / a'a.
+ *
+ * A constraint that bends, with the Hessian B, takes B a'g / a'a from H: on it x has no straight
+ * way to go.
  *
  * Z are columns of a Householder reflection that takes a to one axis, in units in which curvatures
  * are one: with the axis that a is nearest to, a variable of little curvature is not mixed with
@@ -100,23 +103,41 @@ static void solve(int32_t k, const double *L, double *x)
     }
 }
 
-int smm_constrained_step(int32_t m, const double *g, const double *H, const double *a,
-                         const double *sizes, int32_t axis, int32_t bound, double share,
-                         int32_t *k, double *Z, double *reduced, double *down, double *step,
-                         double *tangent, double *decrease, double *work)
+/* Curvature (m x m) along the constraint and sizes (m) of the variables. One that bends is of theta
+ * alone, and leaves other variables unmixed. */
+static void curvature_along(int32_t m, const double *g, const double *H, const double *a,
+                            const double *bent, double *curvature, double *sizes)
 {
-    if (m < 1 || !g || !H || !a || !sizes || axis >= m || bound >= m) return SMM_EINVAL;
-    if (!k || !Z || !reduced || !down || !step || !tangent || !decrease || !work)
+    double square = 0, slope = 0;
+    for (int32_t r = 0; r < m; r++) {
+        square += a[r] * a[r];
+        slope += a[r] * g[r];
+        sizes[r] = 1;
+    }
+    if (!bent) smm_curvature_sizes(m, H, sizes);
+    for (size_t e = 0; e < (size_t)m * m; e++)
+        curvature[e] = bent ? H[e] - slope / square * bent[e] : H[e];
+}
+
+int smm_constrained_step(int32_t m, const double *g, const double *H, const double *a,
+                         const double *bent, int32_t bound, double share, int32_t *k,
+                         double *step, double *model, double *work)
+{
+    if (m < 1 || !g || !H || !a || bound >= m || !k || !step || !model || !work)
         return SMM_EINVAL;
-    int32_t count = *k = across(m, a, sizes, axis, bound, Z, work);
-    double *HZ = work, *L = work + (size_t)m * m, *x = L + (size_t)m * m, square = 0;
+    size_t all = (size_t)m * m;
+    double *curvature = model, *Z = curvature + all, *reduced = Z + all, *down = reduced + all;
+    double *tangent = step + m, *decrease = tangent + m, *sizes = work + 2 * all + m;
+    curvature_along(m, g, H, a, bent, curvature, sizes);
+    int32_t count = *k = across(m, a, sizes, bent ? 0 : -1, bound, Z, work);
+    double *HZ = work, *L = work + all, *x = L + all, square = 0;
     for (int32_t r = 0; r < m; r++) square += a[r] * a[r];
     for (int32_t c = 0; c < count; c++) {
         const double *z = Z + (size_t)c * m;
         double slope = 0, turn = 0;
         for (int32_t r = 0; r < m; r++) {
             double sum = 0;
-            for (int32_t e = 0; e < m; e++) sum += H[r + (size_t)e * m] * z[e];
+            for (int32_t e = 0; e < m; e++) sum += curvature[r + (size_t)e * m] * z[e];
             HZ[r + (size_t)c * m] = sum;
             slope += g[r] * z[r];
             turn += a[r] * sum;
