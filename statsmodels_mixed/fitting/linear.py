@@ -21,7 +21,7 @@ from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
 from .pls import PLSSolution, solve
 from .predictors import fixed_predictor
 from .search.optimize import FitOptions, FitReport, minimize
-from .search.runs import BestOfRuns, descend, logged, settle
+from .search.runs import BestOfRuns, descend, logged, settle, with_log_of
 from .search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
 from .solver_choice import is_iterative
 from .structured.covariance_model import CovarianceModel
@@ -288,9 +288,10 @@ def _lowest(
     workspace = products.workspace
     patterns = [block.pattern for block in design.blocks]
     constant = products.constant(reml)
+    digits = load("fitting.search.last_digits:")
     runs = BestOfRuns(
-        report,
-        lambda _: True,
+        digits.if_it_has_digits(workspace, report),
+        lambda run: digits.has_digits(workspace, run.end),
         lambda run: (
             run.converged
             and (sigma is not None or not vanishes(products, run.end, solve(products).sigma))
@@ -314,12 +315,15 @@ def _lowest(
         again = workspace.value(end) + constant
         afresh = replace(runs.report, objective=again)
         runs.report = logged(runs.report, afresh, end[None], np.array([again]), 1)
+    before = runs.report
     settle(runs, workspace, options, constant, sure=True)
     if runs.report.converged and options.optimizer == "newton":
         last_steps = load("fitting.search.last_steps:last_steps")
         runs.report = last_steps(workspace, runs.report, constant, patterns)
     if runs.report.status != "GTOL_REACHED":
         runs.report = _along_axes(products, design, runs.report, reml, sigma, options)
+    if not digits.has_digits(workspace, runs.report.end):
+        runs.report = with_log_of(before, runs.report)
     lowest = runs.end()
     workspace.value_and_gradient(lowest.end)
     return lowest

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..._core import CoreWorkspace
 from ..._typing import Array
+from ...errors import CoreError
 from .optimize import CONVERGED_DECREMENT, FitReport
 from .runs import logged
 from .steps_of_covariances import CovarianceSteps
@@ -61,9 +62,12 @@ class _Gradients:
         return np.asarray(self._outward @ full)
 
     def at(self, x: Array) -> tuple[float, Array, Array]:
-        """Return the objective, its gradient in theta and that in x."""
+        """Return the objective, its gradient in theta and that in x; NaN where it has none."""
         theta = self.theta(x)
-        value, gradient = self._workspace.value_and_gradient(theta)
+        try:
+            value, gradient = self._workspace.value_and_gradient(theta)
+        except CoreError:  # an objective without derivatives, of nothing but rounding errors
+            value, gradient = np.nan, np.full(len(theta), np.nan)
         self.points.append(theta)
         self.values.append(value + self._constant)
         return self.values[-1], gradient, (self._outward.T @ gradient)[self.free]

@@ -23,6 +23,7 @@ __all__ = [
     "logged",
     "settle",
     "take_briefly",
+    "with_log_of",
 ]
 
 
@@ -208,4 +209,15 @@ def logged(
         failed_evaluations=first.failed_evaluations + int(np.isnan(values).sum()),
         fitlog_theta=np.vstack([first.fitlog_theta, points]),
         fitlog_objective=np.concatenate([first.fitlog_objective, values]),
+    )
+
+
+def with_log_of(report: FitReport, longer: FitReport) -> FitReport:
+    """Return the end of a fit with the log of one that went on from there to no avail."""
+    return replace(
+        report,
+        evaluations=longer.evaluations,
+        failed_evaluations=longer.failed_evaluations,
+        fitlog_theta=longer.fitlog_theta,
+        fitlog_objective=longer.fitlog_objective,
     )
