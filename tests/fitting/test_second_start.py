@@ -54,6 +54,20 @@ def test_a_variance_of_almost_none_beside_a_lower_optimum():
     assert len(fitted.report.fitlog_theta) == fitted.report.evaluations
 
 
+def test_slopes_beyond_the_usual_start_lead_to_a_lower_optimum():
+    """Three levels with standard deviations of .3 and of 6.5 sigma; the first is .74 above.
+
+    At 3 and at 10 sigma the criterion is higher than at the end, and falls from both inwards.
+    """
+    case = draw(1105501)
+    fitted = case.fit()
+    criterion = criterion_of(fitted.model.design, fitted.estimates.columns, **case.how)
+    first = [criterion.at(np.array([0.58765111, size])).value for size in (0.32122415, 3.0, 10.0)]
+    assert first[0] < min(first[1:])
+    assert fitted.objective < criterion.at(np.array([0.73868825, 6.52481215])).value + 1e-6
+    assert len(fitted.report.fitlog_theta) == fitted.report.evaluations
+
+
 def few_rows(seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     n, k = int(rng.integers(8, 20)), int(rng.integers(3, 6))

@@ -32,9 +32,9 @@ Patterns = Sequence[NDArray[np.bool_]]
 
 # Standard deviations of a random effect, over sigma, that are tried where it has no variance.
 SIZES = (0.1, 0.3, 1.0, 3.0, 10.0)
-# Those below which a term has almost no variance, and those beyond the usual start, 1, which tell
-# whether the other side of it is lower.
-ALMOST_NONE, LARGER = 0.3, (3.0, 10.0)
+# Those below which a term has almost no variance, or little after many steps, and those beyond the
+# usual start, 1, where values or slopes show another minimum.
+ALMOST_NONE, LITTLE, LARGER = 0.3, 1.0, (3.0, 10.0)
 # That from which a run leaves a term without variance.
 NEAR_ZERO = 0.03
 # Those of all terms at which runs begin.
@@ -101,10 +101,11 @@ def is_lower_beside(
     patterns: Patterns,
     constant: float,
 ) -> tuple[bool, FitReport]:
-    """Return whether terms of almost no variance lower the objective with more; and the report.
+    """Return whether terms of little variance have a minimum with more of it; and the report.
 
     The likelihood of few rows may have two optima of nearly the same height, one of almost no
-    variance. A run may end there as soon as anywhere else, and its evaluations do not tell.
+    variance. A run may end there as soon as anywhere else, and its evaluations do not tell. A
+    minimum is found that is lower at one of two sizes, or that slopes at both lead to.
 
     Parameters
     ----------
@@ -122,19 +123,25 @@ def is_lower_beside(
     if not (few and report.converged and may_be_repeated(report, options, workspace.nobs)):
         return False, report
     ends = factors_of(workspace.in_units(report.end), patterns)
-    trials = [
-        theta_of([*ends[:i], size * np.eye(len(T)), *ends[i + 1 :]], patterns)
-        for i, T in enumerate(ends)
-        if is_singular([T], ALMOST_NONE)
-        for size in LARGER
-    ]
-    if not trials:
+    slow = workspace.nobs <= VERY_FEW_ROWS and report.evaluations >= MANY_EVALUATIONS
+    thetas, values, found = [], [], False
+    for i, T in enumerate(ends):
+        if not is_singular([T], LITTLE if slow else ALMOST_NONE):
+            continue
+        sides = []
+        for size in LARGER:
+            more = [size * np.eye(len(U)) if j == i else U for j, U in enumerate(ends)]
+            along = [np.eye(len(U)) if j == i else 0.0 * U for j, U in enumerate(ends)]
+            thetas.append(workspace.from_units(theta_of(more, patterns)))
+            value, gradient = workspace.value_and_gradient(thetas[-1])
+            values.append(value + constant)
+            sides.append(gradient @ workspace.from_units(theta_of(along, patterns)))
+        found |= bool(sides[0] < 0.0 < sides[1])
+    if not thetas:
         return False, report
-    thetas = np.array([workspace.from_units(trial) for trial in trials])
-    values = np.array([workspace.value(theta) for theta in thetas]) + constant
     workspace.value_and_gradient(report.end)
-    lower = bool(np.any(values < report.objective - LOWER))
-    return lower, logged(report, report, thetas, values, len(values))
+    found |= bool(np.any(np.array(values) < report.objective - LOWER))
+    return found, logged(report, report, np.array(thetas), np.array(values), len(values))
 
 
 def may_be_repeated(report: FitReport, options: FitOptions, rows: int) -> bool:
