@@ -32,6 +32,14 @@ def test_equivalent_inputs_have_the_same_estimates(seed):
     assert not check(seed).failures
 
 
+def test_steps_in_a_valley_of_large_effects_are_along_its_axes():
+    """T of 5e5 and rank one: estimates in other units of x were 9.5e-5 standard errors apart.
+
+    Differences of gradients in the elements of T as they are step out of the valley.
+    """
+    assert not check(1109931).failures
+
+
 @pytest.mark.parametrize("seed", [1510923, 1513547, 1513559])
 def test_gradients_of_few_rows_have_all_digits(seed):
     """From rounded factors they were off by up to 5e-2, and estimates by up to 4e-4."""

@@ -20,6 +20,7 @@ from ..._typing import Array
 from ...frame.design import Design
 from ..covariance import components, factors_of, theta_of, triangular_root
 from ..crossprod import Crossproducts, form_crossproducts
+from .last_steps import last_steps
 from .optimize import FitOptions, FitReport
 from .runs import DISTINCT, LOWER, descend, logged
 
@@ -97,6 +98,9 @@ def _turned(
         near.set_criterion(reml, sigma)
         near.workspace.set_precision(True)
         run = descend(near.workspace, theta_of(start, patterns), options, near.constant(reml))
+        if run is not None and run.converged:
+            # In the elements of T as they are differences would step out of the valley.
+            run = last_steps(near.workspace, run, near.constant(reml), patterns)
     if run is None:
         return report
 
