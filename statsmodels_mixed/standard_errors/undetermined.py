@@ -3,20 +3,25 @@
 Along a flat direction (see `identification`) the objective does not change, but other numbers
 may: standard errors of coefficients that a random effect is confounded with, conditional
 modes that two terms share. Both are solved for at two points of each direction; what differs
-is not determined, and what does not holds for any of these parameters.
+is not determined, and what does not holds for any of these parameters. Covariates far from zero
+leave no digits of directions in the covariances of intercepts and slopes, which are nearly one:
+they are taken where the columns of a term are orthogonal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._core import TermCoordinates
 from .._typing import Array
-from ..fitting.covariance import CovarianceElement
+from ..fitting.covariance import CovarianceElement, factors_of
 from ..fitting.estimates import Estimates
+from ..fitting.identification import Identification
 from ..fitting.problem import problem_of
 from ..frame.design import Design
 
@@ -114,9 +119,43 @@ class Undetermined:
 
 def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     """Return what changes along the flat directions of a fit; None if there are none."""
-    identification = estimates.identification
-    if not identification.dimension:
+    if not estimates.identification.dimension:
         return None
+    apart = TermCoordinates(() if design.is_structured else design.blocks, design.weights)
+    if apart.trivial:
+        pairs = _pairs(design, estimates, estimates.identification)
+    else:
+        design, estimates = _inward(apart, design, estimates)
+        found = _pairs(design, estimates, problem_of(design, estimates).identification())
+        pairs = [Pair(_outward(apart, p.here), _outward(apart, p.there)) for p in found]
+    if not pairs:
+        return None
+    beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
+    covariance = np.array([p.there.cov_conditional - p.here.cov_conditional for p in pairs])
+    return Undetermined(tuple(pairs), beta, covariance, pairs[0].here.cov_conditional)
+
+
+def _inward(apart: TermCoordinates, design: Design, estimates: Any) -> tuple[Design, Estimates]:
+    """Return a model and its estimates in coordinates in which columns of terms are orthogonal."""
+    near = [replace(block, z=z) for block, z in zip(design.blocks, apart.z, strict=True)]
+    patterns = [block.pattern for block in design.blocks]
+    theta = apart.inward(estimates.theta)
+    inner: Estimates = replace(estimates, theta=theta, factors=factors_of(theta, patterns))
+    return replace(design, blocks=tuple(near)), inner
+
+
+def _outward(apart: TermCoordinates, estimates: Any) -> Estimates:
+    """Return estimates as they are of the columns of the model."""
+    factors = tuple(
+        T if C is None else C @ T for C, T in zip(apart.C, estimates.factors, strict=True)
+    )
+    theta, b = apart.outward(estimates.theta), apart.effects(estimates.b)
+    outer: Estimates = replace(estimates, theta=theta, factors=factors, b=b)
+    return outer
+
+
+def _pairs(design: Design, estimates: Estimates, identification: Identification) -> list[Pair]:
+    """Return two points of each flat direction."""
     patterns = [block.pattern for block in design.blocks]
     scale, residual = estimates.effects_scale**2, estimates.dispersion
     problem = problem_of(design, estimates)
@@ -141,9 +180,7 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
                 problem.solved_at(there, further),
             )
         )
-    beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
-    covariance = np.array([p.there.cov_conditional - p.here.cov_conditional for p in pairs])
-    return Undetermined(tuple(pairs), beta, covariance, pairs[0].here.cov_conditional)
+    return pairs
 
 
 def _definite(covariance: Array, sizes: Array) -> Array:
