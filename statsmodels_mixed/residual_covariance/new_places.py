@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .._typing import Array, Positions
 from ..errors import DataError, OptionError
-from ..formula.residual import DispersionTerm
+from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.matrices.factor_values import Labels
 from .cells import EXCHANGEABLE, Cells, check_places, read_column, repeats
 from .covariance import ResponseCovariance
@@ -25,6 +24,8 @@ from .covariance import ResponseCovariance
 __all__ = ["NewPlaces", "codes_of_subjects", "known_subjects", "log_deviations", "new_places"]
 
 Columns = Mapping[str, Any]
+# The values that say what a place or a subject is: labels, or numbers.
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ class NewPlaces:
         return out
 
 
-def _keys(names: tuple[str, ...], columns: Columns) -> list[tuple[Any, ...]]:
+def _keys(names: tuple[str, ...], columns: Columns) -> list[Key]:
     """Return the values of some columns in each row: labels, or numbers."""
     parts = []
     for name in names:
@@ -150,74 +151,117 @@ def new_places(
                     f"{term.text}: {term.by} has no {label!r} in the data of the model."
                 )
         stratum = np.array([known[label] for label in labels], dtype=np.intp)
+    kept, wanted = _keys(term.places, old), _keys(term.places, new)
     sigmas = []
     for i, part in enumerate(model.residuals):
         rows = np.flatnonzero(stratum == i)
-        phi = part.free.phi(x[part.parameters])
+        own = _Stratum(term, part.free.structure, part.free.phi(x[part.parameters]))
+        subjects = None if codes is None else codes[rows]
         if not len(rows):
-            sigmas.append(np.asarray(part.free.structure.sigma(phi)))
-            continue
-        inside = (cells.place >= part.columns.start) & (cells.place < part.columns.stop)
-        whole, at[rows] = _covariances(
-            cells, part.free.structure, phi, inside, part.columns, old, new, rows, codes
-        )
-        sigmas.append(whole)
+            sigma = own.sigma
+        elif not term.places:
+            sigma, at[rows] = own.with_one_more(len(rows), subjects)
+        else:
+            seen = [kept[row] for row in _first_rows(cells, part.columns)]
+            sigma, at[rows] = own.with_places(seen, [wanted[row] for row in rows], subjects)
+        sigmas.append(sigma)
     return NewPlaces(tuple(sigmas), columns, stratum, at)
 
 
-def _covariances(
-    cells: Cells,
-    structure: Any,
-    phi: Array,
-    inside: NDArray[np.bool_],
-    columns: slice,
-    old: Columns,
-    new: Columns,
-    rows: Positions,
-    codes: Positions | None,
-) -> tuple[Array, Positions]:
-    """Return Sigma of the places of a stratum and of new ones, and where the new rows are."""
-    term, k = cells.term, structure.k
-    assert term is not None
-    if not term.places:  # places are exchangeable: every new row of a subject has one more
-        own = np.zeros(len(rows), dtype=np.intp) if codes is None else repeats(codes[rows])
-        joined = structure.bind([str(i) for i in range(k + 1 + int(own.max()))])
-        return np.asarray(joined.sigma(phi)), k + own
-    first = np.full(k, -1, dtype=np.intp)
-    where = np.flatnonzero(inside)
-    first[cells.place[where][::-1] - columns.start] = where[::-1]
-    kept, keys = _keys(term.places, old), _keys(term.places, new)
-    known = {kept[row]: i for i, row in enumerate(first)}
-    wanted = [keys[row] for row in rows]
-    unseen = list(dict.fromkeys(key for key in wanted if key not in known))
-    whole = np.asarray(structure.sigma(phi))
-    if unseen:
-        name = f"{' & '.join(term.places)} {', '.join(map(str, unseen[0]))}"
-        values = np.array([kept[row] for row in first], dtype=object)
-        positions = _positions(structure, values, unseen)
-        if positions is None and term.kind not in EXCHANGEABLE:
-            raise DataError(f"{term.text} has no {name} in the data of the model.")
+def _first_rows(cells: Cells, places: slice) -> Positions:
+    """Return a row of the fit at each of some places."""
+    first = np.full(places.stop - places.start, -1, dtype=np.intp)
+    rows = np.flatnonzero((cells.place >= places.start) & (cells.place < places.stop))
+    first[cells.place[rows] - places.start] = rows
+    return first
+
+
+@dataclass(frozen=True, eq=False)
+class _Stratum:
+    """The covariances of one stratum, of the places of the fit and of others.
+
+    Parameters
+    ----------
+    term : ResidualTerm
+    structure : Structure
+        With the k places of the fit.
+    phi : ndarray
+        Its parameters.
+    """
+
+    term: ResidualTerm
+    structure: Any
+    phi: Array
+
+    @property
+    def sigma(self) -> Array:
+        """Of the places of the fit, shape (k, k)."""
+        return np.asarray(self.structure.sigma(self.phi))
+
+    def with_one_more(self, m: int, subjects: Positions | None) -> tuple[Array, Positions]:
+        """Give each of m rows a place that its subject has not, where places have no names.
+
+        Returns
+        -------
+        sigma : ndarray, shape (k + j, k + j)
+        at : ndarray of int, shape (m,)
+            Where the rows are in it.
+        """
+        k = self.structure.k
+        own = np.zeros(m, dtype=np.intp) if subjects is None else repeats(subjects)
+        return self._exchangeable(k + 1 + int(own.max())), k + own
+
+    def with_places(
+        self, seen: list[Key], wanted: list[Key], subjects: Positions | None
+    ) -> tuple[Array, Positions]:
+        """Find rows among the places of the fit, and those that are not beside them.
+
+        Parameters
+        ----------
+        seen : list of tuple, length k
+            The values of the places of the fit.
+        wanted : list of tuple, length m
+            Those of the rows.
+        subjects : ndarray of int, shape (m,), optional
+
+        Returns
+        -------
+        sigma, at
+            As of `with_one_more`.
+        """
+        place = {key: i for i, key in enumerate(dict.fromkeys([*seen, *wanted]))}
+        unseen = list(place)[len(seen) :]
+        sigma = self._beside(seen, unseen) if unseen else self.sigma
+        at = np.array([place[key] for key in wanted], dtype=np.intp)
+        if subjects is not None:
+            names = tuple(", ".join(map(str, key)) for key in place)
+            check_places(self.term, names, at, subjects)
+        return sigma, at
+
+    def _beside(self, seen: list[Key], unseen: list[Key]) -> Array:
+        """Return Sigma of the places of the fit, and of others after them."""
+        text = self.term.text
+        name = f"{' & '.join(self.term.places)} {', '.join(map(str, unseen[0]))}"
+        positions = _positions(self.structure, np.array(seen, dtype=object), unseen)
+        if positions is None and self.term.kind not in EXCHANGEABLE:
+            raise DataError(f"{text} has no {name} in the data of the model.")
         try:
             if positions is None:
-                joined = structure.bind([str(i) for i in range(k + len(unseen))])
-            else:
-                joined = structure.at(np.concatenate([structure.positions, positions]))
+                return self._exchangeable(len(seen) + len(unseen))
+            joined = self.structure.at(np.concatenate([self.structure.positions, positions]))
         except OptionError as error:
-            raise DataError(
-                f"{term.text} has no {name} in the data of the model: {error}"
-            ) from error
-        whole = np.asarray(joined.sigma(phi), dtype=float)
-        if not np.isfinite(whole).all():
-            raise DataError(f"{term.text} has no covariances at {name}.")
-    known |= {key: k + i for i, key in enumerate(unseen)}
-    at = np.array([known[key] for key in wanted], dtype=np.intp)
-    if codes is not None:
-        names = {i: ", ".join(map(str, key)) for key, i in known.items()}
-        check_places(term, tuple(names[i] for i in range(len(whole))), at, codes[rows])
-    return whole, at
+            raise DataError(f"{text} has no {name} in the data of the model: {error}") from error
+        sigma = np.asarray(joined.sigma(self.phi), dtype=float)
+        if not np.isfinite(sigma).all():
+            raise DataError(f"{text} has no covariances at {name}.")
+        return sigma
+
+    def _exchangeable(self, k: int) -> Array:
+        """Return Sigma of k places that all have one variance and one correlation."""
+        return np.asarray(self.structure.bind([str(i) for i in range(k)]).sigma(self.phi))
 
 
-def _positions(structure: Any, values: Any, unseen: list[tuple[Any, ...]]) -> Array | None:
+def _positions(structure: Any, values: Any, unseen: list[Key]) -> Array | None:
     """Return positions of unseen places as the structure counts them; None if it cannot."""
     numeric = all(isinstance(value, float) for key in unseen for value in key)
     if structure.needs not in ("coordinates", "steps") or not numeric:

@@ -117,8 +117,21 @@ def emmeans(
     if self._ordered:
         if bias_adjust or population:
             raise OptionError(f"bias_adjust= and population= are {_NOT_OF_CATEGORIES}.")
-        kind = mode or ("prob" if type == "response" else "latent")
-        return _of_categories(self, specs, by, at, weights, type, kind, level, offset, component)
+        _refuse_other_parts(component)
+        if type not in TYPES:
+            raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
+        return ordered_means(
+            self._mean_part,
+            _cuts(self),
+            specs,
+            by=by,
+            at=at,
+            weights=weights,
+            type=type,
+            mode=mode or ("prob" if type == "response" else "latent"),
+            level=level,
+            offset=offset,
+        )
     if mode is not None:
         raise OptionError("mode= is for ordered categories.")
     if component == "response":
@@ -150,37 +163,9 @@ def emmeans(
     return replace(means, title=f"{means.title}: {_TITLES[component]}")
 
 
-def _of_categories(
-    self: DistributionalFit,
-    specs: str | Sequence[str],
-    by: str | Sequence[str] | None,
-    at: Mapping[str, Any] | None,
-    weights: str | Numbers,
-    type: str,
-    mode: str,
-    level: float,
-    offset: float | None,
-    component: str,
-    var: str | None = None,
-) -> EstimatedMeans:
-    """Return the means of ordered categories, or the slopes of a covariate."""
+def _refuse_other_parts(component: str) -> None:
     if component != "cond":
         raise OptionError(f"component= is {_NOT_OF_CATEGORIES}.")
-    if type not in TYPES:
-        raise OptionError(f"type= is one of {', '.join(TYPES)}, not {type!r}.")
-    return ordered_means(
-        self._mean_part,
-        _cuts(self),
-        specs,
-        by=by,
-        at=at,
-        weights=weights,
-        type=type,
-        mode=mode,
-        level=level,
-        offset=offset,
-        var=var,
-    )
 
 
 def _cuts(fit: DistributionalFit) -> Cuts:
@@ -302,9 +287,19 @@ def emtrends(
     0    -0.025      0.003
     """
     if self._ordered:
-        kind = mode or "latent"
-        return _of_categories(
-            self, specs, by, at, weights, "link", kind, level, 0.0, component, var
+        _refuse_other_parts(component)
+        return ordered_means(
+            self._mean_part,
+            _cuts(self),
+            specs,
+            by=by,
+            at=at,
+            weights=weights,
+            type="link",
+            mode=mode or "latent",
+            level=level,
+            offset=0.0,
+            var=var,
         )
     if mode is not None:
         raise OptionError("mode= is for ordered categories.")
