@@ -17,10 +17,11 @@ from .._typing import Array
 from ..errors import CoreError, DataError, OptionError
 from ..frame.design import Design
 from ..frame.design_checks import refuse_related
+from ..frame.table.columns import surely_finite
 from ..later import load
 from .crossprod import SharedStructure, core_design
 from .estimates import GeneralizedEstimates
-from .families.spec import FamilySpec, family_object
+from .families.spec import FamilySpec, shared_family
 from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .quadrature import MOST_POINTS, gauss_hermite
 
@@ -257,17 +258,23 @@ def core_model(
     )
     model.set_approximation(fast, *gauss_hermite(int(n_agq)))
     target = _target(spec, y)
-    if np.all(np.isfinite(target)):
+    if target is not None:
         model.set_target(target)
     return model
 
 
-def _target(spec: FamilySpec, y: Array) -> Array:
-    """Return the responses on the scale of the linear predictor, drawn to their mean a little."""
-    link, mean = family_object(spec).link, np.full(1, np.mean(y))
+def _target(spec: FamilySpec, y: Array) -> Array | None:
+    """Return the responses on the scale of the linear predictor, drawn to their mean a little.
+
+    None if there is no predictor of the mean.
+    """
+    link, mean = shared_family(spec).link, y.mean(keepdims=True)
     with np.errstate(all="ignore"):
         target = np.asarray(link(0.9 * y + 0.1 * mean), dtype=float)
-        return np.where(np.isfinite(target), target, link(mean))
+        if surely_finite(target):
+            return target
+        target = np.where(np.isfinite(target), target, link(mean))
+    return target if np.isfinite(target).all() else None
 
 
 def objective_and_gradient(

@@ -75,7 +75,7 @@ def generalized_objective(design: Design, estimates: GeneralizedEstimates) -> fl
     # Scoring may go astray, and the coefficients of the mixed model may lead out of the range of
     # means without its random effects; those moved towards a constant have a likelihood.
     root = np.sqrt(len(design.y))
-    usable = root * default_start(root * basis.Q, design, spec)[0]
+    usable = root * default_start(root * basis.Q, design, spec).gamma
     starts = [np.array([*each, *zeta]) for each in (gamma, basis.R @ estimates.beta, usable)]
     start = min(
         (each for each in starts if np.isfinite(each).all()),

@@ -22,14 +22,10 @@ from .approximation import (
 from .covariance import canonical, factors_of, is_singular, theta_of
 from .crossprod import SharedStructure
 from .estimates import GeneralizedEstimates
-from .families.spec import FamilySpec, family_object
+from .families.spec import FamilySpec, shared_family
 from .fixed_basis import OnBasis
 from .generalized_optimum import best_optimum
-from .generalized_start import (
-    default_start,
-    put_parameters,
-    start_at,
-)
+from .generalized_start import Start, default_start, put_parameters, start_at
 from .identification import identify, suspicious
 from .search.edge_of_range import (
     has_bounded_range,
@@ -106,26 +102,23 @@ class CanonicalEnd:
     singular: bool
 
 
-def _default_start(
-    problem: Approximation, design: Design, spec: FamilySpec
-) -> tuple[Array, Array, float]:
+def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, Start]:
     """Parameters of the model without random effects, and T half as large as the residuals.
 
     Returns
     -------
-    start : ndarray
-    gamma : ndarray, shape (rank,)
-        Its working coefficients, which are not among its parameters with `fast`.
-    unit : float
-        Typical size of a change in the linear predictor.
+    begin : ndarray
+        Its working coefficients are not among them with `fast`.
+    without : Start
+        The model without random effects.
     """
-    gamma, zeta, unit, excess = default_start(problem.basis.Q, design, spec, problem.core)
-    problem.core.set_unit(unit)
-    theta = generalized_theta(problem.core.design.coordinates, excess * unit)
+    without = default_start(problem.basis.Q, design, spec, problem.core)
+    problem.core.set_unit(without.unit)
+    theta = generalized_theta(problem.core.design.coordinates, without.excess * without.unit)
     if problem.fast:
-        problem.core.set_beta(gamma)
-        return np.concatenate([theta, zeta]), gamma, unit
-    return np.concatenate([theta, gamma, zeta]), gamma, unit
+        problem.core.set_beta(without.gamma)
+        return np.concatenate([theta, without.zeta]), without
+    return np.concatenate([theta, without.gamma, without.zeta]), without
 
 
 def fit_generalized(
@@ -197,10 +190,10 @@ def fit_generalized(
         problem = prepare_approximation(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
-        begin, gamma, unit = _default_start(problem, design, spec)
+        begin, without = _default_start(problem, design, spec)
         if coefficients is not None:
             start_at(problem, begin, coefficients)
-    fit = GeneralizedFit(problem, design, spec, n_agq, hessian, unit)
+    fit = GeneralizedFit(problem, design, spec, n_agq, hessian, without.unit)
     if design.is_structured:
         with one_blas_thread():
             return _structured(fit, begin, start, options)
@@ -208,7 +201,7 @@ def fit_generalized(
         put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, design.y, begin)
     try:
-        return _maximize(fit, begin, gamma, options, start is None)
+        return _maximize(fit, begin, without, options, start is None)
     except CoreError as error:
         raise DataError(
             f"no maximum of the likelihood of the {spec.family} family with the {spec.link} link "
@@ -244,7 +237,7 @@ def _structured(
 
 
 def _maximize(
-    fit: GeneralizedFit, begin: Array, gamma: Array, options: FitOptions, default_start: bool
+    fit: GeneralizedFit, begin: Array, without: Start, options: FitOptions, default_start: bool
 ) -> GeneralizedEstimates:
     """Minimize from `begin` and read the estimates off the solved model."""
     problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
@@ -254,8 +247,7 @@ def _maximize(
         design,
         spec,
         begin,
-        gamma,
-        unit,
+        without,
         options,
         n_agq=fit.n_agq,
         observed=indefinite,
@@ -271,12 +263,12 @@ def _maximize(
     end = canonical_end(fit, report)
     estimates = _checked_estimates(fit, end)
     report = with_means_at_the_edge(estimates.report, design, spec, estimates.fitted)
-    estimates = replace(estimates, report=report)
+    estimates = _with_report(estimates, report)
     if spec.family in POWERS:
         report = with_small_dispersion(
             estimates.report, design, spec, estimates.fitted, estimates.dispersion
         )
-        estimates = replace(estimates, report=report)
+        estimates = _with_report(estimates, report)
     sizes = problem.core.in_units(end.theta) / unit
     if not np.abs(sizes).max(initial=0.0) < _VERY_LARGE:
         names = [block.name for block in design.blocks for _ in range(block.pattern.sum())]
@@ -324,7 +316,11 @@ def _checked_estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEst
     again = solved_afresh(core, end.report, fresh)
     if again is not None:
         estimates = _estimates(fit, replace(end, report=again))
-    return replace(estimates, report=checked_afresh(estimates.report, reached, fresh))
+    return _with_report(estimates, checked_afresh(estimates.report, reached, fresh))
+
+
+def _with_report(estimates: GeneralizedEstimates, report: FitReport) -> GeneralizedEstimates:
+    return estimates if report is estimates.report else replace(estimates, report=report)
 
 
 def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
@@ -335,9 +331,8 @@ def _estimates(fit: GeneralizedFit, end: CanonicalEnd) -> GeneralizedEstimates:
         linear = problem.basis.Q @ solution.beta
     if design.offset is not None:
         linear = linear + design.offset
-    family = family_object(spec, solution.dispersion)
     with np.errstate(all="ignore"):
-        fitted = np.asarray(family.link.inverse(solution.eta), dtype=float)
+        fitted = np.asarray(shared_family(spec).link.inverse(solution.eta), dtype=float)
     return estimates_at(fit, end, solution, linear, fitted)
 
 

@@ -12,7 +12,7 @@ from ..later import load
 from .approximation import Approximation
 from .covariance import factors_of, is_singular, theta_of
 from .families.spec import FamilySpec
-from .generalized_start import minimize_from
+from .generalized_start import Start, minimize_from
 from .search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from .search.fresh_evaluation import agrees
 from .search.optimize import FitOptions, FitReport
@@ -48,8 +48,7 @@ def best_optimum(
     design: Design,
     spec: FamilySpec,
     begin: Array,
-    gamma: Array,
-    unit: float,
+    without: Start,
     options: FitOptions,
     *,
     n_agq: int,
@@ -66,10 +65,8 @@ def best_optimum(
     spec : FamilySpec
     begin : ndarray
         Working parameters.
-    gamma : ndarray, shape (rank,)
-        Working coefficients without random effects.
-    unit : float
-        Typical size of a change in the linear predictor.
+    without : Start
+        The model without random effects, in working coefficients.
     options : FitOptions
     n_agq : int
     observed : bool
@@ -86,10 +83,9 @@ def best_optimum(
     DataError
         If the objective cannot be evaluated at the end without the way there.
     """
-    core, nt, rows = problem.core, problem.ntheta, len(design.y)
+    core, nt, rows, unit = problem.core, problem.ntheta, len(design.y), without.unit
     report = minimize_from(problem, begin, spec, options)
     patterns = [block.pattern for block in design.blocks]
-    ones = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
     # A dispersion that goes to its boundary takes many steps in any likelihood.
     many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
@@ -105,9 +101,8 @@ def best_optimum(
         hard = cheap and core.several_modes_possible
         hard |= few and n_agq > 1 and has_bounded_range(spec)
         if not hard:
-            zeta = list(begin[nt:][-1:]) if spec.has_dispersion else []
-            without = _without_random_effects(problem, design, spec, gamma, zeta)
-            hard = report.objective > without - (LITTLE_LOWER if few else -DISTINCT)
+            nothing = _without_random_effects(problem, design, spec, without, begin)
+            hard = report.objective > nothing - (LITTLE_LOWER if few else -DISTINCT)
     runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
     local = (hard and not falls) or may_be_local(report, options, singular, rows)
@@ -115,14 +110,13 @@ def best_optimum(
         large = 2.0 * generalized_theta(core.design.coordinates, unit)
         further = () if singular else _beside(report, begin, patterns)
         if spec.link == "power" and spec.power == 0.5:
-            further += _mirrored(problem, design, gamma, begin)
+            further += _mirrored(problem, design, without.gamma, begin)
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
         if hard or runs.least < report.objective - LOWER:
             scatter = load("fitting.search.scattered_starts:scatter")
-            scatter(
-                runs, core, begin, large, ones, options, most=min(MOST, PASSES // (rows * nodes))
-            )
+            most = min(MOST, PASSES // (rows * nodes))
+            scatter(runs, core, begin, large, _ones(patterns), options, most=most)
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):
@@ -131,10 +125,17 @@ def best_optimum(
         try_together(runs, core, design, errors, options, dispersion=spec.has_dispersion)
     if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
         search_further = load("fitting.search.several_modes:search_further")
-        runs.report = search_further(core, runs.report, np.r_[ones, begin[nt:]], nt, options)
+        runs.report = search_further(
+            core, runs.report, np.r_[_ones(patterns), begin[nt:]], nt, options
+        )
     if observed:
         return runs.end(MERGING_MODES)
     return runs.end(JUMPS if n_agq > 1 and (edge or core.several_modes_possible) else NO_MAXIMUM)
+
+
+def _ones(patterns: Patterns) -> Array:
+    """Return the theta of identities."""
+    return theta_of([np.eye(len(pattern)) for pattern in patterns], patterns)
 
 
 def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
@@ -147,14 +148,17 @@ def _at_limit(spec: FamilySpec, report: FitReport, design: Design) -> bool:
 
 
 def _without_random_effects(
-    problem: Approximation, design: Design, spec: FamilySpec, gamma: Array, zeta: list[float]
+    problem: Approximation, design: Design, spec: FamilySpec, without: Start, begin: Array
 ) -> float:
     """Return the objective of coefficients without random effects.
 
-    A dispersion by moments, whose logarithm is in zeta, may be far from the best one beside these
-    coefficients: random effects would seem to lower the objective when they raise it.
+    A dispersion by moments, whose logarithm begins the search, may be far from the best one beside
+    these coefficients: random effects would seem to lower the objective when they raise it.
     """
-    eta = problem.basis.Q @ gamma
+    if not spec.has_dispersion and np.isfinite(without.objective):
+        return without.objective
+    eta = problem.basis.Q @ without.gamma
+    zeta = list(begin[problem.ntheta :][-1:]) if spec.has_dispersion else []
 
     def rows_at(zeta: float) -> tuple[float, float]:
         """Return the objective and the derivative of the log-likelihood in zeta."""

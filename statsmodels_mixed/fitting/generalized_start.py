@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +16,13 @@ from ..errors import CoreError, OptionError
 from ..frame.design import Design
 from ..frame.table.columns import surely_finite
 from .approximation import Approximation
-from .families.spec import FamilySpec, family_object
+from .families.spec import FamilySpec, shared_family
 from .fixed_basis import FixedBasis
 from .search.optimize import FitOptions, FitReport, minimize
 from .unbounded import POWERS
 
 __all__ = [
+    "Start",
     "default_start",
     "given_coefficients",
     "given_parameters",
@@ -45,6 +46,31 @@ FAR_ABOVE = 10.0
 UNLIKELY = 10.0
 # How often theta is divided by ten when the start cannot be evaluated.
 SHRINKAGES = 4
+
+
+class Start(NamedTuple):
+    """Parameters of a model without random effects.
+
+    Attributes
+    ----------
+    gamma : ndarray, shape (p,)
+        Coefficients of Q.
+    zeta : list of float
+        The log dispersion, if there is one.
+    unit : float
+        The change in the linear predictor that one row can detect: the inverse root of its
+        mean information.
+    excess : float
+        How many times larger residuals are than the family says; see `excess_of`.
+    objective : float
+        Minus twice the log-likelihood there; infinite where it cannot be evaluated.
+    """
+
+    gamma: Array
+    zeta: list[float]
+    unit: float
+    excess: float
+    objective: float
 
 
 def glm_coefficients(
@@ -170,7 +196,7 @@ def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array |
 
 def default_start(
     Q: Array, design: Design, spec: FamilySpec, core: CoreGeneralized | None = None
-) -> tuple[Array, list[float], float, float]:
+) -> Start:
     """Return the parameters of the model without random effects.
 
     Parameters
@@ -181,19 +207,8 @@ def default_start(
     spec : FamilySpec
     core : CoreGeneralized, optional
         Of the model, with Q for its columns.
-
-    Returns
-    -------
-    gamma : ndarray, shape (p,)
-        Coefficients of Q.
-    zeta : list of float
-        The log dispersion, if there is one.
-    unit : float
-        Typical size of a change in the linear predictor.
-    excess : float
-        How many times larger residuals are than the family says; see `excess_of`.
     """
-    family = family_object(spec)
+    family = shared_family(spec)
     gamma = _coefficients(Q, design, spec, family, core)
     zeta: list[float] = []
     if spec.has_dispersion:
@@ -201,7 +216,7 @@ def default_start(
         zeta = [float(np.log(start_dispersion(spec, design.y, mu, family, design.weights)))]
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y))))
-    gamma, unit, excess = usable_coefficients(
+    return usable_coefficients(
         spec,
         Q,
         design.y,
@@ -209,9 +224,8 @@ def default_start(
         level,
         weights=design.weights,
         offset=design.offset,
-        zeta=zeta[0] if zeta else 0.0,
+        zeta=zeta,
     )
-    return gamma, zeta, unit, excess
 
 
 def usable_coefficients(
@@ -223,8 +237,8 @@ def usable_coefficients(
     *,
     weights: Array | None,
     offset: Array | None,
-    zeta: float,
-) -> tuple[Array, float, float]:
+    zeta: list[float],
+) -> Start:
     """Move coefficients towards a constant until every row has a likelihood.
 
     Separated data drive coefficients to infinity, and links such as the identity admit
@@ -240,17 +254,8 @@ def usable_coefficients(
     level : float
         Linear predictor of the mean response.
     weights, offset : ndarray, shape (n,), or None
-    zeta : float
-        Log dispersion.
-
-    Returns
-    -------
-    gamma : ndarray, shape (p,)
-    unit : float
-        The change in the linear predictor that one row can detect: the inverse root of its
-        mean information.
-    excess : float
-        How many times larger residuals are than the family says; see `excess_of`.
+    zeta : list of float
+        The log dispersion, if there is one.
     """
     shift = 0.0 if offset is None else offset
     constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
@@ -265,12 +270,12 @@ def usable_coefficients(
                 y,
                 Q @ trial + shift,
                 weights=weights,
-                zeta=zeta,
+                zeta=zeta[0] if zeta else 0.0,
                 power=spec.power,
                 observed=spec.own,
                 wanted=("loglik", "l", "w"),
             )
-            total, mean = float(np.sum(rows["loglik"])), float(np.mean(rows["w"]))
+            total, mean = float(rows["loglik"].sum()), float(rows["w"].sum()) / len(y)
         possible = np.isfinite(total) and 0 < mean < np.inf
         return (total, mean, excess_of(rows)) if possible else (-np.inf, 0.0, 1.0)
 
@@ -282,8 +287,8 @@ def usable_coefficients(
         reached, found, excess = row_information(trial)
         # Steps without a line search may have ended anywhere, as far as 1e12.
         if found > least and reached >= worst:
-            return trial, 1.0 / float(np.sqrt(found)), excess
-    return gamma, 1.0, 1.0
+            return Start(trial, zeta, 1.0 / float(np.sqrt(found)), excess, -2.0 * reached)
+    return Start(gamma, zeta, 1.0, 1.0, np.inf)
 
 
 def excess_of(rows: Mapping[str, Array]) -> float:
@@ -301,7 +306,7 @@ def excess_of(rows: Mapping[str, Array]) -> float:
         millions; 1 elsewhere.
     """
     with np.errstate(all="ignore"):
-        mean = float(np.mean(rows["l"] ** 2 / rows["w"]))
+        mean = float((rows["l"] ** 2 / rows["w"]).sum()) / len(rows["l"])
     return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
 
 

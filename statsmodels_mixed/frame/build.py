@@ -111,13 +111,14 @@ def build_frame(
         For an option that does not exist or does not apply.
     """
     engine = _check_options(missing, engine)
+    given = {"weights": weights, "offset": offset, "exposure": exposure}
     nothing_given = (
-        weights is offset is exposure is contrasts is subset is None
+        contrasts is subset is None
         and relationship is precision is pedigree is None
         and not (other_random or implied_intercept)
     )
     if nothing_given and engine == "patsy" and isinstance(data, pd.DataFrame):
-        planned = planned_frame(formula, data, missing, columns)
+        planned = planned_frame(formula, data, missing, columns, given, env)
         if planned is not None:
             return planned
     names = env if isinstance(env, EvalEnvironment) else EvalEnvironment([env or {}])
@@ -125,7 +126,6 @@ def build_frame(
     random = (*formula.random, *other_random)
     response, fixed, effects = sides_of(formula, random, implied_intercept)
     sides = (response, fixed, *effects)
-    given = {"weights": weights, "offset": offset, "exposure": exposure}
     computed = expressions(formula, given, table.names)
     given = {option: None if option in computed else each for option, each in given.items()}
     if safe:

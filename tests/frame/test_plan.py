@@ -1,14 +1,19 @@
 """Frames made by a plan: what the long way makes, and nothing for columns that are not for one."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.errors import DataError
 from statsmodels_mixed.formula.parse import parse
 from statsmodels_mixed.frame import build
 from statsmodels_mixed.frame.matrices import factors
+from statsmodels_mixed.frame.matrices.coding import response_values
+from statsmodels_mixed.frame.matrices.factors import Rows
 from statsmodels_mixed.frame.plan import planned_frame
 
 
@@ -50,6 +55,10 @@ def test_a_plan_makes_what_the_long_way_makes(data, formula, missing, monkeypatc
     own = mixedlm2(formula, data, missing=missing)
     monkeypatch.setattr(build, "planned_frame", lambda *_: None)
     other = mixedlm2(formula, data, missing=missing)
+    compare(own, other, missing)
+
+
+def compare(own, other, missing):
     assert own.frame.index.equals(other.frame.index)
     assert (own.frame.response_name, own.frame.missing) == (other.frame.response_name, missing)
     assert own.frame.x_names == other.frame.x_names
@@ -65,6 +74,54 @@ def test_a_plan_makes_what_the_long_way_makes(data, formula, missing, monkeypatc
         assert one.levels.equals(two.levels)
         assert one.levels.names == two.levels.names
         assert np.array_equal(one.pattern, two.pattern)
+
+
+@pytest.mark.parametrize("formula", ["count / n ~ c + (1 | g)", "I(count / n) ~ x + (x | h)"])
+@pytest.mark.parametrize("kind", ["int64", "uint8", "float32"])
+def test_quotients_are_for_a_plan(data, formula, kind, monkeypatch):
+    data = data.assign(n=data["count"] + 3).astype({"count": kind, "n": kind})
+    given = {"weights": "n", "offset": "x", "exposure": "n"}
+    frame = planned_frame(parse(formula), data, "drop", (), given)
+    assert frame is not None
+    assert np.array_equal(frame.y, data["count"].to_numpy(float) / data["n"].to_numpy(float))
+    assert np.array_equal(frame.weights, data["n"])
+    assert_allclose(frame.offset, data["x"] + np.log(data["n"].to_numpy(float)), rtol=1e-15)
+    new = Rows({name: data[name].to_numpy()[::-1] for name in ("count", "n")}, data.index[::-1])
+    assert np.array_equal(response_values(frame.response, new)[0], frame.y[::-1])
+    frame.response.fill(pickle.loads(pickle.dumps(new)), out := np.empty((len(data), 1)))
+    assert np.array_equal(out[:, 0], frame.y[::-1])
+    own = mixedlm2(formula, data, weights="n", offset="x")
+    monkeypatch.setattr(build, "planned_frame", lambda *_: None)
+    other = mixedlm2(formula, data, weights="n", offset="x")
+    compare(own, other, "drop")
+    assert np.array_equal(own.frame.weights, other.frame.weights)
+    assert np.array_equal(own.frame.offset, other.frame.offset)
+    assert own.frame.response.names == other.frame.response.names
+    assert own.frame.response.slices == other.frame.response.slices
+    assert own.frame.response.columns == other.frame.response.columns
+
+
+def test_quotients_of_other_things_are_not_for_a_plan(data):
+    weights = {"weights": "count"}
+    for formula, columns, given, env in (
+        ("count / x ~ c + (1 | g)", data.assign(x=data["count"] * 0), {}, {}),
+        ("count / c ~ x + (1 | g)", data, {}, {}),
+        ("count / 3 ~ x + (1 | g)", data, {}, {}),
+        ("I(count / h + 1) ~ x + (1 | g)", data, {}, {}),
+        ("count / h ~ x + (1 | g)", data.assign(h=data["h"] + 1), {}, {"I": abs}),
+        ("y ~ x + (1 | g)", data, {"weights": data["x"]}, {}),
+        ("y ~ x + (1 | g)", data, {"weights": "absent"}, {}),
+        ("y ~ x + (1 | g)", data, {"offset": "g"}, {}),
+        ("y ~ x + (1 | g)", data.assign(count=np.nan), weights, {}),
+    ):
+        assert planned_frame(parse(formula), columns, "drop", (), given, env) is None
+    with pytest.raises(DataError, match="the weights are zero"):
+        mixedlm2("y ~ x + (1 | g)", data, weights="count")
+    rows = data[data["count"] > 0]
+    changed = mixedlm2(
+        "count / h ~ x + (1 | g)", rows.assign(h=rows["h"] + 1), eval_env={"I": np.log}
+    )
+    assert_allclose(changed.endog, np.log(rows["count"] / (rows["h"] + 1)), rtol=1e-14)
 
 
 def test_levels_that_change_change_the_plan(data):

@@ -14,6 +14,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = [
     "make_family",
     "make_link",
     "read_family",
+    "shared_family",
 ]
 
 
@@ -320,6 +322,12 @@ def family_object(spec: FamilySpec, dispersion: float = 1.0) -> Any:
         if spec.own:
             return kind(link, dispersion, check_link=False)
         return kind(link, check_link=False)
+
+
+@lru_cache(maxsize=64)
+def shared_family(spec: FamilySpec) -> Any:
+    """Return the family object of a specification, one for all who do not change it."""
+    return family_object(spec)
 
 
 def family_names() -> list[str]:

@@ -97,7 +97,7 @@ def fit_generalized_iteratively(
         basis = working_basis(design)
         refuse_few_rows(len(design.y), len(basis.columns), design.x_names)
         pattern, coordinates = level_pattern(design, None)
-        gamma, zeta, unit, _ = default_start(basis.Q, design, spec)
+        gamma, zeta, unit, *_ = default_start(basis.Q, design, spec)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
     sizes = unit / coordinates.column_sizes()
     criterion = LaplaceCriterion(

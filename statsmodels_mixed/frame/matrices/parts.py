@@ -15,7 +15,16 @@ from ...formula.terms import Intercept, MixedFormula, RandomTerm
 from ...formula.tokens import python_names
 from ...formula.tree import expand, read
 
-__all__ = ["Code", "FormulaPart", "codes", "read_code", "sides_of", "terms"]
+__all__ = [
+    "Code",
+    "FormulaPart",
+    "Quotient",
+    "codes",
+    "quotient_of",
+    "read_code",
+    "sides_of",
+    "terms",
+]
 
 
 class FormulaPart(NamedTuple):
@@ -35,6 +44,19 @@ class FormulaPart(NamedTuple):
     text: str
     implied: bool = False
     response: bool = False
+
+
+class Quotient(NamedTuple):
+    """A column over another one, as proportions of trials are written.
+
+    Attributes
+    ----------
+    code, numerator, denominator : str
+    """
+
+    code: str
+    numerator: str
+    denominator: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,24 @@ def terms(side: FormulaPart) -> tuple[Term, ...]:
     lead = [] if side.response or expansion.intercept is False else [INTERCEPT]
     factors = expansion.terms.values()
     return (*lead, *(Term([EvalFactor(code) for code in codes]) for codes in factors))
+
+
+@lru_cache(maxsize=512)
+def quotient_of(side: FormulaPart) -> Quotient | None:
+    """Return the quotient of two columns that a side is; None for others."""
+    factors = [factor.code for term in terms(side) for factor in term.factors]
+    if len(factors) != 1:
+        return None
+    tree = ast.parse(factors[0], mode="eval").body
+    if _called(tree) == "I":
+        assert isinstance(tree, ast.Call)
+        tree = tree.args[0] if len(tree.args) == 1 and not tree.keywords else tree
+    if not (isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Div)):
+        return None
+    left, right = tree.left, tree.right
+    if not (isinstance(left, ast.Name) and isinstance(right, ast.Name)):
+        return None
+    return Quotient(factors[0], left.id, right.id)
 
 
 def codes(side: FormulaPart) -> tuple[Code, ...]:

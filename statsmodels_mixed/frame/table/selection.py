@@ -242,6 +242,8 @@ def check_option(option: str, values: Array, index: pd.Index) -> None:
 
 
 def _check_weights(weights: Array, index: pd.Index) -> None:
+    if len(weights) and weights.min() >= LEAST_WEIGHT and weights.max() < np.inf:
+        return
     for mask, what in (
         (np.isinf(weights), "are infinite"),
         (weights < 0, "are negative"),

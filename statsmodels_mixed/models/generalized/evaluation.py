@@ -26,6 +26,16 @@ from ..base import MixedModel
 __all__ = ["GeneralizedEvaluation"]
 
 
+def _own(family: Any) -> Any:
+    """Return a copy, because the objects of statsmodels change when other models use them.
+
+    So do link and variance, but nothing in these.
+    """
+    own = copy.copy(family)
+    vars(own).update({name: copy.copy(each) for name, each in vars(family).items()})
+    return own
+
+
 class GeneralizedEvaluation(MixedModel):
     """What a `GeneralizedLinearMixedModel` is of its family and data, before any fit."""
 
@@ -40,8 +50,7 @@ class GeneralizedEvaluation(MixedModel):
                 f"exposure= needs a log link, not {type(family.link).__name__}: the mean is "
                 "proportional to it."
             )
-        # A copy, because the objects of statsmodels change when other models use them.
-        self.family = copy.deepcopy(family)
+        self.family = _own(family)
         self.link = self.family.link
 
     def _own_options(self) -> dict[str, Any]:
