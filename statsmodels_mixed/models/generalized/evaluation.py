@@ -32,7 +32,8 @@ def _own(family: Any) -> Any:
     So do link and variance, but nothing in these.
     """
     own = copy.copy(family)
-    vars(own).update({name: copy.copy(each) for name, each in vars(family).items()})
+    parts = {name: each for name, each in vars(family).items() if hasattr(each, "__dict__")}
+    vars(own).update({name: copy.copy(each) for name, each in parts.items()})
     return own
 
 
