@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 import statsmodels_mixed as smm
-from statsmodels_mixed._core import row_derivatives
+from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays, row_derivatives
+from statsmodels_mixed.fitting.families.limit_of_dispersion import rows_that_do_not_vary
 
 
 def counts() -> pd.DataFrame:
@@ -102,3 +103,49 @@ def test_deviance_residuals_of_zeros():
     zeros, p = rows["counts"] == 0, fit.predict(which="zero_probability", re=True)
     assert (fit.dispersion > 1).all()
     assert_allclose(found[zeros], -np.sqrt(-2.0 * np.log(p[zeros])), rtol=1e-9)
+
+
+@pytest.mark.parametrize("y", [[6, 9, 7, 4, 4], [5, 13, 7, 9, 14], [5, 7, 9, 3, 9]], ids=str)
+def test_a_mode_at_a_bend_is_given_up_after_few_steps(y):
+    # The first count does not vary and the others of the level do: the slope of their likelihood
+    # changes its sign where the first is the mean. These took 47 to 298 steps more.
+    level, n = np.zeros(5, dtype=np.int32), 5
+    one = TermArrays(1, level, np.ones((n, 1)), np.ones((1, 1), dtype=bool))
+    core = CoreGeneralized(
+        CoreDesign([one], np.ones((n, 1))),
+        "conway_maxwell_poisson",
+        "log",
+        np.array(y, dtype=float),
+        observed=True,
+    )
+    core.set_sides([np.eye(n, 2) * [1.0, 0.0] + [0.0, 1.0], None, None, None], np.zeros(4), "")
+    eta = np.log(y[0]) + np.array([-1e-6, 1e-6])
+    outer = np.zeros((2, 4))
+    outer[:, 0] = -13.0
+    slopes, _ = row_derivatives("conway_maxwell_poisson", "log", np.full(2, y[0]), eta, outer)
+    assert_allclose(slopes[:, 1], [y[0], -y[0]], rtol=1e-4)  # of 1 - |y - mu|
+    assert np.isnan(core.value_and_gradient(np.array([0.5, 0.5, -16.0, 3.0]))[0])
+    assert np.isfinite(core.value_and_gradient(np.array([0.5, 0.5, 0.0, 0.0]))[0])
+    assert core.solution().pirls_steps < 50
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.errors.MixedModelWarning")
+def test_a_dispersion_that_tends_to_none_is_said():
+    # One row of each group is 3, always: no dispersion is small enough for these.
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(10), 6), np.tile([0, 0, 0, 0, 0, 1], 10)
+    mu = np.exp(0.8 + 0.5 * rng.normal(size=10)[g])
+    y = np.where(x == 1, 3, rng.negative_binomial(1, 1 / (1 + mu)))
+    rows = pd.DataFrame({"g": g, "x": x, "y": y})
+    fit = smm.mixedglm2("y ~ x + (1 | g)", rows, "compois", dispersion="~ x").fit()
+    assert not fit.converged
+    assert fit.report.message.startswith("The dispersion of 10 of 60 rows tends to 0, where counts")
+
+
+def test_rows_that_do_not_vary_are_those_of_two_counts():
+    # P(3) / P(2) at a mean of 2.5 is 1, and P(4) / P(3) = (3 / 4)^nu.
+    log_phi = np.array([-np.log(1e8), -np.log(1e8), -np.log(100.0), 0.0])
+    mu = np.array([2.5, 1e6, 2.5, 2.5])
+    assert rows_that_do_not_vary("conway_maxwell_poisson", log_phi, mu) == 1
+    assert rows_that_do_not_vary("truncated_conway_maxwell_poisson", log_phi, mu) == 1
+    assert rows_that_do_not_vary("generalized_poisson", log_phi, mu) == 0

@@ -24,8 +24,10 @@
 #define MAX_SHORT 8
 #define SHORT 0.01
 /* As many of which no restrained weights let more be taken end it at a bend of the log-likelihood that is
- * too sharp for steps: a Newton step from either side leads far over it. */
+ * too sharp for steps: a Newton step from either side leads far over it. Restrained steps that promise
+ * less than the share LITTLE of the Newton step they replace do not get near it: that one is halved on. */
 #define MAX_BENT 3
+#define LITTLE 1e-2
 /* Shares of safe weights in a step: the least, and the factor between trials. */
 #define LEAST_SHARE (1.0 / 4096)
 #define SHARE_STEP 8.0
@@ -201,10 +203,10 @@ int smm_pirls(smm_glmm *g)
     const smm_design *d = ws->design;
     size_t q = (size_t)d->q, p = (size_t)d->p;
     double *delta = g->v, *step = g->xr;
-    double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY;
+    double h = evaluate(g), tolerance = newton_tolerance(g), last = INFINITY, refused = INFINITY;
     g->bend = 0;
     if (!isfinite(h)) return SMM_ENONFINITE;
-    int in_a_row = 0, restrained = 0, bent = 0;
+    int in_a_row = 0, restrained = 0, bent = 0, halve_on = 0;
     double share = 1;
     for (int iteration = 0; iteration < MAX_STEPS && in_a_row < MAX_SHORT; iteration++) {
         smm_mode_scores(g, g->zl, g->fast ? step : NULL);
@@ -214,7 +216,7 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->u_old, delta, sizeof(double) * q); /* the right-hand side, for a moment */
         memcpy(g->beta_old, step, sizeof(double) * (g->fast ? p : 0));
 
-        int newton = !restrained, overshot = restrained;
+        int newton = !restrained, overshot = restrained || halve_on;
         int status = restrained ? form_restrained(g) : smm_form_omega(g, g->wo);
         if (status == SMM_OK && g->fast && newton) status = smm_form_joint(g, g->wo, 1);
         if (status && g->wo != g->we) {
@@ -235,7 +237,7 @@ int smm_pirls(smm_glmm *g)
         memcpy(g->u_old, g->u, sizeof(double) * q);
         memcpy(g->beta_old, g->beta, sizeof(double) * p);
         double length = 1, before = h, slack = 1e-13 * (1 + fabs(h));
-        int most = newton && can_restrain(g) ? FEW_HALVINGS : MAX_HALVINGS;
+        int most = newton && !halve_on && can_restrain(g) ? FEW_HALVINGS : MAX_HALVINGS;
         restrained = 0;
         for (int halvings = 0;; halvings++, length *= 0.5) {
             for (size_t i = 0; i < q; i++) g->u[i] = g->u_old[i] + length * delta[i];
@@ -251,6 +253,7 @@ int smm_pirls(smm_glmm *g)
             }
         }
         if (restrained) {
+            refused = decrement;
             memcpy(g->u, g->u_old, sizeof(double) * q);
             memcpy(g->beta, g->beta_old, sizeof(double) * p);
             h = evaluate(g);
@@ -263,7 +266,8 @@ int smm_pirls(smm_glmm *g)
         if (newton && decrement <= tolerance && decrement > 0.5 * last) return SMM_OK;
         last = decrement;
         in_a_row = length < SHORT ? in_a_row + 1 : 0;
-        bent = length == 1 ? 0 : bent + (overshot && length < SHORT);
+        halve_on = !newton && overshot && decrement < LITTLE * refused && can_bend(g);
+        bent = length == 1 && !halve_on ? 0 : bent + (overshot && length < SHORT);
         if (bent == MAX_BENT && can_bend(g)) {
             g->bend = 1;
             return SMM_ENOTPD;

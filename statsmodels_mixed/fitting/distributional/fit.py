@@ -16,7 +16,7 @@ from ...frame.design import Design
 from ..approximation import Approximation, check_options, generalized_structure, has_one_factor
 from ..covariance import canonical, factors_of, is_singular, theta_of
 from ..crossprod import SharedStructure
-from ..families.limit_of_dispersion import ends_at_a_response
+from ..families.limit_of_dispersion import ends_at_a_response, rows_that_do_not_vary
 from ..families.spec import FamilySpec, family_object
 from ..quadrature import gauss_hermite
 from ..search.edge_of_range import has_bounded_range, with_means_at_the_edge
@@ -27,7 +27,7 @@ from .centered import Centered
 from .conditional_estimates import ConditionalEstimates
 from .explanations_of_zeros import OtherExplanations
 from .hessian import covariance_at
-from .optimum import RowSearch, edges_of, minimize_rows
+from .optimum import RowSearch, edges_of, is_jump, minimize_rows
 from .row_parameters import DISPERSION, ZEROS, RowParameters
 
 __all__ = ["DistributionalEstimates", "fit_distributional", "model_of_rows"]
@@ -37,6 +37,10 @@ _SHRINKAGES = 6
 _AT_A_RESPONSE = (
     "The likelihood is largest where the underdispersed distribution of a row ends at its response "
     'and it has no derivative; "conway_maxwell_poisson" has underdispersed counts without an end.'
+)
+_DO_NOT_VARY = (
+    "The dispersion of {} of {} rows tends to 0, where counts vary as little as the family allows "
+    "and its likelihood is flat: leave terms out of dispersion=, or of the mean."
 )
 
 
@@ -217,7 +221,7 @@ def fit_distributional(
 
 
 def _with_reason(estimates: DistributionalEstimates, design: Design) -> DistributionalEstimates:
-    """Say why a search has not converged: at the edge of means, or at the end of a distribution."""
+    """Say why a search has not converged: at the edge of means, or at an end of distributions."""
     own = estimates.conditional
     report = with_means_at_the_edge(own.report, design, own.spec, own.fitted)
     log_phi = estimates.outer[:, DISPERSION]
@@ -225,6 +229,10 @@ def _with_reason(estimates: DistributionalEstimates, design: Design) -> Distribu
         own.spec.family, log_phi, own.fitted, design.y
     ):
         report = replace(own.report, message=_AT_A_RESPONSE)
+    still = rows_that_do_not_vary(own.spec.family, log_phi, own.fitted)
+    if still and not own.report.converged and not is_jump(own.report):
+        message = _DO_NOT_VARY.format(still, len(log_phi))
+        report = replace(own.report, message=message)
     if report is own.report:
         return estimates
     return replace(estimates, conditional=replace(own, report=report))

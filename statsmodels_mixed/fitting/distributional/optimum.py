@@ -39,7 +39,7 @@ from ..search.runs import LOWER, descend, logged
 from .hessian import curvature_of
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 
-__all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "minimize_rows"]
+__all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "is_jump", "minimize_rows"]
 
 
 # Evaluations until a search is looked at, in turn, the first time for edges: regular models need 10
@@ -344,6 +344,16 @@ def minimize_rows(search: RowSearch, begin: Array) -> FitReport:
         return replace(report, message=f"{report.message} {_MORE_POINTS}")
     advice = _QUADRATURE if search.one_factor else _SIMPLER
     return replace(report, converged=False, message=_SPLIT + advice)
+
+
+def is_jump(report: FitReport) -> bool:
+    """Return whether a search ended beside a jump of the objective.
+
+    Parameters
+    ----------
+    report : FitReport
+    """
+    return report.message.startswith(_JUMP)
 
 
 def _unfinished(report: FitReport) -> bool:

@@ -15,6 +15,7 @@ __all__ = [
     "limit_of",
     "limit_reached",
     "overdispersion_at_limit",
+    "rows_that_do_not_vary",
 ]
 
 # Distributions without overdispersion, and the one of a family that has no more of it.
@@ -30,6 +31,8 @@ _LIMITS = {
 _MOST = "geometric"
 # A share of the variance that a sample would have to have 1e10 rows to show.
 _NOTHING = 1e-5
+# Dispersion phi (1 + mu) of counts that are one of two.
+_NO_VARIATION = 1e-6
 # A share of the mean that is none of it.
 _NO_ROOM = 1e-6
 
@@ -112,3 +115,20 @@ def ends_at_a_response(family: str, log_phi: Array, mu: Array, y: Array) -> bool
     shrinkage = np.exp(-0.5 * log_phi)
     rate = mu * shrinkage + (1.0 - shrinkage) * y
     return bool(np.any((y > 0) & (rate < _NO_ROOM * mu * shrinkage)))
+
+
+def rows_that_do_not_vary(family: str, log_phi: Array, mu: Array) -> int:
+    """Return how many rows have a Conway-Maxwell-Poisson distribution at its end of no dispersion.
+
+    It has the two counts about the mean there and no others: nu log((y + 1) / y) is beyond all
+    numbers.
+
+    Parameters
+    ----------
+    family : str
+    log_phi, mu : ndarray, shape (n,)
+        Logarithm of the dispersion, -log nu, and mean of each row.
+    """
+    if not family.endswith("conway_maxwell_poisson"):
+        return 0
+    return int(np.count_nonzero(log_phi + np.log1p(mu) < np.log(_NO_VARIATION)))
