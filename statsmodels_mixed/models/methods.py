@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..plots.fit_plots import FitPlots
     from ..profile.profile import coefficient_intervals
     from ..profile.profile import profile as _profile
+    from ..results.no_attribute import say_why_not as _say_why_not
     from ..results.summary2 import summary2 as _summary2
     from ..results.table_lines import table_lines as _table_lines
     from ..results.with_inference import with_inference as _with_inference
@@ -86,6 +87,7 @@ else:
     _glance = Method("tidy.glance:glance")
     _tidy = Method("tidy.tidy:tidy")
     _no_attribute = Method("models.elsewhere:no_attribute_of_result")
+    _say_why_not = Method("results.no_attribute:say_why_not")
 
 __all__ = ["Methods"]
 
@@ -148,6 +150,7 @@ class Methods(ShortNames):
 
     _profile_intervals = coefficient_intervals
     _no_attribute = _no_attribute
+    _say_why_not = _say_why_not
 
     @property
     def PCA(self) -> dict[str, PrincipalComponents]:
@@ -159,6 +162,7 @@ class Methods(ShortNames):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):  # statsmodels looks whether its cache is there
                 raise AttributeError(name, name=name, obj=self)
+            self._say_why_not(name)
             raise self._no_attribute(name)
 
     def _transform_predict_exog(self, exog: Any, transform: bool = True) -> tuple[Any, Any]:

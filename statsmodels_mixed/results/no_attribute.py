@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["no_attribute"]
+__all__ = ["no_attribute", "say_why_not"]
 
 
 def no_attribute(owner: object, name: str, answers: Mapping[str, str]) -> AttributeError:
@@ -13,3 +13,13 @@ def no_attribute(owner: object, name: str, answers: Mapping[str, str]) -> Attrib
     if name not in answers:
         return AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
     return AttributeError(f"{kind} has no {name}: {answers[name]}.", name=name, obj=owner)
+
+
+def say_why_not(owner: object, name: str) -> None:
+    """Let a property that raised NotOfferedError raise it again, with its own sentence.
+
+    Python asks ``__getattr__`` after an AttributeError of a property, and forgets what that said.
+    """
+    there = getattr(type(owner), name, None)
+    if isinstance(there, property) and there.fget is not None:
+        there.fget(owner)

@@ -218,3 +218,33 @@ def test_effects_of_zeros_count_in_residuals(data: pd.DataFrame) -> None:
     ratio = draws.std(axis=1) / (np.asarray(fit.resid) / fit.resid_pearson)
     assert_allclose(np.median(ratio), 1.0, atol=0.02)
     assert np.quantile(np.abs(ratio - 1.0), 0.9) < 0.12
+
+
+@pytest.mark.parametrize("kind", ["inflated", "dispersed"])
+def test_values_of_rows_have_their_labels(kind, data):
+    named = data.set_index(pd.Index([f"r{i}" for i in range(len(data))], name="row"))
+    shuffled = named.sample(frac=1.0, random_state=3)
+    one, other = model(kind, named).fit(), model(kind, shuffled).fit()
+    found = ["fittedvalues", "resid", "resid_response", "resid_pearson"]
+    found += ["dispersion"] if kind == "dispersed" else []
+    for name in found:
+        values = getattr(one, name)
+        assert values.index.equals(named.index)
+        assert_allclose(getattr(other, name).loc[named.index], values, rtol=2e-5, atol=2e-5)
+    repeated = model(kind, data.set_index(pd.Index(["same"] * len(data)))).fit()
+    assert_allclose(repeated.augment()[".resid"], one.resid, atol=1e-6)
+
+
+def test_attributes_of_a_mean_are_not_there_where_there_is_none(data):
+    ordered, inflated = model("ordered", data).fit(), model("inflated", data).fit()
+    for fit, name, sentence in (
+        (ordered, "fittedvalues", "categories have no fitted mean: take predict()"),
+        (ordered, "resid", "categories have no fitted mean"),
+        (ordered, "resid_pearson", "kind='pearson' needs a mean"),
+        (inflated, "resid_deviance", "deviance residuals are not defined"),
+        (smm.mixedglm2("share ~ 1 + (1 | g)", data, "beta").fit(), "resid_deviance", "beta has no"),
+    ):
+        assert not hasattr(fit, name)
+        with pytest.raises(NotOfferedError) as error:
+            getattr(fit, name)
+        assert sentence in str(error.value)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..._core import row_derivatives
 from ..._typing import Array
-from ...errors import OptionError
+from ...errors import NotOfferedError, OptionError
 from ...fitting.distributional.variances import variance
 from ...fitting.families.spec import family_object
 from ...results.row_labels import by_row
@@ -73,7 +73,7 @@ def residuals(self: DistributionalFit, kind: str = "response") -> pd.Series:
     if kind not in KINDS:
         raise OptionError(f"kind={kind!r} is no kind of residuals; choose from {', '.join(KINDS)}.")
     if self._ordered and kind != "score":
-        raise OptionError(
+        raise NotOfferedError(
             f"kind={kind!r} needs a mean, which ordered categories have not: "
             'kind="score" and simulated_residuals() do without.'
         )
@@ -82,7 +82,7 @@ def residuals(self: DistributionalFit, kind: str = "response") -> pd.Series:
 
 
 def _response(fit: DistributionalFit) -> Array:
-    return np.asarray(fit.model.kept_design().y - fit.fittedvalues)
+    return np.asarray(fit.model.kept_design().y - fit._fitted)
 
 
 def _pearson(fit: DistributionalFit) -> Array:
@@ -90,7 +90,7 @@ def _pearson(fit: DistributionalFit) -> Array:
     weights = fit.model.kept_design().weights
     spread = variance(fit._spec, estimates.conditional.eta, estimates.outer_at_modes, weights)
     if not np.isfinite(spread).all():
-        raise OptionError(
+        raise NotOfferedError(
             "the variance is infinite with 2 degrees of freedom or less: there are no Pearson "
             "residuals; simulated_residuals() has some that are uniform for any family."
         )
@@ -109,7 +109,7 @@ def _deviance(fit: DistributionalFit) -> Array:
     spec, y = fit._spec, fit.model.kept_design().y
     if not has_deviance_residuals(fit):
         what = "with a part of zeros" if spec.zeros else f"of the family {spec.family}"
-        raise OptionError(
+        raise NotOfferedError(
             f'deviance residuals are not defined for models {what}: kind="pearson" is, and '
             "simulated_residuals() has some that are uniform for any family."
         )

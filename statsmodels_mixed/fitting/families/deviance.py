@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..._typing import Array
-from ...errors import OptionError
+from ...errors import NotOfferedError
 from .spec import FamilySpec, family_object
 
 __all__ = ["deviance_residuals"]
@@ -45,7 +45,7 @@ def deviance_residuals(
     ndarray, shape (n,)
     """
     if spec.own:
-        raise OptionError(
+        raise NotOfferedError(
             f"the family {spec.family} has no deviance residuals: take resid_pearson, or "
             "simulated residuals."
         )

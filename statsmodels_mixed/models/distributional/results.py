@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from patsy import EvalEnvironment
 
-from ..._typing import Array
 from ...errors import NotOfferedError
 from ...fitting.distributional.fit import DistributionalEstimates
 from ...later import load
 from ...results.distributional.base import DistributionalFit
+from ...results.no_attribute import say_why_not
 from ...saved import save_fit as _save_fit
 from ..generalized.results import GeneralizedLinearMixedModelResults
 from .components import component_of, with_columns, with_constant
@@ -90,7 +89,7 @@ class DistributionalResults(DistributionalMethods, MeanPart, DistributionalFit):
     def _changed(self, **attributes: Any) -> Self:
         """Return a copy with other estimates, or with another covariance and its kind."""
         other = copy.copy(self)
-        vars(other).pop("fittedvalues", None)  # what may be kept of the estimates
+        vars(other).pop("_fitted", None)  # what may be kept of the estimates
         vars(other).update(attributes)
         other._mean_part = part_of_mean(other)
         return other
@@ -100,6 +99,7 @@ class DistributionalResults(DistributionalMethods, MeanPart, DistributionalFit):
         return table.loc["beta", ["lower", "upper"]]
 
     def __getattr__(self, name: str) -> Any:
+        say_why_not(self, name)
         if not name.startswith("_") and hasattr(GeneralizedLinearMixedModelResults, name):
             raise NotOfferedError(
                 f"{name} is not offered for models with formulas of zeros or dispersion, or of "
@@ -108,19 +108,19 @@ class DistributionalResults(DistributionalMethods, MeanPart, DistributionalFit):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.")
 
     @property
-    def resid_response(self) -> Array:
-        """The same, as statsmodels' GLM has it."""
+    def resid_response(self) -> pd.Series:
+        """Response minus fitted mean, shape (n,), under the name of statsmodels' GLM."""
         return self.resid
 
     @property
-    def resid_pearson(self) -> Array:
+    def resid_pearson(self) -> pd.Series:
         """Residuals over standard deviations of the responses, shape (n,)."""
-        return np.asarray(self.residuals("pearson"))
+        return self._by_row(self.residuals("pearson"))
 
     @property
-    def resid_deviance(self) -> Array:
+    def resid_deviance(self) -> pd.Series:
         """Deviance residuals, shape (n,), for families that have them; see `residuals`."""
-        return np.asarray(self.residuals("deviance"))
+        return self._by_row(self.residuals("deviance"))
 
     @property
     def plot(self) -> FitPlots:

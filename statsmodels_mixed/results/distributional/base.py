@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
-from ..._typing import Array
-from ...errors import OptionError
+from ..._typing import Array, Numbers
+from ...errors import NotOfferedError
 from ...fitting.distributional.fit import DistributionalEstimates
 from ...fitting.distributional.means import NO_ZEROS, mean
 from ...fitting.distributional.row_parameters import (
@@ -187,13 +187,13 @@ class DistributionalFit(Criteria):
         return self.estimates.conditional.theta
 
     @property
-    def dispersion(self) -> float | Array:
+    def dispersion(self) -> float | pd.Series:
         """The dispersion as glmmTMB defines it, one per row where a formula models it."""
         if not self._spec.has_dispersion:
             return 1.0
         logs = self.estimates.outer[:, 0] * self.model.dispersion_sign
         values = np.exp(logs)
-        return values if "dispersion" in self.model.formulas else float(values[0])
+        return self._by_row(values) if "dispersion" in self.model.formulas else float(values[0])
 
     def _dispersion_of(self, estimates: DistributionalEstimates) -> float:
         """Return the dispersion of a fit of this model; NaN where rows have their own."""
@@ -218,18 +218,27 @@ class DistributionalFit(Criteria):
         return {}
 
     @cached_property
-    def fittedvalues(self) -> Array:
-        """Means at the conditional modes, shape (n,); codes are not predicted."""
-        if self._ordered:
-            raise OptionError("categories have no fitted mean: take predict().")
+    def _fitted(self) -> Array:
         fitted = mean(self._spec, self.estimates.conditional.eta, self.estimates.outer_at_modes)
         fitted.flags.writeable = False
         return fitted
 
     @property
-    def resid(self) -> Array:
+    def fittedvalues(self) -> pd.Series:
+        """Means at the conditional modes, shape (n,); codes are not predicted."""
+        if self._ordered:
+            raise NotOfferedError("categories have no fitted mean: take predict().")
+        return self._by_row(self._fitted)
+
+    @property
+    def resid(self) -> pd.Series:
         """Response minus fitted mean, shape (n,)."""
         return self.model.kept_design().y - self.fittedvalues
+
+    def _by_row(self, values: Numbers) -> pd.Series:
+        """Return values of the rows with their labels, as they are if the rows have none."""
+        labels = self.model.data.row_labels
+        return np.asarray(values) if labels is None else pd.Series(values, index=labels, copy=True)
 
     @property
     def _conditional_predictor(self) -> Array:

@@ -58,9 +58,9 @@ def augment(self: DistributionalFit, data: Any = None) -> pd.DataFrame:
         values[".class"] = [names[j] for j in p.argmax(axis=1)]
     else:
         values = {
-            ".fitted": self.fittedvalues,
+            ".fitted": self._fitted,
             ".fixed": np.asarray(predict(self)),
-            ".resid": self.resid,
+            ".resid": np.asarray(self.resid),
             ".zero_probability": np.asarray(predict(self, which="zero_probability", re=True)),
         }
     rows = pd.DataFrame(values, index=row_labels(self._mean_part))
