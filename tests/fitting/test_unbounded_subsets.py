@@ -1,5 +1,7 @@
 """Likelihoods without bound along some of the columns of the random effects only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,3 +94,14 @@ def test_effects_in_some_proportion_may_reproduce_the_response(seed):
 def test_random_models_that_converged_beside_an_unbounded_likelihood(seed):
     with pytest.raises(DataError, match="the likelihood has no maximum"):
         draw(seed).fit()
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e-6, 1.0, 1e6, 1e8])
+def test_units_of_fixed_effects_hide_no_unbounded_likelihood(unit):
+    """Two of three effects of a level and X reproduce two rows of it, in a proportion, and three.
+
+    Beside columns of unit size those of X left 1e-8 of the response, not nothing.
+    """
+    case = draw(2001795)
+    with pytest.raises(DataError, match="the likelihood has no maximum"):
+        replace(case, data=case.data.assign(x=unit * case.data["x"])).fit()

@@ -99,8 +99,9 @@ class _Search:
     """Directions of given ranks that leave nothing of y."""
 
     def __init__(self, terms: Sequence[_Term], ranks: tuple[int, ...], X: Array, y: Array) -> None:
-        self._terms, self._ranks, self._X = terms, ranks, X
-        self._y = y - X @ np.linalg.lstsq(X, y)[0]
+        # Units of columns beside those of unit size would leave no digits of what is nothing.
+        self._terms, self._ranks, self._X = terms, ranks, np.linalg.qr(X)[0]
+        self._y = y - self._X @ (self._X.T @ y)
         self.unknown = sum(r * (term.k - r) for term, r in zip(terms, ranks, strict=True))
 
     def drawn(self, draws: np.random.Generator) -> list[Array]:
