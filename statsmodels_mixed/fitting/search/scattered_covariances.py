@@ -44,6 +44,9 @@ FAR_SIZE, MOST_SIZE, RUNS_FAR = 1.5, 5.0, 8
 # The same of rank one, in fits of few rows: their optima may lie on other faces of the cone of
 # covariances, into which few runs from its inside fall.
 RUNS_OF_RANK_ONE = 12
+# Where weights differ widely, as many more of any rank and all sizes, of rank one and all sizes,
+# and of rank one about the largest: of a dozen optima the lowest may be the end of one run in ten.
+MORE_RUNS = 8
 # An axis that is shorter than this share of the longest one is none.
 ROUNDING = 1e-9
 
@@ -98,6 +101,11 @@ def scatter_covariances(
     if spread > FAR_SIZE:
         far = FAR_SIZE, min(spread, MOST_SIZE)
         starts += [[_drawn(draws, p, far) for p in patterns] for _ in range(RUNS_FAR)]
+        for _ in range(MORE_RUNS):
+            firsts = [p & _first_column(p) for p in patterns]
+            starts.append([_drawn(draws, p, SIZES) for p in patterns])
+            starts.append([_drawn(draws, p, SIZES) for p in firsts])
+            starts.append([_drawn(draws, p, about) for p in firsts])
     for i, factors in enumerate(starts):
         if runs.falls:  # There is no maximum.
             return
