@@ -199,9 +199,10 @@ def scaled_y(case: Case, rng: np.random.Generator) -> Equivalent | None:
 def shifted_y(case: Case, rng: np.random.Generator) -> Equivalent | None:
     if not _is_linear(case) or not _intercept(case):
         return None
-    base, data = _on_grid(case, "y"), case.data.copy()
+    # Their difference is what is modelled.
+    base = _on_grid(case, "y", *(["o"] if "offset" in case.options else []))
     c = float(2.0 ** rng.integers(0, 30))
-    data["y"] = base.data["y"] + c
+    data = base.data.assign(y=base.data["y"] + c)
     return Equivalent(replace(case, data=data), base, moved={"Intercept"}, shift=c)
 
 
