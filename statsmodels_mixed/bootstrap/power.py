@@ -47,7 +47,7 @@ from .runner import Draws, Run, missing_tasks, no_rows, number_of_threads
 __all__ = ["Power", "check_rows", "power", "pvalues_of", "read_rows"]
 
 
-TESTS = ("wald", "satterthwaite", "kenward-roger", "lrt")
+TESTS = ("wald", "hessian", "satterthwaite", "kenward-roger", "lrt")
 # Of models with correlated residuals besides.
 RESIDUAL_TESTS = ("kenward-roger-linear", "kenward-roger-mmrm", "between-within")
 
@@ -183,9 +183,11 @@ def power(
         term are; or that combinations of the estimable coefficients are, by name: arrays of
         shape (rank,) or (m, rank). Of combinations of the coefficients of all columns of X,
         shape (p,) or (m, p), those that are not estimable are NaN.
-    test : {"wald", "satterthwaite", "kenward-roger", "lrt"}, optional
-        By default that of the fit, by its `dof`. ``"wald"``: by the normal and chi-squared
-        distributions, with standard errors given the covariance parameters.
+    test : {"wald", "hessian", "satterthwaite", "kenward-roger", "lrt"}, optional
+        By default that of the fit, by its `dof` and `cov_type`. ``"wald"``: by the normal and
+        chi-squared distributions, with standard errors given the covariance parameters.
+        ``"hessian"``: the same for generalized models with standard errors from the Hessian of all
+        parameters, computed anew for each response.
         ``"satterthwaite"`` and ``"kenward-roger"``: t and F tests of linear models (the latter
         by REML), with degrees of freedom computed anew for each response, which takes one to
         several milliseconds; with `residual=` every `dof` of these models. ``"lrt"``:
@@ -247,6 +249,8 @@ def power(
         )
     elif test == "wald":
         worker = wald_tests(ResponseRefitter(design, estimates, truth, components), tested)
+    elif test == "hessian":
+        worker = load("bootstrap.hessian_tests:hessian_tests")(design, estimates, truth, tested)
     elif test == "lrt":
         worker = likelihood_ratio_tests(design, estimates, truth, components, tested)
     else:
@@ -297,6 +301,8 @@ def pvalues_of(
 def _own_test(result: Any) -> str:
     """Return what the tests of a fit are called here."""
     reference = result.reference
+    if reference.cov_type == "hessian" and reference.dof is None:
+        return "hessian"
     ours = reference.errors in (MODEL_BASED, "Kenward-Roger")
     ours |= result.takes_correlated and reference.cov_type == "nonrobust"
     if reference.dof == "residual" or not ours:
@@ -313,9 +319,14 @@ def _check_test(test: str, result: Any) -> None:
     if test not in known:
         raise OptionError(f"test= is one of {', '.join(map(repr, known))}, not {test!r}.")
     estimates: Estimates = result.estimates
+    if test == "hessian" and (estimates.linear or estimates.fast):
+        raise OptionError(
+            f"test='hessian' is for generalized models that are fitted without fast=True; a "
+            f"{result.kind} has 'wald' and 'lrt'."
+        )
     if test in ("satterthwaite", "kenward-roger") and not estimates.linear:
         raise OptionError(
-            f"test={test!r} is for linear models; a {result.kind} has 'wald' and 'lrt'."
+            f"test={test!r} is for linear models; a {result.kind} has 'wald', 'hessian' and 'lrt'."
         )
     if test in KENWARD_ROGER and not estimates.reml:
         raise OptionError(f"test={test!r} is for fits by REML: refit with reml=True.")

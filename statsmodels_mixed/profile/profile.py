@@ -53,7 +53,7 @@ from .optima import Optima
 from .path import trace
 from .residual import ResidualModel
 from .structured import StructuredGeneralizedModel, StructuredLinearModel
-from .targets import Model
+from .targets import Model, wanted_targets
 
 __all__ = ["Profile", "coefficient_intervals", "profile"]
 
@@ -266,9 +266,9 @@ def profile(
     kinds : str or sequence of str, optional
         Which parameters: some of ``"beta"``, ``"sigma"`` or ``"dispersion"``, ``"theta"``,
         ``"sd"`` (standard deviations of the random effects), ``"corr"`` (their
-        correlations); all by default. Of models with covariance structures or correlated
-        residuals ``"theta"`` are the parameters that are reported of these: standard
-        deviations, correlations, ranges.
+        correlations); or single parameters by their names, such as ``"days"``. All by default.
+        Of models with covariance structures or correlated residuals ``"theta"`` are the
+        parameters that are reported of these: standard deviations, correlations, ranges.
     level : float
         Largest level of confidence of the intervals to be asked for.
     progress : bool, optional
@@ -282,7 +282,7 @@ def profile(
     Raises
     ------
     OptionError
-        If the model has no parameters of a kind, or was fitted with ``fast=True``.
+        If the model has no parameters of a kind or name, or was fitted with ``fast=True``.
     MixedModelError
         If a deviance below that of the fit is found: it was no maximum of the likelihood.
 
@@ -302,6 +302,10 @@ def profile(
                          estimate  lower  upper
     kind name
     sd   subj.Intercept     36.01  26.01  52.94
+    >>> fit.profile("days").conf_int().round(2)
+               estimate  lower  upper
+    kind name
+    beta days     10.47   8.89  12.05
     """
     if not 0 < level < 1:
         raise OptionError(f"level must be between 0 and 1, not {level!r}.")
@@ -319,7 +323,6 @@ def profile(
         "sd": components.sd_names,
         "corr": components.corr_names,
     }
-    wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
     cutoff = float(norm.isf((1 - level) / 2))
     without = not_identified(result)
     with one_blas_thread():
@@ -330,7 +333,8 @@ def profile(
                 "the likelihood cannot be maximized again from the estimates, so that there is "
                 "nothing to profile from; look at `converged`, `report` and check() of the fit."
             ) from error
-        targets = [each for kind in wanted for each in model.targets(kind, fixed_names)]
+        known = [kind for kind in KINDS if present.get(kind)]
+        targets = wanted_targets(model, kinds, known, fixed_names)
         lost = [(each.kind, each.name) for each in targets if (each.kind, each.name) in without]
         targets = [each for each in targets if (each.kind, each.name) not in without]
         traced = []

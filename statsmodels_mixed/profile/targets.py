@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from .._typing import Array
+from ..errors import OptionError
 from ..results.parameters import CovarianceParameters
 from .constrained_minimum import ConstrainedMinimum, Landscape
 from .constraints import Angle, Combination, Constraint, Element, Length
@@ -26,6 +27,7 @@ __all__ = [
     "constrained",
     "covariance_targets",
     "linear",
+    "wanted_targets",
 ]
 
 
@@ -97,6 +99,50 @@ class Model(Protocol):
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
         """Return the parameters of a kind."""
+
+
+def wanted_targets(
+    model: Model,
+    asked: str | Sequence[str] | None,
+    present: Sequence[str],
+    fixed_names: tuple[str, ...],
+) -> list[Target]:
+    """Return the parameters that are asked for, by kind or by name.
+
+    Parameters
+    ----------
+    model : Model
+    asked : str or sequence of str, optional
+        Kinds and names; all parameters by default.
+    present : sequence of str
+        The kinds that the model has.
+    fixed_names : tuple of str
+        Names of the coefficients.
+
+    Raises
+    ------
+    OptionError
+        If there is no parameter of such a kind or name.
+    """
+    if asked is None:
+        asked = present
+    found: dict[tuple[str, str], Target] = {}
+    for what in (asked,) if isinstance(asked, str) else asked:
+        if what in present:
+            targets = model.targets(what, fixed_names)
+        else:
+            kinds = (
+                ["beta"] if what in fixed_names else [kind for kind in present if kind != "beta"]
+            )
+            targets = [each for kind in kinds for each in model.targets(kind, fixed_names)]
+            targets = [each for each in targets if each.name == what]
+        if not targets and what not in present:
+            raise OptionError(
+                f"there is no {what!r} here; choose from {', '.join(present)}, or name parameters "
+                "as summary() or conf_int() of a profile names them."
+            )
+        found |= {(each.kind, each.name): each for each in targets}
+    return list(found.values())
 
 
 def constrained(

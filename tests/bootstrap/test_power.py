@@ -332,7 +332,7 @@ def test_parameters_are_given_by_name():
     [
         ({"n": 0}, "n=0 is not possible; give a number of replicates"),
         ({"alpha": 1.5}, "alpha must be between 0 and 1"),
-        ({"test": "score"}, "test= is one of 'wald', 'satterthwaite'"),
+        ({"test": "score"}, "test= is one of 'wald', 'hessian', 'satterthwaite'"),
         ({"test": "kenward-roger"}, "is for fits by REML: refit with reml=True"),
         ({"dispersion": 2.0}, "dispersion= is for generalized models"),
         ({"hypotheses": "effects"}, 'hypotheses= is "coefficients", "terms" or contrasts'),
@@ -383,3 +383,20 @@ def test_tests_that_are_not_simulated_are_refused(options):
     assert_allclose(
         power(result, 2, test="wald", seed=1).pvalues, power(sleep(True), 2, seed=1).pvalues
     )
+
+
+def test_errors_from_the_hessian_are_those_of_fits_to_the_responses():
+    rng = np.random.default_rng(4)
+    group = np.repeat(np.arange(12), 8)
+    data = pd.DataFrame({"g": group, "x": rng.normal(size=96)})
+    p = 1 / (1 + np.exp(-0.3 * data["x"] - 1.2 * rng.normal(size=12)[group]))
+    data["share"] = rng.beta(5 * p, 5 * (1 - p))
+    fit = smf.mixedglm2("share ~ x + (1 | g)", data, family="beta").fit()
+    found = power(fit, 3, seed=5)
+    assert found.test == "hessian"
+    for r, y in enumerate(simulate(fit, 3, seed=5).T):
+        again = smf.mixedglm2("share ~ x + (1 | g)", data.assign(share=y), family="beta").fit()
+        assert again.cov_type == "hessian"
+        assert_allclose(found.pvalues.iloc[r], again.pvalues, rtol=1e-4)
+    with pytest.raises(OptionError, match="test='hessian' is for generalized models"):
+        power(sleep(), 3, test="hessian")

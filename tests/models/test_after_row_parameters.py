@@ -111,6 +111,8 @@ def test_tables_of_the_kinds(ticks, fits):
         assert sd == pytest.approx(float(np.abs(fit.theta[0])))
         assert fit.glance()["npar"].item() == fit.dof
         assert fit.glance()["aic"].item() == pytest.approx(fit.aic)
+        assert fit.glance()["aicc"].item() == pytest.approx(fit.aicc)
+        assert fit.glance()["df_resid"].item() == fit.nobs - fit.dof
         rows = fit.augment(ticks)
         assert len(rows) == len(ticks)
         if kind == "ordered":

@@ -561,3 +561,24 @@ def test_a_fast_fit_is_no_maximum_of_the_likelihood():
         profile(fast)
     with pytest.raises(OptionError, match="no 'sigma' here; choose from beta, theta, sd"):
         profile(generalized("binomial"), "sigma")
+
+
+@pytest.mark.parametrize(
+    ("asked", "labels"),
+    [
+        ("days", [("beta", "days")]),
+        ("subj.days", [("theta", "subj.days"), ("sd", "subj.days")]),
+        (["sigma", "days", "beta"], [("beta", "Intercept"), ("beta", "days"), ("sigma", "")]),
+    ],
+)
+def test_parameters_are_profiled_by_name(asked, labels):
+    fit = smf.mixedlm2("reaction ~ days + (1 + days | subj)", datasets.load("sleepstudy")).fit()
+    found, whole = fit.profile(asked).conf_int(), fit.profile().conf_int()
+    assert set(found.index) == set(labels)
+    assert_allclose(found, whole.loc[found.index], rtol=1e-9)
+
+
+def test_names_of_no_parameter_are_refused():
+    fit = smf.mixedlm2("reaction ~ days + (1 | subj)", datasets.load("sleepstudy")).fit()
+    with pytest.raises(OptionError, match="there is no 'day' here; choose from beta, sigma"):
+        fit.profile(["sd", "day"])

@@ -10,10 +10,11 @@ from scipy.stats import norm
 
 from ..._core import one_blas_thread
 from ...errors import DataError, OptionError
-from ...results.parameters import KINDS, CovarianceParameters, select_kinds
+from ...results.parameters import KINDS, CovarianceParameters
 from ...results.progress import Progress
 from ..path import trace
 from ..profile import Profile
+from ..targets import wanted_targets
 from .row_model import RowModel
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def profile(
     ----------
     kinds : str or sequence of str, optional
         Which parameters: some of ``"beta"`` (coefficients of all parts), ``"theta"``, ``"sd"``
-        (standard deviations of the random effects), ``"corr"`` (their correlations); all by
-        default.
+        (standard deviations of the random effects), ``"corr"`` (their correlations); or single
+        parameters by their names, such as ``"zi: Intercept"``. All by default.
     level : float
         Largest level of confidence of the intervals to be asked for.
     progress : bool, optional
@@ -52,7 +53,7 @@ def profile(
     Raises
     ------
     OptionError
-        If the model has no parameters of a kind.
+        If the model has no parameters of a kind or name.
     DataError
         If the data of the fit were removed, or the fit has not converged.
     MixedModelError
@@ -86,7 +87,6 @@ def profile(
     components, names = CovarianceParameters.of(self.layout), tuple(self._names)
     present = {"beta": names, "theta": True, "sd": components.sd_names}
     present["corr"] = components.corr_names
-    wanted = select_kinds(kinds, [kind for kind in KINDS if present.get(kind)])
     infinite = np.where(self._infinite, self._infinite, self.estimates.ends)
     unknown = {
         ("beta", name)
@@ -96,7 +96,8 @@ def profile(
     with one_blas_thread():
         design = self.model.kept_design()
         model = RowModel(design, self.estimates, components, self._order, infinite)
-        targets = [each for kind in wanted for each in model.targets(kind, names)]
+        there = [kind for kind in KINDS if present.get(kind)]
+        targets = wanted_targets(model, kinds, there, names)
         known = [each for each in targets if (each.kind, each.name) not in unknown]
         traced = []
         with Progress("profile", len(known), progress, unit="parameter") as shown:
@@ -111,5 +112,5 @@ def profile(
         scale_name="",
         fixed_names=names,
         components=components,
-        not_identified=tuple(sorted(unknown)) if "beta" in wanted else (),
+        not_identified=tuple(sorted({(each.kind, each.name) for each in targets} & unknown)),
     )

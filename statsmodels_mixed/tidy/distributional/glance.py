@@ -20,7 +20,8 @@ def glance(self: DistributionalFit) -> pd.DataFrame:
     -------
     DataFrame
         With the columns ``nobs``, ``groups``, ``dispersion`` (NaN where rows have their own),
-        ``llf``, ``aic``, ``bic``, ``objective``, ``npar``, ``converged`` and ``singular``.
+        ``llf``, ``aic``, ``aicc``, ``bic``, ``objective``, ``npar``, ``df_resid``, ``converged``
+        and ``singular``.
 
     See Also
     --------
@@ -43,9 +44,11 @@ def glance(self: DistributionalFit) -> pd.DataFrame:
         "dispersion": self.dispersion if one else np.nan,
         "llf": self.llf,
         "aic": self.aic,
+        "aicc": self.aicc,
         "bic": self.bic,
         "objective": -2.0 * self.llf,
         "npar": self.dof,
+        "df_resid": self.df_resid,
         "converged": self.converged,
         "singular": self.estimates.conditional.singular,
     }
