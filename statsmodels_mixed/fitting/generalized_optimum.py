@@ -17,7 +17,13 @@ from .search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unrea
 from .search.fresh_evaluation import agrees
 from .search.optimize import FitOptions, FitReport
 from .search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
-from .search.second_start import NEAR_ZERO, SecondStart, may_be_local, may_be_repeated
+from .search.second_start import (
+    NEAR_ZERO,
+    VERY_FEW_ROWS,
+    SecondStart,
+    may_be_local,
+    may_be_repeated,
+)
 from .search.warm_start import generalized_theta
 
 __all__ = ["best_optimum"]
@@ -113,10 +119,13 @@ def best_optimum(
             further += _mirrored(problem, design, without.gamma, begin)
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
-        if hard or runs.least < report.objective - LOWER:
+        several = hard or runs.least < report.objective - LOWER
+        # Where T has lost rank there may be another optimum on each face of the cone it is in.
+        faces = singular and nt > 1 and rows <= VERY_FEW_ROWS
+        if several or faces:
             scatter = load("fitting.search.scattered_starts:scatter")
             most = min(MOST, PASSES // (rows * nodes))
-            scatter(runs, core, begin, large, _ones(patterns), options, most=most)
+            scatter(runs, core, begin, large, _ones(patterns), options, most=most, hard=several)
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
     if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):

@@ -36,6 +36,12 @@ def test_no_start_of_the_check_ends_lower(seed):
     assert check(seed).failures == []
 
 
+# By 1.7 and .006; T had lost rank, and nothing else said that there is another optimum.
+@pytest.mark.parametrize("seed", [1001202, 2000226])
+def test_no_start_ends_lower_than_a_singular_fit_of_few_rows(seed):
+    assert check(seed).failures == []
+
+
 @pytest.mark.parametrize(
     ("seed", "theta", "beta", "dispersion"),
     [

@@ -20,6 +20,8 @@ __all__ = ["scatter"]
 
 
 RUNS = 20
+# Of fits of which nothing says that there are several optima.
+FEWER = 8
 # Evaluations of a run that is not lower yet.
 SHORT = 300
 # Rounds of runs, each about the lowest end so far.
@@ -39,6 +41,7 @@ def scatter(
     options: FitOptions,
     *,
     most: int,
+    hard: bool = True,
 ) -> None:
     """Take runs from scattered starts until a round of them finds nothing lower.
 
@@ -55,13 +58,15 @@ def scatter(
     options : FitOptions
     most : int
         Evaluations of all runs.
+    hard : bool
+        Whether something says that there are several optima.
     """
     draws, shifts = np.random.default_rng(0), np.random.default_rng(1)
     most = _cost(runs) + most
     sizes = core.parameter_sizes()[len(usual) :]
     for _ in range(ROUNDS):
         before = runs.least
-        for i in range(RUNS):
+        for i in range(RUNS if hard else FEWER):
             falls = runs.unfinished is not None and runs.unfinished.hopeless
             if falls or _cost(runs) > most:
                 return
