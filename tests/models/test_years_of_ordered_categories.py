@@ -73,3 +73,19 @@ def test_what_follows_a_fit_is_the_same(data):
     )
     for here, there in zip(near, far, strict=True):
         assert_allclose(there, here, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", ["flexible", "symmetric"])
+def test_profiles_are_the_same(data, threshold):
+    # Limits of the year and of the thresholds were NaN, and those of f off by .005.
+    near, far = (
+        mixedordinal2(f"answer ~ {name} + f + (1 | g)", data.head(100), threshold=threshold)
+        .fit()
+        .profile("beta")
+        .conf_int()
+        .loc["beta"]
+        for name in ("x", "year")
+    )
+    assert_allclose(far.loc["year"], near.loc["x"], atol=1e-5)
+    assert_allclose(far.loc["f[T.b]"], near.loc["f[T.b]"], atol=1e-5)
+    assert far.notna().to_numpy().all()

@@ -84,8 +84,17 @@ class Centered:
             Coefficients in the basis of X.
         """
         beta = self._basis.coefficients(gamma)
-        start = rows.start - float(self.means @ beta) * self._all
+        start = self.inner(rows.start, beta)
         return replace(rows, start=start), self.structure.basis.R @ beta
+
+    @property
+    def shifts(self) -> Array:
+        """What each slope adds to the user's coefficients of thresholds, shape (., rank)."""
+        return np.outer(self._rows.back @ self._all, self.means)
+
+    def inner(self, kappa: Array, beta: Array) -> Array:
+        """Return the inner thresholds beside covariates about zero for those of the user."""
+        return np.asarray(kappa - float(self.means @ beta) * self._all)
 
     def back(self, found: DistributionalEstimates) -> DistributionalEstimates:
         """Return the estimates of the model with the user's covariates."""
@@ -96,7 +105,7 @@ class Centered:
         inner = own.kappa + shift * self._all
         of_user = rows.back @ self._all
         change = np.eye(len(found.covariance))
-        change[first + rank :, middle] = np.outer(of_user, self.means)
+        change[first + rank :, middle] = self.shifts
         unknown = np.isnan(np.diag(found.covariance))
         known = np.where(np.isnan(found.covariance), 0.0, found.covariance)
         covariance = change @ known @ change.T

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...fitting.approximation import generalized_structure
+from ...fitting.distributional.centered import Centered
 from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters
@@ -52,11 +53,15 @@ class RowModel:
         infinite: Array,
     ) -> None:
         mean, rows = estimates.conditional, estimates.rows
-        structure = generalized_structure(design)
+        structure, kappa = generalized_structure(design), mean.kappa
+        centered = Centered.of(design, mean.spec, rows, structure.basis)
+        if centered is not None:
+            design, structure = centered.design, centered.structure
+            kappa = centered.inner(kappa, mean.beta)
         basis = structure.basis
         core = model_of_rows(structure.core, design, mean.spec, rows, mean.n_agq)
         nt, rank = len(mean.theta), len(mean.beta)
-        end = np.concatenate([mean.theta, basis.R @ mean.beta, mean.kappa])
+        end = np.concatenate([mean.theta, basis.R @ mean.beta, kappa])
         core.set_modes(mean.u, basis.R @ mean.beta)
         value, _ = core.value_and_gradient(end)
         # There is no curvature where an element of the diagonal of T is zero.
@@ -65,6 +70,8 @@ class RowModel:
         back[:nt, :nt] = np.eye(nt)
         back[nt : nt + rank, nt : nt + rank] = np.linalg.inv(basis.R)
         back[nt + rank :, nt + rank :] = rows.back
+        if centered is not None:
+            back[nt + rank :, nt : nt + rank] = centered.shifts @ np.linalg.inv(basis.R)
         self.deviance, self.n_theta = value, nt
         self._components = components
         # Of every parameter about a standard error, in the basis in which they are searched.
