@@ -139,3 +139,14 @@ def test_without_overdispersion_leverages_are_those_of_the_limit():
     fit = other.fit()
     assert fit.limit is not None
     assert_allclose(fit.leverage(), model.fit().leverage(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("log_mu", [-300.0, -133.0, -40.0, -20.0, -5.0])
+def test_information_of_counts_above_zero_of_small_means(log_mu):
+    """It is the variance of the truncated count, about half the mean; it was -inf below 1e-16."""
+    spec = family_cases.spec_of("truncated_poisson")
+    found = expected_information(spec, np.full(1, log_mu), np.zeros((1, 4)), None)
+    mu = np.exp(log_mu)
+    mean = -mu / np.expm1(-mu)
+    wanted = mean * (1.0 + mu - mean) if log_mu > -15.0 else mu / 2.0
+    assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)

@@ -47,7 +47,7 @@ def leverage(self: DistributionalFit) -> pd.Series:
     -------
     Series, shape (n,)
         Between 0 and 1; the sum lies between the rank of X and that plus the number of random
-        effects on the mean.
+        effects on the mean. NaN for rows whose information is beyond the range of numbers.
 
     Raises
     ------
@@ -83,7 +83,9 @@ def leverage(self: DistributionalFit) -> pd.Series:
     none = csr_matrix((len(design.y), 0))
     A = csr_matrix(hstack(columns)) if columns else none
     X = orthonormal_basis(design.X[:, own.columns], None).Q
-    return by_row(self._mean_part, np.clip(_hat(A, X, W), 0.0, 1.0), "leverage")
+    known = np.isfinite(W)
+    leverages = np.clip(_hat(A, X, np.where(known, W, 0.0)), 0.0, 1.0)
+    return by_row(self._mean_part, np.where(known, leverages, np.nan), "leverage")
 
 
 def design_of_means(fit: DistributionalFit) -> Design:

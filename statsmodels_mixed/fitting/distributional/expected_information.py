@@ -162,7 +162,7 @@ def _sum_over_counts(spec: FamilySpec, eta: Array, outer: Array, trials: Array |
 def _at_zero(
     spec: FamilySpec, eta: Array, outer: Array, trials: Array | None, zeros: str = ""
 ) -> tuple[Array, Array]:
-    """Return probability and score of a response of 0."""
+    """Return the logarithm of the probability of a response of 0, and its score."""
     found, _ = row_derivatives(
         spec.family,
         spec.link,
@@ -173,22 +173,24 @@ def _at_zero(
         power=spec.power,
         zeros=zeros,
     )
-    return np.exp(found[:, 0]), found[:, 1]
+    return found[:, 0], found[:, 1]
 
 
 def _truncated(
     spec: FamilySpec, eta: Array, outer: Array, value: Array, trials: Array | None
 ) -> Array:
     """Return the information of responses without zeros."""
-    f0, s0 = _at_zero(spec, eta, outer, trials)
-    rest = -np.expm1(np.log(f0))
-    return np.asarray((value - f0 * s0**2) / rest - (f0 * s0 / rest) ** 2)
+    log_f0, s0 = _at_zero(spec, eta, outer, trials)
+    f0, rest = np.exp(log_f0), -np.expm1(log_f0)
+    # Means near 0 leave the difference of two ones, which is about the mean, or rounding.
+    return np.maximum((value - f0 * s0**2) / rest - (f0 * s0 / rest) ** 2, 0.0)
 
 
 def _inflated(
     spec: FamilySpec, eta: Array, outer: Array, value: Array, trials: Array | None
 ) -> Array:
     """Return the information of responses with zeros besides those of the family."""
-    f0, s0 = _at_zero(spec, eta, outer, trials)
-    P, s_P = _at_zero(spec, eta, outer, trials, "inflation")
-    return np.asarray(P * s_P**2 + expit(-outer[:, ZEROS]) * (value - f0 * s0**2))
+    log_f0, s0 = _at_zero(spec, eta, outer, trials)
+    log_P, s_P = _at_zero(spec, eta, outer, trials, "inflation")
+    of_others = expit(-outer[:, ZEROS]) * (value - np.exp(log_f0) * s0**2)
+    return np.asarray(np.exp(log_P) * s_P**2 + of_others)
