@@ -9,8 +9,10 @@ import pytest
 from fuzz.linear_models import draw
 from fuzz.many_digits import at_many_digits
 
+from statsmodels_mixed.errors import CoreError
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
 from statsmodels_mixed.fitting.search.last_digits import has_digits, if_it_has_digits
+from statsmodels_mixed.fitting.search.runs import evaluated
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::statsmodels_mixed.SingularFitWarning",
@@ -71,3 +73,20 @@ def test_steps_to_where_there_are_no_derivatives_are_not_taken():
     fit = case.fit()
     exact = at_many_digits(fit.model.design, fit.estimates.columns, fit.theta, **case.how)
     assert fit.objective == pytest.approx(exact.value, abs=1e-8)
+
+
+def test_an_objective_without_derivatives_has_no_digits():
+    """At 1e16 sigma the core says that a matrix is not positive definite, not what it is."""
+    fit = draw(3000530).fit()
+    products = form_crossproducts(fit.model.design)
+    products.set_criterion(True, None)
+    workspace = products.workspace
+    workspace.set_precision(True)
+    far = np.zeros(10)
+    far[:7] = [-1.59, -1.62, 3.75e16, -1.17, 10.7, 5.69e15, 7.27]
+    with pytest.raises(CoreError, match="positive definite"):
+        workspace.value_and_gradient(far)
+    value, gradient = evaluated(workspace, far)
+    assert np.isnan(value)
+    assert np.isnan(gradient).all()
+    assert not has_digits(workspace, far)

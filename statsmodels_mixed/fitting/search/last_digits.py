@@ -13,9 +13,8 @@ import numpy as np
 
 from ..._core import CoreWorkspace
 from ..._typing import Array
-from ...errors import CoreError
 from .optimize import FitReport
-from .runs import LOWER
+from .runs import LOWER, evaluated
 
 __all__ = ["has_digits", "if_it_has_digits"]
 
@@ -40,10 +39,7 @@ def has_digits(workspace: CoreWorkspace, theta: Array) -> bool:
     draws = np.random.default_rng(0)
     ways = draws.choice([-np.inf, np.inf], (DRAWS, len(theta)))
     values = [workspace.value(each) for each in np.nextafter(theta, ways)]
-    try:
-        values.append(workspace.value_and_gradient(theta)[0])
-    except CoreError:
-        return False
+    values.append(evaluated(workspace, theta)[0])
     return bool(np.ptp(values) <= LOWER * max(1.0, abs(values[-1]) / 1000.0))
 
 

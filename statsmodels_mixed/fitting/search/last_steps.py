@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from ..._core import CoreWorkspace
 from ..._typing import Array
-from ...errors import CoreError
 from .optimize import CONVERGED_DECREMENT, FitReport
-from .runs import logged
+from .runs import evaluated, logged
 from .steps_of_covariances import CovarianceSteps
 
 __all__ = ["last_steps"]
@@ -64,10 +63,7 @@ class _Gradients:
     def at(self, x: Array) -> tuple[float, Array, Array]:
         """Return the objective, its gradient in theta and that in x; NaN where it has none."""
         theta = self.theta(x)
-        try:
-            value, gradient = self._workspace.value_and_gradient(theta)
-        except CoreError:  # an objective without derivatives, of nothing but rounding errors
-            value, gradient = np.nan, np.full(len(theta), np.nan)
+        value, gradient = evaluated(self._workspace, theta)
         self.points.append(theta)
         self.values.append(value + self._constant)
         return self.values[-1], gradient, (self._outward.T @ gradient)[self.free]

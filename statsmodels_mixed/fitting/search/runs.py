@@ -19,6 +19,7 @@ __all__ = [
     "NO_MAXIMUM",
     "BestOfRuns",
     "descend",
+    "evaluated",
     "joined",
     "logged",
     "settle",
@@ -109,6 +110,14 @@ def descend(
         return minimize(core, start, options, constant=constant)
     except CoreError:
         return None
+
+
+def evaluated(core: CoreWorkspace | CoreGeneralized, theta: Array) -> tuple[float, Array]:
+    """Return the objective and its gradient; NaN where it has none, as of nothing but rounding."""
+    try:
+        return core.value_and_gradient(theta)
+    except CoreError:
+        return np.nan, np.full(len(theta), np.nan)
 
 
 def take_briefly(

@@ -17,7 +17,7 @@ from ..._core import CoreGeneralized, CoreWorkspace
 from ..._typing import Array
 from ..covariance import factors_of, is_singular, theta_of
 from .optimize import FitOptions, FitReport
-from .runs import LOWER, BestOfRuns, descend, logged
+from .runs import LOWER, BestOfRuns, descend, evaluated, logged
 
 __all__ = [
     "SecondStart",
@@ -133,7 +133,7 @@ def is_lower_beside(
             more = [size * np.eye(len(U)) if j == i else U for j, U in enumerate(ends)]
             along = [np.eye(len(U)) if j == i else 0.0 * U for j, U in enumerate(ends)]
             thetas.append(workspace.from_units(theta_of(more, patterns)))
-            value, gradient = workspace.value_and_gradient(thetas[-1])
+            value, gradient = evaluated(workspace, thetas[-1])
             values.append(value + constant)
             sides.append(gradient @ workspace.from_units(theta_of(along, patterns)))
         found |= bool(sides[0] < 0.0 < sides[1])
