@@ -72,7 +72,7 @@ class _Gradients:
         """Return coordinates about a point."""
         full = self._x.copy()
         full[self.free] = x
-        return CovarianceSteps(full, patterns)
+        return CovarianceSteps(full, patterns, self.free)
 
     def hessian(self, x: Array) -> Array:
         """Return second derivatives, by central differences."""

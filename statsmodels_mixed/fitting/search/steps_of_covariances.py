@@ -27,7 +27,7 @@ def _half(S: Array) -> Array:
 
 
 class CovarianceSteps:
-    """Coordinates s of elements of T about a point, one for each that is not zero.
+    """Coordinates s of elements of T about a point, one for each that is free.
 
     Those of a T with correlations and without zeros are elements of S, others are themselves.
 
@@ -37,15 +37,22 @@ class CovarianceSteps:
         Elements of all T.
     patterns : sequence of ndarray of bool, shape (k, k)
         None for steps in the elements themselves.
+    free : ndarray of int, optional
+        Elements that change; those that are not zero when omitted.
     """
 
-    def __init__(self, x: Array, patterns: Sequence[NDArray[np.bool_]]) -> None:
+    def __init__(
+        self,
+        x: Array,
+        patterns: Sequence[NDArray[np.bool_]],
+        free: NDArray[np.intp] | None = None,
+    ) -> None:
         self._x, self._patterns = x, patterns
-        self._free = np.flatnonzero(x)
+        self._free = np.flatnonzero(x) if free is None else free
         self._factors = factors_of(x, patterns)
         self._curved = [
             len(T) > 1
-            and bool(T.diagonal().all())
+            and bool(T[np.tri(len(T), dtype=bool)].all())
             and bool(pattern[np.tri(len(T), dtype=bool)].all())
             for T, pattern in zip(self._factors, patterns, strict=True)
         ]
