@@ -42,6 +42,8 @@ LARGE, SMALL = 5.0, 0.1
 # Runs are repeated where they are cheap and the likelihood is far from quadratic.
 FEW_ROWS = 1000
 FEW_PARAMETERS = 10
+# The same of linear models of few enough rows: those of six correlated effects.
+MORE_PARAMETERS = 21
 # A fit to at most this many rows that took more than this many Newton evaluations may have met a
 # likelihood with several maxima.
 VERY_FEW_ROWS = 50
@@ -79,7 +81,7 @@ def may_be_local(
     cheap : bool
         Whether runs are as cheap as those of a linear model.
     """
-    if not report.converged or not may_be_repeated(report, options, rows):
+    if not report.converged or not may_be_repeated(report, options, rows, cheap=cheap):
         return False
     newton = options.optimizer == "newton"
     many = rows <= HARDLY_ANY_ROWS or report.evaluations > MANY_EVALUATIONS
@@ -120,7 +122,8 @@ def is_lower_beside(
     """
     few = workspace.nobs <= FEW_ENOUGH_ROWS and options.optimizer == "newton"
     few &= len(report.end) > 1  # a single variance of the same kind has one optimum as a rule
-    if not (few and report.converged and may_be_repeated(report, options, workspace.nobs)):
+    few &= report.converged and may_be_repeated(report, options, workspace.nobs, cheap=True)
+    if not few:
         return False, report
     ends = factors_of(workspace.in_units(report.end), patterns)
     slow = workspace.nobs <= VERY_FEW_ROWS and report.evaluations >= MANY_EVALUATIONS
@@ -144,16 +147,19 @@ def is_lower_beside(
     return found, logged(report, report, np.array(thetas), np.array(values), len(values))
 
 
-def may_be_repeated(report: FitReport, options: FitOptions, rows: int) -> bool:
-    """Return whether a fit has no limit and is cheap."""
+def may_be_repeated(
+    report: FitReport, options: FitOptions, rows: int, *, cheap: bool = False
+) -> bool:
+    """Return whether a fit has no limit and is cheap; see `may_be_local`."""
     limited = bool(options.max_eval or options.max_time)
-    return not limited and rows <= FEW_ROWS and len(report.end) <= FEW_PARAMETERS
+    few = MORE_PARAMETERS if cheap and rows <= FEW_ENOUGH_ROWS else FEW_PARAMETERS
+    return not limited and rows <= FEW_ROWS and len(report.end) <= few
 
 
 def may_be_rough(report: FitReport, options: FitOptions, rows: int) -> bool:
-    """Return whether rounding errors ended a run, and steps with more digits are cheap."""
+    """Return whether rounding errors ended a linear run, and steps with more digits are cheap."""
     rough = report.status in ("ROUNDOFF_LIMITED", "FTOL_REACHED") and options.optimizer == "newton"
-    return rough and may_be_repeated(report, options, rows)
+    return rough and may_be_repeated(report, options, rows, cheap=True)
 
 
 @dataclass(frozen=True)
