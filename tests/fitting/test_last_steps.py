@@ -112,6 +112,16 @@ def test_steps_change_covariances_in_proportion(zero, kept):
     ]
     np.testing.assert_allclose(steps.bend(slope), np.array(bend) / (4 * h * h), atol=1e-6)
     assert (steps.at(np.full(len(free), -1.5)) is None) == (zero is None)
+    sizes = np.where(np.arange(len(x)) < 6, 1.0, 2.5) if zero is None else np.abs(x)
+    np.testing.assert_array_equal(steps.sizes, sizes[free])
+
+
+def test_what_does_not_change_the_objective_hides_no_step():
+    """Curvatures of 1e-31 were scaled like the others, and steps were of rounding errors.
+
+    With the rows in another order coefficients were 1.3e-6 standard errors apart.
+    """
+    assert not check(2017141).failures
 
 
 def test_elements_of_nearly_no_rows_may_become_zero_on_the_way():

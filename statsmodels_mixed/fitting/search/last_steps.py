@@ -29,6 +29,8 @@ MOST = 20
 SHARE, LEAST = 1e-5, 1e-7
 # Lesser curvatures are replaced by this one, where those of single parameters are 1.
 FLAT = 1e-8
+# A curvature along a change as large as what changes that is none.
+LEVEL = 1e-12
 # What a step promises must be less than this share of what the one before did.
 SHRINKS = 0.1
 # A promise that leaves every estimate right to a millionth of its standard error.
@@ -39,6 +41,9 @@ ROUNDING = 1e-15
 # What a sum of some logarithms may change by at the worst: a step that promises less is taken on
 # the word of the gradient, which has all digits where rows are few.
 NOISE = 1e-14
+# Elements of T that add nothing to any row: they are zeros that rounding left, and coordinates with
+# them in proportion would have no scale.
+NOTHING = 1e-12
 # How often a step that leads up is halved.
 HALVINGS = 8
 
@@ -50,6 +55,7 @@ class _Gradients:
         self._workspace, self._constant = workspace, constant
         self._outward = np.array([workspace.from_units(row) for row in np.eye(len(end))]).T
         self._x = workspace.in_units(end)
+        self._x[np.abs(self._x) < NOTHING] = 0.0
         self.free = np.flatnonzero(self._x)
         self.start = self._x[self.free]
         self.points: list[Array] = []
@@ -116,7 +122,7 @@ def last_steps(
             break
         steps = gradients.steps(x, patterns)
         J = steps.jacobian
-        step = _newton_step(J.T @ H @ J + steps.bend(slope), J.T @ slope)
+        step = _newton_step(J.T @ H @ J + steps.bend(slope), J.T @ slope, steps.sizes)
         promise = -0.5 * float(slope @ J @ step)
         if not (lower or promise < SHRINKS * promised):
             break
@@ -145,10 +151,17 @@ def last_steps(
     return logged(report, best, points, values, len(values))
 
 
-def _newton_step(H: Array, slope: Array) -> Array:
-    """Return a step that descends, that to the minimum of the quadratic model if it has one."""
+def _newton_step(H: Array, slope: Array, sizes: Array) -> Array:
+    """Return a step that descends, that to the minimum of the quadratic model if it has one.
+
+    What does not change the objective stays as it is: its curvature is nothing but rounding, which
+    would be scaled to that of the others.
+    """
+    step = np.zeros(len(slope))
+    curved = np.flatnonzero(np.abs(np.diag(H)) * sizes**2 > LEVEL)
+    H, slope = H[np.ix_(curved, curved)], slope[curved]
     root = np.sqrt(np.abs(np.diag(H)))
-    root[root == 0] = 1.0
     eigenvalues, vectors = np.linalg.eigh(H / np.outer(root, root))
     curvatures = np.maximum(np.abs(eigenvalues), FLAT)
-    return np.asarray(-(vectors @ (vectors.T @ (slope / root) / curvatures)) / root)
+    step[curved] = -(vectors @ (vectors.T @ (slope / root) / curvatures)) / root
+    return step

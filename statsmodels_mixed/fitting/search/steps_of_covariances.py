@@ -39,6 +39,13 @@ class CovarianceSteps:
         None for steps in the elements themselves.
     free : ndarray of int, optional
         Elements that change; those that are not zero when omitted.
+
+    Attributes
+    ----------
+    jacobian : ndarray, shape (free, free)
+        Derivatives of the elements.
+    sizes : ndarray, shape (free,)
+        Changes of s that are as large as what changes.
     """
 
     def __init__(
@@ -57,8 +64,12 @@ class CovarianceSteps:
             for T, pattern in zip(self._factors, patterns, strict=True)
         ]
         if not any(self._curved):
-            self.jacobian = np.eye(len(self._free))
+            self.jacobian, self.sizes = np.eye(len(self._free)), np.abs(x[self._free])
             return
+        proportions = [
+            np.full(T.shape, curved) for T, curved in zip(self._factors, self._curved, strict=True)
+        ]
+        self.sizes = np.where(theta_of(proportions, patterns), 1.0, np.abs(x))[self._free]
         units = [self._parts(row) for row in np.eye(len(x))[self._free]]
         self._directions = [
             [_half(S) if curved else S for S, curved in zip(parts, self._curved, strict=True)]
