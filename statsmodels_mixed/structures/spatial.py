@@ -18,6 +18,8 @@ from .structure import Parameters
 __all__ = ["Exponential", "Gaussian", "OrnsteinUhlenbeck", "RationalQuadratic", "Spherical"]
 
 
+# Ranges from which a spherical correlation is searched, besides the likeliest.
+RANGES = 8
 # Ranges below this share of the largest distance are taken as it.
 SHORTEST = 1e-60
 
@@ -109,8 +111,11 @@ class Spherical(_RangeCorrelation):
         return f, np.where(inside, 1.5 * (x**3 - x), 0.0), np.where(inside, 3.0 * x**3, 0.0)
 
     def correlation_starts(self, psi: Array) -> list[Array]:
-        """Start at ranges above the least distance: with shorter ones all correlations are 0."""
+        """Start at many ranges above the least distance: shorter ones leave no correlation.
+
+        Between any two distances the likelihood may have a maximum of its own.
+        """
         positive = self.distance[self.distance > 0]
-        least = float(positive.min()) if len(positive) else 1.0
-        ranges = (max(float(psi[0]), 1.5 * least), 1.1 * least, 5.0 * float(psi[0]))
-        return [np.array([one]) for one in ranges]
+        least, largest = (positive.min(), positive.max()) if len(positive) else (1.0, 1.0)
+        others = np.geomspace(1.1 * least, 2.0 * largest, RANGES)
+        return [np.array([one]) for one in (max(float(psi[0]), 1.5 * least), *others)]
