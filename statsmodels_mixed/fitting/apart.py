@@ -17,7 +17,7 @@ from .estimates import GeneralizedEstimates, LinearEstimates
 
 __all__ = ["columns_apart"]
 
-AnyEstimates = TypeVar("AnyEstimates", LinearEstimates, GeneralizedEstimates)
+AnyEstimates = TypeVar("AnyEstimates", bound=LinearEstimates | GeneralizedEstimates)
 
 
 def columns_apart(

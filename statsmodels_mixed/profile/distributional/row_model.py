@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._typing import Array
+from ...fitting.apart import columns_apart
 from ...fitting.approximation import generalized_structure
 from ...fitting.distributional.centered import Centered
 from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
@@ -52,7 +53,8 @@ class RowModel:
         order: NDArray[np.intp],
         infinite: Array,
     ) -> None:
-        mean, rows = estimates.conditional, estimates.rows
+        rows = estimates.rows
+        design, mean, self._coordinates = columns_apart(design, estimates.conditional)
         structure, kappa = generalized_structure(design), mean.kappa
         centered = Centered.of(design, mean.spec, rows, structure.basis)
         if centered is not None:
@@ -76,7 +78,10 @@ class RowModel:
         self._components = components
         # Of every parameter about a standard error, in the basis in which they are searched.
         units = 1.0 / np.sqrt(np.maximum(np.diag(core.curvature()), 1e-6))
-        units[:nt] = np.maximum(np.abs(mean.theta[:nt]), 0.1)
+        sizes = np.concatenate([np.sqrt(np.mean(b.z**2, axis=0)) for b in design.blocks])
+        of_row = dict(zip(components.sd_at, sizes, strict=True))
+        least = [0.1 / (of_row[t, row] or 1.0) for t, row, _ in components.theta_at]
+        units[:nt] = np.maximum(np.abs(mean.theta), least)
         self._surface = GeneralizedSurface(core, units, components.diagonal)
         self._x = end / units
         self._coefficients = back[order] * units
@@ -88,7 +93,8 @@ class RowModel:
 
     def parameters(self, states: Sequence[State]) -> Optima:
         """Return 1, coefficients and theta in the units of the data, row by row."""
-        theta = self._components.rectify(np.array([theta for theta, _, _ in states]))
+        theta = self._coordinates.outward(np.array([theta for theta, _, _ in states]))
+        theta = self._components.rectify(theta)
         return Optima(np.ones(len(states)), np.array([beta for _, _, beta in states]), theta)
 
     def targets(self, kind: str, fixed_names: tuple[str, ...]) -> list[Target]:
@@ -101,7 +107,7 @@ class RowModel:
             signs = self._infinite.tolist()
             return [replace(t, infinite=int(s)) for t, s in zip(targets, signs, strict=True)]
         size, total = self._surface.units[: self.n_theta], len(self._x)
-        changes = [None] * len(self._components.blocks)
+        changes = self._coordinates.C
         units = CovarianceUnits(self._components, size, 1.0, changes, total, 1.0)
         return covariance_targets(kind, units, self._target, self._least)
 
