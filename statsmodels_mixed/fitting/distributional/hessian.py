@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._core import CoreGeneralized
+from ..._core.own_coordinates import OwnCoordinates
 from ..._typing import Array
 from ...errors import CoreError
 
@@ -66,6 +67,17 @@ def covariance_at(
         Least eigenvalue of the Hessian with a diagonal of ones, in the other directions; 0 if
         there is no covariance.
     """
+    own = OwnCoordinates(core)
+    covariance, lost, least = _covariance(own, own.inward(center), regular, first, spread)
+    core.value_and_gradient(center)
+    outward = own.outward()
+    return outward @ covariance @ outward.T, outward @ lost, least
+
+
+def _covariance(
+    core: OwnCoordinates, center: Array, regular: bool, first: int, spread: Array
+) -> tuple[Array, Array, float]:
+    """Return what `covariance_at` does, of parameters in the coordinates of the core."""
     size = core.parameter_sizes()  # units of the response are theirs
     widest = np.append(np.zeros(first), spread)
     if regular:
@@ -82,7 +94,6 @@ def covariance_at(
                 _change_of_gradient(core, center, i, times * wider) for times in (1.0, 2.0)
             )
             H[i], steps[i] = (4.0 * once - twice) / 3.0, wider
-    core.value_and_gradient(center)
     H = _symmetric(H, steps, size) / 2.0
     nothing = np.full(H.shape, np.nan), np.empty((len(H), 0)), 0.0
     if not np.all(np.isfinite(H)):
@@ -136,7 +147,9 @@ def curvature_of(core: CoreGeneralized, center: Array, free: NDArray[np.intp]) -
     return (H + H.T) / 2.0, 2 * len(free)
 
 
-def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: float) -> Array:
+def _change_of_gradient(
+    core: CoreGeneralized | OwnCoordinates, center: Array, i: int, step: float
+) -> Array:
     """Return the derivative of the gradient in parameter i, by a central difference."""
     shift = np.zeros(len(center))
     shift[i] = step
@@ -146,7 +159,7 @@ def _change_of_gradient(core: CoreGeneralized, center: Array, i: int, step: floa
 
 
 def _with_little_known_directions(
-    core: CoreGeneralized, center: Array, H: Array, first: int, units: Array
+    core: OwnCoordinates, center: Array, H: Array, first: int, units: Array
 ) -> Array:
     """Return the Hessian with what steps along directions tell that have far less information.
 
@@ -171,7 +184,6 @@ def _with_little_known_directions(
         along = V[:, k] * unit
         mixed = H[:first, first:] @ along
         changed[:first, first:] += np.outer(change[:first] - mixed, V[:, k] / unit)
-    core.value_and_gradient(center)
     if not np.isfinite(changed).all() or not np.isfinite(scaled).all():
         return H
     changed[first:, :first] = changed[:first, first:].T
