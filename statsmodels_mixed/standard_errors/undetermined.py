@@ -32,6 +32,8 @@ __all__ = ["Pair", "Undetermined", "undetermined"]
 DIFFERENT = 1e-5
 # How far apart the points are: share of the distance at which a covariance would be negative.
 STEP = 0.5
+# Standard deviations of effects over sigma that are not made smaller.
+LARGE = 1e3
 # Share of each variance by which covariances of lower rank, however large, are made definite.
 SINGULAR = 1e-12
 
@@ -184,7 +186,14 @@ def _pairs(design: Design, estimates: Estimates, identification: Identification)
 
 
 def _definite(covariance: Array, sizes: Array) -> Array:
-    """Return a covariance matrix, perhaps of lower rank, with what makes it definite in doubles."""
+    """Return a covariance matrix, perhaps of lower rank, with what makes it definite in doubles.
+
+    Variances that are not determined may be 1e18 times those of others, and no change that leaves
+    these positive would be seen in them. They are made smaller: what changes does so anywhere.
+    """
+    sds = np.sqrt(covariance.diagonal()) * sizes
+    shrunk = np.minimum(1.0, LARGE / np.maximum(sds, LARGE))
+    covariance = covariance * np.outer(shrunk, shrunk)
     return covariance + np.diag(1.0 / sizes**2 + SINGULAR * covariance.diagonal())
 
 

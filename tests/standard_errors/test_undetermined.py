@@ -46,3 +46,17 @@ def test_what_is_not_determined_does_not_depend_on_where_x_is_measured_from(shif
     fit = replace(case, data=data).fit()
     assert len(fit.report.not_identified) == 2
     assert np.isnan(fit.bse).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("size", [1e3, 1.6e6, 1.6e9])
+def test_a_variance_without_an_end_hides_no_change(size):
+    """The coefficient of f[d] has any variance: standard errors of 1e9 were shown for NaN."""
+    fit = replace(draw(100271), formula="y ~ 0 + f + x:f + (x + f || g)").fit()
+    design, theta = fit.model.design, fit.theta.copy()
+    theta[[5, 11]] = size, 0.1 * size
+    factors = factors_of(theta, [block.pattern for block in design.blocks])
+    found = undetermined(design, replace(fit.estimates, theta=theta, factors=factors))
+    assert found is not None
+    lost = found.tests(np.eye(len(fit.params)))
+    np.testing.assert_array_equal(lost, fit.params.index == "f[d]")
