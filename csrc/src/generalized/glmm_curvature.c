@@ -117,6 +117,7 @@ static smm_problem generalized_problem(smm_glmm *g)
         .vectors = g->run_vectors,
         .matrices = g->run_matrices,
         .memory = SMM_MEMORY,
+        .late = g->ws->design->n > SMM_MANY_ROWS ? SMM_LATE : 0,
         .trusted = crude ? 0 : SMM_TRUSTED_STEPS,
         /* 1e-10 for coefficients that differ between levels, beside those of large counts that
          * differ within */

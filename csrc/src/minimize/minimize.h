@@ -28,6 +28,7 @@ typedef struct {
     int memory;          /* steps to correct the curvature with; 0: it is good by itself */
     int trusted;         /* steps before that: regular problems end before */
     double near;   /* of one parameter: shorter steps, as a share of it, correct it as well */
+    double late;   /* promises below which slow steps correct it, and rounding errors end a run */
     double left;   /* share of a diagonal of the curvature that has digits when the other
                           * parameters have taken theirs */
     double *pairs; /* (2 memory n): steps and changes of the gradient */
@@ -41,6 +42,12 @@ typedef struct {
 /* The change of the gradient along a step that is this short knows the curvature better. That ends
  * runs one evaluation before, which is felt where evaluations take long. */
 #define SMM_NEAR 0.02
+/* From promises as small as this on, changes of the gradient correct the curvature where steps gain
+ * digit by digit, and promises less than the rounding errors of the objective are none: such steps
+ * would go on far below what can be seen. Not for few rows, whose runs are repeated from other
+ * starts where they took many steps. */
+#define SMM_LATE 1e-3
+#define SMM_MANY_ROWS 1000
 #define SMM_RUN_VECTORS(n) ((8 + SMM_EIGEN_WORK) * (int64_t)(n) + 1) /* see smm_run_start */
 #define SMM_RUN_MATRICES(n) (2 * (int64_t)(n) * (n))
 

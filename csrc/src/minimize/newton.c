@@ -27,6 +27,9 @@
  * promise comes from the gradient, so rounding in the objective does not limit it; at
  * 1e-12 theta is right to a millionth of its standard error. */
 #define PROMISE_SHARE 1e-4
+/* A step is slow if it leaves more than this share of the promise: the curvature is not that of the
+ * objective, as where a covariance tends to be singular. */
+#define SLOW 1e-2
 
 /* Effect of rounding on the objective: of one evaluation, and at the worst. A step that
  * promises less than the latter is taken on the word of the gradient. */
@@ -60,6 +63,7 @@ typedef struct {
     int64_t until_step, until_evaluation; /* when it ends */
     int steps, idle;
     int small; /* the last step changed the objective by less than its tolerance */
+    int late;  /* the last step was slow, from a promise that was little */
 } pace;
 
 static void renew_patience(pace *p, const smm_report *report)
@@ -77,6 +81,8 @@ static int judge(pace *p, const smm_run *run, double f)
     /* steps taken on the word of the gradient may go to and fro within rounding */
     int progress = f < p->least - rounding(f) || promise < 0.5 * p->least_promise;
     int held = p->small && promise > SHRINKS * p->promise;
+    int slow = p->steps > 0 && promise > SLOW * p->promise;
+    p->late = slow && p->promise < run->problem->late;
     p->idle = progress ? 0 : p->idle + 1;
     p->least = fmin(p->least, f);
     p->least_promise = fmin(p->least_promise, promise);
@@ -87,6 +93,7 @@ static int judge(pace *p, const smm_run *run, double f)
         renew_patience(p, run->report);
     }
     if (promise <= promise_tolerance(o, f)) return SMM_STOP_GTOL;
+    if (p->late && promise <= rounding(f)) return SMM_STOP_GTOL;
     if (held || p->idle == MAX_IDLE) return SMM_STOP_ROUNDOFF;
     return SMM_STOP_NONE;
 }
@@ -179,13 +186,13 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
     }
     int32_t n = problem->n, moved_from = 0;
     int still = SMM_STOP_NONE; /* why the last step was too small to go on */
-    pace pace = {f, INFINITY, INFINITY, INFINITY, 0, 0, 0, 0, 0};
+    pace pace = {f, INFINITY, INFINITY, INFINITY, 0, 0, 0, 0, 0, 0};
     renew_patience(&pace, report);
     double *old_x = run.work + SMM_EIGEN_WORK * (int64_t)n, *old_g = old_x + n;
     while (!run.stop) {
         status = smm_run_gradient(&run, run.g);
         int remembers = moved_from && problem->memory && !status;
-        if (remembers && (pace.steps > problem->trusted ||
+        if (remembers && (pace.steps > problem->trusted || pace.late ||
                           fabs(run.x[0] - old_x[0]) < problem->near * fabs(run.x[0]))) {
             for (int32_t i = 0; i < n; i++) {
                 old_x[i] = run.x[i] - old_x[i];
