@@ -15,6 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import statsmodels_mixed  # noqa: F401 - it adds the models to statsmodels
 from statsmodels_mixed import datasets
 from statsmodels_mixed.bootstrap.parameter_rows import ParameterRows
+from statsmodels_mixed.fitting.approximation import generalized_structure
+from statsmodels_mixed.fitting.distributional.problem import _projected
 from statsmodels_mixed.fitting.problem import problem_of
 from statsmodels_mixed.frame.row_groups import design_of_rows
 
@@ -104,3 +106,12 @@ def test_rows_of_parameters_are_read_by_name():
         objective=1.0, scale=3.0, beta=parts["beta"][0], se=parts["se"][0], theta=parts["theta"][0]
     )
     assert_array_equal(one.values, rows.values[:1])
+
+
+def test_a_linear_predictor_is_projected_on_the_columns_it_is_of():
+    # Columns have length root n; the projection was n times too long, a start without likelihood.
+    ticks = datasets.load("grouseticks")
+    model = smf.mixedglm2("ticks ~ year + (1 | brood)", ticks, "poisson", zero_inflation="~ 1")
+    design, mean = model.kept_design(), model.fit().estimates.conditional
+    Q = generalized_structure(design).basis.Q
+    assert_allclose(Q @ _projected(mean, design, Q), mean.linear_predictor, rtol=1e-10)

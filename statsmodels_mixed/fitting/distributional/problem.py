@@ -206,7 +206,8 @@ def _is_flat(estimates: ConditionalEstimates, values: Array) -> bool:
 def _projected(estimates: ConditionalEstimates, design: Design, Q: Array) -> Array:
     """Return coefficients on a basis of X that come closest to the linear predictor of a fit."""
     linear = estimates.linear_predictor
-    return np.asarray(Q.T @ (linear if design.offset is None else linear - design.offset))
+    linear = linear if design.offset is None else linear - design.offset
+    return np.asarray(Q.T @ linear / np.sum(Q**2, axis=0))  # columns of length root n
 
 
 def _without_constant(design: Design) -> Design:
