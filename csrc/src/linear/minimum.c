@@ -32,7 +32,7 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
         .vectors = ws->run_vectors,
         .matrices = ws->run_matrices,
         .memory = SMM_MEMORY,
-        .late = ws->design->n > SMM_MANY_ROWS ? SMM_LATE : 0,
+        .late = ws->rows > SMM_MANY_ROWS ? SMM_LATE : 0,
         .trusted = SMM_TRUSTED_STEPS,
         .near = smm_follows_determinant(ws->design) ? SMM_NEAR : 0,
         .left = 1e-6,
