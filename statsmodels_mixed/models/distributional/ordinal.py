@@ -96,8 +96,9 @@ class OrdinalMixedModel(DistributionalMixedModel):
         link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
             The distribution function F is that of the logistic or the normal distribution,
             ``exp(-exp(-x))``, ``1 - exp(-exp(x))`` or that of the Cauchy distribution: by the names
-            that clmm of the R package ordinal has for them. Its clm, and polr of MASS, have
-            the names ``"cloglog"`` and ``"loglog"`` the other way round.
+            that clmm of the R package ordinal has for them with one grouping factor. With more
+            factors it has the names ``"cloglog"`` and ``"loglog"`` the other way round, as have
+            its clm and polr of MASS.
         threshold : {"flexible", "symmetric", "equidistant"}
             Thresholds are free, symmetric about a center, or at equal distances.
         nominal : str, optional
