@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.testing import assert_allclose
 
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.linear import fit_linear
+from statsmodels_mixed.fitting.linear.fit import fit_linear
 from statsmodels_mixed.fitting.search.optimize import FitOptions
 
 # No fit may end this far above the answer.

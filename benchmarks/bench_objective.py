@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.linear import fit_linear
+from statsmodels_mixed.fitting.linear.fit import fit_linear
 
 # The oracle works with n x n and q x q matrices.
 SMALL = 200

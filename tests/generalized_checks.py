@@ -11,7 +11,11 @@ from reference.glmm_names import make_design
 
 from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
 from statsmodels_mixed.fitting.families.spec import FamilySpec
-from statsmodels_mixed.fitting.generalized import fit_generalized, hessian, objective_and_gradient
+from statsmodels_mixed.fitting.generalized.fit import (
+    fit_generalized,
+    hessian,
+    objective_and_gradient,
+)
 from statsmodels_mixed.frame.design import Design
 
 

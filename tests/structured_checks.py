@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from statsmodels_mixed.fitting.approximation import prepare_approximation
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
 from statsmodels_mixed.fitting.structured.generalized import StructuredApproximation
 
 Array = NDArray[np.float64]

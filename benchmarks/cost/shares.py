@@ -20,7 +20,7 @@ from cost.models import SERIES
 
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.fitting.crossprod import Crossproducts, form_crossproducts, linear_structure
-from statsmodels_mixed.fitting.fixed_basis import orthonormal_basis
+from statsmodels_mixed.fitting.fixed_effects.basis import orthonormal_basis
 from statsmodels_mixed.frame.design import Design
 
 ROUNDS = 15

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .._typing import Array, Positions
 from ..errors import CoreError, MixedModelError, OptionError
 from ..fitting.estimates import Estimates
-from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.fixed_effects.basis import orthonormal_basis
 from ..fitting.problem import FittingProblem, problem_of
 from ..fitting.refits import Fits, Fitter, Flag
 from ..fitting.separation import SolvedRows

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._typing import Array
-from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.fixed_effects.basis import orthonormal_basis
 from ..frame.design import build_design
 from ..frame.matrices.coding import CodedMatrix, CodedTerm, ProductColumns
 from ..frame.matrices.factors import Rows

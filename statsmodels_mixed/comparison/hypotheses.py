@@ -26,7 +26,7 @@ from scipy.linalg import null_space
 
 from .._typing import Array, Positions
 from ..errors import OptionError
-from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.fixed_effects.basis import orthonormal_basis
 from .fixed_terms import FixedTerm, contained, effect_columns, fixed_terms, rows_of_terms
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 
 from .._core import TermCoordinates
 from .._typing import Array
-from ..fitting.column_spans import outside_span
 from ..fitting.covariance import CovarianceElement, elements_of
-from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.fixed_effects.basis import orthonormal_basis
+from ..fitting.fixed_effects.column_spans import outside_span
 from ..fitting.inner_products import inner_products, with_residual
 from ..frame.design import Design, RandomBlock
 from .boundary import Cone

@@ -19,8 +19,8 @@ from scipy.special import chdtrc, ndtr
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.column_spans import outside_span
 from ..fitting.estimates import Estimates
+from ..fitting.fixed_effects.column_spans import outside_span
 from ..fitting.problem import problem_of
 from ..frame.design import Design, RandomBlock
 from ..later import load

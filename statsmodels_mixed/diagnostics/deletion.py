@@ -15,7 +15,7 @@ from .._core import LARGE_TAIL, blas_threads, waiting_for_threads
 from .._typing import Array
 from ..bootstrap.runner import number_of_threads
 from ..fitting.estimates import Estimates
-from ..fitting.fixed_basis import FixedBasis
+from ..fitting.fixed_effects.basis import FixedBasis
 from ..fitting.refits import Refit
 from ..frame.design import Design
 from ..results.parameters import CovarianceParameters

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import CoreError, DataError
 from ..fitting.estimates import Estimates
-from ..fitting.independent_columns import ALIASED
+from ..fitting.fixed_effects.independent_columns import ALIASED
 from ..fitting.problem import problem_of
 from ..fitting.refits import Refit, RowNumbers
 from ..fitting.separation import SolvedRows

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..frame.row_groups import RowGroups
 from ..plots.influence_plots import InfluencePlots
 from ..results.base import MixedModelResults, unwrap

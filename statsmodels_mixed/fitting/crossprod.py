@@ -14,7 +14,7 @@ from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError
 from ..frame.design import NEEDS_ROWS, Design
-from .fixed_basis import (
+from .fixed_effects.basis import (
     FixedBasis,
     orthonormal_basis,
     refuse_few_rows,

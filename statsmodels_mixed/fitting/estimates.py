@@ -15,7 +15,7 @@ from .._frozen import quickly_made
 from .._typing import Array
 from .estimates_protocol import Estimates
 from .families.spec import FamilySpec
-from .fixed_basis import OnBasis
+from .fixed_effects.basis import OnBasis
 from .identification import ALL_IDENTIFIED, Identification
 from .search.monte_carlo import MonteCarlo
 from .search.optimize import FitReport

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from .families.spec import FamilySpec
-from .fixed_basis import OnBasis
+from .fixed_effects.basis import OnBasis
 from .identification import Identification
 from .search.monte_carlo import MonteCarlo
 from .search.optimize import FitReport

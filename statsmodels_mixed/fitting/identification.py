@@ -26,7 +26,7 @@ from .._core import TermCoordinates, one_blas_thread
 from .._typing import Array
 from ..frame.design import Design, RandomBlock
 from .covariance import CovarianceElement, components, elements_of
-from .fixed_basis import orthonormal_basis
+from .fixed_effects.basis import orthonormal_basis
 from .inner_products import inner_products
 
 __all__ = ["ALL_IDENTIFIED", "Identification", "identify", "suspicious"]

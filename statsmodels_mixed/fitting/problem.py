@@ -18,9 +18,9 @@ from .._typing import Array
 from ..frame.design import Design
 from ..later import load
 from .estimates import Estimates, GeneralizedEstimates, LinearEstimates
-from .generalized_problem import GeneralizedProblem
+from .generalized.problem import GeneralizedProblem
 from .identification import Identification
-from .linear_problem import LinearProblem
+from .linear.problem import LinearProblem
 from .mixed_model_equations import Henderson
 from .refits import Refits
 from .separation import Separation, SolvedRows

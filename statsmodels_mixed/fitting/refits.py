@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from .estimates import Estimates
-from .fixed_basis import FixedBasis
+from .fixed_effects.basis import FixedBasis
 
 __all__ = ["Fits", "Fitter", "Flag", "Refit", "Refits"]
 

@@ -135,7 +135,7 @@ def separation(
     if not suspicious and (converged or signs is None):
         return nothing
     if signs is None:
-        signs = np.asarray(load("fitting.ends_of_means:ends_of_rows")(rows, y, spec))
+        signs = np.asarray(load("fitting.generalized.ends_of_means:ends_of_rows")(rows, y, spec))
         if not np.any(np.abs(signs) == 1.0):
             return nothing
     taking_part = ~np.isnan(signs)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..fitting.quadrature import gauss_hermite
+from ..fitting.generalized.quadrature import gauss_hermite
 from ..standard_errors.choice import population_covariance
 from .averaging import Averaging
 from .linear_functions import LinearFunctions

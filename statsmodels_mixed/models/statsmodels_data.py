@@ -19,7 +19,7 @@ from statsmodels.base.data import PandasData
 
 from .._typing import Array
 from ..errors import DataError, OptionError
-from ..fitting.estimability import Estimability
+from ..fitting.fixed_effects.estimability import Estimability
 from ..frame.design import Design
 from ..frame.matrices.expressions import IN_FORMULA
 from ..frame.model_frame import ModelFrame

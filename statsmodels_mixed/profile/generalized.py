@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from .._core import CoreGeneralized
 from .._typing import Array
 from ..fitting.apart import columns_apart
-from ..fitting.approximation import prepare_at
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.families.row_information import row_unit
+from ..fitting.generalized.approximation import prepare_at
 from ..fitting.search.optimize import BY_OBJECTIVE
 from ..fitting.search.warm_start import least_log_alpha
 from ..frame.design import Design

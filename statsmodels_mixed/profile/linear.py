@@ -14,7 +14,7 @@ from ..errors import CoreError
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import residual_response
+from ..fitting.fixed_effects.basis import residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..fitting.search.optimize import BY_OBJECTIVE
 from ..frame.design import Design

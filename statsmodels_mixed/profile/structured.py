@@ -17,10 +17,10 @@ import numpy as np
 from .._core import CoreWorkspace
 from .._typing import Array
 from ..errors import CoreError
-from ..fitting.approximation import prepare_at
 from ..fitting.crossprod import core_design, form_crossproducts
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
-from ..fitting.fixed_basis import residual_response
+from ..fitting.fixed_effects.basis import residual_response
+from ..fitting.generalized.approximation import prepare_at
 from ..fitting.search.optimize import FitOptions
 from ..fitting.search.trust_region import Evaluate, minimize_newton
 from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.covariance import lower_root
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.predictors import predictors
 from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.linear import report_of

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.identification import ALL_IDENTIFIED, Identification
 from ..fitting.search.optimize import FitReport
 from .cells import Cells

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import Array
-from ..fitting.fixed_basis import FixedBasis, orthonormal_basis, residual_response
+from ..fitting.fixed_effects.basis import FixedBasis, orthonormal_basis, residual_response
 from ..fitting.structured.several_starts import MANY_ROWS
 from ..frame.design import Design, RandomBlock
 from ..frame.row_groups import design_of_rows

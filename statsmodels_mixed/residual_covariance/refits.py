@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import CoreError
-from ..fitting.fixed_basis import FixedBasis
+from ..fitting.fixed_effects.basis import FixedBasis
 from ..fitting.refits import Fits, Fitter, Flag, Refit, RowNumbers
 from .at_minimum import is_singular_at
 from .fit import search

@@ -13,7 +13,7 @@ from .._frozen import quickly_made
 from .._typing import Array
 from ..errors import DataError, OptionError
 from ..fitting.estimates import Estimates, GeneralizedEstimates, LinearEstimates
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from ..later import load

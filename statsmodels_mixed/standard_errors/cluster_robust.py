@@ -35,8 +35,8 @@ from .._core import one_blas_thread
 from .._typing import Array, Positions
 from ..fitting.crossprod import Crossproducts, form_crossproducts, require_digits
 from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import OnBasis
-from ..fitting.pls import residuals
+from ..fitting.fixed_effects.basis import OnBasis
+from ..fitting.linear.penalized_least_squares import residuals
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests

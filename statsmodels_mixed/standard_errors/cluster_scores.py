@@ -15,9 +15,14 @@ from dataclasses import replace
 import numpy as np
 
 from .._typing import Array
-from ..fitting.approximation import core_model, join_parameters, prepare_at, working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.generalized.approximation import (
+    core_model,
+    join_parameters,
+    prepare_at,
+    working_basis,
+)
 from ..fitting.structured.generalized import approximation_at
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels

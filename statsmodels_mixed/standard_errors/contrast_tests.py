@@ -12,7 +12,7 @@ from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
 from .._typing import Array
 from ..errors import OptionError
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..later import load
 from .undetermined import Undetermined
 

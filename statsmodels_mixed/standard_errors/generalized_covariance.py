@@ -9,7 +9,7 @@ import numpy as np
 from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.estimates import GeneralizedEstimates
-from ..fitting.generalized import hessian
+from ..fitting.generalized.fit import hessian
 from ..fitting.structured.covariance_model import CovarianceModel
 from ..fitting.structured.generalized import structured_hessian
 from ..frame.design import Design

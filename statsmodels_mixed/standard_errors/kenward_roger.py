@@ -25,7 +25,7 @@ from ..errors import OptionError
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import refuse_digits, require_digits
 from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import OnBasis, orthonormal_basis, residual_response
+from ..fitting.fixed_effects.basis import OnBasis, orthonormal_basis, residual_response
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..frame.design import Design
 from ..frame.design_checks import refuse_related

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from ..residual_covariance.estimates import ResidualEstimates

@@ -24,7 +24,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import OptionError
 from ..fitting.crossprod import require_digits
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..frame.design import Design
 from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates

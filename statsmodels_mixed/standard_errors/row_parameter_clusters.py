@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from .._typing import Array
-from ..fitting.approximation import working_basis
 from ..fitting.crossprod import core_design
 from ..fitting.distributional.fit import DistributionalEstimates, model_of_rows
+from ..fitting.generalized.approximation import working_basis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 from .cluster_robust import correction

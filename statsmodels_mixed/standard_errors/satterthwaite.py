@@ -28,7 +28,7 @@ from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
-from ..fitting.fixed_basis import OnBasis
+from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.range_of_numbers import refuse_lost_variances
 from ..fitting.structured.fit import StructuredFit
 from ..fitting.structured.linear import objective_of

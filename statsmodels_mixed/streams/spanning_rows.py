@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._typing import Array
-from ..fitting.fixed_basis import orthonormal_basis
+from ..fitting.fixed_effects.basis import orthonormal_basis
 from ..frame.matrices.factors import Rows
 from ..frame.model_frame import ModelFrame
 from ..frame.table.columns import tidy_values

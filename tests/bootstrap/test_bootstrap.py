@@ -28,7 +28,7 @@ from statsmodels_mixed import MixedModelWarning, datasets
 from statsmodels_mixed.bootstrap import refitters
 from statsmodels_mixed.bootstrap.replicates import shortest_interval
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.fitting import linear_refits
+from statsmodels_mixed.fitting.linear import refits as linear_refits
 from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
 from statsmodels_mixed.results.parameters import CovarianceParameters
 from statsmodels_mixed.simulation.simulator import truth_of

@@ -21,7 +21,7 @@ from scipy.stats import binomtest, nct
 from statsmodels_mixed import MixedModelWarning, datasets
 from statsmodels_mixed.bootstrap import replicate_tests
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.fitting import linear_refits
+from statsmodels_mixed.fitting.linear import refits as linear_refits
 from statsmodels_mixed.inference import (
     anova,
     bootstrap,

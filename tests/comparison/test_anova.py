@@ -33,7 +33,7 @@ from statsmodels_mixed import (
 )
 from statsmodels_mixed.comparison.boundary import Cone, _simulated, chi_bar_squared_sf
 from statsmodels_mixed.comparison.hypotheses import term_hypotheses
-from statsmodels_mixed.fitting.pls import objective
+from statsmodels_mixed.fitting.linear.penalized_least_squares import objective
 from statsmodels_mixed.inference import anova, drop1, ranova
 
 RATIO = 1e-5  # likelihood ratios, relative
@@ -503,7 +503,7 @@ def test_a_smaller_model_that_cannot_be_fitted_is_named(monkeypatch):
         raise DataError("no maximum")
 
     result = fit("reaction ~ days + (1 + days | subj)", datasets.load("sleepstudy"))
-    module = import_module("statsmodels_mixed.fitting.linear_problem")
+    module = import_module("statsmodels_mixed.fitting.linear.problem")
     monkeypatch.setattr(module, "fit_linear", fails)
     with pytest.raises(DataError, match=r"without days in \(1 \+ days \| subj\): no maximum"):
         ranova(result)

@@ -28,7 +28,7 @@ from statsmodels_mixed import (
     datasets,
 )
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.pls import solve
+from statsmodels_mixed.fitting.linear.penalized_least_squares import solve
 from statsmodels_mixed.inference import cooks_distance, leverage, residuals
 
 # Of the largest value: lme4's theta is good to about 1e-7.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from statsmodels_mixed.errors import DataError
-from statsmodels_mixed.fitting.fixed_basis import orthonormal_basis, residual_response
+from statsmodels_mixed.fitting.fixed_effects.basis import orthonormal_basis, residual_response
 
 
 def well_conditioned(rng, n=50, p=4):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from statsmodels_mixed._core import threads
-from statsmodels_mixed.fitting import fixed_basis
+from statsmodels_mixed.fitting.fixed_effects import basis as fixed_basis
 
 
 @pytest.mark.parametrize("weights", [None, np.full(20, 2.0)])

@@ -15,8 +15,8 @@ from reference.glmm_names import make_design
 from scipy.stats import gamma, norm, poisson
 from statsmodels.genmod.families import links
 
-from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families.spec import read_family
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
 
 ONE, TWO = "y ~ x + (1 | g)", "y ~ x + (x | g) + (1 | h)"
 

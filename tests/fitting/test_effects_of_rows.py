@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from statsmodels_mixed.fitting.generalized import prepare_approximation
+from statsmodels_mixed.fitting.generalized.fit import prepare_approximation
 
 
 def counts(mean, sd):

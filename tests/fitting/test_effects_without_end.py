@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_mixed import mixedglm2
-from statsmodels_mixed.fitting.approximation import prepare_at
+from statsmodels_mixed.fitting.generalized.approximation import prepare_at
 from statsmodels_mixed.fitting.search.effects_without_end import without_end
 
 # In a level of m ones log(1 - F(u sigma)) and its derivatives fall as powers of sigma: the mode has

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 from patsy import Sum, Treatment, dmatrix
 
 from statsmodels_mixed import RankWarning
-from statsmodels_mixed.fitting.estimability import Estimability
+from statsmodels_mixed.fitting.fixed_effects.estimability import Estimability
 
 
 def empty_cell() -> pd.DataFrame:

@@ -11,8 +11,8 @@ from fuzz.generalized_models import draw
 from reference.glmm_names import make_design
 
 from statsmodels_mixed import DataError
-from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families.spec import read_family
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
 from statsmodels_mixed.fitting.search.fresh_evaluation import solved_afresh
 from statsmodels_mixed.fitting.search.optimize import FitOptions, minimize
 

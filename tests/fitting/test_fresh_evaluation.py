@@ -9,7 +9,11 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import statsmodels_mixed  # noqa: F401
-from statsmodels_mixed.fitting.approximation import prepare_approximation, prepare_at, solve_at
+from statsmodels_mixed.fitting.generalized.approximation import (
+    prepare_approximation,
+    prepare_at,
+    solve_at,
+)
 from statsmodels_mixed.fitting.search.fresh_evaluation import checked_afresh
 
 LOGIT = sm.families.Gaussian(link=sm.families.links.Logit(), check_link=False)

@@ -11,8 +11,8 @@ from generalized_checks import assert_stationary
 from numpy.testing import assert_allclose
 from reference.glmm_names import BINOMIAL, MODELS, design_of, fit
 
-from statsmodels_mixed.fitting.approximation import prepare_approximation
-from statsmodels_mixed.fitting.generalized import fit_generalized, objective_and_gradient
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
+from statsmodels_mixed.fitting.generalized.fit import fit_generalized, objective_and_gradient
 from statsmodels_mixed.fitting.search.optimize import FitOptions
 
 each_model = pytest.mark.parametrize("name", [name for name in MODELS if name != "cbpp_prop"])

@@ -16,9 +16,9 @@ from reference.glmm_names import BINOMIAL, POISSON, make_design
 from scipy.special import expit, ndtr
 from scipy.stats import poisson
 
-from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families.spec import FamilySpec
-from statsmodels_mixed.fitting.generalized import fit_generalized
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
+from statsmodels_mixed.fitting.generalized.fit import fit_generalized
 from statsmodels_mixed.frame.design import Design
 
 NEGATIVE_BINOMIAL = FamilySpec("negative_binomial", "log", 1.0, True)

@@ -17,7 +17,7 @@ from scipy import stats
 from statsmodels_mixed import IdentificationWarning, datasets
 from statsmodels_mixed.fitting.covariance import elements_of
 from statsmodels_mixed.fitting.identification import identify
-from statsmodels_mixed.fitting.pls import objective
+from statsmodels_mixed.fitting.linear.penalized_least_squares import objective
 
 
 @cache

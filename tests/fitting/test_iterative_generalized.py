@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from statsmodels_mixed import datasets, mixedglm2
 from statsmodels_mixed._core import memory
 from statsmodels_mixed.errors import DataError, OptionError
-from statsmodels_mixed.fitting.approximation import working_basis
+from statsmodels_mixed.fitting.generalized.approximation import working_basis
 from statsmodels_mixed.fitting.iterative.laplace import LaplaceCriterion, LaplacePoint
 from statsmodels_mixed.fitting.iterative.modes import GeneralizedRows
 from statsmodels_mixed.fitting.iterative.sparse_products import level_pattern

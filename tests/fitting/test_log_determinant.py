@@ -9,7 +9,7 @@ from reference.glmm_names import make_design
 from scipy.special import gammaln
 
 from statsmodels_mixed.fitting.families.spec import FamilySpec
-from statsmodels_mixed.fitting.generalized import objective_and_gradient
+from statsmodels_mixed.fitting.generalized.fit import objective_and_gradient
 
 
 def inverse_gaussian_log(y, eta, phi):

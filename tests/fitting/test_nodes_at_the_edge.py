@@ -12,7 +12,7 @@ import statsmodels.formula.api as smf
 from fuzz.generalized_models import draw
 from scipy.stats import poisson
 
-from statsmodels_mixed.fitting.generalized import prepare_approximation
+from statsmodels_mixed.fitting.generalized.fit import prepare_approximation
 from statsmodels_mixed.fitting.search.several_modes import EDGE
 
 THETA, SHIFT = 1.0, 1e-5

@@ -20,10 +20,13 @@ from scipy.special import logsumexp
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreGeneralized, row_derivatives
-from statsmodels_mixed.fitting.approximation import generalized_structure, prepare_approximation
 from statsmodels_mixed.fitting.distributional.fit import model_of_rows
 from statsmodels_mixed.fitting.distributional.row_parameters import RowParameters
 from statsmodels_mixed.fitting.families.spec import family_object
+from statsmodels_mixed.fitting.generalized.approximation import (
+    generalized_structure,
+    prepare_approximation,
+)
 
 GROUPS = 3
 DATA = table(6 * GROUPS, GROUPS, 4)

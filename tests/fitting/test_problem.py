@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import statsmodels_mixed  # noqa: F401 - it adds the models to statsmodels
 from statsmodels_mixed import datasets
 from statsmodels_mixed.bootstrap.parameter_rows import ParameterRows
-from statsmodels_mixed.fitting.approximation import generalized_structure
 from statsmodels_mixed.fitting.distributional.problem import _projected
+from statsmodels_mixed.fitting.generalized.approximation import generalized_structure
 from statsmodels_mixed.fitting.problem import problem_of
 from statsmodels_mixed.frame.row_groups import design_of_rows
 

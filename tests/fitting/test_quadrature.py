@@ -12,7 +12,7 @@ from reference.glmm_names import BINOMIAL
 from scipy.special import expit
 
 from statsmodels_mixed.errors import OptionError
-from statsmodels_mixed.fitting.quadrature import gauss_hermite
+from statsmodels_mixed.fitting.generalized.quadrature import gauss_hermite
 
 
 @pytest.mark.parametrize("points", [1, 2, 9, 40, 150, 151, 360, 1000])

@@ -8,9 +8,9 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_mixed import datasets, mixedglm2
-from statsmodels_mixed.fitting import generalized_start
-from statsmodels_mixed.fitting.approximation import prepare_approximation
 from statsmodels_mixed.fitting.families.spec import family_object
+from statsmodels_mixed.fitting.generalized import start as generalized_start
+from statsmodels_mixed.fitting.generalized.approximation import prepare_approximation
 
 FAMILIES = {
     "logit": sm.families.Binomial(),

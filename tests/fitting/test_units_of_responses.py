@@ -12,7 +12,7 @@ from statsmodels.genmod.families import Gaussian, links
 
 from statsmodels_mixed import GeneralizedLinearMixedModel
 from statsmodels_mixed.fitting.distributional.start import coefficients_to_begin_with
-from statsmodels_mixed.fitting.fixed_basis import orthonormal_basis
+from statsmodels_mixed.fitting.fixed_effects.basis import orthonormal_basis
 
 
 @pytest.mark.parametrize("link", [links.InversePower(), links.Sqrt(), links.InverseSquared()])

@@ -19,8 +19,8 @@ from statsmodels_mixed.errors import (
     MixedModelWarning,
     OptionError,
 )
-from statsmodels_mixed.fitting.approximation import generalized_structure
-from statsmodels_mixed.fitting.quadrature import gauss_hermite
+from statsmodels_mixed.fitting.generalized.approximation import generalized_structure
+from statsmodels_mixed.fitting.generalized.quadrature import gauss_hermite
 from statsmodels_mixed.prediction.distributional.predict import parameters_of_rows
 
 HERE = Path(__file__).parents[1] / "reference" / "families"

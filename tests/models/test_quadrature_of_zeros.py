@@ -12,7 +12,7 @@ from scipy.stats import nbinom
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreDesign, CoreGeneralized, TermArrays, row_derivatives
 from statsmodels_mixed.errors import ConvergenceWarning, OptionError
-from statsmodels_mixed.fitting.quadrature import gauss_hermite
+from statsmodels_mixed.fitting.generalized.quadrature import gauss_hermite
 
 TRIANGLE, ONE = np.tri(2, dtype=bool), np.ones((1, 1), dtype=bool)
 

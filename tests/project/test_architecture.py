@@ -249,7 +249,7 @@ def test_imports_of_a_module_are_seen():
     # Otherwise the tests above would pass on an empty list.
     seen = {(one.importer, one.target) for one in imports()}
     expected = {
-        ("fitting.linear", "fitting.crossprod"),
+        ("fitting.linear.fit", "fitting.crossprod"),
         ("_core.structure", "_core.blas"),
         ("__main__", "datasets"),
     }

@@ -18,8 +18,8 @@ from scipy.special import gammaln
 from statsmodels_mixed import datasets
 from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
 from statsmodels_mixed.fitting.families.spec import FamilySpec
-from statsmodels_mixed.fitting.generalized import fit_generalized
-from statsmodels_mixed.fitting.linear import fit_linear
+from statsmodels_mixed.fitting.generalized.fit import fit_generalized
+from statsmodels_mixed.fitting.linear.fit import fit_linear
 
 CONTRA = MODELS["contra"].formula
 

@@ -10,7 +10,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 from statsmodels_mixed import DataError
-from statsmodels_mixed.fitting.fixed_basis import orthonormal_basis
+from statsmodels_mixed.fitting.fixed_effects.basis import orthonormal_basis
 
 FORMULA = "y ~ x + (1 | g)"
 

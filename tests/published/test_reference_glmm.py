@@ -15,7 +15,7 @@ from reference.glmm_names import MODELS, column, design_of, fit, group, level, r
 from statsmodels.genmod import families
 
 from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
-from statsmodels_mixed.fitting.generalized import (
+from statsmodels_mixed.fitting.generalized.fit import (
     conditional_variances,
     hessian,
     objective_and_gradient,

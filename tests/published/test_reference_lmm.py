@@ -16,7 +16,7 @@ from reference.lme4_names import MODELS, column, group, level
 
 from statsmodels_mixed import IdentificationWarning, LinearMixedModel, SingularFitWarning
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.pls import solve
+from statsmodels_mixed.fitting.linear.penalized_least_squares import solve
 
 RECORDS = load("lmm")
 # Where as many random effects as rows leave only the objective identified, no more is given.

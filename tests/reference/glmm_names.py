@@ -16,7 +16,7 @@ import statsmodels.formula.api as smf
 from statsmodels_mixed import datasets
 from statsmodels_mixed.fitting.estimates import GeneralizedEstimates
 from statsmodels_mixed.fitting.families.spec import FamilySpec
-from statsmodels_mixed.fitting.generalized import fit_generalized
+from statsmodels_mixed.fitting.generalized.fit import fit_generalized
 from statsmodels_mixed.formula import parse
 from statsmodels_mixed.frame import build_frame
 from statsmodels_mixed.frame.design import Design, build_design

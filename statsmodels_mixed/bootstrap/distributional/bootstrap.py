@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...errors import DataError, OptionError
-from ...fitting.approximation import generalized_structure
 from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.generalized.approximation import generalized_structure
 from ...fitting.refits import Flag
 from ...results.distributional.separation import with_infinite
 from ...results.parameters import CovarianceParameters, check_count

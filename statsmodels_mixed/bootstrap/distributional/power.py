@@ -14,7 +14,7 @@ from scipy.special import chdtrc
 from ..._typing import Array, Numbers
 from ...comparison.hypotheses import term_hypotheses
 from ...errors import DataError, OptionError
-from ...fitting.approximation import generalized_structure
+from ...fitting.generalized.approximation import generalized_structure
 from ...fitting.refits import Flag
 from ...results.parameters import check_count, quantile_levels
 from ...simulation.distributional.hypothesized import hypothesized_fit

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from ..._typing import Array, Positions
 from ...errors import DataError
-from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
 from ...fitting.distributional.fit import DistributionalEstimates, fit_distributional
 from ...fitting.distributional.problem import rows_from
 from ...fitting.distributional.row_parameters import RowParameters
 from ...fitting.distributional.start import coefficients_to_begin_with
+from ...fitting.generalized.approximation import generalized_structure
 from ...frame.design import Design
 from ...results.distributional.separation import warn_of_infinite
 

@@ -14,11 +14,11 @@ from scipy.linalg import block_diag, null_space
 
 from ..._typing import Array, Positions
 from ...errors import DataError, OptionError
-from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
 from ...fitting.distributional.fit import DistributionalEstimates, fit_distributional
 from ...fitting.distributional.row_parameters import RowParameters
 from ...fitting.distributional.start import coefficients_to_begin_with
+from ...fitting.generalized.approximation import generalized_structure
 from ...frame.design import Design
 from ..replicate_tests import Hypothesis
 from .refit import start_of

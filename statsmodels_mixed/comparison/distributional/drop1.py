@@ -12,7 +12,7 @@ import pandas as pd
 from ...errors import DataError
 from ...fitting.distributional.problem import fit_from
 from ...fitting.distributional.row_parameters import RowParameters
-from ...fitting.fixed_basis import orthonormal_basis
+from ...fitting.fixed_effects.basis import orthonormal_basis
 from ..anova import anova as _anova_of
 from ..difference_of_minima import difference_of_minima
 from ..drop1 import drop1 as _drop1_of

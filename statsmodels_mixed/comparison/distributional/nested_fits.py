@@ -11,8 +11,8 @@ from scipy.special import chdtrc
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.column_spans import outside_span
 from ...fitting.families.spec import FamilySpec
+from ...fitting.fixed_effects.column_spans import outside_span
 from ...frame.design import Design
 from ..difference_of_minima import difference_of_minima
 from ..families_within import at_edge, is_case

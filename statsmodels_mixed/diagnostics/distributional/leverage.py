@@ -20,7 +20,7 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.distributional.curvature import effects_matrix
 from ...fitting.distributional.expected_information import expected_information
-from ...fitting.fixed_basis import orthonormal_basis
+from ...fitting.fixed_effects.basis import orthonormal_basis
 from ...frame.design import Design
 from ...results.row_labels import by_row
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._typing import Array
-from ..approximation import generalized_structure
 from ..families.spec import FamilySpec, family_object
-from ..fixed_basis import FixedBasis
+from ..fixed_effects.basis import FixedBasis
+from ..generalized.approximation import generalized_structure
 
 if TYPE_CHECKING:
     from ...frame.design import Design

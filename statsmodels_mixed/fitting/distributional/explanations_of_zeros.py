@@ -17,8 +17,8 @@ from scipy.special import expit
 
 from ..._typing import Array
 from ...frame.design import Design
-from ..approximation import Approximation
 from ..families.spec import FamilySpec
+from ..generalized.approximation import Approximation
 from ..search.optimize import FitOptions, FitReport
 from ..search.runs import LOWER, BestOfRuns, descend, joined
 from ..search.second_start import may_be_repeated

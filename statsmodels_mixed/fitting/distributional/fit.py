@@ -13,16 +13,21 @@ from ..._core import CoreDesign, CoreGeneralized, one_blas_thread, row_derivativ
 from ..._typing import Array
 from ...errors import CoreError, DataError, OptionError
 from ...frame.design import Design
-from ..approximation import Approximation, check_options, generalized_structure, has_one_factor
 from ..covariance import canonical, factors_of, is_singular, theta_of
 from ..crossprod import SharedStructure
 from ..families.limit_of_dispersion import ends_at_a_response, rows_that_do_not_vary
 from ..families.spec import FamilySpec, family_object
-from ..quadrature import gauss_hermite
+from ..generalized.approximation import (
+    Approximation,
+    check_options,
+    generalized_structure,
+    has_one_factor,
+)
+from ..generalized.quadrature import gauss_hermite
+from ..linear.unbounded import refuse_constant_within
 from ..search.edge_of_range import has_bounded_range, with_means_at_the_edge
 from ..search.optimize import FitOptions, FitReport
 from ..search.warm_start import generalized_theta
-from ..unbounded import refuse_constant_within
 from .centered import Centered
 from .conditional_estimates import ConditionalEstimates
 from .explanations_of_zeros import OtherExplanations

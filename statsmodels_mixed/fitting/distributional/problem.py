@@ -12,10 +12,10 @@ from ..._core import CoreGeneralized, one_blas_thread
 from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...frame.design import Design
-from ..approximation import generalized_structure
 from ..families.limit_of_dispersion import overdispersion_at_limit
-from ..fixed_basis import orthonormal_basis
-from ..generalized_problem import GeneralizedProblem
+from ..fixed_effects.basis import orthonormal_basis
+from ..generalized.approximation import generalized_structure
+from ..generalized.problem import GeneralizedProblem
 from ..mixed_model_equations import Henderson
 from ..problem import solved
 from .centered import Centered

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...errors import OptionError
-from ..fixed_basis import orthonormal_basis
+from ..fixed_effects.basis import orthonormal_basis
 
 __all__ = [
     "Piece",

@@ -9,8 +9,8 @@ import numpy as np
 from ..._typing import Array
 from ...frame.design import Design
 from ..families.spec import OF_SHARES, FamilySpec, family_object
-from ..fixed_basis import FixedBasis
-from ..generalized_start import glm_coefficients
+from ..fixed_effects.basis import FixedBasis
+from ..generalized.start import glm_coefficients
 
 __all__ = ["coefficients_to_begin_with"]
 

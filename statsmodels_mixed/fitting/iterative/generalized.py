@@ -8,13 +8,14 @@ from ..._core import FitOptions, TermCoordinates, one_blas_thread
 from ..._typing import Array
 from ...errors import CoreError, DataError
 from ...frame.design import Design
-from ..approximation import check_options, working_basis
 from ..covariance import canonical, factors_of, is_singular, signs_changed, theta_of
 from ..estimates import GeneralizedEstimates
 from ..families.deviance import deviance_residuals
 from ..families.spec import FamilySpec, family_object
-from ..fixed_basis import FixedBasis, refuse_few_rows
-from ..generalized_start import default_start, given_coefficients, given_parameters
+from ..fixed_effects.basis import FixedBasis, refuse_few_rows
+from ..generalized.approximation import check_options, working_basis
+from ..generalized.start import default_start, given_coefficients, given_parameters
+from ..linear.unbounded import POWERS, with_small_dispersion
 from ..search.edge_of_range import with_means_at_the_edge
 from ..search.monte_carlo import MonteCarlo
 from ..search.optimize import refuse_other_options
@@ -22,7 +23,6 @@ from ..search.probe_newton import ProbedRun, minimize_probed
 from ..search.warm_start import generalized_theta, inside_dispersion
 from ..summed.level_products import by_term
 from ..summed.point_estimates import point_report
-from ..unbounded import POWERS, with_small_dispersion
 from .laplace import LaplaceCriterion, LaplacePoint
 from .linear import TAKEN, error_of_mean, few_of, probes_of
 from .modes import GeneralizedRows

@@ -10,7 +10,7 @@ from ..._core import TermArrays
 from ..._core.coordinates import TermCoordinates
 from ..._typing import Array
 from ...frame.design import Design
-from ..fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
+from ..fixed_effects.basis import orthonormal_basis, refuse_few_rows, residual_response
 from ..summed.level_products import LevelPattern, LevelProducts
 from ..summed.working_products import WorkingProducts
 

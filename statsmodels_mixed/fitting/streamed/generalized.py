@@ -23,12 +23,12 @@ from ..._core.streamed import CoreStreamed, RowsOfBatch
 from ..._typing import Array
 from ...errors import CoreError, DataError, OptionError
 from ...frame.design import Design
-from ..approximation import Approximation, differenced_gradient, solve_at
 from ..estimates import GeneralizedEstimates
 from ..families.spec import FamilySpec
-from ..fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
-from ..generalized import GeneralizedFit, canonical_end, estimates_at
-from ..generalized_start import minimize_from, put_parameters, start_at
+from ..fixed_effects.basis import FixedBasis, orthonormal_basis, refuse_few_rows
+from ..generalized.approximation import Approximation, differenced_gradient, solve_at
+from ..generalized.fit import GeneralizedFit, canonical_end, estimates_at
+from ..generalized.start import minimize_from, put_parameters, start_at
 from ..search.edge_of_range import has_bounded_range
 from ..search.optimize import FitOptions
 from ..search.warm_start import generalized_theta, inside_dispersion

@@ -1,4 +1,4 @@
-"""Where the fit of rows that are read in batches starts: as `generalized_start` has it."""
+"""Where the fit of rows that are read in batches starts: as `generalized.start` has it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..._core import family_rows
 from ..._core.streamed import RowsOfBatch
 from ..._typing import Array
 from ..families.spec import FamilySpec, family_object
-from ..generalized_start import LITTLE
+from ..generalized.start import LITTLE
 
 __all__ = ["FoundStart", "StartOfRows"]
 

@@ -22,9 +22,9 @@ from ..._typing import Array
 from ...errors import CoreError, OptionError
 from ...frame.design import Design
 from ...later import load
-from ..approximation import Approximation, prepare_at
 from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
+from ..generalized.approximation import Approximation, prepare_at
 from ..search.optimize import FitOptions, FitReport, refuse_other_options
 from ..search.trust_region import Evaluation, Minimum
 from .covariance_model import CovarianceModel, factor

@@ -17,7 +17,7 @@ from ...errors import CoreError
 from ...frame.design import Design
 from ..crossprod import core_design
 from ..estimates import LinearEstimates
-from ..linear_refits import LinearRefits
+from ..linear.refits import LinearRefits
 from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
 from ..search.trust_region import Minimum, minimize_newton
 from .covariance_model import inside_phi

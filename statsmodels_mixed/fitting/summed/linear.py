@@ -16,7 +16,7 @@ from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...frame.design import NEEDS_ROWS, Design
 from ..estimates import LinearEstimates
-from ..fixed_basis import orthonormal_basis, refuse_few_rows, residual_response
+from ..fixed_effects.basis import orthonormal_basis, refuse_few_rows, residual_response
 from ..search.optimize import refuse_other_options
 from ..search.probe_newton import minimize_probed
 from .criterion import CriterionPoint, LinearCriterion

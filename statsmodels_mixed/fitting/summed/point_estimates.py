@@ -9,7 +9,7 @@ import numpy as np
 from ..._typing import Array
 from ..covariance import canonical, factors_of, is_singular, signs_changed, theta_of
 from ..estimates import LinearEstimates
-from ..fixed_basis import OnBasis
+from ..fixed_effects.basis import OnBasis
 from ..search.optimize import FitReport
 from ..search.probe_newton import ProbedRun
 from .criterion import CriterionPoint

@@ -13,7 +13,7 @@ from ..._typing import Array
 from ...errors import DataError
 from ...frame.design import NEEDS_ROWS
 from ..estimates import LinearEstimates
-from ..fixed_effects_only import linear_objective
+from ..generalized.fixed_effects_only import linear_objective
 from ..identification import ALL_IDENTIFIED, Identification
 from ..mixed_model_equations import Henderson, WithEquations
 from ..separation import NeverSeparated

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._core.coordinates import TermCoordinates
 from ..._typing import Array
-from ..fixed_basis import FixedBasis
+from ..fixed_effects.basis import FixedBasis
 from .level_products import Shapes, by_term
 
 __all__ = ["WorkingProducts"]

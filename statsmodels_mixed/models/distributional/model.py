@@ -10,7 +10,6 @@ import numpy as np
 
 from ..._typing import Array
 from ...errors import ConvergenceWarning, FormulaError, OptionError, SingularFitWarning, warn_caller
-from ...fitting.approximation import generalized_structure
 from ...fitting.distributional.fit import fit_distributional
 from ...fitting.distributional.row_parameters import (
     DISPERSION,
@@ -24,6 +23,7 @@ from ...fitting.distributional.row_parameters import (
 )
 from ...fitting.distributional.start import coefficients_to_begin_with
 from ...fitting.families.spec import family_names
+from ...fitting.generalized.approximation import generalized_structure
 from ...fitting.search.optimize import FitOptions
 from ...formula.other_parts import read_part
 from ...formula.terms import RandomTerm

@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..._typing import Array, Formula
 from ...errors import MixedModelWarning, OptionError, warn_caller
-from ...fitting.column_spans import outside_span
 from ...fitting.distributional.row_parameters import (
     RowParameters,
     read_piece,
@@ -17,6 +16,7 @@ from ...fitting.distributional.row_parameters import (
     thresholds,
 )
 from ...fitting.families.parted import Ordered
+from ...fitting.fixed_effects.column_spans import outside_span
 from ...formula.other_parts import read_part
 from ...formula.terms import MixedFormula
 from ...frame.build import ModelFrame

@@ -11,13 +11,13 @@ import pandas as pd
 
 from ..._typing import Array, Numbers
 from ...errors import DataError, MixedModelWarning, OptionError, warn_caller
-from ...fitting.approximation import generalized_structure
 from ...fitting.crossprod import SharedStructure
 from ...fitting.families.names import Bernoulli, choose_family
 from ...fitting.families.response import prepare_response
 from ...fitting.families.spec import read_family
-from ...fitting.fixed_basis import orthonormal_basis
-from ...fitting.generalized import objective_and_gradient
+from ...fitting.fixed_effects.basis import orthonormal_basis
+from ...fitting.generalized.approximation import generalized_structure
+from ...fitting.generalized.fit import objective_and_gradient
 from ...frame.design import Design
 from ...frame.design_checks import check_groupings
 from ...prediction.predict import mean_of

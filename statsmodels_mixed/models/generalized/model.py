@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from ..._typing import Formula, Numbers
 from ...errors import OptionError
 from ...fitting.crossprod import one_thread_if_small
-from ...fitting.generalized import fit_generalized
+from ...fitting.generalized.fit import fit_generalized
 from ...fitting.search.optimize import FitOptions
 from ...formula.terms import MixedFormula, RandomTerm
 from ...later import load

@@ -14,9 +14,9 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 from ..._typing import Array
 from ...comparison.families_within import is_case
 from ...errors import OptionError
-from ...fitting.approximation import join_parameters
 from ...fitting.estimates import GeneralizedEstimates
 from ...fitting.families.spec import family_object
+from ...fitting.generalized.approximation import join_parameters
 from ...fitting.search.monte_carlo import MonteCarlo
 from ...fitting.separation import SolvedRows, separation
 from ...later import load

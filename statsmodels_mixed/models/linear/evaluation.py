@@ -8,7 +8,7 @@ from statsmodels.genmod.families.links import Identity
 
 from ..._typing import Array, Numbers
 from ...fitting.crossprod import SharedStructure, linear_structure
-from ...fitting.pls import objective, objective_and_gradient
+from ...fitting.linear.penalized_least_squares import objective, objective_and_gradient
 from ...frame.design import Design
 from ...frame.design_checks import check_groupings, check_linear_response, check_random_columns
 from ..base import MixedModel

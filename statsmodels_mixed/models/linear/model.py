@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from ..._typing import Numbers
 from ...errors import OptionError
 from ...fitting.crossprod import one_thread_if_small
-from ...fitting.linear import fit_linear
+from ...fitting.linear.fit import fit_linear
 from ...fitting.search.optimize import FitOptions
 from ...formula.terms import MixedFormula
 from ...frame.design_checks import LARGEST_RESPONSE, SMALLEST_RESPONSE, check_groupings

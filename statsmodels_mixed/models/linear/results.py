@@ -13,8 +13,8 @@ from statsmodels.base.wrapper import populate_wrapper
 from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...fitting.estimates import LinearEstimates
-from ...fitting.fixed_basis import root_mean_square
-from ...fitting.pls import residuals
+from ...fitting.fixed_effects.basis import root_mean_square
+from ...fitting.linear.penalized_least_squares import residuals
 from ...fitting.search.monte_carlo import MonteCarlo
 from ...prediction.predict import get_prediction, predict
 from ...prediction.rows import open_new_data

@@ -12,7 +12,7 @@ from ..._typing import Array
 from ...errors import DataError, OptionError
 from ...fitting.distributional.row_parameters import ZEROS
 from ...fitting.families.draws import draw_rows
-from ...fitting.quadrature import gauss_hermite
+from ...fitting.generalized.quadrature import gauss_hermite
 from ..drawn_responses import DrawnResponses
 from ..rows import left_out_variance, open_new_data, rows_to_predict
 from ..which_effects import choose_random

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...fitting.apart import columns_apart
-from ...fitting.approximation import generalized_structure
 from ...fitting.distributional.centered import Centered
 from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
+from ...fitting.generalized.approximation import generalized_structure
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters
 from ..constrained_minimum import ConstrainedMinimum, keep_off_zero

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from .fixed_basis import orthonormal_basis
+from ..._typing import Array
+from .basis import orthonormal_basis
 
 __all__ = ["Estimability"]
 

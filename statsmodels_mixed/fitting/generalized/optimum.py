@@ -5,26 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import family_rows
-from .._typing import Array
-from ..frame.design import Design
-from ..later import load
-from .approximation import Approximation
-from .covariance import factors_of, is_singular, theta_of
-from .families.spec import FamilySpec
-from .generalized_start import Start, minimize_from
-from .search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
-from .search.fresh_evaluation import agrees
-from .search.optimize import FitOptions, FitReport
-from .search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
-from .search.second_start import (
+from ..._core import family_rows
+from ..._typing import Array
+from ...frame.design import Design
+from ...later import load
+from ..covariance import factors_of, is_singular, theta_of
+from ..families.spec import FamilySpec
+from ..search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
+from ..search.fresh_evaluation import agrees
+from ..search.optimize import FitOptions, FitReport
+from ..search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
+from ..search.second_start import (
     NEAR_ZERO,
     VERY_FEW_ROWS,
     SecondStart,
     may_be_local,
     may_be_repeated,
 )
-from .search.warm_start import generalized_theta
+from ..search.warm_start import generalized_theta
+from .approximation import Approximation
+from .start import Start, minimize_from
 
 __all__ = ["best_optimum"]
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._typing import Array
-from ..frame.design import Design
-from .crossprod import Crossproducts
+from ..._typing import Array
+from ...frame.design import Design
+from ..crossprod import Crossproducts
 
 __all__ = ["moments_of_related"]
 

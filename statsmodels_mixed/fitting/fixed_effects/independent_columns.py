@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
+from ..._typing import Array
 
 __all__ = ["ALIASED", "factored_of_independent"]
 

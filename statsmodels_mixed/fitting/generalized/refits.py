@@ -9,20 +9,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreGeneralized, Minimization, one_blas_thread
-from .._typing import Array
-from ..errors import CoreError
-from ..frame.design import Design
-from ..later import load
+from ..._core import CoreGeneralized, Minimization, one_blas_thread
+from ..._typing import Array
+from ...errors import CoreError
+from ...frame.design import Design
+from ...later import load
+from ..estimates import GeneralizedEstimates
+from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
+from ..search.optimize import FitOptions, settled
+from ..search.trust_region import minimize_newton
+from ..search.warm_start import generalized_theta, inside
+from ..separation import SolvedRows, separation
+from ..structured.covariance_model import CovarianceModel, inside_phi
+from ..structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
 from .approximation import core_model, generalized_structure, join_parameters
-from .estimates import GeneralizedEstimates
-from .refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .search.optimize import FitOptions, settled
-from .search.trust_region import minimize_newton
-from .search.warm_start import generalized_theta, inside
-from .separation import SolvedRows, separation
-from .structured.covariance_model import CovarianceModel, inside_phi
-from .structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
 
 __all__ = ["GeneralizedRefits", "StructuredGeneralizedRefits"]
 

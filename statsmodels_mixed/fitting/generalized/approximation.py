@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._core import CoreDesign, CoreGeneralized
-from .._typing import Array
-from ..errors import CoreError, DataError, OptionError
-from ..frame.design import Design
-from ..frame.design_checks import refuse_related
-from ..frame.table.columns import surely_finite
-from ..later import load
-from .crossprod import SharedStructure, core_design
-from .estimates import GeneralizedEstimates
-from .families.spec import FamilySpec, shared_family
-from .fixed_basis import FixedBasis, orthonormal_basis, refuse_few_rows
+from ..._core import CoreDesign, CoreGeneralized
+from ..._typing import Array
+from ...errors import CoreError, DataError, OptionError
+from ...frame.design import Design
+from ...frame.design_checks import refuse_related
+from ...frame.table.columns import surely_finite
+from ...later import load
+from ..crossprod import SharedStructure, core_design
+from ..estimates import GeneralizedEstimates
+from ..families.spec import FamilySpec, shared_family
+from ..fixed_effects.basis import FixedBasis, orthonormal_basis, refuse_few_rows
 from .quadrature import MOST_POINTS, gauss_hermite
 
 __all__ = [

@@ -19,15 +19,15 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import VANISHED, CoreWorkspace
-from .._typing import Array
-from ..errors import DataError
-from ..frame.design import Design, RandomBlock
-from ..later import load
-from .crossprod import Crossproducts, form_crossproducts
-from .families.spec import FamilySpec
-from .pls import solve
-from .search.optimize import FitReport
+from ..._core import VANISHED, CoreWorkspace
+from ..._typing import Array
+from ...errors import DataError
+from ...frame.design import Design, RandomBlock
+from ...later import load
+from ..crossprod import Crossproducts, form_crossproducts
+from ..families.spec import FamilySpec
+from ..search.optimize import FitReport
+from .penalized_least_squares import solve
 
 __all__ = [
     "POWERS",

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from scipy.special import roots_hermitenorm
 
-from .._typing import Array
+from ..._typing import Array
 
 __all__ = ["MOST_POINTS", "gauss_hermite"]
 

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._core import CoreWorkspace
-from .._typing import Array
-from ..frame.design import Design
-from .crossprod import Crossproducts, form_crossproducts, require_digits
-from .estimates import LinearEstimates
-from .fixed_basis import OnBasis, residual_response
-from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS
+from ..._core import CoreWorkspace
+from ..._typing import Array
+from ...frame.design import Design
+from ..crossprod import Crossproducts, form_crossproducts, require_digits
+from ..estimates import LinearEstimates
+from ..fixed_effects.basis import OnBasis, residual_response
+from ..mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS
 
 __all__ = [
     "PLSSolution",

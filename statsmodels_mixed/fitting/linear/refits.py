@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreDesign, CoreWorkspace
-from .._typing import Array
-from ..frame.design import Design
-from .crossprod import form_crossproducts
-from .estimates import LinearEstimates
-from .fixed_basis import residual_response
-from .refits import Fits, Fitter, Flag, Refit, RowNumbers
-from .search.optimize import FitOptions, minimize, settled
-from .search.warm_start import inside_theta
+from ..._core import CoreDesign, CoreWorkspace
+from ..._typing import Array
+from ...frame.design import Design
+from ..crossprod import form_crossproducts
+from ..estimates import LinearEstimates
+from ..fixed_effects.basis import residual_response
+from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
+from ..search.optimize import FitOptions, minimize, settled
+from ..search.warm_start import inside_theta
 
 if TYPE_CHECKING:
-    from .._core.refits import CoreFits
+    from ..._core.refits import CoreFits
 
 __all__ = ["LinearRefits"]
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import minimize
 
-from .._typing import Array
-from ..frame.design import Design
+from ..._typing import Array
+from ...frame.design import Design
+from ..estimates import GeneralizedEstimates
+from ..families.row_information import row_unit
+from ..families.spec import family_object
+from ..fixed_effects.basis import orthonormal_basis, residual_response
+from ..search.edge_of_range import has_bounded_range
 from .approximation import objective_and_gradient
-from .estimates import GeneralizedEstimates
-from .families.row_information import row_unit
-from .families.spec import family_object
-from .fixed_basis import orthonormal_basis, residual_response
-from .generalized_start import default_start, glm_coefficients
-from .search.edge_of_range import has_bounded_range
+from .start import default_start, glm_coefficients
 
 __all__ = ["generalized_objective", "linear_objective"]
 

@@ -9,21 +9,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from ..frame.design import Design
-from ..frame.row_groups import design_of_rows
-from ..later import load
-from .apart import columns_apart
-from .covariance import theta_of
-from .crossprod import Crossproducts, form_crossproducts, require_digits
-from .estimates import LinearEstimates
-from .identification import ALL_IDENTIFIED, Identification, identify
-from .linear import fit_linear
-from .linear_refits import LinearRefits
-from .mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
-from .pls import conditional_variances, leverage, solve
-from .separation import NeverSeparated
-from .structured.covariance_model import factor
+from ..._typing import Array
+from ...frame.design import Design
+from ...frame.row_groups import design_of_rows
+from ...later import load
+from ..apart import columns_apart
+from ..covariance import theta_of
+from ..crossprod import Crossproducts, form_crossproducts, require_digits
+from ..estimates import LinearEstimates
+from ..identification import ALL_IDENTIFIED, Identification, identify
+from ..mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
+from ..separation import NeverSeparated
+from ..structured.covariance_model import factor
+from .fit import fit_linear
+from .penalized_least_squares import conditional_variances, leverage, solve
+from .refits import LinearRefits
 
 __all__ = ["LinearProblem"]
 
@@ -79,7 +79,7 @@ class LinearProblem(NeverSeparated, WithEquations):
 
     def objective_without_random_effects(self) -> float:
         """Return the objective of the linear model."""
-        linear_objective = load("fitting.fixed_effects_only:linear_objective")
+        linear_objective = load("fitting.generalized.fixed_effects_only:linear_objective")
         return float(linear_objective(self.design, self.estimates.reml, self._sigma))
 
     def identification(self) -> Identification:

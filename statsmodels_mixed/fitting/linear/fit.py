@@ -9,24 +9,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import CoreWorkspace
-from .._typing import Array
-from ..errors import CoreError, DataError, OptionError
-from ..frame.design import Design
-from ..later import load
-from .covariance import canonical, factors_of, is_canonical, is_singular, theta_of
-from .crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
-from .estimates import LinearEstimates
-from .identification import ALL_IDENTIFIED, Identification, identify, suspicious
-from .pls import PLSSolution, solve
-from .predictors import fixed_predictor
-from .search.optimize import FitOptions, FitReport, minimize
-from .search.runs import BestOfRuns, descend, logged, settle, with_log_of
-from .search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
-from .solver_choice import is_iterative
-from .structured.covariance_model import CovarianceModel
-from .structured.fit import StructuredFit
-from .structured.linear import minimize_structured
+from ..._core import CoreWorkspace
+from ..._typing import Array
+from ...errors import CoreError, DataError, OptionError
+from ...frame.design import Design
+from ...later import load
+from ..covariance import canonical, factors_of, is_canonical, is_singular, theta_of
+from ..crossprod import Crossproducts, SharedStructure, form_crossproducts, linear_structure
+from ..estimates import LinearEstimates
+from ..identification import ALL_IDENTIFIED, Identification, identify, suspicious
+from ..predictors import fixed_predictor
+from ..search.optimize import FitOptions, FitReport, minimize
+from ..search.runs import BestOfRuns, descend, logged, settle, with_log_of
+from ..search.second_start import SecondStart, is_lower_beside, may_be_local, may_be_rough
+from ..solver_choice import is_iterative
+from ..structured.covariance_model import CovarianceModel
+from ..structured.fit import StructuredFit
+from ..structured.linear import minimize_structured
+from .penalized_least_squares import PLSSolution, solve
 from .unbounded import refuse_unbounded, refuse_vanished, vanishes, with_rounding
 
 __all__ = ["fit_linear"]
@@ -255,7 +255,7 @@ def _first_run(
         if not design.is_related:
             begin = workspace.moments()
         elif sigma is None:
-            moments_of_related = load("fitting.related_start:moments_of_related")
+            moments_of_related = load("fitting.linear.related_start:moments_of_related")
             found = moments_of_related(products, design)
             begin = begin if found is None else found
     report = minimize(workspace, begin, options, constant=products.constant(reml))

@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lapack
 from statsmodels.genmod.families.links import Power
 
-from .._core import CoreGeneralized, family_rows
-from .._typing import Array
-from ..errors import CoreError, OptionError
-from ..frame.design import Design
-from ..frame.table.columns import surely_finite
+from ..._core import CoreGeneralized, family_rows
+from ..._typing import Array
+from ...errors import CoreError, OptionError
+from ...frame.design import Design
+from ...frame.table.columns import surely_finite
+from ..families.spec import FamilySpec, shared_family
+from ..fixed_effects.basis import FixedBasis
+from ..linear.unbounded import POWERS
+from ..search.optimize import FitOptions, FitReport, minimize
 from .approximation import Approximation
-from .families.spec import FamilySpec, shared_family
-from .fixed_basis import FixedBasis
-from .search.optimize import FitOptions, FitReport, minimize
-from .unbounded import POWERS
 
 __all__ = [
     "Start",

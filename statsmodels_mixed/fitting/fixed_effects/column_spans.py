@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from .fixed_basis import orthonormal_basis
+from ..._typing import Array
+from .basis import orthonormal_basis
 
 __all__ = ["outside_span"]
 

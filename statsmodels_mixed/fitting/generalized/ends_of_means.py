@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._core import family_rows
-from .._typing import Array
-from .families.spec import FamilySpec
-from .separation import SolvedRows
+from ..._core import family_rows
+from ..._typing import Array
+from ..families.spec import FamilySpec
+from ..separation import SolvedRows
 
 __all__ = ["ends_of_rows"]
 

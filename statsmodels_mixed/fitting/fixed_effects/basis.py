@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from .._core import cholesky_qr, one_blas_thread
-from .._frozen import quickly_made
-from .._typing import Array
-from ..errors import DataError
-from ..frame.table.columns import column_squares, lie_between
-from ..later import load
+from ..._core import cholesky_qr, one_blas_thread
+from ..._frozen import quickly_made
+from ..._typing import Array
+from ...errors import DataError
+from ...frame.table.columns import column_squares, lie_between
+from ...later import load
 
 __all__ = [
     "FixedBasis",
@@ -237,7 +237,7 @@ def _factored(X: Array, weights: Array | None) -> FixedBasis:
     again = n >= p and (extreme or root is not None)
     factored = cholesky_qr(XW) if again else None
     if factored is None:
-        independent = load("fitting.independent_columns:factored_of_independent")
+        independent = load("fitting.fixed_effects.independent_columns:factored_of_independent")
         columns, Q, R = independent(X, weights, root)
     else:
         Q, R = factored

@@ -6,11 +6,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._core import GeneralizedSolution, one_blas_thread
-from .._typing import Array
-from ..errors import CoreError, DataError
-from ..frame.design import Design
-from ..later import load
+from ..._core import GeneralizedSolution, one_blas_thread
+from ..._typing import Array
+from ...errors import CoreError, DataError
+from ...frame.design import Design
+from ...later import load
+from ..covariance import canonical, factors_of, is_singular, theta_of
+from ..crossprod import SharedStructure
+from ..estimates import GeneralizedEstimates
+from ..families.spec import FamilySpec, shared_family
+from ..fixed_effects.basis import OnBasis
+from ..identification import identify, suspicious
+from ..linear.unbounded import POWERS, refuse_constant_within, with_small_dispersion
+from ..search.edge_of_range import (
+    has_bounded_range,
+    refuse_merging_modes,
+    refuse_unreachable,
+    with_means_at_the_edge,
+)
+from ..search.fresh_evaluation import checked_afresh, solved_afresh
+from ..search.optimize import FitOptions, FitReport
+from ..search.warm_start import generalized_theta, inside_dispersion
+from ..solver_choice import is_iterative
+from ..structured.generalized import (
+    StructuredApproximation,
+    minimize_structured_approximation,
+    structured_report,
+)
 from .approximation import (
     Approximation,
     conditional_variances,
@@ -19,30 +41,8 @@ from .approximation import (
     objective_and_gradient,
     prepare_approximation,
 )
-from .covariance import canonical, factors_of, is_singular, theta_of
-from .crossprod import SharedStructure
-from .estimates import GeneralizedEstimates
-from .families.spec import FamilySpec, shared_family
-from .fixed_basis import OnBasis
-from .generalized_optimum import best_optimum
-from .generalized_start import Start, default_start, put_parameters, start_at
-from .identification import identify, suspicious
-from .search.edge_of_range import (
-    has_bounded_range,
-    refuse_merging_modes,
-    refuse_unreachable,
-    with_means_at_the_edge,
-)
-from .search.fresh_evaluation import checked_afresh, solved_afresh
-from .search.optimize import FitOptions, FitReport
-from .search.warm_start import generalized_theta, inside_dispersion
-from .solver_choice import is_iterative
-from .structured.generalized import (
-    StructuredApproximation,
-    minimize_structured_approximation,
-    structured_report,
-)
-from .unbounded import POWERS, refuse_constant_within, with_small_dispersion
+from .optimum import best_optimum
+from .start import Start, default_start, put_parameters, start_at
 
 __all__ = [
     "CanonicalEnd",

@@ -8,20 +8,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._typing import Array
-from ..frame.design import Design
-from ..frame.row_groups import design_of_rows
-from ..later import load
+from ..._typing import Array
+from ...frame.design import Design
+from ...frame.row_groups import design_of_rows
+from ...later import load
+from ..covariance import theta_of
+from ..estimates import GeneralizedEstimates
+from ..fixed_effects.basis import OnBasis
+from ..identification import Identification, identify
+from ..mixed_model_equations import Henderson, WithEquations
+from ..separation import Separation, SolvedRows, separation
+from ..structured.covariance_model import factor
 from .approximation import join_parameters, leverage, prepare_at, solve_at
-from .covariance import theta_of
-from .estimates import GeneralizedEstimates
-from .fixed_basis import OnBasis
-from .generalized import conditional_variances, fit_generalized
-from .generalized_refits import GeneralizedRefits, StructuredGeneralizedRefits
-from .identification import Identification, identify
-from .mixed_model_equations import Henderson, WithEquations
-from .separation import Separation, SolvedRows, separation
-from .structured.covariance_model import factor
+from .fit import conditional_variances, fit_generalized
+from .refits import GeneralizedRefits, StructuredGeneralizedRefits
 
 __all__ = ["GeneralizedProblem"]
 
@@ -75,7 +75,7 @@ class GeneralizedProblem(WithEquations):
 
     def objective_without_random_effects(self) -> float:
         """Return -2 log-likelihood of the generalized linear model."""
-        generalized_objective = load("fitting.fixed_effects_only:generalized_objective")
+        generalized_objective = load("fitting.generalized.fixed_effects_only:generalized_objective")
         return float(generalized_objective(self.design, self.estimates))
 
     def identification(self) -> Identification:

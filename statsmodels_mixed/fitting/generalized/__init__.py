@@ -1,0 +1,3 @@
+"""Fits of generalized linear mixed models: the approximation, starts, the minimum, fits again."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Fits of linear mixed models: penalized least squares, the minimum, fits again."""
+
+__all__: list[str] = []
