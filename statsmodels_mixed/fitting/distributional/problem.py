@@ -85,13 +85,16 @@ class RowProblem(GeneralizedProblem):
             return np.asarray((H + H.T) / 2.0) if np.isfinite(H).all() else np.eye(len(H))
 
         begins = [np.concatenate([gamma, rows.start]) for rows, gamma in starts]
-        begin = min(begins, key=lambda each: evaluate(each)[0])
-        if not len(begin):
-            return evaluate(begin)[0]
+        values = [evaluate(begin)[0] for begin in begins]
+        if not len(begins[0]):
+            return values[0]
         options = {"gtol": _GRADIENT, "maxiter": 500}
-        found = minimize(
-            evaluate, begin, jac=True, hess=hessian, method="trust-exact", options=options
-        )
+        ends = [
+            minimize(evaluate, begin, jac=True, hess=hessian, method="trust-exact", options=options)
+            for begin, value in zip(begins, values, strict=True)
+            if np.isfinite(value) or not np.isfinite(values).any()
+        ]
+        found = min(ends, key=lambda end: end.fun)
         if not np.linalg.norm(found.jac) < _STEEP:
             raise DataError("the likelihood of the model without random effects has no maximum.")
         return float(found.fun)
