@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .._typing import Array, Positions
 from ..errors import DataError
+from ..fitting.fixed_effects.basis import OnBasis
 from ..frame.design import RandomBlock
 from .problem import ResidualProblem
 
@@ -190,7 +191,7 @@ class EffectsOfRows:
             total += shared * (self.z[t][some] @ sigma @ self.problem.z[t][rows].T)
         return total
 
-    def error_variances(self, x: Array, columns: Positions, covariance: Array, X: Array) -> Array:
+    def error_variances(self, x: Array, columns: Positions, M: OnBasis, X: Array) -> Array:
         """Return the variances of the errors of x'beta + z'b, shape (m,).
 
         Parameters
@@ -198,14 +199,13 @@ class EffectsOfRows:
         x : ndarray
             Coordinates of the covariance parameters.
         columns : ndarray of int, shape (rank,)
-        covariance : ndarray, shape (rank, rank)
-            M.
+        M : OnBasis
+            The covariance of the coefficients.
         X : ndarray, shape (m, rank)
         """
         nothing = np.zeros(len(self.problem.design.y))
         found = best_prediction(self.problem, x, columns, nothing, self, X)
-        of_mean = np.einsum("mi,ij,mj->m", found.d, covariance, found.d)
-        return np.asarray(of_mean + np.maximum(self.variance - found.explained, 0.0))
+        return M.variances(found.d) + np.maximum(self.variance - found.explained, 0.0)
 
 
 def _related(block: RandomBlock, refs: NDArray[Any]) -> Array | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from numpy.testing import assert_allclose
 from scipy.stats import chi2
 
 import statsmodels_mixed
@@ -356,3 +357,17 @@ def test_influence_does_not_depend_on_the_unit_of_the_response() -> None:
     one, other = one.influence("g"), other.influence("g")
     np.testing.assert_allclose(other.params / unit, one.params, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(other.covratio(), one.covratio(), rtol=1e-6)
+
+
+def test_errors_of_predictions_with_random_effects_do_not_depend_on_the_origin_of_a_covariate():
+    rng = np.random.default_rng(8)
+    group = np.repeat(np.arange(15), 8)
+    data = pd.DataFrame(
+        {"g": group, "k": rng.choice(list("uv"), 120), "x": rng.integers(9, size=120) / 8}
+    )
+    data["y"] = data["x"] + 2 * rng.normal(size=15)[group] + rng.normal(size=120)
+    formula = "y ~ x + (1 | g)"
+    near = smf.mixedlm2(formula, data, dispersion="~ k").fit(reml=True)
+    far = smf.mixedlm2(formula, data.assign(x=data["x"] + 2.0**23), dispersion="~ k").fit(reml=True)
+    errors = [fit.get_prediction(re=True).summary_frame()["mean_se"] for fit in (near, far)]
+    assert_allclose(errors[1], errors[0], rtol=1e-6)

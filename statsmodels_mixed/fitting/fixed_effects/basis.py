@@ -98,6 +98,11 @@ class OnBasis:
     scale: float = 1.0
     root: Array | None = None
 
+    def variances(self, rows: Array) -> Array:
+        """Return the variances of combinations of the coefficients, rows (m, rank), shape (m,)."""
+        rows = rows @ self.inverse
+        return np.asarray(self.scale * np.einsum("mi,mi->m", rows @ self.matrix, rows))
+
     def standardized(self) -> OnBasis:
         """Return the same in coordinates in which the matrix is the identity, if a root is known.
 
