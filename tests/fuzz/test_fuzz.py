@@ -23,7 +23,13 @@ MANY = {"linear": 4000, "generalized": 1000, "afterwards": 2000, "relations": 40
 
 
 # What no mend was found for, and why; a seed that passes again is to be struck out.
-KNOWN: set[tuple[str, int]] = set()
+KNOWN: set[tuple[str, int]] = {
+    # The objective jumps, and searches without derivatives end at different sides of the jumps:
+    # where nodes of the quadrature come into the range of means of an inverse square link, and
+    # where another conditional mode becomes the highest. The reports of both fits say so.
+    ("generalized", 1689),
+    ("relations", 4534),
+}
 
 
 def _accepted(kind: str) -> bool:
