@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._typing import Array
-from ..errors import CoreError, DataError
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.problem import problem_of
-from ..fitting.refits import Flag
 from ..fitting.separation import SolvedRows
 from ..frame.design import Design
 from ..simulation.simulator import Truth
 from ..standard_errors.choice import Choice, refer
 from .refitters import Worker
-from .replicate_tests import Hypothesis
+from .replicate_tests import Hypothesis, one_by_one
 
 __all__ = ["hessian_tests"]
 
@@ -69,17 +65,4 @@ def hessian_tests(
         ]
         return pvalues, fitted.report.converged
 
-    def worker() -> Worker:
-        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
-            pvalues = np.full((len(responses), len(hypotheses)), np.nan)
-            converged = np.zeros(len(responses), dtype=bool)
-            for r, response in enumerate(responses):
-                if stop[0]:
-                    return pvalues[:r], converged[:r]
-                with suppress(CoreError, DataError, np.linalg.LinAlgError):
-                    pvalues[r], converged[r] = test(response)
-            return pvalues, converged
-
-        return work
-
-    return worker
+    return one_by_one(test, len(hypotheses))

@@ -27,6 +27,7 @@ __all__ = [
     "Hypothesis",
     "fixed_part",
     "likelihood_ratio_tests",
+    "one_by_one",
     "small_sample_tests",
     "wald_tests",
 ]
@@ -155,6 +156,40 @@ def likelihood_ratio_tests(
                 pvalues.append(chdtrc(len(one.contrasts), np.maximum(ratio, 0.0)))
                 converged = converged & some.converged[:done]
             return np.column_stack(pvalues), converged
+
+        return work
+
+    return worker
+
+
+def one_by_one(
+    test: Callable[[Array], tuple[list[float], bool]], count: int
+) -> Callable[[], Worker]:
+    """Return what makes a worker that fits and tests one response after the other.
+
+    Parameters
+    ----------
+    test : callable
+        A response -> the p-value of each hypothesis, and whether the fit converged.
+    count : int
+        Number of hypotheses.
+
+    Returns
+    -------
+    callable
+        See `wald_tests`; p-values of responses to which there is no fit are NaN.
+    """
+
+    def worker() -> Worker:
+        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
+            pvalues = np.full((len(responses), count), np.nan)
+            converged = np.zeros(len(responses), dtype=bool)
+            for r, response in enumerate(responses):
+                if stop[0]:
+                    return pvalues[:r], converged[:r]
+                with suppress(CoreError, DataError, np.linalg.LinAlgError):
+                    pvalues[r], converged[r] = test(response)
+            return pvalues, converged
 
         return work
 

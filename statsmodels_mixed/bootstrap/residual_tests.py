@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from .._typing import Array
-from ..errors import CoreError, DataError
-from ..fitting.refits import Flag
 from ..frame.design import Design
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.fit import fit_residual
@@ -20,7 +13,7 @@ from ..residual_covariance.problem import ResidualProblem
 from ..simulation.simulator import Truth
 from ..standard_errors.residual_choice import ResidualChoice, refer_residual
 from .refitters import Worker
-from .replicate_tests import Hypothesis, fixed_part
+from .replicate_tests import Hypothesis, fixed_part, one_by_one
 
 __all__ = ["residual_tests"]
 
@@ -64,17 +57,4 @@ def residual_tests(
         tested = [reference.tests.f_test(one.contrasts).pvalue for one in hypotheses]
         return tested, fitted.report.converged
 
-    def worker() -> Worker:
-        def work(responses: NDArray[Any], stop: Flag) -> tuple[Array, NDArray[np.bool_]]:
-            pvalues = np.full((len(responses), len(hypotheses)), np.nan)
-            converged = np.zeros(len(responses), dtype=bool)
-            for r, response in enumerate(responses):
-                if stop[0]:
-                    return pvalues[:r], converged[:r]
-                with suppress(CoreError, DataError, np.linalg.LinAlgError):
-                    pvalues[r], converged[r] = test(response)
-            return pvalues, converged
-
-        return work
-
-    return worker
+    return one_by_one(test, len(hypotheses))
