@@ -80,6 +80,8 @@ class ResidualEstimates:
         The places of the rows.
     natural : NaturalParameters
         All covariance parameters as they are reported.
+    on_basis : OnBasis
+        `cov_conditional` on an orthonormal basis of X.
     """
 
     reml: bool
@@ -105,8 +107,8 @@ class ResidualEstimates:
     report: FitReport
     cells: Cells
     natural: NaturalParameters
+    on_basis: OnBasis
     identification: Identification = ALL_IDENTIFIED
-    on_basis: OnBasis | None = None
 
     # See `Estimates`. Covariances are absolute, so that what they are relative to is 1.
 

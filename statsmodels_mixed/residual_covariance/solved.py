@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .._typing import Array, Positions
 from ..errors import OptionError
-from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.identification import Identification
 from ..fitting.problem import FittingProblem, solved
 from ..fitting.separation import NeverSeparated
@@ -142,8 +141,7 @@ class SolvedResidual(NeverSeparated):
         """Return Var(x'(beta^ - beta) + z'(b^ - b)) of rows, shape (m,)."""
         own = self.estimates
         effects = EffectsOfRows.of(self.problem, own.x, list(z), list(refs))
-        M = own.on_basis or OnBasis(np.eye(len(own.beta)), own.cov_conditional)
-        return effects.error_variances(own.x, own.columns, M, X)
+        return effects.error_variances(own.x, own.columns, own.on_basis, X)
 
     def mixed_model_equations(self) -> Any:
         """Refuse."""
