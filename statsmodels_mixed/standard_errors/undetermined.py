@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._core import TermCoordinates
 from .._typing import Array
-from ..fitting.covariance import CovarianceElement, factors_of
+from ..fitting.apart import columns_apart
+from ..fitting.covariance import CovarianceElement
 from ..fitting.estimates import Estimates
 from ..fitting.identification import Identification
 from ..fitting.problem import problem_of
@@ -123,27 +124,18 @@ def undetermined(design: Design, estimates: Estimates) -> Undetermined | None:
     """Return what changes along the flat directions of a fit; None if there are none."""
     if not estimates.identification.dimension:
         return None
-    apart = TermCoordinates(() if design.is_structured else design.blocks, design.weights)
+    own: Any = estimates  # a protocol has no fields that could be replaced
+    near, inner, apart = columns_apart(design, own)
     if apart.trivial:
         pairs = _pairs(design, estimates, estimates.identification)
     else:
-        design, estimates = _inward(apart, design, estimates)
-        found = _pairs(design, estimates, problem_of(design, estimates).identification())
+        found = _pairs(near, inner, problem_of(near, inner).identification())
         pairs = [Pair(_outward(apart, p.here), _outward(apart, p.there)) for p in found]
     if not pairs:
         return None
     beta = np.array([pair.there.beta - pair.here.beta for pair in pairs])
     covariance = np.array([p.there.cov_conditional - p.here.cov_conditional for p in pairs])
     return Undetermined(tuple(pairs), beta, covariance, pairs[0].here.cov_conditional)
-
-
-def _inward(apart: TermCoordinates, design: Design, estimates: Any) -> tuple[Design, Estimates]:
-    """Return a model and its estimates in coordinates in which columns of terms are orthogonal."""
-    near = [replace(block, z=z) for block, z in zip(design.blocks, apart.z, strict=True)]
-    patterns = [block.pattern for block in design.blocks]
-    theta = apart.inward(estimates.theta)
-    inner: Estimates = replace(estimates, theta=theta, factors=factors_of(theta, patterns))
-    return replace(design, blocks=tuple(near)), inner
 
 
 def _outward(apart: TermCoordinates, estimates: Any) -> Estimates:
