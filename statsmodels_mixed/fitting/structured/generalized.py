@@ -26,6 +26,7 @@ from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
 from ..generalized.approximation import Approximation, prepare_at
 from ..search.optimize import FitOptions, FitReport, refuse_other_options
+from ..search.runs import evaluated
 from ..search.trust_region import Evaluation, Minimum
 from .covariance_model import CovarianceModel, factor
 from .fit import StructuredFit
@@ -112,10 +113,7 @@ class StructuredApproximation:
     def _evaluate(self, z: Array) -> tuple[float, Array, list[Array]]:
         m = self.model.size
         theta, factors = self.theta(z[:m])
-        try:
-            value, raw = self.core.value_and_gradient(np.concatenate([theta, z[m:]]))
-        except CoreError:  # beyond the range of doubles
-            value, raw = np.nan, np.full(len(theta) + len(z) - m, np.nan)
+        value, raw = evaluated(self.core, np.concatenate([theta, z[m:]]))
         if not (np.isfinite(value) and np.isfinite(raw).all()):
             return np.inf, np.full(len(z), np.nan), []
         G = gammas(raw[: len(theta)], factors, self.model)
