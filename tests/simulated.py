@@ -120,3 +120,17 @@ def chained(n: int, first: int, second: int, seed: int = 20240605) -> pd.DataFra
     x, e = stream.normal(n), stream.normal(n)
     b_g, b_h = stream.normal(first), stream.normal(second)
     return pd.DataFrame({"y": 1 + 0.5 * x + b_g[g] + 0.5 * b_h[h] + e, "x": x, "g": g, "h": h})
+
+
+def counts_and_categories(n: int = 160, groups: int = 12, seed: int = 3) -> pd.DataFrame:
+    """Counts `y` with zeros besides those of their distribution, and ordered categories `o`.
+
+    Slopes differ between groups; x has few digits, so that it can be moved far without rounding.
+    """
+    rng = np.random.default_rng(seed)
+    g, x = rng.integers(0, groups, n), np.round(rng.normal(size=n) * 2.0**20) / 2.0**20
+    eta = 0.6 + (0.4 + 0.4 * rng.normal(size=groups)[g]) * x + 0.5 * rng.normal(size=groups)[g]
+    y = rng.negative_binomial(4, 4 / (4 + np.exp(eta))) * (rng.random(n) > 0.2)
+    latent = eta + rng.logistic(size=n)
+    o = pd.Categorical(np.searchsorted([-0.5, 0.5, 1.8], latent), ordered=True)
+    return pd.DataFrame({"y": y, "o": o, "x": x, "g": g})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
+import simulated
 from numpy.testing import assert_allclose
 
 from statsmodels_mixed import mixedglm2, mixedordinal2
@@ -14,13 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::statsmodels_mixed.SingularFitWa
 
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
-    rng = np.random.default_rng(3)
-    g, x = rng.integers(0, 12, 160), np.round(rng.normal(size=160) * 2.0**20) / 2.0**20
-    eta = 0.6 + (0.4 + 0.4 * rng.normal(size=12)[g]) * x + 0.5 * rng.normal(size=12)[g]
-    y = rng.negative_binomial(4, 4 / (4 + np.exp(eta))) * (rng.random(160) > 0.2)
-    latent = eta + rng.logistic(size=160)
-    o = pd.Categorical(np.searchsorted([-0.5, 0.5, 1.8], latent), ordered=True)
-    return pd.DataFrame({"y": y, "o": o, "x": x, "g": g})
+    return simulated.counts_and_categories()
 
 
 def fitted(data, family):
