@@ -65,7 +65,7 @@ def test_evaluations_where_the_mean_is_badly_wrong(reml):
 
 
 def test_changes_of_the_gradient_correct_slow_steps():
-    """The average information of so many small groups gains one digit a step: 10 evaluations."""
+    """The average information of many small groups gains one digit a step: 10 evaluations."""
     result = smf.mixedlm2(
         "score ~ 1 + gcsecnt + (1 | school) + (1 | lea)", datasets.load("chem97")
     ).fit(reml=False)

@@ -34,8 +34,8 @@
 #define WIDE 20
 #define AWAY 6.6
 #define STRIDE 0.5
-/* Others as wide are integrated from where the logarithm of a term changes by no more than this from count
- * to count, and where Stirling's formula holds. */
+/* Others as wide are integrated from where the logarithm of a term changes by no more than this
+ * from count to count, and where Stirling's formula holds. */
 #define GENTLE 0.1
 #define SINGLE 16
 #define VERY_NEGLIGIBLE 1e-24
@@ -144,7 +144,8 @@ static void sum_thinned(const ratios *q, double c, int all, double top, double h
  * the central differences of terms at first - 1/2 (the formula of Euler and Maclaurin, as
  * 1 / (2 arsinh(x / 2)) - 1 / x in powers of the difference x),
  *
- *     sum_j>=a f(j) = int_(a-1/2)^oo f + (1/24) diff - (17/5760) diff^3 + (367/967680) diff^5 - ... */
+ *     sum_j>=a f(j) = int_(a-1/2)^oo f + (1/24) diff - (17/5760) diff^3
+ *                     + (367/967680) diff^5 - ... */
 static int can_be_integrated(const ratios *q, double c, double top, double *first)
 {
     *first = fmax(SINGLE, ceil(top * exp(-GENTLE / q->nu)));

@@ -23,9 +23,10 @@
  * are at the edge of the range of the link, towards which each step goes a part of the way. */
 #define MAX_SHORT 8
 #define SHORT 0.01
-/* As many of which no restrained weights let more be taken end it at a bend of the log-likelihood that is
- * too sharp for steps: a Newton step from either side leads far over it. Restrained steps that promise
- * less than the share LITTLE of the Newton step they replace do not get near it: that one is halved on. */
+/* As many of which no restrained weights let more be taken end it at a bend of the log-likelihood
+ * that is too sharp for steps: a Newton step from either side leads far over it. Restrained steps
+ * that promise less than the share LITTLE of the Newton step they replace do not get near it: that
+ * one is halved on. */
 #define MAX_BENT 3
 #define LITTLE 1e-2
 /* Shares of safe weights in a step: the least, and the factor between trials. */
