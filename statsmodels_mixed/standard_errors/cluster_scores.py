@@ -23,9 +23,9 @@ from ..fitting.generalized.approximation import (
     prepare_at,
     working_basis,
 )
-from ..fitting.structured.generalized import approximation_at
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
+from ..later import load
 
 __all__ = ["scores"]
 
@@ -75,6 +75,7 @@ def scores(design: Design, estimates: GeneralizedEstimates, clusters: RowGroups)
 
 def _by_structures(design: Design, estimates: GeneralizedEstimates, size: int) -> Array:
     """Return the derivatives of theta and all else with respect to z, shape (size, z)."""
+    approximation_at = load("fitting.structured.generalized:approximation_at")
     objective, z = approximation_at(
         prepare_at(design, estimates, n_agq=estimates.n_agq), design, estimates
     )

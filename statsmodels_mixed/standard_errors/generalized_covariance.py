@@ -11,7 +11,6 @@ from ..fitting.apart import columns_apart
 from ..fitting.estimates import GeneralizedEstimates
 from ..fitting.generalized.fit import hessian
 from ..fitting.structured.covariance_model import CovarianceModel
-from ..fitting.structured.generalized import structured_hessian
 from ..frame.design import Design
 from ..later import load
 
@@ -47,6 +46,7 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
     if estimates.structured is None:
         matrix, change = hessian(design, estimates)
     else:
+        structured_hessian = load("fitting.structured.generalized:structured_hessian")
         matrix, change = structured_hessian(design, estimates)
     inverse = _inverted(matrix, change)
     return None if inverse is None else coordinates.outward(coordinates.outward(inverse).T)

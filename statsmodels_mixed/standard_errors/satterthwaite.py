@@ -30,13 +30,19 @@ from ..fitting.crossprod import Crossproducts, form_crossproducts
 from ..fitting.estimates import LinearEstimates
 from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.range_of_numbers import refuse_lost_variances
-from ..fitting.structured.fit import StructuredFit
-from ..fitting.structured.linear import objective_of
-from ..fitting.structured.objective import StructuredObjective
 from ..frame.design import Design
+from ..later import load
 from .contrast_tests import ContrastTests
 
-__all__ = ["Satterthwaite", "prepare_satterthwaite", "pseudo_inverse"]
+__all__ = [
+    "DIFFERENCE",
+    "DIFFERENCE_OF_SIZE",
+    "Satterthwaite",
+    "prepare_satterthwaite",
+    "pseudo_inverse",
+    "relative",
+    "standardized",
+]
 
 
 # Step of the differences: in units of the standard error of each theta, and in units of its
@@ -120,7 +126,10 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
     """
     refuse_lost_variances(design, estimates)
     if estimates.structured is not None:
-        return _of_structures(design, estimates, estimates.structured)
+        # Few fits have structures.
+        prepare = load("standard_errors.satterthwaite_structured:prepare_satterthwaite_structured")
+        of_structures: Satterthwaite = prepare(design, estimates)
+        return of_structures
     design, estimates, coordinates = columns_apart(design, estimates)
     products = form_crossproducts(design)
     # In the units of the workspace, where the response has variance 1 and X is orthonormal.
@@ -140,7 +149,7 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
         below, r2_below, root_below = _evaluate(products, estimates.theta - shift)
         hessian[i, :size] = (above - below) / (2.0 * step)
         hessian[i, size] = -2.0 / sigma**3 * (r2_above - r2_below) / (2.0 * step)
-        jacobian[i] = (_relative(root_above, root) - _relative(root_below, root)) / (2.0 * step)
+        jacobian[i] = (relative(root_above, root) - relative(root_below, root)) / (2.0 * step)
     hessian[size, :size] = hessian[:size, size]
     hessian[size, size] = 6.0 * r2 / sigma**4 - 2.0 * dof / sigma**2
     jacobian[size] = 2.0 / estimates.sigma * np.eye(len(root))
@@ -153,61 +162,19 @@ def prepare_satterthwaite(design: Design, estimates: LinearEstimates) -> Sattert
         varpar=varpar * np.outer(units, units),
         jacobian=jacobian[kept],
         outward=None if coordinates.trivial else coordinates.outward(np.eye(len(varpar))),
-        on_basis=_standardized(products, root, estimates.sigma**2),
+        on_basis=standardized(products, root, estimates.sigma**2),
     )
 
 
-def _standardized(products: Crossproducts, root: Array, scale: float) -> OnBasis:
+def standardized(products: Crossproducts, root: Array, scale: float) -> OnBasis:
     """Return the covariance of the coefficients in coordinates in which it is scale times I."""
     return OnBasis(products.basis.inverse, root @ root.T, scale, root).standardized()
 
 
-def _relative(root: Array, to: Array) -> Array:
+def relative(root: Array, to: Array) -> Array:
     """Return root root' in coordinates in which that of another root is the identity."""
     W = solve_triangular(to, root)
     return np.asarray(W @ W.T)
-
-
-def _of_structures(
-    design: Design, estimates: LinearEstimates, structured: StructuredFit
-) -> Satterthwaite:
-    """Do the same in the parameters of covariance structures, and log sigma^2."""
-    objective = objective_of(design, estimates)
-    z, sigma = structured.z, estimates.sigma
-    _, root = _gradient_and_root(objective, z)
-    hessian = np.empty((len(z), len(z)))
-    jacobian = np.empty((len(z), len(estimates.beta), len(estimates.beta)))
-    for i, step in enumerate(steps_of(objective, z)):
-        shift = np.zeros(len(z))
-        shift[i] = step
-        above, root_above = _gradient_and_root(objective, z + shift)
-        below, root_below = _gradient_and_root(objective, z - shift)
-        hessian[i] = (above - below) / (2.0 * step)
-        jacobian[i] = (_relative(root_above, root) - _relative(root_below, root)) / (2.0 * step)
-    return Satterthwaite(
-        beta=estimates.beta,
-        covariance=estimates.cov_conditional,
-        varpar=2.0 * pseudo_inverse((hessian + hessian.T) / 2.0),
-        jacobian=jacobian,
-        on_basis=_standardized(objective.products, root / sigma, sigma**2),
-    )
-
-
-def _gradient_and_root(objective: StructuredObjective, z: Array) -> tuple[Array, Array]:
-    """Return the gradient at z and a root of the covariance of the coefficients on the basis."""
-    _, gradient = objective.value_and_gradient(z)
-    _, sigma = objective.split(z)
-    return gradient, sigma * objective.products.workspace.root()
-
-
-def steps_of(objective: StructuredObjective, z: Array) -> Array:
-    """Return a step for each variable, small against the scale on which the criterion varies."""
-    _, _, curvature = objective(z)
-    diagonal = np.diag(curvature)
-    usable = diagonal > 0
-    steps = np.full(len(z), DIFFERENCE_OF_SIZE)
-    steps[usable] = DIFFERENCE * np.sqrt(2.0 / diagonal[usable])
-    return steps
 
 
 def _evaluate(products: Crossproducts, theta: Array) -> tuple[Array, float, Array]:

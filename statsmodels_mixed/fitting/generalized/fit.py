@@ -28,11 +28,6 @@ from ..search.fresh_evaluation import checked_afresh, solved_afresh
 from ..search.optimize import FitOptions, FitReport
 from ..search.warm_start import generalized_theta, inside_dispersion
 from ..solver_choice import is_iterative
-from ..structured.generalized import (
-    StructuredApproximation,
-    minimize_structured_approximation,
-    structured_report,
-)
 from .approximation import (
     Approximation,
     conditional_variances,
@@ -215,8 +210,9 @@ def _structured(
 ) -> GeneralizedEstimates:
     """Maximize the likelihood over the parameters of covariance structures and all others."""
     problem, design, unit = fit.problem, fit.design, fit.unit
-    objective = StructuredApproximation.of(problem.core, design, unit)
-    minimum = minimize_structured_approximation(
+    structures = load("fitting.structured.generalized:")  # few fits have them
+    objective = structures.StructuredApproximation.of(problem.core, design, unit)
+    minimum = structures.minimize_structured_approximation(
         objective,
         design,
         unit,
@@ -226,7 +222,7 @@ def _structured(
         dispersion=fit.spec.has_dispersion,
     )
     minimum = load("fitting.structured.loadings_end:end_at_loadings")(objective, minimum)
-    report, structured, factors = structured_report(objective, minimum, design)
+    report, structured, factors = structures.structured_report(objective, minimum, design)
     units = factors_of(
         problem.core.in_units(report.end[: problem.ntheta]) / unit, objective.model.patterns
     )

@@ -21,7 +21,7 @@ from ..separation import Separation, SolvedRows, separation
 from ..structured.covariance_model import factor
 from .approximation import join_parameters, leverage, prepare_at, solve_at
 from .fit import conditional_variances, fit_generalized
-from .refits import GeneralizedRefits, StructuredGeneralizedRefits
+from .refits import GeneralizedRefits
 
 __all__ = ["GeneralizedProblem"]
 
@@ -70,7 +70,9 @@ class GeneralizedProblem(WithEquations):
     def refits(self, theta: Array, beta: Array, scale: float) -> GeneralizedRefits:
         """Prepare fits to other data."""
         if self.estimates.structured is not None:
-            return StructuredGeneralizedRefits(self.design, self.estimates, theta, beta, scale)
+            refits = load("fitting.structured.generalized_refits:StructuredGeneralizedRefits")
+            structured: GeneralizedRefits = refits(self.design, self.estimates, theta, beta, scale)
+            return structured
         return GeneralizedRefits(self.design, self.estimates, theta, beta, scale)
 
     def objective_without_random_effects(self) -> float:

@@ -17,14 +17,11 @@ from ...later import load
 from ..estimates import GeneralizedEstimates
 from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
 from ..search.optimize import FitOptions, settled
-from ..search.trust_region import minimize_newton
 from ..search.warm_start import generalized_theta, inside
 from ..separation import SolvedRows, separation
-from ..structured.covariance_model import CovarianceModel, inside_phi
-from ..structured.generalized import ROUNDING, TOLERANCE, StructuredApproximation
 from .approximation import core_model, generalized_structure, join_parameters
 
-__all__ = ["GeneralizedRefits", "StructuredGeneralizedRefits"]
+__all__ = ["GeneralizedRefits"]
 
 
 class GeneralizedRefits:
@@ -166,57 +163,3 @@ class GeneralizedRefits:
             raw.xvx_inverse,
             eta=np.delete(raw.eta, rows),
         )
-
-
-class StructuredGeneralizedRefits(GeneralizedRefits):
-    """A generalized model with covariance structures ready to be fitted again.
-
-    Parameters
-    ----------
-    design : Design
-    estimates : GeneralizedEstimates
-        Whose structures say where fits start.
-    theta, beta, dispersion : ndarray, ndarray, float
-        Where the other parameters start.
-    """
-
-    def __init__(
-        self,
-        design: Design,
-        estimates: GeneralizedEstimates,
-        theta: Array,
-        beta: Array,
-        dispersion: float,
-    ) -> None:
-        super().__init__(design, estimates, theta, beta, dispersion)
-        assert estimates.structured is not None
-        model = CovarianceModel(design)
-        phi = inside_phi(model, estimates.structured.phi, self._unit)
-        self._n_reported = model.n_reported
-        self._begin = np.concatenate([model.x(phi), self._start[self.core.ntheta :]])
-
-    def _minimize(self, model: CoreGeneralized) -> tuple[Minimization, Array | None]:
-        objective = StructuredApproximation.of(model, self._design, self._unit)
-        run = minimize_newton(objective, self._begin, tolerance=TOLERANCE, rounding=ROUNDING)
-        end = objective.parameters(run.end, ridge=0.0)
-        value, gradient = model.value_and_gradient(end)
-        if not np.isfinite(value):
-            end = objective.parameters(run.end)
-            value, gradient = model.value_and_gradient(end)
-        ntheta = self.core.ntheta
-        units = model.in_units(end[:ntheta]) / self._unit
-        shown = objective.model.row(run.end[: objective.model.size], units)
-        minimization = Minimization(
-            theta=end,
-            status=run.status,
-            evaluations=run.evaluations,
-            gradients=run.evaluations,
-            failures=run.failures,
-            value=value,
-            decrement=run.decrement if run.converged else np.inf,
-            min_eigenvalue=run.min_eigenvalue,
-            log_theta=np.empty((0, len(end))),
-            log_value=np.empty(0),
-            gradient=gradient,
-        )
-        return minimization, shown
