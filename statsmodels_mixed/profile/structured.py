@@ -17,7 +17,8 @@ import numpy as np
 from .._core import CoreWorkspace
 from .._typing import Array
 from ..errors import CoreError
-from ..fitting.crossprod import core_design, form_crossproducts
+from ..fitting.crossprod import core_design
+from ..fitting.crossproduct_criterion import CrossproductCriterion
 from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_effects.basis import residual_response
 from ..fitting.generalized.approximation import prepare_at
@@ -118,15 +119,14 @@ class StructuredLinearModel(_StructuredModel):
     def __init__(self, design: Design, estimates: LinearEstimates) -> None:
         fitted = estimates.structured
         assert fitted is not None
-        products = form_crossproducts(design)
-        self._design, self._products, self._names = design, products, fitted.names
         sigma = estimates.sigma if estimates.sigma_fixed else None
+        criterion = CrossproductCriterion.of(design, False, sigma)
+        products = criterion.products
+        self._design, self._products, self._names = design, products, fitted.names
         start = None if estimates.reml else fitted.phi
-        _, found, _ = minimize_structured(products, design, False, sigma, start, FitOptions())
+        _, found, _ = minimize_structured(criterion, start, FitOptions())
         self._model = CovarianceModel(design)
-        self._objective = StructuredObjective.of(
-            products, self._model, column_sizes(design), False, sigma
-        )
+        self._objective = StructuredObjective.of(criterion, self._model, column_sizes(design))
         value, _ = self._objective.value_and_gradient(found.z)
         self._solution = products.workspace.solution()
         self._begin(self._objective, found.z, value, products.y_scale)

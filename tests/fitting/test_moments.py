@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from statsmodels_mixed import mixedlm2
 from statsmodels_mixed.fitting.crossprod import form_crossproducts
-from statsmodels_mixed.fitting.linear.fit import MANY_EFFECTS
+from statsmodels_mixed.fitting.linear.optimum import MANY_EFFECTS
 
 
 def moments(model):

@@ -84,7 +84,7 @@ CROSSING = {
 # What `later.load` takes, a module and a name of it.
 PLACE = re.compile(r"[a-z_][\w.]*:[\w.]*")
 # What a fit and its summary may load, folders apart. Each module takes about a millisecond.
-MODULES_OF_A_FIT = 178
+MODULES_OF_A_FIT = 175
 ROOMS_AFTER_A_FIT = {
     "plots",
     "profile",

@@ -9,7 +9,7 @@ from test_structured_study import test_random_model as check_random_model
 
 from statsmodels_mixed import datasets, mixedlm2
 from statsmodels_mixed.errors import SingularFitWarning
-from statsmodels_mixed.fitting.crossprod import form_crossproducts
+from statsmodels_mixed.fitting.crossproduct_criterion import CrossproductCriterion
 from statsmodels_mixed.fitting.structured.covariance_model import CovarianceModel
 from statsmodels_mixed.fitting.structured.linear import column_sizes
 from statsmodels_mixed.fitting.structured.objective import StructuredObjective
@@ -76,7 +76,8 @@ def test_a_search_may_try_a_residual_variance_that_is_no_number():
     # sigma^2 of exp(909) is no number; with SciPy 1.14 a search for had() came by.
     model = mixedlm2("reaction ~ days + cs(0 + C(days) | subj)", datasets.load("sleepstudy"))
     design = model.kept_design()
-    products, structures = form_crossproducts(design), CovarianceModel(design)
-    objective = StructuredObjective.of(products, structures, column_sizes(design), True, None)
+    structures = CovarianceModel(design)
+    criterion = CrossproductCriterion.of(design, reml=True, sigma=None)
+    objective = StructuredObjective.of(criterion, structures, column_sizes(design))
     z = np.append(np.full(structures.size, 0.1), 909.0)
     assert np.isfinite(objective.theta(z)[0]).all()

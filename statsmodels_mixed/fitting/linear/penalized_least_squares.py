@@ -15,6 +15,7 @@ from ..._core import CoreWorkspace
 from ..._typing import Array
 from ...frame.design import Design
 from ..crossprod import Crossproducts, form_crossproducts, require_digits
+from ..crossproduct_criterion import CrossproductCriterion
 from ..estimates import LinearEstimates
 from ..fixed_effects.basis import OnBasis, residual_response
 from ..mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS
@@ -123,8 +124,8 @@ def objective(
     float
         NaN where the objective cannot be evaluated.
     """
-    products = _to_evaluate(design, reml, sigma)
-    return products.workspace.value(np.asarray(theta, float)) + products.constant(reml)
+    criterion = _to_evaluate(design, reml, sigma)
+    return criterion.workspace.value(np.asarray(theta, float)) + criterion.constant
 
 
 def objective_and_gradient(
@@ -137,17 +138,16 @@ def objective_and_gradient(
     value : float
     gradient : ndarray, shape (n_theta,)
     """
-    products = _to_evaluate(design, reml, sigma)
-    value, gradient = products.workspace.value_and_gradient(np.asarray(theta, float))
-    return value + products.constant(reml), gradient
+    criterion = _to_evaluate(design, reml, sigma)
+    value, gradient = criterion.workspace.value_and_gradient(np.asarray(theta, float))
+    return value + criterion.constant, gradient
 
 
-def _to_evaluate(design: Design, reml: bool, sigma: float | None) -> Crossproducts:
-    """Return the products of a design, with all digits of the objective where these are cheap."""
-    products = form_crossproducts(design)
-    products.set_criterion(reml, sigma)
-    products.workspace.set_precision(design.nobs <= FEW_ROWS)
-    return products
+def _to_evaluate(design: Design, reml: bool, sigma: float | None) -> CrossproductCriterion:
+    """Return the criterion of a design, with all of its digits where these are cheap."""
+    criterion = CrossproductCriterion.of(design, reml, sigma)
+    criterion.workspace.set_precision(design.nobs <= FEW_ROWS)
+    return criterion
 
 
 def _solved(design: Design, estimates: LinearEstimates) -> CoreWorkspace:

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from ..._core import TermCoordinates
 from ..._typing import Array
-from ...frame.design import Design
 from ..covariance import components, factors_of, theta_of, triangular_root
-from ..crossprod import Crossproducts, form_crossproducts
-from .last_steps import last_steps
-from .optimize import FitOptions, FitReport
-from .runs import DISTINCT, LOWER, descend, logged
+from ..crossproduct_criterion import CrossproductCriterion
+from ..search.last_steps import last_steps
+from ..search.optimize import FitOptions, FitReport
+from ..search.runs import DISTINCT, LOWER, descend, logged
 
 __all__ = ["along_axes", "are_steep"]
 
@@ -46,45 +45,28 @@ def are_steep(factors: Sequence[Array]) -> bool:
 
 
 def along_axes(
-    products: Crossproducts,
-    design: Design,
-    report: FitReport,
-    options: FitOptions,
-    *,
-    reml: bool,
-    sigma: float | None,
+    criterion: CrossproductCriterion, report: FitReport, options: FitOptions
 ) -> FitReport:
     """Return the report of a fit that goes on in the principal axes, if that ends lower.
 
     Parameters
     ----------
-    products : Crossproducts
-        Of the fit. The workspace is not solved at the end afterwards.
-    design : Design
+    criterion : CrossproductCriterion
+        Its workspace is not solved at the end afterwards.
     report : FitReport
         Of the fit so far.
     options : FitOptions
-    reml : bool
-    sigma : float, optional
-        Of the fit.
     """
     for _ in range(TURNS):
-        found = _turned(products, design, report, options, reml, sigma)
+        found = _turned(criterion, report, options)
         if found is report or found.converged:
             return found
         report = found
     return report
 
 
-def _turned(
-    products: Crossproducts,
-    design: Design,
-    report: FitReport,
-    options: FitOptions,
-    reml: bool,
-    sigma: float | None,
-) -> FitReport:
-    patterns = [block.pattern for block in design.blocks]
+def _turned(criterion: CrossproductCriterion, report: FitReport, options: FitOptions) -> FitReport:
+    design, patterns = criterion.design, criterion.patterns
     apart = TermCoordinates(design.blocks, design.weights)
     factors = factors_of(apart.inward(report.end), patterns)
     axes = [_axes(z, T, own) for z, T, own in zip(apart.z, factors, patterns, strict=True)]
@@ -92,15 +74,16 @@ def _turned(
         replace(block, z=np.ascontiguousarray(z @ C))
         for block, z, C in zip(design.blocks, apart.z, axes, strict=True)
     ]
-    near = form_crossproducts(replace(design, blocks=tuple(blocks)))
+    near = CrossproductCriterion.of(
+        replace(design, blocks=tuple(blocks)), criterion.reml, criterion.sigma
+    )
     start = [triangular_root(np.linalg.solve(C, T)) for C, T in zip(axes, factors, strict=True)]
     with near.workspace.threads:
-        near.set_criterion(reml, sigma)
         near.workspace.set_precision(True)
-        run = descend(near.workspace, theta_of(start, patterns), options, near.constant(reml))
+        run = descend(near.workspace, theta_of(start, patterns), options, near.constant)
         if run is not None and run.converged:
             # In the elements of T as they are differences would step out of the valley.
-            run = last_steps(near.workspace, run, near.constant(reml), patterns)
+            run = last_steps(near.workspace, run, near.constant, patterns)
     if run is None:
         return report
 
@@ -109,11 +92,11 @@ def _turned(
         own = [triangular_root(C @ T) for C, T in zip(axes, turned, strict=True)]
         return apart.outward(theta_of(own, patterns))
 
-    workspace = products.workspace
+    workspace = criterion.workspace
     workspace.set_precision(True)
     end = back(run.end)
     value, gradient = workspace.value_and_gradient(end)
-    objective = value + products.constant(reml)
+    objective = value + criterion.constant
     margin = LOWER if run.converged and not report.converged else -LOWER
     # T of the columns as they are may lack the digits of the end.
     if objective > report.objective + margin or abs(objective - run.objective) > DISTINCT:

@@ -15,7 +15,8 @@ from ...frame.row_groups import design_of_rows
 from ...later import load
 from ..apart import columns_apart
 from ..covariance import theta_of
-from ..crossprod import Crossproducts, form_crossproducts, require_digits
+from ..crossprod import Crossproducts, require_digits
+from ..crossproduct_criterion import CrossproductCriterion
 from ..estimates import LinearEstimates
 from ..identification import ALL_IDENTIFIED, Identification, identify
 from ..mixed_model_equations import FEW_DIGITS, FEWEST_DIGITS, Henderson, WithEquations
@@ -47,9 +48,8 @@ class LinearProblem(NeverSeparated, WithEquations):
 
     @cached_property
     def _products(self) -> Crossproducts:
-        products = form_crossproducts(self.design)
-        products.set_criterion(self.estimates.reml, self._sigma)
-        return products
+        reml = self.estimates.reml
+        return CrossproductCriterion.of(self.design, reml, self._sigma).products
 
     def of_rows(self, keep: NDArray[np.bool_]) -> LinearProblem:
         """Return the problem of some rows."""
@@ -106,8 +106,7 @@ class LinearProblem(NeverSeparated, WithEquations):
         design, estimates, coordinates = columns_apart(self.design, self.estimates)
         products = self._products
         if design is not self.design:
-            products = form_crossproducts(design)
-            products.set_criterion(estimates.reml, self._sigma)
+            products = CrossproductCriterion.of(design, estimates.reml, self._sigma).products
         require_digits(
             estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
         )
@@ -130,8 +129,7 @@ class LinearProblem(NeverSeparated, WithEquations):
         factors = tuple(factor(S / dispersion) for S in covariances)
         theta = theta_of(factors, [block.pattern for block in self.design.blocks])
         sigma = float(np.sqrt(dispersion))
-        products = form_crossproducts(self.design)
-        products.set_criterion(self.estimates.reml, sigma)
+        products = CrossproductCriterion.of(self.design, self.estimates.reml, sigma).products
         products.workspace.value_and_gradient(theta)
         solution = solve(products)
         return replace(

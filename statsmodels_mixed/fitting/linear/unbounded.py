@@ -24,7 +24,8 @@ from ..._typing import Array
 from ...errors import DataError
 from ...frame.design import Design, RandomBlock
 from ...later import load
-from ..crossprod import Crossproducts, form_crossproducts
+from ..crossprod import Crossproducts
+from ..crossproduct_criterion import CrossproductCriterion
 from ..families.spec import FamilySpec
 from ..search.optimize import FitReport
 from .penalized_least_squares import solve
@@ -64,7 +65,7 @@ MOST_COLUMNS = 6
 CONSTANT = 1e-13
 
 
-def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> None:
+def refuse_unbounded(criterion: CrossproductCriterion) -> None:
     """Make sure that the criterion does not fall for ever as sigma tends to zero.
 
     What large effects leave of the response decides for most models, and is asked only with hardly
@@ -73,24 +74,22 @@ def refuse_unbounded(products: Crossproducts, design: Design, reml: bool) -> Non
 
     Parameters
     ----------
-    products : Crossproducts
-        With its criterion chosen, sigma profiled out.
-    design : Design
-    reml : bool
+    criterion : CrossproductCriterion
+        With sigma profiled out.
 
     Raises
     ------
     DataError
         If it does.
     """
+    products, design, reml, _ = criterion
     if products.n > 2 * (products.rank + products.workspace.design.q):
         return
     if design.is_related:
         # What columns reproduce does not depend on the covariance of the levels, if it has full
         # rank: without it the matrices are sparse, those of pedigrees are not.
         alone = tuple(replace(block, related=None) for block in design.blocks)
-        products = form_crossproducts(replace(design, blocks=alone))
-        products.set_criterion(reml, None)
+        products = CrossproductCriterion.of(replace(design, blocks=alone), reml, None).products
     workspace = products.workspace
     identity = workspace.identity()
     if not workspace.design.by_factors and workspace.share_left(LARGE * identity) > LEFT:

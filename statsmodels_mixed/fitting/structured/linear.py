@@ -12,7 +12,7 @@ from ..._typing import Array
 from ...errors import OptionError
 from ...frame.design import Design
 from ...later import load
-from ..crossprod import Crossproducts, form_crossproducts
+from ..crossproduct_criterion import CrossproductCriterion
 from ..estimates import LinearEstimates
 from ..search.optimize import (
     CONVERGED_DECREMENT,
@@ -64,22 +64,14 @@ def column_sizes(design: Design) -> list[Array]:
 
 
 def minimize_structured(
-    products: Crossproducts,
-    design: Design,
-    reml: bool,
-    sigma: float | None,
-    start: Array | None,
-    options: FitOptions,
+    criterion: CrossproductCriterion, start: Array | None, options: FitOptions
 ) -> tuple[FitReport, StructuredFit, float]:
     """Minimize the criterion over the parameters of all structures, and sigma.
 
     Parameters
     ----------
-    products : Crossproducts
-        Left solved at the minimum.
-    design : Design
-    reml : bool
-    sigma : float or None
+    criterion : CrossproductCriterion
+        Its workspace is left solved at the minimum.
     start : ndarray, shape (m,), optional
         Parameters phi to start from, in place of several starts.
     options : FitOptions
@@ -93,9 +85,10 @@ def minimize_structured(
         sigma.
     """
     refuse_other_options(options, ("max_eval", "solver"), "models with covariance structures")
+    design = criterion.design
     model = CovarianceModel(design)
     sizes = column_sizes(design)
-    objective = StructuredObjective.of(products, model, sizes, reml, sigma)
+    objective = StructuredObjective.of(criterion, model, sizes)
     begins = _starts(objective, sizes, start)
 
     def least(starts: list[Array]) -> Minimum:
@@ -154,13 +147,9 @@ LONGEST_LOG = 2.0
 
 def objective_of(design: Design, estimates: LinearEstimates) -> StructuredObjective:
     """Return the objective that a fit minimized; its variables were `structured.z`."""
-    return StructuredObjective.of(
-        form_crossproducts(design),
-        CovarianceModel(design),
-        column_sizes(design),
-        estimates.reml,
-        estimates.sigma if estimates.sigma_fixed else None,
-    )
+    sigma = estimates.sigma if estimates.sigma_fixed else None
+    criterion = CrossproductCriterion.of(design, estimates.reml, sigma)
+    return StructuredObjective.of(criterion, CovarianceModel(design), column_sizes(design))
 
 
 def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | None) -> list[Array]:

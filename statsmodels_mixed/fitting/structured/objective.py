@@ -21,6 +21,7 @@ from ..._typing import Array
 from ...errors import CoreError
 from ..covariance import factors_of, theta_of
 from ..crossprod import Crossproducts
+from ..crossproduct_criterion import CrossproductCriterion
 from ..search.trust_region import Evaluation
 from .covariance_model import CovarianceModel, factor
 
@@ -100,15 +101,13 @@ class StructuredObjective:
     @classmethod
     def of(
         cls,
-        products: Crossproducts,
+        criterion: CrossproductCriterion,
         model: CovarianceModel,
         sizes: list[Array],
-        reml: bool,
-        sigma: float | None,
     ) -> StructuredObjective:
         """Make the objective, given the root mean squares of the columns of Z of each block."""
         ridges = tuple(RIDGE / size**2 for size in sizes)
-        return cls(products, model, reml, sigma, ridges)
+        return cls(criterion.products, model, criterion.reml, criterion.sigma, ridges)
 
     @property
     def size(self) -> int:
