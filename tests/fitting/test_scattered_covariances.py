@@ -78,6 +78,22 @@ def test_no_optimum_among_a_dozen_is_lower(seed, start):
     assert fitted.objective < refitted(case, fitted, np.array(start)) + 1e-6
 
 
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+@pytest.mark.parametrize(
+    ("seed", "start"),
+    [
+        (5337, [0.001, 0.61]),
+        (10480, [9.8, 1.7, -8.0, -11.7, 8.8, 3.0, -12.4, 0.01, 0.01, 0.01]),
+    ],
+)
+def test_no_optimum_without_a_term_or_with_another_sign_is_lower(seed, start):
+    """Fits were 5e-4 and .095 above: one between the sizes tried, one of another correlation."""
+    case = draw(seed)
+    fitted = case.fit()
+    assert fitted.converged
+    assert fitted.objective < refitted(case, fitted, np.array(start)) + 1e-6
+
+
 @pytest.mark.parametrize("seed", [41130, 81010, 81983])
 def test_a_lower_objective_with_vanishing_residuals_is_said(seed):
     """Runs from other starts fall by 5.9, 4.5 and 3.1 more, as sigma vanishes."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
 from scipy.optimize import brentq
 
@@ -94,6 +95,17 @@ def test_effects_in_some_proportion_may_reproduce_the_response(seed):
 def test_random_models_that_converged_beside_an_unbounded_likelihood(seed):
     with pytest.raises(DataError, match="the likelihood has no maximum"):
         draw(seed).fit()
+
+
+def test_weights_that_differ_widely_hide_no_unbounded_likelihood():
+    """Two light rows alone show the effect that reproduces them; others have 1e8 their weight."""
+    case = draw(9015)
+    design = case.model().design
+    criterion = criterion_of(design, np.arange(design.X.shape[1]), **case.how)
+    values = [criterion.at([t]).value for t in (1e2, 1e3, 1e4, 1e5)]
+    np.testing.assert_allclose(np.diff(values), -6 * np.log(10), rtol=1e-4)
+    with pytest.raises(DataError, match="the likelihood has no maximum"):
+        case.fit()
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1e-6, 1.0, 1e6, 1e8])

@@ -28,6 +28,7 @@ from ..crossprod import Crossproducts
 from ..crossproduct_criterion import CrossproductCriterion
 from ..families.spec import FamilySpec
 from ..search.optimize import FitReport
+from ..search.second_start import spread_of_errors
 from .penalized_least_squares import solve
 
 __all__ = [
@@ -41,7 +42,8 @@ __all__ = [
 ]
 
 
-# Standard deviations of the random effects over sigma at which the criterion is asymptotic.
+# Standard deviations of the random effects over sigma at which the criterion is asymptotic; times
+# the largest standard deviation of a row over the least, where a few rows alone may show an effect.
 LARGE = 1e4
 # A share of the response that is more than rounding errors leave there, and more than what effects
 # below LARGE sqrt(LEFT) times the response leave, if they reproduce it.
@@ -92,9 +94,10 @@ def refuse_unbounded(criterion: CrossproductCriterion) -> None:
         products = CrossproductCriterion.of(replace(design, blocks=alone), reml, None).products
     workspace = products.workspace
     identity = workspace.identity()
-    if not workspace.design.by_factors and workspace.share_left(LARGE * identity) > LEFT:
-        return
     end = 0.1 * products.y_scale / products.rounding
+    large = min(LARGE * 10.0 ** spread_of_errors(design.weights), 0.1 * end)
+    if not workspace.design.by_factors and workspace.share_left(large * identity) > LEFT:
+        return
     # What some columns reproduce all reproduce; only with no fewer effects than rows does the
     # criterion not show it then.
     saturated = products.n <= products.rank + workspace.design.q
@@ -103,7 +106,7 @@ def refuse_unbounded(criterion: CrossproductCriterion) -> None:
         lower = load("fitting.search.effects_of_lower_rank:of_lower_rank")
         sizes = chain(sizes, lower(design, design.X[:, products.basis.columns], reml))
     for size in sizes:
-        if _falls(workspace, LARGE * size) and _falls_to_rounding(products, 0.1 * end * size):
+        if _falls(workspace, large * size) and _falls_to_rounding(products, 0.1 * end * size):
             raise DataError(_reason(design))
 
 

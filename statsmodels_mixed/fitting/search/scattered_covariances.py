@@ -18,7 +18,7 @@ from ..._typing import Array
 from ..covariance import factors_of, theta_of, triangular_root
 from .optimize import FitOptions
 from .runs import DISTINCT, LOWER, BestOfRuns, descend, logged, take_briefly
-from .second_start import is_wide
+from .second_start import spread_of_errors
 
 __all__ = ["scatter_covariances", "tries_all_sizes"]
 
@@ -47,6 +47,7 @@ RUNS_OF_RANK_ONE = 12
 # Where weights differ widely, as many more of any rank and all sizes, of rank one and all sizes,
 # and of rank one about the largest: of a dozen optima the lowest may be the end of one run in ten.
 MORE_RUNS = 8
+# In the end there the signs of T are tried as well, one at a time.
 # An axis that is shorter than this share of the longest one is none.
 ROUNDING = 1e-9
 
@@ -97,7 +98,7 @@ def scatter_covariances(
             [_drawn(draws, p & _first_column(p), about) for p in patterns]
             for _ in range(RUNS_OF_RANK_ONE)
         ]
-    spread = _spread_of_errors(weights)
+    spread = spread_of_errors(weights)
     if spread > FAR_SIZE:
         far = FAR_SIZE, min(spread, MOST_SIZE)
         starts += [[_drawn(draws, p, far) for p in patterns] for _ in range(RUNS_FAR)]
@@ -106,20 +107,28 @@ def scatter_covariances(
             starts.append([_drawn(draws, p, SIZES) for p in patterns])
             starts.append([_drawn(draws, p, SIZES) for p in firsts])
             starts.append([_drawn(draws, p, about) for p in firsts])
-    for i, factors in enumerate(starts):
-        if runs.falls:  # There is no maximum.
+    thetas = [workspace.from_units(theta_of(factors, patterns)) for factors in starts]
+    _take_all(runs, workspace, thetas, options, constant)
+    if spread > FAR_SIZE:
+        thetas = _with_other_signs(runs.report.end, patterns)
+        _take_all(runs, workspace, thetas, options, constant, by=DISTINCT)
+
+
+def _take_all(
+    runs: BestOfRuns,
+    workspace: CoreWorkspace,
+    thetas: Sequence[Array],
+    options: FitOptions,
+    constant: float,
+    by: float = LOWER,
+) -> None:
+    """Take runs from some theta unless there is no maximum."""
+    for i, theta in enumerate(thetas):
+        if runs.falls:
             return
-        theta = workspace.from_units(theta_of(factors, patterns))
         # Far out may be plateaus that fall slowly, of variances that the data do not determine.
-        by = LOWER if i < RUNS else DISTINCT
-        take_briefly(runs, workspace, theta, options, constant, most=SHORT, by=by)
-
-
-def _spread_of_errors(weights: Array | None) -> float:
-    """Return the largest standard deviation of a row over the least, a power of ten."""
-    if weights is None or not is_wide(weights):
-        return 0.0
-    return 0.5 * float(np.ptp(np.log10(weights[weights > 0])))
+        least = by if i < RUNS else DISTINCT
+        take_briefly(runs, workspace, theta, options, constant, most=SHORT, by=least)
 
 
 def _joins_all(pattern: NDArray[np.bool_]) -> bool:
@@ -149,6 +158,13 @@ def _without_axes(end: Sequence[Array], patterns: Sequence[NDArray[np.bool_]]) -
     return found
 
 
+def _with_other_signs(end: Array, patterns: Sequence[NDArray[np.bool_]]) -> list[Array]:
+    """Return theta at the end of a fit with the other sign of each covariance in T."""
+    diagonal = theta_of([np.eye(len(pattern)) for pattern in patterns], patterns) > 0
+    apart = np.flatnonzero((end != 0) & ~diagonal)
+    return [np.where(np.arange(len(end)) == element, -end, end) for element in apart]
+
+
 def _try_all_sizes(
     runs: BestOfRuns, workspace: CoreWorkspace, options: FitOptions, constant: float
 ) -> None:
@@ -161,7 +177,8 @@ def _try_all_sizes(
     values = np.array([workspace.value(theta) for theta in flat])
     runs.report = logged(runs.report, runs.report, flat, values + constant, len(values))
     values = np.where(np.isnan(values), np.inf, values).reshape(sizes.shape[:-1])
-    for theta in thetas[_lowest_of_neighbours(values, runs.least - constant)]:
+    lowest = _lowest_of_neighbours(values, runs.least - constant) | _lowest_of_ends(values)
+    for theta in thetas[lowest]:
         run = descend(workspace, theta, options, constant)
         if run is not None:
             runs.take(run)
@@ -176,6 +193,18 @@ def _lowest_of_neighbours(values: Array, least: float) -> NDArray[np.bool_]:
         lowest &= values <= padded[window]
     for side in range(values.ndim):
         lowest.swapaxes(0, side)[-1] &= values.swapaxes(0, side)[-1] < least
+    return lowest
+
+
+def _lowest_of_ends(values: Array) -> NDArray[np.bool_]:
+    """Return where a grid is lowest among those of almost no variance of each term but one.
+
+    The optimum beside it may be closer to another one than the grid is wide.
+    """
+    lowest = np.zeros(values.shape, dtype=bool)
+    for side in range(values.ndim if values.ndim > 1 else 0):
+        first = lowest.swapaxes(0, side)[0]
+        first.flat[np.argmin(values.swapaxes(0, side)[0])] = True
     return lowest
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "may_be_local",
     "may_be_repeated",
     "may_be_rough",
+    "spread_of_errors",
 ]
 
 Patterns = Sequence[NDArray[np.bool_]]
@@ -94,6 +95,13 @@ def may_be_local(
 def is_wide(weights: Array) -> bool:
     """Return whether weights differ so widely that a single row may dominate the likelihood."""
     return bool(weights.max() > WIDE * weights.min(initial=np.inf, where=weights > 0))
+
+
+def spread_of_errors(weights: Array | None) -> float:
+    """Return the largest standard deviation of a row over the least, a power of ten; 0 if close."""
+    if weights is None or not is_wide(weights):
+        return 0.0
+    return 0.5 * float(np.ptp(np.log10(weights[weights > 0])))
 
 
 def is_lower_beside(
