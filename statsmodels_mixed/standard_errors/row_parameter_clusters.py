@@ -12,7 +12,8 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.crossprod import core_design
-from ..fitting.distributional.fit import DistributionalEstimates, model_of_rows
+from ..fitting.distributional.estimates import DistributionalEstimates
+from ..fitting.distributional.likelihood import model_of_rows
 from ..fitting.generalized.approximation import working_basis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels

@@ -20,7 +20,7 @@ from scipy.special import logsumexp
 
 import statsmodels_mixed as smm
 from statsmodels_mixed._core import CoreGeneralized, row_derivatives
-from statsmodels_mixed.fitting.distributional.fit import model_of_rows
+from statsmodels_mixed.fitting.distributional.likelihood import model_of_rows
 from statsmodels_mixed.fitting.distributional.row_parameters import RowParameters
 from statsmodels_mixed.fitting.families.spec import family_object
 from statsmodels_mixed.fitting.generalized.approximation import (

@@ -12,7 +12,7 @@ from family_cases import Case, cases, spec_of, table
 from scipy.special import logsumexp
 
 from statsmodels_mixed._core import row_derivatives
-from statsmodels_mixed.fitting.distributional.fit import model_of_rows
+from statsmodels_mixed.fitting.distributional.likelihood import model_of_rows
 from statsmodels_mixed.fitting.distributional.start import coefficients_to_begin_with
 from statsmodels_mixed.fitting.generalized.approximation import generalized_structure
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from statsmodels_mixed._core import row_derivatives
 from statsmodels_mixed.errors import MixedModelWarning
-from statsmodels_mixed.fitting.distributional.fit import model_of_rows
+from statsmodels_mixed.fitting.distributional.likelihood import model_of_rows
 from statsmodels_mixed.fitting.generalized.approximation import generalized_structure
 
 DATA = table(48, 6, 5)

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 
 import statsmodels_mixed as smm
 from statsmodels_mixed.errors import MixedModelWarning, OptionError, SeparationWarning
-from statsmodels_mixed.fitting.distributional.fit import model_of_rows
+from statsmodels_mixed.fitting.distributional.likelihood import model_of_rows
 from statsmodels_mixed.fitting.generalized.approximation import generalized_structure
 
 HERE = Path(__file__).parents[1] / "reference" / "families"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..._typing import Array
 from ...errors import DataError, OptionError
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.generalized.approximation import generalized_structure
 from ...fitting.refits import Flag
 from ...results.distributional.separation import with_infinite

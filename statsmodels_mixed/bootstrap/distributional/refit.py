@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from ..._typing import Array, Positions
 from ...errors import DataError
 from ...fitting.crossprod import SharedStructure
-from ...fitting.distributional.fit import DistributionalEstimates, fit_distributional
+from ...fitting.distributional.estimates import DistributionalEstimates
+from ...fitting.distributional.fit import fit_distributional
 from ...fitting.distributional.problem import rows_from
 from ...fitting.distributional.row_parameters import RowParameters
 from ...fitting.distributional.start import coefficients_to_begin_with

@@ -15,7 +15,8 @@ from scipy.linalg import block_diag, null_space
 from ..._typing import Array, Positions
 from ...errors import DataError, OptionError
 from ...fitting.crossprod import SharedStructure
-from ...fitting.distributional.fit import DistributionalEstimates, fit_distributional
+from ...fitting.distributional.estimates import DistributionalEstimates
+from ...fitting.distributional.fit import fit_distributional
 from ...fitting.distributional.row_parameters import RowParameters
 from ...fitting.distributional.start import coefficients_to_begin_with
 from ...fitting.generalized.approximation import generalized_structure

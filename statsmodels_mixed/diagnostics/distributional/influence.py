@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._typing import Array
 from ...bootstrap.distributional.refit import fit_to_rows
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...frame.row_groups import design_of_rows
 from ...results.parameters import CovarianceParameters
 from ...results.progress import Progress

@@ -9,19 +9,16 @@ tau - m'beta, which are as little correlated with the slopes as can be.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._typing import Array
+from ...frame.design import Design
 from ..families.spec import FamilySpec, family_object
 from ..fixed_effects.basis import FixedBasis
 from ..generalized.approximation import generalized_structure
-
-if TYPE_CHECKING:
-    from ...frame.design import Design
-    from .fit import DistributionalEstimates
-    from .row_parameters import RowParameters
+from .estimates import DistributionalEstimates
+from .row_parameters import RowParameters
 
 __all__ = ["Centered"]
 

@@ -16,12 +16,10 @@ import numpy as np
 from scipy.special import expit
 
 from ..._typing import Array
-from ...frame.design import Design
-from ..families.spec import FamilySpec
-from ..generalized.approximation import Approximation
 from ..search.optimize import FitOptions, FitReport
 from ..search.runs import LOWER, BestOfRuns, descend, joined
 from ..search.second_start import may_be_repeated
+from .likelihood import RowLikelihood
 from .row_parameters import DISPERSION, ZEROS, RowParameters
 
 __all__ = ["OtherExplanations"]
@@ -48,19 +46,18 @@ class OtherExplanations:
 
     Parameters
     ----------
-    problem : Approximation
-    design : Design
-    spec : FamilySpec
-    rows : RowParameters
+    likelihood : RowLikelihood
     begin : ndarray, shape (m,)
         The usual start.
     """
 
-    problem: Approximation
-    design: Design
-    spec: FamilySpec
-    rows: RowParameters
+    likelihood: RowLikelihood
     begin: Array
+
+    @property
+    def rows(self) -> RowParameters:
+        """Their own parameters."""
+        return self.likelihood.rows
 
     def needed(self, report: FitReport, least: float, ends: bool, options: FitOptions) -> bool:
         """Return whether there may be a lower end than that of a search.
@@ -77,7 +74,7 @@ class OtherExplanations:
         if self.rows.zeros != "inflation" or options.optimizer != "newton":
             return False
         # With random effects of zeros Laplace's approximation itself may have no maximum.
-        random = any(block.part for block in self.design.blocks)
+        random = any(block.part for block in self.likelihood.design.blocks)
         partly = ends and self.rows.alone(ZEROS) is None
         doubtful = least < TOLD_APART or partly if report.converged else not random
         return doubtful and may_be_repeated(report, options, self.rows.n)
@@ -100,7 +97,7 @@ class OtherExplanations:
         splits : callable
             Whether an end at which the core is solved is one of the approximation only.
         """
-        core = self.problem.core
+        core = self.likelihood.core
         runs = BestOfRuns(report, lambda run: not splits(run))
         for start in self._starts(report.end):
             run = descend(core, start, replace(options, max_eval=SHORT))
@@ -115,7 +112,7 @@ class OtherExplanations:
     def _starts(self, end: Array) -> Iterator[Array]:
         yield self._without_inflation(end)
         larger = self.begin.copy()
-        larger[: self.problem.ntheta] *= FAR
+        larger[: self.likelihood.problem.ntheta] *= FAR
         yield larger
         dispersed = self.rows.X[DISPERSION] is not None
         constant = self._constant(DISPERSION if dispersed else ZEROS)
@@ -146,17 +143,17 @@ class OtherExplanations:
 
     def _without_inflation(self, end: Array) -> Array:
         """Return parameters with the same means and variances of rows without random effects."""
-        rows, problem = self.rows, self.problem
+        rows, problem = self.rows, self.likelihood.problem
         first = len(end) - len(rows.start)
         own = rows.values(end[first:])
         pi = np.minimum(expit(own[:, ZEROS]), MOST)
         Q, gamma = problem.basis.Q, end[problem.beta]
         start = end.copy()
         start[problem.beta] = gamma + _coefficients(Q, np.log1p(-pi))
-        if self.spec.link == "log" and self.spec.has_dispersion:
-            offset = 0.0 if self.design.offset is None else self.design.offset
+        if self.likelihood.spec.link == "log" and self.likelihood.spec.has_dispersion:
+            offset = 0.0 if self.likelihood.design.offset is None else self.likelihood.design.offset
             mu, phi = np.exp(np.minimum(Q @ gamma + offset, 30.0)), np.exp(own[:, DISPERSION])
-            quadratic = self.spec.family == "negative_binomial"
+            quadratic = self.likelihood.spec.family == "negative_binomial"
             phi = (phi + pi) / (1.0 - pi) if quadratic else phi + pi * mu
             own[:, DISPERSION] = np.log(phi)
             self._set(start[first:], DISPERSION, own[:, DISPERSION])

@@ -16,6 +16,7 @@ spread by a matrix that is never singular, has no poles.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from ...errors import CoreError
 from ...later import load
 from ..covariance import factors_of
 from ..families.spec import FamilySpec
+from ..generalized.approximation import has_one_factor
 from ..search.optimize import (
     NO_START,
     OTHER_START,
@@ -37,6 +39,7 @@ from ..search.optimize import (
 )
 from ..search.runs import LOWER, descend, logged
 from .hessian import curvature_of
+from .likelihood import RowLikelihood
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 
 __all__ = ["NEAR_NONE", "Edge", "RowSearch", "edges_of", "is_jump", "minimize_rows"]
@@ -146,45 +149,57 @@ class RowSearch:
 
     Parameters
     ----------
-    core : CoreGeneralized
+    likelihood : RowLikelihood
     options : FitOptions
-    rows : RowParameters
-    Q : ndarray, shape (n, rank)
-        Columns of the mean.
-    patterns : list of ndarray of bool
-        Of the factors of the covariances.
-    of_zeros : ndarray of bool, shape (n_theta,)
-        Which elements of theta are of random effects of zeros.
-    edges : tuple of Edge
-    n_agq : int
-        Points of quadrature, which has no poles but may be coarse.
-    one_factor : bool
-        Whether quadrature is possible.
-    bends : bool
-        Whether the likelihood of a row all but bends at a mean, as that of Conway-Maxwell-Poisson
-        counts that hardly vary.
     """
 
-    core: CoreGeneralized
+    likelihood: RowLikelihood
     options: FitOptions
-    rows: RowParameters
-    Q: Array
-    patterns: list[NDArray[np.bool_]]
-    of_zeros: NDArray[np.bool_]
-    edges: tuple[Edge, ...]
-    n_agq: int
-    one_factor: bool
-    bends: bool
+
+    @property
+    def core(self) -> CoreGeneralized:
+        """Where the objective is evaluated."""
+        return self.likelihood.core
+
+    @property
+    def of_zeros(self) -> NDArray[np.bool_]:
+        """Which elements of theta are of random effects of zeros."""
+        return self.likelihood.of_zeros
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """Parameters whose limit is another distribution."""
+        likelihood = self.likelihood
+        first = len(likelihood.of_zeros) + likelihood.problem.basis.Q.shape[1]
+        return edges_of(likelihood.spec, likelihood.rows, first)
+
+    @property
+    def one_factor(self) -> bool:
+        """Whether quadrature is possible."""
+        return has_one_factor(self.likelihood.design)
+
+    @property
+    def quadrature(self) -> bool:
+        """Whether the objective is a quadrature, which has no poles but may be coarse."""
+        return self.likelihood.n_agq > 1
+
+    @property
+    def bends(self) -> bool:
+        """Whether the likelihood of a row all but bends at a mean.
+
+        As that of Conway-Maxwell-Poisson counts that hardly vary.
+        """
+        return self.likelihood.spec.family.endswith("conway_maxwell_poisson")
 
     def splits(self, report: FitReport) -> bool:
         """Return whether a conditional mode is about to split where the core is solved."""
-        if self.n_agq > 1:
+        if self.quadrature:
             return False
         try:
             condvar = self.core.solution().condvar
         except CoreError:
             return False
-        factors = factors_of(report.end[: len(self.of_zeros)], self.patterns)
+        factors = factors_of(report.end[: len(self.of_zeros)], self.likelihood.patterns)
         for T, variances in zip(factors, condvar, strict=True):
             directions, sizes, _ = np.linalg.svd(T)
             known = sizes > 1e-6 * sizes.max(initial=0.0)
@@ -235,7 +250,7 @@ class RowSearch:
 
     def _beside_jump(self, report: FitReport) -> FitReport:
         """Say where the search ended, and move it to where modes are found again."""
-        advice = _QUADRATURE if self.one_factor and self.n_agq == 1 else _FEWER_TERMS
+        advice = _QUADRATURE if self.one_factor and not self.quadrature else _FEWER_TERMS
         moved_away = load("fitting.search.away_from_jumps:away_from_jumps")
         moved: FitReport = moved_away(self.core, report)
         return replace(moved, converged=False, message=_JUMP + advice)
@@ -305,9 +320,10 @@ class RowSearch:
 
     def _change_of_rows(self, change: Array) -> float:
         """Return the largest change of a row's parameter, of coefficients of all parts."""
-        rank = self.Q.shape[1]
-        of_rows = self.rows.values(change[rank:]) - self.rows.constant
-        return float(max(np.abs(self.Q @ change[:rank]).max(initial=0.0), np.abs(of_rows).max()))
+        Q, rows = self.likelihood.problem.basis.Q, self.likelihood.rows
+        rank = Q.shape[1]
+        of_rows = rows.values(change[rank:]) - rows.constant
+        return float(max(np.abs(Q @ change[:rank]).max(initial=0.0), np.abs(of_rows).max()))
 
     def _rises(self, run: FitReport, edge: Edge) -> bool:
         """Return whether the objective rises from an edge towards the inside."""
@@ -340,7 +356,7 @@ def minimize_rows(search: RowSearch, begin: Array) -> FitReport:
         if again.converged and not search.splits(again):
             advice = f" {_QUADRATURE}" if search.one_factor else ""
             return replace(again, message=f"{NEAR_NONE}{advice}")
-    if search.n_agq > 1:
+    if search.quadrature:
         return replace(report, message=f"{report.message} {_MORE_POINTS}")
     advice = _QUADRATURE if search.one_factor else _SIMPLER
     return replace(report, converged=False, message=_SPLIT + advice)

@@ -20,7 +20,9 @@ from ..mixed_model_equations import Henderson
 from ..problem import solved
 from .centered import Centered
 from .conditional_estimates import ConditionalEstimates
-from .fit import DistributionalEstimates, fit_distributional, model_of_rows
+from .estimates import DistributionalEstimates
+from .fit import fit_distributional
+from .likelihood import model_of_rows
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .start import coefficients_to_begin_with
 

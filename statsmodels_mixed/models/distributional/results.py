@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from patsy import EvalEnvironment
 
 from ...errors import NotOfferedError
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...later import load
 from ...results.distributional.base import DistributionalFit
 from ...results.no_attribute import say_why_not

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..._typing import Array
 from ...fitting.apart import columns_apart
 from ...fitting.distributional.centered import Centered
-from ...fitting.distributional.fit import DistributionalEstimates, model_of_rows
+from ...fitting.distributional.estimates import DistributionalEstimates
+from ...fitting.distributional.likelihood import model_of_rows
 from ...fitting.generalized.approximation import generalized_structure
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters

@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from ..._typing import Array, Numbers
 from ...errors import NotOfferedError
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.distributional.means import NO_ZEROS, mean
 from ...fitting.distributional.row_parameters import (
     DISPERSION,

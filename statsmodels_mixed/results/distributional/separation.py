@@ -13,7 +13,7 @@ import numpy as np
 
 from ..._typing import Array
 from ...errors import SeparationWarning, warn_caller
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.families.spec import FamilySpec
 from ...fitting.separation import separation
 from ...standard_errors.contrast_tests import FixedContrastTests

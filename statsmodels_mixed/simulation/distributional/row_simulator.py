@@ -13,7 +13,7 @@ import numpy as np
 from ..._typing import Array
 from ...errors import OptionError
 from ...fitting.covariance import factors_of
-from ...fitting.distributional.fit import DistributionalEstimates
+from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.distributional.row_parameters import ZEROS
 from ...fitting.families.draws import draw_rows
 from ...fitting.families.spec import FamilySpec, family_object
