@@ -158,7 +158,7 @@ def _unstructured_minimum(
 ) -> _Minimum:
     """Minimize over theta; T has a diagonal that is not negative."""
     design, patterns = criterion.design, criterion.patterns
-    report = best_optimum(criterion, start, options)
+    report, singular = best_optimum(criterion, start, options)
     factors = factors_of(report.end, patterns)
     theta = report.end
     if not is_canonical(factors):
@@ -167,7 +167,7 @@ def _unstructured_minimum(
         # The same covariances, but u belongs to the factors: solve for these.
         _, gradient = criterion.workspace.value_and_gradient(theta)
         report = replace(report, end=theta, gradient=gradient)
-    singular = criterion.is_singular(theta)
+        singular = criterion.is_singular(theta)
     identification = ALL_IDENTIFIED
     # Inner products of the matrices of related levels are of all pairs of rows.
     if suspicious(report.hessian_min_eigenvalue, singular) and not design.is_related:

@@ -26,7 +26,7 @@ MANY_EFFECTS = 1000
 
 def best_optimum(
     criterion: CrossproductCriterion, start: Array | None, options: FitOptions
-) -> FitReport:
+) -> tuple[FitReport, bool]:
     """Minimize over theta, from further starts where the minimum may be local.
 
     Parameters
@@ -40,6 +40,8 @@ def best_optimum(
     Returns
     -------
     FitReport
+    bool
+        Whether T of some term has lost rank.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def best_optimum(
         )
     if local or may_be_rough(report, options, rows):
         report = _lowest(criterion, report, options, elsewhere=local)
-    return report
+        singular = criterion.is_singular(report.end)
+    return report, singular
 
 
 def _check_start(start: Array, size: int) -> Array:
