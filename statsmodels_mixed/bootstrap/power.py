@@ -26,7 +26,8 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..frame.table.alignment import align_names
 from ..later import load
-from ..options import are_numbers, described
+from ..option_kinds import are_numbers
+from ..options import described
 from ..results.base import unwrap
 from ..results.degrees_of_freedom import denominators
 from ..results.not_identified import warn_not_identified

@@ -13,7 +13,8 @@ import pandas as pd
 from .._typing import Numbers
 from ..errors import OptionError
 from ..frame.table.alignment import align_names
-from ..options import are_numbers, described
+from ..option_kinds import are_numbers
+from ..options import described
 from ..standard_errors.contrast_tests import ContrastTests, FixedContrastTests, FTest, two_sided
 from ..standard_errors.kenward_roger import prepare_kenward_roger
 from ..standard_errors.reference import (

@@ -13,7 +13,7 @@ from statsmodels.formula._manager import FormulaManager
 from .._typing import Array
 from ..errors import OptionError
 from ..frame.table.alignment import align_names
-from ..options import are_numbers
+from ..option_kinds import are_numbers
 
 __all__ = [
     "coefficient_positions",

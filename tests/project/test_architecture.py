@@ -37,6 +37,7 @@ ROOMS = (
     "_typing",
     "_frozen",
     "errors",
+    "option_kinds",
     "options",
     "tables",
     "_core",
@@ -84,7 +85,7 @@ CROSSING = {
 # What `later.load` takes, a module and a name of it.
 PLACE = re.compile(r"[a-z_][\w.]*:[\w.]*")
 # What a fit and its summary may load, folders apart. Each module takes about a millisecond.
-MODULES_OF_A_FIT = 175
+MODULES_OF_A_FIT = 176
 ROOMS_AFTER_A_FIT = {
     "plots",
     "profile",
