@@ -127,6 +127,26 @@ const char *smm_status_text(int status);
 int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, double *Q, double *R,
               double *work);
 
+/* The numbers of a model's rows: `parts` arrays, the k-th row-major (n x cols[k]), and levels of
+ * `groups` factors, each (n). Borrowed. */
+typedef struct {
+    int32_t parts, groups;
+    const double *const *part;
+    const int32_t *cols;
+    const int32_t *const *refs;
+} smm_rows_of;
+
+/* Which rows are alike, their numbers equal bit by bit.
+ *   most   distinct rows that are worth it.
+ *   slots  a power of two, more than `most`; table (slots), zeros, is work.
+ *   which  (n) receives the distinct row that each row is like, by order of first occurrence.
+ *   first  (most) receives the first row of each.
+ *   count  receives how many there are; 0, with the arrays undefined, where there are more than
+ *          `most`, or where hardly any of the first rows, a 64th but at least 256, are alike.
+ * Returns SMM_OK or SMM_EINVAL. */
+int smm_alike(const smm_rows_of *x, int64_t n, int64_t most, int64_t slots, int32_t *table,
+              int32_t *which, int64_t *first, int64_t *count);
+
 /* Analyse the structure of a model.
  *   blas   copied.                     mem  copied; may be NULL.
  *   n      rows, >= 1.                 nterms >= 1; terms[nterms].

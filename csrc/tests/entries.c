@@ -247,6 +247,12 @@ double entries_call_generalized(const entries *e, smm_glmm *g)
         smm_family_rows(&e->x.family, n, m->y, NULL, e->x.offset, 0, s->out, NULL, NULL, NULL,
                         NULL, NULL, NULL, NULL),
         n);
+    const double *part[] = {m->y};
+    const int32_t cols[] = {1};
+    int32_t table[4] = {0}, alike[2];
+    int64_t first[2], distinct;
+    const smm_rows_of all = {1, 0, part, cols, NULL};
+    add(s, smm_alike(&all, 2, 2, 4, table, alike, first, &distinct), 0);
     double *outer = calloc((size_t)n * SMM_ROW_PARAMETERS, sizeof(double));
     if (!outer || n * SMM_ROW_DERIVATIVES > (int64_t)(sizeof s->out / sizeof *s->out)) abort();
     add(s,

@@ -53,13 +53,14 @@ void smm_family_row(const smm_family *family, double phi, double y, double m, do
 
 /* row_loops.c: all pointers to n numbers, weights may be NULL; the sum of the log-likelihoods less
  * those of the saturated model is returned, and of logit rows the log-likelihood itself */
-double smm_logit_rows(int64_t n, const double *y, const double *eta, double *l, double *w,
-                      double *dw);
+double smm_logit_rows(int64_t n, const double *y, const double *weights, const double *eta,
+                      double *l, double *w, double *dw);
 double smm_poisson_rows(int64_t n, const double *y, const double *log_y, const double *weights,
                         const double *eta, double *l, double *w);
 double smm_gamma_rows(int64_t n, const double *log_y, const double *weights, double phi,
                       const double *eta, double *loglik, double *l, double *we, double *wo);
-void smm_logit_at(int64_t n, const double *y, const double *eta, double *loglik, double *l);
+void smm_logit_at(int64_t n, const double *y, const double *weights, const double *eta,
+                  double *loglik, double *l);
 void smm_poisson_at(int64_t n, const double *y, const double *log_y, const double *weights,
                     const double *eta, double *loglik, double *l);
 

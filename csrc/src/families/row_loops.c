@@ -4,6 +4,7 @@
  * sums over lanes, since the compiler may not change the order of a sum. In the words of family.c:
  *
  *     binomial, logit link, one trial a row     loglik = y eta - log(1 + e^eta)
+ *         or m trials of one outcome            m times that, no small difference of large numbers
  *     Poisson, log link                         r = eta - log y,  loglik = -m y (e^r - 1 - r)
  *     gamma, log link                           r = log y - eta,  loglik = -k (e^r - 1 - r)
  */
@@ -116,10 +117,11 @@ static inline double log_product(int64_t n, const double *SMM_RESTRICT x)
     return sum;
 }
 
-/* Binomial with logit link and one trial a row. Returns the log-likelihood. */
+/* Binomial with logit link and one trial or one outcome a row. Returns the log-likelihood. */
 SMM_HOT
-double smm_logit_rows(int64_t n, const double *SMM_RESTRICT y, const double *SMM_RESTRICT eta,
-                      double *SMM_RESTRICT l, double *SMM_RESTRICT w, double *SMM_RESTRICT dw)
+double smm_logit_rows(int64_t n, const double *SMM_RESTRICT y, const double *SMM_RESTRICT weights,
+                      const double *SMM_RESTRICT eta, double *SMM_RESTRICT l,
+                      double *SMM_RESTRICT w, double *SMM_RESTRICT dw)
 {
     double total = 0, factor[BLOCK], part[BLOCK];
     for (int64_t start = 0; start < n; start += BLOCK) {
@@ -136,7 +138,16 @@ double smm_logit_rows(int64_t n, const double *SMM_RESTRICT y, const double *SMM
             factor[i] = 1 + e;
             part[i] = at[i] * (yb[i] - hit);
         }
-        total += sum_of(count, part) - log_product(count, factor);
+        if (weights) {
+            for (int64_t i = 0; i < count; i++) {
+                double m = weights[start + i];
+                lb[i] *= m;
+                wb[i] *= m;
+                dwb[i] *= m;
+                part[i] = m * (part[i] - loop_log1p(factor[i] - 1));
+            }
+            total += sum_of(count, part);
+        } else total += sum_of(count, part) - log_product(count, factor);
     }
     return total;
 }
@@ -199,15 +210,17 @@ double smm_gamma_rows(int64_t n, const double *SMM_RESTRICT log_y,
 
 /* The same by row, for quadrature: log-likelihoods and their derivatives. */
 SMM_HOT
-void smm_logit_at(int64_t n, const double *SMM_RESTRICT y, const double *SMM_RESTRICT eta,
-                  double *SMM_RESTRICT loglik, double *SMM_RESTRICT l)
+void smm_logit_at(int64_t n, const double *SMM_RESTRICT y, const double *SMM_RESTRICT weights,
+                  const double *SMM_RESTRICT eta, double *SMM_RESTRICT loglik,
+                  double *SMM_RESTRICT l)
 {
     for (int64_t i = 0; i < n; i++) {
+        double m = weights ? weights[i] : 1;
         double a = fabs(eta[i]), hit = eta[i] >= 0 ? 1.0 : 0.0;
         double e = loop_exp(a < 700 ? -a : -700.0), s = 1 / (1 + e);
         double mu = eta[i] >= 0 ? s : e * s;
-        loglik[i] = eta[i] * (y[i] - hit) - loop_log1p(e);
-        l[i] = y[i] - mu;
+        loglik[i] = m * (eta[i] * (y[i] - hit) - loop_log1p(e));
+        l[i] = m * (y[i] - mu);
     }
 }
 

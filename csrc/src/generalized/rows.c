@@ -16,12 +16,21 @@ void smm_rows_take_logarithms(smm_glmm *g)
     for (int64_t i = 0; i < g->ws->design->n; i++) g->log_y[i] = g->y[i] > 0 ? log(g->y[i]) : 0;
 }
 
+/* Whether all trials of a row had the same outcome, and the rows are there to tell. */
+static int have_one_outcome(const smm_glmm *g)
+{
+    if (g->stream) return !g->weighted;
+    for (int64_t i = 0; g->weights && i < g->ws->design->n; i++)
+        if (g->y[i] != 0 && g->y[i] != 1) return 0;
+    return 1;
+}
+
 void smm_rows_prepare(smm_glmm *g)
 {
     const smm_family *f = &g->family;
     int log_link = f->link == SMM_LOG;
     g->kernel = SMM_GENERAL_ROWS;
-    if (f->distribution == SMM_BINOMIAL && f->link == SMM_LOGIT && !g->weighted)
+    if (f->distribution == SMM_BINOMIAL && f->link == SMM_LOGIT && have_one_outcome(g))
         g->kernel = SMM_LOGIT_ROWS;
     else if (f->distribution == SMM_POISSON && log_link) g->kernel = SMM_POISSON_ROWS;
     else if (f->distribution == SMM_GAMMA && log_link) g->kernel = SMM_GAMMA_ROWS;
@@ -86,7 +95,8 @@ void smm_rows(smm_glmm *g)
     }
     switch (g->kernel) {
     case SMM_LOGIT_ROWS:
-        g->loglik = smm_logit_rows(n, g->y, g->eta, g->l, g->we, g->dw) - g->saturated;
+        g->loglik = smm_logit_rows(n, g->y, g->weights, g->eta, g->l, g->we, g->dw) -
+                    g->saturated;
         return;
     case SMM_POISSON_ROWS:
         g->loglik = smm_poisson_rows(n, g->y, g->log_y, g->weights, g->eta, g->l, g->we);
@@ -138,7 +148,7 @@ void smm_rows_at(const smm_glmm *g, const double *eta, double *loglik, double *l
         return;
     }
     if (g->kernel == SMM_LOGIT_ROWS) {
-        smm_logit_at(n, g->y, eta, loglik, l);
+        smm_logit_at(n, g->y, g->weights, eta, loglik, l);
         return;
     }
     if (g->kernel == SMM_POISSON_ROWS) {

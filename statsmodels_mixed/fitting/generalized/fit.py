@@ -68,6 +68,8 @@ class GeneralizedFit:
     hessian : str
     unit : float
         Typical size of a change in the linear predictor.
+    rows : int
+        Number of rows of the data, of which those of the design may stand for several.
     """
 
     problem: Approximation
@@ -76,6 +78,7 @@ class GeneralizedFit:
     n_agq: int
     hessian: str
     unit: float
+    rows: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,9 @@ class CanonicalEnd:
     singular: bool
 
 
-def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> tuple[Array, Start]:
+def _default_start(
+    problem: Approximation, design: Design, spec: FamilySpec, rows: int
+) -> tuple[Array, Start]:
     """Parameters of the model without random effects, and T half as large as the residuals.
 
     Returns
@@ -107,7 +112,7 @@ def _default_start(problem: Approximation, design: Design, spec: FamilySpec) -> 
     without : Start
         The model without random effects.
     """
-    without = default_start(problem.basis.Q, design, spec, problem.core)
+    without = default_start(problem.basis.Q, design, spec, problem.core, rows)
     problem.core.set_unit(without.unit)
     theta = generalized_theta(problem.core.design.coordinates, without.excess * without.unit)
     if problem.fast:
@@ -127,6 +132,7 @@ def fit_generalized(
     coefficients: Array | None = None,
     options: FitOptions | None = None,
     structure: SharedStructure | None = None,
+    rows: int | None = None,
 ) -> GeneralizedEstimates:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -150,6 +156,8 @@ def fit_generalized(
     options : FitOptions, optional
     structure : SharedStructure, optional
         That of the design, if it is known from a fit to another response.
+    rows : int, optional
+        Number of rows of the data, where weights are numbers of rows that are alike.
 
     Returns
     -------
@@ -185,10 +193,11 @@ def fit_generalized(
         problem = prepare_approximation(
             design, spec, n_agq=n_agq, fast=fast, hessian=hessian, structure=structure
         )
-        begin, without = _default_start(problem, design, spec)
+        rows = rows or len(design.y)
+        begin, without = _default_start(problem, design, spec, rows)
         if coefficients is not None:
             start_at(problem, begin, coefficients)
-    fit = GeneralizedFit(problem, design, spec, n_agq, hessian, without.unit)
+    fit = GeneralizedFit(problem, design, spec, n_agq, hessian, without.unit, rows)
     if design.is_structured:
         with one_blas_thread():
             return _structured(fit, begin, start, options)
@@ -248,6 +257,7 @@ def _maximize(
         n_agq=fit.n_agq,
         observed=indefinite,
         default_start=default_start,
+        rows=fit.rows,
     )
     if indefinite:
         refuse_merging_modes(report, spec)

@@ -60,6 +60,7 @@ def best_optimum(
     n_agq: int,
     observed: bool,
     default_start: bool,
+    rows: int,
 ) -> FitReport:
     """Minimize from a start, and from others where the likelihood may have several optima.
 
@@ -79,6 +80,8 @@ def best_optimum(
         Whether the approximation uses the observed information, and that may be indefinite.
     default_start : bool
         Whether nobody asked for this start.
+    rows : int
+        Number of rows of the data.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def best_optimum(
     DataError
         If the objective cannot be evaluated at the end without the way there.
     """
-    core, nt, rows, unit = problem.core, problem.ntheta, len(design.y), without.unit
+    core, nt, unit = problem.core, problem.ntheta, without.unit
     report = minimize_from(problem, begin, spec, options)
     patterns = [block.pattern for block in design.blocks]
     singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))

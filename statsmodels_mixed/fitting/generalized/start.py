@@ -195,7 +195,11 @@ def _moment(spec: FamilySpec, y: Array, mu: Array, family: Any, weights: Array |
 
 
 def default_start(
-    Q: Array, design: Design, spec: FamilySpec, core: CoreGeneralized | None = None
+    Q: Array,
+    design: Design,
+    spec: FamilySpec,
+    core: CoreGeneralized | None = None,
+    rows: int | None = None,
 ) -> Start:
     """Return the parameters of the model without random effects.
 
@@ -207,6 +211,8 @@ def default_start(
     spec : FamilySpec
     core : CoreGeneralized, optional
         Of the model, with Q for its columns.
+    rows : int, optional
+        Number of rows of the data, where weights are numbers of rows that are alike.
     """
     family = shared_family(spec)
     gamma = _coefficients(Q, design, spec, family, core)
@@ -225,6 +231,7 @@ def default_start(
         weights=design.weights,
         offset=design.offset,
         zeta=zeta,
+        rows=rows,
     )
 
 
@@ -238,6 +245,7 @@ def usable_coefficients(
     weights: Array | None,
     offset: Array | None,
     zeta: list[float],
+    rows: int | None = None,
 ) -> Start:
     """Move coefficients towards a constant until every row has a likelihood.
 
@@ -256,7 +264,10 @@ def usable_coefficients(
     weights, offset : ndarray, shape (n,), or None
     zeta : list of float
         The log dispersion, if there is one.
+    rows : int, optional
+        Number of rows of the data, where weights are numbers of rows that are alike.
     """
+    count = rows or len(y)
     shift = 0.0 if offset is None else offset
     constant = Q.T @ (np.full(len(y), level) - shift) / len(y)
     gamma = np.where(np.isfinite(gamma), gamma, constant)
@@ -264,7 +275,7 @@ def usable_coefficients(
     def row_information(trial: Array) -> tuple[float, float, float]:
         """Return the log-likelihood, the mean information of a row, and the excess."""
         with np.errstate(all="ignore"):
-            rows = family_rows(
+            at_trial = family_rows(
                 spec.family,
                 spec.link,
                 y,
@@ -275,9 +286,9 @@ def usable_coefficients(
                 observed=spec.own,
                 wanted=("loglik", "l", "w"),
             )
-            total, mean = float(rows["loglik"].sum()), float(rows["w"].sum()) / len(y)
+            total, mean = float(at_trial["loglik"].sum()), float(at_trial["w"].sum()) / count
         possible = np.isfinite(total) and 0 < mean < np.inf
-        return (total, mean, excess_of(rows)) if possible else (-np.inf, 0.0, 1.0)
+        return (total, mean, excess_of(at_trial, count)) if possible else (-np.inf, 0.0, 1.0)
 
     # Rows that separate completely have almost no information and would make the unit enormous.
     worst, constant_information, _ = row_information(constant)
@@ -291,13 +302,15 @@ def usable_coefficients(
     return Start(gamma, zeta, 1.0, 1.0, np.inf)
 
 
-def excess_of(rows: Mapping[str, Array]) -> float:
+def excess_of(rows: Mapping[str, Array], count: int) -> float:
     """Return how many times larger residuals are than the family says: what random effects explain.
 
     Parameters
     ----------
     rows : mapping of str to ndarray, shape (n,)
         ``"l"`` and ``"w"`` of `family_rows`.
+    count : int
+        Number of rows of the data.
 
     Returns
     -------
@@ -306,7 +319,7 @@ def excess_of(rows: Mapping[str, Array]) -> float:
         millions; 1 elsewhere.
     """
     with np.errstate(all="ignore"):
-        mean = float((rows["l"] ** 2 / rows["w"]).sum()) / len(rows["l"])
+        mean = float((rows["l"] ** 2 / rows["w"]).sum()) / count
     return float(np.sqrt(mean)) if FAR_ABOVE**2 < mean < np.inf else 1.0
 
 

@@ -219,7 +219,7 @@ def fit_streamed_generalized(
         put_parameters(problem, begin, start)
         begin = inside_dispersion(spec, np.array([found.mean]), begin)
     try:
-        fit = GeneralizedFit(problem, design, spec, 1, hessian, found.unit)
+        fit = GeneralizedFit(problem, design, spec, 1, hessian, found.unit, design.nobs)
         return _maximize(fit, begin, options)
     except CoreError as error:
         raise DataError(

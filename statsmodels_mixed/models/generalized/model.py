@@ -13,7 +13,7 @@ from patsy.eval import EvalEnvironment
 from ..._typing import Formula, Numbers
 from ...errors import OptionError
 from ...fitting.crossprod import one_thread_if_small
-from ...fitting.generalized.fit import fit_generalized
+from ...fitting.generalized.rows_together import fit_rows_together
 from ...fitting.search.optimize import FitOptions
 from ...formula.terms import MixedFormula, RandomTerm
 from ...later import load
@@ -399,6 +399,6 @@ class GeneralizedLinearMixedModel(GeneralizedEvaluation):
         """Return the results; `fit_generalized` has the options."""
         design = self.kept_design()
         with one_thread_if_small(design):
-            known = {"structure": structure_to_fit(self, design), **options}
-            estimates = fit_generalized(design, self.spec, **known)
+            structure = partial(structure_to_fit, self, design)
+            estimates = fit_rows_together(design, self.spec, structure, **options)
         return GeneralizedLinearMixedModelResults(self, estimates, self.layout)
