@@ -19,7 +19,7 @@ from ..frame.table.columns import as_numbers
 from ..models.linear.model import LinearMixedModel
 from ..options import MAKING, answering, described
 from .results import MetaAnalysis
-from .sampling import SamplingCovariance, sampling_covariance, whitened
+from .sampling import sampling_covariance, whitened
 
 __all__ = ["meta"]
 
@@ -107,12 +107,11 @@ def meta(
         raise DataError(
             f"data must be a data frame or a dict of columns of one length, not {described(data)}."
         ) from error
-    # Estimates, variances and data are joined by their labels; what follows goes by position.
+    # Estimates, variances and data are joined by their labels.
     labels = common_index([*([table] if len(table.columns) else []), estimate, variance, V])
     estimate, variance = align(estimate, labels, "estimate="), align(variance, labels, "variance=")
     if isinstance(V, pd.DataFrame):
         V = align(align(V, labels, "V=").T, labels, "V=").T
-    table = table.reset_index(drop=True)
     response = estimate if isinstance(estimate, str) else "estimate"
     if isinstance(estimate, str):
         if estimate not in table:
@@ -127,6 +126,8 @@ def meta(
         table = _with(table, response, numbers)
     if formula == DEFAULT and "study" not in table:
         table = _with(table, "study", np.arange(len(table)))
+    if labels is not None and len(labels) == len(table):
+        table = table.set_axis(labels)
     name = response if response.isidentifier() else f"Q({response!r})"
     options = {
         "eval_env": EvalEnvironment.capture(2),
@@ -143,9 +144,7 @@ def meta(
         )
         raise fail(told, formula, len(left) + len(tilde), len(formula))
     if V is not None:
-        sampling = sampling_covariance(V, len(table))
-        original: Any = LinearMixedModel.from_formula(text, table, **options)
-        return _dependent(original, sampling, reml)
+        return _dependent(text, table, options, V, reml)
     weights = 1.0 / _variances(variance, table)
     model: Any = LinearMixedModel.from_formula(text, table, weights=weights, **options)
     return MetaAnalysis(model, model.fit(reml, sigma=1.0), 1.0 / np.asarray(model.weights))
@@ -185,14 +184,17 @@ def _beyond_range(name: str, variance: float) -> str:
 
 
 def _dependent(
-    original: LinearMixedModel, sampling: SamplingCovariance, reml: bool
+    formula: str, table: pd.DataFrame, options: dict[str, Any], V: Any, reml: bool
 ) -> MetaAnalysis:
     """Fit rows with independent errors, whitened by the known covariance."""
+    sampling = sampling_covariance(V, len(table))
+    original = LinearMixedModel.from_formula(formula, table, **options)
     frame, design = original.frame, original.kept_design()
     assert frame is not None
-    kept = np.asarray(frame.index, dtype=np.intp)
-    if len(kept) < sampling.n:
-        sampling = sampling.of_rows(kept)
+    if frame.n_dropped:  # labels may occur twice, numbers do not
+        numbered = LinearMixedModel.from_formula(formula, table.reset_index(drop=True), **options)
+        assert numbered.frame is not None
+        sampling = sampling.of_rows(np.asarray(numbered.frame.index, dtype=np.intp))
     sizes = np.concatenate([np.diag(root) for root in sampling.roots])
     for size in (sizes.min(), sizes.max()):
         if not SMALLEST_COLUMN < 1.0 / size < LARGEST_COLUMN:
@@ -201,4 +203,7 @@ def _dependent(
     model._attach(whitened(design, frame.random, sampling), None, None, frame.n_dropped)
     model._note_sources()
     model.formula_full = original.formula_full
-    return MetaAnalysis(original, model.fit(reml, sigma=1.0), sampling)
+    fit = model.fit(reml, sigma=1.0)
+    if fit.columns_dropped:
+        original.data.keep_columns(fit.estimates.columns, design.X)
+    return MetaAnalysis(original, fit, sampling)

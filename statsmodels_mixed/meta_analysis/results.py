@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import chi2, norm, t
 
 from .._typing import Array
 from ..errors import DataError
 from ..models.linear.model import LinearMixedModel
 from ..options import ChecksOptions
-from ..prediction.rows import open_new_data
+from ..prediction.rows import fixed_predictor, open_new_data
 from ..results.row_labels import find_clusters
 from ..results.summary import coefficient_table, levels_of_groups
 from ..tables.cell_formats import fixed, p_value, significant
@@ -148,18 +149,39 @@ class MetaAnalysis(ChecksOptions):
         _, trace, df = self._fixed_only
         return df / trace
 
+    @cached_property
+    def _between_known(self) -> NDArray[np.bool_]:
+        """Whether the data determine the variances of each grouping factor, and last of all."""
+        identification = self.fit.estimates.identification
+        blocks = self.model.kept_design().blocks
+        if not identification.dimension:
+            return np.ones(len(blocks) + 1, dtype=bool)
+        names = [block.name for block in blocks]
+        rows = np.zeros((len(blocks), len(identification.size)))
+        for at, e in enumerate(identification.elements):
+            own = names.index(self.fit.layout.blocks[e.block].name)
+            z = blocks[own].z
+            rows[own, at] = len(e.places) * float(np.mean(z[:, e.row] * z[:, e.column]))
+        known: NDArray[np.bool_] = identification.known(np.vstack([rows, rows.sum(axis=0)]))
+        return known
+
     @property
     def I2(self) -> float:
-        """Percentage of the variance of the estimates that is not due to sampling."""
-        total = float(self._between.sum())
+        """Percentage of the variance of the estimates that is not due to sampling.
+
+        NaN if the data do not determine the variances of the random effects.
+        """
+        total = float(self._between.sum()) if self._between_known[-1] else np.nan
         return 100.0 * total / (total + self.typical_variance)
 
     @property
     def I2_by_group(self) -> pd.Series:
         """The same by grouping factor; they add up to `I2`."""
-        total = float(self._between.sum()) + self.typical_variance
+        *each, every = self._between_known
+        total = float(self._between.sum()) + self.typical_variance if every else np.nan
+        between = np.where(each, self._between, np.nan)
         names = [block.name for block in self.model.layout.blocks]
-        return pd.Series(100.0 * self._between / total, index=names, name="I2")
+        return pd.Series(100.0 * between / total, index=names, name="I2")
 
     def prediction_interval(self, data: Any = None, alpha: float = 0.05) -> pd.DataFrame:
         """Return where the true effect of a new study lies.
@@ -174,7 +196,8 @@ class MetaAnalysis(ChecksOptions):
         Returns
         -------
         DataFrame
-            Columns mean, se, ci_lower, ci_upper, pi_lower, pi_upper; one row for each study.
+            Columns mean, se, ci_lower, ci_upper, pi_lower, pi_upper; one row for each study. NaN
+            where the data do not determine the mean, with a RankWarning, or the variances.
 
         Raises
         ------
@@ -193,25 +216,28 @@ class MetaAnalysis(ChecksOptions):
         ['mean', 'se', 'ci_lower', 'ci_upper', 'pi_lower', 'pi_upper']
         """
         if data is None:
-            if list(self.fit.fixefnames) != ["Intercept"]:
+            has_offset = self.model.kept_design().offset is not None
+            if list(self.fit.fixefnames) != ["Intercept"] or has_offset:
                 raise DataError("the model has moderators: give data= with those of the new study.")
-            X = np.ones((1, 1))
+            X, mean, labels = np.ones((1, 1)), np.asarray(self.params), None
         else:
             new = open_new_data(self.model, data)
             assert new is not None
-            X = new.fixed()[:, self.fit.estimates.columns]
+            rows = new.fixed()
+            X, mean = rows[:, self.fit.estimates.columns], fixed_predictor(self, new, rows)
+            labels = new.labels
         if any(len(block.columns) > 1 for block in self.model.layout.blocks):
             raise DataError(
                 "a level has several random effects: the variance of a new effect depends on which."
             )
-        between = float(self.tau2.sum())
-        mean = X @ np.asarray(self.fit.params)
+        between = float(self.tau2.sum()) if self._between_known[-1] else np.nan
         se = np.sqrt(np.einsum("ij,jk,ik->i", X, np.asarray(self.fit.cov_params()), X))
+        se[np.isnan(mean)] = np.nan
         z = norm.isf(alpha / 2.0)
         wide = np.sqrt(se**2 + between)
         values = {"mean": mean, "se": se, "ci_lower": mean - z * se, "ci_upper": mean + z * se}
         values |= {"pi_lower": mean - z * wide, "pi_upper": mean + z * wide}
-        return pd.DataFrame(values)
+        return pd.DataFrame(values, index=labels)
 
     def knapp_hartung(self) -> pd.DataFrame:
         """Return coefficients with the standard errors and t tests of Knapp and Hartung (2003).
@@ -307,7 +333,9 @@ class MetaAnalysis(ChecksOptions):
         """
         how = "REML" if self.fit.method == "REML" else "maximum likelihood"
         tables = [self._header(), coefficient_table(self.fit), self._heterogeneity()]
-        return Document(f"Meta-analysis by {how}", tables)
+        lost = self.fit.report.not_identified
+        notes = [f"Not identified: {'; '.join(lost)}."] if lost else []
+        return Document(f"Meta-analysis by {how}", tables, notes)
 
     def _header(self) -> Table:
         rows = [

@@ -188,7 +188,7 @@ def rows_of_new_data(
 ) -> PredictionRows:
     """Take the rows of new data; see `rows_to_predict`."""
     X = new.fixed()
-    linear = _fixed_predictor(result, new, X)
+    linear = fixed_predictor(result, new, X)
     absent = np.zeros(new.n_rows, dtype=bool)
     z = [np.zeros((new.n_rows, len(mask))) for mask in chosen]
     refs = [np.full(new.n_rows, -1, dtype=np.int32) for _ in chosen]
@@ -212,14 +212,23 @@ def rows_of_new_data(
     return PredictionRows(X, linear, tuple(z), tuple(refs), absent, new.labels, chosen, new, kriged)
 
 
-def _fixed_predictor(result: MixedModelResults, new: NewData, X: Array) -> Array:
-    """Return X beta + offset of new rows, shape (m,)."""
+def fixed_predictor(result: Any, new: NewData, X: Array) -> Array:
+    """Return X beta + offset of new rows, shape (m,); NaN where it cannot be estimated.
+
+    Parameters
+    ----------
+    result : object
+        With a `model` and its `params`.
+    new : NewData
+    X : ndarray, shape (m, p)
+        Of all columns.
+    """
     model = result.model
     in_formula = model.frame is not None and IN_FORMULA in model.frame.known
     offset = model.sources.offset
     if in_formula and new.frame is None:  # a matrix has no columns for offset(...)
         offset = Source("offset", needed=True, column=None)
-    linear = model._linear_predictor(
+    linear: Array = model._linear_predictor(
         result.params, X, new.values_of(offset), new.values_of(model.sources.exposure)
     )
     if in_formula and new.frame is not None:

@@ -9,6 +9,7 @@ from .._typing import Array
 from ..errors import DataError
 from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.several_starts import SETTLED, best_minimum
+from ..fitting.taken_up import refuse_taken_up
 from ..later import load
 from ..structures.coordinates import INSIDE
 from .at_minimum import estimates_at
@@ -44,8 +45,11 @@ def fit_residual(
     OptionError
         If `start` does not go with the parameters.
     DataError
-        If there is no likelihood at any start.
+        If there is no likelihood at any start, or REML has no information on some variance.
     """
+    if reml:
+        effects = problem.model.effects
+        refuse_taken_up(problem.design, [(part.block, part.columns, part.free) for part in effects])
     with one_blas_thread():  # matrices are small, and several threads are slower
         likelihood = problem.likelihood(reml)
         x = None if start is None else coordinates_of(problem.model, start, "start=", INSIDE)

@@ -24,6 +24,7 @@ from ..search.optimize import refuse_other_options
 from ..search.probe_newton import ProbedRun, minimize_probed
 from ..summed.level_products import LevelPattern, LevelProducts
 from ..summed.point_estimates import point_estimates, point_report
+from ..taken_up import refuse_taken_up
 from .criterion import Criterion, Point
 from .sparse_products import form_sparse_products
 from .trace import signs
@@ -95,6 +96,8 @@ def fit_iteratively(
     ------
     OptionError
         If the number of probes, or their seed, is not possible.
+    DataError
+        If REML has no information on some variance.
     CoreError
         If conjugate gradients do not converge.
 
@@ -106,6 +109,8 @@ def fit_iteratively(
     """
     options = options or FitOptions()
     refuse_other_options(options, TAKEN, "iterative fits")
+    if reml:
+        refuse_taken_up(design, [(i, slice(None), None) for i in range(len(design.blocks))])
     products = form_sparse_products(design)
     patterns = [np.asarray(block.pattern, dtype=bool) for block in design.blocks]
     coordinates = products.coordinates

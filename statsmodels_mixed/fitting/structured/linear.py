@@ -21,6 +21,7 @@ from ..search.optimize import (
     refuse_other_options,
 )
 from ..search.trust_region import Minimum
+from ..taken_up import refuse_taken_up
 from .covariance_model import CovarianceModel, CovariancePart
 from .fit import StructuredFit
 from .objective import StructuredObjective
@@ -83,10 +84,17 @@ def minimize_structured(
     StructuredFit
     float
         sigma.
+
+    Raises
+    ------
+    DataError
+        If REML has no information on some parameter.
     """
     refuse_other_options(options, ("max_eval", "solver"), "models with covariance structures")
     design = criterion.design
     model = CovarianceModel(design)
+    if criterion.reml:
+        refuse_taken_up(design, [(part.block, part.columns, part.free) for part in model.parts])
     sizes = column_sizes(design)
     objective = StructuredObjective.of(criterion, model, sizes)
     begins = _starts(objective, sizes, start)
