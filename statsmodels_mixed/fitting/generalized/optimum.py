@@ -14,7 +14,7 @@ from ..families.spec import FamilySpec
 from ..search.edge_of_range import MERGING_MODES, has_bounded_range, refuse_unreachable
 from ..search.fresh_evaluation import agrees
 from ..search.optimize import FitOptions, FitReport
-from ..search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, settle
+from ..search.runs import DISTINCT, LOWER, NO_MAXIMUM, BestOfRuns, logged, settle
 from ..search.second_start import (
     NEAR_ZERO,
     VERY_FEW_ROWS,
@@ -112,14 +112,19 @@ def best_optimum(
         if not hard:
             nothing = _without_random_effects(problem, design, spec, without, begin)
             hard = report.objective > nothing - (LITTLE_LOWER if few else -DISTINCT)
+    mirrored: tuple[Array, ...] = ()
+    two_signs = spec.link == "power" and spec.power == 0.5 and not problem.fast
+    if two_signs and default_start and may_be_repeated(report, options, rows):
+        report, mirrored = _lower_mirrored(problem, design, report)
+        hard |= bool(mirrored)
     runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
     falls = report.status == "STALLED"  # for ever, and from other starts as well
     local = (hard and not falls) or may_be_local(report, options, singular, rows)
     if default_start and local and may_be_repeated(report, options, rows):
         large = 2.0 * generalized_theta(core.design.coordinates, unit)
         further = () if singular else _beside(report, begin, patterns)
-        if spec.link == "power" and spec.power == 0.5:
-            further += _mirrored(problem, design, without.gamma, begin)
+        if two_signs:
+            further += (*_mirrored(problem, design, without.gamma, begin), *mirrored)
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
         several = hard or runs.least < report.objective - LOWER
@@ -206,6 +211,24 @@ def _mirrored(
     found = mirrored(eta, Q, design.X[:, problem.basis.columns], design.offset, design.weights)
     rest = begin[nt + len(gamma) :]
     return tuple(np.concatenate([begin[:nt], each, rest]) for each in found)
+
+
+def _lower_mirrored(
+    problem: Approximation, design: Design, report: FitReport
+) -> tuple[FitReport, tuple[Array, ...]]:
+    """Return an end with other signs in some rows where that is lower, and the report.
+
+    Random effects add to predictors of both signs: rows of one level may want the same one.
+    """
+    core, nt, rank = problem.core, problem.ntheta, problem.basis.Q.shape[1]
+    starts = _mirrored(problem, design, report.end[nt : nt + rank], report.end)
+    if not starts:
+        return report, ()
+    values = np.array([core.value_and_gradient(start)[0] for start in starts])
+    core.value_and_gradient(report.end)
+    report = logged(report, report, np.array(starts), values, len(values))
+    lower = np.flatnonzero(values < report.objective - LOWER)
+    return report, tuple(starts[i] for i in lower[np.argsort(values[lower])][:1])
 
 
 def _beside(report: FitReport, begin: Array, patterns: Patterns) -> tuple[Array, ...]:

@@ -3,10 +3,14 @@
 With the square root link, eta = mu^(1/2), a predictor and its negative have one mean: coefficients
 are taken for one another in parts of the rows, and each choice of signs may have an optimum of its
 own. A predictor of some columns can change its sign where one of them does: from one of its two
-values to the other, or about its middle.
+values to the other, or about its middle;
+the signs of several columns together are the products of theirs.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 
@@ -14,8 +18,8 @@ from ..._typing import Array
 
 __all__ = ["mirrored_coefficients"]
 
-# Columns of which signs are taken.
-MOST = 8
+# Columns of which signs are taken, and choices of signs.
+MOST_COLUMNS, MOST = 8, 8
 
 
 def mirrored_coefficients(
@@ -34,16 +38,33 @@ def mirrored_coefficients(
     Returns
     -------
     list of ndarray, shape (p,)
-        For each column of X that has several values, up to a number of them.
+        For each column of X that has several values, then for several columns together, up to a
+        number of them. Without an offset a predictor and its negative are one model: of the two
+        that is given which is positive in the mean.
     """
     found: list[Array] = []
     root = np.ones(len(eta)) if weights is None else np.sqrt(weights)
-    for column in X.T[:MOST]:
-        values = np.unique(column)
-        if len(values) == 1:
-            continue
-        above = column > (values[0] if len(values) == 2 else np.median(column))
-        wanted = np.where(above, -eta, eta)
-        wanted = wanted if offset is None else wanted - offset
+    for signs in _choices(X):
+        mirrored = signs * eta
+        upright = np.where(mirrored.sum() < 0, -mirrored, mirrored)
+        wanted = upright if offset is None else mirrored - offset
         found.append(np.linalg.lstsq(Q * root[:, None], wanted * root, rcond=None)[0])
     return found
+
+
+def _choices(X: Array) -> Iterator[Array]:
+    """Yield signs of the rows, each choice once but for the sign of all."""
+    changes = []
+    for column in X.T[:MOST_COLUMNS]:
+        values = np.unique(column)
+        above = column > (values[0] if len(values) == 2 else np.median(column))
+        if above.any():
+            changes.append(np.where(above, -1.0, 1.0))
+    met = {np.ones(len(X)).tobytes()}
+    for number in range(1, len(changes) + 1):
+        for some in combinations(changes, number):
+            signs = np.prod(some, axis=0)
+            upright = (signs * signs[0]).tobytes()
+            if upright not in met and len(met) <= MOST:
+                met.add(upright)
+                yield signs
