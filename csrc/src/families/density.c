@@ -22,7 +22,8 @@
 #include "families/density.h"
 
 /* From here on densities of counts have y log y - y of log y!, in which nearly all of them cancels:
- * what does not is computed by itself. The rest of log y! is in smm_density_constant. */
+ * what does not is computed by itself. The rest of log y! is in smm_density_constant; trials.c has
+ * the same for many trials. */
 #define MANY 48
 
 static smm_jet poisson(double y, const smm_mean_jets *x)
@@ -41,7 +42,9 @@ static smm_jet binomial(double y, double m, const smm_mean_jets *x)
     double miss = m * (1 - y);
     smm_jet out = jet_constant(0);
     if (y > 0) out = jet_add(out, jet_scale(m * y, x->log_mu));
-    return miss > 0 ? jet_add(out, jet_scale(miss, x->log_rest)) : out;
+    if (miss > 0) out = jet_add(out, jet_scale(miss, x->log_rest));
+    if (m > MANY) out.c[0] = smm_many_trials(m * y, miss, x);
+    return out;
 }
 
 static smm_jet gaussian(double y, const smm_mean_jets *x)
@@ -144,10 +147,13 @@ static smm_jet beta_density(double y, const smm_mean_jets *x)
 static smm_jet beta_binomial(double y, double m, const smm_mean_jets *x)
 {
     double hits = m * y, misses = m - hits;
-    smm_jet phi = jet_exp(x->log_phi);
-    smm_jet out = smm_jet_log_rising(jet_multiply(x->mu, phi), hits);
-    out = jet_add(out, smm_jet_log_rising(jet_multiply(x->rest, phi), misses));
-    return jet_subtract(out, smm_jet_log_rising(phi, m));
+    smm_jet phi = jet_exp(x->log_phi), a = jet_multiply(x->mu, phi),
+            b = jet_multiply(x->rest, phi);
+    smm_jet out = jet_add(smm_jet_log_rising(a, hits), smm_jet_log_rising(b, misses));
+    out = jet_subtract(out, smm_jet_log_rising(phi, m));
+    if (m > MANY && a.c[0] > 0 && b.c[0] > 0)
+        out.c[0] = smm_many_beta_trials(hits, misses, a.c[0], b.c[0], x);
+    return out;
 }
 
 static smm_jet student_t(double y, const smm_mean_jets *x, const double *outer)
@@ -296,6 +302,7 @@ smm_jet smm_density(const smm_family *f, int zeros, double y, double m, double e
 /* The part of the log-density of y that depends on y alone. */
 double smm_density_constant(int distribution, double y, double m)
 {
+    double none;
     switch (distribution & ~SMM_TRUNCATED) {
     case SMM_POISSON:
     case SMM_NEGATIVE_BINOMIAL:
@@ -305,6 +312,7 @@ double smm_density_constant(int distribution, double y, double m)
         return y > 0 ? -m * smm_log_gamma(y + 1) : 0;
     case SMM_BINOMIAL:
     case SMM_BETA_BINOMIAL:
+        if (m > MANY) return smm_saturated(SMM_BINOMIAL, 1, y, m, &none);
         return m == 1 ? 0
                       : smm_log_gamma(m + 1) - smm_log_gamma(m * y + 1) -
                             smm_log_gamma(m - m * y + 1);

@@ -20,6 +20,11 @@ smm_jet smm_density_of_zero(const smm_family *f, double m, double eta, const dou
 double smm_density_copies(const smm_family *f, double m);
 double smm_density_information(const smm_family *f, double m, double eta, const double *outer);
 
+/* trials.c; of m = hits + misses, a = mu phi and b = (1 - mu) phi positive */
+double smm_many_trials(double hits, double misses, const smm_mean_jets *x);
+double smm_many_beta_trials(double hits, double misses, double a, double b,
+                            const smm_mean_jets *x);
+
 /* compois.c, tweedie.c, ordered.c */
 smm_jet smm_com_poisson(double y, const smm_mean_jets *x);
 smm_jet smm_tweedie(double y, const smm_mean_jets *x, const double *outer, smm_jet limit);
