@@ -4,11 +4,12 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import patsy
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-import statsmodels_mixed  # noqa: F401
+import statsmodels_mixed
 
 BINOMIAL = sm.families.Binomial()
 
@@ -79,3 +80,37 @@ def test_a_fast_fit_holds_a_coefficient_that_tends_to_infinity(seed, link):
     np.testing.assert_allclose(fit.params[finite], rest.params, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(fit.bse[finite], rest.bse, rtol=1e-5)
     assert np.isnan(fit.bse["C(level)[T.2]"])
+
+
+def test_separated_levels_are_fitted_in_any_coding():
+    """Far out the curvature is singular to rounding, in some codings of the same columns."""
+    frame = pd.DataFrame(
+        {
+            "y": [1, 0, 1, 0, 1, 0, 1, 1, 0, 0, 0],
+            "f": list("bababaaacaa"),
+            "x": [
+                -108.9732,
+                68.2287,
+                -70.8041,
+                65.8267,
+                35.8916,
+                40.1539,
+                -18.2041,
+                -96.5692,
+                5.7684,
+                -97.3341,
+                -6.7116,
+            ],
+            "g": list("01010002112"),
+        }
+    )
+    frame.loc[[6, 7], "f"] = "a"
+    family = sm.families.Binomial(sm.families.links.LogLog())
+    coding = {"f": patsy.Helmert()}
+    model = smf.mixedglm2("y ~ f + (x || g)", frame, family=family, contrasts=coding)
+    with pytest.warns(statsmodels_mixed.MixedModelWarning):
+        fit = model.fit()
+    # Without random effects the rows of two levels have no part in it, of the third 2 of 7 are
+    # events.
+    assert fit.objective <= -2 * (2 * np.log(2 / 7) + 5 * np.log(5 / 7)) + 1e-8
+    assert set(fit.separated) == {"Intercept", "f[H.b]", "f[H.c]"}

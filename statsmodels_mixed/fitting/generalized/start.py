@@ -46,6 +46,8 @@ FAR_ABOVE = 10.0
 UNLIKELY = 10.0
 # How often theta is divided by ten when the start cannot be evaluated.
 SHRINKAGES = 4
+# Information on some combination of coefficients, beside that on others, that is hardly any.
+HARDLY_ANY = 1e-3
 
 
 class Start(NamedTuple):
@@ -394,7 +396,7 @@ def put_parameters(problem: Approximation, begin: Array, start: Array) -> None:
 def minimize_from(
     problem: Approximation, begin: Array, spec: FamilySpec, options: FitOptions
 ) -> FitReport:
-    """Minimize from a start; its theta is divided by ten until it can be evaluated, in place.
+    """Minimize from a start, which is moved in place until it can be evaluated.
 
     Raises
     ------
@@ -412,14 +414,29 @@ def minimize_from(
 
 
 def _shrink_to_finite(problem: Approximation, begin: Array, spec: FamilySpec) -> bool:
-    """Divide theta by ten until the start can be evaluated; return whether it could not be."""
+    """Move the start until it has a value and information; return whether it had none."""
     for attempt in range(SHRINKAGES):
         value, gradient = problem.core.value_and_gradient(begin)
-        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+            begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
+        elif len(begin[problem.beta]) and not _is_informed(problem):
+            begin[problem.beta] *= 0.5  # rows that separate have hardly any information so far out
+        else:
             return attempt > 0
-        begin[: problem.ntheta] *= 0.1  # links that bound eta bear small random effects
     raise OptionError(
         f"the likelihood of the {spec.family} family with the {spec.link} link cannot be "
         "evaluated at the start; give other values by start= or start_params=, or use another "
         "link."
     )
+
+
+def _is_informed(problem: Approximation) -> bool:
+    """Return whether all coefficients have information where the model is solved."""
+    try:
+        information = problem.core.curvature()[problem.beta, problem.beta]
+    except CoreError:
+        return False
+    size = np.sqrt(np.diag(information))
+    with np.errstate(all="ignore"):
+        scaled = information / np.outer(size, size)
+    return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > HARDLY_ANY)
