@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..standard_errors.contrast_tests import FTest
     from .base import MixedModelResults
 
-__all__ = ["facts", "warn", "warn_no_distribution", "warn_not_estimable"]
+__all__ = ["facts", "warn", "warn_dropped", "warn_no_distribution", "warn_not_estimable"]
 
 
 def facts(result: MixedModelResults) -> list[str]:
@@ -73,6 +73,13 @@ def _without_value(result: MixedModelResults) -> str:
     return f"; {shown} of those left out" if shown else ""
 
 
+def warn_dropped(columns: Sequence[str]) -> None:
+    """Warn of columns of X that depend on the others, if there are some."""
+    if columns:
+        message = f"X is rank deficient: dropped {', '.join(columns)}; coef has NaN there."
+        warn_caller(message, RankWarning)
+
+
 def warn_not_estimable(number: int, noun: str) -> None:
     """Warn that something asked of a fit is not estimable."""
     which = "this combination" if number == 1 else "these combinations"
@@ -108,10 +115,7 @@ def warn(result: MixedModelResults) -> None:
 
     Called by `MixedModel._finish`, which `fit` calls, which refuses unknown options first.
     """
-    if result.columns_dropped:
-        dropped = ", ".join(result.columns_dropped)
-        message = f"X is rank deficient: dropped {dropped}; coef has NaN there."
-        warn_caller(message, RankWarning)
+    warn_dropped(result.columns_dropped)
     if result.separated:
         message = (
             f"no finite estimate exists for the coefficients of {', '.join(result.separated)}: "

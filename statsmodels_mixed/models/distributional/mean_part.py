@@ -111,7 +111,9 @@ def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResul
     ----------
     fit : DistributionalResults
     """
-    mean = fit.estimates.conditional
+    mean, data = fit.estimates.conditional, fit.model.data
+    if len(mean.beta) < len(fit.model.layout.columns) and data.estimability is None:
+        data.keep_columns(mean.columns, fit.model.kept_design().X)
     own = slice(len(mean.theta), len(mean.theta) + len(mean.beta))
     words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
     tests = tests_of_coefficients(mean.beta, fit._covariance[own, own])

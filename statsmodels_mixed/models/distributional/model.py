@@ -32,6 +32,7 @@ from ...frame.matrices.coding import CodedMatrix
 from ...options import FITTING, answering
 from ...results.distributional.separation import warn_of_infinite
 from ...results.distributional.with_inference import choice_of, with_choice
+from ...results.notes import warn_dropped
 from ..generalized.model import GeneralizedLinearMixedModel
 from .results import DistributionalResults
 
@@ -275,6 +276,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
 
         Warns
         -----
+        RankWarning
+            Columns of X depend on the others.
         ConvergenceWarning
             The optimizer stopped before the gradient vanished.
         SingularFitWarning
@@ -318,6 +321,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             message = "a covariance matrix of random effects is singular; see summary()."
             warn_caller(message, SingularFitWarning)
         fit = with_choice(DistributionalResults(self, estimates), choice)
+        warn_dropped(fit.columns_dropped)
         warn_of_infinite(fit)
         return fit
 

@@ -16,6 +16,7 @@ from ...fitting.distributional.row_parameters import (
     thresholds,
 )
 from ...fitting.families.parted import Ordered
+from ...fitting.fixed_effects.basis import orthonormal_basis
 from ...fitting.fixed_effects.column_spans import outside_span
 from ...formula.other_parts import read_part
 from ...formula.terms import MixedFormula
@@ -193,6 +194,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
     def _finish_formulas(self) -> None:
         for matrix, W in self._other_matrices.values():
             _check_nominal(self.kept_design(), W, matrix.names)
+        matrices = [W for _, W in self._other_matrices.values()]
+        _check_thresholds(self.kept_design(), matrices)
         super()._finish_formulas()
 
     def _place_of(self, name: str) -> tuple[str, int, float]:
@@ -276,6 +279,19 @@ class OrdinalMixedModel(DistributionalMixedModel):
         inner = np.asarray(self.link.inverse(below), dtype=float)
         ends = np.ones((len(eta), 1))
         return np.diff(np.hstack([0.0 * ends, inner, ends]), axis=1)
+
+
+def _check_thresholds(design: Design, matrices: list[Array]) -> None:
+    """Refuse columns that depend on others together with the thresholds."""
+    beside = np.hstack([np.ones((len(design.X), 1)), *matrices])
+    whole = orthonormal_basis(np.hstack([beside, design.X]), None).columns
+    own = orthonormal_basis(design.X, None).columns
+    lost = [design.x_names[i] for i in own if i + beside.shape[1] not in whole]
+    if lost:
+        raise OptionError(
+            f"{', '.join(lost)} depends linearly on other columns and the thresholds, which take "
+            "the place of the intercept: leave it out, or take another reference level."
+        )
 
 
 def _check_nominal(design: Design, W: Array, names: tuple[str, ...]) -> None:
