@@ -27,7 +27,7 @@ from .._typing import Array
 from ..frame.design import Design, RandomBlock
 from .covariance import CovarianceElement, components, elements_of
 from .fixed_effects.basis import orthonormal_basis
-from .inner_products import inner_products
+from .inner_products import projected_products
 
 __all__ = ["ALL_IDENTIFIED", "Identification", "identify", "suspicious"]
 
@@ -38,8 +38,6 @@ CURVED = 1e-2
 NOTHING = 1e-10
 # Share of a parameter in a flat direction that is more than rounding.
 SHARE = 1e-5
-# Numbers in the largest temporary array.
-ROOM = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +234,6 @@ def _whitening(block: RandomBlock) -> Array:
 
 def _products(model: Design, Q: Array, residual: bool) -> tuple[Array, Array]:
     """Return inner products of the matrices of all parameters: whole, and between P and P."""
-    whole = inner_products(model, model)
     elements = elements_of([block.pattern for block in model.blocks])
     m, (n, rank) = len(elements), Q.shape
     trace = np.array([
@@ -245,15 +242,11 @@ def _products(model: Design, Q: Array, residual: bool) -> tuple[Array, Array]:
         for e in elements
     ])  # fmt: skip
     ZQ = [_by_level(block, Q) for block in model.blocks]
+    whole, outer = projected_products(model, ZQ)
     inner = np.zeros((m, rank, rank))
     for i, e in enumerate(elements):
         part = ZQ[e.block][:, e.row].T @ ZQ[e.block][:, e.column]
         inner[i] = part if e.row == e.column else part + part.T
-    outer = np.zeros((m, m))
-    step = max(1, ROOM // max(1, m * rank))
-    for start in range(0, n if rank else 0, step):
-        GQ = _images(model, ZQ, elements, slice(start, start + step))
-        outer += GQ @ GQ.T
     flat = inner.reshape(m, -1)
     seen = whole - 2.0 * outer + flat @ flat.T
     if residual:
@@ -271,21 +264,6 @@ def _by_level(block: RandomBlock, Q: Array) -> Array:
         for c in range(Q.shape[1]):
             out[:, r, c] = np.bincount(block.refs, block.z[:, r] * Q[:, c], count)
     return out
-
-
-def _images(
-    model: Design, ZQ: list[Array], elements: list[CovarianceElement], rows: slice
-) -> Array:
-    """Return some rows of G_e Q for every element, flat, shape (m, rows rank)."""
-    out = []
-    for e in elements:
-        block = model.blocks[e.block]
-        z, part = block.z[rows], ZQ[e.block][block.refs[rows]]
-        image = np.zeros((len(z), part.shape[2]))
-        for r, s in e.places:
-            image += z[:, r, None] * part[:, s]
-        out.append(image.ravel())
-    return np.array(out)
 
 
 def _back(blocks: list[RandomBlock], changes: list[Array], residual: bool) -> Array:

@@ -7,14 +7,16 @@ levels that have rows in common, nothing of size n x n.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
-from .._typing import Array
+from .._typing import Array, Positions
 from ..frame.design import Design, RandomBlock
 from .covariance import elements_of
 
-__all__ = ["inner_products", "sparse_columns", "with_residual"]
+__all__ = ["inner_products", "projected_products", "sparse_columns", "with_residual"]
 
 
 def sparse_columns(block: RandomBlock) -> sparse.csr_array:
@@ -27,10 +29,34 @@ def sparse_columns(block: RandomBlock) -> sparse.csr_array:
 
 def inner_products(one: Design, other: Design) -> Array:
     """Return tr(G_e G_f) for the elements e of one design and f of another, of the same rows."""
-    rows = [
-        [_places(b).T @ _pair_products(b, c) @ _places(c) for c in other.blocks] for b in one.blocks
-    ]
+    rows = []
+    for b in one.blocks:
+        sums = [_pair_sums(b, c)[2] for c in other.blocks]
+        rows.append([_elements(b, c, X, X) for c, X in zip(other.blocks, sums, strict=True)])
     return np.block(rows) if rows else np.empty((0, _count(other)))
+
+
+def projected_products(design: Design, ZQ: list[Array]) -> tuple[Array, Array]:
+    """Return tr(G_e G_f) and tr(Q'G_e G_f Q) for the elements e and f of a design.
+
+    Parameters
+    ----------
+    design : Design
+    ZQ : list of ndarray, shape (l, k, rank)
+        Z_j'Q of every level, by block.
+    """
+    blocks, count = design.blocks, _count(design)
+    whole, projected = np.empty((count, count)), np.empty((count, count))
+    ends = np.cumsum([0, *(_places(block).shape[1] for block in blocks)])
+    own = [slice(start, stop) for start, stop in pairwise(ends)]
+    for at, b in enumerate(blocks):
+        for to, c in enumerate(blocks[: at + 1]):
+            i, j, X = _pair_sums(b, c)
+            Y = (ZQ[at][i] @ ZQ[to][j].transpose(0, 2, 1)).reshape(X.shape)
+            for out, other in ((whole, X), (projected, Y)):
+                part = _elements(b, c, X, other)
+                out[own[at], own[to]], out[own[to], own[at]] = part, part.T
+    return whole, projected
 
 
 def _count(design: Design) -> int:
@@ -48,20 +74,26 @@ def _places(block: RandomBlock) -> Array:
     return out
 
 
-def _pair_products(b: RandomBlock, c: RandomBlock) -> Array:
-    """Return the sum of X[r, u] X[s, v] over pairs of levels, with X = Z_i'Z_j of a pair.
-
-    Row r k + s and column u w + v, for k columns of b and w of c.
-    """
-    k, w = b.z.shape[1], c.z.shape[1]
-    pair = b.refs.astype(np.int64) * len(c.levels) + c.refs
-    _, at = np.unique(pair, return_inverse=True)
-    X = np.empty((at.max(initial=-1) + 1, k * w))
+def _pair_sums(b: RandomBlock, c: RandomBlock) -> tuple[Positions, Positions, Array]:
+    """Return pairs of levels i, j that have rows in common, and their Z_i'Z_j, (pairs, k w)."""
+    k, w, columns = b.z.shape[1], c.z.shape[1], len(c.levels)
+    pair, at = np.unique(b.refs.astype(np.int64) * columns + c.refs, return_inverse=True)
+    X = np.empty((len(pair), k * w))
     for r in range(k):
         for u in range(w):
             X[:, r * w + u] = np.bincount(at, b.z[:, r] * c.z[:, u], len(X))
-    products = (X.T @ X).reshape(k, w, k, w)
-    return np.asarray(products.transpose(0, 2, 1, 3).reshape(k * k, w * w))
+    return pair // columns, pair % columns, X
+
+
+def _elements(b: RandomBlock, c: RandomBlock, X: Array, Y: Array) -> Array:
+    """Return the sum of X[r, u] Y[s, v] over pairs of levels, for elements of b and of c.
+
+    X and Y have a row for each pair, and r w + u for its columns; (r, s) are places of an element
+    of b, (u, v) of one of c.
+    """
+    k, w = b.z.shape[1], c.z.shape[1]
+    products = (X.T @ Y).reshape(k, w, k, w).transpose(0, 2, 1, 3).reshape(k * k, w * w)
+    return np.asarray(_places(b).T @ products @ _places(c))
 
 
 def with_residual(design: Design) -> tuple[Array, float]:
