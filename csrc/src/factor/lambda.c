@@ -150,41 +150,55 @@ void smm_divide_lambda_t(const smm_workspace *ws, int32_t t, int large, const do
     }
 }
 
-/* Rows and columns handled at a time, so that sums stay in registers. */
+/* Rows and columns handled at a time, so that sums stay in registers; columns that are left over
+ * take half a strip. */
 #define BAND 4
 #define STRIP 8
+#define HALF_STRIP 4
 
-/* out[r][v] += sum_c a(r, c) in[c][v] for `rows` rows and STRIP columns, where
+/* out[r][v] += sum_c a(r, c) in[c][v] for `rows` rows and `width` columns, where
  * a(r, c) = a[r * sr + c * sc]. */
-static inline void strip_of(int32_t rows, int32_t cols, const double *SMM_RESTRICT a, int32_t sr,
-                            int32_t sc, const double *SMM_RESTRICT in, double *SMM_RESTRICT out,
-                            int32_t m)
+SMM_INLINE
+static inline void strip_of(int32_t width, int32_t rows, int32_t cols,
+                            const double *SMM_RESTRICT a, int32_t sr, int32_t sc,
+                            const double *SMM_RESTRICT in, double *SMM_RESTRICT out, int32_t m)
 {
     double sum[BAND][STRIP];
     for (int32_t r = 0; r < rows; r++)
-        for (int32_t s = 0; s < STRIP; s++) sum[r][s] = out[(int64_t)r * m + s];
+        for (int32_t s = 0; s < width; s++) sum[r][s] = out[(int64_t)r * m + s];
     for (int32_t c = 0; c < cols; c++) {
         const double *SMM_RESTRICT x = in + (int64_t)c * m;
         for (int32_t r = 0; r < rows; r++)
-            for (int32_t s = 0; s < STRIP; s++) sum[r][s] += a[r * sr + c * sc] * x[s];
+            for (int32_t s = 0; s < width; s++) sum[r][s] += a[r * sr + c * sc] * x[s];
     }
     for (int32_t r = 0; r < rows; r++)
-        for (int32_t s = 0; s < STRIP; s++) out[(int64_t)r * m + s] = sum[r][s];
+        for (int32_t s = 0; s < width; s++) out[(int64_t)r * m + s] = sum[r][s];
+}
+
+/* The same for any number of rows, by bands. */
+SMM_INLINE
+static inline void bands_of(int32_t width, int32_t rows, int32_t cols,
+                            const double *SMM_RESTRICT a, int32_t sr, int32_t sc,
+                            const double *SMM_RESTRICT in, double *SMM_RESTRICT out, int32_t m)
+{
+    int32_t r = 0;
+    for (; r + BAND <= rows; r += BAND)
+        strip_of(width, BAND, cols, a + r * sr, sr, sc, in, out + (int64_t)r * m, m);
+    for (; r < rows; r++)
+        strip_of(width, 1, cols, a + r * sr, sr, sc, in, out + (int64_t)r * m, m);
 }
 
 /* The same for all rows and the columns in [lo, hi). */
+SMM_INLINE
 static inline void strip_multiply(int32_t rows, int32_t cols, const double *SMM_RESTRICT a,
                                   int32_t sr, int32_t sc, const double *SMM_RESTRICT in,
                                   double *SMM_RESTRICT out, int32_t m, int32_t lo, int32_t hi)
 {
     int32_t v = lo;
-    for (; v + STRIP <= hi; v += STRIP) {
-        int32_t r = 0;
-        for (; r + BAND <= rows; r += BAND)
-            strip_of(BAND, cols, a + r * sr, sr, sc, in + v, out + (int64_t)r * m + v, m);
-        for (; r < rows; r++)
-            strip_of(1, cols, a + r * sr, sr, sc, in + v, out + (int64_t)r * m + v, m);
-    }
+    for (; v + STRIP <= hi; v += STRIP)
+        bands_of(STRIP, rows, cols, a, sr, sc, in + v, out + v, m);
+    for (; v + HALF_STRIP <= hi; v += HALF_STRIP)
+        bands_of(HALF_STRIP, rows, cols, a, sr, sc, in + v, out + v, m);
     for (; v < hi; v++)
         for (int32_t r = 0; r < rows; r++) {
             double sum = 0;
