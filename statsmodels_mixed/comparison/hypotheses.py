@@ -39,6 +39,9 @@ __all__ = ["TreatmentCoding", "term_hypotheses", "treatment_coding"]
 # taken for zero in A, whose elements are of order 1.
 DEPENDENT = 1e-9
 ZERO = 1e-6
+# Share of the largest element of a hypothesis, for columns of unit length, that is its rounding: an
+# intercept of 1e9 would add that much of itself.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +157,19 @@ def term_hypotheses(result: MixedModelResults, typ: int = 3) -> list[tuple[str, 
     if sum(not term.is_intercept for term in coding.terms) == 1:
         typ = 1  # All types agree then, and so do their bases.
     make = _type_three if typ == 3 else _adjusted
+    lengths = np.linalg.norm(coding.factor @ coding.change, axis=0)
     found = []
     for at, term in enumerate(coding.terms):
         if term.is_intercept:
             continue
-        found.append((term.name, make(coding, at, typ) @ coding.change))
+        found.append((term.name, _rounded(make(coding, at, typ) @ coding.change, lengths)))
     return found
+
+
+def _rounded(L: Array, lengths: Array) -> Array:
+    """Return hypotheses, by row, without elements that are rounding errors of others."""
+    shares = np.abs(L) / lengths
+    return np.where(shares > ROUNDING * shares.max(axis=1, initial=0.0)[:, None], L, 0.0)
 
 
 def _adjusted(coding: TreatmentCoding, at: int, typ: int) -> Array:
