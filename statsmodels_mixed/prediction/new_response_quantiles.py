@@ -243,13 +243,15 @@ def _least_whole(
             if not short.any():
                 break
             below[short], above[short] = above[short], 2.0 * above[short] + 1.0
-    while np.any(above - below > 1):
-        middle = np.floor((below + above) / 2)
+    while True:
+        middle = np.floor(below + (above - below) / 2)
+        # Beyond 2^53 not every whole number is one of doubles.
+        inside = (above - below > 1) & (below < middle) & (middle < above)
+        if not inside.any():
+            return above
         reached = cdf(middle) >= sure
-        inside = above - below > 1
         above = np.where(inside & reached, middle, above)
         below = np.where(inside & ~reached, middle, below)
-    return above
 
 
 def _root(function: Callable[[Array], Array], m: int) -> Array:

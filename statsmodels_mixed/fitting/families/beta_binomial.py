@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainc, betaincinv, expit, polygamma
+from scipy.special import bdtr, betainc, betaincinv, expit, polygamma
 from scipy.stats import betabinom
 
 from ..._typing import Array
@@ -30,6 +30,8 @@ NEARLY_NORMAL = 10.0
 FEW, MANY = 48, 120
 # Trials of which sums are taken, and the precision a + b up to which these have their digits.
 FEW_TRIALS, MOST_PRECISE = 100, 1e6
+# Precision for each trial beyond which the share is known as well as any sum has digits.
+NEARLY_SURE = 1e10
 # Numbers of distributions that are done together.
 AT_ONCE = 10_000
 
@@ -55,7 +57,11 @@ def beta_binomial_cdf(k: ArrayLike, n: ArrayLike, a: ArrayLike, b: ArrayLike) ->
     inside = (given[0] >= 0) & (given[0] < given[1])
     few = inside & (given[1] <= FEW_TRIALS) & (given[2] + given[3] <= MOST_PRECISE)
     out[few] = betabinom.cdf(*(each[few] for each in given))
-    inside &= ~few
+    # The variance of the share adds n / (a + b) of that of the successes.
+    sure = inside & (given[2] + given[3] >= NEARLY_SURE * given[1])
+    successes, trials, one, other = (each[sure] for each in given)
+    out[sure] = bdtr(np.floor(successes), trials.astype(int), one / (one + other))
+    inside &= ~(few | sure)
     parts = np.stack([each[inside] for each in given])
     found = [_inside(*parts[:, at : at + AT_ONCE]) for at in range(0, parts.shape[1], AT_ONCE)]
     out[inside] = np.concatenate(found) if found else 0.0
