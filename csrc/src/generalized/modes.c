@@ -10,18 +10,23 @@
  *
  *     (Lambda'Z'WZ Lambda + I) u = Lambda'Z'W (target - X beta - offset),
  *
- * W the expected weights at the target. A third start are
- * modes that are known, those of the estimates after a fit. The highest maximum is taken; with one
- * term, whose levels are independent, level by level.
+ * W the expected weights at the target. A third start are modes that are known, those of the
+ * estimates after a fit. With the square root link a predictor and its negative have one mean: where
+ * X beta is not positive in all rows two more fits start, to a target of the signs of X beta and to
+ * one that is negative. The highest maximum is taken; with one term, whose levels are independent,
+ * level by level.
  */
 #include "generalized/generalized.h"
 
-/* Maxima of h that differ by less than this share of it are the same. */
+/* Maxima of h that differ by less than this share of it are said to be the same; searches for one
+ * maximum from several starts differ by less than that share of it. */
 #define SAME 1e-7
+#define ROUNDED 1e-10
 /* Modes are followed by steps that are at least this share of the way. */
 #define LEAST_STEP 0.02
 
-enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN };
+/* The last two where means do not tell the sign of eta. */
+enum { FROM_ZERO, FROM_TARGET, FROM_KNOWN, FROM_SIGNED, FROM_MIRROR };
 
 /* Concave log-likelihoods on one interval of eta, for any y. */
 static int is_concave(const smm_family *f)
@@ -95,16 +100,17 @@ static int climb_from_target(smm_glmm *g)
 }
 
 /* The penalized least squares fit to the target, into u (and beta, when it is profiled out). */
-static int fit_target(smm_glmm *g)
+static int fit_target(smm_glmm *g, int start)
 {
     const smm_design *d = g->ws->design;
     memcpy(g->eta, g->target_rows, bytes(d->n));
     smm_rows(g);
     for (int64_t i = 0; i < d->n; i++) {
         double fixed = g->fast ? (g->offset ? g->offset[i] : 0) : g->xb[i];
+        int turned = start == FROM_MIRROR || (start == FROM_SIGNED && fixed < 0);
         if (!isfinite(g->we[i])) return SMM_ENONFINITE;
         g->work[i] = g->we[i];
-        g->row[i] = g->we[i] * (g->target_rows[i] - fixed);
+        g->row[i] = g->we[i] * ((turned ? -1 : 1) * g->target_rows[i] - fixed);
     }
     int status = smm_form_omega(g, g->work);
     if (status == SMM_OK && g->fast) status = smm_form_joint(g, g->work, 1);
@@ -136,7 +142,7 @@ static int climb_start(smm_glmm *g, int start)
 {
     if (start == FROM_ZERO) return climb_from(g, NULL, g->beta_start);
     if (start == FROM_KNOWN) return climb_from(g, g->u_known, g->beta_known);
-    int status = fit_target(g);
+    int status = fit_target(g, start);
     return status ? status : smm_pirls(g);
 }
 
@@ -171,16 +177,16 @@ static void keep(smm_glmm *g, int by_level)
     if (by_level) parts_of_levels(g, g->zc);
 }
 
-/* Into u the better modes of u and u_kept, level by level. `at_best` says whether rows are
- * evaluated there. */
-static int merge_levels(smm_glmm *g, double same, int *at_best)
+/* Into u the better modes of u and u_kept, level by level; `size` is that of h. `at_best` says
+ * whether rows are evaluated there. */
+static int merge_levels(smm_glmm *g, double size, int *at_best)
 {
     const smm_design *d = g->ws->design;
     int32_t k = d->cols[0], better = 0;
     parts_of_levels(g, g->v);
     for (int32_t j = 0; j < d->nodes; j++) {
-        g->several |= fabs(g->v[j] - g->zc[j]) > same;
-        if (g->v[j] > g->zc[j] + same) better++;
+        g->several |= fabs(g->v[j] - g->zc[j]) > SAME * size;
+        if (g->v[j] > g->zc[j] + ROUNDED * size) better++;
         else memcpy(g->u + j * k, g->u_kept + j * k, bytes(k));
     }
     *at_best = better == d->nodes;
@@ -189,20 +195,31 @@ static int merge_levels(smm_glmm *g, double same, int *at_best)
     return smm_pirls(g);
 }
 
+/* Whether other signs of eta have the same means, and may be better for some rows. */
+static int signs_matter(const smm_glmm *g)
+{
+    int even = g->family.link == SMM_POWER && g->family.power == 0.5 && !g->fast;
+    for (int64_t i = 0; even && i < g->ws->design->n; i++)
+        if (!(g->xb[i] > 0)) return 1;
+    return 0;
+}
+
 static int best_mode(smm_glmm *g)
 {
     const smm_design *d = g->ws->design;
     int by_level = d->nterms == 1 && !d->has_prior && !g->fast, found = 0, at_best = 0,
         failure = SMM_OK;
     double highest = NAN;
-    for (int start = FROM_ZERO; start <= (g->known ? FROM_KNOWN : FROM_TARGET); start++) {
+    int last = signs_matter(g) ? FROM_MIRROR : FROM_KNOWN;
+    for (int start = FROM_ZERO; start <= last; start++) {
+        if (start == FROM_KNOWN && !g->known) continue;
         int status = climb_start(g, start);
-        double difference = height(g) - highest, same = SAME * (1 + fabs(highest));
+        double difference = height(g) - highest, size = 1 + fabs(highest);
         at_best = status == SMM_OK;
-        if (status == SMM_OK && found && by_level) status = merge_levels(g, same, &at_best);
+        if (status == SMM_OK && found && by_level) status = merge_levels(g, size, &at_best);
         else if (status == SMM_OK && found) {
-            g->several |= fabs(difference) > same;
-            at_best = difference > same;
+            g->several |= fabs(difference) > SAME * size;
+            at_best = difference > ROUNDED * size;
         }
         if (status) failure = status;
         if (status || !at_best) continue;

@@ -224,10 +224,13 @@ def _lower_mirrored(
     starts = _mirrored(problem, design, report.end[nt : nt + rank], report.end)
     if not starts:
         return report, ()
+    met = core.met_several_modes or core.met_edge
     values = np.array([core.value_and_gradient(start)[0] for start in starts])
-    core.value_and_gradient(report.end)
     report = logged(report, report, np.array(starts), values, len(values))
     lower = np.flatnonzero(values < report.objective - LOWER)
+    if not (met or len(lower)):  # modes that are not unique far away say nothing about this end
+        core.forget_modes()
+    core.value_and_gradient(report.end)
     return report, tuple(starts[i] for i in lower[np.argsort(values[lower])][:1])
 
 

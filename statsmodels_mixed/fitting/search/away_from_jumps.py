@@ -24,8 +24,9 @@ __all__ = ["away_from_jumps"]
 
 # Rounding errors of parameters that others may make: of each, and of a change that matters.
 ROUNDING = 1e-10
-# In this many directions.
-DIRECTIONS = 4
+# This many steps of that size: rounding may also decide, for one set of parameters in two, where
+# the search for modes goes on, and none of forty points may seem firm by chance.
+STEPS = 24
 # Points on the way that are tried, and how far behind the one before each of them is.
 MOST, APART = 40, 1.3
 # Shares of the way back to the start. The range of means of a link is convex.
@@ -65,6 +66,6 @@ def _behind(report: FitReport) -> Iterator[Array]:
 
 def _is_firm(core: CoreGeneralized, point: Array, value: float) -> bool:
     """Return whether the objective is the same for all who compute it beside a point."""
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), (DIRECTIONS, len(point)))
+    steps = np.random.default_rng(0).uniform(-1.0, 1.0, (STEPS, len(point)))
     size = ROUNDING * (np.abs(point) + core.parameter_sizes())
-    return all(agrees(value, core.fresh_value(point + sign * size)) for sign in signs)
+    return all(agrees(value, core.fresh_value(point + step * size)) for step in steps)
