@@ -53,6 +53,15 @@ def test_thresholds_move_with_a_covariate(data, threshold, far):
         assert fit.bse[name] == pytest.approx(np.sqrt(variance), rel=1e-6)
 
 
+@pytest.mark.parametrize("far", [3.0, 5.0, FAR])
+def test_slopes_of_levels_are_found_as_fast(data, far):
+    """With a mean of five standard deviations the search took 25 evaluations for 16."""
+    near = mixedordinal2("answer ~ x + (x | g)", data).fit()
+    fit = mixedordinal2("answer ~ x + (x | g)", data.assign(x=data.x + far)).fit()
+    assert fit.llf == pytest.approx(near.llf, rel=1e-9)
+    assert fit.report.evaluations <= near.report.evaluations + 1
+
+
 def test_what_follows_a_fit_is_the_same(data):
     fits = [
         mixedordinal2(f"answer ~ {name} * f + (1 | g)", data.assign(x=data[name])).fit()
