@@ -52,9 +52,13 @@ class Separation:
     sign : ndarray, shape (rank,)
         Of the coefficients that have no finite estimate, 1 for those that go to infinity and -1 for
         those that go to minus infinity; 0 for all others.
+    higher_at_infinity : bool
+        Whether the likelihood is higher where some coefficient is infinite than at the estimates,
+        which are then none.
     """
 
     sign: Array
+    higher_at_infinity: bool = False
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -137,9 +141,21 @@ def separation(
     if signs is None:
         signs = np.asarray(load("fitting.generalized.ends_of_means:ends_of_rows")(rows, y, spec))
         if not np.any(np.abs(signs) == 1.0):
-            return nothing
+            return Separation(nothing.sign, _is_higher_at_infinity(X, y, spec, covariance, rows))
     taking_part = ~np.isnan(signs)
     return Separation(_signs_of_direction(X[taking_part] / span, signs[taking_part]))
+
+
+def _is_higher_at_infinity(
+    X: Array, y: Array, spec: FamilySpec, covariance: Array, rows: SolvedRows | None
+) -> bool:
+    """Return whether a coefficient of suspicious standard error would do better at infinity."""
+    suspicious = _are_suspicious(covariance, _spans(X.min(axis=0), X.max(axis=0)))
+    errors = np.where(suspicious, np.sqrt(np.abs(np.diag(covariance))), 0.0)
+    if not np.isfinite(errors).all():
+        return False
+    higher = load("fitting.generalized.ends_of_means:is_higher_at_infinity")
+    return bool(higher(rows, X, y, spec, errors))
 
 
 def suspected_separation(

@@ -48,6 +48,10 @@ _COMPLETE = (
     "The response separates completely: the likelihood has no maximum, and nothing "
     "determines the covariance parameters."
 )
+_BEYOND = (
+    "The likelihood is higher with an infinite coefficient than at the end of the search, as where "
+    "means of the inverse link change their sign: take another link, or other start_params=."
+)
 
 
 class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, Residuals, Methods):
@@ -111,6 +115,9 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
             converged=estimates.report.converged,
             rows=SolvedRows(estimates.eta, design.weights, estimates.dispersion),
         )
+        if self.separation.higher_at_infinity:
+            report = replace(estimates.report, converged=False, message=_BEYOND)
+            estimates = replace(estimates, report=report)
         kept = estimates.columns[self.separation.found]
         self.separated = tuple(design.x_names[column] for column in kept)
         # All rows are fitted exactly then, in the limit.
