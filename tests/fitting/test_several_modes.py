@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from fuzz.generalized import check
 from fuzz.generalized_models import draw
 
 import statsmodels_mixed  # noqa: F401
@@ -107,3 +108,8 @@ def test_quadrature_that_jumps_is_searched_with_more_than_a_hundred_rows():
         again = case.fit(start=fit.estimates.theta)
     assert fit.objective <= again.objective + 1e-4
     assert fit.objective < 418.0797 - 0.2
+
+
+def test_quadrature_of_bounded_means_tries_other_starts_with_more_than_a_hundred_rows():
+    # From small random effects the fit ended .01 lower.
+    assert not check(1100372).failures

@@ -108,7 +108,7 @@ def best_optimum(
         few = rows <= FEW_ROWS
         cheap = few or (n_agq > 1 and rows * nodes <= FEW_NODES)
         hard = cheap and core.several_modes_possible
-        hard |= few and n_agq > 1 and has_bounded_range(spec)
+        hard |= cheap and n_agq > 1 and has_bounded_range(spec)
         if not hard:
             nothing = _without_random_effects(problem, design, spec, without, begin)
             hard = report.objective > nothing - (LITTLE_LOWER if few else -DISTINCT)
