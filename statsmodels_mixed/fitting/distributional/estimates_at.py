@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,9 @@ def estimates_at(likelihood: RowLikelihood, report: FitReport) -> EstimatesAt:
     solution = core.solution()
     middle = ntheta + len(basis.columns)
     covariance, lost, least = _covariance(likelihood, factors, end)
+    mixed_up = _mixed_up(design, lost[:ntheta])
+    if mixed_up:
+        report = replace(report, not_identified=mixed_up)
     kappa = end[middle:]
     linear = basis.Q @ solution.beta
     if design.offset is not None:
@@ -135,6 +139,28 @@ def _covariance(
     unknown = (np.abs(change @ lost) > 1e-6 * rows_of_change).any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     return covariance, lost, least
+
+
+def _mixed_up(design: Design, lost: Array) -> tuple[str, ...]:
+    """Name the grouping factors whose parameters have a direction that the data do not determine.
+
+    Parameters
+    ----------
+    design : Design
+    lost : ndarray, shape (n_theta, k)
+        Directions; those of single parameters, which are at an end, are no matter of others.
+    """
+    several = lost[:, np.count_nonzero(np.abs(lost) > 1e-3, axis=0) > 1]
+    touched = np.abs(several).max(axis=1, initial=0.0) > 1e-3
+    names, at = [], 0
+    for block in design.blocks:
+        size = int(np.count_nonzero(block.pattern))
+        if touched[at : at + size].any():
+            names.append(block.name)
+        at += size
+    if not names:
+        return ()
+    return (f"the data do not distinguish covariance parameters of {' and '.join(names)}",)
 
 
 def _deviation_of_effects(design: Design, factors: Sequence[Array]) -> float:

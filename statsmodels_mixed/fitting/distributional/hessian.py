@@ -30,6 +30,9 @@ _FLAT = 1e-10
 # The same relative to what is expected of it: an end that is off by the root of a fit's tolerance
 # leaves a few millionths along a circle on which the objective is level.
 _UNSEEN = 1e-5
+# An eigenvalue of the Hessian with a diagonal of ones, and a share of coefficients in a direction
+# of covariance parameters, that are rounding errors.
+_LEVEL = 1e-6
 # Elements of directions, in units of the coefficients, that are rounding errors.
 _MIXED = 1e-8
 # Information on a coefficient that is none: an error of 100 or more of its units.
@@ -107,10 +110,20 @@ def _covariance(
         return nothing
     scale = np.sqrt(np.diag(part))
     part /= np.outer(scale, scale)
-    least = float(np.linalg.eigvalsh(part).min(initial=1.0))
+    values, vectors = np.linalg.eigh(part)
+    # Two names of one grouping factor have a sum of variances, and nothing else moves.
+    of_effects = np.any(kept[:first] != 0.0, axis=0)
+    level = (values < _LEVEL) & (np.sum(vectors[~of_effects] ** 2, axis=0) < _LEVEL)
+    if level.any():
+        along = kept @ (vectors[:, level] / scale[:, None])
+        along[first:] = 0.0
+        lost = np.hstack([lost, along / np.linalg.norm(along, axis=0)])
+        values, vectors = values[~level], vectors[:, ~level]
+    least = float(values.min(initial=1.0))
     if least <= 0:
         return nothing
-    return kept @ (np.linalg.inv(part) / np.outer(scale, scale)) @ kept.T, lost, least
+    back = kept @ (vectors / scale[:, None])
+    return (back / values) @ back.T, lost, least
 
 
 def _symmetric(H: Array, steps: Array, size: Array) -> Array:

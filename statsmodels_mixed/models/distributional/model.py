@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..._typing import Array
-from ...errors import ConvergenceWarning, FormulaError, OptionError, SingularFitWarning, warn_caller
+from ...errors import (
+    ConvergenceWarning,
+    FormulaError,
+    IdentificationWarning,
+    OptionError,
+    SingularFitWarning,
+    warn_caller,
+)
 from ...fitting.distributional.fit import fit_distributional
 from ...fitting.distributional.row_parameters import (
     DISPERSION,
@@ -280,6 +287,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             Columns of X depend on the others.
         ConvergenceWarning
             The optimizer stopped before the gradient vanished.
+        IdentificationWarning
+            The data do not determine all covariance parameters.
         SingularFitWarning
             An estimated covariance matrix of random effects is not of full rank.
 
@@ -317,7 +326,10 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         if not estimates.report.converged:
             message = f"the fit did not converge: {estimates.report.message}"
             warn_caller(message, ConvergenceWarning)
-        if estimates.conditional.singular:
+        if estimates.report.not_identified:
+            message = f"{'; '.join(estimates.report.not_identified)}: leave some out."
+            warn_caller(message, IdentificationWarning)
+        elif estimates.conditional.singular:
             message = "a covariance matrix of random effects is singular; see summary()."
             warn_caller(message, SingularFitWarning)
         fit = with_choice(DistributionalResults(self, estimates), choice)

@@ -234,6 +234,8 @@ def facts(self: DistributionalFit) -> list[str]:
     said = list(self.model.notes)
     if self.cov_type == "cluster":
         said.append(f"Standard errors: {self.cov_kind}.")
+    if self.report.not_identified:
+        said.append(f"Not identified: {'; '.join(self.report.not_identified)}.")
     if self.estimates.conditional.singular:
         said.append("Singular: a covariance matrix of random effects is not of full rank.")
     if self.separated:
