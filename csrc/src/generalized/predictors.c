@@ -41,8 +41,13 @@ void smm_add_z_transpose(const smm_glmm *g, const double *all, double *SMM_RESTR
         const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
         const double *z = d->z[t], *rows = all + d->n * d->predictor[t];
         if (k == 1) {
-            for (int64_t i = 0; i < d->n; i++)
-                out[d->node_at[node_of[refs[i]]]] += z[i] * rows[i];
+            /* rows of one level that follow one another are summed without waiting for memory */
+            for (int64_t i = 0; i < d->n;) {
+                int32_t level = refs[i];
+                double *at = out + d->node_at[node_of[level]], sum = *at;
+                for (; i < d->n && refs[i] == level; i++) sum += z[i] * rows[i];
+                *at = sum;
+            }
             continue;
         }
         for (int64_t i = 0; i < d->n; i++) {
