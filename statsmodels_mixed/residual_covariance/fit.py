@@ -7,6 +7,7 @@ import numpy as np
 from .._core import one_blas_thread
 from .._typing import Array
 from ..errors import DataError
+from ..fitting.linear.unbounded import is_constant_within
 from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.several_starts import SETTLED, best_minimum
 from ..fitting.taken_up import refuse_taken_up
@@ -20,6 +21,9 @@ from .parameters import coordinates_of
 from .problem import ResidualProblem
 
 __all__ = ["fit_residual", "search"]
+
+
+UNCORRELATED = ("diag", "homdiag")
 
 
 def fit_residual(
@@ -45,11 +49,13 @@ def fit_residual(
     OptionError
         If `start` does not go with the parameters.
     DataError
-        If there is no likelihood at any start, or REML has no information on some variance.
+        If there is no likelihood at any start, or none has a maximum, or REML has no information
+        on some variance.
     """
     if reml:
         effects = problem.model.effects
         refuse_taken_up(problem.design, [(part.block, part.columns, part.free) for part in effects])
+    _refuse_constant_subjects(problem)
     with one_blas_thread():  # matrices are small, and several threads are slower
         likelihood = problem.likelihood(reml)
         x = None if start is None else coordinates_of(problem.model, start, "start=", INSIDE)
@@ -61,6 +67,22 @@ def fit_residual(
                 "give start=."
             )
         return estimates_at(problem, likelihood, minimum)
+
+
+def _refuse_constant_subjects(problem: ResidualProblem) -> None:
+    """Make sure that the response varies within some subject, if correlations may tend to 1."""
+    design, cells = problem.design, problem.cells
+    correlated = [structure.name not in UNCORRELATED for structure in cells.structures]
+    if cells.term is None or design.weights is not None or not all(correlated):
+        return
+    y = design.y if design.offset is None else design.y - design.offset
+    several = np.bincount(cells.subject, minlength=1).max() > 1
+    if several and is_constant_within(y, cells.subject, cells.n_subjects):
+        raise DataError(
+            f"the response {design.response_name!r} does not vary within the subjects of "
+            f"residual={str(cells.term)!r}: their correlations tend to 1 and the likelihood has no "
+            "maximum; take one row of each subject."
+        )
 
 
 def search(

@@ -43,6 +43,28 @@ def test_response_that_is_constant_within_levels(seed, reml):
 
 
 @both
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("term", ["ar1(0 + t | g)", "(1 | g) + ar1(0 + t | g)", "cs(0 + C(t) | g)"])
+def test_structures_whose_response_is_constant_within_levels(term, seed, reml):
+    r = np.random.default_rng(seed)
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 3), "t": np.tile(np.arange(3.0), 20)})
+    d = d.assign(x=r.normal(size=60), y=r.normal(size=20)[d.g])
+    refused(f"y ~ x + {term}", d, "'y' does not vary within the levels of 'g'", reml)
+
+
+@both
+@pytest.mark.parametrize("residual", ["ar1(0 + t | g)", "cs(0 + t | g)", "us(0 + t | g)"])
+def test_residuals_of_a_response_that_is_constant_within_subjects(residual, reml):
+    # V of equal residuals has determinant 0, and the response fits it: -2 log L has no bound.
+    r = np.random.default_rng(1)
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 3), "t": np.tile(np.arange(3.0), 20)})
+    d = d.assign(x=r.normal(size=60), y=r.normal(size=20)[d.g])
+    model = smf.mixedlm2("y ~ x", d, residual=residual)
+    with pytest.raises(DataError, match="does not vary within the subjects of residual="):
+        model.fit(reml=reml)
+
+
+@both
 @seeds
 def test_one_row_per_level_and_copies(seed, reml):
     r = np.random.default_rng(seed)

@@ -33,6 +33,7 @@ from .penalized_least_squares import solve
 
 __all__ = [
     "POWERS",
+    "is_constant_within",
     "refuse_constant_within",
     "refuse_unbounded",
     "refuse_vanished",
@@ -164,8 +165,21 @@ def refuse_vanished(products: Crossproducts, design: Design, theta: Array, sigma
     DataError
         If it is.
     """
-    if vanishes(products, theta, sigma):
+    if vanishes(products, theta, sigma) or _repeats(products, design, sigma):
         raise DataError(_reason(design))
+
+
+def _repeats(products: Crossproducts, design: Design, sigma: float) -> bool:
+    """Return whether sigma is small in a model with structures whose response repeats itself.
+
+    Correlations of the structures tend to 1 as sigma tends to zero, and a search may end anywhere
+    on the way.
+    """
+    if not design.is_structured or sigma > SMALL * products.y_scale:
+        return False
+    y = design.y if design.offset is None else design.y - design.offset
+    repeated = [block for block in design.blocks if np.bincount(block.refs).max(initial=0) > 1]
+    return _constant_within(design, repeated, y, slice(None)) is not None
 
 
 def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
@@ -259,11 +273,24 @@ def _constant_within(
         return None  # rows that were rotated do not have the response as it was
     y = y[rows]
     for block in blocks:
-        refs, highest = block.refs[rows], np.full(block.n_levels, -np.inf)
-        np.maximum.at(highest, refs, y)
-        if np.all(highest[refs] - y <= CONSTANT * np.abs(y).max(initial=0.0)):
+        if is_constant_within(y, block.refs[rows], block.n_levels):
             return block.name
     return None
+
+
+def is_constant_within(y: Array, refs: NDArray[np.integer], n_levels: int) -> bool:
+    """Return whether numbers are the same within every level, but for rounding.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    refs : ndarray of int, shape (n,)
+        The level of each row.
+    n_levels : int
+    """
+    highest = np.full(n_levels, -np.inf)
+    np.maximum.at(highest, refs, y)
+    return bool(np.all(highest[refs] - y <= CONSTANT * np.abs(y).max(initial=0.0)))
 
 
 def _reason(design: Design) -> str:
