@@ -80,7 +80,7 @@ def _refuse_constant_subjects(problem: ResidualProblem) -> None:
     if several and is_constant_within(y, cells.subject, cells.n_subjects):
         raise DataError(
             f"the response {design.response_name!r} does not vary within the subjects of "
-            f"residual={str(cells.term)!r}: their correlations tend to 1 and the likelihood has no "
+            f"residual={cells.term.text!r}: their correlations tend to 1 and the likelihood has no "
             "maximum; take one row of each subject."
         )
 
