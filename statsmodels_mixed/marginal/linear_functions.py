@@ -31,7 +31,7 @@ __all__ = ["LinearFunctions"]
 NO_DATA = "no rows of the data have this combination of levels"
 NOT_ESTIMABLE = "not estimable: cells without data have a part in it"
 INFINITE = "no finite estimate: a coefficient grows without bound (separation)"
-UNDETERMINED = "its standard error depends on covariance parameters that the data do not determine"
+UNDETERMINED = "its standard error is not determined, by the data or by the clusters"
 
 # Singular values of what makes functions not estimable, below this share of the largest, are zero.
 FREE = 1e-7

@@ -160,17 +160,19 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
             others = rows if other is None else np.asarray(other, dtype=float)
             found = self._tests.covariance_of(np.atleast_2d(rows), np.atleast_2d(others))
             covariance = found.reshape(np.shape(covariance))
-        if self.undetermined is None or cov_p is not None:
+        if (self.undetermined is None and self._tests.model_based is None) or cov_p is not None:
             return covariance
         identity = np.eye(len(self._tests.beta))
         rows = identity[np.atleast_1d(column)] if column is not None else identity
         rows = rows if r_matrix is None else np.atleast_2d(np.asarray(r_matrix, dtype=float))
         others = rows if other is None else np.atleast_2d(np.asarray(other, dtype=float))
-        changes = self.undetermined.covariances(rows, others)
-        changes |= np.outer(self.undetermined.estimates(rows), np.ones(len(others), dtype=bool))
-        changes |= self.undetermined.estimates(others)
+        lost = np.isnan(self._tests.covariance_of(rows, others))
+        if self.undetermined is not None:
+            lost |= self.undetermined.covariances(rows, others)
+            lost |= np.outer(self.undetermined.estimates(rows), np.ones(len(others), dtype=bool))
+            lost |= self.undetermined.estimates(others)
         shape = np.shape(covariance)
-        return np.where(changes, np.nan, np.reshape(covariance, changes.shape)).reshape(shape)
+        return np.where(lost, np.nan, np.reshape(covariance, lost.shape)).reshape(shape)
 
     @property
     def pvalues(self) -> Array:

@@ -94,11 +94,14 @@ def denominators(result: Any, dof: str | None = "satterthwaite") -> ContrastTest
         degrees = np.inf if dof is None else float(result.df_resid)
         refuse_none_left(degrees)
         result._check_covariance()
-        covariance, on_basis = result._tests.covariance, result._tests.on_basis
+        own = result._tests
+        covariance, on_basis, model_based = own.covariance, own.on_basis, own.model_based
         if estimates.linear:  # Kenward and Roger's may be adjusted
-            covariance, on_basis = estimates.cov_conditional, estimates.on_basis
+            covariance, on_basis, model_based = estimates.cov_conditional, estimates.on_basis, None
         fixed: ContrastTests = result._aware(
-            FixedContrastTests(estimates.beta, covariance, degrees, on_basis=on_basis)
+            FixedContrastTests(
+                estimates.beta, covariance, degrees, on_basis=on_basis, model_based=model_based
+            )
         )
         return fixed
     if not estimates.linear:

@@ -156,7 +156,11 @@ class Testing(CoefficientStatistics):
         tests = self._tests
         if use_f and self.dof_method is None:
             plain = FixedContrastTests(
-                tests.beta, tests.covariance, float(self.df_resid), on_basis=tests.on_basis
+                tests.beta,
+                tests.covariance,
+                float(self.df_resid),
+                on_basis=tests.on_basis,
+                model_based=tests.model_based,
             )
             tests = self._aware(plain)
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)

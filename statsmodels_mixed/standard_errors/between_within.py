@@ -64,4 +64,5 @@ def between_within(X: Array, subject: NDArray[np.intp], tests: ContrastTests) ->
         covariance=tests.covariance,
         degrees=np.maximum(degrees, 1.0),
         on_basis=tests.on_basis,
+        model_based=tests.model_based,
     )

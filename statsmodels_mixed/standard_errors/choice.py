@@ -209,9 +209,9 @@ def _linear(
             _needed(design), estimates, choice.clusters, choice.kind
         )
         if choice.dof == "satterthwaite":
-            return Reference(
-                robust, choice.dof, "cluster", _robust_name(choice), cov_kwds=choice.cov_kwds
-            )
+            fact = cluster_robust.what_is_left(robust)
+            name = _robust_name(choice)
+            return Reference(robust, choice.dof, "cluster", name, fact, choice.cov_kwds)
         return _fixed(
             choice,
             estimates,
@@ -219,6 +219,7 @@ def _linear(
             robust.covariance,
             _robust_name(choice),
             on_basis=robust.on_basis,
+            model_based=robust.model_based,
         )
     if choice.dof == "satterthwaite":
         tests = prepare_satterthwaite(_needed(design), estimates)
@@ -271,7 +272,13 @@ def _generalized(
         choice.kind, len(choice.clusters), len(design.y), len(estimates.beta)
     )
     return _fixed(
-        choice, estimates, df_resid, factor * influence.T @ influence, _robust_name(choice), fact
+        choice,
+        estimates,
+        df_resid,
+        factor * influence.T @ influence,
+        _robust_name(choice),
+        fact,
+        model_based=OnBasis(np.eye(len(estimates.beta)), estimates.cov_conditional),
     )
 
 
@@ -349,13 +356,18 @@ def _fixed(
     *,
     cov_type: str | None = None,
     on_basis: OnBasis | None = None,
+    model_based: OnBasis | None = None,
 ) -> Reference:
     """Return a reference with the same degrees of freedom for every contrast."""
     degrees = np.inf
     if choice.dof == "residual":
         clusters = choice.clusters
         degrees = float(df_resid if clusters is None else len(clusters) - 1)
-    tests = FixedContrastTests(estimates.beta, covariance, degrees, on_basis=on_basis)
+    tests = FixedContrastTests(
+        estimates.beta, covariance, degrees, on_basis=on_basis, model_based=model_based
+    )
+    if model_based is not None:
+        fact = f"{fact} {cluster_robust.what_is_left(tests)}".strip()
     how = cov_type or choice.cov_type
     return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
 

@@ -41,7 +41,7 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests
 
-__all__ = ["KINDS", "ClusterRobust", "correction", "prepare_cluster_robust"]
+__all__ = ["KINDS", "ClusterRobust", "correction", "prepare_cluster_robust", "what_is_left"]
 
 
 # V^-1 X has rounding errors of 1e-5 where sigma is this share of the response's deviation.
@@ -52,6 +52,10 @@ KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 ADJUSTED = ("CR2", "CR3")
 # Variances below this share of what they would be without a fit are zero.
 FLAT = 1e-10
+_NOTHING_LEFT = (
+    "The clusters do not determine all standard errors: where one cluster alone determines a "
+    "combination of coefficients, nothing is left of its variance."
+)
 # Numbers in the largest temporary array.
 _ROOM = 2_000_000
 
@@ -63,6 +67,17 @@ def correction(kind: str, clusters: int, n: int, rank: int) -> float:
     if kind == "CR1S":
         return clusters * (n - 1) / ((clusters - 1) * (n - rank))
     return 1.0
+
+
+def what_is_left(tests: ContrastTests) -> str:
+    """Return a sentence if the clusters do not determine all standard errors, or nothing.
+
+    Parameters
+    ----------
+    tests : ContrastTests
+        With the covariance of the model beside the robust one.
+    """
+    return "" if tests.known(np.eye(len(tests.beta))).all() else _NOTHING_LEFT
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +258,7 @@ def _prepare(
         cross=cross,
         within=within,
         on_basis=OnBasis(known.inverse, meat),
+        model_based=estimates.on_basis,
     )
 
 

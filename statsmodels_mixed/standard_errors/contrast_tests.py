@@ -31,6 +31,8 @@ __all__ = [
 SINGULAR = 1e-14
 # With a ratio below this one too few digits are left of it.
 NEARLY_SINGULAR = 1e-8
+# A robust variance that is this share of the model's is made of rounding errors.
+NOTHING_LEFT = 1e-16
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ class ContrastTests(ABC):
         basis if there is one, over its scale.
     infinite : ndarray of bool, shape (rank,), or None
         Coefficients without a finite estimate: there are no tests of combinations with them.
+    model_based : OnBasis or None
+        Beside a robust covariance, that of the model. There are no tests of combinations of which
+        nothing is left in the robust one, as of those that one cluster alone determines.
 
     Examples
     --------
@@ -154,6 +159,7 @@ class ContrastTests(ABC):
     undetermined: Undetermined | None = field(default=None, kw_only=True)
     on_basis: OnBasis | None = field(default=None, kw_only=True)
     infinite: NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    model_based: OnBasis | None = field(default=None, kw_only=True)
 
     def covariance_of(self, rows: Array, others: Array | None = None) -> Array:
         """Return the covariance of combinations of the coefficients.
@@ -180,7 +186,11 @@ class ContrastTests(ABC):
         """
         left, middle, scale = self._on_basis(rows)
         right = left if others is None else self._on_basis(others)[0]
-        return np.asarray(scale * (left @ middle @ right.T))
+        found = np.asarray(scale * (left @ middle @ right.T))
+        if self.model_based is not None:
+            found[~self._is_left(rows)] = np.nan
+            found[:, ~self._is_left(rows if others is None else others)] = np.nan
+        return found
 
     def variances(self, rows: Array) -> Array:
         """Return the variance of each combination of the coefficients.
@@ -203,8 +213,15 @@ class ContrastTests(ABC):
         >>> inference.denominators(fit).variances(np.array([[1.0, 5.0]])).round(2)
         array([86.69])
         """
-        rows, middle, scale = self._on_basis(rows)
-        return np.asarray(scale * np.einsum("mi,mi->m", rows @ middle, rows))
+        left, middle, scale = self._on_basis(rows)
+        found = np.asarray(scale * np.einsum("mi,mi->m", left @ middle, left))
+        if self.model_based is None:
+            return found
+        return np.where(found >= NOTHING_LEFT * self.model_based.variances(rows), found, np.nan)
+
+    def _is_left(self, rows: Array) -> NDArray[np.bool_]:
+        """Return of which combinations something is left in a robust covariance."""
+        return np.isfinite(self.variances(rows))
 
     def _on_basis(self, rows: Array) -> tuple[Array, Array, float]:
         """Return combinations of coefficients as those on the basis, and the covariance there."""
@@ -313,6 +330,8 @@ class ContrastTests(ABC):
         if self.infinite is not None:
             present = load("standard_errors.independent_contrasts:present")
             finite = ~np.any(present(rows) & self.infinite, axis=1)
+        if self.model_based is not None:
+            finite &= self._is_left(rows)
         return finite if self.undetermined is None else finite & ~self.undetermined.tests(rows)
 
     def f_test(self, contrasts: ArrayLike, value: ArrayLike = 0.0) -> FTest:

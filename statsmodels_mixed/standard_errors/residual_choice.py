@@ -14,6 +14,7 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from ..residual_covariance.estimates import ResidualEstimates
 from .between_within import between_within
+from .cluster_robust import what_is_left
 from .contrast_tests import ContrastTests, FixedContrastTests
 from .reference import MODEL_BASED, RESIDUAL_DOF_METHODS, Reference, refuse_none_left
 from .residual_robust import KINDS, robust_residual
@@ -162,8 +163,13 @@ def _robust(choice: ResidualChoice, estimates: ResidualEstimates, design: Design
     elif choice.dof != "satterthwaite":
         degrees = np.inf if choice.dof is None else float(len(clusters) - 1)
         tests = FixedContrastTests(
-            estimates.beta, tests.covariance, degrees, on_basis=tests.on_basis
+            estimates.beta,
+            tests.covariance,
+            degrees,
+            on_basis=tests.on_basis,
+            model_based=tests.model_based,
         )
     words = f"{choice.kind}, {len(clusters)} clusters"
     kwds = {"groups": clusters.labels, "kind": choice.kind}
-    return Reference(tests, choice.dof, "cluster", words, cov_kwds=kwds)
+    fact = what_is_left(tests)
+    return Reference(tests, choice.dof, "cluster", words, fact, kwds)

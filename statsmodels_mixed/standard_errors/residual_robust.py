@@ -76,4 +76,5 @@ def robust_residual(
         cross=cross,
         within=within,
         on_basis=OnBasis(basis.inverse, M @ meat @ M, likelihood.square),
+        model_based=estimates.on_basis,
     )

@@ -18,6 +18,7 @@ from ..fitting.generalized.approximation import working_basis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
 from .cluster_robust import correction
+from .contrast_tests import NOTHING_LEFT
 
 __all__ = ["cluster_covariance", "row_parameter_scores"]
 
@@ -70,7 +71,7 @@ def cluster_covariance(
     Returns
     -------
     ndarray, shape (m, m)
-        NaN for parameters that the data do not determine.
+        NaN for parameters that the data, or the clusters, do not determine.
     """
     bread = estimates.covariance
     known = np.isfinite(np.diag(bread))
@@ -80,4 +81,7 @@ def cluster_covariance(
     factor = correction(kind, len(clusters), len(design.y), rank)
     out = np.full(bread.shape, np.nan)
     out[np.ix_(known, known)] = factor * influence.T @ influence
+    # Nothing is left of the variance of what one cluster alone determines.
+    nothing = np.diag(out) <= NOTHING_LEFT * np.diag(bread)
+    out[nothing] = out[:, nothing] = np.nan
     return out

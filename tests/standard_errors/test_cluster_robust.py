@@ -222,6 +222,24 @@ def test_coefficients_of_one_cluster_each_have_no_test(data, kind):
     assert np.isnan(fit.f_test(np.eye(9)[:2]).pvalue)
 
 
+@pytest.mark.parametrize("options", [{}, {"residual": "cs(0 + day | subj)"}])
+@pytest.mark.parametrize("dof", [None, "residual", "satterthwaite"])
+def test_clusters_that_determine_one_mean_each_leave_no_standard_errors(options, dof):
+    # The scores of each cluster are zero but for rounding: errors of 1e-16 are none.
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"subj": np.repeat(np.arange(12), 5), "day": np.tile(np.arange(5), 12)})
+    data["arm"] = np.repeat(list("abc"), 20)
+    data["y"] = rng.normal(size=12)[data.subj] + rng.normal(size=60)
+    formula = "y ~ arm" if options else "y ~ arm + (1 | subj)"
+    model = smf.mixedlm2(formula, data, **options)
+    fit = model.fit(cov_type="cluster", cov_kwds={"groups": "arm"}, dof=dof)
+    for each in (fit.bse, fit.pvalues, fit.conf_int(), fit.cov_params()):
+        assert np.isnan(np.asarray(each)).all()
+    assert np.isnan(fit.t_test("arm[T.b] = arm[T.c]").sd).all()
+    assert np.isnan(fit.get_prediction(data.head(2), re=False).summary_frame().mean_se).all()
+    assert "nothing is left of its variance" in str(fit.summary())
+
+
 def test_contrasts_with_a_singular_covariance_have_no_joint_test(data):
     """The scores of a cluster with a coefficient of its own sum to zero."""
     part = data.assign(first=1.0 * (data["school"] == 0))

@@ -160,7 +160,11 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         """Standard errors, shape (rank,); NaN for coefficients without a finite estimate."""
         made = vars(self).get("reference")  # not before something needs it
         own = self.undetermined is None and (made is None or made.errors == MODEL_BASED)
-        errors = np.sqrt((self.estimates.cov_conditional if own else self.cov_params()).diagonal())
+        if own:
+            errors = np.sqrt(self.estimates.cov_conditional.diagonal())
+        else:
+            known = self._tests.known(np.eye(len(self.params)))
+            errors = np.where(known, np.sqrt(self.cov_params().diagonal()), np.nan)
         return np.where(self.separation.found, np.nan, errors)
 
     @property
