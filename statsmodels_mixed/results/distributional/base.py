@@ -238,7 +238,7 @@ class DistributionalFit(Criteria):
     def _by_row(self, values: Numbers) -> pd.Series:
         """Return values of the rows with their labels, as they are if the rows have none."""
         labels = self.model.data.row_labels
-        return np.asarray(values) if labels is None else pd.Series(values, index=labels, copy=True)
+        return np.asarray(values) if labels is None else pd.Series(values, index=labels)
 
     @property
     def _conditional_predictor(self) -> Array:
