@@ -18,6 +18,9 @@ from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 
+# How far from its value a constrained parameter may be, in units of its estimate.
+MET = 1e-9
+
 
 def differences(function: Callable[[Array], Any], x: Array, h: float = 1e-3) -> Array:
     """Return derivatives by central differences of the sixth order, steps in proportion to x."""
@@ -257,7 +260,13 @@ class Dense:
                 )
                 for share in (1.0, 0.8, 1.2)
             ]
-        return float(min(end.fun for end in ends if end.success))
+        # Any point with that value is above the least, also where a search says that it failed; but
+        # one below the minimum has lost its digits.
+        least = self.value(self.at, False) - 1e-6
+        met = [
+            end for end in ends if abs(self.natural(end.x * size)[which] - value_of) < MET * unit
+        ]
+        return float(min(end.fun for end in met if least < end.fun < np.inf))
 
     # What the data say of effects.
 
