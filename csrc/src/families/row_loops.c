@@ -215,12 +215,15 @@ void smm_logit_at(int64_t n, const double *SMM_RESTRICT y, const double *SMM_RES
                   double *SMM_RESTRICT l)
 {
     for (int64_t i = 0; i < n; i++) {
-        double m = weights ? weights[i] : 1;
         double a = fabs(eta[i]), hit = eta[i] >= 0 ? 1.0 : 0.0;
         double e = loop_exp(a < 700 ? -a : -700.0), s = 1 / (1 + e);
         double mu = eta[i] >= 0 ? s : e * s;
-        loglik[i] = m * (eta[i] * (y[i] - hit) - loop_log1p(e));
-        l[i] = m * (y[i] - mu);
+        loglik[i] = eta[i] * (y[i] - hit) - loop_log1p(e);
+        l[i] = y[i] - mu;
+    }
+    for (int64_t i = 0; weights && i < n; i++) {
+        loglik[i] *= weights[i];
+        l[i] *= weights[i];
     }
 }
 
