@@ -23,9 +23,6 @@ from .problem import ResidualProblem
 __all__ = ["fit_residual", "search"]
 
 
-UNCORRELATED = ("diag", "homdiag")
-
-
 def fit_residual(
     problem: ResidualProblem,
     *,
@@ -72,8 +69,8 @@ def fit_residual(
 def _refuse_constant_subjects(problem: ResidualProblem) -> None:
     """Make sure that the response varies within some subject, if correlations may tend to 1."""
     design, cells = problem.design, problem.cells
-    correlated = [structure.name not in UNCORRELATED for structure in cells.structures]
-    if cells.term is None or design.weights is not None or not all(correlated):
+    correlated = all(structure.correlated for structure in cells.structures)
+    if cells.term is None or design.weights is not None or not correlated:
         return
     y = design.y if design.offset is None else design.y - design.offset
     several = np.bincount(cells.subject, minlength=1).max() > 1

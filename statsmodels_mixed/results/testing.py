@@ -155,14 +155,7 @@ class Testing(CoefficientStatistics):
             )
         tests = self._tests
         if use_f and self.dof_method is None:
-            plain = FixedContrastTests(
-                tests.beta,
-                tests.covariance,
-                float(self.df_resid),
-                on_basis=tests.on_basis,
-                model_based=tests.model_based,
-            )
-            tests = self._aware(plain)
+            tests = self._aware(FixedContrastTests.of(tests, float(self.df_resid)))
         test = FTest(np.nan, len(rows), np.nan, np.nan, np.nan, np.nan)
         if known.all():
             test = tests.f_test(rows, values)

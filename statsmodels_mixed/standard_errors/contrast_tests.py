@@ -433,6 +433,17 @@ class FixedContrastTests(ContrastTests):
 
     degrees: float
 
+    @classmethod
+    def of(cls, tests: ContrastTests, degrees: float) -> FixedContrastTests:
+        """Return tests with the same covariances as others, and these degrees of freedom."""
+        return cls(
+            tests.beta,
+            tests.covariance,
+            degrees,
+            on_basis=tests.on_basis,
+            model_based=tests.model_based,
+        )
+
     def _df(self, rows: Array) -> Array:
         return np.full(len(rows), self.degrees)
 

@@ -162,13 +162,7 @@ def _robust(choice: ResidualChoice, estimates: ResidualEstimates, design: Design
         tests = between_within(X, estimates.cells.subject, tests)
     elif choice.dof != "satterthwaite":
         degrees = np.inf if choice.dof is None else float(len(clusters) - 1)
-        tests = FixedContrastTests(
-            estimates.beta,
-            tests.covariance,
-            degrees,
-            on_basis=tests.on_basis,
-            model_based=tests.model_based,
-        )
+        tests = FixedContrastTests.of(tests, degrees)
     words = f"{choice.kind}, {len(clusters)} clusters"
     kwds = {"groups": clusters.labels, "kind": choice.kind}
     fact = what_is_left(tests)

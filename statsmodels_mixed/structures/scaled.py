@@ -41,7 +41,6 @@ class Scaled(Structure):
     """
 
     homogeneous: ClassVar[bool] = True
-    correlated: ClassVar[bool] = True
 
     def __init__(self, hom: bool | None = None, nugget: bool = False) -> None:
         self.hom = self.homogeneous if hom is None else truth(hom, "hom")

@@ -94,6 +94,8 @@ class Structure(ABC):
     definite : bool
         Whether Sigma is positive definite inside the bounds, so that it may be a covariance
         of residuals.
+    correlated : bool
+        Whether effects of different places may have covariances.
     linear : bool
         Whether Sigma is a linear function of some of its elements.
     of_pairs : bool
@@ -125,6 +127,7 @@ class Structure(ABC):
     name: ClassVar[str] = ""
     needs: ClassVar[str] = "columns"
     definite: ClassVar[bool] = True
+    correlated: ClassVar[bool] = True
     of_pairs: ClassVar[bool] = False
     linear: bool = False
     k: int = 0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-import statsmodels_mixed  # noqa: F401
+import statsmodels_mixed  # noqa: F401 (puts mixedlm2 into smf)
 
 
 @pytest.mark.parametrize("typ", [1, 2, 3])

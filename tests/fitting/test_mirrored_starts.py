@@ -95,7 +95,7 @@ def test_the_best_signs_of_every_level(seed):
         rows = g == level
         eta = fixed[rows][:, None] + size * grid
         h = poisson.logpmf(y[rows][:, None], eta**2).sum(axis=0) - 0.5 * grid**2
-        # The expected information of a row is 4, whatever its mean.
+        # The expected information of a row is 4 at any mean.
         expected += -2.0 * h.max() + np.log(1.0 + 4.0 * rows.sum() * size**2)
     assert model.objective([size], [1.0]) == pytest.approx(expected, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""REML has nothing of random effects whose columns lie in the span of X, whatever else there is.
+"""REML has nothing of random effects whose columns lie in the span of X, beside any other terms.
 
 With K'X = 0 the likelihood of K'y does not depend on their variance, as a dense evaluation shows.
 """

@@ -178,8 +178,9 @@ def _repeats(products: Crossproducts, design: Design, sigma: float) -> bool:
     if not design.is_structured or sigma > SMALL * products.y_scale:
         return False
     y = design.y if design.offset is None else design.y - design.offset
-    repeated = [block for block in design.blocks if np.bincount(block.refs).max(initial=0) > 1]
-    return _constant_within(design, repeated, y, slice(None)) is not None
+    everywhere = slice(None)
+    repeated = _with_several_rows(design.blocks, everywhere)
+    return _constant_within(design, repeated, y, everywhere) is not None
 
 
 def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
@@ -224,7 +225,7 @@ def refuse_constant_within(design: Design, spec: FamilySpec) -> None:
         rows &= (y > 0.0) & (y < 1.0)
     blocks = [block for block in design.blocks if not block.part]
     if spec.family not in POWERS:  # one row of a level has no infinite density
-        blocks = [block for block in blocks if np.bincount(block.refs[rows], minlength=1).max() > 1]
+        blocks = _with_several_rows(blocks, rows)
     name = _constant_within(design, blocks, y, rows)
     if name is not None:
         raise DataError(
@@ -263,6 +264,13 @@ def with_small_dispersion(
         "errors hide what is left of the response."
     )
     return replace(report, converged=False, message=message)
+
+
+def _with_several_rows(
+    blocks: Sequence[RandomBlock], rows: NDArray[np.bool_] | slice
+) -> list[RandomBlock]:
+    """Return the blocks of which some level has several of the rows."""
+    return [block for block in blocks if np.bincount(block.refs[rows], minlength=1).max() > 1]
 
 
 def _constant_within(
