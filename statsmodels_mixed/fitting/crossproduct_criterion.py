@@ -27,12 +27,18 @@ class CrossproductCriterion(NamedTuple):
     reml : bool
     sigma : float, optional
         Fixed residual standard deviation; profiled out when omitted.
+    constant : float
+        The criterion in user units less that in working units.
+    patterns : list of ndarray of bool, shape (k, k)
+        Which elements of T are free, for each term.
     """
 
     products: Crossproducts
     design: Design
     reml: bool
     sigma: float | None
+    constant: float
+    patterns: list[NDArray[np.bool_]]
 
     @classmethod
     def of(
@@ -45,22 +51,13 @@ class CrossproductCriterion(NamedTuple):
         """Form the cross-products of a design and choose the criterion."""
         products = form_crossproducts(design, structure)
         products.set_criterion(reml, sigma)
-        return cls(products, design, reml, sigma)
+        patterns = [block.pattern for block in design.blocks]
+        return cls(products, design, reml, sigma, products.constant(reml), patterns)
 
     @property
     def workspace(self) -> CoreWorkspace:
         """Where the criterion is evaluated."""
         return self.products.workspace
-
-    @property
-    def constant(self) -> float:
-        """The criterion in user units less that in working units."""
-        return self.products.constant(self.reml)
-
-    @property
-    def patterns(self) -> list[NDArray[np.bool_]]:
-        """Which elements of T are free, for each term."""
-        return [block.pattern for block in self.design.blocks]
 
     def is_singular(self, theta: Array) -> bool:
         """Return whether T of some term has lost rank."""

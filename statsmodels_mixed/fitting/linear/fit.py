@@ -117,7 +117,7 @@ class _Minimum(NamedTuple):
 
 def _estimates(criterion: CrossproductCriterion, minimum: _Minimum) -> LinearEstimates:
     """Read the estimates off the solved workspace, in the user's units."""
-    products, design, reml, sigma = criterion
+    products, design, sigma = criterion.products, criterion.design, criterion.sigma
     report, theta = minimum.report, minimum.report.end
     solution = solve(products)
     estimated = solution.sigma if minimum.sigma is None else minimum.sigma
@@ -128,7 +128,7 @@ def _estimates(criterion: CrossproductCriterion, minimum: _Minimum) -> LinearEst
     _check_range(design, products.basis.columns, solution)
     linear = fixed_predictor(design, products.basis.columns, solution.beta)
     return LinearEstimates(
-        reml=reml,
+        reml=criterion.reml,
         theta=theta,
         factors=minimum.factors,
         columns=products.basis.columns,

@@ -85,7 +85,7 @@ def refuse_unbounded(criterion: CrossproductCriterion) -> None:
     DataError
         If it does.
     """
-    products, design, reml, _ = criterion
+    products, design, reml = criterion.products, criterion.design, criterion.reml
     if products.n > 2 * (products.rank + products.workspace.design.q):
         return
     if design.is_related:

@@ -128,10 +128,13 @@ def is_lower_beside(
     constant : float
         See `minimize`.
     """
-    few = workspace.nobs <= FEW_ENOUGH_ROWS and options.optimizer == "newton"
-    few &= len(report.end) > 1  # a single variance of the same kind has one optimum as a rule
-    few &= report.converged and may_be_repeated(report, options, workspace.nobs, cheap=True)
-    if not few:
+    if (
+        len(report.end) == 1  # a single variance of the same kind has one optimum as a rule
+        or workspace.nobs > FEW_ENOUGH_ROWS
+        or options.optimizer != "newton"
+        or not report.converged
+        or not may_be_repeated(report, options, workspace.nobs, cheap=True)
+    ):
         return False, report
     ends = factors_of(workspace.in_units(report.end), patterns)
     slow = workspace.nobs <= VERY_FEW_ROWS and report.evaluations >= MANY_EVALUATIONS
