@@ -139,9 +139,13 @@ def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
         # The objective jumps there; only where it was searched for a minimum did it end so.
         outcome.counts.append("two modes of one height")
         outcome.require(not result.converged, "converged at two modes of one height", case)
-    elif not _certain(model, u, beta, Z, bool(how.get("hessian") == "observed"), fast):
-        outcome.counts.append("brute force is not certain")
-        outcome.require(not result.converged, "converged where brute force is not certain", case)
+    elif not (
+        _certain(model, u, beta, Z, bool(how.get("hessian") == "observed"), fast)
+        and _certain(model, own, kept.beta, Z, bool(how.get("hessian") == "observed"), fast)
+    ):
+        # Also at a fold, where the curvature of a mode is on its way to zero.
+        outcome.counts.append("the determinant is not certain")
+        outcome.require(not result.converged, "converged at an uncertain determinant", case)
     else:
         outcome.fail(
             "objective is not that of brute force", f"{value - kept.objective:.3g}; {case}"
@@ -163,7 +167,7 @@ def _at_modes(
 def _certain(
     model: Model, u: np.ndarray, beta: np.ndarray, Z: np.ndarray, observed: bool, fast: bool
 ) -> bool:
-    """Whether log|Omega| of brute force has its digits.
+    """Whether log|Omega| at these modes has its digits.
 
     One more Newton step changes it where modes are at the edge of the range of means, or in a tail
     where the likelihood is flat but for rounding; at an edge, or on a plateau on the way to a mode,
