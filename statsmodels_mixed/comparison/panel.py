@@ -200,7 +200,7 @@ def hausman_test(result: Any, by: str | None = None) -> PanelTest:
         solved: Any = problem_of(design, result.estimates)
         fixed, covariance = solved.within(Q, block.refs)
     else:
-        sigma = result.estimates.sigma if result.estimates.sigma_fixed else None
+        sigma = result.estimates.fixed_sigma
         fixed, covariance = _within(Q, design, block, weights, sigma)
     fixed, covariance = fixed[-k:], covariance[-k:, -k:]
     rows = np.zeros((k, X.shape[1]))

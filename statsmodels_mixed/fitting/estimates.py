@@ -133,9 +133,14 @@ class LinearEstimates:
     scale_name = "sigma"
 
     @property
+    def fixed_sigma(self) -> float | None:
+        """Residual standard deviation that was given; None if it is an estimate."""
+        return self.sigma if self.sigma_fixed else None
+
+    @property
     def how(self) -> tuple[bool, float | None]:
         """The criterion, and sigma if it was given."""
-        return self.reml, self.sigma if self.sigma_fixed else None
+        return self.reml, self.fixed_sigma
 
     @property
     def eta(self) -> Array:

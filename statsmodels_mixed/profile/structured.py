@@ -119,7 +119,7 @@ class StructuredLinearModel(_StructuredModel):
     def __init__(self, design: Design, estimates: LinearEstimates) -> None:
         fitted = estimates.structured
         assert fitted is not None
-        sigma = estimates.sigma if estimates.sigma_fixed else None
+        sigma = estimates.fixed_sigma
         criterion = CrossproductCriterion.of(design, False, sigma)
         products = criterion.products
         self._design, self._products, self._names = design, products, fitted.names

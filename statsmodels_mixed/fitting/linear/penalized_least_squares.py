@@ -155,7 +155,7 @@ def _solved(design: Design, estimates: LinearEstimates) -> CoreWorkspace:
 
 
 def _solve_again(products: Crossproducts, estimates: LinearEstimates) -> CoreWorkspace:
-    products.set_criterion(estimates.reml, estimates.sigma if estimates.sigma_fixed else None)
+    products.set_criterion(estimates.reml, estimates.fixed_sigma)
     products.workspace.value_and_gradient(estimates.theta)
     return products.workspace
 

@@ -42,14 +42,10 @@ class LinearProblem(NeverSeparated, WithEquations):
     def __init__(self, design: Design, estimates: LinearEstimates) -> None:
         self.design, self.estimates = design, estimates
 
-    @property
-    def _sigma(self) -> float | None:
-        return self.estimates.sigma if self.estimates.sigma_fixed else None
-
     @cached_property
     def _products(self) -> Crossproducts:
         reml = self.estimates.reml
-        return CrossproductCriterion.of(self.design, reml, self._sigma).products
+        return CrossproductCriterion.of(self.design, reml, self.estimates.fixed_sigma).products
 
     def of_rows(self, keep: NDArray[np.bool_]) -> LinearProblem:
         """Return the problem of some rows."""
@@ -63,7 +59,9 @@ class LinearProblem(NeverSeparated, WithEquations):
         """Fit the model."""
         if start is not None and self.estimates.structured is not None:
             start = self.estimates.structured.phi
-        return fit_linear(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
+        return fit_linear(
+            self.design, reml=self.estimates.reml, sigma=self.estimates.fixed_sigma, start=start
+        )
 
     def reported(self, theta: Array) -> Array:
         """Return theta."""
@@ -80,13 +78,13 @@ class LinearProblem(NeverSeparated, WithEquations):
     def objective_without_random_effects(self) -> float:
         """Return the objective of the linear model."""
         linear_objective = load("fitting.generalized.fixed_effects_only:linear_objective")
-        return float(linear_objective(self.design, self.estimates.reml, self._sigma))
+        return float(linear_objective(self.design, self.estimates.reml, self.estimates.fixed_sigma))
 
     def identification(self) -> Identification:
         """Find what the data determine of the covariance parameters and sigma."""
         if self.design.is_related:
             return ALL_IDENTIFIED
-        return identify(self.design, residual=self._sigma is None, normal=True)
+        return identify(self.design, residual=self.estimates.fixed_sigma is None, normal=True)
 
     def conditional_variances(self) -> tuple[Array, ...]:
         """Return Var(b_j | y) given beta and theta."""
@@ -106,7 +104,9 @@ class LinearProblem(NeverSeparated, WithEquations):
         design, estimates, coordinates = columns_apart(self.design, self.estimates)
         products = self._products
         if design is not self.design:
-            products = CrossproductCriterion.of(design, estimates.reml, self._sigma).products
+            products = CrossproductCriterion.of(
+                design, estimates.reml, self.estimates.fixed_sigma
+            ).products
         require_digits(
             estimates.sigma, products.y_scale, FEWEST_DIGITS, "the error of a prediction"
         )

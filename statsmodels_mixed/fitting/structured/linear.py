@@ -155,7 +155,7 @@ LONGEST_LOG = 2.0
 
 def objective_of(design: Design, estimates: LinearEstimates) -> StructuredObjective:
     """Return the objective that a fit minimized; its variables were `structured.z`."""
-    sigma = estimates.sigma if estimates.sigma_fixed else None
+    sigma = estimates.fixed_sigma
     criterion = CrossproductCriterion.of(design, estimates.reml, sigma)
     return StructuredObjective.of(criterion, CovarianceModel(design), column_sizes(design))
 

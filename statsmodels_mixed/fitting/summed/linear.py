@@ -158,7 +158,7 @@ def _criterion(design: SummedDesign, reml: bool, sigma: float | None) -> SummedC
 
 def summed_point(design: SummedDesign, estimates: LinearEstimates) -> SummedPoint:
     """Return the criterion of a fit at its estimates, of this design or one with other columns."""
-    sigma = estimates.sigma if estimates.sigma_fixed else None
+    sigma = estimates.fixed_sigma
     criterion = _criterion(design, estimates.reml, sigma)
     theta = design.sums.coordinates.inward(estimates.theta)
     return SummedPoint(criterion, theta)

@@ -34,10 +34,6 @@ class SummedProblem(NeverSeparated, WithEquations):
     def __init__(self, design: SummedDesign, estimates: LinearEstimates) -> None:
         self.design, self.estimates = design, estimates
 
-    @property
-    def _sigma(self) -> float | None:
-        return self.estimates.sigma if self.estimates.sigma_fixed else None
-
     @cached_property
     def _point(self) -> SummedPoint:
         return summed_point(self.design, self.estimates)
@@ -48,7 +44,9 @@ class SummedProblem(NeverSeparated, WithEquations):
 
     def fit(self, start: Array | None = None) -> LinearEstimates:
         """Fit the model."""
-        return fit_summed(self.design, reml=self.estimates.reml, sigma=self._sigma, start=start)
+        return fit_summed(
+            self.design, reml=self.estimates.reml, sigma=self.estimates.fixed_sigma, start=start
+        )
 
     def reported(self, theta: Array) -> Array:
         """Return theta."""
@@ -56,7 +54,7 @@ class SummedProblem(NeverSeparated, WithEquations):
 
     def objective_without_random_effects(self) -> float:
         """Return the objective of the linear model."""
-        return linear_objective(self.design, self.estimates.reml, self._sigma)
+        return linear_objective(self.design, self.estimates.reml, self.estimates.fixed_sigma)
 
     def identification(self) -> Identification:
         """Say that the parameters are determined: different levels meet in most ways."""

@@ -330,7 +330,7 @@ class LinearMixedModelResults(Methods):
         estimates = self.estimates
         return {
             "reml": estimates.reml,
-            "sigma": estimates.sigma if estimates.sigma_fixed else None,
+            "sigma": estimates.fixed_sigma,
             "start": None if estimates.singular else estimates.start,
         }
 
