@@ -70,6 +70,23 @@ def test_profiles(fit: Any, shift: float, unit: float) -> None:
     assert np.isfinite(other.to_numpy()).all()
 
 
+def test_predictions_with_random_effects() -> None:
+    # Errors were off by 1e-3, those of effects at x = 0 being differences of large numbers.
+    frame = data(1)
+    frame["x"] = np.round(frame["x"] * 2.0**10) / 2.0**10
+    usual, other = (
+        smf.mixedglm2("counts ~ x + (x | g)", each, family="poisson").fit()
+        for each in (frame, frame.assign(x=frame["x"] + 2.0**23))
+    )
+    unseen = frame.head(3).assign(g=99)
+    for rows in (frame.head(9), unseen):
+        one, two = (
+            fit.get_prediction(each, re=True, new_levels="population").se_mean
+            for fit, each in ((usual, rows), (other, rows.assign(x=rows["x"] + 2.0**23)))
+        )
+        assert_allclose(two, one, rtol=3e-7)
+
+
 @pytest.mark.parametrize("shift", [-40, 3e3])
 def test_profile_of_a_correlation(shift: float) -> None:
     # The correlation of level and slope at x = 0 is another parameter of the shifted model; it

@@ -12,6 +12,7 @@ from ..._typing import Array
 from ...frame.design import Design
 from ...frame.row_groups import design_of_rows
 from ...later import load
+from ..apart import columns_apart
 from ..covariance import theta_of
 from ..estimates import GeneralizedEstimates
 from ..fixed_effects.basis import OnBasis
@@ -116,8 +117,8 @@ class GeneralizedProblem(WithEquations):
 
     def mixed_model_equations(self) -> Henderson:
         """Solve the equations of the working linear model at the conditional modes."""
-        estimates = self.estimates
-        problem = prepare_at(self.design, estimates)
+        design, estimates, coordinates = columns_apart(self.design, self.estimates)
+        problem = prepare_at(design, estimates)
         core = solve_at(problem, estimates)
         return Henderson(
             problem.basis.R,
@@ -126,6 +127,7 @@ class GeneralizedProblem(WithEquations):
             estimates.factors,
             1.0,
             core.level_covariances,
+            coordinates.C,
         )
 
     def solved_at(self, covariances: Sequence[Array], dispersion: float) -> GeneralizedEstimates:
