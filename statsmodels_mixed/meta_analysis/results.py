@@ -231,8 +231,8 @@ class MetaAnalysis(ChecksOptions):
                 "a level has several random effects: the variance of a new effect depends on which."
             )
         between = float(self.tau2.sum()) if self._between_known[-1] else np.nan
-        se = np.sqrt(np.einsum("ij,jk,ik->i", X, np.asarray(self.fit.cov_params()), X))
-        se[np.isnan(mean)] = np.nan
+        known, se = np.isfinite(mean), np.full(len(X), np.nan)
+        se[known] = self.fit._tests.errors(X[known])
         z = norm.isf(alpha / 2.0)
         wide = np.sqrt(se**2 + between)
         values = {"mean": mean, "se": se, "ci_lower": mean - z * se, "ci_upper": mean + z * se}

@@ -266,3 +266,12 @@ def test_estimates_and_variances_are_joined_by_their_labels():
             np.testing.assert_allclose(again.llf, expected.llf, rtol=1e-9)
         with pytest.raises(DataError, match="lacks labels"):
             found(estimate.rename(lambda label: f"{label}x"), x, **{name: known})
+
+
+def test_predictions_do_not_depend_on_the_origin_of_a_moderator():
+    near = BCG.assign(study=range(13))
+    both = [near, near.assign(ablat=near["ablat"] + 2**23)]
+    found = [
+        meta("yi", "vi", "~ ablat + (1 | study)", each).prediction_interval(each) for each in both
+    ]
+    np.testing.assert_allclose(found[1]["se"], found[0]["se"], rtol=1e-6)
