@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..fitting.estimates import Estimates
 from ..results.base import unwrap
 from ..results.own_function import own_first
-from ..standard_errors.contrast_tests import covariance_root
+from ..standard_errors.contrast_tests import covariance_root, root_of
 
 __all__ = ["vif"]
 
@@ -93,8 +93,7 @@ def _root_of_covariance(estimates: Estimates) -> Array:
     if known is None:
         root = covariance_root(np.asarray(estimates.cov_conditional))
     else:
-        # What columns far from zero, such as those of x * f, have in common cancels here.
-        root = known.inverse @ covariance_root(known.matrix)
+        root = root_of(known)
     return np.asarray(root / np.linalg.norm(root, axis=1, keepdims=True))
 
 

@@ -69,7 +69,7 @@ def population_functions(
         slopes, joint = found
         second = scale.bend(eta) @ share / 2.0
         whole = np.hstack([averaging.of(second[:, None] * slopes), jacobian])
-        covariance = whole @ joint @ whole.T
+        covariance = joint.combined(whole).covariance
     df = np.inf if result.dof_method is None else float(result.df_resid)
     means = averaging.of(mu)
     functions = LinearFunctions.of_estimates(means, covariance, df, cells.reasons)

@@ -253,32 +253,36 @@ def _generalized(
     start = estimates.n_covariance
     beta = slice(start, start + len(estimates.beta))
     fact, conditional = "", everything is None
+    given_theta = estimates.on_basis or OnBasis.of_covariance(estimates.cov_conditional)
     if everything is None:
         fact = (
             "The Hessian of the objective is not positive definite: standard errors are "
             "conditional on theta instead."
         )
-        everything = estimates.cov_conditional
+        everything, beta = given_theta, slice(None)
     if choice.clusters is None:
-        kept = everything if conditional else everything[beta, beta]
+        kept = everything.taken(beta)
         how = "conditional" if conditional else choice.cov_type
         words = MODEL_BASED if conditional else "from the Hessian"
-        return _fixed(choice, estimates, df_resid, kept, words, fact, cov_type=how)
+        covariance = estimates.cov_conditional if conditional else kept.covariance
+        return _fixed(
+            choice, estimates, df_resid, covariance, words, fact, cov_type=how, on_basis=kept
+        )
     gradients = scores(design, estimates, choice.clusters)
-    gradients = gradients[:, beta] if conditional else gradients
-    influence = gradients @ everything
-    influence = influence if conditional else influence[:, beta]
+    gradients = gradients[:, start : start + len(estimates.beta)] if conditional else gradients
     factor = cluster_robust.correction(
         choice.kind, len(choice.clusters), len(design.y), len(estimates.beta)
     )
+    robust = cluster_robust.sandwich(everything, gradients, factor).taken(beta)
     return _fixed(
         choice,
         estimates,
         df_resid,
-        factor * influence.T @ influence,
+        robust.covariance,
         _robust_name(choice),
         fact,
-        model_based=OnBasis(np.eye(len(estimates.beta)), estimates.cov_conditional),
+        on_basis=robust,
+        model_based=given_theta,
     )
 
 
@@ -287,7 +291,7 @@ def population_covariance(
     estimates: Estimates,
     design: Design | None,
     columns: Sequence[Array],
-) -> tuple[Array, Array] | None:
+) -> tuple[Array, OnBasis] | None:
     """Return what means over the population of random effects vary with, beside the fit itself.
 
     Parameters
@@ -304,7 +308,7 @@ def population_covariance(
     -------
     slopes : ndarray, shape (m, c)
         Derivatives of z'Sigma z in the c covariance parameters.
-    covariance : ndarray, shape (c + rank, c + rank)
+    covariance : OnBasis
         Of these and the coefficients, by the Hessian of the objective.
     """
     if estimates.linear or design is None or reference.cov_type == "cluster":
@@ -315,7 +319,7 @@ def population_covariance(
 @singledispatch
 def slopes_and_covariance(
     estimates: Estimates, design: Design, columns: Sequence[Array]
-) -> tuple[Array, Array] | None:
+) -> tuple[Array, OnBasis] | None:
     """Return the same by class of estimates, None where the likelihood has no regular maximum."""
     return None
 
@@ -323,13 +327,13 @@ def slopes_and_covariance(
 @slopes_and_covariance.register(GeneralizedEstimates)
 def _population_generalized(
     estimates: GeneralizedEstimates, design: Design, columns: Sequence[Array]
-) -> tuple[Array, Array] | None:
+) -> tuple[Array, OnBasis] | None:
     everything = None if estimates.fast else parameter_covariance(design, estimates)
     if everything is None:
         return None
     slopes = variance_slopes(design, estimates, columns)
     kept = slopes.shape[1] + len(estimates.beta)
-    return slopes, everything[:kept, :kept]
+    return slopes, everything.taken(slice(kept))
 
 
 def _model_based(

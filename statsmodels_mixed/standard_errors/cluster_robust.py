@@ -69,6 +69,21 @@ def correction(kind: str, clusters: int, n: int, rank: int) -> float:
     return 1.0
 
 
+def sandwich(bread: OnBasis, scores: Array, factor: float) -> OnBasis:
+    """Return factor B S'S B by gradients of the log-likelihood S, (G, m), of clusters.
+
+    Parameters
+    ----------
+    bread : OnBasis
+        B, of all parameters; some may have none.
+    scores : ndarray, shape (G, m)
+    factor : float
+    """
+    known = bread.known
+    half = bread.scale * (scores[:, known] @ bread.inverse[known] @ bread.matrix)
+    return OnBasis(bread.inverse, factor * (half.T @ half))
+
+
 def what_is_left(tests: ContrastTests) -> str:
     """Return a sentence if the clusters do not determine all standard errors, or nothing.
 

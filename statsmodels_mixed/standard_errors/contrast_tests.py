@@ -21,8 +21,8 @@ __all__ = [
     "FTest",
     "FixedContrastTests",
     "LeastDegreesTests",
-    "covariance_of_rows",
     "covariance_root",
+    "root_of",
     "two_sided",
 ]
 
@@ -105,23 +105,12 @@ def covariance_root(covariance: Array) -> Array:
         return np.asarray(unit[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def covariance_of_rows(rows: Array, covariance: Array) -> Array:
-    """Return L C L', NaN for rows that have a part of what has no covariance in C.
+def root_of(known: OnBasis) -> Array:
+    """Return C with the covariance C C', over its scale, that is known on a basis, shape (m, rank).
 
-    Parameters
-    ----------
-    rows : ndarray, shape (m, rank)
-    covariance : ndarray, shape (rank, rank)
-
-    Returns
-    -------
-    ndarray, shape (m, m)
+    What columns far from zero have in common cancels in products with this.
     """
-    lost = ~np.isfinite(np.diag(covariance))
-    out = rows @ np.where(lost | lost[:, None], 0.0, covariance) @ rows.T
-    touched = np.any(rows[:, lost] != 0, axis=1)
-    out[touched] = out[:, touched] = np.nan
-    return np.asarray(out)
+    return np.asarray(known.inverse @ covariance_root(known.matrix))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 
 from .._typing import Array
 from ..fitting.apart import columns_apart
 from ..fitting.estimates import GeneralizedEstimates
+from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.generalized.fit import hessian
 from ..fitting.structured.covariance_model import CovarianceModel
 from ..frame.design import Design
@@ -24,7 +26,7 @@ POSITIVE = 1e-8
 STEP = 1e-5
 
 
-def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Array | None:
+def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> OnBasis | None:
     """Return the inverse of half the Hessian of -2 log-likelihood in all parameters.
 
     Parameters
@@ -36,7 +38,7 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
 
     Returns
     -------
-    ndarray or None
+    OnBasis or None
         In the order theta (or free coordinates of covariance structures), beta, log dispersion if
         there is one; None if the Hessian is not positive definite.
     """
@@ -48,19 +50,23 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> Arr
     else:
         structured_hessian = load("fitting.structured.generalized:structured_hessian")
         matrix, change = structured_hessian(design, estimates)
-    inverse = _inverted(matrix, change)
-    return None if inverse is None else coordinates.outward(coordinates.outward(inverse).T)
+    known = _inverted(matrix, change)
+    if known is None or coordinates.trivial:
+        return known
+    return OnBasis.of_root(coordinates.outward(known.inverse.T).T)
 
 
-def _inverted(matrix: Array, change: Array) -> Array | None:
+def _inverted(matrix: Array, change: Array) -> OnBasis | None:
     """Return the covariance of all parameters; None if the Hessian is not positive definite."""
     with np.errstate(all="ignore"):
         size = np.sqrt(np.diag(matrix))  # so that units of columns do not matter
         scaled = matrix / np.outer(size, size)
     if not np.isfinite(scaled).all() or np.linalg.eigvalsh(scaled)[0] < POSITIVE:
         return None
-    covariance: Array = change @ (2.0 * np.linalg.inv(scaled) / np.outer(size, size)) @ change.T
-    return covariance
+    # With a root of the inverse, columns far from zero keep their digits.
+    upper = cholesky(scaled)
+    root = solve_triangular(upper, np.eye(len(size))) * (np.sqrt(2.0) / size[:, None])
+    return OnBasis.of_root(change @ root)
 
 
 def variance_slopes(

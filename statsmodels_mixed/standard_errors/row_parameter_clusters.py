@@ -14,10 +14,11 @@ from .._typing import Array
 from ..fitting.crossprod import core_design
 from ..fitting.distributional.estimates import DistributionalEstimates
 from ..fitting.distributional.likelihood import model_of_rows
+from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.generalized.approximation import working_basis
 from ..frame.design import Design
 from ..frame.row_groups import RowGroups, design_of_rows, without_empty_levels
-from .cluster_robust import correction
+from .cluster_robust import correction, sandwich
 from .contrast_tests import NOTHING_LEFT
 
 __all__ = ["cluster_covariance", "row_parameter_scores"]
@@ -59,7 +60,7 @@ def row_parameter_scores(
 
 def cluster_covariance(
     design: Design, estimates: DistributionalEstimates, clusters: RowGroups, kind: str
-) -> Array:
+) -> OnBasis:
     """Return the covariance of theta, beta and the coefficients of the other parts.
 
     Parameters
@@ -70,18 +71,14 @@ def cluster_covariance(
 
     Returns
     -------
-    ndarray, shape (m, m)
-        NaN for parameters that the data, or the clusters, do not determine.
+    OnBasis
+        None of parameters that the data, or the clusters, do not determine.
     """
-    bread = estimates.covariance
-    known = np.isfinite(np.diag(bread))
-    gradients = row_parameter_scores(design, estimates, clusters)[:, known]
-    influence = gradients @ bread[np.ix_(known, known)]
+    bread = estimates.on_basis
+    gradients = row_parameter_scores(design, estimates, clusters)
     rank = len(estimates.conditional.beta)
     factor = correction(kind, len(clusters), len(design.y), rank)
-    out = np.full(bread.shape, np.nan)
-    out[np.ix_(known, known)] = factor * influence.T @ influence
+    robust = sandwich(bread, gradients, factor)
     # Nothing is left of the variance of what one cluster alone determines.
-    nothing = np.diag(out) <= NOTHING_LEFT * np.diag(bread)
-    out[nothing] = out[:, nothing] = np.nan
-    return out
+    model, left = np.diag(bread.covariance), np.diag(robust.covariance)
+    return robust.without(left <= NOTHING_LEFT * model)

@@ -393,7 +393,7 @@ def test_standard_errors_of_population_means_account_for_theta(data):
         for up, down in ((at + h * e, at - h * e) for e in np.eye(len(at)))
     ]
     J = np.column_stack(columns)
-    joint = parameter_covariance(fit.model.design, fit.estimates)
+    joint = parameter_covariance(fit.model.design, fit.estimates).covariance
     assert_allclose(found.estimate[:2], mean(theta, beta), rtol=1e-8)
     assert_allclose(found.std_error[:2] ** 2, np.diag(J @ joint @ J.T), rtol=1e-6)
     contrast = found.contrasts()

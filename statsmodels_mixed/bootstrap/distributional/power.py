@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 from ..._typing import Array, Numbers
 from ...comparison.hypotheses import term_hypotheses
 from ...errors import DataError, OptionError
+from ...fitting.fixed_effects.basis import OnBasis
 from ...fitting.generalized.approximation import generalized_structure
 from ...fitting.refits import Flag
 from ...results.parameters import check_count, quantile_levels
@@ -148,7 +149,7 @@ def _wald_tests(truth: DistributionalFit, tested: list[Hypothesis]) -> Worker:
             if len(found.covariance) != len(truth.estimates.covariance):
                 continue  # as where no share is at an end, which has a threshold
             values = np.concatenate([own.theta, own.beta, found.kappa])[order]
-            covariance = found.covariance[np.ix_(order, order)]
+            covariance = found.on_basis.taken(order)
             pvalues[r] = [_pvalue(values, covariance, one.contrasts) for one in tested]
             converged[r] = own.report.converged
         return pvalues, converged
@@ -183,10 +184,10 @@ def _likelihood_ratios(truth: DistributionalFit, tested: list[Hypothesis]) -> Wo
     return work
 
 
-def _pvalue(values: Array, covariance: Array, L: Array) -> float:
+def _pvalue(values: Array, covariance: OnBasis, L: Array) -> float:
     """Return the upper tail of Wald's statistic; NaN where a coefficient has no error."""
     used = np.abs(L).max(axis=0) > ROUNDING
-    V = L[:, used] @ covariance[np.ix_(used, used)] @ L[:, used].T
+    V = covariance.taken(used).combined(L[:, used]).covariance
     if not np.isfinite(V).all():
         return float("nan")
     d = L[:, used] @ values[used]

@@ -102,13 +102,9 @@ class Centered:
         assert own.kappa is not None
         inner = own.kappa + shift * self._all
         of_user = rows.back @ self._all
-        change = np.eye(len(found.covariance))
+        change = np.eye(len(found.on_basis.inverse))
         change[first + rank :, middle] = self.shifts
-        unknown = np.isnan(np.diag(found.covariance))
-        known = np.where(np.isnan(found.covariance), 0.0, found.covariance)
-        covariance = change @ known @ change.T
-        unknown = (np.abs(change) @ unknown) > 0
-        covariance[unknown] = covariance[:, unknown] = np.nan
+        known = found.on_basis.combined(change)
         end = np.concatenate([own.theta, self._basis.R @ own.beta, inner])
         conditional = replace(
             own,
@@ -124,6 +120,6 @@ class Centered:
             conditional=conditional,
             kappa=found.kappa + shift * of_user,
             outer=rows.values(inner),
-            covariance=covariance,
+            on_basis=known,
             rows=rows,
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._typing import Array
 from ..estimates import GeneralizedEstimates
+from ..fixed_effects.basis import OnBasis
 from .row_parameters import RowParameters
 
 __all__ = ["ConditionalEstimates"]
@@ -25,10 +26,10 @@ class ConditionalEstimates(GeneralizedEstimates):
     rows : RowParameters
     kappa : ndarray, shape (K,)
         Their coefficients, in the basis of `rows`.
-    joint : ndarray, shape (n_theta + rank, n_theta + rank)
+    joint : OnBasis or None
         Covariance of theta and beta, from the Hessian in all parameters.
     """
 
     rows: RowParameters = _NOTHING
     kappa: Array = field(default_factory=lambda: np.empty(0))
-    joint: Array = field(default_factory=lambda: np.empty((0, 0)))
+    joint: OnBasis | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..._typing import Array
+from ..fixed_effects.basis import OnBasis
 from ..search.optimize import FitReport
 from .conditional_estimates import ConditionalEstimates
 from .row_parameters import ZEROS, RowParameters
@@ -26,9 +28,9 @@ class DistributionalEstimates:
         Coefficients of the row parameters as the user's columns have them.
     outer : ndarray, shape (n, 4)
         The parameters of the rows, without random effects.
-    covariance : ndarray
-        Of theta, beta and kappa, from the Hessian of the objective; NaN for parameters that the
-        data do not determine.
+    on_basis : OnBasis
+        The covariance of theta, beta and kappa, from the Hessian of the objective; none of
+        parameters that the data do not determine.
     rows : RowParameters
     zeros : ndarray, shape (n,), or None
         The logit of the probability of zeros at the modes, where it has random effects.
@@ -37,9 +39,14 @@ class DistributionalEstimates:
     conditional: ConditionalEstimates
     kappa: Array
     outer: Array
-    covariance: Array
+    on_basis: OnBasis
     rows: RowParameters
     zeros: Array | None = None
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariance of theta, beta and kappa; NaN for parameters that have none."""
+        return self.on_basis.covariance
 
     @property
     def outer_at_modes(self) -> Array:
@@ -57,11 +64,12 @@ class DistributionalEstimates:
         In the order of `covariance`. Such a parameter is the same for all rows, and no information
         on it is left: a probability of zeros that is none, overdispersion that is none.
         """
-        sign = np.zeros(len(self.covariance))
+        known = self.on_basis.known
+        sign = np.zeros(len(known))
         first = len(sign) - len(self.kappa)
         alone = [self.rows.alone(place) for place in range(len(self.rows.X))]
         for at in [at for at in alone if at is not None]:
-            if not np.isfinite(self.covariance[first + at, first + at]):
+            if not known[first + at]:
                 sign[first + at] = np.sign(self.kappa[at])
         return sign
 

@@ -14,6 +14,7 @@ from ...errors import CoreError
 from ...frame.design import Design
 from ..covariance import canonical, factors_of, is_singular, theta_of
 from ..families.spec import family_object
+from ..fixed_effects.basis import OnBasis
 from ..search.optimize import FitReport
 from .conditional_estimates import ConditionalEstimates
 from .estimates import DistributionalEstimates
@@ -67,7 +68,7 @@ def estimates_at(likelihood: RowLikelihood, report: FitReport) -> EstimatesAt:
         raise CoreError("Conditional modes at the end of the search cannot be found again.")
     solution = core.solution()
     middle = ntheta + len(basis.columns)
-    covariance, lost, least = _covariance(likelihood, factors, end)
+    known, lost, least = _covariance(likelihood, factors, end)
     mixed_up = _mixed_up(design, lost[:ntheta])
     if mixed_up:
         report = replace(report, not_identified=mixed_up)
@@ -87,7 +88,7 @@ def estimates_at(likelihood: RowLikelihood, report: FitReport) -> EstimatesAt:
         factors=factors,
         columns=basis.columns,
         beta=basis.coefficients(solution.beta),
-        cov_conditional=covariance[ntheta:middle, ntheta:middle],
+        cov_conditional=known.taken(slice(ntheta, middle)).covariance,
         dispersion=float(np.exp(outer[0, 0])) if spec.has_dispersion else 1.0,
         objective=report.objective,
         deviance=np.nan,
@@ -103,17 +104,18 @@ def estimates_at(likelihood: RowLikelihood, report: FitReport) -> EstimatesAt:
         report=report,
         rows=rows,
         kappa=kappa,
-        joint=covariance[:middle, :middle],
+        on_basis=known.taken(slice(ntheta, middle)),
+        joint=known.taken(slice(middle)),
     )
     estimates = DistributionalEstimates(
-        conditional, rows.back @ kappa, outer, covariance, rows, solution.zeros
+        conditional, rows.back @ kappa, outer, known, rows, solution.zeros
     )
     return EstimatesAt(estimates, least, bool(np.any(lost[ntheta:])))
 
 
 def _covariance(
     likelihood: RowLikelihood, factors: Sequence[Array], end: Array
-) -> tuple[Array, Array, float]:
+) -> tuple[OnBasis, Array, float]:
     """Return the covariance of theta, beta and kappa, what is lost, and the least eigenvalue.
 
     Parameters
@@ -129,16 +131,14 @@ def _covariance(
     regular = all(np.all(np.diag(T) != 0) for T in factors)
     spread = np.zeros(len(end) - ntheta)
     spread[:rank] = _deviation_of_effects(likelihood.design, factors)
-    covariance, lost, least = covariance_at(likelihood.core, end, regular, ntheta, spread)
+    root, lost, least = covariance_at(likelihood.core, end, regular, ntheta, spread)
     change = np.eye(len(end))
     change[ntheta : ntheta + rank, ntheta : ntheta + rank] = np.linalg.inv(basis.R)
     change[ntheta + rank :, ntheta + rank :] = likelihood.rows.back
-    covariance = change @ covariance @ change.T
     # Columns far from zero have an intercept in very different units.
     rows_of_change = np.abs(change).max(axis=1, keepdims=True)
     unknown = (np.abs(change @ lost) > 1e-6 * rows_of_change).any(axis=1)
-    covariance[unknown] = covariance[:, unknown] = np.nan
-    return covariance, lost, least
+    return OnBasis.of_root(change @ root).without(unknown), lost, least
 
 
 def _mixed_up(design: Design, lost: Array) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ _MUCH, _HIDDEN, _ALONG = 1e6, 1e-5, 1e-2
 def covariance_at(
     core: CoreGeneralized, center: Array, regular: bool, first: int, spread: Array
 ) -> tuple[Array, Array, float]:
-    """Return the covariance of all parameters, and how well the data tell them apart.
+    """Return a root of the covariance of all parameters, and how well the data tell them apart.
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ def covariance_at(
 
     Returns
     -------
-    covariance : ndarray, shape (m, m)
-        Twice the inverse Hessian of the objective; NaN if there is none.
+    root : ndarray, shape (m, m)
+        C with the covariance C C', twice the inverse Hessian of the objective; NaN if there is
+        none.
     lost : ndarray, shape (m, k)
         Directions that the data do not determine.
     least : float
@@ -71,13 +72,13 @@ def covariance_at(
         there is no covariance.
     """
     own = OwnCoordinates(core)
-    covariance, lost, least = _covariance(own, own.inward(center), regular, first, spread)
+    root, lost, least = _root(own, own.inward(center), regular, first, spread)
     core.value_and_gradient(center)
     outward = own.outward()
-    return outward @ covariance @ outward.T, outward @ lost, least
+    return outward @ root, outward @ lost, least
 
 
-def _covariance(
+def _root(
     core: OwnCoordinates, center: Array, regular: bool, first: int, spread: Array
 ) -> tuple[Array, Array, float]:
     """Return what `covariance_at` does, of parameters in the coordinates of the core."""
@@ -122,8 +123,9 @@ def _covariance(
     least = float(values.min(initial=1.0))
     if least <= 0:
         return nothing
-    back = kept @ (vectors / scale[:, None])
-    return (back / values) @ back.T, lost, least
+    root = np.zeros(H.shape)  # along directions that are lost there is nothing
+    root[:, : len(values)] = kept @ (vectors / scale[:, None]) / np.sqrt(values)
+    return root, lost, least
 
 
 def _symmetric(H: Array, steps: Array, size: Array) -> Array:

@@ -26,7 +26,7 @@ from .likelihood import model_of_rows
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .start import coefficients_to_begin_with
 
-__all__ = ["RowProblem", "core_at", "fit_from", "modes_at", "rows_from"]
+__all__ = ["RowProblem", "core_at", "fit_from", "modes_along", "rows_from"]
 
 
 # The logit of a probability that is at its boundary, and other parameters there.
@@ -117,10 +117,10 @@ class RowProblem(GeneralizedProblem):
         )
 
 
-def modes_at(
+def modes_along(
     design: Design, estimates: ConditionalEstimates
 ) -> Callable[[Array, Array, Array], tuple[Array, ...]]:
-    """Return the conditional modes of a fit as a function of its parameters.
+    """Return the conditional modes of a fit as a function of what its parameters change by.
 
     Parameters
     ----------
@@ -134,10 +134,12 @@ def modes_at(
         Of theta, beta, and kappa in the basis of the rows.
     """
     core, R = core_at(design, estimates), generalized_structure(design).basis.R
+    center = np.concatenate([estimates.theta, R @ estimates.beta, estimates.kappa])
 
     def modes(theta: Array, beta: Array, kappa: Array) -> tuple[Array, ...]:
+        # Of covariates far from zero R beta is a difference of large numbers.
         with one_blas_thread():
-            core.value_and_gradient(np.concatenate([theta, R @ beta, kappa]))
+            core.value_and_gradient(center + np.concatenate([theta, R @ beta, kappa]))
             return core.design.by_term(core.solution().b)
 
     return modes

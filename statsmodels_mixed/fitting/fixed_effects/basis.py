@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,9 @@ class OnBasis:
 
     Parameters
     ----------
-    inverse : ndarray, shape (rank, rank)
-        R^-1, where X = Q R.
+    inverse : ndarray, shape (m, rank)
+        R^-1, where X = Q R, or other combinations of the coefficients on Q. NaN in rows of what
+        has no covariance.
     matrix : ndarray, shape (rank, rank)
         Covariance of the coefficients on Q, over `scale`.
     scale : float
@@ -98,16 +100,50 @@ class OnBasis:
     scale: float = 1.0
     root: Array | None = None
 
+    @classmethod
+    def of_root(cls, root: Array) -> OnBasis:
+        """Return the covariance root root', shape (m, m)."""
+        return cls(root, np.eye(root.shape[1]))
+
+    @classmethod
+    def of_covariance(cls, covariance: Array) -> OnBasis:
+        """Return a covariance of which no more is known, shape (m, m); of NaN there is none."""
+        lost = ~(np.isfinite(np.diag(covariance)) & (np.diag(covariance) >= 0))
+        whole = np.where(lost | lost[:, None], 0.0, covariance)
+        return cls(np.eye(len(covariance)), whole).without(lost)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Of which coefficients there is a covariance, shape (m,)."""
+        return np.asarray(np.isfinite(self.inverse).all(axis=1))
+
+    @property
+    def covariance(self) -> Array:
+        """The covariance of the coefficients, shape (m, m)."""
+        full = self.scale * (self.inverse @ self.matrix @ self.inverse.T)
+        return np.asarray((full + full.T) / 2)
+
+    def taken(self, at: Any) -> OnBasis:
+        """Return the covariance of some of the coefficients."""
+        return replace(self, inverse=self.inverse[at])
+
+    def combined(self, rows: Array) -> OnBasis:
+        """Return the covariance of combinations, (l, m), none for those with a part of no known."""
+        inverse = rows @ np.where(self.known[:, None], self.inverse, 0.0)
+        inverse[np.any(rows[:, ~self.known] != 0, axis=1)] = np.nan
+        return replace(self, inverse=inverse)
+
+    def without(self, unknown: NDArray[np.bool_]) -> OnBasis:
+        """Return it with no covariance of some of the coefficients, a mask of shape (m,)."""
+        return replace(self, inverse=np.where(unknown[:, None], np.nan, self.inverse))
+
     def variances(self, rows: Array) -> Array:
         """Return the variances of combinations of the coefficients, rows (m, rank), shape (m,)."""
         rows = rows @ self.inverse
         return np.asarray(self.scale * np.einsum("mi,mi->m", rows @ self.matrix, rows))
 
     def standardized(self) -> OnBasis:
-        """Return the same in coordinates in which the matrix is the identity, if a root is known.
-
-        There all combinations of coefficients have variances of one size.
-        """
+        """Return the same where all combinations have variances of one size, if a root is known."""
         if self.root is None:
             return self
         return OnBasis(self.inverse @ self.root, np.eye(len(self.root)), self.scale)

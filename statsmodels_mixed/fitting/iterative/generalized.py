@@ -12,7 +12,7 @@ from ..covariance import canonical, factors_of, is_singular, signs_changed, thet
 from ..estimates import GeneralizedEstimates
 from ..families.deviance import deviance_residuals
 from ..families.spec import FamilySpec, family_object
-from ..fixed_effects.basis import FixedBasis, refuse_few_rows
+from ..fixed_effects.basis import FixedBasis, OnBasis, refuse_few_rows
 from ..generalized.approximation import check_options, working_basis
 from ..generalized.start import default_start, given_coefficients, given_parameters
 from ..linear.unbounded import POWERS, with_small_dispersion
@@ -206,6 +206,7 @@ def _estimates(
         columns=basis.columns,
         beta=beta,
         cov_conditional=basis.covariance(point.expected.xvx_inverse),
+        on_basis=OnBasis(basis.inverse, point.expected.xvx_inverse),
         dispersion=dispersion,
         objective=report.objective,
         deviance=_deviance(design, spec, fitted, dispersion) + float(modes.u @ modes.u) + logdet,

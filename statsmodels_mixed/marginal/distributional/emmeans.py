@@ -176,7 +176,7 @@ def _cuts(fit: DistributionalFit) -> Cuts:
     assert scale is not None
     named = replace(scale, name=model.link_name)
     order = fit._order  # thresholds, then the coefficients of the mean
-    covariance = fit._covariance[np.ix_(order, order)]
+    covariance = fit._on_basis.taken(order)
     whole = _with_nominal(fit) if model.formulas else fit._mean_part
     return Cuts(J, fit.estimates.kappa, covariance, named, model.categories, whole)
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...standard_errors.contrast_tests import covariance_of_rows
+from ...fitting.fixed_effects.basis import OnBasis
 from ..averaging import Averaging
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level, groups_of
@@ -65,7 +65,7 @@ class Cuts:
     J : ndarray, shape (m, k)
         The thresholds are J kappa, without effects that differ between them.
     kappa : ndarray, shape (K,)
-    covariance : ndarray, shape (K + rank, K + rank)
+    covariance : OnBasis
         Of kappa and the estimable coefficients.
     scale : ResponseScale
         Its inverse is F.
@@ -78,7 +78,7 @@ class Cuts:
 
     J: Array
     kappa: Array
-    covariance: Array
+    covariance: OnBasis
     scale: ResponseScale
     categories: tuple[Any, ...]
     whole: MixedModelResults
@@ -265,5 +265,5 @@ def _functions(
     G = slopes.reshape(len(means) * r, -1)
     reasons = cells.reasons
     return LinearFunctions.of_estimates(
-        means.ravel(), covariance_of_rows(G, cuts.covariance), float("inf"), reasons
+        means.ravel(), cuts.covariance.combined(G).covariance, float("inf"), reasons
     )

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.distributional.means import mean
 from ...frame.matrices.coding import CodedMatrix
-from ...standard_errors.contrast_tests import covariance_root
+from ...prediction.distributional.predict import slope_at, value_at
+from ...standard_errors.contrast_tests import root_of
 from ..combinations import SHOW_LEVELS
 from ..estimated import check_level
 from ..linear_functions import LinearFunctions
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
 
 __all__ = ["means_of_response"]
-
-
-# Step of central differences, in standard errors.
-_STEP = 1e-3
 
 
 def means_of_response(
@@ -76,10 +72,12 @@ def means_of_response(
     request = read_request(whole, specs, by=by, at=at, weights=weights, offset=offset)
     cells = request.grid.matrix()
     own = LinearFunctions.of(fit._mean_part, cells[:, : design.X.shape[1]], request.grid.offsets)
-    psi, covariance = _coefficients(fit)
-    value = _mean_of_cells(fit, own, cells[:, design.X.shape[1] :])
-    slopes = _derivatives(value, psi, covariance_root(covariance))
-    means = np.where(own.known, value(psi), np.nan)
+    psi, root = _coefficients(fit)
+    predictors = _predictors_of_cells(fit, own, cells[:, design.X.shape[1] :])
+    center = predictors(psi)
+    changes = [predictors(psi + direction) - center for direction in root.T]
+    slopes = np.column_stack([slope_at(fit, "mean", center, each, None) for each in changes])
+    means = np.where(own.known, value_at(fit, "mean", center, None), np.nan)
     G = request.averaging.of(np.where(own.known[:, None], slopes, np.nan))
     functions = LinearFunctions.of_estimates(
         request.averaging.of(means), G @ G.T, float("inf"), own.reasons
@@ -102,22 +100,21 @@ def means_of_response(
 
 
 def _coefficients(fit: DistributionalFit) -> tuple[Array, Array]:
-    """Return all coefficients and their covariance, zero for those without standard errors."""
+    """Return all coefficients and a root of their covariance, zero for those without errors."""
     own = fit.estimates.conditional
     first = len(own.theta)
-    covariance = fit._covariance[first:, first:]
-    covariance = np.where(np.isfinite(covariance), covariance, 0.0)
-    return np.concatenate([own.beta, fit.estimates.kappa]), covariance
+    root = root_of(fit._on_basis.taken(slice(first, None)))
+    return np.concatenate([own.beta, fit.estimates.kappa]), np.nan_to_num(root)
 
 
-def _mean_of_cells(
+def _predictors_of_cells(
     fit: DistributionalFit, own: LinearFunctions, others: Array
 ) -> Callable[[Array], Array]:
-    """Return the means of cells as a function of all coefficients."""
+    """Return the predictors of the means of cells as a function of all coefficients: linear."""
     rank, rows = own.reduced.shape[1], fit.estimates.rows
     matrices = fit.model.matrices
 
-    def value(psi: Array) -> Array:
+    def predictors(psi: Array) -> Array:
         eta, kappa = own.reduced @ psi[:rank] + own.offset, psi[rank:]
         inner = np.linalg.solve(rows.back, kappa) if len(kappa) else kappa
         outer, start = np.tile(rows.values(np.asarray(inner))[0], (len(eta), 1)), 0
@@ -127,14 +124,6 @@ def _mean_of_cells(
             columns = others[:, start : start + len(matrix.names)]
             outer[:, place] = sign * (columns @ kappa[part])
             start += len(matrix.names)
-        return mean(fit._spec, eta, outer)
+        return np.column_stack([eta, outer])
 
-    return value
-
-
-def _derivatives(value: Callable[[Array], Array], psi: Array, directions: Array) -> Array:
-    """Return derivatives of the means along directions, each a standard error long, by column."""
-    columns = []
-    for step in _STEP * directions.T:
-        columns.append((value(psi + step) - value(psi - step)) / (2.0 * _STEP))
-    return np.column_stack(columns)
+    return predictors

@@ -14,11 +14,11 @@ from ..._typing import Array
 from ...comparison.fixed_terms import with_intercept
 from ...errors import OptionError
 from ...fitting.distributional.row_parameters import threshold_matrix
+from ...fitting.fixed_effects.basis import OnBasis
 from ...fitting.separation import Separation
 from ...frame.matrices.expressions import IN_FORMULA
 from ...results.distributional.separation import tests_of_coefficients
 from ...results.layout import Layout
-from ...standard_errors.contrast_tests import covariance_of_rows
 from ...standard_errors.reference import Reference
 from ..generalized.results import GeneralizedLinearMixedModelResults
 from ..statsmodels_data import MixedData
@@ -70,9 +70,9 @@ def component_of(fit: DistributionalResults, name: str) -> GeneralizedLinearMixe
         fit,
         model,
         fit.estimates.kappa[places],
-        fit._covariance[np.ix_(at, at)],
+        fit._on_basis.taken(at),
         fit._infinite[at],
-        joint=fit._covariance[np.ix_(joint, joint)],
+        joint=fit._on_basis.taken(joint),
     )
 
 
@@ -93,7 +93,7 @@ def with_constant(fit: DistributionalResults) -> GeneralizedLinearMixedModelResu
     change[1:, len(fit.estimates.kappa) :] = np.eye(len(own.beta))
     X = np.column_stack([np.ones(len(design.y)), design.X])
     model = _model(fit, with_intercept(frame.fixed), X, ("Intercept", *design.x_names))
-    covariance = covariance_of_rows(change, fit._covariance[np.ix_(order, order)])
+    covariance = fit._on_basis.taken(order).combined(change)
     columns, beta = np.concatenate([[0], 1 + own.columns]), change @ np.asarray(fit.params)
     infinite = np.sign(change) @ fit._infinite[order]
     return _part(fit, model, beta, covariance, infinite, columns)
@@ -144,10 +144,10 @@ def _part(
     fit: DistributionalResults,
     model: DistributionalMixedModel,
     beta: Array,
-    covariance: Array,
+    covariance: OnBasis,
     infinite: Array,
     columns: NDArray[np.intp] | None = None,
-    joint: Array | None = None,
+    joint: OnBasis | None = None,
 ) -> GeneralizedLinearMixedModelResults:
     """Return the fit of such a model."""
     columns = np.arange(len(beta)) if columns is None else columns
@@ -155,7 +155,8 @@ def _part(
         fit.estimates.conditional,
         columns=columns,
         beta=beta,
-        cov_conditional=covariance,
+        cov_conditional=covariance.covariance,
+        on_basis=covariance,
         joint=fit.estimates.conditional.joint if joint is None else joint,
         linear_predictor=model.kept_design().X[:, columns] @ beta,
     )

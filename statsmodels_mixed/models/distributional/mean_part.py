@@ -10,7 +10,6 @@ from ...options import ChecksOptions
 from ...results.distributional.separation import (
     infinite_parameters,
     tests_of_coefficients,
-    without_infinite,
 )
 from ...standard_errors import row_parameter_population  # noqa: F401 - registers itself
 from ...standard_errors.reference import Reference
@@ -53,10 +52,10 @@ class MeanPart(ChecksOptions):
     """
 
     def _note_infinite(self: Any) -> None:
-        """Find parameters without a finite estimate, whose covariances are NaN."""
+        """Find parameters without a finite estimate, which have no covariance."""
         self._infinite = infinite_parameters(self)
         if self._infinite.any():
-            self._covariance = without_infinite(self._covariance, self._infinite)
+            self._on_basis = self._on_basis.without(self._infinite != 0)
             self._mean_part = part_of_mean(self)
 
     # Random effects.
@@ -116,6 +115,6 @@ def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResul
         data.keep_columns(mean.columns, fit.model.kept_design().X)
     own = slice(len(mean.theta), len(mean.theta) + len(mean.beta))
     words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
-    tests = tests_of_coefficients(mean.beta, fit._covariance[own, own])
+    tests = tests_of_coefficients(mean.beta, fit._on_basis.taken(own))
     part = GeneralizedLinearMixedModelResults(fit.model, mean, fit.model.layout)
     return part._referring_to(Reference(tests, None, fit.cov_type, words))

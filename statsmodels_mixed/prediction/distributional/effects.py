@@ -9,20 +9,15 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 from ..._typing import Array
 from ...fitting.distributional.curvature import effects_matrix, variances_of_effects
-from ...fitting.distributional.means import part_of_mean
 from ...fitting.distributional.row_parameters import ZEROS
 from ..rows import open_new_data, rows_to_predict
 from ..which_effects import choose_random
-from .predict import predictors_of, thresholds_of_rows, trials_for
+from .predict import all_predictors, default_of, slope_at, trials_for
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
 
 __all__ = ["variance_of_modes"]
-
-
-# Step of central differences in the linear predictors.
-_STEP = 1e-4
 
 
 def variance_of_modes(fit: DistributionalFit, asked: dict[str, Any], width: int) -> Array:
@@ -63,22 +58,18 @@ def variance_of_modes(fit: DistributionalFit, asked: dict[str, Any], width: int)
 def _slopes(fit: DistributionalFit, asked: dict[str, Any]) -> tuple[Array, Array]:
     """Return derivatives of predictions in eta and in the logit of zeros, each (m, width)."""
     given = {key: value for key, value in asked.items() if key != "which"}
-    eta, outer, _ = predictors_of(fit, **given)
-    which = asked["which"] or "mean"
-
+    predictors, _ = all_predictors(fit, **given)
+    which = asked["which"] or default_of(fit)
     trials = trials_for(fit, which, given["exog"])
-    cuts = thresholds_of_rows(fit, given["exog"], len(eta)) if fit._ordered else None
+    eta, zeros = np.zeros((2, predictors.shape[1]))
+    eta[0] = 1.0
+    if fit._ordered:
+        eta[1:] = -1.0  # thresholds are less the linear predictor
+    else:
+        zeros[1 + ZEROS] = 1.0
 
-    def value(shift: float, of_zeros: float) -> Array:
-        moved = eta + shift
-        if which == "linear":
-            return moved[:, None]
-        if fit._ordered:
-            return np.asarray(fit.model._probabilities(moved, cuts))
-        rest = outer.copy()
-        rest[:, ZEROS] += of_zeros
-        return part_of_mean(which, fit._spec, moved, rest, trials)[:, None]
+    def slope(direction: Array) -> Array:
+        found = slope_at(fit, which, predictors, direction, trials)
+        return found.reshape(len(found), -1)
 
-    in_eta: Array = (value(_STEP, 0.0) - value(-_STEP, 0.0)) / (2.0 * _STEP)
-    in_zeros = (value(0.0, _STEP) - value(0.0, -_STEP)) / (2.0 * _STEP)
-    return in_eta, in_zeros
+    return slope(eta), slope(zeros)

@@ -20,16 +20,16 @@ from statsmodels.genmod.families.links import Identity, Log, Logit
 
 from ..._typing import Array
 from ...errors import OptionError
-from ...fitting.distributional.problem import modes_at
+from ...fitting.distributional.problem import modes_along
 from ...fitting.distributional.row_parameters import ZEROS
 from ...fitting.families.spec import OF_SHARES
-from ...standard_errors.contrast_tests import covariance_root
+from ...standard_errors.contrast_tests import root_of
 from ..categories import CategoryPrediction
 from ..results import MixedPrediction
 from ..which_effects import choose_random
 from .effects import variance_of_modes
 from .new_responses import new_categories, new_responses
-from .predict import predict
+from .predict import all_predictors, default_of, predict, slope_at, trials_for
 
 if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["get_prediction"]
 
 
-# Step of central differences, in standard errors.
+# Step of central differences of modes, in standard errors.
 _STEP = 1e-3
 _NO_NEW = "a new response goes with which='mean'"
 
@@ -193,51 +193,54 @@ def _slopes(fit: DistributionalFit, asked: dict[str, Any], columns: Array, rando
     """Return derivatives along independent directions, each a standard error long.
 
     One after the other, coefficients of covariates far from zero leave all data behind: the
-    intercept of dates has an error of thousands.
+    intercept of dates has an error of thousands. Predictors are linear in coefficients and random
+    effects, so that what they change by is found with steps as long as these errors: of shorter
+    ones rounding of products with such covariates leaves less. Predictions are then functions of
+    predictors, which are of size one.
     """
     first = 0 if random else len(fit.theta)
-    covariance = fit._covariance[first:, first:]
-    known = np.flatnonzero(np.isfinite(np.diag(covariance)))
-    directions = np.zeros((len(fit._covariance), len(known)))
-    directions[first + known] = covariance_root(covariance[np.ix_(known, known)])
-    out = np.zeros((*columns.shape, len(known)))
-    for at, ends in enumerate(_pairs(fit, _STEP * directions.T, random)):
-        above, below = (np.asarray(predict(each, **asked), dtype=float) for each in ends)
-        out[..., at] = (above - below).reshape(columns.shape) / (2.0 * _STEP)
+    directions = np.nan_to_num(root_of(fit._on_basis))
+    if not random:  # the same covariance in fewer directions
+        R = np.asarray(np.linalg.qr(directions[first:].T, mode="r"))
+        directions = np.vstack([np.zeros((first, len(R))), R.T])
+    which = asked["which"] or default_of(fit)
+    given = {name: value for name, value in asked.items() if name != "which"}
+    center, _ = all_predictors(fit, **given)
+    trials = trials_for(fit, which, asked["exog"])
+    out = np.zeros((*columns.shape, directions.shape[1]))
+    for at, moved in enumerate(_moved_along(fit, directions.T, random)):
+        there, _ = all_predictors(moved, **given)
+        change = np.zeros(center.shape)
+        np.subtract(there, center, out=change, where=there != center)  # some may be infinite
+        slope = slope_at(fit, which, center, change, trials)
+        out[..., at] = slope.reshape(columns.shape)
     return out
 
 
-def _pairs(
-    fit: DistributionalFit, steps: Array, random: bool
-) -> Iterator[tuple[DistributionalFit, DistributionalFit]]:
-    """Yield the fit moved by each step and back; with modes that follow if wanted."""
-    mean = fit.estimates.conditional
-    psi = np.concatenate([mean.theta, mean.beta, fit.estimates.kappa])
-    follow = modes_at(fit.model.kept_design(), mean) if random else None
-    for step in steps:
-        ends = []
-        for each in (psi + step, psi - step):
-            inner = _in_basis(fit, each)
-            b = mean.b if follow is None else follow(*inner)
-            ends.append(_moved(fit, inner, b))
-        yield ends[0], ends[1]
-
-
-def _in_basis(fit: DistributionalFit, psi: Array) -> tuple[Array, Array, Array]:
-    """Return theta, beta, and kappa in the basis of the parameters of rows."""
+def _moved_along(
+    fit: DistributionalFit, directions: Array, random: bool
+) -> Iterator[DistributionalFit]:
+    """Yield the fit moved along each direction of all parameters, modes too if wanted."""
     mean, rows = fit.estimates.conditional, fit.estimates.rows
     nt, rank = len(mean.theta), len(mean.beta)
-    kappa = psi[nt + rank :]
-    inner = np.linalg.solve(rows.back, kappa) if len(kappa) else kappa
-    return psi[:nt], psi[nt : nt + rank], np.asarray(inner, dtype=float)
+    follow = modes_along(fit.model.kept_design(), mean) if random else None
+    assert mean.kappa is not None
+    for direction in directions:
+        theta, beta, kappa = np.split(direction, [nt, nt + rank])
+        inner = np.linalg.solve(rows.back, kappa) if len(kappa) else kappa
+        b = mean.b
+        if follow is not None:
+            ends = [follow(s * theta, s * beta, s * inner) for s in (_STEP, -_STEP)]
+            pairs = zip(mean.b, *ends, strict=True)
+            b = tuple(own + (above - below) / (2.0 * _STEP) for own, above, below in pairs)
+        yield _moved(fit, mean.beta + beta, mean.kappa + inner, b)
 
 
 def _moved(
-    fit: DistributionalFit, psi: tuple[Array, Array, Array], b: tuple[Array, ...]
+    fit: DistributionalFit, beta: Array, inner: Array, b: tuple[Array, ...]
 ) -> DistributionalFit:
-    """Return the fit with other parameters and modes."""
+    """Return the fit with other coefficients, those of rows in their basis, and modes."""
     estimates, design = fit.estimates, fit.model.kept_design()
-    _, beta, inner = psi
     linear = design.X[:, list(estimates.conditional.columns)] @ beta
     if design.offset is not None:
         linear = linear + design.offset

@@ -22,17 +22,23 @@ if TYPE_CHECKING:
     from ...results.distributional.base import DistributionalFit
 
 __all__ = [
+    "all_predictors",
+    "default_of",
     "effects_on_zeros",
     "of_part",
     "parameters_of_rows",
     "predict",
     "predictors_of",
+    "slope_at",
     "thresholds_of_rows",
     "trials_for",
+    "value_at",
     "weights_of_rows",
 ]
 
 
+# Step of central differences in the predictors.
+_STEP = 1e-4
 _WHICH = ("mean", "conditional", "zero_probability", "inflation", "dispersion", "linear")
 _WHICH_ORDERED = ("probabilities", "class", "linear")
 
@@ -97,27 +103,96 @@ def predict(
     [0.2]
     """
     known = _WHICH_ORDERED if self._ordered else _WHICH
-    which = known[0] if which is None else which
+    which = default_of(self) if which is None else which
     if which not in known:
         raise OptionError(f"which={which!r} is not possible; choose one of {', '.join(known)}.")
     if which == "inflation" and self._spec.zeros != "inflation":
         raise OptionError("which='inflation' is for models with zero_inflation=.")
     if which == "dispersion" and not self._spec.has_dispersion:
         raise OptionError(f"the family {self._spec.family} has no dispersion to predict.")
-    eta, outer, index = predictors_of(
+    predictors, index = all_predictors(
         self, exog, transform, re=re, new_levels=new_levels, offset=offset, exposure=exposure
     )
-    if which == "linear":
-        return eta if index is None else pd.Series(eta, index=index)
-    if self._ordered:
-        p = self.model._probabilities(eta, thresholds_of_rows(self, exog, len(eta)))
-        table = pd.DataFrame(p, columns=list(self.model.categories), index=index)
+    values = value_at(self, which, predictors, trials_for(self, which, exog))
+    if values.ndim == 2:
+        table = pd.DataFrame(values, columns=list(self.model.categories), index=index)
         return table if which == "probabilities" else _most_probable(table)
-    if which == "dispersion":
-        values = np.exp(self.model.dispersion_sign * outer[:, DISPERSION])
-    else:
-        values = part_of_mean(which, self._spec, eta, outer, trials_for(self, which, exog))
     return values if index is None else pd.Series(values, index=index)
+
+
+def default_of(fit: DistributionalFit) -> str:
+    """Return what is predicted where nothing else is asked for."""
+    return (_WHICH_ORDERED if fit._ordered else _WHICH)[0]
+
+
+def all_predictors(
+    fit: DistributionalFit, exog: Any, *options: Any, **named: Any
+) -> tuple[Array, pd.Index | None]:
+    """Return all that predictions are functions of, a row for each row, and labels.
+
+    It is linear in coefficients and random effects: the linear predictor, shape (m, 1), beside
+    the other parameters, or beside thresholds less it, which are of size one wherever it is.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    exog, options, named
+        As for `predictors_of`.
+    """
+    eta, outer, index = predictors_of(fit, exog, *options, **named)
+    if fit._ordered:
+        outer = thresholds_of_rows(fit, exog, len(eta)) - eta[:, None]
+    return np.column_stack([eta, outer]), index
+
+
+def value_at(fit: DistributionalFit, which: str, predictors: Array, trials: Array | None) -> Array:
+    """Return a prediction as a function of what `all_predictors` returns.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    which : str
+        As for `predict`; probabilities for ``"class"``.
+    predictors : ndarray
+    trials : ndarray, shape (m,), or None
+        Of `trials_for`.
+    """
+    eta, rest = predictors[:, 0], predictors[:, 1:]
+    if which == "linear":
+        return eta
+    if fit._ordered:
+        return np.asarray(fit.model._probabilities(np.zeros(len(eta)), rest))
+    if which == "dispersion":
+        return np.exp(fit.model.dispersion_sign * rest[:, DISPERSION])
+    return part_of_mean(which, fit._spec, eta, rest, trials)
+
+
+def slope_at(
+    fit: DistributionalFit,
+    which: str,
+    predictors: Array,
+    direction: Array,
+    trials: Array | None,
+) -> Array:
+    """Return the derivative of `value_at` along a direction of the predictors.
+
+    Parameters
+    ----------
+    fit, which, predictors, trials
+        As for `value_at`.
+    direction : ndarray
+        The same for all rows, or one for each.
+    """
+    directions = np.broadcast_to(direction, predictors.shape)
+    if which == "linear":
+        return directions[:, 0]
+    # Ordered categories depend on thresholds less the linear predictor alone.
+    used = directions[:, 1:] if fit._ordered else directions
+    size = np.abs(used).max(axis=1, keepdims=True)
+    step = _STEP * directions / np.where(size > 0, size, 1.0)
+    above, below = (value_at(fit, which, predictors + s, trials) for s in (step, -step))
+    slope = (above - below) / (2.0 * _STEP)
+    return np.asarray(slope * (size if slope.ndim == 2 else size[:, 0]))
 
 
 def _most_probable(table: pd.DataFrame) -> pd.Series:

@@ -25,6 +25,7 @@ from ...fitting.distributional.row_parameters import (
 )
 from ...fitting.families.limit_of_dispersion import limit_reached
 from ...fitting.families.spec import FamilySpec, family_object
+from ...fitting.fixed_effects.basis import OnBasis
 from ...frame.design import Design
 from ..base import MixedModelResults
 from ..criteria import Criteria
@@ -87,14 +88,15 @@ class DistributionalFit(Criteria):
     cov_kind: str
     # The part of the mean, as a fit of its own.
     _mean_part: MixedModelResults
-    _covariance: Array
+    # The covariance of theta, beta and kappa.
+    _on_basis: OnBasis
     # 1 and -1 for parameters that go to infinity and to minus infinity, 0 for all others.
     _infinite: Array
 
     def __init__(self, model: ModelOfParts, estimates: DistributionalEstimates) -> None:
         self.model, self.estimates, self.layout = model, estimates, model.layout
         self.cov_type, self.cov_kind = "hessian", "from the Hessian of all parameters"
-        self._covariance = estimates.covariance
+        self._on_basis = estimates.on_basis
 
     def _changed(self, **attributes: Any) -> Self:
         """Return a copy with other estimates, or with another covariance and its kind."""
@@ -149,7 +151,9 @@ class DistributionalFit(Criteria):
     def bse(self) -> pd.Series:
         """Standard errors of `params`."""
         with np.errstate(invalid="ignore"):
-            return pd.Series(np.sqrt(np.diag(self._covariance)[self._order]), index=self._names)
+            return pd.Series(
+                np.sqrt(np.diag(self._on_basis.covariance)[self._order]), index=self._names
+            )
 
     @property
     def tvalues(self) -> pd.Series:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from statsmodels.stats.contrast import ContrastResults
 
 from ..._typing import Array, Numbers
 from ...errors import OptionError
-from ...standard_errors.contrast_tests import FixedContrastTests
+from ...fitting.fixed_effects.basis import OnBasis
 from ...standard_errors.reference import refuse_none_left
 from ..linear_hypotheses import (
     coefficient_positions,
@@ -20,6 +19,7 @@ from ..linear_hypotheses import (
     read_hypotheses,
     square_matrix,
 )
+from .separation import tests_of_coefficients
 
 if TYPE_CHECKING:
     from .base import DistributionalFit
@@ -70,11 +70,13 @@ def cov_params(
         raise OptionError("column= goes with no other option of cov_params but scale=.")
     if other is not None and r_matrix is None:
         raise OptionError("other= are combinations beside those of r_matrix=; give that as well.")
-    matrix = _covariance(self, cov_p) * (1.0 if scale is None else scale)
+    known, factor = _covariance(self, cov_p), 1.0 if scale is None else scale
     if r_matrix is not None:
         rows = combinations_of(r_matrix, names, "r_matrix=")
         others = rows if other is None else combinations_of(other, names, "other=")
-        return rows @ matrix @ others.T
+        both = known.combined(np.vstack([rows, others])).covariance
+        return factor * both[: len(rows), len(rows) :]
+    matrix = factor * known.covariance
     kept = coefficient_positions(range(len(names)) if column is None else column, names)
     if np.ndim(kept) == 0:
         return float(matrix[kept, kept])
@@ -123,11 +125,9 @@ def t_test(
     (array([0.55]), np.float64(0.74))
     """
     rows, values = _read(self, r_matrix)
-    covariance = _covariance(self, cov_p)
-    unknown = _unknown(covariance, rows)
-    effect = np.where(unknown, np.nan, rows @ _some(np.asarray(self.params)))
-    variance = np.einsum("mi,ij,mj->m", rows, _some(covariance), rows)
-    sd = np.where(unknown, np.nan, np.sqrt(variance))
+    tests = tests_of_coefficients(_some(np.asarray(self.params)), _covariance(self, cov_p))
+    effect = np.where(tests.known(rows), rows @ tests.beta, np.nan)
+    sd = tests.errors(rows)
     with np.errstate(divide="ignore", invalid="ignore"):  # a hypothesis on nothing has no test
         statistic = (effect - values) / sd
     if use_t:
@@ -184,15 +184,14 @@ def wald_test(
     (50.6, 2)
     """
     rows, values = _read(self, r_matrix)
-    covariance = _covariance(self, cov_p)
-    if _unknown(covariance, rows).any():
+    tests = tests_of_coefficients(_some(np.asarray(self.params)), _covariance(self, cov_p))
+    if not tests.known(rows).all():
         raise OptionError("the hypotheses hold coefficients that the data do not determine.")
-    beta = _some(np.asarray(self.params))
     if invcov is None:
-        test = FixedContrastTests(beta, _some(covariance), float("inf")).f_test(rows, values)
+        test = tests.f_test(rows, values)
         wald, constraints = test.wald, int(test.df_num)
     else:
-        gap = rows @ beta - values
+        gap = rows @ tests.beta - values
         wald, constraints = (
             float(gap @ square_matrix(invcov, len(rows), "invcov=") @ gap),
             len(rows),
@@ -245,22 +244,15 @@ def f_test(
     return wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
 
-def _covariance(fit: DistributionalFit, given: Numbers | None) -> Array:
+def _covariance(fit: DistributionalFit, given: Numbers | None) -> OnBasis:
     """Return the covariance of `params`, that of the fit unless another is given."""
     if given is not None:
-        return square_matrix(given, fit._names, "cov_p=")
-    return fit._covariance[np.ix_(fit._order, fit._order)]
+        return OnBasis.of_covariance(square_matrix(given, fit._names, "cov_p="))
+    return fit._on_basis.taken(fit._order)
 
 
 def _some(values: Array) -> Array:
     return np.where(np.isfinite(values), values, 0.0)
-
-
-def _unknown(covariance: Array, rows: Array) -> NDArray[np.bool_]:
-    """Return which hypotheses hold a coefficient that has no standard error."""
-    variances = np.diag(covariance)
-    lost = ~(np.isfinite(variances) & (variances >= 0))
-    return np.asarray((rows[:, lost] != 0).any(axis=1))
 
 
 def _read(fit: DistributionalFit, given: Any) -> tuple[Array, Array]:

@@ -15,6 +15,7 @@ from ..._typing import Array
 from ...errors import SeparationWarning, warn_caller
 from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.families.spec import FamilySpec
+from ...fitting.fixed_effects.basis import OnBasis
 from ...fitting.separation import separation
 from ...standard_errors.contrast_tests import FixedContrastTests
 
@@ -26,7 +27,6 @@ __all__ = [
     "tests_of_coefficients",
     "warn_of_infinite",
     "with_infinite",
-    "without_infinite",
 ]
 
 
@@ -97,26 +97,23 @@ def _signs(
     return sign
 
 
-def without_infinite(covariance: Array, sign: Array) -> Array:
-    """Return a covariance matrix with NaN for parameters without a finite estimate."""
-    if not sign.any():
-        return covariance
-    out = covariance.copy()
-    out[sign != 0] = out[:, sign != 0] = np.nan
-    return out
-
-
-def tests_of_coefficients(beta: Array, covariance: Array) -> FixedContrastTests:
+def tests_of_coefficients(beta: Array, covariance: OnBasis) -> FixedContrastTests:
     """Return normal tests of coefficients, also of combinations without those that have no error.
 
     Parameters
     ----------
     beta : ndarray, shape (rank,)
-    covariance : ndarray, shape (rank, rank)
-        NaN for coefficients without a finite estimate or at an end of their range.
+    covariance : OnBasis
+        None of coefficients without a finite estimate or at an end of their range.
     """
-    lost = ~np.isfinite(np.diag(covariance))
-    return FixedContrastTests(beta, covariance, np.inf, infinite=lost if lost.any() else None)
+    lost = ~covariance.known
+    return FixedContrastTests(
+        beta,
+        covariance.covariance,
+        np.inf,
+        on_basis=covariance.combined(np.diag(np.where(lost, 0.0, 1.0))),
+        infinite=lost if lost.any() else None,
+    )
 
 
 def warn_of_infinite(fit: DistributionalFit) -> None:

@@ -10,7 +10,6 @@ from ...errors import OptionError
 from ...standard_errors.choice import Choice, choose
 from ...standard_errors.row_parameter_clusters import cluster_covariance
 from ..row_labels import find_clusters
-from .separation import without_infinite
 
 if TYPE_CHECKING:
     from ..fitted_model import FittedModel
@@ -50,7 +49,7 @@ def with_choice(fit: Fit, choice: Choice) -> Fit:
     fit : DistributionalResults
     choice : Choice
     """
-    covariance, words = fit.estimates.covariance, "from the Hessian of all parameters"
+    covariance, words = fit.estimates.on_basis, "from the Hessian of all parameters"
     if choice.clusters is not None:
         covariance = cluster_covariance(
             fit.model.kept_design(), fit.estimates, choice.clusters, choice.kind
@@ -59,7 +58,7 @@ def with_choice(fit: Fit, choice: Choice) -> Fit:
     return fit._changed(
         cov_type=choice.cov_type,
         cov_kind=words,
-        _covariance=without_infinite(covariance, fit._infinite),
+        _on_basis=covariance.without(fit._infinite != 0),
     )
 
 
