@@ -36,7 +36,7 @@ from .approximation import (
     objective_and_gradient,
     prepare_approximation,
 )
-from .optimum import best_optimum
+from .optimum import Search
 from .start import Start, default_start, put_parameters, start_at
 
 __all__ = [
@@ -247,7 +247,7 @@ def _maximize(
     """Minimize from `begin` and read the estimates off the solved model."""
     problem, design, spec, unit = fit.problem, fit.design, fit.spec, fit.unit
     indefinite = fit.hessian == "observed" and problem.core.several_modes_possible
-    report = best_optimum(
+    search = Search(
         problem,
         design,
         spec,
@@ -259,6 +259,7 @@ def _maximize(
         default_start=default_start,
         rows=fit.rows,
     )
+    report = search.best_optimum()
     if indefinite:
         refuse_merging_modes(report, spec)
     # Beside a jump steps shrink to nothing while the gradient stays; others fall without end.

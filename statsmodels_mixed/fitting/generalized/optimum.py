@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._core import family_rows
+from ..._frozen import quickly_made
 from ..._typing import Array
 from ...frame.design import Design
 from ...later import load
@@ -26,7 +29,7 @@ from ..search.warm_start import generalized_theta
 from .approximation import Approximation
 from .start import Start, minimize_from
 
-__all__ = ["best_optimum"]
+__all__ = ["Search"]
 
 Patterns = list[NDArray[np.bool_]]
 
@@ -49,29 +52,18 @@ JUMPS = (
 VERY_MANY_EVALUATIONS = 60
 
 
-def best_optimum(
-    problem: Approximation,
-    design: Design,
-    spec: FamilySpec,
-    begin: Array,
-    without: Start,
-    options: FitOptions,
-    *,
-    n_agq: int,
-    observed: bool,
-    default_start: bool,
-    rows: int,
-) -> FitReport:
-    """Minimize from a start, and from others where the likelihood may have several optima.
+@quickly_made
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search for the optimum of a generalized model.
 
     Parameters
     ----------
     problem : Approximation
-        Solved at the end afterwards.
     design : Design
     spec : FamilySpec
     begin : ndarray
-        Working parameters.
+        Working parameters to start from.
     without : Start
         The model without random effects, in working coefficients.
     options : FitOptions
@@ -79,52 +71,143 @@ def best_optimum(
     observed : bool
         Whether the approximation uses the observed information, and that may be indefinite.
     default_start : bool
-        Whether nobody asked for this start.
+        Whether nobody asked for this start: only then are there others.
     rows : int
         Number of rows of the data.
-
-    Returns
-    -------
-    FitReport
-
-    Raises
-    ------
-    DataError
-        If the objective cannot be evaluated at the end without the way there.
     """
-    core, nt, unit = problem.core, problem.ntheta, without.unit
-    report = minimize_from(problem, begin, spec, options)
-    patterns = [block.pattern for block in design.blocks]
-    singular = is_singular(factors_of(core.in_units(report.end[:nt]) / unit, patterns))
-    # A dispersion that goes to its boundary takes many steps in any likelihood.
-    many = options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
-    # The objective may jump where another mode becomes the highest, or a node has a likelihood.
-    nodes = n_agq ** sum(len(block.names) for block in design.blocks)
-    edge, jumping = core.met_edge and rows * nodes <= FEW_NODES, core.several_modes_possible
-    jumping &= n_agq > 1 or core.met_several_modes
-    jumps = edge or (jumping and report.status == "ROUNDOFF_LIMITED")
-    hard = not report.converged or jumps or (many and not _at_limit(spec, report, design))
-    if not hard and may_be_repeated(report, options, rows):
-        few = rows <= FEW_ROWS
-        cheap = few or (n_agq > 1 and rows * nodes <= FEW_NODES)
-        hard = cheap and core.several_modes_possible
-        hard |= cheap and n_agq > 1 and has_bounded_range(spec)
-        if not hard:
-            nothing = _without_random_effects(problem, design, spec, without, begin)
-            hard = report.objective > nothing - (LITTLE_LOWER if few else -DISTINCT)
-    mirrored: tuple[Array, ...] = ()
-    two_signs = spec.link == "power" and spec.power == 0.5 and not problem.fast
-    if two_signs and default_start and may_be_repeated(report, options, rows):
-        report, mirrored = _lower_mirrored(problem, design, report)
-        hard |= bool(mirrored)
-    runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
-    falls = report.status == "STALLED"  # for ever, and from other starts as well
-    local = (hard and not falls) or may_be_local(report, options, singular, rows)
-    if default_start and local and may_be_repeated(report, options, rows):
-        large = 2.0 * generalized_theta(core.design.coordinates, unit)
+
+    problem: Approximation
+    design: Design
+    spec: FamilySpec
+    begin: Array
+    without: Start
+    options: FitOptions
+    n_agq: int
+    observed: bool
+    default_start: bool
+    rows: int
+
+    def best_optimum(self) -> FitReport:
+        """Minimize from the start, and from others where the likelihood may have several optima.
+
+        Returns
+        -------
+        FitReport
+            Of the best end, at which the problem is solved afterwards.
+
+        Raises
+        ------
+        DataError
+            If the objective cannot be evaluated at the end without the way there.
+        """
+        core, options = self.problem.core, self.options
+        report = minimize_from(self.problem, self.begin, self.spec, options)
+        # The objective jumps where nodes leave the range of means.
+        edge = core.met_edge and self._nodes <= FEW_NODES
+        hard = self._is_hard(report, edge)
+        mirrored: tuple[Array, ...] = ()
+        if self._has_two_signs and self.default_start and self._may_be_repeated(report):
+            report, mirrored = self._lower_mirrored(report)
+            hard |= bool(mirrored)
+        runs = BestOfRuns(report, lambda run: agrees(run.objective, core.fresh_value(run.end)))
+        falls = report.status == "STALLED"  # for ever, and from other starts as well
+        if self.default_start and self._may_be_repeated(report):
+            self._start_elsewhere(runs, hard=hard, falls=falls, mirrored=mirrored)
+        patterns = self._patterns
+        if self.default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):
+            try_together = load("fitting.search.nearly_one:try_together")
+            errors = 2.0 * generalized_theta(core.design.coordinates, self.without.unit)
+            dispersion = self.spec.has_dispersion
+            try_together(runs, core, self.design, errors, options, dispersion=dispersion)
+        if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
+            search_further = load("fitting.search.several_modes:search_further")
+            nt = self.problem.ntheta
+            ones = np.r_[_ones(patterns), self.begin[nt:]]
+            runs.report = search_further(core, runs.report, ones, nt, options)
+        if self.observed:
+            return runs.end(MERGING_MODES)
+        jumps = self.n_agq > 1 and (edge or core.several_modes_possible)
+        return runs.end(JUMPS if jumps else NO_MAXIMUM)
+
+    @property
+    def _patterns(self) -> Patterns:
+        return [block.pattern for block in self.design.blocks]
+
+    @property
+    def _nodes(self) -> int:
+        """Number of nodes of all rows."""
+        return int(self.rows * self.n_agq ** sum(len(block.names) for block in self.design.blocks))
+
+    @property
+    def _has_two_signs(self) -> bool:
+        """Whether a predictor and its negative have one mean."""
+        of_squares = self.spec.link == "power" and self.spec.power == 0.5
+        return of_squares and not self.problem.fast
+
+    def _may_be_repeated(self, report: FitReport) -> bool:
+        return may_be_repeated(report, self.options, self.rows)
+
+    def _is_singular(self, report: FitReport) -> bool:
+        """Return whether T of some term has lost rank at an end."""
+        core, nt = self.problem.core, self.problem.ntheta
+        units = core.in_units(report.end[:nt]) / self.without.unit
+        return is_singular(factors_of(units, self._patterns))
+
+    def _is_hard(self, report: FitReport, edge: bool) -> bool:
+        """Return whether the first run says that its end may not be the best optimum.
+
+        Parameters
+        ----------
+        report : FitReport
+        edge : bool
+            Whether it met the edge of the range of means.
+        """
+        core, n_agq = self.problem.core, self.n_agq
+        # The objective may jump where another mode becomes the highest.
+        jumping = core.several_modes_possible and (n_agq > 1 or core.met_several_modes)
+        jumps = edge or (jumping and report.status == "ROUNDOFF_LIMITED")
+        if not report.converged or jumps:
+            return True
+        # A dispersion that goes to its boundary takes many steps in any likelihood.
+        many = self.options.optimizer == "newton" and report.evaluations > VERY_MANY_EVALUATIONS
+        if many and not _at_limit(self.spec, report, self.design):
+            return True
+        if not self._may_be_repeated(report):
+            return False
+        few = self.rows <= FEW_ROWS
+        cheap = few or (n_agq > 1 and self._nodes <= FEW_NODES)
+        if cheap and (core.several_modes_possible or (n_agq > 1 and has_bounded_range(self.spec))):
+            return True
+        nothing = _without_random_effects(
+            self.problem, self.design, self.spec, self.without, self.begin
+        )
+        return bool(report.objective > nothing - (LITTLE_LOWER if few else -DISTINCT))
+
+    def _start_elsewhere(
+        self, runs: BestOfRuns, *, hard: bool, falls: bool, mirrored: tuple[Array, ...]
+    ) -> None:
+        """Take a better end of runs from other starts, if the first one may be local.
+
+        Parameters
+        ----------
+        runs : BestOfRuns
+            With the first run alone.
+        hard : bool
+            Whether that says that it may not be the best optimum.
+        falls : bool
+            Whether it falls for ever.
+        mirrored : tuple of ndarray
+            Starts from ends with other signs.
+        """
+        core, options, rows, patterns = self.problem.core, self.options, self.rows, self._patterns
+        report, begin, nt = runs.report, self.begin, self.problem.ntheta
+        singular = self._is_singular(report)
+        if not ((hard and not falls) or may_be_local(report, options, singular, rows)):
+            return
+        large = 2.0 * generalized_theta(core.design.coordinates, self.without.unit)
         further = () if singular else _beside(report, begin, patterns)
-        if two_signs:
-            further += (*_mirrored(problem, design, without.gamma, begin), *mirrored)
+        if self._has_two_signs:
+            further += (*self._mirrored(self.without.gamma, begin), *mirrored)
         second = SecondStart(core, options, large, patterns, begin, further=further)
         second.improve(runs)
         several = hard or runs.least < report.objective - LOWER
@@ -132,22 +215,38 @@ def best_optimum(
         faces = singular and nt > 1 and rows <= VERY_FEW_ROWS
         if several or faces:
             scatter = load("fitting.search.scattered_starts:scatter")
-            most = min(MOST, PASSES // (rows * nodes))
+            most = min(MOST, PASSES // self._nodes)
             scatter(runs, core, begin, large, _ones(patterns), options, most=most, hard=several)
         settle(runs, core, options)
-        refuse_unreachable(core.value_and_gradient(runs.report.end)[0], spec)
-    if default_start and not all([(pattern | pattern.T).all() for pattern in patterns]):
-        try_together = load("fitting.search.nearly_one:try_together")
-        errors = 2.0 * generalized_theta(core.design.coordinates, unit)
-        try_together(runs, core, design, errors, options, dispersion=spec.has_dispersion)
-    if (core.several_modes_possible or edge) and not runs.report.hopeless and not falls:
-        search_further = load("fitting.search.several_modes:search_further")
-        runs.report = search_further(
-            core, runs.report, np.r_[_ones(patterns), begin[nt:]], nt, options
-        )
-    if observed:
-        return runs.end(MERGING_MODES)
-    return runs.end(JUMPS if n_agq > 1 and (edge or core.several_modes_possible) else NO_MAXIMUM)
+        refuse_unreachable(core.value_and_gradient(runs.report.end)[0], self.spec)
+
+    def _mirrored(self, gamma: Array, begin: Array) -> tuple[Array, ...]:
+        """Return starts whose predictor has other signs in some rows, which have the same means."""
+        mirrored = load("fitting.search.mirrored_starts:mirrored_coefficients")
+        problem, design = self.problem, self.design
+        Q, nt = problem.basis.Q, problem.ntheta
+        eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
+        found = mirrored(eta, Q, design.X[:, problem.basis.columns], design.offset, design.weights)
+        rest = begin[nt + len(gamma) :]
+        return tuple(np.concatenate([begin[:nt], each, rest]) for each in found)
+
+    def _lower_mirrored(self, report: FitReport) -> tuple[FitReport, tuple[Array, ...]]:
+        """Return the report, and an end with other signs in some rows where that is lower.
+
+        Random effects add to predictors of both signs: rows of one level may want the same one.
+        """
+        core, nt, rank = self.problem.core, self.problem.ntheta, self.problem.basis.Q.shape[1]
+        starts = self._mirrored(report.end[nt : nt + rank], report.end)
+        if not starts:
+            return report, ()
+        met = core.met_several_modes or core.met_edge
+        values = np.array([core.value_and_gradient(start)[0] for start in starts])
+        report = logged(report, report, np.array(starts), values, len(values))
+        lower = np.flatnonzero(values < report.objective - LOWER)
+        if not (met or len(lower)):  # modes that are not unique far away say nothing about this end
+            core.forget_modes()
+        core.value_and_gradient(report.end)
+        return report, tuple(starts[i] for i in lower[np.argsort(values[lower])][:1])
 
 
 def _ones(patterns: Patterns) -> Array:
@@ -199,39 +298,6 @@ def _without_random_effects(
     # The mean of deviances: the slope is half their sum over phi less half the number of rows, for
     # the gamma nearly so.
     return min(value, rows_at(zeta[0] + np.log(share))[0])
-
-
-def _mirrored(
-    problem: Approximation, design: Design, gamma: Array, begin: Array
-) -> tuple[Array, ...]:
-    """Return starts whose predictor has other signs in some rows, which have the same means."""
-    mirrored = load("fitting.search.mirrored_starts:mirrored_coefficients")
-    Q, nt = problem.basis.Q, problem.ntheta
-    eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
-    found = mirrored(eta, Q, design.X[:, problem.basis.columns], design.offset, design.weights)
-    rest = begin[nt + len(gamma) :]
-    return tuple(np.concatenate([begin[:nt], each, rest]) for each in found)
-
-
-def _lower_mirrored(
-    problem: Approximation, design: Design, report: FitReport
-) -> tuple[FitReport, tuple[Array, ...]]:
-    """Return an end with other signs in some rows where that is lower, and the report.
-
-    Random effects add to predictors of both signs: rows of one level may want the same one.
-    """
-    core, nt, rank = problem.core, problem.ntheta, problem.basis.Q.shape[1]
-    starts = _mirrored(problem, design, report.end[nt : nt + rank], report.end)
-    if not starts:
-        return report, ()
-    met = core.met_several_modes or core.met_edge
-    values = np.array([core.value_and_gradient(start)[0] for start in starts])
-    report = logged(report, report, np.array(starts), values, len(values))
-    lower = np.flatnonzero(values < report.objective - LOWER)
-    if not (met or len(lower)):  # modes that are not unique far away say nothing about this end
-        core.forget_modes()
-    core.value_and_gradient(report.end)
-    return report, tuple(starts[i] for i in lower[np.argsort(values[lower])][:1])
 
 
 def _beside(report: FitReport, begin: Array, patterns: Patterns) -> tuple[Array, ...]:
