@@ -32,6 +32,7 @@ from ..search.second_start import spread_of_errors
 from .penalized_least_squares import solve
 
 __all__ = [
+    "CONTINUOUS",
     "POWERS",
     "is_constant_within",
     "refuse_constant_within",

@@ -31,6 +31,7 @@ from ...fitting.distributional.row_parameters import (
 from ...fitting.distributional.start import coefficients_to_begin_with
 from ...fitting.families.spec import family_names
 from ...fitting.generalized.approximation import generalized_structure
+from ...fitting.linear.vanishing_strata import refuse_vanishing_dispersions
 from ...fitting.search.optimize import FitOptions
 from ...formula.other_parts import read_part
 from ...formula.terms import RandomTerm
@@ -315,6 +316,8 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
         )
         choice = choice_of(self, cov_type, cov_kwds)
         design = self.kept_design()
+        if "dispersion" in self._pieces:
+            refuse_vanishing_dispersions(design, self.spec, *self._pieces["dispersion"])
         estimates = fit_distributional(
             design,
             self.spec,
