@@ -95,6 +95,28 @@ static problem scattered(void)
     return m;
 }
 
+/* Two terms whose levels meet along a line, so that the head has levels of both: of four levels of
+ * the first, one meets one level of the second, the next two the same three, the last some of these
+ * and others. The last levels of both have no rows. */
+static problem along_a_line(void)
+{
+    enum { LEVELS = 64, WITHOUT = 4, ROWS = 4 };
+    static const int32_t met[4][ROWS] = {
+        {0, 0, 0, 0}, {0, 1, 2, 2}, {-1, 0, 1, 1}, {-1, 0, 2, 3}};
+    const int32_t levels[] = {LEVELS, LEVELS}, cols[] = {1, 1};
+    problem m = problem_make(4, COMPLETE, (LEVELS - 2 * WITHOUT) * ROWS, 1, 2, levels, cols);
+    int32_t *first = (int32_t *)m.term[0].refs, *second = (int32_t *)m.term[1].refs;
+    for (int32_t i = 0; i < m.n; i++) {
+        first[i] = i / ROWS;
+        second[i] = i / ROWS + met[i / ROWS % 4][i % ROWS];
+    }
+    smm_design *d = problem_design(&m);
+    CHECK(smm_has_lists(d));
+    CHECK(d->nhead > LEVELS);
+    smm_design_destroy(d);
+    return m;
+}
+
 int main(void)
 {
     static const struct {
@@ -117,6 +139,9 @@ int main(void)
         {RANDOM, 110, 2, {60, 50}, {2, 1}},
         {RANDOM, 120, 3, {60, 40, 30}, {1, 2, 1}},
         {RANDOM, 60, 4, {12, 8, 5, 3}, {1, 2, 1, 1}},
+        {RANDOM, 150, 3, {60, 40, 30}, {1, 1, 1}},
+        {RANDOM, 60, 4, {12, 8, 5, 3}, {1, 1, 1, 1}},
+        {NESTED, 96, 3, {24, 6, 2}, {1, 1, 1}},
         {NESTED, 96, 2, {24, 6}, {1, 2}},
         {NESTED, 96, 3, {24, 6, 2}, {2, 1, 1}},
     };
@@ -137,6 +162,10 @@ int main(void)
     }
     CHECK(sparse >= 3);
     problem m = scattered();
+    check_model(&m, m.weights);
+    problem_free(&m);
+    m = along_a_line();
+    check_model(&m, NULL);
     check_model(&m, m.weights);
     problem_free(&m);
     return check_result();

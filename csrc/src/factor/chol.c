@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Omega = L L' in place: head columns one by one, each subtracting its outer product
- * from what comes later (right-looking), then the dense tail by LAPACK. And the two
+ * from what comes later (right-looking; from the head left-looking where columns have one number
+ * each), then the dense tail by LAPACK. And the two
  * triangular solves.
  */
 #include "factor/factor.h"
@@ -51,30 +52,6 @@ static void update_head(smm_workspace *ws, int32_t j)
             at += smm_seek(d->row + at, 0, (int32_t)(d->rowptr[b + 1] - at), a);
             block_update(d->node_cols[a], kb, k, panel + d->rowoff[ai], Pb, ld,
                          target + d->rowoff[at], ldb);
-        }
-    }
-}
-
-/* The same where all terms have one column: what takes the time is to find the rows. */
-SMM_HOT
-static void update_head_scalars(smm_workspace *ws, int32_t j)
-{
-    const smm_design *d = ws->design;
-    const double *SMM_RESTRICT P = ws->L + d->valptr[j] + 1;
-    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
-    int32_t n = d->height[j] - 1;
-    for (int32_t bi = 0; bi < n && row[bi] < d->nhead; bi++) {
-        int32_t b = row[bi], nb = d->height[b] - 1, at = 0;
-        const int32_t *SMM_RESTRICT rb = d->row + d->rowptr[b];
-        double f = P[bi], *SMM_RESTRICT target = ws->L + d->valptr[b];
-        *target++ -= f * f;
-        if (nb == n - bi - 1) { /* the same rows */
-            for (int32_t i = 0; i < nb; i++) target[i] -= P[bi + 1 + i] * f;
-            continue;
-        }
-        for (int32_t ai = bi + 1; ai < n; ai++, at++) {
-            at = smm_seek(rb, at, nb, row[ai]);
-            target[at] -= P[ai] * f;
         }
     }
 }
@@ -167,20 +144,24 @@ static int factor_column(smm_workspace *ws, int32_t j)
 int smm_factor(smm_workspace *ws)
 {
     const smm_design *d = ws->design;
+    int lists = smm_has_lists(d);
     ws->inverted = 0;
+    if (lists) smm_empty_lists(ws);
     for (int32_t gi = 0; gi < d->ngroups; gi++) {
         const smm_group *g = d->groups + gi;
         if (g->block) {
+            for (int32_t j = g->first; lists && j < g->last; j++) smm_update_column(ws, j);
             int status = smm_factor_block(ws, g);
             if (status) return status;
             continue;
         }
         for (int32_t j = g->first; j < g->last; j++) {
+            if (lists) smm_update_column(ws, j);
             int status = factor_column(ws, j);
             if (status) return status;
             if (d->height[j] == d->node_cols[j]) continue;
-            if (d->maxcols == 1) update_head_scalars(ws, j);
-            else update_head(ws, j);
+            if (lists) smm_await_first(ws, j);
+            else if (d->maxcols > 1) update_head(ws, j);
             if (!g->cols && !d->tail_ptr) scatter_tail(ws, j);
         }
         if (g->cols) group_tail(ws, g);

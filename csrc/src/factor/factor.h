@@ -58,6 +58,8 @@ struct smm_workspace {
     double *scale;     /* (ntheta) see smm_theta_scale */
     double *run_vectors, *run_pairs, *run_matrices; /* scratch of the minimizers */
     double *group_tmp, *small_tmp;
+    int32_t *waiting, *waits_next, *waits_at; /* (nhead) see left_looking.c */
+    double *spread;                           /* (nodes) likewise */
     double *prior_sd;    /* (nterms): typical standard deviation under the prior */
     double logdet_prior; /* log|Q (x) I|, which logdet_omega is less of */
     double r2, logdet_omega, logdet_xvx, value;
@@ -114,6 +116,22 @@ double smm_inverse_at(const smm_workspace *ws, int64_t block, int32_t r, int32_t
 int smm_find_prior(smm_workspace *ws);
 /* Of each term the largest variance of a level over a typical one, after smm_find_prior. */
 int smm_prior_spread(smm_workspace *ws, double *out);
+
+/* left_looking.c: head columns of terms with one column each, blocks and groups with a common call
+ * apart, meet the head columns among their rows. */
+static inline int smm_has_lists(const smm_design *d)
+{
+    return d->maxcols == 1 && d->rowptr[d->nhead] > d->tptr[d->nhead];
+}
+void smm_empty_lists(smm_workspace *ws);
+void smm_await_first(smm_workspace *ws, int32_t j); /* column j is that of the factor */
+/* Column b of L is less what the columns that wait for it take. */
+void smm_update_column(smm_workspace *ws, int32_t b);
+/* Each column waits for its last row in the head; its product is zero. */
+void smm_await_last(smm_workspace *ws);
+/* Column b of the inverse is done: its share of -(Omega^-1)_RR P_j is added to the panels of the
+ * columns j that wait for it. */
+void smm_multiply_column(smm_workspace *ws, int32_t b);
 
 /* block.c */
 int smm_factor_block(smm_workspace *ws, const smm_group *g);

@@ -47,28 +47,6 @@ static void multiply_head(smm_workspace *ws, int32_t j, const double *W, double 
     }
 }
 
-/* The same where all terms have one column. */
-SMM_HOT
-static void multiply_head_scalars(smm_workspace *ws, int32_t j, const double *SMM_RESTRICT W,
-                                  double *SMM_RESTRICT Y)
-{
-    const smm_design *d = ws->design;
-    const int32_t *SMM_RESTRICT row = d->row + d->rowptr[j];
-    int32_t n = d->height[j] - 1;
-    for (int32_t bi = 0; bi < n && row[bi] < d->nhead; bi++) {
-        int32_t b = row[bi], nb = d->height[b] - 1, at = 0;
-        const int32_t *SMM_RESTRICT rb = d->row + d->rowptr[b];
-        const double *SMM_RESTRICT Z = ws->inverse + d->valptr[b];
-        double w = W[bi], sum = *Z++ * w;
-        for (int32_t ai = bi + 1; ai < n; ai++, at++) {
-            at = smm_seek(rb, at, nb, row[ai]);
-            Y[ai] -= Z[at] * w;
-            sum += Z[at] * W[ai];
-        }
-        Y[bi] -= sum;
-    }
-}
-
 /* The part within the tail: rows x rows gathered from the lower triangle, for two columns of W at a
  * time, as gathering costs more than the products. */
 SMM_HOT
@@ -170,14 +148,32 @@ static void invert_column(smm_workspace *ws, int32_t j)
             for (int32_t c = 0; c < k; c++)
                 memset(Z + k + (int64_t)c * ld, 0, sizeof(double) * (size_t)rows);
         scale_panel(k, Dinv, rows, panel + k, ld, W + k, ld);
-        if (d->maxcols == 1) multiply_head_scalars(ws, j, W + 1, Z + 1);
-        else multiply_head(ws, j, W, Z);
+        multiply_head(ws, j, W, Z);
         if (!d->tail_ptr)
             multiply_tail(ws->inverse + d->tail_at, d->qt, tails, d->tidx + d->tptr[j], k,
                           W + (ld - tails), Z + (ld - tails), ld);
         /* couplings of head and tail rows were done with the head */
     }
     diagonal_block(k, Dinv, rows, W + k, ld, Z + k, Z, ld);
+}
+
+/* The same for a column of one number, of which left_looking.c knows the products with rows in the
+ * head. All products are those with P, and scaled at the end. */
+SMM_HOT
+static void invert_scalar(smm_workspace *ws, int32_t j)
+{
+    const smm_design *d = ws->design;
+    int32_t rows = d->height[j] - 1, tails = d->ntailrows[j];
+    const double *P = ws->L + d->valptr[j] + 1;
+    double *Z = ws->inverse + d->valptr[j], *Y = Z + 1, inverse = 1 / P[-1];
+    if (!d->tail_ptr) {
+        int32_t heads = rows - tails;
+        if (heads == 0) memset(Y, 0, sizeof(double) * (size_t)rows);
+        multiply_tail(ws->inverse + d->tail_at, d->qt, tails, d->tidx + d->tptr[j], 1, P + heads,
+                      Y + heads, rows);
+    }
+    for (int32_t r = 0; r < rows; r++) Y[r] *= inverse;
+    Z[0] = inverse * (inverse - dot(rows, P, Y));
 }
 
 /* A group of columns with common tail rows, by one dsymm. */
@@ -223,15 +219,25 @@ int smm_selected_inverse(smm_workspace *ws)
     int status = smm_potri(&d->blas, d->qt, tail, d->qt);
     if (status) return status;
     if (d->tail_ptr) smm_multiply_tails(ws);
+    int lists = smm_has_lists(d);
+    if (lists) smm_await_last(ws);
     for (int32_t gi = d->ngroups - 1; gi >= 0; gi--) {
         const smm_group *g = d->groups + gi;
         if (g->block) {
             status = smm_invert_block(ws, g);
             if (status) return status;
+            for (int32_t j = g->last - 1; lists && j >= g->first; j--) smm_multiply_column(ws, j);
         } else if (g->cols) invert_group(ws, g);
-        else
-            for (int32_t j = g->last - 1; j >= g->first; j--)
+        else if (d->maxcols > 1)
+            for (int32_t j = g->last - 1; j >= g->first; j--) {
                 if (ws->twin[j] < 0) invert_column(ws, j);
+            }
+        else
+            for (int32_t j = g->last - 1; j >= g->first; j--) {
+                if (ws->twin[j] >= 0) continue;
+                invert_scalar(ws, j);
+                if (lists) smm_multiply_column(ws, j);
+            }
     }
     for (int32_t j = 0; j < d->nhead; j++)
         if (ws->twin[j] >= 0)

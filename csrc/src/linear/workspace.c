@@ -77,6 +77,11 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->run_pairs = take(a, 2 * SMM_MEMORY * nt, f);
     ws->run_matrices = take(a, SMM_RUN_MATRICES(nt), f);
     ws->group_tmp = take(a, d->group_scratch, f);
+    int64_t lists = smm_has_lists(d) ? d->nhead : 0;
+    ws->waiting = take(a, lists, sizeof(int32_t));
+    ws->waits_next = take(a, lists, sizeof(int32_t));
+    ws->waits_at = take(a, lists, sizeof(int32_t));
+    ws->spread = take(a, lists ? d->nodes : 0, f);
     /* the largest of: a chunk of rows (crossprod), a panel and a block (selinv), six
      * blocks (gradient), two rows of the design (leverage) */
     int64_t scratch = larger(256 * m, larger(k2 + d->max_panel, 6 * k2));
