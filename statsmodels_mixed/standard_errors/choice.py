@@ -370,8 +370,9 @@ def _fixed(
     tests = FixedContrastTests(
         estimates.beta, covariance, degrees, on_basis=on_basis, model_based=model_based
     )
-    if model_based is not None:
-        fact = f"{fact} {cluster_robust.what_is_left(tests)}".strip()
+    if model_based is not None and choice.clusters is not None:
+        few = cluster_robust.too_few(len(choice.clusters), len(estimates.beta))
+        fact = f"{fact} {cluster_robust.what_is_left(tests) or few}".strip()
     how = cov_type or choice.cov_type
     return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
 

@@ -41,7 +41,14 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from .contrast_tests import ContrastTests
 
-__all__ = ["KINDS", "ClusterRobust", "correction", "prepare_cluster_robust", "what_is_left"]
+__all__ = [
+    "KINDS",
+    "ClusterRobust",
+    "correction",
+    "prepare_cluster_robust",
+    "too_few",
+    "what_is_left",
+]
 
 
 # V^-1 X has rounding errors of 1e-5 where sigma is this share of the response's deviation.
@@ -82,6 +89,25 @@ def sandwich(bread: OnBasis, scores: Array, factor: float) -> OnBasis:
     known = bread.known
     half = bread.scale * (scores[:, known] @ bread.inverse[known] @ bread.matrix)
     return OnBasis(bread.inverse, factor * (half.T @ half))
+
+
+def too_few(clusters: int, coefficients: int) -> str:
+    """Return a sentence if the covariance by these clusters is singular, else nothing.
+
+    The scores of all clusters sum to zero: the covariance has a rank below their number. Degrees
+    of freedom of each test alone, as those of Bell and McCaffrey, know that; others do not.
+
+    Parameters
+    ----------
+    clusters, coefficients : int
+        How many there are.
+    """
+    if clusters > coefficients:
+        return ""
+    return (
+        f"{clusters} clusters are too few for the covariance of {coefficients} coefficients, "
+        "which is singular: standard errors may be far too small."
+    )
 
 
 def what_is_left(tests: ContrastTests) -> str:

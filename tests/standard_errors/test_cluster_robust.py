@@ -409,3 +409,34 @@ def test_refusals_of_generalized_models(counts):
     ):
         with pytest.raises(OptionError, match=message):
             model.fit(**options)
+
+
+@pytest.mark.parametrize("groups", [3, 4, 5])
+@pytest.mark.parametrize("kind", ["linear", "residual", "counts", "zeros"])
+def test_a_singular_covariance_by_few_clusters_is_said(kind, groups):
+    # Scores of clusters sum to zero: the rank of their products is less than their number.
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame(rng.normal(size=(120, 3)), columns=["x", "z", "w"])
+    data["g"] = np.repeat(np.arange(60), 2)
+    data["c"] = np.repeat(np.arange(groups), 60 // groups)[data.g]
+    data["y"] = data.x + rng.normal(size=60)[data.g] + rng.normal(size=120)
+    data["n"] = rng.poisson(np.exp(1.0 + 0.3 * data.x + 0.5 * rng.normal(size=60)[data.g]))
+    data["n"] *= rng.random(120) < 0.7
+    clustered = {"cov_type": "cluster", "cov_kwds": {"groups": data["c"]}}
+    if kind == "linear":
+        fit = smf.mixedlm2("y ~ x + z + w + (1 | g)", data).fit(**clustered)
+    elif kind == "residual":
+        fit = smf.mixedlm2("y ~ x + z + w", data, residual="cs(0 + w | g)").fit(**clustered)
+    elif kind == "counts":
+        fit = smf.mixedglm2("n ~ x + z + w + (1 | g)", data, "poisson").fit(**clustered)
+    else:
+        model = smf.mixedglm2("n ~ x + z + (1 | g)", data, "poisson", zero_inflation="~ 1")
+        fit = model.fit(**clustered)
+    V = fit.cov_params().to_numpy()
+    size = np.sqrt(np.diag(V))
+    rank = np.linalg.matrix_rank(V / np.outer(size, size), tol=1e-9)
+    assert rank == min(4, groups - 1)
+    assert ("clusters are too few" in str(fit.summary())) == (rank < 4)
+    if kind == "linear":
+        careful = fit.with_inference(**clustered, dof="satterthwaite")
+        assert "clusters are too few" not in str(careful.summary())

@@ -164,4 +164,4 @@ def _part(
     part = GeneralizedLinearMixedModelResults(model, estimates, model.layout)
     part.separation = Separation(infinite)  # of its own response, not of the mean's
     tests = tests_of_coefficients(beta, covariance)
-    return part._referring_to(Reference(tests, None, fit.cov_type, words))
+    return part._referring_to(Reference(tests, None, fit.cov_type, words, fit.cov_fact))

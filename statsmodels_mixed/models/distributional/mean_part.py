@@ -117,4 +117,4 @@ def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResul
     words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
     tests = tests_of_coefficients(mean.beta, fit._on_basis.taken(own))
     part = GeneralizedLinearMixedModelResults(fit.model, mean, fit.model.layout)
-    return part._referring_to(Reference(tests, None, fit.cov_type, words))
+    return part._referring_to(Reference(tests, None, fit.cov_type, words, fit.cov_fact))

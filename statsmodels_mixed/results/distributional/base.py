@@ -80,12 +80,15 @@ class DistributionalFit(Criteria):
     estimates : DistributionalEstimates
     cov_type, cov_kind : str
         Where standard errors come from, as an option and in words.
+    cov_fact : str
+        A sentence about them for the reader of the summary; empty when there is nothing to say.
     """
 
     model: ModelOfParts
     estimates: DistributionalEstimates  # type: ignore[assignment]
     cov_type: str
     cov_kind: str
+    cov_fact: str = ""
     # The part of the mean, as a fit of its own.
     _mean_part: MixedModelResults
     # The covariance of theta, beta and kappa.

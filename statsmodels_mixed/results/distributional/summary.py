@@ -234,6 +234,7 @@ def facts(self: DistributionalFit) -> list[str]:
     said = list(self.model.notes)
     if self.cov_type == "cluster":
         said.append(f"Standard errors: {self.cov_kind}.")
+    said += filter(None, [self.cov_fact])
     if self.report.not_identified:
         said.append(f"Not identified: {'; '.join(self.report.not_identified)}.")
     if self.estimates.conditional.singular:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...standard_errors.choice import Choice, choose
+from ...standard_errors.cluster_robust import too_few
 from ...standard_errors.row_parameter_clusters import cluster_covariance
 from ..row_labels import find_clusters
 
@@ -50,14 +51,17 @@ def with_choice(fit: Fit, choice: Choice) -> Fit:
     choice : Choice
     """
     covariance, words = fit.estimates.on_basis, "from the Hessian of all parameters"
+    fact = ""
     if choice.clusters is not None:
         covariance = cluster_covariance(
             fit.model.kept_design(), fit.estimates, choice.clusters, choice.kind
         )
         words = f"cluster-robust ({choice.kind}, {len(choice.clusters)} clusters)"
+        fact = too_few(len(choice.clusters), len(fit.params))
     return fit._changed(
         cov_type=choice.cov_type,
         cov_kind=words,
+        cov_fact=fact,
         _on_basis=covariance.without(fit._infinite != 0),
     )
 
