@@ -122,13 +122,15 @@ def _brute_force(outcome: Outcome, case: GeneralizedCase, result: Any) -> None:
         outcome.counts.append("brute force failed")
         return
     off = abs(value - kept.objective)
-    if off <= _tolerance(value):
-        return
     own = np.concatenate([each.ravel() for each in kept.u])
     heights = []
     for modes, coefficients in ((u, beta), (own, kept.beta)):
         eta = model.X @ coefficients + model.offset + Z @ modes
         heights.append(model.rows(eta)[0].sum() - 0.5 * modes @ modes)
+    if off <= _tolerance(value):
+        at_modes = heights[0] <= heights[1] + _tolerance(value)
+        outcome.require(at_modes, "modes and coefficients are not those of the objective", case)
+        return
     if heights[0] > heights[1] + SAME and fast and len(result.separated):
         outcome.counts.append("separated: there are no joint modes")
     elif heights[0] > heights[1] + SAME:

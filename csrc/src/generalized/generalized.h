@@ -183,6 +183,11 @@ void smm_add_x_transpose(const smm_glmm *g, const double *rows, double *out);
  * not of a stream nor of two predictors */
 int smm_digits_lost(const smm_workspace *ws);
 int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold);
+/* A step of (u, beta), `delta` (q) and `step` (p), along coefficients that the last factor held but
+ * whose scores (p) are not zero: where means are far below the responses the log-likelihood is a
+ * straight line of no information. It is one unit of eta long, all others as they are best beside
+ * it. Returns the rise of h that it promises, 0 if there is no such coefficient. */
+double smm_climb_held(smm_glmm *g, const double *scores, double *delta, double *step);
 
 /* row_effects.c: g->logdet with its digits, after smm_form_omega with g->w */
 int smm_logdet_of_rows(smm_glmm *g);

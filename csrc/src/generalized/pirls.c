@@ -234,6 +234,8 @@ int smm_pirls(smm_glmm *g)
 
         double enough = newton ? fmax(tolerance * near_singular(g), SETTLED)
                                : SHRINKING_TOLERANCE;
+        if (g->fast && !g->joined && decrement <= enough) /* some coefficients may be held */
+            decrement = fmax(decrement, smm_climb_held(g, g->beta_old, delta, step));
 
         memcpy(g->u_old, g->u, sizeof(double) * q);
         memcpy(g->beta_old, g->beta, sizeof(double) * p);

@@ -18,6 +18,8 @@
  * that a response separates, whose weights vanish; a step along it is as good as none. */
 #define FLAT 1e-10
 #define HELD 1e100
+/* A score that raises h by more than this over a step of one standard error, that of all rows. */
+#define RISES 1e-6
 
 int smm_digits_lost(const smm_workspace *ws)
 {
@@ -111,4 +113,32 @@ int smm_factor_remainder(smm_workspace *ws, const double *weights, int hold)
     int32_t p = ws->design->p, m = p + 1;
     form_remainder(ws, weights);
     return hold ? factor_holding(p, ws->R, m) : smm_potrf(&ws->design->blas, p, ws->R, m);
+}
+
+/* The length of one unit of eta along a coefficient that the last factor held although its score is
+ * not zero; 0 for others. */
+static double length_held(const smm_workspace *ws, int32_t v, double score)
+{
+    const smm_design *d = ws->design;
+    size_t at = v + (size_t)v * (d->p + 1);
+    if (ws->R[at] != HELD || !(fabs(score) > RISES * sqrt(ws->XXy[at]))) return 0;
+    double size = 0;
+    for (int64_t i = 0; i < d->n; i++) size = fmax(size, fabs(d->X[i * d->p + v]));
+    return 1 / size;
+}
+
+double smm_climb_held(smm_glmm *g, const double *scores, double *delta, double *step)
+{
+    const smm_design *d = g->ws->design;
+    double promise = 0;
+    for (int32_t v = 0; v < d->p; v++)
+        promise += length_held(g->ws, v, scores[v]) * fabs(scores[v]);
+    if (promise == 0) return 0;
+    memset(delta, 0, sizeof(double) * (size_t)d->q);
+    for (int32_t v = 0; v < d->p; v++) { /* both halves of the solution divide by the pivot */
+        double length = length_held(g->ws, v, scores[v]);
+        step[v] = copysign(length * HELD * HELD, scores[v]);
+    }
+    smm_solve_modes(g, delta, step);
+    return promise;
 }
