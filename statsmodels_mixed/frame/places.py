@@ -256,6 +256,8 @@ def place_matrix(term: str, matrix: Matrix, needs: str, rows: Rows) -> PlaceMatr
                            f"{labelled[0].label!r}.")  # fmt: skip
     values = np.unique(_values(factors, rows), axis=0)
     if labelled:
+        if values.min(initial=0) < 0:  # the code of a missing label
+            raise DataError(f"{term}: {labelled[0].label!r} has missing values.")
         return _of_categories(term, factors[0], values, needs)
     labels = tuple(",".join(f"{value:g}" for value in place) for place in values)
     if len(set(labels)) < len(labels):

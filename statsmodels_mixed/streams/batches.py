@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from .._typing import Array
 from ..errors import DataError
-from ..frame.computed import expressions_of, matrices_of, value_of
+from ..frame.computed import expressions_of, factors_of, matrices_of, value_of
 from ..frame.matrices.factor_values import Labels
-from ..frame.matrices.factors import Rows
+from ..frame.matrices.factors import Expression, Rows
 from ..frame.matrices.incomplete import complete_rows
 from ..frame.model_frame import ModelFrame
 from ..frame.table.selection import select
-from ..frame.table.table import DataTable, open_table
+from ..frame.table.table import DataTable, name_rows, open_table
 from ..results.progress import Progress
 from .sources import TableSource
 
@@ -169,6 +169,8 @@ class RowRules:
         )
         rows, n_before = Rows(used.columns, used.index), len(used.index)
         weights, offset = used.weights, used.offset
+        if self.missing == "none":
+            self._refuse_missing_labels(rows)
         without = self._without_value(rows) if n_before else {}
         if without and self.missing == "drop":
             rows, keep = complete_rows(matrices_of(self.frame), rows, without, is_part=True)
@@ -182,6 +184,20 @@ class RowRules:
             {label: int(mask.sum()) for label, mask in without.items()},
             table,
         )
+
+    def _refuse_missing_labels(self, rows: Rows) -> None:
+        """Refuse rows without a level; design.py refuses those without a number."""
+        labels = [each for each in factors_of(self.frame).values() if each.categories is not None]
+        plain = [each.source.name for each in labels if not isinstance(each.source, Expression)]
+        for name in dict.fromkeys(
+            [*plain, *(f for part in self.frame.random for f in part.factors)]
+        ):
+            absent = rows.factorized(name)[0] < 0
+            if absent.any():
+                where = name_rows(absent, rows.index)
+                raise DataError(
+                    f'{name!r} is missing in {where}: pass missing="drop" to leave such rows out.'
+                )
 
     def _without_value(self, rows: Rows) -> dict[str, NDArray[np.bool_]]:
         """Find the rows, (n,), in which an expression has no value, by expression."""

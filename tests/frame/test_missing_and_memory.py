@@ -31,6 +31,27 @@ def test_nan_is_refused_by_name(column):
             )
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ label + (1 | g)", "y ~ x + (label | g)", "y ~ x + ar1(0 + label | g)"]
+)
+def test_missing_labels_are_refused_by_name(formula):
+    data = DATA.assign(label=pd.Series(np.resize(["a", "b", "c"], 80), dtype=object))
+    data.loc[7, "label"] = None
+    with pytest.raises(DataError, match="label"):
+        smf.mixedlm2(formula, data, missing="none")
+
+
+def test_rows_in_which_code_gives_no_label_are_refused_beside_the_mean():
+    data = DATA.assign(label=np.resize(["a", "b", "c"], 80), count=np.arange(80) % 5)
+    with pytest.raises(DataError, match=r"dispersion=.* NaN in 27 rows"):
+        smf.mixedglm2(
+            "count ~ x + (1 | g)",
+            data,
+            "negative_binomial",
+            dispersion="~ label.where(label != 'a')",
+        )
+
+
 def test_a_model_shares_no_memory_with_the_data():
     matrix = DATA[["x", "y", "g"]].to_numpy().copy()
     tables = [

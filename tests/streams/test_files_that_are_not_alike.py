@@ -129,3 +129,15 @@ def test_identifiers_of_64_bits_some_of_which_are_missing(data, tmp_path):
     whole = mixedlm2(FORMULA, data).fit()
     assert fit.ranef()["g"].index.tolist() == [2**53 + at for at in range(12)]
     assert fit.objective == pytest.approx(whole.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("formula", ["y ~ label + (1 | h)", "y ~ 1 + (1 | label)"])
+def test_a_label_that_is_missing_in_a_later_file_is_named(tmp_path, formula):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"y": rng.normal(size=60), "h": np.arange(60) % 6})
+    rows["label"] = np.resize(np.array(["a", "b", "c"], dtype=object), 60)
+    rows.loc[[40, 45, 50], "label"] = None
+    rows[:30].to_parquet(tmp_path / "a.parquet")
+    rows[30:].to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"'label' is missing in 3 rows .first: 40, 45, 50."):
+        mixedlm2(formula, tmp_path, missing="none")

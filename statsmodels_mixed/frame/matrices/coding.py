@@ -61,7 +61,7 @@ class ProductColumns:
         block: Array | None = None
         for factor, contrast in zip(self.factors, self.contrasts, strict=True):
             values = rows.value_of(factor)
-            part = values if contrast is None else contrast.take(values, axis=0)
+            part = values if contrast is None else _coded(contrast, values)
             if block is None:
                 block = part
             else:
@@ -69,6 +69,15 @@ class ProductColumns:
                 both = np.multiply(part[:, :, None], block[:, None, :], dtype=np.float64)
                 block = both.reshape(len(part), part.shape[1] * block.shape[1])
         out[...] = 1.0 if block is None else block
+
+
+def _coded(contrast: Array, codes: NDArray[Any]) -> Array:
+    """Return the columns, (n, c), of labels; NaN where a label is missing, whose code is -1."""
+    coded = contrast.take(codes, axis=0)
+    if codes.min(initial=0) < 0:
+        coded = coded.astype(np.float64)
+        coded[codes < 0] = np.nan
+    return coded
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +155,12 @@ class CodedMatrix:
 
 
 def response_values(matrix: Matrix, rows: Rows) -> tuple[Array, tuple[Any, ...] | None]:
-    """Values of the left side; the codes and the levels of labels."""
+    """Values of the left side; the codes and the levels of labels, NaN where one is missing."""
     if isinstance(matrix, CodedMatrix) and len(matrix.factors) == 1:
         factor = matrix.factors[0]
         if factor.categories is not None:
-            return rows.value_of(factor).astype(np.float64), tuple(factor.categories)
+            codes = rows.value_of(factor)
+            return np.where(codes < 0, np.nan, codes), tuple(factor.categories)
     y = np.empty((len(rows.index), len(matrix.names)))
     matrix.fill(rows, y)
     return (y[:, 0] if y.shape[1] == 1 else y), None
