@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,9 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     from pyarrow import ArrowException, Table  # noqa: PLC0415
     from pyarrow.dataset import FileSystemDataset, ParquetFragmentScanOptions  # noqa: PLC0415
 
+    several: dict[str, str] = {}
+    if isinstance(data, FileSystemDataset):
+        data, several = _of_common_types(data)
     kind = data.format.default_extname if isinstance(data, FileSystemDataset) else ""
     # What is read ahead is memory: by default whole files, which is slower besides.
     options: dict[str, Any] = {"batch_readahead": 2, "fragment_readahead": 1}
@@ -153,7 +157,12 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
             except StopIteration:
                 return
             except (ArrowException, OSError) as error:
-                raise DataError(f"the data cannot be read: {told(error)}") from error
+                differ = "".join(
+                    f" Column {name!r} is of type {several[name]} in the files."
+                    for name in names
+                    if name in several
+                )
+                raise DataError(f"the data cannot be read: {told(error)}{differ}") from error
             if batch.num_rows:
                 _refuse_other_text(batch)
                 yield Table.from_batches([batch])
@@ -165,6 +174,40 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     except (ArrowException, OSError) as error:
         raise DataError(f"the data cannot be read: {told(error)}") from error
     return TableSource(data.schema.names, n_rows, read)
+
+
+def _of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
+    """Return a dataset whose columns hold what all files have, and the types of those that differ.
+
+    Arrow takes the types of the first file for those of all: numbers of double precision would be
+    rounded to single, and fractions refused.
+    """
+    # Slow to import, and imported by whoever made the dataset.
+    from pyarrow import ArrowException, schema, unify_schemas  # noqa: PLC0415
+    from pyarrow.dataset import FileSystemDataset  # noqa: PLC0415
+
+    fragments = list(data.get_fragments())
+    try:
+        known = [fragment.physical_schema for fragment in fragments]
+    except (ArrowException, OSError):  # reading the file says so
+        return data, {}
+    fields, several = [], {}
+    for field in data.schema:
+        own = [each.field(field.name) for each in known if field.name in each.names]
+        types = list(dict.fromkeys(str(each.type) for each in own))
+        # Another type than that of the first file is the user's.
+        if len(types) > 1 and own[0].type == field.type:
+            several[field.name] = " and ".join(types)
+            with suppress(
+                ArrowException
+            ):  # some that have none in common are cast as they are read
+                alone = [schema([each]) for each in own]
+                field = unify_schemas(alone, promote_options="permissive").field(0)
+        fields.append(field)
+    if not several:
+        return data, several
+    common = schema(fields, metadata=data.schema.metadata)
+    return FileSystemDataset(fragments, common, data.format, data.filesystem), several
 
 
 class _Files:

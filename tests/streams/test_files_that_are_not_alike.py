@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -141,3 +142,50 @@ def test_a_label_that_is_missing_in_a_later_file_is_named(tmp_path, formula):
     rows[30:].to_parquet(tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"'label' is missing in 3 rows .first: 40, 45, 50."):
         mixedlm2(formula, tmp_path, missing="none")
+
+
+@pytest.mark.parametrize("given", ["path", "dataset"])
+@pytest.mark.parametrize(
+    ("column", "first", "later"),
+    [
+        ("x", pa.float32(), pa.float64()),  # rounded to single precision, silently
+        ("x", pa.int64(), pa.float64()),
+        ("x", pa.null(), pa.float64()),
+        ("g", pa.null(), pa.string()),
+        ("g", pa.string(), pa.large_string()),
+        ("g", pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.string())),
+        ("g", pa.dictionary(pa.int8(), pa.string()), pa.string()),
+        ("g", pa.int32(), pa.int64()),
+    ],
+    ids=str,
+)
+def test_files_of_other_types_are_read_as_one_that_holds_both(
+    data, tmp_path, given, column, first, later
+):
+    parts = []
+    for rows, kind in ((data[:200], first), (data[200:], later)):
+        values = rows[column]
+        if pa.types.is_integer(kind):
+            values = values.astype(float).round().astype(int)
+        made = pa.nulls(200) if pa.types.is_null(kind) else pa.array(values).cast(kind, safe=False)
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        parts.append(table.set_column(table.schema.get_field_index(column), column, made))
+    whole = pd.concat([part.to_pandas() for part in parts])
+    whole[column] = whole[column].astype(float if column == "x" else object)
+    folder = write(tmp_path, *parts)
+    streamed = mixedlm2(FORMULA, ds.dataset(folder) if given == "dataset" else folder).fit()
+    expected = mixedlm2(FORMULA, whole).fit()
+    assert streamed.nobs == expected.nobs
+    np.testing.assert_allclose(streamed.params, expected.params, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(streamed.bse, expected.bse, rtol=1e-9)
+
+
+def test_types_that_do_not_go_together_are_named(data, tmp_path):
+    words = data.assign(x="many")
+    with pytest.raises(DataError, match=r"'x' is of type double and (large_)?string in the files"):
+        mixedlm2(FORMULA, write(tmp_path, data[:200], words[200:]))
+
+
+def test_columns_that_the_model_does_not_use_may_be_of_any_type(data, tmp_path):
+    folder = write(tmp_path, data[:200].assign(other=1), data[200:].assign(other="a"))
+    assert mixedlm2(FORMULA, folder).nobs == 400
