@@ -188,12 +188,8 @@ class Influence(Shown):
         {'S335': 0.53, 'S308': 0.39}
         """
         d, _, V = self.on_basis
-        errors = np.sqrt(np.diag(V))
-        if not np.all(errors > 0):  # below the smallest number: in other units they are not
-            return self._by_case(np.full(len(d), np.nan), "cooks_distance")
-        d = d / errors
-        solved = np.linalg.solve(V / np.outer(errors, errors), d.T).T
-        return self._by_case(np.einsum("mi,mi->m", d, solved) / d.shape[1], "cooks_distance")
+        distances = np.einsum("mi,im->m", d, _solved(V, d.T)) / d.shape[1]
+        return self._by_case(distances, "cooks_distance")
 
     def covratio(self) -> pd.Series:
         """Return ``|V_(i)| / |V|``: above 1 where the case adds precision (Belsley et al. 1980).
@@ -243,7 +239,7 @@ class Influence(Shown):
         {'S308': 0.061, 'S309': 0.133}
         """
         _, covariance, V = self.on_basis
-        traces = np.trace(np.linalg.solve(V, covariance), axis1=1, axis2=2)
+        traces = np.trace(_solved(V, covariance), axis1=1, axis2=2)
         return self._by_case(np.abs(traces - len(V)), "covtrace")
 
     def summary_frame(self) -> pd.DataFrame:
@@ -265,6 +261,22 @@ class Influence(Shown):
         """
         rest = [self.cooks_distance(), self.covratio(), self.covtrace()]
         return pd.concat([self.dfbetas().add_prefix("dfb_"), *rest], axis=1)
+
+
+def _solved(V: Array, right: Array) -> Array:
+    """Return V^-1 times one or several matrices, (..., rank, m); NaN where V is singular.
+
+    In units of standard errors; where these are below the smallest number there are none.
+    """
+    errors = np.sqrt(np.diag(V))
+    if np.all(errors > 0):
+        try:
+            solved = np.linalg.solve(V / np.outer(errors, errors), right / errors[:, None])
+        except np.linalg.LinAlgError:  # as of a fit that has not converged
+            pass
+        else:
+            return np.asarray(solved / errors[:, None])
+    return np.full(right.shape, np.nan)
 
 
 @own_first

@@ -227,7 +227,13 @@ def _linear(
     if choice.dof in KENWARD_ROGER:
         linear = choice.dof == "kenward-roger-linear"
         adjusted = _kenward_roger(_needed(design), estimates, linear)
-        return Reference(adjusted, choice.dof, choice.cov_type, DOF_METHODS[choice.dof])
+        fact = ""
+        if np.any(adjusted.covariance.diagonal() < 0):
+            fact = (
+                "Kenward and Roger's adjustment makes variances of coefficients negative: these "
+                "have no standard error."
+            )
+        return Reference(adjusted, choice.dof, choice.cov_type, DOF_METHODS[choice.dof], fact)
     return _model_based(choice, estimates, df_resid)
 
 

@@ -290,7 +290,8 @@ class ContrastTests(ABC):
         """
         rows = self._rows(contrasts)
         known, out = self.known(rows), np.full(len(rows), np.nan)
-        out[known] = np.sqrt(self.variances(rows[known]))
+        with np.errstate(invalid="ignore"):  # a variance that is adjusted may be negative
+            out[known] = np.sqrt(self.variances(rows[known]))
         return out
 
     def known(self, rows: Array) -> NDArray[np.bool_]:
@@ -383,7 +384,8 @@ class ContrastTests(ABC):
     def _wald(self, rows: Array, values: Array) -> float:
         """Return Wald's statistic of independent rows; NaN if their covariance is singular."""
         variance, distance = self.covariance_of(rows), rows @ self.beta - values
-        size = np.sqrt(np.diag(variance))
+        with np.errstate(invalid="ignore"):
+            size = np.sqrt(np.diag(variance))
         if not np.all(size > 0):
             return np.nan
         # In units of their standard errors, so that units of columns do not matter.

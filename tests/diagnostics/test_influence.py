@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -401,3 +402,14 @@ def test_what_is_refused():
     bare.remove_data()
     with pytest.raises(DataError, match="were removed"):
         influence(bare)
+
+
+def test_a_covariance_that_is_singular_has_no_distances():
+    # As that of a fit that has not converged; one variance may be below the smallest number.
+    found = sleep("subj")
+    d, covariances, V = found.on_basis
+    for singular in (np.diag([1.0, 0.0]), np.ones((2, 2))):
+        other = replace(found, on_basis=(d, covariances, singular))
+        assert other.covtrace().isna().all() and other.cooks_distance().isna().all()
+    traces = np.einsum("mij,ji->m", covariances, np.linalg.inv(V))
+    assert_allclose(found.covtrace(), np.abs(traces - 2.0))

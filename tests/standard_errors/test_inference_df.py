@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import cache
 from types import SimpleNamespace
@@ -516,3 +517,17 @@ def test_an_f_test_is_plain_values(machines):
     test = f_test(machines, np.eye(3)[1:])
     assert isinstance(test, FTest)
     assert all(isinstance(value, int | float) for value in vars(test).values())
+
+
+def test_a_variance_that_an_adjustment_makes_negative_has_no_error_and_no_test():
+    # Kenward and Roger's may, beside a variance of zero and weights twelve orders apart.
+    reml = fit_shipped("sleepstudy", reml=True)
+    tests = denominators(reml, "kenward-roger")
+    changed = replace(tests, covariance=np.diag([-9.0, 4.0]), on_basis=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_allclose(changed.errors(np.eye(2)), [np.nan, 2.0])
+        assert np.isnan(changed.f_test(np.eye(2)).pvalue)
+        seen = reml._results._referring_to(replace(reml.reference, tests=changed, errors="other"))
+        assert_allclose(seen.bse, [np.nan, 2.0])
+        assert seen.cov_params()[0, 0] == -9.0  # it is not said to be out of range

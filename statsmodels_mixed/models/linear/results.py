@@ -123,7 +123,7 @@ class LinearMixedModelResults(Methods):
     def _lost_variances(self) -> NDArray[np.bool_]:
         """Which coefficients have a variance beyond the range of doubles, shape (rank,)."""
         variances = self.reference.tests.covariance.diagonal()
-        small = variances < SMALLEST_VARIANCE
+        small = (variances >= 0) & (variances < SMALLEST_VARIANCE)  # adjusted ones may be negative
         if self.reference.errors != MODEL_BASED:  # scores of clusters may all be zero
             small &= variances != 0
         return np.isinf(variances) | small & (self.estimates.sigma > 0)
