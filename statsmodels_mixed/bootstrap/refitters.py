@@ -51,7 +51,8 @@ class Refitter(ABC):
 
 def _rows(fits: Fits) -> ParameterRows:
     """Return the parameters of every fit in a row, infinite coefficients as such."""
-    errors = np.sqrt(np.diagonal(fits.covariance, axis1=1, axis2=2))
+    with np.errstate(invalid="ignore"):  # rounding may leave nothing of a variance
+        errors = np.sqrt(np.diagonal(fits.covariance, axis1=1, axis2=2))
     infinite = fits.separated != 0
     return ParameterRows.of(
         objective=fits.objective,

@@ -358,12 +358,13 @@ def influence(
     def spread(values: Array, kind: str) -> pd.DataFrame:
         return table(values, kind, result.fixefnames).reindex(columns=result.coefnames)
 
-    variances = np.einsum("mii->mi", covariance)
+    with np.errstate(invalid="ignore"):  # rounding may leave nothing of a variance
+        errors = np.sqrt(np.einsum("mii->mi", covariance))
     names = result.fixefnames
     return Influence(
         by=name,
         params=spread(fits.beta, "beta"),
-        bse=spread(np.sqrt(variances), "se"),
+        bse=spread(errors, "se"),
         covariance=covariance,
         theta=table(fits.theta, "theta", components.theta_names),
         sd=table(fits.sd, "sd", components.sd_names),

@@ -158,11 +158,11 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
                 return
             except (ArrowException, OSError) as error:
                 differ = "".join(
-                    f" Column {name!r} is of type {several[name]} in the files."
+                    f" (column {name!r} is of type {several[name]} in the files)"
                     for name in names
                     if name in several
                 )
-                raise DataError(f"the data cannot be read: {told(error)}{differ}") from error
+                raise DataError(f"the data cannot be read{differ}: {told(error)}") from error
             if batch.num_rows:
                 _refuse_other_text(batch)
                 yield Table.from_batches([batch])
