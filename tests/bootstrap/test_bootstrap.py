@@ -29,6 +29,7 @@ from statsmodels_mixed.bootstrap import refitters
 from statsmodels_mixed.bootstrap.replicates import shortest_interval
 from statsmodels_mixed.errors import DataError, OptionError
 from statsmodels_mixed.fitting.linear import refits as linear_refits
+from statsmodels_mixed.fitting.refits import Fits
 from statsmodels_mixed.inference import Bootstrap, bootstrap, simulate
 from statsmodels_mixed.results.parameters import CovarianceParameters
 from statsmodels_mixed.simulation.simulator import truth_of
@@ -520,3 +521,13 @@ def test_a_result_without_data_is_refused():
     result.remove_data()
     with pytest.raises(DataError, match="the data of this result were removed"):
         bootstrap(result, 10)
+
+
+def test_a_variance_of_which_rounding_leaves_nothing_has_no_error():
+    # As that of a replicate whose counts are zero in all rows of a level.
+    fits = Fits.unknown(3, 2, 1)
+    fits.covariance[:] = np.diag([4.0, -1e-18])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = refitters._rows(fits)
+    assert_array_equal(rows.se, [[2.0, np.nan]] * 3)

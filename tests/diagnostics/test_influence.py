@@ -28,6 +28,7 @@ from statsmodels_mixed import (
     datasets,
 )
 from statsmodels_mixed.diagnostics import deletion
+from statsmodels_mixed.diagnostics import influence as diagnostics_of_influence
 from statsmodels_mixed.inference import influence
 
 # Both minimize to the same tolerance: objectives agree much better than estimates.
@@ -413,3 +414,17 @@ def test_a_covariance_that_is_singular_has_no_distances():
         assert other.covtrace().isna().all() and other.cooks_distance().isna().all()
     traces = np.einsum("mij,ji->m", covariances, np.linalg.inv(V))
     assert_allclose(found.covtrace(), np.abs(traces - 2.0))
+
+
+def test_a_variance_of_which_rounding_leaves_nothing_has_no_error(monkeypatch):
+    def rounded(*given: Any) -> Any:
+        fits = fits_without(*given)
+        fits.covariance[0, 1, 1] = -1e-18
+        return fits
+
+    fits_without = deletion.fits_without
+    monkeypatch.setattr(diagnostics_of_influence, "fits_without", rounded)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        errors = influence(fit_shipped("sleepstudy"), "subj").bse
+    assert np.isnan(errors.iloc[0, 1]) and (errors.iloc[1:] > 0).all(axis=None)
