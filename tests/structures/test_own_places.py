@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -66,12 +67,7 @@ def test_objective_gradient_and_curvature_are_those_of_all_places(formula, reml)
 
 
 def _objective(design, reml):
-    class Estimates:
-        sigma_fixed = False
-
-    estimates = Estimates()
-    estimates.reml = reml
-    return objective_of(design, estimates)
+    return objective_of(design, SimpleNamespace(reml=reml, fixed_sigma=None))
 
 
 @pytest.fixture(scope="module")
