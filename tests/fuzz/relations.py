@@ -413,7 +413,11 @@ def _coefficients(
     gap = float(np.max(np.abs(beta - again) / errors, initial=0))
     outcome.require(gap <= same, f"{name}: coefficients differ", f"{gap:.3g}; {by.case}")
     gap = float(np.max(np.abs(errors_again / errors - 1), initial=0))
-    outcome.require(gap <= same, f"{name}: standard errors differ", f"{gap:.3g}; {by.case}")
+    # They are functions of theta, and where it is large change several times as fast as estimates.
+    faster = 10.0 if same > SAME else 1.0
+    outcome.require(
+        gap <= faster * same, f"{name}: standard errors differ", f"{gap:.3g}; {by.case}"
+    )
 
 
 def _errors(result: Any) -> np.ndarray:
