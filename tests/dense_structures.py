@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 Array = NDArray[np.float64]
 
@@ -241,32 +241,38 @@ class Dense:
             except np.linalg.LinAlgError:  # a step out of the range of the parameters
                 return np.inf, np.zeros(len(x))
 
-        # A search may stop at a kink, as where a spherical correlation reaches zero.
-        with warnings.catch_warnings():
-            # SciPy 1.14 says so of its own steps.
-            warnings.filterwarnings("ignore", "Values in x were outside bounds")
-            ends = [
-                minimize(
-                    value,
-                    np.clip(share * self.at, low, high) / size,
-                    jac=True,
-                    method="SLSQP",
-                    bounds=np.column_stack([low / size, high / size]),
-                    constraints={  # SLSQP's own differences stay within the bounds
-                        "type": "eq",
-                        "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
-                    },
-                    options={"ftol": 1e-11, "maxiter": 300},
-                )
-                for share in (1.0, 0.8, 1.2)
-            ]
+        def search(start: Array) -> OptimizeResult:
+            return minimize(
+                value,
+                np.clip(start, low / size, high / size),
+                jac=True,
+                method="SLSQP",
+                bounds=np.column_stack([low / size, high / size]),
+                constraints={  # SLSQP's own differences stay within the bounds
+                    "type": "eq",
+                    "fun": lambda x: (self.natural(x * size)[which] - value_of) / unit,
+                },
+                options={"ftol": 1e-11, "maxiter": 300},
+            )
+
         # Any point with that value is above the least, also where a search says that it failed; but
         # one below the minimum has lost its digits.
         least = self.value(self.at, False) - 1e-6
-        met = [
-            end for end in ends if abs(self.natural(end.x * size)[which] - value_of) < MET * unit
-        ]
-        return float(min(end.fun for end in met if least < end.fun < np.inf))
+
+        def is_met(end: OptimizeResult) -> bool:
+            there = abs(self.natural(end.x * size)[which] - value_of) < MET * unit
+            return bool(there and least < end.fun < np.inf)
+
+        # A search may stop at a kink, as where a spherical correlation reaches zero, or early: it
+        # is begun again where it ended, and beside that.
+        with warnings.catch_warnings():
+            # SciPy 1.14 says so of its own steps.
+            warnings.filterwarnings("ignore", "Values in x were outside bounds")
+            ends = [search(share * self.at / size) for share in (1.0, 0.8, 1.2)]
+            for share in (1.0, 0.97, 1.03):
+                best = min(filter(is_met, ends), key=lambda end: end.fun)
+                ends.append(search(share * best.x))
+        return float(min(end.fun for end in filter(is_met, ends)))
 
     # What the data say of effects.
 
