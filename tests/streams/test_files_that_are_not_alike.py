@@ -170,8 +170,8 @@ def test_files_of_other_types_are_read_as_one_that_holds_both(
         made = pa.nulls(200) if pa.types.is_null(kind) else pa.array(values).cast(kind, safe=False)
         table = pa.Table.from_pandas(rows, preserve_index=False)
         parts.append(table.set_column(table.schema.get_field_index(column), column, made))
-    whole = pd.concat([part.to_pandas() for part in parts])
-    whole[column] = whole[column].astype(float if column == "x" else object)
+    kind = {column: float if column == "x" else object}
+    whole = pd.concat([part.to_pandas().astype(kind) for part in parts])
     folder = write(tmp_path, *parts)
     streamed = mixedlm2(FORMULA, ds.dataset(folder) if given == "dataset" else folder).fit()
     expected = mixedlm2(FORMULA, whole).fit()
