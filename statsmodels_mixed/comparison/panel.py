@@ -251,7 +251,7 @@ def _within(
     Its columns are centered within groups, and Q'WQ = I. The residual variance is estimated, unless
     sigma is known.
     """
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     response = _centered(y[:, None], block, weights)[:, 0]
     fixed = Q.T @ (weights * response)
     if sigma is not None:

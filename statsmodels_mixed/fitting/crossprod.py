@@ -176,7 +176,7 @@ def form_crossproducts(design: Design, structure: SharedStructure | None = None)
     structure = structure or linear_structure(design)
     basis = structure.basis
     refuse_few_rows(design.nobs, basis.Q.shape[1], design.x_names)
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     gamma, residual, scale = residual_response(y, design.X, basis, design.weights, design.counted)
     workspace = CoreWorkspace(structure.core, residual, design.weights, design.counted)
     return Crossproducts(workspace, basis, gamma, scale, design.log_weights, rounding(design))

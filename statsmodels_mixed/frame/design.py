@@ -225,6 +225,11 @@ class Design:
         return True
 
     @property
+    def y_less_offset(self) -> Array:
+        """The response less the offset, shape (n,)."""
+        return self.y if self.offset is None else self.y - self.offset
+
+    @property
     def nobs(self) -> int:
         """Number of rows of the data."""
         return len(self.y) if self.reduced is None else self.reduced.n

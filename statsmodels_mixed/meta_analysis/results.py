@@ -93,7 +93,7 @@ class MetaAnalysis(ChecksOptions):
     def _fixed_only(self) -> tuple[float, float, int]:
         """Q, the trace of V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, and their degrees of freedom."""
         design = self.model.kept_design()
-        y = design.y if design.offset is None else design.y - design.offset
+        y = design.y_less_offset
         columns = design.X[:, self.fit.estimates.columns]
         Q = np.linalg.qr(self._whiten(columns))[0]
         # X beta does not change the residuals; without it estimates far from zero lose no digits.

@@ -158,7 +158,7 @@ def whitened(design: Design, parts: Sequence[RandomPart], V: SamplingCovariance)
             for block, part in zip(blocks, parts, strict=True)
         ]
     blocks.sort(key=lambda block: -len(block.names) * len(block.levels))
-    y = V.whiten(design.y if design.offset is None else design.y - design.offset)
+    y = V.whiten(design.y_less_offset)
     return replace(design, y=y, X=V.whiten(design.X), offset=None, blocks=tuple(blocks))
 
 

@@ -141,7 +141,7 @@ class LinearModel:
         a = self._inverse_r[j]
         square = float(a @ a)
         across = np.linalg.svd(a[None, :])[2][1:].T
-        y = design.y if design.offset is None else design.y - design.offset
+        y = design.y_less_offset
         response = residual_response(y, design.X, products.basis, design.weights, design.counted)[1]
         core = core_design(design, np.ascontiguousarray(products.basis.Q @ across))
         workspace = CoreWorkspace(core, response, design.weights, design.counted)

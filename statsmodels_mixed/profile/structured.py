@@ -163,7 +163,7 @@ class StructuredLinearModel(_StructuredModel):
         products, design = self._products, self._design
         a = products.basis.inverse[j]
         across = np.linalg.svd(a[None, :])[2][1:].T
-        y = design.y if design.offset is None else design.y - design.offset
+        y = design.y_less_offset
         response = residual_response(y, design.X, products.basis, design.weights)[1]
         X = np.ascontiguousarray(products.basis.Q @ across)
         core = core_design(design, X, design.weights, by_factors=True)

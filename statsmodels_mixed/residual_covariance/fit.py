@@ -11,7 +11,6 @@ from ..fitting.linear.unbounded import is_constant_within
 from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.several_starts import SETTLED, best_minimum
 from ..fitting.taken_up import refuse_taken_up
-from ..frame.design import Design
 from ..later import load
 from ..structures.coordinates import INSIDE
 from .at_minimum import estimates_at
@@ -57,7 +56,7 @@ def fit_residual(
     spread = problem.cells.dispersion
     if spread is not None:
         refuse = load("fitting.linear.vanishing_strata:refuse_vanishing_strata")
-        refuse(problem.design, spread.values, spread.names, _response(problem.design), reml=reml)
+        refuse(problem.design, spread.values, spread.names, problem.design.y_less_offset, reml=reml)
     with one_blas_thread():  # matrices are small, and several threads are slower
         likelihood = problem.likelihood(reml)
         x = None if start is None else coordinates_of(problem.model, start, "start=", INSIDE)
@@ -77,7 +76,7 @@ def _refuse_constant_subjects(problem: ResidualProblem) -> None:
     correlated = all(structure.correlated for structure in cells.structures)
     if cells.term is None or design.weights is not None or not correlated:
         return
-    y = _response(design)
+    y = design.y_less_offset
     several = np.bincount(cells.subject, minlength=1).max() > 1
     if several and is_constant_within(y, cells.subject, cells.n_subjects):
         raise DataError(
@@ -85,11 +84,6 @@ def _refuse_constant_subjects(problem: ResidualProblem) -> None:
             f"residual={cells.term.text!r}: their correlations tend to 1 and the likelihood has no "
             "maximum; take one row of each subject."
         )
-
-
-def _response(design: Design) -> Array:
-    """Return the response less the offset."""
-    return design.y if design.offset is None else design.y - design.offset
 
 
 def search(

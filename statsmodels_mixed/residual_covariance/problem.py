@@ -129,7 +129,7 @@ class ResidualProblem:
     @cached_property
     def split(self) -> tuple[Array, Array, float]:
         """The weighted response: its part in the basis, and the residual over its size."""
-        y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
+        y = self.design.y_less_offset
         return residual_response(self._weighted(y), self._weighted(self.design.X), self.basis, None)
 
     @cached_property

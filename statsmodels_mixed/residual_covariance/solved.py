@@ -117,7 +117,7 @@ class SolvedResidual(NeverSeparated):
         dummies = np.eye(int(group.max()) + 1)[group]
         sizes = np.linalg.norm(X, axis=0)
         columns = np.column_stack([X / sizes, dummies])
-        y = self.design.y if self.design.offset is None else self.design.y - self.design.offset
+        y = self.design.y_less_offset
         # What groups add is fitted anyway, and digits of a response far from zero would go with it.
         y = y - (np.bincount(group, y) / np.bincount(group))[group]
         if problem.roots is not None:

@@ -169,7 +169,7 @@ def prepare_kenward_roger(
 
 def _residual_size(design: Design) -> float:
     """Return the standard deviation of the response less its fixed effects."""
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     basis = orthonormal_basis(design.X, design.weights)
     return float(residual_response(y, design.X, basis, design.weights)[2])
 

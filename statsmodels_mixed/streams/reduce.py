@@ -78,7 +78,7 @@ def design_of_batch(frame: ModelFrame, batch: RowBatch) -> Design:
 
 def _beside(design: Design) -> Array:
     """Return [X 1 y] of the rows of a design."""
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     return np.column_stack([design.X, np.ones(len(y)), y])
 
 

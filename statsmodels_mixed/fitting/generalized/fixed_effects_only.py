@@ -35,7 +35,7 @@ def linear_objective(design: Design, reml: bool, sigma: float | None) -> float:
     sigma : float or None
         The residual standard deviation if it is given.
     """
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     basis = orthonormal_basis(design.X, design.weights)
     _, _, scale = residual_response(y, design.X, basis, design.weights, design.counted)
     n, rank = design.nobs, basis.Q.shape[1]

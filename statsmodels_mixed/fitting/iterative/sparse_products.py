@@ -55,7 +55,7 @@ def form_sparse_products(design: Design) -> SparseProducts:
     weights = design.weights
     basis = orthonormal_basis(design.X, weights)
     refuse_few_rows(design.nobs, basis.Q.shape[1], design.x_names)
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     gamma, residual, scale = residual_response(y, design.X, basis, weights, design.counted)
     pattern, coordinates = level_pattern(design, weights)
     Xy = np.column_stack([basis.Q, residual])

@@ -199,7 +199,7 @@ def residuals(design: Design, estimates: LinearEstimates) -> tuple[Array, Array]
     """
     products = form_crossproducts(design)
     basis, scale = products.basis, products.y_scale
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     _, left, _ = residual_response(y, design.X, basis, design.weights, design.counted)
     workspace = _solve_again(products, estimates)
     solved = workspace.estimates(scale, np.zeros(len(products.gamma)), None)

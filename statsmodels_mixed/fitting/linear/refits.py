@@ -120,7 +120,7 @@ class LinearRefits:
     def _residual(self) -> Array:
         """The response less its regression on X, of unit variance."""
         design = self._design
-        y = design.y if design.offset is None else design.y - design.offset
+        y = design.y_less_offset
         return residual_response(y, design.X, self.basis, design.weights)[1]
 
     @cached_property

@@ -178,7 +178,7 @@ def _repeats(products: Crossproducts, design: Design, sigma: float) -> bool:
     """
     if not design.is_structured or sigma > SMALL * products.y_scale:
         return False
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     everywhere = slice(None)
     repeated = _with_several_rows(design.blocks, everywhere)
     return _constant_within(design, repeated, y, everywhere) is not None
@@ -303,7 +303,7 @@ def is_constant_within(y: Array, refs: NDArray[np.integer], n_levels: int) -> bo
 
 
 def _reason(design: Design) -> str:
-    y = design.y if design.offset is None else design.y - design.offset
+    y = design.y_less_offset
     name = _constant_within(design, design.blocks, y, slice(None))
     if name is not None:
         return (

@@ -49,7 +49,7 @@ def of_lower_rank(design: Design, X: Array, reml: bool) -> Iterator[Array]:
         return
     apart = TermCoordinates(design.blocks, design.weights)
     root = np.ones(design.nobs) if design.weights is None else np.sqrt(design.weights)
-    y = root * (design.y if design.offset is None else design.y - design.offset)
+    y = root * design.y_less_offset
     terms = [_Term(b, root[:, None] * z) for b, z in zip(design.blocks, apart.z, strict=True)]
     draws = np.random.default_rng(0)
     for ranks in _ranks(terms, design.nobs - X.shape[1]):
