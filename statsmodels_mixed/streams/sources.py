@@ -186,6 +186,8 @@ def _of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
     from pyarrow import ArrowException, schema, unify_schemas  # noqa: PLC0415
     from pyarrow.dataset import FileSystemDataset  # noqa: PLC0415
 
+    if len(data.files) == 1:
+        return data, {}
     fragments = list(data.get_fragments())
     try:
         known = [fragment.physical_schema for fragment in fragments]
