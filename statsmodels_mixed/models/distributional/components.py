@@ -17,11 +17,10 @@ from ...fitting.distributional.row_parameters import threshold_matrix
 from ...fitting.fixed_effects.basis import OnBasis
 from ...fitting.separation import Separation
 from ...frame.matrices.expressions import IN_FORMULA
-from ...results.distributional.separation import tests_of_coefficients
 from ...results.layout import Layout
-from ...standard_errors.reference import Reference
 from ..generalized.results import GeneralizedLinearMixedModelResults
 from ..statsmodels_data import MixedData
+from .mean_part import reference_of
 
 if TYPE_CHECKING:
     from .model import DistributionalMixedModel
@@ -160,8 +159,6 @@ def _part(
         joint=fit.estimates.conditional.joint if joint is None else joint,
         linear_predictor=model.kept_design().X[:, columns] @ beta,
     )
-    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
     part = GeneralizedLinearMixedModelResults(model, estimates, model.layout)
     part.separation = Separation(infinite)  # of its own response, not of the mean's
-    tests = tests_of_coefficients(beta, covariance)
-    return part._referring_to(Reference(tests, None, fit.cov_type, words, fit.cov_fact))
+    return part._referring_to(reference_of(fit, beta, covariance))

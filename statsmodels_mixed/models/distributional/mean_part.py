@@ -16,9 +16,11 @@ from ...standard_errors.reference import Reference
 from ..generalized.results import GeneralizedLinearMixedModelResults
 
 if TYPE_CHECKING:
+    from ..._typing import Array
+    from ...fitting.fixed_effects.basis import OnBasis
     from .results import DistributionalResults
 
-__all__ = ["MeanPart", "of_mean", "part_of_mean"]
+__all__ = ["MeanPart", "of_mean", "part_of_mean", "reference_of"]
 
 
 def of_mean(name: str) -> Any:
@@ -114,7 +116,19 @@ def part_of_mean(fit: DistributionalResults) -> GeneralizedLinearMixedModelResul
     if len(mean.beta) < len(fit.model.layout.columns) and data.estimability is None:
         data.keep_columns(mean.columns, fit.model.kept_design().X)
     own = slice(len(mean.theta), len(mean.theta) + len(mean.beta))
-    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
-    tests = tests_of_coefficients(mean.beta, fit._on_basis.taken(own))
     part = GeneralizedLinearMixedModelResults(fit.model, mean, fit.model.layout)
-    return part._referring_to(Reference(tests, None, fit.cov_type, words, fit.cov_fact))
+    return part._referring_to(reference_of(fit, mean.beta, fit._on_basis.taken(own)))
+
+
+def reference_of(fit: DistributionalResults, beta: Array, covariance: OnBasis) -> Reference:
+    """Return what tests of the coefficients of a part refer to.
+
+    Parameters
+    ----------
+    fit : DistributionalResults
+    beta : ndarray, shape (rank,)
+    covariance : OnBasis
+    """
+    words = "from the Hessian" if fit.cov_type == "hessian" else fit.cov_kind
+    tests = tests_of_coefficients(beta, covariance)
+    return Reference(tests, None, fit.cov_type, words, fit.cov_fact)
