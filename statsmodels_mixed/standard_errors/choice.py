@@ -209,7 +209,7 @@ def _linear(
             _needed(design), estimates, choice.clusters, choice.kind
         )
         if choice.dof == "satterthwaite":
-            fact = cluster_robust.what_is_left(robust)
+            fact = cluster_robust.what_clusters_leave(robust, len(choice.clusters), choice.dof)
             name = _robust_name(choice)
             return Reference(robust, choice.dof, "cluster", name, fact, choice.cov_kwds)
         return _fixed(
@@ -377,8 +377,8 @@ def _fixed(
         estimates.beta, covariance, degrees, on_basis=on_basis, model_based=model_based
     )
     if model_based is not None and choice.clusters is not None:
-        few = cluster_robust.too_few(len(choice.clusters), len(estimates.beta))
-        fact = f"{fact} {cluster_robust.what_is_left(tests) or few}".strip()
+        left = cluster_robust.what_clusters_leave(tests, len(choice.clusters), choice.dof)
+        fact = f"{fact} {left}".strip()
     how = cov_type or choice.cov_type
     return Reference(tests, choice.dof, how, errors, fact, choice.cov_kwds)
 

@@ -47,7 +47,7 @@ __all__ = [
     "correction",
     "prepare_cluster_robust",
     "too_few",
-    "what_is_left",
+    "what_clusters_leave",
 ]
 
 
@@ -94,8 +94,7 @@ def sandwich(bread: OnBasis, scores: Array, factor: float) -> OnBasis:
 def too_few(clusters: int, coefficients: int) -> str:
     """Return a sentence if the covariance by these clusters is singular, else nothing.
 
-    The scores of all clusters sum to zero: the covariance has a rank below their number. Degrees
-    of freedom of each test alone, as those of Bell and McCaffrey, know that; others do not.
+    The scores of all clusters sum to zero: the covariance has a rank below their number.
 
     Parameters
     ----------
@@ -110,15 +109,23 @@ def too_few(clusters: int, coefficients: int) -> str:
     )
 
 
-def what_is_left(tests: ContrastTests) -> str:
+def what_clusters_leave(tests: ContrastTests, clusters: int, dof: str | None) -> str:
     """Return a sentence if the clusters do not determine all standard errors, or nothing.
 
     Parameters
     ----------
     tests : ContrastTests
         With the covariance of the model beside the robust one.
+    clusters : int
+        How many there are.
+    dof : str, optional
+        Where degrees of freedom come from: those of each test alone, by Bell and McCaffrey, know
+        that the clusters are few; others do not.
     """
-    return "" if tests.known(np.eye(len(tests.beta))).all() else _NOTHING_LEFT
+    coefficients = len(tests.beta)
+    if not tests.known(np.eye(coefficients)).all():
+        return _NOTHING_LEFT
+    return "" if dof == "satterthwaite" else too_few(clusters, coefficients)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from ..frame.design import Design
 from ..frame.row_groups import RowGroups
 from ..residual_covariance.estimates import ResidualEstimates
 from .between_within import between_within
-from .cluster_robust import too_few, what_is_left
+from .cluster_robust import what_clusters_leave
 from .contrast_tests import ContrastTests, FixedContrastTests
 from .reference import MODEL_BASED, RESIDUAL_DOF_METHODS, Reference, refuse_none_left
 from .residual_robust import KINDS, robust_residual
@@ -165,7 +165,5 @@ def _robust(choice: ResidualChoice, estimates: ResidualEstimates, design: Design
         tests = FixedContrastTests.of(tests, degrees)
     words = f"{choice.kind}, {len(clusters)} clusters"
     kwds = {"groups": clusters.labels, "kind": choice.kind}
-    fact = what_is_left(tests)
-    if not fact and choice.dof != "satterthwaite":
-        fact = too_few(len(clusters), len(tests.beta))
+    fact = what_clusters_leave(tests, len(clusters), choice.dof)
     return Reference(tests, choice.dof, "cluster", words, fact, kwds)
