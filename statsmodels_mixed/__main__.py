@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 from patsy import PatsyError
@@ -24,6 +27,8 @@ from .tables.table import Column, Table
 __all__ = ["main", "read_table"]
 
 USAGE_ERROR = 2
+# What a shell reports of a program that Ctrl-C ended.
+INTERRUPTED = 130
 # Floating-point numbers tell all whole numbers up to this one apart.
 WHOLE_UP_TO = 2.0**53
 
@@ -55,6 +60,10 @@ def read_table(name: str) -> pd.DataFrame:
             return _read_parquet(path)
         if kind in (".arrow", ".feather"):
             return _read_arrow(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is not text in UTF-8: save it in that encoding.") from error
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{name} cannot be read: {_one_line(error).rstrip('.')}.") from error
     raise OptionError(f"{name} must end in .csv, .parquet, .arrow or .feather.")
@@ -63,24 +72,52 @@ def read_table(name: str) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     """Read a CSV file; whole numbers that floating-point numbers would merge keep their digits.
 
-    pandas makes whole numbers with missing values floating-point ones.
+    pandas makes whole numbers with missing values floating-point ones. It would call a second
+    column of one name "x.1", take the first fields of rows that are longer than the header for
+    labels of rows, and tell the label 1 of one part of a large file from the label "1" of another.
     """
-    frame = pd.read_csv(path)
+    first = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding_errors="replace")
+    header = [str(name) for name in first.iloc[0] if not pd.isna(name)]
+    if any("\0" in name for name in header):
+        raise DataError(f"{path} is not text in UTF-8: save it in that encoding.")
+    if len(first.columns) == 1:
+        raise DataError(
+            f"{path} has a single column, {header[0][:60]!r}: its fields must be separated by "
+            "commas."
+        )
+    _check_names(path, header)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            frame = pd.read_csv(path, index_col=False, low_memory=False)
+        except pd.errors.ParserWarning as error:
+            raise DataError(
+                f"{path} has rows of more fields than its header has names: name every column."
+            ) from error
     floats = frame.select_dtypes("float64")
     merged = floats.columns[(floats.abs() >= WHOLE_UP_TO).any()]
     if len(merged):
-        exact = pd.read_csv(path, dtype_backend="numpy_nullable")
+        exact = pd.read_csv(path, index_col=False, low_memory=False, dtype_backend="numpy_nullable")
         for name in merged:
             if pd.api.types.is_integer_dtype(exact[name].dtype):
                 frame[name] = exact[name]
     return frame
 
 
+def _check_names(path: Path, names: list[str]) -> None:
+    """Raise DataError if a name is there more than once."""
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise DataError(f"{path} has more than one column {twice!r}: rename them.")
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file; whole numbers stay so where some are missing."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
-    frame: pd.DataFrame = pq.read_table(path).to_pandas(integer_object_nulls=True)
+    _check_names(path, pq.read_schema(path).names)
+    table = pq.read_table(path, page_checksum_verification=True)
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame
 
 
@@ -94,6 +131,7 @@ def _read_arrow(path: Path) -> pd.DataFrame:
         except pa.ArrowInvalid:
             source.seek(0)
             table = pa.ipc.open_stream(source).read_all()
+        _check_names(path, table.schema.names)
         frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame
 
@@ -155,16 +193,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0, or 2 when the request cannot be carried out; the reason then is on
-        standard error.
+        standard error. It is 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
         text = _list_datasets() if options.command == "datasets" else _fit(options)
-    except (ValueError, OSError, PatsyError, CoreError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return USAGE_ERROR
-    sys.stdout.write(text + "\n")
+    except (ValueError, OSError, PatsyError, CoreError, MemoryError) as error:
+        return _refuse(str(error) or "there is not enough memory.")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return _print(text)
+
+
+def _refuse(reason: str) -> int:
+    """Say on standard error why a request is not carried out; return the exit status."""
+    _write(sys.stderr, f"error: {reason}\n")
+    return USAGE_ERROR
+
+
+def _print(text: str) -> int:
+    """Write to standard output; return the exit status."""
+    try:
+        if not _write(sys.stdout, text + "\n"):
+            return _refuse("the standard output is closed.")
+    except OSError as error:
+        # Python writes what is left once more when it ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has had enough
+            return USAGE_ERROR
+        return _refuse(f"the standard output cannot be written: {error.strerror}.")
     return 0
+
+
+def _write(stream: TextIO | None, text: str) -> bool:
+    """Write to a stream, if there is one; characters that its encoding lacks as escapes."""
+    if stream is None:
+        return False
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+    return True
 
 
 def _fit(options: argparse.Namespace) -> str:

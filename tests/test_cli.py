@@ -1,5 +1,7 @@
 """The command line, run in this process; once also as a process of its own."""
 
+import io
+import os
 import subprocess
 import sys
 
@@ -180,6 +182,125 @@ def test_a_file_that_is_not_what_its_name_says(capsys, tmp_path):
     path.write_text("")
     status, _, err = run(capsys, "fit", SLEEP, str(path))
     assert status == 2 and "must end in" in err
+
+
+ROWS = "y,x,g\n1,2,1\n2,1,1\n4,3,2\n5,3,2\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        # pandas would fit the first of two columns, and call the second "x.1".
+        (ROWS.replace("y,x,g", "y,x,x"), "more than one column 'x': rename"),
+        # pandas would take 1, 2, 4, 5 for labels of rows, and x for the response.
+        (ROWS.replace("y,x,g", "y,x"), "rows of more fields than its header has names"),
+        (
+            ROWS.replace(",", ";"),
+            "a single column, 'y;x;g': its fields must be separated by commas",
+        ),
+        (ROWS.encode("utf-16"), "is not text in UTF-8"),
+        (ROWS.encode("utf-16-le"), "is not text in UTF-8"),
+        (ROWS.replace("x", "é").encode("latin-1"), "is not text in UTF-8"),
+    ],
+)
+def test_csv_files_that_pandas_would_read_as_something_else(capsys, tmp_path, content, message):
+    path = tmp_path / "data.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    status, out, err = run(capsys, "fit", "y ~ x + (1 | g)", str(path))
+    assert (status, out) == (2, "")
+    assert message in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_two_columns_of_one_name_in_a_file(capsys, tmp_path, kind):
+    path = tmp_path / f"data.{kind}"
+    table = pa.table([pa.array([1.0, 2.0])] * 3, names=["y", "x", "x"])
+    if kind == "parquet":
+        pyarrow.parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    status, _, err = run(capsys, "fit", "y ~ x + (1 | g)", str(path))
+    assert status == 2 and "more than one column 'x': rename them" in err
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + ROWS.encode())
+    assert read_table(str(path)).columns.tolist() == ["y", "x", "g"]
+
+
+def test_labels_of_large_files_are_text_in_all_rows_or_in_none(tmp_path):
+    """pandas reads large files in parts: 7 of the first would be another level than "7"."""
+    path = tmp_path / "data.csv"
+    labels = [str(row % 20) for row in range(400_000)] + ["control"]
+    path.write_text("g,y\n" + "".join(f"{label},0\n" for label in labels))
+    found = read_table(str(path))["g"]
+    assert found.nunique() == 21
+    assert {type(label) for label in found.unique()} == {str}
+
+
+def test_a_flipped_bit_of_a_parquet_file_with_checksums(capsys, tmp_path):
+    path = tmp_path / "data.parquet"
+    table = pa.table({"y": pa.array([float(row) for row in range(100)])})
+    pyarrow.parquet.write_table(
+        table, path, write_page_checksum=True, use_dictionary=False, compression="none"
+    )
+    content = bytearray(path.read_bytes())
+    at = content.index(pa.array([50.0]).buffers()[1].to_pybytes())
+    content[at + 6] ^= 1
+    path.write_bytes(content)
+    status, _, err = run(capsys, "fit", "y ~ 1 + (1 | y)", str(path))
+    assert status == 2 and "cannot be read" in err
+
+
+def test_characters_that_the_output_cannot_show_are_escapes(tmp_path):
+    path = tmp_path / "data.csv"
+    data = datasets.load("sleepstudy").rename(columns={"days": "jours_été"})
+    data.to_csv(path, index=False)
+    words = ["-m", "statsmodels_mixed", "fit", "reaction ~ jours_été + (1 | subj)", str(path)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, *words], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"jours_\xe9t\xe9" in done.stdout
+
+
+class Full(io.StringIO):
+    """A stream on a disk that is full."""
+
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+class Deaf(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (Full(), "error: the standard output cannot be written: No space left on device.\n"),
+        (Deaf(), ""),
+        (None, "error: the standard output is closed.\n"),
+    ],
+)
+def test_output_that_cannot_be_written(capsys, monkeypatch, stream, message):
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["datasets"]) == 2
+    assert capsys.readouterr().err == message
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["fit", SLEEP, "nothing"]) == 2
+
+
+def test_an_interrupt_is_a_status(capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "load", interrupt)
+    assert run(capsys, "fit", SLEEP, "sleepstudy") == (130, "", "")
 
 
 def test_as_a_module_without_a_traceback():
