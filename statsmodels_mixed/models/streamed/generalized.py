@@ -68,6 +68,8 @@ class StreamedGeneralizedMixedModelResults(GeneralizedLinearMixedModelResults):
     ) -> None:
         self.solved: SolvedStream | None = solved
         super().__init__(model, estimates, layout)
+        assert model.outline is not None
+        self._limit = self._limit_at(model.outline.most)  # the largest mean is about as large
 
     def _look_for_separation(
         self, model: GeneralizedLinearMixedModel, estimates: GeneralizedEstimates
