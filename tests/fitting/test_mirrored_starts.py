@@ -68,11 +68,49 @@ def test_signs_change_between_values_or_about_the_middle():
     X = np.column_stack([np.ones(5), x, x > 2])
     eta = np.array([1.0, 1.5, 2.0, 2.5, 3.0])
     weights, offset = np.array([1.0, 2.0, 1.0, 2.0, 1.0]), np.full(5, 0.5)
-    found = mirrored_coefficients(eta, X, X, offset, weights)
+    parts = (x > 3, x > 2, x == 3)
+
+    def matches(found, above, offset):
+        signs = np.where(above, -1.0, 1.0)
+        left = signs * eta - offset - X @ found
+        return np.abs(X.T @ (weights * left)).max() < 1e-12
+
+    found = mirrored_coefficients(eta, X, X, None, weights)
     assert len(found) == 3
-    for coefficients, above in zip(found, (x > 3, x > 2, x == 3), strict=True):
-        left = np.where(above, -eta, eta) - offset - X @ coefficients
-        np.testing.assert_allclose(X.T @ (weights * left), 0, atol=1e-12)
+    for above in parts:
+        # The sign that is positive in the mean.
+        upright = above if np.where(above, -eta, eta).sum() > 0 else ~above
+        assert sum(matches(each, upright, 0.0) for each in found) == 1
+    found = mirrored_coefficients(eta, X, X, offset, weights)
+    assert len(found) == 7  # the predictor itself is no other start
+    for above in (*parts, x <= 3, x <= 2, x != 3, x > 0):
+        assert sum(matches(each, above, offset) for each in found) == 1
+
+
+def dummies(levels, base):
+    return np.column_stack([levels == each for each in range(4) if each != base])
+
+
+@pytest.mark.parametrize("name", ["another base", "sums", "Helmert", "other orders"])
+def test_signs_are_the_same_for_all_contrasts(name):
+    rng = np.random.default_rng(0)
+    levels, x = np.repeat(np.arange(4), 6), rng.normal(size=24)
+    two = np.tile([0.0, 1.0], 12)
+    eta = rng.normal(size=24)
+    usual = np.column_stack([np.ones(24), dummies(levels, 0), two, x])
+    sums = dummies(levels, 3) - 1.0 * (levels == 3)[:, None]
+    helmert = np.array([[-1, -1, -1], [1, -1, -1], [0, 2, -1], [0, 0, 3.0]])[levels]
+    other = {
+        "another base": np.column_stack([np.ones(24), dummies(levels, 2), 1 - two, 3 * x + 1]),
+        "sums": np.column_stack([np.ones(24), sums, 2 * two - 1, x]),
+        "Helmert": np.column_stack([np.ones(24), helmert, two, x]),
+        "other orders": usual[:, [5, 0, 2, 4, 1, 3]],
+    }[name]
+    found = [
+        X @ each for X in (usual, other) for each in mirrored_coefficients(eta, X, X, None, None)
+    ]
+    assert len(found) == 16
+    np.testing.assert_allclose(found[8:], found[:8], atol=1e-10)
 
 
 @pytest.mark.parametrize("seed", [1, 5, 13, 41])
@@ -109,3 +147,8 @@ def test_signs_of_a_regular_fit_cost_an_evaluation_for_each_choice():
     report = smf.mixedglm2("y ~ x * f + (1 | g)", data, family=family).fit().report
     assert report.converged
     assert report.evaluations <= 19 + 8
+
+
+def test_another_coding_of_a_factor_has_the_same_signs():
+    """With sums for contrasts the fit was 3.8 above that with dummies."""
+    assert not check(19430).failures
