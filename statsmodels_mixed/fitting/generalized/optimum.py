@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from ..search.second_start import (
 from ..search.warm_start import generalized_theta
 from .approximation import Approximation
 from .start import Start, minimize_from
+
+if TYPE_CHECKING:
+    from ..search.draws_of_rows import DrawsOfRows
 
 __all__ = ["Search"]
 
@@ -216,9 +220,37 @@ class Search:
         if several or faces:
             scatter = load("fitting.search.scattered_starts:scatter")
             most = min(MOST, PASSES // self._nodes)
-            scatter(runs, core, begin, large, _ones(patterns), options, most=most, hard=several)
+            scatter(runs, core, begin, self._draws(), options, most=most, hard=several)
         settle(runs, core, options)
         refuse_unreachable(core.value_and_gradient(runs.report.end)[0], self.spec)
+
+    def _draws(self) -> DrawsOfRows:
+        """Return draws of starts that belong to the rows."""
+        design, spec, Q = self.design, self.spec, self.problem.basis.Q
+        eta = Q @ self.without.gamma
+        if design.offset is not None:
+            eta = eta + design.offset
+        slopes = family_rows(
+            spec.family,
+            spec.link,
+            design.y,
+            eta,
+            weights=design.weights,
+            zeta=self.begin[-1] if spec.has_dispersion else 0.0,
+            power=spec.power,
+            observed=spec.own,
+            wanted=("l",),
+        )["l"]
+        draws: DrawsOfRows = load("fitting.search.draws_of_rows:DrawsOfRows")(
+            design.blocks,
+            self.problem.core.design.coordinates,
+            Q[:, :0] if self.problem.fast else Q,
+            design.y,
+            eta,
+            slopes,
+            self.without.unit,
+        )
+        return draws
 
     def _mirrored(self, gamma: Array, begin: Array) -> tuple[Array, ...]:
         """Return starts whose predictor has other signs in some rows, which have the same means."""

@@ -1,10 +1,10 @@
 """Runs from starts scattered about an optimum, where a likelihood may have several.
 
-No rule says where the highest of several maxima is. Runs begin at T of many sizes, an element
-between a tenth and ten times that at the end, and with the coefficients of the usual start or those
-of the end, shifted by about what a row can detect. They are few and short, as most end soon at the
-same optimum (multistart, Rinnooy Kan and Timmer 1987); only one that is lower already goes on. The
-scatter is the same for every fit.
+No rule says where the highest of several maxima is. Runs begin at T of many sizes, a standard
+deviation between a tenth and ten times that at the end, and with the coefficients of the usual
+start or those of the end, shifted by about what a row can detect. They are few and short, as most
+end soon at the same optimum (multistart, Rinnooy Kan and Timmer 1987); only one that is lower
+already goes on. The scatter is the same for every form of a model (`draws_of_rows`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import numpy as np
 
 from ..._core import CoreGeneralized
 from ..._typing import Array
+from .draws_of_rows import DrawsOfRows
 from .optimize import FitOptions
 from .runs import LOWER, BestOfRuns, take_briefly
 
 __all__ = ["scatter"]
 
 
-RUNS = 20
+RUNS = 19
 # Of fits of which nothing says that there are several optima.
 FEWER = 8
 # Evaluations of a run that is not lower yet.
@@ -36,8 +37,7 @@ def scatter(
     runs: BestOfRuns,
     core: CoreGeneralized,
     begin: Array,
-    usual: Array,
-    ones: Array,
+    draws: DrawsOfRows,
     options: FitOptions,
     *,
     most: int,
@@ -52,30 +52,27 @@ def scatter(
     core : CoreGeneralized
     begin : ndarray
         Working parameters of the usual start, theta first.
-    usual, ones : ndarray, shape (n_theta,)
-        theta for T = I in units of the error of a row, and for T = I. Elements of theta that are
-        zero at the end start at one of them.
+    draws : DrawsOfRows
     options : FitOptions
     most : int
         Evaluations of all runs.
     hard : bool
         Whether something says that there are several optima.
     """
-    draws, shifts = np.random.default_rng(0), np.random.default_rng(1)
+    nt, p = core.design.ntheta, draws.Q.shape[1]
     most = _cost(runs) + most
-    sizes = core.parameter_sizes()[len(usual) :]
+    sizes = core.parameter_sizes()[nt:]
     for _ in range(ROUNDS):
         before = runs.least
         for i in range(RUNS if hard else FEWER):
             falls = runs.unfinished is not None and runs.unfinished.hopeless
             if falls or _cost(runs) > most:
                 return
-            theta = runs.report.end[: len(usual)]
-            theta = np.where(theta == 0, ones if i % 3 == 0 else usual, theta)
-            theta = theta * 10.0 ** draws.uniform(-1.0, 1.0, len(theta))
-            others = begin[len(usual) :]
+            theta = draws.theta(runs.report.end[:nt], 1.0 if i % 3 == 0 else draws.unit)
+            others = begin[nt:]
             if i % 2 == 1:
-                others = runs.report.end[len(usual) :] + sizes * shifts.normal(size=len(sizes))
+                shift = np.concatenate([draws.shift(), draws.others(len(sizes) - p)])
+                others = runs.report.end[nt:] + sizes * shift
             take_briefly(runs, core, _possible(core, theta, others), options, most=SHORT)
         if runs.least > before - LOWER:
             break
