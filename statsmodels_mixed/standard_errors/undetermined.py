@@ -34,7 +34,7 @@ DIFFERENT = 1e-5
 # How far apart the points are: share of the distance at which a covariance would be negative.
 STEP = 0.5
 # Standard deviations of effects over sigma that are not made smaller.
-LARGE = 1e3
+LARGE = 1e2
 # Share of each variance by which covariances of lower rank, however large, are made definite.
 SINGULAR = 1e-12
 

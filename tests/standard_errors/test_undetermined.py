@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fuzz.linear_models import draw
 from fuzz.many_digits import at_many_digits
+from fuzz.relations import check
 
 from statsmodels_mixed.fitting.covariance import factors_of
 from statsmodels_mixed.standard_errors.undetermined import undetermined
@@ -60,3 +61,38 @@ def test_a_variance_without_an_end_hides_no_change(size):
     assert found is not None
     lost = found.tests(np.eye(len(fit.params)))
     np.testing.assert_array_equal(lost, fit.params.index == "f[d]")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_large_variances_of_lower_rank_hide_no_change():
+    """Other labels of the groups of 7 rows: standard errors were NaN in one form only.
+
+    By dense algebra: along directions in which the criterion is the same, so are two of the errors.
+    """
+    assert check(15453).failures == []
+    case = draw(15453)
+    fit = case.fit()
+    design, found = fit.model.design, fit.estimates.identification
+    X, changes = design.X[:, fit.estimates.columns], []
+
+    def solved(direction):
+        """Minus twice the log of the restricted likelihood, and the variances of coefficients."""
+        V = np.diag(fit.sigma**2 / design.weights)
+        for i, block in enumerate(design.blocks):
+            sigma = np.eye(2)
+            for element, value in zip(found.elements, direction, strict=True):
+                for place in element.places if element.block == i else ():
+                    sigma[place] += value
+            V = V + (block.refs[:, None] == block.refs) * (block.z @ sigma @ block.z.T)
+        solve = np.linalg.inv(V)
+        covariance = np.linalg.inv(X.T @ solve @ X)
+        left = design.y_less_offset - X @ (covariance @ X.T @ solve @ design.y_less_offset)
+        logs = np.linalg.slogdet(V)[1] - np.linalg.slogdet(covariance)[1]
+        return logs + left @ solve @ left, np.diag(covariance)
+
+    value, variances = solved(np.zeros(6))
+    for direction in found.flat.T:
+        there, others = solved(0.3 * direction / np.abs(direction).max())
+        assert there == pytest.approx(value, abs=1e-6)
+        changes.append(np.abs(others / variances - 1))
+    np.testing.assert_array_equal(np.isnan(fit.bse), np.max(changes, axis=0) > 1e-5)
