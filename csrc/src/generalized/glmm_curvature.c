@@ -109,6 +109,7 @@ static smm_problem generalized_problem(smm_glmm *g)
     return (smm_problem){
         .design = g->ws->design,
         .n = smm_glmm_parameters(g),
+        .rows = g->ws->design->n > SMM_MANY_ROWS ? (double)g->ws->design->n : 0,
         .ctx = g,
         .value = glmm_value,
         .gradient = glmm_gradient,

@@ -24,6 +24,7 @@ static int linear_problem(smm_workspace *ws, smm_problem *problem)
     *problem = (smm_problem){
         .design = ws->design,
         .n = ws->design->ntheta,
+        .rows = ws->rows > SMM_MANY_ROWS ? (double)ws->rows : 0,
         .ctx = ws,
         .value = model_value,
         .gradient = model_gradient,

@@ -8,14 +8,13 @@
  * the covariates.
  *
  * Zero. The objective is even in every column of T, so a zero column is stationary
- * for any data. Runs therefore stay at least NEAR_ZERO away from zero on the
+ * for any data. Runs therefore stay at least SMM_NEAR_ZERO away from zero on the
  * diagonal, and only smm_run_finish tries exact zeros.
  */
 #include <time.h>
 
 #include "minimize/minimize.h"
 
-#define NEAR_ZERO 1e-7
 /* A column of T this small, relative to the noise, is tried as exactly zero. */
 #define TRY_ZERO 1e-3
 /* One parameter may be known far better than another, so curvatures are compared in units in
@@ -248,7 +247,7 @@ static void correct_curvature(smm_run *run)
 }
 
 /* Newton step and the decrease it promises. */
-int smm_run_model(smm_run *run, const double *g)
+int smm_run_model(smm_run *run, double *g)
 {
     int32_t nt = run->problem->n;
     const double *scale = run->problem->scale;
@@ -256,6 +255,7 @@ int smm_run_model(smm_run *run, const double *g)
     if (status) return status;
     for (int32_t j = 0; j < nt; j++)
         for (int32_t i = 0; i < nt; i++) run->H[i + (size_t)j * nt] *= scale[i] * scale[j];
+    smm_run_hold_zeros(run, g);
     if (cholesky_step(run, g)) {
         if (!run->pairs) return SMM_OK;
         correct_curvature(run);
@@ -273,7 +273,8 @@ void smm_run_keep_off_zero(const smm_run *run, double *x)
 {
     const smm_design *d = run->problem->design;
     for (int32_t i = 0; i < d->ntheta; i++)
-        if (on_diagonal(d, i) && fabs(x[i]) < NEAR_ZERO) x[i] = x[i] < 0 ? -NEAR_ZERO : NEAR_ZERO;
+        if (on_diagonal(d, i) && fabs(x[i]) < SMM_NEAR_ZERO)
+            x[i] = x[i] < 0 ? -SMM_NEAR_ZERO : SMM_NEAR_ZERO;
 }
 
 /* Columns of T that are zero to within the noise, set to exactly zero. */
@@ -292,7 +293,7 @@ static int32_t zero_columns(const smm_run *run, const double *x, double *out)
             end++;
         }
         /* a diagonal held off zero is zero even when the rest of its column is not */
-        if (fabs(x[i]) <= NEAR_ZERO) {
+        if (fabs(x[i]) <= SMM_NEAR_ZERO) {
             out[i] = 0;
             zeroed++;
         }

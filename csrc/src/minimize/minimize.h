@@ -7,6 +7,8 @@
 
 #include "design/design.h"
 
+/* Diagonals of T stay at least this far from zero during a run, in units of x. */
+#define SMM_NEAR_ZERO 1e-7
 /* Doubles of workspace per row that dsyev may use. */
 #define SMM_EIGEN_WORK 34
 
@@ -18,6 +20,7 @@ typedef enum { SMM_UNSOLVED = 0, SMM_SOLVED_VALUE = 1, SMM_SOLVED_GRADIENT = 2 }
 typedef struct {
     const smm_design *design;
     int32_t n;
+    double rows; /* of many: variances that nearly vanish take their own steps; otherwise 0 */
     void *ctx;
     int (*value)(void *ctx, const double *parameters, double *value);
     int (*gradient)(void *ctx, double *gradient); /* where value was last called */
@@ -70,9 +73,11 @@ int smm_run_start(smm_run *run, const smm_problem *problem, const smm_options *o
 double smm_run_seconds(const smm_run *run);
 int smm_run_value(smm_run *run, const double *x, double *value);
 int smm_run_gradient(smm_run *run, double *g);
-int smm_run_model(smm_run *run, const double *g);
+int smm_run_model(smm_run *run, double *g);
 int smm_run_eigen(smm_run *run);
 void smm_run_remember(smm_run *run, const double *step, const double *change);
+void smm_run_hold_zeros(smm_run *run, double *g);
+void smm_run_step_in_variances(smm_run *run, const double *g);
 void smm_run_keep_off_zero(const smm_run *run, double *x);
 int smm_run_describe(smm_run *run);
 int smm_run_finish(smm_run *run, double *parameters);

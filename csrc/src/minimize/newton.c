@@ -234,6 +234,7 @@ int smm_run_newton(const smm_problem *problem, const smm_options *o, double *par
             still = SMM_STOP_NONE;
             continue;
         }
+        smm_run_step_in_variances(&run, run.g);
         double before = f;
         status = line_search(&run, &f, &found);
         if (status) return status;
