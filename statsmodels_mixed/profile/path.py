@@ -40,6 +40,8 @@ RISEN = 0.1
 # Errors of interpolated zeta that are left, and how often an interval is halved for them at most.
 EXACT = 3e-4
 HALVINGS = 6
+# A root that is lower by more than this is that of another minimum.
+LOWER = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,10 @@ def _between(
         pair = _curve(target, [], here, [there], math.inf)
     if not halvings or pair.doubt <= EXACT:
         return []
-    middle = _point(model, target, here, 0.5 * (here.value + there.value))
+    at = 0.5 * (here.value + there.value)
+    middle = _point(model, target, here, at)
+    if target.has_others:
+        middle = _least(middle, _point(model, target, there, at))
     if middle is None or not here.root <= middle.root <= there.root:
         return []
     foretold = abs(float(pair.zeta_at(target.show(middle.value)[0])))
@@ -227,7 +232,29 @@ def _side(model: Model, target: Target, origin: _Point, sign: int, cutoff: float
             break
         longest = min(_longest(target, origin, there), GROWTH * abs(there.value - here.value))
         here, room = there, sign * (bound - there.value)
+    return _returned(model, target, points)
+
+
+def _returned(model: Model, target: Target, points: list[_Point]) -> list[_Point]:
+    """Return points going outward, with lower minima that are found on the way back from others.
+
+    The optimum that is followed may be one of several, above another one farther on: there the root
+    falls. Going back from it the other one is followed to where it was passed.
+    """
+    points = list(points)
+    for at in range(len(points) - 2, -1, -1):
+        here, outer = points[at], points[at + 1]
+        if target.has_others or outer.root < here.root - LOWER:
+            found = _least(here, _point(model, target, outer, here.value))
+            points[at] = here if found is None else found
     return points
+
+
+def _least(one: _Point | None, other: _Point | None) -> _Point | None:
+    """Return the lower of two points at one value, the first unless they are two minima."""
+    if one is None or other is None:
+        return one or other
+    return other if other.root < one.root - LOWER else one
 
 
 def _below(target: Target, ceiling: float, point: _Point) -> _Point:

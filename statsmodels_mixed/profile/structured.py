@@ -23,11 +23,17 @@ from ..fitting.estimates import GeneralizedEstimates, LinearEstimates
 from ..fitting.fixed_effects.basis import residual_response
 from ..fitting.generalized.approximation import prepare_at
 from ..fitting.search.optimize import FitOptions
-from ..fitting.search.trust_region import Evaluate, minimize_newton
+from ..fitting.search.trust_region import Evaluate, Minimum, minimize_newton
 from ..fitting.structured.covariance_model import CovarianceModel, CovariancePart
 from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_at
-from ..fitting.structured.linear import column_sizes, minimize_structured
+from ..fitting.structured.linear import (
+    column_sizes,
+    minimize_structured,
+    other_starts,
+    starts_of,
+)
 from ..fitting.structured.objective import StructuredObjective
+from ..fitting.structured.several_starts import MANY_ROWS, best_minimum
 from ..frame.design import Design
 from ..structures import reported_ranges
 from .constrained_minimum import ConstrainedMinimum
@@ -38,6 +44,13 @@ from .reported import Grown, Reported, ScaledLandscape, units_of
 from .targets import Show, State, Target, constrained, linear
 
 __all__ = ["StructuredGeneralizedModel", "StructuredLinearModel"]
+
+
+# Where sigma is a smaller share of the response, what is left of the rows is rounding errors, and
+# the deviance with it: it is flat long before, and is taken to stay so.
+LEAST_SIGMA = 1e-12
+# Starts beside the fit's own for each point that is at an end of a range: it has neighbours.
+FEW_STARTS = 2
 
 
 class _StructuredModel(ABC):
@@ -126,7 +139,9 @@ class StructuredLinearModel(_StructuredModel):
         start = None if estimates.reml else fitted.phi
         _, found, _ = minimize_structured(criterion, start, FitOptions())
         self._model = CovarianceModel(design)
-        self._objective = StructuredObjective.of(criterion, self._model, column_sizes(design))
+        objective = StructuredObjective.of(criterion, self._model, column_sizes(design))
+        least = min(LEAST_SIGMA * products.y_scale, 0.5 * objective.split(found.z)[1])
+        self._objective = replace(objective, least_sigma=least)
         value, _ = self._objective.value_and_gradient(found.z)
         self._solution = products.workspace.solution()
         self._begin(self._objective, found.z, value, products.y_scale)
@@ -170,7 +185,17 @@ class StructuredLinearModel(_StructuredModel):
         workspace = CoreWorkspace(core, response, design.weights)
         column = products.basis.Q @ a / float(a @ a)
         less = replace(self._objective, products=replace(products, workspace=workspace))
-        units = self._objective.units(column_sizes(design))
+        sizes = column_sizes(design)
+        units, begin = self._objective.units(sizes), starts_of(self._objective, sizes)[0]
+        at_end = bool(other_starts(self._objective, self._z, begin, design.nobs))
+
+        def least(start: Array) -> Minimum:
+            """Return the minimum; look elsewhere too if this or the fit is at an end of a range."""
+            found = minimize_newton(less, start, units=units)
+            others = other_starts(less, found.end, begin, design.nobs)[:FEW_STARTS]
+            if not (at_end or others):
+                return found
+            return found.or_lower(best_minimum(less, [begin, *others], units=units))
 
         def at(z: Array, value: float) -> tuple[float, float, Array]:
             """Return distance, variance and coefficients at z."""
@@ -182,7 +207,7 @@ class StructuredLinearModel(_StructuredModel):
 
         def solve(value: float, start: Array) -> ConstrainedMinimum | None:
             workspace.set_response(response - value * column)
-            run = minimize_newton(less, start, units=units)
+            run = least(start)
             if not np.isfinite(run.value):
                 return None
             distance, variance, _ = at(run.end, value)
@@ -196,7 +221,9 @@ class StructuredLinearModel(_StructuredModel):
 
         show = linear(products.y_scale, float(a @ products.gamma))
         center = float(a @ self._solution.beta)
-        return Target("beta", name, center, -math.inf, math.inf, self._z, solve, show, state)
+        few = design.nobs <= MANY_ROWS * len(self._z)
+        bounds = -math.inf, math.inf
+        return Target("beta", name, center, *bounds, self._z, solve, show, state, has_others=few)
 
 
 class StructuredGeneralizedModel(_StructuredModel):

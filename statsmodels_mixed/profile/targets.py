@@ -64,6 +64,8 @@ class Target:
         where one of its effects does not vary.
     infinite : int
         1 or -1 where the optimum is at plus or minus infinity, and its value where the fit stopped.
+    has_others : bool
+        Whether there may well be several minima, so that each is looked for from both sides.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Target:
     state: Callable[[Array, float], State]
     ceiling: ConstrainedMinimum | None = None
     infinite: int = 0
+    has_others: bool = False
 
 
 class Model(Protocol):

@@ -33,7 +33,9 @@ __all__ = [
     "column_sizes",
     "minimize_structured",
     "objective_of",
+    "other_starts",
     "report_of",
+    "starts_of",
 ]
 
 
@@ -97,7 +99,7 @@ def minimize_structured(
         refuse_taken_up(design, [(part.block, part.columns, part.free) for part in model.parts])
     sizes = column_sizes(design)
     objective = StructuredObjective.of(criterion, model, sizes)
-    begins = _starts(objective, sizes, start)
+    begins = starts_of(objective, sizes, start)
 
     def least(starts: list[Array]) -> Minimum:
         return best_minimum(
@@ -110,7 +112,9 @@ def minimize_structured(
         )
 
     minimum = least(begins)
-    others = _others(objective, minimum, begins[0], design.nobs) if start is None else []
+    others: list[Array] = []
+    if start is None and np.isfinite(minimum.value):
+        others = other_starts(objective, minimum.end, begins[0], design.nobs)
     if others:
         minimum = minimum.or_lower(least([minimum.end, *others]))
     if start is None:
@@ -160,8 +164,19 @@ def objective_of(design: Design, estimates: LinearEstimates) -> StructuredObject
     return StructuredObjective.of(criterion, CovarianceModel(design), column_sizes(design))
 
 
-def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | None) -> list[Array]:
-    """Return where to start, in the minimizer's variables."""
+def starts_of(
+    objective: StructuredObjective, sizes: list[Array], start: Array | None = None
+) -> list[Array]:
+    """Return where to start, in the minimizer's variables.
+
+    Parameters
+    ----------
+    objective : StructuredObjective
+    sizes : list of ndarray, shape (k,)
+        Of the columns of Z of each block; see `column_sizes`.
+    start : ndarray, shape (m,), optional
+        Parameters phi to start from, in place of those that suit the response.
+    """
     products, model = objective.products, objective.model
     if start is not None:
         check_start(model, start)
@@ -182,14 +197,23 @@ def _starts(objective: StructuredObjective, sizes: list[Array], start: Array | N
     return begins
 
 
-def _others(
-    objective: StructuredObjective, minimum: Minimum, begin: Array, rows: int
+def other_starts(
+    objective: StructuredObjective, minimum: Array, begin: Array, rows: int
 ) -> list[Array]:
-    """Return starts elsewhere, if few rows have a minimum at the end of a range."""
+    """Return starts elsewhere, if few rows have a minimum at the end of a range.
+
+    Parameters
+    ----------
+    objective : StructuredObjective
+    minimum, begin : ndarray, shape (m,)
+        Where one is, and the first of `starts_of`.
+    rows : int
+        Number of rows of the data.
+    """
     model, y_scale = objective.model, objective.products.y_scale
-    if rows > MANY_ROWS * model.size or not np.isfinite(minimum.value):
+    if rows > MANY_ROWS * model.size:
         return []
-    end, sigma = objective.split(minimum.end)
+    end, sigma = objective.split(minimum)
     at_edge = objective.sigma is None and sigma < LEAST_SIGMA * y_scale
     elsewhere = load("fitting.structured.starts_off_the_edge:")
     structures = [(part.phi, part.free, part.group) for part in model.parts]

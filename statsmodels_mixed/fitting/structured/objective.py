@@ -90,6 +90,8 @@ class StructuredObjective:
         The residual standard deviation, if it is given.
     ridges : tuple of ndarray, shape (k,)
         What is added to the diagonals of Sigma / sigma^2.
+    least_sigma : float
+        The objective is that of this sigma where sigma is smaller.
     """
 
     products: Crossproducts
@@ -97,6 +99,7 @@ class StructuredObjective:
     reml: bool
     sigma: float | None
     ridges: tuple[Array, ...]
+    least_sigma: float = 0.0
 
     @classmethod
     def of(
@@ -123,7 +126,7 @@ class StructuredObjective:
         """Return x and sigma."""
         if self.sigma is not None:
             return z, self.sigma
-        return z[:-1], float(np.exp(z[-1] / 2.0))
+        return z[:-1], max(float(np.exp(z[-1] / 2.0)), self.least_sigma)
 
     def join(self, x: Array, sigma: float) -> Array:
         """Return z."""
@@ -249,7 +252,10 @@ class StructuredObjective:
                     x, sigma = self.split(z)
                     G = self._gammas(by_theta, factors, sigma)
                     gradient = self._gradient(x, sigma, G)
-                    return value, gradient, self._curvature(x, sigma, G, gradient)
+                    curvature = self._curvature(x, sigma, G, gradient)
+                    if self.sigma is None and sigma == self.least_sigma:
+                        gradient[-1] = curvature[-1] = curvature[:, -1] = 0.0
+                    return value, gradient, curvature
         except (FloatingPointError, OverflowError, ValueError, CoreError):
             pass  # beyond the range of doubles
         nothing = np.full((self.size, self.size), np.nan)
