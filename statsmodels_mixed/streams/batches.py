@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def head_of(source: TableSource, batches: int = 1) -> DataTable:
             raise DataError("the data have no rows.")
         return open_table(concat_tables(tables))
 
-    n_rows = first(source.names[:1]).n_rows
+    n_rows = _rows_of(first, source.names)
     return DataTable(
         source.names,
         n_rows,
@@ -61,6 +61,17 @@ def head_of(source: TableSource, batches: int = 1) -> DataTable:
         lambda names: first(names).read(names),
         lambda: first(source.names).whole(),
     )
+
+
+def _rows_of(first: Callable[[Sequence[str]], DataTable], names: Sequence[str]) -> int:
+    """Count rows by a column, whichever can be read: the model may not need the others."""
+    refused: DataError | None = None
+    for name in names:
+        try:
+            return first([name]).n_rows
+        except DataError as error:
+            refused = refused or error
+    raise refused or DataError("the data have no columns.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ such as center(), are shown all of them in batches.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -252,8 +252,24 @@ class _LevelsMet:
 
         if not self.rows:
             raise DataError("no rows are left: in each of them something is missing.")
-        table = pa.concat_tables(self.rows, promote_options="permissive").unify_dictionaries()
+        try:
+            table = pa.concat_tables(self.rows, promote_options="permissive").unify_dictionaries()
+        except pa.ArrowException as error:
+            raise DataError(_types_that_differ(self.rows)) from error
         return open_batch(table.combine_chunks(), 0)
+
+
+def _types_that_differ(tables: Sequence[pa.Table]) -> str:
+    """Return which column is of types that do not go together, in a sentence."""
+    kinds = {
+        name: list(dict.fromkeys(str(table.schema.field(name).type) for table in tables))
+        for name in tables[0].column_names
+    }
+    name, (first, other, *_) = max(kinds.items(), key=lambda each: len(each[1]))
+    return (
+        f"column {name!r} is of type {first} in a part of the data and {other} in another: convert "
+        "it to one of them."
+    )
 
 
 def _memorize(rules: RowRules, source: TableSource, progress: bool | None) -> None:

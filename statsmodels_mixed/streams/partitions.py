@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from .sources import TableSource, source_of_frame
+from .sources import TableSource, reading, source_of_frame
 
 __all__ = ["merged"]
 
@@ -42,11 +42,13 @@ def merged(
 
     assert source.partitions is not None
     sent, apply, join = delayed(known), delayed(_apply), delayed(merge)
-    found = [apply(function, sent, part, source.batch_rows) for part in source.partitions(names)]
-    while len(found) > 1:
-        pairs = zip(found[::2], found[1::2], strict=False)
-        found = [join(a, b) for a, b in pairs] + found[len(found) - len(found) % 2 :]
-    result: Found = found[0].compute()
+    with reading():
+        parts = source.partitions(names)
+        found = [apply(function, sent, part, source.batch_rows) for part in parts]
+        while len(found) > 1:
+            pairs = zip(found[::2], found[1::2], strict=False)
+            found = [join(a, b) for a, b in pairs] + found[len(found) - len(found) % 2 :]
+        result: Found = found[0].compute()
     return result
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, told
+from ..errors import CoreError, DataError, MixedModelError, told
+from ..frame.table.index_levels import read_pandas
+from .files import SameFiles, of_common_types
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "TableSource", "open_source", "source_of_frame"]
+__all__ = ["BATCH_ROWS", "TableSource", "open_source", "reading", "source_of_frame"]
 
 # Rows of a batch: its arrays should stay in the caches of a processor.
 BATCH_ROWS = 1 << 17
@@ -55,6 +57,25 @@ class TableSource:
         return TableSource, (list(self.names), self.n_rows, _lost)
 
 
+@contextmanager
+def reading(differ: Callable[[], str] = str) -> Iterator[None]:
+    """Turn what other packages raise while they read into a DataError; ours pass.
+
+    A lazy frame runs its owner's code, and what it reads may be anywhere: it can fail in any way.
+
+    Parameters
+    ----------
+    differ : callable
+        Returns what else is to be said.
+    """
+    try:
+        yield
+    except (MixedModelError, CoreError, MemoryError, Warning):
+        raise
+    except Exception as error:
+        raise DataError(f"the data cannot be read{differ()}: {told(error)}") from error
+
+
 def _lost(names: Sequence[str]) -> Iterator[pa.Table]:
     raise DataError(
         "the data of this fit are not saved with it: make its model again to read them."
@@ -80,7 +101,8 @@ def open_source(data: Any, batch_rows: int = BATCH_ROWS) -> TableSource:
         return data
     if isinstance(data, str | os.PathLike):
         data = _dataset_at(Path(data))
-    return _OPENERS[_kind(data)](data, batch_rows)
+    with reading():
+        return _OPENERS[_kind(data)](data, batch_rows)
 
 
 def _kind(data: Any) -> str:
@@ -132,12 +154,12 @@ _FORMATS = {
 
 def _open_dataset(data: Any, batch_rows: int) -> TableSource:
     # Slow to import.
-    from pyarrow import ArrowException, Table  # noqa: PLC0415
+    from pyarrow import Table  # noqa: PLC0415
     from pyarrow.dataset import FileSystemDataset, ParquetFragmentScanOptions  # noqa: PLC0415
 
     several: dict[str, str] = {}
     if isinstance(data, FileSystemDataset):
-        data, several = _of_common_types(data)
+        data, several = of_common_types(data)
     kind = data.format.default_extname if isinstance(data, FileSystemDataset) else ""
     # What is read ahead is memory: by default whole files, which is slower besides.
     options: dict[str, Any] = {"batch_readahead": 2, "fragment_readahead": 1}
@@ -145,122 +167,29 @@ def _open_dataset(data: Any, batch_rows: int) -> TableSource:
         options["fragment_scan_options"] = ParquetFragmentScanOptions(
             pre_buffer=False, page_checksum_verification=True
         )
-    files = _Files(data) if isinstance(data, FileSystemDataset) else None
+    files = SameFiles(data) if isinstance(data, FileSystemDataset) else None
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
         if files is not None:
             files.check(names)
-        batches = data.to_batches(columns=list(names), batch_size=batch_rows, **options)
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            except (ArrowException, OSError) as error:
-                differ = "".join(
-                    f" (column {name!r} is of type {several[name]} in the files)"
-                    for name in names
-                    if name in several
-                )
-                raise DataError(f"the data cannot be read{differ}: {told(error)}") from error
-            if batch.num_rows:
-                _refuse_other_text(batch)
-                yield Table.from_batches([batch])
+
+        def differ() -> str:
+            return "".join(
+                f" (column {name!r} is of type {several[name]} in the files)"
+                for name in names
+                if name in several
+            )
+
+        with reading(differ):
+            for batch in data.to_batches(columns=list(names), batch_size=batch_rows, **options):
+                if batch.num_rows:
+                    _refuse_other_text(batch)
+                    yield _plain(Table.from_batches([batch]))
         if files is not None:
             files.check(names)
 
-    try:
-        n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
-    except (ArrowException, OSError) as error:
-        raise DataError(f"the data cannot be read: {told(error)}") from error
+    n_rows = data.count_rows() if kind in ("parquet", "arrow", "ipc") else None
     return TableSource(data.schema.names, n_rows, read)
-
-
-def _of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
-    """Return a dataset whose columns hold what all files have, and the types of those that differ.
-
-    Arrow takes the types of the first file for those of all: numbers of double precision would be
-    rounded to single, and fractions refused.
-    """
-    # Slow to import, and imported by whoever made the dataset.
-    from pyarrow import ArrowException, schema, unify_schemas  # noqa: PLC0415
-    from pyarrow.dataset import FileSystemDataset  # noqa: PLC0415
-
-    if len(data.files) == 1:
-        return data, {}
-    fragments = list(data.get_fragments())
-    try:
-        known = [fragment.physical_schema for fragment in fragments]
-    except (ArrowException, OSError):  # reading the file says so
-        return data, {}
-    fields, several = [], {}
-    for field in data.schema:
-        own = [each.field(field.name) for each in known if field.name in each.names]
-        types = list(dict.fromkeys(str(each.type) for each in own))
-        # Another type than that of the first file is the user's.
-        if len(types) > 1 and own[0].type == field.type:
-            several[field.name] = " and ".join(types)
-            with suppress(
-                ArrowException
-            ):  # some that have none in common are cast as they are read
-                alone = [schema([each]) for each in own]
-                field = unify_schemas(alone, promote_options="permissive").field(0)
-        fields.append(field)
-    if not several:
-        return data, several
-    common = schema(fields, metadata=data.schema.metadata)
-    return FileSystemDataset(fragments, common, data.format, data.filesystem), several
-
-
-class _Files:
-    """The files of a dataset: which columns each has, and what they were when they were opened.
-
-    Arrow takes a column that a file lacks for missing values, and a file that was replaced between
-    two passes over the data for the same.
-    """
-
-    def __init__(self, data: Any) -> None:
-        self.data = data
-        self.complete: set[str] = set()
-        self.seen = self._state()
-
-    def _state(self) -> dict[str, tuple[int, int]]:
-        """Return size and time of change of files that are on this machine."""
-        found = {}
-        for file in self.data.files:
-            if os.path.isfile(file):
-                stat = os.stat(file)
-                found[file] = (stat.st_size, stat.st_mtime_ns)
-        return found
-
-    def check(self, names: Sequence[str]) -> None:
-        """Raise DataError for files that lack one of these columns, or have changed."""
-        now = self._state()
-        changed = sorted(file for file, state in self.seen.items() if now.get(file) != state)
-        if changed:
-            raise DataError(
-                f"{changed[0]!r} has changed since the model was made: make the model again."
-            )
-        wanted = set(names) - self.complete
-        if not wanted or len(self.data.files) == 1:
-            return
-        # Slow to import, and imported by whoever made the dataset.
-        from pyarrow import ArrowException  # noqa: PLC0415
-        from pyarrow.dataset import get_partition_keys  # noqa: PLC0415
-
-        for fragment in self.data.get_fragments():
-            try:
-                known = set(fragment.physical_schema.names)
-            except (ArrowException, OSError) as error:
-                raise DataError(f"{fragment.path!r} cannot be read: {told(error)}") from error
-            lacking = sorted(
-                wanted - known - set(get_partition_keys(fragment.partition_expression))
-            )
-            if lacking:
-                raise DataError(
-                    f"{fragment.path!r} has no column {lacking[0]!r}, which the other files have."
-                )
-        self.complete |= wanted
 
 
 def _refuse_other_text(batch: pa.RecordBatch) -> None:
@@ -276,45 +205,101 @@ def _refuse_other_text(batch: pa.RecordBatch) -> None:
                 raise DataError(f"column {name!r} holds text that is not UTF-8.") from error
 
 
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table without views and run lengths, of which Arrow cannot take rows."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    for at, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if pa.types.is_run_end_encoded(column.type):
+            table = table.set_column(at, name, pc.run_end_decode(column))
+        elif str(column.type) in ("string_view", "binary_view"):
+            kind = pa.large_string() if str(column.type) == "string_view" else pa.large_binary()
+            table = table.set_column(at, name, column.cast(kind))
+    return table
+
+
 def _open_polars(data: Any, batch_rows: int) -> TableSource:
     import polars as pl  # noqa: PLC0415 - optional; who has its frames has imported it
 
     schema = data.collect_schema()
-    # The order of polars' categories is that of their appearance in the process.
-    text = [name for name, kind in schema.items() if kind == pl.Categorical]
-    data = data.with_columns(pl.col(name).cast(pl.String) for name in text)
+    # The order of polars' categories is that of their appearance in the process; Arrow has no whole
+    # numbers of 128 bits.
+    others = {pl.Categorical: pl.String, getattr(pl, "Int128", None): pl.Int64}
+    data = data.with_columns(
+        pl.col(name).cast(others[kind.base_type()])
+        for name, kind in schema.items()
+        if kind.base_type() in others
+    )
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
-        for frame in data.select(names).collect_batches(chunk_size=batch_rows, maintain_order=True):
-            if len(frame):
-                yield frame.to_arrow()
+        with reading():
+            for frame in data.select(names).collect_batches(
+                chunk_size=batch_rows, maintain_order=True
+            ):
+                if len(frame):
+                    yield _plain(frame.to_arrow())
 
     return TableSource(schema.names(), None, read)
 
 
 def _open_dask(data: Any, batch_rows: int) -> TableSource:
+    label = data.index.name
+    if label is not None and label not in data.columns:
+        data = data.reset_index()  # levels of the index are columns, as those of pandas frames
+
     def partitions(names: Sequence[str]) -> list[Any]:
+        read_pandas(data._meta, names)  # refuses a name of several columns
         parts: list[Any] = data[list(names)].to_delayed()
         return parts
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
-        for part in partitions(names):
-            yield from source_of_frame(part.compute(), batch_rows).read(names)
+        with reading():
+            for part in partitions(names):
+                yield from source_of_frame(part.compute(), batch_rows).read(names)
 
     return TableSource(list(data.columns), None, read, partitions, batch_rows)
 
 
 def source_of_frame(frame: pd.DataFrame, batch_rows: int) -> TableSource:
-    """Return a pandas frame, such as a partition of a dask frame, as a source."""
-    from pyarrow import Table  # noqa: PLC0415 - slow to import
+    """Return a pandas frame, such as a partition of a dask frame, as a source.
 
-    table = Table.from_pandas(frame, preserve_index=False)
+    Raises
+    ------
+    DataError
+        If Arrow has no type for a column.
+    """
+    table = _plain(_arrow_of(frame))
 
     def read(names: Sequence[str]) -> Iterator[pa.Table]:
         for start in range(0, len(table), batch_rows):
             yield table.select(list(names)).slice(start, batch_rows)
 
     return TableSource(table.column_names, len(table), read)
+
+
+def _arrow_of(frame: pd.DataFrame) -> pa.Table:
+    import pandas as pd  # noqa: PLC0415 - dask's frames are made of its
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    dense = {
+        name: column.sparse.to_dense()
+        for name, column in frame.items()
+        if isinstance(column.dtype, pd.SparseDtype)
+    }
+    frame = frame.assign(**dense) if dense else frame
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, TypeError) as error:
+        for name, column in frame.items():
+            try:
+                pa.array(column)
+            except (pa.ArrowException, TypeError):
+                raise DataError(
+                    f"column {name!r}, of type {column.dtype}, cannot be read by batches: turn it "
+                    "into numbers or text."
+                ) from error
+        raise
 
 
 _OPENERS: dict[str, Callable[[Any, int], TableSource]] = {

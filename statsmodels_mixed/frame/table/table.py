@@ -175,7 +175,7 @@ def _open_native(data: Any) -> DataTable:
 
     def read(names: Sequence[str]) -> dict[str, pd.Series]:
         part = frame.select(list(names))
-        converted = part.to_pandas()
+        converted = _as_pandas(part)
         series = {}
         for name in names:
             whole = whole_numbers_with_missing(part[name])
@@ -191,6 +191,22 @@ def _open_native(data: Any) -> DataTable:
 
     index = pd.RangeIndex(len(frame))
     return DataTable(frame.columns, len(frame), index, read, frame.to_pandas)
+
+
+def _as_pandas(part: nw.DataFrame[Any]) -> pd.DataFrame:
+    """Return columns as a pandas frame; refuse by name what pandas cannot hold."""
+    try:
+        return part.to_pandas()
+    except Exception:  # of as many kinds as there are libraries
+        for name in part.columns:
+            try:
+                part.select([name]).to_pandas()
+            except Exception as error:
+                raise DataError(
+                    f"{name!r} is of a type that pandas cannot hold ({told(error).rstrip('.')}): "
+                    "give one number or text for each row."
+                ) from error
+        raise
 
 
 def whole_numbers_with_missing(column: Any) -> pd.Series | None:
