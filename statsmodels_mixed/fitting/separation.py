@@ -21,6 +21,7 @@ from scipy.optimize import linprog
 from .._typing import Array
 from ..later import load
 from .families.spec import FamilySpec
+from .fixed_effects.basis import OnBasis
 
 __all__ = ["Separation", "SolvedRows", "separation", "suspected_separation"]
 
@@ -159,7 +160,7 @@ def _is_higher_at_infinity(
 
 
 def suspected_separation(
-    low: Array, high: Array, spec: FamilySpec, covariance: Array
+    low: Array, high: Array, spec: FamilySpec, covariance: OnBasis
 ) -> NDArray[np.bool_]:
     """Return which coefficients may have no finite estimate, where rows cannot be asked.
 
@@ -168,10 +169,19 @@ def suspected_separation(
     low, high : ndarray, shape (rank,)
         The least and the largest value of each estimable column.
     spec : FamilySpec
-    covariance : ndarray, shape (rank, rank)
+    covariance : OnBasis
+        Of the coefficients.
     """
     possible = _directions(np.zeros(1), spec) is not None
-    return _are_suspicious(covariance, _spans(low, high)) & possible
+    own = _are_suspicious(covariance.covariance, _spans(low, high))
+    # Where columns are far from zero an intercept is, without that, known badly: it is asked for in
+    # the middle of the others.
+    constant = np.flatnonzero(own & (low == high) & (low != 0))
+    middle = np.eye(len(low))[constant]
+    varying = np.where((high > low) & ~own, (low + high) / 2, 0.0)
+    middle += varying / low[constant, None]
+    own[constant] = _are_suspicious(covariance.combined(middle).covariance, np.abs(low[constant]))
+    return own & possible
 
 
 def _spans(low: Array, high: Array) -> Array:

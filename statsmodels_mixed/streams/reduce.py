@@ -103,6 +103,8 @@ class Reduction:
         self.n, self.log_weights = 0, 0.0
         self.in_use = np.zeros(k, dtype=np.int64)
         self.least, self.most = np.inf, -np.inf
+        self.largest_offset = 0.0
+        self.weights = np.array([np.inf, -np.inf])  # the least and the largest
         # What is subtracted from columns, so that sums of squares keep their digits. The column of
         # ones stays, with which all that is subtracted can be added again.
         self.shift = _beside(first).mean(axis=0)
@@ -131,12 +133,18 @@ class Reduction:
         self.least = min(self.least, float(design.y.min()))
         self.most = max(self.most, float(design.y.max()))
         self.n += n
+        if design.offset is not None:
+            self.largest_offset = max(self.largest_offset, float(np.abs(design.offset).max()))
         if design.weights is not None:
+            self._note_weights(np.array([design.weights.min(), design.weights.max()]))
             self._take_unweighted(rows[:, k : k + self.p + 1])
             rows *= np.sqrt(design.weights)[:, None]
             self.log_weights += float(np.log(design.weights).sum())
         keys = np.stack([block.refs for block in design.blocks], axis=1)
         self._take(keys, rows)
+
+    def _note_weights(self, ends: Array) -> None:
+        self.weights = np.array([min(self.weights[0], ends[0]), max(self.weights[1], ends[1])])
 
     def _take_unweighted(self, rows: Array) -> None:
         before = np.zeros((0, self.p + 1)) if self.unweighted is None else self.unweighted
@@ -183,6 +191,8 @@ class Reduction:
         self.described.merge(other.described)
         if other.unweighted is not None:
             self._take_unweighted(other.unweighted)
+        self._note_weights(other.weights)
+        self.largest_offset = max(self.largest_offset, other.largest_offset)
         self.n += other.n
         self.log_weights += other.log_weights
         self.in_use += other.in_use

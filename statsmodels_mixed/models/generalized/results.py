@@ -43,8 +43,8 @@ __all__ = [
 
 
 # Fitted means this near to all responses, in a fit without maximum, are on their way there.
-_EXACT = 0.02
-_COMPLETE = (
+EXACT = 0.02
+COMPLETE = (
     "The response separates completely: the likelihood has no maximum, and nothing "
     "determines the covariance parameters."
 )
@@ -124,8 +124,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         self.separated = tuple(design.x_names[column] for column in kept)
         # All rows are fitted exactly then, in the limit.
         apart = np.abs(design.y - estimates.fitted).max(initial=0.0)
-        if self.separated and apart < _EXACT:
-            report = replace(estimates.report, converged=False, message=_COMPLETE)
+        if self.separated and apart < EXACT:
+            report = replace(estimates.report, converged=False, message=COMPLETE)
             estimates = replace(estimates, report=report)
         return estimates
 

@@ -11,6 +11,7 @@ from statsmodels.base.wrapper import populate_wrapper
 
 from ...errors import DataError, MixedModelWarning, OptionError, warn_caller
 from ...fitting.estimates import GeneralizedEstimates
+from ...fitting.fixed_effects.basis import OnBasis
 from ...fitting.separation import Separation, suspected_separation
 from ...fitting.streamed.generalized import (
     SolvedStream,
@@ -28,6 +29,8 @@ from ...streams.outline import Outline
 from ...streams.parquet import write_parquet
 from ..generalized.model import GeneralizedLinearMixedModel
 from ..generalized.results import (
+    COMPLETE,
+    EXACT,
     GeneralizedLinearMixedModelResults,
     GeneralizedLinearMixedModelResultsWrapper,
 )
@@ -82,9 +85,13 @@ class StreamedGeneralizedMixedModelResults(GeneralizedLinearMixedModelResults):
             model.outline.lowest[columns],
             model.outline.highest[columns],
             estimates.spec,
-            estimates.cov_conditional,
+            estimates.on_basis or OnBasis.of_covariance(estimates.cov_conditional),
         )
         self._suspected = ", ".join(model.layout.columns[i] for i in columns[suspected])
+        # Zeros and ones of probability one: the likelihood has no maximum.
+        if self._suspected and estimates.spec.family == "binomial" and estimates.objective < EXACT:
+            report = replace(estimates.report, converged=False, message=COMPLETE)
+            estimates = replace(estimates, report=report)
         return estimates
 
     def _own_facts(self) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
+from ...errors import DataError
 from ...fitting.estimates import LinearEstimates
 from ...formula.terms import MixedFormula
 from ...frame.design import NEEDS_ROWS, Design
@@ -23,6 +24,9 @@ from ..linear.results import LinearMixedModelResults, LinearMixedModelResultsWra
 from .read_by_batches import ReadByBatches
 
 __all__ = ["StreamedLinearMixedModel", "StreamedLinearMixedModelResults"]
+
+# Weights from the inverse of this on, or below it, are no ordinary ones.
+FAR = 1e-100
 
 
 class StreamedLinearMixedModelResults(LinearMixedModelResults):
@@ -86,13 +90,29 @@ class StreamedLinearMixedModel(ReadByBatches, LinearMixedModel):
         self.subset = options["subset"]
         self._describe(reduction.described, reduction.root(design))
         self._extremes = np.array([reduction.least, reduction.most])
+        self._largest_offset, self._extreme_weights = reduction.largest_offset, reduction.weights
         return design, self.learned.frame.without_rows()
 
     def _prepare(self, design: Design, rows: pd.Index | None) -> Design:
-        check_linear_response(replace(design, y=self._extremes))
-        check_random_columns(design)
+        offset = np.array([self._largest_offset])
+        check_linear_response(replace(design, y=self._extremes, offset=offset))
+        try:
+            check_random_columns(design)
+        except DataError:
+            self._refuse_weights()
+            raise
         check_groupings(design, allow_observation_level=True)
         return design
+
+    def _refuse_weights(self) -> None:
+        """Refuse weights, with whose roots all columns were multiplied, if they are the cause."""
+        least, most = self._extreme_weights
+        if most > 1 / FAR or 0 < most < FAR:
+            size, change = ("large", "divide") if most > 1 else ("small", "multiply")
+            raise DataError(
+                f"the weights are so {size} (from {least:.3g} to {most:.3g}) that products with "
+                f"them are beyond the range of numbers: {change} them by a power of ten."
+            )
 
     @property
     def sufficient(self) -> Design | None:
