@@ -36,6 +36,11 @@ __all__ = ["GeneralizedModel", "least_log_dispersion"]
 POISSON = 1e-12
 # Share of the usual least alpha of a start from which a profile, with smaller steps, sees alpha.
 VISIBLE = 0.01
+# Elements of T below this are near zero: in them the deviance is even, so that its slope over such
+# an element is its curvature there, which the approximate one cannot have negative.
+SMALL = 0.05
+# As a share of the approximate curvature, one that is more negative is no rounding error.
+NEGATIVE = 1e-3
 
 
 def least_log_dispersion(estimates: GeneralizedEstimates) -> float:
@@ -55,12 +60,18 @@ class GeneralizedSurface:
         What x is to be multiplied by to give the parameters of the core.
     diagonal : ndarray of int
         Positions in theta of the diagonal elements of T.
+
+    Attributes
+    ----------
+    saddles : list of int
+        Those near zero with a negative curvature there, at the x of the last `derivatives`.
     """
 
     def __init__(self, core: CoreGeneralized, units: Array, diagonal: NDArray[np.intp]) -> None:
         self._core, self.units, self._diagonal = core, units, diagonal
         self._outer = np.outer(units, units)
         self._gradient = np.empty(0)
+        self.saddles: list[int] = []
 
     def keep_off_zero(self, x: Array) -> Array:
         """Return x with no diagonal element of T at zero."""
@@ -73,7 +84,14 @@ class GeneralizedSurface:
 
     def derivatives(self, x: Array) -> tuple[Array, Array]:
         """Return gradient and approximate Hessian at the x of the last `value`."""
-        return self._gradient * self.units, self._core.curvature() * self._outer
+        gradient, hessian = self._gradient * self.units, self._core.curvature() * self._outer
+        self.saddles = []
+        for i in self._diagonal[np.abs(x[self._diagonal]) < SMALL].tolist():
+            curvature = gradient[i] / x[i] if x[i] else 0.0
+            if curvature < -NEGATIVE * abs(hessian[i, i]):
+                hessian[i, i] = curvature
+                self.saddles.append(i)
+        return gradient, hessian
 
 
 class GeneralizedModel:

@@ -55,4 +55,8 @@ class LearnedCurvature:
         gradient, curvature = self._landscape.derivatives(x)
         if self._memory is None:
             self._memory = CurvatureMemory(len(x))
-        return gradient, self._memory.learned(x, gradient, curvature)
+        learned = self._memory.learned(x, gradient, curvature)
+        for i in getattr(self._landscape, "saddles", ()):
+            # To be left, although the curvature was positive elsewhere.
+            learned[i, i] = min(learned[i, i], curvature[i, i])
+        return gradient, learned
