@@ -67,7 +67,7 @@ class Power(Shown):
         Number of responses that were asked for; fewer are there after an interruption.
     pvalues : DataFrame
         p-value of each hypothesis, a column, in each replicate, a row; NaN where a model
-        could not be fitted.
+        could not be fitted, or a Wald test is about a coefficient that has no finite estimate.
     converged : ndarray of bool, shape (m,)
         Whether the fits of each replicate reached a stationary point.
     seed : SeedSequence

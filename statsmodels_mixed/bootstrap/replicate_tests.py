@@ -90,11 +90,15 @@ def wald_tests(refitter: Refitter, hypotheses: list[Hypothesis]) -> Callable[[],
 
 
 def _wald_pvalues(fits: Fits, contrasts: Array) -> Array:
-    """Return the upper tail of d'V^-1 d, d = L beta and V its covariance, shape (m,)."""
+    """Return the upper tail of d'V^-1 d, d = L beta and V its covariance, shape (m,).
+
+    NaN where one of the coefficients has no finite estimate, as the test of such a fit has.
+    """
     distance = fits.beta @ contrasts.T
     variance = contrasts @ fits.covariance @ contrasts.T
     out = np.full(len(distance), np.nan)
-    known = np.isfinite(variance).all(axis=(1, 2))
+    infinite = fits.separated[:, (contrasts != 0).any(axis=0)] != 0
+    known = np.isfinite(variance).all(axis=(1, 2)) & ~infinite.any(axis=1)
     solved = np.linalg.solve(variance[known], distance[known][:, :, None])[:, :, 0]
     out[known] = chdtrc(len(contrasts), np.einsum("mi,mi->m", distance[known], solved))
     return out

@@ -111,6 +111,18 @@ def test_separated_replicates_are_counted_and_infinite(rare):
     assert boot.conf_int().loc[("beta", "arm"), "replicates"] == 200
 
 
+def test_power_has_no_wald_tests_of_separated_replicates(rare):
+    """A Wald test of an infinite estimate, p = .9999, is none: that of the fit itself is NaN."""
+    fit = quiet(smf.mixedglm2("y ~ arm + (1 | g)", rare, family=B))
+    none = (np.asarray(fit.simulate(200, seed=1))[rare.arm == 1] == 0).all(axis=0)
+    contrasts = {"arm": [0, 1], "both": np.eye(2), "base": [1, 0]}
+    power = fit.power(200, hypotheses=contrasts, seed=1)
+    for name in ("arm", "both"):
+        assert np.array_equal(power.pvalues[name].isna(), none)
+    assert power.pvalues["base"].notna().all()
+    assert power.table()["replicates"].tolist() == [200 - none.sum(), 200 - none.sum(), 200]
+
+
 def test_group_without_which_the_rest_separates_has_no_influence_in_numbers(rare):
     data = rare.copy()
     data["y"] = ((data.arm == 1) & (data.g == 3)).astype(int)
