@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from fuzz.dense import criterion_of
 from fuzz.linear_models import draw
 from fuzz.relations import check
 from scipy.optimize import minimize
+
+from statsmodels_mixed.fitting.search import scattered_covariances
 
 
 def refitted(case, fitted, theta):
@@ -116,3 +119,24 @@ def test_no_optimum_of_variances_that_few_rows_decide_is_lower(seed, start):
     assert fitted.converged
     assert fitted.objective < refitted(case, fitted, np.array(start)) + 1e-6
     assert not check(seed).failures
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+def test_terms_in_another_order_have_the_same_starts():
+    """With (x2 || h) before (x | g) the fit was .18 above."""
+    case = draw(12539)
+    fitted = case.fit()
+    assert fitted.objective < refitted(case, fitted, 1.1 * fitted.estimates.theta) + 1e-6
+    assert fitted.report.other_optima
+    assert not check(12539).failures
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mixed.MixedModelWarning")
+def test_terms_of_one_kind_are_drawn_in_one_order(monkeypatch):
+    case, taken = draw(12539), []
+    monkeypatch.setattr(scattered_covariances, "_take_all", lambda _, __, t, *more: taken.append(t))
+    for random in ("(x | g) + (x | h)", "(x | h) + (x | g)"):
+        replace(case, formula=f"y ~ 1 + {random}").fit()
+    one, two = (np.array(each) for each in taken)
+    assert len(one) > 20
+    np.testing.assert_allclose(two[:, [3, 4, 5, 0, 1, 2]], one, rtol=1e-9)

@@ -2,7 +2,8 @@
 
 The optima of a small model differ in the signs of correlations and in the rank of T more than in
 the sizes of variances, and all usual starts have independent effects. The scatter is the same for
-every fit, in coordinates that do not change with shifts and scales of covariates.
+every fit, in coordinates that do not change with shifts and scales of covariates, and terms of one
+kind are drawn in the order of their likelihoods, not in that of the formula.
 """
 
 from __future__ import annotations
@@ -84,29 +85,27 @@ def scatter_covariances(
         _try_all_sizes(runs, workspace, options, constant)
     if len(runs.report.end) == 1:
         return
-    draws = np.random.default_rng(0)
+    draws = _Draws(_order(runs, workspace, patterns, constant))
     starts = [[LARGE * np.eye(len(pattern)) for pattern in patterns]]
-    starts += [[_drawn(draws, p, SIZES) for p in patterns] for _ in range(RUNS - 1)]
+    starts += [draws.of(patterns, SIZES) for _ in range(RUNS - 1)]
     end = factors_of(workspace.in_units(runs.report.end), patterns)
     largest = max(float(np.linalg.norm(T, axis=1).max()) for T in end)
     power = float(np.log10(largest or 1.0))
     about = power + ABOUT[0], power + ABOUT[1]
-    starts += [[_drawn(draws, p, about) for p in patterns] for _ in range(RUNS_ABOUT)]
+    starts += [draws.of(patterns, about) for _ in range(RUNS_ABOUT)]
     if workspace.nobs <= FEW_ROWS and any(_joins_all(p) for p in patterns):
         starts += _without_axes(end, patterns)
-        starts += [
-            [_drawn(draws, p & _first_column(p), about) for p in patterns]
-            for _ in range(RUNS_OF_RANK_ONE)
-        ]
+        firsts = [p & _first_column(p) for p in patterns]
+        starts += [draws.of(firsts, about) for _ in range(RUNS_OF_RANK_ONE)]
     spread = spread_of_errors(weights)
     if spread > FAR_SIZE:
         far = FAR_SIZE, min(spread, MOST_SIZE)
-        starts += [[_drawn(draws, p, far) for p in patterns] for _ in range(RUNS_FAR)]
+        starts += [draws.of(patterns, far) for _ in range(RUNS_FAR)]
+        firsts = [p & _first_column(p) for p in patterns]
         for _ in range(MORE_RUNS):
-            firsts = [p & _first_column(p) for p in patterns]
-            starts.append([_drawn(draws, p, SIZES) for p in patterns])
-            starts.append([_drawn(draws, p, SIZES) for p in firsts])
-            starts.append([_drawn(draws, p, about) for p in firsts])
+            starts.append(draws.of(patterns, SIZES))
+            starts.append(draws.of(firsts, SIZES))
+            starts.append(draws.of(firsts, about))
     thetas = [workspace.from_units(theta_of(factors, patterns)) for factors in starts]
     _take_all(runs, workspace, thetas, options, constant)
     if spread > FAR_SIZE:
@@ -206,6 +205,38 @@ def _lowest_of_ends(values: Array) -> NDArray[np.bool_]:
         first = lowest.swapaxes(0, side)[0]
         first.flat[np.argmin(values.swapaxes(0, side)[0])] = True
     return lowest
+
+
+def _order(
+    runs: BestOfRuns,
+    workspace: CoreWorkspace,
+    patterns: Sequence[NDArray[np.bool_]],
+    constant: float,
+) -> list[int]:
+    """Return the order in which terms are drawn: by size, those of one kind by likelihood."""
+    kinds = [(-len(pattern), -int(pattern.sum()), pattern.tobytes()) for pattern in patterns]
+    if len(set(kinds)) == len(kinds):
+        return sorted(range(len(kinds)), key=kinds.__getitem__)
+    alone = [
+        theta_of([(i == j) * np.eye(len(p)) for j, p in enumerate(patterns)], patterns)
+        for i in range(len(patterns))
+    ]
+    thetas = np.array([workspace.from_units(theta) for theta in alone])
+    values = np.array([workspace.value(theta) for theta in thetas])
+    runs.report = logged(runs.report, runs.report, thetas, values + constant, len(values))
+    return sorted(range(len(kinds)), key=lambda i: (*kinds[i], values[i]))
+
+
+class _Draws:
+    """Random T of terms that are drawn in some order."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self.order, self.stream = order, np.random.default_rng(0)
+
+    def of(self, patterns: Sequence[NDArray[np.bool_]], sizes: tuple[float, float]) -> list[Array]:
+        """Return a T of each term, of standard deviations between powers of ten."""
+        drawn = {i: _drawn(self.stream, patterns[i], sizes) for i in self.order}
+        return [drawn[i] for i in range(len(patterns))]
 
 
 def _drawn(
