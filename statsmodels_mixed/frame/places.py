@@ -17,6 +17,7 @@ from ..errors import DataError, FormulaError, OptionError
 from ..structures import common_step
 from .matrices.coding import CodedMatrix, Matrix
 from .matrices.factors import CodedFactor, Rows
+from .table.table import name_rows
 
 __all__ = [
     "OwnPlaceMatrix",
@@ -113,6 +114,13 @@ class PlaceMatrix:
         out[np.arange(len(at)), at] = 1.0
 
     def _unknown(self, rows: Rows, at: NDArray[np.intp]) -> str:
+        for factor, values in zip(self.factors, self.values_of(rows).T, strict=True):
+            absent = np.isnan(values)
+            if absent.any():
+                return (
+                    f"{factor.label!r} is missing in {name_rows(absent, rows.index)}: leave such "
+                    'rows out, as missing="drop" does for those of a model.'
+                )
         shown = ", ".join(
             f"{factor.label}={value:g}"
             for factor, value in zip(self.factors, self.values_of(rows)[at < 0][0], strict=True)

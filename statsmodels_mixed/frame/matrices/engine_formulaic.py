@@ -22,7 +22,8 @@ from ...errors import DataError, OptionError, told
 from ...formula.terms import plain_names
 from ...formula.tokens import read_column
 from ..table.alignment import align_values
-from ..table.columns import widened
+from ..table.columns import missing_rows, widened
+from ..table.table import name_rows
 from . import engine
 from .coding import Matrix
 from .factors import Rows, freeze, thaw
@@ -110,11 +111,22 @@ class FormulaicMatrix:
                 made = self.spec.get_model_matrix(
                     table, context=context, na_action="ignore", output="numpy"
                 )
+                out[...] = np.asarray(made)[:, self.first :]
         except Exception as error:
+            self._refuse_missing(rows)
             raise DataError(
                 f"formulaic cannot make {self.shown(self.text)!r}: {told(error)}"
             ) from error
-        out[...] = np.asarray(made)[:, self.first :]
+
+    def _refuse_missing(self, rows: Rows) -> None:
+        """Refuse labels and truth values some of which are missing, which is why it failed."""
+        for name in self.columns:
+            absent = missing_rows(pd.Series(rows.columns[name]))
+            if absent is not None:
+                raise DataError(
+                    f"{name!r} is missing in {name_rows(absent, rows.index)}: pass "
+                    'missing="drop" to leave such rows out.'
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         """Replace modules and functions by what can be pickled."""
