@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from core_cases import CASES, Case
+from core_cases import CASES, Case, one_factor
 from oracle import Solution, Term
 
 from statsmodels_mixed._core import CoreWorkspace
@@ -59,6 +59,21 @@ def test_value_gradient_and_curvature(name, criterion):
     assert value == pytest.approx(want.value + one.log_weights, rel=VALUE)
     close(gradient, want.gradient, EXACT)
     close(ws.curvature(), want.curvature, EXACT)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("levels", [12, 90])
+@pytest.mark.parametrize(
+    ("p", "k"), [(0, 1), (2, 1), (3, 1), (6, 1), (7, 1), (1, 2), (4, 3), (3, 5)]
+)
+def test_products_of_a_level(p, k, levels, weighted):
+    """Numbers of a row fill one vector or two, or are too many; rows of a level are many or few."""
+    one = one_factor(k, levels, 300, p=p, weighted=weighted)
+    want, ws = one.oracle(), one.workspace()
+    assert ws.value(one.theta) == pytest.approx(want.value + one.log_weights, rel=VALUE)
+    ws.value_and_gradient(one.theta)
+    close(ws.solution().beta, want.beta, EXACT)
+    close(ws.solution().b, want.b, EXACT)
 
 
 def test_gradient_by_differences(name):

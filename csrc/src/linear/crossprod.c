@@ -6,6 +6,8 @@
 #include "linear/linear.h"
 
 #define CHUNK 256
+/* Numbers that are summed beside each other. */
+#define LANES 8
 
 /* Levels come in any order: memory is asked for what this many rows later will be added to. */
 #define AHEAD 16
@@ -48,34 +50,37 @@ void smm_form_zz(smm_workspace *ws, const double *weights)
     smm_find_twins(ws);
 }
 
-/* The same added to A. */
+/* The diagonal blocks of one term added to A. */
 SMM_HOT
-void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
+static void add_diagonal(const smm_design *d, int32_t t, const double *weights, double *A)
 {
-    const smm_design *d = ws->design;
-    for (int32_t t = 0; t < d->nterms; t++) {
-        int32_t k = d->cols[t];
-        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
-        const double *z = d->z[t], *wt = smm_weights_of(d, weights, t, t);
-        if (k == 1) {
-            for (int64_t i = 0; i < d->n; i++) {
-                double w = wt ? wt[i] : 1.0;
-                SMM_PREFETCH(A + d->block_at[node_of[refs[ahead(i, d->n)]]]);
-                A[d->block_at[node_of[refs[i]]]] += w * z[i] * z[i];
-            }
-            continue;
-        }
+    int32_t k = d->cols[t];
+    const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+    const double *z = d->z[t], *wt = smm_weights_of(d, weights, t, t);
+    if (k == 1) {
         for (int64_t i = 0; i < d->n; i++) {
             double w = wt ? wt[i] : 1.0;
-            const double *zi = z + i * k;
-            double *block = A + d->block_at[node_of[refs[i]]];
             SMM_PREFETCH(A + d->block_at[node_of[refs[ahead(i, d->n)]]]);
-            for (int32_t c = 0; c < k; c++) {
-                double f = w * zi[c];
-                for (int32_t r = 0; r < k; r++) block[r + c * k] += f * zi[r];
-            }
+            A[d->block_at[node_of[refs[i]]]] += w * z[i] * z[i];
+        }
+        return;
+    }
+    for (int64_t i = 0; i < d->n; i++) {
+        double w = wt ? wt[i] : 1.0;
+        const double *zi = z + i * k;
+        double *block = A + d->block_at[node_of[refs[i]]];
+        SMM_PREFETCH(A + d->block_at[node_of[refs[ahead(i, d->n)]]]);
+        for (int32_t c = 0; c < k; c++) {
+            double f = w * zi[c];
+            for (int32_t r = 0; r < k; r++) block[r + c * k] += f * zi[r];
         }
     }
+}
+
+/* The blocks that couple two terms added to A. */
+SMM_HOT
+static void add_couplings(const smm_design *d, const double *weights, double *A)
+{
     int32_t pair = 0;
     for (int32_t s = 0; s < d->nterms; s++)
         for (int32_t t = s + 1; t < d->nterms; t++, pair++) {
@@ -104,6 +109,13 @@ void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
                         for (int32_t r = 0; r < ks; r++) block[r + c * ks] += w * zt[c] * zs[r];
             }
         }
+}
+
+/* Z'WZ added to A. */
+void smm_add_zz(const smm_workspace *ws, const double *weights, double *A)
+{
+    for (int32_t t = 0; t < ws->design->nterms; t++) add_diagonal(ws->design, t, weights, A);
+    add_couplings(ws->design, weights, A);
 }
 
 /* Z'W[X y] into columns [first, m) of ZXy. */
@@ -156,33 +168,38 @@ static void add_sums(const smm_design *d, int32_t t, const double *y, const doub
     }
 }
 
-/* The same added to ZXy. */
+/* Those of one term added to ZXy. */
 SMM_HOT
+static void add_zx_of(const smm_design *d, int32_t t, const double *y, const double *weights,
+                      int32_t first, double *ZXy)
+{
+    int32_t p = d->p, m = p + 1;
+    int32_t k = d->cols[t];
+    const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
+    const double *wt = weights ? weights + d->n * d->predictor[t] : NULL; /* X is of eta */
+    if (k == 1 && first == 0) {
+        add_sums(d, t, y, wt, ZXy);
+        return;
+    }
+    for (int64_t i = 0; i < d->n; i++) {
+        double w = wt ? wt[i] : 1.0;
+        const double *zi = d->z[t] + i * k, *x = d->X + i * p;
+        double *row = ZXy + d->node_at[node_of[refs[i]]] * m;
+        SMM_PREFETCH(ZXy + d->node_at[node_of[refs[ahead(i, d->n)]]] * m);
+        for (int32_t c = 0; c < k; c++, row += m) {
+            double f = w * zi[c];
+            for (int32_t v = first; v < p; v++) row[v] += f * x[v];
+            row[p] += f * y[i];
+        }
+    }
+}
+
+/* The same added to ZXy. */
 void smm_add_zx(const smm_workspace *ws, const double *y, const double *weights, int32_t first,
                 double *ZXy)
 {
     const smm_design *d = ws->design;
-    int32_t p = d->p, m = p + 1;
-    for (int32_t t = 0; t < d->nterms; t++) {
-        int32_t k = d->cols[t];
-        const int32_t *refs = d->refs[t], *node_of = d->node_of[t];
-        const double *wt = weights ? weights + d->n * d->predictor[t] : NULL; /* X is of eta */
-        if (k == 1 && first == 0) {
-            add_sums(d, t, y, wt, ZXy);
-            continue;
-        }
-        for (int64_t i = 0; i < d->n; i++) {
-            double w = wt ? wt[i] : 1.0;
-            const double *zi = d->z[t] + i * k, *x = d->X + i * p;
-            double *row = ZXy + d->node_at[node_of[refs[i]]] * m;
-            SMM_PREFETCH(ZXy + d->node_at[node_of[refs[ahead(i, d->n)]]] * m);
-            for (int32_t c = 0; c < k; c++, row += m) {
-                double f = w * zi[c];
-                for (int32_t v = first; v < p; v++) row[v] += f * x[v];
-                row[p] += f * y[i];
-            }
-        }
-    }
+    for (int32_t t = 0; t < d->nterms; t++) add_zx_of(d, t, y, weights, first, ZXy);
 }
 
 /* [X y]'W[X y], lower triangle, chunk by chunk, of many columns through BLAS. Observed weights of a
@@ -246,7 +263,12 @@ static int check(const smm_design *d, const double *y, const double *weights, in
     double total = 0, sum = 0;
     int64_t bad = 0;
     *rows = weights ? 0 : d->n;
-    for (int64_t i = 0; i < d->n; i++) total += y[i];
+    double lanes[LANES] = {0};
+    int64_t whole = d->n - d->n % LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int64_t l = 0; l < LANES; l++) lanes[l] += y[i + l];
+    for (int64_t l = 0; l < LANES; l++) total += lanes[l];
+    for (int64_t i = whole; i < d->n; i++) total += y[i];
     if (weights)
         for (int64_t i = 0; i < d->n; i++) {
             bad += weights[i] < 0;
@@ -270,11 +292,20 @@ static void keep(smm_workspace *ws, const double *y, const double *weights)
 int smm_crossprod(smm_workspace *ws, const double *y, const double *weights)
 {
     if (!ws || !y || ws->design->predictors > 1) return SMM_EINVAL;
+    const smm_design *d = ws->design;
     ws->state = SMM_EMPTY;
-    int status = check(ws->design, y, weights, &ws->rows);
+    int status = check(d, y, weights, &ws->rows);
     if (status) return status;
-    smm_form_zz(ws, weights);
-    smm_form_zx(ws, y, weights, 0);
+    smm_forget_determinants(ws);
+    memset(ws->A, 0, sizeof(double) * (size_t)d->block_at[d->nblocks]);
+    memset(ws->ZXy, 0, sizeof(double) * (size_t)d->q * (size_t)smm_width(d));
+    for (int32_t t = 0; t < d->nterms; t++) {
+        if (smm_add_by_levels(ws, t, y, weights, ws->A, ws->ZXy)) continue;
+        add_diagonal(d, t, weights, ws->A);
+        add_zx_of(d, t, y, weights, 0, ws->ZXy);
+    }
+    add_couplings(d, weights, ws->A);
+    smm_find_twins(ws);
     smm_form_xx(ws, y, weights);
     smm_column_scale(ws);
     keep(ws, y, weights);

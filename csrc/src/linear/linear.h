@@ -22,6 +22,12 @@ void smm_add_xx(const smm_workspace *ws, const double *y, const double *weights,
 void smm_find_twins(smm_workspace *ws);
 void smm_column_scale(smm_workspace *ws);
 
+/* level_sums.c: Z'W[X y] and the diagonal blocks of Z'WZ of one term added to ZXy and A; 0 where it
+ * is none of the terms that this is for. The doubles of scratch for all terms are those of C. */
+int smm_add_by_levels(const smm_workspace *ws, int32_t t, const double *y, const double *weights,
+                      double *A, double *ZXy);
+int64_t smm_level_sums(const smm_design *d);
+
 /* pls.c */
 int smm_factor_x(smm_workspace *ws);
 int smm_evaluate(smm_workspace *ws, double *value);

@@ -64,9 +64,10 @@ static void lay_out(smm_workspace *ws, const smm_design *d, arena *a)
     ws->u = take(a, q, f);
     ws->b = take(a, q, f);
     ws->e = take(a, q, f);
-    /* C and H are only needed together, W and AW only after them */
-    ws->C = take(a, q * larger(p, nt), f);
-    ws->H = take(a, q * larger(p, nt), f);
+    /* C and H are only needed together, W and AW only after them, sums of levels only before */
+    int64_t each = q * larger(p, nt), sums = smm_level_sums(d);
+    ws->C = take(a, larger(each, sums), f);
+    ws->H = take(a, each, f);
     ws->W = ws->C;
     ws->AW = ws->H;
     ws->GT = take(a, kk, f);
