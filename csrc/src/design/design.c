@@ -3,12 +3,32 @@
  * The design handle: its terms are checked and copied, theta is numbered, and the
  * structure is analysed once (analyse.c). Afterwards it is only read.
  */
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #include "design/design.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+/* Large blocks are new pages of memory, which the system maps and clears as they are first touched,
+ * one by one: it does so for 512 at once where it has large pages. */
+#define LARGE_BLOCK ((size_t)1 << 22)
 
 static void *default_alloc(void *ctx, size_t bytes)
 {
     (void)ctx;
-    return malloc(bytes);
+    void *block = malloc(bytes);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (block && bytes >= LARGE_BLOCK) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t before = page - (size_t)((uintptr_t)block % page);
+        (void)madvise((char *)block + before, bytes - before, MADV_HUGEPAGE); /* only advice */
+    }
+#endif
+    return block;
 }
 
 static void default_release(void *ctx, void *block)
