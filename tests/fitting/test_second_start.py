@@ -228,6 +228,22 @@ def test_a_single_variance_of_zero_is_found_by_few_evaluations():
 
 
 @pytest.mark.filterwarnings("ignore:a covariance matrix")
+def test_singular_slopes_of_a_few_hundred_rows_are_not_begun_again():
+    """Other starts took 355 evaluations, to the optimum that a grid confirms."""
+    rng = np.random.default_rng(180)
+    g, x = rng.integers(0, 18, 180), rng.normal(size=180)
+    y = x + 0.5 * rng.normal(size=18)[g] + rng.normal(size=180)
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    model = smf.mixedlm2("y ~ x + (x | g)", data)
+    fitted = model.fit()
+    assert fitted.issingular()
+    assert fitted.report.evaluations <= 12
+    sizes = np.linspace(0.0, 1.0, 11)
+    grid = [(a, b, c) for a in sizes for b in np.linspace(-0.5, 0.5, 11) for c in sizes]
+    assert min(model.objective(np.array(theta)) for theta in grid) > fitted.objective
+
+
+@pytest.mark.filterwarnings("ignore:a covariance matrix")
 def test_optimum_of_large_variances_in_some_directions():
     """2.8 above it without starts at such T, as is lme4 1.1-31: deviance 107.8878."""
     case = draw(112854)

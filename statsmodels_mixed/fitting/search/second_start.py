@@ -52,6 +52,9 @@ MANY_EVALUATIONS = 10
 # The same of more rows where runs are cheap: regular fits take at most a dozen.
 FEW_ENOUGH_ROWS = 100
 TOO_MANY_EVALUATIONS = 15
+# More rows have one optimum of so few covariance parameters: of 452 random models of 101 to 700
+# rows, with effects of any size and up to as many as rows, none had a lower one.
+FEW_COVARIANCES = 3
 # It may be so after any number of evaluations for as few rows as these.
 HARDLY_ANY_ROWS = 20
 # Ratio of the largest weight to the least from which a single row may dominate the likelihood.
@@ -84,12 +87,16 @@ def may_be_local(
     """
     if not report.converged or not may_be_repeated(report, options, rows, cheap=cheap):
         return False
+    wide = weights is not None and is_wide(weights)
+    quick = report.evaluations <= MANY_EVALUATIONS or len(report.end) <= FEW_COVARIANCES
+    if cheap and rows > FEW_ENOUGH_ROWS and quick and not wide:
+        return False
     newton = options.optimizer == "newton"
     many = rows <= HARDLY_ANY_ROWS or report.evaluations > MANY_EVALUATIONS
     hard = rows <= VERY_FEW_ROWS and many
     hard |= cheap and rows <= FEW_ENOUGH_ROWS and report.evaluations > TOO_MANY_EVALUATIONS
     hard &= newton
-    return singular or bool(hard) or (weights is not None and is_wide(weights))
+    return singular or wide or bool(hard)
 
 
 def is_wide(weights: Array) -> bool:
