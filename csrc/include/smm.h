@@ -118,14 +118,16 @@ typedef struct smm_workspace smm_workspace;
 /* Returns one sentence for a status, never NULL; static storage. */
 const char *smm_status_text(int status);
 
-/* An orthonormal basis of columns that are far from dependent: X = Q R, Q'Q = I.
- *   X, Q   row-major (n x p), n >= 1, p >= 1.
- *   R      upper triangle, column-major (p x p), zeros below.
- *   work   (p + p p).
- * Returns SMM_OK, SMM_EINVAL, SMM_EOVERFLOW (n is no int); SMM_ENOTPD where columns are too near to
- * dependent, or so large or small that their squares are: Q and R are then undefined. */
-int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, double *Q, double *R,
-              double *work);
+/* An orthonormal basis of columns that are far from dependent: X = Q R, Q'WQ = I.
+ *   X, Q    row-major (n x p), n >= 1, p >= 1.
+ *   weights (n) positive; NULL: I.
+ *   R       upper triangle, column-major (p x p), zeros below.
+ *   work    (p (2 p + SMM_BASIS_ROWS)).
+ * Returns SMM_OK, SMM_EINVAL; SMM_ENOTPD where columns are too near to dependent, or so large or
+ * small that their squares are: Q and R are then undefined. */
+enum { SMM_BASIS_ROWS = 256 };
+int smm_basis(const smm_blas *blas, int64_t n, int32_t p, const double *X, const double *weights,
+              double *Q, double *R, double *work);
 
 /* The numbers of a model's rows: `parts` arrays, the k-th row-major (n x cols[k]), and levels of
  * `groups` factors, each (n). Borrowed. */

@@ -139,7 +139,8 @@ double entries_call_linear(const entries *e, smm_workspace *ws)
 
     const smm_blas blas = ref_blas();
     double *R = s->out + n * p, *work = R + p * p;
-    if (p) add(s, smm_basis(&blas, n, (int32_t)p, m->X, s->out, R, work), (n + p) * p);
+    if (p)
+        add(s, smm_basis(&blas, n, (int32_t)p, m->X, m->weights, s->out, R, work), (n + p) * p);
     add(s, smm_crossprod(ws, m->y, m->weights), 0);
     add(s, smm_crossprod_y(ws, m->y, m->weights), 0);
     add(s, smm_set_rows(ws, n), 0);

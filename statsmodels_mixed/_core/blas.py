@@ -59,14 +59,16 @@ def blas_table() -> Any:
     return table
 
 
-def cholesky_qr(X: Array) -> tuple[Array, Array] | None:
-    """Return Q and R with X = Q R, the columns of Q orthonormal and R an upper triangle.
+def cholesky_qr(X: Array, weights: Array | None = None) -> tuple[Array, Array] | None:
+    """Return Q and R with X = Q R, Q'WQ = I and R an upper triangle.
 
     None when columns of X are nearly dependent, very large or very small.
 
     Parameters
     ----------
     X : ndarray, shape (n, p)
+    weights : ndarray, shape (n,), optional
+        The diagonal of W, I by default.
 
     Returns
     -------
@@ -75,8 +77,9 @@ def cholesky_qr(X: Array) -> tuple[Array, Array] | None:
     """
     n, p = X.shape
     X = floats(X, (n, p), "X")
-    Q, R, work = np.empty((n, p)), np.empty((p, p)), np.empty(p * (p + 1))
-    status = lib.smm_basis(blas_table(), n, p, doubles(X), doubles(Q), doubles(R), doubles(work))
+    Q, R, work = np.empty((n, p)), np.empty((p, p)), np.empty(p * (2 * p + lib.SMM_BASIS_ROWS))
+    w = ffi.NULL if weights is None else doubles(floats(weights, (n,), "weights"))
+    status = lib.smm_basis(blas_table(), n, p, doubles(X), w, doubles(Q), doubles(R), doubles(work))
     if status == lib.SMM_ENOTPD:
         return None
     check_status(status, "find a basis of the fixed effects")

@@ -48,6 +48,23 @@ def test_orthonormal_and_spans_the_columns(X, weights):
     assert basis.Q.flags.c_contiguous
 
 
+@pytest.mark.parametrize("p", [1, 2, 5, 8, 9, 30])
+@pytest.mark.parametrize("wide", [False, True])
+def test_many_rows_have_the_factor_of_householder(p, wide):
+    """Rows are summed in groups, chunks and what is left of them."""
+    rng = np.random.default_rng(9)
+    n = 5003
+    X = np.column_stack([np.ones(n), 100 + rng.normal(size=(n, p - 1))])
+    weights = 10.0 ** rng.uniform(-6, 6, n) if wide else None
+    basis = orthonormal_basis(X, weights)
+    root = np.ones((n, 1)) if weights is None else np.sqrt(weights)[:, None]
+    Q, R = np.linalg.qr(root * X)
+    signs = np.sign(np.diag(R)) * np.sign(np.diag(basis.R))
+    np.testing.assert_allclose(signs[:, None] * basis.R, R, atol=1e-12 * np.abs(R).max())
+    np.testing.assert_allclose(root * basis.Q, Q * signs, atol=1e-12)
+    assert identity_error(basis.Q, weights) < 1e-14
+
+
 def test_determinant_coefficients_and_covariance():
     rng = np.random.default_rng(3)
     X, weights = well_conditioned(rng), rng.uniform(0.1, 5.0, size=50)

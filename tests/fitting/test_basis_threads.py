@@ -16,9 +16,9 @@ def test_one_thread(monkeypatch, weights):
     monkeypatch.setattr(threads, "_controls", lambda: controls)
     factor, seen = fixed_basis.cholesky_qr, []
 
-    def watched(X):
+    def watched(X, weights):
         seen.append(counts[-1])
-        return factor(X)
+        return factor(X, weights)
 
     monkeypatch.setattr(fixed_basis, "cholesky_qr", watched)
     X = np.column_stack([np.ones(20), np.arange(20.0)])

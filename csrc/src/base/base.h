@@ -97,11 +97,27 @@ void smm_solve_rows(const smm_blas *blas, int32_t n, const double *l, int32_t ld
                     double *b, int transpose);
 void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
 
-/* gram.c: the most that are few columns, y among them */
+/* gram.c: the most that are few columns, y among them; rows that are taken together, each in a lane
+ * of the vector units */
 #define SMM_FEW_COLUMNS 8
+#define SMM_LANES 8
 void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, double alpha,
               double beta, double *c);
 void smm_weighted_gram(int64_t rows, int32_t p, const double *X, const double *y, const double *w,
                        double *c);
+
+/* Lower triangle of c (m x m) += alpha times the sums of pairs of columns over lanes. */
+SMM_INLINE
+static inline void smm_add_lanes(int32_t m, double alpha, double (*sums)[SMM_LANES],
+                                 double *SMM_RESTRICT c)
+{
+    int32_t pair = 0;
+    for (int32_t s = 0; s < m; s++)
+        for (int32_t r = s; r < m; r++, pair++) {
+            double sum = 0;
+            for (int64_t l = 0; l < SMM_LANES; l++) sum += sums[pair][l];
+            c[r + (size_t)s * m] += alpha * sum;
+        }
+}
 
 #endif

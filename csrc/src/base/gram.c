@@ -10,8 +10,6 @@
  * SMM_FEW_COLUMNS where there are many. */
 #define VERY_FEW_COLUMNS 4
 #define MANY_ROWS 256
-/* Rows that are taken together, each in a lane of the vector units. */
-#define LANES 8
 /* Rows of one call of BLAS. */
 #define MOST_ROWS 1073741824
 
@@ -29,38 +27,24 @@ static void small_gram(int64_t rows, int32_t m, const double *SMM_RESTRICT b, do
     }
 }
 
-/* Lower triangle of c (m x m) += alpha times the sums of pairs of columns over lanes. */
-SMM_INLINE
-static inline void add_lanes(int32_t m, double alpha, double (*sums)[LANES],
-                             double *SMM_RESTRICT c)
-{
-    int32_t pair = 0;
-    for (int32_t s = 0; s < m; s++)
-        for (int32_t r = s; r < m; r++, pair++) {
-            double sum = 0;
-            for (int64_t l = 0; l < LANES; l++) sum += sums[pair][l];
-            c[r + (size_t)s * m] += alpha * sum;
-        }
-}
-
 /* small_gram for many rows. */
 SMM_HOT
 static void gram_in_lanes(int64_t rows, int32_t m, const double *SMM_RESTRICT b, double alpha,
                           double *SMM_RESTRICT c)
 {
-    double sums[SMM_FEW_COLUMNS * (SMM_FEW_COLUMNS + 1) / 2][LANES] = {{0}};
-    double columns[SMM_FEW_COLUMNS][LANES];
-    int64_t whole = rows - rows % LANES;
-    for (int64_t i = 0; i < whole; i += LANES) {
+    double sums[SMM_FEW_COLUMNS * (SMM_FEW_COLUMNS + 1) / 2][SMM_LANES] = {{0}};
+    double columns[SMM_FEW_COLUMNS][SMM_LANES];
+    int64_t whole = rows - rows % SMM_LANES;
+    for (int64_t i = 0; i < whole; i += SMM_LANES) {
         for (int32_t s = 0; s < m; s++)
-            for (int64_t l = 0; l < LANES; l++) columns[s][l] = b[(i + l) * m + s];
+            for (int64_t l = 0; l < SMM_LANES; l++) columns[s][l] = b[(i + l) * m + s];
         int32_t pair = 0;
         for (int32_t s = 0; s < m; s++)
             for (int32_t r = s; r < m; r++, pair++)
-                for (int64_t l = 0; l < LANES; l++)
+                for (int64_t l = 0; l < SMM_LANES; l++)
                     sums[pair][l] += columns[s][l] * columns[r][l];
     }
-    add_lanes(m, alpha, sums, c);
+    smm_add_lanes(m, alpha, sums, c);
     small_gram(rows - whole, m, b + whole * m, alpha, c);
 }
 
@@ -88,27 +72,28 @@ void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, do
     } while (rows > 0);
 }
 
-/* Of whole groups of LANES rows; see smm_weighted_gram. A constant p lets the compiler keep the
+/* Of whole groups of SMM_LANES rows; see smm_weighted_gram. A constant p lets the compiler keep the
  * sums in registers. */
 SMM_INLINE
 static inline void weighted_in_lanes(int64_t rows, int32_t p, const double *SMM_RESTRICT X,
                                      const double *SMM_RESTRICT y, const double *SMM_RESTRICT w,
                                      double *SMM_RESTRICT c)
 {
-    double sums[SMM_FEW_COLUMNS * (SMM_FEW_COLUMNS + 1) / 2][LANES] = {{0}};
-    double columns[SMM_FEW_COLUMNS][LANES], scaled[LANES];
-    for (int64_t i = 0; i < rows; i += LANES) {
+    double sums[SMM_FEW_COLUMNS * (SMM_FEW_COLUMNS + 1) / 2][SMM_LANES] = {{0}};
+    double columns[SMM_FEW_COLUMNS][SMM_LANES], scaled[SMM_LANES];
+    for (int64_t i = 0; i < rows; i += SMM_LANES) {
         for (int32_t s = 0; s < p; s++)
-            for (int64_t l = 0; l < LANES; l++) columns[s][l] = X[(i + l) * p + s];
-        for (int64_t l = 0; l < LANES; l++) columns[p][l] = y[i + l];
+            for (int64_t l = 0; l < SMM_LANES; l++) columns[s][l] = X[(i + l) * p + s];
+        for (int64_t l = 0; l < SMM_LANES; l++) columns[p][l] = y[i + l];
         int32_t pair = 0;
         for (int32_t s = 0; s <= p; s++) {
-            for (int64_t l = 0; l < LANES; l++) scaled[l] = w[i + l] * columns[s][l];
+            for (int64_t l = 0; l < SMM_LANES; l++) scaled[l] = w[i + l] * columns[s][l];
             for (int32_t r = s; r <= p; r++, pair++)
-                for (int64_t l = 0; l < LANES; l++) sums[pair][l] += scaled[l] * columns[r][l];
+                for (int64_t l = 0; l < SMM_LANES; l++)
+                    sums[pair][l] += scaled[l] * columns[r][l];
         }
     }
-    add_lanes(p + 1, 1, sums, c);
+    smm_add_lanes(p + 1, 1, sums, c);
 }
 
 #define OF_COLUMNS(p)                                                                            \
@@ -121,7 +106,7 @@ SMM_HOT
 void smm_weighted_gram(int64_t rows, int32_t p, const double *X, const double *y, const double *w,
                        double *c)
 {
-    int64_t whole = rows - rows % LANES;
+    int64_t whole = rows - rows % SMM_LANES;
     switch (p) {
         OF_COLUMNS(0);
         OF_COLUMNS(1);

@@ -265,28 +265,26 @@ def orthonormal_basis(X: Array, weights: Array | None) -> FixedBasis:
 
 def _factored(X: Array, weights: Array | None) -> FixedBasis:
     n, p = X.shape
-    factored = cholesky_qr(X) if weights is None and n >= p else None
+    factored = cholesky_qr(X, weights) if n >= p else None
     if factored is not None:
         return FixedBasis(np.arange(p), factored[0], factored[1], True)
     exponents = binary_exponents(X)
     extreme = bool(exponents.any())
     if extreme:
         X = np.ldexp(X, -exponents)
-    root = None if weights is None else np.sqrt(weights)[:, None]
-    XW = X if root is None else X * root
     columns = np.arange(p)
-    again = n >= p and (extreme or root is not None)
-    factored = cholesky_qr(XW) if again else None
+    factored = cholesky_qr(X, weights) if n >= p and extreme else None
     if factored is None:
+        root = None if weights is None else np.sqrt(weights)[:, None]
         independent = load("fitting.fixed_effects.independent_columns:factored_of_independent")
         columns, Q, R = independent(X, weights, root)
+        if root is not None:
+            Q = Q / root
     else:
         Q, R = factored
-    if root is not None:
-        Q = Q / root
     if extreme:
         R = np.ldexp(R, exponents[columns])
-    known = not extreme and root is None
+    known = not extreme and weights is None
     return FixedBasis(columns, np.ascontiguousarray(Q), np.asfortranarray(R), known)
 
 
