@@ -22,7 +22,7 @@ from scipy.special import betaincinv
 from .._core import one_blas_thread
 from .._typing import Array, Numbers
 from ..comparison.hypotheses import term_hypotheses
-from ..errors import OptionError
+from ..errors import MixedModelWarning, OptionError, warn_caller
 from ..fitting.estimates import Estimates
 from ..frame.table.alignment import align_names
 from ..later import load
@@ -94,7 +94,10 @@ class Power(Shown):
 
     def _document(self) -> Document:
         head = f"Power of {self.test} tests at level {self.alpha:g}"
-        return Document(head, [table_of(self.table())], [f"{len(self.pvalues)} replicates."])
+        notes = [f"{len(self.pvalues)} replicates."]
+        if self.pvalues.isna().to_numpy().any():
+            notes.append("Some have no test of a hypothesis: those that have are counted.")
+        return Document(head, [table_of(self.table())], notes)
 
     def table(self, alpha: float | None = None, level: float = 0.95) -> pd.DataFrame:
         """Return how often the hypotheses were rejected.
@@ -296,7 +299,19 @@ def pvalues_of(
     number, pvalues, converged = run.rows(no_rows(len(names)))
     index = pd.Index(number, name="replicate")
     frame = pd.DataFrame(pvalues, index=index, columns=pd.Index(names, dtype=object))
+    _warn_untested(frame)
     return frame, converged, root
+
+
+def _warn_untested(pvalues: pd.DataFrame) -> None:
+    """Warn of hypotheses that no replicate has a test of."""
+    lost = pvalues.columns[pvalues.isna().all()]
+    if len(pvalues) and len(lost):
+        warn_caller(
+            f"no replicate has a test of {', '.join(map(repr, lost))}: the model could not be "
+            "fitted, or a coefficient has no finite estimate; draw from other parameters.",
+            MixedModelWarning,
+        )
 
 
 def _own_test(result: Any) -> str:

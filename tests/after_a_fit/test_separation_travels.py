@@ -9,7 +9,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy.optimize import brentq
 
-from statsmodels_mixed import SeparationWarning, inference
+from statsmodels_mixed import MixedModelWarning, SeparationWarning, inference
 
 B = sm.families.Binomial()
 
@@ -121,6 +121,10 @@ def test_power_has_no_wald_tests_of_separated_replicates(rare):
         assert np.array_equal(power.pvalues[name].isna(), none)
     assert power.pvalues["base"].notna().all()
     assert power.table()["replicates"].tolist() == [200 - none.sum(), 200 - none.sum(), 200]
+    assert "those that have are counted" in str(power)
+    with pytest.warns(MixedModelWarning, match="no replicate has a test of 'arm', 'both'"):
+        never = fit.power(3, beta={"arm": -30.0}, hypotheses=contrasts, seed=1)
+    assert never.table()["replicates"].tolist() == [0, 0, 3]
 
 
 def test_group_without_which_the_rest_separates_has_no_influence_in_numbers(rare):
