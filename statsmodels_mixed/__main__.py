@@ -76,14 +76,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
     column of one name "x.1", take the first fields of rows that are longer than the header for
     labels of rows, and tell the label 1 of one part of a large file from the label "1" of another.
     """
+    with path.open("rb") as file:
+        if b"\0" in file.readline():
+            raise DataError(f"{path} is not text in UTF-8: save it in that encoding.")
     first = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding_errors="replace")
     header = [str(name) for name in first.iloc[0] if not pd.isna(name)]
-    if any("\0" in name for name in header):
-        raise DataError(f"{path} is not text in UTF-8: save it in that encoding.")
     if len(first.columns) == 1:
         raise DataError(
-            f"{path} has a single column, {header[0][:60]!r}: its fields must be separated by "
-            "commas."
+            f"{path} has a single column, {''.join(header)[:60]!r}: its fields must be separated "
+            "by commas."
         )
     _check_names(path, header)
     with warnings.catch_warnings():

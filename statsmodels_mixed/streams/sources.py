@@ -26,6 +26,8 @@ __all__ = ["BATCH_ROWS", "TableSource", "open_source", "reading", "source_of_fra
 
 # Rows of a batch: its arrays should stay in the caches of a processor.
 BATCH_ROWS = 1 << 17
+# Before, batches just end where a query fails, without an exception.
+OLDEST_POLARS = 1, 37
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +224,11 @@ def _plain(table: pa.Table) -> pa.Table:
 def _open_polars(data: Any, batch_rows: int) -> TableSource:
     import polars as pl  # noqa: PLC0415 - optional; who has its frames has imported it
 
+    if tuple(int(part) for part in pl.__version__.split(".")[:2]) < OLDEST_POLARS:
+        raise DataError(
+            f"lazy frames of polars {pl.__version__} lose rows where a query fails: update polars "
+            f"to {'.'.join(map(str, OLDEST_POLARS))} or later, or collect() the frame."
+        )
     schema = data.collect_schema()
     # The order of polars' categories is that of their appearance in the process; Arrow has no whole
     # numbers of 128 bits.

@@ -159,3 +159,10 @@ def test_partitions_whose_making_fails(data):
 
     with pytest.raises(DataError, match=r"the data cannot be read: no such disk\."):
         mixedlm2(FORMULA, dd.from_map(part, range(2), meta=data[:0]))
+
+
+def test_polars_whose_batches_end_without_a_word_where_a_query_fails(data, monkeypatch):
+    pl = pytest.importorskip("polars", reason="needs polars")
+    monkeypatch.setattr(pl, "__version__", "1.36.1")
+    with pytest.raises(DataError, match="lose rows where a query fails: update polars"):
+        mixedlm2(FORMULA, pl.from_pandas(data).lazy())
