@@ -97,10 +97,22 @@ void smm_solve_rows(const smm_blas *blas, int32_t n, const double *l, int32_t ld
                     double *b, int transpose);
 void smm_invert_lower(int32_t k, const double *l, int32_t ldl, double *inv);
 
-/* gram.c: the most that are few columns, y among them; rows that are taken together, each in a lane
- * of the vector units */
-#define SMM_FEW_COLUMNS 8
+/* Numbers that are taken together, each in a lane of the vector units: compilers keep the order of a
+ * plain sum. */
 #define SMM_LANES 8
+
+/* Cases of a switch by a number of columns, constants with which the compiler unrolls loops; those
+ * before and after are added where there are any. */
+#define SMM_CASES_1_TO_6(OF_COLUMNS)                                                             \
+    OF_COLUMNS(1);                                                                               \
+    OF_COLUMNS(2);                                                                               \
+    OF_COLUMNS(3);                                                                               \
+    OF_COLUMNS(4);                                                                               \
+    OF_COLUMNS(5);                                                                               \
+    OF_COLUMNS(6)
+
+/* gram.c: the most that are few columns, y among them */
+#define SMM_FEW_COLUMNS 8
 void smm_gram(const smm_blas *blas, int64_t rows, int32_t m, const double *b, double alpha,
               double beta, double *c);
 void smm_weighted_gram(int64_t rows, int32_t p, const double *X, const double *y, const double *w,

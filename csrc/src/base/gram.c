@@ -109,12 +109,7 @@ void smm_weighted_gram(int64_t rows, int32_t p, const double *X, const double *y
     int64_t whole = rows - rows % SMM_LANES;
     switch (p) {
         OF_COLUMNS(0);
-        OF_COLUMNS(1);
-        OF_COLUMNS(2);
-        OF_COLUMNS(3);
-        OF_COLUMNS(4);
-        OF_COLUMNS(5);
-        OF_COLUMNS(6);
+        SMM_CASES_1_TO_6(OF_COLUMNS);
         OF_COLUMNS(7);
     default:
         whole = 0;

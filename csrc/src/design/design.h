@@ -95,6 +95,12 @@ struct smm_design {
     int32_t *pair; /* row-major (n x npairs): coupling block of terms s < t at a row */
 };
 
+/* Whether an element of theta is on the diagonal of its T. */
+static inline int smm_on_diagonal(const smm_design *d, int32_t i)
+{
+    return d->theta_row[i] == d->theta_col[i];
+}
+
 static inline int32_t smm_width(const smm_design *d) { return d->p + 1; }
 
 /* Numbers by row come in parts of n. What rows say of their predictors has one part for each of

@@ -84,16 +84,15 @@ static void multiply_tail(const double *SMM_RESTRICT tail, int32_t qt, int32_t r
     }
 }
 
-/* a'b in lanes of the vector units: compilers keep the order of a plain sum. */
-#define LANES 8
+/* a'b in lanes. */
 static inline double dot(int32_t n, const double *SMM_RESTRICT a, const double *SMM_RESTRICT b)
 {
-    double lanes[LANES] = {0}, sum = 0;
+    double lanes[SMM_LANES] = {0}, sum = 0;
     int32_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int32_t l = 0; l < LANES; l++) lanes[l] += a[i + l] * b[i + l];
+    for (; i + SMM_LANES <= n; i += SMM_LANES)
+        for (int32_t l = 0; l < SMM_LANES; l++) lanes[l] += a[i + l] * b[i + l];
     for (; i < n; i++) sum += a[i] * b[i];
-    for (int32_t l = 0; l < LANES; l++) sum += lanes[l];
+    for (int32_t l = 0; l < SMM_LANES; l++) sum += lanes[l];
     return sum;
 }
 

@@ -12,7 +12,6 @@
 
 /* Rows of which numbers by row are kept before they are summed. */
 #define BLOCK 512
-#define LANES 8
 
 /* x = k log 2 + r by Cody and Waite's reduction. Returns (e^r - 1) / r by its Taylor polynomial on
  * |r| <= log(2)/2; the last bits of `shifted` are k. */
@@ -94,26 +93,26 @@ static inline double bounded(double r)
 
 static inline double sum_of(int64_t n, const double *SMM_RESTRICT x)
 {
-    double lane[LANES] = {0}, total = 0;
+    double lane[SMM_LANES] = {0}, total = 0;
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) lane[k] += x[i + k];
+    for (; i + SMM_LANES <= n; i += SMM_LANES)
+        for (int k = 0; k < SMM_LANES; k++) lane[k] += x[i + k];
     for (; i < n; i++) total += x[i];
-    for (int k = 0; k < LANES; k++) total += lane[k];
+    for (int k = 0; k < SMM_LANES; k++) total += lane[k];
     return total;
 }
 
 /* Sum of the logarithms of numbers in [1, 2], as logarithms of products. */
 static inline double log_product(int64_t n, const double *SMM_RESTRICT x)
 {
-    double lane[LANES], total = 1;
-    for (int k = 0; k < LANES; k++) lane[k] = 1;
+    double lane[SMM_LANES], total = 1;
+    for (int k = 0; k < SMM_LANES; k++) lane[k] = 1;
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) lane[k] *= x[i + k];
+    for (; i + SMM_LANES <= n; i += SMM_LANES)
+        for (int k = 0; k < SMM_LANES; k++) lane[k] *= x[i + k];
     for (; i < n; i++) total *= x[i];
     double sum = log(total);
-    for (int k = 0; k < LANES; k++) sum += log(lane[k]);
+    for (int k = 0; k < SMM_LANES; k++) sum += log(lane[k]);
     return sum;
 }
 

@@ -21,6 +21,31 @@
 #define MANY_ROWS 4096
 #define PAIRS (SMM_FEW_COLUMNS * (SMM_FEW_COLUMNS + 1) / 2)
 
+static int is_ordinary(double squares)
+{
+    return squares > LEAST_SQUARES && squares < MOST_SQUARES;
+}
+
+/* Of a triangular factor, by its diagonal. */
+static int is_well_conditioned(int32_t p, const double *factor)
+{
+    for (int32_t c = 0; c < p; c++)
+        if (!(factor[c + (size_t)c * p] > WELL_CONDITIONED)) return 0;
+    return 1;
+}
+
+/* R <- U R, upper triangles. */
+static void multiply_triangles(int32_t p, const double *U, double *R)
+{
+    size_t ld = (size_t)p;
+    for (int32_t c = 0; c < p; c++)
+        for (int32_t r = 0; r <= c; r++) {
+            double sum = 0;
+            for (int32_t e = r; e <= c; e++) sum += U[r + e * ld] * R[e + c * ld];
+            R[r + c * ld] = sum;
+        }
+}
+
 /* Of whole groups of lanes: `to` = `from` R^-1 and G += to'W to; neither kept nor divided where
  * `to` is NULL. A constant p lets the compiler keep rows and sums in registers. */
 SMM_INLINE
@@ -70,12 +95,7 @@ static void of_few_columns(int64_t rows, int32_t p, const double *from, const do
                            const double *R, double *to, double *G)
 {
     switch (p) {
-        OF_COLUMNS(1);
-        OF_COLUMNS(2);
-        OF_COLUMNS(3);
-        OF_COLUMNS(4);
-        OF_COLUMNS(5);
-        OF_COLUMNS(6);
+        SMM_CASES_1_TO_6(OF_COLUMNS);
         OF_COLUMNS(7);
         OF_COLUMNS(8);
     }
@@ -155,10 +175,7 @@ static void pass(const smm_blas *blas, int64_t n, int32_t p, const double *from,
 /* L, in place of G = L L'. */
 static int factor(const smm_blas *blas, int32_t p, double *G)
 {
-    if (smm_potrf(blas, p, G, p)) return SMM_ENOTPD;
-    for (int32_t c = 0; c < p; c++)
-        if (!(G[c + (size_t)c * p] > WELL_CONDITIONED)) return SMM_ENOTPD;
-    return SMM_OK;
+    return smm_potrf(blas, p, G, p) || !is_well_conditioned(p, G) ? SMM_ENOTPD : SMM_OK;
 }
 
 static int is_identity(int32_t p, const double *G)
@@ -178,9 +195,8 @@ static int basis_of_many(const smm_blas *blas, int64_t n, int32_t p, const doubl
     /* Lengths of columns are taken off first, so that pivots tell what is left of each. */
     double *lengths = second;
     for (int32_t c = 0; c < p; c++) {
-        double squares = G[c + c * ld];
-        if (!(squares > LEAST_SQUARES && squares < MOST_SQUARES)) return SMM_ENOTPD;
-        lengths[c] = sqrt(squares);
+        if (!is_ordinary(G[c + c * ld])) return SMM_ENOTPD;
+        lengths[c] = sqrt(G[c + c * ld]);
     }
     for (int32_t c = 0; c < p; c++)
         for (int32_t r = c; r < p; r++) G[r + c * ld] /= lengths[r] * lengths[c];
@@ -193,12 +209,7 @@ static int basis_of_many(const smm_blas *blas, int64_t n, int32_t p, const doubl
     for (int32_t c = 0; c < p; c++)
         for (int32_t r = 0; r < p; r++) second[r + c * ld] = r > c ? 0 : G[c + r * ld];
     pass(blas, n, p, Q, weights, second, Q, G, weighted);
-    for (int32_t c = 0; c < p; c++)
-        for (int32_t r = 0; r <= c; r++) {
-            double sum = 0;
-            for (int32_t e = r; e <= c; e++) sum += second[r + e * ld] * R[e + c * ld];
-            R[r + c * ld] = sum;
-        }
+    multiply_triangles(p, second, R);
     return SMM_OK;
 }
 
@@ -217,7 +228,7 @@ static int of_unit_length(int64_t n, int32_t p, const double *X, const double *w
     }
     memset(R, 0, sizeof(double) * ld * ld);
     for (int32_t c = 0; c < p; c++) {
-        if (!(lengths[c] > LEAST_SQUARES && lengths[c] < MOST_SQUARES)) return SMM_ENOTPD;
+        if (!is_ordinary(lengths[c])) return SMM_ENOTPD;
         R[c + c * ld] = lengths[c] = sqrt(lengths[c]);
     }
     for (int64_t i = 0; i < n; i++)
@@ -228,7 +239,6 @@ static int of_unit_length(int64_t n, int32_t p, const double *X, const double *w
 static int basis_of_few(const smm_blas *blas, int64_t n, int32_t p, const double *X,
                         const double *weights, double *Q, double *R, double *work)
 {
-    size_t ld = (size_t)p;
     int rows = (int)n, size = p, info = 0;
     double *U = work + p, one = 1, zero = 0;
     int status = of_unit_length(n, p, X, weights, Q, R, work);
@@ -237,16 +247,9 @@ static int basis_of_few(const smm_blas *blas, int64_t n, int32_t p, const double
         /* BLAS takes Q for its transpose (p x n). */
         blas->dsyrk("U", "N", &size, &rows, &one, Q, &size, &zero, U, &size);
         blas->dpotrf("U", &size, U, &size, &info);
-        if (info) return SMM_ENOTPD;
-        for (int32_t c = 0; c < p; c++)
-            if (!(U[c + c * ld] > WELL_CONDITIONED)) return SMM_ENOTPD;
+        if (info || !is_well_conditioned(p, U)) return SMM_ENOTPD;
         blas->dtrsm("L", "U", "T", "N", &size, &rows, &one, U, &size, Q, &size);
-        for (int32_t c = 0; c < p; c++)
-            for (int32_t r = 0; r <= c; r++) {
-                double sum = 0;
-                for (int32_t e = r; e <= c; e++) sum += U[r + e * ld] * R[e + c * ld];
-                R[r + c * ld] = sum;
-            }
+        multiply_triangles(p, U, R);
     }
     for (int64_t i = 0; weights && i < n; i++)
         for (int32_t c = 0; c < p; c++) Q[i * p + c] /= sqrt(weights[i]);

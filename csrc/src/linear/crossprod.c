@@ -6,8 +6,6 @@
 #include "linear/linear.h"
 
 #define CHUNK 256
-/* Numbers that are summed beside each other. */
-#define LANES 8
 
 /* Levels come in any order: memory is asked for what this many rows later will be added to. */
 #define AHEAD 16
@@ -155,12 +153,7 @@ static void add_sums(const smm_design *d, int32_t t, const double *y, const doub
                      double *ZXy)
 {
     switch (d->p) {
-        OF_COLUMNS(1);
-        OF_COLUMNS(2);
-        OF_COLUMNS(3);
-        OF_COLUMNS(4);
-        OF_COLUMNS(5);
-        OF_COLUMNS(6);
+        SMM_CASES_1_TO_6(OF_COLUMNS);
         OF_COLUMNS(7);
         OF_COLUMNS(8);
     default:
@@ -263,11 +256,11 @@ static int check(const smm_design *d, const double *y, const double *weights, in
     double total = 0, sum = 0;
     int64_t bad = 0;
     *rows = weights ? 0 : d->n;
-    double lanes[LANES] = {0};
-    int64_t whole = d->n - d->n % LANES;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int64_t l = 0; l < LANES; l++) lanes[l] += y[i + l];
-    for (int64_t l = 0; l < LANES; l++) total += lanes[l];
+    double lanes[SMM_LANES] = {0};
+    int64_t whole = d->n - d->n % SMM_LANES;
+    for (int64_t i = 0; i < whole; i += SMM_LANES)
+        for (int64_t l = 0; l < SMM_LANES; l++) lanes[l] += y[i + l];
+    for (int64_t l = 0; l < SMM_LANES; l++) total += lanes[l];
     for (int64_t i = whole; i < d->n; i++) total += y[i];
     if (weights)
         for (int64_t i = 0; i < d->n; i++) {

@@ -91,30 +91,36 @@ static inline void add_numbers(const smm_design *d, int32_t t, int32_t p, int32_
 
 #define OF_COLUMNS(p)                                                                            \
     case p:                                                                                      \
-        if (k == 1) {                                                                            \
-            add_numbers(d, t, p, p + 2 > 4 ? 8 : 4, y, weights, sums);                           \
-            return;                                                                              \
-        }                                                                                        \
-        join(rows, p, k, width, d->X + from * p, y + from, z, vectors);                          \
+        add_numbers(d, t, p, p + 2 > 4 ? 8 : 4, y, weights, sums);                               \
         break
 
 SMM_HOT
-static void add_rows(const smm_design *d, int32_t t, int32_t width, const double *y,
-                     const double *weights, double *sums)
+static void add_of_one_effect(const smm_design *d, int32_t t, const double *y,
+                              const double *weights, double *sums)
+{
+    switch (d->p) {
+        OF_COLUMNS(0);
+        SMM_CASES_1_TO_6(OF_COLUMNS);
+    }
+}
+
+#undef OF_COLUMNS
+#define OF_COLUMNS(p)                                                                            \
+    case p:                                                                                      \
+        join(rows, p, k, width, d->X + from * p, y + from, d->z[t] + from * k, vectors);         \
+        break
+
+SMM_HOT
+static void add_of_several_effects(const smm_design *d, int32_t t, int32_t width, const double *y,
+                                   const double *weights, double *sums)
 {
     double vectors[CHUNK * 8] = {0};
     int32_t k = d->cols[t];
     for (int64_t from = 0; from < d->n; from += CHUNK) {
         int64_t rows = d->n - from < CHUNK ? d->n - from : CHUNK;
-        const double *z = d->z[t] + from * k;
         switch (d->p) {
             OF_COLUMNS(0);
-            OF_COLUMNS(1);
-            OF_COLUMNS(2);
-            OF_COLUMNS(3);
-            OF_COLUMNS(4);
-            OF_COLUMNS(5);
-            OF_COLUMNS(6);
+            SMM_CASES_1_TO_6(OF_COLUMNS);
         }
         if (width == 4) add_vectors(d, t, from, from + rows, 4, weights, vectors, sums);
         else add_vectors(d, t, from, from + rows, 8, weights, vectors, sums);
@@ -129,7 +135,8 @@ int smm_add_by_levels(const smm_workspace *ws, int32_t t, const double *y, const
     double *sums = ws->C;
     if (!width) return 0;
     memset(sums, 0, sizeof *sums * (size_t)d->levels[t] * (size_t)(k * width));
-    add_rows(d, t, width, y, weights, sums);
+    if (k == 1) add_of_one_effect(d, t, y, weights, sums);
+    else add_of_several_effects(d, t, width, y, weights, sums);
     for (int32_t l = 0; l < d->levels[t]; l++) {
         int32_t node = d->node_of[t][l];
         double *block = A + d->block_at[node], *row = ZXy + d->node_at[node] * m;

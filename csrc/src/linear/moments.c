@@ -130,7 +130,7 @@ static void start_term(const smm_workspace *ws, int32_t t, double variance, cons
     }
     if (hi - lo < k * (k + 1) / 2) {
         for (int32_t i = lo; i < hi; i++)
-            theta[i] = d->theta_row[i] == d->theta_col[i] ? sd[d->theta_row[i]] : 0;
+            theta[i] = smm_on_diagonal(d, i) ? sd[d->theta_row[i]] : 0;
         return;
     }
     for (double share = 1;; share = share > 0.4 ? share - 0.25 : 0) {
@@ -152,7 +152,7 @@ int smm_moments(smm_workspace *ws, double *theta)
     double *scale = doubt + d->maxcols; /* of the columns of a term */
     smm_theta_scale(ws, theta);
     for (int32_t i = 0; i < d->ntheta; i++)
-        if (d->theta_row[i] != d->theta_col[i]) theta[i] = 0;
+        if (!smm_on_diagonal(d, i)) theta[i] = 0;
     double dof = (double)(ws->rows - d->p - d->q);
     if (dof < LEAST_DOF * (double)ws->rows) return SMM_OK;
 

@@ -264,16 +264,11 @@ int smm_run_model(smm_run *run, double *g)
     return eigen_step(run, g);
 }
 
-static int on_diagonal(const smm_design *d, int32_t i)
-{
-    return d->theta_row[i] == d->theta_col[i];
-}
-
 void smm_run_keep_off_zero(const smm_run *run, double *x)
 {
     const smm_design *d = run->problem->design;
     for (int32_t i = 0; i < d->ntheta; i++)
-        if (on_diagonal(d, i) && fabs(x[i]) < SMM_NEAR_ZERO)
+        if (smm_on_diagonal(d, i) && fabs(x[i]) < SMM_NEAR_ZERO)
             x[i] = x[i] < 0 ? -SMM_NEAR_ZERO : SMM_NEAR_ZERO;
 }
 
@@ -284,7 +279,7 @@ static int32_t zero_columns(const smm_run *run, const double *x, double *out)
     int32_t zeroed = 0;
     memcpy(out, x, sizeof(double) * (size_t)run->problem->n);
     for (int32_t i = 0; i < d->ntheta; i++) {
-        if (!on_diagonal(d, i)) continue;
+        if (!smm_on_diagonal(d, i)) continue;
         int32_t end = i;
         int small = 1;
         while (end < d->ntheta && d->theta_term[end] == d->theta_term[i] &&

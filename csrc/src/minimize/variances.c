@@ -32,7 +32,7 @@ static int is_alone(const smm_design *d, int32_t i)
                  d->theta_col[i - 1] == d->theta_col[i];
     int after = i + 1 < d->ntheta && d->theta_term[i + 1] == d->theta_term[i] &&
                 d->theta_col[i + 1] == d->theta_col[i];
-    return d->theta_row[i] == d->theta_col[i] && !before && !after;
+    return smm_on_diagonal(d, i) && !before && !after;
 }
 
 /* Hold variances that are at zero and grow from there: x and -x are one model, so that a step has
@@ -68,7 +68,7 @@ static int is_unreliable(const smm_run *run, const double *g, int32_t i)
         return 0;
     int32_t t = d->theta_term[i];
     for (int32_t j = d->theta_at[t]; j < d->theta_at[t + 1]; j++)
-        if (d->theta_row[j] == d->theta_col[j] && !is_alone(d, j) && is_small(run, j)) return 0;
+        if (smm_on_diagonal(d, j) && !is_alone(d, j) && is_small(run, j)) return 0;
     return run->H[i + (size_t)i * run->problem->n] > g[i] / run->x[i];
 }
 
