@@ -24,7 +24,7 @@ def of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
 
     if len(data.files) == 1:
         return data, {}
-    fragments = _fragments(data)
+    fragments, filtered = _fragments(data)
     try:
         known = [fragment.physical_schema for fragment in fragments]
     except (ArrowException, OSError):  # reading the file says so
@@ -45,7 +45,7 @@ def of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
     if not several:
         return data, several
     common = schema(fields, metadata=data.schema.metadata)
-    if _is_filtered(data):  # which is lost if it is made anew, and Arrow gives it no other types
+    if filtered:  # which is lost if it is made anew, and Arrow gives it no other types
         name, found = next(iter(several.items()))
         raise DataError(
             f"column {name!r} is of type {found} in the files, and the dataset has a filter: give "
@@ -54,20 +54,12 @@ def of_common_types(data: Any) -> tuple[Any, dict[str, str]]:
     return FileSystemDataset(fragments, common, data.format, data.filesystem), several
 
 
-def _is_filtered(data: Any) -> bool:
-    """Return whether a dataset of files has a filter: Arrow gives no fragments of these."""
+def _fragments(data: Any) -> tuple[list[Any], bool]:
+    """Return the files of a dataset, and whether it has a filter: then Arrow does not give them."""
     try:
-        next(iter(data.get_fragments()), None)
+        return list(data.get_fragments()), False
     except ValueError:
-        return True
-    return False
-
-
-def _fragments(data: Any) -> list[Any]:
-    """Return the files of a dataset, all of them if it has a filter."""
-    if not _is_filtered(data):
-        return list(data.get_fragments())
-    return [data.format.make_fragment(file, data.filesystem) for file in data.files]
+        return [data.format.make_fragment(file, data.filesystem) for file in data.files], True
 
 
 class SameFiles:
@@ -107,14 +99,15 @@ class SameFiles:
         from pyarrow.dataset import get_partition_keys  # noqa: PLC0415
 
         found = []
-        for fragment in _fragments(self.data):
+        fragments, filtered = _fragments(self.data)
+        for fragment in fragments:
             try:
                 known = set(fragment.physical_schema.names)
             except (ArrowException, OSError) as error:
                 raise DataError(f"{fragment.path!r} cannot be read: {told(error)}") from error
             keys = set(get_partition_keys(fragment.partition_expression))
             found.append((fragment.path, known | keys))
-        if _is_filtered(self.data):  # nobody says which columns are keys of partitions, in no file
+        if filtered:  # nobody says which columns are keys of partitions, in no file
             wanted &= set().union(*(names for _, names in found))
         for path, known in found:
             lacking = sorted(wanted - known)

@@ -201,7 +201,7 @@ def _as_pandas(part: nw.DataFrame[Any]) -> pd.DataFrame:
         for name in part.columns:
             try:
                 part.select([name]).to_pandas()
-            except Exception as error:
+            except Exception as error:  # as above, of this column alone
                 raise DataError(
                     f"{name!r} is of a type that pandas cannot hold ({told(error).rstrip('.')}): "
                     "give one number or text for each row."
