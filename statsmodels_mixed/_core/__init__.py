@@ -6,7 +6,7 @@
 
 from .blas import cholesky_qr
 from .coordinates import TermCoordinates
-from .families import family_rows, row_derivatives
+from .families import ROW_QUANTITIES, family_rows, row_derivatives
 from .generalized import VANISHED, CoreGeneralized, GeneralizedSolution
 from .memory import available_memory, is_beyond_memory
 from .minimizer import Minimization
@@ -18,6 +18,7 @@ from .workspace import CoreEstimates, CoreSolution, CoreWorkspace
 
 __all__ = [
     "LARGE_TAIL",
+    "ROW_QUANTITIES",
     "VANISHED",
     "CoreDesign",
     "CoreEstimates",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import family_rows
 from .._typing import Array
 from ..errors import DataError, OptionError, told
 from ..fitting.families.response import prepare_response
@@ -162,14 +161,11 @@ def _information(estimates: Any, design: Design, eta: Array) -> Array:
         weights = 1.0 if design.weights is None else design.weights
         return np.asarray(weights / estimates.dispersion)
     spec = estimates.spec
-    rows = family_rows(
-        spec.family,
-        spec.link,
+    rows: dict[str, Array] = spec.rows(
         design.y,
         eta,
         weights=design.weights,
         zeta=float(np.log(estimates.dispersion)),
-        power=spec.power,
         observed=False,
     )
     return rows["w"]

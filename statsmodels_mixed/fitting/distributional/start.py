@@ -10,7 +10,7 @@ from ..._typing import Array
 from ...frame.design import Design
 from ..families.spec import OF_SHARES, FamilySpec, family_object
 from ..fixed_effects.basis import FixedBasis
-from ..generalized.start import glm_coefficients
+from ..generalized.start import glm_coefficients, predictor_of
 
 __all__ = ["coefficients_to_begin_with"]
 
@@ -47,7 +47,7 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
         return constant
     for share in _SHARES:  # links such as the identity admit predictors that are no means
         trial = np.asarray(share * gamma + (1.0 - share) * constant)
-        eta = basis.Q @ trial if design.offset is None else basis.Q @ trial + design.offset
+        eta = predictor_of(basis.Q, trial, design)
         if _are_means(spec, family, eta):
             return trial
     return gamma

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._core import family_rows
 from ..._typing import Array
 from .spec import FamilySpec
 
@@ -28,15 +27,11 @@ def row_unit(spec: FamilySpec, y: Array, eta: Array, weights: Array | None, zeta
     float
         The inverse root of its mean information; 1 where rows have none.
     """
-    rows = family_rows(
-        spec.family,
-        spec.link,
+    rows = spec.rows(
         y,
         eta,
         weights=weights,
         zeta=zeta,
-        power=spec.power,
-        observed=spec.own,
         wanted=("w",),
     )
     information = float(np.mean(rows["w"]))

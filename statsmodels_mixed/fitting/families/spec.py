@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,8 @@ import numpy as np
 from statsmodels.genmod import families as sm_families
 from statsmodels.genmod.families import links as sm_links
 
+from ..._core import ROW_QUANTITIES, family_rows
+from ..._typing import Array
 from ...errors import OptionError
 from . import distributions, parted
 from .own_family import OwnFamily
@@ -84,6 +86,41 @@ class FamilySpec:
     def normal(self) -> bool:
         """Whether responses have a normal distribution about the linear predictor."""
         return (self.family, self.link) == ("gaussian", "identity")
+
+    def rows(
+        self,
+        y: Array,
+        eta: Array,
+        *,
+        weights: Array | None = None,
+        zeta: float = 0.0,
+        observed: bool | None = None,
+        wanted: Sequence[str] = ROW_QUANTITIES,
+    ) -> dict[str, Array]:
+        """Return the log-likelihood of every row and its derivatives; see `family_rows`.
+
+        Parameters
+        ----------
+        y, eta : ndarray, shape (n,)
+        weights : ndarray, shape (n,), optional
+        zeta : float
+            Log dispersion.
+        observed : bool, optional
+            Whether ``w`` is the observed information; by default where there is no other.
+        wanted : sequence of str
+            Which of the `ROW_QUANTITIES` to return.
+        """
+        return family_rows(
+            self.family,
+            self.link,
+            y,
+            eta,
+            weights=weights,
+            zeta=zeta,
+            power=self.power,
+            observed=self.own if observed is None else observed,
+            wanted=wanted,
+        )
 
     @property
     def own(self) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..._core import family_rows
 from ..._typing import Array
 from ..families.spec import FamilySpec
 from ..separation import SolvedRows
@@ -52,15 +51,11 @@ def _row_logliks(rows: SolvedRows, y: Array, spec: FamilySpec) -> Callable[[Arra
     """Return the log-likelihood of every row as a function of the linear predictor."""
 
     def logliks(eta: Array) -> Array:
-        return family_rows(
-            spec.family,
-            spec.link,
+        return spec.rows(
             y,
             eta,
             weights=rows.weights,
             zeta=float(np.log(rows.dispersion)) if spec.has_dispersion else 0.0,
-            power=spec.power,
-            observed=spec.own,
             wanted=("loglik",),
         )["loglik"]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._core import family_rows
 from ..._frozen import quickly_made
 from ..._typing import Array
 from ...frame.design import Design
@@ -28,7 +27,7 @@ from ..search.second_start import (
 )
 from ..search.warm_start import generalized_theta
 from .approximation import Approximation
-from .start import Start, minimize_from
+from .start import Start, minimize_from, predictor_of
 
 if TYPE_CHECKING:
     from ..search.draws_of_rows import DrawsOfRows
@@ -227,18 +226,12 @@ class Search:
     def _draws(self) -> DrawsOfRows:
         """Return draws of starts that belong to the rows."""
         design, spec, Q = self.design, self.spec, self.problem.basis.Q
-        eta = Q @ self.without.gamma
-        if design.offset is not None:
-            eta = eta + design.offset
-        slopes = family_rows(
-            spec.family,
-            spec.link,
+        eta = predictor_of(Q, self.without.gamma, design)
+        slopes = spec.rows(
             design.y,
             eta,
             weights=design.weights,
             zeta=self.begin[-1] if spec.has_dispersion else 0.0,
-            power=spec.power,
-            observed=spec.own,
             wanted=("l",),
         )["l"]
         draws: DrawsOfRows = load("fitting.search.draws_of_rows:DrawsOfRows")(
@@ -257,7 +250,7 @@ class Search:
         mirrored = load("fitting.search.mirrored_starts:mirrored_coefficients")
         problem, design = self.problem, self.design
         Q, nt = problem.basis.Q, problem.ntheta
-        eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
+        eta = predictor_of(Q, gamma, design)
         found = mirrored(eta, Q, design.X[:, problem.basis.columns], design.offset, design.weights)
         rest = begin[nt + len(gamma) :]
         return tuple(np.concatenate([begin[:nt], each, rest]) for each in found)
@@ -305,20 +298,16 @@ def _without_random_effects(
     """
     if not spec.has_dispersion and np.isfinite(without.objective):
         return without.objective
-    eta = problem.basis.Q @ without.gamma
+    eta = predictor_of(problem.basis.Q, without.gamma, design)
     zeta = list(begin[problem.ntheta :][-1:]) if spec.has_dispersion else []
 
     def rows_at(zeta: float) -> tuple[float, float]:
         """Return the objective and the derivative of the log-likelihood in zeta."""
-        rows = family_rows(
-            spec.family,
-            spec.link,
+        rows = spec.rows(
             design.y,
-            eta if design.offset is None else eta + design.offset,
+            eta,
             weights=design.weights,
             zeta=zeta,
-            power=spec.power,
-            observed=spec.own,
             wanted=("loglik", "loglik_zeta"),
         )
         return -2.0 * float(np.sum(rows["loglik"])), float(np.sum(rows["loglik_zeta"]))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lapack
 from statsmodels.genmod.families.links import Power
 
-from ..._core import CoreGeneralized, family_rows
+from ..._core import CoreGeneralized
 from ..._typing import Array
 from ...errors import CoreError, OptionError
 from ...frame.design import Design
@@ -28,6 +28,7 @@ __all__ = [
     "given_parameters",
     "glm_coefficients",
     "minimize_from",
+    "predictor_of",
     "put_parameters",
     "start_at",
     "start_dispersion",
@@ -149,11 +150,24 @@ def _coefficients(
     return np.full(Q.shape[1], np.nan) if gamma is None else gamma
 
 
+def predictor_of(Q: Array, gamma: Array, design: Design) -> Array:
+    """Return Q gamma + offset, shape (n,).
+
+    Parameters
+    ----------
+    Q : ndarray, shape (n, p)
+    gamma : ndarray, shape (p,)
+    design : Design
+    """
+    eta: Array = Q @ gamma
+    return eta if design.offset is None else eta + design.offset
+
+
 def _means(Q: Array, design: Design, family: Any, gamma: Array) -> Array:
     """Return means of the rows; the mean response where there are no coefficients."""
     if not np.isfinite(gamma).all():
         return np.full(len(design.y), np.mean(design.y))
-    eta = Q @ gamma if design.offset is None else Q @ gamma + design.offset
+    eta = predictor_of(Q, gamma, design)
     with np.errstate(all="ignore"):
         return np.asarray(family.link.inverse(eta), dtype=float)
 
@@ -277,15 +291,11 @@ def usable_coefficients(
     def row_information(trial: Array) -> tuple[float, float, float]:
         """Return the log-likelihood, the mean information of a row, and the excess."""
         with np.errstate(all="ignore"):
-            at_trial = family_rows(
-                spec.family,
-                spec.link,
+            at_trial = spec.rows(
                 y,
                 Q @ trial + shift,
                 weights=weights,
                 zeta=zeta[0] if zeta else 0.0,
-                power=spec.power,
-                observed=spec.own,
                 wanted=("loglik", "l", "w"),
             )
             total, mean = float(at_trial["loglik"].sum()), float(at_trial["w"].sum()) / count

@@ -18,7 +18,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ..._core import family_rows
 from ..._typing import Array
 from ..families.spec import FamilySpec
 from ..summed.level_products import LevelPattern, apply_lambda
@@ -66,14 +65,11 @@ class GeneralizedRows:
 
     def at(self, eta: Array, zeta: float, observed: bool | None = None) -> dict[str, Array]:
         """Return what `family_rows` does at a linear predictor and a log dispersion."""
-        return family_rows(
-            self.spec.family,
-            self.spec.link,
+        return self.spec.rows(
             self.y,
             eta,
             weights=self.weights,
             zeta=zeta,
-            power=self.spec.power,
             observed=self.observed if observed is None else observed,
         )
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._core import family_rows
 from ..._typing import Array
 from ...frame.design import Design
 from ..covariance import factors_of
@@ -30,15 +29,11 @@ def _weights(design: Design, estimates: LinearEstimates | GeneralizedEstimates) 
     if isinstance(estimates, LinearEstimates):
         return design.weights
     spec = estimates.spec
-    rows = family_rows(
-        spec.family,
-        spec.link,
+    rows = spec.rows(
         design.y,
         estimates.eta,
         weights=design.weights,
         zeta=float(np.log(estimates.dispersion)) if spec.has_dispersion else 0.0,
-        power=spec.power,
-        observed=spec.own,
     )
     return rows["w"]
 

@@ -93,15 +93,14 @@ def scatter_covariances(
     power = float(np.log10(largest or 1.0))
     about = power + ABOUT[0], power + ABOUT[1]
     starts += [draws.of(patterns, about) for _ in range(RUNS_ABOUT)]
+    firsts = [p & _first_column(p) for p in patterns]
     if workspace.nobs <= FEW_ROWS and any(_joins_all(p) for p in patterns):
         starts += _without_axes(end, patterns)
-        firsts = [p & _first_column(p) for p in patterns]
         starts += [draws.of(firsts, about) for _ in range(RUNS_OF_RANK_ONE)]
     spread = spread_of_errors(weights)
     if spread > FAR_SIZE:
         far = FAR_SIZE, min(spread, MOST_SIZE)
         starts += [draws.of(patterns, far) for _ in range(RUNS_FAR)]
-        firsts = [p & _first_column(p) for p in patterns]
         for _ in range(MORE_RUNS):
             starts.append(draws.of(patterns, SIZES))
             starts.append(draws.of(firsts, SIZES))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..._core import family_rows
 from ..._core.streamed import RowsOfBatch
 from ..._typing import Array
 from ..families.spec import FamilySpec, family_object
@@ -154,14 +153,11 @@ class StartOfRows:
 
     def _rows(self, rows: RowsOfBatch, eta: Array, zeta: float) -> dict[str, Array]:
         spec = self.spec
-        return family_rows(
-            spec.family,
-            spec.link,
+        return spec.rows(
             rows.y,
             eta,
             weights=rows.weights,
             zeta=zeta,
-            power=spec.power,
             observed=False,
         )
 
