@@ -8,6 +8,7 @@ and the steps of its minimization along a constraint (``csrc/src/minimize/constr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +79,8 @@ class Surface:
     sigma : float or None
         Known residual standard deviation, which is then no variable.
     """
+
+    saddles: Sequence[int] = ()
 
     def __init__(
         self, workspace: CoreWorkspace, diagonal: NDArray[np.intp], sigma: float | None

@@ -11,12 +11,23 @@ parameter learns for itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from .._core.constrained import CurvatureMemory
 from .._typing import Array
 from .constrained_minimum import ConstrainedMinimum, Landscape, constrained_minimum
 from .constraints import Constraint
 
-__all__ = ["LearnedCurvature"]
+__all__ = ["LandscapeWithSaddles", "LearnedCurvature"]
+
+
+class LandscapeWithSaddles(Landscape, Protocol):
+    """A landscape that says where it has saddles."""
+
+    @property
+    def saddles(self) -> Sequence[int]:
+        """Variables near zero with a negative curvature, at the x of the last `derivatives`."""
 
 
 class LearnedCurvature:
@@ -24,10 +35,10 @@ class LearnedCurvature:
 
     Parameters
     ----------
-    landscape : Landscape
+    landscape : LandscapeWithSaddles
     """
 
-    def __init__(self, landscape: Landscape) -> None:
+    def __init__(self, landscape: LandscapeWithSaddles) -> None:
         self._landscape = landscape
         self._memory: CurvatureMemory | None = None
 
@@ -56,7 +67,7 @@ class LearnedCurvature:
         if self._memory is None:
             self._memory = CurvatureMemory(len(x))
         learned = self._memory.learned(x, gradient, curvature)
-        for i in getattr(self._landscape, "saddles", ()):
+        for i in self._landscape.saddles:
             # To be left, although the curvature was positive elsewhere.
             learned[i, i] = min(learned[i, i], curvature[i, i])
         return gradient, learned

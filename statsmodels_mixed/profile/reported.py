@@ -7,7 +7,7 @@ coordinates x of a minimizer, which are in units of their standard errors here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,8 @@ class ScaledLandscape:
         x -> value, gradient and Hessian; see `trust_region.Evaluate`.
     unit : ndarray, shape (m,)
     """
+
+    saddles: Sequence[int] = ()
 
     def __init__(self, evaluate: Evaluate, unit: Array) -> None:
         self._evaluate, self._unit = evaluate, unit

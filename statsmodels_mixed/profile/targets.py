@@ -12,9 +12,9 @@ import numpy as np
 from .._typing import Array
 from ..errors import OptionError
 from ..results.parameters import CovarianceParameters
-from .constrained_minimum import ConstrainedMinimum, Landscape
+from .constrained_minimum import ConstrainedMinimum
 from .constraints import Angle, Combination, Constraint, Element, Length
-from .learned_curvature import LearnedCurvature
+from .learned_curvature import LandscapeWithSaddles, LearnedCurvature
 from .optima import Optima
 
 __all__ = [
@@ -149,7 +149,7 @@ def wanted_targets(
 
 
 def constrained(
-    landscape: Landscape,
+    landscape: LandscapeWithSaddles,
     kind: str,
     name: str,
     constraint: Constraint,
@@ -162,7 +162,7 @@ def constrained(
 
     Parameters
     ----------
-    landscape : Landscape
+    landscape : LandscapeWithSaddles
         What its curvature leaves out is learned for this target.
     kind, name : str
     constraint : Constraint

@@ -15,6 +15,8 @@ from statsmodels_mixed.results.parameters import CovarianceParameters
 class Told:
     """A deviance whose gradients and curvatures are given one after the other."""
 
+    saddles = ()
+
     def __init__(self, *told):
         self.told = list(told)
 
