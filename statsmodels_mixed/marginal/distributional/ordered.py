@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..._typing import Array
 from ...errors import OptionError
@@ -25,13 +25,15 @@ from ..combinations import SHOW_LEVELS
 from ..estimated import check_level, groups_of
 from ..linear_functions import LinearFunctions
 from ..means import EstimatedMeans
-from ..request import read_request
+from ..request import Request, read_request
 from ..response_scale import ResponseScale
 from ..specs import Specs, read_specs
 from ..trends import slopes_of_rows
 from ..variables import grid_variables
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ...results.base import MixedModelResults
 
 __all__ = ["MODES", "Cuts", "ordered_means"]
@@ -172,16 +174,7 @@ def ordered_means(
     else:
         both = slopes_of_rows(request.grid, var)
         functions = _functions(part, cuts, both, request.averaging, mode, 0.0, np.zeros(len(both)))
-    labels, order = request.labels, np.arange(len(request.labels))
-    names, inner = list(request.specs.names), list(request.specs.by)
-    if name:
-        apart = own == "by" or (own == "" and bool(names))
-        names, inner = (names, [name, *inner]) if apart else ([name, *names], inner)
-        r, m = len(values), len(labels)
-        order = np.arange(m * r)
-        order = order.reshape(m, r).T.ravel() if apart else order  # it varies slowest
-        labels = labels.loc[labels.index.repeat(r)].assign(**{name: values * m})
-        labels = labels[[*names, *inner]].iloc[order].reset_index(drop=True)
+    labels, names, inner, order = _labelled(request, own, name, values)
     back = mode == "linear.predictor" and type == "response"
     said = (_SAID if var is None else _TRENDS_SAID)[mode].format(scale=cuts.scale.name)
     if back:
@@ -229,6 +222,28 @@ def _without(specs: Specs, name: str) -> tuple[Specs, str]:
         by=tuple(each for each in specs.by if each != name),
     )
     return rest, "by" if name in specs.by else "names"
+
+
+def _labelled(
+    request: Request, own: str, name: str, values: list[Any]
+) -> tuple[pd.DataFrame, list[str], list[str], NDArray[np.intp]]:
+    """Return labels of the means, variables they are of and within, and the order of the means.
+
+    Before, those of one cell stand side by side, and differ in `name`; `own` says where the specs
+    had it.
+    """
+    labels, order = request.labels, np.arange(len(request.labels))
+    names, inner = list(request.specs.names), list(request.specs.by)
+    if not name:
+        return labels, names, inner, order
+    within = own == "by" or (own == "" and bool(names))
+    names, inner = (names, [name, *inner]) if within else ([name, *names], inner)
+    r, m = len(values), len(labels)
+    order = np.arange(m * r)
+    if within:  # it varies slowest
+        order = order.reshape(m, r).T.ravel()
+    labels = labels.loc[labels.index.repeat(r)].assign(**{name: values * m})
+    return labels[[*names, *inner]].iloc[order].reset_index(drop=True), names, inner, order
 
 
 def _functions(
