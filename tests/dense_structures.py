@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -95,6 +95,13 @@ class DispersedPiece(Piece):
         """Return the same of the structure, and gamma."""
         own = len(phi) - self.U.shape[1]
         return np.concatenate([super().natural(phi[:own]), phi[own:]])
+
+    def about_means(self) -> DispersedPiece:
+        """Return the same covariance, with the parameters of rows at the means of U."""
+        means, own = self.U.mean(axis=0), len(self.phi) - self.U.shape[1]
+        phi = self.phi.copy()
+        phi[np.asarray(self.structure.read().scales)] *= np.exp(means @ phi[own:])
+        return replace(self, phi=phi, U=self.U - means)
 
 
 @dataclass(frozen=True)

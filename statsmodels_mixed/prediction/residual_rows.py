@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..frame.new_data import NewData
 from ..frame.other_formulas import values_of_rows
 from ..residual_covariance.best_prediction import rows_with_codes
+from ..residual_covariance.covariance import ResponseCovariance
 from ..residual_covariance.new_places import (
     NewPlaces,
     codes_of_subjects,
@@ -60,7 +61,7 @@ class _Residuals:
         model, old = problem.model, result.model.frame.table
         return cls(
             new_places(problem.cells, model, x, old, table, len(rows), codes),
-            _deviations(result, x[model.gamma], new, table, rows),
+            _deviations(result, model, x, new, table, rows),
         )
 
     @property
@@ -105,7 +106,7 @@ class ResidualRows:
         own = _Residuals.of(result, problem, x, new, table, rows)
         here = np.ones(len(problem.design.y))
         if cells.dispersion is not None:
-            here = np.exp(cells.dispersion.values @ x[problem.model.gamma])
+            here = np.exp(cells.dispersion.columns @ x[problem.model.gamma])
         subject = known_subjects(cells, result.model.frame.table, table, len(rows))
         return cls(problem, own.variance, own.places.cross * own.scale[:, None], subject, here)
 
@@ -228,12 +229,18 @@ def rows_with_places(
 
 
 def _deviations(
-    result: Any, gamma: Array, new: NewData, table: pd.DataFrame, rows: Positions
+    result: Any,
+    model: ResponseCovariance,
+    x: Array,
+    new: NewData,
+    table: pd.DataFrame,
+    rows: Positions,
 ) -> Array:
     """Return what standard deviations of residuals of some new rows are multiplied by."""
     made = result.model._other_matrices.get("dispersion")
     columns = None if made is None else values_of_rows("dispersion", made[0], new)[rows]
-    scale = np.exp(log_deviations(result.model.dispersion, columns, gamma, table))
+    term, gamma = result.model.dispersion, x[model.gamma]
+    scale = np.exp(log_deviations(term, model.centred, columns, gamma, table))
     weights = new.values_of(result.model.sources.weights)
     if weights is not None:
         check_positive(weights)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -92,7 +93,10 @@ class ResidualModel:
             return x, 1.0, self._solve(x).gamma
 
         name, z = self._natural.names[at], self._x / self._unit
-        return constrained(self._landscape, "theta", name, c, z, linear(size), read)
+        target = constrained(self._landscape, "theta", name, c, z, linear(size), read)
+        if np.isfinite(self._natural.jacobian[at]).all():
+            return target
+        return replace(target, center=math.nan)  # beyond the range of numbers
 
     def _coefficient(self, j: int, name: str) -> Target:
         """Return a coefficient as a target: its column leaves X and moves into the response.

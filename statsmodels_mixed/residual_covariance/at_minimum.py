@@ -14,11 +14,12 @@ from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.predictors import predictors
 from ..fitting.search.trust_region import Minimum
 from ..fitting.structured.linear import report_of
-from .covariance import CovarianceAt, Part
+from ..structures.structure import Natural
+from .covariance import CovarianceAt, Part, ResponseCovariance
 from .estimates import CovarianceEstimate, ResidualEstimates
 from .likelihood import BestCoefficients, MarginalLikelihood
-from .natural import natural_parameters
-from .parameters import parameter_names, phi_of
+from .natural import NaturalParameters, natural_parameters
+from .parameters import parameter_names, phi_of, sigma_of, slopes_of
 from .problem import ResidualProblem
 
 __all__ = ["estimates_at", "is_singular_at"]
@@ -31,6 +32,8 @@ FLAT = 1e-6
 EDGE = 1e-7
 # A random effect with at most this share of the variance of its row counts as zero.
 SINGULAR = 1e-8
+# A parameter with this share of its change along flat directions is not determined.
+SHARE = 0.1
 
 
 def estimates_at(
@@ -52,11 +55,11 @@ def estimates_at(
     dispersion = problem.cells.dispersion
     names = () if dispersion is None else dispersion.names
     smallest = _smallest(problem, at)
-    structures, spread, flat = _describe(likelihood, minimum, names, smallest)
-    values = x[model.gamma]
-    if dispersion is not None and dispersion.ratios:
-        values = np.exp(values)
-        spread = spread * values
+    natural = natural_parameters(model, problem.cells, x)
+    variances = _variances(problem, at)
+    vanishing = bool(variances.min() < SINGULAR * variances.max())
+    described = _describe(likelihood, minimum, natural, names, smallest, vanishing)
+    structures, spread, flat = described
     report = report_of(minimum, minimum.points, x, minimum.value, minimum.gradient, NO_START)
     return ResidualEstimates(
         reml=likelihood.reml,
@@ -65,7 +68,7 @@ def estimates_at(
         names=parameter_names(model, names),
         structures=structures,
         dispersion_names=names,
-        dispersion_values=values,
+        dispersion_values=natural.values[len(natural.values) - len(names) :],
         dispersion_errors=spread,
         factors=factors,
         columns=basis.columns,
@@ -78,11 +81,11 @@ def estimates_at(
         b=b,
         linear_predictor=linear,
         fitted=fitted,
-        residual_variances=_variances(problem, at),
+        residual_variances=variances,
         singular=is_singular_at(problem, at),
         report=replace(report, not_identified=flat),
         cells=problem.cells,
-        natural=natural_parameters(model, problem.cells, x),
+        natural=natural,
     )
 
 
@@ -135,80 +138,92 @@ def _variances(problem: ResidualProblem, at: CovarianceAt) -> Array:
     out = np.diag(at.sigma)[problem.cells.place]
     dispersion = problem.cells.dispersion
     if dispersion is not None:
-        out = out * np.exp(2.0 * dispersion.values @ at.x[at.model.gamma])
+        out = out * np.exp(2.0 * dispersion.columns @ at.x[at.model.gamma])
     return out if problem.design.weights is None else out / problem.design.weights
 
 
 def _describe(
     likelihood: MarginalLikelihood,
     minimum: Minimum,
+    natural: NaturalParameters,
     dispersion: tuple[str, ...],
     smallest: list[Array],
+    vanishing: bool,
 ) -> tuple[tuple[CovarianceEstimate, ...], Array, tuple[str, ...]]:
     """Return what is reported of each structure, errors of gamma, and what is not determined."""
     model, x = likelihood.model, minimum.end
     observed = likelihood.information(x).observed
-    covariance, flat = _parameter_covariance(observed)
-    found = tuple(
-        _one(
-            part,
-            x,
-            covariance,
-            flat,
-            smallest[part.block][part.columns] if part.block >= 0 else np.zeros(0),
-        )
-        for part in model.parts
-    )
-    gamma = np.sqrt(np.maximum(np.diag(covariance)[model.gamma], 0.0))
-    gamma[flat[model.gamma]] = np.nan
+    covariance, size, flat = _parameter_covariance(observed)
+    with np.errstate(over="ignore", invalid="ignore"):
+        variances = np.einsum("ri,ij,rj->r", natural.jacobian, covariance, natural.jacobian)
+        errors = np.sqrt(np.maximum(variances, 0.0))
+    errors[_changes(natural.jacobian / size, flat) | ~np.isfinite(errors)] = np.nan
+    found, start = [], 0
+    for part in model.parts:
+        own = part.free.structure.natural(part.free.phi(x[part.parameters]))
+        rows = slice(start, start + len(own.names))
+        least = smallest[part.block][part.columns] if part.block >= 0 else np.zeros(0)
+        found.append(_one(model, part, x, own, natural.values[rows], errors[rows], least))
+        start = rows.stop
     lost: tuple[str, ...] = ()
-    bounded = any(each.at_bounds for each in found)
-    if flat.any() and not bounded and minimum.converged:
+    bounded = vanishing or any(each.at_bounds for each in found)
+    if flat.size and not bounded and minimum.converged:
         names = parameter_names(model, dispersion)
-        at = [name for name, is_flat in zip(names, flat, strict=True) if is_flat]
+        moved = _changes(slopes_of(model, x) / size, flat)
+        at = [name for name, is_flat in zip(names, moved, strict=True) if is_flat]
         lost = (f"the data do not distinguish {', '.join(at)}",)
-    return found, gamma, lost
+    return tuple(found), errors[start:], lost
 
 
-def _parameter_covariance(observed: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return twice the inverse of a Hessian on its positive part, and what is left out."""
+def _changes(jacobian: Array, flat: Array) -> NDArray[np.bool_]:
+    """Return which rows of a Jacobian change along directions in which the likelihood is flat."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(jacobian, axis=1, keepdims=True)
+        return np.asarray(np.any(np.abs(jacobian @ flat) > SHARE * lengths, axis=1))
+
+
+def _parameter_covariance(observed: Array) -> tuple[Array, Array, Array]:
+    """Return twice the inverse of a Hessian on its positive part, and what is left out.
+
+    That are directions, (m, f), in coordinates times the sizes that are the second.
+    """
     diagonal = np.diag(observed)
     size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     values, vectors = np.linalg.eigh(observed / np.outer(size, size))
     kept = values > FLAT * max(float(values.max(initial=0.0)), 1e-300)
     inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    flat = np.any(np.abs(vectors[:, ~kept]) > 0.1, axis=1)
-    return 2.0 * inverse / np.outer(size, size), flat
+    return 2.0 * inverse / np.outer(size, size), size, vectors[:, ~kept]
 
 
 def _one(
-    part: Part, x: Array, covariance: Array, flat: NDArray[np.bool_], least: Array
+    model: ResponseCovariance,
+    part: Part,
+    x: Array,
+    own: Natural,
+    values: Array,
+    errors: Array,
+    least: Array,
 ) -> CovarianceEstimate:
-    own = x[part.parameters]
-    structure, phi = part.free.structure, part.free.phi(own)
-    natural = structure.natural(phi)
-    J = natural.jacobian @ part.free.jacobian(own)
-    spread = np.sqrt(
-        np.maximum(np.einsum("ri,ij,rj->r", J, covariance[part.parameters, part.parameters], J), 0)
-    )
-    touched = np.abs(J) @ flat[part.parameters].astype(float) > 0
+    """Return what is reported of a part, of which `own` are the parameters that are searched."""
+    structure, phi = part.free.structure, part.free.phi(x[part.parameters])
     # A correlation at the edge of its range has no standard error there.
-    touched |= ~natural.scales & (np.abs(natural.values) > 1.0 - EDGE) & (structure.name == "us")
+    touched = ~own.scales & (np.abs(own.values) > 1.0 - EDGE) & (structure.name == "us")
     limits = part.free.coordinates.at_bounds(phi)
+    J = own.jacobian @ part.free.jacobian(x[part.parameters])
     touched |= np.abs(J) @ (limits != 0).astype(float) > 0
     names = [name for name, limit in zip(structure.read().names, limits, strict=True) if limit]
     if len(least):  # a standard deviation of random effects may be zero
-        zero = natural.scales & (natural.values <= least.max())
-        names += [name for name, none in zip(natural.names, zero, strict=True) if none]
+        zero = own.scales & (own.values <= least.max())
+        names += [name for name, none in zip(own.names, zero, strict=True) if none]
         touched |= zero
     return CovarianceEstimate(
         name=part.name,
         kind=structure.name,
         is_residual=part.block < 0,
         labels=structure.labels,
-        matrix=part.free.sigma(own),
-        names=tuple(natural.names),
-        values=np.asarray(natural.values, dtype=float),
-        errors=np.where(touched, np.nan, spread),
+        matrix=sigma_of(model, part, x),
+        names=tuple(own.names),
+        values=values,
+        errors=np.where(touched, np.nan, errors),
         at_bounds=tuple(names),
     )

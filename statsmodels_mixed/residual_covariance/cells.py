@@ -84,6 +84,11 @@ class Cells:
             self, subject=subject, n_subjects=count, place=self.place[rows], dispersion=spread
         )
 
+    def about_means(self) -> Cells:
+        """Return the same with standard deviations where columns of the dispersion have means."""
+        spread = self.dispersion
+        return self if spread is None else replace(self, dispersion=spread.about_means())
+
     def without_rows(self) -> Cells:
         """Return the same without rows."""
         nothing = np.empty(0, dtype=np.intp)

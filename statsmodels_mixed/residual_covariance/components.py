@@ -172,7 +172,7 @@ def _patterns(
 ) -> list[Batch]:
     """Return batches of components with the same number of rows."""
     n_rows, m = rows.shape
-    u = np.empty((len(cells.place), 0)) if cells.dispersion is None else cells.dispersion.values
+    u = np.empty((len(cells.place), 0)) if cells.dispersion is None else cells.dispersion.columns
     whose = _local(cells.subject[rows])
     shared = [covariance(rows) for covariance in covariances]
     features = [cells.place[rows][:, :, None], whose[:, :, None], u[rows]]

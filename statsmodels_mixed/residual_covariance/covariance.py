@@ -4,10 +4,10 @@ For two rows a, b of one component
 
     V[a, b] = g_a g_b Sigma_0[place_a, place_b] [one subject] + sum_t z_a' Sigma_t z_b [one level]
 
-with log g = U gamma; for related levels the element of Q^-1 stands in place of [one level].
-Every Sigma is a function of free coordinates x, in which the derivatives are taken. A matrix H
-with one element for each of V, the derivative of something with respect to V, is *pulled back* to
-the Sigmas first; second derivatives are small matrices then.
+with log g = Q gamma, of columns Q of the dispersion (see `Centred`); for related levels the element
+of Q^-1 stands in place of [one level]. Every Sigma is a function of free coordinates x, in which
+the derivatives are taken. A matrix H with one element for each of V, the derivative of something
+with respect to V, is *pulled back* to the Sigmas first; second derivatives are small matrices then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .._typing import Array
 from ..structures import Unconstrained
 from .components import Batch
+from .dispersion import Centred
 
 __all__ = ["CovarianceAt", "Part", "ResponseCovariance", "ends"]
 
@@ -58,15 +59,16 @@ class ResponseCovariance:
     ----------
     parts : tuple of Part
         Those of residuals first.
-    n_dispersion : int
-        Number of elements of gamma, the last coordinates.
+    centred : Centred, optional
+        The columns of the dispersion, whose coefficients are the last coordinates.
     """
 
-    def __init__(self, parts: tuple[Part, ...], n_dispersion: int) -> None:
-        self.parts = parts
+    def __init__(self, parts: tuple[Part, ...], centred: Centred | None) -> None:
+        self.parts, self.centred = parts, centred
         self.residuals = tuple(part for part in parts if part.block < 0)
         self.effects = tuple(part for part in parts if part.block >= 0)
         end = max(part.parameters.stop for part in parts)
+        n_dispersion = 0 if centred is None else len(centred.middle)
         self.gamma = slice(end, end + n_dispersion)
         self.size = end + n_dispersion
         self.places = max(part.columns.stop for part in self.residuals)

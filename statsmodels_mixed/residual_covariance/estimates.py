@@ -13,7 +13,9 @@ from ..fitting.fixed_effects.basis import OnBasis
 from ..fitting.identification import ALL_IDENTIFIED, Identification
 from ..fitting.search.optimize import FitReport
 from .cells import Cells
+from .covariance import ResponseCovariance
 from .natural import NaturalParameters
+from .parameters import coordinates_inside, coordinates_of
 
 __all__ = ["CovarianceEstimate", "ResidualEstimates"]
 
@@ -151,6 +153,17 @@ class ResidualEstimates:
     def eta(self) -> Array:
         """The same as `fitted`."""
         return self.fitted
+
+    def coordinates(
+        self, model: ResponseCovariance, theta: Array, name: str, inside: float = 0.0
+    ) -> Array:
+        """Return the coordinates of covariance parameters; see `coordinates_of`.
+
+        Those of the estimates are known, even where these are beyond the range of numbers.
+        """
+        if np.array_equal(theta, self.theta, equal_nan=True):
+            return coordinates_inside(model, self.x, inside) if inside else self.x
+        return coordinates_of(model, theta, name, inside)
 
     @property
     def residuals(self) -> tuple[CovarianceEstimate, ...]:

@@ -7,6 +7,7 @@ deviations. What is searched are free coordinates x; the Jacobian goes from one 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,8 @@ from .._typing import Array
 from ..structures import reported_ranges
 from .cells import Cells
 from .covariance import ResponseCovariance
-from .parameters import coordinates_of
 
-__all__ = ["NaturalParameters", "natural_parameters", "natural_ranges", "reported"]
+__all__ = ["NaturalParameters", "natural_parameters", "natural_ranges"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class NaturalParameters:
 def natural_parameters(model: ResponseCovariance, cells: Cells, x: Array) -> NaturalParameters:
     """Return names, values and derivatives of what is reported.
 
+    Values that are beyond the range of numbers are 0 or infinite, and have no derivatives.
+
     Parameters
     ----------
     model : ResponseCovariance
@@ -52,21 +54,34 @@ def natural_parameters(model: ResponseCovariance, cells: Cells, x: Array) -> Nat
     for part in model.parts:
         own = x[part.parameters]
         found = part.free.structure.natural(part.free.phi(own))
-        J = np.zeros((len(found.names), model.size))
+        shown, J = np.array(found.values, dtype=float), np.zeros((len(found.names), model.size))
         J[:, part.parameters] = found.jacobian @ part.free.jacobian(own)
+        if model.centred is not None and part.block < 0:
+            at, log_factor = found.scales, model.centred.slopes @ x[model.gamma]
+            J[at, model.gamma] = np.outer(shown[at], model.centred.slopes)
+            shown[at], J[at] = _times_exp(log_factor, shown[at], J[at])
         names += [f"{part.name}.{name}" for name in found.names]
-        values.append(np.asarray(found.values, dtype=float))
+        values.append(shown)
         jacobian.append(J)
     spread = cells.dispersion
     if spread is not None:
-        gamma = x[model.gamma]
-        shown = np.exp(gamma) if spread.ratios else gamma
-        J = np.zeros((len(gamma), model.size))
-        J[:, model.gamma] = np.diag(shown if spread.ratios else np.ones(len(gamma)))
+        shown = spread.centred.inverse @ x[model.gamma]
+        J = np.zeros((len(shown), model.size))
+        J[:, model.gamma] = spread.centred.inverse
+        if spread.ratios:
+            shown, J = _times_exp(shown, np.ones(len(shown)), J)
         names += [f"dispersion.{name}" for name in spread.names]
         values.append(shown)
         jacobian.append(J)
     return NaturalParameters(tuple(names), np.concatenate(values), np.vstack(jacobian))
+
+
+def _times_exp(log_factor: Any, values: Array, J: Array) -> tuple[Array, Array]:
+    """Return values and derivatives times exp(log_factor), whose own derivatives are in J."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        factor = np.broadcast_to(np.exp(log_factor), values.shape)
+        known = (factor > 0) & np.isfinite(factor)
+        return values * factor, np.where(known[:, None], factor[:, None] * J, np.nan)
 
 
 def natural_ranges(model: ResponseCovariance, cells: Cells) -> list[tuple[float, float]]:
@@ -78,8 +93,3 @@ def natural_ranges(model: ResponseCovariance, cells: Cells) -> list[tuple[float,
     if spread is not None:
         found += [(0.0 if spread.ratios else -np.inf, np.inf)] * len(spread.names)
     return found
-
-
-def reported(model: ResponseCovariance, cells: Cells, theta: Array) -> Array:
-    """Return covariance parameters as they are reported, of those of the structures."""
-    return natural_parameters(model, cells, coordinates_of(model, theta, "theta=")).values

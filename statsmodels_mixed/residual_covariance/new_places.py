@@ -20,6 +20,7 @@ from ..formula.residual import DispersionTerm, ResidualTerm
 from ..frame.matrices.factor_values import Labels
 from .cells import EXCHANGEABLE, Cells, check_places, read_column, repeats
 from .covariance import ResponseCovariance
+from .dispersion import Centred
 
 __all__ = ["NewPlaces", "codes_of_subjects", "known_subjects", "log_deviations", "new_places"]
 
@@ -277,22 +278,28 @@ def _positions(structure: Any, values: Any, unseen: list[Key]) -> Array | None:
 
 
 def log_deviations(
-    term: DispersionTerm | None, made: Array | None, gamma: Array, new: pd.DataFrame
+    term: DispersionTerm | None,
+    centred: Centred | None,
+    made: Array | None,
+    gamma: Array,
+    new: pd.DataFrame,
 ) -> Array:
     """Return log of what the standard deviations of new residuals are multiplied by.
 
     Parameters
     ----------
     term : DispersionTerm or None
+    centred : Centred or None
+        How its columns become those that gamma are the coefficients of.
     made : ndarray, shape (m, d), or None
         The columns of a formula for the new rows.
     gamma : ndarray, shape (d,)
     new : DataFrame
         The column of other dispersions, in new rows.
     """
-    if term is None:
+    if term is None or centred is None:
         return np.zeros(len(new))
-    if made is not None:
-        return np.asarray(made @ gamma)
-    x = np.asarray(new[term.code], dtype=float)
-    return np.asarray((np.log(np.abs(x)) if term.kind == "power" else x) * gamma[0])
+    if made is None:
+        x = np.asarray(new[term.code], dtype=float)
+        made = (np.log(np.abs(x)) if term.kind == "power" else x)[:, None]
+    return np.asarray(centred.columns(made) @ gamma)

@@ -68,8 +68,7 @@ def covariance_model(cells: Cells, blocks: tuple[RandomBlock, ...]) -> ResponseC
         Part(name, each, block, at, own)
         for (name, _, block, at), each, own in zip(named, free, coordinates, strict=True)
     )
-    d = 0 if cells.dispersion is None else cells.dispersion.values.shape[1]
-    return ResponseCovariance(parts, d)
+    return ResponseCovariance(parts, None if cells.dispersion is None else cells.dispersion.centred)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,16 +204,16 @@ class ResidualProblem:
         d = self.cells.dispersion
         if d is None:
             return self._starts_beside(np.zeros(0))
-        found = self._starts_beside(_first_gamma(d.values, self.residual))
+        found = self._starts_beside(_first_gamma(d.columns, self.residual))
         if self.design.blocks and len(self.residual) <= MANY_ROWS * self.model.size:
-            found += [self._starts_beside(gamma)[0] for gamma in _small_strata(d.values)]
+            found += [self._starts_beside(gamma)[0] for gamma in _small_strata(d.columns)]
         return found
 
     def _starts_beside(self, gamma: Array) -> list[Array]:
         """Return starts with these coefficients of log(sd)."""
         r, model = self.residual, self.model
         d = self.cells.dispersion
-        log_scale = np.zeros(len(r)) if d is None else d.values @ gamma
+        log_scale = np.zeros(len(r)) if d is None else d.columns @ gamma
         squares = (r * np.exp(-log_scale)) ** 2
         share = 0.5 if self.design.blocks else 1.0
         overall = max(float(np.mean(squares)), np.finfo(float).tiny)

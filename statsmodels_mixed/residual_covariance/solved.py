@@ -21,8 +21,7 @@ from .conditional import conditional_variances
 from .estimates import ResidualEstimates
 from .fit import fit_residual
 from .leverage import deletion_distances, deletion_residuals, leverages
-from .natural import reported
-from .parameters import coordinates_of
+from .natural import natural_parameters
 from .problem import ResidualProblem
 from .refits import ResidualRefits
 
@@ -59,7 +58,9 @@ class SolvedResidual(NeverSeparated):
 
     def reported(self, theta: Array) -> Array:
         """Return covariance parameters on the scale on which they are reported."""
-        return reported(self.problem.model, self.estimates.cells, theta)
+        model, own = self.problem.model, self.estimates
+        x = own.coordinates(model, theta, "theta=")
+        return natural_parameters(model, own.cells, x).values
 
     def refits(self, theta: Array, beta: Array, scale: float) -> ResidualRefits:
         """Prepare fits to other responses or fewer rows.
@@ -67,7 +68,7 @@ class SolvedResidual(NeverSeparated):
         They start at theta, unless an estimate is at a bound, where derivatives vanish.
         """
         problem, own = self.problem, self.estimates
-        start = None if own.bounded else coordinates_of(problem.model, theta, "theta=", INSIDE)
+        start = None if own.bounded else own.coordinates(problem.model, theta, "theta=", INSIDE)
         return ResidualRefits(problem, reml=own.reml, x=own.x, start=start, beta=beta)
 
     def of_rows(self, keep: NDArray[np.bool_]) -> FittingProblem:

@@ -12,7 +12,6 @@ from .._typing import Array, Mask, Positions
 from ..fitting.covariance import lower_root
 from ..frame.new_data import NewData
 from ..prediction.residual_rows import covariances_of_residuals, rows_with_places
-from ..residual_covariance.parameters import coordinates_of
 from ..residual_covariance.problem import ResidualProblem
 from .residual_simulator import DEFINITE
 from .simulator import Simulator, Truth
@@ -84,7 +83,7 @@ class CorrelatedRows:
             If a column is missing.
         """
         problem = ResidualProblem(result.kept_design(), result.estimates.cells)
-        x = coordinates_of(problem.model, truth.theta, "theta=", DEFINITE)
+        x = result.estimates.coordinates(problem.model, truth.theta, "theta=", DEFINITE)
         return cls(result, problem, x, new, *rows_with_places(result, new))
 
     @property

@@ -10,7 +10,6 @@ from .._typing import Array
 from ..frame.design import Design
 from ..residual_covariance.components import Batch
 from ..residual_covariance.estimates import ResidualEstimates
-from ..residual_covariance.parameters import coordinates_of
 from ..residual_covariance.problem import ResidualProblem
 from .simulator import Simulator, Truth
 from .streams import stream_length
@@ -61,7 +60,7 @@ def residual_simulator(
     See `simulators.simulator_of` for the parameters.
     """
     problem = ResidualProblem(design, estimates.cells)
-    at = problem.model.at(coordinates_of(problem.model, truth.theta, "theta=", DEFINITE))
+    at = problem.model.at(estimates.coordinates(problem.model, truth.theta, "theta=", DEFINITE))
     covariance = at.value if re == "new" else at.residual
     kept = estimates.fitted - estimates.linear_predictor
     return ResidualSimulator(

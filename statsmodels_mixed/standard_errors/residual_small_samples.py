@@ -11,7 +11,8 @@ covariance is
 Without R_ij, which is zero where V is linear in its parameters, it does not depend on how V is
 parametrized. R_ij is taken in the parameters that SAS has: variances and correlations or ranges,
 and the elements of Sigma themselves where Sigma is linear in them (us, cs, toep, diag); or in
-those of mmrm, see `mmrm_parameters`.
+those of mmrm, see `mmrm_parameters`. With `dispersion=` the Sigmas are those at the means of its
+columns, so that it does not depend on the reference level, or on where a covariate is zero.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..frame.design import Design
 from ..residual_covariance.covariance import Part, ResponseCovariance
 from ..residual_covariance.estimates import ResidualEstimates
 from ..residual_covariance.likelihood import MarginalLikelihood
+from ..residual_covariance.parameters import in_other_model
 from ..residual_covariance.problem import ResidualProblem
 from .kenward_roger import KenwardRoger
 from .mmrm_parameters import check_mmrm, mmrm_jacobian
@@ -45,20 +47,20 @@ STEP = 1e-5
 
 
 def _prepared(
-    design: Design, estimates: ResidualEstimates, information: str
-) -> tuple[ResidualProblem, MarginalLikelihood, Array, Array, Array]:
-    """Return problem, likelihood, M in the basis, W and P_i in the basis, in its unit."""
-    problem = ResidualProblem(design, estimates.cells)
+    problem: ResidualProblem, estimates: ResidualEstimates, x: Array, information: str
+) -> tuple[MarginalLikelihood, Array, Array, Array]:
+    """Return the likelihood, M in the basis, W and P_i in the basis, in its unit."""
+    design = problem.design
     weights = 1.0 if design.weights is None else design.weights
     sigma = float(np.sqrt(np.mean(weights * estimates.residual_variances)))
     require_digits(sigma, problem.split[2], FEWEST_DIGITS, "degrees of freedom")
     likelihood = problem.likelihood(estimates.reml)
-    found = likelihood.information(estimates.x)
+    found = likelihood.information(x)
     matrix = found.observed if information == "observed" else found.expected
-    solution = likelihood.solve(likelihood.model.at(estimates.x))
+    solution = likelihood.solve(likelihood.model.at(x))
     assert solution is not None
     M = solution.M / likelihood.square
-    return problem, likelihood, M, 2.0 * pseudo_inverse(matrix), found.first
+    return likelihood, M, 2.0 * pseudo_inverse(matrix), found.first
 
 
 def satterthwaite_residual(
@@ -78,7 +80,8 @@ def satterthwaite_residual(
     DataError
         If rounding errors leave too little of it.
     """
-    problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
+    problem = ResidualProblem(design, estimates.cells)
+    likelihood, M, varpar, first = _prepared(problem, estimates, estimates.x, information)
     slopes = M @ first @ M
     return Satterthwaite(
         beta=estimates.beta,
@@ -115,8 +118,10 @@ def kenward_roger_residual(
     DataError
         If rounding errors leave too little of it.
     """
-    problem, likelihood, M, varpar, first = _prepared(design, estimates, information)
-    x = estimates.x
+    searched = ResidualProblem(design, estimates.cells)
+    problem = ResidualProblem(design, estimates.cells.about_means())
+    x = in_other_model(searched.model, estimates.x, problem.model)
+    likelihood, M, varpar, first = _prepared(problem, estimates, x, information)
     twice, curved = likelihood.weighted_products(x, varpar)
     MP = M @ first
     inner = twice - np.einsum("ij,iab,jbc->ac", varpar, first, MP)

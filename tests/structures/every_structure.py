@@ -160,10 +160,8 @@ def pieces_of(fit: Any, kind: str, data: pd.DataFrame, places: Any = None) -> tu
         parts = [(part.name, part.free.phi(x[part.parameters])) for part in problem.model.parts]
         found = [stratum(Rows(kind, phi).piece(data, places), name, data) for name, phi in parts]
         if cells.dispersion is not None:
-            gamma, (one,) = x[problem.model.gamma], found
-            U = (data.arm == "q").to_numpy(float)[:, None]
-            phi = np.concatenate([one.phi, gamma])
-            return (DispersedPiece(one.structure, one.level, one.z, phi, U),)
+            (one,), U = found, (data.arm == "q").to_numpy(float)[:, None]
+            return (DispersedPiece(one.structure, one.level, one.z, fit.theta, U),)
         return tuple(found)
     piece = Rows(kind, phi_of(fit, "g")).piece(data, places)
     if fit.kept_design().blocks[0].related is not None:

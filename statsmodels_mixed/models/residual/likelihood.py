@@ -113,7 +113,7 @@ class ResidualLikelihood(MixedModel):
         array([  0.22, -12.56])
         """
         likelihood, x = self._likelihood_at(theta, reml)
-        return likelihood(x)[1] / slopes_of(likelihood.model, x)
+        return np.asarray(np.linalg.solve(slopes_of(likelihood.model, x).T, likelihood(x)[1]))
 
     def _likelihood_at(self, theta: Numbers, reml: bool) -> tuple[MarginalLikelihood, Array]:
         """Return the likelihood, and the coordinates of theta in which it is taken."""

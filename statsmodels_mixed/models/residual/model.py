@@ -200,7 +200,9 @@ class ResidualCovarianceModel(ResidualLikelihood):
             if self.dispersion.kind == "formula":
                 coded, values = self._other_matrices["dispersion"]
                 matrix = values, coded.names
-            spread = read_dispersion(self.dispersion, self.frame.rows.columns, matrix)
+            spread = read_dispersion(
+                self.dispersion, self.frame.rows.columns, matrix, self.cells.structures
+            )
             self.cells = replace(self.cells, dispersion=spread)
         said = [each.text for each in (self.residual, self.dispersion) if each is not None]
         self.formula_full = f"{self.formula_full}; {'; '.join(said)}"
