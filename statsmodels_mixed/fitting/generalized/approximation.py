@@ -355,11 +355,16 @@ def differenced_gradient(
     """
     core, spec = problem.core, estimates.spec
     center = problem.join(spec, estimates.theta, estimates.beta, estimates.dispersion)
-    size = core.parameter_sizes()
+    size = typical = core.parameter_sizes()
     if np.all(np.concatenate([np.diag(T) for T in estimates.factors]) != 0):
         with suppress(CoreError):  # no matrix that gives the curvature is positive definite
             size = size / np.sqrt(np.maximum(size**2 * np.diag(core.curvature()), 1e-12))
-    largest, least = 1.0 / size.min() ** 2, 1.0 / size.max() ** 2
+    # Units of columns of Z do not matter: theta is taken in those of coefficients.
+    nt, common = problem.ntheta, size.copy()
+    common[:nt] /= typical[:nt]
+    if problem.core.design.p:
+        common[:nt] *= typical[nt]
+    largest, least = 1.0 / common.min() ** 2, 1.0 / common.max() ** 2
     noise = np.finfo(float).eps * rounded * largest
     noisy = noise > _NOISE * _DIFFERENCE * np.sqrt(least)
 
