@@ -109,3 +109,16 @@ def test_advice_is_what_the_fit_can_be_given(data: pd.DataFrame) -> None:
     advice = " ".join(problem.advice for problem in fit.check().problems)
     assert "max_eval" in advice
     assert "start=" not in advice
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_influence_does_not_depend_on_where_a_column_is_zero(data: pd.DataFrame, kind: str) -> None:
+    data = data.assign(x=np.round(data["x"] * 2.0**10) / 2.0**10)
+    few = ["3", "7", "11"]
+    near, far = (
+        inference.influence(fit_to(kind, table), np.where(table["g"].isin(few), table["g"], "rest"))
+        for table in (data, data.assign(x=data["x"] + 2.0**23))
+    )
+    for name in ("cooks_distance", "covratio", "covtrace"):
+        found, expected = (getattr(each, name)()[few] for each in (far, near))
+        assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
 
 from ..._typing import Array
 from ...bootstrap.distributional.refit import fit_to_rows
 from ...fitting.distributional.estimates import DistributionalEstimates
+from ...fitting.fixed_effects.basis import OnBasis
 from ...frame.row_groups import design_of_rows
 from ...results.parameters import CovarianceParameters
 from ...results.progress import Progress
@@ -74,6 +77,7 @@ def influence(
     cases, components = groups.rows(), CovarianceParameters.of(self.model.layout)
     count, m = len(cases), len(self._names)
     params, covariance = np.full((count, m), np.nan), np.full((count, m, m), np.nan)
+    inner, root = np.full((count, m, m), np.nan), _root(self)
     theta = np.full((count, len(self.theta)), np.nan)
     scale, objective = np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
@@ -83,7 +87,8 @@ def influence(
             shown.update(1)
             if found is None:
                 continue
-            params[at], covariance[at] = _of_all_parts(self, found)
+            params[at], known = _of_all_parts(self, found)
+            covariance[at], inner[at] = known.covariance, _beside(root, known)
             theta[at], objective[at] = found.conditional.theta, found.objective
             converged[at] = found.report.converged
             scale[at] = self._dispersion_of(found)
@@ -91,9 +96,8 @@ def influence(
     full = self.estimates.covariance[np.ix_(self._order, self._order)]
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.einsum("mii->mi", covariance))
-        size = np.sqrt(np.diag(full))
-    size[~(size > 0)] = np.nan  # an error that is lost beside others is none
-    difference, square = self.params.to_numpy() - params, np.outer(size, size)
+    difference = self.params.to_numpy() - params
+    change = solve_triangular(root, difference.T, lower=True, check_finite=False).T
     return Influence(
         by=groups.name,
         params=pd.DataFrame(params, labels, names),
@@ -108,8 +112,29 @@ def influence(
         full_params=self.params,
         full_covariance=pd.DataFrame(full, names, names),
         difference=difference,
-        on_basis=(difference / size, covariance / square, full / square),
+        on_basis=(change, inner, np.eye(m)),
     )
+
+
+def _root(fit: DistributionalFit) -> Array:
+    """Return the lower-triangular root of the covariance of `params`; NaN if it is singular.
+
+    In combinations of coefficients that are independent columns far from zero keep their digits.
+    """
+    known = fit.estimates.on_basis.taken(fit._order).standardized()
+    nothing = np.full((len(known.inverse),) * 2, np.nan)
+    if not known.known.all():
+        return nothing
+    root = np.asarray(np.linalg.qr(np.sqrt(known.scale) * known.inverse.T, mode="r")).T
+    # A standard error that is lost beside others is none.
+    return root if root.shape == nothing.shape and np.diag(root).all() else nothing
+
+
+def _beside(root: Array, known: OnBasis) -> Array:
+    """Return a covariance of coefficients in the combinations of a root, where there is one."""
+    known = known.standardized()
+    inverse = solve_triangular(root, known.inverse, lower=True, check_finite=False)
+    return np.asarray(known.scale * (inverse @ known.matrix @ inverse.T))
 
 
 def cooks_distance(self: DistributionalFit, *, progress: bool | None = None) -> pd.Series:
@@ -161,14 +186,17 @@ def _fit_without(fit: DistributionalFit, case: RowNumbers) -> DistributionalEsti
     return fit_to_rows(fit, design_of_rows(design, kept), kept)
 
 
-def _of_all_parts(fit: DistributionalFit, found: DistributionalEstimates) -> tuple[Array, Array]:
+def _of_all_parts(fit: DistributionalFit, found: DistributionalEstimates) -> tuple[Array, OnBasis]:
     """Return coefficients and covariance in the order of `params`; NaN for lost columns."""
     own = fit.estimates
     nt, total = len(own.conditional.theta), len(own.covariance)
     known = np.isin(own.conditional.columns, found.conditional.columns)
     at = np.concatenate([nt + np.flatnonzero(known), np.arange(nt + len(known), total)])
-    values, covariance = np.full(total, np.nan), np.full((total, total), np.nan)
+    values, inverse = (
+        np.full(total, np.nan),
+        np.full((total, found.on_basis.inverse.shape[1]), np.nan),
+    )
     values[at] = np.concatenate([found.conditional.beta, found.kappa])
-    covariance[np.ix_(at, at)] = found.covariance[nt:, nt:]
+    inverse[at] = found.on_basis.inverse[nt:]
     order = fit._order
-    return values[order], covariance[np.ix_(order, order)]
+    return values[order], replace(found.on_basis, inverse=inverse[order])
