@@ -106,11 +106,13 @@ class Centered:
         change[first + rank :, middle] = self.shifts
         known = found.on_basis.combined(change)
         end = np.concatenate([own.theta, self._basis.R @ own.beta, inner])
+        with np.errstate(over="ignore"):  # predictors are as far from zero as columns are
+            fitted = np.asarray(family_object(own.spec).link.inverse(own.eta + shift), dtype=float)
         conditional = replace(
             own,
             linear_predictor=own.linear_predictor + shift,
             eta=own.eta + shift,
-            fitted=np.asarray(family_object(own.spec).link.inverse(own.eta + shift), dtype=float),
+            fitted=fitted,
             rows=rows,
             kappa=inner,
             report=replace(own.report, end=end),
