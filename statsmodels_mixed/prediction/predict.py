@@ -87,7 +87,7 @@ def get_prediction(
     linear = np.where(unknown, np.nan, linear)
     mean = mean_of(model, linear, which)
     variance = _variance(result, rows)
-    variance = np.where(np.isnan(linear), np.nan, variance)
+    variance = np.where(np.isnan(linear) | (variance < 0), np.nan, variance)
     responses = _new_responses(result, rows, linear, variance)
     power = model.link.power if isinstance(model.link, Power) else None
     same = power == 1  # the identity is a power too

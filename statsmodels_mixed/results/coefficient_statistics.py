@@ -157,8 +157,8 @@ class CoefficientStatistics(Extractors, LikelihoodModelResults):  # type: ignore
         covariance = LikelihoodModelResults.cov_params(self, r_matrix, column, scale, cov_p, other)
         if r_matrix is not None and scale is None and cov_p is None:
             rows = np.asarray(r_matrix, dtype=float)
-            others = rows if other is None else np.asarray(other, dtype=float)
-            found = self._tests.covariance_of(np.atleast_2d(rows), np.atleast_2d(others))
+            others = None if other is None else np.atleast_2d(np.asarray(other, dtype=float))
+            found = self._tests.covariance_of(np.atleast_2d(rows), others)
             covariance = found.reshape(np.shape(covariance))
         if (self.undetermined is None and self._tests.model_based is None) or cov_p is not None:
             return covariance

@@ -179,6 +179,10 @@ class ContrastTests(ABC):
         if self.model_based is not None:
             found[~self._is_left(rows)] = np.nan
             found[:, ~self._is_left(rows if others is None else others)] = np.nan
+        if others is None:  # where variances are of rounding errors there are no covariances
+            lost = found.diagonal() < 0
+            if lost.any():
+                found[lost] = found[:, lost] = np.nan
         return found
 
     def variances(self, rows: Array) -> Array:
@@ -205,7 +209,7 @@ class ContrastTests(ABC):
         left, middle, scale = self._on_basis(rows)
         found = np.asarray(scale * np.einsum("mi,mi->m", left @ middle, left))
         if self.model_based is None:
-            return found
+            return np.where(found < 0, np.nan, found)
         return np.where(found >= NOTHING_LEFT * self.model_based.variances(rows), found, np.nan)
 
     def _is_left(self, rows: Array) -> NDArray[np.bool_]:

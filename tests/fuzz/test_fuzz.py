@@ -74,6 +74,12 @@ def test_sixty_digits_agree_with_the_dense_algebra(seed):
         np.testing.assert_allclose(getattr(exact, name), getattr(point, name), rtol=1e-10)
 
 
+def test_variances_of_which_rounding_leaves_nothing_are_none():
+    """Variances of separated coefficients, 1e16, cancel in that of the intercept: -0.4."""
+    (outcome,) = run("afterwards", range(11350, 11351))
+    assert not outcome.failures
+
+
 def test_where_the_dense_algebra_lacks_digits_more_of_them_decide():
     """T of 3e7 and weights ten orders apart: the dense objective is 9e-4 too low."""
     (outcome,) = run("linear", range(612869, 612870))

@@ -171,7 +171,8 @@ class GeneralizedLinearMixedModelResults(Approximated, GeneralizedPredictions, R
         made = vars(self).get("reference")  # not before something needs it
         own = self.undetermined is None and (made is None or made.errors == MODEL_BASED)
         if own:
-            errors = np.sqrt(self.estimates.cov_conditional.diagonal())
+            with np.errstate(invalid="ignore"):  # rounding may leave nothing of a variance
+                errors = np.sqrt(self.estimates.cov_conditional.diagonal())
         else:
             known = self._tests.known(np.eye(len(self.params)))
             errors = np.where(known, np.sqrt(self.cov_params().diagonal()), np.nan)
