@@ -83,3 +83,34 @@ def test_no_deviance_is_made_of_rounding_errors():
         rise = min(deviance(sd, rho, 0.66) for sd in np.linspace(1e-9, 0.4, 50)) - best
         assert rise < 2.0
     assert tuple(limits.loc[("theta", "g.ar1.rho"), ["lower", "upper"]]) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 10])
+def test_many_rows_leave_a_residual_variance_of_zero_as_well(seed):
+    """The deviance is flat in log sigma there: limits were where the root is 1.92 to 1.95."""
+    rng = np.random.default_rng(seed)
+    e = rng.normal(size=(24, 5))
+    for j in range(1, 5):
+        e[:, j] = 0.6 * e[:, j - 1] + 0.8 * e[:, j]
+    x = rng.normal(size=120)
+    y = 0.3 + 0.5 * x + e.ravel()
+    g, t = np.repeat(np.arange(24), 5), np.tile(np.arange(5), 24)
+    data = pd.DataFrame({"y": y, "x": x, "g": g, "t": t})
+
+    def at(z: np.ndarray, slope: float) -> float:
+        V = np.exp(z[0]) * np.tanh(z[1]) ** LAG + np.exp(z[2]) * np.eye(5)
+        halves = np.linalg.solve(np.linalg.cholesky(V), np.stack([y - slope * x, np.ones(120)]
+            ).reshape(2, 24, 5).transpose(2, 0, 1).reshape(5, -1)).reshape(5, 2, 24)  # fmt: skip
+        r, one = halves[:, 0].ravel(), halves[:, 1].ravel()
+        r = r - one * (one @ r) / (one @ one)
+        return float(120 * np.log(2.0 * np.pi) + 24 * np.linalg.slogdet(V)[1] + r @ r)
+
+    fit = mixedlm2("y ~ x + ar1(0 + t | g)", data).fit()
+    assert fit.sigma < 1e-4
+    options = {"xatol": 1e-6, "fatol": 1e-9}
+    for end in fit.profile("x").conf_int().loc[("beta", "x"), ["lower", "upper"]]:
+        ends = [
+            minimize(at, (0.0, 0.8, begin), args=(end,), method="Nelder-Mead", options=options).fun
+            for begin in (-9.0, -1.0)
+        ]
+        assert min(ends) + 2.0 * fit.llf == pytest.approx(chi2.isf(0.05, 1), abs=2e-3)
