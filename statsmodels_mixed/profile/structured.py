@@ -29,6 +29,7 @@ from ..fitting.structured.generalized import ROUNDING, TOLERANCE, approximation_
 from ..fitting.structured.linear import (
     column_sizes,
     minimize_structured,
+    off_zero,
     other_starts,
     starts_of,
 )
@@ -49,9 +50,6 @@ __all__ = ["StructuredGeneralizedModel", "StructuredLinearModel"]
 # Where sigma is a smaller share of the response, what is left of the rows is rounding errors, and
 # the deviance with it: it is flat long before, and is taken to stay so.
 LEAST_SIGMA = 1e-6
-# A residual standard deviation below the first of these shares of the response has vanished, unless
-# the deviance is lower at the second.
-VANISHED, RAISED = 1e-3, 1e-2
 # Starts beside the fit's own for each point that is at an end of a range: it has neighbours.
 FEW_STARTS = 2
 
@@ -167,18 +165,6 @@ class StructuredLinearModel(_StructuredModel):
         c = Grown(len(self._z) - 1, 0.5 * float(self._unit[-1]), sigma)
         return [self._constrained(kind, "", c, linear(sigma))]
 
-    def _raised(self, z: Array, value: float, evaluate: Callable[[Array], float]) -> Array | None:
-        """Return z with a larger sigma if that has vanished, and the deviance is lower there.
-
-        No derivative in log sigma leads away from zero.
-        """
-        x, sigma = self._objective.split(z)
-        y_scale = self._products.y_scale
-        if self._objective.sigma is not None or sigma >= VANISHED * y_scale:
-            return None
-        raised = self._objective.join(x, RAISED * y_scale)
-        return raised if evaluate(raised) < value else None
-
     def _leaving_zero(self, target: Target) -> Target:
         """Return a target whose minima may have a residual variance where they began with none."""
 
@@ -186,8 +172,7 @@ class StructuredLinearModel(_StructuredModel):
             found = target.solve(value, start)
             if found is None:
                 return None
-            z = found.x * self._unit
-            raised = self._raised(z, found.value, lambda z: self._landscape.value(z / self._unit))
+            raised = off_zero(self._objective, found.x * self._unit, found.value)
             other = None if raised is None else target.solve(value, raised / self._unit)
             return other if other is not None and other.value < found.value else found
 
@@ -221,7 +206,7 @@ class StructuredLinearModel(_StructuredModel):
         def least(start: Array) -> Minimum:
             """Return the minimum; look elsewhere too if this or the fit is at an end of a range."""
             found = minimize_newton(less, start, units=units)
-            raised = self._raised(found.end, found.value, less.value)
+            raised = off_zero(less, found.end, found.value)
             if raised is not None:
                 found = found.or_lower(minimize_newton(less, raised, units=units))
             others = other_starts(less, found.end, begin, design.nobs)[:FEW_STARTS]

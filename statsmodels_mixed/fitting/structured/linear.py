@@ -33,6 +33,7 @@ __all__ = [
     "column_sizes",
     "minimize_structured",
     "objective_of",
+    "off_zero",
     "other_starts",
     "report_of",
     "starts_of",
@@ -117,6 +118,9 @@ def minimize_structured(
         others = other_starts(objective, minimum.end, begins[0], design.nobs)
     if others:
         minimum = minimum.or_lower(least([minimum.end, *others]))
+    raised = off_zero(objective, minimum.end, minimum.value)
+    if raised is not None:
+        minimum = minimum.or_lower(least([raised]))
     if start is None:
         minimum = _with_large_effects(
             objective, minimum, begins[0], design, sizes, lambda z: least([z])
@@ -153,6 +157,8 @@ def minimize_structured(
 
 # A residual standard deviation below this share of that of the response is on its way to zero.
 LEAST_SIGMA = 1e-3
+# The share from which such a search leaves zero, if it should.
+RAISED_SIGMA = 1e-2
 # The longest step of log sigma^2.
 LONGEST_LOG = 2.0
 
@@ -226,6 +232,27 @@ def other_starts(
             structures, middle, begin, lambda z: bool(np.isfinite(objective.value(z)))
         ),
     )
+
+
+def off_zero(objective: StructuredObjective, z: Array, value: float) -> Array | None:
+    """Return z with a larger sigma, if that has vanished and the objective is lower there.
+
+    No derivative in log sigma leads away from zero.
+
+    Parameters
+    ----------
+    objective : StructuredObjective
+    z : ndarray, shape (m,)
+        Where a search ended.
+    value : float
+        The objective there.
+    """
+    x, sigma = objective.split(z)
+    y_scale = objective.products.y_scale
+    if objective.sigma is not None or sigma >= LEAST_SIGMA * y_scale:
+        return None
+    raised = objective.join(x, RAISED_SIGMA * y_scale)
+    return raised if objective.value(raised) < value else None
 
 
 def _with_large_effects(

@@ -21,7 +21,7 @@ from ..linear.refits import LinearRefits
 from ..refits import Fits, Fitter, Flag, Refit, RowNumbers
 from ..search.trust_region import Minimum, minimize_newton
 from .covariance_model import inside_phi
-from .linear import column_sizes, objective_of
+from .linear import column_sizes, objective_of, off_zero
 from .objective import StructuredObjective
 
 __all__ = ["StructuredRefits"]
@@ -61,7 +61,14 @@ class StructuredRefits(LinearRefits):
     def _minimize(self, objective: StructuredObjective) -> Minimum:
         size = objective.size
         longest = np.append(objective.model.longest(self._begin[: objective.model.size]), 2.0)
-        run = minimize_newton(objective, self._begin, longest=longest[:size], units=self._units)
+
+        def descend(begin: Array) -> Minimum:
+            return minimize_newton(objective, begin, longest=longest[:size], units=self._units)
+
+        run = descend(self._begin)
+        raised = off_zero(objective, run.end, run.value)
+        if raised is not None:
+            run = run.or_lower(descend(raised))
         if np.isfinite(run.value):
             objective.solve(run.end, ridge=0.0)
         return run
