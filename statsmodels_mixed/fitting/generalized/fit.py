@@ -203,7 +203,7 @@ def fit_generalized(
             return _structured(fit, begin, start, options)
     if start is not None:
         put_parameters(problem, begin, start)
-        begin = inside_dispersion(spec, design.y, begin)
+        begin = inside_dispersion(spec, design.y, begin, design.weights)
     try:
         return _maximize(fit, begin, without, options, start is None)
     except CoreError as error:

@@ -60,7 +60,7 @@ class GeneralizedRefits:
         self._unit = row_unit(spec, design.y, estimates.eta, design.weights, zeta)
         coordinates = self.core.coordinates
         usual = generalized_theta(coordinates, self._unit)
-        self._start = inside(spec, design.y, at, usual, coordinates)
+        self._start = inside(spec, design.y, at, usual, coordinates, design.weights)
 
     def _model(self, y: Array, weights: Array | None) -> CoreGeneralized:
         """Return the model of other data; a new handle, because PIRLS remembers where it was."""

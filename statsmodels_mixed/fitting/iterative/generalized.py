@@ -135,7 +135,7 @@ def fit_generalized_iteratively(
 def _started(given: Array, begin: Array, units: _Units, design: Design, spec: FamilySpec) -> Array:
     """Return a start that was given: theta alone, or all parameters."""
     if len(given) == len(begin):
-        return inside_dispersion(spec, design.y, units.inward(given))
+        return inside_dispersion(spec, design.y, units.inward(given), design.weights)
     return np.concatenate([units.coordinates.inward(given), begin[units.beta.start :]])
 
 

@@ -3,7 +3,8 @@
 At zero standard deviations and at alpha = 0 the derivatives in theta and in log alpha vanish
 for any data. The minimizer leaves zeros of theta, which are saddle points of an even
 function; from log alpha near minus infinity there is no way back, as the curvature vanishes
-too. Estimates may lie at bounds: before a fit to other data begins at them they are moved inside.
+too, nor from the limit of any other dispersion. Estimates may lie at bounds: before a fit to
+other data begins at them they are moved inside.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["generalized_theta", "inside", "inside_dispersion", "inside_theta", "
 
 # Share of a usual standard deviation below which one counts as zero.
 NEAR_ZERO = 0.01
-# Share of the variance mu + alpha mu^2 of counts that is the least for alpha to be seen.
+# Share of the variance, as of alpha mu^2 beside mu, that is the least for a dispersion to be seen.
 OVERDISPERSION = 0.1
 # Means below this have no more information on alpha than this one.
 LEAST_MEAN = 1e-3
@@ -75,25 +76,44 @@ def least_log_alpha(y: Array) -> float:
     return float(np.log(OVERDISPERSION / max(float(np.mean(y)), LEAST_MEAN)))
 
 
-def inside_dispersion(spec: FamilySpec, y: Array, start: Array) -> Array:
-    """Return parameters of a generalized model, alpha not at zero.
+def inside_dispersion(
+    spec: FamilySpec, y: Array, start: Array, trials: Array | None = None
+) -> Array:
+    """Return parameters of a generalized model, the dispersion not at a limit of the family.
+
+    See `overdispersion_at_limit` for what it is of.
 
     Parameters
     ----------
-    spec, y, start
+    spec, y, start, trials
         As for `inside`.
 
     Returns
     -------
     ndarray, shape (m,)
     """
-    if spec.family != "negative_binomial":
-        return start
-    return np.append(start[:-1], max(start[-1], least_log_alpha(y)))
+    mean, log_dispersion = max(float(np.mean(y)), LEAST_MEAN), start[-1:]
+    match spec.family:
+        case "negative_binomial":
+            log_dispersion = np.maximum(log_dispersion, least_log_alpha(y))
+        case "negative_binomial1":
+            log_dispersion = np.maximum(log_dispersion, np.log(OVERDISPERSION))
+        case "conway_maxwell_poisson":
+            most = np.log((1.0 + mean) / OVERDISPERSION)
+            log_dispersion = np.minimum(log_dispersion, most)
+        case "beta_binomial" if trials is not None and np.max(trials) > 1:
+            most = np.log((float(np.mean(trials)) - 1.0) / OVERDISPERSION)
+            log_dispersion = np.minimum(log_dispersion, most)
+    return np.append(start[:-1], log_dispersion)
 
 
 def inside(
-    spec: FamilySpec, y: Array, start: Array, usual_theta: Array, coordinates: TermCoordinates
+    spec: FamilySpec,
+    y: Array,
+    start: Array,
+    usual_theta: Array,
+    coordinates: TermCoordinates,
+    trials: Array | None = None,
 ) -> Array:
     """Return parameters of a generalized model with none at its bound.
 
@@ -106,6 +126,8 @@ def inside(
         theta, perhaps coefficients, and log dispersion if there is one.
     usual_theta, coordinates
         As for `inside_theta`.
+    trials : ndarray, shape (n,), optional
+        Weights, of which those of binomial families are numbers of trials.
 
     Returns
     -------
@@ -113,4 +135,4 @@ def inside(
     """
     count = len(usual_theta)
     theta = inside_theta(start[:count], usual_theta, coordinates)
-    return np.concatenate([theta, inside_dispersion(spec, y, start)[count:]])
+    return np.concatenate([theta, inside_dispersion(spec, y, start, trials)[count:]])
