@@ -140,7 +140,9 @@ class StructuredLinearModel(_StructuredModel):
         start = None if estimates.reml else fitted.phi
         _, found, _ = minimize_structured(criterion, start, FitOptions())
         self._model = CovarianceModel(design)
-        objective = StructuredObjective.of(criterion, self._model, column_sizes(design))
+        objective = StructuredObjective.of(
+            criterion, self._model, column_sizes(design, design.weights)
+        )
         least = min(LEAST_SIGMA * products.y_scale, 0.5 * objective.split(found.z)[1])
         self._objective = replace(objective, least_sigma=least)
         value, _ = self._objective.value_and_gradient(found.z)
@@ -199,7 +201,7 @@ class StructuredLinearModel(_StructuredModel):
         workspace = CoreWorkspace(core, response, design.weights)
         column = products.basis.Q @ a / float(a @ a)
         less = replace(self._objective, products=replace(products, workspace=workspace))
-        sizes = column_sizes(design)
+        sizes = column_sizes(design, design.weights)
         units, begin = self._objective.units(sizes), starts_of(self._objective, sizes)[0]
         at_end = bool(other_starts(self._objective, self._z, begin, design.nobs))
 

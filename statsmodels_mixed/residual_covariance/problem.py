@@ -174,11 +174,11 @@ class ResidualProblem:
     def units(self) -> Array:
         """The unit of each coordinate."""
         size = self.split[2] / np.sqrt(2.0 if self.design.blocks else 1.0)
-        found = []
+        weights, found = self.design.weights, []
         for part in self.model.parts:
             own = np.full(part.free.structure.k, size)
             if part.block >= 0:
-                own = own / self.design.blocks[part.block].column_sizes()[part.columns]
+                own = own / self.design.blocks[part.block].column_sizes(weights)[part.columns]
             found.append(part.free.units(own))
         gamma = self.model.gamma
         return np.concatenate([*found, np.ones(gamma.stop - gamma.start)])
@@ -188,7 +188,7 @@ class ResidualProblem:
         """The terms of factors with columns that are nearly one; see `lower_with_large_effects`."""
         out = []
         for t in load("fitting.search.nearly_one:blocks_nearly_one")(self.design):
-            sds = self.split[2] / self.design.blocks[t].column_sizes()
+            sds = self.split[2] / self.design.blocks[t].column_sizes(self.design.weights)
             own = [part for part in self.model.parts if part.block == t]
             out.append([(part.parameters, part.free, sds[part.columns]) for part in own])
         return out
@@ -211,7 +211,7 @@ class ResidualProblem:
 
     def _starts_beside(self, gamma: Array) -> list[Array]:
         """Return starts with these coefficients of log(sd)."""
-        r, model = self.residual, self.model
+        r, model, weights = self.residual, self.model, self.design.weights
         d = self.cells.dispersion
         log_scale = np.zeros(len(r)) if d is None else d.columns @ gamma
         squares = (r * np.exp(-log_scale)) ** 2
@@ -231,7 +231,7 @@ class ResidualProblem:
                     every.append([part.free.x(T[part.free.structure.places(len(T))])])
                     continue
             else:
-                size = self.design.blocks[part.block].column_sizes()[part.columns]
+                size = self.design.blocks[part.block].column_sizes(weights)[part.columns]
                 guess = np.sqrt(0.5 * np.mean(r**2)) / size / np.sqrt(len(size))
             found = part.free.structure.starts(guess)
             every.append([part.free.x(phi) for phi in found])

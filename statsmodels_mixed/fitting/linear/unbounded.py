@@ -55,6 +55,8 @@ SMALL = 1e-3
 # How much farther out the criterion is asked whether it rises: at any of these, for rounding
 # errors of effects that large grow as their squares.
 BEYOND = (1e3, 1e2, 10.0)
+# A share of the penalized sum of squares that is all of it.
+ALL = 0.99
 # A change of the criterion that says nothing.
 NOTHING = 1e-5
 # Residuals that are this many times those of rounding still have wrong digits.
@@ -166,7 +168,8 @@ def refuse_vanished(products: Crossproducts, design: Design, theta: Array, sigma
     DataError
         If it is.
     """
-    if vanishes(products, theta, sigma) or _repeats(products, design, sigma):
+    structured = design.is_structured
+    if vanishes(products, theta, sigma, structured) or _repeats(products, design, sigma):
         raise DataError(_reason(design))
 
 
@@ -184,7 +187,7 @@ def _repeats(products: Crossproducts, design: Design, sigma: float) -> bool:
     return _constant_within(design, repeated, y, everywhere) is not None
 
 
-def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
+def vanishes(products: Crossproducts, theta: Array, sigma: float, structured: bool = False) -> bool:
     """Return whether an estimate of sigma is on its way to zero; see `refuse_vanished`."""
     if sigma > SMALL * products.y_scale:
         return False
@@ -192,7 +195,17 @@ def vanishes(products: Crossproducts, theta: Array, sigma: float) -> bool:
     least = workspace.value(theta)
     falls = any(workspace.value(times * theta) <= least + NOTHING for times in BEYOND)
     workspace.value_and_gradient(theta)
-    return not sigma > products.rounding or falls
+    return falls or not (sigma > products.rounding or (structured and _is_of_effects(products)))
+
+
+def _is_of_effects(products: Crossproducts) -> bool:
+    """Return whether sigma is all of random effects, where the workspace is solved.
+
+    As where structures have effects of rows: sigma may be zero then, and is no rounding error of
+    the response.
+    """
+    solution = products.workspace.solution()
+    return bool(solution.u @ solution.u > ALL * solution.pwrss)
 
 
 def with_rounding(report: FitReport, products: Crossproducts, sigma: float) -> FitReport:

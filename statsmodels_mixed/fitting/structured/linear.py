@@ -53,16 +53,24 @@ _MESSAGES = {
 }
 
 
-def column_sizes(design: Design) -> list[Array]:
-    """Return the root mean square of each column of Z where it is not zero, by block."""
+def column_sizes(design: Design, weights: Array | None = None) -> list[Array]:
+    """Return the root mean square of each column of Z where it is not zero, by block.
+
+    Parameters
+    ----------
+    design : Design
+    weights : ndarray, shape (n,), optional
+        By which rows count.
+    """
     out = []
+    ones = np.ones(len(design.y)) if weights is None else weights
     for at, block in enumerate(design.blocks):
         counts = np.count_nonzero(block.z, axis=0)
         if design.reduced is not None:
             counts = design.reduced.in_use[at]
-        squares = np.einsum("ij,ij->j", block.z, block.z)
+        squares = np.einsum("ij,ij,i->j", block.z, block.z, ones)
         for own in block.own_places:  # those of indicators
-            squares[own.columns] = counts[own.columns]
+            squares[own.columns] = counts[own.columns] * ones.mean()
         out.append(np.sqrt(np.where(counts > 0, squares / np.maximum(counts, 1), 1.0)))
     return out
 
@@ -98,7 +106,7 @@ def minimize_structured(
     model = CovarianceModel(design)
     if criterion.reml:
         refuse_taken_up(design, [(part.block, part.columns, part.free) for part in model.parts])
-    sizes = column_sizes(design)
+    sizes = column_sizes(design, design.weights)
     objective = StructuredObjective.of(criterion, model, sizes)
     begins = starts_of(objective, sizes, start)
 
@@ -167,7 +175,9 @@ def objective_of(design: Design, estimates: LinearEstimates) -> StructuredObject
     """Return the objective that a fit minimized; its variables were `structured.z`."""
     sigma = estimates.fixed_sigma
     criterion = CrossproductCriterion.of(design, estimates.reml, sigma)
-    return StructuredObjective.of(criterion, CovarianceModel(design), column_sizes(design))
+    return StructuredObjective.of(
+        criterion, CovarianceModel(design), column_sizes(design, design.weights)
+    )
 
 
 def starts_of(

@@ -46,7 +46,7 @@ class StructuredRefits(LinearRefits):
         model = self._objective.model
         phi = inside_phi(model, estimates.structured.phi, estimates.sigma)
         self._begin = self._objective.join(model.x(phi), estimates.sigma)
-        self._units = self._objective.units(column_sizes(design))
+        self._units = self._objective.units(column_sizes(design, design.weights))
 
     def _core_of_thread(self) -> CoreDesign:
         if not self._objective.model.has_own_places:
