@@ -3,7 +3,7 @@
 Thresholds take the place of an intercept, and a covariate far from zero is close to a multiple of
 them: years of mean 2010 leave one of three hundred digits between its slope and the thresholds.
 x'beta and all thresholds may be shifted alike, so the fit is that of x - m with the thresholds
-tau - m'beta, which are as little correlated with the slopes as can be.
+tau - m'beta, which are as little correlated with the slopes as can be. The same holds of an offset.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ class Centered:
         Of X.
     means : ndarray, shape (p,)
         What is subtracted from the columns of X.
+    level : float
+        What is subtracted from the offset.
     """
 
     def __init__(
-        self, design: Design, rows: RowParameters, basis: FixedBasis, means: Array
+        self, design: Design, rows: RowParameters, basis: FixedBasis, means: Array, level: float
     ) -> None:
         self.means, self._basis, self._rows = means[basis.columns], basis, rows
-        self.design = replace(design, X=np.ascontiguousarray(design.X - means))
+        self.level = level
+        offset = None if design.offset is None else design.offset - level
+        self.design = replace(design, X=np.ascontiguousarray(design.X - means), offset=offset)
         self.structure = generalized_structure(self.design)
         # What moves all thresholds by one, in the basis of the thresholds.
         upper = rows.X[0]
@@ -57,7 +61,7 @@ class Centered:
     def of(
         cls, design: Design, spec: FamilySpec, rows: RowParameters, basis: FixedBasis
     ) -> Centered | None:
-        """Return the model about the means of covariates that are far from zero.
+        """Return the model about the means of covariates, and of an offset, far from zero.
 
         None if there are none, or if other columns were independent then.
         """
@@ -65,9 +69,12 @@ class Centered:
             return None
         means, deviations = design.X.mean(axis=0), design.X.std(axis=0)
         far = (np.abs(means) > FAR * deviations) & (deviations > 0)
-        if not far[basis.columns].any():
+        level = 0.0 if design.offset is None else float(np.mean(design.offset))
+        if design.offset is None or abs(level) <= FAR * max(1.0, float(np.std(design.offset))):
+            level = 0.0
+        if not (far[basis.columns].any() or level):
             return None
-        found = cls(design, rows, basis, np.where(far, means, 0.0))
+        found = cls(design, rows, basis, np.where(far, means, 0.0), level)
         same = np.array_equal(found.structure.basis.columns, basis.columns)
         return found if same else None
 
@@ -90,15 +97,24 @@ class Centered:
         """What each slope adds to the user's coefficients of thresholds, shape (., rank)."""
         return np.outer(self._rows.back @ self._all, self.means)
 
+    @property
+    def lifts(self) -> Array:
+        """What the level of the offset adds to the user's coefficients of thresholds."""
+        return self.level * np.asarray(self._rows.back @ self._all)
+
     def inner(self, kappa: Array, beta: Array) -> Array:
         """Return the inner thresholds beside covariates about zero for those of the user."""
-        return np.asarray(kappa - float(self.means @ beta) * self._all)
+        return np.asarray(kappa - self._shift(beta) * self._all)
+
+    def _shift(self, beta: Array) -> float:
+        """Return by how much all thresholds and linear predictors of the user are larger."""
+        return self.level + float(self.means @ beta)
 
     def back(self, found: DistributionalEstimates) -> DistributionalEstimates:
         """Return the estimates of the model with the user's covariates."""
         own, rows = found.conditional, self._rows
         first, rank = len(own.theta), len(own.beta)
-        shift, middle = float(self.means @ own.beta), slice(first, first + rank)
+        shift, middle = self._shift(own.beta), slice(first, first + rank)
         assert own.kappa is not None
         inner = own.kappa + shift * self._all
         of_user = rows.back @ self._all

@@ -41,9 +41,10 @@ def coefficients_to_begin_with(design: Design, spec: FamilySpec, basis: FixedBas
     gamma = glm_coefficients(basis.Q[keep], design.y[keep], family, weights, offset)
     with np.errstate(all="ignore"):
         level = float(family.link(np.mean(family.starting_mu(design.y[keep]))))
-    constant = np.asarray(basis.Q.T @ np.full(len(design.y), level) / len(design.y))
+    shift = 0.0 if design.offset is None else design.offset
+    constant = np.asarray(basis.Q.T @ (np.full(len(design.y), level) - shift) / len(design.y))
     unit = abs(level) if spec.link == "power" else 1.0
-    if not np.isfinite(gamma).all() or _runs_off(spec, basis.Q @ gamma, unit):
+    if not np.isfinite(gamma).all() or _runs_off(spec, predictor_of(basis.Q, gamma, design), unit):
         return constant
     for share in _SHARES:  # links such as the identity admit predictors that are no means
         trial = np.asarray(share * gamma + (1.0 - share) * constant)

@@ -257,6 +257,8 @@ class OrdinalMixedModel(DistributionalMixedModel):
         counts = np.bincount(design.y.astype(int), minlength=m + 1)
         below = np.cumsum(counts)[:-1] / len(design.y)
         start = np.asarray(self.link(below), dtype=float)
+        if design.offset is not None:
+            start = start + np.mean(design.offset)
         effects = self._pieces.get("nominal")
         return thresholds(design.y, self.categories, self.threshold, start, effects)
 

@@ -73,8 +73,10 @@ class RowModel:
         back[:nt, :nt] = np.eye(nt)
         back[nt : nt + rank, nt : nt + rank] = np.linalg.inv(basis.R)
         back[nt + rank :, nt + rank :] = rows.back
+        lifts = np.zeros(len(end))
         if centered is not None:
             back[nt + rank :, nt : nt + rank] = centered.shifts @ np.linalg.inv(basis.R)
+            lifts[nt + rank :] = centered.lifts
         self.deviance, self.n_theta = value, nt
         self._components = components
         # Of every parameter about a standard error, in the basis in which they are searched.
@@ -85,7 +87,7 @@ class RowModel:
         units[:nt] = np.maximum(np.abs(mean.theta), least)
         self._surface = GeneralizedSurface(core, units, components.diagonal)
         self._x = end / units
-        self._coefficients = back[order] * units
+        self._coefficients, self._lifts = back[order] * units, lifts[order]
         self._infinite = infinite[order]
         # Parameters of rows that are at an end of their range, and where they begin to be seen.
         at_ends = np.flatnonzero(estimates.ends[nt + rank :])
@@ -102,8 +104,10 @@ class RowModel:
         """Return the parameters of a kind."""
         if kind == "beta":
             targets = [
-                self._target("beta", name, Combination(row), linear(1.0), None)
-                for name, row in zip(fixed_names, self._coefficients, strict=True)
+                self._target("beta", name, Combination(row), linear(1.0, lift), None)
+                for name, row, lift in zip(
+                    fixed_names, self._coefficients, self._lifts.tolist(), strict=True
+                )
             ]
             signs = self._infinite.tolist()
             return [replace(t, infinite=int(s)) for t, s in zip(targets, signs, strict=True)]
@@ -142,4 +146,5 @@ class RowModel:
         return replace(target, solve=partial(self._minimum, landscape, constraint))
 
     def _read(self, x: Array) -> State:
-        return x[: self.n_theta] * self._surface.units[: self.n_theta], 1.0, self._coefficients @ x
+        coefficients = self._coefficients @ x + self._lifts
+        return x[: self.n_theta] * self._surface.units[: self.n_theta], 1.0, coefficients
