@@ -20,6 +20,7 @@ from .estimates import DistributionalEstimates
 from .estimates_at import estimates_at
 from .explanations_of_zeros import OtherExplanations
 from .likelihood import RowLikelihood
+from .lowered import Lowered
 from .optimum import RowSearch, is_jump, minimize_rows
 from .row_parameters import DISPERSION, RowParameters
 
@@ -89,6 +90,19 @@ def fit_distributional(
             structure=centered.structure,
         )
         return centered.back(found)
+    lowered = Lowered.of(design, spec, structure.basis)
+    if lowered is not None:
+        return lowered.back(
+            fit_distributional(
+                lowered.design,
+                spec,
+                rows,
+                gamma - lowered.change,
+                n_agq=n_agq,
+                options=options,
+                structure=structure,
+            )
+        )
     likelihood = RowLikelihood.of(design, spec, rows, structure, gamma, int(n_agq))
     begin = likelihood.start(gamma)
     try:

@@ -23,6 +23,7 @@ from .conditional_estimates import ConditionalEstimates
 from .estimates import DistributionalEstimates
 from .fit import fit_distributional
 from .likelihood import model_of_rows
+from .lowered import Lowered
 from .row_parameters import DISPERSION, SHAPE, ZEROS, RowParameters
 from .start import coefficients_to_begin_with
 
@@ -133,8 +134,8 @@ def modes_along(
     callable
         Of theta, beta, and kappa in the basis of the rows.
     """
-    core, R = core_at(design, estimates), generalized_structure(design).basis.R
-    center = np.concatenate([estimates.theta, R @ estimates.beta, estimates.kappa])
+    core, center = _solved_at(design, estimates)
+    R = generalized_structure(design).basis.R
 
     def modes(theta: Array, beta: Array, kappa: Array) -> tuple[Array, ...]:
         # Of covariates far from zero R beta is a difference of large numbers.
@@ -243,17 +244,24 @@ def core_at(design: Design, estimates: ConditionalEstimates) -> CoreGeneralized:
     DataError
         If the conditional modes cannot be found there again.
     """
+    return _solved_at(design, estimates)[0]
+
+
+def _solved_at(design: Design, estimates: ConditionalEstimates) -> tuple[CoreGeneralized, Array]:
+    """Return what `core_at` does, and the parameters at which it is solved."""
     with one_blas_thread():
         structure = generalized_structure(design)
-        core = model_of_rows(structure.core, design, estimates.spec, estimates.rows, 1)
         gamma = structure.basis.R @ estimates.beta
+        lowered = Lowered.of(design, estimates.spec, structure.basis)
+        if lowered is not None:
+            design, gamma = lowered.design, gamma - lowered.change
+        core = model_of_rows(structure.core, design, estimates.spec, estimates.rows, 1)
         core.set_modes(estimates.u, gamma)
-        value, _ = core.value_and_gradient(
-            np.concatenate([estimates.theta, gamma, estimates.kappa])
-        )
+        end = np.concatenate([estimates.theta, gamma, estimates.kappa])
+        value, _ = core.value_and_gradient(end)
     if not np.isfinite(value):
         raise DataError(
             "the conditional modes at the estimates cannot be found again; the fit is not one to "
             "rely on: take a simpler model."
         )
-    return core
+    return core, end

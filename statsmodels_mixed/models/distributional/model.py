@@ -231,7 +231,7 @@ class DistributionalMixedModel(GeneralizedLinearMixedModel):
             return 5.0
         if self.spec.family in ("gaussian", "lognormal", "student_t"):
             power = 2.0 if self.spec.family == "gaussian" else 1.0
-            return float(max(float(np.std(y)), 1e-8 * float(np.mean(np.abs(y)))) ** power)
+            return float(max(float(np.std(y)), 1e-15 * float(np.mean(np.abs(y)))) ** power)
         if self.spec.family == "tweedie":
             mean = float(np.mean(y))
             return max(float(np.var(y / mean)), 0.1) * float(np.sqrt(mean))

@@ -184,7 +184,8 @@ def slope_at(
         The same for all rows, or one for each.
     """
     directions = np.broadcast_to(direction, predictors.shape)
-    if which == "linear":
+    is_mean = fit._spec.support == "real" and fit._spec.link == "identity"
+    if which == "linear" or (which == "mean" and is_mean):
         return directions[:, 0]
     # Ordered categories depend on thresholds less the linear predictor alone.
     used = directions[:, 1:] if fit._ordered else directions

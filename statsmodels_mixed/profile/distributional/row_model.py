@@ -17,6 +17,7 @@ from ...fitting.apart import columns_apart
 from ...fitting.distributional.centered import Centered
 from ...fitting.distributional.estimates import DistributionalEstimates
 from ...fitting.distributional.likelihood import model_of_rows
+from ...fitting.distributional.lowered import Lowered
 from ...fitting.generalized.approximation import generalized_structure
 from ...frame.design import Design
 from ...results.parameters import CovarianceParameters
@@ -61,11 +62,14 @@ class RowModel:
         if centered is not None:
             design, structure = centered.design, centered.structure
             kappa = centered.inner(kappa, mean.beta)
-        basis = structure.basis
+        basis, gamma = structure.basis, structure.basis.R @ mean.beta
+        lowered = Lowered.of(design, mean.spec, basis)
+        if lowered is not None:
+            design, gamma = lowered.design, gamma - lowered.change
         core = model_of_rows(structure.core, design, mean.spec, rows, mean.n_agq)
         nt, rank = len(mean.theta), len(mean.beta)
-        end = np.concatenate([mean.theta, basis.R @ mean.beta, kappa])
-        core.set_modes(mean.u, basis.R @ mean.beta)
+        end = np.concatenate([mean.theta, gamma, kappa])
+        core.set_modes(mean.u, gamma)
         value, _ = core.value_and_gradient(end)
         # There is no curvature where an element of the diagonal of T is zero.
         core.value_and_gradient(keep_off_zero(end, components.diagonal))
@@ -77,6 +81,8 @@ class RowModel:
         if centered is not None:
             back[nt + rank :, nt : nt + rank] = centered.shifts @ np.linalg.inv(basis.R)
             lifts[nt + rank :] = centered.lifts
+        if lowered is not None:
+            lifts[nt : nt + rank] = lowered.lift
         self.deviance, self.n_theta = value, nt
         self._components = components
         # Of every parameter about a standard error, in the basis in which they are searched.
