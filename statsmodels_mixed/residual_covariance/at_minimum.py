@@ -56,8 +56,10 @@ def estimates_at(
     names = () if dispersion is None else dispersion.names
     smallest = _smallest(problem, at)
     natural = natural_parameters(model, problem.cells, x)
-    variances = _variances(problem, at)
-    vanishing = bool(variances.min() < SINGULAR * variances.max())
+    vanishing = False  # the variance of some stratum
+    if dispersion is not None:
+        log_scales = dispersion.columns @ x[model.gamma]
+        vanishing = bool(2.0 * np.ptp(log_scales) > -np.log(SINGULAR))
     described = _describe(likelihood, minimum, natural, names, smallest, vanishing)
     structures, spread, flat = described
     report = report_of(minimum, minimum.points, x, minimum.value, minimum.gradient, NO_START)
@@ -81,7 +83,7 @@ def estimates_at(
         b=b,
         linear_predictor=linear,
         fitted=fitted,
-        residual_variances=variances,
+        residual_variances=_variances(problem, at),
         singular=is_singular_at(problem, at),
         report=replace(report, not_identified=flat),
         cells=problem.cells,
@@ -183,9 +185,9 @@ def _changes(jacobian: Array, flat: Array) -> NDArray[np.bool_]:
 
 
 def _parameter_covariance(observed: Array) -> tuple[Array, Array, Array]:
-    """Return twice the inverse of a Hessian on its positive part, and what is left out.
+    """Return twice the inverse of a Hessian on its positive part, sizes, and what is left out.
 
-    That are directions, (m, f), in coordinates times the sizes that are the second.
+    These are directions, (m, f), in coordinates times the sizes, shape (m,).
     """
     diagonal = np.diag(observed)
     size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
