@@ -48,6 +48,14 @@ def parameter_covariance(design: Design, estimates: GeneralizedEstimates) -> OnB
     if estimates.structured is None:
         matrix, change = hessian(design, estimates)
     else:
+        other = load("fitting.structured.apart:ColumnsApart").of(design, None)
+        if other is not None:
+            inner = parameter_covariance(other.design, other.inner(estimates))
+            if inner is None:
+                return None
+            m = len(estimates.structured.phi)
+            rows = np.vstack([other.rows_outward(inner.inverse[:m]), inner.inverse[m:]])
+            return OnBasis(rows, inner.matrix, inner.scale, inner.root)
         structured_hessian = load("fitting.structured.generalized:structured_hessian")
         matrix, change = structured_hessian(design, estimates)
     known = _inverted(matrix, change)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._typing import Array
 from ..fitting.estimates import LinearEstimates
+from ..fitting.structured.apart import ColumnsApart
 from ..fitting.structured.linear import objective_of
 from ..fitting.structured.objective import StructuredObjective
 from ..frame.design import Design
@@ -23,6 +24,9 @@ __all__ = ["prepare_satterthwaite_structured"]
 
 def prepare_satterthwaite_structured(design: Design, estimates: LinearEstimates) -> Satterthwaite:
     """Compute what the tests of all contrasts share; see `prepare_satterthwaite`."""
+    other = ColumnsApart.of(design, design.weights)
+    if other is not None:
+        design, estimates = other.design, other.inner(estimates)
     structured = estimates.structured
     assert structured is not None
     objective = objective_of(design, estimates)

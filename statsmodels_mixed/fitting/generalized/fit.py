@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -172,6 +173,21 @@ def fit_generalized(
     """
     refuse_constant_within(design, spec)
     options = options or FitOptions()
+    if design.is_structured:
+        other = load("fitting.structured.apart:ColumnsApart").of(design, None)
+        if other is not None:
+            inner = fit_generalized(
+                other.design,
+                spec,
+                n_agq=n_agq,
+                fast=fast,
+                hessian=hessian,
+                start=None if start is None else other.inward(np.asarray(start, dtype=float)),
+                coefficients=coefficients,
+                options=options,
+                rows=rows,
+            )
+            return cast(GeneralizedEstimates, other.back(inner))
     if options.solver == "auto":
         with one_blas_thread():
             structure = structure or generalized_structure(design)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,12 @@ def fit_linear(
         )
         return summed
 
+    if design.is_structured:
+        other = load("fitting.structured.apart:ColumnsApart").of(design, design.weights)
+        if other is not None:
+            given = None if start is None else other.inward(np.asarray(start, dtype=float))
+            inner = fit_linear(other.design, reml=reml, sigma=sigma, start=given, options=options)
+            return cast(LinearEstimates, other.back(inner))
     if options.solver == "auto":
         structure = structure or linear_structure(design)
     if is_iterative(options, design, structure.core.sizes if structure else None):

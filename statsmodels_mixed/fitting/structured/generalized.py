@@ -217,8 +217,10 @@ def minimize_structured_approximation(
         If the likelihood cannot be evaluated at the start.
     """
     refuse_other_options(options, ("max_eval", "solver"), "models with covariance structures")
-    model = objective.model
-    errors = [unit / size for size in column_sizes(design)]
+    model, sizes = objective.model, column_sizes(design)
+    errors = [unit / size for size in sizes]
+    # Those of the columns of Z, that these do not matter.
+    units = np.concatenate([model.units([1.0 / size for size in sizes]), np.ones(len(rest))])
     if start is None:
         phis = model.starts([0.5 * sds for sds in errors])
     else:
@@ -235,6 +237,7 @@ def minimize_structured_approximation(
             max_eval=options.max_eval,
             tolerance=TOLERANCE,
             rounding=ROUNDING,
+            units=units,
         )
 
     minimum = least(begins)

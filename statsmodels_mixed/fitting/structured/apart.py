@@ -1,0 +1,164 @@
+"""Models with covariance structures whose random slopes are far from dependent on intercepts.
+
+With x far from zero, elements of T of (1 + x | g) are lengths of nearly parallel vectors, and
+searches beside other structures stop anywhere on the way. As for models without structures (see
+`TermCoordinates`) the fit is that of z C in place of z, with C lower triangular and columns of z C
+that are orthogonal: C^-1 T in place of T, which is lower triangular again. An unstructured
+covariance matrix is one in any columns; those of other structures are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
+
+from ..._core import TermCoordinates
+from ..._typing import Array
+from ...frame.design import Design
+from ..covariance import factors_of, theta_of
+from ..estimates import GeneralizedEstimates, LinearEstimates
+from .covariance_model import CovarianceModel, CovariancePart
+
+__all__ = ["ColumnsApart"]
+
+AnyEstimates = TypeVar("AnyEstimates", bound=LinearEstimates | GeneralizedEstimates)
+
+
+class _Term(NamedTuple):
+    """What `TermCoordinates` needs of the columns of one structure."""
+
+    z: Array
+    pattern: NDArray[np.bool_]
+    level_sd: float
+
+
+def _of_triangle(C: Array) -> Array:
+    """Return what takes the elements of T, column by column, to those of C T."""
+    k = len(C)
+    return np.asarray(block_diag(*(C[j:, j:] for j in range(k))))
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnsApart:
+    """A design with other columns, and the way back to parameters of the user's.
+
+    Parameters
+    ----------
+    user, design : Design
+        With the user's columns z, and with z C.
+    parts : tuple of (CovariancePart, ndarray)
+        Structures with other columns, and C of each, shape (k, k).
+    """
+
+    user: Design
+    design: Design
+    parts: tuple[tuple[CovariancePart, Array], ...]
+
+    @classmethod
+    def of(cls, design: Design, weights: Array | None) -> ColumnsApart | None:
+        """Return the design with other columns; None where all are far enough from dependent.
+
+        Parameters
+        ----------
+        design : Design
+            With structures.
+        weights : ndarray, shape (n,), or None
+            By which rows count.
+        """
+        blocks, found = list(design.blocks), []
+        for part in CovarianceModel(design).parts:
+            block, k = blocks[part.block], part.structure.k
+            if part.structure.name != "us" or k < 2 or part.own is not None:
+                continue
+            pattern = np.tril(np.ones((k, k), dtype=bool))
+            term = _Term(block.z[:, part.columns], pattern, block.level_sd)
+            coordinates = TermCoordinates([term], weights)
+            C = coordinates.C[0]
+            if C is None:
+                continue
+            z = block.z.copy()
+            z[:, part.columns] = coordinates.z[0]
+            blocks[part.block] = replace(block, z=z)
+            found.append((part, C))
+        return cls(design, replace(design, blocks=tuple(blocks)), tuple(found)) if found else None
+
+    def _changed(self, phi: Array, inward: bool) -> Array:
+        """Return parameters of the structures, or free coordinates, which are the same of these."""
+        out = phi.copy()
+        for part, C in self.parts:
+            L = _of_triangle(C)
+            own = phi[part.phi]
+            out[part.phi] = np.linalg.solve(L, own) if inward else L @ own
+        return out
+
+    def inward(self, phi: Array) -> Array:
+        """Return parameters of the structures of the other columns, shape (m,)."""
+        return self._changed(phi, True)
+
+    def rows_outward(self, rows: Array) -> Array:
+        """Return rows of what the user's free coordinates depend on, shape (m, .)."""
+        return self._changed(rows, False)
+
+    def _factors(self, factors: tuple[Array, ...], inward: bool) -> tuple[Array, ...]:
+        out = [T.copy() for T in factors]
+        for part, C in self.parts:
+            at = part.columns
+            own = factors[part.block][at, at]
+            out[part.block][at, at] = np.linalg.solve(C, own) if inward else C @ own
+        return tuple(out)
+
+    def _theta(self, theta: Array, inward: bool) -> Array:
+        patterns = [block.pattern for block in self.user.blocks]
+        n = int(sum(pattern.sum() for pattern in patterns))
+        factors = self._factors(tuple(factors_of(theta[:n], patterns)), inward)
+        return np.concatenate([theta_of(list(factors), patterns), theta[n:]])
+
+    def inner(self, estimates: AnyEstimates) -> AnyEstimates:
+        """Return estimates as those of the other columns."""
+        structured = estimates.structured
+        assert structured is not None
+        m = len(structured.phi)
+        z = np.concatenate([self.inward(structured.z[:m]), structured.z[m:]])
+        structured = replace(structured, phi=self.inward(structured.phi), z=z)
+        return replace(
+            estimates,
+            theta=self._theta(estimates.theta, True),
+            factors=self._factors(estimates.factors, True),
+            structured=structured,
+        )
+
+    def back(self, found: AnyEstimates) -> AnyEstimates:
+        """Return the estimates of the other columns as those of the user's."""
+        structured = found.structured
+        assert structured is not None
+        m, model = len(structured.phi), CovarianceModel(self.user)
+        phi = self._changed(structured.phi, False)
+        z = np.concatenate([self._changed(structured.z[:m], False), structured.z[m:]])
+        gradient = structured.gradient.copy()
+        for part, C in self.parts:
+            gradient[part.phi] = np.linalg.solve(_of_triangle(C).T, gradient[part.phi])
+        b = [modes.copy() for modes in found.b]
+        for part, C in self.parts:
+            b[part.block][:, part.columns] = found.b[part.block][:, part.columns] @ C.T
+        own = found.report
+        report = replace(
+            own,
+            start=self._theta(own.start, False),
+            end=self._theta(own.end, False),
+            gradient=gradient,
+            fitlog_theta=np.array([self._theta(each, False) for each in own.fitlog_theta]),
+        )
+        return replace(
+            found,
+            theta=self._theta(found.theta, False),
+            factors=self._factors(found.factors, False),
+            b=tuple(b),
+            report=report,
+            structured=replace(
+                structured, phi=phi, z=z, values=model.natural(phi)[0], gradient=gradient
+            ),
+        )
